@@ -1,0 +1,223 @@
+//! What a saga does: its participants and steps, as typed data that has been checked in full.
+//!
+//! [`Definition::parse`] is the only way to get one, so whoever holds a definition can rely on it: every
+//! expression compiles and reads only what exists by then, every step has a participant, every state a name.
+
+mod program;
+mod template;
+mod yaml;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, Uri};
+use sha2::{Digest, Sha256};
+
+pub use self::program::EvalError;
+pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
+pub use self::yaml::{Mistake, Mistakes};
+use crate::retry::Backoff;
+
+/// The name of a state of the order, such as `STOCK_RESERVE`: the domain's word, exactly as on the wire.
+pub type Etat = Arc<str>;
+
+/// A saga's program.
+#[derive(Debug)]
+pub struct Definition {
+    /// What the saga is called.
+    pub name: Arc<str>,
+    /// Names this exact text: a running saga is pinned to it.
+    pub hash: DefinitionHash,
+    /// The YAML it was read from, as it is kept in the journal.
+    pub source: Arc<str>,
+    /// The members that an input must have, no more and no fewer.
+    pub input: Vec<(Box<str>, InputType)>,
+    /// The states that belong to the saga as a whole.
+    pub states: States,
+    /// From the start; a saga that is still going forward by then is stopped and rolled back.
+    pub deadline: Duration,
+    /// The services called.
+    pub participants: Vec<Participant>,
+    /// In the order in which they run; undone in reverse.
+    pub steps: Vec<Step>,
+}
+
+/// The states that belong to the saga as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct States {
+    /// From its start.
+    pub started: Etat,
+    /// Every step has succeeded.
+    pub completed: Etat,
+    /// Stopped on request or by its deadline.
+    pub cancelled: Etat,
+}
+
+/// The SHA-256 of a definition's source, in lower-case hex.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct DefinitionHash(Arc<str>);
+
+impl DefinitionHash {
+    fn of(source: &str) -> Self {
+        let digest = Sha256::digest(source.as_bytes());
+        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+    }
+
+    /// A hash read back from where it was kept.
+    pub fn new(hex: &str) -> Self {
+        Self(hex.into())
+    }
+
+    /// The 64 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DefinitionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for DefinitionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The JSON type of an input's member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputType {
+    /// A whole number that fits 64 bits with sign.
+    Integer,
+    /// Any JSON number.
+    Number,
+    /// A string.
+    String,
+    /// `true` or `false`.
+    Boolean,
+}
+
+impl InputType {
+    /// Its name in definitions.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::String => "string",
+            Self::Boolean => "boolean",
+        }
+    }
+}
+
+/// A service that steps call.
+#[derive(Debug)]
+pub struct Participant {
+    /// Its name in the definition.
+    pub name: Arc<str>,
+    /// Scheme, host, port, and a path prefix without a slash at its end.
+    pub base: Uri,
+    /// Sent with every call, such as an API key.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What it promises about repeated and undone calls.
+    pub safety: Safety,
+    /// From sending a request to the end of its answer.
+    pub timeout: Duration,
+    /// To open a connection.
+    pub connect_timeout: Duration,
+    /// Calls under way at the same time; further ones wait for their turn.
+    pub calls_max: usize,
+    /// An answer's body; a larger one is an unreadable answer.
+    pub answer_bytes_max: usize,
+}
+
+/// What a participant promises, and so what may be done when nobody knows whether a call took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Safety {
+    /// Nothing: a call whose outcome is unknown is never repeated.
+    None,
+    /// The same key has one effect and the same answer.
+    Idempotent,
+    /// Also: a compensation whose action never arrived does nothing and succeeds, and an action that arrives
+    /// after its compensation is refused.
+    Barrier,
+}
+
+impl Safety {
+    /// Its name in definitions.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Idempotent => "idempotent",
+            Self::Barrier => "barrier",
+        }
+    }
+}
+
+/// One step of a saga.
+#[derive(Debug)]
+pub struct Step {
+    /// Its name in the definition, in keys and in history.
+    pub name: Arc<str>,
+    /// Index into [`Definition::participants`].
+    pub participant: usize,
+    /// What it does.
+    pub action: Call,
+    /// What undoes it; `None` for reads and for what was declared `compensation: none`.
+    pub compensation: Option<Call>,
+    /// The order's state once the action has succeeded; `None`: the state stays.
+    pub success: Option<Etat>,
+    /// The order's state once the step has failed.
+    pub failure: Etat,
+    /// Attempts of the action.
+    pub retry: Backoff,
+    /// Attempts of the compensation, and of finding out whether the action ran.
+    pub persist: Backoff,
+}
+
+impl Step {
+    /// A read has no effect: it may be repeated, forgotten and sent early. (Safe methods, RFC 9110, 9.2.1.)
+    pub fn is_read(&self) -> bool {
+        self.action.method.is_safe()
+    }
+}
+
+/// An HTTP call and how its answer is understood.
+#[derive(Debug)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The path, after the participant's base URL.
+    pub path: Template,
+    /// The JSON body, if there is one.
+    pub body: Option<Template>,
+    /// Whether an answer means that it was refused, asked first.
+    pub refused: Option<Interpreted>,
+    /// Whether an answer means that nothing was done and it may be tried again, asked second.
+    pub not_sent: Option<Interpreted>,
+    /// Whether an answer means success, asked third; where given, nothing else is a success.
+    pub ok: Option<Interpreted>,
+    /// What is kept of a successful answer for later steps; `None`: nothing.
+    pub output: Option<Template>,
+}
+
+impl Definition {
+    /// Reads and checks a definition. `file` is the name that mistakes are reported under, `env` answers for the
+    /// variables in `${NAME}` and `${NAME:-default}`.
+    pub fn parse(file: &str, source: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
+        yaml::parse(file, source, env)
+    }
+
+    /// The participant of a step.
+    pub fn participant(&self, step: usize) -> &Participant {
+        &self.participants[self.steps[step].participant]
+    }
+
+    /// The index of the step called `name`.
+    pub fn step_named(&self, name: &str) -> Option<usize> {
+        self.steps.iter().position(|step| *step.name == *name)
+    }
+}

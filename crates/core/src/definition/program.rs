@@ -1,0 +1,351 @@
+//! jq programs, compiled once when a definition is loaded.
+//!
+//! The language is jq as [jaq](https://github.com/01mf02/jaq) runs it. A program here must be a function of its
+//! input and nothing else, since a request has to be the same on every attempt: what reads the clock, the
+//! environment or further inputs is refused when the definition is loaded.
+
+use std::fmt;
+
+use jaq_core::data::JustLut;
+use jaq_core::load::lex::StrPart;
+use jaq_core::load::parse::{BinaryOp, Term};
+use jaq_core::load::{self, Arena, File, Lexer, Loader, Parser};
+use jaq_core::path::{Part, Path};
+use jaq_core::{Compiler, Ctx, Filter, Vars, unwrap_valr};
+use jaq_json::Val;
+
+/// The filters that would make a program depend on more than its input, or end the process.
+const IMPURE: &[&str] = &[
+    "debug",
+    "env",
+    "halt",
+    "halt_error",
+    "input",
+    "input_filename",
+    "input_line_number",
+    "inputs",
+    "localtime",
+    "mktime_local",
+    "now",
+    "stderr",
+    "strflocaltime",
+    "debug_empty",
+    "stderr_empty",
+    "eprint",
+    "repl",
+];
+
+/// A compiled jq program that gives exactly one value.
+pub(super) struct Program {
+    code: Box<str>,
+    filter: Filter<JustLut<Val>>,
+}
+
+impl Program {
+    /// Compiles `code`. The error says what was expected and where.
+    pub(super) fn compile(code: &str) -> Result<Self, SyntaxError> {
+        let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+        let arena = Arena::default();
+        let modules = Loader::new(defs)
+            .load(&arena, File { code, path: () })
+            .map_err(|_| SyntaxError::new(code, "", "modules cannot be imported here"))?;
+        let filter = Compiler::default().with_funs(funs).compile(modules).map_err(|errors| {
+            let undefined = errors.first().and_then(|(_, found)| found.first());
+            match undefined {
+                Some((name, kind)) => {
+                    SyntaxError::new(code, name, format!("unknown {} `{name}`", kind.as_str()))
+                }
+                None => SyntaxError::new(code, "", "the program does not compile"),
+            }
+        })?;
+        Ok(Self { code: code.into(), filter })
+    }
+
+    /// Runs the program. It must give exactly one value.
+    pub(super) fn run(&self, input: Val) -> Result<Val, EvalError> {
+        let ctx = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
+        let mut values = self.filter.id.run((ctx, input)).map(unwrap_valr);
+        let first = match values.next() {
+            Some(Ok(value)) => value,
+            Some(Err(error)) => {
+                return Err(EvalError(format!("`{}`: {}", self.code, cut(&error.to_string()))));
+            }
+            None => return Err(EvalError(format!("`{}` gives no value", self.code))),
+        };
+        match values.next() {
+            None => Ok(first),
+            Some(_) => Err(EvalError(format!("`{}` gives more than one value; wrap it in [ ]", self.code))),
+        }
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Program").field(&self.code).finish()
+    }
+}
+
+/// jq's messages quote the values that they are about; a whole cart does not belong into a reason.
+fn cut(message: &str) -> String {
+    /// Characters of a jq message that are kept.
+    const MESSAGE_CHARS_MAX: usize = 200;
+    match message.char_indices().nth(MESSAGE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &message[..at]),
+        None => message.to_owned(),
+    }
+}
+
+/// Why a program gave no usable value for this input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EvalError(pub String);
+
+/// Why a text is no program, and where in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Lines after the text's first.
+    pub line_offset: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl SyntaxError {
+    fn new(code: &str, at: &str, message: impl Into<String>) -> Self {
+        let inside = code.as_bytes().as_ptr_range().contains(&at.as_ptr());
+        let offset = if inside { load::span(code, at).start } else { 0 };
+        Self { line_offset: code[..offset].matches('\n').count(), message: message.into() }
+    }
+}
+
+/// Parses `code` and refuses what is impure.
+pub(super) fn parse(code: &str) -> Result<Term<&str>, SyntaxError> {
+    let tokens = Lexer::new(code).lex().map_err(|errors| match errors.first() {
+        Some((expected, found)) => {
+            SyntaxError::new(code, found, format!("expected {} at `{}`", expected.as_str(), cut(found)))
+        }
+        None => SyntaxError::new(code, "", "not a jq program"),
+    })?;
+    let term = Parser::new(&tokens).parse(|p| p.term()).map_err(|errors| match errors.first() {
+        Some((expected, Some(token))) => {
+            SyntaxError::new(code, token.0, format!("expected {} at `{}`", expected.as_str(), cut(token.0)))
+        }
+        Some((expected, None)) => {
+            SyntaxError::new(code, "", format!("expected {} at the end", expected.as_str()))
+        }
+        None => SyntaxError::new(code, "", "not a jq program"),
+    })?;
+    let mut uses = References::default();
+    uses.walk(&term, Here::Root);
+    match uses.impure {
+        Some(name) => Err(SyntaxError::new(
+            code,
+            name,
+            format!("`{name}` cannot be used: a request must be the same on every attempt"),
+        )),
+        None => Ok(term),
+    }
+}
+
+/// What a program reads from its input.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct References<'s> {
+    /// The paths read, at least as far as their constant keys go: `.input.client_id` is `["input", "client_id"]`.
+    pub paths: Vec<Vec<&'s str>>,
+    /// Whether it may read anything at all, because it handles its input as a whole.
+    pub whole: bool,
+    impure: Option<&'s str>,
+}
+
+/// Whether the input at some place of a program is the program's own input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Here {
+    Root,
+    /// Inside a call's arguments: depends on the filter called.
+    Unsure,
+    Elsewhere,
+}
+
+impl<'s> References<'s> {
+    /// What `term` reads.
+    pub(super) fn of(term: &Term<&'s str>) -> Self {
+        let mut references = Self::default();
+        references.walk(term, Here::Root);
+        references
+    }
+
+    fn whole(&mut self, here: Here) {
+        self.whole |= here != Here::Elsewhere;
+    }
+
+    fn walk(&mut self, term: &Term<&'s str>, here: Here) {
+        match term {
+            Term::Id | Term::Recurse => self.whole(here),
+            Term::Num(_) | Term::Break(_) | Term::Var(_) => {}
+            Term::Str(_, parts) => {
+                for part in parts {
+                    if let StrPart::Term(term) = part {
+                        self.walk(term, here);
+                    }
+                }
+            }
+            Term::Arr(items) => {
+                if let Some(items) = items {
+                    self.walk(items, here);
+                }
+            }
+            Term::Obj(entries) => {
+                for (key, value) in entries {
+                    match (value, constant(key)) {
+                        (Some(value), _) => {
+                            self.walk(key, here);
+                            self.walk(value, here);
+                        }
+                        // `{a}` stands for `{a: .a}`, `{$a}` for `{a: $a}`.
+                        (None, Some(key)) => self.path(vec![key], here),
+                        (None, None) => self.walk(key, here),
+                    }
+                }
+            }
+            Term::Neg(inner) | Term::Label(_, inner) => self.walk(inner, here),
+            Term::BinOp(left, op, right) => {
+                self.walk(left, here);
+                match op {
+                    BinaryOp::Pipe(None) if !matches!(**left, Term::Id) => self.walk(right, Here::Elsewhere),
+                    BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
+                        self.whole(here);
+                        self.walk(right, Here::Unsure);
+                    }
+                    _ => self.walk(right, here),
+                }
+            }
+            Term::Fold(_, over, _, args) => {
+                self.walk(over, here);
+                for (i, arg) in args.iter().enumerate() {
+                    self.walk(arg, if i == 0 { here } else { Here::Elsewhere });
+                }
+            }
+            Term::TryCatch(body, catch) => {
+                self.walk(body, here);
+                if let Some(catch) = catch {
+                    self.walk(catch, Here::Elsewhere);
+                }
+            }
+            Term::IfThenElse(branches, otherwise) => {
+                for (condition, then) in branches {
+                    self.walk(condition, here);
+                    self.walk(then, here);
+                }
+                match otherwise {
+                    Some(otherwise) => self.walk(otherwise, here),
+                    None => self.whole(here),
+                }
+            }
+            Term::Def(defs, body) => {
+                for def in defs {
+                    self.walk(&def.body, Here::Unsure);
+                }
+                self.walk(body, here);
+            }
+            Term::Call(name, args) => {
+                if IMPURE.contains(name) {
+                    self.impure = Some(name);
+                }
+                if !matches!(*name, "true" | "false" | "null" | "empty" | "error" | "nan" | "infinite") {
+                    self.whole(here);
+                }
+                for arg in args {
+                    self.walk(arg, if here == Here::Root { Here::Unsure } else { here });
+                }
+            }
+            Term::Path(base, Path(parts)) => {
+                if matches!(**base, Term::Id) {
+                    let mut keys = Vec::new();
+                    for (part, _) in parts {
+                        match part {
+                            Part::Index(key) => match constant(key) {
+                                Some(key) => keys.push(key),
+                                None => break,
+                            },
+                            Part::Range(..) => break,
+                        }
+                    }
+                    if keys.is_empty() { self.whole(here) } else { self.path(keys, here) }
+                } else {
+                    self.walk(base, here);
+                }
+                for (part, _) in parts {
+                    match part {
+                        Part::Index(key) => self.walk(key, here),
+                        Part::Range(from, to) => {
+                            [from, to].into_iter().flatten().for_each(|t| self.walk(t, here))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn path(&mut self, keys: Vec<&'s str>, here: Here) {
+        match here {
+            Here::Root => self.paths.push(keys),
+            Here::Unsure => self.whole = true,
+            Here::Elsewhere => {}
+        }
+    }
+}
+
+/// The text of a constant string without escapes, such as the key in `.a` and `."a"`.
+pub(super) fn constant<'s>(term: &Term<&'s str>) -> Option<&'s str> {
+    match term {
+        Term::Str(None, parts) => match parts.as_slice() {
+            [] => Some(""),
+            [StrPart::Str(text)] => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(code: &str) -> (Vec<String>, bool) {
+        let term = parse(code).unwrap();
+        let found = References::of(&term);
+        (found.paths.iter().map(|p| p.join(".")).collect(), found.whole)
+    }
+
+    #[test]
+    fn what_a_program_reads_is_found_in_its_syntax() {
+        let paths = |p: &[&str]| p.iter().map(|s| s.to_string()).collect::<Vec<_>>();
+        assert_eq!(reads("{produits: .panier}"), (paths(&["panier"]), false));
+        assert_eq!(reads("[.panier[] | .quantite * .prix] | add"), (paths(&["panier"]), false));
+        assert_eq!(reads(r#""/x/\(.input.client_id)""#), (paths(&["input.client_id"]), false));
+        assert_eq!(reads("{panier}"), (paths(&["panier"]), false));
+        assert_eq!(reads(".a as $x | .b"), (paths(&["a", "b"]), false));
+        assert_eq!(reads("reduce .a[] as $x (.b; . + $x.c)"), (paths(&["a", "b"]), false));
+        assert_eq!(reads("all(.body[]; .prix > 0)"), (paths(&[]), true));
+        assert_eq!(reads("keys"), (paths(&[]), true));
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        assert_eq!(parse("{a: 1,\n b: }").unwrap_err().line_offset, 1);
+        assert!(parse("now").unwrap_err().message.contains("every attempt"));
+        let unknown = Program::compile(".a |\n nonsense").unwrap_err();
+        assert_eq!((unknown.line_offset, unknown.message.as_str()), (1, "unknown filter `nonsense`"));
+    }
+
+    #[test]
+    fn a_program_gives_one_value_or_says_why_not() {
+        let run = |code: &str| {
+            Program::compile(code).unwrap().run(jaq_json::read::parse_single(b"{\"a\":1}").unwrap())
+        };
+        assert_eq!(run(".a + 1").unwrap().to_string(), "2");
+        assert!(run(".a, .a").unwrap_err().0.contains("more than one"));
+        assert!(run("empty").unwrap_err().0.contains("no value"));
+        assert!(run(".a.b").is_err());
+    }
+}

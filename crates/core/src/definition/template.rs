@@ -1,0 +1,367 @@
+//! Request paths, bodies and outputs: JSON texts with holes, filled from a [`Scope`].
+//!
+//! A template is written in jq. What is plain enough (constants, references such as `.input.client_id`, strings
+//! with references inside, and mappings of those) is filled in by copying text; only the rest is run by the jq
+//! interpreter. Both give the same values: the plain forms come from the same parser.
+
+use std::borrow::Cow;
+
+use jaq_core::load::lex::StrPart;
+use jaq_core::load::parse::Term;
+use jaq_core::path::{Opt, Part, Path};
+use jaq_json::Val;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::program::{self, EvalError, Program, References, SyntaxError};
+use crate::json::{Json, Picked, pick};
+
+/// A rendered body, or a kept output, larger than this is an error of the step that made it.
+pub const RENDERED_BYTES_MAX: usize = 1 << 20;
+
+/// The named values that templates are filled from: each a JSON text.
+#[derive(Debug, Default)]
+pub struct Scope<'a>(Vec<(&'a str, Cow<'a, str>)>);
+
+impl<'a> Scope<'a> {
+    /// Adds a name.
+    #[must_use]
+    pub fn with(mut self, name: &'a str, json: impl Into<Cow<'a, str>>) -> Self {
+        self.0.push((name, json.into()));
+        self
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, json)| json.as_ref())
+    }
+}
+
+/// A text with holes, in its cheapest form.
+#[derive(Debug)]
+pub enum Template {
+    /// The same JSON every time.
+    Constant(Json),
+    /// A value from the scope, passed through as it stands there.
+    Reference(Reference),
+    /// A string with references inside.
+    Text(Vec<Piece>),
+    /// An object, member by member.
+    Object(Vec<(Json, Template)>),
+    /// Anything else.
+    Program(Interpreted),
+}
+
+/// A name in the scope, and the keys to follow from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    root: Box<str>,
+    keys: Vec<Box<str>>,
+}
+
+/// A part of a [`Template::Text`].
+#[derive(Debug)]
+pub enum Piece {
+    /// Stands as it is.
+    Literal(Box<str>),
+    /// Filled in.
+    Hole(Reference),
+}
+
+/// A program and the names that it needs in its input.
+#[derive(Debug)]
+pub struct Interpreted {
+    program: Program,
+    /// The names in the scope that it reads; `None`: all.
+    roots: Option<Vec<Box<str>>>,
+}
+
+impl Interpreted {
+    /// Compiles `code`, whose parsed form is `term`.
+    pub fn compile(code: &str, term: &Term<&str>) -> Result<Self, SyntaxError> {
+        let references = References::of(term);
+        let mut roots: Vec<Box<str>> =
+            references.paths.iter().filter_map(|p| p.first()).map(|r| Box::from(*r)).collect();
+        roots.sort();
+        roots.dedup();
+        Ok(Self { program: Program::compile(code)?, roots: (!references.whole).then_some(roots) })
+    }
+
+    /// Whether the program reads `name`, or may read it.
+    pub fn reads(&self, name: &str) -> bool {
+        self.roots.as_ref().is_none_or(|roots| roots.iter().any(|r| **r == *name))
+    }
+
+    /// Runs the program on the scope's values, as one object.
+    pub fn run(&self, scope: &Scope<'_>) -> Result<Val, EvalError> {
+        let mut object = jaq_json::Map::default();
+        for (name, json) in scope.0.iter().filter(|(name, _)| self.reads(name)) {
+            let value = jaq_json::read::parse_single(json.as_bytes())
+                .map_err(|error| EvalError(format!("`.{name}` is not JSON: {error}")))?;
+            object.insert(Val::utf8_str(name.as_bytes().to_vec()), value);
+        }
+        self.program.run(Val::obj(object))
+    }
+}
+
+impl Template {
+    /// Reads a template from jq source.
+    pub fn parse(code: &str) -> Result<Self, SyntaxError> {
+        let term = program::parse(code)?;
+        match plain(&term) {
+            Some(template) => Ok(template),
+            None => Interpreted::compile(code, &term).map(Self::Program),
+        }
+    }
+
+    /// A template for a path: the text of a jq string, without its quotes, as definitions write it.
+    pub fn parse_path(text: &str) -> Result<Self, SyntaxError> {
+        // A path is no jq by itself: quoted, it is a jq string. What would end the string early cannot stand in
+        // a path anyway, outside of `\( )`.
+        Self::parse(&format!("\"{text}\""))
+    }
+
+    /// The value, as JSON text.
+    pub fn render(&self, scope: &Scope<'_>) -> Result<Json, EvalError> {
+        if let Self::Constant(json) = self {
+            return Ok(json.clone());
+        }
+        let mut text = Vec::with_capacity(256);
+        self.render_into(scope, &mut text)?;
+        if text.len() > RENDERED_BYTES_MAX {
+            return Err(EvalError(format!(
+                "the value has {} bytes; the limit RENDERED_BYTES_MAX is {RENDERED_BYTES_MAX}",
+                text.len()
+            )));
+        }
+        Json::parse(&text).map_err(|error| EvalError(format!("the value is not JSON: {error}")))
+    }
+
+    fn render_into(&self, scope: &Scope<'_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
+        match self {
+            Self::Constant(json) => out.extend_from_slice(json.text().as_bytes()),
+            Self::Reference(reference) => {
+                out.extend_from_slice(reference.find(scope)?.unwrap_or("null").as_bytes());
+            }
+            Self::Text(_) => {
+                let text = self.render_text(scope, |value| value.to_owned())?;
+                serde_json::to_writer(&mut *out, &text).map_err(|error| EvalError(error.to_string()))?;
+            }
+            Self::Object(members) => {
+                out.push(b'{');
+                for (i, (key, value)) in members.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(key.text().as_bytes());
+                    out.push(b':');
+                    value.render_into(scope, out)?;
+                }
+                out.push(b'}');
+            }
+            Self::Program(interpreted) => {
+                let value = interpreted.run(scope)?;
+                jaq_json::write::write(out, &jaq_json::write::Pp::default(), 0, &value)
+                    .map_err(|error| EvalError(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The value as a request path: interpolated values are percent-encoded, and must be a string or a number.
+    pub fn render_path(&self, scope: &Scope<'_>) -> Result<String, EvalError> {
+        let path = match self {
+            Self::Text(_) => self.render_text(scope, percent_encoded)?,
+            Self::Constant(json) => {
+                serde_json::from_str(json.text()).map_err(|_| EvalError("the path is not a string".into()))?
+            }
+            _ => {
+                let json = self.render(scope)?;
+                serde_json::from_str(json.text())
+                    .map_err(|_| EvalError(format!("the path is not a string but {}", json.text())))?
+            }
+        };
+        match path.bytes().find(|b| !(0x21..0x7f).contains(b)) {
+            None if path.starts_with('/') => Ok(path),
+            None => Err(EvalError(format!("the path `{path}` does not start with `/`"))),
+            Some(_) => Err(EvalError(format!(
+                "the path `{}` has a character that paths cannot have",
+                path.escape_debug()
+            ))),
+        }
+    }
+
+    fn render_text(&self, scope: &Scope<'_>, encode: impl Fn(&str) -> String) -> Result<String, EvalError> {
+        let Self::Text(pieces) = self else { return Err(EvalError("not a string".into())) };
+        let mut text = String::with_capacity(64);
+        for piece in pieces {
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Hole(reference) => {
+                    let json = reference.find(scope)?.ok_or_else(|| {
+                        EvalError(format!("`{reference}` is missing, and a text cannot be made without it"))
+                    })?;
+                    match json.as_bytes().first() {
+                        Some(b'"') => {
+                            let value: Cow<'_, str> =
+                                serde_json::from_str(json).map_err(|error| EvalError(error.to_string()))?;
+                            text.push_str(&encode(&value));
+                        }
+                        Some(b'{' | b'[') => {
+                            return Err(EvalError(format!("`{reference}` is no string or number")));
+                        }
+                        _ => text.push_str(&encode(json)),
+                    }
+                }
+            }
+        }
+        Ok(text)
+    }
+
+    /// The first name that an outside value is read by, for every place that reads one: `.a.b` gives `["a", "b"]`.
+    /// The flag says whether anything else may be read too.
+    pub fn references(code: &str) -> Result<(Vec<Vec<String>>, bool), SyntaxError> {
+        let term = program::parse(code)?;
+        let found = References::of(&term);
+        let paths = found.paths.iter().map(|p| p.iter().map(|k| (*k).to_owned()).collect()).collect();
+        Ok((paths, found.whole))
+    }
+}
+
+impl Reference {
+    fn find<'s>(&self, scope: &'s Scope<'_>) -> Result<Option<&'s str>, EvalError> {
+        let Some(root) = scope.get(&self.root) else { return Ok(None) };
+        match pick(root, &self.keys) {
+            Picked::Value(json) => Ok(Some(json)),
+            Picked::Missing => Ok(None),
+            Picked::NotAnObject => Err(EvalError(format!("`{self}`: something on the way is not an object"))),
+        }
+    }
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, ".{}", self.root)?;
+        self.keys.iter().try_for_each(|key| write!(f, ".{key}"))
+    }
+}
+
+/// The template of a term that needs no interpreter.
+fn plain(term: &Term<&str>) -> Option<Template> {
+    match term {
+        Term::Num(number) => Json::parse(number.as_bytes()).ok().map(Template::Constant),
+        Term::Call(name @ ("true" | "false" | "null"), args) if args.is_empty() => {
+            Json::parse(name.as_bytes()).ok().map(Template::Constant)
+        }
+        Term::Path(..) => reference(term).map(Template::Reference),
+        Term::Str(None, parts) => {
+            let mut pieces = Vec::new();
+            let mut literal = String::new();
+            for part in parts {
+                match part {
+                    StrPart::Str(text) => literal.push_str(text),
+                    StrPart::Char(c) => literal.push(*c),
+                    StrPart::Term(term) => {
+                        let hole = reference(term)?;
+                        if !literal.is_empty() {
+                            pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
+                        }
+                        pieces.push(Piece::Hole(hole));
+                    }
+                }
+            }
+            if pieces.is_empty() {
+                return Json::of(&literal).ok().map(Template::Constant);
+            }
+            if !literal.is_empty() {
+                pieces.push(Piece::Literal(literal.into()));
+            }
+            Some(Template::Text(pieces))
+        }
+        Term::Obj(entries) => entries
+            .iter()
+            .map(|(key, value)| {
+                let name = program::constant(key)?;
+                let value = match value {
+                    Some(value) => plain(value)?,
+                    None => Template::Reference(Reference { root: name.into(), keys: Vec::new() }),
+                };
+                Some((Json::of(&name).ok()?, value))
+            })
+            .collect::<Option<_>>()
+            .map(Template::Object),
+        _ => None,
+    }
+}
+
+/// `.a.b.c`, and nothing more than that.
+fn reference(term: &Term<&str>) -> Option<Reference> {
+    let Term::Path(base, Path(parts)) = term else { return None };
+    if !matches!(**base, Term::Id) {
+        return None;
+    }
+    let mut keys = parts.iter().map(|(part, opt)| match (part, opt) {
+        (Part::Index(key), Opt::Essential) => program::constant(key).map(Box::from),
+        _ => None,
+    });
+    let root = keys.next()??;
+    Some(Reference { root, keys: keys.collect::<Option<_>>()? })
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.
+fn percent_encoded(text: &str) -> String {
+    const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, &RESERVED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CART: &str = r#"[{"produit_id":1,"quantite":3,"prix":19.99}]"#;
+
+    fn scope() -> Scope<'static> {
+        Scope::default().with("input", r#"{"client_id":7,"nom":"a/b é"}"#).with("panier", CART)
+    }
+
+    fn render(code: &str) -> String {
+        Template::parse(code).unwrap().render(&scope()).map_or_else(|e| e.0, |json| json.text().to_owned())
+    }
+
+    #[test]
+    fn plain_templates_need_no_interpreter() {
+        for code in ["1.5", "true", "\"x\"", ".panier", "{a: .panier, \"b\": \"c\\(.input.nom)\"}", "{input}"]
+        {
+            assert!(!matches!(Template::parse(code).unwrap(), Template::Program(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn plain_and_interpreted_templates_give_the_same_values() {
+        for code in [
+            ".panier",
+            ".input.client_id",
+            "{a: .input.client_id, b: {c: .panier}}",
+            ".input.nothing",
+            "{input}",
+        ] {
+            let plain = render(code);
+            let interpreted = render(&format!("{code} | . as $x | $x"));
+            let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            assert_eq!(value(&plain), value(&interpreted), "{code}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_exact_to_the_cent() {
+        assert_eq!(render("[.panier[] | .quantite * .prix] | add * 100 | round / 100"), "59.97");
+    }
+
+    #[test]
+    fn values_in_paths_are_encoded_and_required() {
+        let path = |text: &str| Template::parse_path(text).unwrap().render_path(&scope()).map_err(|e| e.0);
+        assert_eq!(path(r"/c/\(.input.client_id)/x").unwrap(), "/c/7/x");
+        assert_eq!(path(r"/c/\(.input.nom)").unwrap(), "/c/a%2Fb%20%C3%A9");
+        assert!(path(r"/c/\(.input.rien)").unwrap_err().contains("missing"));
+        assert!(path(r"/c/\(.panier)").unwrap_err().contains("no string or number"));
+        assert!(path(r"c").unwrap_err().contains("start with"));
+    }
+}

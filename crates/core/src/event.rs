@@ -1,0 +1,180 @@
+//! What is recorded about a saga: its whole truth, in order, for good.
+//!
+//! The JSON form of [`Record`] is a persisted format, pinned by golden files in this crate's tests.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::definition::{DefinitionHash, Etat};
+use crate::id::{AttemptNumber, Epoch, Timestamp};
+use crate::json::Json;
+
+/// One entry of a saga's history: an event, when it was recorded, and the state that the order entered with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// By the clock of the machine that recorded it.
+    pub at: Timestamp,
+    /// The order's new state, where the event changes it: each is one line of `etat_saga`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etat: Option<Etat>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What can happen to a saga.
+///
+/// | event | legal when | leads to | says |
+/// |---|---|---|---|
+/// | `started` | first, and only first | going forward | the input, the pinned definition |
+/// | `attempt_started` | nothing is in flight | a call in flight | from here on the call may have left |
+/// | `attempt_ended` | that attempt is in flight | the step is done, undone, failed or waits | what its answer means |
+/// | `rollback_decided` | going forward | rolling back | why there is no order; never reversed |
+/// | `blocked` | rolling back, not blocked | the same, flagged | a person is needed, and why |
+/// | `completed` | every step has succeeded | over | the order stands |
+/// | `rolled_back` | nothing is left to undo | over | no effect is left |
+/// | `taken_over` | not over | the same, new epoch | a new owner: calls in flight are lost from sight |
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The saga exists.
+    Started {
+        /// What it runs, for as long as it lives.
+        definition: DefinitionHash,
+        /// What it was asked for.
+        input: Json,
+        /// When it is stopped if it is still going forward.
+        deadline: Timestamp,
+    },
+    /// A call may leave from here on.
+    AttemptStarted {
+        /// The step's index in the definition.
+        step: usize,
+        /// Whether it is done or undone.
+        direction: Direction,
+        /// Counted from 1 for each step and direction.
+        attempt: AttemptNumber,
+    },
+    /// What became of a call.
+    AttemptEnded {
+        /// The step's index in the definition.
+        step: usize,
+        /// Whether it was done or undone.
+        direction: Direction,
+        /// The number its start was recorded under.
+        attempt: AttemptNumber,
+        /// What the answer, or its absence, means.
+        outcome: Outcome,
+        /// The HTTP status, where there was an answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// Why it is not `ok`: the participant's words where it gave any, cut to a limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Box<str>>,
+        /// What later steps need of the answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Json>,
+        /// When it may be tried again, where it is to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
+    },
+    /// The order is off, and what was done is going to be undone. Never reversed.
+    RollbackDecided {
+        /// Why.
+        cause: Cause,
+    },
+    /// A person is needed.
+    Blocked {
+        /// The step that is stuck.
+        step: usize,
+        /// What cannot go on.
+        stuck: Stuck,
+        /// For people.
+        reason: Box<str>,
+    },
+    /// The order stands.
+    Completed,
+    /// Nothing is left of the order.
+    RolledBack,
+    /// Another process, or the same one after a restart, goes on from here.
+    TakenOver {
+        /// Of the new owner: one more than the last.
+        epoch: Epoch,
+    },
+}
+
+/// Whether a call does its step or undoes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Does it.
+    Action,
+    /// Undoes it.
+    Compensation,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Action => "action",
+            Self::Compensation => "compensation",
+        })
+    }
+}
+
+/// What is known of a call's effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It took effect.
+    Ok,
+    /// It was refused: no effect, and trying again will not help.
+    Refused,
+    /// Nobody knows: it may have taken effect.
+    Unknown,
+    /// It did not run (never sent, or turned away before anything was done): it may be tried again.
+    NotSent,
+}
+
+impl Outcome {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+            Self::NotSent => "not_sent",
+        }
+    }
+}
+
+/// Why an order is rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A step was refused, or had no good answer when its retries ran out.
+    StepFailed {
+        /// Which.
+        step: usize,
+        /// The reason of its last attempt.
+        reason: Box<str>,
+    },
+    /// Somebody asked for it.
+    Cancelled,
+    /// The saga's own deadline passed.
+    DeadlinePassed,
+}
+
+/// What a person is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stuck {
+    /// Nobody can know whether the step's action ran: its participant promises nothing about repeating it.
+    ActionUnknown,
+    /// Nobody can know whether the step's compensation ran: as above.
+    CompensationUnknown,
+    /// The compensation keeps failing. It is still tried, at a slow rate.
+    CompensationFailing,
+    /// Whether the action ran is still not known after many repetitions. It is still asked, at a slow rate.
+    ActionUnsettled,
+}

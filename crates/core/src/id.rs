@@ -1,0 +1,177 @@
+//! The small values that name things: sagas, events, attempts, owners, instants.
+//!
+//! Each is its own type, so that a sequence number cannot be passed where an epoch is meant.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Identifies one saga, and the order (`Commande`) that it carries: both have the same id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SagaId(Uuid);
+
+impl SagaId {
+    /// An id made elsewhere, such as a fresh UUIDv7.
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The id that belongs to a caller's `Idempotency-Key`: a UUIDv8 over the key's SHA-256 (RFC 9562, 5.8).
+    ///
+    /// The same key names the same saga on every replica and after every restart, so the journal's primary key
+    /// is what keeps two racing requests from starting two sagas; there is no second table that could drift.
+    pub fn from_idempotency_key(key: &str) -> Self {
+        let digest =
+            Sha256::new().chain_update(b"orchestrateur/idempotency-key/").chain_update(key).finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// The plain UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl fmt::Display for SagaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for SagaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::str::FromStr for SagaId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// A position in one saga's history. Events are numbered from 1; [`Seq::NONE`] is before the first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// Before the first event.
+    pub const NONE: Self = Self(0);
+
+    /// A position read back from a journal.
+    pub const fn new(seq: u64) -> Self {
+        Self(seq)
+    }
+
+    /// The number itself.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The position `events` later.
+    pub const fn plus(self, events: usize) -> Self {
+        Self(self.0 + events as u64)
+    }
+
+    /// The position after this one.
+    pub const fn next(self) -> Self {
+        self.plus(1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Which call of one step and direction this is, counted from 1 and never used again for another call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AttemptNumber(u32);
+
+impl AttemptNumber {
+    /// The first attempt.
+    pub const FIRST: Self = Self(1);
+
+    /// The number itself.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The attempt after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// Grows by one each time a saga gets a new owner (restart or take-over). A participant that has seen a higher
+/// epoch refuses a lower one, so a paused former owner that wakes up can do no harm.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(u32);
+
+impl Epoch {
+    /// The epoch of whoever started the saga.
+    pub const FIRST: Self = Self(1);
+
+    /// The number itself.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The epoch of the next owner.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// An instant, in microseconds since the Unix epoch. The driver brings it along with every input; nothing in
+/// this crate reads a clock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// An instant from microseconds since the Unix epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// This instant, `duration` later; the far end of time if that overflows.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it (clocks may step back).
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC, always with six decimals, so that texts sort as the instants do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(at) => write!(f, "{at:.6}"),
+            Err(_) => write!(f, "{} us", self.0),
+        }
+    }
+}

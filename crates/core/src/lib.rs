@@ -1,0 +1,28 @@
+//! The pure heart of the orchestrator: no I/O, no clock, no randomness, no async.
+//!
+//! A saga is a fold of events. Three questions are answered here, and nowhere else:
+//!
+//! ```text
+//!   input (reply, timer, command) ── decide ──▶ events ── apply ──▶ Saga ── effects ──▶ what is wanted NOW
+//! ```
+//!
+//! - [`Saga::handle`]: what an input means. It records events and applies them; the only way a saga changes.
+//! - [`Saga::fold`]: the same saga again from its recorded events, after a restart or on another machine.
+//! - [`Saga::effects`]: the call, the timer and the answer that this state wants, each with the event that has
+//!   to be on disk before it may leave (`needs`).
+//!
+//! What a saga *does* is data: a [`Definition`], read from YAML and checked in full when it is loaded.
+
+pub mod definition;
+pub mod event;
+pub mod id;
+pub mod json;
+pub mod reply;
+pub mod retry;
+pub mod saga;
+
+pub use definition::Definition;
+pub use event::{Direction, Event, Outcome, Record};
+pub use id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
+pub use json::Json;
+pub use saga::Saga;

@@ -1,0 +1,160 @@
+//! What a state wants from the world, and what must be on disk before it may have it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use super::{Phase, Progress, Saga, StepState};
+use crate::definition::{Call, EvalError, Safety, Scope};
+use crate::event::Direction;
+use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
+use crate::json::Json;
+
+/// Everything a state wants at once. Comparing it with what is under way is all that a driver does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effects {
+    /// The one call that should be under way. Any other one is abandoned.
+    pub call: Option<CallWanted>,
+    /// When the state wants to be asked again, whatever happens until then.
+    pub wake_at: Option<Timestamp>,
+    /// Whoever waits for the end may be answered once this event is on disk: the saga is over, or blocked.
+    pub answer: Option<Seq>,
+}
+
+/// A call that should be under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallWanted {
+    /// The step's index.
+    pub step: usize,
+    /// Whether it is done or undone.
+    pub direction: Direction,
+    /// Tells this call from the one before.
+    pub attempt: AttemptNumber,
+    /// The event that must be on disk before the call may leave; [`Seq::NONE`]: none.
+    pub needs: Seq,
+    /// From sending the request to the end of its answer.
+    pub timeout: Duration,
+}
+
+/// A request, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path, to be put after the participant's base URL.
+    pub path: String,
+    /// The JSON body.
+    pub body: Option<Json>,
+    /// The header `Saga-Id`.
+    pub saga: SagaId,
+    /// The header `Saga-Step`.
+    pub step: Arc<str>,
+    /// Whether it is done or undone.
+    pub direction: Direction,
+    /// The header `Saga-Attempt`.
+    pub attempt: AttemptNumber,
+    /// The header `Saga-Epoch`.
+    pub epoch: Epoch,
+}
+
+/// A request cannot be made from what the saga knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot build the request: {0}")]
+pub struct RequestError(#[from] EvalError);
+
+impl Request {
+    /// The header `Idempotency-Key`, without quotes: the same for every attempt.
+    pub fn idempotency_key(&self) -> String {
+        format!("{}:{}:{}", self.saga, self.step, self.direction)
+    }
+}
+
+impl Saga {
+    /// What this state wants now.
+    pub fn effects(&self) -> Effects {
+        let call = self.in_flight().map(|(step, direction, tries)| CallWanted {
+            step,
+            direction,
+            attempt: tries.attempt,
+            needs: self.needs(step, direction),
+            timeout: self.definition.participant(step).timeout,
+        });
+        let answer =
+            if self.is_over() { Some(self.seq) } else { self.blocked().map(|blocked| blocked.since) };
+        Effects { call, wake_at: self.wake_at(), answer }
+    }
+
+    /// The durability rule of each call. See `docs/decisions/0003-needs.md`.
+    fn needs(&self, step: usize, direction: Direction) -> Seq {
+        let safety = self.definition.participant(step).safety;
+        let marks = &self.marks;
+        let rule = match (&self.steps[step], direction) {
+            (_, Direction::Action) if self.definition.steps[step].is_read() => return Seq::NONE,
+            // The same key has one effect, so calling early loses nothing but work; but not before what the
+            // request was computed from is safe, nor ahead of a result that cannot be had a second time.
+            (_, Direction::Action) if safety == Safety::Barrier => {
+                marks.first_effect.unwrap_or(self.seq).max(marks.last_waited_for)
+            }
+            // Also when it is repeated: a repetition that had left ahead of its record would be unknown to the next
+            // owner, who would take a step whose first call was turned away for one that never ran.
+            (StepState::Doing { tries, .. }, _) => tries.started,
+            (StepState::Undoing { .. }, _) if safety == Safety::Barrier => marks.rollback,
+            (StepState::Undoing { tries, done_at, .. }, _) if safety == Safety::Idempotent => {
+                marks.rollback.max(*done_at).max(tries.first_started)
+            }
+            (StepState::Undoing { tries, .. }, _) => tries.started,
+            _ => self.seq,
+        };
+        rule.max(marks.take_over)
+    }
+
+    fn wake_at(&self) -> Option<Timestamp> {
+        let due = self.current().and_then(|step| match &self.steps[step] {
+            StepState::Doing { tries, .. } | StepState::Undoing { tries, .. } => match tries.progress {
+                Progress::Due(at) => Some(at),
+                Progress::InFlight | Progress::GivenUp => None,
+            },
+            _ => None,
+        });
+        match self.phase {
+            Phase::Forward { .. } => Some(due.map_or(self.deadline, |due| due.min(self.deadline))),
+            _ => due,
+        }
+    }
+
+    /// How the definition describes a call.
+    pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
+        let step = self.definition.steps.get(step)?;
+        match direction {
+            Direction::Action => Some(&step.action),
+            Direction::Compensation => step.compensation.as_ref(),
+        }
+    }
+
+    /// The request of a wanted call. It is the same for every attempt but for attempt and epoch.
+    pub fn request(&self, wanted: &CallWanted) -> Result<Request, RequestError> {
+        let call = self
+            .call(wanted.step, wanted.direction)
+            .ok_or_else(|| EvalError("the step has no such call".into()))?;
+        let mut scope =
+            Scope::default().with("saga_id", format!("\"{}\"", self.id)).with("input", self.input.text());
+        for (step, state) in self.definition.steps.iter().zip(&self.steps) {
+            if let StepState::Done { output: Some(output), .. }
+            | StepState::Undoing { output: Some(output), .. } = state
+            {
+                scope = scope.with(&step.name, output.text());
+            }
+        }
+        Ok(Request {
+            method: call.method.clone(),
+            path: call.path.render_path(&scope)?,
+            body: call.body.as_ref().map(|body| body.render(&scope)).transpose()?,
+            saga: self.id,
+            step: self.definition.steps[wanted.step].name.clone(),
+            direction: wanted.direction,
+            attempt: wanted.attempt,
+            epoch: self.epoch,
+        })
+    }
+}

@@ -1,0 +1,299 @@
+//! One saga: its state, folded from its events.
+//!
+//! ```text
+//!              Started                     every step done
+//!                 │                              │
+//!                 ▼       RollbackDecided        ▼
+//!              Forward ───────────────────▶  Over(Completed)
+//!                 │
+//!                 ▼        nothing left to undo
+//!            RollingBack ────────────────▶  Over(RolledBack)
+//!              (Blocked is a flag on it: a person is needed)
+//! ```
+//!
+//! - `apply.rs`: what each event does to the state. The only place that changes it.
+//! - `decide.rs`: which event an input, or the passing of time, brings about.
+//! - `effects.rs`: what the state wants from the world, and what must be on disk before it may have it.
+
+mod apply;
+mod decide;
+mod effects;
+
+use std::sync::Arc;
+
+pub use self::apply::IllegalEvent;
+pub use self::decide::{Input, Moment, Rejected};
+pub use self::effects::{CallWanted, Effects, Request, RequestError};
+use crate::definition::{Definition, Etat};
+use crate::event::{Cause, Direction, Record, Stuck};
+use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
+use crate::json::Json;
+
+/// A saga as its events tell it.
+#[derive(Debug, Clone)]
+pub struct Saga {
+    id: SagaId,
+    definition: Arc<Definition>,
+    input: Json,
+    created: Timestamp,
+    updated: Timestamp,
+    deadline: Timestamp,
+    /// Of the last event applied.
+    seq: Seq,
+    epoch: Epoch,
+    etat: Etat,
+    phase: Phase,
+    steps: Vec<StepState>,
+    marks: Marks,
+}
+
+/// Where the saga as a whole stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    /// Doing `step`, the first one that is not done; the number of steps when all are.
+    Forward { step: usize },
+    /// Undoing, from the last step to the first.
+    RollingBack { cause: Cause, blocked: Option<Blocked> },
+    /// Over, and the order stands.
+    Completed,
+    /// Over, and there is no order. `undone`: whether anything had to be undone.
+    RolledBack { cause: Cause, undone: bool },
+}
+
+/// Why a person is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// The event that says so.
+    pub since: Seq,
+    /// The step's index.
+    pub step: usize,
+    /// What is stuck.
+    pub stuck: Stuck,
+    /// For people.
+    pub reason: Box<str>,
+}
+
+/// What is known about one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum StepState {
+    /// Not begun by any owner, as far as the history tells. `shadow`: a former owner may have called it all the
+    /// same, ahead of the disk, and then died before the history caught up.
+    Pending { shadow: bool },
+    /// Its action is being called, or waits to be.
+    Doing { tries: Tries, may_have_run: bool },
+    /// Its action took effect.
+    Done { output: Option<Json>, at: Seq },
+    /// Its action certainly has no effect.
+    NotDone { reason: Box<str> },
+    /// Its compensation is being called, or waits to be.
+    Undoing { tries: Tries, output: Option<Json>, done_at: Seq },
+    /// Its compensation took effect.
+    Undone,
+}
+
+/// The attempts of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tries {
+    /// The number of the last attempt.
+    attempt: AttemptNumber,
+    progress: Progress,
+    /// Where the first attempt started, and the last.
+    first_started: Seq,
+    started: Seq,
+    /// Attempts that ended badly. Those that a restart cut short do not count.
+    failures: u32,
+    /// Of the last bad end.
+    reason: Option<Box<str>>,
+}
+
+impl Tries {
+    fn in_flight(&self) -> bool {
+        self.progress == Progress::InFlight
+    }
+}
+
+/// Where a call's attempts stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// The last attempt has started and not ended.
+    InFlight,
+    /// The next attempt starts then.
+    Due(Timestamp),
+    /// There is no next attempt, by itself.
+    GivenUp,
+}
+
+/// Places in the history that later calls have to wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Marks {
+    /// The first call with an effect may leave from here.
+    first_effect: Option<Seq>,
+    /// The last success that is waited for (see [`Saga::is_waited_for`]): what follows may not run ahead of it.
+    last_waited_for: Seq,
+    /// The decision to roll back.
+    rollback: Seq,
+    /// The last take-over.
+    take_over: Seq,
+}
+
+/// Whether what was done is being undone: the field `rollback`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rollback {
+    /// Nothing to undo.
+    Aucun,
+    /// Under way.
+    EnCours,
+    /// Everything is undone.
+    Termine,
+    /// A person is needed.
+    Bloque,
+}
+
+impl Rollback {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aucun => "AUCUN",
+            Self::EnCours => "EN_COURS",
+            Self::Termine => "TERMINE",
+            Self::Bloque => "BLOQUE",
+        }
+    }
+
+    /// The value with that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Aucun, Self::EnCours, Self::Termine, Self::Bloque].into_iter().find(|r| r.as_str() == name)
+    }
+}
+
+impl Saga {
+    /// The saga that a complete or cut-off history tells. `records` are its events from the first on.
+    pub fn fold(id: SagaId, definition: Arc<Definition>, records: &[Record]) -> Result<Self, IllegalEvent> {
+        let (first, rest) = records.split_first().ok_or(IllegalEvent::NO_HISTORY)?;
+        let mut saga = Self::begin(id, definition, first)?;
+        rest.iter().try_for_each(|record| saga.apply(record))?;
+        Ok(saga)
+    }
+
+    /// Its id, which is the order's id too.
+    pub fn id(&self) -> SagaId {
+        self.id
+    }
+
+    /// What it runs.
+    pub fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
+    /// What it was asked for.
+    pub fn input(&self) -> &Json {
+        &self.input
+    }
+
+    /// When it started.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// When its last event was recorded.
+    pub fn updated(&self) -> Timestamp {
+        self.updated
+    }
+
+    /// The position of its last event.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Of its current owner.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The order's state.
+    pub fn etat(&self) -> &Etat {
+        &self.etat
+    }
+
+    /// Whether nothing will ever change any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Completed | Phase::RolledBack { .. })
+    }
+
+    /// Whether what was done is being undone.
+    pub fn rollback(&self) -> Rollback {
+        match &self.phase {
+            Phase::Forward { .. } | Phase::Completed => Rollback::Aucun,
+            Phase::RollingBack { blocked: Some(_), .. } => Rollback::Bloque,
+            Phase::RollingBack { .. } => Rollback::EnCours,
+            Phase::RolledBack { undone: false, .. } => Rollback::Aucun,
+            Phase::RolledBack { undone: true, .. } => Rollback::Termine,
+        }
+    }
+
+    /// Why there is no order, once that is decided.
+    pub fn cause(&self) -> Option<&Cause> {
+        match &self.phase {
+            Phase::RollingBack { cause, .. } | Phase::RolledBack { cause, .. } => Some(cause),
+            Phase::Forward { .. } | Phase::Completed => None,
+        }
+    }
+
+    /// Why a person is needed, while one is.
+    pub fn blocked(&self) -> Option<&Blocked> {
+        match &self.phase {
+            Phase::RollingBack { blocked, .. } => blocked.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn is_barrier(&self, step: usize) -> bool {
+        self.definition.participant(step).safety == crate::definition::Safety::Barrier
+    }
+
+    /// Whether nothing after this step may be called until its success is on disk: it cannot be had a second time,
+    /// or the requests of later steps are computed from it. Whoever takes over needs it to undo them.
+    fn is_waited_for(&self, step: usize) -> bool {
+        let definition = &self.definition.steps[step];
+        definition.action.output.is_some() || !(definition.is_read() || self.is_barrier(step))
+    }
+
+    /// The step that rolling back is at: the last one that may have an effect left. `None`: nothing is left.
+    fn undoing(&self) -> Option<usize> {
+        (0..self.steps.len()).rev().find(|step| !self.is_settled(*step))
+    }
+
+    /// Whether rolling back has nothing (more) to do for a step.
+    fn is_settled(&self, step: usize) -> bool {
+        let definition = &self.definition.steps[step];
+        if definition.compensation.is_none() {
+            return true;
+        }
+        match &self.steps[step] {
+            StepState::Pending { shadow } => !shadow,
+            StepState::Doing { tries, may_have_run } => !may_have_run && !tries.in_flight(),
+            StepState::NotDone { .. } | StepState::Undone => true,
+            StepState::Done { .. } | StepState::Undoing { .. } => false,
+        }
+    }
+
+    /// The step that the saga is at, in its present direction.
+    fn current(&self) -> Option<usize> {
+        match self.phase {
+            Phase::Forward { step } => Some(step).filter(|step| *step < self.steps.len()),
+            Phase::RollingBack { .. } => self.undoing(),
+            Phase::Completed | Phase::RolledBack { .. } => None,
+        }
+    }
+
+    /// The attempt that is in flight, if any is that still matters.
+    fn in_flight(&self) -> Option<(usize, Direction, &Tries)> {
+        let step = self.current()?;
+        let (direction, tries) = match &self.steps[step] {
+            StepState::Doing { tries, .. } => (Direction::Action, tries),
+            StepState::Undoing { tries, .. } => (Direction::Compensation, tries),
+            _ => return None,
+        };
+        tries.in_flight().then_some((step, direction, tries))
+    }
+}

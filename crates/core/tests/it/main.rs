@@ -1,0 +1,11 @@
+//! What the core promises, seen from outside: data in, text out. No I/O but reading the example definitions.
+
+mod definitions;
+mod formats;
+mod needs;
+mod properties;
+mod replies;
+mod schema;
+mod scripts;
+mod support;
+mod world;

@@ -1,0 +1,314 @@
+//! Small definitions for the tests, and a saga driven by a script, told back as text.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::event::Cause;
+use saga_core::reply::Verdict;
+use saga_core::retry::Random;
+use saga_core::saga::{CallWanted, Effects, Input, Moment};
+use saga_core::{
+    AttemptNumber, Definition, Direction, Event, Json, Outcome, Record, Saga, SagaId, Seq, Timestamp,
+};
+
+pub(crate) const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
+pub(crate) const VOISINS: &str = include_str!("../../../../sagas/voisins.yaml");
+
+/// The environment of a machine where nothing is set.
+pub(crate) fn no_env(_: &str) -> Option<String> {
+    None
+}
+
+pub(crate) fn parse(source: &str) -> Arc<Definition> {
+    Arc::new(Definition::parse("test.yaml", source, &no_env).unwrap_or_else(|m| panic!("{m}\n{source}")))
+}
+
+/// The built-in checkout with another safety for its three services.
+pub(crate) fn checkout(safety: &str) -> Arc<Definition> {
+    parse(&CHECKOUT.replace("safety: barrier", &format!("safety: {safety}")))
+}
+
+/// What a step is, as far as the core cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Read,
+    Plain,
+    Idempotent,
+    Barrier,
+}
+
+/// A step of a generated definition; it is called `a`, `b`, ... by its position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spec {
+    pub(crate) kind: Kind,
+    /// Whether it has a compensation; a read never has.
+    pub(crate) undo: bool,
+    /// The earlier steps whose outputs its requests are made of.
+    pub(crate) from: Vec<usize>,
+}
+
+impl Spec {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, undo: true, from: Vec::new() }
+    }
+
+    pub(crate) fn for_good(mut self) -> Self {
+        self.undo = false;
+        self
+    }
+
+    pub(crate) fn from(mut self, steps: &[usize]) -> Self {
+        self.from = steps.to_vec();
+        self
+    }
+
+    pub(crate) fn is_undone(&self) -> bool {
+        self.undo && self.kind != Kind::Read
+    }
+}
+
+pub(crate) fn name(step: usize) -> char {
+    char::from(b'a' + u8::try_from(step).expect("few steps"))
+}
+
+/// The definition made of these steps. Few attempts, so that runs are short.
+pub(crate) fn definition(specs: &[Spec]) -> Arc<Definition> {
+    let mut yaml = String::from(
+        "saga: essai\n\
+         input: { n: integer }\n\
+         states: { started: DEBUT, completed: FINI, cancelled: ANNULEE }\n\
+         deadline: 10s\n\
+         participants:\n\
+         \x20 plain: { url: 'http://plain' }\n\
+         \x20 idempotent: { url: 'http://idempotent', safety: idempotent }\n\
+         \x20 barrier: { url: 'http://barrier', safety: barrier }\n\
+         steps:\n",
+    );
+    for (i, spec) in specs.iter().enumerate() {
+        let (step, upper) = (name(i), name(i).to_ascii_uppercase());
+        let participant = match spec.kind {
+            Kind::Read | Kind::Plain => "plain",
+            Kind::Idempotent => "idempotent",
+            Kind::Barrier => "barrier",
+        };
+        let sources: String = spec.from.iter().map(|&f| format!(", {0}: .{0}", name(f))).collect();
+        let body = format!("{{ n: .input.n{sources} }}");
+        let action = match spec.kind {
+            Kind::Read => format!("{{ get: '/{step}/\\(.input.n)' }}"),
+            _ => format!("{{ post: /{step}, body: {body} }}"),
+        };
+        let undo = match (spec.is_undone(), spec.kind) {
+            (true, _) => format!("    compensation: {{ post: /{step}/undo, body: {body} }}\n"),
+            (false, Kind::Read) => String::new(),
+            (false, _) => "    compensation: none\n".into(),
+        };
+        write!(
+            yaml,
+            "  - step: {step}\n    participant: {participant}\n    action: {action}\n{undo}    success: {upper}\n    \
+             failure: ECHEC_{upper}\n    retry: {{ attempts: 3 }}\n    persist: {{ attempts: 2 }}\n"
+        )
+        .expect("strings take what they get");
+    }
+    parse(&yaml)
+}
+
+pub(crate) fn at(micros: i64, random: u64) -> Moment {
+    Moment { now: Timestamp::from_micros(micros), random: Random(random) }
+}
+
+pub(crate) fn saga_id() -> SagaId {
+    SagaId::from_idempotency_key("test")
+}
+
+/// A saga, its history, and the virtual time.
+pub(crate) struct Run {
+    pub(crate) saga: Saga,
+    pub(crate) records: Vec<Record>,
+    pub(crate) now_ms: i64,
+    wanted: Vec<CallWanted>,
+    shown: String,
+}
+
+impl Run {
+    pub(crate) fn start(definition: &Arc<Definition>) -> Self {
+        let input = match definition.step_named("panier") {
+            Some(_) => r#"{"client_id":7,"magasin_id":1}"#,
+            None => r#"{"n":1}"#,
+        };
+        let input = Json::parse(input.as_bytes()).expect("JSON");
+        let (saga, records) = Saga::start(saga_id(), definition, input, at(0, u64::MAX));
+        let mut run = Self { saga, records: Vec::new(), now_ms: 0, wanted: Vec::new(), shown: String::new() };
+        run.took("start", records);
+        run
+    }
+
+    fn moment(&self) -> Moment {
+        at(self.now_ms * 1000, u64::MAX)
+    }
+
+    /// Does one line of a script:
+    ///
+    /// - `ok`, `refused`, `unknown`, `not_sent`, `not_sent 3s`: the wanted call ends like that;
+    /// - `old ok`: so ends the last call that is not wanted any more;
+    /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
+    /// - `cancel`, `take-over`;
+    /// - `crash 4`: only the first four events were on disk, and a new owner goes on.
+    pub(crate) fn step(&mut self, line: &str) {
+        let mut words = line.split_whitespace();
+        let (word, argument) = (words.next().expect("a word"), words.next());
+        let input = match word {
+            "wait" => {
+                self.now_ms = match (argument, self.saga.effects().wake_at) {
+                    (Some(wait), _) => self.now_ms + millis(wait),
+                    (None, Some(wake)) => self.now_ms.max(wake.as_micros() / 1000),
+                    (None, None) => panic!("`wait`: the saga does not ask to be woken"),
+                };
+                Input::Tick
+            }
+            "cancel" => Input::Cancel,
+            "take-over" => Input::TakeOver,
+            "crash" => {
+                let kept: usize = argument.expect("a number of events").parse().expect("a number");
+                self.records.truncate(kept);
+                self.saga =
+                    Saga::fold(saga_id(), self.saga.definition().clone(), &self.records).expect("a prefix");
+                Input::TakeOver
+            }
+            "old" => {
+                let current = self.saga.effects().call;
+                let old = self.wanted.iter().rev().find(|call| Some(**call) != current).expect("an old call");
+                reply(old, verdict(argument.expect("an outcome"), None))
+            }
+            outcome => {
+                let wanted =
+                    self.saga.effects().call.unwrap_or_else(|| panic!("`{line}`: no call is wanted"));
+                reply(&wanted, verdict(outcome, argument))
+            }
+        };
+        match self.saga.handle(&input, self.moment()) {
+            Ok(records) => self.took(line, records),
+            Err(rejected) => {
+                writeln!(self.shown, "> {line}\n  rejected: {rejected}").expect("strings take what they get");
+            }
+        }
+    }
+
+    fn took(&mut self, line: &str, records: Vec<Record>) {
+        writeln!(self.shown, "> {line}").expect("strings take what they get");
+        for record in records {
+            let seq = self.records.len() + 1;
+            let text = record_text(&self.saga, &record);
+            writeln!(self.shown, "  {seq} {text}").expect("strings take what they get");
+            self.records.push(record);
+        }
+        let effects = self.saga.effects();
+        if let Some(call) = effects.call
+            && self.wanted.last() != Some(&call)
+        {
+            self.wanted.push(call);
+        }
+        writeln!(self.shown, "  = {}", effects_text(&self.saga, &effects))
+            .expect("strings take what they get");
+        let folded =
+            Saga::fold(saga_id(), self.saga.definition().clone(), &self.records).expect("its own history");
+        assert_eq!(format!("{folded:?}"), format!("{:?}", self.saga), "the fold of a history is the saga");
+    }
+}
+
+/// Runs a script, one line for each input, and tells what was recorded and what was wanted.
+pub(crate) fn tell(definition: &Arc<Definition>, script: &str) -> String {
+    let mut run = Run::start(definition);
+    for line in script.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
+        run.step(line);
+    }
+    let Run { saga, shown, .. } = run;
+    let over = if saga.is_over() { "over" } else { "under way" };
+    format!("{shown}{} {} {over}", saga.etat(), saga.rollback().as_str())
+}
+
+pub(crate) fn millis(text: &str) -> i64 {
+    match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => number.parse().expect("a number"),
+        (None, Some(number)) => number.parse::<i64>().expect("a number") * 1000,
+        (None, None) => panic!("`{text}` is not a time"),
+    }
+}
+
+pub(crate) fn reply(call: &CallWanted, verdict: Verdict) -> Input {
+    Input::Reply { step: call.step, direction: call.direction, attempt: call.attempt, verdict }
+}
+
+/// A plausible verdict with that outcome.
+pub(crate) fn verdict(outcome: &str, retry_after: Option<&str>) -> Verdict {
+    let (outcome, status) = match outcome {
+        "ok" => (Outcome::Ok, Some(200)),
+        "refused" => (Outcome::Refused, Some(409)),
+        "unknown" => (Outcome::Unknown, None),
+        "not_sent" => (Outcome::NotSent, Some(503)),
+        other => panic!("`{other}` is no input of a script"),
+    };
+    let is_ok = outcome == Outcome::Ok;
+    Verdict {
+        outcome,
+        status,
+        reason: (!is_ok).then(|| "why".into()),
+        output: is_ok.then(|| Json::parse(b"{\"x\":1}").expect("JSON")),
+        retry_after: retry_after.map(|wait| Duration::from_millis(millis(wait).unsigned_abs())),
+    }
+}
+
+/// `+stock#1` for the first attempt of the step `stock`, `-stock#1` for that of undoing it.
+fn call_text(saga: &Saga, step: usize, direction: Direction, attempt: AttemptNumber) -> String {
+    let sign = match direction {
+        Direction::Action => '+',
+        Direction::Compensation => '-',
+    };
+    format!("{sign}{}#{}", saga.definition().steps[step].name, attempt.get())
+}
+
+pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
+    let name = |step: &usize| saga.definition().steps[*step].name.to_string();
+    let mut text = match &record.event {
+        Event::Started { .. } => "started".to_owned(),
+        Event::AttemptStarted { step, direction, attempt } => call_text(saga, *step, *direction, *attempt),
+        Event::AttemptEnded { step, direction, attempt, outcome, retry_at, .. } => {
+            let again = retry_at.map_or(String::new(), |at| format!(", again at {}", time(at)));
+            format!("{} {}{again}", call_text(saga, *step, *direction, *attempt), outcome.as_str())
+        }
+        Event::RollbackDecided { cause: Cause::StepFailed { step, reason } } => {
+            format!("rollback: {} failed ({reason})", name(step))
+        }
+        Event::RollbackDecided { cause: Cause::Cancelled } => "rollback: cancelled".into(),
+        Event::RollbackDecided { cause: Cause::DeadlinePassed } => "rollback: deadline".into(),
+        Event::Blocked { step, stuck, .. } => format!("blocked: {} {stuck:?}", name(step)),
+        Event::Completed => "completed".into(),
+        Event::RolledBack => "rolled back".into(),
+        Event::TakenOver { epoch } => format!("taken over: epoch {}", epoch.get()),
+    };
+    if let Some(etat) = &record.etat {
+        write!(text, " [{etat}]").expect("strings take what they get");
+    }
+    text
+}
+
+pub(crate) fn effects_text(saga: &Saga, effects: &Effects) -> String {
+    let mut parts = Vec::new();
+    if let Some(call) = effects.call {
+        let text = call_text(saga, call.step, call.direction, call.attempt);
+        parts.push(match call.needs {
+            Seq::NONE => format!("call {text} at once"),
+            needs => format!("call {text} needs {needs}"),
+        });
+    }
+    parts.extend(effects.wake_at.map(|at| format!("wake at {}", time(at))));
+    parts.extend(effects.answer.map(|seq| format!("answer needs {seq}")));
+    if parts.is_empty() { "nothing".into() } else { parts.join(", ") }
+}
+
+fn time(at: Timestamp) -> String {
+    match at.as_micros() / 1000 {
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
+    }
+}
