@@ -1,0 +1,261 @@
+//! The barrier: what makes a service safe to call twice, too late, or in the wrong order.
+//!
+//! Every call that changes something passes through [`pass`], in the same SQLite transaction as the change
+//! itself. That is the whole trick: the memory of having done it and the deed are on disk together or not
+//! at all. A barrier kept in another store, or written by a second commit, is none.
+//!
+//! A call brings a key, `saga:step:action` or `saga:step:compensation`. The rules, in the order in which
+//! they are asked (see [`judge`]):
+//!
+//! | rule | when | what happens |
+//! |---|---|---|
+//! | stale | the call's epoch is below the highest this service has seen for the saga | 409, nothing changes: its sender was replaced |
+//! | reused | the key is known, with another request | 422: a bug of the caller's |
+//! | replay | the key is known | the stored answer, word for word; no effect. Refusals are stored too: an answer once given stands |
+//! | hanging | an action whose compensation was already processed | 409, nothing changes: it would never be undone |
+//! | null | a compensation whose action never arrived, or was refused | succeeds, does nothing, and is remembered (or `hanging` could not work) |
+//!
+//! Otherwise the operation runs, and its answer is stored under the key. Answers that a fault rule made up
+//! never come this far, so a 5xx is never replayed. A call without a key is not remembered: each has its
+//! effect, as with ordinary services. Keys are kept for ever: forgetting one needs a bound on how late a
+//! call may arrive, which only the caller knows.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::{
+    call::{Answer, Direction, Request},
+    ledger::{self, Record},
+    operation::{Operation, Outcome},
+};
+
+/// The barrier's tables, in every service's file.
+pub(crate) const SCHEMA: &str = "
+    -- One row for each key: the request it stood for, and the answer it got. The primary key serves the
+    -- look-up of the key itself and of its sibling in the other direction.
+    CREATE TABLE barriere (
+        cle TEXT PRIMARY KEY,
+        resultat TEXT NOT NULL CHECK (resultat IN ('effect', 'refused', 'null')),
+        requete TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        corps TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- The highest epoch seen for each saga.
+    CREATE TABLE barriere_epoque (
+        saga_id TEXT PRIMARY KEY,
+        epoque INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// A key this service remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Remembered {
+    refused: bool,
+    fingerprint: String,
+    answer: Answer,
+}
+
+/// What the barrier knows about one call before it is let through.
+#[derive(Debug, Default)]
+struct Known {
+    epoch: Option<i64>,
+    own: Option<Remembered>,
+    sibling: Option<Remembered>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Proceed,
+    Stale { seen: i64 },
+    Reused,
+    Replay(Answer),
+    Hanging,
+    Null,
+}
+
+/// The rules, as a pure function. `direction` is `None` for a call whose key names no step: only the key
+/// and epoch rules apply to it.
+fn judge(epoch: Option<i64>, direction: Option<Direction>, fingerprint: &str, known: Known) -> Verdict {
+    if let (Some(epoch), Some(seen)) = (epoch, known.epoch)
+        && epoch < seen
+    {
+        return Verdict::Stale { seen };
+    }
+    match (known.own, direction) {
+        (Some(own), _) if own.fingerprint != fingerprint => Verdict::Reused,
+        (Some(own), _) => Verdict::Replay(own.answer),
+        (None, Some(Direction::Action)) if known.sibling.is_some() => Verdict::Hanging,
+        (None, Some(Direction::Compensation)) if known.sibling.is_none_or(|action| action.refused) => {
+            Verdict::Null
+        }
+        (None, _) => Verdict::Proceed,
+    }
+}
+
+/// The 409 of an action whose compensation came first.
+pub(crate) fn hanging_answer() -> Answer {
+    Answer::barrier(409, "action_tardive", "Action refusée : sa compensation a déjà été traitée")
+}
+
+/// Carries out `operation` if the rules allow, and records what became of it. `db` must be inside a
+/// savepoint named `requete`, which the caller releases; an error means that it must be rolled back.
+pub(crate) fn pass(
+    db: &Connection,
+    request: &Request,
+    operation: &dyn Operation,
+) -> rusqlite::Result<Answer> {
+    let caller = &request.caller;
+    let details = operation.details();
+    let saga_id = caller.saga_id().or(details.saga_id.as_deref()).map(str::to_owned);
+    let direction = caller.key.as_ref().and_then(|key| key.direction());
+    let fingerprint = request.fingerprint();
+    let known = Known {
+        epoch: match (&saga_id, caller.epoch) {
+            (Some(saga_id), Some(_)) => highest_epoch(db, saga_id)?,
+            _ => None,
+        },
+        own: caller.key.as_ref().map(|key| remembered(db, key.as_str())).transpose()?.flatten(),
+        sibling: match caller.key.as_ref().and_then(|key| key.sibling()) {
+            Some(sibling) => remembered(db, &sibling)?,
+            None => None,
+        },
+    };
+    let note = |result, details| ledger::note(db, operation, caller, direction, result, details);
+
+    let verdict = judge(caller.epoch, direction, &fingerprint, known);
+    if let (false, Some(saga_id), Some(epoch)) =
+        (matches!(verdict, Verdict::Stale { .. }), &saga_id, caller.epoch)
+    {
+        raise_epoch(db, saga_id, epoch)?;
+    }
+    let outcome = match (verdict, operation.null_answer()) {
+        (Verdict::Stale { seen }, _) => {
+            note(Record::Stale, &details)?;
+            let detail = format!("Époque périmée : Saga-Epoch {seen} a déjà été vue pour cette saga");
+            return Ok(Answer::barrier(409, "epoque_perimee", &detail));
+        }
+        (Verdict::Reused, _) => {
+            note(Record::KeyReused, &details)?;
+            let detail = "Idempotency-Key déjà utilisée pour une autre requête";
+            return Ok(Answer::barrier(422, "cle_reutilisee", detail));
+        }
+        (Verdict::Replay(answer), _) => {
+            note(Record::Replay, &details)?;
+            return Ok(answer.with_header("idempotent-replayed", "true"));
+        }
+        (Verdict::Hanging, _) => Outcome::Hanging(hanging_answer()),
+        (Verdict::Null, Some(answer)) => Outcome::Nothing(answer),
+        (Verdict::Null, None) | (Verdict::Proceed, _) => {
+            db.prepare_cached("SAVEPOINT operation")?.execute([])?;
+            let outcome = operation.run(db, caller)?;
+            if let Outcome::Refused(_) | Outcome::Hanging(_) = outcome {
+                db.prepare_cached("ROLLBACK TO operation")?.execute([])?;
+            }
+            db.prepare_cached("RELEASE operation")?.execute([])?;
+            outcome
+        }
+    };
+    let (result, answer, lines) = match outcome {
+        Outcome::Done(answer, lines) => (Record::Effect, answer, lines),
+        Outcome::Refused(answer) => (Record::Refused, answer, vec![details]),
+        Outcome::Nothing(answer) => (Record::Null, answer, vec![details]),
+        // Not stored: the sibling's row, or the sale's cancellation, says the same at the next try.
+        Outcome::Hanging(answer) => {
+            note(Record::Hanging, &details)?;
+            return Ok(answer);
+        }
+    };
+    for line in &lines {
+        note(result, line)?;
+    }
+    if let Some(key) = &caller.key {
+        remember(db, key.as_str(), result, &fingerprint, &answer)?;
+    }
+    Ok(answer)
+}
+
+fn highest_epoch(db: &Connection, saga_id: &str) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT epoque FROM barriere_epoque WHERE saga_id = ?1")?
+        .query_row([saga_id], |row| row.get(0))
+        .optional()
+}
+
+fn raise_epoch(db: &Connection, saga_id: &str, epoch: i64) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO barriere_epoque (saga_id, epoque) VALUES (?1, ?2)
+         ON CONFLICT (saga_id) DO UPDATE SET epoque = excluded.epoque WHERE excluded.epoque > epoque",
+    )?
+    .execute((saga_id, epoch))?;
+    Ok(())
+}
+
+fn remembered(db: &Connection, key: &str) -> rusqlite::Result<Option<Remembered>> {
+    db.prepare_cached("SELECT resultat, requete, status, corps FROM barriere WHERE cle = ?1")?
+        .query_row([key], |row| {
+            Ok(Remembered {
+                refused: row.get_ref(0)?.as_str()? == Record::Refused.as_str(),
+                fingerprint: row.get(1)?,
+                answer: Answer { status: row.get(2)?, body: row.get(3)?, headers: Vec::new() },
+            })
+        })
+        .optional()
+}
+
+fn remember(
+    db: &Connection,
+    key: &str,
+    result: Record,
+    fingerprint: &str,
+    answer: &Answer,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO barriere (cle, resultat, requete, status, corps) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute((key, result.as_str(), fingerprint, answer.status, &answer.body))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACTION: Option<Direction> = Some(Direction::Action);
+    const COMPENSATION: Option<Direction> = Some(Direction::Compensation);
+
+    fn row(fingerprint: &str, refused: bool) -> Option<Remembered> {
+        Some(Remembered {
+            refused,
+            fingerprint: fingerprint.to_owned(),
+            answer: Answer::detail(200, "stored"),
+        })
+    }
+
+    #[test]
+    fn a_first_action_proceeds_and_its_compensation_after_it_too() {
+        assert_eq!(judge(Some(1), ACTION, "a", Known::default()), Verdict::Proceed);
+        let known = Known { sibling: row("a", false), epoch: Some(1), ..Known::default() };
+        assert_eq!(judge(Some(1), COMPENSATION, "c", known), Verdict::Proceed);
+    }
+
+    #[test]
+    fn a_compensation_of_a_missing_or_refused_action_is_null() {
+        assert_eq!(judge(None, COMPENSATION, "c", Known::default()), Verdict::Null);
+        let known = Known { sibling: row("a", true), ..Known::default() };
+        assert_eq!(judge(None, COMPENSATION, "c", known), Verdict::Null);
+    }
+
+    #[test]
+    fn an_action_after_its_compensation_hangs_even_if_that_one_was_refused() {
+        for refused in [false, true] {
+            let known = Known { sibling: row("c", refused), ..Known::default() };
+            assert_eq!(judge(None, ACTION, "a", known), Verdict::Hanging);
+        }
+    }
+
+    #[test]
+    fn a_stale_epoch_wins_over_a_replay_and_a_replay_over_hanging() {
+        let known = || Known { epoch: Some(3), own: row("a", false), sibling: row("c", false) };
+        assert_eq!(judge(Some(2), ACTION, "a", known()), Verdict::Stale { seen: 3 });
+        assert_eq!(judge(Some(3), ACTION, "a", known()), Verdict::Replay(Answer::detail(200, "stored")));
+        assert_eq!(judge(Some(3), ACTION, "other", known()), Verdict::Reused);
+    }
+}

@@ -1,0 +1,262 @@
+//! The four participants of the demo shop (`panier`, `stock`, `client`, `ventes`), for the demo, the tests
+//! and teaching.
+//!
+//! It owns four small HTTP services, each durable in a SQLite file of its own, and promises that whatever
+//! was acknowledged survives `kill -9`. It deliberately knows nothing of who calls it: an orchestrator is a
+//! caller like any other, known by its headers only.
+//!
+//! ```text
+//!   accept loop ─► connection task ─► route ─► faults ─► writer thread (group commit) ─► SQLite
+//!    (server.rs)                    (panier.rs, …)            (store.rs, barrier.rs)
+//!                                              └───────► reader thread (GET)
+//! ```
+//!
+//! To see how a participant is made safe to call twice, read `barrier.rs`; to see what the shop sells and
+//! to whom, `seed.rs`; to break it on purpose, `fault.rs`.
+
+mod barrier;
+mod call;
+mod client;
+mod fault;
+mod ledger;
+mod montant;
+mod operation;
+mod panier;
+mod seed;
+mod server;
+mod stock;
+mod store;
+mod ventes;
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+pub use fault::{Fault, FaultRule, FaultRuleError};
+pub use montant::{Centimes, CentimesError};
+pub use seed::{Article, Ligne, Seed};
+
+use fault::FaultBook;
+use server::{Handler, Server};
+use store::Store;
+
+/// The shop: [`Boutique::start`] is the way in.
+#[derive(Debug)]
+pub struct Boutique;
+
+/// What to start, where, and with which data.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of the SQLite files, one a service (`stock.sqlite`, ...); created when missing.
+    pub data_dir: PathBuf,
+    /// How the services behave on the wire.
+    pub facon: Facon,
+    /// Which services to start, and the address each listens on; port 0 takes a free one.
+    pub listen: BTreeMap<Service, SocketAddr>,
+    /// What a new file is filled with, and the faults that belong to the scenarios.
+    pub seed: Seed,
+    /// More fault rules, applied after those of the seed. They are not durable.
+    pub faults: Vec<FaultRule>,
+}
+
+impl Config {
+    /// All four services, on free ports of the loopback interface, with the demo's data.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            data_dir: data_dir.into(),
+            facon: Facon::Moderne,
+            listen: Service::ALL.into_iter().map(|service| (service, anywhere)).collect(),
+            seed: Seed::demo(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// The manner in which the services answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facon {
+    /// The contract's table: refusals are 4xx, and the barrier guards every effect.
+    Moderne,
+    /// What most services are like: other paths and names, refusals dressed as `500` or `200`, no
+    /// idempotency at all.
+    Ancienne,
+}
+
+impl fmt::Display for Facon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Moderne => "moderne",
+            Self::Ancienne => "ancienne",
+        })
+    }
+}
+
+/// One of the four participants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Carts: only read.
+    Panier,
+    /// Quantities on the shelf: reserved and given back.
+    Stock,
+    /// Clients' balances: paid from and refunded to.
+    Client,
+    /// Recorded sales.
+    Ventes,
+}
+
+impl Service {
+    /// All four, in the order of a checkout.
+    pub const ALL: [Self; 4] = [Self::Panier, Self::Stock, Self::Client, Self::Ventes];
+
+    /// The name used for the file, the flags and the JSON line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Panier => "panier",
+            Self::Stock => "stock",
+            Self::Client => "client",
+            Self::Ventes => "ventes",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why the shop did not start. Every variant is for the operator to fix; none is worth a retry as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data folder cannot be made.
+    #[error("create the data folder {}: {source}", path.display())]
+    DataDir {
+        /// The folder that was asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A service's file cannot be opened, written or read.
+    #[error("open the data of {service} in {}: {source}", path.display())]
+    Database {
+        /// Whose data.
+        service: Service,
+        /// The SQLite file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The address is taken, not ours, or forbidden.
+    #[error("listen on {addr} for {service}: {source}")]
+    Listen {
+        /// Whose address.
+        service: Service,
+        /// The address that was asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A fault rule names an endpoint that no service has.
+    #[error(transparent)]
+    Fault(#[from] FaultRuleError),
+    /// A thread cannot be started.
+    #[error("start a thread for {service}: {source}")]
+    Thread {
+        /// Whose thread.
+        service: Service,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Boutique {
+    /// Opens the files, listens, and answers from then on in tasks of the current tokio runtime.
+    pub async fn start(config: Config) -> Result<Running, Error> {
+        for rule in config.seed.fautes.iter().chain(&config.faults) {
+            fault::check_endpoint(rule)?;
+        }
+        std::fs::create_dir_all(&config.data_dir)
+            .map_err(|source| Error::DataDir { path: config.data_dir.clone(), source })?;
+        // The ports first: a taken one must not leave freshly made files behind.
+        let mut listeners = Vec::new();
+        for (&service, &addr) in &config.listen {
+            let listener = server::listen(addr).map_err(|source| Error::Listen { service, addr, source })?;
+            listeners.push((service, addr, listener));
+        }
+        let mut services = BTreeMap::new();
+        for (service, addr, listener) in listeners {
+            let path = config.data_dir.join(format!("{service}.sqlite"));
+            let store = Store::open(service, config.facon, &path, &config.seed)?;
+            let faults = FaultBook::new(service);
+            for rule in config.seed.fautes.iter().chain(&config.faults) {
+                if fault::concerns(rule, service) {
+                    faults.add(rule.clone());
+                }
+            }
+            let handler = Arc::new(Handler { service, facon: config.facon, store, faults });
+            let server =
+                Server::start(listener, handler).map_err(|source| Error::Listen { service, addr, source })?;
+            services.insert(service, server);
+        }
+        Ok(Running { services })
+    }
+}
+
+/// The shop while it answers. Dropping it closes the doors at once, as a crash would; what was acknowledged
+/// is on disk either way.
+#[derive(Debug)]
+pub struct Running {
+    services: BTreeMap<Service, Server>,
+}
+
+impl Running {
+    /// The address the service really listens on; `None` if it was not started.
+    pub fn addr(&self, service: Service) -> Option<SocketAddr> {
+        self.services.get(&service).map(Server::addr)
+    }
+
+    /// The service's base URL, without a slash at the end; `None` if it was not started.
+    pub fn url(&self, service: Service) -> Option<String> {
+        self.addr(service).map(|addr| format!("http://{addr}"))
+    }
+
+    /// The base URL of every started service.
+    pub fn urls(&self) -> BTreeMap<Service, String> {
+        self.services
+            .iter()
+            .map(|(&service, server)| (service, format!("http://{}", server.addr())))
+            .collect()
+    }
+
+    /// Adds a rule to every started service that has the endpoint.
+    pub fn add_fault(&self, rule: &FaultRule) -> Result<(), FaultRuleError> {
+        fault::check_endpoint(rule)?;
+        for (&service, server) in &self.services {
+            if fault::concerns(rule, service) {
+                server.handler().faults.add(rule.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes every rule, those of the seed included.
+    pub fn clear_faults(&self) {
+        for server in self.services.values() {
+            server.handler().faults.clear();
+        }
+    }
+
+    /// Takes no new connection, lets the requests under way finish for a few seconds, closes the files.
+    pub async fn stop(self) {
+        // All are told first, so that they drain at the same time.
+        let servers: Vec<_> = self.services.into_values().map(Server::begin_stop).collect();
+        for server in servers {
+            server.finish().await;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the services hand to the store: something to read, or an [`Operation`] to carry out.
+
+use rusqlite::Connection;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Centimes, Facon,
+    call::{Answer, Caller, Direction},
+};
+
+/// Most lines in one request.
+const LIGNES_MAX: usize = 1_000;
+/// Most units in one line: with the line limit and the largest price, sums stay far from overflow.
+const QUANTITE_MAX: i64 = 1_000_000;
+
+/// A query, run by the reader thread on a connection that cannot write.
+pub(crate) type Read = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Answer> + Send>;
+
+/// What a request turned out to ask for.
+pub(crate) enum Task {
+    Read(Subject, Read),
+    Write(Subject, Box<dyn Operation>),
+}
+
+impl Task {
+    pub(crate) fn subject(&self) -> &Subject {
+        match self {
+            Self::Read(subject, _) | Self::Write(subject, _) => subject,
+        }
+    }
+}
+
+/// Whom and what a request is about: what fault rules choose by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) client_id: Option<i64>,
+    pub(crate) produits: Vec<i64>,
+    pub(crate) saga_id: Option<String>,
+}
+
+/// A change to a service's data.
+///
+/// It runs inside the request's own savepoint. An outcome other than [`Outcome::Done`] and
+/// [`Outcome::Nothing`] undoes whatever it wrote, so it may check and write in any order.
+pub(crate) trait Operation: Send {
+    /// The name in the ledger.
+    fn name(&self) -> &'static str;
+    /// Which way it goes when no key says so.
+    fn direction(&self) -> Direction;
+    /// What it is about, for the ledger.
+    fn details(&self) -> Details;
+    /// What a compensation answers when there is nothing to undo. `None`: it must run to find out, because
+    /// its service finds the action by something else than the key.
+    fn null_answer(&self) -> Option<Answer>;
+    /// Makes the change.
+    fn run(&self, db: &Connection, caller: &Caller) -> rusqlite::Result<Outcome>;
+}
+
+/// How an operation ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Changed something: one ledger line for each of the details.
+    Done(Answer, Vec<Details>),
+    /// A definite business refusal: changed nothing, and would say the same again.
+    Refused(Answer),
+    /// A compensation that found nothing to undo. What it wrote to remember that is kept.
+    Nothing(Answer),
+    /// An action whose compensation came first.
+    Hanging(Answer),
+}
+
+/// The part of a ledger line that says what was done, and to whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Details {
+    pub(crate) saga_id: Option<String>,
+    pub(crate) client_id: Option<i64>,
+    pub(crate) produits: Option<Vec<Produit>>,
+    pub(crate) montant: Option<Centimes>,
+    pub(crate) vente_id: Option<i64>,
+}
+
+/// A product and how many of it, with the price if the caller gave one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
+pub(crate) struct Produit {
+    pub(crate) produit_id: i64,
+    pub(crate) quantite: i64,
+    #[serde(alias = "prix_unitaire", skip_serializing_if = "Option::is_none", default)]
+    pub(crate) prix: Option<Centimes>,
+}
+
+/// Refuses what no cart can hold.
+pub(crate) fn check_produits(produits: &[Produit]) -> Result<(), Answer> {
+    if produits.is_empty() || produits.len() > LIGNES_MAX {
+        return Err(Answer::detail(422, &format!("produits : de 1 à {LIGNES_MAX} lignes sont attendues")));
+    }
+    match produits.iter().find(|ligne| !(1..=QUANTITE_MAX).contains(&ligne.quantite)) {
+        Some(ligne) => Err(Answer::detail(
+            422,
+            &format!("quantite du produit {} : de 1 à {QUANTITE_MAX} est attendu", ligne.produit_id),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A refusal in the façon's dress, where the old services turned every exception into a 500.
+pub(crate) fn refusal(facon: Facon, status: u16, detail: &str) -> Answer {
+    match facon {
+        Facon::Moderne => Answer::detail(status, detail),
+        Facon::Ancienne => Answer::json(500, &json!({ "detail": format!("{status}: {detail}") })),
+    }
+}

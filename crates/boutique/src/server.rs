@@ -1,0 +1,352 @@
+//! The HTTP side of a service: sockets, limits, the common endpoints, and the carrying out of faults.
+//!
+//! Connections are accepted here rather than by a framework, because a fault must be able to close one
+//! without a single byte of answer: the handler then returns [`Dropped`], and hyper gives the connection up.
+//!
+//! Endpoints that every service has: `GET /` (who is this), `GET /ledger`, and `GET`, `POST`, `DELETE
+//! /fautes` (`DELETE /fautes/{id}` for one). Faults do not apply to these.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    Facon, Service,
+    call::{Answer, Caller, Request, whole_number},
+    client,
+    fault::{self, FaultBook, Instead, Plan},
+    ledger,
+    operation::{Read, Task},
+    panier, stock,
+    store::Store,
+    ventes,
+};
+
+/// Connections that the kernel may hold before we accept them; tokio's own 128 is too few for a burst.
+const BACKLOG_CONNECTIONS_MAX: u32 = 4_096;
+/// Connections open at once; past it they wait in the backlog.
+const CONNECTIONS_MAX: usize = 16_384;
+/// Largest request body, in bytes: a cart of a thousand lines fits.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Largest head of a request, in bytes; also hyper's buffer for a connection.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a request's head may take to arrive. It also ends idle connections, so it is longer than the 90 s
+/// for which common clients keep theirs: a request must not cross the closing of its connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a request's body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stop waits for the requests under way.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause after a failed accept (no file descriptor left), so that it does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds and listens.
+pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // So that a restart can take the port while old connections linger; Linux still refuses a live one.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG_CONNECTIONS_MAX)
+}
+
+/// One service that listens.
+#[derive(Debug)]
+pub(crate) struct Server {
+    addr: SocketAddr,
+    handler: Arc<Handler>,
+    /// Dropping it stops the accept loop and every connection, too.
+    stop: watch::Sender<Stop>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    No,
+    Drain,
+}
+
+impl Server {
+    pub(crate) fn start(listener: TcpListener, handler: Arc<Handler>) -> io::Result<Self> {
+        let addr = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(Stop::No);
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&handler), stopped));
+        Ok(Self { addr, handler, stop, accepting })
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn handler(&self) -> &Handler {
+        &self.handler
+    }
+
+    /// Asks for a stop, and does not wait for it.
+    pub(crate) fn begin_stop(self) -> Self {
+        self.stop.send_replace(Stop::Drain);
+        self
+    }
+
+    /// Waits until connections are drained (or their time is over), then closes the file.
+    pub(crate) async fn finish(self) {
+        if let Err(error) = self.accepting.await {
+            tracing::error!(%error, "accept loop ended badly");
+        }
+        self.handler.store.close().await;
+    }
+}
+
+async fn accept(listener: TcpListener, handler: Arc<Handler>, mut stop: watch::Receiver<Stop>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = async {
+            let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
+            (slot, listener.accept().await)
+        };
+        // Dropping the branch that waits loses nothing: a connection not yet accepted stays in the backlog.
+        let (slot, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            _ = stop.changed() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (handler, watcher, mut stop) = (Arc::clone(&handler), graceful.watcher(), stop.clone());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = serve_connection(stream, handler, watcher) => {}
+                        // The server was dropped, not stopped: end as a crash would.
+                        () = abandoned(&mut stop) => {}
+                    }
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accept connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if *stop.borrow() == Stop::Drain && timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            drain_s = DRAIN_TIMEOUT.as_secs(),
+            "stop: requests are still under way, closing anyway"
+        );
+    }
+}
+
+async fn abandoned(stop: &mut watch::Receiver<Stop>) {
+    while stop.changed().await.is_ok() {}
+}
+
+async fn serve_connection(stream: TcpStream, handler: Arc<Handler>, watcher: Watcher) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "set TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let handler = Arc::clone(&handler);
+        async move { handler.handle(request).await.map(response) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault rule dropped the connection")]
+pub(crate) struct Dropped;
+
+/// What a connection needs to answer.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    pub(crate) service: Service,
+    pub(crate) facon: Facon,
+    pub(crate) store: Store,
+    pub(crate) faults: FaultBook,
+}
+
+/// An endpoint of ours, or a task of the service's.
+enum Route {
+    Now(Answer),
+    Ledger(Read),
+    Task(Task),
+}
+
+impl Handler {
+    async fn handle(self: Arc<Self>, request: http::Request<Incoming>) -> Result<Answer, Dropped> {
+        let request = match read(request, self.facon).await {
+            Ok(request) => request,
+            Err(answer) => return Ok(answer),
+        };
+        let task = match self.route(&request) {
+            Route::Now(answer) => return Ok(answer),
+            Route::Ledger(query) => return Ok(self.store.read(query).await),
+            Route::Task(task) => task,
+        };
+        let plan = self.faults.plan(&request.method, &request.path, task.subject(), request.caller.saga_id());
+        if plan == Plan::default() {
+            return Ok(self.perform(request, task).await);
+        }
+        // A task of its own: a slow service goes on even when its caller has hung up.
+        let carried_out = tokio::spawn(async move { self.perform_with(plan, request, task).await });
+        carried_out.await.unwrap_or(Err(Dropped))
+    }
+
+    fn route(&self, request: &Request) -> Route {
+        let common = match (request.method.as_str(), request.segments().as_slice()) {
+            ("GET", [""]) => Some(Ok(self.about())),
+            ("GET", ["ledger"]) => return ledger::read(request).map_or_else(Route::Now, Route::Ledger),
+            ("GET", ["fautes"]) => Some(Ok(Answer::json(200, &self.faults.list()))),
+            ("POST", ["fautes"]) => Some(self.add_fault(request)),
+            ("DELETE", ["fautes"]) => {
+                self.faults.clear();
+                Some(Ok(Answer::json(200, &self.faults.list())))
+            }
+            ("DELETE", ["fautes", id]) => Some(self.remove_fault(id)),
+            (_, ["" | "ledger"]) => Some(Err(method_not_allowed(&["GET"]))),
+            (_, ["fautes"]) => Some(Err(method_not_allowed(&["GET", "POST", "DELETE"]))),
+            _ => None,
+        };
+        if let Some(answer) = common {
+            return Route::Now(answer.unwrap_or_else(|refusal| refusal));
+        }
+        let task = match self.service {
+            Service::Panier => panier::route(self.facon, request),
+            Service::Stock => stock::route(self.facon, request),
+            Service::Client => client::route(self.facon, request),
+            Service::Ventes => ventes::route(self.facon, request),
+        };
+        match task {
+            Some(Ok(task)) => Route::Task(task),
+            Some(Err(answer)) => Route::Now(answer),
+            None => Route::Now(match fault::methods_of(self.service, self.facon, &request.path).as_slice() {
+                [] => Answer::detail(404, "Route inconnue"),
+                methods => method_not_allowed(methods),
+            }),
+        }
+    }
+
+    async fn perform(&self, request: Request, task: Task) -> Answer {
+        match task {
+            Task::Read(_, read) => self.store.read(read).await,
+            Task::Write(_, operation) => self.store.write(request, operation).await,
+        }
+    }
+
+    async fn perform_with(&self, plan: Plan, request: Request, task: Task) -> Result<Answer, Dropped> {
+        sleep(plan.delay_before).await;
+        match plan.instead {
+            Some(Instead::Drop) => return Err(Dropped),
+            Some(Instead::Answer(status)) => return Ok(Answer::detail(status, "Panne provoquée")),
+            None => {}
+        }
+        let answer = self.perform(request, task).await;
+        sleep(plan.delay_after).await;
+        if plan.drop_answer { Err(Dropped) } else { Ok(answer) }
+    }
+
+    fn about(&self) -> Answer {
+        let routes: Vec<_> = fault::routes(self.service, self.facon)
+            .iter()
+            .chain(&[("GET", "/ledger"), ("GET", "/fautes"), ("POST", "/fautes"), ("DELETE", "/fautes")])
+            .map(|(method, path)| format!("{method} {path}"))
+            .collect();
+        Answer::json(
+            200,
+            &json!({ "service": self.service.name(), "facon": self.facon.to_string(), "routes": routes }),
+        )
+    }
+
+    fn add_fault(&self, request: &Request) -> Result<Answer, Answer> {
+        #[derive(Deserialize)]
+        struct Body {
+            regle: String,
+        }
+        let Body { regle } = request.parse_body()?;
+        match self.faults.add_text(&regle) {
+            Ok(id) => Ok(Answer::json(201, &json!({ "id": id, "regle": regle }))),
+            Err(error) => Err(Answer::detail(422, &error.to_string())),
+        }
+    }
+
+    fn remove_fault(&self, id: &str) -> Result<Answer, Answer> {
+        let number = whole_number("id", id)?;
+        match u64::try_from(number).is_ok_and(|id| self.faults.remove(id)) {
+            true => Ok(Answer::json(200, &self.faults.list())),
+            false => Err(Answer::detail(404, "Règle inconnue")),
+        }
+    }
+}
+
+fn method_not_allowed(methods: &[&str]) -> Answer {
+    Answer::detail(405, "Méthode non permise").with_header("allow", methods.join(", "))
+}
+
+/// Reads head and body into a [`Request`], or says why not.
+async fn read(request: http::Request<Incoming>, facon: Facon) -> Result<Request, Answer> {
+    let (head, body) = request.into_parts();
+    let caller = Caller::read(&head.headers, facon)?;
+    let body = match timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return Err(closing(Answer::detail(
+                413,
+                &format!("Corps trop grand (limite : {BODY_BYTES_MAX} octets)"),
+            )));
+        }
+        Ok(Err(error)) => {
+            return Err(closing(Answer::detail(400, &format!("Corps de requête illisible : {error}"))));
+        }
+        Err(_) => {
+            let detail = format!("Corps de requête non reçu en {} s", BODY_TIMEOUT.as_secs());
+            return Err(closing(Answer::detail(408, &detail)));
+        }
+    };
+    Ok(Request {
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        caller,
+        body,
+    })
+}
+
+/// The rest of the body is unread: the connection cannot carry another request.
+fn closing(answer: Answer) -> Answer {
+    answer.with_header("connection", "close")
+}
+
+fn response(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
