@@ -1,0 +1,34 @@
+//! Where sagas are kept. No saga rules: what an event means is the core's business.
+//!
+//! ```text
+//!   saga tasks ── append ──▶ queue ──▶ writer: all that waits, one transaction, one flush ──▶ wakes all
+//! ```
+//!
+//! Each saga has an append-only history of records, and one row (its [`Projection`]) written in the same
+//! transaction, which says where it stands. The row is the queue of unfinished sagas, too: there is no second
+//! table that could drift from it.
+//!
+//! [`Journal`] is the front: group commit over any [`Store`]. Stores keep bytes and compare numbers:
+//! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.
+
+mod columns;
+mod frame;
+mod listing;
+pub mod memory;
+mod migration;
+mod open;
+pub mod postgres;
+mod projection;
+pub mod sqlite;
+mod store;
+mod writer;
+
+pub use self::open::OpenError;
+pub use self::projection::{Echec, Projection};
+pub use self::store::{
+    AppendError, Cursor, Entry, Filter, History, LoadError, Page, ROWS_MAX, Row, Store, StoreFuture,
+    Unavailable,
+};
+pub use self::writer::{
+    Appending, BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Journal, NotAppended, QUEUE_ENTRIES_MAX, Stats,
+};

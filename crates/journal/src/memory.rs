@@ -1,0 +1,203 @@
+//! A journal that forgets, for tests and the simulator: what the databases do, without one.
+//!
+//! Frames are kept as the same text that the databases keep, so whatever does not survive being written and read
+//! does not survive here either.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use saga_core::definition::DefinitionHash;
+use saga_core::saga::Rollback;
+use saga_core::{SagaId, Seq};
+
+use crate::frame::{self, Frame, Head};
+use crate::{
+    AppendError, Cursor, Echec, Entry, Filter, History, LoadError, Page, Projection, Row, Store, StoreFuture,
+    Unavailable, columns,
+};
+
+/// The journal. It lasts as long as this value does.
+#[derive(Default)]
+pub struct Memory {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    sagas: BTreeMap<SagaId, Kept>,
+    definitions: HashMap<DefinitionHash, Arc<str>>,
+}
+
+struct Kept {
+    seq: Seq,
+    projection: Projection,
+    /// By the position of their first record.
+    frames: BTreeMap<i64, String>,
+}
+
+impl Memory {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        // Nothing in here panics between two changes that belong together.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn append(&mut self, entry: &Entry) -> Result<(), AppendError> {
+        let (text, first_seq) = (frame::encode(entry), frame::first_seq(entry));
+        let last = entry.expected.plus(entry.records.len());
+        match self.sagas.get_mut(&entry.saga) {
+            None if entry.expected == Seq::NONE => {
+                let frames = BTreeMap::from([(first_seq, text)]);
+                let kept = Kept { seq: last, projection: clean(&entry.projection), frames };
+                self.sagas.insert(entry.saga, kept);
+                Ok(())
+            }
+            Some(kept) if kept.seq == entry.expected => {
+                kept.seq = last;
+                kept.frames.insert(first_seq, text);
+                let new = clean(&entry.projection);
+                kept.projection = Projection {
+                    etat: new.etat,
+                    rollback: new.rollback,
+                    echec: new.echec,
+                    epoch: new.epoch,
+                    over: new.over,
+                    updated: new.updated,
+                    // What a saga starts with never changes, and the databases do not write it again.
+                    ..kept.projection.clone()
+                };
+                Ok(())
+            }
+            Some(kept) if kept.frames.get(&first_seq) == Some(&text) => Ok(()),
+            _ => Err(AppendError::Conflict),
+        }
+    }
+
+    fn list(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Page {
+        let before = |row: &Row| {
+            after.is_none_or(|after| (row.projection.created, row.saga) < (after.created, after.saga))
+        };
+        let mut rows: Vec<Row> = self
+            .sagas
+            .iter()
+            .map(|(saga, kept)| Row { saga: *saga, projection: kept.projection.clone() })
+            .filter(|row| filter.matches(&row.projection) && before(row))
+            .collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.projection.created, row.saga)));
+        Page::cut(rows, columns::page_rows(limit))
+    }
+}
+
+impl Filter {
+    fn matches(&self, row: &Projection) -> bool {
+        self.etat.as_ref().is_none_or(|etat| row.etat == *etat)
+            && self.rollback.is_none_or(|rollback| row.rollback == rollback)
+            && self.client_id.is_none_or(|client_id| row.client_id == Some(client_id))
+            && self.magasin_id.is_none_or(|magasin_id| row.magasin_id == Some(magasin_id))
+    }
+}
+
+/// The projection as the databases' columns have it.
+fn clean(projection: &Projection) -> Projection {
+    let shared = |text: &Arc<str>| match columns::text(text) {
+        Cow::Borrowed(_) => text.clone(),
+        Cow::Owned(cleaned) => cleaned.into(),
+    };
+    Projection {
+        definition: shared(&projection.definition),
+        etat: shared(&projection.etat),
+        echec: projection
+            .echec
+            .as_ref()
+            .map(|echec| Echec { etape: echec.etape.as_ref().map(shared), raison: shared(&echec.raison) }),
+        ..projection.clone()
+    }
+}
+
+impl Store for Memory {
+    fn append<'a>(
+        &'a self,
+        batch: &'a [Entry],
+    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
+        Box::pin(async move {
+            let mut tables = self.tables();
+            Ok(batch.iter().map(|entry| tables.append(entry)).collect())
+        })
+    }
+
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let Some(kept) = tables.sagas.get(&saga) else { return Ok(None) };
+            let head =
+                Head { seq: kept.seq.get() as i64, definition_hash: kept.projection.definition_hash.clone() };
+            frame::assemble(
+                Some(head),
+                kept.frames.iter().map(|(first_seq, events)| Frame { first_seq: *first_seq, events }),
+            )
+        })
+    }
+
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            Ok(tables.sagas.get(&saga).map(|kept| Row { saga, projection: kept.projection.clone() }))
+        })
+    }
+
+    fn unfinished(
+        &self,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let open = tables.sagas.iter().filter(|(_, kept)| !kept.projection.over).map(|(saga, _)| *saga);
+            Ok(open
+                .filter(|saga| after.is_none_or(|after| *saga > after))
+                .take(columns::page_rows(limit))
+                .collect())
+        })
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
+    }
+
+    fn define(
+        &self,
+        hash: DefinitionHash,
+        _: Arc<str>,
+        source: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.tables().definitions.entry(hash).or_insert(source);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().definitions.get(&hash).cloned()) })
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            if let Some(kept) = self.tables().sagas.get_mut(&saga) {
+                kept.projection.rollback = Rollback::Bloque;
+                kept.projection.echec = Some(Echec { etape: None, raison: columns::text(&reason).into() });
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! Which steps a schema is still missing. Forward only; each step's SQL is pinned by its checksum.
+//!
+//! The steps are SQL files embedded in the program. What was applied is kept in the table `saga_migration`; each
+//! backend reads it, asks [`pending`], and applies the rest, each step in one transaction with its row.
+
+use sha2::{Digest, Sha256};
+
+use crate::OpenError;
+
+/// One step of a schema.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Migration {
+    /// Counted from 1 without gaps.
+    pub(crate) version: i64,
+    /// For people who read the table.
+    pub(crate) name: &'static str,
+    /// One or more statements.
+    pub(crate) sql: &'static str,
+}
+
+/// The steps for SQLite.
+pub(crate) const SQLITE: &[Migration] =
+    &[Migration { version: 1, name: "sagas", sql: include_str!("../migrations/sqlite/0001_sagas.sql") }];
+
+/// The steps for PostgreSQL.
+pub(crate) const POSTGRES: &[Migration] =
+    &[Migration { version: 1, name: "sagas", sql: include_str!("../migrations/postgres/0001_sagas.sql") }];
+
+/// A step that was applied, as its row tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) version: i64,
+    pub(crate) checksum: String,
+}
+
+impl Migration {
+    /// The SHA-256 of the SQL, in hex.
+    pub(crate) fn checksum(&self) -> String {
+        Sha256::digest(self.sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The steps of `known` that are not among `applied`, which come in the order of their versions.
+pub(crate) fn pending<'k>(known: &'k [Migration], applied: &[Applied]) -> Result<&'k [Migration], OpenError> {
+    let newest_known = known.last().map_or(0, |migration| migration.version);
+    if let Some(found) = applied.last().map(|step| step.version).filter(|found| *found > newest_known) {
+        return Err(OpenError::SchemaNewer { found, known: newest_known });
+    }
+    for (migration, step) in known.iter().zip(applied) {
+        if step.version != migration.version || step.checksum != migration.checksum() {
+            return Err(OpenError::SchemaChanged { version: migration.version });
+        }
+    }
+    // Rows left over would be a version twice or one below 1: not made by any release.
+    known.get(applied.len()..).ok_or(OpenError::SchemaChanged { version: newest_known })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &[Migration] = &[
+        Migration { version: 1, name: "one", sql: "CREATE TABLE a (b BIGINT)" },
+        Migration { version: 2, name: "two", sql: "CREATE TABLE c (d BIGINT)" },
+    ];
+
+    fn applied(steps: &[Migration]) -> Vec<Applied> {
+        steps.iter().map(|m| Applied { version: m.version, checksum: m.checksum() }).collect()
+    }
+
+    fn versions(pending: Result<&[Migration], OpenError>) -> Vec<i64> {
+        pending.unwrap().iter().map(|m| m.version).collect()
+    }
+
+    #[test]
+    fn only_what_is_missing_is_pending() {
+        assert_eq!(versions(pending(KNOWN, &[])), [1, 2]);
+        assert_eq!(versions(pending(KNOWN, &applied(&KNOWN[..1]))), [2]);
+        assert_eq!(versions(pending(KNOWN, &applied(KNOWN))), [0; 0]);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let error = pending(&KNOWN[..1], &applied(KNOWN)).unwrap_err();
+        assert!(matches!(error, OpenError::SchemaNewer { found: 2, known: 1 }), "{error}");
+    }
+
+    #[test]
+    fn a_step_made_by_other_sql_is_refused() {
+        let mut steps = applied(KNOWN);
+        steps[0].checksum.replace_range(..1, "x");
+        assert!(matches!(pending(KNOWN, &steps), Err(OpenError::SchemaChanged { version: 1 })));
+        assert!(matches!(
+            pending(KNOWN, &applied(&KNOWN[1..])),
+            Err(OpenError::SchemaChanged { version: 1 })
+        ));
+    }
+
+    #[test]
+    fn versions_count_from_one_without_gaps() {
+        for known in [SQLITE, POSTGRES] {
+            for (index, migration) in known.iter().enumerate() {
+                assert_eq!(migration.version, index as i64 + 1, "{}", migration.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Why a journal could not be opened, in sentences for whoever starts the program.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a journal could not be opened.
+///
+/// [`Unreachable`](Self::Unreachable) may pass by itself; everything else needs a person.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file's directory is missing and cannot be made.
+    #[error("cannot create the journal's directory {}: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The directory is there, but files cannot be written in it.
+    #[error("cannot write the journal's file {}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system or SQLite says.
+        reason: String,
+    },
+    /// Only one process may write to an SQLite file.
+    #[error(
+        "another process has this journal open: it holds the lock on {}; stop it first, or give this one another file",
+        path.display()
+    )]
+    Locked {
+        /// The lock file, which lies beside the journal's.
+        path: PathBuf,
+    },
+    /// The file holds something else.
+    #[error("{} is not an SQLite database; it was left as it is", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer program has written here.
+    #[error(
+        "the journal has schema version {found}, but this program knows only versions up to {known}: start the newer program"
+    )]
+    SchemaNewer {
+        /// The newest version found.
+        found: i64,
+        /// The newest version known.
+        known: i64,
+    },
+    /// The schema was made by other SQL than this program has under that version.
+    #[error(
+        "migration {version} of the journal was not made by this program's SQL (its checksum differs): start the program that made it, or restore a backup"
+    )]
+    SchemaChanged {
+        /// Which migration.
+        version: i64,
+    },
+    /// The SQLite that was linked can lose committed writes.
+    #[error("SQLite {found} can lose committed writes: 3.51.3 or newer is needed")]
+    SqliteTooOld {
+        /// Its version.
+        found: &'static str,
+    },
+    /// A setting that durability hangs on is not as it must be.
+    #[error("{0}")]
+    Setting(String),
+    /// The address cannot be understood.
+    #[error("cannot read the PostgreSQL address: {0}")]
+    Address(String),
+    /// Nobody answers, or not in time; may pass by itself.
+    #[error("cannot reach PostgreSQL at {place}: {reason}")]
+    Unreachable {
+        /// Host, port and database, without secrets.
+        place: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The server is there, but does not let us in.
+    #[error("PostgreSQL at {place} does not let this program in: {reason}")]
+    Denied {
+        /// Host, port and database, without secrets.
+        place: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The database refused something else.
+    #[error("cannot prepare the journal: {0}")]
+    Database(String),
+}

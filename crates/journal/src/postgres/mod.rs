@@ -1,0 +1,213 @@
+//! PostgreSQL, for one process or many.
+//!
+//! ```text
+//!   journal's writer task ── append ──▶ one connection of its own, one statement and one round trip a batch
+//!   everybody else ──────────────────▶ Pool (a few connections)
+//! ```
+//!
+//! Whoever appends names the last event they know; the row decides, so two processes cannot both write to one
+//! saga. Nothing hangs on a connection: no session settings, no prepared statements, no advisory locks, so it
+//! works through a pooler, and the SQL is designed for PostgreSQL-compatible distributed databases too (see the
+//! test in `sql`).
+//!
+//! Each statement has a deadline. After it, and after every error that is not about the data, the connection is
+//! thrown away and the answer is `Unavailable`; the next statement connects again.
+
+mod append;
+mod link;
+mod pool;
+mod schema;
+mod sql;
+mod tls;
+
+use std::sync::Arc;
+
+use saga_core::SagaId;
+use saga_core::definition::DefinitionHash;
+use tokio::sync::Mutex;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use self::append::Writer;
+use self::link::Connector;
+use self::pool::Pool;
+use crate::columns::{RawRow, page_rows, text};
+use crate::frame::{self, Frame, Head};
+use crate::listing::{Param, listing};
+use crate::{
+    AppendError, Cursor, Entry, Filter, History, LoadError, OpenError, Page, Row, Store, StoreFuture,
+    Unavailable,
+};
+
+/// A journal in a PostgreSQL database.
+pub struct Postgres {
+    writer: Mutex<Writer>,
+    pool: Pool,
+}
+
+/// Connects and brings the schema up to date. Any number of processes may do so at once.
+///
+/// `url` is `postgres://user:password@host:port/database` or the `key=value` form, with libpq's parameters as
+/// [`tokio_postgres::Config`] knows them. `sslmode=require` means TLS with a certificate that the system's trust
+/// store vouches for (`SSL_CERT_FILE` names another one); `prefer`, which is the default, means TLS if the server
+/// offers it, without looking at its certificate.
+pub async fn open(url: &str) -> Result<Postgres, OpenError> {
+    let connector = Arc::new(Connector::new(url)?);
+    let writer = schema::migrate(&connector).await?;
+    Ok(Postgres { writer: Mutex::new(Writer::new(connector.clone(), writer)), pool: Pool::new(connector) })
+}
+
+impl Store for Postgres {
+    fn append<'a>(
+        &'a self,
+        batch: &'a [Entry],
+    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
+        Box::pin(async move { self.writer.lock().await.append(batch).await })
+    }
+
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+        Box::pin(async move {
+            let rows = self.pool.query(sql::LOAD, &[(saga.as_uuid(), Type::UUID)]).await?;
+            let read = || -> Result<_, tokio_postgres::Error> {
+                let mut head = None;
+                let mut frames = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    if let (Some(seq), Some(hash)) = (row.try_get(0)?, row.try_get::<_, Option<&str>>(1)?) {
+                        head = Some(Head { seq, definition_hash: DefinitionHash::new(hash) });
+                    }
+                    if let (Some(first_seq), Some(events)) =
+                        (row.try_get(2)?, row.try_get::<_, Option<&str>>(3)?)
+                    {
+                        frames.push(Frame { first_seq, events });
+                    }
+                }
+                Ok((head, frames))
+            };
+            let (head, frames) = read().map_err(Unavailable::because)?;
+            frame::assemble(head, frames)
+        })
+    }
+
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+        Box::pin(async move {
+            let rows = self.pool.query(sql::ROW, &[(saga.as_uuid(), Type::UUID)]).await?;
+            rows.first().map(read_row).transpose()
+        })
+    }
+
+    fn unfinished(
+        &self,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            let limit = page_rows(limit) as i64;
+            let rows = match after {
+                None => self.pool.query(sql::UNFINISHED_FIRST, &[(&limit, Type::INT8)]).await?,
+                Some(after) => {
+                    let params: [(&(dyn ToSql + Sync), Type); 2] =
+                        [(after.as_uuid(), Type::UUID), (&limit, Type::INT8)];
+                    self.pool.query(sql::UNFINISHED_AFTER, &params).await?
+                }
+            };
+            rows.iter().map(|row| row.try_get(0).map(SagaId::new).map_err(Unavailable::because)).collect()
+        })
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        let limit = page_rows(limit);
+        // One more than asked for tells whether there are more.
+        let listing = listing(sql::LIST, filter, after, limit + 1, '$');
+        Box::pin(async move {
+            let texts: Vec<_> = listing.params.iter().map(Param::clean).collect();
+            let params: Vec<(&(dyn ToSql + Sync), Type)> = texts.iter().map(CleanParam::bind).collect();
+            let rows = self.pool.query(&listing.sql, &params).await?;
+            let rows = rows.iter().map(read_row).collect::<Result<_, _>>()?;
+            Ok(Page::cut(rows, limit))
+        })
+    }
+
+    fn define(
+        &self,
+        hash: DefinitionHash,
+        name: Arc<str>,
+        source: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            let (hash, name, source) = (hash.as_str(), text(&name), text(&source));
+            let params: [(&(dyn ToSql + Sync), Type); 3] =
+                [(&hash, Type::TEXT), (&name, Type::TEXT), (&source, Type::TEXT)];
+            self.pool.query(sql::DEFINE, &params).await.map(drop)
+        })
+    }
+
+    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+        Box::pin(async move {
+            let rows = self.pool.query(sql::DEFINITION, &[(&hash.as_str(), Type::TEXT)]).await?;
+            let source = rows.first().map(|row| row.try_get::<_, &str>(0).map(Arc::from)).transpose();
+            source.map_err(Unavailable::because)
+        })
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            let params: [(&(dyn ToSql + Sync), Type); 2] =
+                [(saga.as_uuid(), Type::UUID), (&text(&reason), Type::TEXT)];
+            self.pool.query(sql::PARK, &params).await.map(drop)
+        })
+    }
+}
+
+/// A row of [`sql::LIST`]'s columns.
+fn read_row(row: &tokio_postgres::Row) -> Result<Row, Unavailable> {
+    let read = || -> Result<RawRow, tokio_postgres::Error> {
+        Ok(RawRow {
+            saga: SagaId::new(row.try_get(0)?),
+            epoch: row.try_get(1)?,
+            definition: row.try_get(2)?,
+            definition_hash: row.try_get(3)?,
+            client_id: row.try_get(4)?,
+            magasin_id: row.try_get(5)?,
+            etat: row.try_get(6)?,
+            rollback: row.try_get(7)?,
+            echec_etape: row.try_get(8)?,
+            echec_raison: row.try_get(9)?,
+            over: row.try_get(10)?,
+            created_us: row.try_get(11)?,
+            updated_us: row.try_get(12)?,
+        })
+    };
+    read().map(RawRow::into_row).map_err(Unavailable::because)
+}
+
+/// A parameter that PostgreSQL can take.
+enum CleanParam<'p> {
+    Text(std::borrow::Cow<'p, str>),
+    BigInt(i64),
+    Uuid(Uuid),
+}
+
+impl Param {
+    fn clean(&self) -> CleanParam<'_> {
+        match self {
+            Self::Text(value) => CleanParam::Text(text(value)),
+            Self::BigInt(number) => CleanParam::BigInt(*number),
+            Self::Saga(saga) => CleanParam::Uuid(*saga.as_uuid()),
+        }
+    }
+}
+
+impl CleanParam<'_> {
+    fn bind(&self) -> (&(dyn ToSql + Sync), Type) {
+        match self {
+            Self::Text(text) => (text, Type::TEXT),
+            Self::BigInt(number) => (number, Type::INT8),
+            Self::Uuid(uuid) => (uuid, Type::UUID),
+        }
+    }
+}

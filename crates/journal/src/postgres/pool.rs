@@ -1,0 +1,64 @@
+//! A few connections for everything but appending, so that a long list does not hold up a saga that is loaded.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio_postgres::Row;
+
+use super::link::{Connector, Link, Params, StatementError};
+use crate::Unavailable;
+
+/// Connections in the pool. With the writer's: five for each process.
+const POOL_CONNECTIONS_MAX: usize = 4;
+/// How often a statement is repeated that lost against others.
+const AGAIN_MAX: u32 = 5;
+
+/// Connections are made when they are first needed, and kept.
+pub(super) struct Pool {
+    connector: Arc<Connector>,
+    idle: Mutex<Vec<Link>>,
+    permits: Semaphore,
+}
+
+impl Pool {
+    pub(super) fn new(connector: Arc<Connector>) -> Self {
+        Self { connector, idle: Mutex::default(), permits: Semaphore::new(POOL_CONNECTIONS_MAX) }
+    }
+
+    /// Runs a statement that may be run twice.
+    ///
+    /// Dropped half-way, the connection is dropped with it: only one that is known to be at rest goes back.
+    pub(super) async fn query(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
+        let _permit = self.permits.acquire().await.map_err(Unavailable::because)?;
+        let kept = self.idle().pop().filter(|link| !link.is_closed());
+        let (mut link, mut fresh) = match kept {
+            Some(link) => (link, false),
+            None => (self.connector.connect().await?, true),
+        };
+        let mut attempt = 1;
+        loop {
+            match link.query(sql, params).await {
+                Ok(rows) => {
+                    self.idle().push(link);
+                    return Ok(rows);
+                }
+                Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
+                // The server was restarted while the connection lay idle; that is no news to anybody else.
+                Err(StatementError::Doubtful(_)) if !fresh && link.is_closed() => {
+                    link = self.connector.connect().await?;
+                    fresh = true;
+                }
+                Err(error) => {
+                    if !matches!(error, StatementError::Doubtful(_)) {
+                        self.idle().push(link);
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

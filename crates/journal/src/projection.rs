@@ -1,0 +1,79 @@
+//! Where a saga stands, in one row: what people ask for by SQL and by API, derived from the saga and never the
+//! other way round.
+
+use saga_core::definition::{DefinitionHash, Etat};
+use saga_core::event::Cause;
+use saga_core::saga::Rollback;
+use saga_core::{Epoch, Saga, Timestamp};
+use std::sync::Arc;
+
+/// One order's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Projection {
+    /// The definition's name.
+    pub definition: Arc<str>,
+    /// The definition that the saga is pinned to.
+    pub definition_hash: DefinitionHash,
+    /// The input's `client_id`.
+    pub client_id: Option<i64>,
+    /// The input's `magasin_id`.
+    pub magasin_id: Option<i64>,
+    /// The order's state.
+    pub etat: Etat,
+    /// Whether what was done is being undone.
+    pub rollback: Rollback,
+    /// Why there is no order, or why a person is needed.
+    pub echec: Option<Echec>,
+    /// Of the current owner.
+    pub epoch: Epoch,
+    /// Whether nothing will change any more.
+    pub over: bool,
+    /// When the saga started.
+    pub created: Timestamp,
+    /// When its last event was recorded.
+    pub updated: Timestamp,
+}
+
+/// Why there is no order, or why a person is needed. Both parts are for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Echec {
+    /// The step's name; `None` where the saga as a whole was stopped.
+    pub etape: Option<Arc<str>>,
+    /// The participant's words, where it gave any.
+    pub raison: Arc<str>,
+}
+
+impl Projection {
+    /// The row of `saga`. `client_id` and `magasin_id` are its input's, read once by whoever started or loaded it.
+    pub fn of(saga: &Saga, client_id: Option<i64>, magasin_id: Option<i64>) -> Self {
+        let step = |index: usize| saga.definition().steps.get(index).map(|step| step.name.clone());
+        let echec = match (saga.blocked(), saga.cause()) {
+            (Some(blocked), _) => {
+                Some(Echec { etape: step(blocked.step), raison: blocked.reason.as_ref().into() })
+            }
+            (None, Some(Cause::StepFailed { step: index, reason })) => {
+                Some(Echec { etape: step(*index), raison: reason.as_ref().into() })
+            }
+            (None, Some(Cause::Cancelled)) => {
+                Some(Echec { etape: None, raison: "cancelled on request".into() })
+            }
+            (None, Some(Cause::DeadlinePassed)) => {
+                Some(Echec { etape: None, raison: "the saga's deadline passed".into() })
+            }
+            (None, None) => None,
+        };
+        Self {
+            definition: saga.definition().name.clone(),
+            definition_hash: saga.definition().hash.clone(),
+            client_id,
+            magasin_id,
+            etat: saga.etat().clone(),
+            rollback: saga.rollback(),
+            echec,
+            epoch: saga.epoch(),
+            over: saga.is_over(),
+            created: saga.created(),
+            updated: saga.updated(),
+        }
+    }
+}

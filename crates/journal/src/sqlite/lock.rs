@@ -1,0 +1,65 @@
+//! The lock that keeps a second process away from the file.
+//!
+//! It is on a file of its own: a lock on the database's would meet SQLite's own locks, and be lost when any of its
+//! handles is closed. The lock file stays when the program ends; only the lock is given back.
+
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::OpenError;
+
+/// Held for as long as it lives.
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// The file's path with all links followed, so that one file has one lock. Makes its directory.
+pub(super) fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().ok_or_else(|| OpenError::File {
+        path: path.to_owned(),
+        reason: "the path does not name a file".to_owned(),
+    })?;
+    make(directory).map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
+    let whole = path.canonicalize().or_else(|_| directory.canonicalize().map(|real| real.join(name)));
+    whole.map_err(|source| OpenError::Directory { path: directory.to_owned(), source })
+}
+
+/// Makes a directory, and makes it last: SQLite flushes the file's own directory only.
+fn make(directory: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
+        .collect();
+    std::fs::create_dir_all(directory)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Takes the lock of the database at `path`.
+pub(super) fn take(path: &Path) -> Result<Lock, OpenError> {
+    let mut lock_path = OsString::from(path);
+    lock_path.push(".lock");
+    let lock_path = PathBuf::from(lock_path);
+    let denied =
+        |error: std::io::Error| OpenError::File { path: lock_path.clone(), reason: error.to_string() };
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&lock_path)
+        .map_err(denied)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: lock_path }),
+        Err(TryLockError::Error(error)) => Err(denied(error)),
+    }
+}

@@ -1,0 +1,329 @@
+//! One SQLite file, for one process. People may read it with SQL while it runs.
+//!
+//! ```text
+//!   journal's writer thread ── append ──▶ Writer (one connection, one transaction a batch, one fsync)
+//!   everybody else ── spawn_blocking ──▶ Readers (a few connections that cannot write)
+//! ```
+//!
+//! WAL with `synchronous=FULL`: an append that was answered has been flushed. A lock on the file `<path>.lock`
+//! keeps a second process out; the system takes it back from a dead one.
+
+mod lock;
+mod readers;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
+use saga_core::SagaId;
+use saga_core::definition::DefinitionHash;
+use tokio::task::spawn_blocking;
+
+use self::readers::Readers;
+use self::writer::Writer;
+use crate::columns::{RawRow, page_rows, text};
+use crate::frame::{self, Frame, Head};
+use crate::listing::{Param, listing};
+use crate::{
+    AppendError, Cursor, Entry, Filter, History, LoadError, OpenError, Page, Row, Store, StoreFuture,
+    Unavailable,
+};
+
+/// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
+const VERSION_MIN: i32 = 3_051_003;
+
+/// A journal in an SQLite file.
+pub struct Sqlite {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    writer: Mutex<Writer>,
+    readers: Readers,
+    // Last, so that it is given back when the connections are closed.
+    _lock: lock::Lock,
+}
+
+/// Opens the file, or makes it; its directory too. Brings its schema up to date.
+///
+/// Blocks for as long as the disk takes. The file's name with `.lock` behind it is locked until the store is
+/// dropped.
+pub fn open(path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
+    if rusqlite::version_number() < VERSION_MIN {
+        return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
+    }
+    let path = lock::real_path(path.as_ref())?;
+    let lock = lock::take(&path)?;
+    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .map_err(|error| why(&path, error))?;
+    schema::migrate(&path, &mut connection)?;
+    let writer = Mutex::new(Writer::new(path.clone(), connection));
+    Ok(Sqlite { shared: Arc::new(Shared { writer, readers: Readers::new(path), _lock: lock }) })
+}
+
+/// A connection that flushes each commit.
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    /// How long a statement waits for a person who writes with other tools.
+    const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    connection.execute_batch("PRAGMA synchronous = FULL")?;
+    let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+    if mode != "wal" || synchronous != 2 {
+        let message = format!(
+            "SQLite did not accept journal_mode=WAL and synchronous=FULL: they are {mode} and {synchronous}; \
+             use a file on a local disk"
+        );
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_MISUSE);
+        return Err(rusqlite::Error::SqliteFailure(code, Some(message)));
+    }
+    Ok(connection)
+}
+
+/// Why a file cannot be opened.
+fn why(path: &Path, error: rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode as Code;
+    match (error.sqlite_error_code(), error) {
+        (Some(Code::NotADatabase), _) => OpenError::NotADatabase { path: path.to_owned() },
+        (Some(Code::ApiMisuse), rusqlite::Error::SqliteFailure(_, Some(message))) => {
+            OpenError::Setting(message)
+        }
+        (
+            Some(
+                Code::CannotOpen
+                | Code::ReadOnly
+                | Code::PermissionDenied
+                | Code::DiskFull
+                | Code::SystemIoFailure,
+            ),
+            error,
+        ) => OpenError::File { path: path.to_owned(), reason: error.to_string() },
+        (_, error) => OpenError::Database(error.to_string()),
+    }
+}
+
+impl Sqlite {
+    /// Where it is, with all links followed.
+    pub fn path(&self) -> PathBuf {
+        self.shared.readers.path().to_owned()
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let shared = self.shared.clone();
+        finished(spawn_blocking(move || shared.readers.read(query))).await
+    }
+
+    async fn write(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), Unavailable> {
+        let shared = self.shared.clone();
+        finished(spawn_blocking(move || shared.writer().transaction(change))).await
+    }
+}
+
+impl Shared {
+    fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
+        // A panic within a transaction has closed its connection.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn finished<T>(task: tokio::task::JoinHandle<Result<T, Unavailable>>) -> Result<T, Unavailable> {
+    task.await.unwrap_or_else(|error| Err(Unavailable::because(error)))
+}
+
+impl Store for Sqlite {
+    /// Blocks its thread: see [`Store::is_blocking`].
+    fn append<'a>(
+        &'a self,
+        batch: &'a [Entry],
+    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
+        Box::pin(async move { self.shared.writer().append(batch) })
+    }
+
+    fn is_blocking(&self) -> bool {
+        true
+    }
+
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+        Box::pin(async move {
+            let (head, frames) = self.read(move |connection| read_history(connection, saga)).await?;
+            frame::assemble(head, frames)
+        })
+    }
+
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+        const ONE: &str = concat_select!(" WHERE saga_id = ?1");
+        Box::pin(async move {
+            self.read(move |connection| {
+                connection.prepare_cached(ONE)?.query_row([id(&saga)], read_row).optional()
+            })
+            .await
+            .map(|row| row.map(RawRow::into_row))
+        })
+    }
+
+    fn unfinished(
+        &self,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        // Served by saga_unfinished. Every id is after the empty one.
+        const UNFINISHED: &str =
+            "SELECT saga_id FROM saga WHERE is_over = 0 AND saga_id > ?1 ORDER BY saga_id LIMIT ?2";
+        Box::pin(async move {
+            self.read(move |connection| {
+                let after: &[u8] = after.as_ref().map_or(&[], |after| id(after));
+                let mut statement = connection.prepare_cached(UNFINISHED)?;
+                let sagas =
+                    statement.query_map(params![after, page_rows(limit) as i64], |row| saga_id(row, 0))?;
+                sagas.collect()
+            })
+            .await
+        })
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        let limit = page_rows(limit);
+        // One more than asked for tells whether there are more.
+        let listing = listing(concat_select!(""), filter, after, limit + 1, '?');
+        Box::pin(async move {
+            let rows = self
+                .read(move |connection| {
+                    let mut statement = connection.prepare_cached(&listing.sql)?;
+                    statement
+                        .query_map(params_from_iter(listing.params), read_row)?
+                        .collect::<rusqlite::Result<Vec<RawRow>>>()
+                })
+                .await?;
+            Ok(Page::cut(rows.into_iter().map(RawRow::into_row).collect(), limit))
+        })
+    }
+
+    fn define(
+        &self,
+        hash: DefinitionHash,
+        name: Arc<str>,
+        source: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO NOTHING";
+        Box::pin(self.write(move |connection| {
+            connection.prepare_cached(DEFINE)?.execute(params![hash.as_str(), &*name, &*source]).map(drop)
+        }))
+    }
+
+    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+        const DEFINITION: &str = "SELECT source FROM saga_definition WHERE hash = ?1";
+        Box::pin(self.read(move |connection| {
+            let mut statement = connection.prepare_cached(DEFINITION)?;
+            statement.query_row([hash.as_str()], |row| string(row, 0).map(Arc::from)).optional()
+        }))
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        const PARK: &str =
+            "UPDATE saga SET rollback = 'BLOQUE', echec_etape = NULL, echec_raison = ?2 WHERE saga_id = ?1";
+        Box::pin(self.write(move |connection| {
+            connection.prepare_cached(PARK)?.execute(params![id(&saga), text(&reason)]).map(drop)
+        }))
+    }
+}
+
+/// A saga's row and its frames, both as of one moment.
+fn read_history(
+    connection: &Connection,
+    saga: SagaId,
+) -> rusqlite::Result<(Option<Head>, Vec<Frame<Vec<u8>>>)> {
+    const HEAD: &str = "SELECT seq, definition_hash FROM saga WHERE saga_id = ?1";
+    const FRAMES: &str = "SELECT first_seq, events FROM saga_event WHERE saga_id = ?1 ORDER BY first_seq";
+
+    let moment = connection.unchecked_transaction()?;
+    let head = connection
+        .prepare_cached(HEAD)?
+        .query_row([id(&saga)], |row| {
+            Ok(Head { seq: row.get(0)?, definition_hash: DefinitionHash::new(&string(row, 1)?) })
+        })
+        .optional()?;
+    let frames = connection
+        .prepare_cached(FRAMES)?
+        .query_map([id(&saga)], |row| {
+            Ok(Frame { first_seq: row.get(0)?, events: row.get_ref(1)?.as_bytes()?.to_vec() })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    moment.finish()?;
+    Ok((head, frames))
+}
+
+/// A row of [`concat_select`]'s columns.
+fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RawRow> {
+    let optional = |index| match row.get_ref(index)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => string(row, index).map(Some),
+    };
+    Ok(RawRow {
+        saga: saga_id(row, 0)?,
+        epoch: row.get(1)?,
+        definition: string(row, 2)?,
+        definition_hash: string(row, 3)?,
+        client_id: row.get(4)?,
+        magasin_id: row.get(5)?,
+        etat: string(row, 6)?,
+        rollback: string(row, 7)?,
+        echec_etape: optional(8)?,
+        echec_raison: optional(9)?,
+        over: row.get(10)?,
+        created_us: row.get(11)?,
+        updated_us: row.get(12)?,
+    })
+}
+
+/// The columns of a row, in the order that [`read_row`] wants, and what comes behind.
+macro_rules! concat_select {
+    ($tail:literal) => {
+        concat!(
+            "SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, \
+             echec_raison, is_over, cree_us, modifie_us FROM saga",
+            $tail
+        )
+    };
+}
+use concat_select;
+
+fn id(saga: &SagaId) -> &[u8; 16] {
+    saga.as_uuid().as_bytes()
+}
+
+fn saga_id(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<SagaId> {
+    row.get(index).map(|bytes| SagaId::new(uuid::Uuid::from_bytes(bytes)))
+}
+
+/// A text, even if somebody wrote bytes there that are none: one bad row must not fail a whole page.
+fn string(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<String> {
+    row.get_ref(index)?
+        .as_bytes()
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        .map_err(Into::into)
+}
+
+impl rusqlite::ToSql for Param {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        match self {
+            Self::Text(text) => text.to_sql(),
+            Self::BigInt(number) => number.to_sql(),
+            Self::Saga(saga) => Ok(rusqlite::types::ToSqlOutput::from(&id(saga)[..])),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A few connections for reading, so that a long list does not hold up a saga that is being loaded.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::Unavailable;
+
+/// Connections for reading. More would only queue for the same two or four cores.
+const READERS_MAX: usize = 4;
+
+/// Opened when they are first needed, and kept.
+pub(super) struct Readers {
+    path: PathBuf,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct Pool {
+    idle: Vec<Connection>,
+    lent: usize,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, pool: Mutex::default(), returned: Condvar::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs a query, when a connection is free. Blocks its thread.
+    pub(super) fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Unavailable> {
+        let mut loan = self.borrow();
+        let result = loan.connection().and_then(|connection| query(connection));
+        if result.is_err() {
+            // Whatever is wrong with it, a fresh one cannot be worse.
+            loan.connection = None;
+        }
+        result.map_err(Unavailable::because)
+    }
+
+    fn borrow(&self) -> Loan<'_> {
+        let mut pool = self
+            .returned
+            .wait_while(self.lock(), |pool| pool.lent == READERS_MAX)
+            .unwrap_or_else(PoisonError::into_inner);
+        pool.lent += 1;
+        Loan { readers: self, connection: pool.idle.pop() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        // The pool is whole between any two statements that can panic.
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that comes back by itself, even if the query panics.
+struct Loan<'r> {
+    readers: &'r Readers,
+    connection: Option<Connection>,
+}
+
+impl Loan<'_> {
+    fn connection(&mut self) -> rusqlite::Result<&Connection> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => {
+                let connection = super::connect(&self.readers.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                connection.execute_batch("PRAGMA query_only = ON")?;
+                Ok(none.insert(connection))
+            }
+        }
+    }
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        let mut pool = self.readers.lock();
+        pool.lent -= 1;
+        pool.idle.extend(self.connection.take());
+        self.readers.returned.notify_one();
+    }
+}

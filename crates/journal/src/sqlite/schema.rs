@@ -1,0 +1,44 @@
+//! Brings a file's schema up to date.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::why;
+use crate::OpenError;
+use crate::migration::{self, Applied, Migration};
+
+/// Applies what is missing: all of it, or on an error nothing.
+pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
+    migrate_to(migration::SQLITE, path, connection)
+}
+
+fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
+    const TABLE: &str = "CREATE TABLE IF NOT EXISTS saga_migration (
+        version     INTEGER NOT NULL PRIMARY KEY,
+        name        TEXT NOT NULL,
+        checksum    TEXT NOT NULL,
+        appliquee_le TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+    ) STRICT";
+    const APPLIED: &str = "SELECT version, checksum FROM saga_migration ORDER BY version";
+    const APPLY: &str = "INSERT INTO saga_migration (version, name, checksum) VALUES (?1, ?2, ?3)";
+
+    let failed = |error| why(path, error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    transaction.execute_batch(TABLE).map_err(failed)?;
+    let applied = transaction
+        .prepare(APPLIED)
+        .and_then(|mut statement| {
+            statement
+                .query_map([], |row| Ok(Applied { version: row.get(0)?, checksum: row.get(1)? }))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })
+        .map_err(failed)?;
+    for migration in migration::pending(known, &applied)? {
+        transaction.execute_batch(migration.sql).map_err(failed)?;
+        transaction
+            .execute(APPLY, params![migration.version, migration.name, migration.checksum()])
+            .map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}

@@ -1,0 +1,215 @@
+//! The one connection that writes: a batch is one transaction, and every failure leaves it fit for the next.
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+
+use super::id;
+use crate::columns::{echec, text};
+use crate::{AppendError, Entry, Unavailable, frame};
+
+/// Statements that stay prepared: all that are used on this connection.
+const STATEMENTS_CACHED_MAX: usize = 16;
+
+pub(super) struct Writer {
+    path: PathBuf,
+    /// `None` after a failure that it may not have survived: the next transaction opens another.
+    connection: Option<Connection>,
+}
+
+impl Writer {
+    pub(super) fn new(path: PathBuf, connection: Connection) -> Self {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+        Self { path, connection: Some(connection) }
+    }
+
+    /// See [`Store::append`](crate::Store::append).
+    pub(super) fn append(&mut self, batch: &[Entry]) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
+        self.transaction(|connection| batch.iter().map(|entry| append(connection, entry)).collect())
+    }
+
+    /// Runs `body` in a transaction, and flushes it. After an error nothing of it is kept.
+    pub(super) fn transaction<T>(
+        &mut self,
+        body: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Unavailable> {
+        // Taken out meanwhile: a panic closes it, and so rolls back.
+        let connection = self.take_connection().map_err(Unavailable::because)?;
+        let run = |sql| connection.prepare_cached(sql)?.execute([]).map(drop);
+        let result = run("BEGIN IMMEDIATE").and_then(|()| {
+            let value = body(&connection)?;
+            run("COMMIT").map(|()| value)
+        });
+        // SQLite has rolled back by itself after some errors, and not after others.
+        let clean = connection.is_autocommit() || run("ROLLBACK").is_ok();
+        let doubtful =
+            matches!(&result, Err(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure));
+        if clean && !doubtful {
+            self.connection = Some(connection);
+        }
+        result.map_err(Unavailable::because)
+    }
+
+    fn take_connection(&mut self) -> rusqlite::Result<Connection> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        // Not made anew if somebody has removed it: an empty journal would be worse than none.
+        let connection = super::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+        Ok(connection)
+    }
+}
+
+/// Appends one entry, or leaves everything as it is.
+///
+/// The frame goes first: where its place is taken, whoever holds it decides what that means, and the row is not
+/// touched; so a row that does not agree with its frames fails alone, and not the batch that it is in.
+fn append(connection: &Connection, entry: &Entry) -> rusqlite::Result<Result<(), AppendError>> {
+    const FRAME: &str = "INSERT INTO saga_event (saga_id, first_seq, events) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (saga_id, first_seq) DO NOTHING";
+    const FRAME_BACK: &str = "DELETE FROM saga_event WHERE saga_id = ?1 AND first_seq = ?2";
+
+    let (saga, first_seq, events) = (id(&entry.saga), frame::first_seq(entry), frame::encode(entry));
+    if connection.prepare_cached(FRAME)?.execute(params![saga, first_seq, events])? == 0 {
+        return already_there(connection, entry, &events);
+    }
+    if put_row(connection, entry)? {
+        return Ok(Ok(()));
+    }
+    connection.prepare_cached(FRAME_BACK)?.execute(params![saga, first_seq])?;
+    Ok(Err(AppendError::Conflict))
+}
+
+/// Makes or moves the saga's row, if the saga is where the entry expects it.
+fn put_row(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
+    const START: &str = "INSERT INTO saga (saga_id, seq, epoch, definition, definition_hash, client_id, magasin_id, \
+         etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (saga_id) DO NOTHING";
+    // What a saga starts with stays: the indices on it are not touched.
+    const MOVE: &str = "UPDATE saga SET seq = ?3, epoch = ?4, etat = ?5, rollback = ?6, echec_etape = ?7, \
+         echec_raison = ?8, is_over = ?9, modifie_us = ?10 WHERE saga_id = ?1 AND seq = ?2";
+
+    let (saga, row) = (id(&entry.saga), &entry.projection);
+    let (expected, last) = (frame::expected_seq(entry), frame::last_seq(entry));
+    let (etape, raison) = echec(row.echec.as_ref());
+    let rows = if expected == 0 {
+        connection.prepare_cached(START)?.execute(params![
+            saga,
+            last,
+            row.epoch.get(),
+            text(&row.definition),
+            row.definition_hash.as_str(),
+            row.client_id,
+            row.magasin_id,
+            text(&row.etat),
+            row.rollback.as_str(),
+            etape,
+            raison,
+            row.over,
+            row.created.as_micros(),
+            row.updated.as_micros(),
+        ])?
+    } else {
+        connection.prepare_cached(MOVE)?.execute(params![
+            saga,
+            expected,
+            last,
+            row.epoch.get(),
+            text(&row.etat),
+            row.rollback.as_str(),
+            etape,
+            raison,
+            row.over,
+            row.updated.as_micros(),
+        ])?
+    };
+    Ok(rows == 1)
+}
+
+/// The entry's place is taken: by the entry itself, whose first answer was lost, or by another's.
+fn already_there(
+    connection: &Connection,
+    entry: &Entry,
+    events: &str,
+) -> rusqlite::Result<Result<(), AppendError>> {
+    const SAME: &str = "SELECT 1 FROM saga_event JOIN saga USING (saga_id) \
+         WHERE saga_id = ?1 AND first_seq = ?2 AND events = ?3 AND seq >= ?4";
+    let same = connection
+        .prepare_cached(SAME)?
+        .query_row(params![id(&entry.saga), frame::first_seq(entry), events, frame::last_seq(entry)], |_| {
+            Ok(())
+        })
+        .optional()?;
+    Ok(same.ok_or(AppendError::Conflict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer with one table of its own.
+    fn writer() -> (tempfile::TempDir, Writer) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.db");
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = super::super::connect(&path, flags).unwrap();
+        connection.execute_batch("CREATE TABLE line (text TEXT)").unwrap();
+        (directory, Writer::new(path, connection))
+    }
+
+    fn insert(text: &str) -> impl Fn(&Connection) -> rusqlite::Result<usize> {
+        move |connection| connection.execute("INSERT INTO line VALUES (?1)", [text])
+    }
+
+    fn lines(writer: &mut Writer) -> Vec<String> {
+        let all = |connection: &Connection| {
+            connection.prepare("SELECT text FROM line")?.query_map([], |row| row.get(0))?.collect()
+        };
+        writer.transaction(all).unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_is_unavailable_and_the_next_append_works() {
+        let (_directory, mut writer) = writer();
+        let large = "x".repeat(1 << 20);
+        writer.connection.as_ref().unwrap().execute_batch("PRAGMA max_page_count = 16").unwrap();
+        let error = writer
+            .transaction(|connection| {
+                insert("small")(connection)?;
+                insert(&large)(connection)
+            })
+            .unwrap_err();
+        assert!(error.0.contains("full"), "{error}");
+        assert_eq!(lines(&mut writer), [""; 0], "nothing of it is kept");
+        writer.connection.as_ref().unwrap().execute_batch("PRAGMA max_page_count = 100000").unwrap();
+        writer.transaction(insert("after")).unwrap();
+        assert_eq!(lines(&mut writer), ["after"]);
+    }
+
+    #[test]
+    fn a_file_that_another_writes_to_is_unavailable_and_then_works() {
+        let (_directory, mut writer) = writer();
+        writer.connection.as_ref().unwrap().busy_timeout(std::time::Duration::ZERO).unwrap();
+        let person = Connection::open(&writer.path).unwrap();
+        person.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(writer.transaction(insert("during")).unwrap_err().0.contains("locked"));
+        person.execute_batch("ROLLBACK").unwrap();
+        writer.transaction(insert("after")).unwrap();
+        assert_eq!(lines(&mut writer), ["after"]);
+    }
+
+    #[test]
+    fn a_transaction_that_panics_leaves_nothing_behind() {
+        let (_directory, mut writer) = writer();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = writer.transaction::<()>(|connection| {
+                insert("lost")(connection)?;
+                panic!("on purpose");
+            });
+        }));
+        assert!(panicked.is_err());
+        writer.transaction(insert("after")).unwrap();
+        assert_eq!(lines(&mut writer), ["after"]);
+    }
+}

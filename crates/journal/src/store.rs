@@ -1,0 +1,166 @@
+//! What a backend has to do: keep bytes and compare numbers.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use saga_core::definition::{DefinitionHash, Etat};
+use saga_core::saga::Rollback;
+use saga_core::{Record, SagaId, Seq, Timestamp};
+
+use crate::Projection;
+
+/// A page of [`Store::list`] or [`Store::unfinished`] has at most this many rows.
+pub const ROWS_MAX: usize = 1_000;
+
+/// What a store's methods give.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A place to keep sagas.
+pub trait Store: Send + Sync + 'static {
+    /// Appends all entries in one transaction, and makes them durable before it answers: one result for each, in
+    /// order. A batch has at most one entry for a saga.
+    ///
+    /// An entry whose saga is not at `expected` conflicts and changes nothing, while the others are kept; but an
+    /// entry that is already there to the letter is `Ok`: its first append's answer was lost, and it comes again.
+    fn append<'a>(
+        &'a self,
+        batch: &'a [Entry],
+    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>>;
+
+    /// A saga's whole history.
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>>;
+
+    /// A saga's row.
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>>;
+
+    /// The sagas that are not over, in the order of their ids, from the first one after `after`.
+    fn unfinished(
+        &self,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+
+    /// Rows, newest first.
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>>;
+
+    /// Keeps a definition's source under its hash, for as long as there are sagas. Keeping it again is no mistake.
+    fn define(
+        &self,
+        hash: DefinitionHash,
+        name: Arc<str>,
+        source: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// The source kept under `hash`.
+    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>>;
+
+    /// Flags a saga that cannot be read: its row says `BLOQUE` and why. Its history is left as it is.
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Whether [`Store::append`] blocks its thread: then the writer has a thread of its own.
+    fn is_blocking(&self) -> bool {
+        false
+    }
+}
+
+/// What one saga has to add.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Whose history it is.
+    pub saga: SagaId,
+    /// The position of the last event before these; [`Seq::NONE`] for a start.
+    pub expected: Seq,
+    /// The events, at positions `expected + 1` and on; at least one.
+    pub records: Vec<Record>,
+    /// Where the saga stands after them.
+    pub projection: Projection,
+}
+
+/// Why an entry was not kept, or may not have been.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else has written to this saga: it is not ours any more. Drop it from memory.
+    #[error("another owner has written to the saga")]
+    Conflict,
+    /// It is not known whether it was kept. Append the same entry again.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// The store cannot be reached or cannot write now. Try again later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the journal is unavailable: {0}")]
+pub struct Unavailable(pub Arc<str>);
+
+impl Unavailable {
+    /// From whatever the backend says.
+    pub fn because(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string().into())
+    }
+}
+
+/// Why a saga could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// Try again later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// What is kept cannot be understood. Park the saga and tell a person.
+    #[error("the saga's history is damaged: {0}")]
+    Damaged(Arc<str>),
+}
+
+/// A saga's history as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// What it is pinned to.
+    pub definition_hash: DefinitionHash,
+    /// From the first event on, without gaps.
+    pub records: Vec<Record>,
+}
+
+/// A saga's row with its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Which saga.
+    pub saga: SagaId,
+    /// Where it stands.
+    pub projection: Projection,
+}
+
+/// Which rows to list; `None` is any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The order's state.
+    pub etat: Option<Etat>,
+    /// Whether what was done is being undone.
+    pub rollback: Option<Rollback>,
+    /// Whose order.
+    pub client_id: Option<i64>,
+    /// At which shop.
+    pub magasin_id: Option<i64>,
+}
+
+/// The last row of a page: the next page begins after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// When that saga started.
+    pub created: Timestamp,
+    /// Tells sagas of the same instant apart.
+    pub saga: SagaId,
+}
+
+/// Some rows, and where the next ones begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Newest first.
+    pub rows: Vec<Row>,
+    /// `None`: there are no more.
+    pub next: Option<Cursor>,
+}

@@ -1,0 +1,260 @@
+//! Group commit: one writer takes all that waits, makes it durable in one transaction, and wakes all.
+//!
+//! A batch forms by itself while the one before is being written, so nobody waits for a timer: a lone entry is
+//! written at once, a thousand at once share one flush. The writer is the only place that waits for a disk.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use saga_core::definition::DefinitionHash;
+use saga_core::{Json, SagaId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{AppendError, Cursor, Entry, Filter, History, LoadError, Page, Row, Store, Unavailable};
+
+/// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
+pub const QUEUE_ENTRIES_MAX: usize = 65_536;
+/// Entries in one transaction.
+pub const BATCH_ENTRIES_MAX: usize = 1_024;
+/// Payload in one transaction; one entry that is larger goes alone.
+pub const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// The front of a [`Store`]. Cheap to clone; the writer ends when the last clone is gone.
+#[derive(Clone)]
+pub struct Journal {
+    queue: mpsc::Sender<Waiting>,
+    store: Arc<dyn Store>,
+    stats: Arc<Counters>,
+}
+
+struct Waiting {
+    entry: Entry,
+    done: oneshot::Sender<Result<(), NotAppended>>,
+}
+
+/// An entry that was not kept, or may not have been: it comes back, so that it can be appended again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{error}")]
+pub struct NotAppended {
+    /// What to do about it.
+    pub error: AppendError,
+    /// The entry; `None` if the writer is gone.
+    pub entry: Option<Box<Entry>>,
+}
+
+/// What the writer has done since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Transactions that were made durable.
+    pub commits: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Transactions that failed, or whose result is not known.
+    pub failures: u64,
+    /// Microseconds spent in transactions.
+    pub busy_us: u64,
+    /// Entries that wait now.
+    pub queued: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    commits: AtomicU64,
+    entries: AtomicU64,
+    events: AtomicU64,
+    failures: AtomicU64,
+    busy_us: AtomicU64,
+}
+
+impl Journal {
+    /// Starts the writer. Must be called within a tokio runtime.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_ENTRIES_MAX);
+        let stats = Arc::new(Counters::default());
+        let writer = write(store.clone(), waiting, stats.clone());
+        if store.is_blocking() {
+            let runtime = tokio::runtime::Handle::current();
+            std::thread::Builder::new()
+                .name("journal-writer".into())
+                .spawn(move || runtime.block_on(writer))
+                .expect("a process that cannot start one thread cannot run at all");
+        } else {
+            #[expect(clippy::disallowed_methods, reason = "the writer is the journal's one task")]
+            tokio::spawn(writer);
+        }
+        Self { queue, store, stats }
+    }
+
+    /// Appends an entry. It is handed to the writer at once; the future tells when it is durable.
+    pub fn append(&self, entry: Entry) -> Appending {
+        let (done, result) = oneshot::channel();
+        match self.queue.try_send(Waiting { entry, done }) {
+            Ok(()) => Appending(result),
+            Err(error) => {
+                let (reason, waiting) = match error {
+                    mpsc::error::TrySendError::Full(waiting) => {
+                        (format!("QUEUE_ENTRIES_MAX ({QUEUE_ENTRIES_MAX}) entries wait already"), waiting)
+                    }
+                    mpsc::error::TrySendError::Closed(waiting) => (STOPPED.to_owned(), waiting),
+                };
+                let error = Unavailable::because(reason).into();
+                let _ = waiting.done.send(Err(NotAppended { error, entry: Some(Box::new(waiting.entry)) }));
+                Appending(result)
+            }
+        }
+    }
+
+    /// See [`Store::load`].
+    pub async fn load(&self, saga: SagaId) -> Result<Option<History>, LoadError> {
+        self.store.load(saga).await
+    }
+
+    /// See [`Store::row`].
+    pub async fn row(&self, saga: SagaId) -> Result<Option<Row>, Unavailable> {
+        self.store.row(saga).await
+    }
+
+    /// See [`Store::unfinished`].
+    pub async fn unfinished(&self, after: Option<SagaId>, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
+        self.store.unfinished(after, limit).await
+    }
+
+    /// See [`Store::list`].
+    pub async fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, Unavailable> {
+        self.store.list(filter, after, limit).await
+    }
+
+    /// See [`Store::define`].
+    pub async fn define(
+        &self,
+        hash: DefinitionHash,
+        name: Arc<str>,
+        source: Arc<str>,
+    ) -> Result<(), Unavailable> {
+        self.store.define(hash, name, source).await
+    }
+
+    /// See [`Store::definition`].
+    pub async fn definition(&self, hash: DefinitionHash) -> Result<Option<Arc<str>>, Unavailable> {
+        self.store.definition(hash).await
+    }
+
+    /// See [`Store::park`].
+    pub async fn park(&self, saga: SagaId, reason: Arc<str>) -> Result<(), Unavailable> {
+        self.store.park(saga, reason).await
+    }
+
+    /// What the writer has done.
+    pub fn stats(&self) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            commits: read(&self.stats.commits),
+            entries: read(&self.stats.entries),
+            events: read(&self.stats.events),
+            failures: read(&self.stats.failures),
+            busy_us: read(&self.stats.busy_us),
+            queued: (self.queue.max_capacity() - self.queue.capacity()) as u64,
+        }
+    }
+}
+
+/// Resolves when the entry is durable, or why it may not be.
+pub struct Appending(oneshot::Receiver<Result<(), NotAppended>>);
+
+const STOPPED: &str = "the writer has stopped";
+
+impl Future for Appending {
+    type Output = Result<(), NotAppended>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|result| {
+            let stopped = || NotAppended { error: Unavailable::because(STOPPED).into(), entry: None };
+            result.unwrap_or_else(|_| Err(stopped()))
+        })
+    }
+}
+
+/// The writer: ends when the queue is closed and empty.
+async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Waiting>, stats: Arc<Counters>) {
+    let mut left_over: Option<Waiting> = None;
+    let mut batch: Vec<Entry> = Vec::new();
+    let mut waiters = Vec::new();
+    let mut sagas: HashSet<SagaId> = HashSet::new();
+    loop {
+        let first = match left_over.take() {
+            Some(first) => first,
+            None => match queue.recv().await {
+                Some(first) => first,
+                None => return,
+            },
+        };
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(waiting) = next {
+            let size = size_hint(&waiting.entry);
+            let full =
+                batch.len() == BATCH_ENTRIES_MAX || (!batch.is_empty() && bytes + size > BATCH_BYTES_MAX);
+            // A saga waits for its append before it sends the next, unless it was dropped and loaded again.
+            if full || !sagas.insert(waiting.entry.saga) {
+                left_over = Some(waiting);
+                break;
+            }
+            bytes += size;
+            batch.push(waiting.entry);
+            waiters.push(waiting.done);
+            next = queue.try_recv().ok();
+        }
+        #[expect(clippy::disallowed_methods, reason = "how long a commit took is a metric, never an input")]
+        let begun = std::time::Instant::now();
+        let results = store.append(&batch).await;
+        stats.busy_us.fetch_add(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
+        match results {
+            Ok(results) => {
+                stats.commits.fetch_add(1, Ordering::Relaxed);
+                for ((entry, result), done) in batch.drain(..).zip(results).zip(waiters.drain(..)) {
+                    if result.is_ok() {
+                        stats.entries.fetch_add(1, Ordering::Relaxed);
+                        stats.events.fetch_add(entry.records.len() as u64, Ordering::Relaxed);
+                    }
+                    let _ = done
+                        .send(result.map_err(|error| NotAppended { error, entry: Some(Box::new(entry)) }));
+                }
+            }
+            Err(error) => {
+                stats.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(entries = batch.len(), error = %error, "cannot commit a batch; its sagas will try again");
+                for (entry, done) in batch.drain(..).zip(waiters.drain(..)) {
+                    let error = error.clone().into();
+                    let _ = done.send(Err(NotAppended { error, entry: Some(Box::new(entry)) }));
+                }
+            }
+        }
+        sagas.clear();
+    }
+}
+
+/// Roughly the bytes that an entry adds: only its payloads can be large.
+fn size_hint(entry: &Entry) -> usize {
+    use saga_core::Event;
+    let payload = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.text().len());
+    entry
+        .records
+        .iter()
+        .map(|record| match &record.event {
+            Event::Started { input, .. } => 200 + input.text().len(),
+            Event::AttemptEnded { output, .. } => 100 + payload(output),
+            _ => 100,
+        })
+        .sum()
+}

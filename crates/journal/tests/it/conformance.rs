@@ -1,0 +1,356 @@
+//! What every backend does, to the letter the same.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use saga_core::saga::Rollback;
+use saga_core::{Epoch, Seq};
+use saga_journal::{AppendError, Cursor, Echec, Filter, Journal, Projection, ROWS_MAX, Row, Store};
+
+use crate::entries::{at, end, hash, next, next_with, records, saga, start, start_with, word};
+use crate::fixture::{Fixture, InMemory, InPostgres, InSqlite, keep};
+
+macro_rules! conformance {
+    ($($name:ident)*) => {
+        mod memory { $(#[tokio::test] async fn $name() { super::$name::<super::InMemory>().await })* }
+        mod sqlite { $(#[tokio::test] async fn $name() { super::$name::<super::InSqlite>().await })* }
+        mod postgres { $(#[tokio::test] async fn $name() { super::$name::<super::InPostgres>().await })* }
+    };
+}
+
+conformance! {
+    what_is_appended_is_loaded
+    a_saga_that_was_never_started_is_not_there
+    an_append_at_another_position_conflicts_and_changes_nothing
+    a_batch_keeps_its_good_entries
+    an_entry_that_comes_twice_is_kept_once
+    an_entry_that_comes_again_late_moves_nothing_back
+    a_saga_starts_once
+    what_a_saga_starts_with_stays
+    unfinished_sagas_come_page_by_page
+    lists_are_filtered
+    a_list_is_walked_without_gaps_or_doubles
+    a_page_has_at_least_one_row_and_at_most_rows_max
+    definitions_are_kept_once
+    a_parked_saga_says_why_and_keeps_its_history
+    what_was_kept_is_found_again_after_reopening
+    many_appends_share_few_commits
+    odd_payloads_survive
+    a_nul_in_a_reason_is_replaced
+}
+
+async fn what_is_appended_is_loaded<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    let second = next(&first, "STOCK_RESERVE");
+    let mut third = next(&second, "ECHEC_PAIEMENT");
+    third.projection.rollback = Rollback::EnCours;
+    third.projection.echec =
+        Some(Echec { etape: Some("paiement".into()), raison: "solde insuffisant".into() });
+    third.projection.epoch = Epoch::FIRST.next().next();
+    keep(&*store, &[&first, &second, &third]).await;
+
+    let history = store.load(saga(1)).await.unwrap().unwrap();
+    assert_eq!(history.records, records(&[&first, &second, &third]));
+    assert_eq!(history.definition_hash, hash());
+    assert_eq!(store.row(saga(1)).await.unwrap(), Some(Row { saga: saga(1), projection: third.projection }));
+}
+
+async fn a_saga_that_was_never_started_is_not_there<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    assert_eq!(store.load(saga(2)).await, Ok(None));
+    assert_eq!(store.row(saga(2)).await, Ok(None));
+    store.park(saga(2), word("not there")).await.unwrap();
+    assert_eq!(store.row(saga(2)).await, Ok(None));
+}
+
+async fn an_append_at_another_position_conflicts_and_changes_nothing<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    let second = next(&first, "STOCK_RESERVE");
+    keep(&*store, &[&first, &second]).await;
+    let before = (store.load(saga(1)).await, store.row(saga(1)).await);
+
+    let other = |expected| {
+        let mut entry = next(&first, "ANNULEE");
+        entry.expected = Seq::new(expected);
+        entry
+    };
+    let mut unstarted = other(1);
+    unstarted.saga = saga(2);
+    // Too early, in the middle of a frame, too late, and a saga that is not there.
+    for entry in [other(0), other(1), other(2), other(4), unstarted] {
+        let results = store.append(std::slice::from_ref(&entry)).await;
+        assert_eq!(results, Ok(vec![Err(AppendError::Conflict)]), "{entry:?}");
+    }
+    assert_eq!((store.load(saga(1)).await, store.row(saga(1)).await), before);
+    assert_eq!(store.load(saga(2)).await, Ok(None));
+    keep(&*store, &[&next(&second, "PAIEMENT_EFFECTUE")]).await;
+}
+
+async fn a_batch_keeps_its_good_entries<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let (one, two, three) = (start(1), start(2), start(3));
+    keep(&*store, &[&one, &two, &three]).await;
+    let mut stale = next(&two, "STOCK_RESERVE");
+    stale.expected = Seq::new(7);
+    let batch =
+        [next(&one, "STOCK_RESERVE"), stale, three.clone(), start(4), next(&start(5), "STOCK_RESERVE")];
+    let conflict = Err(AppendError::Conflict);
+    let results = store.append(&batch).await.unwrap();
+    assert_eq!(results, [Ok(()), conflict.clone(), Ok(()), Ok(()), conflict]);
+    for (number, seq) in [(1, 3), (2, 1), (3, 1), (4, 1)] {
+        assert_eq!(store.load(saga(number)).await.unwrap().unwrap().records.len(), seq, "saga {number}");
+    }
+    assert_eq!(store.load(saga(5)).await, Ok(None));
+    assert_eq!(store.append(&[]).await, Ok(vec![]));
+}
+
+async fn an_entry_that_comes_twice_is_kept_once<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    let second = next(&first, "STOCK_RESERVE");
+    keep(&*store, &[&first, &second, &second, &second]).await;
+    assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second]));
+
+    // As long, and at the same place, but not the same.
+    let mut other = second.clone();
+    other.records[1].at = at(99);
+    assert_eq!(store.append(&[other]).await, Ok(vec![Err(AppendError::Conflict)]));
+}
+
+async fn an_entry_that_comes_again_late_moves_nothing_back<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    let second = next(&first, "STOCK_RESERVE");
+    let third = next(&second, "PAIEMENT_EFFECTUE");
+    keep(&*store, &[&first, &second, &third, &second, &first]).await;
+    assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second, &third]));
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection, third.projection);
+}
+
+async fn a_saga_starts_once<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1), &start(1)]).await;
+    let other = start_with(1, r#"{"client_id": 5, "magasin_id": 1}"#);
+    assert_eq!(store.append(&[other]).await, Ok(vec![Err(AppendError::Conflict)]));
+    assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, start(1).records);
+}
+
+async fn what_a_saga_starts_with_stays<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    let mut second = next(&first, "STOCK_RESERVE");
+    second.projection.client_id = None;
+    second.projection.definition = word("another");
+    second.projection.created = at(5);
+    keep(&*store, &[&first, &second]).await;
+    let expected =
+        Projection { etat: word("STOCK_RESERVE"), updated: second.projection.updated, ..first.projection };
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection, expected);
+}
+
+async fn unfinished_sagas_come_page_by_page<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    // The smallest id and the largest are ids like any other.
+    for number in [u128::MAX, 3, 0, 1 << 100, 2] {
+        keep(&*store, &[&start(number)]).await;
+    }
+    let over = start(1);
+    keep(&*store, &[&over, &end(&over)]).await;
+
+    let mut walked = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.unfinished(after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        walked.extend(page);
+    }
+    assert_eq!(walked, [0, 2, 3, 1 << 100, u128::MAX].map(saga));
+}
+
+/// Orders in a fixed variety: states, rollbacks, clients, shops, and few instants.
+async fn variety(store: &dyn Store) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for number in 0..60_u8 {
+        let mut entry = start(u128::from(number) * 0x1111_1111_1111);
+        let row = &mut entry.projection;
+        row.etat = word(["INITIEE", "CONFIRMEE", "ECHEC_STOCK"][usize::from(number % 3)]);
+        row.rollback = [Rollback::Aucun, Rollback::EnCours, Rollback::Termine, Rollback::Bloque]
+            [usize::from(number % 4)];
+        row.client_id = (number % 5 > 0).then_some(i64::from(number % 5));
+        row.magasin_id = (number % 7 > 0).then_some(i64::from(number % 7));
+        row.created = at(i64::from(number % 6));
+        keep(store, &[&entry]).await;
+        rows.push(Row { saga: entry.saga, projection: entry.projection });
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse((row.projection.created, row.saga)));
+    rows
+}
+
+async fn walk(store: &dyn Store, filter: &Filter, limit: usize) -> Vec<Row> {
+    let mut walked = Vec::new();
+    let mut after: Option<Cursor> = None;
+    loop {
+        let page = store.list(filter.clone(), after, limit).await.unwrap();
+        assert!(page.rows.len() <= limit);
+        assert!(page.next.is_none() || page.rows.len() == limit, "a page before the last one is full");
+        walked.extend(page.rows);
+        after = page.next;
+        if after.is_none() {
+            return walked;
+        }
+    }
+}
+
+async fn lists_are_filtered<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let all = variety(&*store).await;
+    let mut sizes = BTreeSet::new();
+    for bits in 0..16 {
+        let filter = Filter {
+            etat: (bits & 1 > 0).then(|| word("CONFIRMEE")),
+            rollback: (bits & 2 > 0).then_some(Rollback::Bloque),
+            client_id: (bits & 4 > 0).then_some(2),
+            magasin_id: (bits & 8 > 0).then_some(1),
+        };
+        let expected: Vec<Row> = all
+            .iter()
+            .filter(|row| {
+                let row = &row.projection;
+                filter.etat.as_ref().is_none_or(|etat| *etat == row.etat)
+                    && filter.rollback.is_none_or(|rollback| rollback == row.rollback)
+                    && filter.client_id.is_none_or(|client_id| row.client_id == Some(client_id))
+                    && filter.magasin_id.is_none_or(|magasin_id| row.magasin_id == Some(magasin_id))
+            })
+            .cloned()
+            .collect();
+        sizes.insert(expected.len());
+        assert_eq!(walk(&*store, &filter, 3).await, expected, "{filter:?}");
+    }
+    assert!(sizes.len() > 5, "the filters tell orders apart: {sizes:?}");
+    let hostile = Filter { etat: Some(word("' OR '1' = '1")), ..Filter::default() };
+    assert_eq!(walk(&*store, &hostile, 3).await, []);
+}
+
+async fn a_list_is_walked_without_gaps_or_doubles<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let all = variety(&*store).await;
+    for limit in [1, 7, 10, 59, 60, 61] {
+        assert_eq!(walk(&*store, &Filter::default(), limit).await, all, "{limit} rows a page");
+    }
+}
+
+async fn a_page_has_at_least_one_row_and_at_most_rows_max<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let batch: Vec<_> = (0..=ROWS_MAX as u128).map(start).collect();
+    assert!(store.append(&batch).await.unwrap().iter().all(Result::is_ok));
+    for (limit, rows) in [(0, 1), (1, 1), (ROWS_MAX, ROWS_MAX), (usize::MAX, ROWS_MAX)] {
+        assert_eq!(store.unfinished(None, limit).await.unwrap().len(), rows);
+        let page = store.list(Filter::default(), None, limit).await.unwrap();
+        assert_eq!(page.rows.len(), rows);
+        assert!(page.next.is_some());
+    }
+}
+
+async fn definitions_are_kept_once<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    assert_eq!(store.definition(hash()).await, Ok(None));
+    let source = word("saga: checkout # é \u{1f6d2} 'quoted'\n");
+    for _ in 0..2 {
+        store.define(hash(), word("checkout"), source.clone()).await.unwrap();
+    }
+    assert_eq!(store.definition(hash()).await, Ok(Some(source)));
+}
+
+async fn a_parked_saga_says_why_and_keeps_its_history<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    keep(&*store, &[&first, &start(2)]).await;
+    store.park(saga(1), word("its history is damaged")).await.unwrap();
+
+    let blocked = Filter { rollback: Some(Rollback::Bloque), ..Filter::default() };
+    let rows = store.list(blocked, None, 10).await.unwrap().rows;
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(row.saga, saga(1));
+    assert_eq!(row.projection.echec, Some(Echec { etape: None, raison: word("its history is damaged") }));
+    assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, first.records);
+    assert_eq!(store.unfinished(None, 10).await.unwrap(), [saga(1), saga(2)]);
+}
+
+async fn what_was_kept_is_found_again_after_reopening<F: Fixture>() {
+    let fixture = F::new();
+    let first = start(1);
+    let second = next(&first, "STOCK_RESERVE");
+    {
+        let store = fixture.open().await;
+        keep(&*store, &[&first, &second]).await;
+        store.define(hash(), word("checkout"), word("source")).await.unwrap();
+    }
+    let store = fixture.open().await;
+    assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second]));
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection, second.projection);
+    assert_eq!(store.definition(hash()).await, Ok(Some(word("source"))));
+    keep(&*store, &[&next(&second, "PAIEMENT_EFFECTUE")]).await;
+}
+
+async fn many_appends_share_few_commits<F: Fixture>() {
+    let fixture = F::new();
+    let journal = Journal::new(fixture.open().await);
+    let results = join_all((0..1_000).map(|number| journal.append(start(number)))).await;
+    assert!(results.iter().all(Result::is_ok));
+    let stats = journal.stats();
+    assert_eq!((stats.entries, stats.events, stats.failures, stats.queued), (1_000, 1_000, 0, 0));
+    assert!(stats.commits <= 100, "{stats:?}");
+    assert_eq!(journal.unfinished(None, 1_000).await.unwrap().len(), 1_000);
+}
+
+async fn odd_payloads_survive<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let long = format!(r#"{{"text": "{}"}}"#, "é".repeat(512 * 1024));
+    let inputs = [
+        r#"{"text": "\u0000 \"quoted\" 'too' \\ \ud83d\ude00 😀 \r\n"}"#,
+        r#"{"n": 59.970000000000000000001, "n": 1e400, " space " : [ ] }"#,
+        r#"{"$1": "?1", "%": "; DROP TABLE saga; --"}"#,
+        r#"["\udc00 \ud83d", ""]"#,
+        &long,
+    ];
+    for (number, input) in inputs.into_iter().enumerate() {
+        let first = start_with(number as u128, input);
+        let second = next_with(&first, "STOCK_RESERVE", input);
+        keep(&*store, &[&first, &second, &second]).await;
+        let history = store.load(first.saga).await.unwrap().unwrap();
+        assert_eq!(history.records, records(&[&first, &second]));
+    }
+}
+
+async fn a_nul_in_a_reason_is_replaced<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let mut entry = start(1);
+    entry.projection.echec = Some(Echec { etape: Some(word("a\0b")), raison: word("c\0") });
+    keep(&*store, &[&entry]).await;
+    let echec = store.row(saga(1)).await.unwrap().unwrap().projection.echec;
+    assert_eq!(echec, Some(Echec { etape: Some(word("a\u{fffd}b")), raison: word("c\u{fffd}") }));
+    store.park(saga(1), word("d\0")).await.unwrap();
+    let echec = store.row(saga(1)).await.unwrap().unwrap().projection.echec;
+    assert_eq!(echec, Some(Echec { etape: None, raison: word("d\u{fffd}") }));
+}

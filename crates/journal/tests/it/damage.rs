@@ -1,0 +1,135 @@
+//! What is on disk and makes no sense concerns one saga, and never the others.
+
+use saga_core::saga::Rollback;
+use saga_journal::{AppendError, Filter, LoadError, OpenError, Store};
+
+use crate::entries::{end, next, records, saga, start};
+use crate::fixture::{InPostgres, InSqlite, Sql, keep};
+
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod sqlite { $(#[tokio::test] async fn $name() { super::$name::<super::InSqlite>().await })* }
+        mod postgres { $(#[tokio::test] async fn $name() { super::$name::<super::InPostgres>().await })* }
+    };
+}
+
+on_both! {
+    a_frame_that_is_not_json_damages_its_saga_only
+    a_missing_frame_damages_its_saga_only
+    a_row_that_knows_another_last_event_damages_its_saga_only
+    a_row_without_events_and_events_without_a_row_are_damage
+    a_row_that_makes_no_sense_is_shown_as_blocked
+    a_saga_whose_events_outlived_its_row_does_not_hold_up_a_batch
+    a_newer_schema_is_refused
+    a_schema_made_by_other_sql_is_refused
+}
+
+/// Three sagas of three frames each; then `damage` is done to number 2.
+async fn damaged<F: Sql>(damage: &str) -> (F, std::sync::Arc<dyn Store>) {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    for number in 1..=3 {
+        let first = start(number);
+        let second = next(&first, "STOCK_RESERVE");
+        keep(&*store, &[&first, &second, &next(&second, "PAIEMENT_EFFECTUE")]).await;
+    }
+    fixture.execute(&damage.replace("$saga", &F::literal(saga(2)))).await;
+    (fixture, store)
+}
+
+/// Number 2 cannot be loaded because of `why`; all else goes on.
+async fn only_number_2_is_damaged(store: &dyn Store, why: &str) {
+    match store.load(saga(2)).await {
+        Err(LoadError::Damaged(reason)) => assert!(reason.contains(why), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    for number in [1, 3] {
+        let first = start(number);
+        let second = next(&first, "STOCK_RESERVE");
+        let third = next(&second, "PAIEMENT_EFFECTUE");
+        let history = store.load(saga(number)).await.unwrap().unwrap();
+        assert_eq!(history.records, records(&[&first, &second, &third]));
+        keep(store, &[&end(&third)]).await;
+    }
+    assert_eq!(store.unfinished(None, 10).await.unwrap(), [saga(2)]);
+    assert_eq!(store.list(Filter::default(), None, 10).await.unwrap().rows.len(), 3);
+    store.park(saga(2), why.into()).await.unwrap();
+    assert_eq!(store.row(saga(2)).await.unwrap().unwrap().projection.rollback, Rollback::Bloque);
+}
+
+async fn a_frame_that_is_not_json_damages_its_saga_only<F: Sql>() {
+    let damage = "UPDATE saga_event SET events = '[{\"at\": 1' WHERE saga_id = $saga AND first_seq = 2";
+    let (_fixture, store) = damaged::<F>(damage).await;
+    only_number_2_is_damaged(&*store, "first_seq 2").await;
+}
+
+async fn a_missing_frame_damages_its_saga_only<F: Sql>() {
+    // With the row as if it had never been: only the gap tells.
+    let damage = "DELETE FROM saga_event WHERE saga_id = $saga AND first_seq = 2; \
+                  UPDATE saga SET seq = 3 WHERE saga_id = $saga";
+    let (_fixture, store) = damaged::<F>(damage).await;
+    only_number_2_is_damaged(&*store, "event 2 is missing").await;
+}
+
+async fn a_row_that_knows_another_last_event_damages_its_saga_only<F: Sql>() {
+    let (_fixture, store) = damaged::<F>("UPDATE saga SET seq = 3 WHERE saga_id = $saga").await;
+    only_number_2_is_damaged(&*store, "the row says that the last event is 3, but it is 5").await;
+}
+
+async fn a_row_without_events_and_events_without_a_row_are_damage<F: Sql>() {
+    let (fixture, store) = damaged::<F>("DELETE FROM saga_event WHERE saga_id = $saga").await;
+    assert!(matches!(store.load(saga(2)).await, Err(LoadError::Damaged(_))));
+    fixture.execute(&format!("UPDATE saga SET seq = 0 WHERE saga_id = {}", F::literal(saga(2)))).await;
+    assert!(matches!(store.load(saga(2)).await, Err(LoadError::Damaged(_))));
+    fixture.execute(&format!("DELETE FROM saga WHERE saga_id = {}", F::literal(saga(3)))).await;
+    assert!(matches!(store.load(saga(3)).await, Err(LoadError::Damaged(_))));
+}
+
+async fn a_row_that_makes_no_sense_is_shown_as_blocked<F: Sql>() {
+    for (damage, why) in [("rollback = 'PEUT-ETRE'", "PEUT-ETRE"), ("epoch = -7", "-7")] {
+        let (_fixture, store) =
+            damaged::<F>(&format!("UPDATE saga SET {damage} WHERE saga_id = $saga")).await;
+        let rows = store.list(Filter::default(), None, 10).await.unwrap().rows;
+        let row = rows.iter().find(|row| row.saga == saga(2)).unwrap();
+        assert_eq!(row.projection.rollback, Rollback::Bloque);
+        assert!(row.projection.echec.as_ref().unwrap().raison.contains(why), "{row:?}");
+        assert_eq!(store.row(saga(2)).await.unwrap().as_ref(), Some(row));
+        assert_eq!(rows.iter().filter(|row| row.projection.rollback == Rollback::Aucun).count(), 2);
+        assert_eq!(store.unfinished(None, 10).await.unwrap().len(), 3);
+    }
+}
+
+async fn a_saga_whose_events_outlived_its_row_does_not_hold_up_a_batch<F: Sql>() {
+    let damage = "DELETE FROM saga WHERE saga_id = $saga";
+    let (_fixture, store) = damaged::<F>(damage).await;
+    let mut other = start(2);
+    other.records[0].at = crate::entries::at(1);
+    // To the letter what is there, or not: without its row it is no history.
+    for again in [start(2), other] {
+        let batch = [start(1), again, start(4)];
+        let results = store.append(&batch).await.unwrap();
+        assert_eq!(results, [Ok(()), Err(AppendError::Conflict), Ok(())]);
+    }
+    assert!(store.load(saga(4)).await.unwrap().is_some());
+    assert!(matches!(store.load(saga(2)).await, Err(LoadError::Damaged(_))));
+}
+
+async fn a_newer_schema_is_refused<F: Sql>() {
+    let fixture = F::new();
+    drop(fixture.open().await);
+    fixture.execute("INSERT INTO saga_migration (version, name, checksum) VALUES (9, 'later', 'x')").await;
+    match fixture.try_open().await.err() {
+        Some(OpenError::SchemaNewer { found: 9, known: 1 }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_schema_made_by_other_sql_is_refused<F: Sql>() {
+    let fixture = F::new();
+    drop(fixture.open().await);
+    fixture.execute("UPDATE saga_migration SET checksum = 'x'").await;
+    match fixture.try_open().await.err() {
+        Some(OpenError::SchemaChanged { version: 1 }) => {}
+        other => panic!("{other:?}"),
+    }
+}

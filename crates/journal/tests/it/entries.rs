@@ -1,0 +1,103 @@
+//! Orders to keep: small, fixed, and told apart by a number.
+
+use std::sync::Arc;
+
+use saga_core::definition::DefinitionHash;
+use saga_core::saga::Rollback;
+use saga_core::{AttemptNumber, Direction, Epoch, Event, Json, Outcome, Record, SagaId, Seq, Timestamp};
+use saga_journal::{Entry, Projection};
+use uuid::Uuid;
+
+/// 2026-11-22T00:00:00Z.
+pub(crate) const MIDNIGHT_US: i64 = 1_795_305_600_000_000;
+
+pub(crate) fn saga(number: u128) -> SagaId {
+    SagaId::new(Uuid::from_u128(number))
+}
+
+pub(crate) fn at(offset_us: i64) -> Timestamp {
+    Timestamp::from_micros(MIDNIGHT_US + offset_us)
+}
+
+pub(crate) fn hash() -> DefinitionHash {
+    DefinitionHash::new(&"ab".repeat(32))
+}
+
+/// The start of order `number`.
+pub(crate) fn start(number: u128) -> Entry {
+    start_with(number, r#"{"client_id": 4, "magasin_id": 1}"#)
+}
+
+pub(crate) fn start_with(number: u128, input: &str) -> Entry {
+    let input = Json::parse(input.as_bytes()).unwrap();
+    let event = Event::Started { definition: hash(), input, deadline: at(60_000_000) };
+    Entry {
+        saga: saga(number),
+        expected: Seq::NONE,
+        records: vec![Record { at: at(0), etat: Some("INITIEE".into()), event }],
+        projection: Projection {
+            definition: "checkout".into(),
+            definition_hash: hash(),
+            client_id: Some(4),
+            magasin_id: Some(1),
+            etat: "INITIEE".into(),
+            rollback: Rollback::Aucun,
+            echec: None,
+            epoch: Epoch::FIRST,
+            over: false,
+            created: at(0),
+            updated: at(0),
+        },
+    }
+}
+
+/// What comes after `before`: a call and its answer, which leads to `etat`.
+pub(crate) fn next(before: &Entry, etat: &str) -> Entry {
+    next_with(before, etat, r#"{"ok": true}"#)
+}
+
+pub(crate) fn next_with(before: &Entry, etat: &str, output: &str) -> Entry {
+    let (step, direction, attempt) = (1, Direction::Action, AttemptNumber::FIRST);
+    let last = before.records.last().unwrap().at.as_micros() - MIDNIGHT_US;
+    let ended = Event::AttemptEnded {
+        step,
+        direction,
+        attempt,
+        outcome: Outcome::Ok,
+        status: Some(200),
+        reason: None,
+        output: Some(Json::parse(output.as_bytes()).unwrap()),
+        retry_at: None,
+    };
+    let updated = at(last + 2);
+    Entry {
+        saga: before.saga,
+        expected: before.expected.plus(before.records.len()),
+        records: vec![
+            Record {
+                at: at(last + 1),
+                etat: None,
+                event: Event::AttemptStarted { step, direction, attempt },
+            },
+            Record { at: updated, etat: Some(etat.into()), event: ended },
+        ],
+        projection: Projection { etat: etat.into(), updated, ..before.projection.clone() },
+    }
+}
+
+/// The end of an order, after `before`.
+pub(crate) fn end(before: &Entry) -> Entry {
+    let mut entry = next(before, "CONFIRMEE");
+    entry.records[1].event = Event::Completed;
+    entry.projection.over = true;
+    entry
+}
+
+/// All records of entries that follow each other.
+pub(crate) fn records(entries: &[&Entry]) -> Vec<Record> {
+    entries.iter().flat_map(|entry| entry.records.iter().cloned()).collect()
+}
+
+pub(crate) fn word(text: &str) -> Arc<str> {
+    text.into()
+}

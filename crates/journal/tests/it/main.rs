@@ -1,0 +1,9 @@
+//! Every backend through the one boundary that they share, and what each has of its own.
+
+mod conformance;
+mod damage;
+mod entries;
+mod fixture;
+mod postgres;
+mod sqlite;
+mod views;

@@ -1,0 +1,168 @@
+//! What only a server, a network and other processes can do to us.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use saga_journal::{AppendError, OpenError, Store, postgres};
+use saga_testkit::postgres::Cluster;
+
+use crate::entries::{next, records, saga, start};
+use crate::fixture::{Fixture, InPostgres, Sql, keep};
+
+#[tokio::test]
+async fn eight_processes_open_a_fresh_database_at_once() {
+    let fixture = InPostgres::new();
+    let opened = join_all((0..8).map(|_| fixture.try_open())).await;
+    let stores: Vec<Arc<dyn Store>> = opened.into_iter().map(|store| store.unwrap()).collect();
+    for (number, store) in stores.iter().enumerate() {
+        keep(&**store, &[&start(number as u128)]).await;
+    }
+    assert_eq!(stores[0].unfinished(None, 10).await.unwrap().len(), 8);
+    assert_eq!(fixture.query("SELECT version FROM saga_migration").await, [["1"]]);
+}
+
+#[tokio::test]
+async fn of_two_processes_that_append_to_one_saga_one_wins() {
+    let fixture = InPostgres::new();
+    let (one, two) = (fixture.open().await, fixture.open().await);
+    let mut before: Vec<_> = (0..20).map(start).collect();
+    assert!(one.append(&before).await.unwrap().iter().all(Result::is_ok));
+    for _ in 0..20 {
+        let mine: Vec<_> = before.iter().map(|entry| next(entry, "STOCK_RESERVE")).collect();
+        // In the other order, so that they lock each other out now and then.
+        let theirs: Vec<_> = before.iter().rev().map(|entry| next(entry, "ANNULEE")).collect();
+        let (a, b) = tokio::join!(one.append(&mine), two.append(&theirs));
+        let (a, mut b) = (a.unwrap(), b.unwrap());
+        b.reverse();
+        for ((a, b), entry) in a.iter().zip(&b).zip(&mut before) {
+            let winner = match (a, b) {
+                (Ok(()), Err(AppendError::Conflict)) => "STOCK_RESERVE",
+                (Err(AppendError::Conflict), Ok(())) => "ANNULEE",
+                both => panic!("{both:?}"),
+            };
+            *entry = next(entry, winner);
+        }
+    }
+    let history = one.load(saga(0)).await.unwrap().unwrap();
+    assert_eq!(history.records.len(), 41);
+    assert_eq!(history.records[39..], before[0].records);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_under_an_append_is_unavailable_and_then_works_again_by_itself() {
+    let cluster = Cluster::start();
+    let url = cluster.create_database();
+    let store = postgres::open(&url).await.unwrap();
+    let mut entry = start(1);
+    let mut kept = vec![entry.clone()];
+    keep(&store, &[&entry]).await;
+    let stops: [fn(&Cluster); 3] = [Cluster::stop_fast, Cluster::stop_immediate, Cluster::kill9];
+    for stop in stops {
+        assert!(store.load(saga(1)).await.is_ok());
+        stop(&cluster);
+        entry = next(&entry, "STOCK_RESERVE");
+        // A killed server's last processes may answer for a moment: whatever it was, it is not known here.
+        let _ = store.append(std::slice::from_ref(&entry)).await;
+        let unavailable =
+            store.append(std::slice::from_ref(&entry)).await.is_err() && store.load(saga(1)).await.is_err();
+        cluster.start_again();
+        assert!(unavailable || stop as usize == Cluster::kill9 as usize);
+        keep(&store, &[&entry]).await;
+        kept.push(entry.clone());
+        let history = store.load(saga(1)).await.unwrap().unwrap();
+        assert_eq!(history.records, records(&kept.iter().collect::<Vec<_>>()));
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_stalls_is_given_up_and_comes_again() {
+    let fixture = InPostgres::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    keep(&*store, &[&first]).await;
+    let person = fixture.connect().await;
+    person.batch_execute("BEGIN; SELECT * FROM saga FOR UPDATE").await.unwrap();
+    let second = next(&first, "STOCK_RESERVE");
+    // The clock stands still but for deadlines: it jumps to the next one when nothing else can go on.
+    tokio::time::pause();
+    let error = store.append(std::slice::from_ref(&second)).await.unwrap_err();
+    tokio::time::resume();
+    assert!(error.to_string().contains("no answer within 30 s"), "{error}");
+    // The server still has the statement, and carries it out when the lock is gone; it is the same entry.
+    person.batch_execute("COMMIT").await.unwrap();
+    keep(&*store, &[&second]).await;
+    assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second]));
+}
+
+#[tokio::test]
+async fn an_append_whose_caller_goes_away_does_not_mix_up_answers() {
+    let fixture = InPostgres::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1), &start(2)]).await;
+    let (one, two) = (next(&start(1), "STOCK_RESERVE"), next(&start(2), "ANNULEE"));
+    let on_its_way = async {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        result = store.append(std::slice::from_ref(&one)) => panic!("too fast to abandon: {result:?}"),
+        () = on_its_way => {}
+    }
+    keep(&*store, &[&two, &one]).await;
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_wait_for_the_disk_is_refused() {
+    let fixture = InPostgres::new();
+    let database = fixture.url.rsplit('/').next().unwrap();
+    fixture.execute(&format!("ALTER DATABASE {database} SET synchronous_commit = off")).await;
+    let error = fixture.try_open().await.err().unwrap();
+    assert!(
+        matches!(error, OpenError::Setting(_)) && error.to_string().contains("synchronous_commit"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_is_wrong_says_what_is() {
+    let open = |url: &'static str| async move { postgres::open(url).await.err().unwrap() };
+    assert!(matches!(open("not an address").await, OpenError::Address(_)));
+    assert!(matches!(open("postgres:///database").await, OpenError::Address(_)));
+    // Port 1 of this machine: nobody listens there.
+    let error = open("postgres://someone:secret@127.0.0.1:1/orders").await;
+    assert!(matches!(error, OpenError::Unreachable { .. }));
+    let text = error.to_string();
+    assert!(text.contains("127.0.0.1:1/orders") && !text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn a_role_that_is_not_let_in_is_told_apart_from_a_server_that_is_away() {
+    let fixture = InPostgres::new();
+    let error = postgres::open(&fixture.url.replace("postgres@", "nobody@")).await.err().unwrap();
+    assert!(matches!(error, OpenError::Denied { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn tls_is_asked_for_as_the_address_says() {
+    let cluster = Cluster::start_with_tls();
+    let open = |mode: &'static str| {
+        let url = format!("{}?sslmode={mode}", cluster.url());
+        async move { postgres::open(&url).await }
+    };
+    for (mode, encrypted) in [("disable", false), ("prefer", true)] {
+        let store = open(mode).await.unwrap();
+        keep(&store, &[&start(1)]).await;
+        let log = cluster.log();
+        let last = log.lines().rfind(|line| line.contains("connection authorized")).unwrap();
+        assert_eq!(last.contains("SSL enabled"), encrypted, "{last}");
+    }
+    // Its certificate is its own.
+    let error = open("require").await.err().unwrap();
+    assert!(error.to_string().contains("certificate"), "{error}");
+    // A server without TLS.
+    let plain = InPostgres::new();
+    let error = postgres::open(&format!("{}?sslmode=require", plain.url)).await.err().unwrap();
+    assert!(error.to_string().contains("TLS"), "{error}");
+}

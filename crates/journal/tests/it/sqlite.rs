@@ -1,0 +1,122 @@
+//! What only a file can get wrong.
+
+use saga_journal::{OpenError, sqlite};
+
+use crate::entries::{saga, start};
+use crate::fixture::{Fixture, InSqlite, Sql, keep};
+
+#[tokio::test]
+async fn a_second_owner_of_a_file_is_refused_until_the_first_is_gone() {
+    let fixture = InSqlite::new();
+    let store = fixture.open().await;
+    let error = fixture.try_open().await.err().unwrap();
+    assert!(matches!(error, OpenError::Locked { .. }));
+    assert!(
+        error.to_string().contains("another process") && error.to_string().contains("journal.db.lock"),
+        "{error}"
+    );
+
+    // By another name it is the same file.
+    let link = fixture.path().with_file_name("link.db");
+    std::os::unix::fs::symlink(fixture.path(), &link).unwrap();
+    assert!(matches!(sqlite::open(&link), Err(OpenError::Locked { .. })));
+
+    drop(store);
+    fixture.open().await;
+}
+
+#[tokio::test]
+async fn another_process_cannot_take_the_file_and_a_dead_one_does_not_keep_it() {
+    let fixture = InSqlite::new();
+    // flock(1) is a process of its own that holds the lock.
+    let mut lock_path = fixture.path().into_os_string();
+    lock_path.push(".lock");
+    let mut child = std::process::Command::new("flock")
+        .arg(&lock_path)
+        .args(["sh", "-c", "echo held; read line"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    assert_eq!(line, "held\n");
+    assert!(matches!(fixture.try_open().await, Err(OpenError::Locked { .. })));
+    // The shell ends with its input, and the lock with the shell.
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    fixture.open().await;
+}
+
+#[tokio::test]
+async fn the_directory_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/and/deep/journal.db");
+    let store = sqlite::open(&path).unwrap();
+    keep(&store, &[&start(1)]).await;
+    assert_eq!(store.path(), path.canonicalize().unwrap());
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = sqlite::open(file.join("journal.db")).err().unwrap();
+    assert!(matches!(error, OpenError::Directory { .. }));
+    assert!(error.to_string().contains("cannot create the journal's directory"), "{error}");
+    assert!(matches!(sqlite::open(directory.path()), Err(OpenError::File { .. })));
+}
+
+#[tokio::test]
+async fn a_file_of_another_kind_is_refused_and_left_alone() {
+    let fixture = InSqlite::new();
+    let text = "these are my holiday notes, not a database. ".repeat(100);
+    std::fs::write(fixture.path(), &text).unwrap();
+    let error = fixture.try_open().await.err().unwrap();
+    assert!(matches!(error, OpenError::NotADatabase { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(fixture.path()).unwrap(), text);
+}
+
+#[tokio::test]
+async fn people_read_while_it_runs_and_commits_are_flushed() {
+    let fixture = InSqlite::new();
+    let store = fixture.open().await;
+    let person = rusqlite::Connection::open(fixture.path()).unwrap();
+    person.execute_batch("BEGIN; SELECT count(*) FROM saga").unwrap();
+    keep(&*store, &[&start(1)]).await;
+    person.execute_batch("COMMIT").unwrap();
+    assert_eq!(fixture.query("SELECT count(*) FROM commandes").await, [["1"]]);
+    assert_eq!(fixture.query("PRAGMA journal_mode").await, [["wal"]]);
+    assert!(store.is_blocking());
+}
+
+#[tokio::test]
+async fn unfinished_blocked_and_client_queries_use_their_indices() {
+    let fixture = InSqlite::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    for (sql, index) in [
+        (
+            "SELECT saga_id FROM saga WHERE is_over = 0 AND saga_id > x'' ORDER BY saga_id LIMIT 5",
+            "saga_unfinished",
+        ),
+        (
+            "SELECT etat FROM saga WHERE rollback = 'BLOQUE' ORDER BY cree_us DESC, saga_id DESC LIMIT 5",
+            "saga_blocked",
+        ),
+        (
+            "SELECT etat FROM saga WHERE client_id = 4 ORDER BY cree_us DESC, saga_id DESC LIMIT 5",
+            "saga_client",
+        ),
+        (
+            "SELECT etat FROM saga WHERE (cree_us, saga_id) < (5, x'') ORDER BY cree_us DESC, saga_id DESC LIMIT 5",
+            "saga_newest",
+        ),
+    ] {
+        let plan = format!("{:?}", fixture.query(&format!("EXPLAIN QUERY PLAN {sql}")).await);
+        assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+    }
+    assert!(store.load(saga(1)).await.unwrap().is_some());
+}

@@ -1,0 +1,3 @@
+//! What tests need around them. For tests only: whatever goes wrong here panics with a sentence.
+
+pub mod postgres;

@@ -1,0 +1,287 @@
+//! Throw-away PostgreSQL clusters: made by `initdb` in a temporary directory, on a free port of this machine.
+//!
+//! ```text
+//!   test process ── stdin pipe ──▶ sh (guard): waits for the pipe's end, then stops the server and
+//!        │                                     removes the directory
+//!        └── pg_ctl start/stop ──▶ postgres
+//! ```
+//!
+//! The pipe ends when the cluster is dropped, and also when the test process ends or is killed: nothing is left.
+//! Durability is as it is in production (`fsync` is on), because tests count on it.
+
+use std::ffi::OsStr;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// The system's user that the server runs as when the tests run as root, which it refuses to run as.
+const SERVER_USER: &str = "postgres";
+/// The role that everybody connects as.
+const ROLE: &str = "postgres";
+/// How often it is looked whether something has happened.
+const POLL: Duration = Duration::from_millis(50);
+/// How often before giving up: half a minute.
+const POLLS_MAX: u32 = 600;
+/// Free ports that are tried: another process may take one in between.
+const PORTS_MAX: u32 = 5;
+
+/// Stops the server when its input ends. It ignores the signals of a terminal, or Ctrl-C would end it first.
+const GUARD: &str = r#"
+trap '' INT HUP TERM
+cat >/dev/null
+"$1/pg_ctl" -D "$2/data" -m immediate -t 30 stop >/dev/null 2>&1
+rm -rf "$2"
+"#;
+
+/// One server with its own data. Dropping it stops it and removes its data.
+#[derive(Debug)]
+pub struct Cluster {
+    binaries: PathBuf,
+    directory: PathBuf,
+    port: u16,
+    guard: Child,
+    databases: AtomicU64,
+}
+
+/// One cluster for all tests of a process, started by the first that asks. Take a database of its own for each.
+pub fn shared() -> &'static Cluster {
+    static SHARED: OnceLock<Cluster> = OnceLock::new();
+    // Never dropped; the guard sees the process end.
+    SHARED.get_or_init(Cluster::start)
+}
+
+impl Cluster {
+    /// Makes a cluster and starts it with PostgreSQL's defaults.
+    pub fn start() -> Self {
+        Self::start_with("", |_| {})
+    }
+
+    /// Makes a cluster whose server offers TLS, with a certificate that nobody but itself vouches for, and logs who
+    /// connects how.
+    pub fn start_with_tls() -> Self {
+        Self::start_with("ssl = on\nlog_connections = on", |cluster| {
+            run(cluster
+                .tool("openssl")
+                .args([
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "rsa:2048",
+                    "-nodes",
+                    "-days",
+                    "2",
+                    "-subj",
+                    "/CN=localhost",
+                ])
+                .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+                .arg("-keyout")
+                .arg(cluster.data().join("server.key"))
+                .arg("-out")
+                .arg(cluster.data().join("server.crt")));
+        })
+    }
+
+    fn start_with(settings: &str, prepare: impl FnOnce(&Self)) -> Self {
+        let binaries = binaries();
+        let directory =
+            tempfile::Builder::new().prefix("saga-postgres-").tempdir().expect("make a directory").keep();
+        if is_root() {
+            run(Command::new("chown").arg(SERVER_USER).arg(&directory));
+        }
+        // From here on the directory is removed whatever happens.
+        let guard = as_server_user("sh")
+            .args(["-c", GUARD, "sh"])
+            .args([&binaries, &directory])
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("start the guard");
+        let mut cluster = Self { binaries, directory, port: 0, guard, databases: AtomicU64::new(0) };
+        run(cluster
+            .tool("initdb")
+            .args(["--no-sync", "--locale=C", "--encoding=UTF8", "--auth=trust", "--username", ROLE, "-D"])
+            .arg(cluster.data()));
+        cluster.configure(settings);
+        prepare(&cluster);
+        for _ in 1..PORTS_MAX {
+            cluster.port = free_port();
+            if cluster.try_start() {
+                return cluster;
+            }
+        }
+        cluster.port = free_port();
+        cluster.start_again();
+        cluster
+    }
+
+    /// Where to connect: the database that every cluster has.
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    /// Makes an empty database with a name of its own, and says where to connect.
+    pub fn create_database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let port = self.port.to_string();
+        run(Command::new(self.binaries.join("createdb"))
+            .args(["-h", "127.0.0.1", "-U", ROLE, "-p", &port, &name])
+            .stdin(Stdio::null()));
+        self.url_of(&name)
+    }
+
+    /// Stops the server as a crash of all its processes would: at once, with recovery at the next start.
+    pub fn stop_immediate(&self) {
+        self.stop("immediate");
+    }
+
+    /// Stops the server in an orderly way: clients are turned out, everything is flushed.
+    pub fn stop_fast(&self) {
+        self.stop("fast");
+    }
+
+    /// Kills the server's first process; the others notice and end themselves. Does not wait for them.
+    pub fn kill9(&self) {
+        // The file belongs to the server's user, but root may read it, and otherwise it is our own.
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("the server runs");
+        let pid = file.lines().next().expect("the file begins with the process's id");
+        run(Command::new("kill").args(["-9", pid]));
+    }
+
+    /// Starts the stopped or killed server again, on the same port, and waits until it can be used.
+    pub fn start_again(&self) {
+        // After kill9() the first attempts may meet processes that have not noticed yet.
+        for _ in 0..20 {
+            if self.try_start() {
+                return;
+            }
+            sleep(POLL);
+        }
+        panic!("PostgreSQL does not start; its log:\n{}", self.log());
+    }
+
+    /// What the server has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        format!("postgres://{ROLE}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let own = self.binaries.join(name);
+        let mut command = as_server_user(if own.exists() { own.as_os_str() } else { OsStr::new(name) });
+        // The server's user may not be allowed where the tests run.
+        command.current_dir("/").stdin(Stdio::null());
+        command
+    }
+
+    fn configure(&self, settings: &str) {
+        let config = format!(
+            "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 200\n{settings}\n"
+        );
+        let path = self.data().join("postgresql.auto.conf");
+        std::fs::write(&path, config).expect("write the settings");
+    }
+
+    fn try_start(&self) -> bool {
+        // Into a file: the server keeps this output open, and a pipe would never end.
+        let status = self
+            .tool("pg_ctl")
+            .arg("-D")
+            .arg(self.data())
+            .arg("-l")
+            .arg(self.directory.join("log"))
+            .args(["-o", &format!("-p {}", self.port), "-t", "30", "-w", "start"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        status.expect("run pg_ctl").success()
+    }
+
+    fn stop(&self, mode: &str) {
+        run(self.tool("pg_ctl").arg("-D").arg(self.data()).args(["-m", mode, "-t", "30", "-w", "stop"]));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        for _ in 0..POLLS_MAX {
+            match self.guard.try_wait() {
+                Ok(Some(_)) | Err(_) => return,
+                Ok(None) => sleep(POLL),
+            }
+        }
+    }
+}
+
+/// `$PG_BIN`, or the newest of Debian's installed versions.
+fn binaries() -> PathBuf {
+    if let Some(path) = std::env::var_os("PG_BIN") {
+        return PathBuf::from(path);
+    }
+    let version =
+        |path: &Path| path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse::<u32>().ok());
+    std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("bin/initdb").exists())
+        .max_by_key(|path| version(path))
+        .map(|path| path.join("bin"))
+        .expect(
+            "these tests need PostgreSQL's server programs: install Debian's package `postgresql`, \
+             or say in PG_BIN which directory holds `initdb`",
+        )
+}
+
+fn is_root() -> bool {
+    static ROOT: OnceLock<bool> = OnceLock::new();
+    *ROOT.get_or_init(|| {
+        let output = Command::new("id").arg("-u").output().expect("run id");
+        output.stdout.trim_ascii() == b"0"
+    })
+}
+
+fn as_server_user(program: impl AsRef<OsStr>) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("runuser");
+    command.args(["-u", SERVER_USER, "--"]).arg(program);
+    command
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("find a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("run {command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
