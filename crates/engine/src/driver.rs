@@ -1,0 +1,452 @@
+//! The task of one saga.
+//!
+//! ```text
+//!   ┌─▶ what does the state want?  (effects)
+//!   │      ├─ a call that is not under way, and what it needs is durable  ─▶ start it; drop any other
+//!   │      ├─ something that needs events that are not durable yet        ─▶ append them
+//!   │      ├─ an answer whose event is durable                            ─▶ answer whoever waits
+//!   │      └─ nothing any more, and all is durable                        ─▶ end
+//!   └── wait for one thing: a command, the journal, a reply, the time  ─▶ the core says what it means
+//! ```
+//!
+//! Live work, restart and take-over are this one loop: a saga that was read from the journal enters it with
+//! nothing under way, and finds out by itself what to do.
+//!
+//! *Cancel points.* The four things waited for are kept in the driver between turns, so none is lost when another
+//! comes first. The driver itself is dropped only by the end of the process, which is a crash, and safe as one.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use saga_core::definition::{Etat, Safety};
+use saga_core::reply::{self, Reply, Verdict};
+use saga_core::saga::{CallWanted, Effects, Input, Rejected, Rollback};
+use saga_core::{Json, Outcome, Record, Saga, SagaId, Seq, Timestamp};
+use saga_journal::{AppendError, Appending, Entry, Projection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::engine::Shared;
+use crate::observer::CallEnded;
+use crate::participants::Calling;
+use crate::registry::Place;
+
+/// What others can ask of a running saga.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Answer once the start is durable.
+    WhenStarted(oneshot::Sender<Told>),
+    /// Answer once the saga is over or blocked.
+    WhenSettled(oneshot::Sender<Told>),
+    /// Answer at once.
+    Look(oneshot::Sender<Told>),
+    /// Stop the order.
+    Cancel(oneshot::Sender<Result<(), Rejected>>),
+    /// End at the next point where nothing is under way; the next start of the process goes on.
+    Stop,
+}
+
+/// What a running saga says.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    /// Where it stands.
+    Stands(Snapshot),
+    /// It is not ours (any more): the journal knows.
+    NotOurs,
+}
+
+/// Where a running saga stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which saga.
+    pub saga: SagaId,
+    /// The order's state.
+    pub etat: Etat,
+    /// Whether what was done is being undone.
+    pub rollback: Rollback,
+    /// Over or blocked, and that is on disk.
+    pub settled: bool,
+    /// Whether its start is on disk.
+    pub started: bool,
+    /// What it was asked for.
+    pub input: Json,
+}
+
+/// One running saga.
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    saga: Saga,
+    /// The projection's columns that come from the input.
+    client_id: Option<i64>,
+    magasin_id: Option<i64>,
+    inbox: mpsc::Receiver<Command>,
+    waiting: Vec<Waiter>,
+    /// The last event on disk.
+    durable: Seq,
+    /// Events after the ones being appended.
+    unsaved: VecDeque<Record>,
+    saving: Saving,
+    /// Times that the journal could not take the entry that is being appended.
+    save_failures: u32,
+    flush_at: Option<Timestamp>,
+    call: Option<Call>,
+    alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
+    stopping: bool,
+    _place: Place,
+}
+
+enum Waiter {
+    Started(oneshot::Sender<Told>),
+    Settled(oneshot::Sender<Told>),
+}
+
+/// The append under way, if any: one at a time for each saga.
+enum Saving {
+    Idle,
+    Appending {
+        records: Vec<Record>,
+        appending: Appending,
+    },
+    /// The journal could not take the entry. It is offered again, to the letter, so that one that did arrive is
+    /// recognized.
+    Waiting {
+        records: Vec<Record>,
+        entry: Box<Entry>,
+        until: Timestamp,
+    },
+}
+
+struct Call {
+    wanted: CallWanted,
+    since: Timestamp,
+    reply: Calling,
+}
+
+/// What a turn of the loop waits for.
+enum Happened {
+    Command(Option<Command>),
+    Saved(Result<(), saga_journal::NotAppended>),
+    Replied(Reply),
+    Alarm,
+}
+
+/// The saga belongs to somebody else now.
+struct NotOurs;
+
+impl Driver {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        saga: Saga,
+        durable: Seq,
+        records: Vec<Record>,
+        inbox: mpsc::Receiver<Command>,
+        place: Place,
+    ) -> Self {
+        let number = |name: &str| match saga_core::json::pick(saga.input().text(), &[name.into()]) {
+            saga_core::json::Picked::Value(text) => text.parse().ok(),
+            _ => None,
+        };
+        let (client_id, magasin_id) = (number("client_id"), number("magasin_id"));
+        Self {
+            shared,
+            saga,
+            client_id,
+            magasin_id,
+            inbox,
+            waiting: Vec::new(),
+            durable,
+            unsaved: records.into(),
+            saving: Saving::Idle,
+            save_failures: 0,
+            flush_at: None,
+            call: None,
+            alarm: None,
+            stopping: false,
+            _place: place,
+        }
+    }
+
+    /// Answers once the saga is settled. Used by whoever starts it.
+    pub(crate) fn when_settled(&mut self, answer: oneshot::Sender<Told>) {
+        self.waiting.push(Waiter::Settled(answer));
+    }
+
+    /// Answers once the start is durable.
+    pub(crate) fn when_started(&mut self, answer: oneshot::Sender<Told>) {
+        self.waiting.push(Waiter::Started(answer));
+    }
+
+    /// Runs the saga until it is over, stopped, somebody else's, or waits for nothing but a person.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let effects = self.saga.effects();
+            if self.stopping && self.withdraw(&effects) {
+                continue;
+            }
+            self.act(&effects);
+            self.save(&effects);
+            self.answer(&effects);
+            if self.is_finished(&effects) {
+                break;
+            }
+            let happened = self.wait(&effects).await;
+            if self.take(happened).is_err() {
+                tracing::warn!(saga.id = %self.saga.id(), saga.epoch = self.saga.epoch().get(),
+                    "another owner has written to the saga; it is dropped here");
+                for waiter in self.waiting.drain(..) {
+                    let (Waiter::Started(answer) | Waiter::Settled(answer)) = waiter;
+                    let _ = answer.send(Told::NotOurs);
+                }
+                break;
+            }
+        }
+    }
+
+    fn is_finished(&self, effects: &Effects) -> bool {
+        let saved = matches!(self.saving, Saving::Idle) && self.unsaved.is_empty();
+        let wants_nothing = effects.call.is_none() && effects.wake_at.is_none();
+        saved && self.call.is_none() && (wants_nothing || self.stopping)
+    }
+
+    /// Starts the call that is wanted, if it may leave; drops one that is not wanted any more.
+    fn act(&mut self, effects: &Effects) {
+        let is_wanted = |call: &Call| {
+            effects.call.as_ref().is_some_and(|wanted| {
+                (wanted.step, wanted.direction, wanted.attempt)
+                    == (call.wanted.step, call.wanted.direction, call.wanted.attempt)
+            })
+        };
+        if let Some(abandoned) = self.call.take_if(|call| !is_wanted(call)) {
+            self.ended(&abandoned, None);
+        }
+        let Some(wanted) = effects.call else { return };
+        if self.call.is_some() || wanted.needs > self.durable || self.stopping {
+            return;
+        }
+        let participant = &*self.saga.definition().participant(wanted.step).name;
+        let reply: Calling = match self.saga.request(&wanted) {
+            Ok(request) => {
+                self.shared.participants.call(self.saga.definition(), wanted.step, request, wanted.timeout)
+            }
+            Err(error) => Box::pin(std::future::ready(Reply::Impossible { reason: error.to_string() })),
+        };
+        self.shared.observer.call_started(participant);
+        self.call = Some(Call { wanted, since: self.shared.world.now(), reply });
+    }
+
+    /// Appends what is not durable, if something waits for it or it has waited long enough.
+    fn save(&mut self, effects: &Effects) {
+        if !matches!(self.saving, Saving::Idle) || self.unsaved.is_empty() {
+            return;
+        }
+        let now = self.shared.world.now();
+        let flush_at = *self.flush_at.get_or_insert_with(|| now.plus(self.shared.limits.flush_after));
+        let blocks = |needs: Seq| needs > self.durable;
+        let is_needed = self.durable == Seq::NONE
+            || effects.call.is_some_and(|wanted| blocks(wanted.needs))
+            || effects.answer.is_some_and(blocks)
+            || self.stopping
+            || now >= flush_at;
+        if !is_needed {
+            return;
+        }
+        self.flush_at = None;
+        let records: Vec<Record> = self.unsaved.drain(..).collect();
+        let entry = Entry {
+            saga: self.saga.id(),
+            expected: self.durable,
+            records: records.clone(),
+            projection: Projection::of(&self.saga, self.client_id, self.magasin_id),
+        };
+        self.saving = Saving::Appending { records, appending: self.shared.journal.append(entry) };
+    }
+
+    /// Answers those whose event is durable.
+    fn answer(&mut self, effects: &Effects) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let snapshot = self.snapshot(effects);
+        let (started, settled) = (snapshot.started, snapshot.settled);
+        let due = |waiter: &mut Waiter| match waiter {
+            Waiter::Started(_) => started,
+            Waiter::Settled(_) => settled,
+        };
+        for waiter in self.waiting.extract_if(.., due) {
+            let (Waiter::Started(answer) | Waiter::Settled(answer)) = waiter;
+            let _ = answer.send(Told::Stands(snapshot.clone()));
+        }
+    }
+
+    fn snapshot(&self, effects: &Effects) -> Snapshot {
+        Snapshot {
+            saga: self.saga.id(),
+            etat: self.saga.etat().clone(),
+            rollback: self.saga.rollback(),
+            settled: effects.answer.is_some_and(|needs| needs <= self.durable),
+            started: self.durable > Seq::NONE,
+            input: self.saga.input().clone(),
+        }
+    }
+
+    async fn wait(&mut self, effects: &Effects) -> Happened {
+        self.set_alarm(effects);
+        let saved = async {
+            match &mut self.saving {
+                Saving::Appending { appending, .. } => appending.await,
+                Saving::Idle | Saving::Waiting { .. } => pending().await,
+            }
+        };
+        let replied = async {
+            match &mut self.call {
+                Some(call) => call.reply.as_mut().await,
+                None => pending().await,
+            }
+        };
+        let alarm = async {
+            match &mut self.alarm {
+                Some((_, alarm)) => alarm.as_mut().await,
+                None => pending().await,
+            }
+        };
+        // Each branch leaves its future where it was, so whatever is not taken now is there the next time.
+        tokio::select! {
+            biased;
+            result = saved => Happened::Saved(result),
+            reply = replied => Happened::Replied(reply),
+            command = self.inbox.recv() => Happened::Command(command),
+            () = alarm => Happened::Alarm,
+        }
+    }
+
+    /// Sets the alarm for the earliest instant that matters. One that is early already is left: waking up once
+    /// for nothing costs less than setting it anew on every turn.
+    fn set_alarm(&mut self, effects: &Effects) {
+        let offer_at = match &self.saving {
+            Saving::Waiting { until, .. } => Some(*until),
+            Saving::Idle | Saving::Appending { .. } => None,
+        };
+        let wake_at = effects.wake_at.filter(|_| !self.stopping);
+        let Some(at) = [wake_at, self.flush_at, offer_at].into_iter().flatten().min() else {
+            self.alarm = None;
+            return;
+        };
+        if self.alarm.as_ref().is_some_and(|(set_for, _)| *set_for <= at) {
+            return;
+        }
+        let instant = Instant::now() + at.since(self.shared.world.now());
+        match &mut self.alarm {
+            Some((set_for, alarm)) => {
+                *set_for = at;
+                alarm.as_mut().reset(instant);
+            }
+            None => self.alarm = Some((at, Box::pin(sleep_until(instant)))),
+        }
+    }
+
+    fn take(&mut self, happened: Happened) -> Result<(), NotOurs> {
+        match happened {
+            Happened::Saved(Ok(())) => self.saved(),
+            Happened::Saved(Err(failed)) => self.not_saved(failed)?,
+            Happened::Replied(reply) => self.replied(&reply),
+            Happened::Command(command) => self.command(command),
+            Happened::Alarm => {
+                self.alarm = None;
+                self.offer_again();
+                let _ = self.input(&Input::Tick);
+            }
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, input: &Input) -> Result<(), Rejected> {
+        let records = self.saga.handle(input, self.shared.world.moment())?;
+        self.unsaved.extend(records);
+        Ok(())
+    }
+
+    fn saved(&mut self) {
+        if let Saving::Appending { records, .. } = std::mem::replace(&mut self.saving, Saving::Idle) {
+            self.durable = self.durable.plus(records.len());
+            self.save_failures = 0;
+            self.shared.journal_works();
+            self.shared.observer.committed(&self.saga, &records);
+        }
+    }
+
+    fn not_saved(&mut self, failed: saga_journal::NotAppended) -> Result<(), NotOurs> {
+        let (AppendError::Unavailable(reason), Some(entry)) = (failed.error, failed.entry) else {
+            return Err(NotOurs);
+        };
+        let Saving::Appending { records, .. } = std::mem::replace(&mut self.saving, Saving::Idle) else {
+            return Ok(());
+        };
+        self.shared.journal_fails(&reason);
+        let (base, cap) = self.shared.limits.journal_retry;
+        let wait = base.saturating_mul(1 << self.save_failures.min(10)).min(cap);
+        self.save_failures += 1;
+        let until = self.shared.world.now().plus(wait);
+        self.saving = Saving::Waiting { records, entry, until };
+        Ok(())
+    }
+
+    /// Offers an entry that the journal could not take once more, when its wait is over.
+    fn offer_again(&mut self) {
+        let now = self.shared.world.now();
+        self.saving = match std::mem::replace(&mut self.saving, Saving::Idle) {
+            Saving::Waiting { records, entry, until, .. } if now >= until => {
+                Saving::Appending { records, appending: self.shared.journal.append(*entry) }
+            }
+            other => other,
+        };
+    }
+
+    fn replied(&mut self, reply: &Reply) {
+        let Some(call) = self.call.take() else { return };
+        let CallWanted { step, direction, attempt, .. } = call.wanted;
+        let Some(definition) = self.saga.call(step, direction) else { return };
+        let verdict = reply::verdict(definition, reply);
+        self.ended(&call, Some(verdict.outcome));
+        // A stale reply cannot come: the call is dropped as soon as another is wanted.
+        let _ = self.input(&Input::Reply { step, direction, attempt, verdict });
+    }
+
+    fn ended(&self, call: &Call, outcome: Option<Outcome>) {
+        let definition = self.saga.definition();
+        self.shared.observer.call_ended(&CallEnded {
+            participant: &definition.participant(call.wanted.step).name,
+            step: &definition.steps[call.wanted.step].name,
+            direction: call.wanted.direction,
+            outcome,
+            duration: self.shared.world.now().since(call.since),
+        });
+    }
+
+    fn command(&mut self, command: Option<Command>) {
+        match command {
+            Some(Command::WhenStarted(answer)) => self.waiting.push(Waiter::Started(answer)),
+            Some(Command::WhenSettled(answer)) => self.waiting.push(Waiter::Settled(answer)),
+            Some(Command::Look(answer)) => {
+                let _ = answer.send(Told::Stands(self.snapshot(&self.saga.effects())));
+            }
+            Some(Command::Cancel(answer)) => {
+                let _ = answer.send(self.input(&Input::Cancel));
+            }
+            // The registry holds a sender for as long as the saga has its place in it.
+            Some(Command::Stop) | None => self.stopping = true,
+        }
+    }
+
+    /// While stopping: a call that is recorded as started but has not left is recorded as not sent, where the
+    /// next owner could not repeat it otherwise. Tells whether that changed anything.
+    fn withdraw(&mut self, effects: &Effects) -> bool {
+        let Some(CallWanted { step, direction, attempt, .. }) = effects.call else { return false };
+        if self.call.is_some() || self.saga.definition().participant(step).safety != Safety::None {
+            return false;
+        }
+        let verdict = Verdict::without_answer(Outcome::NotSent, "the orchestrator was shutting down");
+        self.input(&Input::Reply { step, direction, attempt, verdict }).is_ok()
+    }
+}

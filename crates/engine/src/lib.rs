@@ -1,0 +1,26 @@
+//! Runs sagas. The only crate with effects: calls, timers, answers. It has no saga rules of its own.
+//!
+//! ```text
+//!   API ── commands ──▶ ┌──────────────┐ ── append ──▶ journal
+//!                       │ one task per │ ◀── durable ──
+//!   clock ── ticks ───▶ │ active saga  │ ── call ─────▶ participants
+//!                       └──────────────┘ ◀── reply ────
+//! ```
+//!
+//! - [`Engine`]: starts sagas, finds running ones, takes over unfinished ones, stops.
+//! - `driver`: the task of one saga. It compares what the saga's state wants with what is under way, and acts.
+//! - [`participants`]: calls over HTTP.
+//! - [`world`]: the clock and the dice, so that a simulator can bring its own.
+
+mod driver;
+mod engine;
+mod limits;
+mod observer;
+pub mod participants;
+mod registry;
+pub mod world;
+
+pub use self::driver::Snapshot;
+pub use self::engine::{Checkout, Definitions, Engine, Health, Refusal, Wait};
+pub use self::limits::Limits;
+pub use self::observer::{CallEnded, Observer, Silent};

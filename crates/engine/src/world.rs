@@ -1,0 +1,68 @@
+//! The clock and the dice. Nothing else in this crate reads either, so a simulator that brings its own gets the
+//! same run again from the same seed.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use saga_core::retry::Random;
+use saga_core::saga::Moment;
+use saga_core::{SagaId, Timestamp};
+
+/// Where the engine gets time and randomness from. Waiting is tokio's: its clock can be paused.
+pub trait World: Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+
+    /// A random number.
+    fn random(&self) -> Random;
+
+    /// Both, as inputs to the core come.
+    fn moment(&self) -> Moment {
+        Moment { now: self.now(), random: self.random() }
+    }
+
+    /// A fresh id: a UUIDv7, so that ids sort by time.
+    fn new_saga_id(&self) -> SagaId {
+        let millis = self.now().as_micros().max(0) as u64 / 1_000;
+        let mut bytes = [0; 10];
+        bytes[..8].copy_from_slice(&self.random().0.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.random().0.to_be_bytes()[..2]);
+        SagaId::new(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+    }
+}
+
+/// The machine's clock, and numbers that differ from process to process.
+#[derive(Debug)]
+pub struct Machine {
+    keys: (RandomState, RandomState),
+    drawn: AtomicU64,
+}
+
+impl Machine {
+    /// Seeds the dice from the operating system, once.
+    pub fn new() -> Self {
+        Self { keys: (RandomState::new(), RandomState::new()), drawn: AtomicU64::new(0) }
+    }
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World for Machine {
+    fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock's home")]
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(now.as_micros() as i64)
+    }
+
+    /// SipHash with random keys over a counter: no system call, and ids that nobody can foresee.
+    fn random(&self) -> Random {
+        let n = self.drawn.fetch_add(1, Ordering::Relaxed);
+        Random(self.keys.0.hash_one(n) ^ self.keys.1.hash_one(!n).rotate_left(32))
+    }
+}
