@@ -1,0 +1,157 @@
+//! `POST /api/commande/checkout`.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use saga_core::Json;
+use saga_core::definition::InputType;
+use saga_core::saga::Rollback;
+use saga_engine::{Checkout, Snapshot};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::prefer::Preference;
+use super::problem::Problem;
+use super::{Api, Limits};
+
+/// Characters of an `Idempotency-Key`.
+const KEY_CHARS_MAX: usize = 255;
+
+/// The answer once the saga is over or blocked.
+#[derive(Serialize)]
+struct Final<'a> {
+    saga_id: saga_core::SagaId,
+    etat_final: &'a str,
+    /// Only where a person is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback: Option<&'a str>,
+}
+
+/// The answer while the saga goes on.
+#[derive(Serialize)]
+struct SoFar<'a> {
+    saga_id: saga_core::SagaId,
+    etat_actuel: &'a str,
+    rollback: &'a str,
+}
+
+/// Runs the saga and answers with its end, or with where it stands when the caller's wait is over.
+pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let preference = Preference::of(&head.headers, &api.limits);
+    let key = idempotency_key(&head.headers)?;
+    is_json(&head.headers)?;
+    let body = read(body, &api.limits).await?;
+    let input = input(&body, &api.engine.definition().input)?;
+    let snapshot = api.engine.checkout(Checkout { input, key, wait: preference.wait }).await?;
+    Ok(answer(&snapshot, preference.applied))
+}
+
+/// The answer about a saga that somebody waited for.
+pub(crate) fn answer(snapshot: &Snapshot, applied: Option<String>) -> Response {
+    let mut response = if snapshot.settled {
+        let blocked = snapshot.rollback == Rollback::Bloque;
+        let body = Final {
+            saga_id: snapshot.saga,
+            etat_final: &snapshot.etat,
+            rollback: blocked.then_some(snapshot.rollback.as_str()),
+        };
+        (StatusCode::OK, axum::Json(body)).into_response()
+    } else {
+        let body = SoFar {
+            saga_id: snapshot.saga,
+            etat_actuel: &snapshot.etat,
+            rollback: snapshot.rollback.as_str(),
+        };
+        let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
+        if let Ok(location) = HeaderValue::try_from(format!("/api/commande/{}", snapshot.saga)) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    };
+    if let Some(applied) = applied.and_then(|applied| HeaderValue::try_from(applied).ok()) {
+        response.headers_mut().insert("preference-applied", applied);
+    }
+    response
+}
+
+/// The key, in either of its two forms: a structured-field string in quotes, or bare.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let wrong = |what: &str| Err(Problem::invalid(format!("Idempotency-Key: {what}")));
+    if values.next().is_some() {
+        return wrong("the header stands more than once");
+    }
+    let Ok(text) = value.to_str() else { return wrong("only visible ASCII characters can be used") };
+    let bare = text.trim();
+    let bare = bare.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(bare);
+    match bare.len() {
+        0 => wrong("the key is empty"),
+        n if n > KEY_CHARS_MAX => {
+            wrong(&format!("the key has {n} characters; at most {KEY_CHARS_MAX} are taken"))
+        }
+        _ => Ok(Some(bare.to_owned())),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let media =
+        value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if media == "application/json" || (media.starts_with("application/") && media.ends_with("+json")) {
+        return Ok(());
+    }
+    let detail = format!("The body must be application/json, not `{}`", media.escape_debug());
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail))
+}
+
+async fn read(body: axum::body::Body, limits: &Limits) -> Result<bytes::Bytes, Problem> {
+    let max = limits.request_bytes_max;
+    match tokio::time::timeout(limits.request_timeout, Limited::new(body, max).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("The body is larger than request_bytes_max ({max} bytes)");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request_bytes_max", detail))
+        }
+        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "body_broke_off", "The body broke off")),
+        Err(_) => {
+            let detail = format!("The body did not arrive within {:?}", limits.request_timeout);
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
+        }
+    }
+}
+
+/// The saga's input: the declared members, checked, in the definition's order. Others are passed over.
+fn input(body: &[u8], declared: &[(Box<str>, InputType)]) -> Result<Json, Problem> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("The body is not JSON: {error}"))
+    })?;
+    let Value::Object(given) = value else {
+        return Err(Problem::invalid(
+            "The body must be a JSON object, such as {\"client_id\": 7, \"magasin_id\": 1}",
+        ));
+    };
+    let mut input = Map::new();
+    for (name, kind) in declared {
+        let value = given.get(&**name);
+        let fits = match (kind, value) {
+            (InputType::Integer, Some(value)) => value.is_i64(),
+            (InputType::Number, Some(value)) => value.is_number(),
+            (InputType::String, Some(value)) => value.is_string(),
+            (InputType::Boolean, Some(value)) => value.is_boolean(),
+            (_, None) => {
+                return Err(Problem::invalid(format!(
+                    "`{name}` is missing; it must be a JSON {}",
+                    kind.as_str()
+                )));
+            }
+        };
+        match value {
+            Some(value) if fits => input.insert(name.to_string(), value.clone()),
+            _ => return Err(Problem::invalid(format!("`{name}` must be a JSON {}", kind.as_str()))),
+        };
+    }
+    Json::of(&input).map_err(|error| Problem::invalid(error.to_string()))
+}

@@ -1,0 +1,83 @@
+//! `GET /api/commandes`: orders, newest first, a page at a time.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use saga_core::Timestamp;
+use saga_core::saga::Rollback;
+use saga_journal::{Cursor, Filter};
+
+use super::Api;
+use super::commande::Commande;
+use super::problem::Problem;
+
+/// Rows in a page when the caller does not say.
+const LIMIT_DEFAULT: usize = 50;
+/// Rows in a page at most.
+const LIMIT_MAX: usize = 200;
+
+/// `GET /api/commandes?etat=&rollback=&client_id=&magasin_id=&limit=&cursor=`.
+pub(crate) async fn commandes(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let mut filter = Filter::default();
+    let (mut limit, mut after) = (LIMIT_DEFAULT, None);
+    let query = query.unwrap_or_default();
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    for (name, value) in &pairs {
+        let number = || {
+            value.parse().map_err(|_| {
+                Problem::invalid(format!("`{name}` must be an integer, not `{}`", value.escape_debug()))
+            })
+        };
+        match name.as_str() {
+            "etat" => filter.etat = Some(value.as_str().into()),
+            "rollback" => {
+                filter.rollback = Some(Rollback::named(value).ok_or_else(|| {
+                    Problem::invalid("`rollback` must be AUCUN, EN_COURS, TERMINE or BLOQUE")
+                })?);
+            }
+            "client_id" => filter.client_id = Some(number()?),
+            "magasin_id" => filter.magasin_id = Some(number()?),
+            "limit" => {
+                limit = value
+                    .parse()
+                    .ok()
+                    .filter(|limit| (1..=LIMIT_MAX).contains(limit))
+                    .ok_or_else(|| Problem::invalid(format!("`limit` must be 1 to {LIMIT_MAX}")))?;
+            }
+            "cursor" => {
+                after = Some(read_cursor(value).ok_or_else(|| {
+                    Problem::invalid("`cursor` must come from the Link header of the page before")
+                })?);
+            }
+            other => {
+                let detail = format!(
+                    "There is no filter `{}`; there are etat, rollback, client_id, magasin_id, limit and cursor",
+                    other.escape_debug()
+                );
+                return Err(Problem::invalid(detail));
+            }
+        }
+    }
+    let page = api.engine.journal().list(filter, after, limit).await?;
+    let next = page.next.and_then(|cursor| {
+        let kept = pairs.iter().filter(|(name, _)| name != "cursor");
+        let cursor = ("cursor".to_owned(), format!("{}.{}", cursor.created.as_micros(), cursor.saga));
+        let query =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain([&cursor])).finish();
+        HeaderValue::try_from(format!("</api/commandes?{query}>; rel=\"next\"")).ok()
+    });
+    let mut response = Json(page.rows.into_iter().map(Commande::from).collect::<Vec<_>>()).into_response();
+    if let Some(next) = next {
+        response.headers_mut().insert(header::LINK, next);
+    }
+    Ok(response)
+}
+
+fn read_cursor(text: &str) -> Option<Cursor> {
+    let (created, saga) = text.split_once('.')?;
+    Some(Cursor { created: Timestamp::from_micros(created.parse().ok()?), saga: saga.parse().ok()? })
+}

@@ -1,0 +1,58 @@
+//! `/livez`, `/readyz` and `/metrics`: for supervisors, load balancers and Prometheus.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::Api;
+use super::problem::Problem;
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// `GET /livez`: the process answers. Says nothing about the journal: a restart would not mend that.
+pub(crate) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    /// Sagas under way in this process.
+    sagas_active: usize,
+    /// Whether all sagas that were unfinished at the start have been taken over.
+    recovered: bool,
+    stopping: bool,
+    /// Why the journal fails, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    journal: Option<String>,
+}
+
+/// `GET /readyz`: whether new orders are accepted.
+pub(crate) async fn readyz(State(api): State<Api>) -> Response {
+    let health = api.engine.health();
+    let ready = !health.stopping && health.journal_failing.is_none();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = Ready {
+        ready,
+        sagas_active: health.active,
+        recovered: health.recovered,
+        stopping: health.stopping,
+        journal: health.journal_failing.map(|(since, reason)| format!("failing since {since}: {reason}")),
+    };
+    (status, Json(body)).into_response()
+}
+
+/// `GET /metrics`, in the form that the client asks for.
+pub(crate) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let open = accept.contains("application/openmetrics-text");
+    let text = api
+        .metrics
+        .text(&api.engine)
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", error.to_string()))?;
+    let media = if open { OPENMETRICS } else { PLAIN };
+    Ok(([(header::CONTENT_TYPE, media)], text).into_response())
+}

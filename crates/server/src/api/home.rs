@@ -1,0 +1,19 @@
+//! `GET /`: a short "it works", for people.
+
+use axum::extract::State;
+use axum::response::Html;
+
+use super::Api;
+
+/// `GET /`.
+pub(crate) async fn home(State(api): State<Api>) -> Html<String> {
+    let definition = api.engine.definition();
+    Html(format!(
+        "<!doctype html><html lang=\"fr\"><meta charset=\"utf-8\"><title>orchestrateur</title>\
+         <h1>orchestrateur</h1><p>It works: version {}, saga <code>{}</code>.</p>\
+         <ul><li><a href=\"/docs/\">API (Swagger)</a><li><a href=\"/api/commandes\">Commandes</a>\
+         <li><a href=\"/metrics\">Metrics</a><li><a href=\"/readyz\">Ready?</a></ul>\n",
+        env!("CARGO_PKG_VERSION"),
+        definition.name
+    ))
+}

@@ -1,0 +1,113 @@
+//! The HTTP API. One file for each resource; every error is a [`problem`].
+
+mod checkout;
+mod commande;
+mod commandes;
+mod docs;
+mod health;
+mod home;
+mod prefer;
+mod problem;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use saga_engine::Engine;
+use saga_engine::world::World;
+
+pub use self::docs::OPENAPI;
+use self::problem::Problem;
+use crate::metrics::Metrics;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct Api {
+    /// Runs the sagas.
+    pub engine: Engine,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// The clock.
+    pub world: Arc<dyn World>,
+    /// How much and how long.
+    pub limits: Limits,
+}
+
+/// The API's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A request's body.
+    pub request_bytes_max: usize,
+    /// A request's body must have arrived within this.
+    pub request_timeout: Duration,
+    /// How long a caller of checkout waits when it does not say.
+    pub wait_default: Duration,
+    /// The longest wait that a caller can ask for.
+    pub wait_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes_max: 64 * 1024,
+            request_timeout: Duration::from_secs(10),
+            wait_default: Duration::from_secs(30),
+            wait_max: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Every route of the API, as in the OpenAPI document; a test holds the two together.
+pub const ROUTES: &[(&str, &[&str])] = &[
+    ("/", &["get"]),
+    ("/api/commande/checkout", &["post"]),
+    ("/api/commande/{id}", &["get"]),
+    ("/api/commande/{id}/annuler", &["post"]),
+    ("/api/commande/{id}/historique", &["get"]),
+    ("/api/commandes", &["get"]),
+    ("/livez", &["get"]),
+    ("/metrics", &["get"]),
+    ("/openapi.json", &["get"]),
+    ("/readyz", &["get"]),
+];
+
+/// The whole API.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/", get(home::home))
+        .route("/api/commande/checkout", post(checkout::checkout))
+        .route("/api/commande/{id}", get(commande::commande))
+        .route("/api/commande/{id}/annuler", post(commande::annuler))
+        .route("/api/commande/{id}/historique", get(commande::historique))
+        .route("/api/commandes", get(commandes::commandes))
+        .route("/livez", get(health::livez))
+        .route("/metrics", get(health::metrics))
+        .route("/readyz", get(health::readyz))
+        .merge(docs::swagger())
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .fallback(|| async { Problem::no_such_path() })
+        .layer(middleware::from_fn_with_state(api.clone(), measure))
+        .with_state(api)
+}
+
+/// Counts every request under its route.
+async fn measure(
+    State(api): State<Api>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    let handler = path.and_then(|path| ROUTES.iter().find(|(route, _)| *route == path.as_str()));
+    let begun = api.world.now();
+    let response = next.run(request).await;
+    let took = api.world.now().since(begun);
+    // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
+    let handler = handler.map_or("none", |(route, _)| route);
+    api.metrics.answered(handler, &method, response.status().as_u16(), took);
+    response
+}

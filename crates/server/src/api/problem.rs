@@ -1,0 +1,111 @@
+//! Errors as `application/problem+json` (RFC 9457). `detail` says what was wrong and what to do; FastAPI's clients
+//! read that field, too.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use saga_core::SagaId;
+use saga_core::saga::Rejected;
+use saga_engine::Refusal;
+use serde::Serialize;
+
+/// What a caller waits, in seconds, before it tries again.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// An error answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    /// Stable, for programs.
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saga_id: Option<SagaId>,
+    #[serde(skip)]
+    retry: bool,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:orchestrateur:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code,
+            saga_id: None,
+            retry: status == StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn about(mut self, saga: SagaId) -> Self {
+        self.saga_id = Some(saga);
+        self
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "commande_inconnue", "Commande non trouvée")
+    }
+
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_such_path", "There is nothing at this path; see /docs")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "This path does not take this method; the Allow header names those it takes";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.to_string();
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match refusal {
+            Refusal::Full(_) => Self::new(unavailable, "active_sagas_max", text),
+            Refusal::Stopping => Self::new(unavailable, "stopping", text),
+            Refusal::Unavailable(_) => Self::new(unavailable, "journal_unavailable", text),
+            Refusal::InDoubt(id) => Self::new(unavailable, "in_doubt", text).about(id),
+            Refusal::KeyReused(id) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", text).about(id)
+            }
+            Refusal::Unknown => Self::not_found(),
+            Refusal::Damaged(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history_damaged", text),
+            Refusal::Rejected(rejected) => {
+                let code = match rejected {
+                    Rejected::Completed => "already_completed",
+                    Rejected::Failing => "already_failed",
+                    Rejected::Over | Rejected::Stale => "already_over",
+                };
+                Self::new(StatusCode::CONFLICT, code, text)
+            }
+        }
+    }
+}
+
+impl From<saga_journal::Unavailable> for Problem {
+    fn from(error: saga_journal::Unavailable) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal_unavailable", format!("{error}; try again later"))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry = self.retry;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if retry {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        }
+        response
+    }
+}

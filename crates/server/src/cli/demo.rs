@@ -1,0 +1,173 @@
+//! `orchestrateur demo`: the shop's four services, the orchestrator and its store, in one process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, header};
+use boutique::{Boutique, Config, Running, Service};
+use clap::Args;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::serve::Server;
+use super::table::table;
+use crate::store::DatabaseUrl;
+use crate::{definitions, http, logging};
+
+/// The scenarios that everybody knows, by client.
+const SCENARIOS: [(&str, i64, &str); 4] = [
+    ("Succès complet", 4, "CONFIRMEE"),
+    ("ECHEC STOCK", 1, "ECHEC_STOCK"),
+    ("ECHEC PAIEMENT", 2, "ECHEC_PAIEMENT"),
+    ("ECHEC ENREGISTREMENT", 3, "ECHEC_ENREGISTREMENT"),
+];
+
+/// How long orders under way may go on when the demo is stopped.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// See it work: four orders through four services, in one process.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Address of the API.
+    #[arg(long, value_name = "ADDR", env = "ORCHESTRATEUR_LISTEN", default_value = "127.0.0.1:8023")]
+    listen: SocketAddr,
+    /// Keep orders, stock and money in this folder; without it, a fresh one that is removed at the end.
+    #[arg(long, value_name = "DIR", env = "ORCHESTRATEUR_DATA")]
+    data: Option<PathBuf>,
+    /// What is logged, in the form of RUST_LOG.
+    #[arg(long, value_name = "FILTER", env = "ORCHESTRATEUR_LOG", default_value = "warn")]
+    log: String,
+}
+
+impl Demo {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        logging::start(&self.log, false)?;
+        let listener = http::listen(self.listen)?;
+        let address = listener.local_addr().context("read the listener's address")?;
+        let temporary = match &self.data {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().context("make a folder for the demo's data")?),
+        };
+        let data = match (&self.data, &temporary) {
+            (Some(data), _) => data.clone(),
+            (None, Some(temporary)) => temporary.path().to_owned(),
+            (None, None) => bail!("no folder for the demo's data"),
+        };
+        std::fs::create_dir_all(&data).with_context(|| format!("create the folder {}", data.display()))?;
+        let shop = Boutique::start(Config::new(data.join("boutique"))).await.context("start the boutique")?;
+        let server = start(&shop, &data).await?;
+        let router = server.router();
+        let scenarios = async {
+            println!("Four orders through four services:\n");
+            for (name, client, expected) in SCENARIOS {
+                scenario(&router, name, client, expected).await?;
+            }
+            println!("{}", invitation(address, &shop, &data, self.data.is_some()));
+            tokio::signal::ctrl_c().await.context("listen for Ctrl-C")
+        };
+        let mut outcome = Ok(());
+        let stop = async { outcome = scenarios.await };
+        server.run(listener, stop, DRAIN).await;
+        shop.stop().await;
+        outcome
+    }
+}
+
+/// The orchestrator, on its built-in definition, with the shop as its participants.
+async fn start(shop: &Running, data: &Path) -> anyhow::Result<Server> {
+    let url = |service| shop.url(service).unwrap_or_default();
+    let urls = [
+        ("PANIER_URL", url(Service::Panier)),
+        ("STOCK_URL", url(Service::Stock)),
+        ("CLIENT_URL", url(Service::Client)),
+        ("VENTES_URL", url(Service::Ventes)),
+    ];
+    let env = move |name: &str| urls.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone());
+    let definition = definitions::load_with(None, &env)?;
+    Server::start_with_defaults(definition, env, &DatabaseUrl::Sqlite(data.join("orchestrateur.db"))).await
+}
+
+/// Runs one scenario through the API and prints its timeline.
+async fn scenario(router: &Router, name: &str, client: i64, expected: &str) -> anyhow::Result<()> {
+    let order = serde_json::json!({ "client_id": client, "magasin_id": 1 });
+    let request = Request::post("/api/commande/checkout")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(order.to_string()))?;
+    let answer = ask(router, request).await?;
+    let (Some(id), Some(etat)) = (answer["saga_id"].as_str(), answer["etat_final"].as_str()) else {
+        bail!("{name}: the answer was {answer}");
+    };
+    let get = |path: String| Request::get(path).body(Body::empty());
+    let commande = ask(router, get(format!("/api/commande/{id}"))?).await?;
+    let history = ask(router, get(format!("/api/commande/{id}/historique?detail=etapes"))?).await?;
+    let why = match commande["echec"]["raison"].as_str() {
+        Some(raison) => format!(" ({raison})"),
+        None => String::new(),
+    };
+    println!(
+        "{name}: client {client} -> {etat}, rollback {}{why}",
+        commande["rollback"].as_str().unwrap_or("?")
+    );
+    println!("{}", indented(&table(&timeline(&history))));
+    if etat != expected {
+        bail!("{name} should end as {expected}, and ended as {etat}");
+    }
+    Ok(())
+}
+
+async fn ask(router: &Router, request: Request<Body>) -> anyhow::Result<Value> {
+    let response = router.clone().oneshot(request).await?;
+    let body = response.into_body().collect().await?.to_bytes();
+    serde_json::from_slice(&body).context("read the answer")
+}
+
+/// A history as rows: when, what, and how it went.
+fn timeline(history: &Value) -> Vec<Vec<String>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut rows = Vec::new();
+    for line in history.as_array().into_iter().flatten() {
+        let clock = text(&line["timestamp"]).get(11..23).unwrap_or_default().to_owned();
+        rows.push(match line["etat"].as_str() {
+            Some(etat) => vec![clock, etat.to_owned()],
+            None => vec![
+                clock,
+                format!("  {} {}", text(&line["etape"]), text(&line["direction"])),
+                format!("#{} {}", line["tentative"], text(&line["resultat"])),
+                line["statut_http"].as_u64().map(|status| status.to_string()).unwrap_or_default(),
+                line["duree_ms"].as_f64().map(|ms| format!("{ms:.1} ms")).unwrap_or_default(),
+                text(&line["raison"]),
+            ],
+        });
+    }
+    rows
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+/// What to try next.
+fn invitation(address: SocketAddr, shop: &Running, data: &Path, kept: bool) -> String {
+    let url = |service| shop.url(service).unwrap_or_default();
+    let kept = if kept { "kept" } else { "removed at the end; --data DIR keeps it" };
+    format!(
+        "The API is at http://{address} (Swagger: http://{address}/docs/). Try, in another terminal:\n\n    \
+         curl -s -X POST http://{address}/api/commande/checkout -H 'content-type: application/json' \
+         -d '{{\"client_id\": 7, \"magasin_id\": 1}}'\n    \
+         curl -s http://{address}/api/commandes\n    \
+         curl -s http://{address}/metrics | grep commande_etat\n    \
+         curl -s {client}/ledger\n\n\
+         The shop: panier {panier}, stock {stock}, client {client}, ventes {ventes}\n\
+         Data: {data} ({kept})\n\nCtrl-C stops it.",
+        panier = url(Service::Panier),
+        stock = url(Service::Stock),
+        client = url(Service::Client),
+        ventes = url(Service::Ventes),
+        data = data.display(),
+    )
+}

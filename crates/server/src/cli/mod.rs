@@ -1,0 +1,49 @@
+//! The command line: one file for each command.
+
+mod check;
+mod demo;
+mod serve;
+mod table;
+
+use clap::{Parser, Subcommand};
+
+/// Runs orders as sagas over plain HTTP services: reserves stock, takes payment, records the sale, and undoes what
+/// was done when a step fails, through crashes, timeouts and lost answers.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrateur", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API.
+    Serve(serve::Serve),
+    /// See it work: four orders through four services, in one process.
+    Demo(demo::Demo),
+    /// Check a definition, and print what was understood.
+    Check(check::Check),
+    /// Print the JSON Schema of definitions, for editors.
+    Schema,
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Serve(serve) => runtime()?.block_on(serve.run()),
+            Command::Demo(demo) => runtime()?.block_on(demo.run()),
+            Command::Check(check) => check.run(),
+            Command::Schema => {
+                print!("{}", crate::definitions::SCHEMA);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")
+}

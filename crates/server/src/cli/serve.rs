@@ -1,0 +1,182 @@
+//! `orchestrateur serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use saga_core::Definition;
+use saga_engine::participants::HttpParticipants;
+use saga_engine::world::{Machine, World};
+use saga_engine::{Definitions, Engine};
+use saga_journal::Journal;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::api::{self, Api};
+use crate::metrics::Metrics;
+use crate::store::{self, DatabaseUrl};
+use crate::{definitions, http, logging};
+
+/// Serve the API.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDR", env = "ORCHESTRATEUR_LISTEN", default_value = "0.0.0.0:8023")]
+    listen: SocketAddr,
+    /// Where orders are kept: sqlite://path for one process, postgres://user:password@host/database for several.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://orchestrateur.db"
+    )]
+    database_url: DatabaseUrl,
+    /// A file that holds the database's URL, for secrets; it is used instead of --database-url.
+    #[arg(long, value_name = "FILE", env = "DATABASE_URL_FILE")]
+    database_url_file: Option<PathBuf>,
+    /// The saga to run; without one, the built-in checkout.
+    #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_DEFINITION")]
+    definition: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitFlags,
+    /// What is logged, in the form of RUST_LOG.
+    #[arg(long, value_name = "FILTER", env = "ORCHESTRATEUR_LOG", default_value = "info")]
+    log: String,
+    /// Log as JSON, one object a line.
+    #[arg(long, env = "ORCHESTRATEUR_LOG_JSON")]
+    log_json: bool,
+}
+
+/// The limits, as flags. Each one's name is in the error that it causes.
+#[derive(Debug, Args)]
+struct LimitFlags {
+    /// Orders under way at the same time; further ones get 503.
+    #[arg(long, value_name = "N", env = "ORCHESTRATEUR_ACTIVE_SAGAS_MAX", default_value_t = 10_000)]
+    active_sagas_max: usize,
+    /// A request's body, in bytes; larger ones get 413.
+    #[arg(long, value_name = "BYTES", env = "ORCHESTRATEUR_REQUEST_BYTES_MAX", default_value_t = 65_536)]
+    request_bytes_max: usize,
+    /// How long a checkout waits for its end when the caller does not say, in seconds; then it gets 202.
+    #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_WAIT_DEFAULT_S", default_value_t = 30)]
+    wait_default_s: u64,
+    /// The longest wait that a caller can ask for with `Prefer: wait=N`, in seconds.
+    #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_WAIT_MAX_S", default_value_t = 300)]
+    wait_max_s: u64,
+    /// How long orders under way may go on at a shutdown, in seconds; the next start goes on with the rest.
+    #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_DRAIN_S", default_value_t = 20)]
+    drain_s: u64,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        logging::start(&self.log, self.log_json)?;
+        let definition = definitions::load(self.definition.as_deref())?;
+        let url = match &self.database_url_file {
+            Some(file) => std::fs::read_to_string(file)
+                .with_context(|| format!("read {}", file.display()))?
+                .trim()
+                .parse()
+                .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?,
+            None => self.database_url.clone(),
+        };
+        let listener = http::listen(self.listen)?;
+        let drain = Duration::from_secs(self.limits.drain_s);
+        let server = Server::start(definition, |name| std::env::var(name).ok(), &url, &self.limits).await?;
+        let address = listener.local_addr().context("read the listener's address")?;
+        tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
+        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("shutting down: orders under way have {} s", drain.as_secs());
+        };
+        server.run(listener, stop, drain).await;
+        Ok(())
+    }
+}
+
+/// Everything of a running orchestrator but its listener.
+pub(super) struct Server {
+    api: Api,
+}
+
+impl Server {
+    pub(super) async fn start_with_defaults(
+        definition: Definition,
+        env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        url: &DatabaseUrl,
+    ) -> anyhow::Result<Self> {
+        let engine = saga_engine::Limits::default();
+        Self::build(definitions::for_engine(definition, env), url, engine, api::Limits::default()).await
+    }
+
+    async fn start(
+        definition: Definition,
+        env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        url: &DatabaseUrl,
+        flags: &LimitFlags,
+    ) -> anyhow::Result<Self> {
+        let engine = saga_engine::Limits {
+            active_sagas_max: flags.active_sagas_max,
+            ..saga_engine::Limits::default()
+        };
+        let api = api::Limits {
+            request_bytes_max: flags.request_bytes_max,
+            wait_default: Duration::from_secs(flags.wait_default_s),
+            wait_max: Duration::from_secs(flags.wait_max_s),
+            ..api::Limits::default()
+        };
+        Self::build(definitions::for_engine(definition, env), url, engine, api).await
+    }
+
+    async fn build(
+        definitions: Definitions,
+        url: &DatabaseUrl,
+        engine_limits: saga_engine::Limits,
+        limits: api::Limits,
+    ) -> anyhow::Result<Self> {
+        let journal = Journal::new(store::open(url).await?);
+        let current = &definitions.current;
+        let states = [&current.states.started, &current.states.completed, &current.states.cancelled];
+        let steps = current.steps.iter().flat_map(|step| step.success.iter().chain([&step.failure]));
+        let metrics = Arc::new(Metrics::new(states.into_iter().chain(steps)));
+        let world: Arc<dyn World> = Arc::new(Machine::new());
+        let participants = Arc::new(HttpParticipants::new()?);
+        let engine =
+            Engine::new(world.clone(), journal, participants, metrics.clone(), engine_limits, definitions);
+        let recovering = engine.clone();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "unfinished orders are taken over while new ones are served"
+        )]
+        tokio::spawn(async move { recovering.recover().await });
+        Ok(Self { api: Api { engine, metrics, world, limits } })
+    }
+
+    /// The API without a listener.
+    pub(super) fn router(&self) -> axum::Router {
+        api::router(self.api.clone())
+    }
+
+    /// Serves until `stop` is over, then drains.
+    pub(super) async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>, drain: Duration) {
+        let engine = self.api.engine.clone();
+        let (stopped, watched) = watch::channel(false);
+        let serving = http::serve(listener, api::router(self.api), watched);
+        let stopping = async {
+            stop.await;
+            // Callers still get their answers while their orders are drained; new orders get 503.
+            engine.stop(drain).await;
+            let _ = stopped.send(true);
+        };
+        tokio::join!(serving, stopping);
+    }
+}

@@ -1,0 +1,12 @@
+//! The binary `orchestrateur`: configuration, the HTTP API, metrics, the demo, the command line.
+//!
+//! The only crate of the orchestrator that knows axum. It holds no saga rules: it turns requests into commands for
+//! the engine, and rows of the journal into answers.
+
+pub mod api;
+pub mod cli;
+pub mod definitions;
+mod http;
+pub mod logging;
+pub mod metrics;
+pub mod store;

@@ -1,0 +1,16 @@
+//! See the library: this only turns its result into an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use orchestrateur::cli::Cli;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("orchestrateur: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

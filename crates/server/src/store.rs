@@ -1,0 +1,62 @@
+//! Which store `DATABASE_URL` names, and opening it.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use saga_journal::Store;
+
+/// A parsed `DATABASE_URL`. Its text may hold a password, so it is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite://path`: one file, one process.
+    Sqlite(PathBuf),
+    /// `postgres://...`: any number of processes.
+    Postgres(String),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once("://") {
+            // SQLAlchemy's driver names, as the first system's configuration has them.
+            Some((
+                "postgres"
+                | "postgresql"
+                | "postgresql+psycopg2"
+                | "postgresql+psycopg"
+                | "postgresql+asyncpg",
+                rest,
+            )) => Ok(Self::Postgres(format!("postgresql://{rest}"))),
+            Some(("sqlite", "")) => Err("sqlite:// names no file; write sqlite://orchestrateur.db".into()),
+            Some(("sqlite", path)) => Ok(Self::Sqlite(path.into())),
+            _ => Err("write postgres://user:password@host:5432/database, or sqlite://path/to/file.db".into()),
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(_) => f.write_str("postgres://(not shown)"),
+        }
+    }
+}
+
+/// Opens the store, and brings its tables up to date.
+pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Store>> {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            let store = saga_journal::sqlite::open(path)
+                .with_context(|| format!("open the embedded store {}", path.display()))?;
+            Ok(Arc::new(store))
+        }
+        DatabaseUrl::Postgres(url) => {
+            let store = saga_journal::postgres::open(url).await.context("open the PostgreSQL store")?;
+            Ok(Arc::new(store))
+        }
+    }
+}
