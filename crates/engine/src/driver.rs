@@ -15,7 +15,6 @@
 //! *Cancel points.* The four things waited for are kept in the driver between turns, so none is lost when another
 //! comes first. The driver itself is dropped only by the end of the process, which is a crash, and safe as one.
 
-use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,7 +41,7 @@ pub(crate) enum Command {
     WhenSettled(oneshot::Sender<Told>),
     /// Answer at once.
     Look(oneshot::Sender<Told>),
-    /// Stop the order.
+    /// Stop the order. Answer once that is durable, or once that is which forbids it.
     Cancel(oneshot::Sender<Result<(), Rejected>>),
     /// End at the next point where nothing is under way; the next start of the process goes on.
     Stop,
@@ -86,7 +85,7 @@ pub(crate) struct Driver {
     /// The last event on disk.
     durable: Seq,
     /// Events after the ones being appended.
-    unsaved: VecDeque<Record>,
+    unsaved: Vec<Record>,
     saving: Saving,
     /// Times that the journal could not take the entry that is being appended.
     save_failures: u32,
@@ -100,22 +99,34 @@ pub(crate) struct Driver {
 enum Waiter {
     Started(oneshot::Sender<Told>),
     Settled(oneshot::Sender<Told>),
+    /// Asked to stop the order: what came of it, and the event that must be durable before it may be told.
+    Cancelled {
+        outcome: Result<(), Rejected>,
+        needs: Seq,
+        answer: oneshot::Sender<Result<(), Rejected>>,
+    },
 }
 
 /// The append under way, if any: one at a time for each saga.
 enum Saving {
     Idle,
     Appending {
-        records: Vec<Record>,
+        contents: Contents,
         appending: Appending,
     },
     /// The journal could not take the entry. It is offered again, to the letter, so that one that did arrive is
     /// recognized.
     Waiting {
-        records: Vec<Record>,
+        contents: Contents,
         entry: Box<Entry>,
         until: Timestamp,
     },
+}
+
+/// What has to be known of an entry once it is durable.
+struct Contents {
+    events: usize,
+    etats: Vec<Etat>,
 }
 
 struct Call {
@@ -157,7 +168,7 @@ impl Driver {
             inbox,
             waiting: Vec::new(),
             durable,
-            unsaved: records.into(),
+            unsaved: records,
             saving: Saving::Idle,
             save_failures: 0,
             flush_at: None,
@@ -196,8 +207,16 @@ impl Driver {
                 tracing::warn!(saga.id = %self.saga.id(), saga.epoch = self.saga.epoch().get(),
                     "another owner has written to the saga; it is dropped here");
                 for waiter in self.waiting.drain(..) {
-                    let (Waiter::Started(answer) | Waiter::Settled(answer)) = waiter;
-                    let _ = answer.send(Told::NotOurs);
+                    match waiter {
+                        Waiter::Started(answer) | Waiter::Settled(answer) => {
+                            let _ = answer.send(Told::NotOurs);
+                        }
+                        // Whoever asked finds the saga again, wherever it is.
+                        Waiter::Cancelled { .. } => {}
+                    }
+                }
+                if let Some(abandoned) = self.call.take() {
+                    self.ended(&abandoned, None);
                 }
                 break;
             }
@@ -244,23 +263,31 @@ impl Driver {
         let now = self.shared.world.now();
         let flush_at = *self.flush_at.get_or_insert_with(|| now.plus(self.shared.limits.flush_after));
         let blocks = |needs: Seq| needs > self.durable;
-        let is_needed = self.durable == Seq::NONE
+        // A start alone waits for nothing but those who want to know of it: it joins what the first read brings.
+        let is_awaited = self.durable == Seq::NONE
+            && self.waiting.iter().any(|waiter| matches!(waiter, Waiter::Started(_)));
+        let is_needed = is_awaited
             || effects.call.is_some_and(|wanted| blocks(wanted.needs))
             || effects.answer.is_some_and(blocks)
+            || self.waiting.iter().any(|w| matches!(w, Waiter::Cancelled { needs, .. } if blocks(*needs)))
             || self.stopping
             || now >= flush_at;
         if !is_needed {
             return;
         }
         self.flush_at = None;
-        let records: Vec<Record> = self.unsaved.drain(..).collect();
+        let records = std::mem::take(&mut self.unsaved);
+        let contents = Contents {
+            events: records.len(),
+            etats: records.iter().filter_map(|record| record.etat.clone()).collect(),
+        };
         let entry = Entry {
             saga: self.saga.id(),
             expected: self.durable,
-            records: records.clone(),
+            records,
             projection: Projection::of(&self.saga, self.client_id, self.magasin_id),
         };
-        self.saving = Saving::Appending { records, appending: self.shared.journal.append(entry) };
+        self.saving = Saving::Appending { contents, appending: self.shared.journal.append(entry) };
     }
 
     /// Answers those whose event is durable.
@@ -269,14 +296,21 @@ impl Driver {
             return;
         }
         let snapshot = self.snapshot(effects);
-        let (started, settled) = (snapshot.started, snapshot.settled);
+        let (started, settled, durable) = (snapshot.started, snapshot.settled, self.durable);
         let due = |waiter: &mut Waiter| match waiter {
             Waiter::Started(_) => started,
             Waiter::Settled(_) => settled,
+            Waiter::Cancelled { needs, .. } => *needs <= durable,
         };
         for waiter in self.waiting.extract_if(.., due) {
-            let (Waiter::Started(answer) | Waiter::Settled(answer)) = waiter;
-            let _ = answer.send(Told::Stands(snapshot.clone()));
+            match waiter {
+                Waiter::Started(answer) | Waiter::Settled(answer) => {
+                    let _ = answer.send(Told::Stands(snapshot.clone()));
+                }
+                Waiter::Cancelled { outcome, answer, .. } => {
+                    let _ = answer.send(outcome);
+                }
+            }
         }
     }
 
@@ -368,11 +402,13 @@ impl Driver {
     }
 
     fn saved(&mut self) {
-        if let Saving::Appending { records, .. } = std::mem::replace(&mut self.saving, Saving::Idle) {
-            self.durable = self.durable.plus(records.len());
-            self.save_failures = 0;
-            self.shared.journal_works();
-            self.shared.observer.committed(&self.saga, &records);
+        if let Saving::Appending { contents, .. } = std::mem::replace(&mut self.saving, Saving::Idle) {
+            self.durable = self.durable.plus(contents.events);
+            if self.save_failures > 0 {
+                self.save_failures = 0;
+                self.shared.journal_works();
+            }
+            self.shared.observer.committed(&contents.etats);
         }
     }
 
@@ -380,7 +416,7 @@ impl Driver {
         let (AppendError::Unavailable(reason), Some(entry)) = (failed.error, failed.entry) else {
             return Err(NotOurs);
         };
-        let Saving::Appending { records, .. } = std::mem::replace(&mut self.saving, Saving::Idle) else {
+        let Saving::Appending { contents, .. } = std::mem::replace(&mut self.saving, Saving::Idle) else {
             return Ok(());
         };
         self.shared.journal_fails(&reason);
@@ -388,7 +424,7 @@ impl Driver {
         let wait = base.saturating_mul(1 << self.save_failures.min(10)).min(cap);
         self.save_failures += 1;
         let until = self.shared.world.now().plus(wait);
-        self.saving = Saving::Waiting { records, entry, until };
+        self.saving = Saving::Waiting { contents, entry, until };
         Ok(())
     }
 
@@ -396,8 +432,8 @@ impl Driver {
     fn offer_again(&mut self) {
         let now = self.shared.world.now();
         self.saving = match std::mem::replace(&mut self.saving, Saving::Idle) {
-            Saving::Waiting { records, entry, until, .. } if now >= until => {
-                Saving::Appending { records, appending: self.shared.journal.append(*entry) }
+            Saving::Waiting { contents, entry, until } if now >= until => {
+                Saving::Appending { contents, appending: self.shared.journal.append(*entry) }
             }
             other => other,
         };
@@ -432,7 +468,8 @@ impl Driver {
                 let _ = answer.send(Told::Stands(self.snapshot(&self.saga.effects())));
             }
             Some(Command::Cancel(answer)) => {
-                let _ = answer.send(self.input(&Input::Cancel));
+                let outcome = self.input(&Input::Cancel);
+                self.waiting.push(Waiter::Cancelled { outcome, needs: self.saga.seq(), answer });
             }
             // The registry holds a sender for as long as the saga has its place in it.
             Some(Command::Stop) | None => self.stopping = true,

@@ -85,7 +85,7 @@ pub enum Wait {
     Settled(Duration),
 }
 
-/// The longest that `Wait::Started` waits for the disk.
+/// The longest that a caller waits for the start to be on disk, whatever it asked for beyond that.
 const STARTED_WAIT: Duration = Duration::from_secs(30);
 
 /// Why there is no saga for a request, or no answer about one.
@@ -113,7 +113,7 @@ pub enum Refusal {
     #[error("there is no such order")]
     Unknown,
     /// The saga's history cannot be read; a person has been told.
-    #[error("{0}")]
+    #[error("the order's history cannot be read: {0}")]
     Damaged(Arc<str>),
     /// The command makes no sense for where the saga stands.
     #[error(transparent)]
@@ -235,7 +235,7 @@ impl Engine {
     pub async fn wait(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         match self.reach(id).await? {
             Reached::Running(inbox) => self.ask(id, inbox, wait).await,
-            Reached::Over(row) => self.kept(row).await,
+            Reached::Kept(row) => self.kept(row).await,
         }
     }
 
@@ -246,9 +246,9 @@ impl Engine {
         for _ in 0..TRIES {
             let inbox = match self.reach(id).await? {
                 Reached::Running(inbox) => inbox,
-                Reached::Over(row) => {
-                    let saga = self.shared.load(row.saga).await?.ok_or(Refusal::Unknown)?;
-                    let mut saga = saga;
+                Reached::Kept(row) => {
+                    // Nothing can change any more; the saga says whether that is what the caller wants.
+                    let mut saga = self.shared.load(row.saga).await?.ok_or(Refusal::Unknown)?;
                     saga.handle(&Input::Cancel, self.shared.world.moment())?;
                     return self.kept(row).await;
                 }
@@ -346,7 +346,10 @@ impl Engine {
     async fn take_over(&self, id: SagaId) {
         loop {
             match self.resume(id).await {
-                Ok(_) => return,
+                Ok(Resumed::Here(_) | Resumed::Over) => return,
+                // A repeated request may hold the saga's place that does not know yet that the saga exists already.
+                Ok(Resumed::Before(inbox)) if Self::is_started(inbox).await => return,
+                Ok(Resumed::Before(_)) => {}
                 Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
                 Err(error) => {
                     self.shared.park(id, &error).await;
@@ -356,39 +359,48 @@ impl Engine {
         }
     }
 
+    /// Whether a running saga is one that the journal knows, once that has turned out.
+    async fn is_started(inbox: mpsc::Sender<Command>) -> bool {
+        let (answer, told) = oneshot::channel();
+        // If it is gone, `told` says so.
+        let _ = inbox.send(Command::WhenStarted(answer)).await;
+        matches!(told.await, Ok(Told::Stands(_)))
+    }
+
     /// Reads a saga and runs it here, if it is not over.
-    async fn resume(&self, id: SagaId) -> Result<Option<mpsc::Sender<Command>>, Refusal> {
+    async fn resume(&self, id: SagaId) -> Result<Resumed, Refusal> {
         let Some(mut saga) = self.shared.load(id).await? else { return Err(Refusal::Unknown) };
         if saga.is_over() {
-            return Ok(None);
+            return Ok(Resumed::Over);
         }
         let (inbox, commands) = mpsc::channel(self.shared.limits.inbox_commands_max);
         // Sagas that exist are never refused for want of room.
         let place = match self.shared.registry.enter(id, inbox.clone(), usize::MAX) {
             Ok(place) => place,
-            Err(NoPlace::Taken(running)) => return Ok(Some(running)),
+            Err(NoPlace::Taken(running)) => return Ok(Resumed::Before(running)),
             Err(NoPlace::Full) => return Err(Refusal::Full(usize::MAX)),
         };
         let durable = saga.seq();
         let records = saga.handle(&Input::TakeOver, self.shared.world.moment())?;
         spawn(Driver::new(self.shared.clone(), saga, durable, records, commands, place).run());
-        Ok(Some(inbox))
+        Ok(Resumed::Here(inbox))
     }
 
-    /// Finds a saga: here, or in the journal, from where it is resumed if nobody seems to run it.
+    /// Finds a saga: here, or in the journal, from where it is resumed if it has something to do and nobody seems
+    /// to run it.
     async fn reach(&self, id: SagaId) -> Result<Reached, Refusal> {
         if let Some(running) = self.shared.registry.find(id) {
             return Ok(Reached::Running(running));
         }
         let row = self.shared.journal.row(id).await?.ok_or(Refusal::Unknown)?;
-        if row.projection.over {
-            return Ok(Reached::Over(row));
+        if row.projection.over || row.projection.rollback == Rollback::Bloque {
+            return Ok(Reached::Kept(row));
         }
         match self.resume(id).await? {
-            Some(inbox) => Ok(Reached::Running(inbox)),
-            None => {
+            Resumed::Here(inbox) | Resumed::Before(inbox) => Ok(Reached::Running(inbox)),
+            Resumed::Over => {
                 let row = self.shared.journal.row(id).await?.ok_or(Refusal::Unknown)?;
-                Ok(Reached::Over(row))
+                Ok(Reached::Kept(row))
             }
         }
     }
@@ -453,13 +465,24 @@ impl Engine {
         let (answer, told) = oneshot::channel();
         let _ = inbox.send(Command::Look(answer)).await;
         match told.await {
-            Ok(Told::Stands(snapshot)) if !snapshot.started => Err(Refusal::InDoubt(id)),
+            // Whoever is told that an order goes on may ask for it: its start has to be on disk, however short the
+            // caller's own wait was.
+            Ok(Told::Stands(snapshot)) if !snapshot.started => {
+                let (answer, told) = oneshot::channel();
+                let _ = inbox.send(Command::WhenStarted(answer)).await;
+                match timeout(STARTED_WAIT.saturating_sub(limit), told).await {
+                    Ok(Ok(told)) => Ok(told),
+                    Ok(Err(_)) => Ok(Told::NotOurs),
+                    Err(_) => Err(Refusal::InDoubt(id)),
+                }
+            }
             Ok(told) => Ok(told),
             Err(_) => Ok(Told::NotOurs),
         }
     }
 
-    /// Watches a saga that another process runs, through the journal.
+    /// Watches a saga that another process runs, through the journal. While this process goes down, that is the
+    /// next start of this one, and nobody waits for it.
     async fn look(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         let give_up = match wait {
             Wait::Started => self.shared.world.now(),
@@ -468,7 +491,8 @@ impl Engine {
         loop {
             let row = self.shared.journal.row(id).await?.ok_or(Refusal::InDoubt(id))?;
             let settled = row.projection.over || row.projection.rollback == Rollback::Bloque;
-            if settled || self.shared.world.now() >= give_up {
+            let stopping = self.shared.stopping.load(Ordering::Acquire);
+            if settled || stopping || self.shared.world.now() >= give_up {
                 return self.kept(row).await;
             }
             sleep(LOOK_AGAIN_AFTER).await;
@@ -487,9 +511,20 @@ impl Engine {
     }
 }
 
+/// What became of running a saga here.
+enum Resumed {
+    /// It runs here from now on.
+    Here(mpsc::Sender<Command>),
+    /// Something held its place here before.
+    Before(mpsc::Sender<Command>),
+    /// There is nothing to run.
+    Over,
+}
+
 enum Reached {
     Running(mpsc::Sender<Command>),
-    Over(Row),
+    /// Over, or blocked with nothing to do but wait for a person.
+    Kept(Row),
 }
 
 fn same_request(id: SagaId, input: &Json, request: &Checkout) -> Result<(), Refusal> {

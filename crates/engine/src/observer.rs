@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use saga_core::{Direction, Outcome, Record, Saga};
+use saga_core::definition::Etat;
+use saga_core::{Direction, Outcome};
 
 /// Listens. Every method is called often and must return at once.
 pub trait Observer: Send + Sync + 'static {
-    /// These events of `saga` are durable. `saga` may be ahead of them.
-    fn committed(&self, saga: &Saga, records: &[Record]) {
-        let _ = (saga, records);
+    /// An order's entering these states is durable.
+    fn committed(&self, etats: &[Etat]) {
+        let _ = etats;
     }
 
     /// A call has left.

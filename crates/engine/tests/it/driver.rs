@@ -1,0 +1,248 @@
+//! What leaves when, and what survives what.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use saga_core::reply::Reply;
+use saga_core::saga::Rollback;
+use saga_engine::{Limits, Refusal, Wait};
+
+use crate::support::{PATIENT, Shop, answered, order};
+
+#[tokio::test(start_paused = true)]
+async fn a_happy_checkout_against_barriers_waits_for_the_disk_twice() {
+    let shop = Shop::new("barrier");
+    let end = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
+    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(
+        shop.log(),
+        [
+            "call panier action #1 epoch 1",
+            "durable 1-4",
+            "call stock action #1 epoch 1",
+            "call paiement action #1 epoch 1",
+            "call vente action #1 epoch 1",
+            "durable 5-10",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_barrier_each_call_waits_for_the_result_before_it() {
+    for safety in ["idempotent", "none"] {
+        let shop = Shop::new(safety);
+        shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
+        assert_eq!(
+            shop.log(),
+            [
+                "call panier action #1 epoch 1",
+                "durable 1-4",
+                "call stock action #1 epoch 1",
+                "durable 5-6",
+                "call paiement action #1 epoch 1",
+                "durable 7-8",
+                "call vente action #1 epoch 1",
+                "durable 9-10",
+            ],
+            "{safety}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_with_an_effect_leaves_while_the_disk_is_held_up() {
+    let shop = Shop::new("barrier");
+    shop.journal.shut();
+    let engine = shop.engine.clone();
+    let waiting = tokio::spawn(async move { engine.checkout(order(7, None, PATIENT)).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(shop.log(), ["call panier action #1 epoch 1"]);
+    shop.journal.open();
+    assert_eq!(&*waiting.await.unwrap().unwrap().etat, "CONFIRMEE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_compensation_waits_for_the_decision_to_roll_back() {
+    let shop = Shop::new("barrier");
+    shop.participants.next("paiement action", Duration::ZERO, answered(402, r#"{"detail":"Solde insuffisant"}"#));
+    let end = shop.engine.checkout(order(2, None, PATIENT)).await.unwrap();
+    assert_eq!((&*end.etat, end.rollback), ("ECHEC_PAIEMENT", Rollback::Termine));
+    let log = shop.log();
+    let decided = log.iter().position(|line| line == "durable 5-9").expect("the decision is written");
+    let undone = log.iter().position(|line| line.starts_with("call stock compensation")).expect("it is undone");
+    assert!(decided < undone, "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_goes_away_changes_nothing() {
+    let shop = Shop::new("barrier");
+    shop.participants.next("stock action", Duration::from_secs(2), answered(200, "{}"));
+    let gone = tokio::time::timeout(Duration::from_secs(1), shop.engine.checkout(order(7, Some("k"), PATIENT))).await;
+    assert!(gone.is_err());
+    let end = shop.engine.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
+    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(shop.participants.calls("stock action"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_key_is_the_same_order_before_during_and_after() {
+    let shop = Shop::new("barrier");
+    shop.participants.next("stock action", Duration::from_secs(2), answered(200, "{}"));
+    let racing = (0..20).map(|_| {
+        let engine = shop.engine.clone();
+        tokio::spawn(async move { engine.checkout(order(7, Some("k"), PATIENT)).await.unwrap().saga })
+    });
+    let mut ids = Vec::new();
+    for one in racing.collect::<Vec<_>>() {
+        ids.push(one.await.unwrap());
+    }
+    ids.push(shop.engine.checkout(order(7, Some("k"), PATIENT)).await.unwrap().saga);
+    ids.push(shop.restarted("barrier").await.checkout(order(7, Some("k"), PATIENT)).await.unwrap().saga);
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(shop.participants.calls("vente action"), 1);
+    let other = shop.engine.checkout(order(8, Some("k"), PATIENT)).await;
+    assert_eq!(other, Err(Refusal::KeyReused(ids[0])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_nobody_waits_for_is_acknowledged_when_its_start_is_durable() {
+    let shop = Shop::new("barrier");
+    shop.participants.next("panier action", Duration::from_secs(3), answered(200, r#"[{"quantite":1,"prix":1}]"#));
+    let begun = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap();
+    assert!(begun.started && !begun.settled);
+    assert_eq!(shop.log(), ["call panier action #1 epoch 1", "durable 1-2"]);
+    let end = shop.engine.wait(begun.saga, PATIENT).await.unwrap();
+    assert_eq!(&*end.etat, "CONFIRMEE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_whose_answer_was_lost_is_offered_again_and_counts_once() {
+    let shop = Shop::new("barrier");
+    shop.journal.lose_answer.store(true, Ordering::SeqCst);
+    let end = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
+    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(shop.participants.calls("stock action"), 1);
+    assert_eq!(shop.log().iter().filter(|line| *line == "durable 1-4").count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_journal_fails_running_orders_wait_and_new_ones_are_refused() {
+    let shop = Shop::new("none");
+    shop.participants.next("stock action", Duration::from_secs(1), answered(200, "{}"));
+    let engine = shop.engine.clone();
+    let running = tokio::spawn(async move { engine.checkout(order(7, None, PATIENT)).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    shop.journal.broken.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(shop.participants.calls("paiement"), 0);
+    assert!(matches!(shop.engine.checkout(order(8, None, PATIENT)).await, Err(Refusal::Unavailable(_))));
+    assert!(shop.engine.health().journal_failing.is_some());
+    shop.journal.broken.store(false, Ordering::SeqCst);
+    // The reply that came meanwhile was not lost: nothing is parked, nothing is called twice.
+    assert_eq!(&*running.await.unwrap().unwrap().etat, "CONFIRMEE");
+    assert_eq!(shop.participants.calls("stock action"), 1);
+    assert_eq!(shop.engine.health().journal_failing, None);
+    assert_eq!(&*shop.engine.checkout(order(8, None, PATIENT)).await.unwrap().etat, "CONFIRMEE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_cannot_be_written_in_time_is_in_doubt_and_says_so() {
+    let shop = Shop::new("barrier");
+    shop.journal.shut();
+    let wait = Wait::Settled(Duration::from_secs(2));
+    let refused = shop.engine.checkout(order(7, Some("k"), wait)).await;
+    assert!(matches!(refused, Err(Refusal::InDoubt(_))), "{refused:?}");
+    shop.journal.open();
+    assert_eq!(&*shop.engine.checkout(order(7, Some("k"), PATIENT)).await.unwrap().etat, "CONFIRMEE");
+    assert_eq!(shop.participants.calls("vente action"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_goes_on_with_the_next_epoch_and_the_former_owner_drops_out() {
+    let shop = Shop::new("barrier");
+    shop.participants.next("paiement action", Duration::from_secs(4), answered(200, "{}"));
+    let engine = shop.engine.clone();
+    let former = tokio::spawn(async move { engine.checkout(order(7, Some("k"), PATIENT)).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let other = shop.restarted("barrier").await;
+    let end = other.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
+    assert_eq!(&*end.etat, "CONFIRMEE");
+    // The former owner finds out at its next append, and answers from the journal.
+    assert_eq!(&*former.await.unwrap().unwrap().etat, "CONFIRMEE");
+    let log = shop.log();
+    assert!(log.contains(&"call paiement action #2 epoch 2".to_owned()), "{log:?}");
+    assert!(log.iter().any(|line| line.starts_with("conflict")), "{log:?}");
+    assert_eq!(shop.engine.health().active, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_any_promise_that_was_cut_short_is_never_repeated() {
+    let shop = Shop::new("none");
+    shop.participants.next("paiement action", Duration::from_secs(4), answered(200, "{}"));
+    let begun = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(1)))).await.unwrap();
+    assert_eq!((&*begun.etat, begun.settled), ("STOCK_RESERVE", false));
+    let other = shop.restarted("none").await;
+    let end = other.wait(begun.saga, PATIENT).await.unwrap();
+    assert_eq!((&*end.etat, end.rollback), ("ECHEC_PAIEMENT", Rollback::Bloque));
+    assert_eq!(shop.participants.calls("paiement action"), 1);
+    assert_eq!(other.health().active, 0, "a parked order takes no room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_order_is_rolled_back_and_a_finished_one_cannot_be_cancelled() {
+    let shop = Shop::new("barrier");
+    shop.participants.next("vente action", Duration::from_secs(4), answered(201, "{}"));
+    let begun = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(1)))).await.unwrap();
+    let end = shop.engine.cancel(begun.saga, Duration::from_secs(60)).await.unwrap();
+    assert_eq!((&*end.etat, end.rollback), ("ANNULEE", Rollback::Termine));
+    for step in ["vente", "paiement", "stock"] {
+        assert_eq!(shop.participants.calls(&format!("{step} compensation")), 1, "{step}");
+    }
+    assert!(shop.engine.cancel(begun.saga, Duration::ZERO).await.is_ok(), "asking twice is no mistake");
+    let done = shop.engine.checkout(order(8, None, PATIENT)).await.unwrap();
+    assert!(matches!(shop.engine.cancel(done.saga, Duration::ZERO).await, Err(Refusal::Rejected(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_orders_than_may_run_are_refused_before_anything_is_written() {
+    let limits = Limits { active_sagas_max: 1, ..Limits::default() };
+    let shop = Shop::with_limits("barrier", limits);
+    shop.participants.next("panier action", Duration::from_secs(2), answered(200, "[]"));
+    let engine = shop.engine.clone();
+    let first = tokio::spawn(async move { engine.checkout(order(7, None, PATIENT)).await });
+    tokio::task::yield_now().await;
+    assert_eq!(shop.engine.checkout(order(8, None, PATIENT)).await, Err(Refusal::Full(1)));
+    assert_eq!(shop.log(), ["call panier action #1 epoch 1"]);
+    first.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_drains_and_leaves_the_rest_without_parking_anything() {
+    let shop = Shop::new("none");
+    // One order is done within the drain time, the other waits for its participant's next try.
+    let busy = || Reply::NotSent { reason: "connection refused".into() };
+    for _ in 0..3 {
+        shop.participants.next("paiement action", Duration::from_millis(900), busy());
+    }
+    let engine = shop.engine.clone();
+    let caller = tokio::spawn(async move { engine.checkout(order(7, Some("k"), PATIENT)).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    shop.engine.stop(Duration::from_millis(500)).await;
+    assert_eq!(shop.engine.health().active, 0);
+    assert_eq!(shop.engine.checkout(order(8, None, PATIENT)).await, Err(Refusal::Stopping));
+    let _ = caller.await.unwrap();
+    let next = shop.restarted("none").await;
+    let end = next.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
+    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(shop.participants.calls("stock action"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_nothing_waits_for_are_written_soon_all_the_same() {
+    let shop = Shop::new("barrier");
+    shop.participants.next("vente action", Duration::from_secs(3), answered(201, "{}"));
+    let begun = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(1)))).await.unwrap();
+    let row = shop.engine.journal().row(begun.saga).await.unwrap().unwrap();
+    assert_eq!(&*row.projection.etat, "PAIEMENT_EFFECTUE");
+}

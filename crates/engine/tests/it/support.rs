@@ -1,0 +1,226 @@
+//! A small world: its journal, its participants, its time.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use saga_core::definition::DefinitionHash;
+use saga_core::reply::{Answer, Reply};
+use saga_core::retry::Random;
+use saga_core::saga::Request;
+use saga_core::{Definition, Json, SagaId, Timestamp};
+use saga_engine::participants::{Calling, Participants};
+use saga_engine::world::World;
+use saga_engine::{Checkout, Definitions, Engine, Limits, Silent, Wait};
+use saga_journal::memory::Memory;
+use saga_journal::{
+    AppendError, Cursor, Entry, Filter, History, Journal, LoadError, Page, Row, Store, StoreFuture, Unavailable,
+};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
+
+/// The built-in checkout, with another safety for its three services.
+pub fn checkout(safety: &str) -> Definition {
+    let source = CHECKOUT.replace("safety: barrier", &format!("safety: {safety}"));
+    // The sale's compensation of the built-in definition suits every safety.
+    Definition::parse("checkout.yaml", &source, &|_| None).unwrap()
+}
+
+/// Tokio's clock, and numbers in a row.
+pub struct Paused {
+    begun: Instant,
+    drawn: AtomicU64,
+}
+
+impl World for Paused {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_700_000_000_000_000).plus(self.begun.elapsed())
+    }
+
+    fn random(&self) -> Random {
+        Random(self.drawn.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+}
+
+/// A memory journal behind a gate: appends wait while it is shut, and fail while it is broken.
+pub struct Gated {
+    memory: Memory,
+    open: watch::Sender<bool>,
+    pub broken: AtomicBool,
+    /// Keep the next batch, but lose its answer.
+    pub lose_answer: AtomicBool,
+    pub log: Log,
+}
+
+/// What happened, in order.
+pub type Log = Arc<Mutex<Vec<String>>>;
+
+impl Gated {
+    pub fn shut(&self) {
+        self.open.send_replace(false);
+    }
+
+    pub fn open(&self) {
+        self.open.send_replace(true);
+    }
+}
+
+impl Store for Gated {
+    fn append<'a>(&'a self, batch: &'a [Entry]) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
+        Box::pin(async move {
+            let mut open = self.open.subscribe();
+            let _ = open.wait_for(|open| *open).await;
+            if self.broken.load(Ordering::SeqCst) {
+                return Err(Unavailable::because("broken"));
+            }
+            let results = self.memory.append(batch).await?;
+            for (entry, result) in batch.iter().zip(&results) {
+                let last = entry.expected.plus(entry.records.len());
+                let how = if result.is_ok() { "durable" } else { "conflict" };
+                self.log.lock().unwrap().push(format!("{how} {}-{last}", entry.expected.next()));
+            }
+            if self.lose_answer.swap(false, Ordering::SeqCst) {
+                return Err(Unavailable::because("the answer was lost"));
+            }
+            Ok(results)
+        })
+    }
+
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+        self.memory.load(saga)
+    }
+
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+        self.memory.row(saga)
+    }
+
+    fn unfinished(&self, after: Option<SagaId>, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.unfinished(after, limit)
+    }
+
+    fn list(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        self.memory.list(filter, after, limit)
+    }
+
+    fn define(&self, hash: DefinitionHash, name: Arc<str>, source: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("broken")) });
+        }
+        self.memory.define(hash, name, source)
+    }
+
+    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+        self.memory.definition(hash)
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.park(saga, reason)
+    }
+}
+
+/// Participants that answer well at once, but for what the script says.
+#[derive(Default)]
+pub struct Scripted {
+    /// By "step direction": what the next calls get.
+    script: Mutex<HashMap<String, VecDeque<(Duration, Reply)>>>,
+    pub log: Log,
+}
+
+impl Scripted {
+    /// The next call of `what` ("stock action") gets `reply` after `delay`.
+    pub fn next(&self, what: &str, delay: Duration, reply: Reply) {
+        self.script.lock().unwrap().entry(what.into()).or_default().push_back((delay, reply));
+    }
+
+    /// How often `what` was called.
+    pub fn calls(&self, what: &str) -> usize {
+        self.log.lock().unwrap().iter().filter(|line| line.starts_with(&format!("call {what}"))).count()
+    }
+}
+
+pub fn answered(status: u16, body: &str) -> Reply {
+    Reply::Answered(Answer { status, body: body.into(), ..Answer::default() })
+}
+
+impl Participants for Scripted {
+    fn call(&self, definition: &Arc<Definition>, step: usize, request: Request, timeout: Duration) -> Calling {
+        let what = format!("{} {}", request.step, request.direction);
+        let line = format!("call {what} #{} epoch {}", request.attempt.get(), request.epoch.get());
+        self.log.lock().unwrap().push(line);
+        let scripted = self.script.lock().unwrap().get_mut(&what).and_then(VecDeque::pop_front);
+        let good = if definition.steps[step].is_read() {
+            answered(200, r#"[{"produit_id":1,"quantite":3,"prix":19.99}]"#)
+        } else {
+            answered(200, r#"{"id":1}"#)
+        };
+        let (delay, reply) = scripted.unwrap_or((Duration::ZERO, good));
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, tokio::time::sleep(delay)).await {
+                Ok(()) => reply,
+                Err(_) => Reply::Lost { reason: "no answer in time".into() },
+            }
+        })
+    }
+}
+
+/// One process's engine, and what it shares with the next one.
+pub struct Shop {
+    pub engine: Engine,
+    pub journal: Arc<Gated>,
+    pub participants: Arc<Scripted>,
+    pub log: Log,
+}
+
+impl Shop {
+    pub fn new(safety: &str) -> Self {
+        Self::with_limits(safety, Limits::default())
+    }
+
+    pub fn with_limits(safety: &str, limits: Limits) -> Self {
+        let log = Log::default();
+        let journal = Arc::new(Gated {
+            memory: Memory::default(),
+            open: watch::channel(true).0,
+            broken: AtomicBool::new(false),
+            lose_answer: AtomicBool::new(false),
+            log: log.clone(),
+        });
+        let participants = Arc::new(Scripted { log: log.clone(), ..Scripted::default() });
+        let engine = engine(safety, limits, &journal, &participants);
+        Self { engine, journal, participants, log }
+    }
+
+    /// Another process on the same journal and participants.
+    pub async fn restarted(&self, safety: &str) -> Engine {
+        let engine = engine(safety, Limits::default(), &self.journal, &self.participants);
+        engine.recover().await;
+        engine
+    }
+
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+fn engine(safety: &str, limits: Limits, journal: &Arc<Gated>, participants: &Arc<Scripted>) -> Engine {
+    let current = Arc::new(checkout(safety));
+    let read = |source: &str| Definition::parse("kept", source, &|_| None).map_err(|e| e.to_string());
+    Engine::new(
+        Arc::new(Paused { begun: Instant::now(), drawn: AtomicU64::new(1) }),
+        Journal::new(journal.clone()),
+        participants.clone(),
+        Arc::new(Silent),
+        limits,
+        Definitions { current, read: Box::new(read) },
+    )
+}
+
+pub fn order(client: i64, key: Option<&str>, wait: Wait) -> Checkout {
+    let input = Json::parse(format!(r#"{{"client_id":{client},"magasin_id":1}}"#).as_bytes()).unwrap();
+    Checkout { input, key: key.map(str::to_owned), wait }
+}
+
+pub const PATIENT: Wait = Wait::Settled(Duration::from_secs(600));
