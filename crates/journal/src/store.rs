@@ -49,7 +49,8 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
 
-    /// Keeps a definition's source under its hash, for as long as there are sagas. Keeping it again is no mistake.
+    /// Keeps a definition's source under its hash, for as long as there are sagas. Keeping it again is no mistake,
+    /// and writes all the same: whether that works tells whether the store can write at all.
     fn define(
         &self,
         hash: DefinitionHash,

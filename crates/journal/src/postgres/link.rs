@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio_postgres::config::Host;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, Connection, NoTls, Row, Statement};
 
 use super::tls::Tls;
 use crate::{OpenError, Unavailable};
@@ -102,14 +103,14 @@ impl Connector {
         let (client, task) = match &self.tls {
             Tls::Off => {
                 let (client, connection) = self.config.connect(NoTls).await?;
-                (client, tokio::spawn(drive(connection)))
+                (client, drive(connection))
             }
             Tls::Rustls(tls) => {
                 let (client, connection) = self.config.connect(tls.clone()).await?;
-                (client, tokio::spawn(drive(connection)))
+                (client, drive(connection))
             }
         };
-        Ok(Link { client, task: task.abort_handle() })
+        Ok(Link { client, task })
     }
 }
 
@@ -139,13 +140,18 @@ impl From<ConnectError> for Unavailable {
     }
 }
 
-/// Moves a connection's bytes until it ends. Why it ended, the statements that were under way tell.
-async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
+/// Starts the task that moves a connection's bytes, which ends with its [`Link`]. Why a connection broke, the
+/// statements that were under way tell.
+#[expect(clippy::disallowed_methods, reason = "the only task of this backend: one for each connection")]
+fn drive<S, T>(connection: Connection<S, T>) -> AbortHandle
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let _ = connection.await;
+    tokio::spawn(async move {
+        let _ = connection.await;
+    })
+    .abort_handle()
 }
 
 impl Link {
@@ -156,6 +162,21 @@ impl Link {
     /// Runs one statement: one round trip, on the unnamed statement, which works through every pooler.
     pub(super) async fn query(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, StatementError> {
         deadline(self.client.query_typed(sql, params)).await
+    }
+
+    /// Has the server keep a statement for this connection.
+    pub(super) async fn prepare(&self, sql: &str, types: &[Type]) -> Result<Statement, StatementError> {
+        deadline(self.client.prepare_typed(sql, types)).await
+    }
+
+    /// Runs one statement that the server keeps.
+    pub(super) async fn query_prepared(
+        &self,
+        statement: &Statement,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, StatementError> {
+        let values: Vec<_> = params.iter().map(|(value, _)| *value).collect();
+        deadline(self.client.query(statement, &values)).await
     }
 
     /// Runs statements without parameters, all in one transaction.
@@ -180,8 +201,13 @@ async fn deadline<T>(
 pub(super) enum StatementError {
     /// It lost against another transaction, and did nothing: try it again on the same connection.
     Again(String),
+    /// The server does not know the prepared statement, and did nothing: a pooler has put another of its
+    /// connections behind ours.
+    NotPrepared(String),
     /// The data was refused (classes 22 and 23), and it did nothing.
     Refused(String),
+    /// The connection is gone, perhaps for long already. It may have taken effect.
+    Broken(String),
     /// Anything else. It may have taken effect, and the connection is not to be trusted.
     Doubtful(String),
 }
@@ -191,14 +217,23 @@ impl StatementError {
         let text = describe(&error);
         match error.code().map(tokio_postgres::error::SqlState::code) {
             Some("40001" | "40P01") => Self::Again(text),
+            Some("26000" | "42P05") => Self::NotPrepared(text),
             Some(code) if code.starts_with("22") || code.starts_with("23") => Self::Refused(text),
-            _ => Self::Doubtful(text),
+            // The server's last words: it is shut down, or crashed, or not up again yet.
+            Some("57P01" | "57P02" | "57P03") => Self::Broken(text),
+            Some(_) => Self::Doubtful(text),
+            None if error.is_closed() || is_io(&error) => Self::Broken(text),
+            None => Self::Doubtful(text),
         }
     }
 
     pub(super) fn text(&self) -> &str {
         match self {
-            Self::Again(text) | Self::Refused(text) | Self::Doubtful(text) => text,
+            Self::Again(text)
+            | Self::NotPrepared(text)
+            | Self::Refused(text)
+            | Self::Broken(text)
+            | Self::Doubtful(text) => text,
         }
     }
 }
@@ -207,6 +242,10 @@ impl From<StatementError> for Unavailable {
     fn from(error: StatementError) -> Self {
         Self::because(error.text())
     }
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
 }
 
 /// An error in one line, as deep as it goes.

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Whoever appends names the last event they know; the row decides, so two processes cannot both write to one
-//! saga. Nothing hangs on a connection: no session settings, no prepared statements, no advisory locks, so it
-//! works through a pooler, and the SQL is designed for PostgreSQL-compatible distributed databases too (see the
+//! saga. Nothing hangs on a connection: no session settings, no advisory locks, and where a prepared statement is
+//! lost, it does without; so it works through a pooler, and the SQL is designed for PostgreSQL-compatible distributed databases too (see the
 //! test in `sql`).
 //!
 //! Each statement has a deadline. After it, and after every error that is not about the data, the connection is

@@ -44,12 +44,12 @@ impl Pool {
                 }
                 Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
                 // The server was restarted while the connection lay idle; that is no news to anybody else.
-                Err(StatementError::Doubtful(_)) if !fresh && link.is_closed() => {
+                Err(StatementError::Broken(_)) if !fresh => {
                     link = self.connector.connect().await?;
                     fresh = true;
                 }
                 Err(error) => {
-                    if !matches!(error, StatementError::Doubtful(_)) {
+                    if matches!(error, StatementError::Again(_) | StatementError::Refused(_)) {
                         self.idle().push(link);
                     }
                     return Err(error.into());

@@ -86,7 +86,9 @@ fn lost(error: StatementError) -> Result<Round, OpenError> {
         {
             Ok(Round::Lost(reason))
         }
-        StatementError::Doubtful(reason) => Err(OpenError::Database(reason)),
+        StatementError::Doubtful(reason)
+        | StatementError::Broken(reason)
+        | StatementError::NotPrepared(reason) => Err(OpenError::Database(reason)),
     }
 }
 

@@ -79,8 +79,10 @@ pub(super) const UNFINISHED_AFTER: &str =
     "SELECT saga_id FROM saga WHERE NOT is_over AND saga_id > $1 ORDER BY saga_id LIMIT $2";
 
 /// Keeping a definition again is no mistake.
-pub(super) const DEFINE: &str =
-    "INSERT INTO saga_definition (hash, name, source) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
+///
+/// Written again where it is there already, so that the answer tells whether the database takes anything.
+pub(super) const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source) VALUES ($1, $2, $3) \
+     ON CONFLICT (hash) DO UPDATE SET name = saga_definition.name";
 
 /// By its hash.
 pub(super) const DEFINITION: &str = "SELECT source FROM saga_definition WHERE hash = $1";

@@ -6,8 +6,15 @@
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::OpenError;
+
+/// How often the lock is tried, for a second in all: a process that was just killed may still be on its way out, and
+/// a child that it was starting holds its files for a moment.
+const ATTEMPTS_MAX: u32 = 20;
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Held for as long as it lives.
 pub(super) struct Lock {
@@ -57,7 +64,15 @@ pub(super) fn take(path: &Path) -> Result<Lock, OpenError> {
         .truncate(false)
         .open(&lock_path)
         .map_err(denied)?;
-    match file.try_lock() {
+    let mut result = file.try_lock();
+    for _ in 1..ATTEMPTS_MAX {
+        if !matches!(result, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        result = file.try_lock();
+    }
+    match result {
         Ok(()) => Ok(Lock { _file: file }),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: lock_path }),
         Err(TryLockError::Error(error)) => Err(denied(error)),

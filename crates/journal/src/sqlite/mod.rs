@@ -219,7 +219,9 @@ impl Store for Sqlite {
         name: Arc<str>,
         source: Arc<str>,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO NOTHING";
+        // Written again where it is there already, so that the answer tells whether the disk takes anything.
+        const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (hash) DO UPDATE SET name = name";
         Box::pin(self.write(move |connection| {
             connection.prepare_cached(DEFINE)?.execute(params![hash.as_str(), &*name, &*source]).map(drop)
         }))
@@ -242,11 +244,11 @@ impl Store for Sqlite {
     }
 }
 
+/// What is read of a saga: the row, and the frames as bytes, which may be no text any more.
+type ReadHistory = (Option<Head>, Vec<Frame<Vec<u8>>>);
+
 /// A saga's row and its frames, both as of one moment.
-fn read_history(
-    connection: &Connection,
-    saga: SagaId,
-) -> rusqlite::Result<(Option<Head>, Vec<Frame<Vec<u8>>>)> {
+fn read_history(connection: &Connection, saga: SagaId) -> rusqlite::Result<ReadHistory> {
     const HEAD: &str = "SELECT seq, definition_hash FROM saga WHERE saga_id = ?1";
     const FRAMES: &str = "SELECT first_seq, events FROM saga_event WHERE saga_id = ?1 ORDER BY first_seq";
 

@@ -38,7 +38,7 @@ impl Readers {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Unavailable> {
         let mut loan = self.borrow();
-        let result = loan.connection().and_then(|connection| query(connection));
+        let result = loan.connection().and_then(query);
         if result.is_err() {
             // Whatever is wrong with it, a fresh one cannot be worse.
             loan.connection = None;

@@ -200,6 +200,21 @@ mod tests {
     }
 
     #[test]
+    fn a_transaction_that_fails_half_way_leaves_nothing_behind() {
+        let (_directory, mut writer) = writer();
+        // Unlike a full disk, this does not make SQLite roll back by itself.
+        let error = writer
+            .transaction(|connection| {
+                insert("lost")(connection)?;
+                connection.execute("INSERT INTO nowhere VALUES (1)", [])
+            })
+            .unwrap_err();
+        assert!(error.0.contains("nowhere"), "{error}");
+        writer.transaction(insert("after")).unwrap();
+        assert_eq!(lines(&mut writer), ["after"]);
+    }
+
+    #[test]
     fn a_transaction_that_panics_leaves_nothing_behind() {
         let (_directory, mut writer) = writer();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

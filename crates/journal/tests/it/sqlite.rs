@@ -66,7 +66,9 @@ async fn a_directory_that_cannot_be_made_is_named() {
     let error = sqlite::open(file.join("journal.db")).err().unwrap();
     assert!(matches!(error, OpenError::Directory { .. }));
     assert!(error.to_string().contains("cannot create the journal's directory"), "{error}");
-    assert!(matches!(sqlite::open(directory.path()), Err(OpenError::File { .. })));
+    let nested = directory.path().join("directory");
+    std::fs::create_dir(&nested).unwrap();
+    assert!(matches!(sqlite::open(nested), Err(OpenError::File { .. })));
 }
 
 #[tokio::test]
