@@ -27,7 +27,7 @@ use saga_journal::{AppendError, Appending, Entry, Projection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::engine::Shared;
+use crate::engine::{HeldUp, Shared};
 use crate::observer::CallEnded;
 use crate::participants::Calling;
 use crate::registry::Place;
@@ -89,6 +89,7 @@ pub(crate) struct Driver {
     saving: Saving,
     /// Times that the journal could not take the entry that is being appended.
     save_failures: u32,
+    held_up: Option<HeldUp>,
     flush_at: Option<Timestamp>,
     call: Option<Call>,
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
@@ -171,6 +172,7 @@ impl Driver {
             unsaved: records,
             saving: Saving::Idle,
             save_failures: 0,
+            held_up: None,
             flush_at: None,
             call: None,
             alarm: None,
@@ -244,7 +246,7 @@ impl Driver {
         if self.call.is_some() || wanted.needs > self.durable || self.stopping {
             return;
         }
-        let participant = &*self.saga.definition().participant(wanted.step).name;
+        let participant = &self.saga.definition().participant(wanted.step).name;
         let reply: Calling = match self.saga.request(&wanted) {
             Ok(request) => {
                 self.shared.participants.call(self.saga.definition(), wanted.step, request, wanted.timeout)
@@ -404,7 +406,7 @@ impl Driver {
     fn saved(&mut self) {
         if let Saving::Appending { contents, .. } = std::mem::replace(&mut self.saving, Saving::Idle) {
             self.durable = self.durable.plus(contents.events);
-            if self.save_failures > 0 {
+            if self.held_up.take().is_some() {
                 self.save_failures = 0;
                 self.shared.journal_works();
             }
@@ -423,6 +425,7 @@ impl Driver {
         let (base, cap) = self.shared.limits.journal_retry;
         let wait = base.saturating_mul(1 << self.save_failures.min(10)).min(cap);
         self.save_failures += 1;
+        self.held_up.get_or_insert_with(|| HeldUp::new(&self.shared));
         let until = self.shared.world.now().plus(wait);
         self.saving = Saving::Waiting { contents, entry, until };
         Ok(())

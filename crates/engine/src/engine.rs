@@ -1,7 +1,7 @@
 //! Starts sagas, finds running ones, takes over unfinished ones, and stops.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +47,24 @@ pub(crate) struct Shared {
     stopping: AtomicBool,
     recovered: AtomicBool,
     failing: Mutex<Option<Failing>>,
+    /// Sagas whose last entry the journal could not take.
+    held_up: AtomicUsize,
+}
+
+/// Counts a saga as held up by the journal, for as long as it lives.
+pub(crate) struct HeldUp(Arc<Shared>);
+
+impl HeldUp {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        shared.held_up.fetch_add(1, Ordering::AcqRel);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for HeldUp {
+    fn drop(&mut self) {
+        self.0.held_up.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Since when the journal fails, and why.
@@ -172,6 +190,7 @@ impl Engine {
                 stopping: AtomicBool::new(false),
                 recovered: AtomicBool::new(false),
                 failing: Mutex::default(),
+                held_up: AtomicUsize::new(0),
             }),
         }
     }
@@ -273,6 +292,13 @@ impl Engine {
         Ok(Some((saga, history)))
     }
 
+    /// Keeps the current definition in the journal, which [`Engine::recover`] does too. To be called before sagas are
+    /// accepted wherever the definition may have changed by the next start: a saga that started before it is kept
+    /// could not be read back then. Keeps trying while the journal is unavailable.
+    pub async fn keep_definition(&self) {
+        self.shared.keep_definition().await;
+    }
+
     /// Takes over every saga that is not over and not running here. Returns when each is running or parked.
     /// Keeps trying while the journal is unavailable.
     pub async fn recover(&self) {
@@ -348,7 +374,7 @@ impl Engine {
             match self.resume(id).await {
                 Ok(Resumed::Here(_) | Resumed::Over) => return,
                 // A repeated request may hold the saga's place that does not know yet that the saga exists already.
-                Ok(Resumed::Before(inbox)) if Self::is_started(inbox).await => return,
+                Ok(Resumed::Before(inbox)) if Self::is_started(&inbox).await => return,
                 Ok(Resumed::Before(_)) => {}
                 Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
                 Err(error) => {
@@ -360,7 +386,7 @@ impl Engine {
     }
 
     /// Whether a running saga is one that the journal knows, once that has turned out.
-    async fn is_started(inbox: mpsc::Sender<Command>) -> bool {
+    async fn is_started(inbox: &mpsc::Sender<Command>) -> bool {
         let (answer, told) = oneshot::channel();
         // If it is gone, `told` says so.
         let _ = inbox.send(Command::WhenStarted(answer)).await;
@@ -489,7 +515,8 @@ impl Engine {
             Wait::Settled(limit) => self.shared.world.now().plus(limit),
         };
         loop {
-            let row = self.shared.journal.row(id).await?.ok_or(Refusal::InDoubt(id))?;
+            // The order exists, so "nothing was done" would be wrong.
+            let row = self.shared.journal.row(id).await.ok().flatten().ok_or(Refusal::InDoubt(id))?;
             let settled = row.projection.over || row.projection.rollback == Rollback::Bloque;
             let stopping = self.shared.stopping.load(Ordering::Acquire);
             if settled || stopping || self.shared.world.now() >= give_up {
@@ -548,7 +575,12 @@ impl Shared {
         }
     }
 
+    /// Notes that something could be written. The journal works again only when nothing is held up any more: a
+    /// disk that is nearly full takes a small entry now and then.
     pub(crate) fn journal_works(&self) {
+        if self.held_up.load(Ordering::Acquire) > 0 {
+            return;
+        }
         let failed = self.failing.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(failing) = failed {
             let seconds = self.now_since(failing.since).as_secs_f64();
@@ -578,7 +610,6 @@ impl Shared {
                 self.journal.define(current.hash.clone(), current.name.clone(), current.source.clone()).await;
             if kept.is_ok() {
                 self.journal_works();
-                return;
             }
         }
     }

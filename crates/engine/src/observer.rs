@@ -1,5 +1,6 @@
 //! What the engine tells whoever counts. Metrics count committed events only, so this is called after the fact.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::definition::Etat;
@@ -13,7 +14,7 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// A call has left.
-    fn call_started(&self, participant: &str) {
+    fn call_started(&self, participant: &Arc<str>) {
         let _ = participant;
     }
 
@@ -35,9 +36,9 @@ pub trait Observer: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 pub struct CallEnded<'a> {
     /// Whom it went to.
-    pub participant: &'a str,
+    pub participant: &'a Arc<str>,
     /// The step's name.
-    pub step: &'a str,
+    pub step: &'a Arc<str>,
     /// Whether it was done or undone.
     pub direction: Direction,
     /// `None`: abandoned, the saga wants something else.

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use saga_core::{Record, Saga};
+use saga_core::Direction;
 use saga_engine::{CallEnded, Engine, Observer};
 
 /// Seconds: from a quick loopback call to a client's longest wait.
@@ -45,27 +45,27 @@ struct StateLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
     handler: &'static str,
-    method: String,
+    method: &'static str,
     status: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct HandlerLabels {
     handler: &'static str,
-    method: String,
+    method: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CallLabels {
-    participant: String,
-    step: String,
-    direction: String,
+    participant: Arc<str>,
+    step: Arc<str>,
+    direction: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ParticipantLabels {
-    participant: String,
+    participant: Arc<str>,
 }
 
 impl Metrics {
@@ -145,17 +145,26 @@ impl Metrics {
         };
         // Methods are the client's to choose; unknown ones must not grow the number of series.
         let method = match method.as_str() {
-            known @ ("GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS") => known,
+            "GET" => "GET",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "PATCH" => "PATCH",
+            "DELETE" => "DELETE",
+            "HEAD" => "HEAD",
+            "OPTIONS" => "OPTIONS",
             _ => "OTHER",
         };
-        self.requests.get_or_create(&RequestLabels { handler, method: method.into(), status }).inc();
-        self.durations
-            .get_or_create(&HandlerLabels { handler, method: method.into() })
-            .observe(took.as_secs_f64());
+        self.requests.get_or_create(&RequestLabels { handler, method, status }).inc();
+        self.durations.get_or_create(&HandlerLabels { handler, method }).observe(took.as_secs_f64());
     }
 
-    /// The text that Prometheus reads.
-    pub(crate) fn text(&self, engine: &Engine) -> Result<String, std::fmt::Error> {
+    /// In the older text format, version 0.0.4, which every version of Prometheus reads.
+    pub(crate) fn plain(&self, engine: &Engine) -> Result<String, std::fmt::Error> {
+        Ok(plain(&self.openmetrics(engine)?))
+    }
+
+    /// In OpenMetrics.
+    pub(crate) fn openmetrics(&self, engine: &Engine) -> Result<String, std::fmt::Error> {
         let health = engine.health();
         let journal = engine.journal().stats();
         self.active.set(health.active as i64);
@@ -171,25 +180,55 @@ impl Metrics {
     }
 }
 
+/// OpenMetrics text in the older format: there, a counter's description has the name of its samples, with `_total`,
+/// and neither units nor the end are marked.
+fn plain(openmetrics: &str) -> String {
+    let mut text = String::with_capacity(openmetrics.len() + 1024);
+    let mut lines = openmetrics.lines().peekable();
+    while let Some(line) = lines.next() {
+        match line.split_once(' ').and_then(|(_, rest)| rest.split_once(' ')) {
+            Some((_, name_and_help)) if line.starts_with("# HELP ") => {
+                let (name, help) = name_and_help.split_once(' ').unwrap_or((name_and_help, ""));
+                let counter = lines.peek().is_some_and(|next| *next == format!("# TYPE {name} counter"));
+                let total = if counter { "_total" } else { "" };
+                text.push_str(&format!("# HELP {name}{total} {help}\n"));
+            }
+            Some((_, name_and_type)) if line.starts_with("# TYPE ") => {
+                let name_and_type = name_and_type.replace(" counter", "_total counter");
+                text.push_str(&format!("# TYPE {name_and_type}\n"));
+            }
+            _ if line.starts_with('#') => {}
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
 impl Observer for Metrics {
-    fn committed(&self, _: &Saga, records: &[Record]) {
-        for etat in records.iter().filter_map(|record| record.etat.as_ref()) {
+    fn committed(&self, etats: &[Arc<str>]) {
+        for etat in etats {
             self.states.get_or_create(&StateLabels { etat: etat.clone() }).inc();
         }
     }
 
-    fn call_started(&self, participant: &str) {
-        self.calls_in_flight.get_or_create(&ParticipantLabels { participant: participant.into() }).inc();
+    fn call_started(&self, participant: &Arc<str>) {
+        self.calls_in_flight.get_or_create(&ParticipantLabels { participant: participant.clone() }).inc();
     }
 
     fn call_ended(&self, call: &CallEnded<'_>) {
-        let participant = ParticipantLabels { participant: call.participant.into() };
+        let participant = ParticipantLabels { participant: call.participant.clone() };
         self.calls_in_flight.get_or_create(&participant).dec();
         self.call_durations.get_or_create(&participant).observe(call.duration.as_secs_f64());
         let labels = CallLabels {
-            participant: call.participant.into(),
-            step: call.step.into(),
-            direction: call.direction.to_string(),
+            participant: call.participant.clone(),
+            step: call.step.clone(),
+            direction: match call.direction {
+                Direction::Action => "action",
+                Direction::Compensation => "compensation",
+            },
             outcome: call.outcome.map_or("abandoned", saga_core::Outcome::as_str),
         };
         self.calls.get_or_create(&labels).inc();

@@ -29,7 +29,11 @@ impl FromStr for DatabaseUrl {
                 | "postgresql+psycopg"
                 | "postgresql+asyncpg",
                 rest,
-            )) => Ok(Self::Postgres(format!("postgresql://{rest}"))),
+            )) => match rest.split('?').next().unwrap_or_default().matches('@').count() {
+                // With two, the end of the password would be taken for the host, and shown.
+                2.. => Err("an `@` in the user's name or the password must be written as %40".into()),
+                _ => Ok(Self::Postgres(format!("postgresql://{rest}"))),
+            },
             Some(("sqlite", "")) => Err("sqlite:// names no file; write sqlite://orchestrateur.db".into()),
             Some(("sqlite", path)) => Ok(Self::Sqlite(path.into())),
             _ => Err("write postgres://user:password@host:5432/database, or sqlite://path/to/file.db".into()),

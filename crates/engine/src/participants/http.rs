@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -35,6 +35,15 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 const IDLE_CONNECTIONS_MAX: usize = 256;
 /// An answer's headers that expressions can see.
 const ANSWER_HEADERS_MAX: usize = 64;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const SAGA_ID: HeaderName = HeaderName::from_static("saga-id");
+const SAGA_STEP: HeaderName = HeaderName::from_static("saga-step");
+const SAGA_ATTEMPT: HeaderName = HeaderName::from_static("saga-attempt");
+const SAGA_EPOCH: HeaderName = HeaderName::from_static("saga-epoch");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION")));
 
 /// Connections to all participants.
 pub struct HttpParticipants {
@@ -252,17 +261,17 @@ fn message(
         .method(&request.method)
         .uri(target)
         .header(HOST, host)
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, concat!("orchestrateur/", env!("CARGO_PKG_VERSION")))
+        .header(ACCEPT, JSON)
+        .header(USER_AGENT, AGENT)
         // A structured-field string, as draft-ietf-httpapi-idempotency-key-header has it.
-        .header("idempotency-key", format!("\"{}\"", request.idempotency_key()))
-        .header("saga-id", request.saga.to_string())
-        .header("saga-step", &*request.step)
-        .header("saga-attempt", request.attempt.get())
-        .header("saga-epoch", request.epoch.get())
-        .header("traceparent", traceparent(request));
+        .header(IDEMPOTENCY_KEY, format!("\"{}\"", request.idempotency_key()))
+        .header(SAGA_ID, request.saga.to_string())
+        .header(SAGA_STEP, &*request.step)
+        .header(SAGA_ATTEMPT, request.attempt.get())
+        .header(SAGA_EPOCH, request.epoch.get())
+        .header(TRACEPARENT, traceparent(request));
     if body.is_some() {
-        message = message.header(CONTENT_TYPE, "application/json");
+        message = message.header(CONTENT_TYPE, JSON);
     }
     if let Some(headers) = message.headers_mut() {
         for (name, value) in &participant.headers {

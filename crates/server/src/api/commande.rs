@@ -1,13 +1,14 @@
 //! `/api/commande/{id}`: one order, its history, and stopping it.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use saga_core::{Direction, Event, SagaId, Timestamp};
 use saga_engine::{Refusal, Wait};
 use saga_journal::Row;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::prefer::Preference;
 use super::problem::Problem;
@@ -63,24 +64,30 @@ impl From<Row> for Commande {
     }
 }
 
-/// An id that is not one names no order.
-fn id(text: &str) -> Result<SagaId, Problem> {
-    text.parse().map_err(|_| Problem::not_found())
+/// The id in a path. Text that is no id names no order, whatever is wrong with it.
+pub(crate) struct Id(SagaId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
+            return Err(Problem::not_found());
+        };
+        text.parse().map(Self).map_err(|_| Problem::not_found())
+    }
 }
 
 /// `GET /api/commande/{id}`.
-pub(crate) async fn commande(
-    State(api): State<Api>,
-    Path(text): Path<String>,
-) -> Result<Json<Commande>, Problem> {
-    let row = api.engine.journal().row(id(&text)?).await?.ok_or_else(Problem::not_found)?;
+pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Problem> {
+    let row = api.engine.journal().row(id).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(row.into()))
 }
 
 /// `POST /api/commande/{id}/annuler`.
 pub(crate) async fn annuler(
     State(api): State<Api>,
-    Path(text): Path<String>,
+    Id(id): Id,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let preference = Preference::of(&headers, &api.limits);
@@ -88,14 +95,8 @@ pub(crate) async fn annuler(
         Wait::Started => std::time::Duration::ZERO,
         Wait::Settled(wait) => wait,
     };
-    let snapshot = api.engine.cancel(id(&text)?, wait).await?;
+    let snapshot = api.engine.cancel(id, wait).await?;
     Ok(checkout::answer(&snapshot, preference.applied))
-}
-
-/// What `GET /api/commande/{id}/historique` can be asked.
-#[derive(Deserialize)]
-pub(crate) struct HistoriqueQuery {
-    detail: Option<String>,
 }
 
 /// A state that the order entered.
@@ -130,18 +131,21 @@ struct Tentative {
 /// `GET /api/commande/{id}/historique`.
 pub(crate) async fn historique(
     State(api): State<Api>,
-    Path(text): Path<String>,
-    Query(query): Query<HistoriqueQuery>,
+    Id(id): Id,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let with_steps = match query.detail.as_deref() {
-        None => false,
-        Some("etapes") => true,
-        Some(other) => {
-            let detail = format!("`detail` can be `etapes`, not `{}`", other.escape_debug());
-            return Err(Problem::invalid(detail));
+    let mut with_steps = false;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match (&*name, &*value) {
+            ("detail", "etapes") => with_steps = true,
+            ("detail", other) => {
+                let detail = format!("`detail` can be `etapes`, not `{}`", other.escape_debug());
+                return Err(Problem::invalid(detail));
+            }
+            _ => {}
         }
-    };
-    let (saga, history) = match api.engine.read(id(&text)?).await {
+    }
+    let (saga, history) = match api.engine.read(id).await {
         Ok(Some(found)) => found,
         Ok(None) | Err(Refusal::Unknown) => return Err(Problem::not_found()),
         Err(error) => return Err(error.into()),

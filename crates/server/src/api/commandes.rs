@@ -26,13 +26,20 @@ pub(crate) async fn commandes(
     let (mut limit, mut after) = (LIMIT_DEFAULT, None);
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    for (name, value) in &pairs {
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
+            return Err(Problem::invalid(format!("`{}` stands more than once", name.escape_debug())));
+        }
         let number = || {
             value.parse().map_err(|_| {
                 Problem::invalid(format!("`{name}` must be an integer, not `{}`", value.escape_debug()))
             })
         };
         match name.as_str() {
+            // PostgreSQL cannot even be asked for a text with a NUL in it.
+            "etat" if value.is_empty() || value.contains(char::is_control) => {
+                return Err(Problem::invalid("`etat` must be the name of a state, such as CONFIRMEE"));
+            }
             "etat" => filter.etat = Some(value.as_str().into()),
             "rollback" => {
                 filter.rollback = Some(Rollback::named(value).ok_or_else(|| {

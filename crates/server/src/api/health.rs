@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::Api;
-use super::problem::Problem;
+use super::problem::{Problem, RETRY_AFTER_SECONDS};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -34,7 +34,6 @@ struct Ready {
 pub(crate) async fn readyz(State(api): State<Api>) -> Response {
     let health = api.engine.health();
     let ready = !health.stopping && health.journal_failing.is_none();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = Ready {
         ready,
         sagas_active: health.active,
@@ -42,17 +41,20 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Response {
         stopping: health.stopping,
         journal: health.journal_failing.map(|(since, reason)| format!("failing since {since}: {reason}")),
     };
-    (status, Json(body)).into_response()
+    if ready {
+        return Json(body).into_response();
+    }
+    let retry = [(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))];
+    (StatusCode::SERVICE_UNAVAILABLE, retry, Json(body)).into_response()
 }
 
 /// `GET /metrics`, in the form that the client asks for.
 pub(crate) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let open = accept.contains("application/openmetrics-text");
-    let text = api
-        .metrics
-        .text(&api.engine)
-        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", error.to_string()))?;
+    let text = if open { api.metrics.openmetrics(&api.engine) } else { api.metrics.plain(&api.engine) };
+    let text =
+        text.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", error.to_string()))?;
     let media = if open { OPENMETRICS } else { PLAIN };
     Ok(([(header::CONTENT_TYPE, media)], text).into_response())
 }

@@ -10,7 +10,7 @@ use saga_engine::Refusal;
 use serde::Serialize;
 
 /// What a caller waits, in seconds, before it tries again.
-const RETRY_AFTER_SECONDS: u32 = 1;
+pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// An error answer.
 #[derive(Debug, Serialize)]

@@ -35,7 +35,8 @@ pub(super) struct Serve {
         hide_env_values = true,
         default_value = "sqlite://orchestrateur.db"
     )]
-    database_url: DatabaseUrl,
+    // Read in `run`: the error of a command line shows the value that is wrong, password and all.
+    database_url: Secret,
     /// A file that holds the database's URL, for secrets; it is used instead of --database-url.
     #[arg(long, value_name = "FILE", env = "DATABASE_URL_FILE")]
     database_url_file: Option<PathBuf>,
@@ -72,6 +73,22 @@ struct LimitFlags {
     drain_s: u64,
 }
 
+/// Text that is never shown.
+#[derive(Clone)]
+struct Secret(String);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         logging::start(&self.log, self.log_json)?;
@@ -82,7 +99,7 @@ impl Serve {
                 .trim()
                 .parse()
                 .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?,
-            None => self.database_url.clone(),
+            None => self.database_url.0.parse().map_err(|error| anyhow::anyhow!("DATABASE_URL: {error}"))?,
         };
         let listener = http::listen(self.listen)?;
         let drain = Duration::from_secs(self.limits.drain_s);
@@ -152,6 +169,7 @@ impl Server {
         let participants = Arc::new(HttpParticipants::new()?);
         let engine =
             Engine::new(world.clone(), journal, participants, metrics.clone(), engine_limits, definitions);
+        engine.keep_definition().await;
         let recovering = engine.clone();
         #[expect(
             clippy::disallowed_methods,

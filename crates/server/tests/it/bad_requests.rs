@@ -1,0 +1,355 @@
+//! Requests that nobody should send, made up from a seed: each gets a 4xx that explains itself, or is cut off by the
+//! HTTP layer where it is not even HTTP. `BAD_REQUESTS_SEED` repeats a run.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use orchestrateur::api::ROUTES;
+use tokio::sync::Semaphore;
+
+use crate::harness::World;
+use crate::http::{Call, Close, raw};
+
+const REQUESTS: u64 = 300;
+/// Sent at the same time.
+const AT_ONCE: usize = 16;
+
+/// A request that must not work.
+struct Bad {
+    kind: &'static str,
+    bytes: Vec<u8>,
+    close: Close,
+    /// It is not HTTP, so that the HTTP layer may answer without words, or not at all.
+    is_http: bool,
+}
+
+/// A splitmix64 generator (Steele, Lea, Flood 2014).
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, among: &[&'a T]) -> &'a T {
+        among[self.below(among.len())]
+    }
+
+    fn bytes(&mut self, max: usize) -> Vec<u8> {
+        (0..self.below(max) + 1).map(|_| self.next() as u8).collect()
+    }
+}
+
+const CHECKOUT: &str = "/api/commande/checkout";
+
+fn order(body: impl Into<Vec<u8>>) -> Call {
+    Call::post(CHECKOUT).header("content-type", "application/json").body(body)
+}
+
+fn good_order() -> Call {
+    order("{\"client_id\": 4, \"magasin_id\": 1}")
+}
+
+/// A JSON value that is no integer of 64 bits.
+fn no_integer(dice: &mut Dice) -> &'static str {
+    dice.pick(&[
+        "null",
+        "true",
+        "\"4\"",
+        "[]",
+        "{}",
+        "4.5",
+        "4.0",
+        "1e3",
+        "-0.0",
+        "9223372036854775808",
+        "[4]",
+        "-9223372036854775809",
+        "123456789012345678901234567890",
+        "\"\"",
+        "{\"client_id\":4}",
+        "\"\\u0000\"",
+    ])
+}
+
+/// The next request. Every kind comes up in turn; what it looks like is drawn.
+fn make(number: u64, dice: &mut Dice) -> Bad {
+    let call = |kind, call: Call| Bad { kind, bytes: call.bytes(), close: Close::Never, is_http: true };
+    let no_http = |kind, bytes: Vec<u8>| Bad { kind, bytes, close: Close::AfterSending, is_http: false };
+    let head = "host: test\r\nconnection: close\r\n";
+    match number % 24 {
+        0 => {
+            let (left, right) = (no_integer(dice), dice.pick(&["1", "\"1\"", "null"]));
+            call("wrong type", order(format!("{{\"client_id\": {left}, \"magasin_id\": {right}}}")))
+        }
+        1 => {
+            let body = dice.pick(&[
+                "{}",
+                "{\"client_id\": 4}",
+                "{\"magasin_id\": 1}",
+                "{\"Client_id\": 4, \"magasin_id\": 1}",
+                "[]",
+                "null",
+                "4",
+                "\"{}\"",
+                "{\"client_id \": 4, \"magasin_id\": 1}",
+            ]);
+            call("missing member", order(body))
+        }
+        2 => {
+            let (depth, open) = (1 + dice.below(15_000), dice.pick(&["[", "{\"a\":"]));
+            let body = format!("{{\"client_id\": {}", open.repeat(depth));
+            call(
+                "deep nesting",
+                order(body.into_bytes()[..].iter().copied().take(65_536).collect::<Vec<u8>>()),
+            )
+        }
+        3 => {
+            let depth = 1 + dice.below(10_000);
+            let value = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            call("deep and complete", order(format!("{{\"client_id\": {value}, \"magasin_id\": 1}}")))
+        }
+        4 => {
+            let body = "{\"client_id\": 4, \"magasin_id\": 1}";
+            call("truncated JSON", order(&body.as_bytes()[..dice.below(body.len())]))
+        }
+        5 => {
+            let mut body = b"{\"client_id\": 4, \"magasin_id\": \"".to_vec();
+            body.extend(dice.bytes(40).iter().map(|byte| byte | 0x80));
+            body.extend_from_slice(b"\xff\"}");
+            call("not UTF-8", order(body))
+        }
+        6 => call("noise for a body", order([b"%", &*dice.bytes(2_000)].concat())),
+        7 => call("huge body", order(vec![b' '; 65_537 + dice.below(1_000_000)])),
+        8 => {
+            let number =
+                dice.pick(&["1e999", "-1e999", "NaN", "Infinity", "0x10", "01", "+1", ".5", "1_000"]);
+            call("no JSON number", order(format!("{{\"client_id\": {number}, \"magasin_id\": 1}}")))
+        }
+        9 => {
+            let id = match dice.below(4) {
+                0 => format!("{:08x}-0000-7000-8000-{:012x}", dice.next() as u32, dice.next() >> 16),
+                1 => dice.next().to_string(),
+                2 => dice.bytes(60).iter().map(|byte| format!("%{byte:02X}")).collect(),
+                _ => "z".repeat(1 + dice.below(2_000)),
+            };
+            let id = id.replace("%2F", "%2E");
+            match dice.below(3) {
+                0 => call("unknown id", Call::get(&format!("/api/commande/{id}"))),
+                1 => call("unknown id", Call::get(&format!("/api/commande/{id}/historique?detail=etapes"))),
+                _ => call("unknown id", Call::post(&format!("/api/commande/{id}/annuler"))),
+            }
+        }
+        10 => {
+            let method =
+                dice.pick(&["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get", "Post", "M-SEARCH"]);
+            let (path, _) = ROUTES[dice.below(ROUTES.len())];
+            call("odd method", Call::new(method, &path.replace("{id}", "7")))
+        }
+        11 => {
+            let path = dice.pick(&[
+                "//",
+                "/../../etc/passwd",
+                "/api//commandes",
+                "/api/commande/%2e%2e/%2e%2e",
+                "/docs/../../x",
+                "/%00",
+                "/.env",
+                "/api/commandes%3Flimit=1",
+                "/api/commandes;x",
+                "/metrics/",
+                "/*",
+                "/{id}",
+                "/api/%E9",
+                "/docs/%2e%2e%2fCargo.toml",
+                "/API/COMMANDES",
+                "/api/commande/a/b/c",
+            ]);
+            call("odd path", Call::get(path))
+        }
+        12 => call("long path", Call::get(&format!("/{}", "a".repeat(1 + dice.below(30_000))))),
+        13 => {
+            let media = dice.pick(&[
+                "text/plain",
+                "json",
+                "application/jsonp",
+                "*/*",
+                ";",
+                "\u{e9}",
+                "multipart/json",
+            ]);
+            let call_it = Call::post(CHECKOUT).header("content-type", media).body("{}");
+            call("odd content type", call_it)
+        }
+        14 => {
+            let key = match dice.below(3) {
+                0 => "k".repeat(256 + dice.below(5_000)),
+                1 => dice.pick(&["\"\"", "", "  ", "\u{e9}\u{e9}"]).to_owned(),
+                _ => return call("two keys", good_order().key("a").key("b")),
+            };
+            call("odd key", good_order().key(&key))
+        }
+        15 => {
+            let query = dice.pick(&[
+                "limit=0",
+                "limit=-5",
+                "limit=1e2",
+                "limit=201",
+                "client_id=",
+                "client_id=%FF",
+                "client_id=4&client_id=4",
+                "magasin_id=99999999999999999999",
+                "rollback=oui",
+                "cursor=%00",
+                "cursor=1.2.3",
+                "cursor=.",
+                "etat=%0A",
+                "=",
+                "=&=",
+                "limit",
+                "x=y",
+                "%FF=%FF",
+                "etat=",
+                "LIMIT=1",
+                "limit=1&limit=2",
+                "limit=%31%30%30%30",
+            ]);
+            call("bad query", Call::get(&format!("/api/commandes?{query}")))
+        }
+        16 => {
+            let version = dice.pick(&[
+                "HTTP/2.0",
+                "HTTP/0.9",
+                "HTTP/1.2",
+                "HTTP/11",
+                "http/1.1",
+                "HTTP/1.1.1",
+                "ICY",
+                "",
+            ]);
+            no_http("wrong version", format!("GET /nothing {version}\r\n{head}\r\n").into_bytes())
+        }
+        17 => {
+            let end = dice.pick(&["\r", "\n", "\r\r", "\n\r", "\n\n"]);
+            no_http(
+                "lone CR or LF",
+                format!("GET /nothing HTTP/1.1{end}host: t{end}connection: close{end}{end}").into(),
+            )
+        }
+        18 => {
+            let header = match dice.below(3) {
+                0 => format!("x: {}\r\n", "x".repeat(70_000 + dice.below(100_000))),
+                1 => "x: y\r\n".repeat(101 + dice.below(500)),
+                _ => format!("{}: y\r\n", "x".repeat(70_000)),
+            };
+            no_http("oversized head", format!("GET /nothing HTTP/1.1\r\n{head}{header}\r\n").into_bytes())
+        }
+        19 => {
+            let bytes = good_order().bytes();
+            let cut = 1 + dice.below(bytes.len() - 1);
+            no_http("cut off", bytes[..cut].to_vec())
+        }
+        20 => {
+            let lengths = dice.pick(&[
+                "content-length: 1\r\ncontent-length: 2\r\n",
+                "content-length: -1\r\n",
+                "content-length: 1e3\r\n",
+                "content-length: 99999999999999999999\r\n",
+                "transfer-encoding: gzip\r\n",
+                "transfer-encoding: \r\n",
+                "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+                "transfer-encoding: chunked, chunked\r\n",
+            ]);
+            no_http(
+                "odd length",
+                format!("POST {CHECKOUT} HTTP/1.1\r\n{head}{lengths}\r\nzz\r\n").into_bytes(),
+            )
+        }
+        21 => {
+            let chunk = dice.pick(&[
+                "zz\r\n",
+                "-1\r\n",
+                "ffffffffffffffffff\r\n",
+                "5;\u{e9}\r\nab",
+                "2\r\nabc\r\n0\r\n\r\n",
+            ]);
+            let lengths = "transfer-encoding: chunked\r\n";
+            no_http(
+                "odd chunk",
+                format!("POST {CHECKOUT} HTTP/1.1\r\n{head}{lengths}\r\n{chunk}").into_bytes(),
+            )
+        }
+        22 => {
+            let line = dice.pick(&[
+                "GET /no thing HTTP/1.1",
+                "GET  /nothing HTTP/1.1",
+                " GET /nothing HTTP/1.1",
+                "G\u{e9}T /nothing HTTP/1.1",
+                "GET nothing HTTP/1.1",
+                "GET /\u{0} HTTP/1.1",
+                "CONNECT a:1 HTTP/1.1",
+                "OPTIONS * HTTP/1.1",
+                "GET HTTP/1.1",
+                "GET http://[ HTTP/1.1",
+                "GET http://elsewhere/nothing HTTP/1.1",
+                "PRI * HTTP/2.0",
+            ]);
+            no_http("odd request line", format!("{line}\r\n{head}\r\n").into_bytes())
+        }
+        _ => no_http("noise", dice.bytes(3_000)),
+    }
+}
+
+/// Sends it, and says what is wrong with how it was met.
+async fn judge(address: SocketAddr, bad: &Bad) -> Result<(), String> {
+    let Some(reply) = raw(address, &bad.bytes, bad.close).await else {
+        return if bad.is_http { Err("no answer".to_owned()) } else { Ok(()) };
+    };
+    let explains = reply.header("content-type") == Some("application/problem+json");
+    let wordless = !bad.is_http && reply.header("content-length") == Some("0");
+    if (400..500).contains(&reply.status) && (explains || wordless) {
+        Ok(())
+    } else {
+        Err(format!("{reply:?}"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_requests_are_always_refused_and_never_do_harm() {
+    let drawn = || RandomState::new().hash_one(0) % 1_000_000;
+    let seed = std::env::var("BAD_REQUESTS_SEED").ok().map_or_else(drawn, |seed| seed.parse().unwrap());
+    let world = World::open().await;
+    let (turns, address) = (Arc::new(Semaphore::new(AT_ONCE)), world.server.address);
+    let sent: Vec<_> = (0..REQUESTS)
+        .map(|number| {
+            let turns = turns.clone();
+            tokio::spawn(async move {
+                let _turn = turns.acquire().await.unwrap();
+                let bad = make(number, &mut Dice(seed.wrapping_mul(1_000_003).wrapping_add(number)));
+                let judged = judge(address, &bad).await;
+                judged.map_err(|wrong| {
+                    let shown: String = String::from_utf8_lossy(&bad.bytes).chars().take(300).collect();
+                    format!("BAD_REQUESTS_SEED={seed}, request {number}, {}: {shown:?}: {wrong}", bad.kind)
+                })
+            })
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    for judged in sent {
+        wrong.extend(judged.await.unwrap().err());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(world.get("/api/commandes").await.text, "[]", "BAD_REQUESTS_SEED={seed}: an order was placed");
+    world.order(4, "CONFIRMEE").await;
+    let said = world.server.said();
+    assert!(!said.contains("panicked") && !said.contains("ERROR"), "BAD_REQUESTS_SEED={seed}: {said}");
+}

@@ -1,0 +1,180 @@
+//! A client of one request a connection: well-behaved, or byte for byte as a test wants it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Long enough for any answer on a loaded machine; only a failing test waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Call {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        Self { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: None }
+    }
+
+    pub(crate) fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    pub(crate) fn post(path: &str) -> Self {
+        Self::new("POST", path)
+    }
+
+    /// `POST /api/commande/checkout` for a client, at shop 1.
+    pub(crate) fn checkout(client: i64) -> Self {
+        Self::post("/api/commande/checkout").json(&json!({ "client_id": client, "magasin_id": 1 }))
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    pub(crate) fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    pub(crate) fn prefer(self, preference: &str) -> Self {
+        self.header("prefer", preference)
+    }
+
+    /// As it goes over the wire.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(body) = &self.body {
+            head.push_str(&format!("content-length: {}\r\n", body.len()));
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        bytes
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("no JSON: {error}: {self:?}"))
+    }
+
+    /// The body of an answer that must be `status`.
+    #[track_caller]
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        self.json()
+    }
+
+    /// The problem in an answer that must be one; its members are checked.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        let problem = self.expect(status);
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["type"], format!("urn:orchestrateur:problem:{code}"), "{problem}");
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+        assert_eq!(self.header("retry-after").is_some(), status == 503, "{self:?}");
+        problem
+    }
+
+    /// Reads what came until the connection closed. `None`: no whole answer.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let head = std::str::from_utf8(&bytes[..end]).ok()?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let body = &bytes[end + 4..];
+        let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse().ok()?;
+        // The answer to HEAD has a length and no body.
+        let body = if body.is_empty() { body } else { body.get(..length)? };
+        Some(Self { status, headers, text: String::from_utf8_lossy(body).into_owned() })
+    }
+}
+
+/// Sends `call` and reads the answer.
+#[track_caller]
+pub(crate) fn send(address: SocketAddr, call: &Call) -> impl Future<Output = Reply> + Send + use<> {
+    let (bytes, shown) = (call.bytes(), format!("{} {}", call.method, call.path));
+    async move {
+        match raw(address, &bytes, Close::Never).await {
+            Some(reply) => reply,
+            None => panic!("{shown}: no answer"),
+        }
+    }
+}
+
+/// When a raw client closes its side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Close {
+    /// Not before the answer is there.
+    Never,
+    /// When everything is sent.
+    AfterSending,
+}
+
+/// Sends bytes and reads the answer. `None`: the connection was closed without a whole one.
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8], close: Close) -> Option<Reply> {
+    let exchange = async {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut read, mut write) = stream.into_split();
+        let sending = async {
+            // A server that has heard enough closes its end; what it answered can still be read.
+            let _ = write.write_all(bytes).await;
+            if close == Close::AfterSending {
+                let _ = write.shutdown().await;
+            }
+        };
+        let mut answer = Vec::new();
+        let receiving = async {
+            let _ = read.read_to_end(&mut answer).await;
+        };
+        tokio::join!(sending, receiving);
+        Reply::parse(&answer)
+    };
+    match timeout(PATIENCE, exchange).await {
+        Ok(reply) => reply,
+        Err(_) => panic!("no end within {PATIENCE:?}: {}", String::from_utf8_lossy(bytes)),
+    }
+}

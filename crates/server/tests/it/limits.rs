@@ -1,0 +1,142 @@
+//! The limits of the API: each one's name is in the answer that it causes, and nothing is written past it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use http_body_util::BodyExt;
+use orchestrateur::api::{self, Api};
+use orchestrateur::metrics::Metrics;
+use orchestrateur::{definitions, store};
+use saga_engine::Engine;
+use saga_engine::participants::HttpParticipants;
+use saga_engine::world::Machine;
+use saga_journal::Journal;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::harness::{Shop, World, until};
+use crate::http::{Call, Close, PATIENCE, raw};
+
+/// The API in this process, for limits that no flag sets.
+async fn api(folder: &std::path::Path, limits: api::Limits) -> axum::Router {
+    let definition = definitions::load_with(None, &|_| None).unwrap();
+    let url = crate::harness::database_in(folder).parse().unwrap();
+    let world = Arc::new(Machine::new());
+    let metrics = Arc::new(Metrics::new([]));
+    let engine = Engine::new(
+        world.clone(),
+        Journal::new(store::open(&url).await.unwrap()),
+        Arc::new(HttpParticipants::new().unwrap()),
+        metrics.clone(),
+        saga_engine::Limits::default(),
+        definitions::for_engine(definition, |_| None),
+    );
+    api::router(Api { engine, metrics, world, limits })
+}
+
+/// A body that begins and never goes on.
+struct Endless(Option<Bytes>);
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        match self.0.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(hyper::body::Frame::data(bytes)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_comes_too_slowly_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = api::Limits { request_timeout: Duration::from_millis(50), ..api::Limits::default() };
+    let router = api(folder.path(), limits).await;
+    let body = Body::new(Endless(Some(Bytes::from_static(b"{\"client_id\":"))));
+    let request = Request::post("/api/commande/checkout").body(body).unwrap();
+    let answered = tokio::time::timeout(PATIENCE, router.oneshot(request)).await;
+    let response = answered.unwrap().unwrap();
+    assert_eq!(response.status(), 408);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["code"], "request_timeout");
+    assert_eq!(problem["detail"], "The body did not arrive within 50ms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_larger_than_request_bytes_max_is_refused() {
+    let world = World::with(Shop::open().await, &["--request-bytes-max", "100"]).await;
+    let body = |bytes: usize| {
+        let mut body = String::from("{\"client_id\": 4, \"magasin_id\": 1}");
+        body.extend(std::iter::repeat_n(' ', bytes - body.len()));
+        Call::post("/api/commande/checkout").header("content-type", "application/json").body(body)
+    };
+    world.send(&body(100)).await.expect(200);
+    // One too many, and so many that the client is still sending when the answer is there.
+    for bytes in [101, 10_000_000] {
+        let problem = world.send(&body(bytes)).await.problem(413, "request_bytes_max");
+        assert_eq!(problem["detail"], "The body is larger than request_bytes_max (100 bytes)");
+    }
+    // The same without a declared length.
+    let mut chunked = b"POST /api/commande/checkout HTTP/1.1\r\nhost: t\r\nconnection: close\r\n".to_vec();
+    chunked.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
+    for _ in 0..50 {
+        chunked.extend_from_slice(b"a\r\n          \r\n");
+    }
+    chunked.extend_from_slice(b"0\r\n\r\n");
+    let reply = raw(world.server.address, &chunked, Close::Never).await.unwrap();
+    reply.problem(413, "request_bytes_max");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_declared_as_something_else_than_json_is_refused() {
+    let world = World::open().await;
+    let call = Call::post("/api/commande/checkout").body("{\"client_id\": 4, \"magasin_id\": 1}");
+    for (media, shown) in [
+        ("text/plain", "text/plain"),
+        ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
+        ("Application/XML; charset=utf-8", "application/xml"),
+        ("", ""),
+        ("é", ""),
+    ] {
+        let problem = world.send(&call.clone().header("content-type", media)).await.problem(415, "not_json");
+        assert_eq!(problem["detail"], format!("The body must be application/json, not `{shown}`"));
+    }
+    for media in ["application/json", "APPLICATION/JSON;charset=UTF-8", "application/vnd.shop+json"] {
+        world.send(&call.clone().header("content-type", media)).await.expect(200);
+    }
+    world.send(&call).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_active_sagas_max_orders_are_refused_and_nothing_is_written() {
+    let world = World::with(Shop::open().await, &["--active-sagas-max", "1"]).await;
+    world.shop.fault("POST /api/clients/*/payer client=4 latency=1500");
+    let running = world.begin(4).await;
+    world.reaches(&running, "STOCK_RESERVE").await;
+    for call in [Call::checkout(5), Call::checkout(5).key("k"), Call::checkout(5).prefer("respond-async")] {
+        let reply = world.send(&call).await;
+        let problem = reply.problem(503, "active_sagas_max");
+        let detail = "active_sagas_max (1) orders are under way; nothing was done, try again later";
+        assert_eq!(problem["detail"], detail);
+        assert_eq!(reply.header("retry-after"), Some("1"));
+    }
+    let listed = world.get("/api/commandes").await.expect(200);
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    let reserved = world.shop.get(boutique::Service::Stock, "/ledger?all=true").await;
+    assert_eq!(reserved.as_array().unwrap().len(), 1, "{reserved}");
+    world.reaches(&running, "CONFIRMEE").await;
+    // The refused key is free: it names no order yet.
+    until("there is room again", async || world.metric("sagas_active").await == 0.0).await;
+    assert_eq!(world.send(&Call::checkout(6).key("k")).await.expect(200)["etat_final"], "CONFIRMEE");
+}

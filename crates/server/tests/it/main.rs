@@ -1,0 +1,30 @@
+//! The API and the command line as their users meet them: the real binary over real sockets, the shop as its
+//! neighbours, whose own ledgers are the judge of what happened.
+//!
+//! - `harness.rs`: a shop and an orchestrator of a test's own; `http.rs`: a client that can also misbehave.
+//! - `schema.rs`: whether a JSON value is what the OpenAPI document says.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "real processes run in real time, and tests race their requests"
+)]
+
+mod harness;
+mod http;
+mod schema;
+
+mod annuler;
+mod bad_requests;
+mod checkout;
+mod cli;
+mod commande;
+mod commandes;
+mod demo;
+mod health;
+mod idempotency;
+mod limits;
+mod metrics;
+mod openapi;
+mod postman;
+mod prefer;

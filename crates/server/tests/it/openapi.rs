@@ -1,0 +1,256 @@
+//! The OpenAPI document, held against the routes and the answers; and the page that shows it.
+
+use std::collections::BTreeSet;
+
+use orchestrateur::api::{OPENAPI, ROUTES};
+use serde_json::{Value, json};
+
+use crate::harness::World;
+use crate::http::{Call, Reply};
+use crate::schema;
+
+fn document() -> Value {
+    serde_json::from_str(OPENAPI).unwrap()
+}
+
+/// Every operation: path, method, and what the document says of it.
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().iter().map(move |(method, it)| (&**path, &**method, it))
+        })
+        .collect()
+}
+
+/// The examples of a media type, a parameter or a header: one, or several by name.
+fn examples(holder: &Value) -> Vec<&Value> {
+    let several = holder["examples"].as_object().into_iter().flatten();
+    several.map(|(_, example)| &example["value"]).chain(holder.get("example")).collect()
+}
+
+/// Holds an answer against what the document says of this operation and status.
+#[track_caller]
+fn conforms(document: &Value, path: &str, method: &str, reply: &Reply) {
+    let place = format!("{method} {path} {}", reply.status);
+    let documented = &document["paths"][path][method]["responses"][reply.status.to_string()];
+    assert!(documented.is_object(), "{place} is not documented: {reply:?}");
+    let media = reply.header("content-type").unwrap().split(';').next().unwrap();
+    let content = &documented["content"][media];
+    assert!(content.is_object(), "{place}: {media} is not documented");
+    let value = if media.ends_with("json") { reply.json() } else { Value::from(&*reply.text) };
+    schema::check(document, &content["schema"], &value).unwrap_or_else(|wrong| panic!("{place}: {wrong}"));
+    for (name, header) in documented["headers"].as_object().into_iter().flatten() {
+        if let Some(text) = reply.header(&name.to_ascii_lowercase()) {
+            let value = text.parse::<i64>().map_or_else(|_| text.into(), Value::from);
+            schema::check(document, &header["schema"], &value)
+                .unwrap_or_else(|wrong| panic!("{place}: {wrong}"));
+        }
+    }
+}
+
+#[test]
+fn paths_and_methods_are_exactly_the_routes() {
+    let document = document();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let documented: BTreeSet<_> =
+        operations(&document).into_iter().map(|(path, method, _)| (path, method)).collect();
+    let routed: BTreeSet<_> = ROUTES
+        .iter()
+        .flat_map(|(path, methods)| methods.iter().map(move |method| (*path, *method)))
+        .collect();
+    assert_eq!(documented, routed);
+}
+
+/// A route that is missing from `ROUTES` would be found neither here nor there, so the router is asked as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_takes_its_methods_and_no_others() {
+    let world = World::open().await;
+    for (path, methods) in ROUTES {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let reply = world.send(&Call::new(method, &path.replace("{id}", "x"))).await;
+            let taken = methods.contains(&&*method.to_ascii_lowercase());
+            assert_eq!(reply.status != 405, taken, "{method} {path}: {reply:?}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_names_itself_and_shows_examples_that_fit_their_schemas() {
+    let document = document();
+    let mut names = BTreeSet::new();
+    let fits = |place: &str, holder: &Value| {
+        let examples = examples(holder);
+        assert!(!examples.is_empty(), "{place}: no example");
+        for example in examples {
+            schema::check(&document, &holder["schema"], example)
+                .unwrap_or_else(|wrong| panic!("{place}: the example does not fit: {wrong}"));
+        }
+    };
+    for (path, method, operation) in operations(&document) {
+        let place = format!("{method} {path}");
+        assert!(names.insert(operation["operationId"].as_str().unwrap()), "{place}: its name is taken");
+        assert!(operation["summary"].is_string() && operation["tags"].is_array(), "{place}");
+        let declared: BTreeSet<&str> = operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|parameter| parameter["in"] == "path")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        let in_path: BTreeSet<&str> =
+            path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        assert_eq!(declared, in_path, "{place}");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            fits(&format!("{place}: {}", parameter["name"]), parameter);
+        }
+        for (media, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+            fits(&format!("{place}: body: {media}"), content);
+        }
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let place = format!("{place}: {status}");
+            assert!(response["description"].is_string(), "{place}");
+            for (media, content) in response["content"].as_object().unwrap() {
+                fits(&format!("{place}: {media}"), content);
+                // The state of health is no error of the request.
+                let is_problem = media == "application/problem+json";
+                assert_eq!(
+                    is_problem,
+                    status.as_str() >= "400" && path != "/readyz" || status == "405",
+                    "{place}"
+                );
+                if is_problem {
+                    assert_eq!(examples(content)[0]["status"].to_string(), **status, "{place}");
+                }
+            }
+            for (name, header) in response["headers"].as_object().into_iter().flatten() {
+                fits(&format!("{place}: {name}"), header);
+            }
+            if status == "503" {
+                assert!(response["headers"]["Retry-After"].is_object(), "{place}: no Retry-After");
+            }
+        }
+        assert!(operation["responses"]["405"].is_object(), "{place}: no 405");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_answers_are_as_the_document_says() {
+    let document = document();
+    let world = World::open().await;
+    let checkout = "/api/commande/checkout";
+    let ordered = async |call: Call, status: u16| {
+        let reply = world.send(&call).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+        conforms(&document, checkout, "post", &reply);
+        reply
+    };
+    for client in 1..=4 {
+        ordered(Call::checkout(client), 200).await;
+    }
+    ordered(Call::checkout(5).prefer("respond-async"), 202).await;
+    ordered(Call::checkout(6).key("k"), 200).await;
+    ordered(Call::checkout(7).key("k"), 422).await;
+    ordered(Call::post(checkout).body("{}"), 422).await;
+    ordered(Call::post(checkout).body("{"), 400).await;
+    ordered(Call::post(checkout).body("{}").header("content-type", "text/plain"), 415).await;
+    ordered(Call::post(checkout).body(vec![b' '; 70_000]), 413).await;
+    conforms(&document, checkout, "post", &world.send(&Call::new("PUT", checkout)).await);
+
+    // A saga that only a person can bring on: nobody knows whether its payment ran, and nobody may ask again.
+    let source = include_str!("../../../../sagas/checkout.yaml");
+    let careful = source.replace(
+        "client: { url: \"${CLIENT_URL:-http://client-service:8000}\", safety: barrier }",
+        "client: { url: \"${CLIENT_URL:-http://client-service:8000}\" }",
+    );
+    assert_ne!(careful, source);
+    let file = world.data.path().join("careful.yaml");
+    std::fs::write(&file, careful).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let flags = ["--definition", file.to_str().unwrap(), "--active-sagas-max", "1"];
+    let strict = crate::harness::Server::start(&world.shop, data.path(), &flags).await;
+    world.shop.fault("POST /api/clients/*/payer client=8 status=500");
+    let blocked = strict.send(&Call::checkout(8)).await;
+    assert_eq!(blocked.expect(200)["rollback"], "BLOQUE");
+    conforms(&document, checkout, "post", &blocked);
+    let id = blocked.json()["saga_id"].as_str().unwrap().to_owned();
+    conforms(&document, "/api/commande/{id}", "get", &strict.get(&format!("/api/commande/{id}")).await);
+    conforms(&document, "/api/commandes", "get", &strict.get("/api/commandes?rollback=BLOQUE").await);
+
+    world.shop.fault("POST /api/clients/*/payer client=9 latency=1500");
+    let running = world.begin(9).await;
+    world.reaches(&running, "STOCK_RESERVE").await;
+    let listed = world.get("/api/commandes?limit=3").await;
+    assert!(listed.header("link").is_some());
+    conforms(&document, "/api/commandes", "get", &listed);
+    conforms(&document, "/api/commandes", "get", &world.get("/api/commandes?x=1").await);
+    for row in world.get("/api/commandes").await.json().as_array().unwrap() {
+        let path = format!("/api/commande/{}", row["id"].as_str().unwrap());
+        conforms(&document, "/api/commande/{id}", "get", &world.get(&path).await);
+        for query in ["", "?detail=etapes", "?detail=x"] {
+            let reply = world.get(&format!("{path}/historique{query}")).await;
+            conforms(&document, "/api/commande/{id}/historique", "get", &reply);
+        }
+    }
+    for (path, method) in [
+        ("/api/commande/{id}", "get"),
+        ("/api/commande/{id}/historique", "get"),
+        ("/api/commande/{id}/annuler", "post"),
+    ] {
+        let call = Call::new(&method.to_ascii_uppercase(), &path.replace("{id}", "unknown"));
+        conforms(&document, path, method, &world.send(&call).await);
+    }
+    let cancel = |saga: &str| Call::post(&format!("/api/commande/{saga}/annuler"));
+    for call in
+        [cancel(&running).prefer("wait=0"), cancel(&running), cancel(&world.order(4, "CONFIRMEE").await)]
+    {
+        conforms(&document, "/api/commande/{id}/annuler", "post", &world.send(&call).await);
+    }
+    for path in ["/", "/livez", "/readyz", "/metrics", "/openapi.json"] {
+        conforms(&document, path, "get", &world.get(path).await);
+    }
+    let open = Call::get("/metrics").header("accept", "application/openmetrics-text");
+    conforms(&document, "/metrics", "get", &world.send(&open).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_served_as_it_is() {
+    let world = World::open().await;
+    let reply = world.get("/openapi.json").await;
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.expect(200), document());
+}
+
+/// What stands between two quotes after `attribute`.
+fn linked<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
+    html.split(attribute).skip(1).filter_map(|rest| rest.split('"').nth(1)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_docs_need_nothing_from_elsewhere() {
+    let world = World::open().await;
+    let reply = world.get("/docs").await;
+    assert_eq!((reply.status, reply.header("location")), (303, Some("/docs/")));
+    let page = world.get("/docs/").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html")));
+    let parts: Vec<&str> =
+        linked(&page.text, "src=").into_iter().chain(linked(&page.text, "href=")).collect();
+    assert!(parts.contains(&"./swagger-ui-bundle.js") && parts.contains(&"./swagger-ui.css"), "{parts:?}");
+    for part in parts {
+        assert!(!part.contains("//"), "{part} is elsewhere");
+        let asset = world.get(&format!("/docs/{}", part.trim_start_matches("./"))).await;
+        assert_eq!(asset.status, 200, "{part}");
+        assert!(!asset.text.is_empty(), "{part}");
+        if part.ends_with(".css") {
+            assert!(!asset.text.contains("@import") && !asset.text.contains("url(http"), "{part}");
+        }
+    }
+    let start = world.get("/docs/swagger-initializer.js").await.text;
+    assert!(!start.contains("http:") && !start.contains("https:"), "{start}");
+    assert!(start.contains("\"url\": \"/openapi.json\""), "{start}");
+    // Left alone, Swagger UI has the document checked by a service on the Internet.
+    assert!(start.contains("\"validatorUrl\": \"none\""), "{start}");
+    assert_eq!(document()["servers"], json!([{ "url": "/" }]));
+}

@@ -1,0 +1,84 @@
+//! The Postman collection, run by newman against the real binary.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::harness::World;
+
+const SCENARIOS: [&str; 4] = ["Succès complet", "ECHEC STOCK", "ECHEC PAIEMENT", "ECHEC ENREGISTREMENT"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../postman")
+}
+
+fn collection() -> PathBuf {
+    folder().join("saga_checkout_tests.postman_collection.json")
+}
+
+/// Where newman is: the copy that `scripts/setup` installs, another one beside it, `$NEWMAN`, or in the path.
+fn newman() -> PathBuf {
+    let installed =
+        [".newman/node_modules/.bin/newman", "node_modules/.bin/newman"].map(|place| folder().join(place));
+    let named = std::env::var_os("NEWMAN").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).map(|folder| folder.join("newman"));
+    let found = installed.into_iter().chain(named).chain(in_path).find(|place| place.is_file());
+    found.expect("newman is missing; install it: npm install --prefix postman/.newman newman@6")
+}
+
+fn run(world: &World, report: &Path) -> Output {
+    Command::new(newman())
+        .arg("run")
+        .arg(collection())
+        .args(["--env-var", &format!("baseUrl=http://{}", world.server.address)])
+        .args(["--color", "off", "--reporters", "cli,json", "--reporter-json-export"])
+        .arg(report)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_collection_has_the_four_scenarios_and_a_base_url() {
+    let collection: Value = serde_json::from_slice(&std::fs::read(collection()).unwrap()).unwrap();
+    let schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
+    assert_eq!(collection["info"]["schema"], schema);
+    assert_eq!(collection["info"]["name"], "saga_checkout_tests");
+    let names: Vec<&Value> =
+        collection["item"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
+    assert_eq!(names, SCENARIOS);
+    assert_eq!(collection["variable"][0]["key"], "baseUrl");
+    assert_eq!(collection["variable"][0]["value"], "http://localhost:8023");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scenario_passes() {
+    let world = World::open().await;
+    let report = world.data.path().join("report.json");
+    let output = run(&world, &report);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    let stats = &report["run"]["stats"];
+    assert_eq!(stats["requests"]["total"], 20, "{stats:#}");
+    assert!(stats["assertions"]["total"].as_u64() >= Some(60), "{stats:#}");
+    assert_eq!(stats["assertions"]["failed"], 0, "{stats:#}");
+    assert_eq!(world.get("/api/commandes").await.expect(200).as_array().unwrap().len(), 4);
+}
+
+/// A collection that cannot fail would be no test.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_that_ends_otherwise_fails() {
+    let world = World::open().await;
+    // Without its fault, the third client's sale is recorded.
+    world.shop.heal();
+    let report = world.data.path().join("report.json");
+    let output = run(&world, &report);
+    assert!(!output.status.success());
+    let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    let failures = report["run"]["failures"].as_array().unwrap();
+    assert!(!failures.is_empty());
+    for failure in failures {
+        assert_eq!(failure["parent"]["name"], "ECHEC ENREGISTREMENT", "{failure:#}");
+    }
+}

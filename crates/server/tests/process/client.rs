@@ -1,0 +1,112 @@
+//! A client of one request a connection, which tells a refused connection from a lost answer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{HeaderMap, Request};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Long enough for anything on a loaded machine; only a failing test waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether something has happened.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Waits until `look` finds something.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for this in vain: {what}");
+        sleep(POLL).await;
+    }
+}
+
+/// Looks for `this_long` whether something happens that should not.
+pub(crate) async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    while begun.elapsed() < this_long {
+        if let Some(found) = look().await {
+            return Some(found);
+        }
+        sleep(POLL).await;
+    }
+    None
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+/// Why nothing came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Nobody listens there.
+    NotReached,
+    /// The connection broke off.
+    Lost(String),
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
+    }
+
+    /// The body, which must be JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
+
+/// Sends one request and reads the whole answer.
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Result<Answer, Failure> {
+    let lost = |error: hyper::Error| Failure::Lost(error.to_string());
+    let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let body = body.map_or_else(Bytes::new, |value| value.to_string().into());
+    let request = request.body(Full::new(body)).expect("the request can be written");
+    let exchange = async {
+        let stream = TcpStream::connect(address).await.map_err(|_| Failure::NotReached)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        tokio::spawn(connection);
+        let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
+        let body = body.collect().await.map_err(lost)?.to_bytes();
+        let text = String::from_utf8(body.to_vec()).expect("answers are UTF-8");
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, text })
+    };
+    match timeout(PATIENCE, exchange).await {
+        Ok(result) => result,
+        Err(_) => panic!("{method} {path}: no answer within {PATIENCE:?}"),
+    }
+}
+
+/// `GET`, which must be answered with 200.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
+    let answer = send(address, "GET", path, &[], None).await;
+    match answer {
+        Ok(answer) if answer.status == 200 => answer,
+        other => panic!("GET {path}: {other:?}"),
+    }
+}

@@ -1,0 +1,113 @@
+//! A history that cannot be read, and stores that cannot be shared.
+
+use boutique::{Facon, Service};
+use serde_json::Value;
+
+use crate::client::until;
+use crate::load::{Book, Manner, Told, Wish};
+use crate::server::Setup;
+use crate::shop::Shop;
+use crate::store::{Engine, file};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_saga_parks_one_order_with_sqlite() {
+    a_damaged_saga_parks_one_order(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_saga_parks_one_order_with_postgres() {
+    a_damaged_saga_parks_one_order(Engine::Postgres).await;
+}
+
+async fn a_damaged_saga_parks_one_order(engine: Engine) {
+    let shop = Shop::open(Facon::Moderne).await;
+    let setup = Setup::new(&shop, engine);
+    let serve = setup.start().await;
+    shop.fault("POST /api/clients/*/payer latency=2000");
+    let book = Book::default();
+    let mut sagas = Vec::new();
+    for number in 0..6 {
+        let wish = Wish { manner: Manner::Async, ..Wish::plain(number, 4) };
+        let Told::Accepted { saga } = wish.ask(serve.address, &book).await else { panic!("not accepted") };
+        sagas.push(saga);
+    }
+    until("all stock is reserved", async || (shop.ledger(Service::Stock).await.len() == 6).then_some(()))
+        .await;
+    serve.kill();
+    let damaged = sagas.remove(3);
+    damage(engine, &setup, &damaged).await;
+    shop.mend();
+    // It stays as it is over any number of starts.
+    for _ in 0..2 {
+        let serve = setup.start().await;
+        serve.quiet().await;
+        let order = serve.commande(&damaged).await;
+        assert_eq!(order["rollback"], "BLOQUE");
+        let reason = order["echec"]["raison"].as_str().unwrap();
+        assert!(reason.contains("the order's history cannot be read"), "{reason}");
+        for saga in &sagas {
+            assert_eq!(serve.commande(saga).await["etat_actuel"], "CONFIRMEE");
+        }
+        let blocked = serve.get("/api/commandes?rollback=BLOQUE").await.json();
+        assert_eq!(blocked.as_array().unwrap().len(), 1);
+        assert_eq!(serve.metric("sagas_parked_total").await, 1);
+        assert_eq!(shop.effects_of(&damaged, "payer").await, 0);
+        let order = Wish::plain(100, 4).ask(serve.address, &book).await;
+        assert!(matches!(order, Told::Final { .. }), "{order:?}");
+        serve.kill();
+    }
+}
+
+/// Writes garbage over the first frame of a saga.
+async fn damage(engine: Engine, setup: &Setup, saga: &str) {
+    match engine {
+        Engine::Sqlite => {
+            let connection = rusqlite::Connection::open(file(setup.folder())).unwrap();
+            let changed = connection.execute(
+                "UPDATE saga_event SET events = 'garbage' WHERE saga_id = unhex(?1, '-') AND first_seq = 1",
+                [saga],
+            );
+            assert_eq!(changed.unwrap(), 1);
+        }
+        Engine::Postgres => {
+            let (client, connection) =
+                tokio_postgres::connect(&setup.database_url, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let statement = format!(
+                "UPDATE saga_event SET events = 'garbage' WHERE saga_id = '{saga}' AND first_seq = 1"
+            );
+            assert_eq!(client.execute(&statement, &[]).await.unwrap(), 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_on_one_sqlite_file_says_so_and_ends() {
+    let shop = Shop::open(Facon::Moderne).await;
+    let setup = Setup::new(&shop, Engine::Sqlite);
+    let serve = setup.start().await;
+    let (mut child, log) = setup.spawn();
+    let status = until("the second one ends", async || child.try_wait().unwrap()).await;
+    assert_eq!(status.code(), Some(1));
+    let said = std::fs::read_to_string(log).unwrap();
+    assert!(said.contains("orchestrateur.db"), "{said}");
+    assert!(said.contains("process"), "{said}");
+    // The first one has not noticed.
+    let told = Wish::plain(1, 4).ask(serve.address, &Book::default()).await;
+    assert!(matches!(told, Told::Final { .. }), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_start_at_once_on_an_empty_postgres_database() {
+    let shop = Shop::open(Facon::Moderne).await;
+    let setup = Setup::new(&shop, Engine::Postgres);
+    let (one, other) = tokio::join!(setup.start(), setup.start());
+    let book = Book::default();
+    for (number, serve) in [(1, &one), (2, &other)] {
+        let told = Wish::plain(number, 4).ask(serve.address, &book).await;
+        assert!(matches!(told, Told::Final { .. }), "{told:?}");
+    }
+    let seen: Value = one.get("/api/commandes").await.json();
+    assert_eq!(seen.as_array().unwrap().len(), 2, "both write to the same tables");
+    crate::judge::judge(&other, &shop, &book).await;
+}

@@ -1,0 +1,162 @@
+//! Clients: what they ask for, and what they are told.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Failure, send};
+use crate::dice::Dice;
+
+/// One order that somebody wants. `number` is its shop, so that it can be found whatever becomes of the answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) number: i64,
+    pub(crate) client_id: i64,
+    pub(crate) key: Option<String>,
+    pub(crate) manner: Manner,
+}
+
+/// How a client asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Waits for the end.
+    Wait,
+    /// Does not wait.
+    Async,
+    /// Does not wait, and cancels at once.
+    Cancel,
+}
+
+/// What a client was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// 200.
+    Final { saga: String, etat: String, blocked: bool },
+    /// 202.
+    Accepted { saga: String },
+    /// 202 to a cancellation.
+    WillBeCancelled { saga: String },
+    /// 409 to a cancellation.
+    NotCancelled { saga: String, code: String },
+    /// 503 that says that nothing was done, or nobody listened.
+    NothingDone,
+    /// 503 that does not know.
+    InDoubt { saga: String },
+    /// The connection broke off.
+    Lost,
+    /// Nobody knows what became of a cancellation.
+    CancelLost,
+}
+
+/// Everything that clients were told.
+#[derive(Default)]
+pub(crate) struct Book(Mutex<Vec<(Wish, Told)>>);
+
+impl Book {
+    pub(crate) fn note(&self, wish: &Wish, told: Told) {
+        self.0.lock().unwrap().push((wish.clone(), told));
+    }
+
+    pub(crate) fn entries(&self) -> Vec<(Wish, Told)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Wish {
+    /// What anybody wants who has nothing special in mind.
+    pub(crate) fn plain(number: i64, client_id: i64) -> Self {
+        Self { number, client_id, key: None, manner: Manner::Wait }
+    }
+
+    /// A mixture: clients 1, 2 and 3 among others, a third with a key, some who do not wait, some who cancel.
+    pub(crate) fn mixed(number: i64, dice: &mut Dice) -> Self {
+        let client_id = dice.between(1, 12) as i64;
+        let key = dice.one_in(3).then(|| format!("wish-{number}"));
+        let manner = match dice.between(0, 10) {
+            0 => Manner::Async,
+            1 => Manner::Cancel,
+            _ => Manner::Wait,
+        };
+        Self { number, client_id, key, manner }
+    }
+
+    pub(crate) fn body(&self) -> Value {
+        json!({ "client_id": self.client_id, "magasin_id": self.number })
+    }
+
+    /// Asks once, cancels where that is wanted, and notes what was told.
+    pub(crate) async fn ask(&self, address: SocketAddr, book: &Book) -> Told {
+        let mut headers = Vec::new();
+        if let Some(key) = &self.key {
+            headers.push(("idempotency-key", key.as_str()));
+        }
+        if self.manner != Manner::Wait {
+            headers.push(("prefer", "respond-async"));
+        }
+        let answer = send(address, "POST", "/api/commande/checkout", &headers, Some(&self.body())).await;
+        let told = told(answer);
+        book.note(self, told.clone());
+        match &told {
+            Told::Accepted { saga } if self.manner == Manner::Cancel => {
+                self.cancel(address, book, saga).await;
+            }
+            _ => {}
+        }
+        told
+    }
+
+    /// Cancels without waiting.
+    pub(crate) async fn cancel(&self, address: SocketAddr, book: &Book, saga: &str) -> Told {
+        let path = format!("/api/commande/{saga}/annuler");
+        let answer = send(address, "POST", &path, &[("prefer", "respond-async")], None).await;
+        let told = match answer {
+            Ok(answer) if answer.status == 409 => {
+                let code = answer.json()["code"].as_str().unwrap().to_owned();
+                Told::NotCancelled { saga: saga.to_owned(), code }
+            }
+            answer => match told(answer) {
+                Told::Accepted { saga } => Told::WillBeCancelled { saga },
+                Told::NothingDone | Told::InDoubt { .. } | Told::Lost => Told::CancelLost,
+                other => other,
+            },
+        };
+        book.note(self, told.clone());
+        told
+    }
+}
+
+fn told(answer: Result<Answer, Failure>) -> Told {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(Failure::NotReached) => return Told::NothingDone,
+        Err(Failure::Lost(_)) => return Told::Lost,
+    };
+    let body = answer.json();
+    let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer:?}")).to_owned();
+    match answer.status {
+        200 => Told::Final {
+            saga: text("saga_id"),
+            etat: text("etat_final"),
+            blocked: body["rollback"] == "BLOQUE",
+        },
+        202 => {
+            let saga = text("saga_id");
+            assert_eq!(answer.header("location"), Some(&*format!("/api/commande/{saga}")));
+            Told::Accepted { saga }
+        }
+        503 => {
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+            assert!(answer.header("retry-after").is_some(), "503 without Retry-After: {answer:?}");
+            match &*text("code") {
+                "in_doubt" => Told::InDoubt { saga: text("saga_id") },
+                "journal_unavailable" | "stopping" | "active_sagas_max" => {
+                    assert!(text("detail").contains("nothing was done"), "{answer:?}");
+                    Told::NothingDone
+                }
+                other => panic!("503 with the code {other}"),
+            }
+        }
+        _ => panic!("an answer that nobody expects: {answer:?}"),
+    }
+}

@@ -1,0 +1,146 @@
+//! The shop: four services in the test's process, each of which can be closed and opened on its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use boutique::{Boutique, Config, Facon, Running, Seed, Service};
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::client;
+
+pub(crate) struct Shop {
+    folder: TempDir,
+    facon: Facon,
+    seed: Seed,
+    addresses: BTreeMap<Service, SocketAddr>,
+    open: BTreeMap<Service, Running>,
+}
+
+/// One line of a ledger.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) operation: String,
+    pub(crate) result: String,
+    pub(crate) saga_id: Option<String>,
+    pub(crate) client_id: Option<i64>,
+    pub(crate) produits: Option<Vec<Value>>,
+    pub(crate) montant: Option<f64>,
+}
+
+impl Shop {
+    /// A shop with the demo's data.
+    pub(crate) async fn open(facon: Facon) -> Self {
+        let mut shop = Self {
+            folder: tempfile::tempdir().unwrap(),
+            facon,
+            seed: Seed::demo(),
+            addresses: Service::ALL.map(|service| (service, SocketAddr::from(([127, 0, 0, 1], 0)))).into(),
+            open: BTreeMap::new(),
+        };
+        for service in Service::ALL {
+            shop.reopen(service).await;
+        }
+        shop
+    }
+
+    /// Closes a service: connections to it are refused.
+    pub(crate) async fn close(&mut self, service: Service) {
+        self.open.remove(&service).expect("the service is open").stop().await;
+    }
+
+    /// Opens a service, where it was before.
+    pub(crate) async fn reopen(&mut self, service: Service) {
+        let config = Config {
+            facon: self.facon,
+            listen: [(service, self.addresses[&service])].into(),
+            seed: self.seed.clone(),
+            ..Config::new(self.folder.path())
+        };
+        let running = Boutique::start(config).await.unwrap();
+        self.addresses.insert(service, running.addr(service).unwrap());
+        self.open.insert(service, running);
+    }
+
+    /// The variables that tell the orchestrator where the services are.
+    pub(crate) fn urls(&self) -> Vec<(&'static str, String)> {
+        let url = |service| format!("http://{}", self.addresses[&service]);
+        vec![
+            ("PANIER_URL", url(Service::Panier)),
+            ("STOCK_URL", url(Service::Stock)),
+            ("CLIENT_URL", url(Service::Client)),
+            ("VENTES_URL", url(Service::Ventes)),
+        ]
+    }
+
+    /// Adds a fault rule (see the shop's `fault.rs`).
+    pub(crate) fn fault(&self, rule: &str) {
+        let rule = rule.parse().unwrap();
+        self.open.values().for_each(|running| running.add_fault(&rule).unwrap());
+    }
+
+    /// Removes every fault but those of the demo's scenarios.
+    pub(crate) fn mend(&self) {
+        self.open.values().for_each(Running::clear_faults);
+        let scenarios = &self.seed.fautes;
+        scenarios.iter().for_each(|rule| self.fault(&rule.to_string()));
+    }
+
+    /// Everything that had an effect at a service, in order.
+    pub(crate) async fn ledger(&self, service: Service) -> Vec<Line> {
+        self.lines(service, "/ledger").await
+    }
+
+    /// Every call that could have had an effect at a service, in order.
+    pub(crate) async fn calls(&self, service: Service) -> Vec<Line> {
+        self.lines(service, "/ledger?all=true").await
+    }
+
+    async fn lines(&self, service: Service, path: &str) -> Vec<Line> {
+        serde_json::from_str(&client::get(self.addresses[&service], path).await.text).unwrap()
+    }
+
+    /// How many effects there are so far, in all services.
+    pub(crate) async fn effects(&self) -> usize {
+        let mut effects = 0;
+        for service in self.open.keys() {
+            effects += self.ledger(*service).await.len();
+        }
+        effects
+    }
+
+    /// How often `operation` had an effect for `saga`.
+    pub(crate) async fn effects_of(&self, saga: &str, operation: &str) -> usize {
+        let mut effects = 0;
+        for service in self.open.keys() {
+            let lines = self.ledger(*service).await;
+            effects += lines
+                .iter()
+                .filter(|line| line.operation == operation && line.saga_id.as_deref() == Some(saga))
+                .count();
+        }
+        effects
+    }
+
+    /// A client's cart as (product, quantity), and what it costs, in cents.
+    pub(crate) async fn cart(&self, client_id: i64) -> (Vec<(i64, i64)>, i64) {
+        let path = format!("/api/paniers/client/{client_id}");
+        let lines = client::get(self.addresses[&Service::Panier], &path).await.json();
+        let lines = lines.as_array().unwrap();
+        let cost = lines
+            .iter()
+            .map(|line| cents(line["prix"].as_f64().unwrap()) * line["quantite"].as_i64().unwrap());
+        (products(lines), cost.sum())
+    }
+}
+
+/// Lines of a cart or an order as (product, quantity).
+pub(crate) fn products(lines: &[Value]) -> Vec<(i64, i64)> {
+    let number = |value: &Value| value.as_i64().unwrap();
+    lines.iter().map(|line| (number(&line["produit_id"]), number(&line["quantite"]))).collect()
+}
+
+pub(crate) fn cents(amount: f64) -> i64 {
+    (amount * 100.0).round() as i64
+}
