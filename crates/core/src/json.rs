@@ -8,6 +8,10 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// Arrays and objects inside each other. Whoever reads the value later may do it by recursion, as jq does: without a
+/// limit, a participant's answer could overflow the stack and end the process.
+pub const NESTING_MAX: usize = 128;
+
 /// One valid JSON value, kept as the text it came in. Cheap to clone.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -19,8 +23,12 @@ impl Json {
         Self(RawValue::NULL.to_owned().into())
     }
 
-    /// Checks that `text` is one JSON value and keeps it.
+    /// Checks that `text` is one JSON value, nested no deeper than [`NESTING_MAX`], and keeps it.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+        if nesting(text) > NESTING_MAX {
+            let message = format!("nested deeper than the limit NESTING_MAX, {NESTING_MAX}");
+            return Err(serde::de::Error::custom(message));
+        }
         serde_json::from_slice::<&RawValue>(text).map(|raw| Self(raw.to_owned().into()))
     }
 
@@ -58,6 +66,33 @@ impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
+}
+
+/// How deep arrays and objects are nested in `text`, which need not be JSON.
+fn nesting(text: &[u8]) -> usize {
+    let (mut depth, mut most) = (0_usize, 0);
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                most = most.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                // To the end of the string; what follows a backslash does not end it.
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    most
 }
 
 /// What following a path through JSON found.
@@ -138,5 +173,16 @@ mod tests {
         assert_eq!(pick(text, &path(&["n", "c"])), Picked::Missing);
         assert_eq!(pick(text, &path(&["a2", "c"])), Picked::NotAnObject);
         assert_eq!(pick(r#"{"a":1,"a":2}"#, &path(&["a"])), Picked::Value("2"));
+    }
+
+    #[test]
+    fn nesting_is_limited_outside_of_strings() {
+        assert_eq!(nesting(br#"{"a":[[],{"b":"[[[\\\"[[["}]}"#), 3);
+        assert_eq!(nesting(b"]]["), 1);
+        let deep = |depth| ["[".repeat(depth), "]".repeat(depth)].concat();
+        assert!(Json::parse(deep(NESTING_MAX).as_bytes()).is_ok());
+        assert!(
+            Json::parse(deep(NESTING_MAX + 1).as_bytes()).unwrap_err().to_string().contains("NESTING_MAX")
+        );
     }
 }

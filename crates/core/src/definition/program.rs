@@ -8,7 +8,7 @@ use std::fmt;
 
 use jaq_core::data::JustLut;
 use jaq_core::load::lex::StrPart;
-use jaq_core::load::parse::{BinaryOp, Term};
+use jaq_core::load::parse::{BinaryOp, Pattern, Term};
 use jaq_core::load::{self, Arena, File, Lexer, Loader, Parser};
 use jaq_core::path::{Part, Path};
 use jaq_core::{Compiler, Ctx, Filter, Vars, unwrap_valr};
@@ -112,7 +112,9 @@ pub struct SyntaxError {
 
 impl SyntaxError {
     fn new(code: &str, at: &str, message: impl Into<String>) -> Self {
-        let inside = code.as_bytes().as_ptr_range().contains(&at.as_ptr());
+        // The end of the code is a place in it, too.
+        let range = code.as_bytes().as_ptr_range();
+        let inside = (range.start..=range.end).contains(&at.as_ptr());
         let offset = if inside { load::span(code, at).start } else { 0 };
         Self { line_offset: code[..offset].matches('\n').count(), message: message.into() }
     }
@@ -120,7 +122,12 @@ impl SyntaxError {
 
 /// Parses `code` and refuses what is impure.
 pub(super) fn parse(code: &str) -> Result<Term<&str>, SyntaxError> {
+    limits(code)?;
+    let end = &code[code.trim_end().len()..];
     let tokens = Lexer::new(code).lex().map_err(|errors| match errors.first() {
+        Some((expected, found)) if found.trim().is_empty() => {
+            SyntaxError::new(code, end, format!("expected {} at the end", expected.as_str()))
+        }
         Some((expected, found)) => {
             SyntaxError::new(code, found, format!("expected {} at `{}`", expected.as_str(), cut(found)))
         }
@@ -131,7 +138,7 @@ pub(super) fn parse(code: &str) -> Result<Term<&str>, SyntaxError> {
             SyntaxError::new(code, token.0, format!("expected {} at `{}`", expected.as_str(), cut(token.0)))
         }
         Some((expected, None)) => {
-            SyntaxError::new(code, "", format!("expected {} at the end", expected.as_str()))
+            SyntaxError::new(code, end, format!("expected {} at the end", expected.as_str()))
         }
         None => SyntaxError::new(code, "", "not a jq program"),
     })?;
@@ -145,6 +152,43 @@ pub(super) fn parse(code: &str) -> Result<Term<&str>, SyntaxError> {
         )),
         None => Ok(term),
     }
+}
+
+/// Refuses what no person writes: parsing is recursive, and a definition must not be able to overflow the stack.
+fn limits(code: &str) -> Result<(), SyntaxError> {
+    /// An expression may have this many bytes.
+    const CODE_BYTES_MAX: usize = 4096;
+    /// Brackets inside each other, those in texts included.
+    const BRACKETS_MAX: usize = 64;
+    /// Operators and keywords that take a program behind them, those in texts included.
+    const OPERATORS_MAX: usize = 100;
+    const KEYWORDS: &[&str] = &["if", "elif", "try", "and", "or", "as", "def", "label", "reduce", "foreach"];
+
+    if code.len() > CODE_BYTES_MAX {
+        let message = format!("the expression has {} bytes; the limit is {CODE_BYTES_MAX}", code.len());
+        return Err(SyntaxError::new(code, "", message));
+    }
+    let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let operators = words.filter(|word| KEYWORDS.contains(word)).count()
+        + code.bytes().filter(|byte| b"|,+-*/%".contains(byte)).count();
+    if operators > OPERATORS_MAX {
+        let message =
+            format!("the expression has {operators} operators; the limit is {OPERATORS_MAX}; split it up");
+        return Err(SyntaxError::new(code, "", message));
+    }
+    let mut depth = 0_usize;
+    for (at, byte) in code.bytes().enumerate() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > BRACKETS_MAX {
+            let message = format!("more than {BRACKETS_MAX} brackets inside each other");
+            return Err(SyntaxError::new(code, &code[at..], message));
+        }
+    }
+    Ok(())
 }
 
 /// What a program reads from its input.
@@ -210,6 +254,9 @@ impl<'s> References<'s> {
             Term::Neg(inner) | Term::Label(_, inner) => self.walk(inner, here),
             Term::BinOp(left, op, right) => {
                 self.walk(left, here);
+                if let BinaryOp::Pipe(Some(pattern)) = op {
+                    self.pattern(pattern);
+                }
                 match op {
                     BinaryOp::Pipe(None) if !matches!(**left, Term::Id) => self.walk(right, Here::Elsewhere),
                     BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
@@ -219,8 +266,9 @@ impl<'s> References<'s> {
                     _ => self.walk(right, here),
                 }
             }
-            Term::Fold(_, over, _, args) => {
+            Term::Fold(_, over, pattern, args) => {
                 self.walk(over, here);
+                self.pattern(pattern);
                 for (i, arg) in args.iter().enumerate() {
                     self.walk(arg, if i == 0 { here } else { Here::Elsewhere });
                 }
@@ -281,6 +329,20 @@ impl<'s> References<'s> {
                             [from, to].into_iter().flatten().for_each(|t| self.walk(t, here))
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// A pattern such as `{(key): $x}` has programs for its keys.
+    fn pattern(&mut self, pattern: &Pattern<&'s str>) {
+        match pattern {
+            Pattern::Var(_) => {}
+            Pattern::Arr(items) => items.iter().for_each(|item| self.pattern(item)),
+            Pattern::Obj(entries) => {
+                for (key, value) in entries {
+                    self.walk(key, Here::Unsure);
+                    self.pattern(value);
                 }
             }
         }

@@ -114,9 +114,33 @@ impl Template {
 
     /// A template for a path: the text of a jq string, without its quotes, as definitions write it.
     pub fn parse_path(text: &str) -> Result<Self, SyntaxError> {
-        // A path is no jq by itself: quoted, it is a jq string. What would end the string early cannot stand in
-        // a path anyway, outside of `\( )`.
-        Self::parse(&format!("\"{text}\""))
+        // A path is no jq by itself: quoted, it is a jq string.
+        let quoted = format!("\"{text}\"");
+        if let Term::Str(None, parts) = program::parse(&quoted)? {
+            let fixed: String = parts
+                .iter()
+                .map(|part| match part {
+                    StrPart::Str(text) => (*text).to_owned(),
+                    StrPart::Char(c) => c.to_string(),
+                    StrPart::Term(_) => String::new(),
+                })
+                .collect();
+            return match fixed.chars().find(|c| !is_path_char(*c)) {
+                None => Self::parse(&quoted),
+                Some(c) => Err(SyntaxError {
+                    line_offset: 0,
+                    message: format!(
+                        "a path cannot have the character `{}`; percent-encode it",
+                        c.escape_debug()
+                    ),
+                }),
+            };
+        }
+        // A quotation mark has ended the string early.
+        Err(SyntaxError {
+            line_offset: 0,
+            message: "a path cannot have the character `\"`, but inside of `\\( )`".into(),
+        })
     }
 
     /// The value, as JSON text.
@@ -179,7 +203,7 @@ impl Template {
                     .map_err(|_| EvalError(format!("the path is not a string but {}", json.text())))?
             }
         };
-        match path.bytes().find(|b| !(0x21..0x7f).contains(b)) {
+        match path.chars().find(|c| !is_path_char(*c)) {
             None if path.starts_with('/') => Ok(path),
             None => Err(EvalError(format!("the path `{path}` does not start with `/`"))),
             Some(_) => Err(EvalError(format!(
@@ -304,6 +328,11 @@ fn reference(term: &Term<&str>) -> Option<Reference> {
     });
     let root = keys.next()??;
     Some(Reference { root, keys: keys.collect::<Option<_>>()? })
+}
+
+/// Whether a request's path, with its query, may have `c`: the visible characters of ASCII.
+fn is_path_char(c: char) -> bool {
+    c.is_ascii_graphic()
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.

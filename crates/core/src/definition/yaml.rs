@@ -21,6 +21,8 @@ use crate::retry::Backoff;
 
 /// A definition's source may have this many bytes.
 const SOURCE_BYTES_MAX: usize = 256 * 1024;
+/// Mappings and lists may be this deep inside each other: reading them is recursive, and the stack is finite.
+const NESTING_MAX: usize = 32;
 /// A definition may have this many steps.
 const STEPS_MAX: usize = 64;
 /// Names and states may have this many characters.
@@ -220,11 +222,12 @@ pub(super) fn parse(
             format!("the file has {} bytes; a definition may have {SOURCE_BYTES_MAX}", source.len()),
         );
     }
-    let parsed: File = match serde_saphyr::from_str(source) {
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: NESTING_MAX } };
+    let parsed: File = match serde_saphyr::from_str_with_options(source, options) {
         Ok(parsed) => parsed,
         Err(error) => {
             let line = error.location().map_or(0, |at| at.line() as usize);
-            return fail(line, first_sentence(&error.without_snippet().to_string()));
+            return fail(line, plain_words(&error.without_snippet().to_string()));
         }
     };
     let mut check = Check { env, mistakes: Vec::new() };
@@ -236,13 +239,45 @@ pub(super) fn parse(
     }
 }
 
-/// The YAML library's message without its own mention of the place, and on one line.
-fn first_sentence(message: &str) -> String {
+/// The YAML library's message in the words of this format, on one line and without its own mention of the place.
+fn plain_words(message: &str) -> String {
     let text = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    match text.strip_prefix("line ").and_then(|rest| rest.split_once(": ")) {
-        Some((_, rest)) => rest.to_owned(),
-        None => text.to_owned(),
+    let text = match text.strip_prefix("line ").and_then(|rest| rest.split_once(": ")) {
+        Some((_, rest)) => rest,
+        None => text,
+    };
+    let text = text.split_once(" at line ").map_or(text, |(before, _)| before);
+    let key = |before: &str, after: &str| text.strip_prefix(before)?.split_once(after).map(|(key, _)| key);
+    if let Some(key) = key("unknown field `", "`") {
+        let known = text.rsplit_once("expected one of ").map_or("", |(_, known)| known);
+        format!("there is no key `{key}` here; write one of: {known}")
+    } else if let Some(key) = key("missing field `", "`") {
+        format!("the key `{key}` is missing here; add it")
+    } else if let Some(key) = key("duplicate mapping key: ", ", set ") {
+        format!("the key `{key}` is here twice; remove one")
+    } else if text.contains("expected sequence start") {
+        "a list is needed here, its entries on lines that begin with `-`".into()
+    } else if text.contains("expected mapping start") {
+        "a mapping is needed here: lines of the form `key: value`".into()
+    } else if text.contains("expected string scalar") {
+        "a text is needed here, not a list or a mapping".into()
+    } else if text.contains("invalid u32") {
+        "a whole number is needed here, from 1 to 4294967295".into()
+    } else if text.contains("unexpected end of input") {
+        "the file ends before the definition is complete".into()
+    } else if text.contains("multiple YAML documents") {
+        "a second document begins here; write one definition to a file".into()
+    } else if text.contains("Depth {") {
+        format!("more than {NESTING_MAX} mappings and lists are inside each other here")
+    } else if text.contains("budget breached") || text.contains("recursion limit") {
+        format!("this YAML is more intricate than any definition needs ({text})")
+    } else if text.contains("mapping values are not allowed") {
+        "a `:` cannot stand here; put a text that has one into quotes".into()
+    } else if text.contains("found a tab") {
+        "a tab cannot stand here; indent with spaces".into()
+    } else {
+        text.to_owned()
     }
 }
 
@@ -293,7 +328,8 @@ impl Check<'_> {
                         line(kind),
                         format!("input `{name}` has the unknown type `{other}`; write integer, number, string or boolean"),
                     );
-                    continue;
+                    // Declared all the same: who reads it is not mistaken.
+                    InputType::String
                 }
             };
             input.push((name.as_str().into(), parsed));
@@ -382,8 +418,6 @@ impl Check<'_> {
                 _ => self.mistake(line(value), format!("`{header}` is not a header that can be sent")),
             }
         }
-        let whole =
-            |n: &Option<Spanned<u32>>, default| n.as_ref().map_or(default, |n| n.value.max(1) as usize);
         Some(Participant {
             name: name.into(),
             base: self.url(&p.url)?,
@@ -391,9 +425,20 @@ impl Check<'_> {
             safety,
             timeout: self.duration(p.timeout.as_ref(), TIMEOUT_DEFAULT),
             connect_timeout: self.duration(p.connect_timeout.as_ref(), CONNECT_TIMEOUT_DEFAULT),
-            calls_max: whole(&p.calls_max, CALLS_MAX_DEFAULT),
-            answer_bytes_max: whole(&p.answer_bytes_max, ANSWER_BYTES_MAX_DEFAULT),
+            calls_max: self.at_least_one(p.calls_max.as_ref(), CALLS_MAX_DEFAULT),
+            answer_bytes_max: self.at_least_one(p.answer_bytes_max.as_ref(), ANSWER_BYTES_MAX_DEFAULT),
         })
+    }
+
+    fn at_least_one(&mut self, given: Option<&Spanned<u32>>, default: usize) -> usize {
+        match given {
+            Some(number) if number.value == 0 => {
+                self.mistake(line(number), "`0` would let nothing through; write at least 1");
+                default
+            }
+            Some(number) => number.value as usize,
+            None => default,
+        }
     }
 
     fn url(&mut self, given: &Spanned<String>) -> Option<Uri> {
@@ -411,6 +456,13 @@ impl Check<'_> {
             }
             _ if text.is_empty() => {
                 self.mistake(line(given), format!("the URL is empty; {help}"));
+                None
+            }
+            // Not repeated in the message: what stands before the `@` is a secret.
+            _ if text.contains('@') => {
+                let message =
+                    "a URL cannot carry a name or password; put what the service asks for into `headers`";
+                self.mistake(line(given), message);
                 None
             }
             _ => {
@@ -434,6 +486,10 @@ impl Check<'_> {
                 Some((name, default)) => (name, Some(default)),
                 None => (variable, None),
             };
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                self.mistake(line(given), format!("`{name}` is no name of an environment variable; write ${{NAME}} or ${{NAME:-default}}"));
+                return None;
+            }
             match ((self.env)(name).filter(|v| !v.is_empty()), default) {
                 (Some(value), _) => text.push_str(&value),
                 (None, Some(default)) => text.push_str(default),
@@ -507,6 +563,13 @@ impl Check<'_> {
             let after = Readable { inputs, outputs: through, steps: &names, own };
             let is_read = action.call.as_ref().is_some_and(|call| call.method.is_safe());
             let compensation = match step.compensation.as_ref().map(|c| (line(c), &c.value)) {
+                Some((at, CompensationIn::Call(_))) if is_read => {
+                    self.mistake(
+                        at,
+                        format!("step `{name}` is a get, which changes nothing; remove its compensation, or call it with post"),
+                    );
+                    None
+                }
                 Some((_, CompensationIn::Call(call))) => {
                     let span = step.compensation.as_ref().map_or(step.action.referenced, |c| c.referenced);
                     Some(self.call_at(call, span.line() as usize, &after))

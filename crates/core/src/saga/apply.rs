@@ -215,15 +215,15 @@ impl Saga {
             return Err("not the end of an attempt");
         };
         let is_barrier = self.is_barrier(step.min(self.steps.len() - 1));
+        if self.in_flight().is_none_or(|(s, d, tries)| (s, d, tries.attempt) != (step, direction, attempt)) {
+            return Err("that attempt is not in flight");
+        }
         let Some(state) = self.steps.get_mut(step) else { return Err("there is no such step") };
         let tries = match (&mut *state, direction) {
             (StepState::Doing { tries, .. }, Direction::Action) => tries,
             (StepState::Undoing { tries, .. }, Direction::Compensation) => tries,
             _ => return Err("no such call is under way"),
         };
-        if !tries.in_flight() || tries.attempt != attempt {
-            return Err("that attempt is not in flight");
-        }
         tries.progress = retry_at.map_or(Progress::GivenUp, Progress::Due);
         if *outcome != Outcome::Ok {
             tries.failures += 1;

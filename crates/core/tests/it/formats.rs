@@ -1,1 +1,242 @@
-//! todo
+//! The persisted form of records, pinned: what one version has written, every later one reads.
+//!
+//! A golden file that fails here is not to be changed: the journals of the world are full of its like. A new field
+//! gets a default; a new kind of event gets a new file.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use saga_core::definition::DefinitionHash;
+use saga_core::event::{Cause, Stuck};
+use saga_core::{AttemptNumber, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
+
+fn record(etat: Option<&str>, event: Event) -> Record {
+    Record { at: Timestamp::from_micros(1_735_725_600_123_456), etat: etat.map(Arc::from), event }
+}
+
+fn later(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(1_735_725_600_123_456 + seconds * 1_000_000)
+}
+
+fn json(text: &str) -> Json {
+    Json::parse(text.as_bytes()).expect("JSON")
+}
+
+/// Every kind of record, and its golden file.
+macro_rules! golden {
+    ($($file:literal => $record:expr;)*) => {
+        [$(($file, include_str!(concat!("golden/", $file, ".json")), $record)),*]
+    };
+}
+
+fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
+    let (action, compensation) = (Direction::Action, Direction::Compensation);
+    let (first, second) = (AttemptNumber::FIRST, AttemptNumber::FIRST.next());
+    let ended = |step, direction, attempt, outcome| Event::AttemptEnded {
+        step,
+        direction,
+        attempt,
+        outcome,
+        status: None,
+        reason: None,
+        output: None,
+        retry_at: None,
+    };
+    let blocked =
+        |stuck| record(None, Event::Blocked { step: 1, stuck, reason: "nobody can know: timeout".into() });
+    golden! {
+        "started" => record(Some("INITIEE"), Event::Started {
+            definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            input: json("{\"client_id\":4,\"magasin_id\":1}"),
+            deadline: later(60),
+        });
+        "attempt_started_action" => record(None, Event::AttemptStarted { step: 0, direction: action, attempt: first });
+        "attempt_started_compensation" =>
+            record(None, Event::AttemptStarted { step: 3, direction: compensation, attempt: second });
+        "attempt_ended_ok" => record(Some("STOCK_RESERVE"), ended(1, action, first, Outcome::Ok));
+        "attempt_ended_ok_with_output" => record(None, Event::AttemptEnded {
+            step: 0,
+            direction: action,
+            attempt: first,
+            outcome: Outcome::Ok,
+            status: Some(200),
+            reason: None,
+            // White space and the order of keys are kept as they came.
+            output: Some(json("{\"produits\": [{\"quantite\":3,\"prix\":19.99}], \"montant\":59.97}")),
+            retry_at: None,
+        });
+        "attempt_ended_refused" => record(None, Event::AttemptEnded {
+            step: 2,
+            direction: action,
+            attempt: second,
+            outcome: Outcome::Refused,
+            status: Some(402),
+            reason: Some("Solde insuffisant «é» \"1\"\n".into()),
+            output: None,
+            retry_at: None,
+        });
+        "attempt_ended_unknown" => record(None, Event::AttemptEnded {
+            step: 2,
+            direction: compensation,
+            attempt: second,
+            outcome: Outcome::Unknown,
+            status: None,
+            reason: Some("timeout".into()),
+            output: None,
+            retry_at: Some(later(1)),
+        });
+        "attempt_ended_not_sent" => record(None, ended(1, action, first, Outcome::NotSent));
+        "rollback_decided_step_failed" => record(Some("ECHEC_PAIEMENT"), Event::RollbackDecided {
+            cause: Cause::StepFailed { step: 2, reason: "Solde insuffisant".into() },
+        });
+        "rollback_decided_cancelled" => record(Some("ANNULEE"), Event::RollbackDecided { cause: Cause::Cancelled });
+        "rollback_decided_deadline_passed" =>
+            record(Some("ANNULEE"), Event::RollbackDecided { cause: Cause::DeadlinePassed });
+        "blocked_action_unknown" => blocked(Stuck::ActionUnknown);
+        "blocked_compensation_unknown" => blocked(Stuck::CompensationUnknown);
+        "blocked_compensation_failing" => blocked(Stuck::CompensationFailing);
+        "blocked_action_unsettled" => blocked(Stuck::ActionUnsettled);
+        "completed" => record(Some("CONFIRMEE"), Event::Completed);
+        "rolled_back" => record(None, Event::RolledBack);
+        "taken_over" => record(None, Event::TakenOver { epoch: Epoch::FIRST.next() });
+    }
+}
+
+fn encode(record: &Record) -> String {
+    serde_json::to_string(record).expect("records serialize")
+}
+
+#[test]
+fn every_record_is_written_and_read_as_its_golden_file_says() {
+    for (file, golden, record) in all() {
+        let golden = golden.trim_end_matches('\n');
+        assert_eq!(encode(&record), golden, "{file}.json");
+        assert_eq!(serde_json::from_str::<Record>(golden).expect(file), record, "{file}.json");
+    }
+}
+
+/// So that a new kind of event cannot be forgotten: it does not compile without a line here.
+#[test]
+fn every_kind_of_event_has_a_golden_file() {
+    let mut seen = [false; 8];
+    for (_, _, record) in all() {
+        seen[match record.event {
+            Event::Started { .. } => 0,
+            Event::AttemptStarted { .. } => 1,
+            Event::AttemptEnded { .. } => 2,
+            Event::RollbackDecided { .. } => 3,
+            Event::Blocked { .. } => 4,
+            Event::Completed => 5,
+            Event::RolledBack => 6,
+            Event::TakenOver { .. } => 7,
+        }] = true;
+    }
+    assert_eq!(seen, [true; 8]);
+}
+
+fn read(text: &str) -> Result<Record, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn fields_of_a_later_version_are_stepped_over_and_missing_optional_ones_are_none() {
+    let known = read(
+        r#"{"at":1,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"ok"}}}"#,
+    );
+    let with_more = r#"{"at":1,"node":"b","event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,
+        "outcome":"ok","status":null,"took_ms":3}}}"#;
+    assert_eq!(read(with_more), known);
+    assert!(known.is_ok());
+}
+
+#[test]
+fn an_event_or_value_of_a_later_version_is_an_error_never_a_guess() {
+    insta::assert_snapshot!(
+        read(r#"{"at":1,"event":{"paused":{}}}"#).expect_err("unknown event"),
+        @"unknown variant `paused`, expected one of `started`, `attempt_started`, `attempt_ended`, `rollback_decided`, `blocked`, `completed`, `rolled_back`, `taken_over` at line 1 column 25"
+    );
+    let outcome =
+        r#"{"at":1,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"maybe"}}}"#;
+    assert!(read(outcome).expect_err("unknown outcome").contains("unknown variant `maybe`"));
+    assert!(
+        read(r#"{"at":1,"event":{"attempt_started":{"step":0}}}"#)
+            .expect_err("cut")
+            .contains("missing field")
+    );
+    assert!(read("{\"at\":1,\"eve").is_err());
+    assert!(read("").is_err());
+}
+
+fn any_json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        ".{0,8}".prop_map(Into::into),
+    ];
+    let value = leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Into::into),
+            proptest::collection::vec((".{0,4}", inner), 0..3)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+        ]
+    });
+    value.prop_map(|value| Json::of(&value).expect("JSON"))
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    let direction = || prop_oneof![Just(Direction::Action), Just(Direction::Compensation)];
+    let attempt = || (1..9_u32).prop_map(|n| (1..n).fold(AttemptNumber::FIRST, |number, _| number.next()));
+    let at = || any::<i64>().prop_map(Timestamp::from_micros);
+    let words = || ".{0,20}".prop_map(|text| text.into_boxed_str());
+    let outcome = prop_oneof![
+        Just(Outcome::Ok),
+        Just(Outcome::Refused),
+        Just(Outcome::Unknown),
+        Just(Outcome::NotSent)
+    ];
+    let event = prop_oneof![
+        ("[0-9a-f]{64}", any_json(), at()).prop_map(|(hash, input, deadline)| Event::Started {
+            definition: DefinitionHash::new(&hash),
+            input,
+            deadline
+        }),
+        (any::<usize>(), direction(), attempt())
+            .prop_map(|(step, direction, attempt)| Event::AttemptStarted { step, direction, attempt }),
+        (
+            (any::<usize>(), direction(), attempt(), outcome),
+            proptest::option::of(any::<u16>()),
+            proptest::option::of(words()),
+            // An output of `null` is no output.
+            proptest::option::of(any_json().prop_filter("not null", |json| json.text() != "null")),
+            proptest::option::of(at()),
+        )
+            .prop_map(|((step, direction, attempt, outcome), status, reason, output, retry_at)| {
+                Event::AttemptEnded { step, direction, attempt, outcome, status, reason, output, retry_at }
+            }),
+        (any::<usize>(), words())
+            .prop_map(|(step, reason)| Event::RollbackDecided { cause: Cause::StepFailed { step, reason } }),
+        (any::<usize>(), words()).prop_map(|(step, reason)| Event::Blocked {
+            step,
+            stuck: Stuck::ActionUnsettled,
+            reason
+        }),
+    ];
+    (at(), proptest::option::of("[A-Z_]{1,12}"), event).prop_map(|(at, etat, event)| Record {
+        at,
+        etat: etat.map(Arc::from),
+        event,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_read_back(record in any_record()) {
+        let text = encode(&record);
+        prop_assert_eq!(&read(&text).expect("what was written"), &record);
+        prop_assert_eq!(encode(&read(&text).expect("what was written")), text);
+    }
+}

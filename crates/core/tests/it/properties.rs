@@ -1,1 +1,384 @@
-//! todo
+//! What holds for every definition and every sequence of inputs.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use saga_core::event::{Cause, Stuck};
+use saga_core::reply::Verdict;
+use saga_core::saga::{CallWanted, Input};
+use saga_core::{AttemptNumber, Definition, Direction, Epoch, Event, Json, Outcome, Record, Saga, Timestamp};
+
+use crate::support::{Kind, Spec, at, definition, reply, saga_id, verdict};
+
+/// Something done to a saga; what it refers to is found in the saga when it is done.
+#[derive(Debug, Clone)]
+enum Act {
+    Reply {
+        outcome: &'static str,
+        retry_after: Option<&'static str>,
+    },
+    /// A reply to a call that was wanted `back` calls ago.
+    Stale {
+        outcome: &'static str,
+        back: usize,
+    },
+    /// A reply to a call that was perhaps never wanted.
+    Stray {
+        step: usize,
+        direction: Direction,
+        attempt: u32,
+    },
+    Wake,
+    Wait {
+        micros: i64,
+    },
+    Cancel,
+    TakeOver,
+    /// Only so many events were kept.
+    Crash {
+        kept: usize,
+    },
+}
+
+fn outcome() -> impl Strategy<Value = &'static str> {
+    prop_oneof![6 => Just("ok"), 1 => Just("refused"), 2 => Just("unknown"), 2 => Just("not_sent")]
+}
+
+fn direction() -> impl Strategy<Value = Direction> {
+    prop_oneof![Just(Direction::Action), Just(Direction::Compensation)]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        10 => (outcome(), proptest::option::weighted(0.1, Just("3s")))
+            .prop_map(|(outcome, retry_after)| Act::Reply { outcome, retry_after }),
+        1 => (outcome(), 1..4_usize).prop_map(|(outcome, back)| Act::Stale { outcome, back }),
+        1 => (0..6_usize, direction(), 1..4_u32)
+            .prop_map(|(step, direction, attempt)| Act::Stray { step, direction, attempt }),
+        6 => Just(Act::Wake),
+        1 => (-5_000_000..5_000_000_i64).prop_map(|micros| Act::Wait { micros }),
+        1 => Just(Act::Cancel),
+        1 => Just(Act::TakeOver),
+        1 => (1..12_usize).prop_map(|kept| Act::Crash { kept }),
+    ]
+}
+
+fn spec(step: usize) -> impl Strategy<Value = Spec> {
+    let kind = prop_oneof![1 => Just(Kind::Read), 2 => Just(Kind::Plain), 2 => Just(Kind::Idempotent), 3 => Just(Kind::Barrier)];
+    let from = proptest::sample::subsequence((0..step).collect::<Vec<_>>(), 0..=step.min(2));
+    (kind, proptest::bool::weighted(0.85), from).prop_map(|(kind, undo, from)| Spec { kind, undo, from })
+}
+
+fn specs() -> impl Strategy<Value = Vec<Spec>> {
+    (1..=5_usize).prop_flat_map(|steps| (0..steps).map(spec).collect::<Vec<_>>())
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    proptest::collection::vec((act(), any::<u64>()), 0..50)
+        .prop_map(|acts| acts.into_iter().map(|(act, _)| act).collect())
+}
+
+/// A live run: its history, and the state that it had after each event.
+struct Live {
+    saga: Saga,
+    records: Vec<Record>,
+    /// The saga after each event, as text, and what it wanted.
+    states: Vec<String>,
+    wanted: Vec<CallWanted>,
+    micros: i64,
+}
+
+fn told(saga: &Saga) -> String {
+    format!("{saga:?} {:?} {:?}", saga.effects(), saga.rollback())
+}
+
+impl Live {
+    fn start(definition: &Arc<Definition>) -> Self {
+        let input = Json::parse(b"{\"n\":1}").expect("JSON");
+        let (saga, records) = Saga::start(saga_id(), definition, input, at(0, 7));
+        let mut live = Self { saga, records: Vec::new(), states: Vec::new(), wanted: Vec::new(), micros: 0 };
+        let first = Saga::fold(saga_id(), definition.clone(), &records[..1]).expect("a start");
+        live.states.push(told(&first));
+        live.records.push(records[0].clone());
+        live.took(first, &records[1..]);
+        live
+    }
+
+    /// Follows the events of one input one by one, from the state before it.
+    fn took(&mut self, mut before: Saga, records: &[Record]) {
+        for record in records {
+            before.apply(record).expect("what was recorded live is legal");
+            self.states.push(told(&before));
+            self.records.push(record.clone());
+        }
+        assert_eq!(told(&before), told(&self.saga), "live, the same events were applied");
+        if let Some(call) = self.saga.effects().call
+            && self.wanted.last() != Some(&call)
+        {
+            self.wanted.push(call);
+        }
+    }
+
+    fn act(&mut self, act: &Act) {
+        let input = match act {
+            Act::Reply { outcome, retry_after } => match self.saga.effects().call {
+                Some(call) => reply(&call, verdict(outcome, *retry_after)),
+                None => return,
+            },
+            Act::Stale { outcome, back } => match self.wanted.iter().rev().nth(*back) {
+                Some(call) => reply(call, verdict(outcome, None)),
+                None => return,
+            },
+            Act::Stray { step, direction, attempt } => Input::Reply {
+                step: *step,
+                direction: *direction,
+                attempt: number(*attempt),
+                verdict: Verdict::without_answer(Outcome::Unknown, "stray"),
+            },
+            Act::Wake => {
+                if let Some(wake) = self.saga.effects().wake_at {
+                    self.micros = self.micros.max(wake.as_micros());
+                }
+                Input::Tick
+            }
+            Act::Wait { micros } => {
+                self.micros += micros;
+                Input::Tick
+            }
+            Act::Cancel => Input::Cancel,
+            Act::TakeOver => Input::TakeOver,
+            Act::Crash { kept } => {
+                let kept = (*kept).min(self.records.len());
+                self.records.truncate(kept);
+                self.states.truncate(kept);
+                self.saga =
+                    Saga::fold(saga_id(), self.saga.definition().clone(), &self.records).expect("a prefix");
+                Input::TakeOver
+            }
+        };
+        let before = self.saga.clone();
+        let was_wanted = before.effects().call;
+        match self.saga.handle(&input, at(self.micros, 7)) {
+            Ok(records) => {
+                if let Input::Reply { step, direction, attempt, .. } = input {
+                    let wanted = was_wanted.expect("a reply that counts is to a wanted call");
+                    assert_eq!((step, direction, attempt), (wanted.step, wanted.direction, wanted.attempt));
+                }
+                self.took(before, &records);
+            }
+            Err(_) => assert_eq!(told(&before), told(&self.saga), "a rejected input changes nothing"),
+        }
+    }
+}
+
+fn number(attempt: u32) -> AttemptNumber {
+    (1..attempt).fold(AttemptNumber::FIRST, |number, _| number.next())
+}
+
+fn run(specs: &[Spec], acts: &[Act]) -> Live {
+    let mut live = Live::start(&definition(specs));
+    for act in acts {
+        live.act(act);
+    }
+    live
+}
+
+fn starts(records: &[Record], of: Direction) -> Vec<(usize, u32)> {
+    let started = |record: &Record| match record.event {
+        Event::AttemptStarted { step, direction, attempt } if direction == of => Some((step, attempt.get())),
+        _ => None,
+    };
+    records.iter().filter_map(started).collect()
+}
+
+fn is_end(record: &Record) -> bool {
+    matches!(record.event, Event::Completed | Event::RolledBack)
+}
+
+/// An event of any kind, mostly nonsense.
+fn any_event() -> impl Strategy<Value = Event> {
+    let attempt = || (0..6_usize, direction(), 1..4_u32);
+    let outcomes = prop_oneof![
+        Just(Outcome::Ok),
+        Just(Outcome::Refused),
+        Just(Outcome::Unknown),
+        Just(Outcome::NotSent)
+    ];
+    prop_oneof![
+        Just(Event::Started {
+            definition: saga_core::definition::DefinitionHash::new("0"),
+            input: Json::null(),
+            deadline: Timestamp::from_micros(1),
+        }),
+        attempt().prop_map(|(step, direction, n)| Event::AttemptStarted {
+            step,
+            direction,
+            attempt: number(n)
+        }),
+        (attempt(), outcomes).prop_map(|((step, direction, n), outcome)| Event::AttemptEnded {
+            step,
+            direction,
+            attempt: number(n),
+            outcome,
+            status: None,
+            reason: None,
+            output: None,
+            retry_at: None,
+        }),
+        Just(Event::RollbackDecided { cause: Cause::Cancelled }),
+        (0..6_usize).prop_map(|step| Event::Blocked {
+            step,
+            stuck: Stuck::ActionUnknown,
+            reason: "x".into()
+        }),
+        Just(Event::Completed),
+        Just(Event::RolledBack),
+        (1..4_u32)
+            .prop_map(|n| Event::TakenOver { epoch: (1..n).fold(Epoch::FIRST, |epoch, _| epoch.next()) }),
+    ]
+}
+
+/// Whether the table at [`Event`] forbids `event` after `records`, as far as the history alone can tell.
+fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
+    let has = |test: fn(&Event) -> bool| records.iter().any(|record| test(&record.event));
+    let rolling_back = has(|e| matches!(e, Event::RollbackDecided { .. }));
+    let is_over = records.iter().any(is_end);
+    let in_flight = |wanted: (usize, Direction, AttemptNumber)| {
+        let last = records.iter().rev().find_map(|record| match record.event {
+            Event::AttemptStarted { step, direction, attempt } => Some(Some((step, direction, attempt))),
+            Event::AttemptEnded { .. } | Event::TakenOver { .. } => Some(None),
+            _ => None,
+        });
+        last == Some(Some(wanted))
+    };
+    is_over
+        || match event {
+            Event::Started { .. } => true,
+            Event::AttemptStarted { step, direction, attempt } => {
+                let so_far = starts(records, *direction).iter().filter(|(s, _)| s == step).count();
+                *step >= steps
+                    || (*direction == Direction::Compensation && !rolling_back)
+                    || attempt.get() as usize != so_far + 1
+            }
+            Event::AttemptEnded { step, direction, attempt, .. } => !in_flight((*step, *direction, *attempt)),
+            Event::RollbackDecided { .. } => rolling_back,
+            Event::Blocked { step, .. } => !rolling_back || *step >= steps,
+            Event::Completed => rolling_back,
+            Event::RolledBack => !rolling_back,
+            Event::TakenOver { epoch } => {
+                let owners = records.iter().filter(|r| matches!(r.event, Event::TakenOver { .. })).count();
+                epoch.get() as usize != owners + 2
+            }
+        }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_prefix_of_a_history_folds_to_what_the_live_run_had_there(specs in specs(), acts in acts()) {
+        let live = run(&specs, &acts);
+        for (i, state) in live.states.iter().enumerate() {
+            let folded = Saga::fold(saga_id(), live.saga.definition().clone(), &live.records[..=i]);
+            prop_assert_eq!(&told(&folded.expect("a prefix")), state, "after event {}", i + 1);
+        }
+    }
+
+    #[test]
+    fn a_saga_ends_once_and_nothing_follows(specs in specs(), acts in acts()) {
+        let live = run(&specs, &acts);
+        let ends = live.records.iter().filter(|record| is_end(record)).count();
+        prop_assert!(ends <= 1);
+        prop_assert_eq!(ends == 1, live.saga.is_over());
+        prop_assert_eq!(live.records.last().is_some_and(is_end), live.saga.is_over());
+        if live.saga.is_over() {
+            let effects = live.saga.effects();
+            prop_assert_eq!((effects.call, effects.wake_at, effects.answer), (None, None, Some(live.saga.seq())));
+        }
+    }
+
+    #[test]
+    fn steps_are_undone_in_strict_reverse_and_only_after_the_one_decision(specs in specs(), acts in acts()) {
+        let live = run(&specs, &acts);
+        let decided: Vec<usize> = (0..live.records.len())
+            .filter(|i| matches!(live.records[*i].event, Event::RollbackDecided { .. }))
+            .collect();
+        prop_assert!(decided.len() <= 1);
+        let before = decided.first().copied().unwrap_or(live.records.len());
+        prop_assert_eq!(starts(&live.records[..before], Direction::Compensation), Vec::new());
+        let undone = starts(&live.records, Direction::Compensation);
+        prop_assert!(undone.windows(2).all(|pair| pair[0].0 >= pair[1].0), "{:?}", undone);
+        let done: Vec<_> = starts(&live.records[..before], Direction::Action);
+        prop_assert!(done.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{:?}", done);
+    }
+
+    #[test]
+    fn attempts_are_numbered_without_gaps(specs in specs(), acts in acts()) {
+        let live = run(&specs, &acts);
+        for direction in [Direction::Action, Direction::Compensation] {
+            for step in 0..specs.len() {
+                let numbers: Vec<u32> =
+                    starts(&live.records, direction).into_iter().filter(|(s, _)| *s == step).map(|(_, n)| n).collect();
+                prop_assert_eq!(&numbers, &(1..).take(numbers.len()).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_call_with_an_unknown_outcome_is_never_started_again(specs in specs(), acts in acts()) {
+        let live = run(&specs, &acts);
+        let mut unknown = Vec::new();
+        let mut in_flight = None;
+        for record in &live.records {
+            match record.event {
+                Event::AttemptStarted { step, direction, .. } if specs[step].kind == Kind::Plain => {
+                    prop_assert!(!unknown.contains(&(step, direction)), "{:?}", live.records);
+                    in_flight = Some((step, direction));
+                }
+                Event::AttemptStarted { .. } => in_flight = None,
+                Event::AttemptEnded { outcome, .. } => {
+                    unknown.extend(in_flight.take().filter(|_| outcome == Outcome::Unknown));
+                }
+                // A restart loses the call from sight.
+                Event::TakenOver { .. } => unknown.extend(in_flight.take()),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_that_cannot_stand_there_is_refused_and_changes_nothing(
+        specs in specs(), acts in acts(), events in proptest::collection::vec(any_event(), 12), cut in 0..40_usize,
+    ) {
+        let live = run(&specs, &acts);
+        let records = &live.records[..live.records.len().min(cut + 1)];
+        let saga = Saga::fold(saga_id(), live.saga.definition().clone(), records).expect("a prefix");
+        for event in events {
+            let illegal = is_plainly_illegal(records, specs.len(), &event);
+            let mut touched = saga.clone();
+            let applied = touched.apply(&Record { at: Timestamp::from_micros(9), etat: None, event: event.clone() });
+            prop_assert!(!(illegal && applied.is_ok()), "{:?} was accepted after {:?}", event, records);
+            if applied.is_err() {
+                prop_assert_eq!(told(&touched), told(&saga));
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_wanted_can_be_asked_for(specs in specs(), acts in acts()) {
+        // Every request can be made, with the same key and body on every attempt, and needs only what exists.
+        let mut live = Live::start(&definition(&specs));
+        let mut seen = std::collections::BTreeMap::new();
+        for act in &acts {
+            live.act(act);
+            let Some(call) = live.saga.effects().call else { continue };
+            prop_assert!(call.needs <= live.saga.seq());
+            let request = live.saga.request(&call).expect("every output that it is made of is there");
+            if !matches!(act, Act::Crash { .. }) {
+                let body = request.body.as_ref().map(|body| body.text().to_owned());
+                let first = seen.entry(request.idempotency_key().to_string()).or_insert_with(|| body.clone());
+                prop_assert_eq!(&*first, &body);
+            }
+        }
+    }
+}

@@ -1,1 +1,295 @@
-//! todo
+//! What an HTTP answer means: the table of verdicts.
+
+use std::time::Duration;
+
+use saga_core::reply::{Answer, REASON_BYTES_MAX, Reply, Verdict, verdict};
+use saga_core::saga::Input;
+use saga_core::{Definition, Json, Outcome, Saga};
+
+use crate::support::{VOISINS, at, parse, reply, saga_id};
+
+/// A call with these keys besides its method and path.
+fn call(method: &str, keys: &str) -> Definition {
+    let undo = if method == "get" { "" } else { "\n    compensation: none" };
+    let source = format!(
+        "saga: s\nstates: {{ started: A, completed: B, cancelled: C }}\nparticipants: {{ p: {{ url: 'http://p' }} }}\n\
+         steps:\n  - step: a\n    participant: p\n    action:\n      {method}: /x\n{keys}{undo}\n    failure: D\n"
+    );
+    Definition::parse("test.yaml", &source, &|_| None).unwrap_or_else(|m| panic!("{m}\n{source}"))
+}
+
+fn answered(status: u16, body: &[u8]) -> Reply {
+    Reply::Answered(Answer { status, body: body.to_vec(), ..Answer::default() })
+}
+
+fn judge(definition: &Definition, reply: &Reply) -> Verdict {
+    verdict(&definition.steps[0].action, reply)
+}
+
+fn outcome(definition: &Definition, status: u16, body: &str) -> Outcome {
+    judge(definition, &answered(status, body.as_bytes())).outcome
+}
+
+fn reason(body: &[u8]) -> String {
+    judge(&call("post", ""), &answered(400, body)).reason.expect("a refusal has a reason").into()
+}
+
+use Outcome::{NotSent, Ok, Refused, Unknown};
+
+#[test]
+fn every_status_has_a_meaning_where_the_definition_says_nothing() {
+    let plain = call("post", "");
+    for status in 100..=599 {
+        let expected = match status {
+            200 | 201 | 204 => Ok,
+            429 | 503 => NotSent,
+            400..=499 => Refused,
+            _ => Unknown,
+        };
+        assert_eq!(outcome(&plain, status, "{}"), expected, "{status}");
+    }
+    // Statuses that no server should send are no success.
+    assert_eq!(outcome(&plain, 0, ""), Unknown);
+    assert_eq!(outcome(&plain, 999, ""), Unknown);
+}
+
+#[test]
+fn without_an_answer_the_driver_says_whether_it_was_sent() {
+    let plain = call("post", "      ok: 'true'\n");
+    let lost = judge(&plain, &Reply::Lost { reason: "timeout".into() });
+    assert_eq!((lost.outcome, lost.status, lost.reason.as_deref()), (Unknown, None, Some("timeout")));
+    let never = judge(&plain, &Reply::NotSent { reason: "refused connection".into() });
+    assert_eq!((never.outcome, never.reason.as_deref()), (NotSent, Some("refused connection")));
+}
+
+#[test]
+fn with_ok_nothing_else_is_a_success() {
+    let only_202 = call("post", "      ok: .status == 202\n");
+    let table = [(202, Ok), (200, Unknown), (201, Unknown), (404, Refused), (503, NotSent), (500, Unknown)];
+    for (status, expected) in table {
+        assert_eq!(outcome(&only_202, status, ""), expected, "{status}");
+    }
+    let not_found_is_fine = call("delete", "      ok: .status == 404 or .status == 200\n");
+    assert_eq!(outcome(&not_found_is_fine, 404, ""), Ok);
+}
+
+#[test]
+fn refused_is_asked_first_then_not_sent_then_ok() {
+    let all = call("post", "      refused: .body.r\n      not_sent: .body.n\n      ok: .body.o\n");
+    for (body, expected) in [
+        (r#"{"r":true,"n":true,"o":true}"#, Refused),
+        (r#"{"r":false,"n":true,"o":true}"#, NotSent),
+        (r#"{"n":null,"o":true}"#, Ok),
+        // As in jq, all but `false` and `null` is true.
+        (r#"{"r":0}"#, Refused),
+        (r#"{"o":""}"#, Ok),
+    ] {
+        assert_eq!(outcome(&all, 500, body), expected, "{body}");
+    }
+    // None of them holds: the status decides, but no status is a success any more.
+    assert_eq!(outcome(&all, 200, "{}"), Unknown);
+    assert_eq!(outcome(&all, 409, "{}"), Refused);
+}
+
+#[test]
+fn refused_alone_leaves_the_other_statuses_as_they_are() {
+    let ok_false = call("post", "      refused: .status == 200 and [.body.ok?] == [false]\n");
+    assert_eq!(outcome(&ok_false, 200, r#"{"ok":false,"detail":"non"}"#), Refused);
+    assert_eq!(outcome(&ok_false, 200, r#"{"ok":true}"#), Ok);
+    assert_eq!(outcome(&ok_false, 200, "texte"), Ok);
+    assert_eq!(outcome(&ok_false, 503, ""), NotSent);
+}
+
+#[test]
+fn an_expression_that_fails_leaves_the_outcome_unknown() {
+    let fragile = call("post", "      refused: .body.detail | test(\"^4\")\n");
+    let verdict = judge(&fragile, &answered(200, b"{}"));
+    assert_eq!(verdict.outcome, Unknown);
+    assert!(verdict.reason.expect("a reason").starts_with("unreadable answer: `.body.detail | test"));
+}
+
+#[test]
+fn conditions_see_headers_and_bodies_that_are_no_json() {
+    let seen = call(
+        "post",
+        "      not_sent: .headers.\"x-maintenance\" == \"1\"\n      refused: (.body | type) == \"string\" and (.body | test(\"plein\"))\n",
+    );
+    let headers = vec![("x-maintenance".to_owned(), "1".to_owned())];
+    let answer = Answer { status: 500, headers, body: b"<h1>".to_vec(), retry_after: None };
+    assert_eq!(judge(&seen, &Reply::Answered(answer)).outcome, NotSent);
+    assert_eq!(outcome(&seen, 500, "complet: plein"), Refused);
+    assert_eq!(judge(&seen, &answered(200, b"\xff\xfe plein")).outcome, Refused, "invalid UTF-8 is replaced");
+    assert_eq!(outcome(&seen, 200, ""), Ok, "an empty body is null");
+}
+
+#[test]
+fn the_output_is_taken_from_successes_only() {
+    let with_output = call("post", "      output: { id: .body.id, s: .status, who: '.headers.by' }\n");
+    let ok = judge(&with_output, &answered(201, br#"{"id": 7, "more": 1}"#));
+    assert_eq!(ok.output.expect("an output").text(), r#"{"id":7,"s":201,"who":null}"#);
+    assert_eq!(judge(&with_output, &answered(400, br#"{"id": 7}"#)).output, None);
+    assert_eq!(judge(&call("post", ""), &answered(200, br#"{"id": 7}"#)).output, None, "nobody reads it");
+}
+
+#[test]
+fn an_output_that_cannot_be_taken_is_unknown_for_an_effect_and_refused_for_a_read() {
+    for (method, expected) in [("post", Unknown), ("get", Refused)] {
+        let strict = call(method, "      output: .body.id | if . then . else error(\"no id\") end\n");
+        for body in ["{}", "null", "[]", "\"x\""] {
+            assert_eq!(outcome(&strict, 200, body), expected, "{method} {body}");
+        }
+        // What is no JSON at all may be a proxy's page: nobody knows what the service said.
+        for body in ["<html>", "", "{\"id\":"] {
+            let verdict = judge(&strict, &answered(200, body.as_bytes()));
+            assert!(verdict.outcome != Ok && verdict.output.is_none(), "{method} {body}");
+        }
+    }
+}
+
+#[test]
+fn an_output_is_one_value_within_its_limit() {
+    let output =
+        |code: &str| judge(&call("get", &format!("      output: '{code}'\n")), &answered(200, b"[1,2]"));
+    assert_eq!(output(".body[]").outcome, Refused);
+    assert!(output("empty").reason.expect("a reason").contains("no value"));
+    let large = output("[range(200000)] | map(tostring)");
+    assert!(large.reason.expect("a reason").contains("RENDERED_BYTES_MAX"));
+}
+
+#[test]
+fn json_that_is_nested_too_deep_is_unreadable_and_harms_nobody() {
+    let depth = 200_000;
+    let deep = [vec![b'['; depth], vec![b']'; depth]].concat();
+    assert_eq!(
+        judge(&call("post", "      output: .body | tojson\n"), &answered(200, &deep)).outcome,
+        Unknown
+    );
+    assert_eq!(
+        judge(&call("post", "      ok: .body | type == \"array\"\n"), &answered(200, &deep)).outcome,
+        Unknown
+    );
+    assert_eq!(judge(&call("post", ""), &answered(400, &deep)).outcome, Refused);
+    let usual = [vec![b'['; 100], vec![b']'; 100]].concat();
+    assert_eq!(judge(&call("post", "      output: .body | tojson\n"), &answered(200, &usual)).outcome, Ok);
+}
+
+#[test]
+fn retry_after_is_passed_on() {
+    let answer = Answer { status: 503, retry_after: Some(Duration::from_secs(3)), ..Answer::default() };
+    let verdict = judge(&call("post", ""), &Reply::Answered(answer));
+    assert_eq!((verdict.outcome, verdict.retry_after), (NotSent, Some(Duration::from_secs(3))));
+}
+
+#[test]
+fn the_reason_is_in_the_participants_own_words() {
+    for (body, expected) in [
+        (r#"{"detail":"Stock insuffisant"}"#, "Stock insuffisant"),
+        (r#"{"message":"m","detail":"d"}"#, "d"),
+        (r#"{"message":"m","error":"e"}"#, "m"),
+        (r#"{"error":"e","title":"t"}"#, "e"),
+        (r#"{"title":"t"}"#, "t"),
+        (r#"{"detail":null,"message":"m"}"#, "m"),
+        // FastAPI's validation errors, and other structures: as they stand.
+        (
+            r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#,
+            r#"[{"loc":["body"],"msg":"field required"}]"#,
+        ),
+        (r#"{"detail":{"code":7}}"#, r#"{"code":7}"#),
+        (r#"{"detail":12}"#, "12"),
+        (r#"{"detail":"\u00e9\n"}"#, "é\n"),
+        ("plain words ", "plain words"),
+        ("[1]", "[1]"),
+        ("", "HTTP 400"),
+        ("  \n", "HTTP 400"),
+        (r#"{"detail":"cut"#, r#"{"detail":"cut"#),
+    ] {
+        assert_eq!(reason(body.as_bytes()), expected, "{body}");
+    }
+    assert_eq!(reason(b"\xff!"), "\u{fffd}!");
+}
+
+#[test]
+fn a_long_reason_is_cut_between_characters() {
+    for text in ["é".repeat(400), format!("a{}", "é".repeat(400)), "x".repeat(100_000), "🦀".repeat(200)]
+    {
+        let reason = reason(text.as_bytes());
+        assert!(reason.len() <= REASON_BYTES_MAX && reason.len() > REASON_BYTES_MAX - 8, "{}", reason.len());
+        assert!(reason.ends_with('…') && text.starts_with(reason.trim_end_matches('…')));
+    }
+    assert_eq!(reason("x".repeat(REASON_BYTES_MAX).as_bytes()), "x".repeat(REASON_BYTES_MAX));
+}
+
+/// The answers of the real neighbours (CONTRACT.md), as `voisins.yaml` reads them.
+#[test]
+fn the_real_neighbours_are_understood() {
+    let voisins = parse(VOISINS);
+    let judge = |step: &str, status, body: &str| {
+        let step = &voisins.steps[voisins.step_named(step).expect("a step")];
+        verdict(&step.action, &answered(status, body.as_bytes()))
+    };
+    let cart = r#"{"client_id":4,"articles":[{"id":1,"produit_id":1,"nom":"Café","quantite":3,"prix_unitaire":19.99,"ajoute_le":"x"}]}"#;
+    assert_eq!(
+        judge("panier", 200, cart).output.expect("an output").text(),
+        r#"{"produits":[{"produit_id":1,"quantite":3,"prix":19.99}],"montant":59.97}"#
+    );
+    assert_eq!(judge("panier", 200, r#"{"client_id":4,"articles":[]}"#).outcome, Refused);
+    assert_eq!(judge("panier", 200, "[]").outcome, Refused);
+
+    let refused = judge("stock", 500, r#"{"detail":"400: Stock insuffisant"}"#);
+    assert_eq!((refused.outcome, refused.reason.as_deref()), (Refused, Some("400: Stock insuffisant")));
+    for body in [r#"{"detail":"database is locked"}"#, r#"{"detail":[1]}"#, "[]", "oops", "", "4"] {
+        assert_eq!(judge("stock", 500, body).outcome, Unknown, "{body}");
+    }
+    assert_eq!(judge("stock", 200, r#"{"ok":true}"#).outcome, Ok);
+
+    let refused = judge("paiement", 200, r#"{"ok":false,"detail":"Solde insuffisant"}"#);
+    assert_eq!((refused.outcome, refused.reason.as_deref()), (Refused, Some("Solde insuffisant")));
+    for body in [r#"{"ok":true}"#, "{}", "[]", "", "texte"] {
+        assert_eq!(judge("paiement", 200, body).outcome, Ok, "{body}");
+    }
+
+    assert_eq!(judge("vente", 201, r#"{"id":12}"#).output.expect("an output").text(), r#"{"id":12}"#);
+    for body in ["{}", r#"{"id":null}"#, "[]", "", "x"] {
+        assert_eq!(judge("vente", 201, body).outcome, Unknown, "{body}");
+    }
+}
+
+/// From answers to requests: the sale is cancelled by the id that only its answer gave.
+#[test]
+fn the_neighbours_sale_is_cancelled_by_its_own_id() {
+    let voisins = parse(VOISINS);
+    let input = Json::parse(br#"{"client_id":4,"magasin_id":2}"#).expect("JSON");
+    let (mut saga, _) = Saga::start(saga_id(), &voisins, input, at(0, 0));
+    let mut requests = Vec::new();
+    let answers = [
+        (200, r#"{"articles":[{"produit_id":1,"quantite":3,"prix_unitaire":19.99}]}"#),
+        (200, r#"{"ok":true}"#),
+        (200, r#"{"ok":true}"#),
+        (201, r#"{"id":12}"#),
+        (200, "{}"),
+        (200, r#"{"ok":true}"#),
+        (200, "{}"),
+    ];
+    for (i, (status, body)) in answers.into_iter().enumerate() {
+        let call = saga.effects().call.expect("a call");
+        let request = saga.request(&call).expect("a request");
+        let sent = request.body.map_or(String::new(), |body| body.text().to_owned());
+        requests.push(format!("{} {} {sent}", request.method, request.path));
+        if i == 3 {
+            saga.handle(&Input::Cancel, at(0, 0)).expect("it can be cancelled");
+        }
+        let definition = saga.call(call.step, call.direction).expect("a call");
+        let verdict = verdict(definition, &answered(status, body.as_bytes()));
+        saga.handle(&reply(&call, verdict), at(0, 0)).expect("the reply is waited for");
+    }
+    insta::assert_snapshot!(requests.join("\n"), @r#"
+    GET /api/panier/4 
+    POST /api/stock/reserver {"produits":[{"produit_id":1,"quantite":3,"prix":19.99}]}
+    POST /api/clients/4/payer {"montant":59.97}
+    POST /api/ventes {"produits":[{"produit_id":1,"quantite":3,"prix":19.99}],"client_id":4,"magasin_id":2}
+    DELETE /api/ventes/12 
+    POST /api/clients/4/rembourser {"montant":59.97}
+    POST /api/stock/liberer {"produits":[{"produit_id":1,"quantite":3,"prix":19.99}]}
+    "#);
+    assert_eq!((&**saga.etat(), saga.rollback().as_str()), ("ANNULEE", "TERMINE"));
+}

@@ -1234,6 +1234,70 @@ fn idempotent_a_repetition_waits_for_its_record_so_that_none_is_unknown_to_the_n
 }
 
 #[test]
+fn idempotent_a_next_owner_with_a_slower_clock_knows_that_the_repetition_never_left() {
+    check!(definition(&READ_AND_TWO(Kind::Idempotent)), "ok; not_sent; wait; wait -50ms; crash 5; cancel", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 at once, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > not_sent
+      5 +b#1 not_sent, again at 100ms
+      = wake at 100ms
+    > wait
+      6 +b#2
+      = call +b#2 needs 6, wake at 10s
+    > wait -50ms
+      = call +b#2 needs 6, wake at 10s
+    > crash 5
+      6 taken over: epoch 2
+      = wake at 100ms
+    > cancel
+      7 rollback: cancelled [ANNULEE]
+      8 rolled back
+      = answer needs 8
+    ANNULEE AUCUN over
+    ");
+}
+
+#[test]
+fn barrier_a_next_owner_with_a_slower_clock_undoes_a_repetition_that_may_have_left() {
+    check!(definition(&READ_AND_TWO(Kind::Barrier)), "ok; not_sent; wait; wait -50ms; crash 5; cancel; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 at once, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > not_sent
+      5 +b#1 not_sent, again at 100ms
+      = wake at 100ms
+    > wait
+      6 +b#2
+      = call +b#2 needs 4, wake at 10s
+    > wait -50ms
+      = call +b#2 needs 4, wake at 10s
+    > crash 5
+      6 taken over: epoch 2
+      = wake at 100ms
+    > cancel
+      7 rollback: cancelled [ANNULEE]
+      8 -c#1
+      = call -c#1 needs 7
+    > ok
+      9 -c#1 ok
+      10 -b#1
+      = call -b#1 needs 7
+    ANNULEE EN_COURS under way
+    ");
+}
+
+#[test]
 fn barrier_taken_over_undoes_whatever_may_have_run_ahead_of_the_disk() {
     check!(definition(&READ_AND_TWO(Kind::Barrier)), "ok; ok; ok; crash 4; cancel; ok; ok", @r"
     > start

@@ -109,7 +109,7 @@ fn weights(dice: &mut Dice) -> Vec<(Move, usize)> {
     ];
     let often = often.map(|m| (m, [3, 10, 30, 60][dice.below(4)]));
     let seldom = seldom.map(|m| (m, [0, 0, 1, 3, 8][dice.below(5)]));
-    let cancel = (Move::Cancel, [0, 0, 0, 1][dice.below(4)]);
+    let cancel = (Move::Cancel, [0, 0, 1, 5][dice.below(4)]);
     often.into_iter().chain(seldom).chain([cancel]).collect()
 }
 
@@ -119,6 +119,8 @@ struct World {
     dice: Dice,
     specs: Vec<Spec>,
     weights: Vec<(Move, usize)>,
+    /// How often a participant turns a call away, in percent.
+    unready: u64,
     saga: Saga,
     history: Vec<Record>,
     durable: usize,
@@ -136,7 +138,7 @@ struct World {
 type Hits = BTreeMap<&'static str, u64>;
 
 /// What must have happened to somebody, or the world is too kind to prove anything.
-const FAULT_POINTS: [&str; 27] = [
+const FAULT_POINTS: [&str; 28] = [
     "a barrier's step that was lost is undone",
     "a call leaves ahead of the record of its start",
     "a call never leaves",
@@ -148,6 +150,7 @@ const FAULT_POINTS: [&str; 27] = [
     "a crash that loses nothing",
     "a crash that loses the tail",
     "a deadline",
+    "a next owner with a slower clock",
     "a refusal",
     "a reply is late",
     "a reply is lost",
@@ -171,6 +174,7 @@ impl World {
         let mut dice = Dice(seed);
         let specs = specs(&mut dice);
         let weights = weights(&mut dice);
+        let unready = [0, 5, 40][dice.below(3)];
         let definition = definition(&specs);
         let input = Json::parse(b"{\"n\":1}").expect("JSON");
         let (saga, history) = Saga::start(saga_id(), &definition, input, at(0, dice.next()));
@@ -181,6 +185,7 @@ impl World {
             dice,
             specs,
             weights,
+            unready,
             saga,
             history,
             durable: 0,
@@ -334,7 +339,7 @@ impl World {
             Err(error) => self.broken(&format!("P6: {error}")),
         };
         self.sent = Some(call);
-        if !self.kind && self.dice.chance(8) {
+        if !self.kind && self.dice.chance(self.unready) {
             self.hit("a call never leaves");
             self.replies.push((call, Verdict::without_answer(Outcome::NotSent, "refused connection")));
             return;
@@ -366,7 +371,7 @@ impl World {
         let Message { call, body, doubled } = message;
         let kind = self.specs[call.step].kind;
         // Whoever answers 503 says that nothing was done, and that goes for the twin, too.
-        if !self.kind && !doubled && self.dice.chance(6) {
+        if !self.kind && !doubled && self.dice.chance(self.unready) {
             self.hit("unready: 503");
             return Verdict::without_answer(Outcome::NotSent, "503");
         }
@@ -512,6 +517,10 @@ impl World {
         self.sent = None;
         self.replies.clear();
         self.say(|w| format!("crash: {} kept", w.durable));
+        if self.dice.chance(50) {
+            self.hit("a next owner with a slower clock");
+            self.micros -= self.dice.below(400_000) as i64;
+        }
         if !self.saga.is_over() {
             let rolling_back = self.saga.cause().is_some();
             self.hit(if rolling_back { "a take-over rolling back" } else { "a take-over going forward" });
@@ -648,7 +657,7 @@ fn specs(dice: &mut Dice) -> Vec<Spec> {
                 3 => Kind::Barrier,
                 _ => favourite,
             };
-            let from: Vec<usize> = (0..step).filter(|_| dice.chance(30)).collect();
+            let from: Vec<usize> = (0..step).filter(|_| dice.chance(40)).collect();
             Spec { kind, undo: dice.chance(90), from }
         })
         .collect()
