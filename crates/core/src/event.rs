@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{DefinitionHash, Etat};
-use crate::id::{AttemptNumber, Epoch, Timestamp};
+use crate::id::{AttemptNumber, Claim, Epoch, Timestamp};
 use crate::json::Json;
 
 /// One entry of a saga's history: an event, when it was recorded, and the state that the order entered with it.
@@ -45,6 +45,8 @@ pub enum Event {
         input: Json,
         /// When it is stopped if it is still going forward.
         deadline: Timestamp,
+        /// Makes this start unlike any other.
+        claim: Claim,
     },
     /// A call may leave from here on.
     AttemptStarted {
@@ -71,8 +73,8 @@ pub enum Event {
         /// Why it is not `ok`: the participant's words where it gave any, cut to a limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
-        /// What later steps need of the answer.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// What later steps need of the answer. `null` is an output, too.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         output: Option<Json>,
         /// When it may be tried again, where it is to be.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +102,14 @@ pub enum Event {
     TakenOver {
         /// Of the new owner: one more than the last.
         epoch: Epoch,
+        /// Makes this take-over unlike any other.
+        claim: Claim,
     },
+}
+
+/// Reads a member that is there as `Some`, `null` included, which serde takes for `None` otherwise.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// Whether a call does its step or undoes it.

@@ -137,6 +137,19 @@ impl Epoch {
     }
 }
 
+/// Drawn at random by whoever starts a saga or takes it over. Two that do so at the same microsecond write records
+/// that differ all the same, so neither can take the other's entry in the journal for its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Claim(u64);
+
+impl Claim {
+    /// A claim from a random number. 53 bits are kept: every JSON reader reads those exactly.
+    pub const fn drawn(random: u64) -> Self {
+        Self(random >> 11)
+    }
+}
+
 /// An instant, in microseconds since the Unix epoch. The driver brings it along with every input; nothing in
 /// this crate reads a clock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]

@@ -23,6 +23,6 @@ pub mod saga;
 
 pub use definition::Definition;
 pub use event::{Direction, Event, Outcome, Record};
-pub use id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
+pub use id::{AttemptNumber, Claim, Epoch, SagaId, Seq, Timestamp};
 pub use json::Json;
 pub use saga::Saga;

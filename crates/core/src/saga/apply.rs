@@ -36,7 +36,7 @@ impl Saga {
         record: &Record,
     ) -> Result<Self, IllegalEvent> {
         let seq = Seq::NONE.next();
-        let Event::Started { definition: pinned, input, deadline } = &record.event else {
+        let Event::Started { definition: pinned, input, deadline, .. } = &record.event else {
             return Err(IllegalEvent::new(seq, &record.event, "a history begins with `started`"));
         };
         if *pinned != definition.hash {
@@ -87,7 +87,12 @@ impl Saga {
                 if !matches!(self.phase, Phase::Forward { .. }) {
                     return Err("the rollback is decided once");
                 }
+                let current = self.current();
                 self.phase = Phase::RollingBack { cause: cause.clone(), blocked: None };
+                // From here on another patience applies, and its count begins anew.
+                if let Some(StepState::Doing { tries, .. }) = current.map(|step| &mut self.steps[step]) {
+                    tries.failures = 0;
+                }
                 self.marks.rollback = seq;
                 Ok(())
             }
@@ -114,7 +119,7 @@ impl Saga {
                 }
                 _ => Err("something is left to undo"),
             },
-            Event::TakenOver { epoch } => {
+            Event::TakenOver { epoch, .. } => {
                 if *epoch != self.epoch.next() {
                     return Err("epochs grow by one");
                 }

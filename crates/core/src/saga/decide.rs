@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Phase, Progress, Saga, StepState, Tries};
 use crate::definition::{Definition, Safety};
 use crate::event::{Cause, Direction, Event, Outcome, Record, Stuck};
-use crate::id::{AttemptNumber, SagaId, Timestamp};
+use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
 use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
@@ -77,6 +77,7 @@ impl Saga {
                 definition: definition.hash.clone(),
                 input,
                 deadline: moment.now.plus(definition.deadline),
+                claim: Claim::drawn(moment.random.0),
             },
         };
         let mut saga = Self::begin(id, definition.clone(), &started)
@@ -137,7 +138,10 @@ impl Saga {
         match input {
             Input::Tick => Ok(None),
             Input::TakeOver if self.is_over() => Err(Rejected::Over),
-            Input::TakeOver => Ok(Some(Event::TakenOver { epoch: self.epoch.next() })),
+            Input::TakeOver => {
+                let claim = Claim::drawn(moment.random.0);
+                Ok(Some(Event::TakenOver { epoch: self.epoch.next(), claim }))
+            }
             Input::Cancel => match &self.phase {
                 Phase::Forward { .. } => Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled })),
                 // Asking twice is no mistake.

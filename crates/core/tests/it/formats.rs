@@ -8,7 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use saga_core::definition::DefinitionHash;
 use saga_core::event::{Cause, Stuck};
-use saga_core::{AttemptNumber, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
+use saga_core::{AttemptNumber, Claim, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
 
 fn record(etat: Option<&str>, event: Event) -> Record {
     Record { at: Timestamp::from_micros(1_735_725_600_123_456), etat: etat.map(Arc::from), event }
@@ -49,6 +49,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
             input: json("{\"client_id\":4,\"magasin_id\":1}"),
             deadline: later(60),
+            claim: Claim::drawn(7 << 11),
         });
         "attempt_started_action" => record(None, Event::AttemptStarted { step: 0, direction: action, attempt: first });
         "attempt_started_compensation" =>
@@ -98,7 +99,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "blocked_action_unsettled" => blocked(Stuck::ActionUnsettled);
         "completed" => record(Some("CONFIRMEE"), Event::Completed);
         "rolled_back" => record(None, Event::RolledBack);
-        "taken_over" => record(None, Event::TakenOver { epoch: Epoch::FIRST.next() });
+        "taken_over" => record(None, Event::TakenOver { epoch: Epoch::FIRST.next(), claim: Claim::drawn(8 << 11) });
     }
 }
 
@@ -197,10 +198,13 @@ fn any_record() -> impl Strategy<Value = Record> {
         Just(Outcome::NotSent)
     ];
     let event = prop_oneof![
-        ("[0-9a-f]{64}", any_json(), at()).prop_map(|(hash, input, deadline)| Event::Started {
-            definition: DefinitionHash::new(&hash),
-            input,
-            deadline
+        ("[0-9a-f]{64}", any_json(), at(), any::<u64>()).prop_map(|(hash, input, deadline, random)| {
+            Event::Started {
+                definition: DefinitionHash::new(&hash),
+                input,
+                deadline,
+                claim: Claim::drawn(random),
+            }
         }),
         (any::<usize>(), direction(), attempt())
             .prop_map(|(step, direction, attempt)| Event::AttemptStarted { step, direction, attempt }),
@@ -208,8 +212,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             (any::<usize>(), direction(), attempt(), outcome),
             proptest::option::of(any::<u16>()),
             proptest::option::of(words()),
-            // An output of `null` is no output.
-            proptest::option::of(any_json().prop_filter("not null", |json| json.text() != "null")),
+            proptest::option::of(any_json()),
             proptest::option::of(at()),
         )
             .prop_map(|((step, direction, attempt, outcome), status, reason, output, retry_at)| {

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use saga_core::event::{Cause, Stuck};
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Input};
-use saga_core::{AttemptNumber, Definition, Direction, Epoch, Event, Json, Outcome, Record, Saga, Timestamp};
+use saga_core::{
+    AttemptNumber, Claim, Definition, Direction, Epoch, Event, Json, Outcome, Record, Saga, Timestamp,
+};
 
 use crate::support::{Kind, Spec, at, definition, reply, saga_id, verdict};
 
@@ -209,6 +211,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             definition: saga_core::definition::DefinitionHash::new("0"),
             input: Json::null(),
             deadline: Timestamp::from_micros(1),
+            claim: Claim::drawn(0),
         }),
         attempt().prop_map(|(step, direction, n)| Event::AttemptStarted {
             step,
@@ -233,8 +236,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         Just(Event::Completed),
         Just(Event::RolledBack),
-        (1..4_u32)
-            .prop_map(|n| Event::TakenOver { epoch: (1..n).fold(Epoch::FIRST, |epoch, _| epoch.next()) }),
+        (1..4_u32).prop_map(|n| Event::TakenOver {
+            epoch: (1..n).fold(Epoch::FIRST, |epoch, _| epoch.next()),
+            claim: Claim::drawn(0)
+        }),
     ]
 }
 
@@ -265,7 +270,7 @@ fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
             Event::Blocked { step, .. } => !rolling_back || *step >= steps,
             Event::Completed => rolling_back,
             Event::RolledBack => !rolling_back,
-            Event::TakenOver { epoch } => {
+            Event::TakenOver { epoch, .. } => {
                 let owners = records.iter().filter(|r| matches!(r.event, Event::TakenOver { .. })).count();
                 epoch.get() as usize != owners + 2
             }

@@ -270,27 +270,26 @@ fn idempotent_an_unknown_outcome_is_repeated_until_known_then_undone() {
     > unknown
       11 +c#3 unknown
       12 rollback: c failed (why) [ECHEC_C]
-      13 blocked: c ActionUnsettled
-      14 +c#4
-      = call +c#4 needs 14, answer needs 13
+      13 +c#4
+      = call +c#4 needs 13
     > unknown
-      15 +c#4 unknown, again at 1100ms
-      = wake at 1100ms, answer needs 13
+      14 +c#4 unknown, again at 400ms
+      = wake at 400ms
     > wait
-      16 +c#5
-      = call +c#5 needs 16, answer needs 13
+      15 +c#5
+      = call +c#5 needs 15
     > ok
-      17 +c#5 ok
-      18 -c#1
-      = call -c#1 needs 18
+      16 +c#5 ok
+      17 -c#1
+      = call -c#1 needs 17
     > ok
-      19 -c#1 ok
-      20 -b#1
-      = call -b#1 needs 20
+      18 -c#1 ok
+      19 -b#1
+      = call -b#1 needs 19
     > ok
-      21 -b#1 ok
-      22 rolled back
-      = answer needs 22
+      20 -b#1 ok
+      21 rolled back
+      = answer needs 21
     ECHEC_C TERMINE over
     ");
 }
@@ -325,17 +324,16 @@ fn idempotent_an_unknown_outcome_that_turns_out_refused_is_not_undone() {
     > unknown
       11 +c#3 unknown
       12 rollback: c failed (why) [ECHEC_C]
-      13 blocked: c ActionUnsettled
-      14 +c#4
-      = call +c#4 needs 14, answer needs 13
+      13 +c#4
+      = call +c#4 needs 13
     > refused
-      15 +c#4 refused
-      16 -b#1
-      = call -b#1 needs 16
+      14 +c#4 refused
+      15 -b#1
+      = call -b#1 needs 15
     > ok
-      17 -b#1 ok
-      18 rolled back
-      = answer needs 18
+      16 -b#1 ok
+      17 rolled back
+      = answer needs 17
     ECHEC_C TERMINE over
     ");
 }

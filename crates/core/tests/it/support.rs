@@ -284,7 +284,7 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
         Event::Blocked { step, stuck, .. } => format!("blocked: {} {stuck:?}", name(step)),
         Event::Completed => "completed".into(),
         Event::RolledBack => "rolled back".into(),
-        Event::TakenOver { epoch } => format!("taken over: epoch {}", epoch.get()),
+        Event::TakenOver { epoch, .. } => format!("taken over: epoch {}", epoch.get()),
     };
     if let Some(etat) = &record.etat {
         write!(text, " [{etat}]").expect("strings take what they get");

@@ -64,12 +64,17 @@ async fn nothing_with_an_effect_leaves_while_the_disk_is_held_up() {
 #[tokio::test(start_paused = true)]
 async fn the_first_compensation_waits_for_the_decision_to_roll_back() {
     let shop = Shop::new("barrier");
-    shop.participants.next("paiement action", Duration::ZERO, answered(402, r#"{"detail":"Solde insuffisant"}"#));
+    shop.participants.next(
+        "paiement action",
+        Duration::ZERO,
+        answered(402, r#"{"detail":"Solde insuffisant"}"#),
+    );
     let end = shop.engine.checkout(order(2, None, PATIENT)).await.unwrap();
     assert_eq!((&*end.etat, end.rollback), ("ECHEC_PAIEMENT", Rollback::Termine));
     let log = shop.log();
     let decided = log.iter().position(|line| line == "durable 5-9").expect("the decision is written");
-    let undone = log.iter().position(|line| line.starts_with("call stock compensation")).expect("it is undone");
+    let undone =
+        log.iter().position(|line| line.starts_with("call stock compensation")).expect("it is undone");
     assert!(decided < undone, "{log:?}");
 }
 
@@ -77,7 +82,9 @@ async fn the_first_compensation_waits_for_the_decision_to_roll_back() {
 async fn a_caller_who_goes_away_changes_nothing() {
     let shop = Shop::new("barrier");
     shop.participants.next("stock action", Duration::from_secs(2), answered(200, "{}"));
-    let gone = tokio::time::timeout(Duration::from_secs(1), shop.engine.checkout(order(7, Some("k"), PATIENT))).await;
+    let gone =
+        tokio::time::timeout(Duration::from_secs(1), shop.engine.checkout(order(7, Some("k"), PATIENT)))
+            .await;
     assert!(gone.is_err());
     let end = shop.engine.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
     assert_eq!(&*end.etat, "CONFIRMEE");
@@ -108,7 +115,11 @@ async fn the_same_key_is_the_same_order_before_during_and_after() {
 #[tokio::test(start_paused = true)]
 async fn an_order_that_nobody_waits_for_is_acknowledged_when_its_start_is_durable() {
     let shop = Shop::new("barrier");
-    shop.participants.next("panier action", Duration::from_secs(3), answered(200, r#"[{"quantite":1,"prix":1}]"#));
+    shop.participants.next(
+        "panier action",
+        Duration::from_secs(3),
+        answered(200, r#"[{"quantite":1,"prix":1}]"#),
+    );
     let begun = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap();
     assert!(begun.started && !begun.settled);
     assert_eq!(shop.log(), ["call panier action #1 epoch 1", "durable 1-2"]);

@@ -15,7 +15,8 @@ use saga_engine::world::World;
 use saga_engine::{Checkout, Definitions, Engine, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Cursor, Entry, Filter, History, Journal, LoadError, Page, Row, Store, StoreFuture, Unavailable,
+    AppendError, Cursor, Entry, Filter, History, Journal, LoadError, Page, Row, Store, StoreFuture,
+    Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -55,6 +56,9 @@ pub struct Gated {
     pub log: Log,
 }
 
+/// Each engine draws other numbers, as each process does. Their clocks show the same times.
+static SEEDS: AtomicU64 = AtomicU64::new(1);
+
 /// What happened, in order.
 pub type Log = Arc<Mutex<Vec<String>>>;
 
@@ -69,7 +73,10 @@ impl Gated {
 }
 
 impl Store for Gated {
-    fn append<'a>(&'a self, batch: &'a [Entry]) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
+    fn append<'a>(
+        &'a self,
+        batch: &'a [Entry],
+    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
         Box::pin(async move {
             let mut open = self.open.subscribe();
             let _ = open.wait_for(|open| *open).await;
@@ -97,15 +104,29 @@ impl Store for Gated {
         self.memory.row(saga)
     }
 
-    fn unfinished(&self, after: Option<SagaId>, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+    fn unfinished(
+        &self,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.memory.unfinished(after, limit)
     }
 
-    fn list(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> StoreFuture<'_, Result<Page, Unavailable>> {
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
         self.memory.list(filter, after, limit)
     }
 
-    fn define(&self, hash: DefinitionHash, name: Arc<str>, source: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn define(
+        &self,
+        hash: DefinitionHash,
+        name: Arc<str>,
+        source: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
         if self.broken.load(Ordering::SeqCst) {
             return Box::pin(async { Err(Unavailable::because("broken")) });
         }
@@ -146,7 +167,13 @@ pub fn answered(status: u16, body: &str) -> Reply {
 }
 
 impl Participants for Scripted {
-    fn call(&self, definition: &Arc<Definition>, step: usize, request: Request, timeout: Duration) -> Calling {
+    fn call(
+        &self,
+        definition: &Arc<Definition>,
+        step: usize,
+        request: Request,
+        timeout: Duration,
+    ) -> Calling {
         let what = format!("{} {}", request.step, request.direction);
         let line = format!("call {what} #{} epoch {}", request.attempt.get(), request.epoch.get());
         self.log.lock().unwrap().push(line);
@@ -209,7 +236,10 @@ fn engine(safety: &str, limits: Limits, journal: &Arc<Gated>, participants: &Arc
     let current = Arc::new(checkout(safety));
     let read = |source: &str| Definition::parse("kept", source, &|_| None).map_err(|e| e.to_string());
     Engine::new(
-        Arc::new(Paused { begun: Instant::now(), drawn: AtomicU64::new(1) }),
+        Arc::new(Paused {
+            begun: Instant::now(),
+            drawn: AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed)),
+        }),
         Journal::new(journal.clone()),
         participants.clone(),
         Arc::new(Silent),

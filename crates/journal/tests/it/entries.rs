@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
-use saga_core::{AttemptNumber, Direction, Epoch, Event, Json, Outcome, Record, SagaId, Seq, Timestamp};
+use saga_core::{
+    AttemptNumber, Claim, Direction, Epoch, Event, Json, Outcome, Record, SagaId, Seq, Timestamp,
+};
 use saga_journal::{Entry, Projection};
 use uuid::Uuid;
 
@@ -30,7 +32,8 @@ pub(crate) fn start(number: u128) -> Entry {
 
 pub(crate) fn start_with(number: u128, input: &str) -> Entry {
     let input = Json::parse(input.as_bytes()).unwrap();
-    let event = Event::Started { definition: hash(), input, deadline: at(60_000_000) };
+    let event =
+        Event::Started { definition: hash(), input, deadline: at(60_000_000), claim: Claim::drawn(1 << 20) };
     Entry {
         saga: saga(number),
         expected: Seq::NONE,
