@@ -38,7 +38,7 @@ pub enum Reply {
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// Names in lower case.
+    /// Names in lower case. May be left empty where the call does not read them ([`Call::reads_headers`]).
     pub headers: Vec<(String, String)>,
     /// The body, of any kind.
     pub body: Vec<u8>,
@@ -144,9 +144,13 @@ fn scope(answer: &Answer, strict: bool) -> Result<Scope<'_>, EvalError> {
         Err(error) if strict => return Err(EvalError(format!("the body is not JSON: {error}"))),
         Err(_) => json(serde_json::to_string(&String::from_utf8_lossy(&answer.body)))?.into(),
     };
-    let headers: std::collections::BTreeMap<_, _> =
-        answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let headers = json(serde_json::to_string(&headers))?;
+    let headers = if answer.headers.is_empty() {
+        "{}".to_owned()
+    } else {
+        let headers: std::collections::BTreeMap<_, _> =
+            answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        json(serde_json::to_string(&headers))?
+    };
     Ok(Scope::default().with("status", answer.status.to_string()).with("headers", headers).with("body", body))
 }
 

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 pub use self::program::EvalError;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
 pub use self::yaml::{Mistake, Mistakes};
+use crate::event::Direction;
 use crate::retry::Backoff;
 
 /// The name of a state of the order, such as `STOCK_RESERVE`: the domain's word, exactly as on the wire.
@@ -204,6 +205,15 @@ pub struct Call {
     pub output: Option<Template>,
 }
 
+impl Call {
+    /// Whether anything about the answer depends on its headers; if not, nobody needs to keep them.
+    pub fn reads_headers(&self) -> bool {
+        let conditions = [&self.refused, &self.not_sent, &self.ok];
+        conditions.into_iter().flatten().any(|condition| condition.reads("headers"))
+            || self.output.as_ref().is_some_and(|output| output.reads("headers"))
+    }
+}
+
 impl Definition {
     /// Reads and checks a definition. `file` is the name that mistakes are reported under, `env` answers for the
     /// variables in `${NAME}` and `${NAME:-default}`.
@@ -214,6 +224,15 @@ impl Definition {
     /// The participant of a step.
     pub fn participant(&self, step: usize) -> &Participant {
         &self.participants[self.steps[step].participant]
+    }
+
+    /// How a step is done or undone; `None` where it is never undone, or there is no such step.
+    pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
+        let step = self.steps.get(step)?;
+        match direction {
+            Direction::Action => Some(&step.action),
+            Direction::Compensation => step.compensation.as_ref(),
+        }
     }
 
     /// The index of the step called `name`.

@@ -143,6 +143,19 @@ impl Template {
         })
     }
 
+    /// Whether the template reads `name`, or may read it.
+    pub fn reads(&self, name: &str) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Reference(reference) => *reference.root == *name,
+            Self::Text(pieces) => {
+                pieces.iter().any(|piece| matches!(piece, Piece::Hole(hole) if *hole.root == *name))
+            }
+            Self::Object(members) => members.iter().any(|(_, member)| member.reads(name)),
+            Self::Program(interpreted) => interpreted.reads(name),
+        }
+    }
+
     /// The value, as JSON text.
     pub fn render(&self, scope: &Scope<'_>) -> Result<Json, EvalError> {
         if let Self::Constant(json) = self {

@@ -125,11 +125,7 @@ impl Saga {
 
     /// How the definition describes a call.
     pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
-        let step = self.definition.steps.get(step)?;
-        match direction {
-            Direction::Action => Some(&step.action),
-            Direction::Compensation => step.compensation.as_ref(),
-        }
+        self.definition.call(step, direction)
     }
 
     /// The request of a wanted call. It is the same for every attempt but for attempt and epoch.

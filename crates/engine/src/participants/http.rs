@@ -138,6 +138,7 @@ impl Endpoint {
     async fn call(&self, definition: &Definition, step: usize, request: Request, limit: Duration) -> Reply {
         let participant = definition.participant(step);
         // Where a lost call cannot be repeated, no connection is used that may be closing at the other end.
+        let with_headers = definition.call(step, request.direction).is_some_and(|call| call.reads_headers());
         let may_reuse = participant.safety != Safety::None || definition.steps[step].is_read();
         let mut message = match message(participant, &self.host_header, &request) {
             Ok(message) => message,
@@ -164,7 +165,7 @@ impl Endpoint {
             };
             let exchange = async {
                 let response = connection.try_send_request(message).await.map_err(Exchange::from)?;
-                read(response, participant.answer_bytes_max).await
+                read(response, participant.answer_bytes_max, with_headers).await
             };
             match timeout(limit, exchange).await {
                 Ok(Ok(answer)) => {
@@ -291,7 +292,11 @@ fn traceparent(request: &Request) -> String {
     format!("00-{}-{:016x}-01", request.saga.as_uuid().simple(), span.max(1))
 }
 
-async fn read(response: http::Response<Incoming>, bytes_max: usize) -> Result<Answer, Exchange> {
+async fn read(
+    response: http::Response<Incoming>,
+    bytes_max: usize,
+    with_headers: bool,
+) -> Result<Answer, Exchange> {
     let (head, body) = response.into_parts();
     let body = Limited::new(body, bytes_max).collect().await.map_err(|error| {
         Exchange::Lost(if error.is::<LengthLimitError>() {
@@ -306,7 +311,7 @@ async fn read(response: http::Response<Incoming>, bytes_max: usize) -> Result<An
         headers: head
             .headers
             .iter()
-            .take(ANSWER_HEADERS_MAX)
+            .take(if with_headers { ANSWER_HEADERS_MAX } else { 0 })
             .map(|(name, value)| {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
