@@ -84,6 +84,7 @@ impl Server {
     pub(crate) fn start(listener: TcpListener, handler: Arc<Handler>) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let (stop, stopped) = watch::channel(Stop::No);
+        #[expect(clippy::disallowed_methods, reason = "one accept loop for each service")]
         let accepting = tokio::spawn(accept(listener, Arc::clone(&handler), stopped));
         Ok(Self { addr, handler, stop, accepting })
     }
@@ -127,6 +128,7 @@ async fn accept(listener: TcpListener, handler: Arc<Handler>, mut stop: watch::R
         match accepted {
             Ok((stream, _)) => {
                 let (handler, watcher, mut stop) = (Arc::clone(&handler), graceful.watcher(), stop.clone());
+                #[expect(clippy::disallowed_methods, reason = "one task for each connection")]
                 tokio::spawn(async move {
                     tokio::select! {
                         () = serve_connection(stream, handler, watcher) => {}
@@ -210,6 +212,10 @@ impl Handler {
             return Ok(self.perform(request, task).await);
         }
         // A task of its own: a slow service goes on even when its caller has hung up.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a delayed request is carried out whether its caller waits or not"
+        )]
         let carried_out = tokio::spawn(async move { self.perform_with(plan, request, task).await });
         carried_out.await.unwrap_or(Err(Dropped))
     }
