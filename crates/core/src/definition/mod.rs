@@ -3,6 +3,7 @@
 //! [`Definition::parse`] is the only way to get one, so whoever holds a definition can rely on it: every
 //! expression compiles and reads only what exists by then, every step has a participant, every state a name.
 
+mod check;
 mod program;
 mod template;
 mod yaml;

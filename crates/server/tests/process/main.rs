@@ -23,4 +23,5 @@ mod durability;
 mod lost_answers;
 mod outages;
 mod shutdown;
+mod tls;
 mod voisins;

@@ -48,6 +48,13 @@ impl Setup {
         self
     }
 
+    /// Another variable for all starts from now on, instead of what it was.
+    pub(crate) fn variable(&mut self, name: &'static str, value: String) -> &mut Self {
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value));
+        self
+    }
+
     /// The definition for all starts from now on.
     pub(crate) fn definition(&mut self, yaml: &str) -> &mut Self {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);

@@ -63,6 +63,11 @@ impl Shop {
         self.open.insert(service, running);
     }
 
+    /// Where a service listens.
+    pub(crate) fn address(&self, service: Service) -> SocketAddr {
+        self.addresses[&service]
+    }
+
     /// The variables that tell the orchestrator where the services are.
     pub(crate) fn urls(&self) -> Vec<(&'static str, String)> {
         let url = |service| format!("http://{}", self.addresses[&service]);
