@@ -1,4 +1,4 @@
-//! The HTTP API. One file for each resource; every error is a [`problem`].
+//! The HTTP API. One file for each resource; every error is a problem (`problem.rs`).
 
 mod checkout;
 mod commande;
