@@ -252,6 +252,12 @@ fn the_real_neighbours_are_understood() {
     for body in ["{}", r#"{"id":null}"#, "[]", "", "x"] {
         assert_eq!(judge("vente", 201, body).outcome, Unknown, "{body}");
     }
+    assert_eq!(judge("vente", 500, r#"{"detail":"Panne provoquée"}"#).outcome, Refused);
+    for (status, body) in
+        [(500, "{}"), (500, r#"{"detail":""}"#), (500, "oops"), (500, ""), (502, r#"{"detail":"x"}"#)]
+    {
+        assert_eq!(judge("vente", status, body).outcome, Unknown, "{status} {body}");
+    }
 }
 
 /// From answers to requests: the sale is cancelled by the id that only its answer gave.

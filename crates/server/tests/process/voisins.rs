@@ -59,14 +59,14 @@ async fn the_scenarios_that_everybody_knows_end_as_they_should() {
     assert_eq!((end(&stock), effects), (("ECHEC_STOCK", "AUCUN"), [0; 6]), "{stock}");
     let (paiement, effects) = order(&serve, &shop, 2).await;
     assert_eq!((end(&paiement), effects), (("ECHEC_PAIEMENT", "TERMINE"), [1, 1, 0, 0, 0, 0]), "{paiement}");
-    // Without a word about what was done, a 500 may mean anything: a person has to look.
     let (vente, effects) = order(&serve, &shop, 3).await;
+    assert_eq!((end(&vente), effects), (("ECHEC_ENREGISTREMENT", "TERMINE"), [1, 1, 1, 1, 0, 0]), "{vente}");
+    assert_eq!(vente["echec"]["raison"], "Panne provoquée");
+    // Not the service's own word: what a proxy says may mean anything, and a person has to look.
+    shop.fault("POST /api/ventes client=5 status=502");
+    let (vente, effects) = order(&serve, &shop, 5).await;
     assert_eq!((end(&vente), effects), (("ECHEC_ENREGISTREMENT", "BLOQUE"), [1, 0, 1, 0, 0, 0]), "{vente}");
     assert_eq!(vente["echec"]["etape"], "vente");
-    // A sale that is refused in so many words is another thing.
-    shop.fault("POST /api/ventes client=5 status=422");
-    let (vente, effects) = order(&serve, &shop, 5).await;
-    assert_eq!((end(&vente), effects), (("ECHEC_ENREGISTREMENT", "TERMINE"), [1, 1, 1, 1, 0, 0]), "{vente}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
