@@ -6,7 +6,7 @@
 //!
 //! Each saga has an append-only history of records, and one row (its [`Projection`]) written in the same
 //! transaction, which says where it stands. The row is the queue of unfinished sagas, too: there is no second
-//! table that could drift from it.
+//! table that could drift from it. Who owns a saga stands in its row, too (`ownership.rs`).
 //!
 //! [`Journal`] is the front: group commit over any [`Store`]. Stores keep bytes and compare numbers:
 //! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.
@@ -17,6 +17,7 @@ mod listing;
 pub mod memory;
 mod migration;
 mod open;
+mod ownership;
 pub mod postgres;
 mod projection;
 pub mod sqlite;
@@ -24,6 +25,7 @@ mod store;
 mod writer;
 
 pub use self::open::OpenError;
+pub use self::ownership::{Asked, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, History, LoadError, Page, ROWS_MAX, Row, Store, StoreFuture,

@@ -7,15 +7,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
 use saga_core::{SagaId, Seq};
+use tokio::time::Instant;
 
 use crate::frame::{self, Frame, Head};
 use crate::{
-    AppendError, Cursor, Echec, Entry, Filter, History, LoadError, Page, Projection, Row, Store, StoreFuture,
-    Unavailable, columns,
+    AppendError, Asked, Cursor, Echec, Entry, Filter, History, Lease, LoadError, Page, Projection, ReplicaId, Row,
+    Store, StoreFuture, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -28,10 +30,14 @@ pub struct Memory {
 struct Tables {
     sagas: BTreeMap<SagaId, Kept>,
     definitions: HashMap<DefinitionHash, Arc<str>>,
+    /// Until when each replica's lease lasts; `None`: it is gone.
+    replicas: BTreeMap<ReplicaId, Option<Instant>>,
 }
 
 struct Kept {
     seq: Seq,
+    owner: ReplicaId,
+    demand: Option<Arc<str>>,
     projection: Projection,
     /// By the position of their first record.
     frames: BTreeMap<i64, String>,
@@ -54,12 +60,14 @@ impl Tables {
         let (text, first_seq) = (frame::encode(entry), frame::first_seq(entry));
         let last = entry.expected.plus(entry.records.len());
         match self.sagas.get_mut(&entry.saga) {
-            None if entry.expected == Seq::NONE => {
+            None if entry.expected == Seq::NONE && self.is_live(entry.owner) => {
                 let frames = BTreeMap::from([(first_seq, text)]);
-                let kept = Kept { seq: last, projection: clean(&entry.projection), frames };
+                let (owner, projection) = (entry.owner, clean(&entry.projection));
+                let kept = Kept { seq: last, owner, demand: None, projection, frames };
                 self.sagas.insert(entry.saga, kept);
                 Ok(())
             }
+            Some(kept) if kept.owner != entry.owner => Err(AppendError::Conflict),
             Some(kept) if kept.seq == entry.expected => {
                 kept.seq = last;
                 kept.frames.insert(first_seq, text);
@@ -71,6 +79,7 @@ impl Tables {
                     epoch: new.epoch,
                     over: new.over,
                     updated: new.updated,
+                    due: new.due,
                     // What a saga starts with never changes, and the databases do not write it again.
                     ..kept.projection.clone()
                 };
@@ -81,6 +90,30 @@ impl Tables {
         }
     }
 
+    fn is_live(&self, replica: ReplicaId) -> bool {
+        matches!(self.replicas.get(&replica), Some(Some(_)))
+    }
+
+    fn claim(&mut self, replica: ReplicaId, limit: usize) -> Vec<SagaId> {
+        let now = Instant::now();
+        for lease in self.replicas.values_mut() {
+            *lease = lease.filter(|until| *until >= now);
+        }
+        if !self.is_live(replica) {
+            return Vec::new();
+        }
+        let replicas = &self.replicas;
+        let is_gone = |owner| !matches!(replicas.get(&owner), Some(Some(_)));
+        let orphans = self.sagas.iter_mut().filter(|(_, kept)| !kept.projection.over && is_gone(kept.owner));
+        orphans
+            .take(columns::page_rows(limit))
+            .map(|(saga, kept)| {
+                kept.owner = replica;
+                *saga
+            })
+            .collect()
+    }
+
     fn list(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Page {
         let before = |row: &Row| {
             after.is_none_or(|after| (row.projection.created, row.saga) < (after.created, after.saga))
@@ -88,11 +121,17 @@ impl Tables {
         let mut rows: Vec<Row> = self
             .sagas
             .iter()
-            .map(|(saga, kept)| Row { saga: *saga, projection: kept.projection.clone() })
+            .map(|(saga, kept)| kept.row(*saga))
             .filter(|row| filter.matches(&row.projection) && before(row))
             .collect();
         rows.sort_by_key(|row| std::cmp::Reverse((row.projection.created, row.saga)));
         Page::cut(rows, columns::page_rows(limit))
+    }
+}
+
+impl Kept {
+    fn row(&self, saga: SagaId) -> Row {
+        Row { saga, projection: self.projection.clone(), owner: self.owner, demand: self.demand.clone() }
     }
 }
 
@@ -149,22 +188,75 @@ impl Store for Memory {
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
         Box::pin(async move {
             let tables = self.tables();
-            Ok(tables.sagas.get(&saga).map(|kept| Row { saga, projection: kept.projection.clone() }))
+            Ok(tables.sagas.get(&saga).map(|kept| kept.row(saga)))
         })
     }
 
-    fn unfinished(
+    fn join(
         &self,
-        after: Option<SagaId>,
+        replica: ReplicaId,
+        _: Arc<str>,
+        lease: Duration,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.tables().replicas.entry(replica).or_insert(Some(Instant::now() + lease));
+            Ok(())
+        })
+    }
+
+    fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
+        Box::pin(async move {
+            match self.tables().replicas.get_mut(&replica) {
+                Some(Some(until)) => {
+                    *until = Instant::now() + lease;
+                    Ok(Lease::Held)
+                }
+                Some(None) | None => Ok(Lease::Lost),
+            }
+        })
+    }
+
+    fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.tables().replicas.insert(replica, None);
+            Ok(())
+        })
+    }
+
+    fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().claim(replica, limit)) })
+    }
+
+    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
+        Box::pin(async move {
+            Ok(match self.tables().sagas.get_mut(&saga) {
+                Some(kept) if kept.projection.over => Asked::Nobody,
+                Some(kept) if *kept.demand.get_or_insert_with(|| demand.clone()) == demand => Asked::Kept,
+                Some(_) => Asked::Busy,
+                None => Asked::Nobody,
+            })
+        })
+    }
+
+    fn demands(
+        &self,
+        replica: ReplicaId,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
         Box::pin(async move {
             let tables = self.tables();
-            let open = tables.sagas.iter().filter(|(_, kept)| !kept.projection.over).map(|(saga, _)| *saga);
-            Ok(open
-                .filter(|saga| after.is_none_or(|after| *saga > after))
-                .take(columns::page_rows(limit))
-                .collect())
+            let own = tables.sagas.iter().filter(|(_, kept)| kept.owner == replica);
+            let demands = own.filter_map(|(saga, kept)| Some((*saga, kept.demand.clone()?)));
+            Ok(demands.take(columns::page_rows(limit)).collect())
+        })
+    }
+
+    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            if let Some(kept) = self.tables().sagas.get_mut(&saga) {
+                kept.demand.take_if(|kept| *kept == demand);
+            }
+            Ok(())
         })
     }
 

@@ -32,6 +32,9 @@ pub struct Projection {
     pub created: Timestamp,
     /// When its last event was recorded.
     pub updated: Timestamp,
+    /// When it was to go on by itself, at the latest; `None`: it is over, or waits for a person alone. An instant
+    /// that is long past means that nobody runs it.
+    pub due: Option<Timestamp>,
 }
 
 /// Why there is no order, or why a person is needed. Both parts are for people.
@@ -74,6 +77,7 @@ impl Projection {
             over: saga.is_over(),
             created: saga.created(),
             updated: saga.updated(),
+            due: saga.due(),
         }
     }
 }

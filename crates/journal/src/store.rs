@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use saga_core::definition::{DefinitionHash, Etat};
 use saga_core::saga::Rollback;
 use saga_core::{Record, SagaId, Seq, Timestamp};
 
-use crate::Projection;
+use crate::{Asked, Lease, Projection, ReplicaId};
 
-/// A page of [`Store::list`] or [`Store::unfinished`] has at most this many rows.
+/// A page of [`Store::list`], [`Store::claim`] or [`Store::demands`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
 /// What a store's methods give.
@@ -21,8 +22,9 @@ pub trait Store: Send + Sync + 'static {
     /// Appends all entries in one transaction, and makes them durable before it answers: one result for each, in
     /// order. A batch has at most one entry for a saga.
     ///
-    /// An entry whose saga is not at `expected` conflicts and changes nothing, while the others are kept; but an
-    /// entry that is already there to the letter is `Ok`: its first append's answer was lost, and it comes again.
+    /// An entry whose saga is not at `expected`, or has another owner, conflicts and changes nothing, while the others
+    /// are kept; so does a start whose owner is gone. But an entry that is already there to the letter, of a saga that
+    /// still has that owner, is `Ok`: its first append's answer was lost, and it comes again.
     fn append<'a>(
         &'a self,
         batch: &'a [Entry],
@@ -34,12 +36,42 @@ pub trait Store: Send + Sync + 'static {
     /// A saga's row.
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>>;
 
-    /// The sagas that are not over, in the order of their ids, from the first one after `after`.
-    fn unfinished(
+    /// Makes `replica` known, with a lease of this length; `name` is for people. Its id must be fresh.
+    fn join(
         &self,
-        after: Option<SagaId>,
+        replica: ReplicaId,
+        name: Arc<str>,
+        lease: Duration,
+    ) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Renews a replica's lease: it lasts this long from now, by the store's own clock. A lease that ran out holds
+    /// again if nobody has claimed anything since.
+    fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>>;
+
+    /// Ends a replica's lease: what it owns can be claimed at once.
+    fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Gives `replica` at most `limit` of the sagas that are not over and whose owner is gone: it left, or its lease
+    /// ran out, which this call notices and makes final. From then on they are its own, and only then may they be
+    /// loaded. A replica that is gone itself gets none.
+    fn claim(
+        &self,
+        replica: ReplicaId,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+
+    /// Leaves a word for whoever owns `saga`; it stays there until [`Store::answered`], whoever the owner is by then.
+    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>>;
+
+    /// At most `limit` of the words left for the owner of these sagas.
+    fn demands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>>;
+
+    /// Takes a word away that has been followed or refused. Another one that was left since stays.
+    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// Rows, newest first.
     fn list(
@@ -75,6 +107,8 @@ pub trait Store: Send + Sync + 'static {
 pub struct Entry {
     /// Whose history it is.
     pub saga: SagaId,
+    /// Who appends; a start makes it the saga's owner.
+    pub owner: ReplicaId,
     /// The position of the last event before these; [`Seq::NONE`] for a start.
     pub expected: Seq,
     /// The events, at positions `expected + 1` and on; at least one.
@@ -133,6 +167,10 @@ pub struct Row {
     pub saga: SagaId,
     /// Where it stands.
     pub projection: Projection,
+    /// Who runs it, or ran it last.
+    pub owner: ReplicaId,
+    /// What its owner has been asked for and has not answered yet.
+    pub demand: Option<Arc<str>>,
 }
 
 /// Which rows to list; `None` is any.

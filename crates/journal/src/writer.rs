@@ -9,12 +9,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::{Json, SagaId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{AppendError, Cursor, Entry, Filter, History, LoadError, Page, Row, Store, Unavailable};
+use crate::{
+    AppendError, Asked, Cursor, Entry, Filter, History, Lease, LoadError, Page, ReplicaId, Row, Store,
+    Unavailable,
+};
 
 /// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
 pub const QUEUE_ENTRIES_MAX: usize = 65_536;
@@ -75,10 +79,9 @@ struct Counters {
 impl Journal {
     /// Starts the writer. Must be called within a tokio runtime.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE_ENTRIES_MAX);
-        let stats = Arc::new(Counters::default());
-        let writer = write(store.clone(), waiting, stats.clone());
-        if store.is_blocking() {
+        let is_blocking = store.is_blocking();
+        let (journal, writer) = Self::with_writer(store);
+        if is_blocking {
             let runtime = tokio::runtime::Handle::current();
             std::thread::Builder::new()
                 .name("journal-writer".into())
@@ -88,7 +91,15 @@ impl Journal {
             #[expect(clippy::disallowed_methods, reason = "the writer is the journal's one task")]
             tokio::spawn(writer);
         }
-        Self { queue, store, stats }
+        journal
+    }
+
+    /// The front, and its writer to be run by the caller: a simulator stops and kills it as it likes.
+    pub fn with_writer(store: Arc<dyn Store>) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (queue, waiting) = mpsc::channel(QUEUE_ENTRIES_MAX);
+        let stats = Arc::new(Counters::default());
+        let writer = write(store.clone(), waiting, stats.clone());
+        (Self { queue, store, stats }, writer)
     }
 
     /// Appends an entry. It is handed to the writer at once; the future tells when it is durable.
@@ -120,9 +131,43 @@ impl Journal {
         self.store.row(saga).await
     }
 
-    /// See [`Store::unfinished`].
-    pub async fn unfinished(&self, after: Option<SagaId>, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
-        self.store.unfinished(after, limit).await
+    /// See [`Store::join`].
+    pub async fn join(&self, replica: ReplicaId, name: Arc<str>, lease: Duration) -> Result<(), Unavailable> {
+        self.store.join(replica, name, lease).await
+    }
+
+    /// See [`Store::renew`].
+    pub async fn renew(&self, replica: ReplicaId, lease: Duration) -> Result<Lease, Unavailable> {
+        self.store.renew(replica, lease).await
+    }
+
+    /// See [`Store::leave`].
+    pub async fn leave(&self, replica: ReplicaId) -> Result<(), Unavailable> {
+        self.store.leave(replica).await
+    }
+
+    /// See [`Store::claim`].
+    pub async fn claim(&self, replica: ReplicaId, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
+        self.store.claim(replica, limit).await
+    }
+
+    /// See [`Store::ask`].
+    pub async fn ask(&self, saga: SagaId, demand: Arc<str>) -> Result<Asked, Unavailable> {
+        self.store.ask(saga, demand).await
+    }
+
+    /// See [`Store::demands`].
+    pub async fn demands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> Result<Vec<(SagaId, Arc<str>)>, Unavailable> {
+        self.store.demands(replica, limit).await
+    }
+
+    /// See [`Store::answered`].
+    pub async fn answered(&self, saga: SagaId, demand: Arc<str>) -> Result<(), Unavailable> {
+        self.store.answered(saga, demand).await
     }
 
     /// See [`Store::list`].

@@ -123,6 +123,15 @@ impl Saga {
         }
     }
 
+    /// When it is to go on by itself at the latest: its next attempt's time, or the end of the call under way. `None`:
+    /// it is over, or only a person can move it.
+    pub fn due(&self) -> Option<Timestamp> {
+        if let Some((step, ..)) = self.in_flight() {
+            return Some(self.updated.plus(self.definition.participant(step).timeout));
+        }
+        self.wake_at()
+    }
+
     /// How the definition describes a call.
     pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
         self.definition.call(step, direction)

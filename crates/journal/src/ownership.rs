@@ -1,0 +1,66 @@
+//! Who runs which saga.
+//!
+//! ```text
+//!   join ──▶ renew, renew, ... ──▶ leave                 a replica's lease, by the store's clock
+//!                     └── too late ──▶ gone, for good    whoever claims says so first
+//!   claim: sagas whose owner is gone get a new one; only then are they loaded
+//! ```
+//!
+//! What makes this safe is one comparison: an entry is kept only if its `owner` is the saga's owner in that very
+//! transaction. Leases only decide when somebody else may become the owner. So a replica that was paused for an
+//! hour and wakes up in the middle of an append does no harm, whatever it believes and whatever its clock says.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// One run of a process that runs sagas. Whoever loses its lease comes back under another id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReplicaId(Uuid);
+
+impl ReplicaId {
+    /// Owns what nobody owns: it is gone from the start.
+    pub const NOBODY: Self = Self(Uuid::nil());
+
+    /// An id made elsewhere; it has to be fresh.
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The plain UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// How a replica's lease stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// It holds, for as long as was asked for.
+    Held,
+    /// It ran out, and somebody has noticed: the replica's sagas belong to others, or will.
+    Lost,
+}
+
+/// What became of asking a saga's owner for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// The owner will find it. (Asking for the same twice is asking once.)
+    Kept,
+    /// Something else has been asked for, and not been answered yet.
+    Busy,
+    /// There is no such saga, or it is over.
+    Nobody,
+}
