@@ -33,6 +33,8 @@ pub struct Record {
 /// | `blocked` | rolling back, not blocked | the same, flagged | a person is needed, and why |
 /// | `completed` | every step has succeeded | over | the order stands |
 /// | `rolled_back` | nothing is left to undo | over | no effect is left |
+/// | `resumed` | not over | the next attempt is due | a person wants it tried now |
+/// | `resolved` | blocked, nothing in flight | the step is done, not done, or undone | a person knows what nobody else can |
 /// | `taken_over` | not over | the same, new epoch | a new owner: calls in flight are lost from sight |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,6 +100,28 @@ pub enum Event {
     Completed,
     /// Nothing is left of the order.
     RolledBack,
+    /// A person wants the next attempt at once, whatever it waits for.
+    Resumed {
+        /// Who.
+        by: Box<str>,
+        /// Why, where it was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Box<str>>,
+    },
+    /// A person says what became of the step that is stuck.
+    Resolved {
+        /// The step's index in the definition.
+        step: usize,
+        /// What they found.
+        finding: Finding,
+        /// What the action's answer would have given, where the compensation needs it.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        output: Option<Json>,
+        /// Who.
+        by: Box<str>,
+        /// How they know.
+        reason: Box<str>,
+    },
     /// Another process, or the same one after a restart, goes on from here.
     TakenOver {
         /// Of the new owner: one more than the last.
@@ -112,7 +136,19 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<J
     Json::deserialize(deserializer).map(Some)
 }
 
-/// Whether a call does its step or undoes it.
+/// What a person found out about a step that is stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Its effect is there: it is to be undone.
+    Ran,
+    /// It has no effect.
+    NotRun,
+    /// It was undone by hand.
+    Undone,
+}
+
+/// Whether a call does its step, undoes it, or asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -120,6 +156,8 @@ pub enum Direction {
     Action,
     /// Undoes it.
     Compensation,
+    /// Asks whether its effect is there. Of such a call, the outcome `ok` says that it is, `refused` that it is not.
+    Probe,
 }
 
 impl fmt::Display for Direction {
@@ -127,6 +165,7 @@ impl fmt::Display for Direction {
         f.write_str(match self {
             Self::Action => "action",
             Self::Compensation => "compensation",
+            Self::Probe => "probe",
         })
     }
 }
@@ -186,4 +225,6 @@ pub enum Stuck {
     CompensationFailing,
     /// Whether the action ran is still not known after many repetitions. It is still asked, at a slow rate.
     ActionUnsettled,
+    /// The participant may have forgotten the order by now, so that no call can be repeated safely.
+    HorizonPassed,
 }

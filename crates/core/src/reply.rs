@@ -72,9 +72,13 @@ impl Verdict {
 ///
 /// Where the definition does not say otherwise: 200, 201 and 204 are `ok`; 429 and 503 did not run; every other
 /// 4xx is a refusal; anything else is unknown, 202 and redirects included (the work is not known to be done).
+/// Of a probe, 404 and 410 alone are a refusal: "its effect is not there" is not what 401 says.
+/// Of a probe only 404 and 410 are a refusal: "the effect is not there" is not what 401 says.
 pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
     match reply {
         Reply::NotSent { reason } => Verdict::without_answer(Outcome::NotSent, reason),
+        // "Refused" to a probe would mean that the step has no effect.
+        Reply::Impossible { reason } if call.is_probe => Verdict::without_answer(Outcome::Unknown, reason),
         Reply::Impossible { reason } => Verdict::without_answer(Outcome::Refused, reason),
         Reply::Lost { reason } => Verdict::without_answer(Outcome::Unknown, reason),
         Reply::Answered(answer) => match judge(call, answer) {
@@ -111,7 +115,8 @@ fn judge(call: &Call, answer: &Answer) -> Result<(Outcome, Option<Json>), (Outco
             (Some(true), _) => Outcome::Ok,
             (None, 200 | 201 | 204) => Outcome::Ok,
             (_, 429 | 503) => Outcome::NotSent,
-            (_, 400..=499) => Outcome::Refused,
+            (_, 404 | 410) => Outcome::Refused,
+            (_, 400..=499) if !call.is_probe => Outcome::Refused,
             _ => Outcome::Unknown,
         }
     };
@@ -121,7 +126,7 @@ fn judge(call: &Call, answer: &Answer) -> Result<(Outcome, Option<Json>), (Outco
             match output.render(&scope) {
                 Ok(output) => Ok((outcome, Some(output))),
                 // A read has no effect that could be unknown, and asking again gives the same content.
-                Err(error) if call.method.is_safe() => Err((Outcome::Refused, error)),
+                Err(error) if call.method.is_safe() && !call.is_probe => Err((Outcome::Refused, error)),
                 Err(error) => Err(unknown(error)),
             }
         }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::program::{self, SyntaxError};
-use super::yaml::{CallIn, CompensationIn, File, Mistake, Node, ParticipantIn, RetryIn, Spanned};
+use super::yaml::{
+    BreakerIn, CallIn, CompensationIn, File, Mistake, Node, ParticipantIn, ProbeIn, RetryIn, Spanned,
+};
 use super::{
-    Call, Definition, DefinitionHash, Etat, InputType, Interpreted, Participant, Safety, States, Step,
-    Template,
+    Breaker, Call, Definition, DefinitionHash, Etat, InputType, Interpreted, Participant, Probe, Safety,
+    States, Step, Template,
 };
 use crate::json::Json;
 use crate::retry::Backoff;
@@ -27,6 +29,7 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 const CALLS_MAX_DEFAULT: usize = 256;
 const ANSWER_BYTES_MAX_DEFAULT: usize = 1 << 20;
+const HORIZON_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 
 /// Names that a step cannot have, since expressions use them for something else.
 const RESERVED_NAMES: &[&str] = &["input", "saga_id", "status", "headers", "body"];
@@ -192,7 +195,28 @@ impl Check<'_> {
             connect_timeout: self.duration(p.connect_timeout.as_ref(), CONNECT_TIMEOUT_DEFAULT),
             calls_max: self.at_least_one(p.calls_max.as_ref(), CALLS_MAX_DEFAULT),
             answer_bytes_max: self.at_least_one(p.answer_bytes_max.as_ref(), ANSWER_BYTES_MAX_DEFAULT),
+            horizon: self.duration(p.horizon.as_ref(), HORIZON_DEFAULT),
+            breaker: self.breaker(p.breaker.as_ref()),
         })
+    }
+
+    fn breaker(&mut self, given: Option<&BreakerIn>) -> Breaker {
+        let default = Breaker::DEFAULT;
+        let Some(given) = given else { return default };
+        let number = |check: &mut Self, given: &Option<Spanned<u32>>, default: u32| {
+            check.at_least_one(given.as_ref(), default as usize) as u32
+        };
+        let failures_percent = number(self, &given.failures_percent, default.failures_percent);
+        if let Some(percent) = given.failures_percent.as_ref().filter(|percent| percent.value > 100) {
+            self.mistake(line(percent), format!("`{}` is more than all; write 1 to 100", percent.value));
+        }
+        Breaker {
+            window: self.duration(given.window.as_ref(), default.window),
+            calls_min: number(self, &given.calls_min, default.calls_min),
+            failures_percent,
+            open: self.duration(given.open.as_ref(), default.open),
+            open_max: self.duration(given.open_max.as_ref(), default.open_max),
+        }
     }
 
     fn at_least_one(&mut self, given: Option<&Spanned<u32>>, default: usize) -> usize {
@@ -353,7 +377,17 @@ impl Check<'_> {
                     None
                 }
             };
-            for checked in [Some(&action), compensation.as_ref()].into_iter().flatten() {
+            let probe = step.probe.as_ref().map(|given| {
+                if is_read {
+                    let why = "is a get, which has no effect to ask about; remove its probe";
+                    self.mistake(line(given), format!("step `{name}` {why}"));
+                }
+                self.probe(given, &before, participants[participant].timeout)
+            });
+            let (probe, probe_checked) = probe.unzip();
+            for checked in
+                [Some(&action), compensation.as_ref(), probe_checked.as_ref()].into_iter().flatten()
+            {
                 read.extend(checked.reads.iter().cloned());
                 read_all |= checked.reads_all;
             }
@@ -367,6 +401,7 @@ impl Check<'_> {
                     participant,
                     action,
                     compensation: compensation.and_then(|c| c.call),
+                    probe: probe.flatten(),
                     success,
                     failure,
                     retry,
@@ -378,8 +413,32 @@ impl Check<'_> {
             if step.action.output.is_none() && (read_all || read.iter().any(|name| **name == *step.name)) {
                 step.action.output = Template::parse(".body").ok();
             }
+            let probe_says_less = step.probe.as_ref().is_some_and(|probe| probe.call.output.is_none());
+            if step.action.output.is_some() && probe_says_less {
+                let given = given.iter().find(|given| *given.value.step.value == *step.name);
+                let at = given.and_then(|given| given.value.probe.as_ref()).map_or(0, line);
+                let message = format!(
+                    "the output of step `{0}` is read elsewhere, so its probe has to give it, too: add an `output` to the \
+                     probe that has what `.{0}` has after the action",
+                    step.name
+                );
+                self.mistake(at, message);
+            }
         }
         steps
+    }
+
+    /// A probe, and what it reads.
+    fn probe(
+        &mut self,
+        given: &Spanned<ProbeIn>,
+        readable: &Readable<'_>,
+        timeout: Duration,
+    ) -> (Option<Probe>, Checked) {
+        let mut checked = self.call_at(&given.value.call, line(given), readable);
+        let after = self.duration(given.value.after.as_ref(), timeout);
+        let call = checked.call.take().map(|call| Call { is_probe: true, ..call });
+        (call.map(|call| Probe { call, after }), checked)
     }
 
     fn retry(&mut self, given: Option<&RetryIn>, default: Backoff) -> Backoff {
@@ -455,7 +514,8 @@ impl Check<'_> {
         if let Some(None) = body {
             return checked;
         }
-        checked.call = Some(Call { method, path, body: body.flatten(), refused, not_sent, ok, output });
+        checked.call =
+            Some(Call { method, path, body: body.flatten(), refused, not_sent, ok, output, is_probe: false });
         checked
     }
 

@@ -134,6 +134,37 @@ pub struct Participant {
     pub calls_max: usize,
     /// An answer's body; a larger one is an unreadable answer.
     pub answer_bytes_max: usize,
+    /// How long it keeps its promise for one order: keys older than this may be forgotten.
+    pub horizon: Duration,
+    /// When calls to it are suspended.
+    pub breaker: Breaker,
+}
+
+/// When calls to a participant are suspended, and when they are tried again. (M. Nygard, "Release It!", 2007.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Calls of this last stretch of time count.
+    pub window: Duration,
+    /// Fewer calls within it say nothing.
+    pub calls_min: u32,
+    /// It opens when at least this share of them failed, in percent.
+    pub failures_percent: u32,
+    /// How long it stays open before one call is let through; twice as long after each one that fails.
+    pub open: Duration,
+    /// It never stays open for longer.
+    pub open_max: Duration,
+}
+
+impl Breaker {
+    /// Opens when half of at least twenty calls within ten seconds failed; asks again after one second, then after
+    /// two, and so on up to thirty.
+    pub const DEFAULT: Self = Self {
+        window: Duration::from_secs(10),
+        calls_min: 20,
+        failures_percent: 50,
+        open: Duration::from_secs(1),
+        open_max: Duration::from_secs(30),
+    };
 }
 
 /// What a participant promises, and so what may be done when nobody knows whether a call took effect.
@@ -170,6 +201,8 @@ pub struct Step {
     pub action: Call,
     /// What undoes it; `None` for reads and for what was declared `compensation: none`.
     pub compensation: Option<Call>,
+    /// What asks whether its effect is there, where that may be asked.
+    pub probe: Option<Probe>,
     /// The order's state once the action has succeeded; `None`: the state stays.
     pub success: Option<Etat>,
     /// The order's state once the step has failed.
@@ -185,6 +218,15 @@ impl Step {
     pub fn is_read(&self) -> bool {
         self.action.method.is_safe()
     }
+}
+
+/// A question about a step: is its effect there?
+#[derive(Debug)]
+pub struct Probe {
+    /// Success means that the effect is there, a refusal that it is not.
+    pub call: Call,
+    /// Asked this long after the end of the call in doubt: by then, it has taken effect or never will.
+    pub after: Duration,
 }
 
 /// An HTTP call and how its answer is understood.
@@ -204,9 +246,16 @@ pub struct Call {
     pub ok: Option<Interpreted>,
     /// What is kept of a successful answer for later steps; `None`: nothing.
     pub output: Option<Template>,
+    /// Whether it asks about a step: then what cannot be asked or read says nothing about the step.
+    pub is_probe: bool,
 }
 
 impl Call {
+    /// Whether its request is made of what is called `name`: a step's output.
+    pub fn sends(&self, name: &str) -> bool {
+        self.path.reads(name) || self.body.as_ref().is_some_and(|body| body.reads(name))
+    }
+
     /// Whether anything about the answer depends on its headers; if not, nobody needs to keep them.
     pub fn reads_headers(&self) -> bool {
         let conditions = [&self.refused, &self.not_sent, &self.ok];
@@ -233,6 +282,7 @@ impl Definition {
         match direction {
             Direction::Action => Some(&step.action),
             Direction::Compensation => step.compensation.as_ref(),
+            Direction::Probe => step.probe.as_ref().map(|probe| &probe.call),
         }
     }
 

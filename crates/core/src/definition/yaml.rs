@@ -141,8 +141,20 @@ pub(super) struct ParticipantIn {
     pub(super) connect_timeout: Option<Spanned<String>>,
     pub(super) calls_max: Option<Spanned<u32>>,
     pub(super) answer_bytes_max: Option<Spanned<u32>>,
+    pub(super) horizon: Option<Spanned<String>>,
+    pub(super) breaker: Option<BreakerIn>,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BreakerIn {
+    pub(super) window: Option<Spanned<String>>,
+    pub(super) calls_min: Option<Spanned<u32>>,
+    pub(super) failures_percent: Option<Spanned<u32>>,
+    pub(super) open: Option<Spanned<String>>,
+    pub(super) open_max: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +164,7 @@ pub(super) struct StepIn {
     pub(super) participant: Spanned<String>,
     pub(super) action: Spanned<CallIn>,
     pub(super) compensation: Option<Spanned<CompensationIn>>,
+    pub(super) probe: Option<Spanned<ProbeIn>>,
     pub(super) success: Option<Spanned<String>>,
     pub(super) failure: Spanned<String>,
     pub(super) retry: Option<RetryIn>,
@@ -166,7 +179,7 @@ pub(super) struct RetryIn {
     pub(super) cap: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallIn {
     pub(super) get: Option<Spanned<String>>,
@@ -179,6 +192,34 @@ pub(super) struct CallIn {
     pub(super) refused: Option<Spanned<String>>,
     pub(super) not_sent: Option<Spanned<String>>,
     pub(super) output: Option<Spanned<Node>>,
+}
+
+/// A call that changes nothing, and when it is made.
+#[derive(Deserialize)]
+#[serde(from = "ProbeKeys")]
+pub(super) struct ProbeIn {
+    pub(super) call: CallIn,
+    pub(super) after: Option<Spanned<String>>,
+}
+
+/// A probe as it is written: `serde` cannot flatten and refuse unknown keys at once.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProbeKeys {
+    get: Spanned<String>,
+    ok: Option<Spanned<String>>,
+    refused: Option<Spanned<String>>,
+    not_sent: Option<Spanned<String>>,
+    output: Option<Spanned<Node>>,
+    after: Option<Spanned<String>>,
+}
+
+impl From<ProbeKeys> for ProbeIn {
+    fn from(keys: ProbeKeys) -> Self {
+        let ProbeKeys { get, ok, refused, not_sent, output, after } = keys;
+        let call = CallIn { get: Some(get), ok, refused, not_sent, output, ..CallIn::default() };
+        Self { call, after }
+    }
 }
 
 /// `none`, or a call.

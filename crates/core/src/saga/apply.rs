@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Blocked, Marks, Phase, Progress, Saga, StepState, Tries};
+use super::{Asked, Blocked, Marks, Phase, Progress, Saga, StepState, Tries};
 use crate::definition::{Definition, Safety};
-use crate::event::{Direction, Event, Outcome, Record};
+use crate::event::{Direction, Event, Finding, Outcome, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
+use crate::json::Json;
 
 /// An event that cannot follow the history before it: the journal is damaged, or was written by something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,10 +79,13 @@ impl Saga {
         match &record.event {
             Event::Started { .. } => Err("a saga starts once"),
             Event::AttemptStarted { step, direction, attempt } => {
-                self.attempt_started(seq, *step, *direction, *attempt)
+                self.attempt_started(seq, record.at, *step, *direction, *attempt)
+            }
+            Event::AttemptEnded { step, direction: Direction::Probe, attempt, .. } => {
+                self.probe_ended(seq, record.at, *step, *attempt, &record.event)
             }
             Event::AttemptEnded { step, direction, attempt, .. } => {
-                self.attempt_ended(seq, *step, *direction, *attempt, &record.event)
+                self.attempt_ended(seq, record.at, *step, *direction, *attempt, &record.event)
             }
             Event::RollbackDecided { cause } => {
                 if !matches!(self.phase, Phase::Forward { .. }) {
@@ -92,17 +96,20 @@ impl Saga {
                 // From here on another patience applies, and its count begins anew.
                 if let Some(StepState::Doing { tries, .. }) = current.map(|step| &mut self.steps[step]) {
                     tries.failures = 0;
+                    tries.asked.failures = 0;
                 }
                 self.marks.rollback = seq;
                 Ok(())
             }
             Event::Blocked { step, stuck, reason } => match &mut self.phase {
-                Phase::RollingBack { blocked: blocked @ None, .. } if *step < self.steps.len() => {
+                Phase::RollingBack { blocked, .. }
+                    if *step < self.steps.len() && blocked.as_ref().is_none_or(|b| b.stuck != *stuck) =>
+                {
                     *blocked =
                         Some(Blocked { since: seq, step: *step, stuck: *stuck, reason: reason.clone() });
                     Ok(())
                 }
-                _ => Err("only a rollback can be blocked, and only once at a time"),
+                _ => Err("only a rollback can be blocked, and only once for the same"),
             },
             Event::Completed => match self.phase {
                 Phase::Forward { step } if step == self.steps.len() => {
@@ -119,6 +126,10 @@ impl Saga {
                 }
                 _ => Err("something is left to undo"),
             },
+            Event::Resumed { .. } => self.resumed(record.at),
+            Event::Resolved { step, finding, output, reason, .. } => {
+                self.resolved(seq, record.at, *step, *finding, output.as_ref(), reason)
+            }
             Event::TakenOver { epoch, .. } => {
                 if *epoch != self.epoch.next() {
                     return Err("epochs grow by one");
@@ -134,6 +145,7 @@ impl Saga {
     fn attempt_started(
         &mut self,
         seq: Seq,
+        now: Timestamp,
         step: usize,
         direction: Direction,
         attempt: AttemptNumber,
@@ -160,6 +172,7 @@ impl Saga {
                     return Err("it is not this step's turn to be undone");
                 }
             }
+            Direction::Probe => return self.probe_started(step, attempt),
         }
         let is_barrier = self.is_barrier(step);
         let is_read = self.definition.steps[step].is_read();
@@ -176,8 +189,11 @@ impl Saga {
                 progress: Progress::InFlight,
                 first_started: tries.map_or(seq, |tries| tries.first_started),
                 started: seq,
+                first_at: tries.map_or(now, |tries| tries.first_at),
+                ended_at: now,
                 failures: tries.map_or(0, |tries| tries.failures),
                 reason: tries.and_then(|tries| tries.reason.clone()),
+                asked: Asked { attempt: tries.and_then(|tries| tries.asked.attempt), ..Asked::default() },
             })
         };
         let state = &mut self.steps[step];
@@ -211,6 +227,7 @@ impl Saga {
     fn attempt_ended(
         &mut self,
         seq: Seq,
+        now: Timestamp,
         step: usize,
         direction: Direction,
         attempt: AttemptNumber,
@@ -220,7 +237,7 @@ impl Saga {
             return Err("not the end of an attempt");
         };
         let is_barrier = self.is_barrier(step.min(self.steps.len() - 1));
-        if self.in_flight().is_none_or(|(s, d, tries)| (s, d, tries.attempt) != (step, direction, attempt)) {
+        if self.in_flight() != Some((step, direction, attempt)) {
             return Err("that attempt is not in flight");
         }
         let Some(state) = self.steps.get_mut(step) else { return Err("there is no such step") };
@@ -230,6 +247,7 @@ impl Saga {
             _ => return Err("no such call is under way"),
         };
         tries.progress = retry_at.map_or(Progress::GivenUp, Progress::Due);
+        tries.ended_at = now;
         if *outcome != Outcome::Ok {
             tries.failures += 1;
             tries.reason.clone_from(reason);
@@ -257,8 +275,15 @@ impl Saga {
                 *state = StepState::Undone;
                 true
             }
-            (_, _, Outcome::Unknown | Outcome::NotSent | Outcome::Refused) => false,
+            (_, Direction::Action | Direction::Compensation, _) => false,
+            (_, Direction::Probe, _) => return Err("a probe is no attempt of the call it asks about"),
         };
+        self.moved_on(seq, step, succeeded);
+        Ok(())
+    }
+
+    /// What follows for the saga when a step's call has `succeeded`, or it may be settled.
+    fn moved_on(&mut self, seq: Seq, step: usize, succeeded: bool) {
         let settled_something = succeeded || self.is_settled(step);
         match &mut self.phase {
             Phase::Forward { step: current } if succeeded => *current += 1,
@@ -272,6 +297,151 @@ impl Saga {
         }
         if succeeded && self.is_waited_for(step) {
             self.marks.last_waited_for = seq;
+        }
+    }
+
+    fn probe_started(&mut self, step: usize, attempt: AttemptNumber) -> Result<(), &'static str> {
+        if self.current() != Some(step) || self.definition.steps[step].probe.is_none() {
+            return Err("there is nothing to ask about that step");
+        }
+        let (StepState::Doing { tries, .. } | StepState::Undoing { tries, .. }) = &mut self.steps[step]
+        else {
+            return Err("there is nothing to ask about that step");
+        };
+        if tries.in_flight() || tries.asked.progress == Some(Progress::InFlight) {
+            return Err("an attempt is still in flight");
+        }
+        if attempt != tries.asked.attempt.map_or(AttemptNumber::FIRST, AttemptNumber::next) {
+            return Err("attempts are numbered without gaps");
+        }
+        tries.asked.attempt = Some(attempt);
+        tries.asked.progress = Some(Progress::InFlight);
+        Ok(())
+    }
+
+    fn probe_ended(
+        &mut self,
+        seq: Seq,
+        now: Timestamp,
+        step: usize,
+        attempt: AttemptNumber,
+        event: &Event,
+    ) -> Result<(), &'static str> {
+        let Event::AttemptEnded { outcome, reason, output, retry_at, .. } = event else {
+            return Err("not the end of an attempt");
+        };
+        if self.in_flight() != Some((step, Direction::Probe, attempt)) {
+            return Err("that attempt is not in flight");
+        }
+        let forward = matches!(self.phase, Phase::Forward { .. });
+        let attempts = self.definition.steps[step].retry.attempts;
+        let state = &mut self.steps[step];
+        let (StepState::Doing { tries, .. } | StepState::Undoing { tries, .. }) = &mut *state else {
+            return Err("no such call is under way");
+        };
+        tries.asked.progress = retry_at.map(Progress::Due);
+        let mut succeeded = false;
+        match (outcome, &mut *state) {
+            (
+                Outcome::Unknown | Outcome::NotSent,
+                StepState::Doing { tries, .. } | StepState::Undoing { tries, .. },
+            ) => {
+                tries.asked.failures += 1;
+                tries.asked.progress = Some(Progress::Due(retry_at.unwrap_or(now)));
+            }
+            (Outcome::Ok, StepState::Doing { .. }) => {
+                *state = StepState::Done { output: output.clone(), at: seq };
+                succeeded = true;
+            }
+            // It is still there: the call that was to undo it did not.
+            (Outcome::Ok, StepState::Undoing { tries, .. }) => {
+                tries.progress = Progress::Due(now);
+                self.marks.vouched = Some(now);
+            }
+            (Outcome::Refused, StepState::Doing { tries, may_have_run }) if forward => {
+                *may_have_run = false;
+                let again = tries.failures < attempts;
+                tries.progress = if again { Progress::Due(now) } else { Progress::GivenUp };
+            }
+            (Outcome::Refused, StepState::Doing { .. }) => {
+                *state = StepState::NotDone { reason: reason.clone().unwrap_or_default() };
+            }
+            (Outcome::Refused, StepState::Undoing { .. }) => {
+                *state = StepState::Undone;
+                succeeded = true;
+            }
+            _ => return Err("no such call is under way"),
+        }
+        self.moved_on(seq, step, succeeded);
+        Ok(())
+    }
+
+    /// A person wants the next attempt at once, and vouches for it where it would not be made by itself.
+    fn resumed(&mut self, now: Timestamp) -> Result<(), &'static str> {
+        if self.in_flight().is_some() {
+            return Err("an attempt is in flight already");
+        }
+        self.marks.vouched = Some(now);
+        let current = self.current();
+        let may_ask = current.is_some_and(|step| self.definition.steps[step].probe.is_some());
+        let horizon = match &mut self.phase {
+            Phase::RollingBack { blocked, .. } => {
+                blocked.take_if(|blocked| blocked.stuck == Stuck::HorizonPassed).is_some()
+            }
+            _ => false,
+        };
+        if let Some(StepState::Doing { tries, .. } | StepState::Undoing { tries, .. }) =
+            current.map(|step| &mut self.steps[step])
+        {
+            match (tries.asked.progress, tries.progress) {
+                (Some(_), _) if !horizon => tries.asked.progress = Some(Progress::Due(now)),
+                (_, Progress::GivenUp) if may_ask && !horizon => {
+                    tries.asked.progress = Some(Progress::Due(now));
+                }
+                (_, Progress::Due(_) | Progress::GivenUp) => {
+                    tries.asked.progress = None;
+                    tries.progress = Progress::Due(now);
+                }
+                (_, Progress::InFlight) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A person says what became of the step that is stuck.
+    fn resolved(
+        &mut self,
+        seq: Seq,
+        now: Timestamp,
+        step: usize,
+        finding: Finding,
+        output: Option<&Json>,
+        reason: &str,
+    ) -> Result<(), &'static str> {
+        if self.in_flight().is_some() {
+            return Err("an attempt is in flight");
+        }
+        match &mut self.phase {
+            Phase::RollingBack { blocked, .. } if blocked.as_ref().is_some_and(|b| b.step == step) => {
+                *blocked = None;
+            }
+            _ => return Err("no person is needed for that step"),
+        }
+        let state = &mut self.steps[step];
+        match finding {
+            Finding::Undone => *state = StepState::Undone,
+            Finding::NotRun => *state = StepState::NotDone { reason: reason.into() },
+            Finding::Ran => {
+                self.marks.vouched = Some(now);
+                match state {
+                    StepState::Undoing { tries, .. } => {
+                        tries.asked = Asked { attempt: tries.asked.attempt, ..Asked::default() };
+                        tries.progress = Progress::Due(now);
+                    }
+                    StepState::Done { .. } => {}
+                    _ => *state = StepState::Done { output: output.cloned(), at: seq },
+                }
+            }
         }
         Ok(())
     }
@@ -290,6 +460,11 @@ impl Saga {
                     if !repeatable {
                         tries.reason = Some("the call was cut short by a restart".into());
                     }
+                }
+                // Clocks differ: the new owner's own patience begins now.
+                tries.ended_at = now;
+                if tries.asked.progress.is_some() {
+                    tries.asked.progress = Some(Progress::Due(now));
                 }
             };
             match &mut self.steps[step] {

@@ -7,7 +7,7 @@ use http::Method;
 
 use super::{Phase, Progress, Saga, StepState};
 use crate::definition::{Call, EvalError, Safety, Scope};
-use crate::event::Direction;
+use crate::event::{Direction, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
 
@@ -73,10 +73,10 @@ impl Request {
 impl Saga {
     /// What this state wants now.
     pub fn effects(&self) -> Effects {
-        let call = self.in_flight().map(|(step, direction, tries)| CallWanted {
+        let call = self.in_flight().map(|(step, direction, attempt)| CallWanted {
             step,
             direction,
-            attempt: tries.attempt,
+            attempt,
             needs: self.needs(step, direction),
             timeout: self.definition.participant(step).timeout,
         });
@@ -90,6 +90,7 @@ impl Saga {
         let safety = self.definition.participant(step).safety;
         let marks = &self.marks;
         let rule = match (&self.steps[step], direction) {
+            (_, Direction::Probe) => Seq::NONE,
             (_, Direction::Action) if self.definition.steps[step].is_read() => return Seq::NONE,
             // The same key has one effect, so calling early loses nothing but work; but not before what the
             // request was computed from is safe, nor ahead of a result that cannot be had a second time.
@@ -110,16 +111,31 @@ impl Saga {
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
-        let due = self.current().and_then(|step| match &self.steps[step] {
-            StepState::Doing { tries, .. } | StepState::Undoing { tries, .. } => match tries.progress {
+        let due = self.current().and_then(|step| {
+            let (_, tries) = self.tries(step)?;
+            let is_held = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
+            match tries.progress {
+                _ if tries.asked.progress.is_some() => self.question_at(step),
+                Progress::Due(_) if is_held => None,
                 Progress::Due(at) => Some(at),
-                Progress::InFlight | Progress::GivenUp => None,
-            },
-            _ => None,
+                Progress::GivenUp => self.question_at(step),
+                Progress::InFlight => None,
+            }
         });
         match self.phase {
             Phase::Forward { .. } => Some(due.map_or(self.deadline, |due| due.min(self.deadline))),
             _ => due,
+        }
+    }
+
+    /// When a step's probe is to be asked (again), if it has one and is not being asked.
+    pub(super) fn question_at(&self, step: usize) -> Option<Timestamp> {
+        let probe = self.definition.steps[step].probe.as_ref()?;
+        let (_, tries) = self.tries(step)?;
+        match tries.asked.progress {
+            None => Some(tries.ended_at.plus(probe.after)),
+            Some(Progress::Due(at)) => Some(at),
+            Some(Progress::InFlight | Progress::GivenUp) => None,
         }
     }
 

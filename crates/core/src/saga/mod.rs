@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use self::apply::IllegalEvent;
 pub use self::decide::{Input, Moment, Rejected};
 pub use self::effects::{CallWanted, Effects, Request, RequestError};
-use crate::definition::{Definition, Etat};
+use crate::definition::{Definition, Etat, Safety};
 use crate::event::{Cause, Direction, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
@@ -100,10 +100,26 @@ struct Tries {
     /// Where the first attempt started, and the last.
     first_started: Seq,
     started: Seq,
+    /// When the first attempt started, and when the last one ended or was lost from sight.
+    first_at: Timestamp,
+    ended_at: Timestamp,
     /// Attempts that ended badly. Those that a restart cut short do not count.
     failures: u32,
     /// Of the last bad end.
     reason: Option<Box<str>>,
+    /// Whether the step's effect is there has been asked, since the attempts were given up.
+    asked: Asked,
+}
+
+/// The attempts of a step's probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Asked {
+    /// The number of the last attempt, whichever attempt of the call it was about.
+    attempt: Option<AttemptNumber>,
+    /// `None`: not asked yet about the last attempt of the call.
+    progress: Option<Progress>,
+    /// Questions without an answer.
+    failures: u32,
 }
 
 impl Tries {
@@ -134,6 +150,8 @@ struct Marks {
     rollback: Seq,
     /// The last take-over.
     take_over: Seq,
+    /// When a person last wanted it to go on: promises about old keys are counted anew from there.
+    vouched: Option<Timestamp>,
 }
 
 /// Whether what was done is being undone: the field `rollback`.
@@ -239,6 +257,37 @@ impl Saga {
         }
     }
 
+    /// Whether calling again does no harm, whatever became of the calls before.
+    fn is_repeatable(&self, step: usize, now: Timestamp) -> bool {
+        let no_promise = self.definition.participant(step).safety == Safety::None;
+        self.definition.steps[step].is_read() || !(no_promise || self.is_beyond_horizon(step, now))
+    }
+
+    /// Whether the participant may have forgotten what its promise was about: the whole order for a barrier, which
+    /// has to know the action when it undoes it, the call's key for others.
+    fn is_beyond_horizon(&self, step: usize, now: Timestamp) -> bool {
+        let participant = self.definition.participant(step);
+        let since = match (participant.safety, self.tries(step)) {
+            (Safety::Barrier, _) => self.created,
+            (Safety::Idempotent, Some((_, tries))) => tries.first_at,
+            (Safety::Idempotent | Safety::None, _) => return false,
+        };
+        let since = self.marks.vouched.map_or(since, |vouched| vouched.max(since));
+        !self.definition.steps[step].is_read() && now.since(since) > participant.horizon
+    }
+
+    /// Whether nobody can know if the step's last call took effect, and calling again is no way to find out.
+    fn is_in_doubt(&self, step: usize, now: Timestamp) -> bool {
+        let may_have_run = match &self.steps[step] {
+            StepState::Doing { may_have_run, .. } => *may_have_run,
+            // A barrier that has forgotten the action would undo nothing and say that it did.
+            StepState::Undoing { .. } => !self.is_barrier(step),
+            _ => false,
+        };
+        let given_up = self.tries(step).is_some_and(|(_, tries)| tries.progress == Progress::GivenUp);
+        may_have_run && (given_up || self.is_beyond_horizon(step, now)) && !self.is_repeatable(step, now)
+    }
+
     /// Why a person is needed, while one is.
     pub fn blocked(&self) -> Option<&Blocked> {
         match &self.phase {
@@ -248,7 +297,7 @@ impl Saga {
     }
 
     fn is_barrier(&self, step: usize) -> bool {
-        self.definition.participant(step).safety == crate::definition::Safety::Barrier
+        self.definition.participant(step).safety == Safety::Barrier
     }
 
     /// Whether nothing after this step may be called until its success is on disk: it cannot be had a second time,
@@ -287,13 +336,21 @@ impl Saga {
     }
 
     /// The attempt that is in flight, if any is that still matters.
-    fn in_flight(&self) -> Option<(usize, Direction, &Tries)> {
+    fn in_flight(&self) -> Option<(usize, Direction, AttemptNumber)> {
         let step = self.current()?;
-        let (direction, tries) = match &self.steps[step] {
-            StepState::Doing { tries, .. } => (Direction::Action, tries),
-            StepState::Undoing { tries, .. } => (Direction::Compensation, tries),
-            _ => return None,
-        };
-        tries.in_flight().then_some((step, direction, tries))
+        let (direction, tries) = self.tries(step)?;
+        if tries.asked.progress == Some(Progress::InFlight) {
+            return tries.asked.attempt.map(|attempt| (step, Direction::Probe, attempt));
+        }
+        tries.in_flight().then_some((step, direction, tries.attempt))
+    }
+
+    /// The attempts of what a step is being called for, if it is.
+    fn tries(&self, step: usize) -> Option<(Direction, &Tries)> {
+        match &self.steps[step] {
+            StepState::Doing { tries, .. } => Some((Direction::Action, tries)),
+            StepState::Undoing { tries, .. } => Some((Direction::Compensation, tries)),
+            _ => None,
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use saga_core::definition::DefinitionHash;
-use saga_core::event::{Cause, Stuck};
+use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::{AttemptNumber, Claim, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
 
 fn record(etat: Option<&str>, event: Event) -> Record {
@@ -41,6 +41,10 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         reason: None,
         output: None,
         retry_at: None,
+    };
+    let resolved = |finding| {
+        let (by, reason) = ("Ana".into(), "looked it up".into());
+        record(None, Event::Resolved { step: 1, finding, output: None, by, reason })
     };
     let blocked =
         |stuck| record(None, Event::Blocked { step: 1, stuck, reason: "nobody can know: timeout".into() });
@@ -99,6 +103,19 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "blocked_action_unsettled" => blocked(Stuck::ActionUnsettled);
         "completed" => record(Some("CONFIRMEE"), Event::Completed);
         "rolled_back" => record(None, Event::RolledBack);
+        "attempt_started_probe" => record(None, Event::AttemptStarted { step: 2, direction: Direction::Probe, attempt: first });
+        "blocked_horizon_passed" => blocked(Stuck::HorizonPassed);
+        "resumed" => record(None, Event::Resumed { by: "Ana".into(), reason: None });
+        "resumed_with_reason" => record(None, Event::Resumed { by: "Ana".into(), reason: Some("stock is back".into()) });
+        "resolved_ran" => record(None, Event::Resolved {
+            step: 3,
+            finding: Finding::Ran,
+            output: Some(Json::parse(br#"{"id":17}"#).expect("JSON")),
+            by: "Ana".into(),
+            reason: "seen in the sales".into(),
+        });
+        "resolved_not_run" => resolved(Finding::NotRun);
+        "resolved_undone" => resolved(Finding::Undone);
         "taken_over" => record(None, Event::TakenOver { epoch: Epoch::FIRST.next(), claim: Claim::drawn(8 << 11) });
     }
 }
@@ -119,7 +136,7 @@ fn every_record_is_written_and_read_as_its_golden_file_says() {
 /// So that a new kind of event cannot be forgotten: it does not compile without a line here.
 #[test]
 fn every_kind_of_event_has_a_golden_file() {
-    let mut seen = [false; 8];
+    let mut seen = [false; 10];
     for (_, _, record) in all() {
         seen[match record.event {
             Event::Started { .. } => 0,
@@ -130,9 +147,11 @@ fn every_kind_of_event_has_a_golden_file() {
             Event::Completed => 5,
             Event::RolledBack => 6,
             Event::TakenOver { .. } => 7,
+            Event::Resumed { .. } => 8,
+            Event::Resolved { .. } => 9,
         }] = true;
     }
-    assert_eq!(seen, [true; 8]);
+    assert_eq!(seen, [true; 10]);
 }
 
 fn read(text: &str) -> Result<Record, String> {
@@ -187,7 +206,8 @@ fn any_json() -> impl Strategy<Value = Json> {
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
-    let direction = || prop_oneof![Just(Direction::Action), Just(Direction::Compensation)];
+    let direction =
+        || prop_oneof![Just(Direction::Action), Just(Direction::Compensation), Just(Direction::Probe)];
     let attempt = || (1..9_u32).prop_map(|n| (1..n).fold(AttemptNumber::FIRST, |number, _| number.next()));
     let at = || any::<i64>().prop_map(Timestamp::from_micros);
     let words = || ".{0,20}".prop_map(|text| text.into_boxed_str());
@@ -225,6 +245,10 @@ fn any_record() -> impl Strategy<Value = Record> {
             stuck: Stuck::ActionUnsettled,
             reason
         }),
+        (words(), proptest::option::of(words())).prop_map(|(by, reason)| Event::Resumed { by, reason }),
+        (any::<usize>(), proptest::option::of(any_json()), words(), words()).prop_map(
+            |(step, output, by, reason)| Event::Resolved { step, finding: Finding::Ran, output, by, reason }
+        ),
     ];
     (at(), proptest::option::of("[A-Z_]{1,12}"), event).prop_map(|(at, etat, event)| Record {
         at,

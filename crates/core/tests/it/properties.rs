@@ -268,6 +268,10 @@ fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
             Event::AttemptEnded { step, direction, attempt, .. } => !in_flight((*step, *direction, *attempt)),
             Event::RollbackDecided { .. } => rolling_back,
             Event::Blocked { step, .. } => !rolling_back || *step >= steps,
+            Event::Resumed { .. } => {
+                matches!(records.last(), Some(Record { event: Event::AttemptStarted { .. }, .. }))
+            }
+            Event::Resolved { step, .. } => !rolling_back || *step >= steps,
             Event::Completed => rolling_back,
             Event::RolledBack => !rolling_back,
             Event::TakenOver { epoch, .. } => {

@@ -258,11 +258,12 @@ pub(crate) fn verdict(outcome: &str, retry_after: Option<&str>) -> Verdict {
     }
 }
 
-/// `+stock#1` for the first attempt of the step `stock`, `-stock#1` for that of undoing it.
+/// `+stock#1` for the first attempt of the step `stock`, `-stock#1` for that of undoing it, `?stock#1` for asking.
 fn call_text(saga: &Saga, step: usize, direction: Direction, attempt: AttemptNumber) -> String {
     let sign = match direction {
         Direction::Action => '+',
         Direction::Compensation => '-',
+        Direction::Probe => '?',
     };
     format!("{sign}{}#{}", saga.definition().steps[step].name, attempt.get())
 }
@@ -284,6 +285,8 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
         Event::Blocked { step, stuck, .. } => format!("blocked: {} {stuck:?}", name(step)),
         Event::Completed => "completed".into(),
         Event::RolledBack => "rolled back".into(),
+        Event::Resumed { by, .. } => format!("resumed by {by}"),
+        Event::Resolved { step, finding, by, .. } => format!("resolved by {by}: {} {finding:?}", name(step)),
         Event::TakenOver { epoch, .. } => format!("taken over: epoch {}", epoch.get()),
     };
     if let Some(etat) = &record.etat {

@@ -407,6 +407,7 @@ impl World {
                     answer
                 }
             }
+            (_, Direction::Probe) => unreachable!("no step of this world has a probe"),
             (_, Direction::Compensation) => {
                 let ledger = &mut self.ledgers[call.step];
                 let known = ledger.compensation.clone().filter(|_| remembers);
