@@ -18,19 +18,23 @@
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use saga_core::definition::{Etat, Safety};
 use saga_core::reply::{self, Reply, Verdict};
 use saga_core::saga::{CallWanted, Effects, Input, Rejected, Rollback};
 use saga_core::{Json, Outcome, Record, Saga, SagaId, Seq, Timestamp};
-use saga_journal::{AppendError, Appending, Entry, Projection};
+use saga_journal::{AppendError, Appending, Entry, Projection, ReplicaId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::engine::{HeldUp, Shared};
+use crate::shared::{HeldUp, Shared};
 use crate::observer::CallEnded;
 use crate::participants::Calling;
 use crate::registry::Place;
+
+/// While the lease may have run out, a call that wants to leave looks this often whether it holds.
+const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// What others can ask of a running saga.
 #[derive(Debug)]
@@ -41,8 +45,10 @@ pub(crate) enum Command {
     WhenSettled(oneshot::Sender<Told>),
     /// Answer at once.
     Look(oneshot::Sender<Told>),
-    /// Stop the order. Answer once that is durable, or once that is which forbids it.
-    Cancel(oneshot::Sender<Result<(), Rejected>>),
+    /// Take a person's word. Answer once that is durable, or once that is which forbids it.
+    Take { input: Input, answer: oneshot::Sender<Result<(), Rejected>> },
+    /// The saga is not this owner's any more.
+    Disown(ReplicaId),
     /// End at the next point where nothing is under way; the next start of the process goes on.
     Stop,
 }
@@ -76,6 +82,7 @@ pub struct Snapshot {
 /// One running saga.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
+    owner: ReplicaId,
     saga: Saga,
     /// The projection's columns that come from the input.
     client_id: Option<i64>,
@@ -91,17 +98,20 @@ pub(crate) struct Driver {
     save_failures: u32,
     held_up: Option<HeldUp>,
     flush_at: Option<Timestamp>,
+    /// When a call that may not leave now is looked at again.
+    act_at: Option<Timestamp>,
     call: Option<Call>,
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
     stopping: bool,
-    _place: Place,
+    disowned: bool,
+    place: Place,
 }
 
 enum Waiter {
     Started(oneshot::Sender<Told>),
     Settled(oneshot::Sender<Told>),
-    /// Asked to stop the order: what came of it, and the event that must be durable before it may be told.
-    Cancelled {
+    /// Gave a word: what came of it, and the event that must be durable before it may be told.
+    Taken {
         outcome: Result<(), Rejected>,
         needs: Seq,
         answer: oneshot::Sender<Result<(), Rejected>>,
@@ -150,6 +160,7 @@ struct NotOurs;
 impl Driver {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        owner: ReplicaId,
         saga: Saga,
         durable: Seq,
         records: Vec<Record>,
@@ -163,6 +174,7 @@ impl Driver {
         let (client_id, magasin_id) = (number("client_id"), number("magasin_id"));
         Self {
             shared,
+            owner,
             saga,
             client_id,
             magasin_id,
@@ -174,10 +186,12 @@ impl Driver {
             save_failures: 0,
             held_up: None,
             flush_at: None,
+            act_at: None,
             call: None,
             alarm: None,
             stopping: false,
-            _place: place,
+            disowned: false,
+            place,
         }
     }
 
@@ -207,14 +221,14 @@ impl Driver {
             let happened = self.wait(&effects).await;
             if self.take(happened).is_err() {
                 tracing::warn!(saga.id = %self.saga.id(), saga.epoch = self.saga.epoch().get(),
-                    "another owner has written to the saga; it is dropped here");
+                    "the saga has another owner; it is dropped here");
                 for waiter in self.waiting.drain(..) {
                     match waiter {
                         Waiter::Started(answer) | Waiter::Settled(answer) => {
                             let _ = answer.send(Told::NotOurs);
                         }
                         // Whoever asked finds the saga again, wherever it is.
-                        Waiter::Cancelled { .. } => {}
+                        Waiter::Taken { .. } => {}
                     }
                 }
                 if let Some(abandoned) = self.call.take() {
@@ -246,6 +260,12 @@ impl Driver {
         if self.call.is_some() || wanted.needs > self.durable || self.stopping {
             return;
         }
+        // Whoever cannot know whether it still owns the saga calls nobody for it.
+        self.act_at = None;
+        if !self.shared.membership.may_act(self.owner) {
+            self.act_at = Some(self.shared.world.now().plus(LEASE_AGAIN_AFTER));
+            return;
+        }
         let participant = &self.saga.definition().participant(wanted.step).name;
         let reply: Calling = match self.saga.request(&wanted) {
             Ok(request) => {
@@ -271,7 +291,7 @@ impl Driver {
         let is_needed = is_awaited
             || effects.call.is_some_and(|wanted| blocks(wanted.needs))
             || effects.answer.is_some_and(blocks)
-            || self.waiting.iter().any(|w| matches!(w, Waiter::Cancelled { needs, .. } if blocks(*needs)))
+            || self.waiting.iter().any(|w| matches!(w, Waiter::Taken { needs, .. } if blocks(*needs)))
             || self.stopping
             || now >= flush_at;
         if !is_needed {
@@ -285,6 +305,7 @@ impl Driver {
         };
         let entry = Entry {
             saga: self.saga.id(),
+            owner: self.owner,
             expected: self.durable,
             records,
             projection: Projection::of(&self.saga, self.client_id, self.magasin_id),
@@ -302,14 +323,14 @@ impl Driver {
         let due = |waiter: &mut Waiter| match waiter {
             Waiter::Started(_) => started,
             Waiter::Settled(_) => settled,
-            Waiter::Cancelled { needs, .. } => *needs <= durable,
+            Waiter::Taken { needs, .. } => *needs <= durable,
         };
         for waiter in self.waiting.extract_if(.., due) {
             match waiter {
                 Waiter::Started(answer) | Waiter::Settled(answer) => {
                     let _ = answer.send(Told::Stands(snapshot.clone()));
                 }
-                Waiter::Cancelled { outcome, answer, .. } => {
+                Waiter::Taken { outcome, answer, .. } => {
                     let _ = answer.send(outcome);
                 }
             }
@@ -365,7 +386,7 @@ impl Driver {
             Saving::Idle | Saving::Appending { .. } => None,
         };
         let wake_at = effects.wake_at.filter(|_| !self.stopping);
-        let Some(at) = [wake_at, self.flush_at, offer_at].into_iter().flatten().min() else {
+        let Some(at) = [wake_at, self.flush_at, self.act_at, offer_at].into_iter().flatten().min() else {
             self.alarm = None;
             return;
         };
@@ -394,7 +415,7 @@ impl Driver {
                 let _ = self.input(&Input::Tick);
             }
         }
-        Ok(())
+        if self.disowned { Err(NotOurs) } else { Ok(()) }
     }
 
     fn input(&mut self, input: &Input) -> Result<(), Rejected> {
@@ -470,10 +491,11 @@ impl Driver {
             Some(Command::Look(answer)) => {
                 let _ = answer.send(Told::Stands(self.snapshot(&self.saga.effects())));
             }
-            Some(Command::Cancel(answer)) => {
-                let outcome = self.input(&Input::Cancel);
-                self.waiting.push(Waiter::Cancelled { outcome, needs: self.saga.seq(), answer });
+            Some(Command::Take { input, answer }) => {
+                let outcome = self.input(&input);
+                self.waiting.push(Waiter::Taken { outcome, needs: self.saga.seq(), answer });
             }
+            Some(Command::Disown(owner)) => self.disowned |= owner == self.owner,
             // The registry holds a sender for as long as the saga has its place in it.
             Some(Command::Stop) | None => self.stopping = true,
         }

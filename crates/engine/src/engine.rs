@@ -1,77 +1,34 @@
-//! Starts sagas, finds running ones, takes over unfinished ones, and stops.
+//! Starts sagas, finds them wherever they are, passes on what people ask of them, and stops.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use saga_core::definition::DefinitionHash;
 use saga_core::saga::{Input, Rejected, Rollback};
 use saga_core::{Definition, Json, Saga, SagaId, Seq, Timestamp};
-use saga_journal::{History, Journal, LoadError, Row, Unavailable};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use saga_journal::{Asked, History, Journal, LoadError, ReplicaId, Row, Unavailable};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::demand::Demand;
 use crate::driver::{Command, Driver, Snapshot, Told};
 use crate::limits::Limits;
 use crate::observer::Observer;
 use crate::participants::Participants;
-use crate::registry::{NoPlace, Registry};
+use crate::registry::NoPlace;
+use crate::shared::{JOURNAL_PROBE_AFTER, Shared};
 use crate::world::World;
 
-/// Unfinished sagas are listed in pages of this size when they are taken over.
-const TAKE_OVER_PAGE_ROWS: usize = 500;
-/// A saga that another process runs is looked at in the journal this often while somebody waits for it.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// While the journal fails, it is tried this often, whether or not a saga has something to write.
-const JOURNAL_PROBE_AFTER: Duration = Duration::from_millis(500);
+/// A saga that another process runs is looked at in the journal this soon while somebody waits for it, and then less
+/// and less often.
+const LOOK_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How long `stop` waits for calls under way once the drain time is over.
 const LAST_CALLS_WAIT: Duration = Duration::from_secs(10);
 
 /// Runs sagas. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
-}
-
-/// What all running sagas share.
-pub(crate) struct Shared {
-    pub(crate) world: Arc<dyn World>,
-    pub(crate) journal: Journal,
-    pub(crate) participants: Arc<dyn Participants>,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) limits: Limits,
-    registry: Arc<Registry>,
-    definitions: Definitions,
-    loaded: Mutex<HashMap<DefinitionHash, Arc<Definition>>>,
-    stopping: AtomicBool,
-    recovered: AtomicBool,
-    failing: Mutex<Option<Failing>>,
-    /// Sagas whose last entry the journal could not take.
-    held_up: AtomicUsize,
-}
-
-/// Counts a saga as held up by the journal, for as long as it lives.
-pub(crate) struct HeldUp(Arc<Shared>);
-
-impl HeldUp {
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        shared.held_up.fetch_add(1, Ordering::AcqRel);
-        Self(shared.clone())
-    }
-}
-
-impl Drop for HeldUp {
-    fn drop(&mut self) {
-        self.0.held_up.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// Since when the journal fails, and why.
-#[derive(Debug, Clone)]
-struct Failing {
-    since: Timestamp,
-    reason: Arc<str>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// The definition that new sagas run, and how older ones are read back.
@@ -133,6 +90,12 @@ pub enum Refusal {
     /// The saga's history cannot be read; a person has been told.
     #[error("the order's history cannot be read: {0}")]
     Damaged(Arc<str>),
+    /// Another process runs the order and has not answered yet.
+    #[error("another process runs the order and has not followed what was asked yet; it will, or ask again")]
+    Asked(SagaId),
+    /// Something else was asked of the order, and has not been followed yet.
+    #[error("something else was asked of the order just now; try again in a moment")]
+    Busy(SagaId),
     /// The command makes no sense for where the saga stands.
     #[error(transparent)]
     Rejected(#[from] Rejected),
@@ -164,10 +127,15 @@ pub struct Health {
     pub stopping: bool,
     /// Since when the journal fails, and why.
     pub journal_failing: Option<(Timestamp, Arc<str>)>,
+    /// How long ago the saga that is latest here was to go on by itself.
+    pub oldest_due_age: Duration,
+    /// Whether that is longer than `stall_max`.
+    pub stalled: bool,
 }
 
 impl Engine {
-    /// An engine that accepts sagas at once. [`Engine::recover`] has to be called too.
+    /// An engine that accepts sagas at once. [`Engine::recover`] has to be called too. `name` tells this process from
+    /// the others that share the journal, and stays the same when it is started again.
     pub fn new(
         world: Arc<dyn World>,
         journal: Journal,
@@ -175,24 +143,11 @@ impl Engine {
         observer: Arc<dyn Observer>,
         limits: Limits,
         definitions: Definitions,
+        name: &str,
     ) -> Self {
-        let loaded = HashMap::from([(definitions.current.hash.clone(), definitions.current.clone())]);
-        Self {
-            shared: Arc::new(Shared {
-                world,
-                journal,
-                participants,
-                observer,
-                limits,
-                registry: Arc::default(),
-                definitions,
-                loaded: Mutex::new(loaded),
-                stopping: AtomicBool::new(false),
-                recovered: AtomicBool::new(false),
-                failing: Mutex::default(),
-                held_up: AtomicUsize::new(0),
-            }),
-        }
+        let name = name.into();
+        let shared = Shared::new(world, journal, participants, observer, limits, definitions, name);
+        Self { shared: Arc::new(shared) }
     }
 
     /// The definition that new sagas run.
@@ -207,12 +162,16 @@ impl Engine {
 
     /// Whether the engine can do its work.
     pub fn health(&self) -> Health {
-        let failing = self.shared.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failing = self.shared.failing();
+        let due = self.shared.registry.oldest_due();
+        let oldest_due_age = due.map_or(Duration::ZERO, |due| self.shared.world.now().since(due));
         Health {
             active: self.shared.registry.active(),
             recovered: self.shared.recovered.load(Ordering::Acquire),
             stopping: self.shared.stopping.load(Ordering::Acquire),
             journal_failing: failing.map(|failing| (failing.since, failing.reason)),
+            oldest_due_age,
+            stalled: oldest_due_age > self.shared.limits.stall_max,
         }
     }
 
@@ -228,21 +187,23 @@ impl Engine {
             return self.join(id, running, &request).await;
         }
         self.shared.admit()?;
+        let owner = self.shared.membership.joined(&self.shared).await?;
         let (inbox, commands) = mpsc::channel(self.shared.limits.inbox_commands_max);
-        let place = match self.shared.registry.enter(id, inbox.clone(), self.shared.limits.active_sagas_max) {
+        let active_max = self.shared.limits.active_sagas_max;
+        let place = match self.shared.registry.enter(id, owner, inbox.clone(), active_max) {
             Ok(place) => place,
             Err(NoPlace::Taken(running)) => return self.join(id, running, &request).await,
-            Err(NoPlace::Full) => return Err(Refusal::Full(self.shared.limits.active_sagas_max)),
+            Err(NoPlace::Full) => return Err(Refusal::Full(active_max)),
         };
         let definition = &self.shared.definitions.current;
         let (saga, records) = Saga::start(id, definition, request.input.clone(), self.shared.world.moment());
-        let mut driver = Driver::new(self.shared.clone(), saga, Seq::NONE, records, commands, place);
+        let mut driver = Driver::new(self.shared.clone(), owner, saga, Seq::NONE, records, commands, place);
         let (answer, told) = oneshot::channel();
         match request.wait {
             Wait::Started => driver.when_started(answer),
             Wait::Settled(_) => driver.when_settled(answer),
         }
-        spawn(driver.run());
+        self.shared.world.spawn(Box::pin(driver.run()));
         match self.told(id, inbox, told, request.wait).await? {
             Told::Stands(snapshot) => Ok(snapshot),
             // The key's saga is in the journal already.
@@ -254,32 +215,81 @@ impl Engine {
     pub async fn wait(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         match self.reach(id).await? {
             Reached::Running(inbox) => self.ask(id, inbox, wait).await,
-            Reached::Kept(row) => self.kept(row).await,
+            Reached::Kept(row) => Ok(kept(row)),
+            Reached::Elsewhere => self.look(id, wait).await,
+        }
+    }
+
+    /// Has a person's word followed, wherever the order runs: returns when that is on disk.
+    pub async fn demand(&self, id: SagaId, demand: &Demand) -> Result<(), Refusal> {
+        let give_up = Instant::now() + self.shared.limits.demand_wait;
+        let mut pause = LOOK_AGAIN_AFTER.0;
+        loop {
+            match self.tell(id, demand).await {
+                Err(Refusal::Asked(_)) if Instant::now() < give_up => {}
+                result => return result,
+            }
+            let text: Arc<str> = serde_json::to_string(demand).unwrap_or_default().into();
+            match self.shared.journal.ask(id, text.clone()).await? {
+                Asked::Kept => {}
+                Asked::Busy if Instant::now() < give_up => {}
+                Asked::Busy => return Err(Refusal::Busy(id)),
+                // It has come to its end meanwhile, or moved here.
+                Asked::Nobody => continue,
+            }
+            while self.shared.journal.row(id).await?.is_some_and(|row| row.demand.is_some()) {
+                if Instant::now() >= give_up {
+                    return Err(Refusal::Asked(id));
+                }
+                sleep(pause).await;
+                pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
+            }
+            // Whether it was followed or refused, the order shows.
+            let (mut saga, history) = self.read(id).await?.ok_or(Refusal::Unknown)?;
+            if demand.was_followed(&history.records) {
+                return Ok(());
+            }
+            if saga.handle(&demand.input(), self.shared.world.moment())?.is_empty() {
+                return Ok(());
+            }
         }
     }
 
     /// Stops an order that is still going forward, and rolls it back. Waits for that to be over.
     pub async fn cancel(&self, id: SagaId, wait: Duration) -> Result<Snapshot, Refusal> {
+        self.demand(id, &Demand::Cancel).await?;
+        self.wait(id, Wait::Settled(wait)).await
+    }
+
+    /// Has a person's word followed if the order runs here or is over; [`Refusal::Asked`]: another process runs it.
+    pub(crate) async fn tell(&self, id: SagaId, demand: &Demand) -> Result<(), Refusal> {
         // A saga may leave this process between being found and being told; then it is found again elsewhere.
         const TRIES: usize = 3;
         for _ in 0..TRIES {
-            let inbox = match self.reach(id).await? {
-                Reached::Running(inbox) => inbox,
-                Reached::Kept(row) => {
-                    // Nothing can change any more; the saga says whether that is what the caller wants.
-                    let mut saga = self.shared.load(row.saga).await?.ok_or(Refusal::Unknown)?;
-                    saga.handle(&Input::Cancel, self.shared.world.moment())?;
-                    return self.kept(row).await;
+            let row = self.shared.journal.row(id).await?;
+            let running = match (self.shared.registry.find(id), row) {
+                (Some(running), _) => running,
+                (None, None) => return Err(Refusal::Unknown),
+                (None, Some(row)) if row.projection.over => {
+                    // Nothing can change any more; the saga says whether that is what the person wants.
+                    let mut saga = self.shared.load(id).await?.ok_or(Refusal::Unknown)?;
+                    saga.handle(&demand.input(), self.shared.world.moment())?;
+                    return Ok(());
                 }
+                (None, Some(row)) if self.shared.membership.id() != Some(row.owner) => {
+                    return Err(Refusal::Asked(id));
+                }
+                (None, Some(row)) => match self.resume(id, row.owner).await? {
+                    Resumed::Here(inbox) | Resumed::Before(inbox) => inbox,
+                    Resumed::Over => continue,
+                },
             };
             let (answer, told) = oneshot::channel();
-            if inbox.send(Command::Cancel(answer)).await.is_err() {
-                continue;
-            }
-            match told.await {
-                Ok(Ok(())) => return self.ask(id, inbox, Wait::Settled(wait)).await,
-                Ok(Err(rejected)) => return Err(rejected.into()),
-                Err(_) => continue,
+            let command = Command::Take { input: demand.input(), answer };
+            if running.send(command).await.is_ok()
+                && let Ok(outcome) = told.await
+            {
+                return Ok(outcome?);
             }
         }
         Err(Refusal::Unavailable(Unavailable::because("the order keeps moving between processes")))
@@ -299,50 +309,20 @@ impl Engine {
         self.shared.keep_definition().await;
     }
 
-    /// Takes over every saga that is not over and not running here. Returns when each is running or parked.
-    /// Keeps trying while the journal is unavailable.
-    pub async fn recover(&self) {
-        self.shared.keep_definition().await;
-        let loads = Arc::new(Semaphore::new(self.shared.limits.take_over_loads_max));
-        let mut after = None;
-        let mut taken = 0;
-        loop {
-            match self.shared.journal.unfinished(after, TAKE_OVER_PAGE_ROWS).await {
-                Ok(page) => {
-                    let Some(last) = page.last() else { break };
-                    after = Some(*last);
-                    for id in page {
-                        if self.shared.stopping.load(Ordering::Acquire) {
-                            return;
-                        }
-                        let Ok(turn) = loads.clone().acquire_owned().await else { return };
-                        let engine = self.clone();
-                        taken += 1;
-                        spawn(async move {
-                            engine.take_over(id).await;
-                            drop(turn);
-                        });
-                    }
-                }
-                Err(error) => {
-                    self.shared.journal_fails(&error);
-                    sleep(JOURNAL_PROBE_AFTER).await;
-                }
-            }
-        }
-        let all = u32::try_from(self.shared.limits.take_over_loads_max).unwrap_or(u32::MAX);
-        let _ = loads.acquire_many(all).await;
-        self.shared.observer.taken_over(taken);
-        self.shared.recovered.store(true, Ordering::Release);
-        if taken > 0 {
-            tracing::info!(sagas = taken, "took over {taken} unfinished orders");
+    /// Refuses new sagas, lets running ones go on for `drain`, then ends each at the next point where nothing is
+    /// under way. Whatever is not over by then can be taken over at once, by the next start or another process.
+    pub async fn stop(&self, drain: Duration) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.finish(drain).await;
+        self.shared.has_left.store(true, Ordering::Release);
+        if let Some(id) = self.shared.membership.id()
+            && let Err(error) = self.shared.journal.leave(id).await
+        {
+            tracing::warn!(error = %error, "cannot hand over at once; others take over when the lease runs out");
         }
     }
 
-    /// Refuses new sagas, lets running ones go on for `drain`, then ends each at the next point where nothing is
-    /// under way. Whatever is not over by then is taken over by the next start.
-    pub async fn stop(&self, drain: Duration) {
-        self.shared.stopping.store(true, Ordering::Release);
+    async fn finish(&self, drain: Duration) {
         let drained = async {
             while self.shared.registry.active() > 0 {
                 sleep(Duration::from_millis(10)).await;
@@ -369,9 +349,10 @@ impl Engine {
         }
     }
 
-    async fn take_over(&self, id: SagaId) {
+    pub(crate) async fn take_over(&self, id: SagaId) {
         loop {
-            match self.resume(id).await {
+            let Some(owner) = self.shared.membership.id() else { return };
+            match self.resume(id, owner).await {
                 Ok(Resumed::Here(_) | Resumed::Over) => return,
                 // A repeated request may hold the saga's place that does not know yet that the saga exists already.
                 Ok(Resumed::Before(inbox)) if Self::is_started(&inbox).await => return,
@@ -393,42 +374,33 @@ impl Engine {
         matches!(told.await, Ok(Told::Stands(_)))
     }
 
-    /// Reads a saga and runs it here, if it is not over.
-    async fn resume(&self, id: SagaId) -> Result<Resumed, Refusal> {
+    /// Reads a saga that `owner`, which is this process, owns, and runs it here if it is not over.
+    async fn resume(&self, id: SagaId, owner: ReplicaId) -> Result<Resumed, Refusal> {
         let Some(mut saga) = self.shared.load(id).await? else { return Err(Refusal::Unknown) };
         if saga.is_over() {
             return Ok(Resumed::Over);
         }
         let (inbox, commands) = mpsc::channel(self.shared.limits.inbox_commands_max);
         // Sagas that exist are never refused for want of room.
-        let place = match self.shared.registry.enter(id, inbox.clone(), usize::MAX) {
+        let place = match self.shared.registry.enter(id, owner, inbox.clone(), usize::MAX) {
             Ok(place) => place,
             Err(NoPlace::Taken(running)) => return Ok(Resumed::Before(running)),
             Err(NoPlace::Full) => return Err(Refusal::Full(usize::MAX)),
         };
         let durable = saga.seq();
         let records = saga.handle(&Input::TakeOver, self.shared.world.moment())?;
-        spawn(Driver::new(self.shared.clone(), saga, durable, records, commands, place).run());
+        let driver = Driver::new(self.shared.clone(), owner, saga, durable, records, commands, place);
+        self.shared.world.spawn(Box::pin(driver.run()));
         Ok(Resumed::Here(inbox))
     }
 
-    /// Finds a saga: here, or in the journal, from where it is resumed if it has something to do and nobody seems
-    /// to run it.
+    /// Finds a saga: here, in the journal, or with another process.
     async fn reach(&self, id: SagaId) -> Result<Reached, Refusal> {
         if let Some(running) = self.shared.registry.find(id) {
             return Ok(Reached::Running(running));
         }
         let row = self.shared.journal.row(id).await?.ok_or(Refusal::Unknown)?;
-        if row.projection.over || row.projection.rollback == Rollback::Bloque {
-            return Ok(Reached::Kept(row));
-        }
-        match self.resume(id).await? {
-            Resumed::Here(inbox) | Resumed::Before(inbox) => Ok(Reached::Running(inbox)),
-            Resumed::Over => {
-                let row = self.shared.journal.row(id).await?.ok_or(Refusal::Unknown)?;
-                Ok(Reached::Kept(row))
-            }
-        }
+        if is_settled(&row) { Ok(Reached::Kept(row)) } else { Ok(Reached::Elsewhere) }
     }
 
     /// Another request for a saga that runs here.
@@ -507,35 +479,46 @@ impl Engine {
         }
     }
 
-    /// Watches a saga that another process runs, through the journal. While this process goes down, that is the
-    /// next start of this one, and nobody waits for it.
+    /// Watches a saga through the journal: another process runs it, or is going to.
     async fn look(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         let give_up = match wait {
-            Wait::Started => self.shared.world.now(),
-            Wait::Settled(limit) => self.shared.world.now().plus(limit),
+            Wait::Started => Instant::now(),
+            Wait::Settled(limit) => Instant::now() + limit,
         };
+        let mut pause = LOOK_AGAIN_AFTER.0;
         loop {
             // The order exists, so "nothing was done" would be wrong.
             let row = self.shared.journal.row(id).await.ok().flatten().ok_or(Refusal::InDoubt(id))?;
-            let settled = row.projection.over || row.projection.rollback == Rollback::Bloque;
             let stopping = self.shared.stopping.load(Ordering::Acquire);
-            if settled || stopping || self.shared.world.now() >= give_up {
-                return self.kept(row).await;
+            if is_settled(&row) || stopping || Instant::now() >= give_up {
+                return Ok(kept(row));
             }
-            sleep(LOOK_AGAIN_AFTER).await;
+            // It may have come here.
+            if let Some(running) = self.shared.registry.find(id) {
+                let left = give_up.saturating_duration_since(Instant::now());
+                return Box::pin(self.ask(id, running, Wait::Settled(left))).await;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
         }
     }
+}
 
-    async fn kept(&self, row: Row) -> Result<Snapshot, Refusal> {
-        Ok(Snapshot {
-            saga: row.saga,
-            etat: row.projection.etat,
-            rollback: row.projection.rollback,
-            settled: row.projection.over || row.projection.rollback == Rollback::Bloque,
-            started: true,
-            input: Json::null(),
-        })
+/// A saga as its row tells it.
+fn kept(row: Row) -> Snapshot {
+    let settled = is_settled(&row);
+    Snapshot {
+        saga: row.saga,
+        etat: row.projection.etat,
+        rollback: row.projection.rollback,
+        settled,
+        started: true,
+        input: Json::null(),
     }
+}
+
+fn is_settled(row: &Row) -> bool {
+    row.projection.over || row.projection.rollback == Rollback::Bloque
 }
 
 /// What became of running a saga here.
@@ -550,121 +533,12 @@ enum Resumed {
 
 enum Reached {
     Running(mpsc::Sender<Command>),
-    /// Over, or blocked with nothing to do but wait for a person.
+    /// Over or blocked.
     Kept(Row),
+    /// Under way, but not here.
+    Elsewhere,
 }
 
 fn same_request(id: SagaId, input: &Json, request: &Checkout) -> Result<(), Refusal> {
     if input.same_value(&request.input) { Ok(()) } else { Err(Refusal::KeyReused(id)) }
-}
-
-fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    #[expect(clippy::disallowed_methods, reason = "the engine's tasks are started here and nowhere else")]
-    tokio::spawn(task);
-}
-
-impl Shared {
-    /// Whether a new saga may start, before anything is written.
-    fn admit(&self) -> Result<(), Refusal> {
-        if self.stopping.load(Ordering::Acquire) {
-            return Err(Refusal::Stopping);
-        }
-        match &*self.failing.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(failing) => Err(Refusal::Unavailable(Unavailable(failing.reason.clone()))),
-            None => Ok(()),
-        }
-    }
-
-    /// Notes that something could be written. The journal works again only when nothing is held up any more: a
-    /// disk that is nearly full takes a small entry now and then.
-    pub(crate) fn journal_works(&self) {
-        if self.held_up.load(Ordering::Acquire) > 0 {
-            return;
-        }
-        let failed = self.failing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(failing) = failed {
-            let seconds = self.now_since(failing.since).as_secs_f64();
-            tracing::info!(outage.seconds = seconds, "the journal works again after {seconds:.1} s");
-        }
-    }
-
-    /// Notes that the journal fails. New sagas are refused until it works again; a probe finds out when.
-    pub(crate) fn journal_fails(self: &Arc<Self>, error: &Unavailable) {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if failing.is_none() {
-            tracing::error!(error = %error, "the journal fails: new orders are refused until it works again");
-            *failing = Some(Failing { since: self.world.now(), reason: error.0.clone() });
-            let shared = self.clone();
-            spawn(async move { shared.probe_journal().await });
-        }
-    }
-
-    async fn probe_journal(self: Arc<Self>) {
-        loop {
-            sleep(JOURNAL_PROBE_AFTER).await;
-            if self.failing.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-                return;
-            }
-            let current = &self.definitions.current;
-            let kept =
-                self.journal.define(current.hash.clone(), current.name.clone(), current.source.clone()).await;
-            if kept.is_ok() {
-                self.journal_works();
-            }
-        }
-    }
-
-    fn now_since(&self, then: Timestamp) -> Duration {
-        self.world.now().since(then)
-    }
-
-    /// Keeps the current definition, so that its sagas can be read back whatever becomes of the file.
-    async fn keep_definition(self: &Arc<Self>) {
-        let current = &self.definitions.current;
-        while let Err(error) =
-            self.journal.define(current.hash.clone(), current.name.clone(), current.source.clone()).await
-        {
-            self.journal_fails(&error);
-            sleep(JOURNAL_PROBE_AFTER).await;
-        }
-    }
-
-    async fn load(&self, id: SagaId) -> Result<Option<Saga>, Refusal> {
-        match self.journal.load(id).await? {
-            Some(history) => self.fold(id, &history).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn fold(&self, id: SagaId, history: &History) -> Result<Saga, Refusal> {
-        let definition = self.pinned(&history.definition_hash).await?;
-        Saga::fold(id, definition, &history.records)
-            .map_err(|error| Refusal::Damaged(error.to_string().into()))
-    }
-
-    /// The definition that a saga is pinned to.
-    async fn pinned(&self, hash: &DefinitionHash) -> Result<Arc<Definition>, Refusal> {
-        let known = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
-        if let Some(definition) = known {
-            return Ok(definition);
-        }
-        let damaged = |reason: String| Refusal::Damaged(reason.into());
-        let source = self.journal.definition(hash.clone()).await?.ok_or_else(|| {
-            damaged(format!("the definition {hash} that the order is pinned to is not in the journal"))
-        })?;
-        let definition = (self.definitions.read)(&source).map_err(|error| {
-            damaged(format!("the definition {hash} that the order is pinned to cannot be read: {error}"))
-        })?;
-        let definition = Arc::new(definition);
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(hash.clone(), definition.clone());
-        Ok(definition)
-    }
-
-    async fn park(&self, id: SagaId, error: &Refusal) {
-        tracing::error!(saga.id = %id, error = %error, "cannot go on with an order; it is parked for a person");
-        self.observer.parked();
-        if let Err(error) = self.journal.park(id, error.to_string().into()).await {
-            tracing::error!(saga.id = %id, error = %error, "cannot flag the parked order in the journal");
-        }
-    }
 }

@@ -7,19 +7,24 @@
 //!                       └──────────────┘ ◀── reply ────
 //! ```
 //!
-//! - [`Engine`]: starts sagas, finds running ones, takes over unfinished ones, stops.
+//! - [`Engine`]: starts sagas, finds them, passes on what people ask of them, stops.
+//! - `replica`: this process as one of several: its lease, the sagas it takes over.
 //! - `driver`: the task of one saga. It compares what the saga's state wants with what is under way, and acts.
 //! - [`participants`]: calls over HTTP.
 //! - [`world`]: the clock and the dice, so that a simulator can bring its own.
 
+mod demand;
 mod driver;
 mod engine;
 mod limits;
 mod observer;
 pub mod participants;
 mod registry;
+mod replica;
+mod shared;
 pub mod world;
 
+pub use self::demand::Demand;
 pub use self::driver::Snapshot;
 pub use self::engine::{Checkout, Definitions, Engine, Health, Refusal, Wait};
 pub use self::limits::Limits;

@@ -15,6 +15,19 @@ pub struct Limits {
     pub journal_retry: (Duration, Duration),
     /// Histories that are read at the same time when unfinished sagas are taken over.
     pub take_over_loads_max: usize,
+    /// Others may take over this process's sagas when they have not heard of it for this long, by the journal's
+    /// clock.
+    pub lease: Duration,
+    /// How often it lets them hear, and looks for sagas without an owner and for words left for it.
+    pub beat: Duration,
+    /// How often it looks whether it runs all the sagas that it owns.
+    pub sweep: Duration,
+    /// Sagas claimed at once.
+    pub claim_rows_max: usize,
+    /// How long whoever asks something of an order that another process runs waits for that process.
+    pub demand_wait: Duration,
+    /// A saga that should have gone on by itself this long ago makes the process unready.
+    pub stall_max: Duration,
 }
 
 impl Default for Limits {
@@ -25,6 +38,12 @@ impl Default for Limits {
             flush_after: Duration::from_millis(20),
             journal_retry: (Duration::from_millis(50), Duration::from_secs(1)),
             take_over_loads_max: 32,
+            lease: Duration::from_secs(3),
+            beat: Duration::from_millis(500),
+            sweep: Duration::from_secs(10),
+            claim_rows_max: 500,
+            demand_wait: Duration::from_secs(10),
+            stall_max: Duration::from_secs(30),
         }
     }
 }

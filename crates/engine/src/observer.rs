@@ -28,6 +28,11 @@ pub trait Observer: Send + Sync + 'static {
         let _ = sagas;
     }
 
+    /// The lease was lost; so many sagas were dropped.
+    fn lease_lost(&self, sagas: usize) {
+        let _ = sagas;
+    }
+
     /// A saga could not be read and was parked for a person.
     fn parked(&self) {}
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use saga_core::SagaId;
+use saga_core::{SagaId, Timestamp};
+use saga_journal::ReplicaId;
 use tokio::sync::mpsc;
 
 use crate::driver::Command;
@@ -16,15 +17,25 @@ const SHARDS: usize = 16;
 /// The running sagas.
 #[derive(Default)]
 pub(crate) struct Registry {
-    shards: [Mutex<HashMap<SagaId, mpsc::Sender<Command>>>; SHARDS],
+    shards: [Mutex<HashMap<SagaId, Running>>; SHARDS],
     active: AtomicUsize,
+}
+
+struct Running {
+    owner: ReplicaId,
+    inbox: mpsc::Sender<Command>,
+    due: Arc<AtomicI64>,
 }
 
 /// A saga's place in the registry; leaving it is dropping this.
 pub(crate) struct Place {
     registry: Arc<Registry>,
     saga: SagaId,
+    due: Arc<AtomicI64>,
 }
+
+/// Waits for nothing that would come by itself.
+const NEVER: i64 = i64::MAX;
 
 /// Why there is no new place.
 pub(crate) enum NoPlace {
@@ -39,32 +50,50 @@ impl Registry {
     pub(crate) fn enter(
         self: &Arc<Self>,
         saga: SagaId,
+        owner: ReplicaId,
         inbox: mpsc::Sender<Command>,
         active_max: usize,
     ) -> Result<Place, NoPlace> {
         match self.shard(saga).entry(saga) {
-            Entry::Occupied(running) => Err(NoPlace::Taken(running.get().clone())),
+            Entry::Occupied(running) => Err(NoPlace::Taken(running.get().inbox.clone())),
             Entry::Vacant(_) if self.active() >= active_max => Err(NoPlace::Full),
             Entry::Vacant(place) => {
-                place.insert(inbox);
+                let due = Arc::new(AtomicI64::new(NEVER));
+                place.insert(Running { owner, inbox, due: due.clone() });
                 self.active.fetch_add(1, Ordering::AcqRel);
-                Ok(Place { registry: self.clone(), saga })
+                Ok(Place { registry: self.clone(), saga, due })
             }
         }
     }
 
     /// How to reach a saga that is running here.
     pub(crate) fn find(&self, saga: SagaId) -> Option<mpsc::Sender<Command>> {
-        self.shard(saga).get(&saga).cloned()
+        self.shard(saga).get(&saga).map(|running| running.inbox.clone())
     }
 
-    /// All running sagas' inboxes.
+    /// All running sagas' inboxes, in the order of their ids: the same world goes the same way again.
     pub(crate) fn all(&self) -> Vec<mpsc::Sender<Command>> {
-        let open = |shard: &Mutex<HashMap<_, mpsc::Sender<Command>>>| {
+        let mut all: Vec<_> = self.each(|saga, running| (*saga, running.inbox.clone())).collect();
+        all.sort_unstable_by_key(|(saga, _)| *saga);
+        all.into_iter().map(|(_, inbox)| inbox).collect()
+    }
+
+    /// Whether a saga runs here for this owner.
+    pub(crate) fn is_any_owned_by(&self, owner: ReplicaId) -> bool {
+        self.each(|_, running| running.owner).any(|running| running == owner)
+    }
+
+    /// The earliest instant at which a running saga was to go on; `None`: none has to, by itself.
+    pub(crate) fn oldest_due(&self) -> Option<Timestamp> {
+        let oldest = self.each(|_, running| running.due.load(Ordering::Relaxed)).min()?;
+        (oldest != NEVER).then(|| Timestamp::from_micros(oldest))
+    }
+
+    fn each<T>(&self, of: impl Fn(&SagaId, &Running) -> T) -> impl Iterator<Item = T> {
+        self.shards.iter().flat_map(move |shard| {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.values().cloned().collect::<Vec<_>>()
-        };
-        self.shards.iter().flat_map(open).collect()
+            shard.iter().map(|(saga, running)| of(saga, running)).collect::<Vec<_>>()
+        })
     }
 
     /// How many are running.
@@ -72,10 +101,17 @@ impl Registry {
         self.active.load(Ordering::Acquire)
     }
 
-    fn shard(&self, saga: SagaId) -> MutexGuard<'_, HashMap<SagaId, mpsc::Sender<Command>>> {
+    fn shard(&self, saga: SagaId) -> MutexGuard<'_, HashMap<SagaId, Running>> {
         // The last byte is random in UUIDv7 and in ids made from keys alike.
         let shard = usize::from(saga.as_uuid().as_bytes()[15]) % SHARDS;
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Notes when the saga is to go on by itself.
+    pub(crate) fn is_due(&self, at: Option<Timestamp>) {
+        self.due.store(at.map_or(NEVER, Timestamp::as_micros), Ordering::Relaxed);
     }
 }
 

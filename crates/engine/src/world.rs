@@ -1,14 +1,19 @@
-//! The clock and the dice. Nothing else in this crate reads either, so a simulator that brings its own gets the
-//! same run again from the same seed.
+//! The clock, the dice, and where tasks run. Nothing else in this crate reads or starts any, so a simulator that
+//! brings its own gets the same run again from the same seed, and can stop a whole process as a crash would.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use saga_core::retry::Random;
 use saga_core::saga::Moment;
 use saga_core::{SagaId, Timestamp};
+use saga_journal::ReplicaId;
+
+/// Something to be run to its end in the background.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where the engine gets time and randomness from. Waiting is tokio's: its clock can be paused.
 pub trait World: Send + Sync + 'static {
@@ -18,6 +23,9 @@ pub trait World: Send + Sync + 'static {
     /// A random number.
     fn random(&self) -> Random;
 
+    /// Starts a task of the engine.
+    fn spawn(&self, task: Task);
+
     /// Both, as inputs to the core come.
     fn moment(&self) -> Moment {
         Moment { now: self.now(), random: self.random() }
@@ -25,11 +33,21 @@ pub trait World: Send + Sync + 'static {
 
     /// A fresh id: a UUIDv7, so that ids sort by time.
     fn new_saga_id(&self) -> SagaId {
+        SagaId::new(self.new_uuid())
+    }
+
+    /// A fresh id for this run of the process.
+    fn new_replica_id(&self) -> ReplicaId {
+        ReplicaId::new(self.new_uuid())
+    }
+
+    /// A UUIDv7.
+    fn new_uuid(&self) -> uuid::Uuid {
         let millis = self.now().as_micros().max(0) as u64 / 1_000;
         let mut bytes = [0; 10];
         bytes[..8].copy_from_slice(&self.random().0.to_be_bytes());
         bytes[8..].copy_from_slice(&self.random().0.to_be_bytes()[..2]);
-        SagaId::new(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
     }
 }
 
@@ -58,6 +76,11 @@ impl World for Machine {
         #[expect(clippy::disallowed_methods, reason = "this is the clock's home")]
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_micros(now.as_micros() as i64)
+    }
+
+    fn spawn(&self, task: Task) {
+        #[expect(clippy::disallowed_methods, reason = "the engine's tasks are started here and nowhere else")]
+        tokio::spawn(task);
     }
 
     /// SipHash with random keys over a counter: no system call, and ids that nobody can foresee.

@@ -1,0 +1,204 @@
+//! What all running sagas of a process share: the journal's health, the definitions, the way to park what cannot be
+//! read.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use saga_core::definition::DefinitionHash;
+use saga_core::{Definition, Saga, SagaId, Timestamp};
+use saga_journal::{History, Journal, Unavailable};
+use tokio::time::sleep;
+
+use crate::engine::{Definitions, Refusal};
+use crate::limits::Limits;
+use crate::observer::Observer;
+use crate::participants::Participants;
+use crate::registry::Registry;
+use crate::replica::Membership;
+use crate::world::World;
+
+/// While the journal fails, it is tried this often, whether or not a saga has something to write.
+pub(crate) const JOURNAL_PROBE_AFTER: Duration = Duration::from_millis(500);
+
+/// What all running sagas share.
+pub(crate) struct Shared {
+    pub(crate) world: Arc<dyn World>,
+    pub(crate) journal: Journal,
+    pub(crate) participants: Arc<dyn Participants>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) limits: Limits,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) membership: Membership,
+    pub(crate) definitions: Definitions,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) has_left: AtomicBool,
+    pub(crate) recovered: AtomicBool,
+    loaded: Mutex<HashMap<DefinitionHash, Arc<Definition>>>,
+    failing: Mutex<Option<Failing>>,
+    /// Sagas whose last entry the journal could not take.
+    held_up: AtomicUsize,
+}
+
+/// Counts a saga as held up by the journal, for as long as it lives.
+pub(crate) struct HeldUp(Arc<Shared>);
+
+impl HeldUp {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        shared.held_up.fetch_add(1, Ordering::AcqRel);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for HeldUp {
+    fn drop(&mut self) {
+        self.0.held_up.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Since when the journal fails, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Failing {
+    pub(crate) since: Timestamp,
+    pub(crate) reason: Arc<str>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        world: Arc<dyn World>,
+        journal: Journal,
+        participants: Arc<dyn Participants>,
+        observer: Arc<dyn Observer>,
+        limits: Limits,
+        definitions: Definitions,
+        name: Arc<str>,
+    ) -> Self {
+        let loaded = HashMap::from([(definitions.current.hash.clone(), definitions.current.clone())]);
+        Self {
+            world,
+            journal,
+            participants,
+            observer,
+            limits,
+            registry: Arc::default(),
+            membership: Membership::new(name),
+            definitions,
+            stopping: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
+            recovered: AtomicBool::new(false),
+            loaded: Mutex::new(loaded),
+            failing: Mutex::default(),
+            held_up: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether a new saga may start, before anything is written.
+    pub(crate) fn admit(&self) -> Result<(), Refusal> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(Refusal::Stopping);
+        }
+        match &*self.failing.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(failing) => Err(Refusal::Unavailable(Unavailable(failing.reason.clone()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Since when the journal fails, and why.
+    pub(crate) fn failing(&self) -> Option<Failing> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that something could be written. The journal works again only when nothing is held up any more: a
+    /// disk that is nearly full takes a small entry now and then.
+    pub(crate) fn journal_works(&self) {
+        if self.held_up.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        let failed = self.failing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(failing) = failed {
+            let seconds = self.now_since(failing.since).as_secs_f64();
+            tracing::info!(outage.seconds = seconds, "the journal works again after {seconds:.1} s");
+        }
+    }
+
+    /// Notes that the journal fails. New sagas are refused until it works again; a probe finds out when.
+    pub(crate) fn journal_fails(self: &Arc<Self>, error: &Unavailable) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if failing.is_none() {
+            tracing::error!(error = %error, "the journal fails: new orders are refused until it works again");
+            *failing = Some(Failing { since: self.world.now(), reason: error.0.clone() });
+            let shared = self.clone();
+            self.world.spawn(Box::pin(async move { shared.probe_journal().await }));
+        }
+    }
+
+    async fn probe_journal(self: Arc<Self>) {
+        loop {
+            sleep(JOURNAL_PROBE_AFTER).await;
+            if self.failing.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+                return;
+            }
+            let current = &self.definitions.current;
+            let kept =
+                self.journal.define(current.hash.clone(), current.name.clone(), current.source.clone()).await;
+            if kept.is_ok() {
+                self.journal_works();
+            }
+        }
+    }
+
+    fn now_since(&self, then: Timestamp) -> Duration {
+        self.world.now().since(then)
+    }
+
+    /// Keeps the current definition, so that its sagas can be read back whatever becomes of the file.
+    pub(crate) async fn keep_definition(self: &Arc<Self>) {
+        let current = &self.definitions.current;
+        while let Err(error) =
+            self.journal.define(current.hash.clone(), current.name.clone(), current.source.clone()).await
+        {
+            self.journal_fails(&error);
+            sleep(JOURNAL_PROBE_AFTER).await;
+        }
+    }
+
+    pub(crate) async fn load(&self, id: SagaId) -> Result<Option<Saga>, Refusal> {
+        match self.journal.load(id).await? {
+            Some(history) => self.fold(id, &history).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn fold(&self, id: SagaId, history: &History) -> Result<Saga, Refusal> {
+        let definition = self.pinned(&history.definition_hash).await?;
+        Saga::fold(id, definition, &history.records)
+            .map_err(|error| Refusal::Damaged(error.to_string().into()))
+    }
+
+    /// The definition that a saga is pinned to.
+    async fn pinned(&self, hash: &DefinitionHash) -> Result<Arc<Definition>, Refusal> {
+        let known = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
+        if let Some(definition) = known {
+            return Ok(definition);
+        }
+        let damaged = |reason: String| Refusal::Damaged(reason.into());
+        let source = self.journal.definition(hash.clone()).await?.ok_or_else(|| {
+            damaged(format!("the definition {hash} that the order is pinned to is not in the journal"))
+        })?;
+        let definition = (self.definitions.read)(&source).map_err(|error| {
+            damaged(format!("the definition {hash} that the order is pinned to cannot be read: {error}"))
+        })?;
+        let definition = Arc::new(definition);
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(hash.clone(), definition.clone());
+        Ok(definition)
+    }
+
+    pub(crate) async fn park(&self, id: SagaId, error: &Refusal) {
+        tracing::error!(saga.id = %id, error = %error, "cannot go on with an order; it is parked for a person");
+        self.observer.parked();
+        if let Err(error) = self.journal.park(id, error.to_string().into()).await {
+            tracing::error!(saga.id = %id, error = %error, "cannot flag the parked order in the journal");
+        }
+    }
+}
