@@ -6,7 +6,7 @@ use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
 use saga_core::{Epoch, SagaId, Timestamp};
 
-use crate::{Cursor, Echec, Page, Projection, ROWS_MAX, Row};
+use crate::{Cursor, Echec, Page, Projection, ROWS_MAX, ReplicaId, Row};
 
 /// A row as the database has it.
 pub(crate) struct RawRow {
@@ -23,6 +23,9 @@ pub(crate) struct RawRow {
     pub(crate) over: bool,
     pub(crate) created_us: i64,
     pub(crate) updated_us: i64,
+    pub(crate) due_us: Option<i64>,
+    pub(crate) owner: ReplicaId,
+    pub(crate) demande: Option<String>,
 }
 
 impl RawRow {
@@ -66,7 +69,10 @@ impl RawRow {
                 over: self.over,
                 created: Timestamp::from_micros(self.created_us),
                 updated: Timestamp::from_micros(self.updated_us),
+                due: self.due_us.map(Timestamp::from_micros),
             },
+            owner: self.owner,
+            demand: self.demande.map(Into::into),
         }
     }
 }

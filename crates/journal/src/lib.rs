@@ -25,7 +25,7 @@ mod store;
 mod writer;
 
 pub use self::open::OpenError;
-pub use self::ownership::{Asked, Lease, ReplicaId};
+pub use self::ownership::{Asked, LEASE_MAX, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, History, LoadError, Page, ROWS_MAX, Row, Store, StoreFuture,

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use crate::frame::{self, Frame, Head};
 use crate::{
-    AppendError, Asked, Cursor, Echec, Entry, Filter, History, Lease, LoadError, Page, Projection, ReplicaId, Row,
-    Store, StoreFuture, Unavailable, columns,
+    AppendError, Asked, Cursor, Echec, Entry, Filter, History, LEASE_MAX, Lease, LoadError, Page, Projection,
+    ReplicaId, Row, Store, StoreFuture, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -59,8 +59,9 @@ impl Tables {
     fn append(&mut self, entry: &Entry) -> Result<(), AppendError> {
         let (text, first_seq) = (frame::encode(entry), frame::first_seq(entry));
         let last = entry.expected.plus(entry.records.len());
+        let owner_is_live = self.is_live(entry.owner);
         match self.sagas.get_mut(&entry.saga) {
-            None if entry.expected == Seq::NONE && self.is_live(entry.owner) => {
+            None if entry.expected == Seq::NONE && owner_is_live => {
                 let frames = BTreeMap::from([(first_seq, text)]);
                 let (owner, projection) = (entry.owner, clean(&entry.projection));
                 let kept = Kept { seq: last, owner, demand: None, projection, frames };
@@ -71,6 +72,7 @@ impl Tables {
             Some(kept) if kept.seq == entry.expected => {
                 kept.seq = last;
                 kept.frames.insert(first_seq, text);
+                kept.demand.take_if(|_| entry.projection.over);
                 let new = clean(&entry.projection);
                 kept.projection = Projection {
                     etat: new.etat,
@@ -92,6 +94,16 @@ impl Tables {
 
     fn is_live(&self, replica: ReplicaId) -> bool {
         matches!(self.replicas.get(&replica), Some(Some(_)))
+    }
+
+    fn renew(&mut self, replica: ReplicaId, lease: Duration) -> Lease {
+        match self.replicas.get_mut(&replica) {
+            Some(Some(until)) => {
+                *until = Instant::now() + lease.min(LEASE_MAX);
+                Lease::Held
+            }
+            Some(None) | None => Lease::Lost,
+        }
     }
 
     fn claim(&mut self, replica: ReplicaId, limit: usize) -> Vec<SagaId> {
@@ -199,26 +211,24 @@ impl Store for Memory {
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            self.tables().replicas.entry(replica).or_insert(Some(Instant::now() + lease));
+            let mut tables = self.tables();
+            if replica != ReplicaId::NOBODY {
+                tables.replicas.entry(replica).or_insert_with(|| Some(Instant::now()));
+            }
+            tables.renew(replica, lease);
             Ok(())
         })
     }
 
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
-        Box::pin(async move {
-            match self.tables().replicas.get_mut(&replica) {
-                Some(Some(until)) => {
-                    *until = Instant::now() + lease;
-                    Ok(Lease::Held)
-                }
-                Some(None) | None => Ok(Lease::Lost),
-            }
-        })
+        Box::pin(async move { Ok(self.tables().renew(replica, lease)) })
     }
 
     fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            self.tables().replicas.insert(replica, None);
+            if let Some(lease) = self.tables().replicas.get_mut(&replica) {
+                *lease = None;
+            }
             Ok(())
         })
     }
@@ -227,13 +237,29 @@ impl Store for Memory {
         Box::pin(async move { Ok(self.tables().claim(replica, limit)) })
     }
 
+    fn owned(
+        &self,
+        replica: ReplicaId,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let own = tables.sagas.iter().filter(|(_, kept)| kept.owner == replica && !kept.projection.over);
+            let sagas = own.map(|(saga, _)| *saga).filter(|saga| after.is_none_or(|after| *saga > after));
+            Ok(sagas.take(columns::page_rows(limit)).collect())
+        })
+    }
+
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
         Box::pin(async move {
+            let demand: Arc<str> = columns::text(&demand).into();
             Ok(match self.tables().sagas.get_mut(&saga) {
-                Some(kept) if kept.projection.over => Asked::Nobody,
-                Some(kept) if *kept.demand.get_or_insert_with(|| demand.clone()) == demand => Asked::Kept,
-                Some(_) => Asked::Busy,
-                None => Asked::Nobody,
+                Some(kept) if !kept.projection.over => {
+                    let kept = kept.demand.get_or_insert_with(|| demand.clone());
+                    if *kept == demand { Asked::Kept } else { Asked::Busy }
+                }
+                Some(_) | None => Asked::Nobody,
             })
         })
     }
@@ -254,7 +280,7 @@ impl Store for Memory {
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             if let Some(kept) = self.tables().sagas.get_mut(&saga) {
-                kept.demand.take_if(|kept| *kept == demand);
+                kept.demand.take_if(|kept| **kept == *columns::text(&demand));
             }
             Ok(())
         })

@@ -19,12 +19,20 @@ pub(crate) struct Migration {
 }
 
 /// The steps for SQLite.
-pub(crate) const SQLITE: &[Migration] =
-    &[Migration { version: 1, name: "sagas", sql: include_str!("../migrations/sqlite/0001_sagas.sql") }];
+pub(crate) const SQLITE: &[Migration] = &[
+    Migration { version: 1, name: "sagas", sql: include_str!("../migrations/sqlite/0001_sagas.sql") },
+    Migration { version: 2, name: "ownership", sql: include_str!("../migrations/sqlite/0002_ownership.sql") },
+];
 
 /// The steps for PostgreSQL.
-pub(crate) const POSTGRES: &[Migration] =
-    &[Migration { version: 1, name: "sagas", sql: include_str!("../migrations/postgres/0001_sagas.sql") }];
+pub(crate) const POSTGRES: &[Migration] = &[
+    Migration { version: 1, name: "sagas", sql: include_str!("../migrations/postgres/0001_sagas.sql") },
+    Migration {
+        version: 2,
+        name: "ownership",
+        sql: include_str!("../migrations/postgres/0002_ownership.sql"),
+    },
+];
 
 /// A step that was applied, as its row tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

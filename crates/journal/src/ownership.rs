@@ -11,8 +11,12 @@
 //! hour and wakes up in the middle of an append does no harm, whatever it believes and whatever its clock says.
 
 use std::fmt;
+use std::time::Duration;
 
 use uuid::Uuid;
+
+/// The longest lease: whoever asks for more gets this. A replica that vanished is missed for so long at the most.
+pub const LEASE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One run of a process that runs sagas. Whoever loses its lease comes back under another id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

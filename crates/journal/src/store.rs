@@ -11,7 +11,7 @@ use saga_core::{Record, SagaId, Seq, Timestamp};
 
 use crate::{Asked, Lease, Projection, ReplicaId};
 
-/// A page of [`Store::list`], [`Store::claim`] or [`Store::demands`] has at most this many rows.
+/// A page of [`Store::list`], [`Store::claim`], [`Store::owned`] or [`Store::demands`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
 /// What a store's methods give.
@@ -36,7 +36,8 @@ pub trait Store: Send + Sync + 'static {
     /// A saga's row.
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>>;
 
-    /// Makes `replica` known, with a lease of this length; `name` is for people. Its id must be fresh.
+    /// Makes `replica` known, with a lease of this length, or [`LEASE_MAX`](crate::LEASE_MAX); `name` is for people.
+    /// Its id must be fresh. Joining again, because the answer was lost, is renewing: who is gone stays gone.
     fn join(
         &self,
         replica: ReplicaId,
@@ -54,13 +55,22 @@ pub trait Store: Send + Sync + 'static {
     /// Gives `replica` at most `limit` of the sagas that are not over and whose owner is gone: it left, or its lease
     /// ran out, which this call notices and makes final. From then on they are its own, and only then may they be
     /// loaded. A replica that is gone itself gets none.
-    fn claim(
+    ///
+    /// If this is `Unavailable`, some may be its own all the same, and nobody else will look after them:
+    /// [`Store::owned`] tells.
+    fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+
+    /// At most `limit` of the sagas that are not over and that `replica` owns, in the order of their ids, from the
+    /// first one after `after`.
+    fn owned(
         &self,
         replica: ReplicaId,
+        after: Option<SagaId>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 
-    /// Leaves a word for whoever owns `saga`; it stays there until [`Store::answered`], whoever the owner is by then.
+    /// Leaves a word for whoever owns `saga`; it stays there until [`Store::answered`], whoever the owner is by then,
+    /// or until the saga is over.
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>>;
 
     /// At most `limit` of the words left for the owner of these sagas.
@@ -120,8 +130,8 @@ pub struct Entry {
 /// Why an entry was not kept, or may not have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// Somebody else has written to this saga: it is not ours any more. Drop it from memory.
-    #[error("another owner has written to the saga")]
+    /// Somebody else has written to this saga, or owns it: it is not ours any more. Drop it from memory.
+    #[error("the saga has another owner, or another history")]
     Conflict,
     /// It is not known whether it was kept. Append the same entry again.
     #[error(transparent)]

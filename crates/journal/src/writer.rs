@@ -151,6 +151,16 @@ impl Journal {
         self.store.claim(replica, limit).await
     }
 
+    /// See [`Store::owned`].
+    pub async fn owned(
+        &self,
+        replica: ReplicaId,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> Result<Vec<SagaId>, Unavailable> {
+        self.store.owned(replica, after, limit).await
+    }
+
     /// See [`Store::ask`].
     pub async fn ask(&self, saga: SagaId, demand: Arc<str>) -> Result<Asked, Unavailable> {
         self.store.ask(saga, demand).await

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use saga_core::Timestamp;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
@@ -179,6 +180,7 @@ async fn append(
 #[derive(Default)]
 struct Columns<'b> {
     saga: Vec<Uuid>,
+    owner: Vec<Uuid>,
     expected: Vec<i64>,
     seq: Vec<i64>,
     epoch: Vec<i64>,
@@ -193,6 +195,7 @@ struct Columns<'b> {
     over: Vec<bool>,
     created_us: Vec<i64>,
     updated_us: Vec<i64>,
+    due_us: Vec<Option<i64>>,
     events: Vec<String>,
 }
 
@@ -203,6 +206,7 @@ impl<'b> Columns<'b> {
             let row = &entry.projection;
             let (etape, raison) = echec(row.echec.as_ref());
             columns.saga.push(*entry.saga.as_uuid());
+            columns.owner.push(*entry.owner.as_uuid());
             columns.expected.push(frame::expected_seq(entry));
             columns.seq.push(frame::last_seq(entry));
             columns.epoch.push(row.epoch.get().into());
@@ -217,15 +221,17 @@ impl<'b> Columns<'b> {
             columns.over.push(row.over);
             columns.created_us.push(row.created.as_micros());
             columns.updated_us.push(row.updated.as_micros());
+            columns.due_us.push(row.due.map(Timestamp::as_micros));
             columns.events.push(frame::encode(entry));
         }
         columns
     }
 
     /// As [`sql::APPEND`] wants them.
-    fn params(&self) -> [(&(dyn ToSql + Sync), Type); 16] {
+    fn params(&self) -> [(&(dyn ToSql + Sync), Type); 18] {
         [
             (&self.saga, Type::UUID_ARRAY),
+            (&self.owner, Type::UUID_ARRAY),
             (&self.expected, Type::INT8_ARRAY),
             (&self.seq, Type::INT8_ARRAY),
             (&self.epoch, Type::INT8_ARRAY),
@@ -240,6 +246,7 @@ impl<'b> Columns<'b> {
             (&self.over, Type::BOOL_ARRAY),
             (&self.created_us, Type::INT8_ARRAY),
             (&self.updated_us, Type::INT8_ARRAY),
+            (&self.due_us, Type::INT8_ARRAY),
             (&self.events, Type::TEXT_ARRAY),
         ]
     }
@@ -247,6 +254,7 @@ impl<'b> Columns<'b> {
     /// Those of the sagas at `indices` whose entries were there before.
     async fn already_there(&self, link: &Link, indices: &[usize]) -> Result<HashSet<Uuid>, StatementError> {
         let saga: Vec<Uuid> = indices.iter().map(|index| self.saga[*index]).collect();
+        let owner: Vec<Uuid> = indices.iter().map(|index| self.owner[*index]).collect();
         let first_seq: Vec<i64> = indices.iter().map(|index| self.expected[*index] + 1).collect();
         let last_seq: Vec<i64> = indices.iter().map(|index| self.seq[*index]).collect();
         let events: Vec<&str> = indices.iter().map(|index| &*self.events[*index]).collect();
@@ -255,6 +263,7 @@ impl<'b> Columns<'b> {
                 sql::ALREADY_THERE,
                 &[
                     (&saga, Type::UUID_ARRAY),
+                    (&owner, Type::UUID_ARRAY),
                     (&first_seq, Type::INT8_ARRAY),
                     (&last_seq, Type::INT8_ARRAY),
                     (&events, Type::TEXT_ARRAY),

@@ -5,8 +5,8 @@
 //!   everybody else ──────────────────▶ Pool (a few connections)
 //! ```
 //!
-//! Whoever appends names the last event they know; the row decides, so two processes cannot both write to one
-//! saga. Nothing hangs on a connection: no session settings, no advisory locks, and where a prepared statement is
+//! Whoever appends names the last event they know and themselves; the row decides, so two processes cannot both write
+//! to one saga. Nothing hangs on a connection: no session settings, no advisory locks, and where a prepared statement is
 //! lost, it does without; so it works through a pooler, and the SQL is designed for PostgreSQL-compatible distributed databases too (see the
 //! test in `sql`).
 //!
@@ -15,12 +15,16 @@
 
 mod append;
 mod link;
+mod ownership;
+#[cfg(test)]
+mod plans;
 mod pool;
 mod schema;
 mod sql;
 mod tls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use saga_core::SagaId;
 use saga_core::definition::DefinitionHash;
@@ -35,8 +39,8 @@ use crate::columns::{RawRow, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::{
-    AppendError, Cursor, Entry, Filter, History, LoadError, OpenError, Page, Row, Store, StoreFuture,
-    Unavailable,
+    AppendError, Asked, Cursor, Entry, Filter, History, Lease, LoadError, OpenError, Page, ReplicaId, Row,
+    Store, StoreFuture, Unavailable,
 };
 
 /// A journal in a PostgreSQL database.
@@ -95,23 +99,50 @@ impl Store for Postgres {
         })
     }
 
-    fn unfinished(
+    fn join(
         &self,
+        replica: ReplicaId,
+        name: Arc<str>,
+        lease: Duration,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move { ownership::join(&self.pool, replica, &name, lease).await })
+    }
+
+    fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
+        Box::pin(async move { ownership::renew(&self.pool, replica, lease).await })
+    }
+
+    fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move { ownership::leave(&self.pool, replica).await })
+    }
+
+    fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move { ownership::claim(&self.pool, replica, limit).await })
+    }
+
+    fn owned(
+        &self,
+        replica: ReplicaId,
         after: Option<SagaId>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        Box::pin(async move {
-            let limit = page_rows(limit) as i64;
-            let rows = match after {
-                None => self.pool.query(sql::UNFINISHED_FIRST, &[(&limit, Type::INT8)]).await?,
-                Some(after) => {
-                    let params: [(&(dyn ToSql + Sync), Type); 2] =
-                        [(after.as_uuid(), Type::UUID), (&limit, Type::INT8)];
-                    self.pool.query(sql::UNFINISHED_AFTER, &params).await?
-                }
-            };
-            rows.iter().map(|row| row.try_get(0).map(SagaId::new).map_err(Unavailable::because)).collect()
-        })
+        Box::pin(async move { ownership::owned(&self.pool, replica, after, limit).await })
+    }
+
+    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
+        Box::pin(async move { ownership::ask(&self.pool, saga, &demand).await })
+    }
+
+    fn demands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
+        Box::pin(async move { ownership::demands(&self.pool, replica, limit).await })
+    }
+
+    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move { ownership::answered(&self.pool, saga, &demand).await })
     }
 
     fn list(
@@ -180,6 +211,9 @@ fn read_row(row: &tokio_postgres::Row) -> Result<Row, Unavailable> {
             over: row.try_get(10)?,
             created_us: row.try_get(11)?,
             updated_us: row.try_get(12)?,
+            due_us: row.try_get(13)?,
+            owner: ReplicaId::new(row.try_get(14)?),
+            demande: row.try_get(15)?,
         })
     };
     read().map(RawRow::into_row).map_err(Unavailable::because)

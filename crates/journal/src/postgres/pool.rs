@@ -20,15 +20,32 @@ pub(super) struct Pool {
     permits: Semaphore,
 }
 
+/// When a statement is run again that failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// Also if it may have taken effect.
+    InDoubt,
+    /// Only if it did nothing.
+    IfUndone,
+}
+
 impl Pool {
     pub(super) fn new(connector: Arc<Connector>) -> Self {
         Self { connector, idle: Mutex::default(), permits: Semaphore::new(POOL_CONNECTIONS_MAX) }
     }
 
     /// Runs a statement that may be run twice.
-    ///
-    /// Dropped half-way, the connection is dropped with it: only one that is known to be at rest goes back.
     pub(super) async fn query(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
+        self.run(sql, params, Repeat::InDoubt).await
+    }
+
+    /// Runs a statement whose answer must not be lost without a word: running it again would answer something else.
+    pub(super) async fn query_once(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
+        self.run(sql, params, Repeat::IfUndone).await
+    }
+
+    /// Dropped half-way, the connection is dropped with it: only one that is known to be at rest goes back.
+    async fn run(&self, sql: &str, params: &Params<'_>, repeat: Repeat) -> Result<Vec<Row>, Unavailable> {
         let _permit = self.permits.acquire().await.map_err(Unavailable::because)?;
         let kept = self.idle().pop().filter(|link| !link.is_closed());
         let (mut link, mut fresh) = match kept {
@@ -44,7 +61,7 @@ impl Pool {
                 }
                 Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
                 // The server was restarted while the connection lay idle; that is no news to anybody else.
-                Err(StatementError::Broken(_)) if !fresh => {
+                Err(StatementError::Broken(_)) if !fresh && repeat == Repeat::InDoubt => {
                     link = self.connector.connect().await?;
                     fresh = true;
                 }

@@ -1,39 +1,50 @@
 //! All SQL for PostgreSQL but the migrations, in one place, so that one test can hold it to what its distributed
 //! relatives and poolers understand.
 
-/// A batch: `$1` sagas, `$2` expected positions, `$3` last positions, then the row's columns, and `$16` frames.
+/// A batch: `$1` sagas, `$2` owners, `$3` expected positions, `$4` last positions, then the row's columns, and `$18`
+/// frames.
 ///
-/// A saga that is where its entry expects it is moved (or made), and only then is its frame kept; what comes back
-/// are those sagas. One statement is one transaction: there is no COMMIT whose answer could be misread.
+/// A saga that is where its entry expects it, and that the entry's owner owns, is moved (or made, if that owner is not
+/// gone), and only then is its frame kept; what comes back are those sagas. Where another transaction has the row, this
+/// one waits, and then looks at the new row: seq and owner are compared with what they are by then. One statement is
+/// one transaction: there is no COMMIT whose answer could be misread.
+///
+/// A start may commit after its owner is gone, if it looked before: then it is one of the sagas that can be claimed.
 ///
 /// What a saga starts with stays: the indices on it are not touched.
 pub(super) const APPEND: &str = "\
 WITH entry AS (
     SELECT * FROM unnest(
-        $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-        $9::text[], $10::text[], $11::text[], $12::text[], $13::boolean[], $14::bigint[], $15::bigint[], $16::text[]
+        $1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
+        $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::bigint[], $16::bigint[],
+        $17::bigint[], $18::text[]
     ) AS entry (
-        saga_id, expected, seq, epoch, definition, definition_hash, client_id, magasin_id,
-        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, events
+        saga_id, owner, expected, seq, epoch, definition, definition_hash, client_id,
+        magasin_id, etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us,
+        du_us, events
     )
 ), started AS (
     INSERT INTO saga (
-        saga_id, seq, epoch, definition, definition_hash, client_id, magasin_id,
-        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us
+        saga_id, owner, seq, epoch, definition, definition_hash, client_id, magasin_id,
+        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us
     )
     SELECT
-        saga_id, seq, epoch, definition, definition_hash, client_id, magasin_id,
-        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us
-    FROM entry WHERE expected = 0
+        saga_id, owner, seq, epoch, definition, definition_hash, client_id, magasin_id,
+        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us
+    FROM entry
+    WHERE expected = 0
+        AND EXISTS (SELECT 1 FROM replica WHERE replica.replica_id = entry.owner AND NOT replica.gone)
     ON CONFLICT (saga_id) DO NOTHING
     RETURNING saga_id
 ), moved AS (
     UPDATE saga SET
         seq = entry.seq, epoch = entry.epoch, etat = entry.etat, rollback = entry.rollback,
         echec_etape = entry.echec_etape, echec_raison = entry.echec_raison, is_over = entry.is_over,
-        modifie_us = entry.modifie_us
+        modifie_us = entry.modifie_us, du_us = entry.du_us,
+        demande = CASE WHEN entry.is_over THEN NULL ELSE saga.demande END
     FROM entry
-    WHERE saga.saga_id = entry.saga_id AND entry.expected > 0 AND saga.seq = entry.expected
+    WHERE saga.saga_id = entry.saga_id AND entry.expected > 0
+        AND saga.seq = entry.expected AND saga.owner = entry.owner
     RETURNING saga.saga_id
 ), hit AS (
     SELECT saga_id FROM started UNION ALL SELECT saga_id FROM moved
@@ -43,12 +54,13 @@ WITH entry AS (
 )
 SELECT saga_id FROM hit";
 
-/// Which of the entries that missed are there already, to the letter: `$1` sagas, `$2` first positions, `$3` last
-/// positions, `$4` frames.
+/// Which of the entries that missed are there already, to the letter, in sagas that still have their owner: `$1`
+/// sagas, `$2` owners, `$3` first positions, `$4` last positions, `$5` frames.
 pub(super) const ALREADY_THERE: &str = "\
 SELECT entry.saga_id
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[]) AS entry (saga_id, first_seq, last_seq, events)
-JOIN saga ON saga.saga_id = entry.saga_id AND saga.seq >= entry.last_seq
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[])
+    AS entry (saga_id, owner, first_seq, last_seq, events)
+JOIN saga ON saga.saga_id = entry.saga_id AND saga.owner = entry.owner AND saga.seq >= entry.last_seq
 JOIN saga_event ON saga_event.saga_id = entry.saga_id AND saga_event.first_seq = entry.first_seq
     AND saga_event.events = entry.events";
 
@@ -63,20 +75,105 @@ ORDER BY saga_event.first_seq";
 /// Rows; conditions and order are added.
 pub(super) const LIST: &str = "\
 SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, echec_raison, \
-is_over, cree_us, modifie_us FROM saga";
+is_over, cree_us, modifie_us, du_us, owner, demande FROM saga";
 
 /// One row, with the columns of [`LIST`].
 pub(super) const ROW: &str = "\
 SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, echec_raison, \
-is_over, cree_us, modifie_us FROM saga WHERE saga_id = $1";
+is_over, cree_us, modifie_us, du_us, owner, demande FROM saga WHERE saga_id = $1";
 
-/// Served by saga_unfinished.
-pub(super) const UNFINISHED_FIRST: &str =
-    "SELECT saga_id FROM saga WHERE NOT is_over ORDER BY saga_id LIMIT $1";
+/// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds.
+///
+/// Joining again is renewing. The clock is the database's, here and below; nobody else's is asked.
+pub(super) const JOIN: &str = "\
+INSERT INTO replica (replica_id, name, joined_at, expires_at, gone)
+VALUES ($1, $2, now(), now() + $3 * INTERVAL '1 microsecond', FALSE)
+ON CONFLICT (replica_id) DO UPDATE SET expires_at = excluded.expires_at WHERE NOT replica.gone";
 
-/// Served by saga_unfinished.
-pub(super) const UNFINISHED_AFTER: &str =
-    "SELECT saga_id FROM saga WHERE NOT is_over AND saga_id > $1 ORDER BY saga_id LIMIT $2";
+/// `$1` whose lease, `$2` how long, in microseconds. Whoever is gone stays gone, even if that was only being written
+/// when this began: it waits for the row, and looks again.
+pub(super) const RENEW: &str = "\
+UPDATE replica SET expires_at = now() + $2 * INTERVAL '1 microsecond' WHERE replica_id = $1 AND NOT gone
+RETURNING replica_id";
+
+/// `$1` is gone, from now on and for good.
+pub(super) const LEAVE: &str =
+    "UPDATE replica SET gone = TRUE, expires_at = now() WHERE replica_id = $1 AND NOT gone";
+
+/// Takes away the rows of replicas that have been gone for `$1` microseconds, but for nobody's, and for those that
+/// people may still want to read the name of.
+pub(super) const FORGET: &str = "\
+DELETE FROM replica WHERE replica_id IN (
+    SELECT replica_id FROM replica
+    WHERE gone AND expires_at < now() - $1 * INTERVAL '1 microsecond'
+        AND replica_id <> '00000000-0000-0000-0000-000000000000'
+        AND NOT EXISTS (SELECT 1 FROM saga WHERE saga.owner = replica.replica_id AND NOT saga.is_over)
+    FOR UPDATE SKIP LOCKED
+)";
+
+/// Makes final that leases have run out. A lease that is being renewed just now is left alone.
+pub(super) const EXPIRE: &str = "\
+UPDATE replica SET gone = TRUE WHERE replica_id IN (
+    SELECT replica_id FROM replica WHERE NOT gone AND expires_at < now() FOR UPDATE SKIP LOCKED
+)";
+
+/// Who owns sagas that are not over, and is not a live replica: gone, or forgotten, or nobody.
+///
+/// Walks saga_owner through the gaps between the live replicas' ids, from one owner to the next: what live replicas
+/// own is not read, nor the second saga of any owner. (The largest UUID is nobody's: versions have bits that are 0.)
+///
+/// Who is gone when this looks is gone for good, so the answer does not grow wrong; and a saga that has one of these
+/// owners has no other.
+pub(super) const ORPHANING: &str = "\
+WITH RECURSIVE live AS (
+    SELECT replica_id FROM replica WHERE NOT gone
+), gap AS (
+    SELECT replica_id AS after, lead(replica_id, 1, 'ffffffff-ffff-ffff-ffff-ffffffffffff') OVER (ORDER BY replica_id) AS before
+    FROM (SELECT '00000000-0000-0000-0000-000000000000'::uuid AS replica_id UNION ALL SELECT replica_id FROM live) AS post
+), orphaning AS (
+    SELECT gap.before, nearest.owner FROM gap CROSS JOIN LATERAL (
+        SELECT owner FROM saga WHERE NOT is_over AND owner > gap.after AND owner < gap.before
+        ORDER BY owner LIMIT 1
+    ) AS nearest
+    UNION ALL
+    SELECT orphaning.before, nearest.owner FROM orphaning CROSS JOIN LATERAL (
+        SELECT owner FROM saga WHERE NOT is_over AND owner > orphaning.owner AND owner < orphaning.before
+        ORDER BY owner LIMIT 1
+    ) AS nearest
+)
+SELECT '00000000-0000-0000-0000-000000000000'::uuid UNION ALL SELECT owner FROM orphaning";
+
+/// Gives `$1`, if it is not gone, at most `$2` of the sagas that are not over and whose owner is one of `$3`.
+///
+/// A row that another transaction has is skipped, and comes with the next claim; of one that it had, the new owner is
+/// compared. In no order: sorting would read all of them for each page.
+pub(super) const CLAIM: &str = "\
+WITH orphan AS (
+    SELECT saga_id FROM saga
+    WHERE owner = ANY ($3::uuid[]) AND NOT is_over
+        AND EXISTS (SELECT 1 FROM replica WHERE replica_id = $1 AND NOT gone)
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE saga SET owner = $1 FROM orphan WHERE saga.saga_id = orphan.saga_id
+RETURNING saga.saga_id";
+
+/// What `$1` owns, after `$2` if there is one, at most `$3`. Served by saga_owner.
+pub(super) const OWNED: &str = "\
+SELECT saga_id FROM saga
+WHERE owner = $1 AND NOT is_over AND ($2::uuid IS NULL OR saga_id > $2)
+ORDER BY saga_id LIMIT $3";
+
+/// Leaves the word `$2` with the saga `$1`, unless it is over or has one; gives the word that is there then.
+pub(super) const ASK: &str =
+    "UPDATE saga SET demande = coalesce(demande, $2) WHERE saga_id = $1 AND NOT is_over RETURNING demande";
+
+/// The words left for `$1`, at most `$2`. Served by saga_demande.
+pub(super) const DEMANDS: &str =
+    "SELECT saga_id, demande FROM saga WHERE owner = $1 AND demande IS NOT NULL ORDER BY saga_id LIMIT $2";
+
+/// Takes the word `$2` away from the saga `$1`.
+pub(super) const ANSWERED: &str = "UPDATE saga SET demande = NULL WHERE saga_id = $1 AND demande = $2";
 
 /// Keeping a definition again is no mistake.
 ///
@@ -143,7 +240,7 @@ mod tests {
     ];
 
     /// Tables that are not about one saga: small, and the same for all.
-    const REFERENCE_TABLES: &[&str] = &["SAGA_DEFINITION", "SAGA_MIGRATION"];
+    const REFERENCE_TABLES: &[&str] = &["REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION"];
 
     /// What is wrong with `sql`, if anything.
     fn objection(sql: &str) -> Option<String> {
@@ -214,6 +311,7 @@ mod tests {
             include_str!("append.rs"),
             include_str!("link.rs"),
             include_str!("mod.rs"),
+            include_str!("ownership.rs"),
             include_str!("pool.rs"),
             include_str!("schema.rs"),
         ];

@@ -6,29 +6,35 @@
 //! ```
 //!
 //! WAL with `synchronous=FULL`: an append that was answered has been flushed. A lock on the file `<path>.lock`
-//! keeps a second process out; the system takes it back from a dead one.
+//! keeps a second process out; the system takes it back from a dead one. So there are no leases here that could run
+//! out: whoever has not joined since the file was opened is gone (`replicas.rs`).
 
 mod lock;
+mod ownership;
 mod readers;
+mod replicas;
 mod schema;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use saga_core::SagaId;
 use saga_core::definition::DefinitionHash;
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
 use self::readers::Readers;
+use self::replicas::Replicas;
 use self::writer::Writer;
 use crate::columns::{RawRow, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::{
-    AppendError, Cursor, Entry, Filter, History, LoadError, OpenError, Page, Row, Store, StoreFuture,
-    Unavailable,
+    AppendError, Asked, Cursor, Entry, Filter, History, Lease, LoadError, OpenError, Page, ReplicaId, Row,
+    Store, StoreFuture, Unavailable,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -42,6 +48,7 @@ pub struct Sqlite {
 struct Shared {
     writer: Mutex<Writer>,
     readers: Readers,
+    replicas: Replicas,
     // Last, so that it is given back when the connections are closed.
     _lock: lock::Lock,
 }
@@ -59,14 +66,14 @@ pub fn open(path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|error| why(&path, error))?;
     schema::migrate(&path, &mut connection)?;
-    let writer = Mutex::new(Writer::new(path.clone(), connection));
-    Ok(Sqlite { shared: Arc::new(Shared { writer, readers: Readers::new(path), _lock: lock }) })
+    let (writer, readers) = (Mutex::new(Writer::new(path.clone(), connection)), Readers::new(path));
+    Ok(Sqlite { shared: Arc::new(Shared { writer, readers, replicas: Replicas::default(), _lock: lock }) })
 }
 
 /// A connection that flushes each commit.
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     /// How long a statement waits for a person who writes with other tools.
-    const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+    const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -120,10 +127,10 @@ impl Sqlite {
         finished(spawn_blocking(move || shared.readers.read(query))).await
     }
 
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
-    ) -> Result<(), Unavailable> {
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Unavailable> {
         let shared = self.shared.clone();
         finished(spawn_blocking(move || shared.writer().transaction(change))).await
     }
@@ -146,7 +153,7 @@ impl Store for Sqlite {
         &'a self,
         batch: &'a [Entry],
     ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
-        Box::pin(async move { self.shared.writer().append(batch) })
+        Box::pin(async move { self.shared.writer().append(batch, &self.shared.replicas) })
     }
 
     fn is_blocking(&self) -> bool {
@@ -171,24 +178,54 @@ impl Store for Sqlite {
         })
     }
 
-    fn unfinished(
+    fn join(&self, replica: ReplicaId, _: Arc<str>, _: Duration) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.shared.replicas.join(replica);
+            Ok(())
+        })
+    }
+
+    fn renew(&self, replica: ReplicaId, _: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
+        Box::pin(async move { Ok(self.shared.replicas.lease(replica)) })
+    }
+
+    fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.shared.replicas.leave(replica);
+            Ok(())
+        })
+    }
+
+    fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        let shared = self.shared.clone();
+        Box::pin(self.write(move |connection| {
+            ownership::claim(connection, &shared.replicas, replica, page_rows(limit))
+        }))
+    }
+
+    fn owned(
         &self,
+        replica: ReplicaId,
         after: Option<SagaId>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        // Served by saga_unfinished. Every id is after the empty one.
-        const UNFINISHED: &str =
-            "SELECT saga_id FROM saga WHERE is_over = 0 AND saga_id > ?1 ORDER BY saga_id LIMIT ?2";
-        Box::pin(async move {
-            self.read(move |connection| {
-                let after: &[u8] = after.as_ref().map_or(&[], |after| id(after));
-                let mut statement = connection.prepare_cached(UNFINISHED)?;
-                let sagas =
-                    statement.query_map(params![after, page_rows(limit) as i64], |row| saga_id(row, 0))?;
-                sagas.collect()
-            })
-            .await
-        })
+        Box::pin(self.read(move |connection| ownership::owned(connection, replica, after, page_rows(limit))))
+    }
+
+    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
+        Box::pin(self.write(move |connection| ownership::ask(connection, saga, &demand)))
+    }
+
+    fn demands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
+        Box::pin(self.read(move |connection| ownership::demands(connection, replica, page_rows(limit))))
+    }
+
+    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| ownership::answered(connection, saga, &demand)))
     }
 
     fn list(
@@ -289,6 +326,9 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RawRow> {
         over: row.get(10)?,
         created_us: row.get(11)?,
         updated_us: row.get(12)?,
+        due_us: row.get(13)?,
+        owner: row.get(14).map_or(ReplicaId::NOBODY, |bytes| ReplicaId::new(Uuid::from_bytes(bytes))),
+        demande: optional(15)?,
     })
 }
 
@@ -297,7 +337,7 @@ macro_rules! concat_select {
     ($tail:literal) => {
         concat!(
             "SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, \
-             echec_raison, is_over, cree_us, modifie_us FROM saga",
+             echec_raison, is_over, cree_us, modifie_us, du_us, owner, demande FROM saga",
             $tail
         )
     };
@@ -309,7 +349,7 @@ fn id(saga: &SagaId) -> &[u8; 16] {
 }
 
 fn saga_id(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<SagaId> {
-    row.get(index).map(|bytes| SagaId::new(uuid::Uuid::from_bytes(bytes)))
+    row.get(index).map(|bytes| SagaId::new(Uuid::from_bytes(bytes)))
 }
 
 /// A text, even if somebody wrote bytes there that are none: one bad row must not fail a whole page.

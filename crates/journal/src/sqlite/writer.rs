@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use saga_core::Timestamp;
 
 use super::id;
+use super::replicas::Replicas;
 use crate::columns::{echec, text};
 use crate::{AppendError, Entry, Unavailable, frame};
 
@@ -24,8 +26,14 @@ impl Writer {
     }
 
     /// See [`Store::append`](crate::Store::append).
-    pub(super) fn append(&mut self, batch: &[Entry]) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
-        self.transaction(|connection| batch.iter().map(|entry| append(connection, entry)).collect())
+    ///
+    /// A replica may leave while its start is being written: then the saga is one of those that can be claimed.
+    pub(super) fn append(
+        &mut self,
+        batch: &[Entry],
+        replicas: &Replicas,
+    ) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
+        self.transaction(|connection| batch.iter().map(|entry| append(connection, entry, replicas)).collect())
     }
 
     /// Runs `body` in a transaction, and flushes it. After an error nothing of it is kept.
@@ -65,7 +73,11 @@ impl Writer {
 ///
 /// The frame goes first: where its place is taken, whoever holds it decides what that means, and the row is not
 /// touched; so a row that does not agree with its frames fails alone, and not the batch that it is in.
-fn append(connection: &Connection, entry: &Entry) -> rusqlite::Result<Result<(), AppendError>> {
+fn append(
+    connection: &Connection,
+    entry: &Entry,
+    replicas: &Replicas,
+) -> rusqlite::Result<Result<(), AppendError>> {
     const FRAME: &str = "INSERT INTO saga_event (saga_id, first_seq, events) VALUES (?1, ?2, ?3) \
          ON CONFLICT (saga_id, first_seq) DO NOTHING";
     const FRAME_BACK: &str = "DELETE FROM saga_event WHERE saga_id = ?1 AND first_seq = ?2";
@@ -74,26 +86,32 @@ fn append(connection: &Connection, entry: &Entry) -> rusqlite::Result<Result<(),
     if connection.prepare_cached(FRAME)?.execute(params![saga, first_seq, events])? == 0 {
         return already_there(connection, entry, &events);
     }
-    if put_row(connection, entry)? {
+    if put_row(connection, entry, replicas)? {
         return Ok(Ok(()));
     }
     connection.prepare_cached(FRAME_BACK)?.execute(params![saga, first_seq])?;
     Ok(Err(AppendError::Conflict))
 }
 
-/// Makes or moves the saga's row, if the saga is where the entry expects it.
-fn put_row(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
+/// Makes the saga's row, if the entry's owner is not gone; or moves it, if it is where the entry expects it and has
+/// that owner.
+fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusqlite::Result<bool> {
     const START: &str = "INSERT INTO saga (saga_id, seq, epoch, definition, definition_hash, client_id, magasin_id, \
-         etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (saga_id) DO NOTHING";
+         etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us, owner) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (saga_id) DO NOTHING";
     // What a saga starts with stays: the indices on it are not touched.
     const MOVE: &str = "UPDATE saga SET seq = ?3, epoch = ?4, etat = ?5, rollback = ?6, echec_etape = ?7, \
-         echec_raison = ?8, is_over = ?9, modifie_us = ?10 WHERE saga_id = ?1 AND seq = ?2";
+         echec_raison = ?8, is_over = ?9, modifie_us = ?10, du_us = ?11, \
+         demande = CASE WHEN ?9 THEN NULL ELSE demande END WHERE saga_id = ?1 AND seq = ?2 AND owner = ?12";
 
     let (saga, row) = (id(&entry.saga), &entry.projection);
     let (expected, last) = (frame::expected_seq(entry), frame::last_seq(entry));
     let (etape, raison) = echec(row.echec.as_ref());
+    let (due_us, owner) = (row.due.map(Timestamp::as_micros), entry.owner.as_uuid().as_bytes());
     let rows = if expected == 0 {
+        if !replicas.is_live(entry.owner) {
+            return Ok(false);
+        }
         connection.prepare_cached(START)?.execute(params![
             saga,
             last,
@@ -109,6 +127,8 @@ fn put_row(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
             row.over,
             row.created.as_micros(),
             row.updated.as_micros(),
+            due_us,
+            owner,
         ])?
     } else {
         connection.prepare_cached(MOVE)?.execute(params![
@@ -122,25 +142,25 @@ fn put_row(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
             raison,
             row.over,
             row.updated.as_micros(),
+            due_us,
+            owner,
         ])?
     };
     Ok(rows == 1)
 }
 
-/// The entry's place is taken: by the entry itself, whose first answer was lost, or by another's.
+/// The entry's place is taken: by the entry itself, whose first answer was lost, or by another's. If the saga has
+/// another owner since, it makes no difference.
 fn already_there(
     connection: &Connection,
     entry: &Entry,
     events: &str,
 ) -> rusqlite::Result<Result<(), AppendError>> {
     const SAME: &str = "SELECT 1 FROM saga_event JOIN saga USING (saga_id) \
-         WHERE saga_id = ?1 AND first_seq = ?2 AND events = ?3 AND seq >= ?4";
-    let same = connection
-        .prepare_cached(SAME)?
-        .query_row(params![id(&entry.saga), frame::first_seq(entry), events, frame::last_seq(entry)], |_| {
-            Ok(())
-        })
-        .optional()?;
+         WHERE saga_id = ?1 AND first_seq = ?2 AND events = ?3 AND seq >= ?4 AND owner = ?5";
+    let (first_seq, last_seq) = (frame::first_seq(entry), frame::last_seq(entry));
+    let params = params![id(&entry.saga), first_seq, events, last_seq, entry.owner.as_uuid().as_bytes()];
+    let same = connection.prepare_cached(SAME)?.query_row(params, |_| Ok(())).optional()?;
     Ok(same.ok_or(AppendError::Conflict))
 }
 

@@ -7,16 +7,10 @@ use saga_core::saga::Rollback;
 use saga_core::{Epoch, Seq};
 use saga_journal::{AppendError, Cursor, Echec, Filter, Journal, Projection, ROWS_MAX, Row, Store};
 
-use crate::entries::{at, end, hash, next, next_with, records, saga, start, start_with, word};
-use crate::fixture::{Fixture, InMemory, InPostgres, InSqlite, keep};
-
-macro_rules! conformance {
-    ($($name:ident)*) => {
-        mod memory { $(#[tokio::test] async fn $name() { super::$name::<super::InMemory>().await })* }
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$name::<super::InSqlite>().await })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$name::<super::InPostgres>().await })* }
-    };
-}
+use crate::entries::{
+    OWNER, at, by, end, hash, next, next_with, records, replica, saga, start, start_with, word,
+};
+use crate::fixture::{Fixture, conformance, join, keep};
 
 conformance! {
     what_is_appended_is_loaded
@@ -27,7 +21,8 @@ conformance! {
     an_entry_that_comes_again_late_moves_nothing_back
     a_saga_starts_once
     what_a_saga_starts_with_stays
-    unfinished_sagas_come_page_by_page
+    a_replica_s_unfinished_sagas_come_page_by_page
+    what_is_due_stands_in_the_row
     lists_are_filtered
     a_list_is_walked_without_gaps_or_doubles
     a_page_has_at_least_one_row_and_at_most_rows_max
@@ -54,7 +49,8 @@ async fn what_is_appended_is_loaded<F: Fixture>() {
     let history = store.load(saga(1)).await.unwrap().unwrap();
     assert_eq!(history.records, records(&[&first, &second, &third]));
     assert_eq!(history.definition_hash, hash());
-    assert_eq!(store.row(saga(1)).await.unwrap(), Some(Row { saga: saga(1), projection: third.projection }));
+    let row = Row { saga: saga(1), projection: third.projection, owner: OWNER, demand: None };
+    assert_eq!(store.row(saga(1)).await.unwrap(), Some(row));
 }
 
 async fn a_saga_that_was_never_started_is_not_there<F: Fixture>() {
@@ -155,11 +151,11 @@ async fn what_a_saga_starts_with_stays<F: Fixture>() {
     second.projection.created = at(5);
     keep(&*store, &[&first, &second]).await;
     let expected =
-        Projection { etat: word("STOCK_RESERVE"), updated: second.projection.updated, ..first.projection };
+        Projection { definition: word("checkout"), client_id: Some(4), created: at(0), ..second.projection };
     assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection, expected);
 }
 
-async fn unfinished_sagas_come_page_by_page<F: Fixture>() {
+async fn a_replica_s_unfinished_sagas_come_page_by_page<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open().await;
     // The smallest id and the largest are ids like any other.
@@ -168,17 +164,33 @@ async fn unfinished_sagas_come_page_by_page<F: Fixture>() {
     }
     let over = start(1);
     keep(&*store, &[&over, &end(&over)]).await;
+    join(&*store, replica(7)).await;
+    keep(&*store, &[&by(replica(7), &start(4))]).await;
 
     let mut walked = Vec::new();
     let mut after = None;
     loop {
-        let page = store.unfinished(after, 2).await.unwrap();
+        let page = store.owned(OWNER, after, 2).await.unwrap();
         assert!(page.len() <= 2);
         let Some(last) = page.last() else { break };
         after = Some(*last);
         walked.extend(page);
     }
     assert_eq!(walked, [0, 2, 3, 1 << 100, u128::MAX].map(saga));
+}
+
+async fn what_is_due_stands_in_the_row<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    let second = next(&first, "STOCK_RESERVE");
+    let mut waiting = next(&second, "PAIEMENT_EFFECTUE");
+    waiting.projection.due = None;
+    for entry in [&first, &second, &waiting, &end(&waiting)] {
+        keep(&*store, &[entry]).await;
+        assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection.due, entry.projection.due);
+    }
+    assert!(first.projection.due.is_some() && first.projection.due != second.projection.due);
 }
 
 /// Orders in a fixed variety: states, rollbacks, clients, shops, and few instants.
@@ -194,7 +206,7 @@ async fn variety(store: &dyn Store) -> Vec<Row> {
         row.magasin_id = (number % 7 > 0).then_some(i64::from(number % 7));
         row.created = at(i64::from(number % 6));
         keep(store, &[&entry]).await;
-        rows.push(Row { saga: entry.saga, projection: entry.projection });
+        rows.push(Row { saga: entry.saga, projection: entry.projection, owner: OWNER, demand: None });
     }
     rows.sort_by_key(|row| std::cmp::Reverse((row.projection.created, row.saga)));
     rows
@@ -260,11 +272,20 @@ async fn a_page_has_at_least_one_row_and_at_most_rows_max<F: Fixture>() {
     let store = fixture.open().await;
     let batch: Vec<_> = (0..=ROWS_MAX as u128).map(start).collect();
     assert!(store.append(&batch).await.unwrap().iter().all(Result::is_ok));
+    for entry in &batch {
+        store.ask(entry.saga, word("cancel")).await.unwrap();
+    }
     for (limit, rows) in [(0, 1), (1, 1), (ROWS_MAX, ROWS_MAX), (usize::MAX, ROWS_MAX)] {
-        assert_eq!(store.unfinished(None, limit).await.unwrap().len(), rows);
+        assert_eq!(store.owned(OWNER, None, limit).await.unwrap().len(), rows);
+        assert_eq!(store.demands(OWNER, limit).await.unwrap().len(), rows);
         let page = store.list(Filter::default(), None, limit).await.unwrap();
         assert_eq!(page.rows.len(), rows);
         assert!(page.next.is_some());
+    }
+    store.leave(OWNER).await.unwrap();
+    join(&*store, replica(7)).await;
+    for (limit, rows) in [(0, 1), (usize::MAX, ROWS_MAX), (1, 0)] {
+        assert_eq!(store.claim(replica(7), limit).await.unwrap().len(), rows);
     }
 }
 
@@ -292,7 +313,7 @@ async fn a_parked_saga_says_why_and_keeps_its_history<F: Fixture>() {
     assert_eq!(row.saga, saga(1));
     assert_eq!(row.projection.echec, Some(Echec { etape: None, raison: word("its history is damaged") }));
     assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, first.records);
-    assert_eq!(store.unfinished(None, 10).await.unwrap(), [saga(1), saga(2)]);
+    assert_eq!(store.owned(OWNER, None, 10).await.unwrap(), [saga(1), saga(2)]);
 }
 
 async fn what_was_kept_is_found_again_after_reopening<F: Fixture>() {
@@ -319,7 +340,7 @@ async fn many_appends_share_few_commits<F: Fixture>() {
     let stats = journal.stats();
     assert_eq!((stats.entries, stats.events, stats.failures, stats.queued), (1_000, 1_000, 0, 0));
     assert!(stats.commits <= 100, "{stats:?}");
-    assert_eq!(journal.unfinished(None, 1_000).await.unwrap().len(), 1_000);
+    assert_eq!(journal.owned(OWNER, None, 1_000).await.unwrap().len(), 1_000);
 }
 
 async fn odd_payloads_survive<F: Fixture>() {

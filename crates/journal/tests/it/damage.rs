@@ -3,7 +3,7 @@
 use saga_core::saga::Rollback;
 use saga_journal::{AppendError, Filter, LoadError, OpenError, Store};
 
-use crate::entries::{end, next, records, saga, start};
+use crate::entries::{OWNER, end, next, records, saga, start};
 use crate::fixture::{InPostgres, InSqlite, Sql, keep};
 
 macro_rules! on_both {
@@ -51,7 +51,7 @@ async fn only_number_2_is_damaged(store: &dyn Store, why: &str) {
         assert_eq!(history.records, records(&[&first, &second, &third]));
         keep(store, &[&end(&third)]).await;
     }
-    assert_eq!(store.unfinished(None, 10).await.unwrap(), [saga(2)]);
+    assert_eq!(store.owned(OWNER, None, 10).await.unwrap(), [saga(2)]);
     assert_eq!(store.list(Filter::default(), None, 10).await.unwrap().rows.len(), 3);
     store.park(saga(2), why.into()).await.unwrap();
     assert_eq!(store.row(saga(2)).await.unwrap().unwrap().projection.rollback, Rollback::Bloque);
@@ -95,7 +95,7 @@ async fn a_row_that_makes_no_sense_is_shown_as_blocked<F: Sql>() {
         assert!(row.projection.echec.as_ref().unwrap().raison.contains(why), "{row:?}");
         assert_eq!(store.row(saga(2)).await.unwrap().as_ref(), Some(row));
         assert_eq!(rows.iter().filter(|row| row.projection.rollback == Rollback::Aucun).count(), 2);
-        assert_eq!(store.unfinished(None, 10).await.unwrap().len(), 3);
+        assert_eq!(store.owned(OWNER, None, 10).await.unwrap().len(), 3);
     }
 }
 
@@ -119,7 +119,7 @@ async fn a_newer_schema_is_refused<F: Sql>() {
     drop(fixture.open().await);
     fixture.execute("INSERT INTO saga_migration (version, name, checksum) VALUES (9, 'later', 'x')").await;
     match fixture.try_open().await.err() {
-        Some(OpenError::SchemaNewer { found: 9, known: 1 }) => {}
+        Some(OpenError::SchemaNewer { found: 9, known: 2 }) => {}
         other => panic!("{other:?}"),
     }
 }

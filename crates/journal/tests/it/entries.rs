@@ -7,7 +7,7 @@ use saga_core::saga::Rollback;
 use saga_core::{
     AttemptNumber, Claim, Direction, Epoch, Event, Json, Outcome, Record, SagaId, Seq, Timestamp,
 };
-use saga_journal::{Entry, Projection};
+use saga_journal::{Entry, Projection, ReplicaId};
 use uuid::Uuid;
 
 /// 2026-11-22T00:00:00Z.
@@ -15,6 +15,18 @@ pub(crate) const MIDNIGHT_US: i64 = 1_795_305_600_000_000;
 
 pub(crate) fn saga(number: u128) -> SagaId {
     SagaId::new(Uuid::from_u128(number))
+}
+
+/// Whose entries these are, and who has joined wherever a fixture is opened.
+pub(crate) const OWNER: ReplicaId = replica(100);
+
+pub(crate) const fn replica(number: u128) -> ReplicaId {
+    ReplicaId::new(Uuid::from_u128(number))
+}
+
+/// `entry` as if `owner` appended it.
+pub(crate) fn by(owner: ReplicaId, entry: &Entry) -> Entry {
+    Entry { owner, ..entry.clone() }
 }
 
 pub(crate) fn at(offset_us: i64) -> Timestamp {
@@ -36,6 +48,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
         Event::Started { definition: hash(), input, deadline: at(60_000_000), claim: Claim::drawn(1 << 20) };
     Entry {
         saga: saga(number),
+        owner: OWNER,
         expected: Seq::NONE,
         records: vec![Record { at: at(0), etat: Some("INITIEE".into()), event }],
         projection: Projection {
@@ -50,6 +63,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
             over: false,
             created: at(0),
             updated: at(0),
+            due: Some(at(30_000_000)),
         },
     }
 }
@@ -75,6 +89,7 @@ pub(crate) fn next_with(before: &Entry, etat: &str, output: &str) -> Entry {
     let updated = at(last + 2);
     Entry {
         saga: before.saga,
+        owner: before.owner,
         expected: before.expected.plus(before.records.len()),
         records: vec![
             Record {
@@ -84,7 +99,12 @@ pub(crate) fn next_with(before: &Entry, etat: &str, output: &str) -> Entry {
             },
             Record { at: updated, etat: Some(etat.into()), event: ended },
         ],
-        projection: Projection { etat: etat.into(), updated, ..before.projection.clone() },
+        projection: Projection {
+            etat: etat.into(),
+            updated,
+            due: Some(at(last + 9)),
+            ..before.projection.clone()
+        },
     }
 }
 
@@ -93,6 +113,7 @@ pub(crate) fn end(before: &Entry) -> Entry {
     let mut entry = next(before, "CONFIRMEE");
     entry.records[1].event = Event::Completed;
     entry.projection.over = true;
+    entry.projection.due = None;
     entry
 }
 

@@ -2,17 +2,48 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use saga_core::SagaId;
 use saga_journal::memory::Memory;
-use saga_journal::{Entry, OpenError, Store, postgres, sqlite};
+use saga_journal::{Entry, OpenError, ReplicaId, Store, postgres, sqlite};
+
+use crate::entries::OWNER;
+
+/// Longer than any test.
+pub(crate) const LONG: Duration = Duration::from_secs(3_600);
+/// Shorter than any test; who needs it to be over asks [`Leases::run_out`].
+pub(crate) const SHORT: Duration = Duration::from_millis(1);
+
+/// Tests that all three backends pass.
+macro_rules! conformance {
+    ($($name:ident)*) => {
+        mod memory { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InMemory>().await })* }
+        mod sqlite { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InSqlite>().await })* }
+        mod postgres { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InPostgres>().await })* }
+    };
+}
+pub(crate) use conformance;
 
 /// An empty place of a test's own.
 pub(crate) trait Fixture {
     fn new() -> Self;
 
     /// Opens what is there. Drop what was opened before: SQLite's file has one owner.
-    async fn open(&self) -> Arc<dyn Store>;
+    async fn open_for_nobody(&self) -> Arc<dyn Store>;
+
+    /// Opens what is there, for [`OWNER`].
+    async fn open(&self) -> Arc<dyn Store> {
+        let store = self.open_for_nobody().await;
+        join(&*store, OWNER).await;
+        store
+    }
+}
+
+/// A place where leases run out.
+pub(crate) trait Leases: Fixture {
+    /// Waits until a lease that was [`SHORT`] has run out.
+    async fn run_out(&self, replica: ReplicaId);
 }
 
 /// A place that can be damaged and read with SQL.
@@ -31,8 +62,16 @@ impl Fixture for InMemory {
         Self(Arc::default())
     }
 
-    async fn open(&self) -> Arc<dyn Store> {
+    async fn open_for_nobody(&self) -> Arc<dyn Store> {
         self.0.clone()
+    }
+}
+
+impl Leases for InMemory {
+    async fn run_out(&self, _: ReplicaId) {
+        tokio::time::pause();
+        tokio::time::advance(SHORT * 2).await;
+        tokio::time::resume();
     }
 }
 
@@ -53,7 +92,7 @@ impl Fixture for InSqlite {
         Self(tempfile::tempdir().unwrap())
     }
 
-    async fn open(&self) -> Arc<dyn Store> {
+    async fn open_for_nobody(&self) -> Arc<dyn Store> {
         self.try_open().await.unwrap()
     }
 }
@@ -111,7 +150,7 @@ impl Fixture for InPostgres {
         Self { url: saga_testkit::postgres::shared().create_database() }
     }
 
-    async fn open(&self) -> Arc<dyn Store> {
+    async fn open_for_nobody(&self) -> Arc<dyn Store> {
         self.try_open().await.unwrap()
     }
 }
@@ -138,6 +177,18 @@ impl Sql for InPostgres {
     fn literal(saga: SagaId) -> String {
         format!("'{saga}'")
     }
+}
+
+impl Leases for InPostgres {
+    async fn run_out(&self, replica: ReplicaId) {
+        let sql = format!("SELECT expires_at < now() FROM replica WHERE replica_id = '{replica}'");
+        while self.query(&sql).await != [["t"]] {}
+    }
+}
+
+/// Lets a replica join for longer than the test lasts.
+pub(crate) async fn join(store: &dyn Store, replica: ReplicaId) {
+    store.join(replica, "test".into(), LONG).await.unwrap();
 }
 
 /// Appends entries, one batch each, all of which are kept.

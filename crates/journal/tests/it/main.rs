@@ -5,6 +5,8 @@ mod conformance;
 mod damage;
 mod entries;
 mod fixture;
+mod ownership;
 mod postgres;
+mod races;
 mod sqlite;
 mod views;

@@ -6,19 +6,20 @@ use futures_util::future::join_all;
 use saga_journal::{AppendError, LoadError, OpenError, Store, postgres};
 use saga_testkit::postgres::Cluster;
 
-use crate::entries::{next, records, saga, start};
-use crate::fixture::{Fixture, InPostgres, Sql, keep};
+use crate::entries::{OWNER, next, records, saga, start};
+use crate::fixture::{Fixture, InPostgres, Sql, join, keep};
 
 #[tokio::test]
 async fn eight_processes_open_a_fresh_database_at_once() {
     let fixture = InPostgres::new();
     let opened = join_all((0..8).map(|_| fixture.try_open())).await;
     let stores: Vec<Arc<dyn Store>> = opened.into_iter().map(|store| store.unwrap()).collect();
+    join(&*stores[0], OWNER).await;
     for (number, store) in stores.iter().enumerate() {
         keep(&**store, &[&start(number as u128)]).await;
     }
-    assert_eq!(stores[0].unfinished(None, 10).await.unwrap().len(), 8);
-    assert_eq!(fixture.query("SELECT version FROM saga_migration").await, [["1"]]);
+    assert_eq!(stores[0].owned(OWNER, None, 10).await.unwrap().len(), 8);
+    assert_eq!(fixture.query("SELECT version FROM saga_migration ORDER BY version").await, [["1"], ["2"]]);
 }
 
 #[tokio::test]
@@ -53,6 +54,7 @@ async fn a_server_that_stops_makes_appends_unavailable_and_then_they_work_again_
     let cluster = Cluster::start();
     let url = cluster.create_database();
     let store = postgres::open(&url).await.unwrap();
+    join(&store, OWNER).await;
     let mut entry = start(1);
     let mut kept = vec![entry.clone()];
     keep(&store, &[&entry]).await;
@@ -82,6 +84,7 @@ async fn a_server_that_stops_makes_appends_unavailable_and_then_they_work_again_
 async fn a_server_that_was_restarted_meanwhile_goes_unnoticed() {
     let cluster = Cluster::start();
     let store = postgres::open(&cluster.create_database()).await.unwrap();
+    join(&store, OWNER).await;
     let first = start(1);
     keep(&store, &[&first]).await;
     store.load(saga(1)).await.unwrap();
@@ -224,6 +227,7 @@ async fn tls_is_asked_for_as_the_address_says() {
     };
     for (mode, encrypted) in [("disable", false), ("prefer", true)] {
         let store = open(mode).await.unwrap();
+        join(&store, OWNER).await;
         keep(&store, &[&start(1)]).await;
         let log = cluster.log();
         let last = log.lines().rfind(|line| line.contains("connection authorized")).unwrap();

@@ -1,9 +1,9 @@
 //! What only a file can get wrong.
 
-use saga_journal::{OpenError, sqlite};
+use saga_journal::{Lease, OpenError, sqlite};
 
-use crate::entries::{saga, start};
-use crate::fixture::{Fixture, InSqlite, Sql, keep};
+use crate::entries::{OWNER, replica, saga, start};
+use crate::fixture::{Fixture, InSqlite, LONG, Sql, join, keep};
 
 #[tokio::test]
 async fn a_second_owner_of_a_file_is_refused_until_the_first_is_gone() {
@@ -50,10 +50,21 @@ async fn another_process_cannot_take_the_file_and_a_dead_one_does_not_keep_it() 
 }
 
 #[tokio::test]
+async fn whoever_had_the_file_before_is_gone() {
+    let fixture = InSqlite::new();
+    keep(&*fixture.open().await, &[&start(1)]).await;
+    let store = fixture.open_for_nobody().await;
+    join(&*store, replica(1)).await;
+    assert_eq!(store.renew(OWNER, LONG).await, Ok(Lease::Lost));
+    assert_eq!(store.claim(replica(1), 10).await, Ok(vec![saga(1)]));
+}
+
+#[tokio::test]
 async fn the_directory_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new/and/deep/journal.db");
     let store = sqlite::open(&path).unwrap();
+    join(&store, OWNER).await;
     keep(&store, &[&start(1)]).await;
     assert_eq!(store.path(), path.canonicalize().unwrap());
 }
@@ -95,14 +106,22 @@ async fn people_read_while_it_runs_and_commits_are_flushed() {
 }
 
 #[tokio::test]
-async fn unfinished_blocked_and_client_queries_use_their_indices() {
+async fn claims_words_and_lists_use_their_indices() {
     let fixture = InSqlite::new();
     let store = fixture.open().await;
     keep(&*store, &[&start(1)]).await;
     for (sql, index) in [
         (
-            "SELECT saga_id FROM saga WHERE is_over = 0 AND saga_id > x'' ORDER BY saga_id LIMIT 5",
-            "saga_unfinished",
+            "SELECT saga_id FROM saga WHERE is_over = 0 AND owner > x'' AND owner < x'ff' LIMIT 5",
+            "COVERING INDEX saga_owner (owner>? AND owner<?)",
+        ),
+        (
+            "SELECT saga_id FROM saga WHERE is_over = 0 AND owner = x'' AND saga_id > x'' ORDER BY saga_id LIMIT 5",
+            "saga_owner",
+        ),
+        (
+            "SELECT demande FROM saga WHERE demande IS NOT NULL AND owner = x'' ORDER BY saga_id LIMIT 5",
+            "saga_demande",
         ),
         (
             "SELECT etat FROM saga WHERE rollback = 'BLOQUE' ORDER BY cree_us DESC, saga_id DESC LIMIT 5",

@@ -1,0 +1,113 @@
+//! Leases, claims, and words left for owners. Everything here may wait for the pool, and for no row that another
+//! claim has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::SagaId;
+use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, ToSql, Type};
+use uuid::Uuid;
+
+use super::pool::Pool;
+use super::sql;
+use crate::columns::{page_rows, text};
+use crate::{Asked, LEASE_MAX, Lease, ReplicaId, Unavailable};
+
+/// How long the row of a replica that is gone is kept: for people who ask who it was.
+const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// Values with their types.
+type Bound<'p, const N: usize> = [(&'p (dyn ToSql + Sync), Type); N];
+
+/// See [`Store::join`](crate::Store::join). Whoever comes clears away those who went long ago, so there are not many
+/// more rows than processes started within [`GONE_KEPT`].
+pub(super) async fn join(
+    pool: &Pool,
+    replica: ReplicaId,
+    name: &str,
+    lease: Duration,
+) -> Result<(), Unavailable> {
+    let (name, lease_us) = (text(name), micros(lease.min(LEASE_MAX)));
+    let params: Bound<'_, 3> =
+        [(replica.as_uuid(), Type::UUID), (&name, Type::TEXT), (&lease_us, Type::INT8)];
+    pool.query(sql::JOIN, &params).await?;
+    pool.query(sql::FORGET, &[(&micros(GONE_KEPT), Type::INT8)]).await.map(drop)
+}
+
+/// See [`Store::renew`](crate::Store::renew).
+pub(super) async fn renew(pool: &Pool, replica: ReplicaId, lease: Duration) -> Result<Lease, Unavailable> {
+    let lease_us = micros(lease.min(LEASE_MAX));
+    let params: Bound<'_, 2> = [(replica.as_uuid(), Type::UUID), (&lease_us, Type::INT8)];
+    let rows = pool.query(sql::RENEW, &params).await?;
+    Ok(if rows.is_empty() { Lease::Lost } else { Lease::Held })
+}
+
+/// See [`Store::leave`](crate::Store::leave).
+pub(super) async fn leave(pool: &Pool, replica: ReplicaId) -> Result<(), Unavailable> {
+    pool.query(sql::LEAVE, &[(replica.as_uuid(), Type::UUID)]).await.map(drop)
+}
+
+/// See [`Store::claim`](crate::Store::claim).
+///
+/// Three statements, of which each may be as late as it likes: whoever is gone stays gone, and the last one compares
+/// the owner again.
+pub(super) async fn claim(pool: &Pool, replica: ReplicaId, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
+    pool.query(sql::EXPIRE, &[]).await?;
+    let rows = pool.query(sql::ORPHANING, &[]).await?;
+    let orphaning = rows.iter().map(|row| cell(row, 0)).collect::<Result<Vec<Uuid>, _>>()?;
+    let limit = page_rows(limit) as i64;
+    let params: Bound<'_, 3> =
+        [(replica.as_uuid(), Type::UUID), (&limit, Type::INT8), (&orphaning, Type::UUID_ARRAY)];
+    let rows = pool.query_once(sql::CLAIM, &params).await?;
+    rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
+}
+
+/// See [`Store::owned`](crate::Store::owned).
+pub(super) async fn owned(
+    pool: &Pool,
+    replica: ReplicaId,
+    after: Option<SagaId>,
+    limit: usize,
+) -> Result<Vec<SagaId>, Unavailable> {
+    let (after, limit) = (after.as_ref().map(SagaId::as_uuid), page_rows(limit) as i64);
+    let params: Bound<'_, 3> = [(replica.as_uuid(), Type::UUID), (&after, Type::UUID), (&limit, Type::INT8)];
+    let rows = pool.query(sql::OWNED, &params).await?;
+    rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
+}
+
+/// See [`Store::ask`](crate::Store::ask).
+pub(super) async fn ask(pool: &Pool, saga: SagaId, demand: &str) -> Result<Asked, Unavailable> {
+    let demande = text(demand);
+    let params: Bound<'_, 2> = [(saga.as_uuid(), Type::UUID), (&demande, Type::TEXT)];
+    let rows = pool.query(sql::ASK, &params).await?;
+    let Some(row) = rows.first() else { return Ok(Asked::Nobody) };
+    Ok(if cell::<&str>(row, 0)? == demande { Asked::Kept } else { Asked::Busy })
+}
+
+/// See [`Store::demands`](crate::Store::demands).
+pub(super) async fn demands(
+    pool: &Pool,
+    replica: ReplicaId,
+    limit: usize,
+) -> Result<Vec<(SagaId, Arc<str>)>, Unavailable> {
+    let limit = page_rows(limit) as i64;
+    let params: Bound<'_, 2> = [(replica.as_uuid(), Type::UUID), (&limit, Type::INT8)];
+    let rows = pool.query(sql::DEMANDS, &params).await?;
+    rows.iter().map(|row| Ok((SagaId::new(cell(row, 0)?), cell::<&str>(row, 1)?.into()))).collect()
+}
+
+/// See [`Store::answered`](crate::Store::answered).
+pub(super) async fn answered(pool: &Pool, saga: SagaId, demand: &str) -> Result<(), Unavailable> {
+    let demande = text(demand);
+    let params: Bound<'_, 2> = [(saga.as_uuid(), Type::UUID), (&demande, Type::TEXT)];
+    pool.query(sql::ANSWERED, &params).await.map(drop)
+}
+
+fn cell<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Unavailable> {
+    row.try_get(index).map_err(Unavailable::because)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).expect("no duration here is longer than LEASE_MAX")
+}

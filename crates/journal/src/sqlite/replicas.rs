@@ -1,0 +1,55 @@
+//! Who is alive in the one process that has the file.
+//!
+//! Nothing of this is on disk. The file's lock says that there is no other process, so whoever is not known here is
+//! gone; and no lease runs out, because nobody else could take over. Several replicas in one process are kept apart,
+//! as a table of them would do.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::{Lease, ReplicaId};
+
+/// Below every id as SQLite compares them.
+const BEFORE_ALL: &[u8] = &[];
+/// Above every id as SQLite compares them.
+const AFTER_ALL: &[u8] = &[0xff; 17];
+
+/// All that have joined since the file was opened.
+#[derive(Default)]
+pub(super) struct Replicas(Mutex<BTreeMap<ReplicaId, Lease>>);
+
+impl Replicas {
+    /// Whoever has left stays gone; nobody cannot join.
+    pub(super) fn join(&self, replica: ReplicaId) {
+        if replica != ReplicaId::NOBODY {
+            self.lock().entry(replica).or_insert(Lease::Held);
+        }
+    }
+
+    pub(super) fn leave(&self, replica: ReplicaId) {
+        self.lock().entry(replica).and_modify(|lease| *lease = Lease::Lost);
+    }
+
+    pub(super) fn lease(&self, replica: ReplicaId) -> Lease {
+        self.lock().get(&replica).copied().unwrap_or(Lease::Lost)
+    }
+
+    pub(super) fn is_live(&self, replica: ReplicaId) -> bool {
+        self.lease(replica) == Lease::Held
+    }
+
+    /// The gaps between the ids of live replicas: whatever owner lies in one of them is gone. Both ends are outside.
+    pub(super) fn gaps(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let known = self.lock();
+        let live = known.iter().filter(|(_, lease)| **lease == Lease::Held);
+        let posts = live.map(|(replica, _)| replica.as_uuid().as_bytes().to_vec());
+        let ends: Vec<Vec<u8>> = posts.chain([AFTER_ALL.to_vec()]).collect();
+        let begins = std::iter::once(BEFORE_ALL.to_vec()).chain(ends.clone());
+        begins.zip(ends).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReplicaId, Lease>> {
+        // Each change is one step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,367 @@
+//! Who owns which saga, and what others leave for them: on every backend to the letter the same.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use saga_core::SagaId;
+use saga_journal::{AppendError, Asked, Entry, Lease, ReplicaId, Store};
+
+use crate::entries::{OWNER, by, end, next, records, replica, saga, start, word};
+use crate::fixture::{Fixture, LONG, Leases, SHORT, conformance, join, keep};
+
+conformance! {
+    an_append_by_another_than_the_owner_conflicts_and_changes_nothing
+    an_entry_that_is_there_already_conflicts_once_the_saga_has_another_owner
+    only_a_live_replica_starts_sagas
+    a_start_that_is_there_already_comes_again_after_its_owner_left
+    what_a_gone_replica_owned_is_claimed_page_by_page
+    two_claimers_share_without_overlap
+    a_replica_that_is_not_live_claims_nothing
+    whoever_left_does_not_come_back
+    the_longest_lease_has_an_end
+    a_word_is_found_by_the_owner_until_it_is_answered
+    a_word_passes_to_the_next_owner
+    a_second_word_waits_for_the_first
+    nobody_follows_a_word_to_a_saga_that_is_over
+    a_nul_in_a_word_is_replaced
+}
+
+/// Leases do not run out in SQLite, where there is nobody to take over.
+macro_rules! with_leases {
+    ($($name:ident)*) => {
+        mod memory_leases { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InMemory>().await })* }
+        mod postgres_leases { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InPostgres>().await })* }
+    };
+}
+
+with_leases! {
+    a_lease_that_ran_out_ends_with_the_next_claim
+    a_lease_that_ran_out_unnoticed_holds_again
+    a_claimer_whose_own_lease_ran_out_gets_nothing
+    a_lease_that_is_renewed_does_not_run_out
+}
+
+async fn conflicts(store: &dyn Store, entry: &Entry) {
+    let results = store.append(std::slice::from_ref(entry)).await;
+    assert_eq!(results, Ok(vec![Err(AppendError::Conflict)]), "{entry:?}");
+}
+
+async fn owner(store: &dyn Store, number: u128) -> ReplicaId {
+    store.row(saga(number)).await.unwrap().unwrap().owner
+}
+
+/// All that `replica` gets, in pages of `limit`, in the order of ids.
+async fn claim_all(store: &dyn Store, replica: ReplicaId, limit: usize) -> Vec<SagaId> {
+    let mut all = Vec::new();
+    loop {
+        let page = store.claim(replica, limit).await.unwrap();
+        assert!(page.len() <= limit);
+        if page.is_empty() {
+            all.sort();
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+async fn an_append_by_another_than_the_owner_conflicts_and_changes_nothing<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    join(&*store, replica(7)).await;
+    let first = start(1);
+    let second = next(&first, "STOCK_RESERVE");
+    keep(&*store, &[&first]).await;
+    let before = (store.load(saga(1)).await, store.row(saga(1)).await);
+    for other in [replica(7), replica(8), ReplicaId::NOBODY] {
+        conflicts(&*store, &by(other, &second)).await;
+        conflicts(&*store, &by(other, &first)).await;
+    }
+    assert_eq!((store.load(saga(1)).await, store.row(saga(1)).await), before);
+    keep(&*store, &[&second]).await;
+}
+
+async fn an_entry_that_is_there_already_conflicts_once_the_saga_has_another_owner<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    let second = next(&first, "STOCK_RESERVE");
+    keep(&*store, &[&first, &second, &first, &second]).await;
+    store.leave(OWNER).await.unwrap();
+    keep(&*store, &[&first, &second]).await;
+    join(&*store, replica(7)).await;
+    assert_eq!(store.claim(replica(7), 10).await, Ok(vec![saga(1)]));
+
+    let third = next(&second, "PAIEMENT_EFFECTUE");
+    for entry in [&first, &second, &third] {
+        conflicts(&*store, entry).await;
+    }
+    let third = by(replica(7), &third);
+    keep(&*store, &[&third]).await;
+    assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second, &third]));
+}
+
+async fn only_a_live_replica_starts_sagas<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    join(&*store, replica(7)).await;
+    store.leave(replica(7)).await.unwrap();
+    join(&*store, ReplicaId::NOBODY).await;
+    for owner in [replica(7), replica(8), ReplicaId::NOBODY] {
+        let batch = [by(owner, &start(1)), start(2)];
+        assert_eq!(store.append(&batch).await, Ok(vec![Err(AppendError::Conflict), Ok(())]), "{owner}");
+        assert_eq!(store.load(saga(1)).await, Ok(None));
+        assert_eq!(store.row(saga(1)).await, Ok(None));
+    }
+    keep(&*store, &[&start(1)]).await;
+    assert_eq!(owner(&*store, 1).await, OWNER);
+}
+
+async fn a_start_that_is_there_already_comes_again_after_its_owner_left<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    store.leave(OWNER).await.unwrap();
+    // Its first answer was lost, and nobody else has it yet.
+    keep(&*store, &[&start(1)]).await;
+    conflicts(&*store, &start(2)).await;
+}
+
+async fn what_a_gone_replica_owned_is_claimed_page_by_page<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    // Those who leave lie below, between and above those who stay.
+    let (leaving, staying) = ([1, 2, 50, 51, 52, u128::MAX >> 1, u128::MAX - 1], [40, 60, 70]);
+    let mut expected = BTreeSet::new();
+    for (number, owner) in (1_000..).step_by(10).zip(leaving.iter().chain(&staying)) {
+        join(&*store, replica(*owner)).await;
+        for number in number..number + 3 {
+            keep(&*store, &[&by(replica(*owner), &start(number))]).await;
+            if leaving.contains(owner) {
+                expected.insert(saga(number));
+            }
+        }
+        let over = by(replica(*owner), &start(number + 5));
+        keep(&*store, &[&over, &end(&over)]).await;
+    }
+    assert_eq!(store.claim(replica(60), 100).await, Ok(vec![]));
+    for number in leaving {
+        store.leave(replica(number)).await.unwrap();
+    }
+    assert_eq!(claim_all(&*store, replica(60), 4).await, Vec::from_iter(expected.clone()));
+    expected.extend((1_080..1_083).map(saga));
+    assert_eq!(store.owned(replica(60), None, 100).await.unwrap(), Vec::from_iter(expected));
+    for (number, kept) in [(1_000, 60), (1_070, 40), (1_090, 70), (1_005, 1)] {
+        assert_eq!(owner(&*store, number).await, replica(kept), "saga {number}");
+    }
+    // The claimer's own go the same way.
+    store.leave(replica(60)).await.unwrap();
+    assert_eq!(claim_all(&*store, replica(40), 100).await.len(), 3 * 8);
+}
+
+async fn two_claimers_share_without_overlap<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let all: Vec<Entry> = (0..200).map(start).collect();
+    assert!(store.append(&all).await.unwrap().iter().all(Result::is_ok));
+    let claimers = [50, 150].map(replica);
+    for claimer in claimers {
+        join(&*store, claimer).await;
+    }
+    store.leave(OWNER).await.unwrap();
+    let [one, two] = claimers.map(|claimer| claim_all(&*store, claimer, 7));
+    let (one, two) = tokio::join!(one, two);
+    // One of them may have found all rows taken just then, and stopped; they come with the next claim.
+    let rest = claim_all(&*store, claimers[0], 100).await;
+    let mut claimed: Vec<SagaId> = one.iter().chain(&two).chain(&rest).copied().collect();
+    claimed.sort();
+    assert_eq!(claimed, (0..200).map(saga).collect::<Vec<_>>());
+    for saga in two {
+        assert_eq!(store.row(saga).await.unwrap().unwrap().owner, claimers[1]);
+    }
+}
+
+async fn a_replica_that_is_not_live_claims_nothing<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    store.leave(OWNER).await.unwrap();
+    for claimer in [OWNER, replica(7), ReplicaId::NOBODY] {
+        assert_eq!(store.claim(claimer, 10).await, Ok(vec![]), "{claimer}");
+    }
+    assert_eq!(owner(&*store, 1).await, OWNER);
+}
+
+async fn whoever_left_does_not_come_back<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    assert_eq!(store.renew(OWNER, LONG).await, Ok(Lease::Held));
+    assert_eq!(store.renew(replica(7), LONG).await, Ok(Lease::Lost));
+    assert_eq!(store.renew(ReplicaId::NOBODY, LONG).await, Ok(Lease::Lost));
+    // Its answer was lost, and it comes again.
+    join(&*store, OWNER).await;
+    keep(&*store, &[&start(1)]).await;
+    for _ in 0..2 {
+        store.leave(OWNER).await.unwrap();
+        join(&*store, OWNER).await;
+        assert_eq!(store.renew(OWNER, LONG).await, Ok(Lease::Lost));
+    }
+    conflicts(&*store, &start(2)).await;
+    store.leave(replica(8)).await.unwrap();
+}
+
+async fn the_longest_lease_has_an_end<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    store.join(replica(7), word("for ever"), Duration::MAX).await.unwrap();
+    assert_eq!(store.renew(replica(7), Duration::MAX).await, Ok(Lease::Held));
+    keep(&*store, &[&by(replica(7), &start(1))]).await;
+    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![]));
+}
+
+async fn a_word_is_found_by_the_owner_until_it_is_answered<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    join(&*store, replica(7)).await;
+    let first = start(1);
+    keep(&*store, &[&first, &start(2), &start(3), &by(replica(7), &start(4))]).await;
+    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
+    for number in [3, 1, 4] {
+        assert_eq!(store.ask(saga(number), word("cancel")).await, Ok(Asked::Kept));
+    }
+    assert_eq!(
+        store.demands(OWNER, 10).await,
+        Ok(vec![(saga(1), word("cancel")), (saga(3), word("cancel"))])
+    );
+    assert_eq!(store.demands(OWNER, 1).await, Ok(vec![(saga(1), word("cancel"))]));
+    assert_eq!(store.demands(replica(7), 10).await, Ok(vec![(saga(4), word("cancel"))]));
+
+    // The saga goes on meanwhile.
+    keep(&*store, &[&next(&first, "STOCK_RESERVE")]).await;
+    let row = store.row(saga(1)).await.unwrap().unwrap();
+    assert_eq!((row.demand, row.projection.etat), (Some(word("cancel")), word("STOCK_RESERVE")));
+
+    for _ in 0..2 {
+        store.answered(saga(1), word("cancel")).await.unwrap();
+        assert_eq!(store.row(saga(1)).await.unwrap().unwrap().demand, None);
+    }
+    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(3), word("cancel"))]));
+    store.answered(saga(9), word("cancel")).await.unwrap();
+}
+
+async fn a_word_passes_to_the_next_owner<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    store.leave(OWNER).await.unwrap();
+    assert_eq!(store.ask(saga(1), word("cancel")).await, Ok(Asked::Kept));
+    join(&*store, replica(7)).await;
+    assert_eq!(store.demands(replica(7), 10).await, Ok(vec![]));
+    assert_eq!(store.claim(replica(7), 10).await, Ok(vec![saga(1)]));
+    assert_eq!(store.demands(replica(7), 10).await, Ok(vec![(saga(1), word("cancel"))]));
+    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
+}
+
+async fn a_second_word_waits_for_the_first<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    let ask = |demand| store.ask(saga(1), word(demand));
+    assert_eq!(ask("cancel").await, Ok(Asked::Kept));
+    assert_eq!(ask("cancel").await, Ok(Asked::Kept));
+    assert_eq!(ask("retry").await, Ok(Asked::Busy));
+    // The answer to another word leaves this one.
+    store.answered(saga(1), word("retry")).await.unwrap();
+    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(1), word("cancel"))]));
+    store.answered(saga(1), word("cancel")).await.unwrap();
+    assert_eq!(ask("retry").await, Ok(Asked::Kept));
+    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(1), word("retry"))]));
+}
+
+async fn nobody_follows_a_word_to_a_saga_that_is_over<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    assert_eq!(store.ask(saga(1), word("cancel")).await, Ok(Asked::Nobody));
+    let first = start(1);
+    keep(&*store, &[&first]).await;
+    assert_eq!(store.ask(saga(1), word("cancel")).await, Ok(Asked::Kept));
+    // It was over before the word was found.
+    keep(&*store, &[&end(&first)]).await;
+    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().demand, None);
+    assert_eq!(store.ask(saga(1), word("cancel")).await, Ok(Asked::Nobody));
+}
+
+async fn a_nul_in_a_word_is_replaced<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    assert_eq!(store.ask(saga(1), word("a\0b")).await, Ok(Asked::Kept));
+    assert_eq!(store.ask(saga(1), word("a\0b")).await, Ok(Asked::Kept));
+    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(1), word("a\u{fffd}b"))]));
+    store.answered(saga(1), word("a\0b")).await.unwrap();
+    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
+    store.join(replica(7), word("a\0b"), LONG).await.unwrap();
+}
+
+async fn a_lease_that_ran_out_ends_with_the_next_claim<F: Leases>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let late = replica(7);
+    store.join(late, word("late"), SHORT).await.unwrap();
+    let first = by(late, &start(1));
+    keep(&*store, &[&first]).await;
+    fixture.run_out(late).await;
+    // Nobody has noticed.
+    let second = next(&first, "STOCK_RESERVE");
+    keep(&*store, &[&second, &by(late, &start(2))]).await;
+
+    assert_eq!(claim_all(&*store, OWNER, 1).await, [saga(1), saga(2)]);
+    for _ in 0..2 {
+        assert_eq!(store.renew(late, LONG).await, Ok(Lease::Lost));
+        join(&*store, late).await;
+    }
+    conflicts(&*store, &next(&second, "PAIEMENT_EFFECTUE")).await;
+    conflicts(&*store, &by(late, &start(3))).await;
+    keep(&*store, &[&by(OWNER, &next(&second, "PAIEMENT_EFFECTUE"))]).await;
+}
+
+async fn a_lease_that_ran_out_unnoticed_holds_again<F: Leases>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let late = replica(7);
+    store.join(late, word("late"), SHORT).await.unwrap();
+    keep(&*store, &[&by(late, &start(1))]).await;
+    fixture.run_out(late).await;
+    assert_eq!(store.renew(late, LONG).await, Ok(Lease::Held));
+    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![]));
+    assert_eq!(store.renew(late, SHORT).await, Ok(Lease::Held));
+    fixture.run_out(late).await;
+    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![saga(1)]));
+}
+
+async fn a_claimer_whose_own_lease_ran_out_gets_nothing<F: Leases>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    store.leave(OWNER).await.unwrap();
+    let late = replica(7);
+    store.join(late, word("late"), SHORT).await.unwrap();
+    fixture.run_out(late).await;
+    assert_eq!(store.claim(late, 10).await, Ok(vec![]));
+    assert_eq!(store.renew(late, LONG).await, Ok(Lease::Lost));
+    assert_eq!(owner(&*store, 1).await, OWNER);
+}
+
+async fn a_lease_that_is_renewed_does_not_run_out<F: Leases>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let (late, longer) = (replica(7), replica(8));
+    for joining in [late, longer] {
+        store.join(joining, word("late"), SHORT).await.unwrap();
+        keep(&*store, &[&by(joining, &start(u128::from(joining == longer)))]).await;
+    }
+    assert_eq!(store.renew(longer, LONG).await, Ok(Lease::Held));
+    fixture.run_out(late).await;
+    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![saga(0)]));
+    assert_eq!(store.renew(longer, LONG).await, Ok(Lease::Held));
+}
