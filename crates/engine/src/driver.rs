@@ -28,10 +28,10 @@ use saga_journal::{AppendError, Appending, Entry, Projection, ReplicaId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::shared::{HeldUp, Shared};
 use crate::observer::CallEnded;
 use crate::participants::Calling;
 use crate::registry::Place;
+use crate::shared::{HeldUp, Shared};
 
 /// While the lease may have run out, a call that wants to leave looks this often whether it holds.
 const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -94,6 +94,7 @@ pub(crate) struct Driver {
     /// Events after the ones being appended.
     unsaved: Vec<Record>,
     saving: Saving,
+    saving_since: Timestamp,
     /// Times that the journal could not take the entry that is being appended.
     save_failures: u32,
     held_up: Option<HeldUp>,
@@ -183,6 +184,7 @@ impl Driver {
             durable,
             unsaved: records,
             saving: Saving::Idle,
+            saving_since: Timestamp::from_micros(0),
             save_failures: 0,
             held_up: None,
             flush_at: None,
@@ -253,6 +255,7 @@ impl Driver {
                     == (call.wanted.step, call.wanted.direction, call.wanted.attempt)
             })
         };
+        self.act_at = None;
         if let Some(abandoned) = self.call.take_if(|call| !is_wanted(call)) {
             self.ended(&abandoned, None);
         }
@@ -261,7 +264,6 @@ impl Driver {
             return;
         }
         // Whoever cannot know whether it still owns the saga calls nobody for it.
-        self.act_at = None;
         if !self.shared.membership.may_act(self.owner) {
             self.act_at = Some(self.shared.world.now().plus(LEASE_AGAIN_AFTER));
             return;
@@ -310,6 +312,7 @@ impl Driver {
             records,
             projection: Projection::of(&self.saga, self.client_id, self.magasin_id),
         };
+        self.saving_since = now;
         self.saving = Saving::Appending { contents, appending: self.shared.journal.append(entry) };
     }
 
@@ -350,6 +353,7 @@ impl Driver {
 
     async fn wait(&mut self, effects: &Effects) -> Happened {
         self.set_alarm(effects);
+        self.place.is_due(self.due());
         let saved = async {
             match &mut self.saving {
                 Saving::Appending { appending, .. } => appending.await,
@@ -376,6 +380,17 @@ impl Driver {
             command = self.inbox.recv() => Happened::Command(command),
             () = alarm => Happened::Alarm,
         }
+    }
+
+    /// When something has to happen here by itself, for the watchdog.
+    fn due(&self) -> Option<Timestamp> {
+        let call = self.call.as_ref().map(|call| {
+            let participant = self.saga.definition().participant(call.wanted.step);
+            call.since.plus(participant.connect_timeout + call.wanted.timeout)
+        });
+        let saving = (!matches!(self.saving, Saving::Idle)).then_some(self.saving_since);
+        let alarm = self.alarm.as_ref().map(|(at, _)| *at);
+        [call, saving, alarm].into_iter().flatten().min()
     }
 
     /// Sets the alarm for the earliest instant that matters. One that is early already is left: waking up once

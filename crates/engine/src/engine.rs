@@ -187,7 +187,7 @@ impl Engine {
             return self.join(id, running, &request).await;
         }
         self.shared.admit()?;
-        let owner = self.shared.membership.joined(&self.shared).await?;
+        let owner = self.joined().await?;
         let (inbox, commands) = mpsc::channel(self.shared.limits.inbox_commands_max);
         let active_max = self.shared.limits.active_sagas_max;
         let place = match self.shared.registry.enter(id, owner, inbox.clone(), active_max) {
@@ -266,23 +266,24 @@ impl Engine {
         // A saga may leave this process between being found and being told; then it is found again elsewhere.
         const TRIES: usize = 3;
         for _ in 0..TRIES {
-            let row = self.shared.journal.row(id).await?;
-            let running = match (self.shared.registry.find(id), row) {
-                (Some(running), _) => running,
-                (None, None) => return Err(Refusal::Unknown),
-                (None, Some(row)) if row.projection.over => {
-                    // Nothing can change any more; the saga says whether that is what the person wants.
-                    let mut saga = self.shared.load(id).await?.ok_or(Refusal::Unknown)?;
-                    saga.handle(&demand.input(), self.shared.world.moment())?;
-                    return Ok(());
+            let running = match self.shared.registry.find(id) {
+                Some(running) => running,
+                None => {
+                    let row = self.shared.journal.row(id).await?.ok_or(Refusal::Unknown)?;
+                    if row.projection.over {
+                        // Nothing can change any more; the saga says whether that is what the person wants.
+                        let mut saga = self.shared.load(id).await?.ok_or(Refusal::Unknown)?;
+                        saga.handle(&demand.input(), self.shared.world.moment())?;
+                        return Ok(());
+                    }
+                    if self.shared.membership.id() != Some(row.owner) {
+                        return Err(Refusal::Asked(id));
+                    }
+                    match self.resume(id, row.owner).await? {
+                        Resumed::Here(inbox) | Resumed::Before(inbox) => inbox,
+                        Resumed::Over => continue,
+                    }
                 }
-                (None, Some(row)) if self.shared.membership.id() != Some(row.owner) => {
-                    return Err(Refusal::Asked(id));
-                }
-                (None, Some(row)) => match self.resume(id, row.owner).await? {
-                    Resumed::Here(inbox) | Resumed::Before(inbox) => inbox,
-                    Resumed::Over => continue,
-                },
             };
             let (answer, told) = oneshot::channel();
             let command = Command::Take { input: demand.input(), answer };

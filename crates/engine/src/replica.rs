@@ -11,7 +11,7 @@
 //! know whether it still owns anything. The two loops are apart, so that loading many sagas cannot cost the lease.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(crate) struct Membership {
     held: RwLock<Option<Held>>,
     /// Joining, or leaving nothing behind before joining again.
     changing: tokio::sync::Mutex<()>,
+    /// Whether the lease is being renewed.
+    is_kept: AtomicBool,
     /// Sagas for which a word is being followed.
     following: Mutex<HashSet<SagaId>>,
 }
@@ -49,7 +51,13 @@ struct Held {
 
 impl Membership {
     pub(crate) fn new(name: Arc<str>) -> Self {
-        Self { name, held: RwLock::default(), changing: tokio::sync::Mutex::default(), following: Mutex::default() }
+        Self {
+            name,
+            held: RwLock::default(),
+            changing: tokio::sync::Mutex::default(),
+            is_kept: AtomicBool::new(false),
+            following: Mutex::default(),
+        }
     }
 
     fn held(&self) -> Option<Held> {
@@ -71,8 +79,8 @@ impl Membership {
         self.held().is_some_and(|held| held.id == owner && Instant::now() < held.until)
     }
 
-    /// Under which id sagas are owned, joining first where that has not been done.
-    pub(crate) async fn joined(&self, shared: &Shared) -> Result<ReplicaId, Unavailable> {
+    /// Joins, unless that has been done.
+    async fn join(&self, shared: &Shared) -> Result<ReplicaId, Unavailable> {
         if let Some(id) = self.id() {
             return Ok(id);
         }
@@ -111,12 +119,6 @@ impl Engine {
     /// or parked; from then on it goes on by itself. Keeps trying while the journal is unavailable.
     pub async fn recover(&self) {
         self.keep_definition().await;
-        while let Err(error) = self.shared.membership.joined(&self.shared).await {
-            self.shared.journal_fails(&error);
-            sleep(JOURNAL_PROBE_AFTER).await;
-        }
-        let engine = self.clone();
-        self.shared.world.spawn(Box::pin(async move { engine.keep_lease().await }));
         while let Err(error) = self.take_orphans().await {
             self.shared.journal_fails(&error);
             sleep(JOURNAL_PROBE_AFTER).await;
@@ -124,6 +126,16 @@ impl Engine {
         self.shared.recovered.store(true, Ordering::Release);
         let engine = self.clone();
         self.shared.world.spawn(Box::pin(async move { engine.look_around().await }));
+    }
+
+    /// Under which id sagas are owned, joining first where that has not been done.
+    pub(crate) async fn joined(&self) -> Result<ReplicaId, Unavailable> {
+        let id = self.shared.membership.join(&self.shared).await?;
+        if !self.shared.membership.is_kept.swap(true, Ordering::AcqRel) {
+            let engine = self.clone();
+            self.shared.world.spawn(Box::pin(async move { engine.keep_lease().await }));
+        }
+        Ok(id)
     }
 
     /// Renews the lease for as long as the process lives.
@@ -163,7 +175,7 @@ impl Engine {
                 sleep(DISOWN_AFTER).await;
             }
         }
-        if let Err(error) = shared.membership.joined(shared).await {
+        if let Err(error) = shared.membership.join(shared).await {
             shared.journal_fails(&error);
         }
     }
@@ -195,9 +207,9 @@ impl Engine {
     /// Claims all sagas whose owner is gone, and runs them. Returns when each is running or parked.
     async fn take_orphans(&self) -> Result<(), Unavailable> {
         let shared = &self.shared;
-        let id = shared.membership.joined(shared).await?;
+        let id = self.joined().await?;
         if shared.membership.is_steady(shared.limits.lease) {
-            shared.journal.fence().await?;
+            shared.journal.expire().await?;
         }
         let loads = Arc::new(Semaphore::new(shared.limits.take_over_loads_max));
         let mut taken = 0;

@@ -79,7 +79,10 @@ impl World for Machine {
     }
 
     fn spawn(&self, task: Task) {
-        #[expect(clippy::disallowed_methods, reason = "the engine's tasks are started here and nowhere else")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the engine's tasks are started here and nowhere else"
+        )]
         tokio::spawn(task);
     }
 

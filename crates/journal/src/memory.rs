@@ -32,6 +32,7 @@ struct Tables {
     definitions: HashMap<DefinitionHash, Arc<str>>,
     /// Until when each replica's lease lasts; `None`: it is gone.
     replicas: BTreeMap<ReplicaId, Option<Instant>>,
+    names: BTreeMap<Arc<str>, ReplicaId>,
 }
 
 struct Kept {
@@ -107,10 +108,6 @@ impl Tables {
     }
 
     fn claim(&mut self, replica: ReplicaId, limit: usize) -> Vec<SagaId> {
-        let now = Instant::now();
-        for lease in self.replicas.values_mut() {
-            *lease = lease.filter(|until| *until >= now);
-        }
         if !self.is_live(replica) {
             return Vec::new();
         }
@@ -207,11 +204,15 @@ impl Store for Memory {
     fn join(
         &self,
         replica: ReplicaId,
-        _: Arc<str>,
+        name: Arc<str>,
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             let mut tables = self.tables();
+            let former = tables.names.insert(name, replica).filter(|former| *former != replica);
+            if let Some(former) = former {
+                tables.replicas.insert(former, None);
+            }
             if replica != ReplicaId::NOBODY {
                 tables.replicas.entry(replica).or_insert_with(|| Some(Instant::now()));
             }
@@ -233,6 +234,16 @@ impl Store for Memory {
         })
     }
 
+    fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            let now = Instant::now();
+            for lease in self.tables().replicas.values_mut() {
+                *lease = lease.filter(|until| *until >= now);
+            }
+            Ok(())
+        })
+    }
+
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move { Ok(self.tables().claim(replica, limit)) })
     }
@@ -245,7 +256,10 @@ impl Store for Memory {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             let tables = self.tables();
-            let own = tables.sagas.iter().filter(|(_, kept)| kept.owner == replica && !kept.projection.over);
+            let own = tables
+                .sagas
+                .iter()
+                .filter(|(_, kept)| kept.owner == replica && kept.projection.due.is_some());
             let sagas = own.map(|(saga, _)| *saga).filter(|saga| after.is_none_or(|after| *saga > after));
             Ok(sagas.take(columns::page_rows(limit)).collect())
         })

@@ -36,8 +36,10 @@ pub trait Store: Send + Sync + 'static {
     /// A saga's row.
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>>;
 
-    /// Makes `replica` known, with a lease of this length, or [`LEASE_MAX`](crate::LEASE_MAX); `name` is for people.
-    /// Its id must be fresh. Joining again, because the answer was lost, is renewing: who is gone stays gone.
+    /// Makes `replica` known, with a lease of this length, or [`LEASE_MAX`](crate::LEASE_MAX). Its id must be fresh.
+    /// Joining again, because the answer was lost, is renewing: who is gone stays gone.
+    ///
+    /// Whoever had the same `name` before is gone: it is the same process, started again.
     fn join(
         &self,
         replica: ReplicaId,
@@ -46,22 +48,24 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// Renews a replica's lease: it lasts this long from now, by the store's own clock. A lease that ran out holds
-    /// again if nobody has claimed anything since.
+    /// again if nobody has made that final.
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>>;
 
     /// Ends a replica's lease: what it owns can be claimed at once.
     fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>>;
 
-    /// Gives `replica` at most `limit` of the sagas that are not over and whose owner is gone: it left, or its lease
-    /// ran out, which this call notices and makes final. From then on they are its own, and only then may they be
+    /// Makes final that leases have run out: those replicas are gone.
+    fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Gives `replica` at most `limit` of the sagas that are not over and whose owner is gone. From then on they are its own, and only then may they be
     /// loaded. A replica that is gone itself gets none.
     ///
     /// If this is `Unavailable`, some may be its own all the same, and nobody else will look after them:
     /// [`Store::owned`] tells.
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 
-    /// At most `limit` of the sagas that are not over and that `replica` owns, in the order of their ids, from the
-    /// first one after `after`.
+    /// At most `limit` of the sagas that `replica` owns and that have something to do by themselves, in the order of
+    /// their ids, from the first one after `after`.
     fn owned(
         &self,
         replica: ReplicaId,

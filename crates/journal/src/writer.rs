@@ -146,6 +146,11 @@ impl Journal {
         self.store.leave(replica).await
     }
 
+    /// See [`Store::expire`].
+    pub async fn expire(&self) -> Result<(), Unavailable> {
+        self.store.expire().await
+    }
+
     /// See [`Store::claim`].
     pub async fn claim(&self, replica: ReplicaId, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
         self.store.claim(replica, limit).await

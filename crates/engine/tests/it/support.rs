@@ -11,12 +11,12 @@ use saga_core::retry::Random;
 use saga_core::saga::Request;
 use saga_core::{Definition, Json, SagaId, Timestamp};
 use saga_engine::participants::{Calling, Participants};
-use saga_engine::world::World;
+use saga_engine::world::{Task, World};
 use saga_engine::{Checkout, Definitions, Engine, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Cursor, Entry, Filter, History, Journal, LoadError, Page, Row, Store, StoreFuture,
-    Unavailable,
+    AppendError, Asked, Cursor, Entry, Filter, History, Journal, Lease, LoadError, Page, ReplicaId, Row,
+    Store, StoreFuture, Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -43,6 +43,11 @@ impl World for Paused {
 
     fn random(&self) -> Random {
         Random(self.drawn.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    fn spawn(&self, task: Task) {
+        #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+        tokio::spawn(task);
     }
 }
 
@@ -104,12 +109,54 @@ impl Store for Gated {
         self.memory.row(saga)
     }
 
-    fn unfinished(
+    fn join(
         &self,
+        replica: ReplicaId,
+        name: Arc<str>,
+        lease: Duration,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.join(replica, name, lease)
+    }
+
+    fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
+        self.memory.renew(replica, lease)
+    }
+
+    fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.leave(replica)
+    }
+
+    fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.expire()
+    }
+
+    fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.claim(replica, limit)
+    }
+
+    fn owned(
+        &self,
+        replica: ReplicaId,
         after: Option<SagaId>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        self.memory.unfinished(after, limit)
+        self.memory.owned(replica, after, limit)
+    }
+
+    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
+        self.memory.ask(saga, demand)
+    }
+
+    fn demands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
+        self.memory.demands(replica, limit)
+    }
+
+    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.answered(saga, demand)
     }
 
     fn list(
@@ -245,6 +292,7 @@ fn engine(safety: &str, limits: Limits, journal: &Arc<Gated>, participants: &Arc
         Arc::new(Silent),
         limits,
         Definitions { current, read: Box::new(read) },
+        "essai",
     )
 }
 

@@ -116,6 +116,10 @@ impl Store for Postgres {
         Box::pin(async move { ownership::leave(&self.pool, replica).await })
     }
 
+    fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(ownership::expire(&self.pool))
+    }
+
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move { ownership::claim(&self.pool, replica, limit).await })
     }

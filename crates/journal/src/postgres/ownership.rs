@@ -32,6 +32,7 @@ pub(super) async fn join(
     let params: Bound<'_, 3> =
         [(replica.as_uuid(), Type::UUID), (&name, Type::TEXT), (&lease_us, Type::INT8)];
     pool.query(sql::JOIN, &params).await?;
+    pool.query(sql::REPLACE, &[(replica.as_uuid(), Type::UUID), (&name, Type::TEXT)]).await?;
     pool.query(sql::FORGET, &[(&micros(GONE_KEPT), Type::INT8)]).await.map(drop)
 }
 
@@ -48,12 +49,16 @@ pub(super) async fn leave(pool: &Pool, replica: ReplicaId) -> Result<(), Unavail
     pool.query(sql::LEAVE, &[(replica.as_uuid(), Type::UUID)]).await.map(drop)
 }
 
+/// See [`Store::expire`](crate::Store::expire).
+pub(super) async fn expire(pool: &Pool) -> Result<(), Unavailable> {
+    pool.query(sql::EXPIRE, &[]).await.map(drop)
+}
+
 /// See [`Store::claim`](crate::Store::claim).
 ///
-/// Three statements, of which each may be as late as it likes: whoever is gone stays gone, and the last one compares
+/// Two statements, of which each may be as late as it likes: whoever is gone stays gone, and the last one compares
 /// the owner again.
 pub(super) async fn claim(pool: &Pool, replica: ReplicaId, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
-    pool.query(sql::EXPIRE, &[]).await?;
     let rows = pool.query(sql::ORPHANING, &[]).await?;
     let orphaning = rows.iter().map(|row| cell(row, 0)).collect::<Result<Vec<Uuid>, _>>()?;
     let limit = page_rows(limit) as i64;

@@ -90,6 +90,10 @@ INSERT INTO replica (replica_id, name, joined_at, expires_at, gone)
 VALUES ($1, $2, now(), now() + $3 * INTERVAL '1 microsecond', FALSE)
 ON CONFLICT (replica_id) DO UPDATE SET expires_at = excluded.expires_at WHERE NOT replica.gone";
 
+/// Whoever has the name `$2` and is not `$1` is gone.
+pub(super) const REPLACE: &str =
+    "UPDATE replica SET gone = TRUE, expires_at = now() WHERE name = $2 AND replica_id <> $1 AND NOT gone";
+
 /// `$1` whose lease, `$2` how long, in microseconds. Whoever is gone stays gone, even if that was only being written
 /// when this began: it waits for the row, and looks again.
 pub(super) const RENEW: &str = "\
@@ -158,10 +162,10 @@ WITH orphan AS (
 UPDATE saga SET owner = $1 FROM orphan WHERE saga.saga_id = orphan.saga_id
 RETURNING saga.saga_id";
 
-/// What `$1` owns, after `$2` if there is one, at most `$3`. Served by saga_owner.
+/// What `$1` owns and is to go on by itself, after `$2` if there is one, at most `$3`. Served by saga_owner.
 pub(super) const OWNED: &str = "\
 SELECT saga_id FROM saga
-WHERE owner = $1 AND NOT is_over AND ($2::uuid IS NULL OR saga_id > $2)
+WHERE owner = $1 AND NOT is_over AND du_us IS NOT NULL AND ($2::uuid IS NULL OR saga_id > $2)
 ORDER BY saga_id LIMIT $3";
 
 /// Leaves the word `$2` with the saga `$1`, unless it is over or has one; gives the word that is there then.

@@ -178,9 +178,14 @@ impl Store for Sqlite {
         })
     }
 
-    fn join(&self, replica: ReplicaId, _: Arc<str>, _: Duration) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn join(
+        &self,
+        replica: ReplicaId,
+        name: Arc<str>,
+        _: Duration,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            self.shared.replicas.join(replica);
+            self.shared.replicas.join(replica, name);
             Ok(())
         })
     }
@@ -194,6 +199,11 @@ impl Store for Sqlite {
             self.shared.replicas.leave(replica);
             Ok(())
         })
+    }
+
+    /// No lease runs out here.
+    fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {

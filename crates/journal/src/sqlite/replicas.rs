@@ -5,7 +5,7 @@
 //! as a table of them would do.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{Lease, ReplicaId};
 
@@ -16,22 +16,31 @@ const AFTER_ALL: &[u8] = &[0xff; 17];
 
 /// All that have joined since the file was opened.
 #[derive(Default)]
-pub(super) struct Replicas(Mutex<BTreeMap<ReplicaId, Lease>>);
+pub(super) struct Replicas(Mutex<BTreeMap<ReplicaId, Known>>);
+
+struct Known {
+    name: Arc<str>,
+    lease: Lease,
+}
 
 impl Replicas {
     /// Whoever has left stays gone; nobody cannot join.
-    pub(super) fn join(&self, replica: ReplicaId) {
+    pub(super) fn join(&self, replica: ReplicaId, name: Arc<str>) {
+        let mut known = self.lock();
+        for (_, former) in known.iter_mut().filter(|(id, former)| **id != replica && former.name == name) {
+            former.lease = Lease::Lost;
+        }
         if replica != ReplicaId::NOBODY {
-            self.lock().entry(replica).or_insert(Lease::Held);
+            known.entry(replica).or_insert(Known { name, lease: Lease::Held });
         }
     }
 
     pub(super) fn leave(&self, replica: ReplicaId) {
-        self.lock().entry(replica).and_modify(|lease| *lease = Lease::Lost);
+        self.lock().entry(replica).and_modify(|known| known.lease = Lease::Lost);
     }
 
     pub(super) fn lease(&self, replica: ReplicaId) -> Lease {
-        self.lock().get(&replica).copied().unwrap_or(Lease::Lost)
+        self.lock().get(&replica).map_or(Lease::Lost, |known| known.lease)
     }
 
     pub(super) fn is_live(&self, replica: ReplicaId) -> bool {
@@ -41,14 +50,14 @@ impl Replicas {
     /// The gaps between the ids of live replicas: whatever owner lies in one of them is gone. Both ends are outside.
     pub(super) fn gaps(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let known = self.lock();
-        let live = known.iter().filter(|(_, lease)| **lease == Lease::Held);
+        let live = known.iter().filter(|(_, known)| known.lease == Lease::Held);
         let posts = live.map(|(replica, _)| replica.as_uuid().as_bytes().to_vec());
         let ends: Vec<Vec<u8>> = posts.chain([AFTER_ALL.to_vec()]).collect();
         let begins = std::iter::once(BEFORE_ALL.to_vec()).chain(ends.clone());
         begins.zip(ends).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReplicaId, Lease>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReplicaId, Known>> {
         // Each change is one step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
