@@ -228,6 +228,7 @@ impl Observer for Metrics {
             direction: match call.direction {
                 Direction::Action => "action",
                 Direction::Compensation => "compensation",
+                Direction::Probe => "probe",
             },
             outcome: call.outcome.map_or("abandoned", saga_core::Outcome::as_str),
         };

@@ -25,6 +25,9 @@ struct Ready {
     /// Whether all sagas that were unfinished at the start have been taken over.
     recovered: bool,
     stopping: bool,
+    /// How long ago the order that is latest here was to go on by itself, in seconds; too long makes the process
+    /// unready.
+    oldest_due_age_s: f64,
     /// Why the journal fails, and since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     journal: Option<String>,
@@ -33,12 +36,13 @@ struct Ready {
 /// `GET /readyz`: whether new orders are accepted.
 pub(crate) async fn readyz(State(api): State<Api>) -> Response {
     let health = api.engine.health();
-    let ready = !health.stopping && health.journal_failing.is_none();
+    let ready = !health.stopping && !health.stalled && health.journal_failing.is_none();
     let body = Ready {
         ready,
         sagas_active: health.active,
         recovered: health.recovered,
         stopping: health.stopping,
+        oldest_due_age_s: health.oldest_due_age.as_secs_f64(),
         journal: health.journal_failing.map(|(since, reason)| format!("failing since {since}: {reason}")),
     };
     if ready {

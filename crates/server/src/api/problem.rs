@@ -73,6 +73,8 @@ impl From<Refusal> for Problem {
             Refusal::Stopping => Self::new(unavailable, "stopping", text),
             Refusal::Unavailable(_) => Self::new(unavailable, "journal_unavailable", text),
             Refusal::InDoubt(id) => Self::new(unavailable, "in_doubt", text).about(id),
+            Refusal::Asked(id) => Self::new(unavailable, "asked_elsewhere", text).about(id),
+            Refusal::Busy(id) => Self::new(unavailable, "busy", text).about(id),
             Refusal::KeyReused(id) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", text).about(id)
             }
@@ -83,6 +85,10 @@ impl From<Refusal> for Problem {
                     Rejected::Completed => "already_completed",
                     Rejected::Failing => "already_failed",
                     Rejected::Over | Rejected::Stale => "already_over",
+                    Rejected::NotBlocked | Rejected::OtherStep => "not_blocked",
+                    Rejected::InDoubt => "in_doubt",
+                    Rejected::CallUnderWay => "call_under_way",
+                    Rejected::OutputNeeded => "output_needed",
                 };
                 Self::new(StatusCode::CONFLICT, code, text)
             }

@@ -40,6 +40,10 @@ pub(super) struct Serve {
     /// A file that holds the database's URL, for secrets; it is used instead of --database-url.
     #[arg(long, value_name = "FILE", env = "DATABASE_URL_FILE")]
     database_url_file: Option<PathBuf>,
+    /// What this process is called among those that share a database; the same when it is started again, so that it
+    /// goes on with its orders at once. Without one, the machine's name and the port.
+    #[arg(long, value_name = "NAME", env = "ORCHESTRATEUR_REPLICA")]
+    replica: Option<String>,
     /// The saga to run; without one, the built-in checkout.
     #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_DEFINITION")]
     definition: Option<PathBuf>,
@@ -103,8 +107,10 @@ impl Serve {
         };
         let listener = http::listen(self.listen)?;
         let drain = Duration::from_secs(self.limits.drain_s);
-        let server = Server::start(definition, |name| std::env::var(name).ok(), &url, &self.limits).await?;
         let address = listener.local_addr().context("read the listener's address")?;
+        let name = self.replica.unwrap_or_else(|| format!("{}:{}", machine_name(), address.port()));
+        let env = |name: &str| std::env::var(name).ok();
+        let server = Server::start(definition, env, &url, &self.limits, &name).await?;
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
         let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
@@ -120,6 +126,13 @@ impl Serve {
     }
 }
 
+/// What the machine, or the container, is called.
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "orchestrateur".to_owned() } else { name.to_owned() }
+}
+
 /// Everything of a running orchestrator but its listener.
 pub(super) struct Server {
     api: Api,
@@ -132,7 +145,8 @@ impl Server {
         url: &DatabaseUrl,
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits::default();
-        Self::build(definitions::for_engine(definition, env), url, engine, api::Limits::default()).await
+        let definitions = definitions::for_engine(definition, env);
+        Self::build(definitions, url, engine, api::Limits::default(), &machine_name()).await
     }
 
     async fn start(
@@ -140,6 +154,7 @@ impl Server {
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
         flags: &LimitFlags,
+        name: &str,
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits {
             active_sagas_max: flags.active_sagas_max,
@@ -151,7 +166,7 @@ impl Server {
             wait_max: Duration::from_secs(flags.wait_max_s),
             ..api::Limits::default()
         };
-        Self::build(definitions::for_engine(definition, env), url, engine, api).await
+        Self::build(definitions::for_engine(definition, env), url, engine, api, name).await
     }
 
     async fn build(
@@ -159,6 +174,7 @@ impl Server {
         url: &DatabaseUrl,
         engine_limits: saga_engine::Limits,
         limits: api::Limits,
+        name: &str,
     ) -> anyhow::Result<Self> {
         let journal = Journal::new(store::open(url).await?);
         let current = &definitions.current;
@@ -167,8 +183,15 @@ impl Server {
         let metrics = Arc::new(Metrics::new(states.into_iter().chain(steps)));
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let participants = Arc::new(HttpParticipants::new()?);
-        let engine =
-            Engine::new(world.clone(), journal, participants, metrics.clone(), engine_limits, definitions);
+        let engine = Engine::new(
+            world.clone(),
+            journal,
+            participants,
+            metrics.clone(),
+            engine_limits,
+            definitions,
+            name,
+        );
         engine.keep_definition().await;
         let recovering = engine.clone();
         #[expect(
