@@ -50,6 +50,29 @@ async fn of_two_processes_that_append_to_one_saga_one_wins() {
 }
 
 #[tokio::test]
+async fn a_move_touches_no_index() {
+    let fixture = InPostgres::new();
+    let store = fixture.open().await;
+    let mut entry = start(1);
+    keep(&*store, &[&entry]).await;
+    for _ in 0..5 {
+        entry = next(&entry, "STOCK_RESERVE");
+        keep(&*store, &[&entry]).await;
+    }
+    // The server counts when the connection ends.
+    drop(store);
+    let moves = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'saga'";
+    let mut counted = Vec::new();
+    for _ in 0..1_000 {
+        counted = fixture.query(moves).await;
+        if counted[0][0] == "5" {
+            break;
+        }
+    }
+    assert_eq!(counted, [["5", "5"]]);
+}
+
+#[tokio::test]
 async fn a_server_that_stops_makes_appends_unavailable_and_then_they_work_again_by_themselves() {
     let cluster = Cluster::start();
     let url = cluster.create_database();
