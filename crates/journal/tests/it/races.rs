@@ -272,3 +272,22 @@ async fn replicas_that_went_long_ago_are_forgotten() {
     assert_eq!(new.claim(OWNER, 10).await, Ok(vec![saga(1)]));
     assert_eq!(new.renew(busy, Duration::from_secs(1)).await, Ok(Lease::Lost));
 }
+
+#[tokio::test]
+async fn a_row_that_somebody_holds_does_not_hold_up_what_others_owned() {
+    let (_fixture, [old, new], person) = two_processes().await;
+    // Neighbours: no live replica's id lies between theirs.
+    let (first, second) = (replica(101), replica(102));
+    for gone in [first, second] {
+        join(&*old, gone).await;
+    }
+    keep(&*old, &[&by(first, &start(1)), &by(second, &start(2))]).await;
+    for gone in [first, second] {
+        old.leave(gone).await.unwrap();
+    }
+    let lock = format!("BEGIN; SELECT FROM saga WHERE saga_id = '{}' FOR UPDATE", saga(1));
+    person.batch_execute(&lock).await.unwrap();
+    assert_eq!(claim(&*new).await, [saga(2)]);
+    person.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(claim(&*new).await, [saga(1)]);
+}
