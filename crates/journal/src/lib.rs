@@ -28,7 +28,7 @@ pub use self::open::OpenError;
 pub use self::ownership::{Asked, LEASE_MAX, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
 pub use self::store::{
-    AppendError, Cursor, Entry, Filter, History, LoadError, Page, ROWS_MAX, Row, Store, StoreFuture,
+    AppendError, Cursor, Demands, Entry, Filter, History, LoadError, Page, ROWS_MAX, Row, Store, StoreFuture,
     Unavailable,
 };
 pub use self::writer::{

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use crate::frame::{self, Frame, Head};
 use crate::{
-    AppendError, Asked, Cursor, Echec, Entry, Filter, History, LEASE_MAX, Lease, LoadError, Page, Projection,
-    ReplicaId, Row, Store, StoreFuture, Unavailable, columns,
+    AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, History, LEASE_MAX, Lease, LoadError, Page,
+    Projection, ReplicaId, Row, Store, StoreFuture, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -278,11 +278,7 @@ impl Store for Memory {
         })
     }
 
-    fn demands(
-        &self,
-        replica: ReplicaId,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
+    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
         Box::pin(async move {
             let tables = self.tables();
             let own = tables.sagas.iter().filter(|(_, kept)| kept.owner == replica);

@@ -17,6 +17,9 @@ pub const ROWS_MAX: usize = 1_000;
 /// What a store's methods give.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Words left for an owner, each with the saga that it is about.
+pub type Demands = Vec<(SagaId, Arc<str>)>;
+
 /// A place to keep sagas.
 pub trait Store: Send + Sync + 'static {
     /// Appends all entries in one transaction, and makes them durable before it answers: one result for each, in
@@ -78,11 +81,7 @@ pub trait Store: Send + Sync + 'static {
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>>;
 
     /// At most `limit` of the words left for the owner of these sagas.
-    fn demands(
-        &self,
-        replica: ReplicaId,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>>;
+    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>>;
 
     /// Takes a word away that has been followed or refused. Another one that was left since stays.
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;

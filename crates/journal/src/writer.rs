@@ -16,8 +16,8 @@ use saga_core::{Json, SagaId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    AppendError, Asked, Cursor, Entry, Filter, History, Lease, LoadError, Page, ReplicaId, Row, Store,
-    Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, Page, ReplicaId, Row,
+    Store, Unavailable,
 };
 
 /// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
@@ -172,11 +172,7 @@ impl Journal {
     }
 
     /// See [`Store::demands`].
-    pub async fn demands(
-        &self,
-        replica: ReplicaId,
-        limit: usize,
-    ) -> Result<Vec<(SagaId, Arc<str>)>, Unavailable> {
+    pub async fn demands(&self, replica: ReplicaId, limit: usize) -> Result<Demands, Unavailable> {
         self.store.demands(replica, limit).await
     }
 

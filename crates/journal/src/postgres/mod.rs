@@ -39,8 +39,8 @@ use crate::columns::{RawRow, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::{
-    AppendError, Asked, Cursor, Entry, Filter, History, Lease, LoadError, OpenError, Page, ReplicaId, Row,
-    Store, StoreFuture, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, OpenError, Page,
+    ReplicaId, Row, Store, StoreFuture, Unavailable,
 };
 
 /// A journal in a PostgreSQL database.
@@ -137,11 +137,7 @@ impl Store for Postgres {
         Box::pin(async move { ownership::ask(&self.pool, saga, &demand).await })
     }
 
-    fn demands(
-        &self,
-        replica: ReplicaId,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
+    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
         Box::pin(async move { ownership::demands(&self.pool, replica, limit).await })
     }
 

@@ -1,7 +1,6 @@
-//! Leases, claims, and words left for owners. Everything here may wait for the pool, and for no row that another
-//! claim has.
+//! Leases, claims, and words left for owners. A claim waits for nobody who has a row; the others wait for the row that
+//! they change.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::SagaId;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 use super::pool::Pool;
 use super::sql;
 use crate::columns::{page_rows, text};
-use crate::{Asked, LEASE_MAX, Lease, ReplicaId, Unavailable};
+use crate::{Asked, Demands, LEASE_MAX, Lease, ReplicaId, Unavailable};
 
 /// How long the row of a replica that is gone is kept: for people who ask who it was.
 const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -91,11 +90,7 @@ pub(super) async fn ask(pool: &Pool, saga: SagaId, demand: &str) -> Result<Asked
 }
 
 /// See [`Store::demands`](crate::Store::demands).
-pub(super) async fn demands(
-    pool: &Pool,
-    replica: ReplicaId,
-    limit: usize,
-) -> Result<Vec<(SagaId, Arc<str>)>, Unavailable> {
+pub(super) async fn demands(pool: &Pool, replica: ReplicaId, limit: usize) -> Result<Demands, Unavailable> {
     let limit = page_rows(limit) as i64;
     let params: Bound<'_, 2> = [(replica.as_uuid(), Type::UUID), (&limit, Type::INT8)];
     let rows = pool.query(sql::DEMANDS, &params).await?;

@@ -1,1 +1,79 @@
+//! What the planner makes of the statements in `sql` that run all the time, in a database with many live sagas.
 
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::link::{Connector, Link, Params};
+use super::{schema, sql};
+
+/// A live replica among the others' ids.
+const LIVE: Uuid = Uuid::from_u128(0x50);
+/// What is read of an index to find that there is nothing in a gap: its root, a page between, a leaf.
+const DESCENT_PAGES_MAX: u64 = 3;
+
+/// 20 000 sagas under way, 20 000 that are over; three live replicas own them, and one that is gone owned some that
+/// are over.
+async fn crowded() -> Link {
+    let connector = Connector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
+    let link = schema::migrate(&connector).await.unwrap();
+    let fill = "
+        INSERT INTO replica
+        SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid, 'test', now(), now() + INTERVAL '1 hour', n = 60
+        FROM (VALUES (40), (50), (60), (70)) AS line (n);
+        INSERT INTO saga (saga_id, seq, epoch, definition, definition_hash, etat, rollback, is_over, cree_us,
+            modifie_us, owner)
+        SELECT gen_random_uuid(), 1, 1, 'checkout', '', 'INITIEE', 'AUCUN', n % 2 = 0, n, n,
+            ('00000000-0000-0000-0000-0000000000' || CASE WHEN n % 2 = 0 THEN 60 ELSE 40 + n % 4 * 10 END)::uuid
+        FROM generate_series(1, 40000) AS line (n) WHERE n % 4 <> 2;
+        UPDATE saga SET owner = '00000000-0000-0000-0000-000000000050' WHERE NOT is_over AND cree_us % 8 < 4;
+        VACUUM ANALYZE saga";
+    for statement in fill.split(';') {
+        link.script(statement).await.unwrap();
+    }
+    link
+}
+
+/// The plan as it was carried out, and how many pages it read.
+async fn explain(link: &Link, sql: &str, params: &Params<'_>) -> (String, u64) {
+    let sql = format!("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) {sql}");
+    let rows = link.query(&sql, params).await.unwrap();
+    let lines: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    // The first line about buffers is the whole plan's.
+    let buffers = lines.iter().find(|line| line.contains("Buffers: ")).expect("it reads something");
+    let count = |word: &str| -> u64 {
+        let found = buffers.split(word).nth(1).and_then(|rest| rest.split(' ').next());
+        found.map_or(0, |number| number.parse().unwrap())
+    };
+    (lines.join("\n"), count("hit=") + count("read="))
+}
+
+#[tokio::test]
+async fn a_claim_that_finds_nothing_has_not_read_what_live_replicas_own() {
+    let link = crowded().await;
+    let (plan, pages) = explain(&link, sql::ORPHANING, &[]).await;
+    assert!(
+        plan.contains("Index Only Scan using saga_owner") && !plan.contains("Seq Scan on saga"),
+        "{plan}"
+    );
+    // Four gaps between three, and the table of replicas.
+    assert!(pages <= 4 * DESCENT_PAGES_MAX + 2, "{pages} pages:\n{plan}");
+
+    let (limit, orphaning) = (100_i64, vec![Uuid::nil()]);
+    let claim: &Params<'_> = &[(&LIVE, Type::UUID), (&limit, Type::INT8), (&orphaning, Type::UUID_ARRAY)];
+    let (plan, pages) = explain(&link, sql::CLAIM, claim).await;
+    assert!(plan.contains("saga_owner") && !plan.contains("Seq Scan on saga"), "{plan}");
+    assert!(pages <= DESCENT_PAGES_MAX + 4, "{pages} pages:\n{plan}");
+}
+
+#[tokio::test]
+async fn what_one_replica_owns_and_is_asked_for_is_found_by_index() {
+    let link = crowded().await;
+    let (limit, after) = (10_i64, None::<Uuid>);
+    let owned: &Params<'_> = &[(&LIVE, Type::UUID), (&after, Type::UUID), (&limit, Type::INT8)];
+    let (plan, pages) = explain(&link, sql::OWNED, owned).await;
+    assert!(plan.contains("saga_owner") && !plan.contains("Sort"), "{plan}");
+    assert!(pages <= DESCENT_PAGES_MAX + 10, "{pages} pages:\n{plan}");
+    let (plan, pages) = explain(&link, sql::DEMANDS, &[(&LIVE, Type::UUID), (&limit, Type::INT8)]).await;
+    assert!(plan.contains("saga_demande"), "{plan}");
+    assert!(pages <= DESCENT_PAGES_MAX, "{pages} pages:\n{plan}");
+}

@@ -33,8 +33,8 @@ use crate::columns::{RawRow, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::{
-    AppendError, Asked, Cursor, Entry, Filter, History, Lease, LoadError, OpenError, Page, ReplicaId, Row,
-    Store, StoreFuture, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, OpenError, Page,
+    ReplicaId, Row, Store, StoreFuture, Unavailable,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -226,11 +226,7 @@ impl Store for Sqlite {
         Box::pin(self.write(move |connection| ownership::ask(connection, saga, &demand)))
     }
 
-    fn demands(
-        &self,
-        replica: ReplicaId,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
+    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
         Box::pin(self.read(move |connection| ownership::demands(connection, replica, page_rows(limit))))
     }
 

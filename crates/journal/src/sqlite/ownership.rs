@@ -1,14 +1,12 @@
 //! Claims, and words left for owners. Who is gone, `replicas` knows.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, OptionalExtension, params};
 use saga_core::SagaId;
 
 use super::replicas::Replicas;
 use super::{id, saga_id, string};
 use crate::columns::text;
-use crate::{Asked, ReplicaId};
+use crate::{Asked, Demands, ReplicaId};
 
 /// Gives `replica`, if it is live, at most `rows` of the sagas that are not over and whose owner is gone.
 pub(super) fn claim(
@@ -71,11 +69,7 @@ pub(super) fn ask(connection: &Connection, saga: SagaId, demand: &str) -> rusqli
 }
 
 /// The words left for `replica`.
-pub(super) fn demands(
-    connection: &Connection,
-    replica: ReplicaId,
-    rows: usize,
-) -> rusqlite::Result<Vec<(SagaId, Arc<str>)>> {
+pub(super) fn demands(connection: &Connection, replica: ReplicaId, rows: usize) -> rusqlite::Result<Demands> {
     // Served by saga_demande.
     const DEMANDS: &str = "SELECT saga_id, demande FROM saga WHERE demande IS NOT NULL AND owner = ?1 ORDER BY saga_id LIMIT ?2";
     let mut statement = connection.prepare_cached(DEMANDS)?;

@@ -3,13 +3,13 @@
 use saga_core::saga::Rollback;
 use saga_journal::{AppendError, Filter, LoadError, OpenError, Store};
 
-use crate::entries::{OWNER, end, next, records, saga, start};
-use crate::fixture::{InPostgres, InSqlite, Sql, keep};
+use crate::entries::{OWNER, end, next, records, replica, saga, start};
+use crate::fixture::{Sql, join, keep};
 
 macro_rules! on_both {
     ($($name:ident)*) => {
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$name::<super::InSqlite>().await })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$name::<super::InPostgres>().await })* }
+        mod sqlite { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InSqlite>().await })* }
+        mod postgres { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InPostgres>().await })* }
     };
 }
 
@@ -20,6 +20,8 @@ on_both! {
     a_row_without_events_and_events_without_a_row_are_damage
     a_row_that_makes_no_sense_is_shown_as_blocked
     a_saga_whose_events_outlived_its_row_does_not_hold_up_a_batch
+    an_owner_that_makes_no_sense_is_gone
+    a_word_that_makes_no_sense_is_the_owner_s_to_refuse
     a_newer_schema_is_refused
     a_schema_made_by_other_sql_is_refused
 }
@@ -112,6 +114,30 @@ async fn a_saga_whose_events_outlived_its_row_does_not_hold_up_a_batch<F: Sql>()
     }
     assert!(store.load(saga(4)).await.unwrap().is_some());
     assert!(matches!(store.load(saga(2)).await, Err(LoadError::Damaged(_))));
+}
+
+async fn an_owner_that_makes_no_sense_is_gone<F: Sql>() {
+    let (_fixture, store) = damaged::<F>(F::ODD_OWNER).await;
+    assert_eq!(store.list(Filter::default(), None, 10).await.unwrap().rows.len(), 3);
+    let row = store.row(saga(2)).await.unwrap().unwrap();
+    assert_ne!(row.owner, OWNER);
+    assert!(store.load(saga(2)).await.unwrap().is_some());
+    assert_eq!(store.owned(OWNER, None, 10).await.unwrap(), [1, 3].map(saga));
+    // So it finds its way back by itself.
+    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![saga(2)]));
+    assert_eq!(store.row(saga(2)).await.unwrap().unwrap().owner, OWNER);
+}
+
+async fn a_word_that_makes_no_sense_is_the_owner_s_to_refuse<F: Sql>() {
+    let (_fixture, store) = damaged::<F>(F::ODD_DEMANDE).await;
+    store.ask(saga(3), "cancel".into()).await.unwrap();
+    assert_eq!(store.list(Filter::default(), None, 10).await.unwrap().rows.len(), 3);
+    let odd = store.row(saga(2)).await.unwrap().unwrap().demand.unwrap();
+    let demands = store.demands(OWNER, 10).await.unwrap();
+    assert_eq!(demands, [(saga(2), odd), (saga(3), "cancel".into())]);
+    store.leave(OWNER).await.unwrap();
+    join(&*store, replica(7)).await;
+    assert_eq!(store.claim(replica(7), 10).await.unwrap().len(), 3);
 }
 
 async fn a_newer_schema_is_refused<F: Sql>() {

@@ -48,6 +48,13 @@ pub(crate) trait Leases: Fixture {
 
 /// A place that can be damaged and read with SQL.
 pub(crate) trait Sql: Fixture {
+    /// Gives `$saga` an owner that no process can have been.
+    const ODD_OWNER: &str;
+    /// Leaves a word with `$saga` that no process can have left.
+    const ODD_DEMANDE: &str;
+    /// What the first release made of an empty database.
+    const FIRST_SCHEMA: &str;
+
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError>;
     async fn execute(&self, sql: &str);
     async fn query(&self, sql: &str) -> Vec<Vec<String>>;
@@ -98,6 +105,11 @@ impl Fixture for InSqlite {
 }
 
 impl Sql for InSqlite {
+    const ODD_OWNER: &str =
+        "PRAGMA ignore_check_constraints = ON; UPDATE saga SET owner = x'05' WHERE saga_id = $saga";
+    const ODD_DEMANDE: &str = "UPDATE saga SET demande = CAST(x'ff00' AS TEXT) WHERE saga_id = $saga";
+    const FIRST_SCHEMA: &str = include_str!("../../migrations/sqlite/0001_sagas.sql");
+
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError> {
         Ok(Arc::new(sqlite::open(self.path())?))
     }
@@ -156,6 +168,11 @@ impl Fixture for InPostgres {
 }
 
 impl Sql for InPostgres {
+    const ODD_OWNER: &str =
+        "UPDATE saga SET owner = '00000000-0000-0000-0000-000000000001' WHERE saga_id = $saga";
+    const ODD_DEMANDE: &str = "UPDATE saga SET demande = '' WHERE saga_id = $saga";
+    const FIRST_SCHEMA: &str = include_str!("../../migrations/postgres/0001_sagas.sql");
+
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError> {
         Ok(Arc::new(postgres::open(&self.url).await?))
     }

@@ -9,4 +9,5 @@ mod ownership;
 mod postgres;
 mod races;
 mod sqlite;
+mod upgrade;
 mod views;

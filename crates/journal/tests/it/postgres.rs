@@ -50,6 +50,29 @@ async fn of_two_processes_that_append_to_one_saga_one_wins() {
 }
 
 #[tokio::test]
+async fn a_move_touches_no_index() {
+    let fixture = InPostgres::new();
+    let store = fixture.open().await;
+    let mut entry = start(1);
+    keep(&*store, &[&entry]).await;
+    for _ in 0..5 {
+        entry = next(&entry, "STOCK_RESERVE");
+        keep(&*store, &[&entry]).await;
+    }
+    // The server counts when the connection ends.
+    drop(store);
+    let moves = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'saga'";
+    let mut counted = Vec::new();
+    for _ in 0..1_000 {
+        counted = fixture.query(moves).await;
+        if counted[0][0] == "5" {
+            break;
+        }
+    }
+    assert_eq!(counted, [["5", "5"]]);
+}
+
+#[tokio::test]
 async fn a_server_that_stops_makes_appends_unavailable_and_then_they_work_again_by_themselves() {
     let cluster = Cluster::start();
     let url = cluster.create_database();
@@ -119,17 +142,9 @@ async fn a_deadlock_is_tried_again() {
     person.batch_execute(&begin).await.unwrap();
     let cross = async {
         // The append has the first saga and waits for the second.
-        let waits =
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        for _ in 0..1_000 {
-            if !person.simple_query(waits).await.unwrap().iter().any(is_row) {
-                continue;
-            }
-            person.batch_execute(&lock(1)).await.unwrap();
-            person.batch_execute("COMMIT").await.unwrap();
-            return;
-        }
-        panic!("the append does not wait");
+        until_somebody_waits(&person).await;
+        person.batch_execute(&lock(1)).await.unwrap();
+        person.batch_execute("COMMIT").await.unwrap();
     };
     let (results, ()) = tokio::join!(store.append(&batch), cross);
     assert_eq!(results, Ok(vec![Ok(()), Ok(())]));
@@ -144,8 +159,19 @@ async fn a_deadlock_is_tried_again() {
     panic!("there was no deadlock");
 }
 
-fn is_row(message: &tokio_postgres::SimpleQueryMessage) -> bool {
-    matches!(message, tokio_postgres::SimpleQueryMessage::Row(_))
+/// Returns when a statement in this database waits for another transaction.
+pub(crate) async fn until_somebody_waits(person: &tokio_postgres::Client) {
+    use tokio_postgres::SimpleQueryMessage::Row;
+    // Within a transaction, what was read first would be shown for ever.
+    let waits = "SELECT pg_stat_clear_snapshot(); \
+        SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for _ in 0..10_000 {
+        let messages = person.simple_query(waits).await.unwrap();
+        if messages.iter().filter(|message| matches!(message, Row(_))).count() > 1 {
+            return;
+        }
+    }
+    panic!("nobody waits");
 }
 
 #[tokio::test]
@@ -174,16 +200,14 @@ async fn an_append_whose_caller_goes_away_does_not_mix_up_answers() {
     let store = fixture.open().await;
     keep(&*store, &[&start(1), &start(2)]).await;
     let (one, two) = (next(&start(1), "STOCK_RESERVE"), next(&start(2), "ANNULEE"));
-    let on_its_way = async {
-        for _ in 0..3 {
-            tokio::task::yield_now().await;
-        }
-    };
+    let person = fixture.connect().await;
+    let lock = format!("BEGIN; SELECT FROM saga WHERE saga_id = '{}' FOR UPDATE", saga(1));
+    person.batch_execute(&lock).await.unwrap();
     tokio::select! {
-        biased;
-        result = store.append(std::slice::from_ref(&one)) => panic!("too fast to abandon: {result:?}"),
-        () = on_its_way => {}
+        result = store.append(std::slice::from_ref(&one)) => panic!("it did not wait for the row: {result:?}"),
+        () = until_somebody_waits(&person) => {}
     }
+    person.batch_execute("COMMIT").await.unwrap();
     keep(&*store, &[&two, &one]).await;
 }
 

@@ -1,0 +1,55 @@
+//! Journals that older releases have written.
+
+use sha2::{Digest, Sha256};
+
+use crate::entries::{OWNER, by, end, next, records, replica, saga, start};
+use crate::fixture::{InPostgres, InSqlite, Sql, join, keep};
+
+/// What the first release left behind: order 1 under way, order 2 over.
+async fn first_release<F: Sql>() -> F {
+    let fixture = F::new();
+    let checksum: String = Sha256::digest(F::FIRST_SCHEMA).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut script = format!(
+        "CREATE TABLE saga_migration (version BIGINT PRIMARY KEY, name TEXT, checksum TEXT); \
+         INSERT INTO saga_migration VALUES (1, 'sagas', '{checksum}'); {};",
+        F::FIRST_SCHEMA
+    );
+    for (number, is_over) in [(1, "false"), (2, "true")] {
+        let (id, events) = (F::literal(saga(number)), serde_json::to_string(&start(number).records).unwrap());
+        script += &format!(
+            "INSERT INTO saga_event VALUES ({id}, 1, '{events}'); \
+             INSERT INTO saga VALUES ({id}, 1, 1, 'checkout', '{}', 4, 1, 'INITIEE', 'AUCUN', NULL, NULL, {is_over}, 5, 5);",
+            crate::entries::hash().as_str()
+        );
+    }
+    fixture.execute(&script).await;
+    fixture
+}
+
+async fn what_was_under_way_is_claimed_by_whoever_comes<F: Sql>() {
+    let fixture = first_release::<F>().await;
+    let store = fixture.open_for_nobody().await;
+    let row = store.row(saga(1)).await.unwrap().unwrap();
+    assert_eq!((row.owner, row.demand, row.projection.due), (replica(0), None, None));
+    join(&*store, OWNER).await;
+    let second = by(OWNER, &next(&start(1), "STOCK_RESERVE"));
+    assert!(store.append(std::slice::from_ref(&second)).await.unwrap()[0].is_err(), "it is not claimed yet");
+    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![saga(1)]));
+    keep(&*store, &[&second, &end(&second)]).await;
+    let history = store.load(saga(1)).await.unwrap().unwrap();
+    assert_eq!(history.records, records(&[&start(1), &second, &end(&second)]));
+    assert_eq!(
+        fixture.query("SELECT etat_actuel FROM commandes ORDER BY id").await,
+        [["CONFIRMEE"], ["INITIEE"]]
+    );
+}
+
+#[tokio::test]
+async fn what_was_under_way_in_sqlite_is_claimed_by_whoever_comes() {
+    what_was_under_way_is_claimed_by_whoever_comes::<InSqlite>().await;
+}
+
+#[tokio::test]
+async fn what_was_under_way_in_postgres_is_claimed_by_whoever_comes() {
+    what_was_under_way_is_claimed_by_whoever_comes::<InPostgres>().await;
+}
