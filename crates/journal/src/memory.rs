@@ -139,6 +139,12 @@ impl Tables {
 }
 
 impl Kept {
+    /// Whether it is not over and does not wait for a person alone.
+    fn has_something_to_do(&self) -> bool {
+        let projection = &self.projection;
+        !projection.over && (projection.due.is_some() || projection.rollback != Rollback::Bloque)
+    }
+
     fn row(&self, saga: SagaId) -> Row {
         Row { saga, projection: self.projection.clone(), owner: self.owner, demand: self.demand.clone() }
     }
@@ -256,10 +262,8 @@ impl Store for Memory {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             let tables = self.tables();
-            let own = tables
-                .sagas
-                .iter()
-                .filter(|(_, kept)| kept.owner == replica && kept.projection.due.is_some());
+            let own =
+                tables.sagas.iter().filter(|(_, kept)| kept.owner == replica && kept.has_something_to_do());
             let sagas = own.map(|(saga, _)| *saga).filter(|saga| after.is_none_or(|after| *saga > after));
             Ok(sagas.take(columns::page_rows(limit)).collect())
         })

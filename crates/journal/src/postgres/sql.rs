@@ -165,7 +165,7 @@ RETURNING saga.saga_id";
 /// What `$1` owns and is to go on by itself, after `$2` if there is one, at most `$3`. Served by saga_owner.
 pub(super) const OWNED: &str = "\
 SELECT saga_id FROM saga
-WHERE owner = $1 AND NOT is_over AND du_us IS NOT NULL AND ($2::uuid IS NULL OR saga_id > $2)
+WHERE owner = $1 AND NOT is_over AND (du_us IS NOT NULL OR rollback <> 'BLOQUE') AND ($2::uuid IS NULL OR saga_id > $2)
 ORDER BY saga_id LIMIT $3";
 
 /// Leaves the word `$2` with the saga `$1`, unless it is over or has one; gives the word that is there then.

@@ -205,7 +205,7 @@ impl Leases for InPostgres {
 
 /// Lets a replica join for longer than the test lasts.
 pub(crate) async fn join(store: &dyn Store, replica: ReplicaId) {
-    store.join(replica, "test".into(), LONG).await.unwrap();
+    store.join(replica, replica.to_string().into(), LONG).await.unwrap();
 }
 
 /// Appends entries, one batch each, all of which are kept.

@@ -19,6 +19,8 @@ conformance! {
     a_replica_that_is_not_live_claims_nothing
     whoever_left_does_not_come_back
     the_longest_lease_has_an_end
+    a_process_that_is_started_again_replaces_itself
+    what_is_owned_and_waits_for_a_person_is_not_looked_for
     a_word_is_found_by_the_owner_until_it_is_answered
     a_word_passes_to_the_next_owner
     a_second_word_waits_for_the_first
@@ -35,7 +37,7 @@ macro_rules! with_leases {
 }
 
 with_leases! {
-    a_lease_that_ran_out_ends_with_the_next_claim
+    a_lease_that_ran_out_and_was_expired_is_lost
     a_lease_that_ran_out_unnoticed_holds_again
     a_claimer_whose_own_lease_ran_out_gets_nothing
     a_lease_that_is_renewed_does_not_run_out
@@ -303,7 +305,45 @@ async fn a_nul_in_a_word_is_replaced<F: Fixture>() {
     store.join(replica(7), word("a\0b"), LONG).await.unwrap();
 }
 
-async fn a_lease_that_ran_out_ends_with_the_next_claim<F: Leases>() {
+/// The store, once it has been made final which leases have run out.
+async fn expired(store: &dyn Store) -> &dyn Store {
+    store.expire().await.unwrap();
+    store
+}
+
+/// Whoever comes under a name that is known already is that process, started again.
+async fn a_process_that_is_started_again_replaces_itself<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let (before, other, after) = (replica(7), replica(8), replica(9));
+    for (joining, name) in [(before, "a"), (other, "b")] {
+        store.join(joining, word(name), LONG).await.unwrap();
+        keep(&*store, &[&by(joining, &start(u128::from(joining == other)))]).await;
+    }
+    store.join(after, word("a"), LONG).await.unwrap();
+    assert_eq!(store.renew(before, LONG).await, Ok(Lease::Lost));
+    assert_eq!(store.renew(other, LONG).await, Ok(Lease::Held));
+    assert_eq!(store.claim(after, 10).await, Ok(vec![saga(0)]));
+    // Its answer may have been lost.
+    store.join(after, word("a"), LONG).await.unwrap();
+    assert_eq!(store.renew(after, LONG).await, Ok(Lease::Held));
+}
+
+/// What waits for a person alone need not run anywhere.
+async fn what_is_owned_and_waits_for_a_person_is_not_looked_for<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    keep(&*store, &[&first, &start(2)]).await;
+    assert_eq!(store.owned(OWNER, None, 10).await, Ok(vec![saga(1), saga(2)]));
+    let mut blocked = next(&first, "ECHEC_STOCK");
+    blocked.projection.rollback = saga_core::saga::Rollback::Bloque;
+    blocked.projection.due = None;
+    keep(&*store, &[&blocked]).await;
+    assert_eq!(store.owned(OWNER, None, 10).await, Ok(vec![saga(2)]));
+}
+
+async fn a_lease_that_ran_out_and_was_expired_is_lost<F: Leases>() {
     let fixture = F::new();
     let store = fixture.open().await;
     let late = replica(7);
@@ -315,7 +355,7 @@ async fn a_lease_that_ran_out_ends_with_the_next_claim<F: Leases>() {
     let second = next(&first, "STOCK_RESERVE");
     keep(&*store, &[&second, &by(late, &start(2))]).await;
 
-    assert_eq!(claim_all(&*store, OWNER, 1).await, [saga(1), saga(2)]);
+    assert_eq!(claim_all(expired(&*store).await, OWNER, 1).await, [saga(1), saga(2)]);
     for _ in 0..2 {
         assert_eq!(store.renew(late, LONG).await, Ok(Lease::Lost));
         join(&*store, late).await;
@@ -333,10 +373,10 @@ async fn a_lease_that_ran_out_unnoticed_holds_again<F: Leases>() {
     keep(&*store, &[&by(late, &start(1))]).await;
     fixture.run_out(late).await;
     assert_eq!(store.renew(late, LONG).await, Ok(Lease::Held));
-    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![]));
+    assert_eq!(expired(&*store).await.claim(OWNER, 10).await, Ok(vec![]));
     assert_eq!(store.renew(late, SHORT).await, Ok(Lease::Held));
     fixture.run_out(late).await;
-    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![saga(1)]));
+    assert_eq!(expired(&*store).await.claim(OWNER, 10).await, Ok(vec![saga(1)]));
 }
 
 async fn a_claimer_whose_own_lease_ran_out_gets_nothing<F: Leases>() {
@@ -347,7 +387,7 @@ async fn a_claimer_whose_own_lease_ran_out_gets_nothing<F: Leases>() {
     let late = replica(7);
     store.join(late, word("late"), SHORT).await.unwrap();
     fixture.run_out(late).await;
-    assert_eq!(store.claim(late, 10).await, Ok(vec![]));
+    assert_eq!(expired(&*store).await.claim(late, 10).await, Ok(vec![]));
     assert_eq!(store.renew(late, LONG).await, Ok(Lease::Lost));
     assert_eq!(owner(&*store, 1).await, OWNER);
 }
@@ -357,11 +397,11 @@ async fn a_lease_that_is_renewed_does_not_run_out<F: Leases>() {
     let store = fixture.open().await;
     let (late, longer) = (replica(7), replica(8));
     for joining in [late, longer] {
-        store.join(joining, word("late"), SHORT).await.unwrap();
+        store.join(joining, word(&joining.to_string()), SHORT).await.unwrap();
         keep(&*store, &[&by(joining, &start(u128::from(joining == longer)))]).await;
     }
     assert_eq!(store.renew(longer, LONG).await, Ok(Lease::Held));
     fixture.run_out(late).await;
-    assert_eq!(store.claim(OWNER, 10).await, Ok(vec![saga(0)]));
+    assert_eq!(expired(&*store).await.claim(OWNER, 10).await, Ok(vec![saga(0)]));
     assert_eq!(store.renew(longer, LONG).await, Ok(Lease::Held));
 }

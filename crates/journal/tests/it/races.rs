@@ -33,6 +33,7 @@ fn give(number: u128, owner: ReplicaId) -> String {
 }
 
 async fn claim(store: &dyn Store) -> Vec<SagaId> {
+    store.expire().await.unwrap();
     let mut claimed = store.claim(HEIR, 10).await.unwrap();
     claimed.sort();
     claimed
