@@ -13,9 +13,10 @@ use saga_core::saga::Rollback;
 use saga_core::{SagaId, Seq};
 
 use crate::frame::{self, Frame, Head};
+use crate::tally::Group;
 use crate::{
     AppendError, Cursor, Echec, Entry, Filter, History, LoadError, Page, Projection, Row, Store, StoreFuture,
-    Unavailable, columns,
+    Tally, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -165,6 +166,17 @@ impl Store for Memory {
                 .filter(|saga| after.is_none_or(|after| *saga > after))
                 .take(columns::page_rows(limit))
                 .collect())
+        })
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        Box::pin(async move {
+            let mut tally = Tally::default();
+            for row in self.tables().sagas.values().map(|kept| &kept.projection).filter(|row| !row.over) {
+                let us = row.updated.as_micros();
+                tally.add(&Group { rollback: row.rollback.as_str(), sagas: 1, due_us: us, since_us: us });
+            }
+            Ok(tally)
         })
     }
 

@@ -8,7 +8,7 @@ use saga_core::definition::{DefinitionHash, Etat};
 use saga_core::saga::Rollback;
 use saga_core::{Record, SagaId, Seq, Timestamp};
 
-use crate::Projection;
+use crate::{Projection, Tally};
 
 /// A page of [`Store::list`] or [`Store::unfinished`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
@@ -40,6 +40,9 @@ pub trait Store: Send + Sync + 'static {
         after: Option<SagaId>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+
+    /// Counts the sagas that are not over.
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>>;
 
     /// Rows, newest first.
     fn list(

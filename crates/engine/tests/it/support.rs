@@ -15,7 +15,7 @@ use saga_engine::world::World;
 use saga_engine::{Checkout, Definitions, Engine, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Cursor, Entry, Filter, History, Journal, LoadError, Page, Row, Store, StoreFuture,
+    AppendError, Cursor, Entry, Filter, History, Journal, LoadError, Page, Row, Store, StoreFuture, Tally,
     Unavailable,
 };
 use tokio::sync::watch;
@@ -110,6 +110,10 @@ impl Store for Gated {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.memory.unfinished(after, limit)
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        self.memory.tally()
     }
 
     fn list(

@@ -34,8 +34,9 @@ use self::pool::Pool;
 use crate::columns::{RawRow, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
+use crate::tally::Group;
 use crate::{
-    AppendError, Cursor, Entry, Filter, History, LoadError, OpenError, Page, Row, Store, StoreFuture,
+    AppendError, Cursor, Entry, Filter, History, LoadError, OpenError, Page, Row, Store, StoreFuture, Tally,
     Unavailable,
 };
 
@@ -111,6 +112,21 @@ impl Store for Postgres {
                 }
             };
             rows.iter().map(|row| row.try_get(0).map(SagaId::new).map_err(Unavailable::because)).collect()
+        })
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        Box::pin(async move {
+            let rows = self.pool.query(sql::TALLY, &[]).await?;
+            let read = || -> Result<_, tokio_postgres::Error> {
+                let mut tally = Tally::default();
+                for row in &rows {
+                    let (rollback, sagas) = (row.try_get(0)?, row.try_get(1)?);
+                    tally.add(&Group { rollback, sagas, due_us: row.try_get(2)?, since_us: row.try_get(3)? });
+                }
+                Ok(tally)
+            };
+            read().map_err(Unavailable::because)
         })
     }
 

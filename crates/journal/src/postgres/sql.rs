@@ -78,6 +78,11 @@ pub(super) const UNFINISHED_FIRST: &str =
 pub(super) const UNFINISHED_AFTER: &str =
     "SELECT saga_id FROM saga WHERE NOT is_over AND saga_id > $1 ORDER BY saga_id LIMIT $2";
 
+/// Served by saga_unfinished. When sagas have a due time of their own, the first minimum is of that.
+pub(super) const TALLY: &str = "\
+SELECT rollback, count(*), min(modifie_us) AS due_us, min(modifie_us) AS since_us
+FROM saga WHERE NOT is_over GROUP BY rollback";
+
 /// Keeping a definition again is no mistake.
 ///
 /// Written again where it is there already, so that the answer tells whether the database takes anything.
