@@ -158,8 +158,8 @@ fn the_first_screen_is_what_its_users_had() {
         "Requêtes par handler, par seconde",
         "Latence p95 par participant",
         "Commandes bloquées",
-        "Bloquées, sans nouvelles depuis",
-        "En cours, sans nouvelles depuis",
+        "Bloquées depuis au moins",
+        "Plus longue attente en cours",
     ] {
         assert!(titles.contains(&title), "{title}: {titles:?}");
     }
