@@ -119,9 +119,12 @@ fn the_dashboard_has_what_grafana_needs() {
     assert!(dashboard.expressions().len() > 20);
 }
 
+/// What is objected to, and how a dashboard comes to be like that.
+type Breakage = (&'static str, fn(&mut Value));
+
 #[test]
 fn what_grafana_would_trip_over_is_objected_to() {
-    let broken: [(&str, fn(&mut Value)); 10] = [
+    let broken: [Breakage; 10] = [
         ("its id is", |d| d["panels"][1]["id"] = d["panels"][0]["id"].clone()),
         ("it lies over", |d| d["panels"][1]["gridPos"] = d["panels"][0]["gridPos"].clone()),
         ("outside of the grid", |d| d["panels"][0]["gridPos"]["w"] = json!(25)),
