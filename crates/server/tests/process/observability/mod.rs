@@ -6,6 +6,7 @@
 mod dashboard;
 mod prometheus;
 mod rules;
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
