@@ -28,7 +28,7 @@ use saga_journal::{AppendError, Appending, Entry, Projection, ReplicaId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::observer::CallEnded;
+use crate::observer::{CallEnded, Called, News};
 use crate::participants::Calling;
 use crate::registry::Place;
 use crate::shared::{HeldUp, Shared};
@@ -138,7 +138,7 @@ enum Saving {
 /// What has to be known of an entry once it is durable.
 struct Contents {
     events: usize,
-    etats: Vec<Etat>,
+    news: News,
 }
 
 struct Call {
@@ -268,14 +268,13 @@ impl Driver {
             self.act_at = Some(self.shared.world.now().plus(LEASE_AGAIN_AFTER));
             return;
         }
-        let participant = &self.saga.definition().participant(wanted.step).name;
         let reply: Calling = match self.saga.request(&wanted) {
             Ok(request) => {
                 self.shared.participants.call(self.saga.definition(), wanted.step, request, wanted.timeout)
             }
             Err(error) => Box::pin(std::future::ready(Reply::Impossible { reason: error.to_string() })),
         };
-        self.shared.observer.call_started(participant);
+        self.shared.observer.call_started(&self.called(&wanted));
         self.call = Some(Call { wanted, since: self.shared.world.now(), reply });
     }
 
@@ -301,10 +300,7 @@ impl Driver {
         }
         self.flush_at = None;
         let records = std::mem::take(&mut self.unsaved);
-        let contents = Contents {
-            events: records.len(),
-            etats: records.iter().filter_map(|record| record.etat.clone()).collect(),
-        };
+        let contents = Contents { events: records.len(), news: News::of(&self.saga, &records) };
         let entry = Entry {
             saga: self.saga.id(),
             owner: self.owner,
@@ -446,7 +442,7 @@ impl Driver {
                 self.save_failures = 0;
                 self.shared.journal_works();
             }
-            self.shared.observer.committed(&contents.etats);
+            self.shared.observer.committed(self.saga.definition(), &contents.news);
         }
     }
 
@@ -489,14 +485,16 @@ impl Driver {
     }
 
     fn ended(&self, call: &Call, outcome: Option<Outcome>) {
-        let definition = self.saga.definition();
         self.shared.observer.call_ended(&CallEnded {
-            participant: &definition.participant(call.wanted.step).name,
-            step: &definition.steps[call.wanted.step].name,
-            direction: call.wanted.direction,
+            call: self.called(&call.wanted),
             outcome,
             duration: self.shared.world.now().since(call.since),
         });
+    }
+
+    fn called(&self, wanted: &CallWanted) -> Called<'_> {
+        let &CallWanted { step, direction, attempt, .. } = wanted;
+        Called { definition: self.saga.definition(), step, direction, attempt }
     }
 
     fn command(&mut self, command: Option<Command>) {

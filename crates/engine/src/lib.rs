@@ -28,4 +28,4 @@ pub use self::demand::Demand;
 pub use self::driver::Snapshot;
 pub use self::engine::{Checkout, Definitions, Engine, Health, Refusal, Wait};
 pub use self::limits::Limits;
-pub use self::observer::{CallEnded, Observer, Silent};
+pub use self::observer::{CallEnded, Called, Failure, News, Observer, Over, Silent};

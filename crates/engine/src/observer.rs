@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::definition::Etat;
-use saga_core::{Direction, Outcome};
+use saga_core::event::{Cause, Stuck};
+use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, Saga};
 
 /// Listens. Every method is called often and must return at once.
 pub trait Observer: Send + Sync + 'static {
-    /// An order's entering these states is durable.
-    fn committed(&self, etats: &[Etat]) {
-        let _ = etats;
+    /// Events of a saga that runs `definition` are durable.
+    fn committed(&self, definition: &Arc<Definition>, news: &News) {
+        let _ = (definition, news);
     }
 
     /// A call has left.
-    fn call_started(&self, participant: &Arc<str>) {
-        let _ = participant;
+    fn call_started(&self, call: &Called<'_>) {
+        let _ = call;
     }
 
     /// A call has ended, or was abandoned.
@@ -37,19 +38,100 @@ pub trait Observer: Send + Sync + 'static {
     fn parked(&self) {}
 }
 
+/// Which call.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'a> {
+    /// What the saga runs.
+    pub definition: &'a Arc<Definition>,
+    /// The step's index in it.
+    pub step: usize,
+    /// Whether it is done or undone.
+    pub direction: Direction,
+    /// Counted from 1 for each saga, step and direction.
+    pub attempt: AttemptNumber,
+}
+
 /// A call that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct CallEnded<'a> {
-    /// Whom it went to.
-    pub participant: &'a Arc<str>,
-    /// The step's name.
-    pub step: &'a Arc<str>,
-    /// Whether it was done or undone.
-    pub direction: Direction,
+    /// Which.
+    pub call: Called<'a>,
     /// `None`: abandoned, the saga wants something else.
     pub outcome: Option<Outcome>,
     /// From its start.
     pub duration: Duration,
+}
+
+/// What one entry of the journal says that is counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// The states that the order entered.
+    pub etats: Vec<Etat>,
+    /// Why there will be no order, where that was decided.
+    pub failure: Option<Failure>,
+    /// Steps that a person is needed for, by their index.
+    pub blocked: Vec<(usize, Stuck)>,
+    /// Where the saga is over.
+    pub over: Option<Over>,
+}
+
+/// Why an order is rolled back, in words of ours: their number is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A step failed, and how its last call ended; `None`: a restart cut that call short.
+    Step(usize, Option<Outcome>),
+    /// Somebody asked for it.
+    Cancelled,
+    /// The saga's own deadline passed.
+    DeadlinePassed,
+}
+
+/// How a saga ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Over {
+    /// The order's last state.
+    pub etat: Etat,
+    /// From its first event to its last.
+    pub age: Duration,
+}
+
+impl News {
+    /// What `records`, the last ones of `saga`, say.
+    pub(crate) fn of(saga: &Saga, records: &[Record]) -> Self {
+        let mut news = Self::default();
+        let mut last_end = None;
+        for record in records {
+            news.etats.extend(record.etat.clone());
+            match &record.event {
+                Event::AttemptEnded { step, direction: Direction::Action, outcome, .. } => {
+                    last_end = Some((*step, *outcome));
+                }
+                Event::RollbackDecided { cause } => {
+                    news.failure = Some(match cause {
+                        // It is decided with the end of the step's last attempt, in the same breath.
+                        Cause::StepFailed { step, .. } => {
+                            let outcome = last_end.filter(|(ended, _)| ended == step);
+                            Failure::Step(*step, outcome.map(|(_, outcome)| outcome))
+                        }
+                        Cause::Cancelled => Failure::Cancelled,
+                        Cause::DeadlinePassed => Failure::DeadlinePassed,
+                    });
+                }
+                Event::Blocked { step, stuck, .. } => news.blocked.push((*step, *stuck)),
+                Event::Completed | Event::RolledBack => {
+                    let age = record.at.since(saga.created());
+                    news.over = Some(Over { etat: saga.etat().clone(), age });
+                }
+                Event::Started { .. }
+                | Event::AttemptStarted { .. }
+                | Event::AttemptEnded { direction: Direction::Compensation | Direction::Probe, .. }
+                | Event::Resumed { .. }
+                | Event::Resolved { .. }
+                | Event::TakenOver { .. } => {}
+            }
+        }
+        news
+    }
 }
 
 /// Listens to nothing.

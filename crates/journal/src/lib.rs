@@ -20,17 +20,21 @@ mod open;
 mod ownership;
 pub mod postgres;
 mod projection;
+mod spread;
 pub mod sqlite;
 mod store;
+mod tally;
 mod writer;
 
 pub use self::open::OpenError;
 pub use self::ownership::{Asked, LEASE_MAX, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
+pub use self::spread::Spread;
 pub use self::store::{
     AppendError, Cursor, Demands, Entry, Filter, History, LoadError, Page, ROWS_MAX, Row, Store, StoreFuture,
     Unavailable,
 };
+pub use self::tally::Tally;
 pub use self::writer::{
     Appending, BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Journal, NotAppended, QUEUE_ENTRIES_MAX, Stats,
 };

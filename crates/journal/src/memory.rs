@@ -15,9 +15,10 @@ use saga_core::{SagaId, Seq};
 use tokio::time::Instant;
 
 use crate::frame::{self, Frame, Head};
+use crate::tally::Group;
 use crate::{
     AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, History, LEASE_MAX, Lease, LoadError, Page,
-    Projection, ReplicaId, Row, Store, StoreFuture, Unavailable, columns,
+    Projection, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -297,6 +298,18 @@ impl Store for Memory {
                 kept.demand.take_if(|kept| **kept == *columns::text(&demand));
             }
             Ok(())
+        })
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        Box::pin(async move {
+            let mut tally = Tally::default();
+            for row in self.tables().sagas.values().map(|kept| &kept.projection).filter(|row| !row.over) {
+                let since_us = row.updated.as_micros();
+                let due_us = row.due.map_or(since_us, saga_core::Timestamp::as_micros);
+                tally.add(&Group { rollback: row.rollback.as_str(), sagas: 1, due_us, since_us });
+            }
+            Ok(tally)
         })
     }
 

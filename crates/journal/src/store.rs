@@ -9,7 +9,7 @@ use saga_core::definition::{DefinitionHash, Etat};
 use saga_core::saga::Rollback;
 use saga_core::{Record, SagaId, Seq, Timestamp};
 
-use crate::{Asked, Lease, Projection, ReplicaId};
+use crate::{Asked, Lease, Projection, ReplicaId, Tally};
 
 /// A page of [`Store::list`], [`Store::claim`], [`Store::owned`] or [`Store::demands`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
@@ -85,6 +85,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes a word away that has been followed or refused. Another one that was left since stays.
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Counts the sagas that are not over.
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>>;
 
     /// Rows, newest first.
     fn list(

@@ -15,9 +15,10 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{Json, SagaId};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::spread::{ANY, Spread, Spreading};
 use crate::{
     AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, Page, ReplicaId, Row,
-    Store, Unavailable,
+    Store, Tally, Unavailable,
 };
 
 /// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
@@ -26,6 +27,14 @@ pub const QUEUE_ENTRIES_MAX: usize = 65_536;
 pub const BATCH_ENTRIES_MAX: usize = 1_024;
 /// Payload in one transaction; one entry that is larger goes alone.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// Ranges for the time that a transaction takes, in microseconds: from a fast disk to a server that is given up.
+const COMMIT_US: [u64; 16] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000, 30_000_000, ANY,
+];
+/// Ranges for the entries in one transaction: up to [`BATCH_ENTRIES_MAX`].
+const BATCH_ENTRIES: [u64; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, ANY];
 
 /// The front of a [`Store`]. Cheap to clone; the writer ends when the last clone is gone.
 #[derive(Clone)]
@@ -51,7 +60,7 @@ pub struct NotAppended {
 }
 
 /// What the writer has done since it started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
     /// Transactions that were made durable.
     pub commits: u64,
@@ -61,19 +70,34 @@ pub struct Stats {
     pub events: u64,
     /// Transactions that failed, or whose result is not known.
     pub failures: u64,
-    /// Microseconds spent in transactions.
-    pub busy_us: u64,
+    /// Microseconds that transactions took, those that failed included.
+    pub commit_us: Spread<16>,
+    /// Entries in each transaction that was made durable.
+    pub batch_entries: Spread<12>,
     /// Entries that wait now.
     pub queued: u64,
 }
 
-#[derive(Default)]
 struct Counters {
     commits: AtomicU64,
     entries: AtomicU64,
     events: AtomicU64,
     failures: AtomicU64,
-    busy_us: AtomicU64,
+    commit_us: Spreading<16>,
+    batch_entries: Spreading<12>,
+}
+
+impl Counters {
+    fn new() -> Self {
+        Self {
+            commits: AtomicU64::new(0),
+            entries: AtomicU64::new(0),
+            events: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            commit_us: Spreading::over(&COMMIT_US),
+            batch_entries: Spreading::over(&BATCH_ENTRIES),
+        }
+    }
 }
 
 impl Journal {
@@ -97,7 +121,7 @@ impl Journal {
     /// The front, and its writer to be run by the caller: a simulator stops and kills it as it likes.
     pub fn with_writer(store: Arc<dyn Store>) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(QUEUE_ENTRIES_MAX);
-        let stats = Arc::new(Counters::default());
+        let stats = Arc::new(Counters::new());
         let writer = write(store.clone(), waiting, stats.clone());
         (Self { queue, store, stats }, writer)
     }
@@ -181,6 +205,11 @@ impl Journal {
         self.store.answered(saga, demand).await
     }
 
+    /// See [`Store::tally`].
+    pub async fn tally(&self) -> Result<Tally, Unavailable> {
+        self.store.tally().await
+    }
+
     /// See [`Store::list`].
     pub async fn list(
         &self,
@@ -219,7 +248,8 @@ impl Journal {
             entries: read(&self.stats.entries),
             events: read(&self.stats.events),
             failures: read(&self.stats.failures),
-            busy_us: read(&self.stats.busy_us),
+            commit_us: self.stats.commit_us.read(),
+            batch_entries: self.stats.batch_entries.read(),
             queued: (self.queue.max_capacity() - self.queue.capacity()) as u64,
         }
     }
@@ -274,10 +304,11 @@ async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Waiting>, stats:
         #[expect(clippy::disallowed_methods, reason = "how long a commit took is a metric, never an input")]
         let begun = std::time::Instant::now();
         let results = store.append(&batch).await;
-        stats.busy_us.fetch_add(begun.elapsed().as_micros() as u64, Ordering::Relaxed);
+        stats.commit_us.observe(begun.elapsed().as_micros() as u64);
         match results {
             Ok(results) => {
                 stats.commits.fetch_add(1, Ordering::Relaxed);
+                stats.batch_entries.observe(batch.len() as u64);
                 for ((entry, result), done) in batch.drain(..).zip(results).zip(waiters.drain(..)) {
                     if result.is_ok() {
                         stats.entries.fetch_add(1, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use saga_engine::{Checkout, Definitions, Engine, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Asked, Cursor, Entry, Filter, History, Journal, Lease, LoadError, Page, ReplicaId, Row,
-    Store, StoreFuture, Unavailable,
+    Store, StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -157,6 +157,10 @@ impl Store for Gated {
 
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.answered(saga, demand)
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        self.memory.tally()
     }
 
     fn list(

@@ -38,9 +38,10 @@ use self::pool::Pool;
 use crate::columns::{RawRow, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
+use crate::tally::Group;
 use crate::{
     AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, OpenError, Page,
-    ReplicaId, Row, Store, StoreFuture, Unavailable,
+    ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 
 /// A journal in a PostgreSQL database.
@@ -143,6 +144,21 @@ impl Store for Postgres {
 
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move { ownership::answered(&self.pool, saga, &demand).await })
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        Box::pin(async move {
+            let rows = self.pool.query(sql::TALLY, &[]).await?;
+            let read = || -> Result<_, tokio_postgres::Error> {
+                let mut tally = Tally::default();
+                for row in &rows {
+                    let (rollback, sagas) = (row.try_get(0)?, row.try_get(1)?);
+                    tally.add(&Group { rollback, sagas, due_us: row.try_get(2)?, since_us: row.try_get(3)? });
+                }
+                Ok(tally)
+            };
+            read().map_err(Unavailable::because)
+        })
     }
 
     fn list(

@@ -32,9 +32,10 @@ use self::writer::Writer;
 use crate::columns::{RawRow, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
+use crate::tally::Group;
 use crate::{
     AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, OpenError, Page,
-    ReplicaId, Row, Store, StoreFuture, Unavailable,
+    ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -232,6 +233,22 @@ impl Store for Sqlite {
 
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.write(move |connection| ownership::answered(connection, saga, &demand)))
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        // Served by saga_unfinished. When sagas have a due time of their own, the first minimum is of that.
+        const TALLY: &str = "SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(modifie_us) AS since_us \
+             FROM saga WHERE is_over = 0 GROUP BY rollback";
+        Box::pin(self.read(|connection| {
+            let mut tally = Tally::default();
+            let mut statement = connection.prepare_cached(TALLY)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (rollback, sagas) = (&*string(row, 0)?, row.get(1)?);
+                tally.add(&Group { rollback, sagas, due_us: row.get(2)?, since_us: row.get(3)? });
+            }
+            Ok(tally)
+        }))
     }
 
     fn list(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use saga_core::saga::Rollback;
 use saga_core::{Epoch, Seq};
-use saga_journal::{AppendError, Cursor, Echec, Filter, Journal, Projection, ROWS_MAX, Row, Store};
+use saga_journal::{AppendError, Cursor, Echec, Filter, Journal, Projection, ROWS_MAX, Row, Store, Tally};
 
 use crate::entries::{
     OWNER, at, by, end, hash, next, next_with, records, replica, saga, start, start_with, word,
@@ -23,6 +23,7 @@ conformance! {
     what_a_saga_starts_with_stays
     a_replica_s_unfinished_sagas_come_page_by_page
     what_is_due_stands_in_the_row
+    unfinished_sagas_are_counted_by_rollback_with_their_oldest
     lists_are_filtered
     a_list_is_walked_without_gaps_or_doubles
     a_page_has_at_least_one_row_and_at_most_rows_max
@@ -193,6 +194,48 @@ async fn what_is_due_stands_in_the_row<F: Fixture>() {
     assert!(first.projection.due.is_some() && first.projection.due != second.projection.due);
 }
 
+async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>() {
+    let fixture = F::new();
+    {
+        let store = fixture.open().await;
+        assert_eq!(store.tally().await, Ok(Tally::default()));
+        // Over, and older than all others: of no interest.
+        let over = start(1);
+        keep(&*store, &[&over, &end(&over)]).await;
+        assert_eq!(store.tally().await, Ok(Tally::default()));
+        for (number, rollback, updated) in [
+            (10, Rollback::Aucun, 900),
+            (11, Rollback::Aucun, 700),
+            (12, Rollback::Aucun, 800),
+            (20, Rollback::EnCours, 500),
+            (21, Rollback::EnCours, 600),
+            // Older than any that is due: nobody waits for it but a person.
+            (30, Rollback::Bloque, 300),
+            (31, Rollback::Bloque, 400),
+        ] {
+            let first = start(number);
+            let mut second = next(&first, "STOCK_RESERVE");
+            second.projection.rollback = rollback;
+            second.projection.updated = at(updated);
+            second.projection.due = Some(at(updated));
+            keep(&*store, &[&first, &second]).await;
+        }
+    }
+    // The same for whoever opens it next.
+    let store = fixture.open().await;
+    let expected = Tally {
+        forward: 3,
+        rolling_back: 2,
+        blocked: 2,
+        oldest_due: Some(at(500)),
+        blocked_since: Some(at(300)),
+    };
+    assert_eq!(store.tally().await, Ok(expected));
+    store.park(saga(20), word("its history is damaged")).await.unwrap();
+    let expected = Tally { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
+    assert_eq!(store.tally().await, Ok(expected));
+}
+
 /// Orders in a fixed variety: states, rollbacks, clients, shops, and few instants.
 async fn variety(store: &dyn Store) -> Vec<Row> {
     let mut rows = Vec::new();
@@ -340,6 +383,10 @@ async fn many_appends_share_few_commits<F: Fixture>() {
     let stats = journal.stats();
     assert_eq!((stats.entries, stats.events, stats.failures, stats.queued), (1_000, 1_000, 0, 0));
     assert!(stats.commits <= 100, "{stats:?}");
+    assert_eq!(stats.batch_entries.sum, 1_000, "{stats:?}");
+    assert_eq!(stats.batch_entries.counts.iter().sum::<u64>(), stats.commits, "{stats:?}");
+    assert_eq!(stats.commit_us.counts.iter().sum::<u64>(), stats.commits, "{stats:?}");
+    assert!(stats.commit_us.bounds.is_sorted() && stats.batch_entries.bounds.is_sorted());
     assert_eq!(journal.owned(OWNER, None, 1_000).await.unwrap().len(), 1_000);
 }
 

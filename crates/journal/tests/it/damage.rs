@@ -98,6 +98,9 @@ async fn a_row_that_makes_no_sense_is_shown_as_blocked<F: Sql>() {
         assert_eq!(store.row(saga(2)).await.unwrap().as_ref(), Some(row));
         assert_eq!(rows.iter().filter(|row| row.projection.rollback == Rollback::Aucun).count(), 2);
         assert_eq!(store.owned(OWNER, None, 10).await.unwrap().len(), 3);
+        let tally = store.tally().await.unwrap();
+        let unknown = u64::from(why == "PEUT-ETRE");
+        assert_eq!((tally.forward, tally.rolling_back, tally.blocked), (3 - unknown, 0, unknown));
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Api;
 use super::problem::{Problem, RETRY_AFTER_SECONDS};
+use crate::metrics::Format;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -56,9 +57,9 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Response {
 pub(crate) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let open = accept.contains("application/openmetrics-text");
-    let text = if open { api.metrics.openmetrics(&api.engine) } else { api.metrics.plain(&api.engine) };
+    let (format, media) = if open { (Format::OpenMetrics, OPENMETRICS) } else { (Format::Plain, PLAIN) };
+    let text = api.metrics.scrape(&api.engine, format).await;
     let text =
         text.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", error.to_string()))?;
-    let media = if open { OPENMETRICS } else { PLAIN };
     Ok(([(header::CONTENT_TYPE, media)], text).into_response())
 }

@@ -177,11 +177,8 @@ impl Server {
         name: &str,
     ) -> anyhow::Result<Self> {
         let journal = Journal::new(store::open(url).await?);
-        let current = &definitions.current;
-        let states = [&current.states.started, &current.states.completed, &current.states.cancelled];
-        let steps = current.steps.iter().flat_map(|step| step.success.iter().chain([&step.failure]));
-        let metrics = Arc::new(Metrics::new(states.into_iter().chain(steps)));
         let world: Arc<dyn World> = Arc::new(Machine::new());
+        let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), world.clone()));
         let participants = Arc::new(HttpParticipants::new()?);
         let engine = Engine::new(
             world.clone(),

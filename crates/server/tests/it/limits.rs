@@ -26,14 +26,17 @@ async fn api(folder: &std::path::Path, limits: api::Limits) -> axum::Router {
     let definition = definitions::load_with(None, &|_| None).unwrap();
     let url = crate::harness::database_in(folder).parse().unwrap();
     let world = Arc::new(Machine::new());
-    let metrics = Arc::new(Metrics::new([]));
+    let journal = Journal::new(store::open(&url).await.unwrap());
+    let definitions = definitions::for_engine(definition, |_| None);
+    let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), world.clone()));
     let engine = Engine::new(
         world.clone(),
-        Journal::new(store::open(&url).await.unwrap()),
+        journal,
         Arc::new(HttpParticipants::new().unwrap()),
         metrics.clone(),
         saga_engine::Limits::default(),
-        definitions::for_engine(definition, |_| None),
+        definitions,
+        "essai",
     );
     api::router(Api { engine, metrics, world, limits })
 }

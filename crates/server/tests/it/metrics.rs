@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::harness::World;
+use crate::harness::{Shop, World, until};
 use crate::http::{Call, Reply};
 
 const ETATS: [&str; 9] = [
@@ -140,9 +140,145 @@ async fn requests_are_counted_by_route_method_and_class_of_status() {
     assert_eq!(sample("_count", labels), 2.0);
     assert!(sample("_sum", labels) > 0.0);
     assert_eq!(sample("_bucket", &format!("le=\"+Inf\",{labels}")), 2.0);
-    for kind in ["saga_calls_total", "saga_call_duration_seconds", "saga_calls_in_flight", "sagas_active"] {
-        assert!(families.contains_key(kind), "{kind}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_counted_by_step_outcome_and_repetition() {
+    let world = World::open().await;
+    world.shop.fault("POST /api/ventes client=9 status=503 times=2");
+    world.order(9, "CONFIRMEE").await;
+    let vente = "participant=\"ventes\",step=\"vente\"";
+    let count = async |name: &str, more: &str| world.metric(&format!("{name}{{{vente}{more}}}")).await;
+    let action = ",direction=\"action\"";
+    assert_eq!(count("saga_calls_total", &format!("{action},outcome=\"not_sent\"")).await, 2.0);
+    assert_eq!(count("saga_calls_total", &format!("{action},outcome=\"ok\"")).await, 1.0);
+    assert_eq!(count("saga_calls_total", &format!("{action},outcome=\"unknown\"")).await, 0.0);
+    assert_eq!(count("saga_call_retries_total", action).await, 2.0);
+    assert_eq!(count("saga_call_retries_total", ",direction=\"compensation\"").await, 0.0);
+    assert_eq!(count("saga_call_duration_seconds_count", action).await, 3.0);
+    assert_eq!(count("saga_calls_in_flight", "").await, 0.0);
+    world.shop.fault("POST /api/ventes client=10 latency=700");
+    world.begin(10).await;
+    until("the sale is being recorded", async || count("saga_calls_in_flight", "").await == 1.0).await;
+    until("it has been", async || count("saga_calls_in_flight", "").await == 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_counted_by_cause_and_step_and_durations_by_the_last_state() {
+    let world = World::open().await;
+    world.shop.fault("POST /api/clients/*/payer client=8 latency=700");
+    world.shop.fault("POST /api/stock/reserver produit=1 status=503 times=5");
+    world.order(7, "ECHEC_STOCK").await;
+    world.order(1, "ECHEC_STOCK").await;
+    world.order(2, "ECHEC_PAIEMENT").await;
+    world.order(3, "ECHEC_ENREGISTREMENT").await;
+    world.order(4, "CONFIRMEE").await;
+    let cancelled = world.begin(8).await;
+    world.send(&Call::post(&format!("/api/commande/{cancelled}/annuler"))).await.expect(200);
+    let mut families = families(&world).await;
+    let happened = |family: Family| -> BTreeMap<String, f64> {
+        family.samples.into_iter().filter(|(_, value)| *value > 0.0).collect()
+    };
+    let failure = |cause: &str, participant: &str, step: &str| {
+        let labels = format!("cause=\"{cause}\",participant=\"{participant}\",step=\"{step}\"");
+        (format!("saga_failures_total{{{labels}}}"), 1.0)
+    };
+    let expected = BTreeMap::from([
+        failure("not_sent", "stock", "stock"),
+        failure("refused", "stock", "stock"),
+        failure("refused", "client", "paiement"),
+        failure("unknown", "ventes", "vente"),
+        failure("cancelled", "none", "none"),
+    ]);
+    assert_eq!(happened(families.remove("saga_failures_total").unwrap()), expected);
+    let durations = families.remove("saga_duration_seconds").unwrap().samples;
+    let sample =
+        |suffix: &str, etat: &str| durations[&format!("saga_duration_seconds_{suffix}{{etat=\"{etat}\"}}")];
+    for (etat, orders) in [
+        ("CONFIRMEE", 1.0),
+        ("ECHEC_STOCK", 2.0),
+        ("ECHEC_PAIEMENT", 1.0),
+        ("ECHEC_ENREGISTREMENT", 1.0),
+        ("ANNULEE", 1.0),
+    ] {
+        assert_eq!(sample("count", etat), orders, "{etat}");
+        assert!(sample("sum", etat) > 0.0, "{etat}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_orders_are_counted_in_the_journal_and_so_after_a_restart_too() {
+    let shop = Shop::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let definition = folder.path().join("sans-promesse.yaml");
+    let source = orchestrateur::definitions::CHECKOUT.replace(
+        "http://client-service:8000}\", safety: barrier",
+        "http://client-service:8000}\", safety: none",
+    );
+    std::fs::write(&definition, source).unwrap();
+    let mut world = World::with(shop, &["--definition", definition.to_str().unwrap()]).await;
+    world.shop.fault("POST /api/clients/*/payer client=5 drop-after");
+    world.shop.fault("POST /api/ventes client=6 latency=60000");
+    let blocked = world.send(&Call::checkout(5)).await.expect(200);
+    assert_eq!(blocked["rollback"], "BLOQUE");
+    // Past the call that may not be repeated: a restart during that one would block this order, too.
+    let waiting = world.begin(6).await;
+    world.reaches(&waiting, "PAIEMENT_EFFECTUE").await;
+    let stuck = "saga_blocked_total{participant=\"client\",step=\"paiement\",stuck=\"action_unknown\"}";
+    assert_eq!(world.metric(stuck).await, 1.0);
+    let counted = async |world: &World| {
+        let unfinished = async |rollback: &str| {
+            world.metric(&format!("sagas_unfinished{{rollback=\"{rollback}\"}}")).await
+        };
+        let older = async |name: &str| world.metric(name).await > 0.0;
+        (unfinished("AUCUN").await, unfinished("EN_COURS").await, unfinished("BLOQUE").await)
+            == (1.0, 0.0, 1.0)
+            && older("saga_oldest_due_age_seconds").await
+            && older("saga_blocked_age_seconds").await
+    };
+    until("both orders are counted", async || counted(&world).await).await;
+    world.restart().await;
+    until("both orders are counted again", async || counted(&world).await).await;
+    assert_eq!(world.metric(stuck).await, 0.0, "what has happened since the start is another thing");
+    assert_eq!(world.metric("saga_tally_failures_total").await, 0.0);
+}
+
+/// What `docs/metrics.md` says, or the server: names with their type and labels.
+type Catalogue = BTreeMap<String, (String, BTreeSet<String>)>;
+
+fn documented() -> Catalogue {
+    let rows = include_str!("../../../../docs/metrics.md").lines().filter(|line| line.starts_with("| `"));
+    let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let mut catalogue = Catalogue::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, kind, labels, _unit, meaning] = cells[..] else { panic!("five cells: {row}") };
+        assert!(meaning.len() > 10, "what does it mean? {row}");
+        let entry = (kind.to_owned(), words(labels).into_iter().collect());
+        assert!(catalogue.insert(words(name).concat(), entry).is_none(), "{row} stands twice");
+    }
+    catalogue
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documentation_names_every_metric_with_its_type_and_labels_and_no_other() {
+    let world = World::open().await;
+    world.order(4, "CONFIRMEE").await;
+    // What a request is counted under is there once it is answered.
+    world.get("/metrics").await;
+    let labels_of = |sample: &str| -> BTreeSet<String> {
+        let inside = sample.split_once('{').map_or("", |(_, labels)| labels.trim_end_matches('}'));
+        let names = inside.split("\",").filter_map(|pair| Some(pair.split_once("=\"")?.0.to_owned()));
+        names.filter(|name| name != "le").collect()
+    };
+    let mut shown = Catalogue::new();
+    for (name, family) in families(&world).await {
+        let mut labels: Vec<BTreeSet<String>> = family.samples.keys().map(|name| labels_of(name)).collect();
+        labels.dedup();
+        assert_eq!(labels.len(), 1, "{name}: {labels:?}");
+        shown.insert(name, (family.kind, labels.remove(0)));
+    }
+    assert_eq!(documented(), shown);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,5 +42,5 @@ async fn entries_of(serve: &Serve, book: &Book, wish: &Wish) -> u64 {
 }
 
 async fn counters(serve: &Serve) -> (u64, u64) {
-    (serve.metric("journal_commits").await, serve.metric("journal_entries").await)
+    (serve.metric("journal_commits_total").await, serve.metric("journal_entries_total").await)
 }

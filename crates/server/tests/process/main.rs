@@ -21,6 +21,7 @@ mod definitions;
 mod disk;
 mod durability;
 mod lost_answers;
+mod observability;
 mod outages;
 mod shutdown;
 mod tls;

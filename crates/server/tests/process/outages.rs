@@ -158,7 +158,7 @@ async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
         .await;
     let sold = shop.ledger(Service::Ventes).await.len();
     assert!(sold < 40, "{sold} sales by the time that everybody has paid");
-    assert!(serve.metric("saga_calls_in_flight{participant=\"ventes\"}").await > 0);
+    assert!(serve.metric("saga_calls_in_flight{participant=\"ventes\"").await > 0);
     for told in clients.join_all().await {
         assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
     }

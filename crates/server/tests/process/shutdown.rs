@@ -89,7 +89,7 @@ async fn orders_that_a_short_drain_cannot_finish_are_finished_by_the_next_start(
         })
         .collect();
     until("the first calls are under way", async || {
-        (serve.metric("saga_calls_in_flight{participant=\"stock\"}").await == 20).then_some(())
+        (serve.metric("saga_calls_in_flight{participant=\"stock\"").await == 20).then_some(())
     })
     .await;
     serve.signal("TERM");

@@ -1,0 +1,49 @@
+//! The sagas that are not over, counted: what is true after a restart and with several processes on one database.
+
+use saga_core::Timestamp;
+use saga_core::saga::Rollback;
+
+/// How many sagas are not over, and how long they have waited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Going forward: `AUCUN`.
+    pub forward: u64,
+    /// Being rolled back: `EN_COURS`.
+    pub rolling_back: u64,
+    /// A person is needed: `BLOQUE`. Rows whose `rollback` is no word of ours count here, as they are listed.
+    pub blocked: u64,
+    /// When the one that has waited for longest was due, among those that no person is needed for.
+    pub oldest_due: Option<Timestamp>,
+    /// The last event of the one that has been blocked for longest.
+    pub blocked_since: Option<Timestamp>,
+}
+
+/// The unfinished sagas of one `rollback`, as a store groups them.
+pub(crate) struct Group<'r> {
+    pub(crate) rollback: &'r str,
+    pub(crate) sagas: i64,
+    /// The earliest instant at which one of them was to go on by itself.
+    pub(crate) due_us: i64,
+    /// The earliest time of a last event.
+    pub(crate) since_us: i64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, group: &Group<'_>) {
+        let earliest = |known: Option<Timestamp>, us| {
+            let at = Timestamp::from_micros(us);
+            Some(known.map_or(at, |known| known.min(at)))
+        };
+        let count = match Rollback::named(group.rollback) {
+            Some(Rollback::Aucun) => &mut self.forward,
+            Some(Rollback::EnCours | Rollback::Termine) => &mut self.rolling_back,
+            Some(Rollback::Bloque) | None => {
+                self.blocked += group.sagas.unsigned_abs();
+                self.blocked_since = earliest(self.blocked_since, group.since_us);
+                return;
+            }
+        };
+        *count += group.sagas.unsigned_abs();
+        self.oldest_due = earliest(self.oldest_due, group.due_us);
+    }
+}

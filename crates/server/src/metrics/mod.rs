@@ -1,0 +1,139 @@
+//! What Prometheus reads. Orders are counted from committed events only; no label names an order.
+//!
+//! - `sagas.rs`: what the engine tells: states, failures, calls.
+//! - `requests.rs`: what the API was asked.
+//! - `journal.rs`: what the journal's writer has done.
+//! - `tally.rs`: the unfinished orders, asked of the journal itself.
+//! - `process.rs`: what the operating system says about this process.
+//!
+//! `docs/metrics.md` has every name; a test holds the two together.
+
+mod journal;
+mod process;
+mod requests;
+mod sagas;
+mod tally;
+mod text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use saga_core::Definition;
+use saga_engine::world::World;
+use saga_engine::{CallEnded, Called, Engine, News, Observer};
+use saga_journal::{Journal, StoreFuture};
+
+use self::journal::JournalCollector;
+use self::process::ProcessCollector;
+use self::requests::Requests;
+use self::sagas::Sagas;
+use self::tally::Tallies;
+
+/// Seconds: from a quick loopback call to a client's longest wait.
+const CALL_SECONDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// All metrics. One for each process.
+pub struct Metrics {
+    registry: Registry,
+    sagas: Sagas,
+    requests: Requests,
+    tallies: Arc<Tallies>,
+    active: Gauge,
+    ready: Gauge,
+}
+
+/// A text format of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    OpenMetrics,
+    /// The older one, version 0.0.4, which every version of Prometheus reads.
+    Plain,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+    revision: &'static str,
+}
+
+/// What this binary was built from. Whoever packages it names the revision in `ORCHESTRATEUR_REVISION`.
+const BUILD: BuildLabels = BuildLabels {
+    version: env!("CARGO_PKG_VERSION"),
+    revision: match option_env!("ORCHESTRATEUR_REVISION") {
+        Some(revision) => revision,
+        None => "unknown",
+    },
+};
+
+impl Metrics {
+    /// Registers everything. The series of `definition` are there from zero on, so that a dashboard sees them before
+    /// the first order, and a rate their first increase.
+    pub fn new(definition: &Arc<Definition>, journal: Journal, world: Arc<dyn World>) -> Self {
+        let mut registry = Registry::default();
+        let sagas = Sagas::register(&mut registry);
+        sagas.prepare(definition);
+        let requests = Requests::register(&mut registry);
+        let (active, ready) = (Gauge::default(), Gauge::default());
+        registry.register("sagas_active", "Sagas under way in this process", active.clone());
+        registry.register("orchestrateur_ready", "1 when new orders are accepted", ready.clone());
+        let build = Family::<BuildLabels, Gauge>::default();
+        build.get_or_create(&BUILD).set(1);
+        registry.register("orchestrateur_build_info", "1; what this binary was built from", build);
+        registry.register_collector(Box::new(JournalCollector::new(journal.clone())));
+        let question = move || -> StoreFuture<'static, _> {
+            let journal = journal.clone();
+            Box::pin(async move { journal.tally().await })
+        };
+        let tallies = Arc::new(Tallies::new(Box::new(question), world));
+        registry.register_collector(Box::new(tallies.clone()));
+        registry.register_collector(Box::new(ProcessCollector));
+        Self { registry, sagas, requests, tallies, active, ready }
+    }
+
+    /// Counts an answered request. `handler` is the route, such as `/api/commande/{id}`.
+    pub(crate) fn answered(&self, handler: &'static str, method: &http::Method, status: u16, took: Duration) {
+        self.requests.answered(handler, method, status, took);
+    }
+
+    /// Everything, as of now; what only the journal knows, as of a moment ago.
+    pub(crate) async fn scrape(&self, engine: &Engine, format: Format) -> Result<String, std::fmt::Error> {
+        self.tallies.refresh().await;
+        let health = engine.health();
+        self.active.set(health.active as i64);
+        self.ready.set(i64::from(!health.stopping && health.journal_failing.is_none()));
+        let mut text = String::with_capacity(64 * 1024);
+        encode(&mut text, &self.registry)?;
+        Ok(match format {
+            Format::OpenMetrics => text,
+            Format::Plain => text::plain(&text),
+        })
+    }
+}
+
+impl Observer for Metrics {
+    fn committed(&self, definition: &Arc<Definition>, news: &News) {
+        self.sagas.committed(definition, news);
+    }
+
+    fn call_started(&self, call: &Called<'_>) {
+        self.sagas.call_started(call);
+    }
+
+    fn call_ended(&self, call: &CallEnded<'_>) {
+        self.sagas.call_ended(call);
+    }
+
+    fn taken_over(&self, sagas: usize) {
+        self.sagas.taken_over(sagas);
+    }
+
+    fn parked(&self) {
+        self.sagas.parked();
+    }
+}

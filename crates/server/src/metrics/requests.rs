@@ -1,0 +1,64 @@
+//! Requests to the API, under the names that prometheus-fastapi-instrumentator gave them: people's dashboards use
+//! those.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::CALL_SECONDS;
+
+pub(super) struct Requests {
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<HandlerLabels, Histogram>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    handler: &'static str,
+    method: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HandlerLabels {
+    handler: &'static str,
+    method: &'static str,
+}
+
+impl Requests {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let requests = Family::<RequestLabels, Counter>::default();
+        registry.register("http_requests", "Requests by handler, method and status class", requests.clone());
+        let histogram: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
+        let durations = Family::<HandlerLabels, Histogram>::new_with_constructor(histogram);
+        registry.register("http_request_duration_seconds", "Time to answer, in seconds", durations.clone());
+        Self { requests, durations }
+    }
+
+    pub(super) fn answered(&self, handler: &'static str, method: &http::Method, status: u16, took: Duration) {
+        let status = match status {
+            100..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        // Methods are the client's to choose; unknown ones must not grow the number of series.
+        let method = match method.as_str() {
+            "GET" => "GET",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "PATCH" => "PATCH",
+            "DELETE" => "DELETE",
+            "HEAD" => "HEAD",
+            "OPTIONS" => "OPTIONS",
+            _ => "OTHER",
+        };
+        self.requests.get_or_create(&RequestLabels { handler, method, status }).inc();
+        self.durations.get_or_create(&HandlerLabels { handler, method }).observe(took.as_secs_f64());
+    }
+}

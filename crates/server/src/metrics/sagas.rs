@@ -1,0 +1,348 @@
+//! What the engine tells: the states that orders enter, why they fail, how long they take, and the calls.
+//!
+//! The series of a definition are looked up once, when it is first seen, and kept by step: counting a call is a few
+//! additions, without labels, hashes or allocations.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use saga_core::definition::Etat;
+use saga_core::event::Stuck;
+use saga_core::{AttemptNumber, Definition, Direction, Outcome};
+use saga_engine::{CallEnded, Called, Failure, News};
+
+use super::CALL_SECONDS;
+
+/// Seconds: from an order without a wait to one that somebody had to look at.
+const SAGA_SECONDS: [f64; 16] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 600.0, 3600.0];
+/// The step and the participant of what concerns a saga as a whole.
+const NONE: &str = "none";
+const STUCK: [Stuck; 5] = [
+    Stuck::ActionUnknown,
+    Stuck::CompensationUnknown,
+    Stuck::CompensationFailing,
+    Stuck::ActionUnsettled,
+    Stuck::HorizonPassed,
+];
+/// How a call can end, in the order of [`CallSeries::outcomes`]. `None`: the saga wanted something else.
+const OUTCOMES: [Option<Outcome>; 5] =
+    [Some(Outcome::Ok), Some(Outcome::Refused), Some(Outcome::Unknown), Some(Outcome::NotSent), None];
+
+pub(super) struct Sagas {
+    states: Family<StateLabels, Counter>,
+    durations: Family<StateLabels, Histogram>,
+    failures: Family<FailureLabels, Counter>,
+    blocked: Family<BlockedLabels, Counter>,
+    calls: Family<OutcomeLabels, Counter>,
+    call_durations: Family<CallLabels, Histogram>,
+    retries: Family<CallLabels, Counter>,
+    in_flight: Family<StepLabels, Gauge>,
+    taken_over: Counter,
+    parked: Counter,
+    /// One for each definition that was seen: today's, and those that older sagas are pinned to.
+    prepared: RwLock<Vec<Arc<Prepared>>>,
+}
+
+/// The series of one definition.
+struct Prepared {
+    definition: Arc<Definition>,
+    states: Vec<(Etat, Counter)>,
+    steps: Vec<StepSeries>,
+}
+
+/// The series of one step.
+struct StepSeries {
+    in_flight: Gauge,
+    action: CallSeries,
+    compensation: Option<CallSeries>,
+    probe: Option<CallSeries>,
+}
+
+struct CallSeries {
+    durations: Histogram,
+    retries: Counter,
+    outcomes: [Counter; OUTCOMES.len()],
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabels {
+    etat: Etat,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FailureLabels {
+    cause: &'static str,
+    participant: Arc<str>,
+    step: Arc<str>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BlockedLabels {
+    participant: Arc<str>,
+    step: Arc<str>,
+    stuck: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StepLabels {
+    participant: Arc<str>,
+    step: Arc<str>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabels {
+    participant: Arc<str>,
+    step: Arc<str>,
+    direction: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    participant: Arc<str>,
+    step: Arc<str>,
+    direction: &'static str,
+    outcome: &'static str,
+}
+
+impl Sagas {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let saga_seconds: fn() -> Histogram = || Histogram::new(SAGA_SECONDS);
+        let call_seconds: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
+        let sagas = Self {
+            states: Family::default(),
+            durations: Family::new_with_constructor(saga_seconds),
+            failures: Family::default(),
+            blocked: Family::default(),
+            calls: Family::default(),
+            call_durations: Family::new_with_constructor(call_seconds),
+            retries: Family::default(),
+            in_flight: Family::default(),
+            taken_over: Counter::default(),
+            parked: Counter::default(),
+            prepared: RwLock::default(),
+        };
+        registry.register("commande_etat", "Orders that entered each state", sagas.states.clone());
+        registry.register(
+            "saga_duration_seconds",
+            "Time from an order's start to its end, in seconds, by its last state",
+            sagas.durations.clone(),
+        );
+        registry.register(
+            "saga_failures",
+            "Orders that failed, by why and at which step",
+            sagas.failures.clone(),
+        );
+        registry.register(
+            "saga_blocked",
+            "Times that a step was blocked until a person helps, by what is stuck",
+            sagas.blocked.clone(),
+        );
+        registry.register("saga_calls", "Calls to participants by outcome", sagas.calls.clone());
+        registry.register(
+            "saga_call_duration_seconds",
+            "Time that calls take, in seconds",
+            sagas.call_durations.clone(),
+        );
+        registry.register("saga_call_retries", "Calls that repeat an earlier one", sagas.retries.clone());
+        registry.register("saga_calls_in_flight", "Calls under way", sagas.in_flight.clone());
+        registry.register(
+            "sagas_taken_over",
+            "Unfinished sagas taken over at a start",
+            sagas.taken_over.clone(),
+        );
+        registry.register(
+            "sagas_parked",
+            "Sagas that could not be read and wait for a person",
+            sagas.parked.clone(),
+        );
+        sagas
+    }
+
+    /// Makes the series of a definition, at zero where they are new.
+    pub(super) fn prepare(&self, definition: &Arc<Definition>) {
+        let _ = self.prepared(definition);
+    }
+
+    fn prepared(&self, definition: &Arc<Definition>) -> Arc<Prepared> {
+        let known = find(&self.prepared.read().unwrap_or_else(PoisonError::into_inner), definition);
+        known.unwrap_or_else(|| self.prepare_new(definition))
+    }
+
+    fn prepare_new(&self, definition: &Arc<Definition>) -> Arc<Prepared> {
+        let mut prepared = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = find(&prepared, definition) {
+            return known;
+        }
+        let new = Arc::new(Prepared {
+            definition: definition.clone(),
+            states: self.prepare_states(definition),
+            steps: (0..definition.steps.len()).map(|step| self.prepare_step(definition, step)).collect(),
+        });
+        prepared.push(new.clone());
+        new
+    }
+
+    fn prepare_states(&self, definition: &Definition) -> Vec<(Etat, Counter)> {
+        let states = &definition.states;
+        let failures = definition.steps.iter().map(|step| &step.failure);
+        for etat in failures.chain([&states.completed, &states.cancelled]) {
+            let _ = self.durations.get_or_create_owned(&StateLabels { etat: etat.clone() });
+        }
+        for cause in ["cancelled", "deadline"] {
+            let _ = self.failures.get_or_create_owned(&of_whole_saga(cause));
+        }
+        let passed = definition.steps.iter().flat_map(|step| step.success.iter().chain([&step.failure]));
+        let mut counters: Vec<(Etat, Counter)> = Vec::new();
+        for etat in [&states.started, &states.completed, &states.cancelled].into_iter().chain(passed) {
+            if !counters.iter().any(|(known, _)| known == etat) {
+                let labels = StateLabels { etat: etat.clone() };
+                counters.push((etat.clone(), self.states.get_or_create_owned(&labels)));
+            }
+        }
+        counters
+    }
+
+    fn prepare_step(&self, definition: &Definition, step: usize) -> StepSeries {
+        let StepLabels { participant, step: name } = labels(definition, step);
+        for outcome in OUTCOMES {
+            if outcome != Some(Outcome::Ok) {
+                let _ = self.failures.get_or_create_owned(&of_step(definition, step, outcome));
+            }
+        }
+        if !definition.steps[step].is_read() {
+            for stuck in STUCK {
+                let _ = self.blocked.get_or_create_owned(&is_blocked(definition, step, stuck));
+            }
+        }
+        let series = |direction: Direction| {
+            let direction = match direction {
+                Direction::Action => "action",
+                Direction::Compensation => "compensation",
+                Direction::Probe => "probe",
+            };
+            let call = CallLabels { participant: participant.clone(), step: name.clone(), direction };
+            CallSeries {
+                durations: self.call_durations.get_or_create_owned(&call),
+                retries: self.retries.get_or_create_owned(&call),
+                outcomes: OUTCOMES.map(|outcome| {
+                    let CallLabels { participant, step, direction } = call.clone();
+                    let outcome = outcome.map_or("abandoned", Outcome::as_str);
+                    self.calls.get_or_create_owned(&OutcomeLabels { participant, step, direction, outcome })
+                }),
+            }
+        };
+        StepSeries {
+            in_flight: self.in_flight.get_or_create_owned(&labels(definition, step)),
+            action: series(Direction::Action),
+            compensation: definition.steps[step]
+                .compensation
+                .is_some()
+                .then(|| series(Direction::Compensation)),
+            probe: definition.steps[step].probe.is_some().then(|| series(Direction::Probe)),
+        }
+    }
+
+    pub(super) fn committed(&self, definition: &Arc<Definition>, news: &News) {
+        let prepared = self.prepared(definition);
+        for etat in &news.etats {
+            match prepared.states.iter().find(|(known, _)| known == etat) {
+                Some((_, counter)) => counter.inc(),
+                // A state that another version of this program recorded.
+                None => self.states.get_or_create(&StateLabels { etat: etat.clone() }).inc(),
+            };
+        }
+        match news.failure {
+            None => {}
+            Some(Failure::Cancelled) => self.failed(&of_whole_saga("cancelled")),
+            Some(Failure::DeadlinePassed) => self.failed(&of_whole_saga("deadline")),
+            Some(Failure::Step(step, outcome)) => self.failed(&of_step(definition, step, outcome)),
+        }
+        for (step, stuck) in &news.blocked {
+            self.blocked.get_or_create(&is_blocked(definition, *step, *stuck)).inc();
+        }
+        if let Some(over) = &news.over {
+            let labels = StateLabels { etat: over.etat.clone() };
+            self.durations.get_or_create(&labels).observe(over.age.as_secs_f64());
+        }
+    }
+
+    fn failed(&self, labels: &FailureLabels) {
+        self.failures.get_or_create(labels).inc();
+    }
+
+    pub(super) fn call_started(&self, call: &Called<'_>) {
+        if let Some(step) = self.prepared(call.definition).steps.get(call.step) {
+            step.in_flight.inc();
+        }
+    }
+
+    pub(super) fn call_ended(&self, ended: &CallEnded<'_>) {
+        let call = &ended.call;
+        let prepared = self.prepared(call.definition);
+        let Some(step) = prepared.steps.get(call.step) else { return };
+        step.in_flight.dec();
+        let series = match call.direction {
+            Direction::Action => &step.action,
+            // Only a step that has a compensation is ever undone.
+            Direction::Compensation => step.compensation.as_ref().unwrap_or(&step.action),
+            Direction::Probe => step.probe.as_ref().unwrap_or(&step.action),
+        };
+        series.durations.observe(ended.duration.as_secs_f64());
+        if call.attempt > AttemptNumber::FIRST {
+            series.retries.inc();
+        }
+        for (outcome, counter) in OUTCOMES.iter().zip(&series.outcomes) {
+            if *outcome == ended.outcome {
+                counter.inc();
+            }
+        }
+    }
+
+    pub(super) fn taken_over(&self, sagas: usize) {
+        self.taken_over.inc_by(sagas as u64);
+    }
+
+    pub(super) fn parked(&self) {
+        self.parked.inc();
+    }
+}
+
+fn find(prepared: &[Arc<Prepared>], definition: &Arc<Definition>) -> Option<Arc<Prepared>> {
+    prepared.iter().find(|known| Arc::ptr_eq(&known.definition, definition)).cloned()
+}
+
+fn labels(definition: &Definition, step: usize) -> StepLabels {
+    match definition.steps.get(step) {
+        Some(known) => {
+            StepLabels { participant: definition.participant(step).name.clone(), step: known.name.clone() }
+        }
+        None => StepLabels { participant: NONE.into(), step: NONE.into() },
+    }
+}
+
+fn of_step(definition: &Definition, step: usize, outcome: Option<Outcome>) -> FailureLabels {
+    let StepLabels { participant, step } = labels(definition, step);
+    FailureLabels { cause: outcome.map_or("interrupted", Outcome::as_str), participant, step }
+}
+
+fn of_whole_saga(cause: &'static str) -> FailureLabels {
+    FailureLabels { cause, participant: NONE.into(), step: NONE.into() }
+}
+
+fn is_blocked(definition: &Definition, step: usize, stuck: Stuck) -> BlockedLabels {
+    let StepLabels { participant, step } = labels(definition, step);
+    let stuck = match stuck {
+        Stuck::ActionUnknown => "action_unknown",
+        Stuck::CompensationUnknown => "compensation_unknown",
+        Stuck::CompensationFailing => "compensation_failing",
+        Stuck::ActionUnsettled => "action_unsettled",
+        Stuck::HorizonPassed => "horizon_passed",
+    };
+    BlockedLabels { participant, step, stuck }
+}

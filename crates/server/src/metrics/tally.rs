@@ -1,0 +1,279 @@
+//! The unfinished orders, asked of the journal itself: so they are right after a restart, and the same whichever of
+//! several processes on one database is asked.
+//!
+//! A journal that does not answer must not take the other metrics with it: it is asked now and then, by a task of its
+//! own, and a scrape that has waited long enough shows what was known last, and how old that is.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use saga_core::Timestamp;
+use saga_core::saga::Rollback;
+use saga_engine::world::World;
+use saga_journal::{StoreFuture, Tally, Unavailable};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+/// The journal is asked this often at most, however often the metrics are read.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// A scrape waits this long at most for the journal's answer.
+const ANSWER_WAIT: Duration = Duration::from_millis(500);
+
+/// Asks the journal.
+type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Tally, Unavailable>> + Send + Sync>;
+
+pub(super) struct Tallies {
+    question: Question,
+    world: Arc<dyn World>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// The last answer, and when it came.
+    last: Option<(Tally, Timestamp)>,
+    asked: Option<Instant>,
+    /// Closed when the answer to the question under way is here.
+    answer: Option<watch::Receiver<()>>,
+    failures: u64,
+}
+
+impl Tallies {
+    pub(super) fn new(question: Question, world: Arc<dyn World>) -> Self {
+        Self { question, world, known: Mutex::default() }
+    }
+
+    /// Asks the journal, if its last answer is old enough, and waits a while.
+    pub(super) async fn refresh(self: &Arc<Self>) {
+        let mut answer = {
+            let mut known = self.known();
+            match &known.answer {
+                // One question at a time: a journal that hangs is not asked again.
+                Some(answer) if answer.has_changed().is_ok() => answer.clone(),
+                _ if known.asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN_AFTER) => return,
+                _ => {
+                    let (here, answer) = watch::channel(());
+                    known.asked = Some(Instant::now());
+                    known.answer = Some(answer.clone());
+                    let tallies = self.clone();
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "the question outlives a scrape that gives up"
+                    )]
+                    tokio::spawn(async move {
+                        tallies.ask().await;
+                        drop(here);
+                    });
+                    answer
+                }
+            }
+        };
+        // Nothing is ever sent: the sender's end is the answer.
+        let _ = timeout(ANSWER_WAIT, answer.changed()).await;
+    }
+
+    async fn ask(&self) {
+        let answer = (self.question)().await;
+        let now = self.world.now();
+        let mut known = self.known();
+        match answer {
+            Ok(tally) => known.last = Some((tally, now)),
+            Err(error) => {
+                known.failures += 1;
+                drop(known);
+                tracing::warn!(error = %error, "cannot count the unfinished orders; the metrics show older figures");
+            }
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing in here panics while it is locked.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Tallies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tallies").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Tallies {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (last, failures) = {
+            let known = self.known();
+            (known.last, known.failures)
+        };
+        let descriptor = encoder.encode_descriptor(
+            "saga_tally_failures",
+            "Times that the journal could not count the unfinished sagas",
+            None,
+            MetricType::Counter,
+        )?;
+        ConstCounter::new(failures).encode(descriptor)?;
+        // Before the first answer nothing is known, and no number is shown for it.
+        let Some((tally, answered)) = last else { return Ok(()) };
+        let mut family = encoder.encode_descriptor(
+            "sagas_unfinished",
+            "Sagas in the journal that are not over, by the state of their rollback",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (rollback, sagas) in [
+            (Rollback::Aucun, tally.forward),
+            (Rollback::EnCours, tally.rolling_back),
+            (Rollback::Bloque, tally.blocked),
+        ] {
+            let labels = [("rollback", rollback.as_str())];
+            ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
+        }
+        let now = self.world.now();
+        let age = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
+        for (name, help, seconds) in [
+            (
+                "saga_oldest_due_age_seconds",
+                "How long the longest-waiting saga that needs no person has been due; 0 when there is none",
+                age(tally.oldest_due),
+            ),
+            (
+                "saga_blocked_age_seconds",
+                "How long ago the longest-blocked saga was last heard of; 0 when there is none",
+                age(tally.blocked_since),
+            ),
+            (
+                "saga_tally_age_seconds",
+                "How old the journal's count of unfinished sagas is",
+                age(Some(answered)),
+            ),
+        ] {
+            let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(seconds).encode(descriptor)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::future::{pending, ready};
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+    use saga_core::retry::Random;
+
+    use super::*;
+
+    struct Clock(AtomicI64);
+
+    impl World for Clock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(self.0.load(Ordering::SeqCst) * 1_000_000)
+        }
+
+        fn random(&self) -> Random {
+            Random(0)
+        }
+
+        fn spawn(&self, _: saga_engine::world::Task) {
+            unreachable!("nothing is started here")
+        }
+    }
+
+    enum Answer {
+        Blocked(u64),
+        Failure,
+        Never,
+    }
+
+    /// A journal that gives these answers in a row, and what is shown of it.
+    struct Asked {
+        tallies: Arc<Tallies>,
+        clock: Arc<Clock>,
+        registry: Registry,
+        left: Arc<Mutex<VecDeque<Answer>>>,
+    }
+
+    impl Asked {
+        fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+            let left = Arc::new(Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
+            let clock = Arc::new(Clock(AtomicI64::new(1_000)));
+            let answers = left.clone();
+            let question: Question = Box::new(move || match answers.lock().unwrap().pop_front() {
+                Some(Answer::Blocked(blocked)) => {
+                    let blocked_since = Some(Timestamp::from_micros(900_000_000));
+                    Box::pin(ready(Ok(Tally { blocked, blocked_since, ..Tally::default() })))
+                }
+                Some(Answer::Failure) => Box::pin(ready(Err(Unavailable::because("gone")))),
+                Some(Answer::Never) => Box::pin(pending()),
+                None => panic!("it was asked too often"),
+            });
+            let tallies = Arc::new(Tallies::new(question, clock.clone()));
+            let mut registry = Registry::default();
+            registry.register_collector(Box::new(tallies.clone()));
+            Self { tallies, clock, registry, left }
+        }
+
+        async fn pass(&self, seconds: u64) {
+            self.clock.0.fetch_add(seconds as i64, Ordering::SeqCst);
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+        }
+
+        /// The value of a sample after a scrape.
+        async fn scrape(&self, sample: &str) -> Option<String> {
+            self.tallies.refresh().await;
+            let mut text = String::new();
+            encode(&mut text, &self.registry).unwrap();
+            let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+            value.map(str::to_owned)
+        }
+    }
+
+    const BLOCKED: &str = "sagas_unfinished{rollback=\"BLOQUE\"}";
+
+    #[tokio::test(start_paused = true)]
+    async fn the_journal_is_asked_now_and_then_only() {
+        let asked = Asked::answering([Answer::Blocked(1), Answer::Blocked(2)]);
+        for _ in 0..10 {
+            assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("1"));
+        }
+        asked.pass(ASK_AGAIN_AFTER.as_secs()).await;
+        assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("2"));
+        assert_eq!(asked.scrape("saga_blocked_age_seconds").await.as_deref(), Some("102.0"));
+        assert_eq!(asked.scrape("saga_oldest_due_age_seconds").await.as_deref(), Some("0.0"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_journal_that_hangs_is_waited_for_shortly_and_asked_once() {
+        let asked = Asked::answering([Answer::Blocked(3), Answer::Never]);
+        assert_eq!(asked.scrape("saga_tally_age_seconds").await.as_deref(), Some("0.0"));
+        asked.pass(5).await;
+        for _ in 0..3 {
+            let begun = Instant::now();
+            assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("3"));
+            assert_eq!(begun.elapsed(), ANSWER_WAIT);
+        }
+        asked.pass(60).await;
+        assert_eq!(asked.scrape("saga_tally_age_seconds").await.as_deref(), Some("65.0"));
+        assert!(asked.left.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_are_counted_and_nothing_is_made_up() {
+        let asked = Asked::answering([Answer::Failure, Answer::Blocked(4), Answer::Failure]);
+        assert_eq!(asked.scrape(BLOCKED).await, None);
+        asked.pass(2).await;
+        assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("4"));
+        asked.pass(2).await;
+        assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("4"));
+        assert_eq!(asked.scrape("saga_tally_failures_total").await.as_deref(), Some("2"));
+        assert_eq!(asked.scrape("saga_tally_age_seconds").await.as_deref(), Some("2.0"));
+    }
+}
