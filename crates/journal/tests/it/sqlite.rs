@@ -124,8 +124,8 @@ async fn claims_words_and_lists_use_their_indices() {
             "saga_demande",
         ),
         (
-            "SELECT rollback, count(*), min(modifie_us) FROM saga WHERE is_over = 0 GROUP BY rollback",
-            "saga_unfinished",
+            "SELECT rollback, count(*), min(du_us) FROM saga WHERE is_over = 0 GROUP BY rollback",
+            "saga_owner",
         ),
         (
             "SELECT etat FROM saga WHERE rollback = 'BLOQUE' ORDER BY cree_us DESC, saga_id DESC LIMIT 5",
