@@ -123,10 +123,7 @@ async fn claims_words_and_lists_use_their_indices() {
             "SELECT demande FROM saga WHERE demande IS NOT NULL AND owner = x'' ORDER BY saga_id LIMIT 5",
             "saga_demande",
         ),
-        (
-            "SELECT rollback, count(*), min(du_us) FROM saga WHERE is_over = 0 GROUP BY rollback",
-            "saga_owner",
-        ),
+        ("SELECT rollback, count(*), min(du_us) FROM saga WHERE is_over = 0 GROUP BY rollback", "saga_owner"),
         (
             "SELECT etat FROM saga WHERE rollback = 'BLOQUE' ORDER BY cree_us DESC, saga_id DESC LIMIT 5",
             "saga_blocked",

@@ -1,0 +1,297 @@
+//! The journal's disk, as each process reaches it: a memory store behind a line that may be slow, cut, or lose answers.
+//! What has arrived is done, whether or not whoever asked is still there to hear of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use saga_core::definition::DefinitionHash;
+use saga_core::{Event, SagaId};
+use saga_journal::memory::Memory;
+use saga_journal::{
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, Page, ReplicaId, Row,
+    Store, StoreFuture, Tally, Unavailable,
+};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use crate::dice::Dice;
+use crate::process::{Process, outside};
+use crate::record::Recorder;
+
+/// The database: one for all processes.
+pub(crate) struct Disk {
+    pub(crate) memory: Memory,
+    /// Nobody reaches it.
+    pub(crate) is_out: AtomicBool,
+}
+
+/// How often the line fails, out of a thousand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LineFaults {
+    pub(crate) refused: u32,
+    pub(crate) answer_lost: u32,
+    pub(crate) stalled: u32,
+    pub(crate) unavailable: u32,
+}
+
+/// One process's line to the database.
+pub(crate) struct Line {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) process: Arc<Process>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) dice: Dice,
+    pub(crate) faults: LineFaults,
+    /// The world is kind by now.
+    pub(crate) kind: Arc<AtomicBool>,
+}
+
+impl Line {
+    fn faults(&self) -> LineFaults {
+        if self.kind.load(Ordering::Relaxed) { LineFaults::default() } else { self.faults }
+    }
+
+    fn out(&self) -> Result<(), Unavailable> {
+        if self.disk.is_out.load(Ordering::Relaxed) {
+            self.recorder.hit("journal: outage");
+            return Err(Unavailable::because("the database is out"));
+        }
+        Ok(())
+    }
+
+    /// A round trip that may fail on the way there; then nothing was done.
+    async fn reach(&self, fault: &'static str) -> Result<(), Unavailable> {
+        sleep(self.dice.millis(0, 3)).await;
+        self.out()?;
+        if self.dice.chance(self.faults().unavailable) {
+            self.recorder.hit(fault);
+            return Err(Unavailable::because("the line broke"));
+        }
+        Ok(())
+    }
+
+    /// Whether the answer of something that was done is lost on the way back.
+    fn loses_answer(&self, fault: &'static str) -> Result<(), Unavailable> {
+        if self.dice.chance(self.faults().answer_lost) {
+            self.recorder.hit(fault);
+            return Err(Unavailable::because("the answer was lost"));
+        }
+        Ok(())
+    }
+}
+
+/// What an entry says, for a trace.
+fn describe(entry: &Entry) -> String {
+    let events: Vec<String> = entry
+        .records
+        .iter()
+        .map(|record| match &record.event {
+            Event::AttemptStarted { step, direction, attempt } => {
+                format!("{step} {direction}#{}", attempt.get())
+            }
+            Event::AttemptEnded { step, direction, attempt, outcome, .. } => {
+                format!("{step} {direction}#{} {}", attempt.get(), outcome.as_str())
+            }
+            Event::Started { .. } => "started".into(),
+            Event::TakenOver { epoch, .. } => format!("taken over {}", epoch.get()),
+            other => format!("{other:?}").chars().take(60).collect(),
+        })
+        .collect();
+    let saga = entry.saga.to_string();
+    format!("{}: {}", &saga[saga.len() - 4..], events.join(", "))
+}
+
+impl Store for Line {
+    fn append<'a>(
+        &'a self,
+        batch: &'a [Entry],
+    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
+        Box::pin(async move {
+            let faults = self.faults();
+            self.out()?;
+            if self.dice.chance(faults.refused) {
+                self.recorder.hit("journal: append refused");
+                return Err(Unavailable::because("refused"));
+            }
+            let stalled = self.dice.chance(faults.stalled);
+            if stalled {
+                self.recorder.hit("journal: append stalled");
+            }
+            let long = if stalled { 6_000 } else { 4 };
+            let (there, back) = (self.dice.millis(0, long), self.dice.millis(0, 4));
+            let lost = self.dice.chance(faults.answer_lost);
+            let (answer, answered) = oneshot::channel();
+            let (disk, recorder, process) = (self.disk.clone(), self.recorder.clone(), self.process.clone());
+            let batch = batch.to_vec();
+            // On its way to the database, it is out of the process's hands.
+            outside(async move {
+                sleep(there).await;
+                let result = match disk.is_out.load(Ordering::Relaxed) {
+                    true => Err(Unavailable::because("the database is out")),
+                    false => disk.memory.append(&batch).await,
+                };
+                if let Ok(results) = &result {
+                    if process.is_dead() && results.iter().any(Result::is_ok) {
+                        recorder.hit("journal: append lands after its process is dead");
+                    }
+                    for (entry, kept) in batch.iter().zip(results) {
+                        recorder.note(|| {
+                            format!("{} {}", if kept.is_ok() { "disk" } else { "conflict" }, describe(entry))
+                        });
+                        if kept.is_err() {
+                            recorder.hit("journal: conflict");
+                        }
+                        for record in entry.records.iter().filter(|_| kept.is_ok()) {
+                            match &record.event {
+                                Event::TakenOver { .. } => recorder.hit("saga: taken over"),
+                                Event::Blocked { .. } => recorder.hit("saga: blocked"),
+                                Event::RollbackDecided { cause: saga_core::event::Cause::DeadlinePassed } => {
+                                    recorder.hit("saga: deadline passed");
+                                }
+                                _ => {}
+                            }
+                        }
+                    }
+                }
+                sleep(back).await;
+                let _ = answer.send(result);
+            });
+            let result = answered.await.unwrap_or_else(|_| Err(Unavailable::because("the line broke")))?;
+            if lost {
+                self.recorder.hit("journal: append kept, answer lost");
+                return Err(Unavailable::because("the answer was lost"));
+            }
+            Ok(result)
+        })
+    }
+
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.load(saga).await
+        })
+    }
+
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.row(saga).await
+        })
+    }
+
+    fn join(
+        &self,
+        replica: ReplicaId,
+        name: Arc<str>,
+        lease: Duration,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: renewal unavailable").await?;
+            self.disk.memory.join(replica, name, lease).await
+        })
+    }
+
+    fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: renewal unavailable").await?;
+            let lease = self.disk.memory.renew(replica, lease).await?;
+            if lease == Lease::Lost {
+                self.recorder.hit("process: lease lost and noticed");
+            }
+            Ok(lease)
+        })
+    }
+
+    fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: renewal unavailable").await?;
+            self.disk.memory.leave(replica).await
+        })
+    }
+
+    fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: renewal unavailable").await?;
+            self.disk.memory.expire().await
+        })
+    }
+
+    fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            let claimed = self.disk.memory.claim(replica, limit).await?;
+            if !claimed.is_empty() {
+                self.recorder.note(|| format!("{replica} claims {}", claimed.len()));
+                self.loses_answer("journal: claim kept, answer lost")?;
+            }
+            Ok(claimed)
+        })
+    }
+
+    fn owned(
+        &self,
+        replica: ReplicaId,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.owned(replica, after, limit).await
+        })
+    }
+
+    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.ask(saga, demand).await
+        })
+    }
+
+    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.demands(replica, limit).await
+        })
+    }
+
+    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.answered(saga, demand).await
+        })
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        self.disk.memory.tally()
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        self.disk.memory.list(filter, after, limit)
+    }
+
+    fn define(
+        &self,
+        hash: DefinitionHash,
+        name: Arc<str>,
+        source: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.define(hash, name, source).await
+        })
+    }
+
+    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+        self.disk.memory.definition(hash)
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.recorder.violation("P6", format_args!("{saga} could not be read: {reason}"));
+        self.disk.memory.park(saga, reason)
+    }
+}

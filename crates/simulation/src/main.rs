@@ -1,0 +1,2 @@
+//! Runs worlds.
+fn main() {}

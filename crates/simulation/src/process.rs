@@ -1,0 +1,145 @@
+//! A process that can be killed, paused and woken at any moment: all that it has is its tasks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use saga_core::Timestamp;
+use saga_core::retry::Random;
+use saga_engine::world::{Task, World};
+use tokio::time::Instant;
+
+use crate::dice::Dice;
+
+/// One run of a process, with a clock and dice of its own.
+pub(crate) struct Process {
+    state: Mutex<State>,
+    begun: Instant,
+    /// Its clock shows this much more than it is, in microseconds.
+    skew_us: i64,
+    dice: Dice,
+}
+
+#[derive(Default)]
+struct State {
+    mode: Mode,
+    sleeping: Vec<Waker>,
+    tasks: Vec<tokio::task::AbortHandle>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Running,
+    Paused,
+    Dead,
+}
+
+/// When worlds begin, in microseconds since the epoch.
+const BEGINNING_US: i64 = 1_700_000_000_000_000;
+
+impl Process {
+    /// `begun` is when the world began.
+    pub(crate) fn new(begun: Instant, skew_us: i64, dice: Dice) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), begun, skew_us, dice })
+    }
+
+    /// Its tasks are gone, whatever they were doing.
+    pub(crate) fn kill(&self) {
+        let mut state = self.state();
+        state.mode = Mode::Dead;
+        for task in state.tasks.drain(..) {
+            task.abort();
+        }
+    }
+
+    /// It does nothing any more, and notices nothing, while the world goes on.
+    pub(crate) fn pause(&self) {
+        let mut state = self.state();
+        if state.mode == Mode::Running {
+            state.mode = Mode::Paused;
+        }
+    }
+
+    /// It goes on where it was.
+    pub(crate) fn wake(&self) {
+        let mut state = self.state();
+        if state.mode == Mode::Paused {
+            state.mode = Mode::Running;
+        }
+        for waker in state.sleeping.drain(..) {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.state().mode == Mode::Dead
+    }
+
+    /// Runs `task` as a part of this process.
+    pub(crate) fn start(self: &Arc<Self>, task: Task) {
+        let gated = Gated { process: self.clone(), task };
+        let mut state = self.state();
+        if state.mode == Mode::Dead {
+            return;
+        }
+        #[expect(clippy::disallowed_methods, reason = "the simulator's own tasks")]
+        let handle = tokio::spawn(gated).abort_handle();
+        state.tasks.retain(|task| !task.is_finished());
+        state.tasks.push(handle);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A task that runs only while its process does.
+struct Gated {
+    process: Arc<Process>,
+    task: Task,
+}
+
+impl Future for Gated {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        {
+            let mut state = self.process.state();
+            match state.mode {
+                Mode::Running => {}
+                Mode::Paused => {
+                    state.sleeping.push(cx.waker().clone());
+                    return Poll::Pending;
+                }
+                Mode::Dead => return Poll::Ready(()),
+            }
+        }
+        self.task.as_mut().poll(cx)
+    }
+}
+
+/// What the engine of a process gets: its clock, its dice, its tasks.
+pub(crate) struct Inside(pub(crate) Arc<Process>);
+
+impl World for Inside {
+    fn now(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.0.begun.elapsed().as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(BEGINNING_US + self.0.skew_us + elapsed)
+    }
+
+    fn random(&self) -> Random {
+        Random(self.0.dice.next())
+    }
+
+    fn spawn(&self, task: Task) {
+        self.0.start(task);
+    }
+}
+
+/// Runs something outside of all processes: the network, the database, participants.
+pub(crate) fn outside(task: impl Future<Output = ()> + Send + 'static) {
+    #[expect(clippy::disallowed_methods, reason = "the simulator's own tasks")]
+    tokio::spawn(task);
+}

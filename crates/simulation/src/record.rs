@@ -1,0 +1,136 @@
+//! What a run leaves behind: violations, a readable trace, and which faults it met.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How often each fault point was met.
+pub type Hits = BTreeMap<&'static str, u64>;
+
+/// What must have happened in some run, or the worlds are too kind to prove anything.
+pub const FAULT_POINTS: &[&str] = &[
+    "process: crash",
+    "process: crash with calls in flight",
+    "process: pause within the lease",
+    "process: pause beyond the lease",
+    "process: planned shutdown",
+    "process: lease lost and noticed",
+    "process: clock ahead",
+    "process: clock behind",
+    "journal: append refused",
+    "journal: append kept, answer lost",
+    "journal: append stalled",
+    "journal: append lands after its process is dead",
+    "journal: conflict",
+    "journal: read unavailable",
+    "journal: claim kept, answer lost",
+    "journal: renewal unavailable",
+    "journal: outage",
+    "network: connection refused",
+    "network: request lost",
+    "network: reset after the request",
+    "network: answer lost",
+    "network: request late, after its caller gave up",
+    "network: request doubled",
+    "network: answer after the time-out",
+    "participant: 503 with Retry-After",
+    "participant: 500 before the effect",
+    "participant: 500 after the effect",
+    "participant: refusal",
+    "participant: refused compensation",
+    "participant: down",
+    "participant: compensation of nothing",
+    "participant: action after its compensation",
+    "participant: stale epoch refused",
+    "participant: answer repeated from memory",
+    "probe: the effect is there",
+    "probe: it is not",
+    "probe: no answer",
+    "caller: same key again elsewhere",
+    "caller: went away",
+    "caller: cancels",
+    "caller: cancels through another process",
+    "saga: deadline passed",
+    "saga: blocked",
+    "saga: blocked, then went on by itself",
+    "person: resolves",
+    "person: resumes",
+    "saga: taken over",
+    "saga: compensated after an unknown outcome",
+];
+
+/// What a run says.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// Promises that were broken; empty is good.
+    pub violations: Vec<String>,
+    /// Which faults were met.
+    pub hits: Hits,
+    /// Orders that were started.
+    pub sagas: usize,
+    /// What happened, in order, if asked for.
+    pub trace: Vec<String>,
+    /// Of everything that happened: the same for the same seed.
+    pub fingerprint: u64,
+    /// From the crash or pause of an owner to the first event of the next one, for each saga.
+    pub take_overs: Vec<Duration>,
+}
+
+/// What is being written down while a run goes on.
+pub(crate) struct Recorder {
+    seed: u64,
+    begun: Instant,
+    traced: bool,
+    report: Mutex<Report>,
+}
+
+impl Recorder {
+    pub(crate) fn new(seed: u64, traced: bool) -> Self {
+        let report = Report { seed, fingerprint: 0xcbf2_9ce4_8422_2325, ..Report::default() };
+        Self { seed, begun: Instant::now(), traced, report: Mutex::new(report) }
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Something worth telling happened.
+    pub(crate) fn note(&self, what: impl FnOnce() -> String) {
+        let at = self.begun.elapsed();
+        let line = format!("{:>10.3} {}", at.as_secs_f64(), what());
+        let mut report = self.report();
+        for byte in line.bytes() {
+            report.fingerprint = (report.fingerprint ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        if self.traced {
+            report.trace.push(line);
+        }
+    }
+
+    /// A fault point was met.
+    pub(crate) fn hit(&self, point: &'static str) {
+        debug_assert!(FAULT_POINTS.contains(&point), "{point} is missing in FAULT_POINTS");
+        *self.report().hits.entry(point).or_default() += 1;
+        self.note(|| format!("* {point}"));
+    }
+
+    /// A promise was broken. `checker` names the rule.
+    pub(crate) fn violation(&self, checker: &str, what: impl std::fmt::Display) {
+        let text = format!("{checker}: {what}");
+        self.note(|| format!("! {text}"));
+        self.report().violations.push(text);
+    }
+
+    pub(crate) fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The report, when the run is over.
+    pub(crate) fn take(&self) -> Report {
+        std::mem::take(&mut *self.report())
+    }
+}

@@ -1,0 +1,3 @@
+//! Worlds.
+
+mod seeds;
