@@ -21,6 +21,8 @@ mod record;
 mod shop;
 mod world;
 
+pub use self::definition::Kind;
 pub use self::dice::Dice;
 pub use self::record::{FAULT_POINTS, Hits, Report};
+pub use self::shop::Fate;
 pub use self::world::{Plan, run};

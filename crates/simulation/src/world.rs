@@ -22,6 +22,8 @@ use crate::shop::{Around, Fate, Fates, Gate, Shop, now};
 
 /// From the end of all faults to everybody's end: a lease, the longest wait for a retry, and some more.
 const TAIL: Duration = Duration::from_secs(180);
+/// How often a person goes through the inbox.
+const ROUNDS: usize = 12;
 /// How long faults happen.
 const FAULTY: Duration = Duration::from_secs(30);
 
@@ -467,7 +469,7 @@ impl World {
                 ),
             );
         }
-        for _ in 0..self.specs.len() + 1 {
+        for _ in 0..ROUNDS {
             let blocked: Vec<SagaId> =
                 self.rows().iter().filter(|row| is_blocked(row)).map(|row| row.saga).collect();
             if blocked.is_empty() {
@@ -476,6 +478,8 @@ impl World {
             for id in blocked {
                 self.clear(id).await;
             }
+            // What a person cannot settle goes on by itself, at its slow rate.
+            sleep(Duration::from_secs(5)).await;
             self.settle(TAIL, |row| row.projection.over || is_blocked(row)).await;
         }
         for row in self.rows().iter().filter(|row| !row.projection.over) {

@@ -7,6 +7,7 @@ use crate::definition::{Definition, Safety};
 use crate::event::{Direction, Event, Finding, Outcome, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
+use crate::retry::RETRY_AFTER_MAX;
 
 /// An event that cannot follow the history before it: the journal is damaged, or was written by something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -453,6 +454,7 @@ impl Saga {
         for step in 0..self.steps.len() {
             let is_read = self.definition.steps[step].is_read();
             let safety = self.definition.participant(step).safety;
+            let longest = self.definition.steps[step].retry.cap.max(self.definition.steps[step].persist.cap);
             let cut_short = |tries: &mut Tries| {
                 if tries.in_flight() {
                     let repeatable = is_read || safety != Safety::None;
@@ -461,8 +463,12 @@ impl Saga {
                         tries.reason = Some("the call was cut short by a restart".into());
                     }
                 }
-                // Clocks differ: the new owner's own patience begins now.
+                // Clocks differ: the new owner's own patience begins now, and no former owner's clock, however far ahead,
+                // makes it wait for longer than any retry does.
                 tries.ended_at = now;
+                if let Progress::Due(at) = tries.progress {
+                    tries.progress = Progress::Due(at.min(now.plus(RETRY_AFTER_MAX.max(longest))));
+                }
                 if tries.asked.progress.is_some() {
                     tries.asked.progress = Some(Progress::Due(now));
                 }
