@@ -17,5 +17,7 @@ mod settings;
 mod stack;
 
 mod compose_file;
+mod debian;
 mod dockerfile;
+mod systemd;
 mod without_containers;
