@@ -45,9 +45,8 @@ async fn it_is_well_while_orders_are_taken_and_not_once_it_stops() {
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(said == "ok\n" || said.contains("\"ready\":true"), "{said}");
     }
-    // Listening everywhere is not an address that one can ask everywhere: it asks on the loopback interface.
-    let everywhere = format!("0.0.0.0:{}", world.server.address.port());
-    let output = orchestrateur().arg("health").env("ORCHESTRATEUR_LISTEN", everywhere).output().unwrap();
+    // The variable is the one that `serve` has, so that a container needs to be told once.
+    let output = orchestrateur().arg("health").env("ORCHESTRATEUR_LISTEN", &address).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     // An order that keeps the process from ending, so that its last moments can be looked at.
     world.shop.fault("POST /api/clients/*/payer latency=15000");
@@ -70,6 +69,13 @@ fn it_says_what_is_wrong() {
         said.starts_with(&format!("orchestrateur: ask http://{closed}/readyz: nobody answers there")),
         "{said}"
     );
+
+    // Listening everywhere is no address to ask.
+    let port = silent.local_addr().unwrap().port();
+    for (everywhere, asked) in [("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]")] {
+        let said = complaint(&["--listen", &format!("{everywhere}:{port}")]);
+        assert!(said.contains(&format!("ask http://{asked}:{port}/readyz: ")), "{said}");
+    }
 
     for url in ["https://127.0.0.1/readyz", "/readyz", "127.0.0.1:8023"] {
         assert!(
