@@ -37,6 +37,21 @@ fn compose_reads_it_as_these_tests_do() {
     }
 }
 
+/// `docker-compose` has read it above; `docker compose` goes by the specification. What else the linter says is taste.
+#[test]
+fn it_is_what_the_specification_allows() {
+    let dclint = root().join("deploy/.dclint/node_modules/.bin/dclint");
+    let mut lint = Command::new(dclint);
+    let output = lint.args(["--formatter", "json"]).arg(root().join("docker-compose.yml")).output();
+    let output = output.expect("dclint; scripts/setup installs it");
+    let files: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let [file] = &files.as_array().unwrap()[..] else { panic!("one file: {files}") };
+    let invalid = |message: &&Value| message["rule"].as_str().unwrap().starts_with("invalid-");
+    let messages: Vec<&Value> = file["messages"].as_array().unwrap().iter().filter(invalid).collect();
+    assert!(messages.is_empty(), "{messages:#?}");
+}
+
 #[test]
 fn the_one_command_brings_up_every_service() {
     let compose = Compose::read();
