@@ -35,17 +35,18 @@ pub(crate) struct Stack {
 }
 
 enum Running {
-    Process { child: Child, address: SocketAddr, port: u16 },
+    Process { _process: Process, address: SocketAddr, port: u16 },
     Database(Cluster),
     LeftOut,
 }
 
-impl Drop for Running {
+/// Killed when dropped, also by a test that fails while it waits for it.
+struct Process(Child);
+
+impl Drop for Process {
     fn drop(&mut self) {
-        if let Self::Process { child, .. } = self {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -125,14 +126,12 @@ impl Stack {
         environment.insert(listen.clone(), "127.0.0.1:0".to_owned());
         let log = self.folder.path().join(format!("{service}.log"));
         let output = File::create(&log).unwrap();
-        let mut child = in_container(&self.dockerfile.command(target), &environment)
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
+        let mut command = in_container(&self.dockerfile.command(target), &environment);
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+        let mut process = Process(command.spawn().unwrap());
         let said = || std::fs::read_to_string(&log).unwrap();
         let address = until(&format!("{service} listens"), || {
-            if let Some(status) = child.try_wait().unwrap() {
+            if let Some(status) = process.0.try_wait().unwrap() {
                 panic!("{service} ended: {status}\n{}", said());
             }
             announced(&said())
@@ -147,7 +146,7 @@ impl Stack {
             own.iter().map(|word| word.replace(&inside, &address.to_string())).collect();
         let healthy = || succeeds(&mut in_container(&health, &environment));
         until(&format!("{service} is healthy"), || healthy().then_some(())).await;
-        Running::Process { child, address, port }
+        Running::Process { _process: process, address, port }
     }
 
     /// A container's environment: the image's, then the compose file's, with real hosts and folders.
