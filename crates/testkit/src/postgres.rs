@@ -165,7 +165,7 @@ impl Cluster {
         panic!("PostgreSQL does not start; its log:\n{}", self.log());
     }
 
-    /// Asks everybody but [`ROLE`] for their password from now on, as servers do that are not thrown away.
+    /// Asks everybody but the role of [`Cluster::url`] for their password from now on, as servers do that are not thrown away.
     pub fn demand_passwords(&self) {
         let rules = format!("host all {ROLE} all trust\nhost all all all scram-sha-256\n");
         std::fs::write(self.data().join("pg_hba.conf"), rules).expect("write the rules of access");

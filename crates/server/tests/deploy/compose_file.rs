@@ -10,10 +10,12 @@ use crate::image::Dockerfile;
 use crate::repository::{self, output_of, root};
 use crate::settings;
 
-/// How compose shows the file when no variable is set.
+/// How compose shows the file when no variable is set, neither here nor in somebody's `.env`.
 fn as_compose_reads_it() -> Value {
+    let nothing = tempfile::NamedTempFile::new().unwrap();
     let mut config = Command::new("docker-compose");
-    config.arg("config").current_dir(root()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    config.args(["--file", "docker-compose.yml", "--env-file"]).arg(nothing.path()).arg("config");
+    config.current_dir(root()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     repository::parse_yaml(&output_of(&mut config)).unwrap()
 }
 
