@@ -1,3 +1,4 @@
 //! What tests need around them. For tests only: whatever goes wrong here panics with a sentence.
 
+pub mod newman;
 pub mod postgres;

@@ -165,6 +165,18 @@ impl Cluster {
         panic!("PostgreSQL does not start; its log:\n{}", self.log());
     }
 
+    /// Asks everybody but the role of [`Cluster::url`] for their password from now on, as servers do that are not thrown away.
+    pub fn demand_passwords(&self) {
+        let rules = format!("host all {ROLE} all trust\nhost all all all scram-sha-256\n");
+        std::fs::write(self.data().join("pg_hba.conf"), rules).expect("write the rules of access");
+        run(self.tool("pg_ctl").arg("-D").arg(self.data()).arg("reload"));
+    }
+
+    /// Where PostgreSQL's programs are.
+    pub fn binaries(&self) -> &Path {
+        &self.binaries
+    }
+
     /// What the server has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()

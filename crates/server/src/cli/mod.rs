@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod health;
 mod serve;
 mod table;
 
@@ -22,6 +23,8 @@ enum Command {
     Serve(serve::Serve),
     /// See it work: four orders through four services, in one process.
     Demo(demo::Demo),
+    /// Ask a running `serve` whether it takes orders; fails when it does not.
+    Health(health::Health),
     /// Check a definition, and print what was understood.
     Check(check::Check),
     /// Print the JSON Schema of definitions, for editors.
@@ -34,6 +37,7 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => runtime()?.block_on(serve.run()),
             Command::Demo(demo) => runtime()?.block_on(demo.run()),
+            Command::Health(health) => runtime()?.block_on(health.run()),
             Command::Check(check) => check.run(),
             Command::Schema => {
                 print!("{}", crate::definitions::SCHEMA);

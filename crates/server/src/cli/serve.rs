@@ -21,11 +21,14 @@ use crate::metrics::Metrics;
 use crate::store::{self, DatabaseUrl};
 use crate::{definitions, http, logging};
 
+/// Where the API is, unless it is said otherwise: everywhere, on the port that people know.
+pub(super) const LISTEN_DEFAULT: &str = "0.0.0.0:8023";
+
 /// Serve the API.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Address to listen on.
-    #[arg(long, value_name = "ADDR", env = "ORCHESTRATEUR_LISTEN", default_value = "0.0.0.0:8023")]
+    #[arg(long, value_name = "ADDR", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
     listen: SocketAddr,
     /// Where orders are kept: sqlite://path for one process, postgres://user:password@host/database for several.
     #[arg(

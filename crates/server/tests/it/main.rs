@@ -22,6 +22,7 @@ mod commande;
 mod commandes;
 mod demo;
 mod health;
+mod health_command;
 mod idempotency;
 mod limits;
 mod metrics;

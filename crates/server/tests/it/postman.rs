@@ -1,47 +1,15 @@
 //! The Postman collection, run by newman against the real binary.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
+use saga_testkit::newman;
 use serde_json::Value;
 
 use crate::harness::World;
 
 const SCENARIOS: [&str; 4] = ["Succès complet", "ECHEC STOCK", "ECHEC PAIEMENT", "ECHEC ENREGISTREMENT"];
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../postman")
-}
-
-fn collection() -> PathBuf {
-    folder().join("saga_checkout_tests.postman_collection.json")
-}
-
-/// Where newman is: the copy that `scripts/setup` installs, another one beside it, `$NEWMAN`, or in the path.
-fn newman() -> PathBuf {
-    let installed =
-        [".newman/node_modules/.bin/newman", "node_modules/.bin/newman"].map(|place| folder().join(place));
-    let named = std::env::var_os("NEWMAN").map(PathBuf::from);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&path).map(|folder| folder.join("newman"));
-    let found = installed.into_iter().chain(named).chain(in_path).find(|place| place.is_file());
-    found.expect("newman is missing; install it: npm install --prefix postman/.newman newman@6")
-}
-
-fn run(world: &World, report: &Path) -> Output {
-    Command::new(newman())
-        .arg("run")
-        .arg(collection())
-        .args(["--env-var", &format!("baseUrl=http://{}", world.server.address)])
-        .args(["--color", "off", "--reporters", "cli,json", "--reporter-json-export"])
-        .arg(report)
-        .output()
-        .unwrap()
-}
-
 #[test]
 fn the_collection_has_the_four_scenarios_and_a_base_url() {
-    let collection: Value = serde_json::from_slice(&std::fs::read(collection()).unwrap()).unwrap();
+    let collection: Value = serde_json::from_slice(&std::fs::read(newman::collection()).unwrap()).unwrap();
     let schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
     assert_eq!(collection["info"]["schema"], schema);
     assert_eq!(collection["info"]["name"], "saga_checkout_tests");
@@ -56,7 +24,7 @@ fn the_collection_has_the_four_scenarios_and_a_base_url() {
 async fn every_scenario_passes() {
     let world = World::open().await;
     let report = world.data.path().join("report.json");
-    let output = run(&world, &report);
+    let output = newman::run(world.server.address, &report);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     let stats = &report["run"]["stats"];
@@ -73,7 +41,7 @@ async fn a_scenario_that_ends_otherwise_fails() {
     // Without its fault, the third client's sale is recorded.
     world.shop.heal();
     let report = world.data.path().join("report.json");
-    let output = run(&world, &report);
+    let output = newman::run(world.server.address, &report);
     assert!(!output.status.success());
     let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     let failures = report["run"]["failures"].as_array().unwrap();

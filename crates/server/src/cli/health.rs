@@ -1,0 +1,91 @@
+//! `orchestrateur health`: for supervisors of containers and for scripts, on machines that have no curl.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::body::Body;
+use axum::http::{Request, Uri, header};
+use clap::Args;
+use http_body_util::{BodyExt, Limited};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::serve;
+
+/// How long the whole answer may take: less than the 5 s that the containers' health checks have.
+const ANSWER_WAIT: Duration = Duration::from_secs(3);
+/// An answer's body may have this many bytes; `/readyz` needs a few hundred.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Ask a running `serve` whether it takes orders; fails when it does not.
+#[derive(Debug, Args)]
+pub(super) struct Health {
+    /// What to ask, over plain HTTP; without it, /readyz where `serve` listens.
+    #[arg(long, value_name = "URL", env = "ORCHESTRATEUR_HEALTH_URL")]
+    url: Option<Uri>,
+    /// The address that `serve` listens on; asked on the loopback interface when it is everywhere.
+    #[arg(long, value_name = "ADDR", env = "ORCHESTRATEUR_LISTEN", default_value = serve::LISTEN_DEFAULT)]
+    listen: SocketAddr,
+}
+
+impl Health {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let url = match self.url {
+            Some(url) => url,
+            None => format!("http://{}/readyz", reachable(self.listen)).parse()?,
+        };
+        let answer = tokio::time::timeout(ANSWER_WAIT, ask(&url))
+            .await
+            .unwrap_or_else(|_| bail!("no answer within {} s", ANSWER_WAIT.as_secs()));
+        let answer = answer.with_context(|| format!("ask {url}"))?;
+        println!("{}", answer.trim_end());
+        Ok(())
+    }
+}
+
+/// Where a listener is reached from its own machine: one that listens everywhere, on the loopback interface.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen {
+        SocketAddr::V4(address) if address.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(address) if address.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other.ip(),
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// The body of a good answer.
+async fn ask(url: &Uri) -> anyhow::Result<String> {
+    let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
+        bail!("this is no plain HTTP address; write e.g. http://127.0.0.1:8023/readyz");
+    };
+    let port = authority.port_u16().unwrap_or(80);
+    // An IPv6 address stands in brackets in a URL, and without them in a socket's address.
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let stream =
+        TcpStream::connect((host, port)).await.context("nobody answers there; is `serve` running?")?;
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+    let path = url.path_and_query().map_or("/", |path| path.as_str());
+    let request = Request::get(path).header(header::HOST, authority.as_str()).body(Body::empty())?;
+    let exchange = async {
+        let response = sender.send_request(request).await.context("the connection broke off")?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| {
+            anyhow::anyhow!("read the answer, of {ANSWER_BYTES_MAX} bytes at most: {error}")
+        })?;
+        let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        if !status.is_success() {
+            bail!("it answers {status}: {}", text.trim_end());
+        }
+        Ok(text)
+    };
+    tokio::pin!(exchange);
+    // The connection has no task of its own: it moves while the exchange waits. When it ends first, what it has
+    // brought is still to be read.
+    tokio::select! {
+        answer = &mut exchange => answer,
+        _ = connection => exchange.await,
+    }
+}
