@@ -123,9 +123,9 @@ fn unknown_missing_and_doubled_keys() {
     canceled: ANNULEE
         d.yaml:5: there is no key `canceled` here; write one of: started, completed, cancelled
     safty: barrier }
-        d.yaml:10: there is no key `safty` here; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, headers
+        d.yaml:10: there is no key `safty` here; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers
     failur: ECHEC_STOCK
-        d.yaml:22: there is no key `failur` here; write one of: step, participant, action, compensation, success, failure, retry, persist
+        d.yaml:22: there is no key `failur` here; write one of: step, participant, action, compensation, probe, success, failure, retry, persist
     pots: /api/stock/reserver
         d.yaml:27: there is no key `pots` here; write one of: get, post, put, patch, delete, body, ok, refused, not_sent, output
     pots: /api/stock/liberer
