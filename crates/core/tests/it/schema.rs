@@ -193,7 +193,8 @@ fn the_schema_and_the_parser_refuse_the_same() {
     accepted.push(set("/participants/stock", "headers", json!({ "x-key": "${KEY:-k}" })));
     accepted.push(set("/participants/stock", "horizon", json!("1h")));
     accepted.push(set("/participants/stock", "breaker", json!({})));
-    let all = json!({ "window": "1s", "calls_min": 1, "failures_percent": 100, "open": "1s", "open_max": "5s" });
+    let all =
+        json!({ "window": "1s", "calls_min": 1, "failures_percent": 100, "open": "1s", "open_max": "5s" });
     accepted.push(set("/participants/stock", "breaker", all));
     accepted.push(set("/steps/1", "probe", json!({ "get": "/x" })));
     let all = json!({
