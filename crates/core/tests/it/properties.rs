@@ -68,7 +68,11 @@ fn act() -> impl Strategy<Value = Act> {
 fn spec(step: usize) -> impl Strategy<Value = Spec> {
     let kind = prop_oneof![1 => Just(Kind::Read), 2 => Just(Kind::Plain), 2 => Just(Kind::Idempotent), 3 => Just(Kind::Barrier)];
     let from = proptest::sample::subsequence((0..step).collect::<Vec<_>>(), 0..=step.min(2));
-    (kind, proptest::bool::weighted(0.85), from).prop_map(|(kind, undo, from)| Spec { kind, undo, from })
+    (kind, proptest::bool::weighted(0.85), from).prop_map(|(kind, undo, from)| Spec {
+        undo,
+        from,
+        ..Spec::new(kind)
+    })
 }
 
 fn specs() -> impl Strategy<Value = Vec<Spec>> {

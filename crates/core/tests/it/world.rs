@@ -659,7 +659,7 @@ fn specs(dice: &mut Dice) -> Vec<Spec> {
                 _ => favourite,
             };
             let from: Vec<usize> = (0..step).filter(|_| dice.chance(40)).collect();
-            Spec { kind, undo: dice.chance(90), from }
+            Spec { undo: dice.chance(90), from, ..Spec::new(kind) }
         })
         .collect()
 }
