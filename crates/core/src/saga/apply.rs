@@ -12,9 +12,9 @@ mod take_over;
 
 use std::sync::Arc;
 
-use super::{Blocked, Marks, Phase, Saga, StepState};
+use super::{Blocked, Marks, Phase, Progress, Question, Saga, StepState};
 use crate::definition::Definition;
-use crate::event::{Direction, Event, Outcome, Record};
+use crate::event::{Cause, Direction, Event, Outcome, Record};
 use crate::id::{Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
 
@@ -125,20 +125,7 @@ impl Saga {
                     Direction::Action | Direction::Compensation => self.attempt_ended(*direction, &ended),
                 }
             }
-            Event::RollbackDecided { cause } => {
-                if !matches!(self.phase, Phase::Forward { .. }) {
-                    return Err("the rollback is decided once");
-                }
-                let current = self.current();
-                self.phase = Phase::RollingBack { cause: cause.clone(), blocked: None };
-                // From here on another patience applies, and its count begins anew.
-                if let Some(StepState::Doing { tries, .. }) = current.map(|step| &mut self.steps[step]) {
-                    tries.failures = 0;
-                    tries.asked.failures = 0;
-                }
-                self.marks.rollback = seq;
-                Ok(())
-            }
+            Event::RollbackDecided { cause } => self.rollback_decided(seq, record.at, cause),
             Event::Blocked { step, stuck, reason } => match &mut self.phase {
                 Phase::RollingBack { blocked, .. }
                     if *step < self.steps.len() && blocked.as_ref().is_none_or(|b| b.stuck != *stuck) =>
@@ -178,6 +165,30 @@ impl Saga {
                 Ok(())
             }
         }
+    }
+
+    fn rollback_decided(&mut self, seq: Seq, now: Timestamp, cause: &Cause) -> Result<(), &'static str> {
+        if !matches!(self.phase, Phase::Forward { .. }) {
+            return Err("the rollback is decided once");
+        }
+        let current = self.current();
+        self.phase = Phase::RollingBack { cause: cause.clone(), blocked: None };
+        self.marks.rollback = seq;
+        let Some(step) = current else { return Ok(()) };
+        // A barrier's later steps may have been called ahead of the disk, and are undone first.
+        let is_abandoned = self.undoing() != Some(step);
+        if let StepState::Doing { tries, may_have_run } = &mut self.steps[step] {
+            // From here on another patience applies, and its count begins anew.
+            tries.failures = 0;
+            tries.asked.failures = 0;
+            if is_abandoned && (tries.in_flight() || tries.asked.is_in_flight()) {
+                *may_have_run = true;
+                tries.progress = Progress::GivenUp;
+                tries.ended_at = now;
+                tries.asked.question = Question::NotYet;
+            }
+        }
+        Ok(())
     }
 
     /// A step has taken effect, or been undone.

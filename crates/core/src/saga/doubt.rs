@@ -11,7 +11,7 @@ impl Saga {
     /// Whether nobody can know if the step's last call took effect, and calling again is no way to find out.
     ///
     /// Judged for the time when it can be asked: were the call repeated so late that the promise has ended by then,
-    /// the answer to the question would be as old as the promise.
+    /// the answer to the question would be as old as the promise. Unless a person wants it, who asks for no more.
     pub(super) fn is_in_doubt(&self, step: usize, now: Timestamp) -> bool {
         let (tries, may_have_run) = match &self.steps[step] {
             StepState::Doing { tries, may_have_run } => (tries, *may_have_run),
@@ -23,9 +23,11 @@ impl Saga {
             _ => return false,
         };
         let is_vouched_for = self.vouched(step).is_some_and(|vouched| vouched.seq > tries.started);
-        let judged_at = self.question_at(step).map_or(now, |at| at.max(now));
-        let may_repeat = is_vouched_for || self.is_repeatable(step, judged_at);
-        may_have_run && !tries.in_flight() && !may_repeat
+        let judged_at = match self.question_at(step) {
+            Some(at) if !is_vouched_for => at.max(now),
+            _ => now,
+        };
+        may_have_run && !tries.in_flight() && !self.is_repeatable(step, judged_at)
     }
 
     /// Whether calling again does no harm, whatever became of the calls before.
@@ -48,7 +50,7 @@ impl Saga {
     }
 
     /// A person's word for one step says nothing about the others.
-    fn vouched(&self, step: usize) -> Option<Vouched> {
+    pub(super) fn vouched(&self, step: usize) -> Option<Vouched> {
         self.marks.vouched.filter(|vouched| vouched.step == step)
     }
 

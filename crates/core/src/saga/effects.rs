@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{Phase, Progress, Question, Saga, StepState};
+use super::{Phase, Progress, Saga, StepState};
 use crate::definition::{Call, EvalError, Safety, Scope};
 use crate::event::{Direction, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
@@ -100,9 +100,9 @@ impl Saga {
             // Also when it is repeated: a repetition that had left ahead of its record would be unknown to the next
             // owner, who would take a step whose first call was turned away for one that never ran.
             (StepState::Doing { tries, .. }, _) => tries.started,
-            (StepState::Undoing { .. }, _) if safety == Safety::Barrier => marks.rollback,
-            (StepState::Undoing { tries, done_at, .. }, _) if safety == Safety::Idempotent => {
-                marks.rollback.max(*done_at).max(tries.first_started)
+            // But what only a person may want is never called behind the history's back.
+            (StepState::Undoing { .. }, _) if safety == Safety::Barrier && self.vouched(step).is_none() => {
+                marks.rollback
             }
             (StepState::Undoing { tries, .. }, _) => tries.started,
             _ => self.seq,
@@ -127,15 +127,12 @@ impl Saga {
         }
         let question = self.question_at(step);
         let is_flagged = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
-        match (tries.progress, tries.asked.question) {
-            (_, Question::Due(_)) | (Progress::GivenUp, _) => question,
-            (Progress::Due(at), _) if question.is_some() && self.is_in_doubt(step, at) => {
-                question.map(|question| question.max(at))
-            }
+        match (question, tries.progress) {
+            (Some(at), _) if self.is_in_doubt(step, at) => Some(at),
             // Only a person can say that the participant has not forgotten, after all.
-            (Progress::Due(_), _) if is_flagged && (self.is_barrier(step) || question.is_none()) => None,
-            (Progress::Due(at), _) => Some(at),
-            (Progress::InFlight, _) => None,
+            (_, Progress::Due(_)) if is_flagged && (self.is_barrier(step) || question.is_none()) => None,
+            (_, Progress::Due(at)) => Some(at),
+            (_, Progress::GivenUp | Progress::InFlight) => None,
         }
     }
 

@@ -86,11 +86,11 @@ enum StepState {
     /// Its action is being called, or waits to be.
     Doing { tries: Tries, may_have_run: bool },
     /// Its action took effect.
-    Done { output: Option<Json>, at: Seq },
+    Done { output: Option<Json> },
     /// Its action certainly has no effect.
     NotDone { reason: Box<str> },
     /// Its compensation is being called, or waits to be.
-    Undoing { tries: Tries, may_have_run: bool, output: Option<Json>, done_at: Seq },
+    Undoing { tries: Tries, may_have_run: bool, output: Option<Json> },
     /// Its compensation took effect.
     Undone,
 }
@@ -101,8 +101,7 @@ struct Tries {
     /// The number of the last attempt.
     attempt: AttemptNumber,
     progress: Progress,
-    /// Where the first attempt started, and the last.
-    first_started: Seq,
+    /// Where the last attempt started.
     started: Seq,
     /// When the first attempt started, and when the last one ended or was lost from sight.
     first_at: Timestamp,

@@ -16,6 +16,9 @@ use saga_core::{
 pub(crate) const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 pub(crate) const VOISINS: &str = include_str!("../../../../sagas/voisins.yaml");
 
+/// How long after a call its step may be asked about, in [`definition`].
+pub(crate) const PROBE_AFTER: Duration = Duration::from_secs(2);
+
 /// The environment of a machine where nothing is set.
 pub(crate) fn no_env(_: &str) -> Option<String> {
     None
@@ -133,7 +136,10 @@ pub(crate) fn definition(specs: &[Spec]) -> Arc<Definition> {
             (false, _) => "    compensation: none\n".into(),
         };
         let probe = match spec.is_probed() {
-            true => format!("    probe: {{ get: '/{step}/\\(.saga_id)', after: 2s, output: .body }}\n"),
+            true => format!(
+                "    probe: {{ get: '/{step}/\\(.saga_id)', after: {}s, output: .body }}\n",
+                PROBE_AFTER.as_secs()
+            ),
             false => String::new(),
         };
         write!(
@@ -186,6 +192,7 @@ impl Run {
     ///   that the effect is there, `refused` that it is not;
     /// - `old ok`: so ends the last call that is not wanted any more;
     /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
+    /// - `pass 5s`: that much passes, and nobody has told the saga yet;
     /// - `cancel`, `take-over`;
     /// - `hurry`: the participant answers again;
     /// - `resume`: Ana wants the next attempt at once;
@@ -203,6 +210,11 @@ impl Run {
                     (None, None) => panic!("`wait`: the saga does not ask to be woken"),
                 };
                 Input::Tick
+            }
+            "pass" => {
+                self.now_ms += millis(argument.expect("how long"));
+                writeln!(self.shown, "> {line}").expect("strings take what they get");
+                return;
             }
             "cancel" => Input::Cancel,
             "hurry" => Input::Hurry,

@@ -40,7 +40,6 @@ impl Saga {
             Ok(Tries {
                 attempt,
                 progress: Progress::InFlight,
-                first_started: tries.map_or(seq, |tries| tries.first_started),
                 started: seq,
                 first_at: tries.map_or(now, |tries| tries.first_at),
                 ended_at: now,
@@ -57,30 +56,19 @@ impl Saga {
             (StepState::Doing { tries, may_have_run }, Direction::Action) => {
                 StepState::Doing { tries: start(Some(tries))?, may_have_run: *may_have_run }
             }
-            (StepState::Done { output, at }, Direction::Compensation) => StepState::Undoing {
-                tries: start(None)?,
-                may_have_run: false,
-                output: output.clone(),
-                done_at: *at,
-            },
+            (StepState::Done { output }, Direction::Compensation) => {
+                let (tries, output) = (start(None)?, output.clone());
+                StepState::Undoing { tries, may_have_run: false, output }
+            }
             // Barriers are undone at once, even with the action in flight: it is refused if it arrives late.
             (StepState::Doing { .. } | StepState::Pending { shadow: true }, Direction::Compensation)
                 if is_barrier =>
             {
-                StepState::Undoing {
-                    tries: start(None)?,
-                    may_have_run: false,
-                    output: None,
-                    done_at: Seq::NONE,
-                }
+                StepState::Undoing { tries: start(None)?, may_have_run: false, output: None }
             }
-            (StepState::Undoing { tries, may_have_run, output, done_at }, Direction::Compensation) => {
-                StepState::Undoing {
-                    tries: start(Some(tries))?,
-                    may_have_run: *may_have_run,
-                    output: output.clone(),
-                    done_at: *done_at,
-                }
+            (StepState::Undoing { tries, may_have_run, output }, Direction::Compensation) => {
+                let (tries, output) = (start(Some(tries))?, output.clone());
+                StepState::Undoing { tries, may_have_run: *may_have_run, output }
             }
             _ => return Err("the step is not in a state for that"),
         };
@@ -116,7 +104,7 @@ impl Saga {
         let is_undone_anyway = is_barrier && *may_have_run;
         match (outcome, direction) {
             (Outcome::Ok, Direction::Action) => {
-                *state = StepState::Done { output: output.cloned(), at: seq };
+                *state = StepState::Done { output: output.cloned() };
             }
             (Outcome::Ok, _) => *state = StepState::Undone,
             (Outcome::Refused, Direction::Action) if !is_undone_anyway => {

@@ -64,7 +64,7 @@ impl Saga {
                 tries.progress = Progress::Due(now);
             }
             (Finding::Ran, StepState::Done { .. }) => {}
-            (Finding::Ran, _) => *state = StepState::Done { output: output.cloned(), at: seq },
+            (Finding::Ran, _) => *state = StepState::Done { output: output.cloned() },
         }
         if finding == Finding::Ran {
             self.marks.vouched = Some(Vouched { step, seq, at: now });

@@ -2,7 +2,7 @@
 
 use super::super::{Asked, Phase, Progress, Question, Saga, StepState};
 use super::Ended;
-use crate::event::Outcome;
+use crate::event::{Outcome, Stuck};
 use crate::id::AttemptNumber;
 
 impl Saga {
@@ -28,6 +28,7 @@ impl Saga {
     pub(super) fn probe_ended(&mut self, ended: &Ended<'_>) -> Result<(), &'static str> {
         let &Ended { seq, at, step, outcome, reason, output, retry_at } = ended;
         let is_forward = matches!(self.phase, Phase::Forward { .. });
+        let keeps_failing = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::CompensationFailing);
         let is_answer = matches!(outcome, Outcome::Ok | Outcome::Refused);
         let state = &mut self.steps[step];
         let (StepState::Doing { tries, may_have_run } | StepState::Undoing { tries, may_have_run, .. }) =
@@ -46,7 +47,7 @@ impl Saga {
         tries.progress = retry_at.map_or(Progress::GivenUp, Progress::Due);
         match (&*state, outcome) {
             (StepState::Doing { .. }, Outcome::Ok) => {
-                *state = StepState::Done { output: output.cloned(), at: seq };
+                *state = StepState::Done { output: output.cloned() };
                 self.succeeded(seq, step);
             }
             (StepState::Doing { .. }, _) if !is_forward => {
@@ -57,6 +58,8 @@ impl Saga {
                 *state = StepState::Undone;
                 self.succeeded(seq, step);
             }
+            // The question is settled. That the compensation keeps failing is not.
+            _ if keeps_failing => {}
             _ => self.unblock(step),
         }
         Ok(())
