@@ -23,7 +23,7 @@ use crate::support::{Kind, Spec, at, definition, name, record_text, reply, saga_
 
 const SEEDS: u64 = 10_000;
 /// Faults happen for this many moves; then the world is kind.
-const FAULTY_MOVES: u32 = 60;
+const FAULTY_MOVES: u32 = 100;
 /// A kind world needs no more than this to finish.
 const KIND_MOVES: u32 = 600;
 
@@ -149,6 +149,10 @@ struct World {
     has_person: bool,
     /// How often a participant turns a call away, in percent.
     unready: u64,
+    /// How often it refuses an action, in percent.
+    refusing: u64,
+    /// How often it fails before doing what it is asked, and how often after, in percent.
+    failing: u64,
     saga: Saga,
     history: Vec<Record>,
     durable: usize,
@@ -220,7 +224,8 @@ impl World {
         let (is_bounded, has_person) = (dice.chance(50), dice.chance(50));
         let specs = specs(&mut dice, is_bounded);
         let weights = weights(&mut dice);
-        let unready = [0, 5, 40][dice.below(3)];
+        let failing = [4, 25][dice.below(2)];
+        let (unready, refusing) = ([0, 5, 40][dice.below(3)], [8, 40][dice.below(2)]);
         let definition = definition(&specs);
         let input = Json::parse(b"{\"n\":1}").expect("JSON");
         let (saga, history) = Saga::start(saga_id(), &definition, input, at(0, dice.next()));
@@ -234,6 +239,8 @@ impl World {
             is_bounded,
             has_person,
             unready,
+            refusing,
+            failing,
             saga,
             history,
             durable: 0,
@@ -540,9 +547,9 @@ impl World {
             self.hit("unready: 503");
             return Verdict::without_answer(Outcome::NotSent, "503");
         }
-        let fails_before = !self.kind && self.dice.chance(4);
-        let fails_after = !self.kind && self.dice.chance(4);
-        let refuses = self.dice.chance(if self.kind { 2 } else { 8 });
+        let fails_before = !self.kind && self.dice.chance(self.failing);
+        let fails_after = !self.kind && self.dice.chance(self.failing);
+        let refuses = self.dice.chance(if self.kind { 2 } else { self.refusing });
         if fails_before {
             return Verdict::without_answer(Outcome::Unknown, "500 before");
         }
@@ -671,7 +678,11 @@ impl World {
     }
 
     fn pass_time(&mut self) {
-        let most = if self.dice.chance(3) { 12_000_000 } else { 300_000 };
+        let most = match self.dice.below(100) {
+            ..3 => 12_000_000,
+            3..25 if self.is_bounded => 3_000_000,
+            _ => 300_000,
+        };
         let wake = self.saga.effects().wake_at.map(|wake| wake.as_micros());
         self.micros = match wake {
             Some(wake) if self.kind || self.dice.chance(50) => self.micros.max(wake),
