@@ -8,7 +8,8 @@ use crate::definition::Safety;
 use crate::id::Timestamp;
 
 impl Saga {
-    /// Whether nobody can know if the step's last call took effect, and calling again is no way to find out.
+    /// Whether nobody can know if the step's last call, which is over, took effect, and calling again is no way to
+    /// find out.
     ///
     /// Judged for the time when it can be asked: were the call repeated so late that the promise has ended by then,
     /// the answer to the question would be as old as the promise. Unless a person wants it, who asks for no more.
@@ -27,7 +28,7 @@ impl Saga {
             Some(at) if !is_vouched_for => at.max(now),
             _ => now,
         };
-        may_have_run && !tries.in_flight() && !self.is_repeatable(step, judged_at)
+        may_have_run && !self.is_repeatable(step, judged_at)
     }
 
     /// Whether calling again does no harm, whatever became of the calls before.
