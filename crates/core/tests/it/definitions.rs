@@ -319,6 +319,20 @@ fn horizons_and_breakers_have_defaults() {
     assert_snapshot!(stock(&with("safety: barrier }", "safety: barrier, breaker: { calls_min: 1 } }")), @"86400s Breaker { window: 10s, calls_min: 1, failures_percent: 50, open: 1s, open_max: 30s }");
 }
 
+#[test]
+fn the_probe_in_the_manual_is_a_good_one() {
+    let step: String = include_str!("../../../../docs/definitions.md")
+        .lines()
+        .skip_while(|line| *line != "    - step: vente")
+        .take_while(|line| !line.is_empty())
+        .map(|line| format!("{}\n", &line[2..]))
+        .collect();
+    let (others, _) = VOISINS.split_once("  - step: vente\n").expect("voisins.yaml has that step");
+    let definition = parse(&format!("{others}{step}")).unwrap_or_else(|told| panic!("{told}\n{step}"));
+    let probe = definition.steps[3].probe.as_ref().expect("a probe");
+    assert_eq!(probe.after, Duration::from_secs(30));
+}
+
 /// The step `stock` of `checkout.yaml` with a probe of these lines.
 fn probed(lines: &str) -> String {
     format!("    success: STOCK_RESERVE\n    probe:\n{lines}")
