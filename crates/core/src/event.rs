@@ -78,7 +78,7 @@ pub enum Event {
         /// What later steps need of the answer. `null` is an output, too.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         output: Option<Json>,
-        /// When it may be tried again, where it is to be.
+        /// When it may be tried again, where it is to be: the same call, or the one that a probe has told about.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
     },

@@ -73,7 +73,6 @@ impl Verdict {
 /// Where the definition does not say otherwise: 200, 201 and 204 are `ok`; 429 and 503 did not run; every other
 /// 4xx is a refusal; anything else is unknown, 202 and redirects included (the work is not known to be done).
 /// Of a probe, 404 and 410 alone are a refusal: "its effect is not there" is not what 401 says.
-/// Of a probe only 404 and 410 are a refusal: "the effect is not there" is not what 401 says.
 pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
     match reply {
         Reply::NotSent { reason } => Verdict::without_answer(Outcome::NotSent, reason),

@@ -203,19 +203,28 @@ impl Check<'_> {
     fn breaker(&mut self, given: Option<&BreakerIn>) -> Breaker {
         let default = Breaker::DEFAULT;
         let Some(given) = given else { return default };
-        let number = |check: &mut Self, given: &Option<Spanned<u32>>, default: u32| {
-            check.at_least_one(given.as_ref(), default as usize) as u32
-        };
-        let failures_percent = number(self, &given.failures_percent, default.failures_percent);
+        for zero in [&given.calls_min, &given.failures_percent].into_iter().flatten().filter(|n| n.value == 0)
+        {
+            self.mistake(line(zero), "`0` would suspend calls that nobody complains of; write at least 1");
+        }
         if let Some(percent) = given.failures_percent.as_ref().filter(|percent| percent.value > 100) {
             self.mistake(line(percent), format!("`{}` is more than all; write 1 to 100", percent.value));
         }
+        let open = self.duration(given.open.as_ref(), default.open);
+        let open_max = self.duration(given.open_max.as_ref(), default.open_max);
+        if let Some(at) = given.open_max.as_ref().or(given.open.as_ref()).filter(|_| open > open_max) {
+            let message =
+                format!("it cannot stay open for {open:?} if `open_max` is {open_max:?}; raise `open_max`");
+            self.mistake(line(at), message);
+        }
+        let number =
+            |given: &Option<Spanned<u32>>, default: u32| given.as_ref().map_or(default, |given| given.value);
         Breaker {
             window: self.duration(given.window.as_ref(), default.window),
-            calls_min: number(self, &given.calls_min, default.calls_min),
-            failures_percent,
-            open: self.duration(given.open.as_ref(), default.open),
-            open_max: self.duration(given.open_max.as_ref(), default.open_max),
+            calls_min: number(&given.calls_min, default.calls_min),
+            failures_percent: number(&given.failures_percent, default.failures_percent),
+            open,
+            open_max,
         }
     }
 
@@ -377,13 +386,12 @@ impl Check<'_> {
                     None
                 }
             };
-            let probe = step.probe.as_ref().map(|given| {
-                if is_read {
-                    let why = "is a get, which has no effect to ask about; remove its probe";
-                    self.mistake(line(given), format!("step `{name}` {why}"));
-                }
-                self.probe(given, &before, participants[participant].timeout)
-            });
+            if let Some(probe) = step.probe.as_ref().filter(|_| is_read) {
+                let why = "is a get, which has no effect to ask about; remove its probe";
+                self.mistake(line(probe), format!("step `{name}` {why}"));
+            }
+            let probe = step.probe.as_ref().filter(|_| !is_read);
+            let probe = probe.map(|given| self.probe(given, &before, participants[participant].timeout));
             let (probe, probe_checked) = probe.unzip();
             for checked in
                 [Some(&action), compensation.as_ref(), probe_checked.as_ref()].into_iter().flatten()
@@ -410,11 +418,13 @@ impl Check<'_> {
             }
         }
         for step in &mut steps {
-            if step.action.output.is_none() && (read_all || read.iter().any(|name| **name == *step.name)) {
+            if !read_all && !read.iter().any(|name| **name == *step.name) {
+                continue;
+            }
+            if step.action.output.is_none() {
                 step.action.output = Template::parse(".body").ok();
             }
-            let probe_says_less = step.probe.as_ref().is_some_and(|probe| probe.call.output.is_none());
-            if step.action.output.is_some() && probe_says_less {
+            if step.probe.as_ref().is_some_and(|probe| probe.call.output.is_none()) {
                 let given = given.iter().find(|given| *given.value.step.value == *step.name);
                 let at = given.and_then(|given| given.value.probe.as_ref()).map_or(0, line);
                 let message = format!(

@@ -3,12 +3,20 @@
 //! An input brings about at most one event of its own ([`Saga::decide`]); what follows from the new state without
 //! any further input ([`Saga::next`]: the next attempt, the decision to roll back, the end) is found by asking the
 //! state again until it has nothing more to say. So a history that was cut off anywhere goes on by itself.
+//!
+//! - `next.rs`: what a state brings about by itself.
+//! - `person.rs`, `rejected.rs`: what people may want and know, and why an input changes nothing.
+
+mod next;
+mod person;
+mod rejected;
 
 use std::sync::Arc;
 
-use super::{Phase, Progress, Saga, StepState, Tries};
+pub use self::rejected::Rejected;
+use super::{Phase, Saga, StepState};
 use crate::definition::{Definition, Safety};
-use crate::event::{Cause, Direction, Event, Finding, Outcome, Record, Stuck};
+use crate::event::{Cause, Direction, Event, Finding, Outcome, Record};
 use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
 use crate::json::Json;
 use crate::reply::Verdict;
@@ -67,43 +75,6 @@ pub enum Input {
     TakeOver,
 }
 
-/// Why an input changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
-    /// A reply to a call that nobody waits for any more, such as that of an abandoned attempt. Ignore it.
-    #[error("nobody waits for that call any more")]
-    Stale,
-    /// The saga is over, and the order stands.
-    #[error("the order is confirmed; it cannot be cancelled any more")]
-    Completed,
-    /// The saga is being rolled back, or has been, for another reason.
-    #[error("the order has failed already; what was done is undone without being asked")]
-    Failing,
-    /// The saga is over.
-    #[error("the order is over")]
-    Over,
-    /// Nobody waits for a person.
-    #[error("the order is not blocked; there is nothing to resolve")]
-    NotBlocked,
-    /// A person is needed, but for another step.
-    #[error("the order is blocked at another step")]
-    OtherStep,
-    /// Nobody can know whether the last call took effect, and calling again may double it.
-    #[error(
-        "nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: \
-         find out there, and say so with `resoudre`"
-    )]
-    InDoubt,
-    /// The call may change what the person has found.
-    #[error(
-        "a call to the participant is under way and may change what was found; look again when it has ended"
-    )]
-    CallUnderWay,
-    /// The compensation is made of the answer that nobody has.
-    #[error("undoing the step needs what its action's answer gave: add it as `sortie`")]
-    OutputNeeded,
-}
-
 impl Saga {
     /// A new saga, its first events recorded.
     pub fn start(
@@ -157,12 +128,8 @@ impl Saga {
         let definition = &self.definition;
         match event {
             Event::Started { .. } => Some(definition.states.started.clone()),
-            Event::AttemptEnded { step, direction: Direction::Action, outcome: Outcome::Ok, .. }
-                if matches!(self.phase, Phase::Forward { .. }) =>
-            {
-                definition.steps[*step].success.clone()
-            }
-            Event::AttemptEnded { step, direction: Direction::Probe, outcome: Outcome::Ok, .. }
+            // Going forward, a step has succeeded also when a probe finds its effect there.
+            Event::AttemptEnded { step, outcome: Outcome::Ok, .. }
                 if matches!(self.phase, Phase::Forward { .. }) =>
             {
                 definition.steps[*step].success.clone()
@@ -201,16 +168,17 @@ impl Saga {
             },
             Input::Hurry => Ok(self.hurried(moment.now)),
             Input::Resume { by, reason } => {
-                self.may_resume()?;
+                self.may_resume(moment.now)?;
                 let resumed = Event::Resumed { by: by.clone(), reason: reason.clone() };
                 // What is being tried already need not be told to try.
                 Ok(self.in_flight().is_none().then_some(resumed))
             }
             Input::Resolve { step, finding, output, by, reason } => {
-                self.may_resolve(*step, *finding, output.is_some())?;
-                let (by, reason) = (by.clone(), reason.clone());
                 let (step, finding, output) = (*step, *finding, output.clone());
-                Ok(Some(Event::Resolved { step, finding, output, by, reason }))
+                let (by, reason) = (by.clone(), reason.clone());
+                let resolved = Event::Resolved { step, finding, output, by, reason };
+                self.may_resolve(&resolved, moment.now)?;
+                Ok(Some(resolved))
             }
             Input::Reply { step, direction, attempt, verdict } => {
                 if self.in_flight() != Some((*step, *direction, *attempt)) {
@@ -230,51 +198,8 @@ impl Saga {
         }
     }
 
-    /// The attempt that only waits for its time.
-    fn hurried(&self, now: Timestamp) -> Option<Event> {
-        let step = self.current()?;
-        let (direction, tries) = self.tries(step)?;
-        let Progress::Due(at) = tries.progress else { return None };
-        let in_time = !matches!(self.phase, Phase::Forward { .. }) || now < self.deadline;
-        let undoes_at_once =
-            direction == Direction::Action && self.is_barrier(step) && self.cause().is_some();
-        let waits = at > now && in_time && tries.asked.progress.is_none() && !undoes_at_once;
-        (waits && !self.is_beyond_horizon(step, now)).then(|| started(step, direction, tries.attempt.next()))
-    }
-
-    fn may_resume(&self) -> Result<(), Rejected> {
-        if self.is_over() {
-            return Err(Rejected::Over);
-        }
-        let Some(step) = self.current() else { return Ok(()) };
-        let no_promise = self.definition.participant(step).safety == Safety::None;
-        let given_up = self.tries(step).is_some_and(|(_, tries)| tries.progress == Progress::GivenUp);
-        let can_ask = self.definition.steps[step].probe.is_some();
-        if no_promise && given_up && !can_ask { Err(Rejected::InDoubt) } else { Ok(()) }
-    }
-
-    fn may_resolve(&self, step: usize, finding: Finding, has_output: bool) -> Result<(), Rejected> {
-        let blocked = match (self.blocked(), self.is_over()) {
-            (_, true) => return Err(Rejected::Over),
-            (None, _) => return Err(Rejected::NotBlocked),
-            (Some(blocked), _) => blocked,
-        };
-        if blocked.step != step {
-            return Err(Rejected::OtherStep);
-        }
-        if self.in_flight().is_some() {
-            return Err(Rejected::CallUnderWay);
-        }
-        let definition = &self.definition.steps[step];
-        let needs_output = definition.compensation.as_ref().is_some_and(|call| call.sends(&definition.name));
-        let knows_output = has_output || !matches!(self.steps[step], StepState::Doing { .. });
-        if finding == Finding::Ran && needs_output && !knows_output {
-            return Err(Rejected::OutputNeeded);
-        }
-        Ok(())
-    }
-
-    /// When a call that ended like this is tried again; `None`: not by itself.
+    /// When the call is made again, or the question asked again, after one that ended like this; `None`: not by
+    /// itself.
     fn retry_at(
         &self,
         step: usize,
@@ -286,171 +211,27 @@ impl Saga {
         let definition = &self.definition.steps[step];
         let repeatable = definition.is_read() || self.definition.participant(step).safety != Safety::None;
         let forward = matches!(self.phase, Phase::Forward { .. });
-        let failed = if direction == Direction::Probe { tries.asked.failures } else { tries.failures };
-        let failures = failed + 1;
-        let backoff = match (verdict.outcome, direction) {
+        let patience = if forward { definition.retry } else { definition.persist };
+        let failures = tries.failures + 1;
+        let failures = match (verdict.outcome, direction) {
+            (Outcome::Unknown | Outcome::NotSent, Direction::Probe) => tries.asked.failures + 1,
+            // It is not there, or still there: the call that was in doubt may be made again.
+            (Outcome::Refused, Direction::Probe) if forward && tries.failures < patience.attempts => {
+                tries.failures
+            }
+            (Outcome::Ok, Direction::Probe) if self.is_undoing(step) => tries.failures,
             (Outcome::Ok, _) | (Outcome::Refused, Direction::Probe) => return None,
-            (_, Direction::Probe) if forward => definition.retry,
-            (_, Direction::Probe) => definition.persist,
             // Without a promise, a call that may have run is never repeated, in either direction.
             (Outcome::Unknown, _) if !repeatable => return None,
             (Outcome::Refused, Direction::Action) => return None,
-            (_, Direction::Action) if forward => {
-                if failures >= definition.retry.attempts {
-                    return None;
-                }
-                definition.retry
-            }
+            (_, Direction::Action) if forward && failures >= patience.attempts => return None,
             // Rolling back never gives up. A refused compensation included: whoever refuses may be mended.
-            (Outcome::Refused | Outcome::Unknown | Outcome::NotSent, _) => definition.persist,
+            (Outcome::Refused | Outcome::Unknown | Outcome::NotSent, _) => failures,
         };
-        Some(moment.now.plus(backoff.delay(failures, verdict.retry_after, moment.random)))
+        Some(moment.now.plus(patience.delay(failures, verdict.retry_after, moment.random)))
     }
 
-    /// The event that the state brings about by itself at `now`, if any.
-    fn next(&self, now: Timestamp) -> Option<Event> {
-        match &self.phase {
-            Phase::Forward { step } if *step == self.steps.len() => Some(Event::Completed),
-            Phase::Forward { .. } if now >= self.deadline => {
-                Some(Event::RollbackDecided { cause: Cause::DeadlinePassed })
-            }
-            Phase::Forward { step } => self.next_forward(*step, now),
-            Phase::RollingBack { blocked, .. } => match self.undoing() {
-                None => Some(Event::RolledBack),
-                Some(step) => {
-                    let flagged = blocked.as_ref().filter(|blocked| blocked.step == step);
-                    self.next_back(step, flagged.map(|blocked| blocked.stuck), now)
-                }
-            },
-            Phase::Completed | Phase::RolledBack { .. } => None,
-        }
+    fn is_undoing(&self, step: usize) -> bool {
+        matches!(self.steps[step], StepState::Undoing { .. })
     }
-
-    fn next_forward(&self, step: usize, now: Timestamp) -> Option<Event> {
-        let failed = |reason: &str| {
-            Some(Event::RollbackDecided { cause: Cause::StepFailed { step, reason: reason.into() } })
-        };
-        match &self.steps[step] {
-            StepState::Pending { .. } => Some(started(step, Direction::Action, AttemptNumber::FIRST)),
-            StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
-                let definition = &self.definition.steps[step];
-                let may_ask = definition.probe.is_some() && tries.asked.failures < definition.retry.attempts;
-                let why = tries.reason.as_deref().unwrap_or("nobody can know whether it ran");
-                if may_ask { self.question(step, now) } else { failed(why) }
-            }
-            StepState::Doing { tries, .. } => match tries.progress {
-                Progress::InFlight => None,
-                Progress::Due(at) => {
-                    (now >= at).then(|| started(step, Direction::Action, tries.attempt.next()))
-                }
-                Progress::GivenUp => failed(tries.reason.as_deref().unwrap_or("no good answer")),
-            },
-            StepState::NotDone { reason } => failed(reason),
-            // Going forward, a step that is done is behind us, and none is being undone.
-            StepState::Done { .. } | StepState::Undoing { .. } | StepState::Undone => None,
-        }
-    }
-
-    fn next_back(&self, step: usize, flagged: Option<Stuck>, now: Timestamp) -> Option<Event> {
-        let is_barrier = self.is_barrier(step);
-        let undo = started(step, Direction::Compensation, AttemptNumber::FIRST);
-        let is_called = self.in_flight().is_some_and(|(_, direction, _)| direction != Direction::Action);
-        match &self.steps[step] {
-            _ if is_called => None,
-            StepState::NotDone { .. } | StepState::Undone => None,
-            _ if is_barrier && self.is_beyond_horizon(step, now) && !self.is_in_doubt(step, now) => {
-                self.block(step, Stuck::HorizonPassed, flagged)
-            }
-            // Only barriers are shadowed or undone without knowing whether they ran.
-            StepState::Done { .. } | StepState::Pending { .. } => Some(undo),
-            StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
-                self.ask_or_block(step, Stuck::ActionUnknown, tries, flagged, now)
-            }
-            StepState::Doing { .. } if is_barrier => Some(undo),
-            StepState::Doing { tries, .. } => {
-                self.again(step, Direction::Action, Stuck::ActionUnsettled, tries, flagged, now)
-            }
-            StepState::Undoing { tries, .. } if self.is_in_doubt(step, now) => {
-                self.ask_or_block(step, Stuck::CompensationUnknown, tries, flagged, now)
-            }
-            StepState::Undoing { tries, .. } => {
-                self.again(step, Direction::Compensation, Stuck::CompensationFailing, tries, flagged, now)
-            }
-        }
-    }
-
-    /// Flags the saga for people, unless it is flagged for the same.
-    fn block(&self, step: usize, stuck: Stuck, flagged: Option<Stuck>) -> Option<Event> {
-        let words = self.tries(step).and_then(|(_, tries)| tries.reason.as_deref()).unwrap_or("no answer");
-        let horizon = self.definition.participant(step).horizon;
-        let reason = match stuck {
-            Stuck::ActionUnknown => format!("nobody can know whether the action ran: {words}"),
-            Stuck::CompensationUnknown => format!("nobody can know whether the compensation ran: {words}"),
-            Stuck::CompensationFailing => {
-                format!("the compensation keeps failing; it is still tried: {words}")
-            }
-            Stuck::ActionUnsettled => {
-                format!("whether the action ran is still not known; it is still asked: {words}")
-            }
-            Stuck::HorizonPassed => format!(
-                "the participant keeps its promise for {horizon:?} (`horizon`) and may have forgotten this order: {words}"
-            ),
-        };
-        (flagged != Some(stuck)).then(|| Event::Blocked { step, stuck, reason: reason.into() })
-    }
-
-    /// The next question about a call that cannot be repeated; a person is told when there is nothing to ask, or no
-    /// answer comes. The questions go on all the same.
-    fn ask_or_block(
-        &self,
-        step: usize,
-        unknown: Stuck,
-        tries: &Tries,
-        flagged: Option<Stuck>,
-        now: Timestamp,
-    ) -> Option<Event> {
-        let definition = &self.definition.steps[step];
-        let no_promise = self.definition.participant(step).safety == Safety::None;
-        let stuck = if no_promise { unknown } else { Stuck::HorizonPassed };
-        let has_asked_enough = tries.asked.failures >= definition.persist.attempts;
-        let blocked = if definition.probe.is_none() || has_asked_enough {
-            self.block(step, stuck, flagged)
-        } else {
-            None
-        };
-        blocked.or_else(|| self.question(step, now))
-    }
-
-    /// The next probe, when it is due.
-    fn question(&self, step: usize, now: Timestamp) -> Option<Event> {
-        let (_, tries) = self.tries(step)?;
-        let attempt = tries.asked.attempt.map_or(AttemptNumber::FIRST, AttemptNumber::next);
-        // What is beyond the horizon has been over for long.
-        let due = self.is_beyond_horizon(step, now) && tries.asked.progress.is_none()
-            || self.question_at(step).is_some_and(|at| now >= at);
-        (due && self.definition.steps[step].probe.is_some()).then(|| started(step, Direction::Probe, attempt))
-    }
-
-    /// The next attempt of a call that never gives up, or the flag for people once it has failed often.
-    fn again(
-        &self,
-        step: usize,
-        direction: Direction,
-        stuck: Stuck,
-        tries: &Tries,
-        flagged: Option<Stuck>,
-        now: Timestamp,
-    ) -> Option<Event> {
-        let too_often = tries.failures >= self.definition.steps[step].persist.attempts;
-        match tries.progress {
-            Progress::InFlight => None,
-            _ if too_often && flagged.is_none() => self.block(step, stuck, flagged),
-            Progress::Due(at) if now < at => None,
-            Progress::Due(_) | Progress::GivenUp => Some(started(step, direction, tries.attempt.next())),
-        }
-    }
-}
-
-fn started(step: usize, direction: Direction, attempt: AttemptNumber) -> Event {
-    Event::AttemptStarted { step, direction, attempt }
 }

@@ -100,9 +100,9 @@ impl Saga {
             // Also when it is repeated: a repetition that had left ahead of its record would be unknown to the next
             // owner, who would take a step whose first call was turned away for one that never ran.
             (StepState::Doing { tries, .. }, _) => tries.started,
-            (StepState::Undoing { .. }, _) if safety == Safety::Barrier => marks.rollback,
-            (StepState::Undoing { tries, done_at, .. }, _) if safety == Safety::Idempotent => {
-                marks.rollback.max(*done_at).max(tries.first_started)
+            // But what only a person may want is never called behind the history's back.
+            (StepState::Undoing { .. }, _) if safety == Safety::Barrier && self.vouched(step).is_none() => {
+                marks.rollback
             }
             (StepState::Undoing { tries, .. }, _) => tries.started,
             _ => self.seq,
@@ -110,32 +110,29 @@ impl Saga {
         rule.max(marks.take_over)
     }
 
+    /// Each is an instant at which [`Saga::handle`] does something, whatever the time is by then.
     fn wake_at(&self) -> Option<Timestamp> {
-        let due = self.current().and_then(|step| {
-            let (_, tries) = self.tries(step)?;
-            let is_held = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
-            match tries.progress {
-                _ if tries.asked.progress.is_some() => self.question_at(step),
-                Progress::Due(_) if is_held => None,
-                Progress::Due(at) => Some(at),
-                Progress::GivenUp => self.question_at(step),
-                Progress::InFlight => None,
-            }
-        });
+        let due = self.current().and_then(|step| self.due_at(step));
         match self.phase {
             Phase::Forward { .. } => Some(due.map_or(self.deadline, |due| due.min(self.deadline))),
             _ => due,
         }
     }
 
-    /// When a step's probe is to be asked (again), if it has one and is not being asked.
-    pub(super) fn question_at(&self, step: usize) -> Option<Timestamp> {
-        let probe = self.definition.steps[step].probe.as_ref()?;
+    /// When the step that the saga is at goes on by itself: its next call, its next question, or a person is told.
+    fn due_at(&self, step: usize) -> Option<Timestamp> {
         let (_, tries) = self.tries(step)?;
-        match tries.asked.progress {
-            None => Some(tries.ended_at.plus(probe.after)),
-            Some(Progress::Due(at)) => Some(at),
-            Some(Progress::InFlight | Progress::GivenUp) => None,
+        if self.in_flight().is_some() {
+            return None;
+        }
+        let question = self.question_at(step);
+        let is_flagged = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
+        match (question, tries.progress) {
+            (Some(at), _) if self.is_in_doubt(step, at) => Some(at),
+            // Only a person can say that the participant has not forgotten, after all.
+            (_, Progress::Due(_)) if is_flagged && (self.is_barrier(step) || question.is_none()) => None,
+            (_, Progress::Due(at)) => Some(at),
+            (_, Progress::GivenUp | Progress::InFlight) => None,
         }
     }
 

@@ -14,9 +14,11 @@
 //! - `apply.rs`: what each event does to the state. The only place that changes it.
 //! - `decide.rs`: which event an input, or the passing of time, brings about.
 //! - `effects.rs`: what the state wants from the world, and what must be on disk before it may have it.
+//! - `doubt.rs`: what nobody can know, and when calling again would be no way to find out.
 
 mod apply;
 mod decide;
+mod doubt;
 mod effects;
 
 use std::sync::Arc;
@@ -44,6 +46,8 @@ pub struct Saga {
     etat: Etat,
     phase: Phase,
     steps: Vec<StepState>,
+    /// The number of each step's last probe, whatever it was asked about.
+    probes: Vec<Option<AttemptNumber>>,
     marks: Marks,
 }
 
@@ -82,11 +86,11 @@ enum StepState {
     /// Its action is being called, or waits to be.
     Doing { tries: Tries, may_have_run: bool },
     /// Its action took effect.
-    Done { output: Option<Json>, at: Seq },
+    Done { output: Option<Json> },
     /// Its action certainly has no effect.
     NotDone { reason: Box<str> },
     /// Its compensation is being called, or waits to be.
-    Undoing { tries: Tries, output: Option<Json>, done_at: Seq },
+    Undoing { tries: Tries, may_have_run: bool, output: Option<Json> },
     /// Its compensation took effect.
     Undone,
 }
@@ -97,8 +101,7 @@ struct Tries {
     /// The number of the last attempt.
     attempt: AttemptNumber,
     progress: Progress,
-    /// Where the first attempt started, and the last.
-    first_started: Seq,
+    /// Where the last attempt started.
     started: Seq,
     /// When the first attempt started, and when the last one ended or was lost from sight.
     first_at: Timestamp,
@@ -107,19 +110,33 @@ struct Tries {
     failures: u32,
     /// Of the last bad end.
     reason: Option<Box<str>>,
-    /// Whether the step's effect is there has been asked, since the attempts were given up.
     asked: Asked,
 }
 
-/// The attempts of a step's probe.
+/// Where asking about the last attempt of a call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Asked {
-    /// The number of the last attempt, whichever attempt of the call it was about.
-    attempt: Option<AttemptNumber>,
-    /// `None`: not asked yet about the last attempt of the call.
-    progress: Option<Progress>,
+    question: Question,
     /// Questions without an answer.
     failures: u32,
+}
+
+/// A step's probe, since the last attempt of the call that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Question {
+    /// Not asked. It may be once the call has been over for the probe's `after`.
+    #[default]
+    NotYet,
+    /// Being asked.
+    InFlight(AttemptNumber),
+    /// Asked without an answer; asked again then.
+    Due(Timestamp),
+}
+
+impl Asked {
+    fn is_in_flight(&self) -> bool {
+        matches!(self.question, Question::InFlight(_))
+    }
 }
 
 impl Tries {
@@ -150,8 +167,16 @@ struct Marks {
     rollback: Seq,
     /// The last take-over.
     take_over: Seq,
-    /// When a person last wanted it to go on: promises about old keys are counted anew from there.
-    vouched: Option<Timestamp>,
+    /// The last time that a person vouched for a participant.
+    vouched: Option<Vouched>,
+}
+
+/// A person says that a step's participant has not forgotten: its promise is counted anew from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Vouched {
+    step: usize,
+    seq: Seq,
+    at: Timestamp,
 }
 
 /// Whether what was done is being undone: the field `rollback`.
@@ -257,37 +282,6 @@ impl Saga {
         }
     }
 
-    /// Whether calling again does no harm, whatever became of the calls before.
-    fn is_repeatable(&self, step: usize, now: Timestamp) -> bool {
-        let no_promise = self.definition.participant(step).safety == Safety::None;
-        self.definition.steps[step].is_read() || !(no_promise || self.is_beyond_horizon(step, now))
-    }
-
-    /// Whether the participant may have forgotten what its promise was about: the whole order for a barrier, which
-    /// has to know the action when it undoes it, the call's key for others.
-    fn is_beyond_horizon(&self, step: usize, now: Timestamp) -> bool {
-        let participant = self.definition.participant(step);
-        let since = match (participant.safety, self.tries(step)) {
-            (Safety::Barrier, _) => self.created,
-            (Safety::Idempotent, Some((_, tries))) => tries.first_at,
-            (Safety::Idempotent | Safety::None, _) => return false,
-        };
-        let since = self.marks.vouched.map_or(since, |vouched| vouched.max(since));
-        !self.definition.steps[step].is_read() && now.since(since) > participant.horizon
-    }
-
-    /// Whether nobody can know if the step's last call took effect, and calling again is no way to find out.
-    fn is_in_doubt(&self, step: usize, now: Timestamp) -> bool {
-        let may_have_run = match &self.steps[step] {
-            StepState::Doing { may_have_run, .. } => *may_have_run,
-            // A barrier that has forgotten the action would undo nothing and say that it did.
-            StepState::Undoing { .. } => !self.is_barrier(step),
-            _ => false,
-        };
-        let given_up = self.tries(step).is_some_and(|(_, tries)| tries.progress == Progress::GivenUp);
-        may_have_run && (given_up || self.is_beyond_horizon(step, now)) && !self.is_repeatable(step, now)
-    }
-
     /// Why a person is needed, while one is.
     pub fn blocked(&self) -> Option<&Blocked> {
         match &self.phase {
@@ -339,8 +333,8 @@ impl Saga {
     fn in_flight(&self) -> Option<(usize, Direction, AttemptNumber)> {
         let step = self.current()?;
         let (direction, tries) = self.tries(step)?;
-        if tries.asked.progress == Some(Progress::InFlight) {
-            return tries.asked.attempt.map(|attempt| (step, Direction::Probe, attempt));
+        if let Question::InFlight(attempt) = tries.asked.question {
+            return Some((step, Direction::Probe, attempt));
         }
         tries.in_flight().then_some((step, direction, tries.attempt))
     }
@@ -352,5 +346,17 @@ impl Saga {
             StepState::Undoing { tries, .. } => Some((Direction::Compensation, tries)),
             _ => None,
         }
+    }
+
+    fn tries_mut(&mut self, step: usize) -> Option<&mut Tries> {
+        match &mut self.steps[step] {
+            StepState::Doing { tries, .. } | StepState::Undoing { tries, .. } => Some(tries),
+            _ => None,
+        }
+    }
+
+    /// The number of the step's next probe.
+    fn next_probe(&self, step: usize) -> AttemptNumber {
+        self.probes[step].map_or(AttemptNumber::FIRST, AttemptNumber::next)
     }
 }

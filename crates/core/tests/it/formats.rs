@@ -173,7 +173,7 @@ fn fields_of_a_later_version_are_stepped_over_and_missing_optional_ones_are_none
 fn an_event_or_value_of_a_later_version_is_an_error_never_a_guess() {
     insta::assert_snapshot!(
         read(r#"{"at":1,"event":{"paused":{}}}"#).expect_err("unknown event"),
-        @"unknown variant `paused`, expected one of `started`, `attempt_started`, `attempt_ended`, `rollback_decided`, `blocked`, `completed`, `rolled_back`, `taken_over` at line 1 column 25"
+        @"unknown variant `paused`, expected one of `started`, `attempt_started`, `attempt_ended`, `rollback_decided`, `blocked`, `completed`, `rolled_back`, `resumed`, `resolved`, `taken_over` at line 1 column 25"
     );
     let outcome =
         r#"{"at":1,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"maybe"}}}"#;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use saga_core::Definition;
+use saga_core::{Definition, Direction};
 
 use crate::support::{Kind, Run, Spec, checkout, definition, name};
 
@@ -15,7 +15,11 @@ fn needs(definition: &Arc<Definition>, script: &str) -> String {
     let mut note = |run: &Run| {
         let effects = run.saga.effects();
         if let Some(call) = effects.call {
-            let sign = if call.direction == saga_core::Direction::Action { '+' } else { '-' };
+            let sign = match call.direction {
+                Direction::Action => '+',
+                Direction::Compensation => '-',
+                Direction::Probe => '?',
+            };
             let line = format!("{sign}{}@{}", name(call.step), call.needs);
             if seen.last() != Some(&line) {
                 seen.push(line);
@@ -99,11 +103,29 @@ fn a_first_compensation_needs_the_decision_to_roll_back() {
 }
 
 #[test]
-fn a_repeated_compensation_waits_for_its_own_record_only_where_nothing_is_promised() {
+fn a_repeated_compensation_waits_for_its_own_record_unless_it_is_a_barriers() {
     let script = "ok; refused; not_sent; wait; ok";
     assert_eq!(needs(&steps(&[Barrier, Barrier]), script), "+a@2 +b@2 -a@6 =11");
-    assert_eq!(needs(&steps(&[Idempotent, Barrier]), script), "+a@2 +b@3 -a@7 =11");
+    assert_eq!(needs(&steps(&[Idempotent, Barrier]), script), "+a@2 +b@3 -a@7 -a@9 =11");
     assert_eq!(needs(&steps(&[Plain, Barrier]), script), "+a@2 +b@3 -a@7 -a@9 =11");
+}
+
+#[test]
+fn a_barriers_compensation_that_only_a_person_may_want_waits_for_its_own_record() {
+    let forgetful = definition(&[Spec::new(Barrier).horizon("3s"), Spec::new(Barrier)]);
+    // Blocked (7), resumed (8); what is tried again after that waits as well.
+    assert_eq!(
+        needs(&forgetful, "ok; pass 4s; refused; resume; not_sent; wait; ok"),
+        "+a@2 +b@2 =7 -a@9 -a@11 =13"
+    );
+    assert_eq!(needs(&forgetful, "ok; pass 4s; refused; resolve a ran; ok"), "+a@2 +b@2 =7 -a@9 =11");
+}
+
+#[test]
+fn a_question_needs_no_more_than_the_new_epoch() {
+    let probed = definition(&[Spec::new(Plain).probed()]);
+    assert_eq!(needs(&probed, "unknown; wait; ok"), "+a@2 ?a@0 =6");
+    assert_eq!(needs(&probed, "unknown; wait; take-over; wait; ok"), "+a@2 ?a@0 ?a@5 =8");
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! What holds for every definition and every sequence of inputs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use saga_core::event::{Cause, Stuck};
+use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Input};
 use saga_core::{
     AttemptNumber, Claim, Definition, Direction, Epoch, Event, Json, Outcome, Record, Saga, Timestamp,
 };
 
-use crate::support::{Kind, Spec, at, definition, reply, saga_id, verdict};
+use crate::support::{
+    Kind, PROBE_AFTER, Spec, assert_wakes_for_something, at, definition, millis, reply, saga_id, verdict,
+};
 
 /// Something done to a saga; what it refers to is found in the saga when it is done.
 #[derive(Debug, Clone)]
@@ -35,6 +38,13 @@ enum Act {
         micros: i64,
     },
     Cancel,
+    Hurry,
+    Resume,
+    /// What a person says about the step that is blocked, or about another one.
+    Resolve {
+        step: Option<usize>,
+        finding: Finding,
+    },
     TakeOver,
     /// Only so many events were kept.
     Crash {
@@ -47,7 +57,11 @@ fn outcome() -> impl Strategy<Value = &'static str> {
 }
 
 fn direction() -> impl Strategy<Value = Direction> {
-    prop_oneof![Just(Direction::Action), Just(Direction::Compensation)]
+    prop_oneof![Just(Direction::Action), Just(Direction::Compensation), Just(Direction::Probe)]
+}
+
+fn finding() -> impl Strategy<Value = Finding> {
+    prop_oneof![Just(Finding::Ran), Just(Finding::NotRun), Just(Finding::Undone)]
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -60,6 +74,10 @@ fn act() -> impl Strategy<Value = Act> {
         6 => Just(Act::Wake),
         1 => (-5_000_000..5_000_000_i64).prop_map(|micros| Act::Wait { micros }),
         1 => Just(Act::Cancel),
+        1 => Just(Act::Hurry),
+        1 => Just(Act::Resume),
+        1 => (proptest::option::weighted(0.2, 0..6_usize), finding())
+            .prop_map(|(step, finding)| Act::Resolve { step, finding }),
         1 => Just(Act::TakeOver),
         1 => (1..12_usize).prop_map(|kept| Act::Crash { kept }),
     ]
@@ -68,7 +86,10 @@ fn act() -> impl Strategy<Value = Act> {
 fn spec(step: usize) -> impl Strategy<Value = Spec> {
     let kind = prop_oneof![1 => Just(Kind::Read), 2 => Just(Kind::Plain), 2 => Just(Kind::Idempotent), 3 => Just(Kind::Barrier)];
     let from = proptest::sample::subsequence((0..step).collect::<Vec<_>>(), 0..=step.min(2));
-    (kind, proptest::bool::weighted(0.85), from).prop_map(|(kind, undo, from)| Spec { kind, undo, from })
+    // Shorter than a backoff, shorter than the wait before asking, longer than both.
+    let horizon = proptest::option::weighted(0.5, prop_oneof![Just("1ms"), Just("150ms"), Just("3s")]);
+    (kind, proptest::bool::weighted(0.85), from, any::<bool>(), horizon)
+        .prop_map(|(kind, undo, from, probe, horizon)| Spec { kind, undo, from, probe, horizon })
 }
 
 fn specs() -> impl Strategy<Value = Vec<Spec>> {
@@ -148,6 +169,14 @@ impl Live {
                 Input::Tick
             }
             Act::Cancel => Input::Cancel,
+            Act::Hurry => Input::Hurry,
+            Act::Resume => Input::Resume { by: "Ana".into(), reason: None },
+            Act::Resolve { step, finding } => {
+                let blocked = self.saga.blocked().map_or(0, |blocked| blocked.step);
+                let output = Json::parse(b"{\"x\":1}").ok();
+                let (by, reason) = ("Ana".into(), "asked there".into());
+                Input::Resolve { step: step.unwrap_or(blocked), finding: *finding, output, by, reason }
+            }
             Act::TakeOver => Input::TakeOver,
             Act::Crash { kept } => {
                 let kept = (*kept).min(self.records.len());
@@ -170,6 +199,7 @@ impl Live {
             }
             Err(_) => assert_eq!(told(&before), told(&self.saga), "a rejected input changes nothing"),
         }
+        assert_wakes_for_something(&self.saga, self.micros);
     }
 }
 
@@ -236,6 +266,14 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         Just(Event::Completed),
         Just(Event::RolledBack),
+        Just(Event::Resumed { by: "Ana".into(), reason: None }),
+        (0..6_usize, finding()).prop_map(|(step, finding)| Event::Resolved {
+            step,
+            finding,
+            output: None,
+            by: "Ana".into(),
+            reason: "x".into()
+        }),
         (1..4_u32).prop_map(|n| Event::TakenOver {
             epoch: (1..n).fold(Epoch::FIRST, |epoch, _| epoch.next()),
             claim: Claim::drawn(0)
@@ -271,7 +309,13 @@ fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
             Event::Resumed { .. } => {
                 matches!(records.last(), Some(Record { event: Event::AttemptStarted { .. }, .. }))
             }
-            Event::Resolved { step, .. } => !rolling_back || *step >= steps,
+            Event::Resolved { step, .. } => {
+                let blocked = records.iter().rev().find_map(|record| match record.event {
+                    Event::Blocked { step, .. } => Some(step),
+                    _ => None,
+                });
+                !rolling_back || blocked != Some(*step)
+            }
             Event::Completed => rolling_back,
             Event::RolledBack => !rolling_back,
             Event::TakenOver { epoch, .. } => {
@@ -279,6 +323,83 @@ fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
                 epoch.get() as usize != owners + 2
             }
         }
+}
+
+/// What a history says about each step's present call, read without the core's help.
+struct Calls {
+    in_flight: Option<(usize, Direction)>,
+    /// First started when, for each step and direction.
+    first: BTreeMap<(usize, Direction), Timestamp>,
+    may_have_run: BTreeSet<(usize, Direction)>,
+    /// The step that a person last vouched for, and when: its promise is counted anew from there.
+    word: Option<(usize, Timestamp)>,
+    /// The step that is blocked because its participant may have forgotten.
+    horizon_passed: Option<usize>,
+}
+
+impl Calls {
+    fn new() -> Self {
+        Self {
+            in_flight: None,
+            first: BTreeMap::new(),
+            may_have_run: BTreeSet::new(),
+            word: None,
+            horizon_passed: None,
+        }
+    }
+
+    /// Takes the next record, and says what it breaks.
+    fn follow(&mut self, record: &Record, specs: &[Spec], created: Timestamp) -> Option<&'static str> {
+        match record.event {
+            Event::AttemptStarted { direction: Direction::Probe, .. } => self.in_flight = None,
+            Event::AttemptStarted { step, direction, .. } => {
+                let call = (step, direction);
+                let first = *self.first.entry(call).or_insert(record.at);
+                let horizon = specs[step].horizon.map_or(i64::MAX, |horizon| 1000 * millis(horizon));
+                let word = self.word.filter(|(of, _)| *of == step).map(|(_, at)| at);
+                let is_older = |since: Timestamp| {
+                    let since = word.map_or(since, |word| word.max(since));
+                    record.at.as_micros() - since.as_micros() > horizon
+                };
+                let may_call = match specs[step].kind {
+                    Kind::Read => true,
+                    Kind::Plain => !self.may_have_run.contains(&call),
+                    Kind::Idempotent => !(self.may_have_run.contains(&call) && is_older(first)),
+                    Kind::Barrier if direction == Direction::Compensation => !is_older(created),
+                    Kind::Barrier => !(self.may_have_run.contains(&call) && is_older(created)),
+                };
+                if !may_call {
+                    return Some("a call that only a person may want");
+                }
+                self.in_flight = Some(call);
+            }
+            Event::AttemptEnded { step, direction: Direction::Probe, outcome, .. } => {
+                // It is there, so it was not undone; or it is not there, so it was not done.
+                match outcome {
+                    Outcome::Ok => self.may_have_run.remove(&(step, Direction::Compensation)),
+                    Outcome::Refused => self.may_have_run.remove(&(step, Direction::Action)),
+                    Outcome::Unknown | Outcome::NotSent => false,
+                };
+            }
+            Event::AttemptEnded { outcome, .. } => {
+                self.may_have_run.extend(self.in_flight.take().filter(|_| outcome == Outcome::Unknown));
+            }
+            // A restart loses the call from sight.
+            Event::TakenOver { .. } => self.may_have_run.extend(self.in_flight.take()),
+            Event::Blocked { step, stuck, .. } => {
+                self.horizon_passed = Some(step).filter(|_| stuck == Stuck::HorizonPassed);
+            }
+            Event::Resumed { .. } => {
+                self.word = self.horizon_passed.take().map(|step| (step, record.at)).or(self.word);
+            }
+            Event::Resolved { step, .. } => {
+                self.word = Some((step, record.at));
+                self.may_have_run.remove(&(step, Direction::Compensation));
+            }
+            Event::Started { .. } | Event::RollbackDecided { .. } | Event::Completed | Event::RolledBack => {}
+        }
+        None
+    }
 }
 
 proptest! {
@@ -324,7 +445,7 @@ proptest! {
     #[test]
     fn attempts_are_numbered_without_gaps(specs in specs(), acts in acts()) {
         let live = run(&specs, &acts);
-        for direction in [Direction::Action, Direction::Compensation] {
+        for direction in [Direction::Action, Direction::Compensation, Direction::Probe] {
             for step in 0..specs.len() {
                 let numbers: Vec<u32> =
                     starts(&live.records, direction).into_iter().filter(|(s, _)| *s == step).map(|(_, n)| n).collect();
@@ -334,22 +455,29 @@ proptest! {
     }
 
     #[test]
-    fn a_plain_call_with_an_unknown_outcome_is_never_started_again(specs in specs(), acts in acts()) {
+    fn what_may_have_run_is_called_again_only_while_that_is_promised_or_somebody_knows(specs in specs(), acts in acts()) {
         let live = run(&specs, &acts);
-        let mut unknown = Vec::new();
-        let mut in_flight = None;
+        let mut calls = Calls::new();
+        for record in &live.records {
+            prop_assert_eq!(calls.follow(record, &specs, live.saga.created()), None, "{:#?}", live.records);
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_while_the_call_may_still_be_on_its_way(specs in specs(), acts in acts()) {
+        let live = run(&specs, &acts);
+        // Since when each step's call is over, until it is asked about. Later questions come later still.
+        let mut over: Vec<Option<Timestamp>> = vec![None; specs.len()];
         for record in &live.records {
             match record.event {
-                Event::AttemptStarted { step, direction, .. } if specs[step].kind == Kind::Plain => {
-                    prop_assert!(!unknown.contains(&(step, direction)), "{:?}", live.records);
-                    in_flight = Some((step, direction));
+                Event::AttemptStarted { step, direction: Direction::Probe, .. } => {
+                    if let Some(over) = over[step].take() {
+                        prop_assert!(record.at >= over.plus(PROBE_AFTER), "{:#?}", live.records);
+                    }
                 }
-                Event::AttemptStarted { .. } => in_flight = None,
-                Event::AttemptEnded { outcome, .. } => {
-                    unknown.extend(in_flight.take().filter(|_| outcome == Outcome::Unknown));
-                }
-                // A restart loses the call from sight.
-                Event::TakenOver { .. } => unknown.extend(in_flight.take()),
+                Event::AttemptEnded { direction: Direction::Probe, .. } => {}
+                Event::AttemptEnded { step, .. } => over[step] = Some(record.at),
+                Event::TakenOver { .. } => over.fill(Some(record.at)),
                 _ => {}
             }
         }
@@ -377,7 +505,7 @@ proptest! {
     fn whatever_is_wanted_can_be_asked_for(specs in specs(), acts in acts()) {
         // Every request can be made, with the same key and body on every attempt, and needs only what exists.
         let mut live = Live::start(&definition(&specs));
-        let mut seen = std::collections::BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for act in &acts {
             live.act(act);
             let Some(call) = live.saga.effects().call else { continue };

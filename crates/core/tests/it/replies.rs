@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saga_core::reply::{Answer, REASON_BYTES_MAX, Reply, Verdict, verdict};
 use saga_core::saga::Input;
-use saga_core::{Definition, Json, Outcome, Saga};
+use saga_core::{Definition, Direction, Json, Outcome, Saga};
 
 use crate::support::{VOISINS, at, parse, reply, saga_id};
 
@@ -98,6 +98,57 @@ fn refused_alone_leaves_the_other_statuses_as_they_are() {
     assert_eq!(outcome(&ok_false, 200, r#"{"ok":true}"#), Ok);
     assert_eq!(outcome(&ok_false, 200, "texte"), Ok);
     assert_eq!(outcome(&ok_false, 503, ""), NotSent);
+}
+
+/// A step whose probe has these keys besides its path.
+fn probed(keys: &str) -> Definition {
+    let source = format!(
+        "saga: s\nstates: {{ started: A, completed: B, cancelled: C }}\nparticipants: {{ p: {{ url: 'http://p' }} }}\n\
+         steps:\n  - step: a\n    participant: p\n    action: {{ post: /x }}\n    compensation: none\n    \
+         probe:\n      get: /x\n{keys}    failure: D\n"
+    );
+    Definition::parse("test.yaml", &source, &|_| None).unwrap_or_else(|m| panic!("{m}\n{source}"))
+}
+
+fn asked(definition: &Definition, status: u16, body: &str) -> Outcome {
+    let probe = definition.call(0, Direction::Probe).expect("a probe");
+    verdict(probe, &answered(status, body.as_bytes())).outcome
+}
+
+#[test]
+fn of_a_probe_only_404_and_410_say_that_the_effect_is_not_there() {
+    let plain = probed("");
+    for status in 100..=599 {
+        let expected = match status {
+            200 | 201 | 204 => Ok,
+            404 | 410 => Refused,
+            429 | 503 => NotSent,
+            _ => Unknown,
+        };
+        assert_eq!(asked(&plain, status, "{}"), expected, "{status}");
+    }
+}
+
+#[test]
+fn a_probe_may_read_its_answer() {
+    let list = probed("      refused: .status == 200 and .body == []\n      ok: .status == 200\n");
+    assert_eq!(asked(&list, 200, "[]"), Refused);
+    assert_eq!(asked(&list, 200, "[{}]"), Ok);
+    assert_eq!(asked(&list, 204, ""), Unknown);
+    assert_eq!(asked(&list, 404, ""), Refused);
+    assert_eq!(asked(&probed("      refused: .body.x.y\n"), 200, "[]"), Unknown);
+}
+
+#[test]
+fn a_probe_that_cannot_be_asked_or_read_says_nothing_about_the_step() {
+    let reading = probed("      output: { id: '.body.id | tonumber' }\n");
+    assert_eq!(asked(&reading, 200, "{\"id\":\"7\"}"), Ok);
+    assert_eq!(asked(&reading, 200, "{}"), Unknown);
+    let probe = reading.call(0, Direction::Probe).expect("a probe");
+    let judge = |reply| verdict(probe, &reply).outcome;
+    assert_eq!(judge(Reply::Impossible { reason: "no id".into() }), Unknown);
+    assert_eq!(judge(Reply::Lost { reason: "timeout".into() }), Unknown);
+    assert_eq!(judge(Reply::NotSent { reason: "refused connection".into() }), NotSent);
 }
 
 #[test]

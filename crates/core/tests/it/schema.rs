@@ -167,6 +167,18 @@ fn the_schema_and_the_parser_refuse_the_same() {
     refused.push(set("/participants/stock", "calls_max", json!(-1)));
     refused.push(set("/participants/stock", "timeout", json!("5 seconds")));
     refused.push(set("/participants/stock", "headers", json!(["x"])));
+    refused.push(set("/participants/stock", "horizon", json!("a day")));
+    refused.push(set("/participants/stock", "breaker", json!({ "window": 10 })));
+    refused.push(set("/participants/stock", "breaker", json!({ "calls_min": 0 })));
+    refused.push(set("/participants/stock", "breaker", json!({ "failures_percent": 0 })));
+    refused.push(set("/participants/stock", "breaker", json!({ "failures_percent": 101 })));
+    refused.push(set("/participants/stock", "breaker", json!({ "opens": "1s" })));
+    refused.push(set("/steps/1", "probe", json!({})));
+    refused.push(set("/steps/1", "probe", json!("/x")));
+    refused.push(set("/steps/1", "probe", json!({ "post": "/x" })));
+    refused.push(set("/steps/1", "probe", json!({ "get": "/x", "body": {} })));
+    refused.push(set("/steps/1", "probe", json!({ "get": "x" })));
+    refused.push(set("/steps/1", "probe", json!({ "get": "/x", "after": "soon" })));
     refused.push(set("/input", "client_id", json!("int")));
     refused.push(set("", "deadline", json!({})));
     refused.push(set("", "steps", json!([])));
@@ -179,6 +191,16 @@ fn the_schema_and_the_parser_refuse_the_same() {
     accepted.push(set("/steps/1", "retry", json!({ "attempts": 1, "base": "5 ms", "cap": "1h" })));
     accepted.push(set("/steps/1/action", "body", json!({ "a": { "b": 1.5, "c": true }, "d": ".input" })));
     accepted.push(set("/participants/stock", "headers", json!({ "x-key": "${KEY:-k}" })));
+    accepted.push(set("/participants/stock", "horizon", json!("1h")));
+    accepted.push(set("/participants/stock", "breaker", json!({})));
+    let all =
+        json!({ "window": "1s", "calls_min": 1, "failures_percent": 100, "open": "1s", "open_max": "5s" });
+    accepted.push(set("/participants/stock", "breaker", all));
+    accepted.push(set("/steps/1", "probe", json!({ "get": "/x" })));
+    let all = json!({
+        "get": "/x/\\(.saga_id)", "refused": ".status == 204", "not_sent": "false", "ok": "true", "output": ".body", "after": "1m"
+    });
+    accepted.push(set("/steps/1", "probe", all));
     for value in &accepted {
         assert_eq!(both(value), (Ok(()), Ok(())), "{value}");
     }
@@ -187,9 +209,9 @@ fn the_schema_and_the_parser_refuse_the_same() {
 /// The keys that the parser names when it meets one that it does not know.
 fn keys_of_the_parser(pointer: &str) -> Vec<String> {
     let mut value = yaml(CHECKOUT);
-    if pointer.ends_with("/retry") {
-        value["steps"][1]["retry"] = json!({});
-    }
+    value["steps"][1]["retry"] = json!({});
+    value["steps"][1]["probe"] = json!({ "get": "/x" });
+    value["participants"]["stock"]["breaker"] = json!({});
     value
         .pointer_mut(pointer)
         .and_then(Value::as_object_mut)
@@ -214,6 +236,8 @@ fn the_schema_has_exactly_the_keys_of_the_parser() {
         ("/steps/1/action", "/$defs/call"),
         ("/steps/1/compensation", "/$defs/call"),
         ("/steps/1/retry", "/$defs/retry"),
+        ("/steps/1/probe", "/$defs/probe"),
+        ("/participants/stock/breaker", "/$defs/breaker"),
     ] {
         let properties = schema.pointer(&format!("{definition}/properties")).and_then(Value::as_object);
         let mut keys: Vec<String> = properties.map(Map::keys).expect(definition).cloned().collect();

@@ -1,10 +1,11 @@
 //! Small definitions for the tests, and a saga driven by a script, told back as text.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::event::Cause;
+use saga_core::event::{Cause, Finding};
 use saga_core::reply::Verdict;
 use saga_core::retry::Random;
 use saga_core::saga::{CallWanted, Effects, Input, Moment};
@@ -14,6 +15,9 @@ use saga_core::{
 
 pub(crate) const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 pub(crate) const VOISINS: &str = include_str!("../../../../sagas/voisins.yaml");
+
+/// How long after a call its step may be asked about, in [`definition`].
+pub(crate) const PROBE_AFTER: Duration = Duration::from_secs(2);
 
 /// The environment of a machine where nothing is set.
 pub(crate) fn no_env(_: &str) -> Option<String> {
@@ -46,11 +50,15 @@ pub(crate) struct Spec {
     pub(crate) undo: bool,
     /// The earlier steps whose outputs its requests are made of.
     pub(crate) from: Vec<usize>,
+    /// Whether it can be asked about, from two seconds after a call on; a read never can.
+    pub(crate) probe: bool,
+    /// How long its participant keeps its promise, where that is not a day.
+    pub(crate) horizon: Option<&'static str>,
 }
 
 impl Spec {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, undo: true, from: Vec::new() }
+        Self { kind, undo: true, from: Vec::new(), probe: false, horizon: None }
     }
 
     pub(crate) fn for_good(mut self) -> Self {
@@ -61,6 +69,30 @@ impl Spec {
     pub(crate) fn from(mut self, steps: &[usize]) -> Self {
         self.from = steps.to_vec();
         self
+    }
+
+    pub(crate) fn probed(mut self) -> Self {
+        self.probe = true;
+        self
+    }
+
+    pub(crate) fn horizon(mut self, horizon: &'static str) -> Self {
+        self.horizon = Some(horizon);
+        self
+    }
+
+    pub(crate) fn is_probed(&self) -> bool {
+        self.probe && self.kind != Kind::Read
+    }
+
+    /// `idempotent`, or `idempotent_5s` if it keeps its promise for five seconds only.
+    fn participant(&self) -> String {
+        let safety = match self.kind {
+            Kind::Read | Kind::Plain => "none",
+            Kind::Idempotent => "idempotent",
+            Kind::Barrier => "barrier",
+        };
+        self.horizon.map_or(safety.to_owned(), |horizon| format!("{safety}_{horizon}"))
     }
 
     pub(crate) fn is_undone(&self) -> bool {
@@ -79,19 +111,19 @@ pub(crate) fn definition(specs: &[Spec]) -> Arc<Definition> {
          input: { n: integer }\n\
          states: { started: DEBUT, completed: FINI, cancelled: ANNULEE }\n\
          deadline: 10s\n\
-         participants:\n\
-         \x20 plain: { url: 'http://plain' }\n\
-         \x20 idempotent: { url: 'http://idempotent', safety: idempotent }\n\
-         \x20 barrier: { url: 'http://barrier', safety: barrier }\n\
-         steps:\n",
+         participants:\n",
     );
+    let participants: BTreeSet<_> =
+        specs.iter().map(|spec| (spec.participant(), spec.horizon.unwrap_or("24h"))).collect();
+    for (name, horizon) in participants {
+        let safety = name.split('_').next().expect("a name");
+        writeln!(yaml, "  {name}: {{ url: 'http://{safety}', safety: {safety}, horizon: {horizon} }}")
+            .expect("strings take what they get");
+    }
+    yaml.push_str("steps:\n");
     for (i, spec) in specs.iter().enumerate() {
         let (step, upper) = (name(i), name(i).to_ascii_uppercase());
-        let participant = match spec.kind {
-            Kind::Read | Kind::Plain => "plain",
-            Kind::Idempotent => "idempotent",
-            Kind::Barrier => "barrier",
-        };
+        let participant = spec.participant();
         let sources: String = spec.from.iter().map(|&f| format!(", {0}: .{0}", name(f))).collect();
         let body = format!("{{ n: .input.n{sources} }}");
         let action = match spec.kind {
@@ -103,9 +135,16 @@ pub(crate) fn definition(specs: &[Spec]) -> Arc<Definition> {
             (false, Kind::Read) => String::new(),
             (false, _) => "    compensation: none\n".into(),
         };
+        let probe = match spec.is_probed() {
+            true => format!(
+                "    probe: {{ get: '/{step}/\\(.saga_id)', after: {}s, output: .body }}\n",
+                PROBE_AFTER.as_secs()
+            ),
+            false => String::new(),
+        };
         write!(
             yaml,
-            "  - step: {step}\n    participant: {participant}\n    action: {action}\n{undo}    success: {upper}\n    \
+            "  - step: {step}\n    participant: {participant}\n    action: {action}\n{undo}{probe}    success: {upper}\n    \
              failure: ECHEC_{upper}\n    retry: {{ attempts: 3 }}\n    persist: {{ attempts: 2 }}\n"
         )
         .expect("strings take what they get");
@@ -149,10 +188,16 @@ impl Run {
 
     /// Does one line of a script:
     ///
-    /// - `ok`, `refused`, `unknown`, `not_sent`, `not_sent 3s`: the wanted call ends like that;
+    /// - `ok`, `refused`, `unknown`, `not_sent`, `not_sent 3s`: the wanted call ends like that. `ok` to a probe says
+    ///   that the effect is there, `refused` that it is not;
     /// - `old ok`: so ends the last call that is not wanted any more;
     /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
+    /// - `pass 5s`: that much passes, and nobody has told the saga yet;
     /// - `cancel`, `take-over`;
+    /// - `hurry`: the participant answers again;
+    /// - `resume`: Ana wants the next attempt at once;
+    /// - `resolve b ran`, `resolve b not_run`, `resolve b undone`, `resolve b ran {"x":2}`: Ana has found out about the
+    ///   step `b`, and what its answer would have given;
     /// - `crash 4`: only the first four events were on disk, and a new owner goes on.
     pub(crate) fn step(&mut self, line: &str) {
         let mut words = line.split_whitespace();
@@ -166,7 +211,15 @@ impl Run {
                 };
                 Input::Tick
             }
+            "pass" => {
+                self.now_ms += millis(argument.expect("how long"));
+                writeln!(self.shown, "> {line}").expect("strings take what they get");
+                return;
+            }
             "cancel" => Input::Cancel,
+            "hurry" => Input::Hurry,
+            "resume" => Input::Resume { by: "Ana".into(), reason: None },
+            "resolve" => resolution(&self.saga, argument.expect("a step"), words),
             "take-over" => Input::TakeOver,
             "crash" => {
                 let kept: usize = argument.expect("a number of events").parse().expect("a number");
@@ -202,6 +255,7 @@ impl Run {
             writeln!(self.shown, "  {seq} {text}").expect("strings take what they get");
             self.records.push(record);
         }
+        assert_wakes_for_something(&self.saga, self.now_ms * 1000);
         let effects = self.saga.effects();
         if let Some(call) = effects.call
             && self.wanted.last() != Some(&call)
@@ -213,6 +267,34 @@ impl Run {
         let folded =
             Saga::fold(saga_id(), self.saga.definition().clone(), &self.records).expect("its own history");
         assert_eq!(format!("{folded:?}"), format!("{:?}", self.saga), "the fold of a history is the saga");
+    }
+}
+
+/// What Ana has found out about the step of that name.
+fn resolution<'a>(saga: &Saga, name: &str, mut words: impl Iterator<Item = &'a str>) -> Input {
+    let finding = match words.next().expect("a finding") {
+        "ran" => Finding::Ran,
+        "not_run" => Finding::NotRun,
+        "undone" => Finding::Undone,
+        other => panic!("`{other}` is no finding"),
+    };
+    let step = saga.definition().step_named(name).expect("a step");
+    let output = words.next().map(|json| Json::parse(json.as_bytes()).expect("JSON without spaces"));
+    Input::Resolve { step, finding, output, by: "Ana".into(), reason: "asked there".into() }
+}
+
+/// A saga that asked to be woken at an instant at which it then does nothing would be woken for ever.
+pub(crate) fn assert_wakes_for_something(saga: &Saga, micros: i64) {
+    let Some(wake) = saga.effects().wake_at else { return };
+    // On time, or a little late, or very late.
+    for late in [0, 1, 1_500_000, 60_000_000] {
+        let moment = at(micros.max(wake.as_micros()) + late, 7);
+        let records = saga.clone().handle(&Input::Tick, moment).expect("time passes");
+        assert!(
+            !records.is_empty(),
+            "woken {late} us late at {:?}, and nothing to do: {saga:#?}",
+            moment.now
+        );
     }
 }
 

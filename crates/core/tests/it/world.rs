@@ -6,10 +6,15 @@
 //! network loses, delays and doubles; participants keep exactly the promise of their safety level, and no more.
 //! After a while the faults end, and the saga must, too.
 //!
+//! Half of the worlds are bounded: what is sent arrives within [`LIFE_MICROS`] or never, and clocks are steady. That is
+//! what asking about a call, and promises that end, build on; so there, steps have probes, and participants forget.
+//! In some worlds a person looks after orders that are blocked: looks into the ledger, and tells the truth.
+//!
 //! Everything follows from one seed. `SAGA_SEED=17` runs that one, with a trace; `SAGA_SEEDS=100000` runs more.
 
 use std::collections::BTreeMap;
 
+use saga_core::event::{Finding, Stuck};
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Input};
 use saga_core::{Direction, Event, Json, Outcome, Record, Saga};
@@ -18,9 +23,15 @@ use crate::support::{Kind, Spec, at, definition, name, record_text, reply, saga_
 
 const SEEDS: u64 = 10_000;
 /// Faults happen for this many moves; then the world is kind.
-const FAULTY_MOVES: u32 = 60;
+const FAULTY_MOVES: u32 = 100;
 /// A kind world needs no more than this to finish.
 const KIND_MOVES: u32 = 600;
+
+/// In a bounded world, what was sent so long ago never arrives, and what could not leave for so long never leaves.
+/// A probe waits longer.
+const LIFE_MICROS: i64 = 1_000_000;
+/// The promise that ends, where one does; participants keep it a little longer, for what is still on its way.
+const HORIZON: (&str, i64) = ("3s", 3_000_000);
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to shuffle a world with.
 struct Dice(u64);
@@ -45,17 +56,20 @@ impl Dice {
 /// One step's participant, as its own books tell.
 #[derive(Debug, Default)]
 struct Ledger {
-    /// The bodies of the actions that took effect and were not undone.
-    open: Vec<String>,
+    /// The actions that took effect and were not undone.
+    open: Vec<Stored>,
     /// The answers it remembers, if it promises to.
     action: Option<Stored>,
     compensation: Option<Stored>,
+    /// Whether it was ever called, but for questions.
+    touched: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Stored {
     body: String,
     answer: Answer,
+    at: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +83,7 @@ enum Answer {
 struct Message {
     call: CallWanted,
     body: String,
+    sent_at: i64,
     /// It has a twin.
     doubled: bool,
 }
@@ -88,11 +103,19 @@ enum Move {
     LoseReply,
     Double,
     StepBack,
+    Hurry,
+    Person,
 }
 
 /// The moves of a world without faults.
-const KIND: [(Move, usize); 5] =
-    [(Move::Write, 2), (Move::Send, 3), (Move::Deliver, 2), (Move::Reply, 2), (Move::PassTime, 1)];
+const KIND: [(Move, usize); 6] = [
+    (Move::Write, 2),
+    (Move::Send, 3),
+    (Move::Deliver, 2),
+    (Move::Reply, 2),
+    (Move::PassTime, 1),
+    (Move::Person, 1),
+];
 
 /// The moves of a faulty world. Each world has a character: some faults are common in it, others never happen, so
 /// that long chains of one kind are met as well as mixtures. (Groce et al., "Swarm Testing", ISSTA 2012.)
@@ -106,6 +129,8 @@ fn weights(dice: &mut Dice) -> Vec<(Move, usize)> {
         Move::LoseReply,
         Move::Double,
         Move::StepBack,
+        Move::Hurry,
+        Move::Person,
     ];
     let often = often.map(|m| (m, [3, 10, 30, 60][dice.below(4)]));
     let seldom = seldom.map(|m| (m, [0, 0, 1, 3, 8][dice.below(5)]));
@@ -119,8 +144,15 @@ struct World {
     dice: Dice,
     specs: Vec<Spec>,
     weights: Vec<(Move, usize)>,
+    /// See the module.
+    is_bounded: bool,
+    has_person: bool,
     /// How often a participant turns a call away, in percent.
     unready: u64,
+    /// How often it refuses an action, in percent.
+    refusing: u64,
+    /// How often it fails before doing what it is asked, and how often after, in percent.
+    failing: u64,
     saga: Saga,
     history: Vec<Record>,
     durable: usize,
@@ -138,9 +170,10 @@ struct World {
 type Hits = BTreeMap<&'static str, u64>;
 
 /// What must have happened to somebody, or the world is too kind to prove anything.
-const FAULT_POINTS: [&str; 28] = [
+const FAULT_POINTS: [&str; 45] = [
     "a barrier's step that was lost is undone",
     "a call leaves ahead of the record of its start",
+    "a call is too late to leave",
     "a call never leaves",
     "a cancellation",
     "a clock steps back",
@@ -150,19 +183,35 @@ const FAULT_POINTS: [&str; 28] = [
     "a crash that loses nothing",
     "a crash that loses the tail",
     "a deadline",
+    "a hurry",
     "a next owner with a slower clock",
+    "a participant has forgotten an action",
+    "a participant has forgotten a compensation",
+    "a person is turned away",
+    "a person says that it did not run",
+    "a person says that it ran",
+    "a person undoes it by hand",
+    "a person vouches",
+    "a person wants it to go on",
+    "a question about an action finds its effect",
+    "a question about an action finds nothing",
+    "a question about a compensation finds nothing left",
+    "a question about a compensation finds the effect still there",
     "a refusal",
     "a reply is late",
     "a reply is lost",
     "a request is delayed past its timeout",
     "a request is doubled",
     "a request is lost",
+    "a request is too old to arrive",
     "a take-over going forward",
     "a take-over rolling back",
     "an action arrives after its compensation",
     "blocked for good: nobody knows about the action",
     "blocked for good: nobody knows about the compensation",
+    "blocked for good: the promise has ended",
     "blocked for now",
+    "blocked for now: the promise has ended",
     "confirmed",
     "rolled back: nothing to undo",
     "rolled back: undone",
@@ -172,9 +221,11 @@ const FAULT_POINTS: [&str; 28] = [
 impl World {
     fn new(seed: u64, trace: bool) -> Self {
         let mut dice = Dice(seed);
-        let specs = specs(&mut dice);
+        let (is_bounded, has_person) = (dice.chance(50), dice.chance(50));
+        let specs = specs(&mut dice, is_bounded);
         let weights = weights(&mut dice);
-        let unready = [0, 5, 40][dice.below(3)];
+        let failing = [4, 25][dice.below(2)];
+        let (unready, refusing) = ([0, 5, 40][dice.below(3)], [8, 40][dice.below(2)]);
         let definition = definition(&specs);
         let input = Json::parse(b"{\"n\":1}").expect("JSON");
         let (saga, history) = Saga::start(saga_id(), &definition, input, at(0, dice.next()));
@@ -185,7 +236,11 @@ impl World {
             dice,
             specs,
             weights,
+            is_bounded,
+            has_person,
             unready,
+            refusing,
+            failing,
             saga,
             history,
             durable: 0,
@@ -228,16 +283,27 @@ impl World {
         );
     }
 
-    fn handle(&mut self, input: &Input) {
+    /// Whether the input was taken.
+    fn handle(&mut self, input: &Input) -> bool {
         let moment = at(self.micros, self.dice.next());
         let before = self.history.len();
-        match self.saga.handle(input, moment) {
+        let result = self.saga.handle(input, moment);
+        let is_taken = result.is_ok();
+        match result {
             Ok(records) => self.history.extend(records),
-            Err(rejected) => self.say(|_| format!("    rejected: {rejected}")),
+            Err(rejected) => {
+                self.say(|_| format!("    rejected: {rejected}"));
+                if matches!(input, Input::Resume { .. } | Input::Resolve { .. }) {
+                    self.hit("a person is turned away");
+                }
+            }
         }
         self.tell_from(before);
         for i in before..self.history.len() {
             match &self.history[i].event {
+                Event::Blocked { stuck: Stuck::HorizonPassed, .. } => {
+                    self.hit("blocked for now: the promise has ended");
+                }
                 Event::Blocked { .. } => self.hit("blocked for now"),
                 Event::RollbackDecided { cause: saga_core::event::Cause::DeadlinePassed } => {
                     self.hit("a deadline")
@@ -248,6 +314,7 @@ impl World {
         if self.sent.is_some() && self.saga.effects().call != self.sent.map(|sent| self.rewanted(sent)) {
             self.sent = None;
         }
+        is_taken
     }
 
     /// `sent`, with what may change about a call while it is under way: only what it needs.
@@ -284,9 +351,79 @@ impl World {
             Move::LoseReply => self.lose_reply(),
             Move::Double => self.double(),
             Move::StepBack => {
-                self.hit("a clock steps back");
-                self.micros -= 1_000 * self.dice.below(5_000) as i64;
+                if !self.is_bounded {
+                    self.hit("a clock steps back");
+                    self.micros -= 1_000 * self.dice.below(5_000) as i64;
+                }
             }
+            Move::Hurry => {
+                self.hit("a hurry");
+                self.say(|_| "hurry".into());
+                self.handle(&Input::Hurry);
+            }
+            Move::Person => {
+                if self.has_person {
+                    self.person();
+                }
+            }
+        }
+    }
+
+    /// Somebody looks after the order, knows what the participant's books say, and tells the truth.
+    fn person(&mut self) {
+        let blocked = self.saga.blocked().map(|blocked| (blocked.step, blocked.stuck));
+        let (by, reason) = (Box::from("Ana"), Box::from("looked it up"));
+        let resume = |world: &mut Self| {
+            world.say(|_| "a person wants it to go on".into());
+            world.handle(&Input::Resume { by: "Ana".into(), reason: None })
+        };
+        let Some((step, stuck)) = blocked else {
+            self.hit("a person wants it to go on");
+            resume(self);
+            return;
+        };
+        // What is still on its way may change what is found; so nobody says anything yet.
+        if self.network.iter().any(|message| message.call.step == step) {
+            return;
+        }
+        self.forget(step);
+        let ledger = &self.ledgers[step];
+        let remembers = match self.specs[step].kind {
+            Kind::Barrier => ledger.action.is_some(),
+            _ => ledger.action.is_some() || ledger.open.is_empty(),
+        };
+        if stuck != Stuck::HorizonPassed && self.dice.chance(30) {
+            self.hit("a person wants it to go on");
+            resume(self);
+            return;
+        }
+        if stuck == Stuck::HorizonPassed && remembers && self.dice.chance(50) {
+            self.hit("a person vouches");
+            resume(self);
+            return;
+        }
+        let output = ledger.open.first().map(|done| done.answer.clone());
+        let undoes_by_hand = self.specs[step].kind == Kind::Barrier && !remembers || self.dice.chance(30);
+        let finding = match &output {
+            None => Finding::NotRun,
+            Some(_) if undoes_by_hand => Finding::Undone,
+            Some(_) => Finding::Ran,
+        };
+        let output = match (finding, output) {
+            (Finding::Ran, Some(Answer::Ok(output))) => Json::parse(output.as_bytes()).ok(),
+            _ => None,
+        };
+        self.say(|_| format!("a person says about {}: {finding:?}", name(step)));
+        if !self.handle(&Input::Resolve { step, finding, output, by, reason }) {
+            return;
+        }
+        self.hit(match finding {
+            Finding::Ran => "a person says that it ran",
+            Finding::NotRun => "a person says that it did not run",
+            Finding::Undone => "a person undoes it by hand",
+        });
+        if finding == Finding::Undone {
+            self.ledgers[step].open.clear();
         }
     }
 
@@ -325,6 +462,7 @@ impl World {
             matches!(record.event, Event::AttemptStarted { step, direction, attempt }
                 if (step, direction, attempt) == (call.step, call.direction, call.attempt))
         });
+        let waited = started.map_or(0, |at| self.micros - self.history[at].at.as_micros());
         if started.is_none_or(|at| at >= self.durable) {
             self.hit("a call leaves ahead of the record of its start");
         }
@@ -339,6 +477,11 @@ impl World {
             Err(error) => self.broken(&format!("P6: {error}")),
         };
         self.sent = Some(call);
+        if self.is_bounded && waited > LIFE_MICROS {
+            self.hit("a call is too late to leave");
+            self.replies.push((call, Verdict::without_answer(Outcome::NotSent, "no connection was free")));
+            return;
+        }
         if !self.kind && self.dice.chance(self.unready) {
             self.hit("a call never leaves");
             self.replies.push((call, Verdict::without_answer(Outcome::NotSent, "refused connection")));
@@ -346,7 +489,8 @@ impl World {
         }
         let body = request.body.map_or(String::new(), |body| body.text().to_owned());
         self.say(|_| format!("send {:?} {body}", call));
-        self.network.push(Message { call, body, doubled: false });
+        let sent_at = self.micros;
+        self.network.push(Message { call, body, sent_at, doubled: false });
     }
 
     /// A request arrives, and its answer is on its way back.
@@ -359,6 +503,33 @@ impl World {
         self.arrive(message);
     }
 
+    /// What has been on its way for too long never arrives.
+    fn bury(&mut self) {
+        let (before, now) = (self.network.len(), self.micros);
+        if self.is_bounded {
+            self.network.retain(|message| now - message.sent_at <= LIFE_MICROS);
+        }
+        for _ in self.network.len()..before {
+            self.hit("a request is too old to arrive");
+        }
+    }
+
+    /// A step's participant forgets what it promised to remember for so long only.
+    fn forget(&mut self, step: usize) {
+        let kept = match self.specs[step].horizon {
+            Some(_) => HORIZON.1 + 2 * LIFE_MICROS,
+            None => return,
+        };
+        let now = self.micros;
+        let is_old = |stored: &mut Stored| now - stored.at > kept;
+        if self.ledgers[step].action.take_if(is_old).is_some() {
+            self.hit("a participant has forgotten an action");
+        }
+        if self.ledgers[step].compensation.take_if(is_old).is_some() {
+            self.hit("a participant has forgotten a compensation");
+        }
+    }
+
     fn arrive(&mut self, message: Message) {
         let verdict = self.serve(&message);
         self.say(|_| format!("served {:?}: {:?}", message.call, verdict.outcome));
@@ -368,21 +539,24 @@ impl World {
 
     /// What the participant does, keeping its promise and no more.
     fn serve(&mut self, message: &Message) -> Verdict {
-        let Message { call, body, doubled } = message;
+        let Message { call, body, doubled, .. } = message;
         let kind = self.specs[call.step].kind;
+        self.forget(call.step);
         // Whoever answers 503 says that nothing was done, and that goes for the twin, too.
         if !self.kind && !doubled && self.dice.chance(self.unready) {
             self.hit("unready: 503");
             return Verdict::without_answer(Outcome::NotSent, "503");
         }
-        let fails_before = !self.kind && self.dice.chance(4);
-        let fails_after = !self.kind && self.dice.chance(4);
-        let refuses = self.dice.chance(if self.kind { 2 } else { 8 });
+        let fails_before = !self.kind && self.dice.chance(self.failing);
+        let fails_after = !self.kind && self.dice.chance(self.failing);
+        let refuses = self.dice.chance(if self.kind { 2 } else { self.refusing });
         if fails_before {
             return Verdict::without_answer(Outcome::Unknown, "500 before");
         }
         self.answers += 1;
         let fresh = Answer::Ok(format!("{{\"x\":{}}}", self.answers));
+        let at = self.micros;
+        self.ledgers[call.step].touched |= call.direction != Direction::Probe;
         let remembers = matches!(kind, Kind::Idempotent | Kind::Barrier);
         let answer = match (kind, call.direction) {
             (Kind::Read, _) => fresh,
@@ -400,14 +574,27 @@ impl World {
                     let answer = if refuses { Answer::Refused } else { fresh };
                     match answer {
                         Answer::Refused => self.hit("a refusal"),
-                        Answer::Ok(_) => self.ledgers[call.step].open.push(body.clone()),
+                        Answer::Ok(_) => {
+                            let done = Stored { body: body.clone(), answer: answer.clone(), at };
+                            self.ledgers[call.step].open.push(done);
+                        }
                     }
                     self.ledgers[call.step].action =
-                        Some(Stored { body: body.clone(), answer: answer.clone() });
+                        Some(Stored { body: body.clone(), answer: answer.clone(), at });
                     answer
                 }
             }
-            (_, Direction::Probe) => unreachable!("no step of this world has a probe"),
+            (_, Direction::Probe) => {
+                let effect = self.ledgers[call.step].open.first().map(|done| done.answer.clone());
+                let undoes = self.is_undoing(call.step);
+                self.hit(match (&effect, undoes) {
+                    (Some(_), false) => "a question about an action finds its effect",
+                    (None, false) => "a question about an action finds nothing",
+                    (None, true) => "a question about a compensation finds nothing left",
+                    (Some(_), true) => "a question about a compensation finds the effect still there",
+                });
+                effect.unwrap_or(Answer::Refused)
+            }
             (_, Direction::Compensation) => {
                 let ledger = &mut self.ledgers[call.step];
                 let known = ledger.compensation.clone().filter(|_| remembers);
@@ -417,10 +604,10 @@ impl World {
                         self.broken(&format!("one key, two requests: {} and {body}", known.body));
                     }
                 } else {
-                    ledger.compensation = Some(Stored { body: body.clone(), answer: fresh.clone() });
+                    ledger.compensation = Some(Stored { body: body.clone(), answer: fresh.clone(), at });
                     match ledger.open.pop() {
-                        Some(done) if done != *body => {
-                            self.broken(&format!("P1: {done} was done, and {body} is undone"));
+                        Some(done) if done.body != *body => {
+                            self.broken(&format!("P1: {} was done, and {body} is undone", done.body));
                         }
                         Some(_) => {}
                         None if kind == Kind::Barrier && !ran => self.hit("a compensation of nothing"),
@@ -443,6 +630,12 @@ impl World {
             },
             Answer::Refused => Verdict::without_answer(Outcome::Refused, "no"),
         }
+    }
+
+    fn is_undoing(&self, step: usize) -> bool {
+        self.history.iter().any(|record| {
+            matches!(record.event, Event::AttemptStarted { step: s, direction: Direction::Compensation, .. } if s == step)
+        })
     }
 
     /// A reply arrives; late ones belong to attempts that nobody waits for.
@@ -485,12 +678,17 @@ impl World {
     }
 
     fn pass_time(&mut self) {
-        let most = if self.dice.chance(3) { 12_000_000 } else { 300_000 };
+        let most = match self.dice.below(100) {
+            ..3 => 12_000_000,
+            3..25 if self.is_bounded => 3_000_000,
+            _ => 300_000,
+        };
         let wake = self.saga.effects().wake_at.map(|wake| wake.as_micros());
         self.micros = match wake {
             Some(wake) if self.kind || self.dice.chance(50) => self.micros.max(wake),
             _ => self.micros + self.dice.below(most) as i64,
         };
+        self.bury();
         self.handle(&Input::Tick);
     }
 
@@ -518,7 +716,7 @@ impl World {
         self.sent = None;
         self.replies.clear();
         self.say(|w| format!("crash: {} kept", w.durable));
-        if self.dice.chance(50) {
+        if !self.is_bounded && self.dice.chance(50) {
             self.hit("a next owner with a slower clock");
             self.micros -= self.dice.below(400_000) as i64;
         }
@@ -548,7 +746,9 @@ impl World {
         self.kind = true;
         self.say(|_| "-- the faults end --".into());
         let mut moves = 0;
-        while !(self.saga.is_over() || self.is_stuck()) || self.durable < self.history.len() {
+        while !(self.saga.is_over() || self.is_stuck() && !self.has_person)
+            || self.durable < self.history.len()
+        {
             // What a lost request or reply leaves behind ends with its timeout.
             if let Some(call) = self.sent
                 && !self.network.iter().any(|m| m.call == call)
@@ -580,7 +780,7 @@ impl World {
             (0..world.specs.len()).filter(|&step| world.specs[step].kind != Kind::Read).collect()
         };
         for step in effects(self) {
-            let touched = self.ledgers[step].action.is_some() || self.ledgers[step].compensation.is_some();
+            let touched = self.ledgers[step].touched;
             let told = self
                 .history
                 .iter()
@@ -609,17 +809,18 @@ impl World {
             }
             (false, _) => {
                 let blocked = self.saga.blocked().expect("only a person can go on").clone();
-                if self.specs[blocked.step].kind != Kind::Plain {
-                    self.broken("P6: only a service that promises nothing can need a person for good");
+                let spec = &self.specs[blocked.step];
+                let has_ended = blocked.stuck == Stuck::HorizonPassed && spec.horizon.is_some();
+                if !has_ended && (spec.kind != Kind::Plain || spec.is_probed()) {
+                    self.broken("P6: only where nothing is promised and nothing can be asked is a person needed for good");
                 }
                 let later = |step: &usize| *step > blocked.step && self.specs[*step].is_undone();
                 if effects(self).iter().filter(|step| later(step)).any(|&step| net[step] != 0) {
                     self.broken("P1: undone past a step whose effect is left");
                 }
                 self.hit(match blocked.stuck {
-                    saga_core::event::Stuck::ActionUnknown => {
-                        "blocked for good: nobody knows about the action"
-                    }
+                    Stuck::HorizonPassed => "blocked for good: the promise has ended",
+                    Stuck::ActionUnknown => "blocked for good: nobody knows about the action",
                     _ => "blocked for good: nobody knows about the compensation",
                 });
             }
@@ -645,8 +846,10 @@ impl World {
     }
 }
 
-/// One to four steps, of any kinds, made of any earlier outputs.
-fn specs(dice: &mut Dice) -> Vec<Spec> {
+/// One to four steps, of any kinds, made of any earlier outputs; in a bounded world some can be asked about, and some
+/// participants forget.
+fn specs(dice: &mut Dice, is_bounded: bool) -> Vec<Spec> {
+    let forgets = is_bounded && dice.chance(50);
     let favourite = [Kind::Plain, Kind::Idempotent, Kind::Barrier, Kind::Barrier][dice.below(4)];
     let steps = 1 + dice.below(4);
     (0..steps)
@@ -659,7 +862,9 @@ fn specs(dice: &mut Dice) -> Vec<Spec> {
                 _ => favourite,
             };
             let from: Vec<usize> = (0..step).filter(|_| dice.chance(40)).collect();
-            Spec { kind, undo: dice.chance(90), from }
+            let probe = is_bounded && dice.chance(50);
+            let horizon = Some(HORIZON.0).filter(|_| forgets && !matches!(kind, Kind::Read | Kind::Plain));
+            Spec { kind, undo: dice.chance(90), from, probe, horizon }
         })
         .collect()
 }

@@ -1,0 +1,122 @@
+//! Attempts of actions and compensations: their starts and ends.
+
+use super::super::{Asked, Phase, Progress, Saga, StepState, Tries};
+use super::Ended;
+use crate::event::{Direction, Outcome};
+use crate::id::{AttemptNumber, Seq, Timestamp};
+
+impl Saga {
+    /// A call may leave from here on.
+    pub(super) fn attempt_started(
+        &mut self,
+        seq: Seq,
+        now: Timestamp,
+        step: usize,
+        direction: Direction,
+        attempt: AttemptNumber,
+    ) -> Result<(), &'static str> {
+        if step >= self.steps.len() {
+            return Err("there is no such step");
+        }
+        let is_its_turn = match (&self.phase, direction) {
+            (Phase::Forward { step: current }, Direction::Action) => *current == step,
+            (Phase::Forward { .. }, _) => return Err("nothing is undone before that is decided"),
+            (_, Direction::Compensation) if self.definition.steps[step].compensation.is_none() => false,
+            _ => self.undoing() == Some(step),
+        };
+        if !is_its_turn {
+            return Err("it is not this step's turn");
+        }
+        let is_barrier = self.is_barrier(step);
+        let is_read = self.definition.steps[step].is_read();
+        let start = |tries: Option<&Tries>| -> Result<Tries, &'static str> {
+            let due = tries.map_or(AttemptNumber::FIRST, |tries| tries.attempt.next());
+            if tries.is_some_and(|tries| tries.in_flight() || tries.asked.is_in_flight()) {
+                return Err("an attempt is still in flight");
+            }
+            if attempt != due {
+                return Err("attempts are numbered without gaps");
+            }
+            Ok(Tries {
+                attempt,
+                progress: Progress::InFlight,
+                started: seq,
+                first_at: tries.map_or(now, |tries| tries.first_at),
+                ended_at: now,
+                failures: tries.map_or(0, |tries| tries.failures),
+                reason: tries.and_then(|tries| tries.reason.clone()),
+                asked: Asked::default(),
+            })
+        };
+        let state = &mut self.steps[step];
+        *state = match (&*state, direction) {
+            (StepState::Pending { shadow }, Direction::Action) => {
+                StepState::Doing { tries: start(None)?, may_have_run: *shadow }
+            }
+            (StepState::Doing { tries, may_have_run }, Direction::Action) => {
+                StepState::Doing { tries: start(Some(tries))?, may_have_run: *may_have_run }
+            }
+            (StepState::Done { output }, Direction::Compensation) => {
+                let (tries, output) = (start(None)?, output.clone());
+                StepState::Undoing { tries, may_have_run: false, output }
+            }
+            // Barriers are undone at once, even with the action in flight: it is refused if it arrives late.
+            (StepState::Doing { .. } | StepState::Pending { shadow: true }, Direction::Compensation)
+                if is_barrier =>
+            {
+                StepState::Undoing { tries: start(None)?, may_have_run: false, output: None }
+            }
+            (StepState::Undoing { tries, may_have_run, output }, Direction::Compensation) => {
+                let (tries, output) = (start(Some(tries))?, output.clone());
+                StepState::Undoing { tries, may_have_run: *may_have_run, output }
+            }
+            _ => return Err("the step is not in a state for that"),
+        };
+        if direction == Direction::Action && !is_read && self.marks.first_effect.is_none() {
+            self.marks.first_effect = Some(seq);
+        }
+        Ok(())
+    }
+
+    /// The call in flight has ended.
+    pub(super) fn attempt_ended(
+        &mut self,
+        direction: Direction,
+        ended: &Ended<'_>,
+    ) -> Result<(), &'static str> {
+        let &Ended { seq, at, step, outcome, reason, output, retry_at } = ended;
+        let is_barrier = self.is_barrier(step);
+        let state = &mut self.steps[step];
+        let (StepState::Doing { tries, may_have_run } | StepState::Undoing { tries, may_have_run, .. }) =
+            &mut *state
+        else {
+            return Err("no such call is under way");
+        };
+        tries.progress = retry_at.map_or(Progress::GivenUp, Progress::Due);
+        tries.ended_at = at;
+        if outcome != Outcome::Ok {
+            tries.failures += 1;
+            tries.reason = reason.map(Into::into);
+        }
+        *may_have_run |= outcome == Outcome::Unknown;
+        // A barrier that may have run before is undone all the same: that is always safe, and a refusal of the
+        // repetition says little about the first call.
+        let is_undone_anyway = is_barrier && *may_have_run;
+        match (outcome, direction) {
+            (Outcome::Ok, Direction::Action) => {
+                *state = StepState::Done { output: output.cloned() };
+            }
+            (Outcome::Ok, _) => *state = StepState::Undone,
+            (Outcome::Refused, Direction::Action) if !is_undone_anyway => {
+                *state = StepState::NotDone { reason: reason.unwrap_or_default().into() };
+            }
+            (Outcome::Refused | Outcome::Unknown | Outcome::NotSent, _) => {}
+        }
+        if outcome == Outcome::Ok {
+            self.succeeded(seq, step);
+        } else if self.is_settled(step) {
+            self.unblock(step);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! What people want and know.
+
+use super::super::{Asked, Phase, Progress, Question, Saga, StepState, Vouched};
+use crate::event::{Finding, Stuck};
+use crate::id::{Seq, Timestamp};
+use crate::json::Json;
+
+impl Saga {
+    /// A person wants the next attempt at once. Where it is not made by itself because the participant may have
+    /// forgotten the order, the person vouches for it.
+    ///
+    /// A question is not asked before its time, whoever wants it: the call it is about may still be on its way.
+    pub(super) fn resumed(&mut self, seq: Seq, now: Timestamp) -> Result<(), &'static str> {
+        if self.in_flight().is_some() {
+            return Err("an attempt is in flight already");
+        }
+        let Some(step) = self.current() else { return Ok(()) };
+        let vouches = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
+        if vouches {
+            self.unblock(step);
+            self.marks.vouched = Some(Vouched { step, seq, at: now });
+        }
+        let is_in_doubt = self.is_in_doubt(step, now);
+        let Some(tries) = self.tries_mut(step) else { return Ok(()) };
+        if vouches {
+            tries.failures = 0;
+        }
+        if !is_in_doubt {
+            tries.asked = Asked::default();
+            tries.progress = Progress::Due(now);
+        } else if let Question::Due(at) = &mut tries.asked.question {
+            *at = now;
+        }
+        Ok(())
+    }
+
+    /// A person says what became of the step that is stuck.
+    pub(super) fn resolved(
+        &mut self,
+        seq: Seq,
+        now: Timestamp,
+        step: usize,
+        finding: Finding,
+        output: Option<&Json>,
+        reason: &str,
+    ) -> Result<(), &'static str> {
+        if self.in_flight().is_some() {
+            return Err("an attempt is in flight");
+        }
+        match &mut self.phase {
+            Phase::RollingBack { blocked, .. } if blocked.as_ref().is_some_and(|b| b.step == step) => {
+                *blocked = None;
+            }
+            _ => return Err("no person is needed for that step"),
+        }
+        let state = &mut self.steps[step];
+        match (finding, &mut *state) {
+            (Finding::Undone, _) => *state = StepState::Undone,
+            (Finding::NotRun, _) => *state = StepState::NotDone { reason: reason.into() },
+            (Finding::Ran, StepState::Undoing { tries, may_have_run, .. }) => {
+                *may_have_run = false;
+                tries.failures = 0;
+                tries.asked = Asked::default();
+                tries.progress = Progress::Due(now);
+            }
+            (Finding::Ran, StepState::Done { .. }) => {}
+            (Finding::Ran, _) => *state = StepState::Done { output: output.cloned() },
+        }
+        if finding == Finding::Ran {
+            self.marks.vouched = Some(Vouched { step, seq, at: now });
+        }
+        Ok(())
+    }
+}

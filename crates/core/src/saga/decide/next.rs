@@ -1,0 +1,160 @@
+//! What a state brings about by itself, as time passes.
+
+use super::super::{Phase, Progress, Saga, StepState, Tries};
+use crate::definition::Safety;
+use crate::event::{Cause, Direction, Event, Stuck};
+use crate::id::{AttemptNumber, Timestamp};
+
+impl Saga {
+    /// The event that the state brings about by itself at `now`, if any.
+    pub(super) fn next(&self, now: Timestamp) -> Option<Event> {
+        match &self.phase {
+            Phase::Forward { step } if *step == self.steps.len() => Some(Event::Completed),
+            Phase::Forward { .. } if now >= self.deadline => {
+                Some(Event::RollbackDecided { cause: Cause::DeadlinePassed })
+            }
+            Phase::Forward { step } => self.next_forward(*step, now),
+            Phase::RollingBack { .. } => match self.undoing() {
+                None => Some(Event::RolledBack),
+                Some(step) => self.next_back(step, now),
+            },
+            Phase::Completed | Phase::RolledBack { .. } => None,
+        }
+    }
+
+    fn next_forward(&self, step: usize, now: Timestamp) -> Option<Event> {
+        let failed = |reason: &str| {
+            Some(Event::RollbackDecided { cause: Cause::StepFailed { step, reason: reason.into() } })
+        };
+        match &self.steps[step] {
+            _ if self.in_flight().is_some() => None,
+            StepState::Pending { .. } => Some(started(step, Direction::Action, AttemptNumber::FIRST)),
+            StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
+                let definition = &self.definition.steps[step];
+                let may_ask = definition.probe.is_some() && tries.asked.failures < definition.retry.attempts;
+                let why = tries.reason.as_deref().unwrap_or("nobody can know whether it ran");
+                if may_ask { self.question(step, now) } else { failed(why) }
+            }
+            StepState::Doing { tries, .. } => match tries.progress {
+                Progress::InFlight => None,
+                Progress::Due(at) => {
+                    (now >= at).then(|| started(step, Direction::Action, tries.attempt.next()))
+                }
+                Progress::GivenUp => failed(tries.reason.as_deref().unwrap_or("no good answer")),
+            },
+            StepState::NotDone { reason } => failed(reason),
+            // Going forward, a step that is done is behind us, and none is being undone.
+            StepState::Done { .. } | StepState::Undoing { .. } | StepState::Undone => None,
+        }
+    }
+
+    fn next_back(&self, step: usize, now: Timestamp) -> Option<Event> {
+        let is_barrier = self.is_barrier(step);
+        let is_forgotten = is_barrier && self.is_beyond_horizon(step, now);
+        // A barrier refuses an action that arrives after its undoing, so nobody waits for one in flight.
+        let undoes_at_once = is_barrier && !is_forgotten;
+        let is_waiting = self
+            .in_flight()
+            .is_some_and(|(_, direction, _)| direction != Direction::Action || !undoes_at_once);
+        match &self.steps[step] {
+            _ if is_waiting => None,
+            StepState::NotDone { .. } | StepState::Undone => None,
+            StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
+                self.ask_or_block(step, Stuck::ActionUnknown, tries, now)
+            }
+            StepState::Undoing { tries, .. } if self.is_in_doubt(step, now) => {
+                self.ask_or_block(step, Stuck::CompensationUnknown, tries, now)
+            }
+            _ if is_forgotten => self.block(step, Stuck::HorizonPassed),
+            // Only barriers are shadowed or undone without knowing whether they ran.
+            StepState::Done { .. } | StepState::Pending { .. } => {
+                Some(started(step, Direction::Compensation, AttemptNumber::FIRST))
+            }
+            StepState::Doing { .. } if is_barrier => {
+                Some(started(step, Direction::Compensation, AttemptNumber::FIRST))
+            }
+            StepState::Doing { tries, .. } => {
+                self.again(step, Direction::Action, Stuck::ActionUnsettled, tries, now)
+            }
+            StepState::Undoing { tries, .. } => {
+                self.again(step, Direction::Compensation, Stuck::CompensationFailing, tries, now)
+            }
+        }
+    }
+
+    /// What the saga is flagged for at this step.
+    fn flagged(&self, step: usize) -> Option<Stuck> {
+        self.blocked().filter(|blocked| blocked.step == step).map(|blocked| blocked.stuck)
+    }
+
+    /// Flags the saga for people, unless it is flagged for the same.
+    fn block(&self, step: usize, stuck: Stuck) -> Option<Event> {
+        let words = self.tries(step).and_then(|(_, tries)| tries.reason.as_deref()).unwrap_or("no answer");
+        let horizon = self.definition.participant(step).horizon;
+        let reason = match stuck {
+            Stuck::ActionUnknown => format!("nobody can know whether the action ran: {words}"),
+            Stuck::CompensationUnknown => format!("nobody can know whether the compensation ran: {words}"),
+            Stuck::CompensationFailing => {
+                format!("the compensation keeps failing; it is still tried: {words}")
+            }
+            Stuck::ActionUnsettled => {
+                format!("whether the action ran is still not known; it is still asked: {words}")
+            }
+            Stuck::HorizonPassed => format!(
+                "the participant keeps its promise for {horizon:?} (`horizon`) and may have forgotten this order: {words}"
+            ),
+        };
+        (self.flagged(step) != Some(stuck)).then(|| Event::Blocked { step, stuck, reason: reason.into() })
+    }
+
+    /// The next question about a call that cannot be repeated; a person is told when there is nothing to ask, or no
+    /// answer comes. The questions go on all the same.
+    fn ask_or_block(&self, step: usize, unknown: Stuck, tries: &Tries, now: Timestamp) -> Option<Event> {
+        let definition = &self.definition.steps[step];
+        let has_promise = self.definition.participant(step).safety != Safety::None;
+        let stuck = if has_promise { Stuck::HorizonPassed } else { unknown };
+        let needs_person = definition.probe.is_none() || tries.asked.failures >= definition.persist.attempts;
+        let blocked = if needs_person { self.block(step, stuck) } else { None };
+        blocked.or_else(|| self.question(step, now))
+    }
+
+    /// The next probe, when it is due.
+    fn question(&self, step: usize, now: Timestamp) -> Option<Event> {
+        let at = self.question_at(step)?;
+        (now >= at).then(|| started(step, Direction::Probe, self.next_probe(step)))
+    }
+
+    /// The next attempt of a call that never gives up, or the flag for people once it has failed often.
+    fn again(
+        &self,
+        step: usize,
+        direction: Direction,
+        stuck: Stuck,
+        tries: &Tries,
+        now: Timestamp,
+    ) -> Option<Event> {
+        let too_often = tries.failures >= self.definition.steps[step].persist.attempts;
+        match tries.progress {
+            Progress::InFlight => None,
+            _ if too_often && self.flagged(step).is_none() => self.block(step, stuck),
+            Progress::Due(at) if now < at => None,
+            Progress::Due(_) | Progress::GivenUp => Some(started(step, direction, tries.attempt.next())),
+        }
+    }
+
+    /// The attempt that only waits for its time.
+    pub(super) fn hurried(&self, now: Timestamp) -> Option<Event> {
+        let step = self.current()?;
+        let (direction, tries) = self.tries(step)?;
+        let is_waiting = matches!(tries.progress, Progress::Due(_)) && self.in_flight().is_none();
+        // What has to wait for a question or for a person is not pulled forward, and what is due comes anyway.
+        let is_held =
+            self.is_in_doubt(step, now) || (self.is_barrier(step) && self.is_beyond_horizon(step, now));
+        let is_free = is_waiting && !is_held && self.next(now).is_none();
+        is_free.then(|| started(step, direction, tries.attempt.next()))
+    }
+}
+
+fn started(step: usize, direction: Direction, attempt: AttemptNumber) -> Event {
+    Event::AttemptStarted { step, direction, attempt }
+}

@@ -1,0 +1,41 @@
+//! Why an input changes nothing.
+
+/// Why an input changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// A reply to a call that nobody waits for any more, such as that of an abandoned attempt. Ignore it.
+    #[error("nobody waits for that call any more")]
+    Stale,
+    /// The saga is over, and the order stands.
+    #[error("the order is confirmed; it cannot be cancelled any more")]
+    Completed,
+    /// The saga is being rolled back, or has been, for another reason.
+    #[error("the order has failed already; what was done is undone without being asked")]
+    Failing,
+    /// The saga is over.
+    #[error("the order is over")]
+    Over,
+    /// Nobody waits for a person.
+    #[error("the order is not blocked; there is nothing to resolve")]
+    NotBlocked,
+    /// A person is needed, but for another step.
+    #[error("the order is blocked at another step")]
+    OtherStep,
+    /// Nobody can know whether the last call took effect, and calling again may double it.
+    #[error(
+        "nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: \
+         find out there, and say so with `resoudre`"
+    )]
+    InDoubt,
+    /// The call may change what the person has found.
+    #[error(
+        "a call to the participant is under way and may change what was found; look again when it has ended"
+    )]
+    CallUnderWay,
+    /// The compensation is made of the answer that nobody has.
+    #[error("undoing the step needs what its action's answer gave: add it as `sortie`")]
+    OutputNeeded,
+    /// The compensation cannot be made of what was given.
+    #[error("undoing the step cannot be made from that `sortie`: look up what its compensation reads")]
+    OutputUnfit,
+}

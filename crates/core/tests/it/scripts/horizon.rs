@@ -1,0 +1,443 @@
+//! Promises end: calls are repeated for as long as the participant remembers, and no longer.
+
+use std::sync::Arc;
+
+use saga_core::Definition;
+
+use super::check;
+use crate::support::{Kind, Spec, definition};
+
+/// Two steps at a participant that forgets after three seconds.
+fn forgetful(kind: Kind) -> Arc<Definition> {
+    definition(&[Spec::new(kind).horizon("3s"), Spec::new(kind).horizon("3s")])
+}
+
+#[test]
+fn idempotent_an_action_that_may_have_run_is_not_repeated_beyond_the_horizon() {
+    check!(forgetful(Kind::Idempotent), "ok; unknown; wait; wait 3s; unknown; wait 60s", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > unknown
+      5 +b#1 unknown, again at 100ms
+      = wake at 100ms
+    > wait
+      6 +b#2
+      = call +b#2 needs 6, wake at 10s
+    > wait 3s
+      = call +b#2 needs 6, wake at 10s
+    > unknown
+      7 +b#2 unknown, again at 3300ms
+      8 rollback: b failed (why) [ECHEC_B]
+      9 blocked: b HorizonPassed
+      = answer needs 9
+    > wait 60s
+      = answer needs 9
+    ECHEC_B BLOQUE under way
+    ");
+}
+
+#[test]
+fn idempotent_an_action_that_never_left_is_called_at_any_age() {
+    check!(forgetful(Kind::Idempotent), "not_sent 5s; wait; ok; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > not_sent 5s
+      3 +a#1 not_sent, again at 5100ms
+      = wake at 5100ms
+    > wait
+      4 +a#2
+      = call +a#2 needs 4, wake at 10s
+    > ok
+      5 +a#2 ok [A]
+      6 +b#1
+      = call +b#1 needs 6, wake at 10s
+    > ok
+      7 +b#1 ok [B]
+      8 completed [FINI]
+      = answer needs 8
+    FINI AUCUN over
+    ");
+}
+
+/// The compensation is a call of its own: it is new when the order is old.
+#[test]
+fn idempotent_each_call_has_its_own_age() {
+    check!(forgetful(Kind::Idempotent), "ok; wait 4s; refused; unknown; wait; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > wait 4s
+      = call +b#1 needs 4, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 -a#1
+      = call -a#1 needs 7
+    > unknown
+      8 -a#1 unknown, again at 4100ms
+      = wake at 4100ms
+    > wait
+      9 -a#2
+      = call -a#2 needs 9
+    > ok
+      10 -a#2 ok
+      11 rolled back
+      = answer needs 11
+    ECHEC_B TERMINE over
+    ");
+}
+
+#[test]
+fn idempotent_a_compensation_that_may_have_run_is_not_repeated_beyond_the_horizon() {
+    check!(forgetful(Kind::Idempotent), "ok; refused; unknown 5s; wait; wait 60s", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 -a#1
+      = call -a#1 needs 7
+    > unknown 5s
+      8 -a#1 unknown, again at 5100ms
+      = wake at 5100ms
+    > wait
+      9 blocked: a HorizonPassed
+      = answer needs 9
+    > wait 60s
+      = answer needs 9
+    ECHEC_B BLOQUE under way
+    ");
+}
+
+#[test]
+fn idempotent_a_compensation_that_never_left_is_made_at_any_age() {
+    check!(forgetful(Kind::Idempotent), "ok; refused; not_sent 5s; wait; not_sent; wait; refused; wait; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 -a#1
+      = call -a#1 needs 7
+    > not_sent 5s
+      8 -a#1 not_sent, again at 5100ms
+      = wake at 5100ms
+    > wait
+      9 -a#2
+      = call -a#2 needs 9
+    > not_sent
+      10 -a#2 not_sent, again at 5300ms
+      11 blocked: a CompensationFailing
+      = wake at 5300ms, answer needs 11
+    > wait
+      12 -a#3
+      = call -a#3 needs 12, answer needs 11
+    > refused
+      13 -a#3 refused, again at 5700ms
+      = wake at 5700ms, answer needs 11
+    > wait
+      14 -a#4
+      = call -a#4 needs 14, answer needs 11
+    > ok
+      15 -a#4 ok
+      16 rolled back
+      = answer needs 16
+    ECHEC_B TERMINE over
+    ");
+}
+
+#[test]
+fn idempotent_a_compensation_lost_from_sight_is_in_doubt_beyond_the_horizon() {
+    check!(forgetful(Kind::Idempotent), "ok; refused; wait 4s; take-over", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 -a#1
+      = call -a#1 needs 7
+    > wait 4s
+      = call -a#1 needs 7
+    > take-over
+      8 taken over: epoch 2
+      9 blocked: a HorizonPassed
+      = answer needs 9
+    ECHEC_B BLOQUE under way
+    ");
+}
+
+#[test]
+fn idempotent_exactly_at_the_horizon_the_promise_still_holds() {
+    check!(forgetful(Kind::Idempotent), "ok; refused; unknown; wait 3s; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 -a#1
+      = call -a#1 needs 7
+    > unknown
+      8 -a#1 unknown, again at 100ms
+      = wake at 100ms
+    > wait 3s
+      9 -a#2
+      = call -a#2 needs 9
+    > ok
+      10 -a#2 ok
+      11 rolled back
+      = answer needs 11
+    ECHEC_B TERMINE over
+    ");
+}
+
+#[test]
+fn barrier_an_order_that_is_older_than_the_horizon_is_not_undone_by_itself() {
+    check!(forgetful(Kind::Barrier), "ok; wait 4s; refused; wait 60s", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 2, wake at 10s
+    > wait 4s
+      = call +b#1 needs 2, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 blocked: a HorizonPassed
+      = answer needs 7
+    > wait 60s
+      = answer needs 7
+    ECHEC_B BLOQUE under way
+    ");
+}
+
+#[test]
+fn barrier_an_action_that_may_have_run_is_not_repeated_beyond_the_horizon() {
+    check!(forgetful(Kind::Barrier), "ok; unknown; wait 4s", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 2, wake at 10s
+    > unknown
+      5 +b#1 unknown, again at 100ms
+      = wake at 100ms
+    > wait 4s
+      6 rollback: b failed (why) [ECHEC_B]
+      7 blocked: b HorizonPassed
+      = answer needs 7
+    ECHEC_B BLOQUE under way
+    ");
+}
+
+#[test]
+fn barrier_a_compensation_is_not_repeated_beyond_the_horizon() {
+    check!(forgetful(Kind::Barrier), "ok; refused; unknown 5s; wait; wait 60s", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 2, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 -a#1
+      = call -a#1 needs 6
+    > unknown 5s
+      8 -a#1 unknown, again at 5100ms
+      = wake at 5100ms
+    > wait
+      9 blocked: a HorizonPassed
+      = answer needs 9
+    > wait 60s
+      = answer needs 9
+    ECHEC_B BLOQUE under way
+    ");
+}
+
+#[test]
+fn barrier_beyond_the_horizon_an_action_in_flight_is_waited_for() {
+    check!(forgetful(Kind::Barrier), "ok; wait 4s; cancel; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 2, wake at 10s
+    > wait 4s
+      = call +b#1 needs 2, wake at 10s
+    > cancel
+      5 rollback: cancelled [ANNULEE]
+      = call +b#1 needs 2
+    > ok
+      6 +b#1 ok
+      7 blocked: b HorizonPassed
+      = answer needs 7
+    ANNULEE BLOQUE under way
+    ");
+}
+
+#[test]
+fn barrier_a_shadowed_step_is_not_undone_beyond_the_horizon() {
+    check!(forgetful(Kind::Barrier), "ok; ok; crash 2; pass 4s; cancel; old ok; wait 60s", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 2, wake at 10s
+    > ok
+      5 +b#1 ok [B]
+      6 completed [FINI]
+      = answer needs 6
+    > crash 2
+      3 taken over: epoch 2
+      4 +a#2
+      = call +a#2 needs 3, wake at 10s
+    > pass 4s
+    > cancel
+      5 rollback: cancelled [ANNULEE]
+      6 blocked: b HorizonPassed
+      = answer needs 6
+    > old ok
+      rejected: nobody waits for that call any more
+    > wait 60s
+      = answer needs 6
+    ANNULEE BLOQUE under way
+    ");
+}
+
+#[test]
+fn plain_services_promise_nothing_that_could_end() {
+    check!(forgetful(Kind::Plain), "ok; wait 4s; refused; not_sent; wait 60s; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > wait 4s
+      = call +b#1 needs 4, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 -a#1
+      = call -a#1 needs 7
+    > not_sent
+      8 -a#1 not_sent, again at 4100ms
+      = wake at 4100ms
+    > wait 60s
+      9 -a#2
+      = call -a#2 needs 9
+    > ok
+      10 -a#2 ok
+      11 rolled back
+      = answer needs 11
+    ECHEC_B TERMINE over
+    ");
+}
+
+#[test]
+fn taken_over_beyond_the_horizon_nothing_is_repeated() {
+    check!(forgetful(Kind::Idempotent), "ok; unknown; pass 4s; take-over", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > unknown
+      5 +b#1 unknown, again at 100ms
+      = wake at 100ms
+    > pass 4s
+    > take-over
+      6 taken over: epoch 2
+      7 rollback: b failed (why) [ECHEC_B]
+      8 blocked: b HorizonPassed
+      = answer needs 8
+    ECHEC_B BLOQUE under way
+    ");
+}
+
+#[test]
+fn a_clock_that_steps_back_into_the_promise_finds_it_again() {
+    check!(forgetful(Kind::Barrier), "ok; wait 4s; refused; wait -2s; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 2, wake at 10s
+    > wait 4s
+      = call +b#1 needs 2, wake at 10s
+    > refused
+      5 +b#1 refused
+      6 rollback: b failed (why) [ECHEC_B]
+      7 blocked: a HorizonPassed
+      = answer needs 7
+    > wait -2s
+      8 -a#1
+      = call -a#1 needs 6, answer needs 7
+    > ok
+      9 -a#1 ok
+      10 rolled back
+      = answer needs 10
+    ECHEC_B TERMINE over
+    ");
+}
