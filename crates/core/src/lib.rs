@@ -20,6 +20,7 @@ pub mod json;
 pub mod reply;
 pub mod retry;
 pub mod saga;
+pub mod seeded;
 
 pub use definition::Definition;
 pub use event::{Direction, Event, Outcome, Record};

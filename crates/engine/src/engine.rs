@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use saga_core::saga::{Input, Rejected, Rollback};
+use saga_core::seeded::{Bug, is_on};
 use saga_core::{Definition, Json, Saga, SagaId, Seq, Timestamp};
 use saga_journal::{Asked, History, Journal, LoadError, ReplicaId, Row, Unavailable};
 use tokio::sync::{mpsc, oneshot};
@@ -180,8 +181,8 @@ impl Engine {
     /// A caller who goes away changes nothing: the saga has a task of its own.
     pub async fn checkout(&self, request: Checkout) -> Result<Snapshot, Refusal> {
         let id = match &request.key {
-            Some(key) => SagaId::from_idempotency_key(key),
-            None => self.shared.world.new_saga_id(),
+            Some(key) if !is_on(Bug::OrderForEachRequest) => SagaId::from_idempotency_key(key),
+            _ => self.shared.world.new_saga_id(),
         };
         if let Some(running) = self.shared.registry.find(id) {
             return self.join(id, running, &request).await;

@@ -1,6 +1,7 @@
 //! A process that can be killed, paused and woken at any moment: all that it has is its tasks.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -11,6 +12,7 @@ use saga_engine::world::{Task, World};
 use tokio::time::Instant;
 
 use crate::dice::Dice;
+use crate::record::Recorder;
 
 /// One run of a process, with a clock and dice of its own.
 pub(crate) struct Process {
@@ -19,6 +21,7 @@ pub(crate) struct Process {
     /// Its clock shows this much more than it is, in microseconds.
     skew_us: i64,
     dice: Dice,
+    recorder: Arc<Recorder>,
 }
 
 #[derive(Default)]
@@ -41,8 +44,8 @@ const BEGINNING_US: i64 = 1_700_000_000_000_000;
 
 impl Process {
     /// `begun` is when the world began.
-    pub(crate) fn new(begun: Instant, skew_us: i64, dice: Dice) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), begun, skew_us, dice })
+    pub(crate) fn new(begun: Instant, skew_us: i64, dice: Dice, recorder: Arc<Recorder>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), begun, skew_us, dice, recorder })
     }
 
     /// Its tasks are gone, whatever they were doing.
@@ -116,7 +119,15 @@ impl Future for Gated {
                 Mode::Dead => return Poll::Ready(()),
             }
         }
-        self.task.as_mut().poll(cx)
+        match catch_unwind(AssertUnwindSafe(|| self.task.as_mut().poll(cx))) {
+            Ok(poll) => poll,
+            Err(panic) => {
+                let what = panic.downcast_ref::<String>().map(String::as_str);
+                let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("something");
+                self.process.recorder.violation("no panics", what);
+                Poll::Ready(())
+            }
+        }
     }
 }
 

@@ -125,6 +125,11 @@ impl Recorder {
         self.report().violations.push(text);
     }
 
+    /// Whether a promise has been broken: there is no use in going on.
+    pub(crate) fn is_broken(&self) -> bool {
+        !self.report().violations.is_empty()
+    }
+
     pub(crate) fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }

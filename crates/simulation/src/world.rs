@@ -208,7 +208,7 @@ impl World {
         if skew != 0 {
             self.recorder.hit(if skew > 0 { "process: clock ahead" } else { "process: clock behind" });
         }
-        let process = Process::new(self.begun, skew, self.dice.split());
+        let process = Process::new(self.begun, skew, self.dice.split(), self.recorder.clone());
         let line = Line {
             disk: self.disk.clone(),
             process: process.clone(),
@@ -251,7 +251,7 @@ impl World {
     /// Processes crash and pause, and the database goes away, until the faults end.
     async fn break_things(self: &Arc<Self>) {
         let ends = Instant::now() + FAULTY;
-        while Instant::now() < ends {
+        while Instant::now() < ends && !self.recorder.is_broken() {
             sleep(Duration::from_millis(100)).await;
             let place = self.dice.below(self.skews.len());
             if self.dice.chance(self.crash) {
@@ -472,7 +472,7 @@ impl World {
         for _ in 0..ROUNDS {
             let blocked: Vec<SagaId> =
                 self.rows().iter().filter(|row| is_blocked(row)).map(|row| row.saga).collect();
-            if blocked.is_empty() {
+            if blocked.is_empty() || self.recorder.is_broken() {
                 break;
             }
             for id in blocked {
@@ -497,7 +497,7 @@ impl World {
             sleep(Duration::from_millis(250)).await;
             let rows = self.rows();
             let quiet = rows.iter().all(&fine) && !self.shop.is_anything_in_transit();
-            if quiet || Instant::now() >= ends {
+            if quiet || Instant::now() >= ends || self.recorder.is_broken() {
                 return rows;
             }
         }

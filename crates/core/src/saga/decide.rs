@@ -21,6 +21,7 @@ use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
 use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
+use crate::seeded::{Bug, is_on};
 
 /// What the driver brings along with every input: this crate has no clock and no dice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,7 +189,7 @@ impl Saga {
                     step: *step,
                     direction: *direction,
                     attempt: *attempt,
-                    outcome: verdict.outcome,
+                    outcome: seeded(*direction, verdict.outcome),
                     status: verdict.status,
                     reason: verdict.reason.clone(),
                     output: verdict.output.clone(),
@@ -209,7 +210,12 @@ impl Saga {
     ) -> Option<Timestamp> {
         let (_, tries) = self.tries(step)?;
         let definition = &self.definition.steps[step];
-        let repeatable = definition.is_read() || self.definition.participant(step).safety != Safety::None;
+        let repeatable = definition.is_read()
+            || self.definition.participant(step).safety != Safety::None
+            || is_on(Bug::RepeatsWithoutPromise);
+        if is_on(Bug::Hammers) && direction == Direction::Compensation && verdict.outcome != Outcome::Ok {
+            return Some(moment.now);
+        }
         let forward = matches!(self.phase, Phase::Forward { .. });
         let patience = if forward { definition.retry } else { definition.persist };
         let failures = tries.failures + 1;
@@ -233,5 +239,14 @@ impl Saga {
 
     fn is_undoing(&self, step: usize) -> bool {
         matches!(self.steps[step], StepState::Undoing { .. })
+    }
+}
+
+/// What an outcome is taken for.
+fn seeded(direction: Direction, outcome: Outcome) -> Outcome {
+    match (outcome, direction) {
+        (Outcome::Unknown, Direction::Action) if is_on(Bug::UnknownIsRefused) => Outcome::Refused,
+        (Outcome::Unknown, Direction::Probe) if is_on(Bug::SilenceIsAbsence) => Outcome::Refused,
+        _ => outcome,
     }
 }

@@ -10,6 +10,7 @@ use crate::definition::{Call, EvalError, Safety, Scope};
 use crate::event::{Direction, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
+use crate::seeded::{Bug, is_on};
 
 /// Everything a state wants at once. Comparing it with what is under way is all that a driver does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,9 @@ pub struct RequestError(#[from] EvalError);
 impl Request {
     /// The header `Idempotency-Key`, without quotes: the same for every attempt.
     pub fn idempotency_key(&self) -> String {
+        if is_on(Bug::KeyForEachAttempt) {
+            return format!("{}:{}:{}:{}", self.saga, self.step, self.direction, self.attempt.get());
+        }
         format!("{}:{}:{}", self.saga, self.step, self.direction)
     }
 }
@@ -80,8 +84,13 @@ impl Saga {
             needs: self.needs(step, direction),
             timeout: self.definition.participant(step).timeout,
         });
-        let answer =
-            if self.is_over() { Some(self.seq) } else { self.blocked().map(|blocked| blocked.since) };
+        let answer = if is_on(Bug::AnswersBeforeTheEnd) && self.is_over() {
+            Some(Seq::NONE)
+        } else if self.is_over() {
+            Some(self.seq)
+        } else {
+            self.blocked().map(|blocked| blocked.since)
+        };
         Effects { call, wake_at: self.wake_at(), answer }
     }
 
@@ -91,6 +100,14 @@ impl Saga {
         let marks = &self.marks;
         let rule = match (&self.steps[step], direction) {
             (_, Direction::Probe) => Seq::NONE,
+            (_, Direction::Action) if is_on(Bug::AheadOfStart) => return Seq::NONE,
+            (_, Direction::Compensation) if is_on(Bug::AheadOfRollback) => return Seq::NONE,
+            (StepState::Doing { .. }, _) if is_on(Bug::AheadOfAnnouncement) && safety != Safety::Barrier => {
+                Seq::NONE
+            }
+            (_, Direction::Action) if is_on(Bug::AheadOfOutputs) && safety == Safety::Barrier => {
+                marks.first_effect.unwrap_or(self.seq)
+            }
             (_, Direction::Action) if self.definition.steps[step].is_read() => return Seq::NONE,
             // The same key has one effect, so calling early loses nothing but work; but not before what the
             // request was computed from is safe, nor ahead of a result that cannot be had a second time.
@@ -107,7 +124,7 @@ impl Saga {
             (StepState::Undoing { tries, .. }, _) => tries.started,
             _ => self.seq,
         };
-        rule.max(marks.take_over)
+        if is_on(Bug::AheadOfTakeOver) { rule } else { rule.max(marks.take_over) }
     }
 
     /// Each is an instant at which [`Saga::handle`] does something, whatever the time is by then.

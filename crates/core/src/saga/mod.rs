@@ -30,6 +30,7 @@ use crate::definition::{Definition, Etat, Safety};
 use crate::event::{Cause, Direction, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
+use crate::seeded::{Bug, is_on};
 
 /// A saga as its events tell it.
 #[derive(Debug, Clone)]
@@ -291,6 +292,9 @@ impl Saga {
     }
 
     fn is_barrier(&self, step: usize) -> bool {
+        if is_on(Bug::TakesIdempotentForBarrier) {
+            return self.definition.participant(step).safety != Safety::None;
+        }
         self.definition.participant(step).safety == Safety::Barrier
     }
 
@@ -314,6 +318,7 @@ impl Saga {
         }
         match &self.steps[step] {
             StepState::Pending { shadow } => !shadow,
+            StepState::Doing { .. } if is_on(Bug::CompensatesOnlyCompleted) => true,
             StepState::Doing { tries, may_have_run } => !may_have_run && !tries.in_flight(),
             StepState::NotDone { .. } | StepState::Undone => true,
             StepState::Done { .. } | StepState::Undoing { .. } => false,

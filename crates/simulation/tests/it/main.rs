@@ -1,3 +1,4 @@
 //! Worlds.
 
+mod bugs;
 mod seeds;

@@ -4,6 +4,7 @@ use super::super::{Asked, Phase, Progress, Saga, StepState, Tries};
 use super::Ended;
 use crate::event::{Direction, Outcome};
 use crate::id::{AttemptNumber, Seq, Timestamp};
+use crate::seeded::{Bug, is_on};
 
 impl Saga {
     /// A call may leave from here on.
@@ -101,12 +102,15 @@ impl Saga {
         *may_have_run |= outcome == Outcome::Unknown;
         // A barrier that may have run before is undone all the same: that is always safe, and a refusal of the
         // repetition says little about the first call.
-        let is_undone_anyway = is_barrier && *may_have_run;
+        let is_undone_anyway = is_barrier && *may_have_run && !is_on(Bug::RefusedRepetitionSettlesBarrier);
         match (outcome, direction) {
             (Outcome::Ok, Direction::Action) => {
                 *state = StepState::Done { output: output.cloned() };
             }
             (Outcome::Ok, _) => *state = StepState::Undone,
+            (Outcome::Refused, Direction::Compensation) if is_on(Bug::RefusedCompensationIsDone) => {
+                *state = StepState::Undone;
+            }
             (Outcome::Refused, Direction::Action) if !is_undone_anyway => {
                 *state = StepState::NotDone { reason: reason.unwrap_or_default().into() };
             }

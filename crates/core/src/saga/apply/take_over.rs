@@ -4,6 +4,7 @@ use super::super::{Phase, Progress, Question, Saga, StepState, Tries};
 use crate::definition::{Safety, Step};
 use crate::id::Timestamp;
 use crate::retry::RETRY_AFTER_MAX;
+use crate::seeded::{Bug, is_on};
 
 impl Saga {
     /// A new owner cannot know what became of the former one's calls.
@@ -17,7 +18,7 @@ impl Saga {
             let longest = retry.cap.max(persist.cap).max(RETRY_AFTER_MAX);
             let cut_short = |tries: &mut Tries| {
                 if tries.in_flight() {
-                    let repeatable = is_read || safety != Safety::None;
+                    let repeatable = is_read || safety != Safety::None || is_on(Bug::RepeatsWithoutPromise);
                     tries.progress = if repeatable { Progress::Due(now) } else { Progress::GivenUp };
                     if !repeatable {
                         tries.reason = Some("the call was cut short by a restart".into());
@@ -27,7 +28,9 @@ impl Saga {
                 // wait before asking begins anew.
                 tries.ended_at = now;
                 // However far ahead the former owner's clock was, nobody waits for longer than any retry does.
-                if let Progress::Due(at) = tries.progress {
+                if let Progress::Due(at) = tries.progress
+                    && !is_on(Bug::TrustsFormerClock)
+                {
                     tries.progress = Progress::Due(at.min(now.plus(longest)));
                 }
                 tries.asked.question = Question::NotYet;
@@ -37,7 +40,8 @@ impl Saga {
                     // A barrier's next attempt may leave ahead of the record of its start.
                     let ahead =
                         forward && safety == Safety::Barrier && matches!(tries.progress, Progress::Due(_));
-                    *may_have_run |= !is_read && (tries.in_flight() || ahead);
+                    *may_have_run |=
+                        !is_read && (tries.in_flight() || ahead) && !is_on(Bug::ForgetsCallsInFlight);
                     cut_short(tries);
                 }
                 StepState::Undoing { tries, may_have_run, .. } => {
@@ -46,7 +50,7 @@ impl Saga {
                 }
                 // Forward, calls to barriers may be any number of steps ahead of the history.
                 StepState::Pending { shadow } if forward && !none_has_left => {
-                    *shadow |= !is_read && safety == Safety::Barrier;
+                    *shadow |= !is_read && safety == Safety::Barrier && !is_on(Bug::ForgetsShadows);
                 }
                 StepState::Pending { .. }
                 | StepState::Done { .. }

@@ -1,0 +1,54 @@
+//! The simulation is worth what it notices: each way to break the program is switched on, and has to be caught.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use saga_core::seeded::{self, Bug};
+use saga_simulation::{Plan, run};
+
+/// Seeds that a bug gets to show itself.
+const SEEDS: u64 = 3_000;
+
+/// The first seed that catches `bug`, and what it says.
+fn caught(bug: Bug) -> Option<(u64, String)> {
+    seeded::switch(Some(bug));
+    let found = (0..SEEDS).find_map(|seed| {
+        let violations = run(Plan { seed, traced: false }).violations;
+        violations.into_iter().next().map(|violation| (seed, violation))
+    });
+    seeded::switch(None);
+    found
+}
+
+#[test]
+fn every_seeded_bug_is_caught() {
+    // What a bug breaks may also panic: that counts as caught, and need not be told about at length.
+    std::panic::set_hook(Box::new(|_| {}));
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(HashMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((bug, _)) = Bug::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let caught = caught(*bug);
+                    println!("{bug:?}: {caught:?}");
+                    found.lock().unwrap().insert(*bug, caught);
+                }
+            });
+        }
+    });
+    let _ = std::panic::take_hook();
+    let found = found.into_inner().unwrap();
+    for (bug, what) in Bug::ALL {
+        match &found[&bug] {
+            Some((seed, violation)) => {
+                let checker = violation.split(':').next().unwrap_or_default();
+                println!("{:>5}  {checker:<14} {bug:?}: {what}", seed);
+            }
+            None => println!("    -  NOT CAUGHT     {bug:?}: {what}"),
+        }
+    }
+    let missed: Vec<Bug> = Bug::ALL.iter().map(|(bug, _)| *bug).filter(|bug| found[bug].is_none()).collect();
+    assert!(missed.is_empty(), "not caught within {SEEDS} seeds: {missed:?}");
+}
