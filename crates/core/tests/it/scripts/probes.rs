@@ -863,3 +863,51 @@ fn barrier_beyond_the_horizon_an_action_is_asked_about_and_a_person_undoes_it() 
     ECHEC_B TERMINE over
     ");
 }
+
+/// The barrier is past its horizon, and its attempts are given up; but a question may have found that it ran, and the
+/// next step may have been called ahead of the disk.
+#[test]
+fn barrier_taken_over_with_a_question_in_flight_undoes_what_may_have_run_after_its_answer() {
+    let forgetful = Spec::new(Kind::Barrier).probed().horizon("3s");
+    check!(definition(&[forgetful, Spec::new(Kind::Barrier)]), "unknown; wait; unknown; wait; wait 2s; unknown; wait; ok; crash 8; cancel; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > unknown
+      3 +a#1 unknown, again at 100ms
+      = wake at 100ms
+    > wait
+      4 +a#2
+      = call +a#2 needs 2, wake at 10s
+    > unknown
+      5 +a#2 unknown, again at 300ms
+      = wake at 300ms
+    > wait
+      6 +a#3
+      = call +a#3 needs 2, wake at 10s
+    > wait 2s
+      = call +a#3 needs 2, wake at 10s
+    > unknown
+      7 +a#3 unknown
+      = wake at 4300ms
+    > wait
+      8 ?a#1
+      = call ?a#1 at once, wake at 10s
+    > ok
+      9 ?a#1 ok [A]
+      10 +b#1
+      = call +b#1 needs 2, wake at 10s
+    > crash 8
+      9 taken over: epoch 2
+      = wake at 6300ms
+    > cancel
+      10 rollback: cancelled [ANNULEE]
+      11 -b#1
+      = call -b#1 needs 10
+    > ok
+      12 -b#1 ok
+      = wake at 6300ms
+    ANNULEE EN_COURS under way
+    ");
+}

@@ -1,0 +1,209 @@
+//! What the breaker decides: a state, and what calls and time do to it. It knows neither tasks nor who waits.
+
+use std::time::Duration;
+
+use saga_core::definition::Breaker as Settings;
+use saga_core::retry::{RETRY_AFTER_MAX, Random};
+use tokio::time::Instant;
+
+use super::Ended;
+use super::window::{Counts, Window};
+
+/// After a trial that went well, calls are let through two at a time, then four, and so on: a service that has just
+/// come back is not met by everything that has waited for it. From this many on nobody is held back any more.
+pub(super) const SLOW_START_MAX: u32 = 64;
+const SLOW_START_FIRST: u32 = 2;
+/// The wait is shorter by up to this share of it, so that the processes of one fleet do not all try at once.
+const JITTER_SHARE: u32 = 10;
+
+#[derive(Debug)]
+pub(super) struct Circuit {
+    settings: Settings,
+    phase: Phase,
+    since: Instant,
+    /// Tells the calls of this phase from those that were let through before.
+    generation: u64,
+    /// How often it has opened since it was last closed.
+    openings: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Calls pass, and are counted.
+    Closed { window: Window },
+    /// Nobody passes before `until`.
+    Open { until: Instant },
+    /// One call passes. Whether it is under way.
+    HalfOpen { is_trying: bool },
+    /// The trial went well; `limit` calls pass at once.
+    SlowStart { limit: u32, in_flight: u32, round: Round },
+}
+
+/// As many successes as calls may pass at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Round {
+    succeeded: u32,
+    /// The most calls in flight at once.
+    peak: u32,
+}
+
+/// A call that was let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) generation: u64,
+}
+
+impl Circuit {
+    pub(super) fn new(settings: Settings, now: Instant) -> Self {
+        let phase = Phase::Closed { window: Window::new(settings.window) };
+        Self { settings, phase, since: now, generation: 0, openings: 0 }
+    }
+
+    pub(super) fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// What the tickets of this phase have in common.
+    #[cfg(test)]
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// When it is tried next, while nobody passes.
+    pub(super) fn tried_at(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Open { until } => Some(until),
+            Phase::Closed { .. } | Phase::HalfOpen { .. } | Phase::SlowStart { .. } => None,
+        }
+    }
+
+    pub(super) fn counts(&self, now: Instant) -> Counts {
+        match &self.phase {
+            Phase::Closed { window } => window.counts(now),
+            Phase::Open { .. } | Phase::HalfOpen { .. } | Phase::SlowStart { .. } => Counts::default(),
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn pass(&mut self, now: Instant) {
+        if self.tried_at().is_some_and(|until| now >= until) {
+            self.enter(Phase::HalfOpen { is_trying: false }, now);
+        }
+    }
+
+    /// Lets one more call through, if it may pass now.
+    pub(super) fn admit(&mut self) -> Option<Ticket> {
+        let may_pass = match &mut self.phase {
+            Phase::Closed { .. } => true,
+            Phase::Open { .. } => false,
+            Phase::HalfOpen { is_trying } => !std::mem::replace(is_trying, true),
+            Phase::SlowStart { limit, in_flight, round } => {
+                let may_pass = in_flight < limit;
+                *in_flight += u32::from(may_pass);
+                round.peak = round.peak.max(*in_flight);
+                may_pass
+            }
+        };
+        may_pass.then_some(Ticket { generation: self.generation })
+    }
+
+    /// A call was not made after all, or nobody knows how it ended.
+    pub(super) fn given_back(&mut self, ticket: Ticket) {
+        if ticket.generation != self.generation {
+            return;
+        }
+        match &mut self.phase {
+            Phase::HalfOpen { is_trying } => *is_trying = false,
+            Phase::SlowStart { in_flight, .. } => *in_flight -= 1,
+            Phase::Closed { .. } | Phase::Open { .. } => {}
+        }
+    }
+
+    /// A call has ended. Whether the participant has come back with it.
+    pub(super) fn ended(
+        &mut self,
+        ticket: Ticket,
+        ended: Ended,
+        now: Instant,
+        random: impl FnOnce() -> Option<Random>,
+    ) -> bool {
+        if ticket.generation != self.generation {
+            self.ended_late(ended, now);
+            return false;
+        }
+        match (&mut self.phase, ended) {
+            (Phase::Closed { window }, ended) => {
+                window.count(ended != Ended::Good, now);
+                if let Ended::Bad { retry_after } = ended
+                    && too_many(window.counts(now), &self.settings)
+                {
+                    self.open(retry_after, now, random());
+                }
+            }
+            (Phase::HalfOpen { .. }, Ended::Good) => {
+                let round = Round { succeeded: 0, peak: 0 };
+                self.enter(Phase::SlowStart { limit: SLOW_START_FIRST, in_flight: 0, round }, now);
+                return true;
+            }
+            (Phase::SlowStart { limit, in_flight, round }, Ended::Good) => {
+                *in_flight -= 1;
+                round.succeeded += 1;
+                let is_round = round.succeeded >= *limit;
+                let is_enough = round.peak < *limit || *limit >= SLOW_START_MAX;
+                match (is_round, is_enough) {
+                    (false, _) => {}
+                    (true, true) => self.close(now),
+                    (true, false) => {
+                        *limit *= 2;
+                        *round = Round { succeeded: 0, peak: *in_flight };
+                    }
+                }
+            }
+            (Phase::HalfOpen { .. } | Phase::SlowStart { .. }, Ended::Bad { retry_after }) => {
+                self.open(retry_after, now, random());
+            }
+            // Nobody was let through.
+            (Phase::Open { .. }, _) => {}
+        }
+        false
+    }
+
+    /// A call from an earlier phase says nothing about this one, but for how long the participant wants to be left
+    /// alone.
+    fn ended_late(&mut self, ended: Ended, now: Instant) {
+        if let (Phase::Open { until }, Ended::Bad { retry_after: Some(wait) }) = (&mut self.phase, ended) {
+            *until = (*until).max(now + wait.min(RETRY_AFTER_MAX));
+        }
+    }
+
+    fn open(&mut self, retry_after: Option<Duration>, now: Instant, random: Option<Random>) {
+        let doublings = self.openings.min(31);
+        let wait = self.settings.open.saturating_mul(1 << doublings).min(self.settings.open_max);
+        let earlier = random.map_or(Duration::ZERO, |Random(random)| {
+            wait.mul_f64(random as f64 / u64::MAX as f64 / f64::from(JITTER_SHARE))
+        });
+        let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+        self.openings = self.openings.saturating_add(1);
+        self.enter(Phase::Open { until: now + (wait - earlier).max(asked) }, now);
+    }
+
+    fn close(&mut self, now: Instant) {
+        self.openings = 0;
+        self.enter(Phase::Closed { window: Window::new(self.settings.window) }, now);
+    }
+
+    fn enter(&mut self, phase: Phase, now: Instant) {
+        self.phase = phase;
+        self.since = now;
+        self.generation += 1;
+    }
+}
+
+fn too_many(Counts { calls, failures }: Counts, settings: &Settings) -> bool {
+    let share_reached = u64::from(failures) * 100 >= u64::from(settings.failures_percent) * u64::from(calls);
+    calls >= settings.calls_min && share_reached
+}

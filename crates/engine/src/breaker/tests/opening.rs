@@ -1,0 +1,120 @@
+//! When it opens, and for how long.
+
+use saga_core::retry::RETRY_AFTER_MAX;
+
+use super::*;
+
+/// Calls that ended, and when: `g` good, `b` bad, `.` a second passes. Whether it is open then.
+async fn opens(settings: Settings, calls: &str) -> bool {
+    let breaker = Breaker::new(settings);
+    for call in calls.chars() {
+        match call {
+            'g' => go(&breaker).ended(Ended::Good),
+            'b' => go(&breaker).ended(BAD),
+            '.' => advance(secs(1)).await,
+            other => panic!("`{other}` is no call"),
+        }
+    }
+    kind(&breaker) == Kind::Open
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_opens_at_the_least_number_of_calls_and_the_share_of_failures() {
+    for (calls, expected) in [
+        ("bbb", false),
+        ("bbbb", true),
+        ("ggbb", true),
+        ("gggb", false),
+        ("gggbb", false),
+        ("gggbbb", true),
+        // A good call never opens it, whatever the share.
+        ("bbbg", false),
+        ("bbbgb", true),
+    ] {
+        assert_eq!(opens(SETTINGS, calls).await, expected, "{calls}");
+    }
+    let all = Settings { failures_percent: 100, ..SETTINGS };
+    assert!(!opens(all, "gbbbbbbbbb").await);
+    assert!(opens(all, "bbbb").await);
+    let any = Settings { failures_percent: 1, calls_min: 1, ..SETTINGS };
+    assert!(opens(any, "gggggggggb").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_before_the_window_are_forgotten() {
+    assert!(opens(SETTINGS, "bbb.........b").await, "nine seconds");
+    assert!(!opens(SETTINGS, "bbb..........b").await, "ten seconds");
+    // Many good calls long ago do not cover up what fails now.
+    assert!(!opens(SETTINGS, "gggggggg.bbbb").await);
+    assert!(opens(SETTINGS, "gggggggg..........bbbb").await);
+    // The window slides: of calls one second apart, the last ten count.
+    assert!(!opens(SETTINGS, "g.g.g.g.g.g.g.g.g.g.b.b.b.b").await);
+    assert!(opens(SETTINGS, "g.g.g.g.g.g.g.g.g.g.b.b.b.b.b").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_double_up_to_the_longest() {
+    let breaker = opened();
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        let pause = breaker.state().tried_in.expect("it is open");
+        pauses.push(pause.as_secs());
+        advance(pause).await;
+        go(&breaker).ended(BAD);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 8, 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_makes_a_pause_longer_up_to_a_limit_never_shorter() {
+    let pause = |last| {
+        let breaker = Breaker::new(SETTINGS);
+        fail(&breaker, last);
+        breaker.state().tried_in.expect("it is open")
+    };
+    assert_eq!(pause(bad_for(20)), secs(20));
+    assert_eq!(pause(bad_for(0)), secs(1));
+    assert_eq!(pause(bad_for(86_400)), RETRY_AFTER_MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_failure_makes_the_pause_longer_if_it_asks_for_that() {
+    let breaker = Breaker::new(SETTINGS);
+    let late: Vec<Permit> = (0..4).map(|_| go(&breaker)).collect();
+    fail(&breaker, BAD);
+    let mut waiter = wait(&breaker).await;
+    let pauses: Vec<u64> = late
+        .into_iter()
+        .zip([BAD, bad_for(5), bad_for(3), Ended::Good])
+        .map(|(permit, ended)| {
+            permit.ended(ended);
+            breaker.state().tried_in.expect("it is open").as_secs()
+        })
+        .collect();
+    assert_eq!(pauses, [1, 5, 5, 5]);
+    advance(secs(1)).await;
+    assert!(waiter.poll().await.is_none());
+    advance(secs(4)).await;
+    waiter.poll().await.expect("its turn").ended(Ended::Good);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_from_before_the_pause_does_not_count_after_it() {
+    let breaker = Breaker::new(SETTINGS);
+    let old: Vec<Permit> = (0..20).map(|_| go(&breaker)).collect();
+    fail(&breaker, BAD);
+    advance(secs(1)).await;
+    let trial = go(&breaker);
+    let mut old = old.into_iter();
+    old.next().expect("a permit").ended(Ended::Good);
+    assert!(matches!(breaker.ask(), Turn::Wait(_)), "the trial is another call");
+    trial.ended(Ended::Good);
+    old.next().expect("a permit").ended(BAD);
+    drop(old.next());
+    for _ in 0..2 {
+        go(&breaker).ended(Ended::Good);
+    }
+    assert_eq!(kind(&breaker), Kind::Closed);
+    old.for_each(|permit| permit.ended(BAD));
+    assert_eq!((kind(&breaker), breaker.state().calls), (Kind::Closed, 0));
+}

@@ -1,0 +1,157 @@
+//! Calls that begin, end, and are dropped in any order. `BREAKER_SEED=17` runs that one alone.
+
+use super::*;
+
+const SEEDS: u64 = 3_000;
+const MOVES: u32 = 150;
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+struct Rolls(u64);
+
+impl Rolls {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+}
+
+struct World {
+    breaker: Breaker,
+    rolls: Rolls,
+    /// In the order of asking.
+    waiters: Vec<Waiter>,
+    permits: Vec<Permit>,
+    /// How often each kind of state was seen.
+    seen: [u32; 4],
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rolls = Rolls(seed);
+        let jitter = rolls.below(usize::MAX) as u64;
+        let settings = Settings { failures_percent: [1, 50, 100][rolls.below(3)], ..SETTINGS };
+        let breaker = Breaker::with_jitter(settings, move || Random(jitter));
+        Self { breaker, rolls, waiters: Vec::new(), permits: Vec::new(), seen: [0; 4] }
+    }
+
+    async fn one_move(&mut self, good_percent: usize) {
+        match self.rolls.below(10) {
+            0..3 => self.ask(),
+            3..6 if !self.permits.is_empty() => {
+                let which = self.rolls.below(self.permits.len());
+                let permit = self.permits.swap_remove(which);
+                let is_good = self.rolls.below(100) < good_percent;
+                let retry_after = Some(secs(self.rolls.below(4) as u64)).filter(|wait| !wait.is_zero());
+                permit.ended(if is_good { Ended::Good } else { Ended::Bad { retry_after } });
+            }
+            6 if !self.permits.is_empty() => {
+                let which = self.rolls.below(self.permits.len());
+                drop(self.permits.swap_remove(which));
+            }
+            7 if !self.waiters.is_empty() => {
+                let which = self.rolls.below(self.waiters.len());
+                drop(self.waiters.remove(which));
+            }
+            8 => advance(Duration::from_millis(self.rolls.below(1500) as u64)).await,
+            _ => self.poll().await,
+        }
+        self.check();
+    }
+
+    fn ask(&mut self) {
+        match self.breaker.ask() {
+            Turn::Go(permit) => {
+                // Those who were given their turn may not have looked yet; but nobody may still be waiting for one.
+                assert_eq!(self.breaker.state().waiting, 0, "somebody was overtaken");
+                self.permits.push(permit);
+            }
+            Turn::Wait(waiting) => self.waiters.push(Waiter::new(waiting)),
+        }
+    }
+
+    /// Polls those who were woken, as a runtime would.
+    async fn poll(&mut self) {
+        let mut still = Vec::new();
+        let mut passed = Vec::new();
+        for mut waiter in self.waiters.drain(..) {
+            match waiter.poll().await {
+                Some(permit) => passed.push((waiter.waiting.place, permit)),
+                None => still.push(waiter),
+            }
+        }
+        // Of those who have not passed, only they who have passed their turn on may be earlier: none.
+        if let (Some((last, _)), Some(first)) = (passed.last(), still.iter().find(|waiter| waits(waiter))) {
+            assert!(first.waiting.place > *last, "{last} has overtaken {}", first.waiting.place);
+        }
+        self.waiters = still;
+        self.permits.extend(passed.into_iter().map(|(_, permit)| permit));
+    }
+
+    /// As many calls are let through as the state allows, and it knows of each.
+    fn check(&mut self) {
+        let inner = self.breaker.shared.lock();
+        let generation = inner.circuit.generation();
+        let held = self.permits.iter().filter_map(|permit| permit.ticket);
+        let given = inner.queue.granted.values().copied();
+        let let_through = held.chain(given).filter(|ticket| ticket.generation == generation).count();
+        let kind = match *inner.circuit.phase() {
+            Phase::Closed { .. } => {
+                assert!(inner.queue.waiting.is_empty(), "closed, and somebody waits");
+                0
+            }
+            Phase::Open { .. } => {
+                assert_eq!(let_through, 0);
+                1
+            }
+            Phase::HalfOpen { is_trying } => {
+                assert_eq!(let_through, usize::from(is_trying), "a trial was lost, or there are two");
+                assert!(is_trying || inner.queue.waiting.is_empty(), "a turn is free, and somebody waits");
+                2
+            }
+            Phase::SlowStart { limit, in_flight, .. } => {
+                assert_eq!(let_through, in_flight as usize, "a permit was lost");
+                assert!(in_flight <= limit);
+                assert!(
+                    in_flight == limit || inner.queue.waiting.is_empty(),
+                    "places are free, and somebody waits"
+                );
+                3
+            }
+        };
+        self.seen[kind] += 1;
+    }
+}
+
+fn waits(waiter: &Waiter) -> bool {
+    waiter.waiting.breaker.shared.lock().queue.waiting.contains_key(&waiter.waiting.place)
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_forgotten_overtaken_or_let_through_twice() {
+    let only = std::env::var("BREAKER_SEED").ok().map(|seed| seed.parse().expect("a number"));
+    let seeds = only.map_or(0..SEEDS, |seed: u64| seed..seed + 1);
+    let mut seen = [0; 4];
+    for seed in seeds {
+        println!("BREAKER_SEED={seed}");
+        let mut world = World::new(seed);
+        let good_percent = [20, 60, 90][world.rolls.below(3)];
+        for _ in 0..MOVES {
+            world.one_move(good_percent).await;
+        }
+        // From now on calls succeed, and nobody goes away: everybody passes.
+        let mut rounds = 0;
+        while !(world.waiters.is_empty() && world.permits.is_empty()) {
+            world.poll().await;
+            world.permits.drain(..).for_each(|permit| permit.ended(Ended::Good));
+            world.check();
+            advance(secs(1)).await;
+            rounds += 1;
+            assert!(rounds < 200, "{} wait for ever: {:?}", world.waiters.len(), world.breaker.state());
+        }
+        assert_eq!(world.breaker.state().waiting, 0);
+        seen.iter_mut().zip(world.seen).for_each(|(all, once)| *all += once);
+    }
+    assert!(only.is_some() || seen.iter().all(|times| *times > 10_000), "{seen:?}");
+}
