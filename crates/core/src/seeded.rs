@@ -19,7 +19,6 @@ pub enum Bug {
     CompensatesOnlyCompleted,
     ForgetsShadows,
     ForgetsCallsInFlight,
-    RefusedRepetitionSettlesBarrier,
     TrustsFormerClock,
     UnknownIsRefused,
     RepeatsWithoutPromise,
@@ -42,7 +41,7 @@ pub enum Bug {
 
 impl Bug {
     /// All, with what each does.
-    pub const ALL: [(Self, &'static str); 29] = [
+    pub const ALL: [(Self, &'static str); 28] = [
         (Self::AheadOfStart, "the first call with an effect leaves before the start is on disk"),
         (Self::AheadOfAnnouncement, "a call that cannot be repeated leaves before it is announced on disk"),
         (Self::AheadOfRollback, "the first compensation leaves before the decision to roll back is on disk"),
@@ -53,7 +52,6 @@ impl Bug {
         (Self::CompensatesOnlyCompleted, "only completed steps are compensated"),
         (Self::ForgetsShadows, "a new owner forgets that barriers may have run ahead of the disk"),
         (Self::ForgetsCallsInFlight, "a new owner takes calls in flight for calls that never left"),
-        (Self::RefusedRepetitionSettlesBarrier, "a refused repetition is taken for a step that never ran"),
         (Self::TrustsFormerClock, "a retry waits for the clock of a former owner that was ahead"),
         (Self::UnknownIsRefused, "an unknown outcome is taken for a failure"),
         (Self::RepeatsWithoutPromise, "a call is repeated though its participant promises nothing"),

@@ -24,11 +24,13 @@ use saga_core::definition::{Etat, Safety};
 use saga_core::reply::{self, Reply, Verdict};
 use saga_core::saga::{CallWanted, Effects, Input, Rejected, Rollback};
 use saga_core::seeded::{Bug, is_on};
-use saga_core::{Json, Outcome, Record, Saga, SagaId, Seq, Timestamp};
+use saga_core::{Direction, Json, Outcome, Record, Saga, SagaId, Seq, Timestamp};
 use saga_journal::{AppendError, Appending, Entry, Projection, ReplicaId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::breaker::{Permit, Turn};
+use crate::breakers;
 use crate::observer::{CallEnded, Called, News};
 use crate::participants::Calling;
 use crate::registry::Place;
@@ -103,6 +105,12 @@ pub(crate) struct Driver {
     /// When a call that may not leave now is looked at again.
     act_at: Option<Timestamp>,
     call: Option<Call>,
+    /// The wanted call's turn at its participant's breaker.
+    turn: Option<Asked>,
+    /// Tells when the participant that the next attempt waits for has come back.
+    recovered: Option<(usize, watch::Receiver<u64>)>,
+    /// Whether the saga went forward when it was last looked at.
+    forward: bool,
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
     stopping: bool,
     disowned: bool,
@@ -144,12 +152,21 @@ struct Contents {
 
 struct Call {
     wanted: CallWanted,
+    permit: Permit,
     since: Timestamp,
     reply: Calling,
 }
 
+/// A call that has asked its participant's breaker.
+struct Asked {
+    wanted: CallWanted,
+    turn: Turn,
+}
+
 /// What a turn of the loop waits for.
 enum Happened {
+    Permitted(Permit),
+    Recovered,
     Command(Option<Command>),
     Saved(Result<(), saga_journal::NotAppended>),
     Replied(Reply),
@@ -191,6 +208,9 @@ impl Driver {
             flush_at: None,
             act_at: None,
             call: None,
+            turn: None,
+            recovered: None,
+            forward: true,
             alarm: None,
             stopping: false,
             disowned: false,
@@ -212,7 +232,7 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         loop {
             let effects = self.saga.effects();
-            if self.stopping && self.withdraw(&effects) {
+            if (self.stopping || self.has_turned_back()) && self.withdraw(&effects) {
                 continue;
             }
             self.act(&effects);
@@ -260,6 +280,7 @@ impl Driver {
         if let Some(abandoned) = self.call.take_if(|call| !is_wanted(call)) {
             self.ended(&abandoned, None);
         }
+        self.turn.take_if(|asked| effects.call != Some(asked.wanted));
         let Some(wanted) = effects.call else { return };
         if self.call.is_some() || wanted.needs > self.durable || self.stopping {
             return;
@@ -269,6 +290,7 @@ impl Driver {
             self.act_at = Some(self.shared.world.now().plus(LEASE_AGAIN_AFTER));
             return;
         }
+        let Some(permit) = self.permit(wanted) else { return };
         let reply: Calling = match self.saga.request(&wanted) {
             Ok(request) => {
                 self.shared.participants.call(self.saga.definition(), wanted.step, request, wanted.timeout)
@@ -276,7 +298,22 @@ impl Driver {
             Err(error) => Box::pin(std::future::ready(Reply::Impossible { reason: error.to_string() })),
         };
         self.shared.observer.call_started(&self.called(&wanted));
-        self.call = Some(Call { wanted, since: self.shared.world.now(), reply });
+        self.call = Some(Call { wanted, permit, since: self.shared.world.now(), reply });
+    }
+
+    /// The breaker's permit for a call, once it has been given.
+    fn permit(&mut self, wanted: CallWanted) -> Option<Permit> {
+        let turn = match self.turn.take() {
+            Some(asked) => asked.turn,
+            None => self.shared.breakers.of(self.saga.definition(), wanted.step).ask(),
+        };
+        match turn {
+            Turn::Go(permit) => Some(permit),
+            Turn::Wait(_) => {
+                self.turn = Some(Asked { wanted, turn });
+                None
+            }
+        }
     }
 
     /// Appends what is not durable, if something waits for it or it has waited long enough.
@@ -351,6 +388,7 @@ impl Driver {
     async fn wait(&mut self, effects: &Effects) -> Happened {
         self.set_alarm(effects);
         self.place.is_due(self.due());
+        self.watch_participant();
         let saved = async {
             match &mut self.saving {
                 Saving::Appending { appending, .. } => appending.await,
@@ -369,13 +407,38 @@ impl Driver {
                 None => pending().await,
             }
         };
+        let permitted = async {
+            match &mut self.turn {
+                Some(Asked { turn: Turn::Wait(waiting), .. }) => Pin::new(waiting).await,
+                _ => pending().await,
+            }
+        };
+        let recovered = async {
+            match &mut self.recovered {
+                // The sender lives as long as the breaker, which this process keeps.
+                Some((_, recovered)) => _ = recovered.changed().await,
+                None => pending().await,
+            }
+        };
         // Each branch leaves its future where it was, so whatever is not taken now is there the next time.
         tokio::select! {
             biased;
             result = saved => Happened::Saved(result),
             reply = replied => Happened::Replied(reply),
+            permit = permitted => Happened::Permitted(permit),
             command = self.inbox.recv() => Happened::Command(command),
+            () = recovered => Happened::Recovered,
             () = alarm => Happened::Alarm,
+        }
+    }
+
+    /// Listens to the breaker of the participant that the next attempt waits for.
+    fn watch_participant(&mut self) {
+        let step = self.saga.waiting();
+        self.recovered.take_if(|(watched, _)| Some(*watched) != step);
+        if let (Some(step), None) = (step, &self.recovered) {
+            let breaker = self.shared.breakers.of(self.saga.definition(), step);
+            self.recovered = Some((step, breaker.recovered()));
         }
     }
 
@@ -417,6 +480,14 @@ impl Driver {
 
     fn take(&mut self, happened: Happened) -> Result<(), NotOurs> {
         match happened {
+            Happened::Permitted(permit) => {
+                if let Some(asked) = &mut self.turn {
+                    asked.turn = Turn::Go(permit);
+                }
+            }
+            Happened::Recovered => {
+                let _ = self.input(&Input::Hurry);
+            }
             Happened::Saved(Ok(())) => self.saved(),
             Happened::Saved(Err(failed)) => self.not_saved(failed)?,
             Happened::Replied(reply) => self.replied(&reply),
@@ -490,6 +561,10 @@ impl Driver {
         let Some(definition) = self.saga.call(step, direction) else { return };
         let verdict = reply::verdict(definition, reply);
         self.ended(&call, Some(verdict.outcome));
+        // A call that could not even be made says nothing about its participant.
+        if !matches!(reply, Reply::Impossible { .. }) {
+            call.permit.ended(breakers::ended(&verdict));
+        }
         // A stale reply cannot come: the call is dropped as soon as another is wanted.
         let _ = self.input(&Input::Reply { step, direction, attempt, verdict });
     }
@@ -524,14 +599,26 @@ impl Driver {
         }
     }
 
-    /// While stopping: a call that is recorded as started but has not left is recorded as not sent, where the
-    /// next owner could not repeat it otherwise. Tells whether that changed anything.
+    /// Whether the saga has begun to roll back since it was last looked at.
+    fn has_turned_back(&mut self) -> bool {
+        let forward = self.saga.cause().is_none();
+        std::mem::replace(&mut self.forward, forward) && !forward
+    }
+
+    /// While stopping, and when the saga has just turned back: an action that is recorded as started but has not left
+    /// (it waits for the disk, or for its participant's breaker) is recorded as not sent, so that nobody has to wonder
+    /// whether it ran. Tells whether that changed anything.
     fn withdraw(&mut self, effects: &Effects) -> bool {
         let Some(CallWanted { step, direction, attempt, .. }) = effects.call else { return false };
-        if self.call.is_some() || self.saga.definition().participant(step).safety != Safety::None {
+        let has_promise = self.saga.definition().participant(step).safety != Safety::None;
+        if self.call.is_some()
+            || self.stopping && has_promise
+            || !self.stopping && direction != Direction::Action
+        {
             return false;
         }
-        let verdict = Verdict::without_answer(Outcome::NotSent, "the orchestrator was shutting down");
+        let verdict =
+            Verdict::without_answer(Outcome::NotSent, "the call had not left yet when the order was stopped");
         self.input(&Input::Reply { step, direction, attempt, verdict }).is_ok()
     }
 }

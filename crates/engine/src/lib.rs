@@ -13,6 +13,8 @@
 //! - [`participants`]: calls over HTTP.
 //! - [`world`]: the clock and the dice, so that a simulator can bring its own.
 
+pub mod breaker;
+mod breakers;
 mod demand;
 mod driver;
 mod engine;

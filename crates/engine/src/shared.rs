@@ -11,6 +11,7 @@ use saga_core::{Definition, Saga, SagaId, Timestamp};
 use saga_journal::{History, Journal, Unavailable};
 use tokio::time::sleep;
 
+use crate::breakers::Breakers;
 use crate::engine::{Definitions, Refusal};
 use crate::limits::Limits;
 use crate::observer::Observer;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) participants: Arc<dyn Participants>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) breakers: Breakers,
     pub(crate) limits: Limits,
     pub(crate) registry: Arc<Registry>,
     pub(crate) membership: Membership,
@@ -76,6 +78,7 @@ impl Shared {
     ) -> Self {
         let loaded = HashMap::from([(definitions.current.hash.clone(), definitions.current.clone())]);
         Self {
+            breakers: Breakers::new(world.clone()),
             world,
             journal,
             participants,

@@ -74,7 +74,11 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64) -> Arc<Definition> {
     );
     for (i, spec) in specs.iter().enumerate() {
         let safety = spec.kind.safety().as_str();
-        line(&mut yaml, format_args!("  p{i}: {{ url: 'http://p{i}', safety: {safety}, timeout: 1s }}"));
+        let breaker = "breaker: { calls_min: 6, open_max: 4s }";
+        line(
+            &mut yaml,
+            format_args!("  p{i}: {{ url: 'http://p{i}', safety: {safety}, timeout: 1s, {breaker} }}"),
+        );
     }
     yaml.push_str("steps:\n");
     for (i, spec) in specs.iter().enumerate() {

@@ -29,6 +29,8 @@ struct State {
     mode: Mode,
     sleeping: Vec<Waker>,
     tasks: Vec<tokio::task::AbortHandle>,
+    /// How often tasks ran since time last moved.
+    polls: (Option<Instant>, u32),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -98,6 +100,14 @@ impl Process {
     }
 }
 
+/// Turns that the tasks of a process may take without any time passing.
+const POLLS_MAX: u32 = 100_000;
+
+fn counted((at, polls): (Option<Instant>, u32)) -> (Option<Instant>, u32) {
+    let now = Instant::now();
+    if at == Some(now) { (at, polls + 1) } else { (Some(now), 0) }
+}
+
 /// A task that runs only while its process does.
 struct Gated {
     process: Arc<Process>,
@@ -111,12 +121,18 @@ impl Future for Gated {
         {
             let mut state = self.process.state();
             match state.mode {
-                Mode::Running => {}
+                Mode::Running => state.polls = counted(state.polls),
                 Mode::Paused => {
                     state.sleeping.push(cx.waker().clone());
                     return Poll::Pending;
                 }
                 Mode::Dead => return Poll::Ready(()),
+            }
+            if state.polls.1 > POLLS_MAX {
+                state.mode = Mode::Dead;
+                drop(state);
+                self.process.recorder.violation("no hot loops", format_args!("{POLLS_MAX} turns in no time"));
+                return Poll::Ready(());
             }
         }
         match catch_unwind(AssertUnwindSafe(|| self.task.as_mut().poll(cx))) {

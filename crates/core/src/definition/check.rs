@@ -186,9 +186,11 @@ impl Check<'_> {
                 _ => self.mistake(line(value), format!("`{header}` is not a header that can be sent")),
             }
         }
+        let base = self.url(&p.url)?;
         Some(Participant {
             name: name.into(),
-            base: self.url(&p.url)?,
+            address: base.to_string().into(),
+            base,
             headers,
             safety,
             timeout: self.duration(p.timeout.as_ref(), TIMEOUT_DEFAULT),

@@ -122,6 +122,8 @@ pub struct Participant {
     pub name: Arc<str>,
     /// Scheme, host, port, and a path prefix without a slash at its end.
     pub base: Uri,
+    /// The same as text.
+    pub address: Arc<str>,
     /// Sent with every call, such as an API key.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What it promises about repeated and undone calls.

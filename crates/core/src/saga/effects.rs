@@ -162,6 +162,13 @@ impl Saga {
         self.wake_at()
     }
 
+    /// The step whose next attempt has to wait for its time, if there is one.
+    pub fn waiting(&self) -> Option<usize> {
+        let step = self.current()?;
+        let (_, tries) = self.tries(step)?;
+        matches!(tries.progress, Progress::Due(_)).then_some(step)
+    }
+
     /// How the definition describes a call.
     pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
         self.definition.call(step, direction)

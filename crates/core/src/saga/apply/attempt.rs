@@ -102,7 +102,7 @@ impl Saga {
         *may_have_run |= outcome == Outcome::Unknown;
         // A barrier that may have run before is undone all the same: that is always safe, and a refusal of the
         // repetition says little about the first call.
-        let is_undone_anyway = is_barrier && *may_have_run && !is_on(Bug::RefusedRepetitionSettlesBarrier);
+        let is_undone_anyway = is_barrier && *may_have_run;
         match (outcome, direction) {
             (Outcome::Ok, Direction::Action) => {
                 *state = StepState::Done { output: output.cloned() };

@@ -1,0 +1,52 @@
+//! The breakers of all participants that sagas of this process call.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use saga_core::reply::Verdict;
+use saga_core::{Definition, Outcome};
+
+use crate::breaker::{Breaker, Ended, State};
+use crate::world::World;
+
+/// One for each participant and address: definitions of different ages may know the same name elsewhere.
+pub(crate) struct Breakers {
+    world: Arc<dyn World>,
+    known: RwLock<BTreeMap<(Arc<str>, Arc<str>), Breaker>>,
+}
+
+impl Breakers {
+    pub(crate) fn new(world: Arc<dyn World>) -> Self {
+        Self { world, known: RwLock::default() }
+    }
+
+    /// The breaker of a step's participant.
+    pub(crate) fn of(&self, definition: &Definition, step: usize) -> Breaker {
+        let participant = definition.participant(step);
+        let key = (participant.name.clone(), participant.address.clone());
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let world = self.world.clone();
+        let breaker = || Breaker::with_jitter(participant.breaker, move || world.random());
+        known.entry(key).or_insert_with(breaker).clone()
+    }
+
+    /// How each breaker stands, by participant and address.
+    pub(crate) fn states(&self) -> Vec<(Arc<str>, Arc<str>, State)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .iter()
+            .map(|((name, address), breaker)| (name.clone(), address.clone(), breaker.state()))
+            .collect()
+    }
+}
+
+/// What the end of a call says about its participant.
+pub(crate) fn ended(verdict: &Verdict) -> Ended {
+    match verdict.outcome {
+        Outcome::Ok | Outcome::Refused => Ended::Good,
+        Outcome::Unknown | Outcome::NotSent => Ended::Bad { retry_after: verdict.retry_after },
+    }
+}
