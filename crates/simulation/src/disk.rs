@@ -1,6 +1,7 @@
 //! The journal's disk, as each process reaches it: a memory store behind a line that may be slow, cut, or lose answers.
 //! What has arrived is done, whether or not whoever asked is still there to hear of it.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 use crate::dice::Dice;
 use crate::process::{Process, outside};
 use crate::record::Recorder;
+use crate::small::{Crash, Script};
 
 /// The database: one for all processes.
 pub(crate) struct Disk {
@@ -44,6 +46,8 @@ pub(crate) struct Line {
     pub(crate) faults: LineFaults,
     /// The world is kind by now.
     pub(crate) kind: Arc<AtomicBool>,
+    /// In a small world, when the process dies.
+    pub(crate) script: Option<Arc<Script>>,
 }
 
 impl Line {
@@ -68,6 +72,27 @@ impl Line {
             return Err(Unavailable::because("the line broke"));
         }
         Ok(())
+    }
+
+    /// As the script has it: the process may die before the batch is durable, or right after.
+    async fn append_scripted(
+        &self,
+        script: &Script,
+        batch: &[Entry],
+    ) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
+        let (dies_before, dies_after) =
+            (script.dies_writing(Crash::Before), script.dies_writing(Crash::After));
+        if dies_before {
+            self.process.kill();
+            return pending().await;
+        }
+        let result = self.disk.memory.append(batch).await;
+        if dies_after {
+            self.process.kill();
+            return pending().await;
+        }
+        sleep(Duration::from_millis(1)).await;
+        result
     }
 
     /// Whether the answer of something that was done is lost on the way back.
@@ -109,6 +134,9 @@ impl Store for Line {
         Box::pin(async move {
             let faults = self.faults();
             self.out()?;
+            if let Some(script) = &self.script {
+                return self.append_scripted(script, batch).await;
+            }
             if self.dice.chance(faults.refused) {
                 self.recorder.hit("journal: append refused");
                 return Err(Unavailable::because("refused"));

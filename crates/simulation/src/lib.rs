@@ -19,10 +19,12 @@ mod ledger;
 mod process;
 mod record;
 mod shop;
+mod small;
 mod world;
 
 pub use self::definition::Kind;
 pub use self::dice::Dice;
 pub use self::record::{FAULT_POINTS, Hits, Report};
 pub use self::shop::Fate;
+pub use self::small::{Case, Counted, Crash, Fault, small_worlds};
 pub use self::world::{Plan, run};

@@ -62,7 +62,7 @@ pub(crate) enum Around {
 /// Who decides what becomes of calls.
 pub(crate) trait Fates: Send + Sync {
     /// What becomes of the next call, which goes to a participant of this kind.
-    fn of_call(&self, kind: Kind, direction: Direction) -> Fate;
+    fn of_call(&self, kind: Kind, direction: Direction, step: usize) -> Fate;
 
     /// Whether the process dies here.
     fn kills(&self, around: Around) -> bool;
@@ -263,7 +263,7 @@ impl Participants for Gate {
             process.kill();
             return Box::pin(pending());
         }
-        let fate = shop.fates.of_call(kind, request.direction);
+        let fate = shop.fates.of_call(kind, request.direction, step);
         shop.recorder.note(|| {
             format!(
                 "send {} {} #{} e{}: {fate:?}",

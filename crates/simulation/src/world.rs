@@ -19,6 +19,7 @@ use crate::judge;
 use crate::process::{Inside, Process, outside};
 use crate::record::{Recorder, Report};
 use crate::shop::{Around, Fate, Fates, Gate, Shop, now};
+use crate::small::{self, Script};
 
 /// From the end of all faults to everybody's end: a lease, the longest wait for a retry, and some more.
 const TAIL: Duration = Duration::from_secs(180);
@@ -38,13 +39,18 @@ pub struct Plan {
 
 /// Runs a world to its end.
 pub fn run(plan: Plan) -> Report {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.unwrap_or_else(|error| panic!("start a runtime: {error}"));
-    runtime.block_on(async {
+    run_paused(async {
         let world = Arc::new(World::drawn(plan));
         world.live().await;
         world.recorder.take()
     })
+}
+
+/// Runs a world on one thread, in which time passes only when nobody has anything to do.
+fn run_paused<T>(world: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("start a runtime: {error}"));
+    runtime.block_on(world)
 }
 
 /// An order, as its caller knows it.
@@ -66,6 +72,7 @@ pub(crate) struct World {
     kind: Arc<AtomicBool>,
     line_faults: LineFaults,
     replicas: Mutex<Vec<Replica>>,
+    script: Option<Arc<Script>>,
     begun: Instant,
     skews: Vec<i64>,
     callers: usize,
@@ -122,7 +129,7 @@ impl Chance {
 }
 
 impl Fates for Chance {
-    fn of_call(&self, kind: Kind, direction: Direction) -> Fate {
+    fn of_call(&self, kind: Kind, direction: Direction, _: usize) -> Fate {
         if self.dice.chance(if self.is_kind() { 5 } else { self.refusals })
             && kind != Kind::Read
             && direction != Direction::Probe
@@ -191,6 +198,7 @@ impl World {
             kind,
             line_faults,
             replicas: Mutex::default(),
+            script: None,
             begun: Instant::now(),
             skews,
             callers: 2 + dice.below(6),
@@ -200,6 +208,69 @@ impl World {
             outage: dice.one(&[0, 0, 1, 4]),
             dice,
         }
+    }
+
+    /// A world of one order and one process, in which what the script says happens and nothing else.
+    pub(crate) fn small(specs: Vec<Spec>, script: Arc<Script>) -> Report {
+        run_paused(async {
+            let recorder = Arc::new(Recorder::new(0, false));
+            let definition = definition::definition(&specs, 60);
+            let disk = Arc::new(Disk { memory: Memory::new(), is_out: AtomicBool::new(false) });
+            let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone());
+            let world = Arc::new(Self {
+                specs,
+                definition,
+                disk,
+                shop,
+                recorder,
+                orders: Mutex::default(),
+                kind: Arc::new(AtomicBool::new(true)),
+                line_faults: LineFaults::default(),
+                replicas: Mutex::default(),
+                script: Some(script),
+                begun: Instant::now(),
+                skews: vec![0],
+                callers: 1,
+                crash: 0,
+                pause: 0,
+                shutdown: 0,
+                outage: 0,
+                dice: Dice::new(0),
+            });
+            world.live_small().await;
+            world.recorder.take()
+        })
+    }
+
+    async fn live_small(self: &Arc<Self>) {
+        let replica = self.start(0);
+        self.replicas().push(replica);
+        let id = small::the_order();
+        self.orders().push(Order { id, acknowledged: false });
+        let ends = Instant::now() + TAIL;
+        while Instant::now() < ends && !self.recorder.is_broken() {
+            if self.replicas()[0].process.is_dead() {
+                let replica = self.start(0);
+                self.replicas()[0] = replica;
+            }
+            if self.row(id).is_none() {
+                let Ok(input) = Json::parse(b"{\"n\":1}") else { return };
+                let request = Checkout { input, key: Some("the order".into()), wait: Wait::Started };
+                let answer = self.ask(0, move |engine| async move { engine.checkout(request).await });
+                if let Ok(Some(Ok(snapshot))) = timeout(Duration::from_secs(1), answer).await {
+                    self.told(id, &snapshot);
+                }
+            }
+            sleep(Duration::from_millis(50)).await;
+            let is_settled = self.row(id).is_some_and(|row| row.projection.over || is_blocked(&row));
+            let is_alive = !self.replicas()[0].process.is_dead();
+            if is_settled && is_alive && !self.shop.is_anything_in_transit() {
+                break;
+            }
+        }
+        self.be_kind().await;
+        judge::judge(self);
+        self.replicas()[0].process.kill();
     }
 
     /// Starts the process in this place.
@@ -216,6 +287,7 @@ impl World {
             dice: self.dice.split(),
             faults: self.line_faults,
             kind: self.kind.clone(),
+            script: self.script.clone(),
         };
         let engine = engine(&process, line, &self.shop, &self.definition, &format!("r{place}"));
         let recovering = engine.clone();

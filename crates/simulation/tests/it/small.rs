@@ -1,0 +1,41 @@
+//! All small worlds.
+
+use saga_simulation::{Counted, small_worlds};
+
+/// Both cores share the work.
+fn all(steps: usize, faults: usize) {
+    const SHARES: usize = 2;
+    let counted: Vec<Counted> = std::thread::scope(|scope| {
+        let shares: Vec<_> = (0..SHARES)
+            .map(|share| scope.spawn(move || small_worlds(steps, faults, (share, SHARES))))
+            .collect();
+        shares.into_iter().map(|share| share.join().unwrap()).collect()
+    });
+    let mut broken = 0;
+    for counted in &counted {
+        for (case, violations) in counted.broken.iter().take(5) {
+            println!("{case:?}: {violations:?}");
+        }
+        broken += counted.broken.len();
+    }
+    for with in 0..=faults {
+        let cases: u64 = counted.iter().filter_map(|c| c.cases.get(&(steps, with))).sum();
+        println!("{steps} steps, {with} faults: {cases} cases");
+    }
+    assert_eq!(broken, 0, "small worlds that broke a promise");
+}
+
+#[test]
+fn one_step_two_faults() {
+    all(1, 2);
+}
+
+#[test]
+fn two_steps_one_fault() {
+    all(2, 1);
+}
+
+#[test]
+fn three_steps_one_fault() {
+    all(3, 1);
+}
