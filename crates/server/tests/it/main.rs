@@ -16,6 +16,7 @@ mod schema;
 
 mod annuler;
 mod bad_requests;
+mod blocked;
 mod checkout;
 mod cli;
 mod commande;
