@@ -1,9 +1,13 @@
 //! The command line: one file for each command.
 
 mod check;
+mod client;
+mod commandes;
 mod demo;
+mod participants;
 mod serve;
 mod table;
+mod timeline;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +26,10 @@ enum Command {
     Serve(serve::Serve),
     /// See it work: four orders through four services, in one process.
     Demo(demo::Demo),
+    /// Orders: list them, look at one, stop one, bring a blocked one on.
+    Commandes(commandes::Commandes),
+    /// The services that orders call, as a running `serve` sees them.
+    Participants(participants::Participants),
     /// Check a definition, and print what was understood.
     Check(check::Check),
     /// Print the JSON Schema of definitions, for editors.
@@ -34,6 +42,8 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => runtime()?.block_on(serve.run()),
             Command::Demo(demo) => runtime()?.block_on(demo.run()),
+            Command::Commandes(commandes) => runtime()?.block_on(commandes.run()),
+            Command::Participants(participants) => runtime()?.block_on(participants.run()),
             Command::Check(check) => check.run(),
             Command::Schema => {
                 print!("{}", crate::definitions::SCHEMA);

@@ -21,6 +21,7 @@ mod checkout;
 mod cli;
 mod commande;
 mod commandes;
+mod commandes_command;
 mod demo;
 mod health;
 mod idempotency;
