@@ -22,6 +22,7 @@ mod disk;
 mod durability;
 mod lost_answers;
 mod outages;
+mod replicas;
 mod shutdown;
 mod tls;
 mod voisins;
