@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use saga_core::definition::Participant;
 use saga_core::reply::Verdict;
 use saga_core::{Definition, Outcome};
 
-use crate::breaker::{Breaker, Ended, State};
+use crate::breaker::{Breaker, Ended};
 use crate::world::World;
 
 /// One for each participant and address: definitions of different ages may know the same name elsewhere.
@@ -22,7 +23,11 @@ impl Breakers {
 
     /// The breaker of a step's participant.
     pub(crate) fn of(&self, definition: &Definition, step: usize) -> Breaker {
-        let participant = definition.participant(step);
+        self.of_participant(definition.participant(step))
+    }
+
+    /// The breaker of a participant.
+    pub(crate) fn of_participant(&self, participant: &Participant) -> Breaker {
         let key = (participant.name.clone(), participant.address.clone());
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();
@@ -31,15 +36,6 @@ impl Breakers {
         let world = self.world.clone();
         let breaker = || Breaker::with_jitter(participant.breaker, move || world.random());
         known.entry(key).or_insert_with(breaker).clone()
-    }
-
-    /// How each breaker stands, by participant and address.
-    pub(crate) fn states(&self) -> Vec<(Arc<str>, Arc<str>, State)> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known
-            .iter()
-            .map(|((name, address), breaker)| (name.clone(), address.clone(), breaker.state()))
-            .collect()
     }
 }
 

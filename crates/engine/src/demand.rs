@@ -47,11 +47,12 @@ impl Demand {
         }
     }
 
-    /// Whether a history shows that it was followed. What shows nothing (trying what is being tried already) does not
-    /// count.
+    /// Whether what was recorded since it was asked shows that it was followed. What shows nothing (trying what is being
+    /// tried already) does not count, unless the end has come since.
     pub(crate) fn was_followed(&self, records: &[Record]) -> bool {
         records.iter().any(|record| match (self, &record.event) {
             (Self::Resume { by, reason }, Event::Resumed { by: b, reason: r }) => (by, reason) == (b, r),
+            (Self::Resume { .. }, Event::Completed | Event::RolledBack) => true,
             (
                 Self::Resolve { step, finding, output, by, reason },
                 Event::Resolved { step: s, finding: f, output: o, by: b, reason: r },

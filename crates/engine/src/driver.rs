@@ -46,6 +46,8 @@ pub(crate) enum Command {
     WhenStarted(oneshot::Sender<Told>),
     /// Answer once the saga is over or blocked.
     WhenSettled(oneshot::Sender<Told>),
+    /// Answer once the saga is over, or blocked with no call under way.
+    WhenTried(oneshot::Sender<Told>),
     /// Answer at once.
     Look(oneshot::Sender<Told>),
     /// Take a person's word. Answer once that is durable, or once that is which forbids it.
@@ -76,6 +78,8 @@ pub struct Snapshot {
     pub rollback: Rollback,
     /// Over or blocked, and that is on disk.
     pub settled: bool,
+    /// Whether a call is under way, or about to be.
+    pub calling: bool,
     /// Whether its start is on disk.
     pub started: bool,
     /// What it was asked for.
@@ -120,6 +124,7 @@ pub(crate) struct Driver {
 enum Waiter {
     Started(oneshot::Sender<Told>),
     Settled(oneshot::Sender<Told>),
+    Tried(oneshot::Sender<Told>),
     /// Gave a word: what came of it, and the event that must be durable before it may be told.
     Taken {
         outcome: Result<(), Rejected>,
@@ -223,6 +228,11 @@ impl Driver {
         self.waiting.push(Waiter::Settled(answer));
     }
 
+    /// Answers once the saga is over, or blocked with no call under way.
+    pub(crate) fn when_tried(&mut self, answer: oneshot::Sender<Told>) {
+        self.waiting.push(Waiter::Tried(answer));
+    }
+
     /// Answers once the start is durable.
     pub(crate) fn when_started(&mut self, answer: oneshot::Sender<Told>) {
         self.waiting.push(Waiter::Started(answer));
@@ -247,7 +257,7 @@ impl Driver {
                     "the saga has another owner; it is dropped here");
                 for waiter in self.waiting.drain(..) {
                     match waiter {
-                        Waiter::Started(answer) | Waiter::Settled(answer) => {
+                        Waiter::Started(answer) | Waiter::Settled(answer) | Waiter::Tried(answer) => {
                             let _ = answer.send(Told::NotOurs);
                         }
                         // Whoever asked finds the saga again, wherever it is.
@@ -357,14 +367,16 @@ impl Driver {
         }
         let snapshot = self.snapshot(effects);
         let (started, settled, durable) = (snapshot.started, snapshot.settled, self.durable);
+        let tried = settled && !snapshot.calling;
         let due = |waiter: &mut Waiter| match waiter {
             Waiter::Started(_) => started || is_on(Bug::AcknowledgesBeforeDisk),
             Waiter::Settled(_) => settled,
+            Waiter::Tried(_) => tried,
             Waiter::Taken { needs, .. } => *needs <= durable || is_on(Bug::AcknowledgesBeforeDisk),
         };
         for waiter in self.waiting.extract_if(.., due) {
             match waiter {
-                Waiter::Started(answer) | Waiter::Settled(answer) => {
+                Waiter::Started(answer) | Waiter::Settled(answer) | Waiter::Tried(answer) => {
                     let _ = answer.send(Told::Stands(snapshot.clone()));
                 }
                 Waiter::Taken { outcome, answer, .. } => {
@@ -380,6 +392,7 @@ impl Driver {
             etat: self.saga.etat().clone(),
             rollback: self.saga.rollback(),
             settled: effects.answer.is_some_and(|needs| needs <= self.durable),
+            calling: effects.call.is_some(),
             started: self.durable > Seq::NONE,
             input: self.saga.input().clone(),
         }
@@ -586,6 +599,7 @@ impl Driver {
         match command {
             Some(Command::WhenStarted(answer)) => self.waiting.push(Waiter::Started(answer)),
             Some(Command::WhenSettled(answer)) => self.waiting.push(Waiter::Settled(answer)),
+            Some(Command::WhenTried(answer)) => self.waiting.push(Waiter::Tried(answer)),
             Some(Command::Look(answer)) => {
                 let _ = answer.send(Told::Stands(self.snapshot(&self.saga.effects())));
             }

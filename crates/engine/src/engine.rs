@@ -59,6 +59,9 @@ pub enum Wait {
     Started,
     /// Until the saga is over or blocked, but no longer than this.
     Settled(Duration),
+    /// The same, but a blocked saga is waited for until no call of it is under way: whoever wanted it tried again
+    /// learns what came of it.
+    Tried(Duration),
 }
 
 /// The longest that a caller waits for the start to be on disk, whatever it asked for beyond that.
@@ -203,6 +206,7 @@ impl Engine {
         match request.wait {
             Wait::Started => driver.when_started(answer),
             Wait::Settled(_) => driver.when_settled(answer),
+            Wait::Tried(_) => driver.when_tried(answer),
         }
         self.shared.world.spawn(Box::pin(driver.run()));
         match self.told(id, inbox, told, request.wait).await? {
@@ -216,8 +220,8 @@ impl Engine {
     pub async fn wait(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         match self.reach(id).await? {
             Reached::Running(inbox) => self.ask(id, inbox, wait).await,
-            Reached::Kept(row) => Ok(kept(row)),
-            Reached::Elsewhere => self.look(id, wait).await,
+            Reached::Kept(row) if row.projection.over || !matches!(wait, Wait::Tried(_)) => Ok(kept(row)),
+            Reached::Kept(_) | Reached::Elsewhere => self.look(id, wait).await,
         }
     }
 
@@ -230,6 +234,8 @@ impl Engine {
                 Err(Refusal::Asked(_)) if Instant::now() < give_up => {}
                 result => return result,
             }
+            // The same may have been asked, and followed, before.
+            let before = self.shared.journal.load(id).await.ok().flatten().map_or(0, |it| it.records.len());
             let text: Arc<str> = serde_json::to_string(demand).unwrap_or_default().into();
             match self.shared.journal.ask(id, text.clone()).await? {
                 Asked::Kept => {}
@@ -247,7 +253,7 @@ impl Engine {
             }
             // Whether it was followed or refused, the order shows.
             let (mut saga, history) = self.read(id).await?.ok_or(Refusal::Unknown)?;
-            if demand.was_followed(&history.records) {
+            if demand.was_followed(history.records.get(before..).unwrap_or_default()) {
                 return Ok(());
             }
             if saga.handle(&demand.input(), self.shared.world.moment())?.is_empty() {
@@ -280,6 +286,7 @@ impl Engine {
                     if self.shared.membership.id() != Some(row.owner) {
                         return Err(Refusal::Asked(id));
                     }
+                    self.try_out(id, demand).await?;
                     match self.resume(id, row.owner).await? {
                         Resumed::Here(inbox) | Resumed::Before(inbox) => inbox,
                         Resumed::Over => continue,
@@ -295,6 +302,25 @@ impl Engine {
             }
         }
         Err(Refusal::Unavailable(Unavailable::because("the order keeps moving between processes")))
+    }
+
+    /// Whether a saga that does not run here, but is this process's, could follow: what it would refuse must not leave
+    /// a take-over behind.
+    async fn try_out(&self, id: SagaId, demand: &Demand) -> Result<(), Refusal> {
+        let mut saga = match self.shared.load(id).await {
+            Ok(saga) => saga.ok_or(Refusal::Unknown)?,
+            Err(error @ Refusal::Damaged(_)) => {
+                // Why may have changed since it was parked.
+                self.shared.park(id, &error).await;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        // One that is over by now is seen to be so below.
+        if saga.handle(&Input::TakeOver, self.shared.world.moment()).is_ok() {
+            saga.handle(&demand.input(), self.shared.world.moment())?;
+        }
+        Ok(())
     }
 
     /// A saga as its history tells it, without running it.
@@ -389,6 +415,7 @@ impl Engine {
             Err(NoPlace::Taken(running)) => return Ok(Resumed::Before(running)),
             Err(NoPlace::Full) => return Err(Refusal::Full(usize::MAX)),
         };
+        self.shared.unpark(id);
         let durable = saga.seq();
         let records = saga.handle(&Input::TakeOver, self.shared.world.moment())?;
         let driver = Driver::new(self.shared.clone(), owner, saga, durable, records, commands, place);
@@ -436,6 +463,7 @@ impl Engine {
         let command = match wait {
             Wait::Started => Command::WhenStarted(answer),
             Wait::Settled(_) => Command::WhenSettled(answer),
+            Wait::Tried(_) => Command::WhenTried(answer),
         };
         // If it is gone, `told` says so.
         let _ = inbox.send(command).await;
@@ -455,7 +483,7 @@ impl Engine {
     ) -> Result<Told, Refusal> {
         let limit = match wait {
             Wait::Started => STARTED_WAIT,
-            Wait::Settled(limit) => limit,
+            Wait::Settled(limit) | Wait::Tried(limit) => limit,
         };
         match timeout(limit, told).await {
             Ok(Ok(told)) => return Ok(told),
@@ -485,24 +513,36 @@ impl Engine {
     async fn look(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         let give_up = match wait {
             Wait::Started => Instant::now(),
-            Wait::Settled(limit) => Instant::now() + limit,
+            Wait::Settled(limit) | Wait::Tried(limit) => Instant::now() + limit,
         };
         let mut pause = LOOK_AGAIN_AFTER.0;
         loop {
             // The order exists, so "nothing was done" would be wrong.
             let row = self.shared.journal.row(id).await.ok().flatten().ok_or(Refusal::InDoubt(id))?;
             let stopping = self.shared.stopping.load(Ordering::Acquire);
-            if is_settled(&row) || stopping || Instant::now() >= give_up {
-                return Ok(kept(row));
+            let tries = is_settled(&row) && matches!(wait, Wait::Tried(_));
+            let calling = tries && self.is_calling(&row).await;
+            if (is_settled(&row) && !calling) || stopping || Instant::now() >= give_up {
+                return Ok(Snapshot { calling, ..kept(row) });
             }
             // It may have come here.
             if let Some(running) = self.shared.registry.find(id) {
                 let left = give_up.saturating_duration_since(Instant::now());
-                return Box::pin(self.ask(id, running, Wait::Settled(left))).await;
+                let wait =
+                    if matches!(wait, Wait::Tried(_)) { Wait::Tried(left) } else { Wait::Settled(left) };
+                return Box::pin(self.ask(id, running, wait)).await;
             }
             sleep(pause).await;
             pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
         }
+    }
+
+    /// Whether a call of a saga that another process runs is under way, as far as its history tells.
+    async fn is_calling(&self, row: &Row) -> bool {
+        if row.projection.over {
+            return false;
+        }
+        matches!(self.shared.load(row.saga).await, Ok(Some(saga)) if saga.effects().call.is_some())
     }
 }
 
@@ -514,6 +554,7 @@ fn kept(row: Row) -> Snapshot {
         etat: row.projection.etat,
         rollback: row.projection.rollback,
         settled,
+        calling: false,
         started: true,
         input: Json::null(),
     }

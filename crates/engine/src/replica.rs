@@ -284,7 +284,7 @@ impl Engine {
         match serde_json::from_str::<Demand>(text) {
             Ok(demand) => match self.tell(saga, &demand).await {
                 // The one who asked finds out why from the order itself.
-                Ok(()) | Err(crate::Refusal::Rejected(_)) => {}
+                Ok(()) | Err(crate::Refusal::Rejected(_) | crate::Refusal::Damaged(_)) => {}
                 Err(error) => return Err(error),
             },
             Err(error) => {

@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     failing: Mutex<Option<Failing>>,
     /// Sagas whose last entry the journal could not take.
     held_up: AtomicUsize,
+    /// What cannot be read, and why: looked at again and again, but told once.
+    parked: Mutex<HashMap<SagaId, Arc<str>>>,
 }
 
 /// Counts a saga as held up by the journal, for as long as it lives.
@@ -93,6 +95,7 @@ impl Shared {
             loaded: Mutex::new(loaded),
             failing: Mutex::default(),
             held_up: AtomicUsize::new(0),
+            parked: Mutex::default(),
         }
     }
 
@@ -197,11 +200,25 @@ impl Shared {
         Ok(definition)
     }
 
+    /// Flags an order that cannot be read for people, once for each reason.
     pub(crate) async fn park(&self, id: SagaId, error: &Refusal) {
+        let reason: Arc<str> = error.to_string().into();
+        let told = self.parked.lock().unwrap_or_else(PoisonError::into_inner).insert(id, reason.clone());
+        if told.as_ref() == Some(&reason) {
+            return;
+        }
         tracing::error!(saga.id = %id, error = %error, "cannot go on with an order; it is parked for a person");
-        self.observer.parked();
-        if let Err(error) = self.journal.park(id, error.to_string().into()).await {
+        if told.is_none() {
+            self.observer.parked();
+        }
+        if let Err(error) = self.journal.park(id, reason).await {
+            self.unpark(id);
             tracing::error!(saga.id = %id, error = %error, "cannot flag the parked order in the journal");
         }
+    }
+
+    /// Forgets that an order could not be read.
+    pub(crate) fn unpark(&self, id: SagaId) {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }

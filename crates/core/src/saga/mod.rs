@@ -15,17 +15,20 @@
 //! - `decide.rs`: which event an input, or the passing of time, brings about.
 //! - `effects.rs`: what the state wants from the world, and what must be on disk before it may have it.
 //! - `doubt.rs`: what nobody can know, and when calling again would be no way to find out.
+//! - `pending.rs`: what a person who is needed has to know.
 
 mod apply;
 mod decide;
 mod doubt;
 mod effects;
+mod pending;
 
 use std::sync::Arc;
 
 pub use self::apply::IllegalEvent;
 pub use self::decide::{Input, Moment, Rejected};
 pub use self::effects::{CallWanted, Effects, Request, RequestError};
+pub use self::pending::Pending;
 use crate::definition::{Definition, Etat, Safety};
 use crate::event::{Cause, Direction, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};

@@ -1,6 +1,7 @@
 //! Calls to participants: a request goes out, a [`Reply`] comes back, always.
 
 mod http;
+mod state;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +13,7 @@ use saga_core::reply::Reply;
 use saga_core::saga::Request;
 
 pub use self::http::{HttpParticipants, SetupError};
+pub use self::state::ParticipantState;
 
 /// A call under way. Dropping it abandons the call: the participant may or may not have seen it.
 pub type Calling = Pin<Box<dyn Future<Output = Reply> + Send>>;

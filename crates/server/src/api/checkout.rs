@@ -3,7 +3,6 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use saga_core::Json;
 use saga_core::definition::InputType;
 use saga_core::saga::Rollback;
@@ -13,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::prefer::Preference;
 use super::problem::Problem;
-use super::{Api, Limits};
+use super::{Api, body};
 
 /// Characters of an `Idempotency-Key`.
 const KEY_CHARS_MAX: usize = 255;
@@ -41,8 +40,7 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let key = idempotency_key(&head.headers)?;
-    is_json(&head.headers)?;
-    let body = read(body, &api.limits).await?;
+    let body = body::json(&head.headers, body, &api.limits).await?;
     let input = input(&body, &api.engine.definition().input)?;
     let snapshot = api.engine.checkout(Checkout { input, key, wait: preference.wait }).await?;
     Ok(answer(&snapshot, preference.applied))
@@ -93,33 +91,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
             wrong(&format!("the key has {n} characters; at most {KEY_CHARS_MAX} are taken"))
         }
         _ => Ok(Some(bare.to_owned())),
-    }
-}
-
-fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let media =
-        value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if media == "application/json" || (media.starts_with("application/") && media.ends_with("+json")) {
-        return Ok(());
-    }
-    let detail = format!("The body must be application/json, not `{}`", media.escape_debug());
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail))
-}
-
-async fn read(body: axum::body::Body, limits: &Limits) -> Result<bytes::Bytes, Problem> {
-    let max = limits.request_bytes_max;
-    match tokio::time::timeout(limits.request_timeout, Limited::new(body, max).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("The body is larger than request_bytes_max ({max} bytes)");
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request_bytes_max", detail))
-        }
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "body_broke_off", "The body broke off")),
-        Err(_) => {
-            let detail = format!("The body did not arrive within {:?}", limits.request_timeout);
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
-        }
     }
 }
 

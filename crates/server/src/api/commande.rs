@@ -1,18 +1,18 @@
-//! `/api/commande/{id}`: one order, its history, and stopping it.
+//! `GET /api/commande/{id}`: one order.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
-use saga_core::{Direction, Event, SagaId, Timestamp};
-use saga_engine::{Refusal, Wait};
-use saga_journal::Row;
+use saga_core::event::Cause;
+use saga_core::saga::Rollback;
+use saga_core::{Event, Saga, SagaId};
+use saga_engine::Refusal;
+use saga_journal::{History, Row};
 use serde::Serialize;
 
-use super::prefer::Preference;
+use super::blocage::Blocage;
 use super::problem::Problem;
-use super::{Api, checkout};
+use super::{Api, constat};
 
 /// An order, as it is shown.
 #[derive(Serialize)]
@@ -24,6 +24,11 @@ pub(crate) struct Commande {
     rollback: &'static str,
     /// Why there is no order, or why a person is needed.
     echec: Option<Echec>,
+    /// While a person is needed.
+    blocage: Option<Blocage>,
+    /// What people asked; not in lists. `null`: the history cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interventions: Option<Option<Vec<Intervention>>>,
     cree_le: String,
     modifie_le: String,
     definition: Definition,
@@ -33,6 +38,18 @@ pub(crate) struct Commande {
 struct Echec {
     etape: Option<String>,
     raison: String,
+}
+
+/// What somebody asked of the order.
+#[derive(Serialize)]
+struct Intervention {
+    quoi: &'static str,
+    etape: Option<String>,
+    constat: Option<&'static str>,
+    /// `null`: `annuler` does not say who.
+    par: Option<String>,
+    raison: Option<String>,
+    timestamp: String,
 }
 
 #[derive(Serialize)]
@@ -54,6 +71,8 @@ impl From<Row> for Commande {
                 etape: echec.etape.map(|etape| etape.to_string()),
                 raison: echec.raison.to_string(),
             }),
+            blocage: None,
+            interventions: None,
             cree_le: projection.created.to_string(),
             modifie_le: projection.updated.to_string(),
             definition: Definition {
@@ -64,8 +83,15 @@ impl From<Row> for Commande {
     }
 }
 
+impl Commande {
+    /// The same, with what it waits for.
+    pub(crate) fn blocked(self, blocage: Option<Blocage>) -> Self {
+        Self { blocage, ..self }
+    }
+}
+
 /// The id in a path. Text that is no id names no order, whatever is wrong with it.
-pub(crate) struct Id(SagaId);
+pub(crate) struct Id(pub(crate) SagaId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
@@ -81,112 +107,57 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 /// `GET /api/commande/{id}`.
 pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Problem> {
     let row = api.engine.journal().row(id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json(row.into()))
-}
-
-/// `POST /api/commande/{id}/annuler`.
-pub(crate) async fn annuler(
-    State(api): State<Api>,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let preference = Preference::of(&headers, &api.limits);
-    let wait = match preference.wait {
-        Wait::Started => std::time::Duration::ZERO,
-        Wait::Settled(wait) => wait,
+    let read = api.engine.read(id).await;
+    let interventions = match &read {
+        Ok(Some((saga, history))) => Some(interventions(saga, history)),
+        Ok(None) | Err(Refusal::Damaged(_)) => None,
+        Err(error) => return Err(error.clone().into()),
     };
-    let snapshot = api.engine.cancel(id, wait).await?;
-    Ok(checkout::answer(&snapshot, preference.applied))
+    let blocage = is_blocked(&row).then(|| blocage(&row, read));
+    Ok(Json(Commande { blocage, interventions: Some(interventions), ..row.into() }))
 }
 
-/// A state that the order entered.
-#[derive(Serialize)]
-struct Transition {
-    etat: String,
-    timestamp: String,
+pub(crate) fn is_blocked(row: &Row) -> bool {
+    row.projection.rollback == Rollback::Bloque
 }
 
-/// A line of the detailed history: a state entered, or a call to a participant.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Ligne {
-    Transition(Transition),
-    Tentative(Tentative),
-}
-
-/// One attempt.
-#[derive(Serialize)]
-struct Tentative {
-    etape: String,
-    direction: Direction,
-    tentative: u32,
-    /// `null`: under way, or cut off.
-    resultat: Option<&'static str>,
-    statut_http: Option<u16>,
-    raison: Option<String>,
-    duree_ms: Option<f64>,
-    timestamp: String,
-}
-
-/// `GET /api/commande/{id}/historique`.
-pub(crate) async fn historique(
-    State(api): State<Api>,
-    Id(id): Id,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let mut with_steps = false;
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        match (&*name, &*value) {
-            ("detail", "etapes") => with_steps = true,
-            ("detail", other) => {
-                let detail = format!("`detail` can be `etapes`, not `{}`", other.escape_debug());
-                return Err(Problem::invalid(detail));
-            }
-            _ => {}
-        }
+/// What a blocked order waits for, as far as its history tells.
+pub(crate) fn blocage(row: &Row, read: Result<Option<(Saga, History)>, Refusal>) -> Blocage {
+    match read {
+        Ok(Some((saga, history))) => Blocage::of(row, &saga, &history),
+        Ok(None) => Blocage::unread(row, Refusal::Unknown.to_string()),
+        Err(error) => Blocage::unread(row, error.to_string()),
     }
-    let (saga, history) = match api.engine.read(id).await {
-        Ok(Some(found)) => found,
-        Ok(None) | Err(Refusal::Unknown) => return Err(Problem::not_found()),
-        Err(error) => return Err(error.into()),
+}
+
+fn interventions(saga: &Saga, history: &History) -> Vec<Intervention> {
+    let step = |step: usize| saga.definition().steps.get(step).map(|step| step.name.to_string());
+    let of = |quoi| Intervention {
+        quoi,
+        etape: None,
+        constat: None,
+        par: None,
+        raison: None,
+        timestamp: String::new(),
     };
-    let step_name =
-        |step: usize| saga.definition().steps.get(step).map_or_else(String::new, |s| s.name.to_string());
-    let mut lines: Vec<Ligne> = Vec::new();
-    // Where an attempt's line is, so that its end finds it.
-    let mut open: Option<(usize, (usize, Direction), Timestamp)> = None;
-    for record in &history.records {
-        match &record.event {
-            Event::AttemptStarted { step, direction, attempt } if with_steps => {
-                open = Some((lines.len(), (*step, *direction), record.at));
-                lines.push(Ligne::Tentative(Tentative {
-                    etape: step_name(*step),
-                    direction: *direction,
-                    tentative: attempt.get(),
-                    resultat: None,
-                    statut_http: None,
-                    raison: None,
-                    duree_ms: None,
-                    timestamp: record.at.to_string(),
-                }));
-            }
-            Event::AttemptEnded { step, direction, outcome, status, reason, .. } if with_steps => {
-                if let Some((line, call, since)) = open.take()
-                    && call == (*step, *direction)
-                    && let Some(Ligne::Tentative(tentative)) = lines.get_mut(line)
-                {
-                    tentative.resultat = Some(outcome.as_str());
-                    tentative.statut_http = *status;
-                    tentative.raison = reason.as_ref().map(ToString::to_string);
-                    tentative.duree_ms = Some(record.at.since(since).as_micros() as f64 / 1_000.0);
-                }
-            }
-            _ => {}
-        }
-        if let Some(etat) = &record.etat {
-            let transition = Transition { etat: etat.to_string(), timestamp: record.at.to_string() };
-            lines.push(Ligne::Transition(transition));
-        }
-    }
-    Ok(Json(lines).into_response())
+    let said = history.records.iter().filter_map(|record| {
+        let intervention = match &record.event {
+            Event::RollbackDecided { cause: Cause::Cancelled } => of("annuler"),
+            Event::Resumed { by, reason } => Intervention {
+                par: Some(by.to_string()),
+                raison: reason.as_ref().map(ToString::to_string),
+                ..of("reprendre")
+            },
+            Event::Resolved { step: index, finding, by, reason, .. } => Intervention {
+                etape: step(*index),
+                constat: Some(constat::word(*finding)),
+                par: Some(by.to_string()),
+                raison: Some(reason.to_string()),
+                ..of("resoudre")
+            },
+            _ => return None,
+        };
+        Some(Intervention { timestamp: record.at.to_string(), ..intervention })
+    });
+    said.collect()
 }

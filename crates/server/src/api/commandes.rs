@@ -1,21 +1,28 @@
 //! `GET /api/commandes`: orders, newest first, a page at a time.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
-use saga_journal::{Cursor, Filter};
+use saga_journal::{Cursor, Filter, Row};
 
 use super::Api;
-use super::commande::Commande;
+use super::blocage::Blocage;
+use super::commande::{self, Commande};
 use super::problem::Problem;
 
 /// Rows in a page when the caller does not say.
 const LIMIT_DEFAULT: usize = 50;
 /// Rows in a page at most.
 const LIMIT_MAX: usize = 200;
+
+/// For this long, what blocked orders of a page wait for is read from their histories, which may be long. The rest of
+/// the page is shown without.
+const BLOCAGES_WAIT: Duration = Duration::from_secs(3);
 
 /// `GET /api/commandes?etat=&rollback=&client_id=&magasin_id=&limit=&cursor=`.
 pub(crate) async fn commandes(
@@ -77,11 +84,33 @@ pub(crate) async fn commandes(
             form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain([&cursor])).finish();
         HeaderValue::try_from(format!("</api/commandes?{query}>; rel=\"next\"")).ok()
     });
-    let mut response = Json(page.rows.into_iter().map(Commande::from).collect::<Vec<_>>()).into_response();
+    let mut response = Json(shown(&api, page.rows).await).into_response();
     if let Some(next) = next {
         response.headers_mut().insert(header::LINK, next);
     }
     Ok(response)
+}
+
+/// A page's orders; of those that are blocked, what they wait for.
+async fn shown(api: &Api, rows: Vec<Row>) -> Vec<Commande> {
+    let until = api.world.now().plus(BLOCAGES_WAIT);
+    let mut shown = Vec::with_capacity(rows.len());
+    for row in rows {
+        let blocage = if !commande::is_blocked(&row) {
+            None
+        } else if api.world.now() < until {
+            Some(commande::blocage(&row, api.engine.read(row.saga).await))
+        } else {
+            let id = row.saga;
+            let why = format!(
+                "this page has more to read than fits into BLOCAGES_WAIT ({} s); ask for /api/commande/{id}",
+                BLOCAGES_WAIT.as_secs()
+            );
+            Some(Blocage::unread(&row, why))
+        };
+        shown.push(Commande::from(row).blocked(blocage));
+    }
+    shown
 }
 
 fn read_cursor(text: &str) -> Option<Cursor> {

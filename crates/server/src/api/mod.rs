@@ -1,11 +1,17 @@
 //! The HTTP API. One file for each resource; every error is a problem (`problem.rs`).
 
+mod blocage;
+mod body;
 mod checkout;
 mod commande;
 mod commandes;
+mod constat;
+mod demandes;
 mod docs;
 mod health;
+mod historique;
 mod home;
+mod participants;
 mod prefer;
 mod problem;
 
@@ -68,7 +74,10 @@ pub const ROUTES: &[(&str, &[&str])] = &[
     ("/api/commande/{id}", &["get"]),
     ("/api/commande/{id}/annuler", &["post"]),
     ("/api/commande/{id}/historique", &["get"]),
+    ("/api/commande/{id}/reprendre", &["post"]),
+    ("/api/commande/{id}/resoudre", &["post"]),
     ("/api/commandes", &["get"]),
+    ("/api/participants", &["get"]),
     ("/livez", &["get"]),
     ("/metrics", &["get"]),
     ("/openapi.json", &["get"]),
@@ -81,9 +90,12 @@ pub fn router(api: Api) -> Router {
         .route("/", get(home::home))
         .route("/api/commande/checkout", post(checkout::checkout))
         .route("/api/commande/{id}", get(commande::commande))
-        .route("/api/commande/{id}/annuler", post(commande::annuler))
-        .route("/api/commande/{id}/historique", get(commande::historique))
+        .route("/api/commande/{id}/annuler", post(demandes::annuler))
+        .route("/api/commande/{id}/historique", get(historique::historique))
+        .route("/api/commande/{id}/reprendre", post(demandes::reprendre))
+        .route("/api/commande/{id}/resoudre", post(demandes::resoudre))
         .route("/api/commandes", get(commandes::commandes))
+        .route("/api/participants", get(participants::participants))
         .route("/livez", get(health::livez))
         .route("/metrics", get(health::metrics))
         .route("/readyz", get(health::readyz))

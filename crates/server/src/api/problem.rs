@@ -46,6 +46,12 @@ impl Problem {
         self
     }
 
+    /// The same with other words.
+    pub(crate) fn saying(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "commande_inconnue", "Commande non trouvée")
     }
@@ -85,12 +91,16 @@ impl From<Refusal> for Problem {
                     Rejected::Completed => "already_completed",
                     Rejected::Failing => "already_failed",
                     Rejected::Over | Rejected::Stale => "already_over",
-                    Rejected::NotBlocked | Rejected::OtherStep => "not_blocked",
+                    Rejected::NotBlocked => "not_blocked",
+                    Rejected::OtherStep => "other_step",
                     Rejected::InDoubt => "in_doubt",
                     Rejected::CallUnderWay => "call_under_way",
                     Rejected::OutputNeeded => "output_needed",
+                    Rejected::OutputUnfit => "output_unfit",
                 };
-                Self::new(StatusCode::CONFLICT, code, text)
+                // Only the end of a call has to be waited for.
+                let retry = rejected == Rejected::CallUnderWay;
+                Self { retry, ..Self::new(StatusCode::CONFLICT, code, text) }
             }
         }
     }

@@ -15,7 +15,8 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::serve::Server;
-use super::table::table;
+use super::table::{indented, table};
+use super::timeline::timeline;
 use crate::store::DatabaseUrl;
 use crate::{definitions, http, logging};
 
@@ -124,31 +125,6 @@ async fn ask(router: &Router, request: Request<Body>) -> anyhow::Result<Value> {
     let response = router.clone().oneshot(request).await?;
     let body = response.into_body().collect().await?.to_bytes();
     serde_json::from_slice(&body).context("read the answer")
-}
-
-/// A history as rows: when, what, and how it went.
-fn timeline(history: &Value) -> Vec<Vec<String>> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut rows = Vec::new();
-    for line in history.as_array().into_iter().flatten() {
-        let clock = text(&line["timestamp"]).get(11..23).unwrap_or_default().to_owned();
-        rows.push(match line["etat"].as_str() {
-            Some(etat) => vec![clock, etat.to_owned()],
-            None => vec![
-                clock,
-                format!("  {} {}", text(&line["etape"]), text(&line["direction"])),
-                format!("#{} {}", line["tentative"], text(&line["resultat"])),
-                line["statut_http"].as_u64().map(|status| status.to_string()).unwrap_or_default(),
-                line["duree_ms"].as_f64().map(|ms| format!("{ms:.1} ms")).unwrap_or_default(),
-                text(&line["raison"]),
-            ],
-        });
-    }
-    rows
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
 /// What to try next.

@@ -1,10 +1,14 @@
 //! The command line: one file for each command.
 
 mod check;
+mod client;
+mod commandes;
 mod demo;
 mod health;
+mod participants;
 mod serve;
 mod table;
+mod timeline;
 
 use clap::{Parser, Subcommand};
 
@@ -25,6 +29,10 @@ enum Command {
     Demo(demo::Demo),
     /// Ask a running `serve` whether it takes orders; fails when it does not.
     Health(health::Health),
+    /// Orders: list them, look at one, stop one, bring a blocked one on.
+    Commandes(commandes::Commandes),
+    /// The services that orders call, as a running `serve` sees them.
+    Participants(participants::Participants),
     /// Check a definition, and print what was understood.
     Check(check::Check),
     /// Print the JSON Schema of definitions, for editors.
@@ -38,6 +46,8 @@ impl Cli {
             Command::Serve(serve) => runtime()?.block_on(serve.run()),
             Command::Demo(demo) => runtime()?.block_on(demo.run()),
             Command::Health(health) => runtime()?.block_on(health.run()),
+            Command::Commandes(commandes) => runtime()?.block_on(commandes.run()),
+            Command::Participants(participants) => runtime()?.block_on(participants.run()),
             Command::Check(check) => check.run(),
             Command::Schema => {
                 print!("{}", crate::definitions::SCHEMA);

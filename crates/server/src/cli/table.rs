@@ -1,4 +1,4 @@
-//! Plain tables for a terminal.
+//! Plain text for a terminal.
 
 /// `rows` in columns that are as wide as they need to be, with two spaces between.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
@@ -17,4 +17,14 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// `text` moved to the right.
+pub(crate) fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+/// Words of a participant or a person as one line that cannot do anything to a terminal.
+pub(crate) fn line(words: &str) -> String {
+    words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -24,6 +24,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use saga_core::Definition;
+use saga_engine::breaker::Kind;
 use saga_engine::world::World;
 use saga_engine::{CallEnded, Called, Engine, News, Observer};
 use saga_journal::{Journal, StoreFuture};
@@ -46,6 +47,8 @@ pub struct Metrics {
     tallies: Arc<Tallies>,
     active: Gauge,
     ready: Gauge,
+    breakers: Family<ParticipantLabels, Gauge>,
+    waiting: Family<ParticipantLabels, Gauge>,
 }
 
 /// A text format of metrics.
@@ -60,6 +63,11 @@ pub(crate) enum Format {
 struct BuildLabels {
     version: &'static str,
     revision: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ParticipantLabels {
+    participant: Arc<str>,
 }
 
 /// What this binary was built from. Whoever packages it names the revision in `ORCHESTRATEUR_REVISION`.
@@ -82,6 +90,9 @@ impl Metrics {
         let (active, ready) = (Gauge::default(), Gauge::default());
         registry.register("sagas_active", "Sagas under way in this process", active.clone());
         registry.register("orchestrateur_ready", "1 when new orders are accepted", ready.clone());
+        let (breakers, waiting) = (Family::default(), Family::default());
+        registry.register("saga_breaker_state", "0: closed, 1: half open, 2: open", breakers.clone());
+        registry.register("saga_calls_waiting", "Calls that a breaker holds back", waiting.clone());
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BUILD).set(1);
         registry.register("orchestrateur_build_info", "1; what this binary was built from", build);
@@ -93,7 +104,7 @@ impl Metrics {
         let tallies = Arc::new(Tallies::new(Box::new(question), world));
         registry.register_collector(Box::new(tallies.clone()));
         registry.register_collector(Box::new(ProcessCollector));
-        Self { registry, sagas, requests, tallies, active, ready }
+        Self { registry, sagas, requests, tallies, active, ready, breakers, waiting }
     }
 
     /// Counts an answered request. `handler` is the route, such as `/api/commande/{id}`.
@@ -106,7 +117,16 @@ impl Metrics {
         self.tallies.refresh().await;
         let health = engine.health();
         self.active.set(health.active as i64);
-        self.ready.set(i64::from(!health.stopping && health.journal_failing.is_none()));
+        self.ready.set(i64::from(!health.stopping && !health.stalled && health.journal_failing.is_none()));
+        for participant in engine.participants() {
+            let (name, breaker) = (ParticipantLabels { participant: participant.name }, participant.breaker);
+            self.breakers.get_or_create(&name).set(match breaker.kind {
+                Kind::Closed => 0,
+                Kind::HalfOpen => 1,
+                Kind::Open => 2,
+            });
+            self.waiting.get_or_create(&name).set(breaker.waiting as i64);
+        }
         let mut text = String::with_capacity(64 * 1024);
         encode(&mut text, &self.registry)?;
         Ok(match format {

@@ -143,8 +143,23 @@ fn make(number: u64, dice: &mut Dice) -> Bad {
                 _ => "z".repeat(1 + dice.below(2_000)),
             };
             let id = id.replace("%2F", "%2E");
-            match dice.below(3) {
+            let by = |what: &str| {
+                Call::post(&format!("/api/commande/{id}/{what}")).header("content-type", "application/json")
+            };
+            match dice.below(5) {
                 0 => call("unknown id", Call::get(&format!("/api/commande/{id}"))),
+                3 => call("unknown id", by("reprendre").body("{\"par\": \"A\"}")),
+                4 => {
+                    let body = dice.pick(&[
+                        "",
+                        "{}",
+                        "[]",
+                        "{\"par\"",
+                        "{\"par\": [], \"etape\": 1e999}",
+                        "{\"\u{0}\": 1}",
+                    ]);
+                    call("odd finding", by("resoudre").body(body))
+                }
                 1 => call("unknown id", Call::get(&format!("/api/commande/{id}/historique?detail=etapes"))),
                 _ => call("unknown id", Call::post(&format!("/api/commande/{id}/annuler"))),
             }

@@ -28,6 +28,8 @@ async fn an_order_shows_where_it_stands() {
         "etat_actuel": "CONFIRMEE",
         "rollback": "AUCUN",
         "echec": null,
+        "blocage": null,
+        "interventions": [],
         "cree_le": commande["cree_le"],
         "modifie_le": commande["modifie_le"],
         "definition": { "nom": "checkout", "empreinte": commande["definition"]["empreinte"] },

@@ -13,7 +13,9 @@ async fn it_is_live_and_ready() {
         world.get("/readyz").await.expect(200)["recovered"] == true
     })
     .await;
-    let ready = json!({ "ready": true, "sagas_active": 0, "recovered": true, "stopping": false });
+    let ready = json!({
+        "ready": true, "sagas_active": 0, "recovered": true, "stopping": false, "oldest_due_age_s": 0.0,
+    });
     assert_eq!(world.get("/readyz").await.expect(200), ready);
     assert_eq!(world.metric("orchestrateur_ready").await, 1.0);
 }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use http_body_util::BodyExt;
 use orchestrateur::api::{self, Api};
 use orchestrateur::metrics::Metrics;
 use orchestrateur::{definitions, store};
+use saga_core::retry::Random;
+use saga_core::{Definition, Timestamp};
 use saga_engine::Engine;
 use saga_engine::participants::HttpParticipants;
-use saga_engine::world::Machine;
+use saga_engine::world::{Machine, Task, World as Clock};
 use saga_journal::Journal;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -24,10 +27,20 @@ use crate::http::{Call, Close, PATIENCE, raw};
 /// The API in this process, for limits that no flag sets.
 async fn api(folder: &std::path::Path, limits: api::Limits) -> axum::Router {
     let definition = definitions::load_with(None, &|_| None).unwrap();
+    api_of(folder, limits, definition, |_| None, Arc::new(Machine::new())).await
+}
+
+/// The same with a definition, its environment and a clock of one's own.
+async fn api_of(
+    folder: &std::path::Path,
+    limits: api::Limits,
+    definition: Definition,
+    env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    world: Arc<dyn Clock>,
+) -> axum::Router {
     let url = crate::harness::database_in(folder).parse().unwrap();
-    let world = Arc::new(Machine::new());
     let journal = Journal::new(store::open(&url).await.unwrap());
-    let definitions = definitions::for_engine(definition, |_| None);
+    let definitions = definitions::for_engine(definition, env);
     let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), world.clone()));
     let engine = Engine::new(
         world.clone(),
@@ -142,4 +155,55 @@ async fn past_active_sagas_max_orders_are_refused_and_nothing_is_written() {
     // The refused key is free: it names no order yet.
     until("there is room again", async || world.metric("sagas_active").await == 0.0).await;
     assert_eq!(world.send(&Call::checkout(6).key("k")).await.expect(200)["etat_final"], "CONFIRMEE");
+}
+
+/// A clock that is two seconds further whenever somebody looks at it.
+struct Leaping(Machine, AtomicU64);
+
+impl Clock for Leaping {
+    fn now(&self) -> Timestamp {
+        self.0.now().plus(Duration::from_secs(2 * self.1.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn random(&self) -> Random {
+        self.0.random()
+    }
+
+    fn spawn(&self, task: Task) {
+        self.0.spawn(task);
+    }
+}
+
+/// Histories of orders that were tried for weeks are long, so a page must not read as many as there are rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn blocked_orders_of_a_page_are_read_for_three_seconds_at_most() {
+    let (shop, folder) = (Shop::open().await, tempfile::tempdir().unwrap());
+    let source = definitions::CHECKOUT
+        .replace("http://client-service:8000}\", safety: barrier", "http://client-service:8000}\"");
+    let file = folder.path().join("careful.yaml");
+    std::fs::write(&file, source).unwrap();
+    let variables = shop.variables();
+    let env =
+        move |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone());
+    let definition = definitions::load_with(Some(&file), &env).unwrap();
+    let clock = Arc::new(Leaping(Machine::new(), AtomicU64::new(0)));
+    let router = api_of(folder.path(), api::Limits::default(), definition, env, clock).await;
+    shop.fault("POST /api/clients/*/payer drop-after");
+    let ask = async |request: Request<Body>| {
+        let answer = router.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+        serde_json::from_slice::<serde_json::Value>(&answer.to_bytes()).unwrap()
+    };
+    for client in [4, 5] {
+        let body = serde_json::json!({ "client_id": client, "magasin_id": 1 });
+        let request = Request::post("/api/commande/checkout").header("content-type", "application/json");
+        let answer = ask(request.body(Body::from(body.to_string())).unwrap()).await;
+        assert_eq!(answer["rollback"], "BLOQUE", "{answer}");
+    }
+    let page = ask(Request::get("/api/commandes?rollback=BLOQUE").body(Body::empty()).unwrap()).await;
+    assert_eq!(page[0]["blocage"]["appel"]["participant"], "client", "{page:#}");
+    let rest = &page[1]["blocage"];
+    assert_eq!((&rest["etape"], &rest["appel"]), (&"paiement".into(), &serde_json::Value::Null), "{page:#}");
+    let why = rest["appel_absent"].as_str().unwrap();
+    let id = page[1]["id"].as_str().unwrap();
+    assert!(why.contains("BLOCAGES_WAIT (3 s)") && why.ends_with(&format!("/api/commande/{id}")), "{why}");
 }

@@ -16,10 +16,12 @@ mod schema;
 
 mod annuler;
 mod bad_requests;
+mod blocked;
 mod checkout;
 mod cli;
 mod commande;
 mod commandes;
+mod commandes_command;
 mod demo;
 mod health;
 mod health_command;

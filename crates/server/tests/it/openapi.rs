@@ -179,6 +179,33 @@ async fn real_answers_are_as_the_document_says() {
     conforms(&document, "/api/commande/{id}", "get", &strict.get(&format!("/api/commande/{id}")).await);
     conforms(&document, "/api/commandes", "get", &strict.get("/api/commandes?rollback=BLOQUE").await);
 
+    let by_ana = json!({ "par": "Ana" });
+    let found =
+        |constat: &str| json!({ "etape": "paiement", "constat": constat, "raison": "r", "par": "Ana" });
+    let (reprendre, resoudre) = ("/api/commande/{id}/reprendre", "/api/commande/{id}/resoudre");
+    let ask = async |path: &str, call: &dyn Fn(Call) -> Call, status: u16| {
+        let reply = strict.send(&call(Call::post(&path.replace("{id}", &id)))).await;
+        assert_eq!(reply.status, status, "{path}: {reply:?}");
+        conforms(&document, path, "post", &reply);
+    };
+    for path in [reprendre, resoudre] {
+        ask(path, &|call| call.json(&json!({})), 422).await;
+        ask(path, &|call| call.body("{"), 400).await;
+        ask(path, &|call| call.body("{}").header("content-type", "text/plain"), 415).await;
+        ask(path, &|call| call.body(vec![b' '; 70_000]), 413).await;
+    }
+    ask(reprendre, &|call| call.json(&by_ana), 409).await;
+    world.shop.fault("POST /api/clients/*/rembourser client=8 latency=1500");
+    ask(resoudre, &|call| call.json(&found("EXECUTEE")).prefer("wait=0"), 202).await;
+    ask(reprendre, &|call| call.json(&by_ana).prefer("respond-async"), 202).await;
+    ask(reprendre, &|call| call.json(&by_ana), 200).await;
+    ask(resoudre, &|call| call.json(&found("EXECUTEE")), 409).await;
+    let path = format!("/api/commande/{id}");
+    conforms(&document, "/api/commande/{id}", "get", &strict.get(&path).await);
+    let history = strict.get(&format!("{path}/historique?detail=etapes")).await;
+    conforms(&document, "/api/commande/{id}/historique", "get", &history);
+    assert!(history.text.contains("\"bloque\"") && history.text.contains("\"resolu\""), "{history:?}");
+
     world.shop.fault("POST /api/clients/*/payer client=9 latency=1500");
     let running = world.begin(9).await;
     world.reaches(&running, "STOCK_RESERVE").await;
@@ -198,8 +225,15 @@ async fn real_answers_are_as_the_document_says() {
         ("/api/commande/{id}", "get"),
         ("/api/commande/{id}/historique", "get"),
         ("/api/commande/{id}/annuler", "post"),
+        (reprendre, "post"),
+        (resoudre, "post"),
     ] {
         let call = Call::new(&method.to_ascii_uppercase(), &path.replace("{id}", "unknown"));
+        let call = match path {
+            _ if path == reprendre => call.json(&by_ana),
+            _ if path == resoudre => call.json(&found("ANNULEE")),
+            _ => call,
+        };
         conforms(&document, path, method, &world.send(&call).await);
     }
     let cancel = |saga: &str| Call::post(&format!("/api/commande/{saga}/annuler"));
@@ -208,7 +242,7 @@ async fn real_answers_are_as_the_document_says() {
     {
         conforms(&document, "/api/commande/{id}/annuler", "post", &world.send(&call).await);
     }
-    for path in ["/", "/livez", "/readyz", "/metrics", "/openapi.json"] {
+    for path in ["/", "/api/participants", "/livez", "/readyz", "/metrics", "/openapi.json"] {
         conforms(&document, path, "get", &world.get(path).await);
     }
     let open = Call::get("/metrics").header("accept", "application/openmetrics-text");

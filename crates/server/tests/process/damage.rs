@@ -101,7 +101,7 @@ async fn a_second_process_on_one_sqlite_file_says_so_and_ends() {
 async fn two_processes_start_at_once_on_an_empty_postgres_database() {
     let shop = Shop::open(Facon::Moderne).await;
     let setup = Setup::new(&shop, Engine::Postgres);
-    let (one, other) = tokio::join!(setup.start(), setup.start());
+    let (one, other) = tokio::join!(setup.start(), setup.start_as("replique-2"));
     let book = Book::default();
     for (number, serve) in [(1, &one), (2, &other)] {
         let told = Wish::plain(number, 4).ask(serve.address, &book).await;

@@ -23,6 +23,7 @@ mod durability;
 mod lost_answers;
 mod observability;
 mod outages;
+mod replicas;
 mod shutdown;
 mod tls;
 mod voisins;

@@ -13,6 +13,9 @@ use crate::client::{self, Answer, until};
 use crate::shop::Shop;
 use crate::store::Engine;
 
+/// What the process is called, over all its starts.
+const REPLICA: &str = "replique-1";
+
 /// What every start of one orchestrator has in common.
 pub(crate) struct Setup {
     folder: TempDir,
@@ -66,6 +69,10 @@ impl Setup {
 
     /// Starts a process, without waiting for anything.
     pub(crate) fn spawn(&self) -> (Child, PathBuf) {
+        self.spawn_as(REPLICA)
+    }
+
+    fn spawn_as(&self, replica: &str) -> (Child, PathBuf) {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(format!("serve-{number}.log"));
         let child = Command::new(env!("CARGO_BIN_EXE_orchestrateur"))
@@ -73,6 +80,7 @@ impl Setup {
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("DATABASE_URL", &self.database_url)
+            .env("ORCHESTRATEUR_REPLICA", replica)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
@@ -81,9 +89,15 @@ impl Setup {
         (child, log)
     }
 
-    /// Starts a process and waits until it listens.
+    /// Starts a process and waits until it listens. One that was there before has ended: this one goes on with its
+    /// orders at once.
     pub(crate) async fn start(&self) -> Serve {
-        let (mut child, log) = self.spawn();
+        self.start_as(REPLICA).await
+    }
+
+    /// The same for another process beside the others.
+    pub(crate) async fn start_as(&self, replica: &str) -> Serve {
+        let (mut child, log) = self.spawn_as(replica);
         let address = until("the process listens", async || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("serve ended: {status}\n{}", std::fs::read_to_string(&log).unwrap());

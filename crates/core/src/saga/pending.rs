@@ -1,0 +1,72 @@
+//! What a person has to know whom a saga needs: which call it is about, and what can be said of it.
+//!
+//! All of it is derived from the state, as effects are. Nothing here changes a saga.
+
+use super::{Blocked, CallWanted, Request, RequestError, Saga, StepState};
+use crate::definition::Participant;
+use crate::event::{Direction, Finding};
+use crate::id::{AttemptNumber, Seq, Timestamp};
+
+/// What a blocked saga waits for.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    /// Why a person is needed.
+    pub blocked: &'a Blocked,
+    /// The name of the step that is stuck.
+    pub step: &'a str,
+    /// Whom the call goes to.
+    pub participant: &'a Participant,
+    /// Whether the call does the step or undoes it.
+    pub direction: Direction,
+    /// The call that is in doubt, or that would be made next. Without the participant's own headers: they may be
+    /// secret.
+    pub request: Result<Request, RequestError>,
+    /// Attempts of the call so far.
+    pub attempts: u32,
+    /// Whether it, or a question about it, is under way.
+    pub is_under_way: bool,
+    /// When it, or a question about it, is tried again by itself; `None`: not before a person says something.
+    pub next_at: Option<Timestamp>,
+    /// What a person can say of the step.
+    pub findings: &'static [Finding],
+    /// Whether [`Finding::Ran`] has to bring the output that the action's answer would have given.
+    pub lacks_output: bool,
+}
+
+impl Saga {
+    /// What the saga waits for, while it is blocked.
+    pub fn pending(&self) -> Option<Pending<'_>> {
+        let blocked = self.blocked()?;
+        let step = blocked.step;
+        let definition = self.definition.steps.get(step)?;
+        let state = &self.steps[step];
+        let direction = match state {
+            // A barrier is undone whether or not it is known to have run.
+            StepState::Doing { .. } if !self.is_barrier(step) => Direction::Action,
+            _ => Direction::Compensation,
+        };
+        let made = self.tries(step).filter(|(made, _)| *made == direction).map(|(_, tries)| tries.attempt);
+        let attempt = made.unwrap_or(AttemptNumber::FIRST);
+        let participant = self.definition.participant(step);
+        let timeout = participant.timeout;
+        // Once a step is being undone, "it did not run" would be heard as "the compensation did not": then the one
+        // thing that matters is whether the step's effect is still there.
+        let findings: &[Finding] = match state {
+            StepState::Done { .. } | StepState::Undoing { .. } => &[Finding::Ran, Finding::Undone],
+            _ => &[Finding::Ran, Finding::NotRun, Finding::Undone],
+        };
+        let sends_output = definition.compensation.as_ref().is_some_and(|call| call.sends(&definition.name));
+        Some(Pending {
+            blocked,
+            step: &definition.name,
+            participant,
+            direction,
+            request: self.request(&CallWanted { step, direction, attempt, needs: Seq::NONE, timeout }),
+            attempts: made.map_or(0, AttemptNumber::get),
+            is_under_way: self.in_flight().is_some(),
+            next_at: self.effects().wake_at,
+            findings,
+            lacks_output: sends_output && matches!(state, StepState::Doing { .. }),
+        })
+    }
+}

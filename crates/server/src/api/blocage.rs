@@ -1,0 +1,120 @@
+//! `blocage`: why a person is needed for an order, the exact call that is pending, and what can be said of it.
+
+use saga_core::event::Stuck;
+use saga_core::saga::{Pending, Request};
+use saga_core::{Direction, Json, Saga};
+use saga_journal::{History, Row};
+use serde::Serialize;
+
+use super::constat;
+
+/// Why a person is needed.
+#[derive(Serialize)]
+pub(crate) struct Blocage {
+    /// `null`: the order as a whole cannot be read.
+    etape: Option<String>,
+    motif: Option<Motif>,
+    raison: String,
+    depuis: String,
+    appel: Option<Appel>,
+    /// Why there is no call, where there is none.
+    appel_absent: Option<String>,
+    /// Attempts of the call so far.
+    tentatives: u32,
+    /// Whether the call, or a question about it, is under way.
+    en_cours: bool,
+    /// When it is tried again by itself.
+    prochaine_tentative: Option<String>,
+    /// What `resoudre` takes.
+    constats_possibles: Vec<&'static str>,
+    /// Whether `EXECUTEE` needs a `sortie`.
+    sortie_requise: bool,
+}
+
+/// For programs.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Motif {
+    Stuck(Stuck),
+    /// `history_unreadable`.
+    Unreadable(&'static str),
+}
+
+/// The call that is in doubt, or that would be made next.
+#[derive(Serialize)]
+struct Appel {
+    participant: String,
+    direction: Direction,
+    methode: String,
+    url: String,
+    corps: Option<Json>,
+    cle_idempotence: String,
+}
+
+impl Blocage {
+    /// What is known of a blocked order once its history has been read.
+    pub(crate) fn of(row: &Row, saga: &Saga, history: &History) -> Self {
+        if is_parked(row) {
+            return Self::unread(row, "the order can be read again: `reprendre` makes it go on");
+        }
+        let Some(pending) = saga.pending() else {
+            return Self::unread(row, "the order has just gone on; ask again");
+        };
+        let since = usize::try_from(pending.blocked.since.get()).ok().and_then(|seq| seq.checked_sub(1));
+        let since = since.and_then(|index| history.records.get(index)).map(|record| record.at);
+        let (appel, appel_absent) = match &pending.request {
+            Ok(request) => (Some(Appel::of(&pending, request)), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Self {
+            etape: Some(pending.step.to_owned()),
+            motif: Some(Motif::Stuck(pending.blocked.stuck)),
+            raison: pending.blocked.reason.to_string(),
+            depuis: since.unwrap_or(row.projection.updated).to_string(),
+            appel,
+            appel_absent,
+            tentatives: pending.attempts,
+            en_cours: pending.is_under_way,
+            prochaine_tentative: pending.next_at.map(|at| at.to_string()),
+            constats_possibles: pending.findings.iter().map(|finding| constat::word(*finding)).collect(),
+            sortie_requise: pending.lacks_output,
+        }
+    }
+
+    /// What the row alone tells, and why there is no more.
+    pub(crate) fn unread(row: &Row, why: impl Into<String>) -> Self {
+        let echec = row.projection.echec.as_ref();
+        Self {
+            etape: echec.and_then(|echec| echec.etape.as_ref()).map(ToString::to_string),
+            motif: is_parked(row).then_some(Motif::Unreadable("history_unreadable")),
+            raison: echec.map(|echec| echec.raison.to_string()).unwrap_or_default(),
+            depuis: row.projection.updated.to_string(),
+            appel: None,
+            appel_absent: Some(why.into()),
+            tentatives: 0,
+            en_cours: false,
+            prochaine_tentative: None,
+            constats_possibles: Vec::new(),
+            sortie_requise: false,
+        }
+    }
+}
+
+/// Whether the order is flagged because it could not be read: whatever else is stuck is a step.
+fn is_parked(row: &Row) -> bool {
+    row.projection.echec.as_ref().is_none_or(|echec| echec.etape.is_none())
+}
+
+impl Appel {
+    fn of(pending: &Pending<'_>, request: &Request) -> Self {
+        let base = pending.participant.base.to_string();
+        Self {
+            participant: pending.participant.name.to_string(),
+            direction: pending.direction,
+            methode: request.method.to_string(),
+            url: format!("{}{}", base.trim_end_matches('/'), request.path),
+            corps: request.body.clone(),
+            cle_idempotence: request.idempotency_key(),
+        }
+    }
+}

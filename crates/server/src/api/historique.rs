@@ -1,0 +1,174 @@
+//! `GET /api/commande/{id}/historique`: the states that an order entered, and what happened to it.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use saga_core::event::Cause;
+use saga_core::{Direction, Event, Record, Saga, Timestamp};
+use saga_engine::Refusal;
+use serde::Serialize;
+
+use super::Api;
+use super::commande::Id;
+use super::constat;
+use super::problem::Problem;
+
+/// A state that the order entered.
+#[derive(Serialize)]
+struct Transition {
+    etat: String,
+    timestamp: String,
+}
+
+/// A line of the detailed history.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Ligne {
+    Transition(Transition),
+    Tentative(Tentative),
+    Evenement(Evenement),
+}
+
+/// One attempt of a call to a participant.
+#[derive(Serialize)]
+struct Tentative {
+    etape: String,
+    direction: Direction,
+    tentative: u32,
+    /// `null`: under way, or cut off.
+    resultat: Option<&'static str>,
+    statut_http: Option<u16>,
+    raison: Option<String>,
+    duree_ms: Option<f64>,
+    timestamp: String,
+}
+
+/// What happened beside states and calls.
+#[derive(Serialize)]
+struct Evenement {
+    evenement: &'static str,
+    etape: Option<String>,
+    /// Of `bloque`: the machine's word for what is stuck.
+    motif: Option<saga_core::event::Stuck>,
+    constat: Option<&'static str>,
+    par: Option<String>,
+    raison: Option<String>,
+    timestamp: String,
+}
+
+/// `GET /api/commande/{id}/historique`.
+pub(crate) async fn historique(
+    State(api): State<Api>,
+    Id(id): Id,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let mut with_steps = false;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match (&*name, &*value) {
+            ("detail", "etapes") => with_steps = true,
+            ("detail", other) => {
+                let detail = format!("`detail` can be `etapes`, not `{}`", other.escape_debug());
+                return Err(Problem::invalid(detail));
+            }
+            _ => {}
+        }
+    }
+    let (saga, history) = match api.engine.read(id).await {
+        Ok(Some(found)) => found,
+        Ok(None) | Err(Refusal::Unknown) => return Err(Problem::not_found()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut lines = Lines { saga: &saga, shown: Vec::new(), open: None };
+    for record in &history.records {
+        if with_steps {
+            lines.add(record);
+        }
+        if let Some(etat) = &record.etat {
+            let transition = Transition { etat: etat.to_string(), timestamp: record.at.to_string() };
+            lines.shown.push(Ligne::Transition(transition));
+        }
+    }
+    Ok(Json(lines.shown).into_response())
+}
+
+/// The detailed history, as far as it is written.
+struct Lines<'a> {
+    saga: &'a Saga,
+    shown: Vec<Ligne>,
+    /// Where the line of the attempt under way is, so that its end finds it.
+    open: Option<(usize, (usize, Direction), Timestamp)>,
+}
+
+impl Lines<'_> {
+    fn step(&self, step: usize) -> Option<String> {
+        self.saga.definition().steps.get(step).map(|step| step.name.to_string())
+    }
+
+    fn add(&mut self, record: &Record) {
+        let timestamp = record.at.to_string();
+        let text = |text: &str| Some(text.to_owned());
+        let plain = |evenement: &'static str| Evenement {
+            evenement,
+            etape: None,
+            motif: None,
+            constat: None,
+            par: None,
+            raison: None,
+            timestamp: timestamp.clone(),
+        };
+        let event = match &record.event {
+            Event::AttemptStarted { step, direction, attempt } => {
+                self.open = Some((self.shown.len(), (*step, *direction), record.at));
+                return self.shown.push(Ligne::Tentative(Tentative {
+                    etape: self.step(*step).unwrap_or_default(),
+                    direction: *direction,
+                    tentative: attempt.get(),
+                    resultat: None,
+                    statut_http: None,
+                    raison: None,
+                    duree_ms: None,
+                    timestamp,
+                }));
+            }
+            Event::AttemptEnded { step, direction, outcome, status, reason, .. } => {
+                if let Some((line, call, since)) = self.open.take()
+                    && call == (*step, *direction)
+                    && let Some(Ligne::Tentative(tentative)) = self.shown.get_mut(line)
+                {
+                    tentative.resultat = Some(outcome.as_str());
+                    tentative.statut_http = *status;
+                    tentative.raison = reason.as_ref().map(ToString::to_string);
+                    tentative.duree_ms = Some(record.at.since(since).as_micros() as f64 / 1_000.0);
+                }
+                return;
+            }
+            // That a step has failed shows in the attempt before.
+            Event::RollbackDecided { cause: Cause::StepFailed { .. } } => return,
+            Event::RollbackDecided { cause: Cause::Cancelled } => {
+                Evenement { raison: text("cancelled on request"), ..plain("rollback_decide") }
+            }
+            Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
+                Evenement { raison: text("the saga's deadline passed"), ..plain("rollback_decide") }
+            }
+            Event::Blocked { step, stuck, reason } => Evenement {
+                etape: self.step(*step),
+                motif: Some(*stuck),
+                raison: text(reason),
+                ..plain("bloque")
+            },
+            Event::Resumed { by, reason } => {
+                Evenement { par: text(by), raison: reason.as_deref().and_then(text), ..plain("repris") }
+            }
+            Event::Resolved { step, finding, by, reason, .. } => Evenement {
+                etape: self.step(*step),
+                constat: Some(constat::word(*finding)),
+                par: text(by),
+                raison: text(reason),
+                ..plain("resolu")
+            },
+            Event::TakenOver { .. } => plain("pris_en_charge"),
+            Event::Started { .. } | Event::Completed | Event::RolledBack => return,
+        };
+        self.shown.push(Ligne::Evenement(event));
+    }
+}

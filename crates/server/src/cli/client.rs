@@ -1,0 +1,165 @@
+//! A client of a running `serve`, for the commands that ask one: one request, one answer, over plain HTTP.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use clap::Args;
+use http_body_util::{BodyExt, Limited};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long a whole answer may take, beside what it was asked to wait.
+const ANSWER_WAIT: Duration = Duration::from_secs(15);
+/// An answer's body may have this many bytes: a page of blocked orders shows the bodies of their calls.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Which orchestrator is asked.
+#[derive(Debug, Args)]
+pub(super) struct Server {
+    /// Where `orchestrateur serve` listens, over plain HTTP.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "ORCHESTRATEUR_URL",
+        default_value = "http://127.0.0.1:8023"
+    )]
+    url: Base,
+}
+
+/// The address of an orchestrator.
+#[derive(Debug, Clone)]
+struct Base(Uri);
+
+impl FromStr for Base {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uri: Uri = text.trim_end_matches('/').parse().map_err(|error| format!("{error}"))?;
+        match (uri.scheme_str(), uri.authority()) {
+            (Some("http"), Some(authority)) if !authority.as_str().contains('@') => Ok(Self(uri)),
+            _ => Err("write a plain HTTP address without a password, such as http://127.0.0.1:8023".into()),
+        }
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_string().trim_end_matches('/'))
+    }
+}
+
+/// What is asked.
+pub(super) struct Ask {
+    pub(super) method: Method,
+    /// The path with its query.
+    pub(super) path: String,
+    /// The JSON body.
+    pub(super) body: Option<Value>,
+    /// How long the orchestrator is to wait for the order.
+    pub(super) wait: Option<Duration>,
+}
+
+impl Ask {
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), body: None, wait: None }
+    }
+}
+
+/// A good answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) json: Value,
+}
+
+impl Server {
+    /// Asks, and gives the answer if it is a good one.
+    pub(super) async fn ask(&self, ask: &Ask) -> anyhow::Result<Answer> {
+        let patience = ANSWER_WAIT + ask.wait.unwrap_or_default();
+        let (status, headers, text) = match timeout(patience, self.exchange(ask)).await {
+            Ok(exchanged) => exchanged?,
+            Err(_) => bail!("{} does not answer within {} s; try again later", self.url, patience.as_secs()),
+        };
+        let json = serde_json::from_str::<Value>(&text);
+        if !status.is_success() {
+            return Err(self.refused(status, &headers, &text, json.ok().as_ref()));
+        }
+        let json =
+            json.map_err(|_| anyhow!("{} does not answer in JSON; is it an orchestrateur?", self.url))?;
+        Ok(Answer { status, headers, json })
+    }
+
+    fn refused(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        text: &str,
+        json: Option<&Value>,
+    ) -> anyhow::Error {
+        let problem = json.and_then(|problem| Some((problem["code"].as_str()?, problem["detail"].as_str()?)));
+        let Some((code, detail)) = problem else {
+            let said: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+            return anyhow!("{} answers {status}; is it an orchestrateur? It says: {said}", self.url);
+        };
+        let again = headers.get(header::RETRY_AFTER).and_then(|seconds| seconds.to_str().ok());
+        let again = again.map(|seconds| format!(" (try again in {seconds} s)")).unwrap_or_default();
+        anyhow!("{detail} ({} {code}){again}", status.as_u16())
+    }
+
+    async fn exchange(&self, ask: &Ask) -> anyhow::Result<(StatusCode, HeaderMap, String)> {
+        let url = &self.url;
+        let authority = url.0.authority().context("an address was checked to have a host")?;
+        let port = authority.port_u16().unwrap_or(80);
+        // An IPv6 address stands in brackets in a URL, and without them in a socket's address.
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| {
+            anyhow!(
+                "nobody answers at {url} ({error}); is `orchestrateur serve` running there? Say where it is with --url \
+                 or ORCHESTRATEUR_URL"
+            )
+        })?;
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+        let prefix = url.0.path().trim_end_matches('/');
+        let mut request = Request::builder()
+            .method(&ask.method)
+            .uri(format!("{prefix}{}", ask.path))
+            .header(header::HOST, authority.as_str())
+            .header(header::ACCEPT, "application/json");
+        if let Some(wait) = ask.wait {
+            request = request.header("prefer", format!("wait={}", wait.as_secs()));
+        }
+        let body = match &ask.body {
+            Some(json) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(json.to_string())
+            }
+            None => Body::empty(),
+        };
+        let request = request.body(body)?;
+        let exchange = async {
+            let response = sender.send_request(request).await.with_context(|| {
+                format!("{url} broke the connection off, and whether it has done what was asked is not known; look again")
+            })?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
+                anyhow!("read the answer of {url}, of {ANSWER_BYTES_MAX} bytes at most (ANSWER_BYTES_MAX): {error}")
+            })?;
+            Ok((head.status, head.headers, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+        };
+        tokio::pin!(exchange);
+        // The connection has no task of its own: it moves while the exchange waits. When it ends first, what it has
+        // brought is still to be read.
+        tokio::select! {
+            answer = &mut exchange => answer,
+            _ = connection => exchange.await,
+        }
+    }
+}

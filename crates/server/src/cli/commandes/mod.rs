@@ -1,0 +1,259 @@
+//! `orchestrateur commandes`: orders, and what people ask of them, through a running `serve`.
+
+mod shown;
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode, header};
+use clap::{Args, Subcommand, ValueEnum};
+use saga_core::SagaId;
+use serde_json::{Value, json};
+
+use super::client::{Ask, Server};
+
+/// How long a command waits for an order, unless it is said otherwise, in seconds.
+const WAIT_DEFAULT_S: u64 = 30;
+
+/// Orders: list them, look at one, stop one, bring a blocked one on.
+#[derive(Debug, Args)]
+pub(super) struct Commandes {
+    #[command(flatten)]
+    server: Server,
+    /// Print JSON, as the API gives it, for programs.
+    #[arg(long, global = true, env = "ORCHESTRATEUR_JSON")]
+    json: bool,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Orders, newest first. `--rollback BLOQUE` shows those that need a person, and the call that is pending.
+    List(List),
+    /// One order: where it stands, what it waits for, who did what, and every call.
+    Show {
+        /// The order's id.
+        id: SagaId,
+    },
+    /// Stop an order that still goes forward; what was done is undone.
+    Annuler {
+        /// The order's id.
+        id: SagaId,
+        #[command(flatten)]
+        wait: WaitFlag,
+    },
+    /// Try now what is to be tried later, or what could not be read.
+    Reprendre {
+        /// The order's id.
+        id: SagaId,
+        #[command(flatten)]
+        who: Who,
+        /// Why; it is kept in the order's history.
+        #[arg(long)]
+        raison: Option<String>,
+        #[command(flatten)]
+        wait: WaitFlag,
+    },
+    /// Say what became of the step that an order is blocked at. It goes on from there.
+    Resoudre(Resoudre),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Only orders in this state, such as ECHEC_PAIEMENT.
+    #[arg(long)]
+    etat: Option<String>,
+    /// Only orders whose rollback stands so: AUCUN, EN_COURS, TERMINE or BLOQUE.
+    #[arg(long)]
+    rollback: Option<String>,
+    /// Only this client's orders.
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
+    client: Option<i64>,
+    /// Only this shop's orders.
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
+    magasin: Option<i64>,
+    /// Orders in a page.
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// The next page, as the one before named it.
+    #[arg(long)]
+    cursor: Option<String>,
+    /// All pages.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+struct Resoudre {
+    /// The order's id.
+    id: SagaId,
+    /// The step that it is blocked at.
+    #[arg(long)]
+    etape: String,
+    /// What was found.
+    #[arg(long, value_enum, ignore_case = true)]
+    constat: Constat,
+    /// How you know; it is kept in the order's history.
+    #[arg(long)]
+    raison: String,
+    #[command(flatten)]
+    who: Who,
+    /// With EXECUTEE, where undoing the step needs it: what the step's answer would have given, as JSON.
+    #[arg(long, value_name = "JSON", value_parser = json_value)]
+    sortie: Option<Value>,
+    #[command(flatten)]
+    wait: WaitFlag,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Constat {
+    /// The step's effect is there; it is undone now.
+    #[value(name = "EXECUTEE")]
+    Executee,
+    /// The step had no effect.
+    #[value(name = "NON_EXECUTEE")]
+    NonExecutee,
+    /// The step's effect is gone: it was undone by hand.
+    #[value(name = "ANNULEE")]
+    Annulee,
+}
+
+#[derive(Debug, Args)]
+struct Who {
+    /// Who you are; it is kept in the order's history.
+    #[arg(long, env = "ORCHESTRATEUR_PAR")]
+    par: String,
+}
+
+#[derive(Debug, Args)]
+struct WaitFlag {
+    /// How long to wait for what comes of it, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = WAIT_DEFAULT_S)]
+    attendre: u64,
+}
+
+fn json_value(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))
+}
+
+impl Commandes {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        match &self.action {
+            Action::List(list) => self.list(list).await,
+            Action::Show { id } => self.show(*id).await,
+            Action::Annuler { id, wait } => self.demand(*id, "annuler", None, wait).await,
+            Action::Reprendre { id, who, raison, wait } => {
+                let body = json!({ "par": who.par, "raison": raison });
+                self.demand(*id, "reprendre", Some(body), wait).await
+            }
+            Action::Resoudre(resoudre) => {
+                let constat = resoudre.constat.to_possible_value();
+                let mut body = json!({
+                    "etape": resoudre.etape,
+                    "constat": constat.as_ref().map(|constat| constat.get_name()),
+                    "raison": resoudre.raison,
+                    "par": resoudre.who.par,
+                });
+                if let Some(sortie) = &resoudre.sortie {
+                    body["sortie"] = sortie.clone();
+                }
+                self.demand(resoudre.id, "resoudre", Some(body), &resoudre.wait).await
+            }
+        }
+    }
+
+    async fn list(&self, list: &List) -> anyhow::Result<()> {
+        let mut path = format!("/api/commandes?{}", list.query());
+        let mut rows = Vec::new();
+        let next = loop {
+            let page = self.server.ask(&Ask::get(&path)).await?;
+            rows.extend(page.json.as_array().cloned().unwrap_or_default());
+            let link = page.headers.get(header::LINK).and_then(|link| link.to_str().ok());
+            let next = link.and_then(|link| Some(link.strip_prefix('<')?.split_once('>')?.0.to_owned()));
+            match next {
+                Some(next) if list.all => path = next,
+                next => break next,
+            }
+        };
+        let rows = Value::Array(rows);
+        if self.json {
+            print_json(&rows)?;
+        } else {
+            print!("{}", shown::list(&rows));
+        }
+        if let Some(cursor) = next.as_deref().and_then(cursor) {
+            eprintln!("There are more: add --cursor {cursor}, or --all.");
+        }
+        Ok(())
+    }
+
+    async fn show(&self, id: SagaId) -> anyhow::Result<()> {
+        let commande = self.server.ask(&Ask::get(format!("/api/commande/{id}"))).await?.json;
+        let path = format!("/api/commande/{id}/historique?detail=etapes");
+        let historique = self.server.ask(&Ask::get(path)).await;
+        if self.json {
+            let historique = historique.map_or(Value::Null, |answer| answer.json);
+            return print_json(&json!({ "commande": commande, "historique": historique }));
+        }
+        print!("{}", shown::commande(&commande));
+        match historique {
+            Ok(answer) => print!("{}", shown::historique(&answer.json)),
+            // An order that is blocked because of that says so itself.
+            Err(error) => println!("\nhistory\n  {error:#}"),
+        }
+        Ok(())
+    }
+
+    /// Asks something of an order, and shows what came of it.
+    async fn demand(
+        &self,
+        id: SagaId,
+        what: &str,
+        body: Option<Value>,
+        wait: &WaitFlag,
+    ) -> anyhow::Result<()> {
+        let path = format!("/api/commande/{id}/{what}");
+        let wait = Some(Duration::from_secs(wait.attendre));
+        let answer = self.server.ask(&Ask { method: Method::POST, path, body, wait }).await?;
+        if self.json {
+            return print_json(&answer.json);
+        }
+        let commande = self.server.ask(&Ask::get(format!("/api/commande/{id}"))).await?.json;
+        print!("{}", shown::commande(&commande));
+        if answer.status == StatusCode::ACCEPTED {
+            println!("\nIt goes on. Look again: orchestrateur commandes show {id}");
+        }
+        Ok(())
+    }
+}
+
+impl List {
+    fn query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let numbers = [("client_id", self.client), ("magasin_id", self.magasin)];
+        let numbers = numbers.map(|(name, number)| (name, number.map(|number| number.to_string())));
+        let texts = [
+            ("etat", self.etat.clone()),
+            ("rollback", self.rollback.clone()),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("cursor", self.cursor.clone()),
+        ];
+        for (name, value) in numbers.into_iter().chain(texts) {
+            if let Some(value) = value {
+                query.append_pair(name, &value);
+            }
+        }
+        query.finish()
+    }
+}
+
+fn cursor(path: &str) -> Option<String> {
+    let (_, query) = path.split_once('?')?;
+    let cursor = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "cursor");
+    cursor.map(|(_, cursor)| cursor.into_owned())
+}
+
+fn print_json(value: &Value) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Orders as a person reads them in a terminal.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::cli::table::{indented, line, table};
+use crate::cli::timeline::timeline;
+
+/// Characters of a reason in a list.
+const REASON_CHARS_MAX: usize = 80;
+
+/// A page of orders, a line each; of the blocked ones, what they wait for.
+pub(super) fn list(rows: &Value) -> String {
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    if rows.is_empty() {
+        return "There are no such orders.\n".to_owned();
+    }
+    let mut lines = vec![
+        ["id", "etat", "rollback", "client", "magasin", "cree_le", "etape", "raison"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for row in rows {
+        let reason = text(&row["echec"]["raison"]);
+        let cut = reason.chars().count() > REASON_CHARS_MAX;
+        let reason: String = reason.chars().take(REASON_CHARS_MAX).chain(cut.then_some('…')).collect();
+        lines.push(vec![
+            text(&row["id"]),
+            text(&row["etat_actuel"]),
+            text(&row["rollback"]),
+            row["client_id"].to_string(),
+            row["magasin_id"].to_string(),
+            second(&row["cree_le"]),
+            text(&row["echec"]["etape"]),
+            reason,
+        ]);
+    }
+    let mut shown = table(&lines);
+    for row in rows.iter().filter(|row| row["blocage"].is_object()) {
+        let blocage = &row["blocage"];
+        let _ = write!(shown, "\n{} waits for a person\n{}", text(&row["id"]), indented(&call(blocage)));
+    }
+    shown
+}
+
+/// One order, and what can be done where a person is needed.
+pub(super) fn commande(commande: &Value) -> String {
+    let id = text(&commande["id"]);
+    let mut rows = vec![
+        pair("commande", &id),
+        pair(
+            "etat",
+            &format!("{}, rollback {}", text(&commande["etat_actuel"]), text(&commande["rollback"])),
+        ),
+        pair("for", &format!("client {}, magasin {}", commande["client_id"], commande["magasin_id"])),
+        pair("cree_le", &text(&commande["cree_le"])),
+        pair("modifie_le", &text(&commande["modifie_le"])),
+        pair("definition", &text(&commande["definition"]["nom"])),
+    ];
+    if commande["echec"].is_object() {
+        let echec = &commande["echec"];
+        let step = echec["etape"].as_str().map(|step| format!("{}: ", line(step))).unwrap_or_default();
+        rows.push(pair("echec", &format!("{step}{}", text(&echec["raison"]))));
+    }
+    let mut shown = table(&rows);
+    if commande["blocage"].is_object() {
+        let blocage = &commande["blocage"];
+        let _ = write!(
+            shown,
+            "\nA person is needed, since {}\n{}\n{}",
+            text(&blocage["depuis"]),
+            indented(&call(blocage)),
+            indented(&advice(&id, blocage))
+        );
+    }
+    let interventions = commande["interventions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !interventions.is_empty() {
+        let rows: Vec<Vec<String>> = interventions
+            .iter()
+            .map(|it| {
+                ["timestamp", "quoi", "etape", "constat", "par", "raison"]
+                    .map(|name| text(&it[name]))
+                    .to_vec()
+            })
+            .collect();
+        let _ = write!(shown, "\ninterventions\n{}", indented(&table(&rows)));
+    }
+    shown
+}
+
+/// What happened to an order, in order.
+pub(super) fn historique(history: &Value) -> String {
+    format!("\nhistory\n{}", indented(&table(&timeline(history))))
+}
+
+/// What a blocked order is about: the exact call, or why there is none.
+fn call(blocage: &Value) -> String {
+    let mut rows = Vec::new();
+    let step = blocage["etape"].as_str().map(|step| format!(" at {}", line(step))).unwrap_or_default();
+    rows.push(pair("motif", &format!("{}{step}", text(&blocage["motif"]))));
+    rows.push(pair("raison", &text(&blocage["raison"])));
+    let appel = &blocage["appel"];
+    if appel.is_object() {
+        let called = format!("{} of {}", text(&appel["direction"]), text(&appel["participant"]));
+        let tries = match (blocage["tentatives"].as_u64(), blocage["en_cours"] == true) {
+            (Some(0) | None, false) => "not tried yet".to_owned(),
+            (Some(1), false) => "tried once".to_owned(),
+            (tries, false) => format!("tried {} times", tries.unwrap_or(0)),
+            (_, true) => "under way".to_owned(),
+        };
+        rows.push(pair("appel", &format!("{called}, {tries}")));
+        rows.push(pair("", &format!("{} {}", text(&appel["methode"]), text(&appel["url"]))));
+        if !appel["corps"].is_null() {
+            rows.push(pair("", &line(&appel["corps"].to_string())));
+        }
+        rows.push(pair("", &format!("Idempotency-Key: \"{}\"", text(&appel["cle_idempotence"]))));
+    } else {
+        rows.push(pair("appel", &text(&blocage["appel_absent"])));
+    }
+    if let Some(at) = blocage["prochaine_tentative"].as_str() {
+        rows.push(pair("next", &format!("by itself at {}", line(at))));
+    }
+    table(&rows)
+}
+
+/// What a person can do, as commands.
+fn advice(id: &str, blocage: &Value) -> String {
+    let can_be_tried = !matches!(blocage["motif"].as_str(), Some("action_unknown" | "compensation_unknown"));
+    let mut shown = String::from("What can be done (docs/blocked-orders.md):\n");
+    if can_be_tried {
+        let _ = writeln!(shown, "  try it now:\n    orchestrateur commandes reprendre {id} --par YOU");
+    }
+    let step = text(&blocage["etape"]);
+    let needs_output = blocage["sortie_requise"] == true;
+    for constat in blocage["constats_possibles"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let (says, sortie) = match constat {
+            "EXECUTEE" if needs_output => ("its effect is there, and is to be undone", " --sortie JSON"),
+            "EXECUTEE" => ("its effect is there, and is to be undone", ""),
+            "NON_EXECUTEE" => ("it had no effect", ""),
+            _ => ("its effect is gone: undone by hand", ""),
+        };
+        let _ = writeln!(
+            shown,
+            "  {step}: {says}:\n    orchestrateur commandes resoudre {id} --etape {step} --constat {constat}{sortie} \
+             --par YOU --raison HOW_YOU_KNOW"
+        );
+    }
+    shown
+}
+
+fn pair(name: &str, value: &str) -> Vec<String> {
+    vec![name.to_owned(), value.to_owned()]
+}
+
+fn text(value: &Value) -> String {
+    line(value.as_str().unwrap_or_default())
+}
+
+/// A timestamp to the second.
+fn second(value: &Value) -> String {
+    let text = text(value);
+    text.split_once('.').map_or(text.clone(), |(second, _)| second.replace('T', " "))
+}
