@@ -24,10 +24,11 @@ impl World {
         };
         for step in effects(self) {
             let touched = self.ledgers[step].touched;
-            let told = self
-                .history
-                .iter()
-                .any(|record| matches!(record.event, Event::AttemptStarted { step: s, .. } if s == step));
+            // A person who is told about the step is told of it, too.
+            let told = self.history.iter().any(|record| match record.event {
+                Event::AttemptStarted { step: of, .. } | Event::Blocked { step: of, .. } => of == step,
+                _ => false,
+            });
             if touched && !told && self.specs[step].is_undone() {
                 self.broken(&format!(
                     "P7: the participant of {} was called, and the history is silent",

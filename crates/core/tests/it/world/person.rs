@@ -28,8 +28,10 @@ impl World {
         }
         self.forget(step);
         let ledger = &self.ledgers[step];
+        // Or there is nothing to remember: what is called again has not run.
         let remembers = match self.specs[step].kind {
             Kind::Barrier => ledger.action.is_some(),
+            _ if self.is_undoing(step) => ledger.compensation.is_some() || !ledger.open.is_empty(),
             _ => ledger.action.is_some() || ledger.open.is_empty(),
         };
         if stuck != Stuck::HorizonPassed && self.dice.chance(30) {
@@ -39,6 +41,11 @@ impl World {
         }
         if stuck == Stuck::HorizonPassed && remembers && self.dice.chance(50) {
             self.hit("a person vouches");
+            // Which is a promise for as long as the first one; somebody sees to it.
+            let (now, ledger) = (self.micros, &mut self.ledgers[step]);
+            for stored in [&mut ledger.action, &mut ledger.compensation].into_iter().flatten() {
+                stored.at = now;
+            }
             resume(self);
             return;
         }
