@@ -326,6 +326,19 @@ impl Driver {
         }
     }
 
+    /// The breaker lets the call through that has waited for it.
+    fn permitted(&mut self, permit: Permit) {
+        let Some(Asked { wanted, .. }) = self.turn.take() else { return };
+        if self.saga.is_too_late(&wanted, self.shared.world.now()) {
+            let CallWanted { step, direction, attempt, .. } = wanted;
+            let reason = "the participant was suspended for longer than its promise holds";
+            let verdict = Verdict::without_answer(Outcome::NotSent, reason);
+            let _ = self.input(&Input::Reply { step, direction, attempt, verdict });
+            return;
+        }
+        self.turn = Some(Asked { wanted, turn: Turn::Go(permit) });
+    }
+
     /// Appends what is not durable, if something waits for it or it has waited long enough.
     fn save(&mut self, effects: &Effects) {
         if !matches!(self.saving, Saving::Idle) || self.unsaved.is_empty() {
@@ -493,11 +506,7 @@ impl Driver {
 
     fn take(&mut self, happened: Happened) -> Result<(), NotOurs> {
         match happened {
-            Happened::Permitted(permit) => {
-                if let Some(asked) = &mut self.turn {
-                    asked.turn = Turn::Go(permit);
-                }
-            }
+            Happened::Permitted(permit) => self.permitted(permit),
             Happened::Recovered => {
                 let _ = self.input(&Input::Hurry);
             }

@@ -169,6 +169,14 @@ impl Saga {
         matches!(tries.progress, Progress::Due(_)).then_some(step)
     }
 
+    /// Whether the call that is wanted has waited for so long that its participant's promise has ended meanwhile: then
+    /// it must not leave any more.
+    pub fn is_too_late(&self, wanted: &CallWanted, now: Timestamp) -> bool {
+        wanted.direction != Direction::Probe
+            && self.is_beyond_horizon(wanted.step, now)
+            && self.vouched(wanted.step).is_none()
+    }
+
     /// How the definition describes a call.
     pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
         self.definition.call(step, direction)
