@@ -13,9 +13,9 @@ pub(crate) struct Page {
     /// Times that the action took effect, and that one was undone.
     pub(crate) applied: u32,
     pub(crate) undone: u32,
-    /// The answers it remembers, if it promises to, and the body that was asked.
-    action: Option<(String, Answer)>,
-    compensation: Option<(String, Answer)>,
+    /// The answers it remembers, if it promises to.
+    action: Option<Stored>,
+    compensation: Option<Stored>,
     /// The highest epoch seen; kept by barriers.
     epoch: Option<Epoch>,
     /// Requests that arrived, for the checkers.
@@ -27,6 +27,14 @@ impl Page {
     pub(crate) fn open(&self) -> i64 {
         i64::from(self.applied) - i64::from(self.undone)
     }
+}
+
+/// An answer, and what was asked under which key.
+#[derive(Debug, Clone)]
+struct Stored {
+    key: String,
+    body: String,
+    answer: Answer,
 }
 
 /// What a participant answers.
@@ -92,7 +100,10 @@ impl Ledger {
             }
             page.epoch = Some(request.epoch);
         }
-        if let (true, Some((known, answer))) = (remembers, stored) {
+        let key = request.idempotency_key();
+        if let (true, Some(Stored { body: known, answer, .. })) =
+            (remembers, stored.as_ref().filter(|stored| stored.key == key))
+        {
             let violation = (*known != body)
                 .then(|| format!("{} means two requests: {known} and {body}", request.idempotency_key()));
             return Handled {
@@ -113,7 +124,7 @@ impl Ledger {
                 if matches!(answer, Answer::Ok(_)) {
                     page.applied += 1;
                 }
-                page.action = Some((body, answer.clone()));
+                page.action = Some(Stored { key, body, answer: answer.clone() });
                 let remark = refuse.then_some("participant: refusal");
                 let violation = (page.open() > 1)
                     .then(|| format!("{} of {} took effect twice", request.step, request.saga));
@@ -138,7 +149,7 @@ impl Ledger {
                 if !is_null {
                     page.undone += 1;
                 }
-                page.compensation = Some((body, fresh));
+                page.compensation = Some(Stored { key, body, answer: fresh });
                 handled
             }
             Direction::Probe => good(fresh),

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use saga_core::{Direction, SagaId};
+use saga_core::{Definition, Direction, SagaId};
 
-use crate::definition::{Kind, Spec};
+use crate::definition::{Kind, Spec, definition};
 use crate::record::Report;
 use crate::shop::{Around, Fate, Fates};
 use crate::world::World;
@@ -86,6 +86,19 @@ struct Seen {
     answers: u32,
     appends: u32,
     refusals: u32,
+    /// Which faults have happened: each happens once.
+    happened: Vec<Fault>,
+}
+
+impl Seen {
+    /// Whether this fault is in the script and has not happened yet; then it has now.
+    fn happens(&mut self, script: &[Fault], fault: Fault) -> bool {
+        let now = script.contains(&fault) && !self.happened.contains(&fault);
+        if now {
+            self.happened.push(fault);
+        }
+        now
+    }
 }
 
 impl Script {
@@ -109,7 +122,7 @@ impl Script {
         if crash == Crash::After {
             seen.appends += 1;
         }
-        self.faults.contains(&Fault::DiesWriting(number, crash))
+        seen.happens(&self.faults, Fault::DiesWriting(number, crash))
     }
 }
 
@@ -142,7 +155,7 @@ impl Fates for Script {
                 (seen.answers - 1, Crash::Answer)
             }
         };
-        self.faults.contains(&Fault::DiesAt(number, crash))
+        seen.happens(&self.faults, Fault::DiesAt(number, crash))
     }
 
     fn travel(&self) -> Duration {
@@ -150,19 +163,22 @@ impl Fates for Script {
     }
 }
 
-/// Runs every world: `steps` at most, with `faults` in each. `each` hears of every saga's id that is used.
+/// Runs every world: of exactly `steps` steps, with up to `faults` faults in each; one of the shares of the work.
 pub fn small_worlds(steps: usize, faults: usize, share: (usize, usize)) -> Counted {
     let mut counted = Counted::default();
     for (number, (kinds, refused)) in shapes(steps).into_iter().enumerate() {
         if number % share.1 != share.0 {
             continue;
         }
-        explore(&Case { kinds, refused, faults: Vec::new() }, faults, &mut counted);
+        let specs: Vec<Spec> =
+            kinds.iter().map(|kind| Spec { kind: *kind, undo: true, is_read_later: false }).collect();
+        let world = (specs.clone(), definition(&specs, 60));
+        explore(&world, &Case { kinds, refused, faults: Vec::new() }, faults, &mut counted);
     }
     counted
 }
 
-/// All sagas of exactly this many steps with effects, going well and being refused at the last step.
+/// All sagas of this many steps with effects, going well and being refused at the last step.
 fn shapes(steps: usize) -> Vec<(Vec<Kind>, Option<usize>)> {
     let mut all = vec![Vec::new()];
     for _ in 0..steps {
@@ -176,9 +192,12 @@ fn shapes(steps: usize) -> Vec<(Vec<Kind>, Option<usize>)> {
     all.into_iter().flat_map(|kinds| [(kinds.clone(), None), (kinds, Some(steps - 1))]).collect()
 }
 
+/// Steps, and the definition made of them.
+type Shape = (Vec<Spec>, Arc<Definition>);
+
 /// Runs `case`, and then all that have one fault more, each at a place that this run reached after its last fault.
-fn explore(case: &Case, more: usize, counted: &mut Counted) {
-    let (report, seen) = run(case);
+fn explore(world: &Shape, case: &Case, more: usize, counted: &mut Counted) {
+    let (report, seen) = run(world, case);
     *counted.cases.entry((case.kinds.len(), case.faults.len())).or_default() += 1;
     if !report.violations.is_empty() {
         counted.broken.push((case.clone(), report.violations));
@@ -193,7 +212,7 @@ fn explore(case: &Case, more: usize, counted: &mut Counted) {
         }
         let mut next = case.clone();
         next.faults.push(fault);
-        explore(&next, more - 1, counted);
+        explore(world, &next, more - 1, counted);
     }
 }
 
@@ -234,11 +253,9 @@ fn order(fault: &Fault) -> (u8, u32, u32) {
     }
 }
 
-fn run(case: &Case) -> (Report, Seen) {
+fn run((specs, definition): &Shape, case: &Case) -> (Report, Seen) {
     let script = Script::new(case);
-    let specs =
-        case.kinds.iter().map(|kind| Spec { kind: *kind, undo: true, is_read_later: false }).collect();
-    let report = World::small(specs, script.clone());
+    let report = World::small(specs.clone(), definition.clone(), script.clone());
     let seen = script.seen().clone();
     (report, seen)
 }

@@ -211,10 +211,9 @@ impl World {
     }
 
     /// A world of one order and one process, in which what the script says happens and nothing else.
-    pub(crate) fn small(specs: Vec<Spec>, script: Arc<Script>) -> Report {
+    pub(crate) fn small(specs: Vec<Spec>, definition: Arc<Definition>, script: Arc<Script>) -> Report {
         run_paused(async {
             let recorder = Arc::new(Recorder::new(0, false));
-            let definition = definition::definition(&specs, 60);
             let disk = Arc::new(Disk { memory: Memory::new(), is_out: AtomicBool::new(false) });
             let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone());
             let world = Arc::new(Self {
@@ -249,10 +248,7 @@ impl World {
         self.orders().push(Order { id, acknowledged: false });
         let ends = Instant::now() + TAIL;
         while Instant::now() < ends && !self.recorder.is_broken() {
-            if self.replicas()[0].process.is_dead() {
-                let replica = self.start(0);
-                self.replicas()[0] = replica;
-            }
+            self.restart_the_dead();
             if self.row(id).is_none() {
                 let Ok(input) = Json::parse(b"{\"n\":1}") else { return };
                 let request = Checkout { input, key: Some("the order".into()), wait: Wait::Started };
@@ -526,11 +522,8 @@ impl World {
         for place in 0..self.skews.len() {
             let process = self.replicas()[place].process.clone();
             process.wake();
-            if process.is_dead() {
-                let replica = self.start(place);
-                self.replicas()[place] = replica;
-            }
         }
+        self.restart_the_dead();
         let blocked = self.settle(TAIL, |row| row.projection.over || is_blocked(row)).await;
         for row in blocked.iter().filter(|row| !row.projection.over && !is_blocked(row)) {
             self.recorder.violation(
@@ -562,11 +555,21 @@ impl World {
         }
     }
 
+    fn restart_the_dead(&self) {
+        for place in 0..self.skews.len() {
+            if self.replicas()[place].process.is_dead() {
+                let replica = self.start(place);
+                self.replicas()[place] = replica;
+            }
+        }
+    }
+
     /// Waits until all orders are `fine` and nothing is on its way, but no longer than `limit`.
     async fn settle(&self, limit: Duration, fine: impl Fn(&Row) -> bool) -> Vec<Row> {
         let ends = Instant::now() + limit;
         loop {
             sleep(Duration::from_millis(250)).await;
+            self.restart_the_dead();
             let rows = self.rows();
             let quiet = rows.iter().all(&fine) && !self.shop.is_anything_in_transit();
             if quiet || Instant::now() >= ends || self.recorder.is_broken() {

@@ -1,38 +1,64 @@
-use saga_simulation::{Plan, run};
+//! Many worlds. `SAGA_SEED=17` runs that one, with a trace; `SAGA_SEEDS=100000` runs more.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use saga_simulation::{FAULT_POINTS, Hits, Plan, run};
+
+const SEEDS: u64 = 10_000;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
 
 #[test]
-fn a_few() {
-    let seeds: std::ops::Range<u64> = match std::env::var("SAGA_SEED") {
-        Ok(seed) => {
-            let s = seed.parse().unwrap();
-            s..s + 1
-        }
-        Err(_) => 0..std::env::var("SAGA_SEEDS").map_or(300, |n| n.parse().unwrap()),
-    };
-    let traced = seeds.end - seeds.start == 1;
-    let begun = std::time::Instant::now();
-    let mut bad = 0;
-    let mut hits = saga_simulation::Hits::new();
-    let mut sagas = 0;
-    for seed in seeds {
-        let report = run(Plan { seed, traced });
-        sagas += report.sagas;
-        for (k, v) in report.hits {
-            *hits.entry(k).or_default() += v;
-        }
-        for line in &report.trace {
-            println!("{line}");
-        }
-        if !report.violations.is_empty() {
-            bad += 1;
-            if bad <= 15 {
-                println!("seed {seed}: {:?}", &report.violations[..report.violations.len().min(2)]);
-            }
-        }
+fn no_world_breaks_a_promise_and_every_fault_is_met() {
+    if let Some(seed) = number("SAGA_SEED") {
+        let report = run(Plan { seed, traced: true });
+        println!("{}", report.trace.join("\n"));
+        assert_eq!(report.violations, Vec::<String>::new());
+        return;
     }
-    println!("{sagas} sagas, {bad} bad, {:?}", begun.elapsed());
-    for p in saga_simulation::FAULT_POINTS {
-        println!("{:>8} {p}", hits.get(p).copied().unwrap_or(0));
+    let seeds = number("SAGA_SEEDS").unwrap_or(SEEDS);
+    let (next, sagas) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (hits, broken) = (Mutex::new(Hits::new()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds {
+                        return;
+                    }
+                    let report = run(Plan { seed, traced: false });
+                    sagas.fetch_add(report.sagas as u64, Ordering::Relaxed);
+                    for (point, count) in report.hits {
+                        *hits.lock().unwrap().entry(point).or_default() += count;
+                    }
+                    if !report.violations.is_empty() {
+                        broken.lock().unwrap().push((seed, report.violations));
+                    }
+                }
+            });
+        }
+    });
+    let (hits, broken) = (hits.into_inner().unwrap(), broken.into_inner().unwrap());
+    for point in FAULT_POINTS {
+        println!("{:>10}  {point}", hits.get(point).copied().unwrap_or(0));
     }
-    assert_eq!(bad, 0);
+    println!("{seeds} worlds, {} orders, {} with violations", sagas.into_inner(), broken.len());
+    for (seed, violations) in broken.iter().take(10) {
+        println!("SAGA_SEED={seed}: {violations:?}");
+    }
+    assert!(broken.is_empty(), "replay with SAGA_SEED={}", broken[0].0);
+    let missed: Vec<_> = FAULT_POINTS.iter().filter(|point| !hits.contains_key(*point)).collect();
+    assert!(missed.is_empty(), "never met: {missed:?}");
+}
+
+#[test]
+fn the_same_seed_is_the_same_world() {
+    for seed in 0..50 {
+        let [first, second] = [(); 2].map(|()| run(Plan { seed, traced: false }));
+        assert_eq!((first.fingerprint, first.hits), (second.fingerprint, second.hits), "seed {seed}");
+    }
 }

@@ -26,16 +26,21 @@ fn all(steps: usize, faults: usize) {
 }
 
 #[test]
-fn one_step_two_faults() {
+fn one_step_with_every_pair_of_faults() {
     all(1, 2);
 }
 
 #[test]
-fn two_steps_one_fault() {
-    all(2, 1);
+fn two_steps_with_every_pair_of_faults() {
+    all(2, 2);
 }
 
 #[test]
-fn three_steps_one_fault() {
-    all(3, 1);
+fn three_steps_with_every_pair_of_faults() {
+    all(3, 2);
+}
+
+#[test]
+fn four_steps_with_every_fault() {
+    all(4, 1);
 }
