@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// Orders read at once.
 const PAGE: i64 = 2_000;
-/// How long the question who owns what may take: it is asked in the middle of a fault.
+/// How long a question about what is unfinished may take: it is asked in the middle of a fault.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const OWNED: &str = "\
@@ -65,6 +65,10 @@ impl Database {
 
     /// How many orders are not over.
     pub(crate) async fn unfinished(&self) -> anyhow::Result<usize> {
+        timeout(PATIENCE, self.count_unfinished()).await.context("count unfinished orders in time")?
+    }
+
+    async fn count_unfinished(&self) -> anyhow::Result<usize> {
         Ok(match self {
             Self::Sqlite(path) => unfinished(path)?.len(),
             Self::Postgres(url) => {

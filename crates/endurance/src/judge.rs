@@ -41,13 +41,7 @@ pub(crate) async fn judge(
 ) -> anyhow::Result<Verdict> {
     let definition = Definition::parse("checkout.yaml", CHECKOUT, &|_| None)
         .map_err(|mistakes| anyhow::anyhow!("the built-in definition: {mistakes:?}"))?;
-    let mut court = Court {
-        definition: Arc::new(definition),
-        effects: ledgers::effects(shop).await,
-        carts: HashMap::new(),
-        ends: HashMap::new(),
-        verdict: Verdict::default(),
-    };
+    let mut court = Court::new(definition, ledgers::effects(shop).await);
     let mut after = Uuid::nil();
     loop {
         let page = database.page(after).await?;
@@ -74,6 +68,16 @@ struct Court {
 }
 
 impl Court {
+    fn new(definition: Definition, effects: HashMap<String, Vec<Line>>) -> Self {
+        Self {
+            definition: Arc::new(definition),
+            effects,
+            carts: HashMap::new(),
+            ends: HashMap::new(),
+            verdict: Verdict::default(),
+        }
+    }
+
     async fn order(&mut self, kept: &Kept, shop: &Shop) {
         let saga = kept.saga.to_string();
         let effects = self.effects.remove(&saga).unwrap_or_default();
@@ -252,4 +256,128 @@ fn described(found: &str, kept: &Kept, effects: &[Line]) -> String {
         let _ = writeln!(text, "    ledger {}: {} ({})", line.seq, line.operation, line.result);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Manner;
+
+    /// An order that was paid for by two owners, and stands.
+    const FRAMES: [(i64, &str); 4] = [
+        (
+            1,
+            r#"[{"at":162,"etat":"INITIEE","event":{"started":{"definition":"db442483b34d4ca1ac0a32e9b438ceb8eecc98b826776a9811de990928d3ad65","input":{"client_id":4,"magasin_id":9868},"deadline":60000162,"claim":1}}},{"at":162,"event":{"attempt_started":{"step":0,"direction":"action","attempt":1}}},{"at":165,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"ok","status":200,"output":{"produits":[],"montant":80.97}}}},{"at":165,"event":{"attempt_started":{"step":1,"direction":"action","attempt":1}}}]"#,
+        ),
+        (
+            5,
+            r#"[{"at":313,"etat":"STOCK_RESERVE","event":{"attempt_ended":{"step":1,"direction":"action","attempt":1,"outcome":"ok","status":200}}},{"at":313,"event":{"attempt_started":{"step":2,"direction":"action","attempt":1}}}]"#,
+        ),
+        (
+            7,
+            r#"[{"at":560,"event":{"taken_over":{"epoch":2,"claim":2}}},{"at":560,"event":{"attempt_started":{"step":2,"direction":"action","attempt":2}}}]"#,
+        ),
+        (
+            9,
+            r#"[{"at":582,"etat":"PAIEMENT_EFFECTUE","event":{"attempt_ended":{"step":2,"direction":"action","attempt":2,"outcome":"ok","status":200}}},{"at":582,"event":{"attempt_started":{"step":3,"direction":"action","attempt":1}}},{"at":598,"etat":"COMMANDE_ENREGISTREE","event":{"attempt_ended":{"step":3,"direction":"action","attempt":1,"outcome":"ok","status":201}}},{"at":598,"etat":"CONFIRMEE","event":"completed"}]"#,
+        ),
+    ];
+
+    fn court() -> Court {
+        let definition = Definition::parse("checkout.yaml", CHECKOUT, &|_| None).unwrap();
+        Court::new(definition, HashMap::new())
+    }
+
+    fn kept() -> Kept {
+        Kept {
+            saga: Uuid::from_u128(1),
+            seq: 12,
+            epoch: 2,
+            etat: "CONFIRMEE".to_owned(),
+            rollback: "AUCUN".to_owned(),
+            is_over: true,
+            client_id: 4,
+            magasin_id: 9868,
+            frames: FRAMES.map(|(seq, events)| (seq, events.to_owned())).into(),
+        }
+    }
+
+    fn found(change: impl FnOnce(&mut Kept)) -> String {
+        let mut kept = kept();
+        change(&mut kept);
+        court().history(&kept, &[]).unwrap_err()
+    }
+
+    #[test]
+    fn a_whole_history_is_one() {
+        let mut court = court();
+        court.history(&kept(), &[]).unwrap();
+        assert_eq!(court.verdict.taken_over[&Uuid::from_u128(1)], [560]);
+    }
+
+    #[test]
+    fn whatever_is_wrong_with_a_history_is_found() {
+        let replace = |frame: usize, from: &str, to: &str| {
+            let (from, to) = (from.to_owned(), to.to_owned());
+            found(move |kept| {
+                assert!(kept.frames[frame].1.contains(&from));
+                kept.frames[frame].1 = kept.frames[frame].1.replace(&from, &to);
+            })
+        };
+        assert!(found(|kept| drop(kept.frames.remove(1))).contains("event 5 is missing"));
+        assert!(found(|kept| drop(kept.frames.pop())).contains("its row"));
+        assert!(found(|kept| kept.epoch = 3).contains("its row"));
+        assert!(found(|kept| kept.etat = "ANNULEE".to_owned()).contains("its row"));
+        assert!(replace(2, r#""at":560"#, r#""at":100"#).contains("after one of"));
+        assert!(replace(2, r#""epoch":2"#, r#""epoch":0"#).contains("after epoch"));
+        assert!(replace(3, r#""outcome":"ok","status":201"#, r#""outcome":"refused""#).contains("illegal"));
+        assert!(replace(3, "completed", "no such event").contains("frame 9"));
+    }
+
+    #[test]
+    fn an_effect_that_no_history_knows_is_found() {
+        let mut court = court();
+        let mut kept = kept();
+        kept.frames.truncate(1);
+        (kept.seq, kept.epoch, kept.is_over, kept.etat) = (4, 1, false, "INITIEE".to_owned());
+        let line = |operation: &str| Line { operation: operation.to_owned(), ..ledgers::tests::line("") };
+        court.history(&kept, &[line("reserver")]).unwrap();
+        assert!(court.history(&kept, &[line("annuler")]).unwrap_err().contains("does not know"));
+        court.effects.insert("nobody's".to_owned(), vec![line("payer")]);
+        court.nobody_else_has_effects();
+        assert!(court.verdict.violations[0].contains("does not exist"));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_so_is_found() {
+        let mut court = court();
+        court.ends.insert("a".to_owned(), (4, 1, "CONFIRMEE".to_owned()));
+        court.ends.insert("b".to_owned(), (4, 1, "ANNULEE".to_owned()));
+        let wish = |number| Wish { manner: Manner::Wait, ..Wish::plain(number, 4) };
+        let end =
+            |saga: &str, etat: &str| Told::Final { saga: saga.into(), etat: etat.into(), blocked: false };
+        let refused = |code: &str| Told::NotCancelled { saga: "a".into(), code: code.into() };
+        let right = [
+            (wish(1), end("a", "CONFIRMEE")),
+            (wish(1), Told::Accepted { saga: "a".into() }),
+            (wish(1), Told::WillBeCancelled { saga: "b".into() }),
+            (wish(1), refused("already_completed")),
+            (wish(1), Told::Lost),
+        ];
+        for (wish, told) in &right {
+            court.answer(wish, told).unwrap();
+        }
+        let wrong = [
+            (wish(1), end("a", "ANNULEE")),
+            (wish(2), end("a", "CONFIRMEE")),
+            (wish(1), Told::Accepted { saga: "c".into() }),
+            (wish(1), Told::WillBeCancelled { saga: "a".into() }),
+            (wish(1), refused("already_failed")),
+        ];
+        for (wish, told) in &wrong {
+            court.answer(wish, told).unwrap_err();
+        }
+        court.answers(&[]);
+        assert!(court.verdict.violations[0].contains("one key, two orders"));
+    }
 }

@@ -79,3 +79,49 @@ pub fn check(end: End<'_>, effects: &[Line], (cart, cost): &Cart) -> Result<(), 
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn line(operation: &str) -> Line {
+        let operation = operation.to_owned();
+        let result = "effect".to_owned();
+        Line { seq: 1, operation, result, saga_id: None, client_id: None, produits: None, montant: None }
+    }
+
+    #[test]
+    fn all_or_nothing_once() {
+        let cart: Cart = (vec![(1, 3)], 8_097);
+        let check = |client_id, etat, rollback, effects: &str| {
+            let mut effects: Vec<Line> = effects.split_whitespace().map(line).collect();
+            if let Some(paid) = effects.iter_mut().find(|line| line.operation == "payer") {
+                paid.montant = Some(80.97);
+            }
+            super::check(End { client_id, etat, rollback }, &effects, &cart)
+        };
+        let done = "reserver payer enregistrer";
+        check(4, "CONFIRMEE", "AUCUN", done).unwrap();
+        check(4, "ANNULEE", "AUCUN", "").unwrap();
+        check(4, "ECHEC_PAIEMENT", "TERMINE", "reserver liberer").unwrap();
+        for (client_id, etat, rollback, effects) in [
+            (4, "INITIEE", "AUCUN", ""),
+            (4, "ANNULEE", "EN_COURS", "reserver"),
+            (4, "ECHEC_STOCK", "BLOQUE", ""),
+            (4, "CONFIRMEE", "AUCUN", "reserver payer"),
+            (4, "CONFIRMEE", "AUCUN", "reserver payer payer enregistrer"),
+            (4, "CONFIRMEE", "AUCUN", "reserver liberer payer enregistrer"),
+            (4, "ANNULEE", "AUCUN", "reserver liberer"),
+            (4, "ANNULEE", "TERMINE", "reserver"),
+            (4, "ANNULEE", "TERMINE", "liberer"),
+            (4, "ANNULEE", "TERMINE", "reserver reserver liberer liberer"),
+            (3, "CONFIRMEE", "AUCUN", done),
+        ] {
+            check(client_id, etat, rollback, effects).unwrap_err();
+        }
+        let mut other = line("payer");
+        other.montant = Some(80.98);
+        let end = End { client_id: 4, etat: "ECHEC_ENREGISTREMENT", rollback: "TERMINE" };
+        super::check(end, &[other, line("rembourser")], &cart).unwrap_err();
+    }
+}

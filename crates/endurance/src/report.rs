@@ -68,7 +68,8 @@ impl Report {
                     self.zombies.0 += 1;
                     self.zombies.1 += usize::from(departure.said_so);
                 }
-                Fault::Pause => {}
+                // Whoever comes under another name waits for the lease of the one before, as anybody does.
+                Fault::Pause | Fault::Replace => {}
                 fault => {
                     if let Some(at) = first_after_the_restart
                         && !disturbed(departure.back, at)
@@ -170,7 +171,7 @@ impl fmt::Display for Report {
             writeln!(f, "    {fault:<14} store well: {}", Line(quiet))?;
             writeln!(f, "    {fault:<14} all:        {}", Line(all))?;
         }
-        writeln!(f, "from a process's start to the first event of an order that was there:")?;
+        writeln!(f, "from a process's start to the first event of an order that was there, store well:")?;
         for (fault, durations) in &self.restarts {
             writeln!(f, "    {fault:<14} {}", Line(durations))?;
         }

@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::client;
 
+/// Lines of a ledger read at once.
+const LINES_PAGE: usize = 20_000;
+
 /// The four services, with one folder for their files.
 pub struct Shop {
     folder: TempDir,
@@ -112,8 +115,21 @@ impl Shop {
         self.lines(service, "/ledger?all=true").await
     }
 
+    /// Page by page: after hours they are many.
     async fn lines(&self, service: Service, path: &str) -> Vec<Line> {
-        serde_json::from_str(&client::get(self.addresses[&service], path).await.text).unwrap()
+        let mut lines: Vec<Line> = Vec::new();
+        let sign = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let after = lines.last().map_or(0, |line| line.seq);
+            let path = format!("{path}{sign}after={after}&limit={LINES_PAGE}");
+            let text = client::get(self.addresses[&service], &path).await.text;
+            let page: Vec<Line> = serde_json::from_str(&text).unwrap();
+            let is_last = page.len() < LINES_PAGE;
+            lines.extend(page);
+            if is_last {
+                return lines;
+            }
+        }
     }
 
     /// How many effects there are so far, in all services.

@@ -21,6 +21,8 @@ use crate::measures::{Micros, now};
 use crate::proxy::{Proxy, Way};
 use crate::shop::Shop;
 
+/// Between two words about how it goes.
+const WORD_EVERY: Duration = Duration::from_secs(60);
 /// How long a process is given to say that it lost its lease, once it was woken up.
 const WORD_OF_A_LOST_LEASE: Duration = Duration::from_secs(8);
 /// What it says then.
@@ -91,7 +93,13 @@ impl Trouble {
     ) {
         let mut under_way = JoinSet::new();
         let mut next = Instant::now() + every;
+        let mut next_word = Instant::now() + WORD_EVERY;
         while !enough() {
+            if Instant::now() >= next_word {
+                next_word += WORD_EVERY;
+                let faults = self.diary().faults.values().sum::<usize>();
+                eprintln!("{faults} faults so far, {} orders under way", self.under_way().await);
+            }
             sleep(Duration::from_millis(100)).await;
             self.look_for_the_dead().await;
             if Instant::now() >= next && !faults.is_empty() {
@@ -105,6 +113,11 @@ impl Trouble {
         while let Some(ended) = under_way.join_next().await {
             ended.expect("faults are undone");
         }
+    }
+
+    /// How many orders are not over, where that can be known now.
+    async fn under_way(&self) -> String {
+        self.database.unfinished().await.map_or_else(|_| "?".to_owned(), |orders| orders.to_string())
     }
 
     /// Nobody may end by itself.
