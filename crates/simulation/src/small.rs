@@ -132,7 +132,8 @@ impl Fates for Script {
         let number = seen.calls.len() as u32;
         seen.calls.push(kind);
         let scripted = self.faults.iter().find_map(|fault| match fault {
-            Fault::Call(at, fate) if *at == number => Some(*fate),
+            // After another fault, the call of this number may go to somebody else.
+            Fault::Call(at, fate) if *at == number && may_meet(kind, *fate) => Some(*fate),
             _ => None,
         });
         match scripted {

@@ -6,13 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 #![expect(clippy::disallowed_methods, reason = "real processes run in real time, and tasks load them")]
 
-mod client;
-mod dice;
+use saga_endurance::{client, dice, load, serve as server, shop, store};
+
 mod judge;
-mod load;
-mod server;
-mod shop;
-mod store;
 
 mod crash;
 mod damage;

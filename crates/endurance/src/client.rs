@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Long enough for anything on a loaded machine; only a failing test waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether something has happened.
-const POLL: Duration = Duration::from_millis(10);
+pub(crate) const POLL: Duration = Duration::from_millis(10);
 
 /// Waits until `look` finds something.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await {
@@ -29,7 +29,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 }
 
 /// Looks for `this_long` whether something happens that should not.
-pub(crate) async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+pub async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     while begun.elapsed() < this_long {
         if let Some(found) = look().await {
@@ -42,34 +42,55 @@ pub(crate) async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub text: String,
 }
 
 /// Why nothing came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// Nobody listens there.
     NotReached,
+    /// There was no answer in time.
+    Silent,
     /// The connection broke off.
     Lost(String),
 }
 
 impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
     }
 
     /// The body, which must be JSON.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 }
 
-/// Sends one request and reads the whole answer.
-pub(crate) async fn send(
+/// Sends one request and reads the whole answer, which must come within [`PATIENCE`] or break off.
+pub async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Result<Answer, Failure> {
+    match send_within(PATIENCE, address, method, path, headers, body).await {
+        Err(Failure::Silent) => panic!("{method} {path}: no answer within {PATIENCE:?}"),
+        result => result,
+    }
+}
+
+/// Sends one request and reads the whole answer, or gives up.
+pub async fn send_within(
+    patience: Duration,
     address: SocketAddr,
     method: &str,
     path: &str,
@@ -90,20 +111,18 @@ pub(crate) async fn send(
         let stream = TcpStream::connect(address).await.map_err(|_| Failure::NotReached)?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        #[expect(clippy::disallowed_methods, reason = "moves this connection's bytes, and ends with it")]
         tokio::spawn(connection);
         let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
         let body = body.collect().await.map_err(lost)?.to_bytes();
         let text = String::from_utf8(body.to_vec()).expect("answers are UTF-8");
         Ok(Answer { status: head.status.as_u16(), headers: head.headers, text })
     };
-    match timeout(PATIENCE, exchange).await {
-        Ok(result) => result,
-        Err(_) => panic!("{method} {path}: no answer within {PATIENCE:?}"),
-    }
+    timeout(patience, exchange).await.unwrap_or(Err(Failure::Silent))
 }
 
 /// `GET`, which must be answered with 200.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
+pub async fn get(address: SocketAddr, path: &str) -> Answer {
     let answer = send(address, "GET", path, &[], None).await;
     match answer {
         Ok(answer) if answer.status == 200 => answer,

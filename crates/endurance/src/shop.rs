@@ -1,4 +1,5 @@
-//! The shop: four services in the test's process, each of which can be closed and opened on its own.
+//! The shop: four services in this process, each of which can be closed and opened on its own.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +11,11 @@ use tempfile::TempDir;
 
 use crate::client;
 
-pub(crate) struct Shop {
+/// Lines of a ledger read at once.
+const LINES_PAGE: usize = 20_000;
+
+/// The four services, with one folder for their files.
+pub struct Shop {
     folder: TempDir,
     facon: Facon,
     seed: Seed,
@@ -20,18 +25,26 @@ pub(crate) struct Shop {
 
 /// One line of a ledger.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Line {
-    pub(crate) operation: String,
-    pub(crate) result: String,
-    pub(crate) saga_id: Option<String>,
-    pub(crate) client_id: Option<i64>,
-    pub(crate) produits: Option<Vec<Value>>,
-    pub(crate) montant: Option<f64>,
+pub struct Line {
+    /// Its position in the ledger.
+    pub seq: i64,
+    /// What was done: `reserver`, `payer`, ...
+    pub operation: String,
+    /// `effect`, or what came to nothing.
+    pub result: String,
+    /// For which saga, where the service knows.
+    pub saga_id: Option<String>,
+    /// Whose.
+    pub client_id: Option<i64>,
+    /// What.
+    pub produits: Option<Vec<Value>>,
+    /// How much.
+    pub montant: Option<f64>,
 }
 
 impl Shop {
     /// A shop with the demo's data.
-    pub(crate) async fn open(facon: Facon) -> Self {
+    pub async fn open(facon: Facon) -> Self {
         let mut shop = Self {
             folder: tempfile::tempdir().unwrap(),
             facon,
@@ -46,12 +59,12 @@ impl Shop {
     }
 
     /// Closes a service: connections to it are refused.
-    pub(crate) async fn close(&mut self, service: Service) {
+    pub async fn close(&mut self, service: Service) {
         self.open.remove(&service).expect("the service is open").stop().await;
     }
 
     /// Opens a service, where it was before.
-    pub(crate) async fn reopen(&mut self, service: Service) {
+    pub async fn reopen(&mut self, service: Service) {
         let config = Config {
             facon: self.facon,
             listen: [(service, self.addresses[&service])].into(),
@@ -64,12 +77,12 @@ impl Shop {
     }
 
     /// Where a service listens.
-    pub(crate) fn address(&self, service: Service) -> SocketAddr {
+    pub fn address(&self, service: Service) -> SocketAddr {
         self.addresses[&service]
     }
 
     /// The variables that tell the orchestrator where the services are.
-    pub(crate) fn urls(&self) -> Vec<(&'static str, String)> {
+    pub fn urls(&self) -> Vec<(&'static str, String)> {
         let url = |service| format!("http://{}", self.addresses[&service]);
         vec![
             ("PANIER_URL", url(Service::Panier)),
@@ -80,34 +93,47 @@ impl Shop {
     }
 
     /// Adds a fault rule (see the shop's `fault.rs`).
-    pub(crate) fn fault(&self, rule: &str) {
+    pub fn fault(&self, rule: &str) {
         let rule = rule.parse().unwrap();
         self.open.values().for_each(|running| running.add_fault(&rule).unwrap());
     }
 
     /// Removes every fault but those of the demo's scenarios.
-    pub(crate) fn mend(&self) {
+    pub fn mend(&self) {
         self.open.values().for_each(Running::clear_faults);
         let scenarios = &self.seed.fautes;
         scenarios.iter().for_each(|rule| self.fault(&rule.to_string()));
     }
 
     /// Everything that had an effect at a service, in order.
-    pub(crate) async fn ledger(&self, service: Service) -> Vec<Line> {
+    pub async fn ledger(&self, service: Service) -> Vec<Line> {
         self.lines(service, "/ledger").await
     }
 
     /// Every call that could have had an effect at a service, in order.
-    pub(crate) async fn calls(&self, service: Service) -> Vec<Line> {
+    pub async fn calls(&self, service: Service) -> Vec<Line> {
         self.lines(service, "/ledger?all=true").await
     }
 
+    /// Page by page: after hours they are many.
     async fn lines(&self, service: Service, path: &str) -> Vec<Line> {
-        serde_json::from_str(&client::get(self.addresses[&service], path).await.text).unwrap()
+        let mut lines: Vec<Line> = Vec::new();
+        let sign = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let after = lines.last().map_or(0, |line| line.seq);
+            let path = format!("{path}{sign}after={after}&limit={LINES_PAGE}");
+            let text = client::get(self.addresses[&service], &path).await.text;
+            let page: Vec<Line> = serde_json::from_str(&text).unwrap();
+            let is_last = page.len() < LINES_PAGE;
+            lines.extend(page);
+            if is_last {
+                return lines;
+            }
+        }
     }
 
     /// How many effects there are so far, in all services.
-    pub(crate) async fn effects(&self) -> usize {
+    pub async fn effects(&self) -> usize {
         let mut effects = 0;
         for service in self.open.keys() {
             effects += self.ledger(*service).await.len();
@@ -116,7 +142,7 @@ impl Shop {
     }
 
     /// How often `operation` had an effect for `saga`.
-    pub(crate) async fn effects_of(&self, saga: &str, operation: &str) -> usize {
+    pub async fn effects_of(&self, saga: &str, operation: &str) -> usize {
         let mut effects = 0;
         for service in self.open.keys() {
             let lines = self.ledger(*service).await;
@@ -129,7 +155,7 @@ impl Shop {
     }
 
     /// A client's cart as (product, quantity), and what it costs, in cents.
-    pub(crate) async fn cart(&self, client_id: i64) -> (Vec<(i64, i64)>, i64) {
+    pub async fn cart(&self, client_id: i64) -> (Vec<(i64, i64)>, i64) {
         let path = format!("/api/paniers/client/{client_id}");
         let lines = client::get(self.addresses[&Service::Panier], &path).await.json();
         let lines = lines.as_array().unwrap();
@@ -141,11 +167,12 @@ impl Shop {
 }
 
 /// Lines of a cart or an order as (product, quantity).
-pub(crate) fn products(lines: &[Value]) -> Vec<(i64, i64)> {
+pub fn products(lines: &[Value]) -> Vec<(i64, i64)> {
     let number = |value: &Value| value.as_i64().unwrap();
     lines.iter().map(|line| (number(&line["produit_id"]), number(&line["quantite"]))).collect()
 }
 
-pub(crate) fn cents(amount: f64) -> i64 {
+/// An amount as the services write it, in cents.
+pub fn cents(amount: f64) -> i64 {
     (amount * 100.0).round() as i64
 }

@@ -3,20 +3,36 @@
 use std::hash::{BuildHasher, RandomState};
 
 /// A small generator (xorshift64*, S. Vigna, 2016).
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// Seeded by `PROCESS_SEED`, or by chance; says which.
-    pub(crate) fn roll(test: &str) -> Self {
+    pub fn roll(test: &str) -> Self {
         let seed = match std::env::var("PROCESS_SEED") {
             Ok(text) => text.parse().expect("PROCESS_SEED is a number"),
             Err(_) => RandomState::new().hash_one(test) >> 16,
         };
         println!("{test}: PROCESS_SEED={seed}");
+        Self::of(seed)
+    }
+
+    /// Dice that fall the same way for the same seed.
+    pub fn of(seed: u64) -> Self {
         Self(seed | 1 << 60)
     }
 
-    pub(crate) fn number(&mut self) -> u64 {
+    /// Other dice, whose falls have nothing to do with these.
+    pub fn split(&mut self) -> Self {
+        Self::of(self.number())
+    }
+
+    /// One of `choices`, of which there is one at least.
+    pub fn one<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.between(0, choices.len() as u64) as usize]
+    }
+
+    /// A number, uniform over all but 0.
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -24,12 +40,12 @@ impl Dice {
     }
 
     /// From `low` on, below `high`.
-    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + (self.number() >> 16) % (high - low)
     }
 
     /// Once in `times`.
-    pub(crate) fn one_in(&mut self, times: u64) -> bool {
+    pub fn one_in(&mut self, times: u64) -> bool {
         self.between(0, times) == 0
     }
 }

@@ -1,65 +1,80 @@
 //! The binary as a process: `orchestrateur serve`.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
-use crate::client::{self, Answer, until};
+use crate::client::{self, Answer, PATIENCE, POLL, until};
 use crate::shop::Shop;
 use crate::store::Engine;
 
-/// What the process is called, over all its starts.
+/// What the process is called, over all its starts, where nothing else is said.
 const REPLICA: &str = "replique-1";
 
 /// What every start of one orchestrator has in common.
-pub(crate) struct Setup {
+pub struct Setup {
     folder: TempDir,
-    pub(crate) database_url: String,
+    /// `DATABASE_URL`.
+    pub database_url: String,
     environment: Vec<(&'static str, String)>,
-    pub(crate) arguments: Vec<String>,
+    /// Beside those that all processes get.
+    pub arguments: Vec<String>,
     starts: AtomicUsize,
 }
 
 /// One running process. Dropping it kills it.
-pub(crate) struct Serve {
+pub struct Serve {
     child: Child,
-    pub(crate) address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
     log: PathBuf,
 }
 
 impl Setup {
     /// An orchestrator for `shop` with an empty store.
-    pub(crate) fn new(shop: &Shop, engine: Engine) -> Self {
+    pub fn new(shop: &Shop, engine: Engine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database_url = engine.empty(folder.path());
+        Self::over(folder, shop, database_url)
+    }
+
+    /// An orchestrator for `shop` with the store that `database_url` names.
+    pub fn of(shop: &Shop, database_url: String) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), shop, database_url)
+    }
+
+    fn over(folder: TempDir, shop: &Shop, database_url: String) -> Self {
         Self { folder, database_url, environment: shop.urls(), arguments: Vec::new(), starts: 0.into() }
     }
 
     /// Where its files are.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Another argument for all starts from now on.
-    pub(crate) fn argument(&mut self, argument: &str) -> &mut Self {
+    pub fn argument(&mut self, argument: &str) -> &mut Self {
         self.arguments.push(argument.to_owned());
         self
     }
 
     /// Another variable for all starts from now on, instead of what it was.
-    pub(crate) fn variable(&mut self, name: &'static str, value: String) -> &mut Self {
+    pub fn variable(&mut self, name: &'static str, value: String) -> &mut Self {
         self.environment.retain(|(known, _)| *known != name);
         self.environment.push((name, value));
         self
     }
 
     /// The definition for all starts from now on.
-    pub(crate) fn definition(&mut self, yaml: &str) -> &mut Self {
+    pub fn definition(&mut self, yaml: &str) -> &mut Self {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let path = self.folder().join(format!("definition-{number}.yaml"));
         std::fs::write(&path, yaml).unwrap();
@@ -67,20 +82,27 @@ impl Setup {
         self.argument(&format!("--definition={}", path.display()))
     }
 
+    /// All that its processes have logged.
+    pub fn logs(&self) -> String {
+        let numbers = 0..self.starts.load(Ordering::Relaxed);
+        let logs = numbers.map(|number| std::fs::read_to_string(self.folder().join(log_name(number))));
+        logs.flatten().collect()
+    }
+
     /// Starts a process, without waiting for anything.
-    pub(crate) fn spawn(&self) -> (Child, PathBuf) {
+    pub fn spawn(&self) -> (Child, PathBuf) {
         self.spawn_as(REPLICA)
     }
 
     fn spawn_as(&self, replica: &str) -> (Child, PathBuf) {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
-        let log = self.folder().join(format!("serve-{number}.log"));
-        let child = Command::new(env!("CARGO_BIN_EXE_orchestrateur"))
+        let log = self.folder().join(log_name(number));
+        let child = Command::new(program())
             .args(["serve", "--listen", "127.0.0.1:0", "--log-json"])
             .args(&self.arguments)
+            .env("ORCHESTRATEUR_REPLICA", replica)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("DATABASE_URL", &self.database_url)
-            .env("ORCHESTRATEUR_REPLICA", replica)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
@@ -89,24 +111,60 @@ impl Setup {
         (child, log)
     }
 
-    /// Starts a process and waits until it listens. One that was there before has ended: this one goes on with its
-    /// orders at once.
-    pub(crate) async fn start(&self) -> Serve {
+    /// Starts a process and waits until it listens.
+    pub async fn start(&self) -> Serve {
         self.start_as(REPLICA).await
     }
 
     /// The same for another process beside the others.
-    pub(crate) async fn start_as(&self, replica: &str) -> Serve {
-        let (mut child, log) = self.spawn_as(replica);
-        let address = until("the process listens", async || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("serve ended: {status}\n{}", std::fs::read_to_string(&log).unwrap());
-            }
-            listening_on(&log)
-        })
-        .await;
-        Serve { child, address, log }
+    pub async fn start_as(&self, replica: &str) -> Serve {
+        self.try_start_as(replica)
+            .await
+            .unwrap_or_else(|(status, log)| panic!("serve ended: {status}\n{log}"))
     }
+
+    /// Starts a process and waits until it listens, or has ended: then with its log.
+    pub async fn try_start(&self) -> Result<Serve, (ExitStatus, String)> {
+        self.try_start_as(REPLICA).await
+    }
+
+    async fn try_start_as(&self, replica: &str) -> Result<Serve, (ExitStatus, String)> {
+        let (child, log) = self.spawn_as(replica);
+        // From here on it is killed whatever happens.
+        let mut serve = Serve { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
+        // A loop of its own, as below: what holds an async closure cannot be spawned.
+        let begun = Instant::now();
+        serve.address = loop {
+            if let Some(status) = serve.ended() {
+                return Err((status, serve.log()));
+            }
+            if let Some(address) = listening_on(&serve.log) {
+                break address;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not listen within {PATIENCE:?}");
+            sleep(POLL).await;
+        };
+        Ok(serve)
+    }
+}
+
+/// The orchestrator: `$ORCHESTRATEUR_PROGRAM`, or the one that was built with this program.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(path) = std::env::var_os("ORCHESTRATEUR_PROGRAM") {
+            return path.into();
+        }
+        // Tests are one folder below the programs that they test.
+        let own = std::env::current_exe().unwrap();
+        let found = own.ancestors().skip(1).take(2).map(|folder| folder.join("orchestrateur"));
+        let mut found = found.filter(|path| path.is_file());
+        found.next().expect("build the orchestrator first, or name it in ORCHESTRATEUR_PROGRAM")
+    })
+}
+
+fn log_name(number: usize) -> String {
+    format!("serve-{number}.log")
 }
 
 fn listening_on(log: &Path) -> Option<SocketAddr> {
@@ -118,7 +176,7 @@ fn listening_on(log: &Path) -> Option<SocketAddr> {
 
 impl Serve {
     /// `kill -9`.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.end();
     }
 
@@ -127,28 +185,41 @@ impl Serve {
         let _ = self.child.wait();
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Sends a signal by its name, such as `TERM`.
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success(), "send SIG{name}");
     }
 
     /// Waits until the process ends by itself.
-    pub(crate) async fn exit(mut self) -> ExitStatus {
-        until("the process ends", async || self.child.try_wait().unwrap()).await
+    pub async fn exit(mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end within {PATIENCE:?}");
+            sleep(POLL).await;
+        }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    /// `GET`, which must be answered with 200.
+    pub async fn get(&self, path: &str) -> Answer {
         client::get(self.address, path).await
     }
 
     /// The order as the API shows it.
-    pub(crate) async fn commande(&self, saga: &str) -> Value {
+    pub async fn commande(&self, saga: &str) -> Value {
         self.get(&format!("/api/commande/{saga}")).await.json()
     }
 
     /// Waits until the order is over or blocked, and shows it.
-    pub(crate) async fn settled(&self, saga: &str) -> Value {
+    pub async fn settled(&self, saga: &str) -> Value {
         until("the order is over or blocked", async || {
             let row = self.commande(saga).await;
             let over = row["etat_actuel"] == "CONFIRMEE"
@@ -161,7 +232,7 @@ impl Serve {
     }
 
     /// Waits until every unfinished order has been taken over and none is under way.
-    pub(crate) async fn quiet(&self) {
+    pub async fn quiet(&self) {
         until("every order is over", async || {
             let ready = client::send(self.address, "GET", "/readyz", &[], None).await.ok()?;
             let body = ready.json();
@@ -171,14 +242,14 @@ impl Serve {
     }
 
     /// The sum of a metric's series whose line begins with `name`.
-    pub(crate) async fn metric(&self, name: &str) -> u64 {
+    pub async fn metric(&self, name: &str) -> u64 {
         let text = self.get("/metrics").await.text;
         let values = text.lines().filter(|line| line.starts_with(name));
         values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
     }
 
     /// What it has logged.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 }

@@ -1,25 +1,33 @@
 //! Clients: what they ask for, and what they are told.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Failure, send};
+use crate::client::{Answer, Failure, PATIENCE, send_within};
 use crate::dice::Dice;
 
 /// One order that somebody wants. `number` is its shop, so that it can be found whatever becomes of the answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
-    pub(crate) number: i64,
-    pub(crate) client_id: i64,
-    pub(crate) key: Option<String>,
-    pub(crate) manner: Manner,
+pub struct Wish {
+    /// The shop.
+    pub number: i64,
+    /// The client.
+    pub client_id: i64,
+    /// The `Idempotency-Key`.
+    pub key: Option<String>,
+    /// How it is asked for.
+    pub manner: Manner,
+    /// How long an answer may take; without one by then, it is [`Told::Silent`].
+    pub patience: Duration,
 }
 
 /// How a client asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub enum Manner {
     /// Waits for the end.
     Wait,
     /// Does not wait.
@@ -30,47 +38,72 @@ pub(crate) enum Manner {
 
 /// What a client was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
+pub enum Told {
     /// 200.
-    Final { saga: String, etat: String, blocked: bool },
+    Final {
+        /// Which order.
+        saga: String,
+        /// `etat_final`.
+        etat: String,
+        /// Whether a person is needed.
+        blocked: bool,
+    },
     /// 202.
-    Accepted { saga: String },
+    Accepted {
+        /// Which order.
+        saga: String,
+    },
     /// 202 to a cancellation.
-    WillBeCancelled { saga: String },
+    WillBeCancelled {
+        /// Which order.
+        saga: String,
+    },
     /// 409 to a cancellation.
-    NotCancelled { saga: String, code: String },
+    NotCancelled {
+        /// Which order.
+        saga: String,
+        /// Why not.
+        code: String,
+    },
     /// 503 that says that nothing was done, or nobody listened.
     NothingDone,
     /// 503 that does not know.
-    InDoubt { saga: String },
+    InDoubt {
+        /// Which order.
+        saga: String,
+    },
     /// The connection broke off.
     Lost,
+    /// There was no answer in time.
+    Silent,
     /// Nobody knows what became of a cancellation.
     CancelLost,
 }
 
 /// Everything that clients were told.
 #[derive(Default)]
-pub(crate) struct Book(Mutex<Vec<(Wish, Told)>>);
+pub struct Book(Mutex<Vec<(Wish, Told)>>);
 
 impl Book {
-    pub(crate) fn note(&self, wish: &Wish, told: Told) {
+    /// Notes one answer.
+    pub fn note(&self, wish: &Wish, told: Told) {
         self.0.lock().unwrap().push((wish.clone(), told));
     }
 
-    pub(crate) fn entries(&self) -> Vec<(Wish, Told)> {
+    /// All that was noted so far.
+    pub fn entries(&self) -> Vec<(Wish, Told)> {
         self.0.lock().unwrap().clone()
     }
 }
 
 impl Wish {
     /// What anybody wants who has nothing special in mind.
-    pub(crate) fn plain(number: i64, client_id: i64) -> Self {
-        Self { number, client_id, key: None, manner: Manner::Wait }
+    pub fn plain(number: i64, client_id: i64) -> Self {
+        Self { number, client_id, key: None, manner: Manner::Wait, patience: PATIENCE }
     }
 
     /// A mixture: clients 1, 2 and 3 among others, a third with a key, some who do not wait, some who cancel.
-    pub(crate) fn mixed(number: i64, dice: &mut Dice) -> Self {
+    pub fn mixed(number: i64, dice: &mut Dice) -> Self {
         let client_id = dice.between(1, 12) as i64;
         let key = dice.one_in(3).then(|| format!("wish-{number}"));
         let manner = match dice.between(0, 10) {
@@ -78,15 +111,16 @@ impl Wish {
             1 => Manner::Cancel,
             _ => Manner::Wait,
         };
-        Self { number, client_id, key, manner }
+        Self { number, client_id, key, manner, patience: PATIENCE }
     }
 
-    pub(crate) fn body(&self) -> Value {
+    /// The request's body.
+    pub fn body(&self) -> Value {
         json!({ "client_id": self.client_id, "magasin_id": self.number })
     }
 
     /// Asks once, cancels where that is wanted, and notes what was told.
-    pub(crate) async fn ask(&self, address: SocketAddr, book: &Book) -> Told {
+    pub async fn ask(&self, address: SocketAddr, book: &Book) -> Told {
         let mut headers = Vec::new();
         if let Some(key) = &self.key {
             headers.push(("idempotency-key", key.as_str()));
@@ -94,7 +128,8 @@ impl Wish {
         if self.manner != Manner::Wait {
             headers.push(("prefer", "respond-async"));
         }
-        let answer = send(address, "POST", "/api/commande/checkout", &headers, Some(&self.body())).await;
+        let path = "/api/commande/checkout";
+        let answer = send_within(self.patience, address, "POST", path, &headers, Some(&self.body())).await;
         let told = told(answer);
         book.note(self, told.clone());
         match &told {
@@ -107,9 +142,10 @@ impl Wish {
     }
 
     /// Cancels without waiting.
-    pub(crate) async fn cancel(&self, address: SocketAddr, book: &Book, saga: &str) -> Told {
+    pub async fn cancel(&self, address: SocketAddr, book: &Book, saga: &str) -> Told {
         let path = format!("/api/commande/{saga}/annuler");
-        let answer = send(address, "POST", &path, &[("prefer", "respond-async")], None).await;
+        let headers = [("prefer", "respond-async")];
+        let answer = send_within(self.patience, address, "POST", &path, &headers, None).await;
         let told = match answer {
             Ok(answer) if answer.status == 409 => {
                 let code = answer.json()["code"].as_str().unwrap().to_owned();
@@ -117,7 +153,7 @@ impl Wish {
             }
             answer => match told(answer) {
                 Told::Accepted { saga } => Told::WillBeCancelled { saga },
-                Told::NothingDone | Told::InDoubt { .. } | Told::Lost => Told::CancelLost,
+                Told::NothingDone | Told::InDoubt { .. } | Told::Lost | Told::Silent => Told::CancelLost,
                 other => other,
             },
         };
@@ -131,6 +167,7 @@ fn told(answer: Result<Answer, Failure>) -> Told {
         Ok(answer) => answer,
         Err(Failure::NotReached) => return Told::NothingDone,
         Err(Failure::Lost(_)) => return Told::Lost,
+        Err(Failure::Silent) => return Told::Silent,
     };
     let body = answer.json();
     let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer:?}")).to_owned();
@@ -149,7 +186,8 @@ fn told(answer: Result<Answer, Failure>) -> Told {
             assert_eq!(answer.header("content-type"), Some("application/problem+json"));
             assert!(answer.header("retry-after").is_some(), "503 without Retry-After: {answer:?}");
             match &*text("code") {
-                "in_doubt" => Told::InDoubt { saga: text("saga_id") },
+                // The last two: of a cancellation whose order another process runs.
+                "in_doubt" | "asked_elsewhere" | "busy" => Told::InDoubt { saga: text("saga_id") },
                 "journal_unavailable" | "stopping" | "active_sagas_max" => {
                     assert!(text("detail").contains("nothing was done"), "{answer:?}");
                     Told::NothingDone

@@ -1,0 +1,127 @@
+//! Callers: a bounded number of them, each of whom wants one order after the other and does not give up.
+//!
+//! Whoever gets no answer, or one that says "later", asks again with the same key, wherever somebody listens. Whoever
+//! is told that the order goes on looks for its end, elsewhere.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::client::{Answer, send_within};
+use crate::dice::Dice;
+use crate::fleet::Fleet;
+use crate::load::{Book, Manner, Told, Wish};
+
+/// How long a caller waits for one answer before it asks elsewhere: less than most pauses of a process.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Between two questions of a caller, in milliseconds.
+const ASK_AGAIN_MS: (u64, u64) = (50, 400);
+
+/// What all callers share.
+pub(crate) struct Callers {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) seed: u64,
+    pub(crate) book: Book,
+    /// The number of the next order.
+    pub(crate) next: AtomicI64,
+    /// No further order is begun.
+    pub(crate) enough: AtomicBool,
+    /// What was said that can never be said.
+    pub(crate) contradictions: Mutex<Vec<String>>,
+}
+
+impl Callers {
+    pub(crate) fn new(fleet: Arc<Fleet>, seed: u64) -> Self {
+        Self {
+            fleet,
+            seed,
+            book: Book::default(),
+            next: AtomicI64::new(1),
+            enough: AtomicBool::new(false),
+            contradictions: Mutex::default(),
+        }
+    }
+
+    /// Starts so many. They end when there is [`Callers::enough`] and each has seen the end of its last order.
+    pub(crate) fn start(self: &Arc<Self>, callers: usize, dice: &mut Dice) -> JoinSet<()> {
+        (0..callers)
+            .map(|_| {
+                let (this, mut dice) = (self.clone(), dice.split());
+                async move {
+                    while !this.enough.load(Ordering::Relaxed) {
+                        let number = this.next.fetch_add(1, Ordering::Relaxed);
+                        this.order(number, &mut dice).await;
+                    }
+                }
+            })
+            .collect()
+    }
+
+    async fn order(&self, number: i64, dice: &mut Dice) {
+        let mixed = Wish::mixed(number, dice);
+        let cancels = mixed.manner == Manner::Cancel;
+        let wish = Wish {
+            key: Some(format!("ordeal-{}-{number}", self.seed)),
+            manner: if cancels { Manner::Async } else { mixed.manner },
+            patience: PATIENCE,
+            ..mixed
+        };
+        loop {
+            let Some(address) = self.fleet.any(dice) else {
+                pause(dice).await;
+                continue;
+            };
+            match wish.ask(address, &self.book).await {
+                Told::Final { blocked: false, .. } => return,
+                Told::Final { saga, .. } => return self.follow(&wish, &saga, dice).await,
+                Told::Accepted { saga } => {
+                    if cancels && let Some(elsewhere) = self.fleet.any(dice) {
+                        wish.cancel(elsewhere, &self.book, &saga).await;
+                    }
+                    return self.follow(&wish, &saga, dice).await;
+                }
+                _ => pause(dice).await,
+            }
+        }
+    }
+
+    /// Asks for the order's end, anywhere.
+    async fn follow(&self, wish: &Wish, saga: &str, dice: &mut Dice) {
+        let path = format!("/api/commande/{saga}");
+        loop {
+            pause(dice).await;
+            let Some(address) = self.fleet.any(dice) else { continue };
+            match send_within(PATIENCE, address, "GET", &path, &[], None).await {
+                Ok(Answer { status: 404, .. }) => {
+                    let what = format!("{saga} was acknowledged ({wish:?}) and is unknown at {address}");
+                    self.contradictions.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+                    return;
+                }
+                Ok(answer) if answer.status == 200 => {
+                    let order = answer.json();
+                    if is_over(&order) {
+                        let etat = order["etat_actuel"].as_str().unwrap_or_default().to_owned();
+                        self.book.note(wish, Told::Final { saga: saga.to_owned(), etat, blocked: false });
+                        return;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether nothing will change any more.
+fn is_over(order: &Value) -> bool {
+    order["etat_actuel"] == "CONFIRMEE"
+        || order["rollback"] == "TERMINE"
+        || (order["rollback"] == "AUCUN" && !order["echec"].is_null())
+}
+
+async fn pause(dice: &mut Dice) {
+    sleep(Duration::from_millis(dice.between(ASK_AGAIN_MS.0, ASK_AGAIN_MS.1))).await;
+}

@@ -1,0 +1,187 @@
+//! The store as SQL shows it: who owns what now, and everything that was ever recorded. Never through a process that is
+//! being judged, nor through its proxy.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_postgres::NoTls;
+use uuid::Uuid;
+
+/// Orders read at once.
+const PAGE: i64 = 2_000;
+/// How long a question about what is unfinished may take: it is asked in the middle of a fault.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const OWNED: &str = "\
+SELECT saga.saga_id FROM saga JOIN replica ON replica.replica_id = saga.owner \
+WHERE replica.name = $1 AND NOT replica.gone AND NOT saga.is_over";
+const ROWS: &str = "\
+SELECT saga_id, seq, epoch, etat, rollback, is_over, client_id, magasin_id FROM saga \
+WHERE saga_id > $1 ORDER BY saga_id LIMIT $2";
+const FRAMES: &str = "\
+SELECT saga_id, first_seq, events FROM saga_event WHERE saga_id > $1 AND saga_id <= $2 ORDER BY saga_id, first_seq";
+
+/// Where orders are kept.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+/// One order as it is kept.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) saga: Uuid,
+    pub(crate) seq: i64,
+    pub(crate) epoch: i64,
+    pub(crate) etat: String,
+    pub(crate) rollback: String,
+    pub(crate) is_over: bool,
+    pub(crate) client_id: i64,
+    pub(crate) magasin_id: i64,
+    /// Position of the first record, and the records.
+    pub(crate) frames: Vec<(i64, String)>,
+}
+
+impl Database {
+    /// The unfinished orders of the process called `name`; nothing where that cannot be known now.
+    pub(crate) async fn owned_by(&self, name: &str) -> Vec<Uuid> {
+        let asked = async {
+            match self {
+                Self::Sqlite(path) => unfinished(path).ok(),
+                Self::Postgres(url) => {
+                    let client = Connected::to(url).await.ok()?;
+                    let rows = client.client.query(OWNED, &[&name]).await.ok()?;
+                    Some(rows.iter().map(|row| row.get(0)).collect())
+                }
+            }
+        };
+        timeout(PATIENCE, asked).await.ok().flatten().unwrap_or_default()
+    }
+
+    /// How many orders are not over.
+    pub(crate) async fn unfinished(&self) -> anyhow::Result<usize> {
+        timeout(PATIENCE, self.count_unfinished()).await.context("count unfinished orders in time")?
+    }
+
+    async fn count_unfinished(&self) -> anyhow::Result<usize> {
+        Ok(match self {
+            Self::Sqlite(path) => unfinished(path)?.len(),
+            Self::Postgres(url) => {
+                let client = Connected::to(url).await?;
+                let sql = "SELECT count(*) FROM saga WHERE NOT is_over";
+                client.client.query_one(sql, &[]).await?.get::<_, i64>(0) as usize
+            }
+        })
+    }
+
+    /// The orders after `after`, in the order of their ids.
+    pub(crate) async fn page(&self, after: Uuid) -> anyhow::Result<Vec<Kept>> {
+        match self {
+            Self::Sqlite(path) => page_of_file(path, after).context("read the SQLite file"),
+            Self::Postgres(url) => page_of_server(url, after).await.context("read PostgreSQL"),
+        }
+    }
+}
+
+/// Where PostgreSQL listens, and the same database through a proxy.
+pub(crate) fn through(url: &str, proxy: SocketAddr) -> (SocketAddr, String) {
+    let (front, rest) = url.split_once('@').expect("the address has a role");
+    let (server, database) = rest.split_once('/').expect("the address has a database");
+    (server.parse().expect("clusters listen on an address"), format!("{front}@{proxy}/{database}"))
+}
+
+/// A connection of our own.
+struct Connected {
+    client: tokio_postgres::Client,
+    task: AbortHandle,
+}
+
+impl Connected {
+    async fn to(url: &str) -> anyhow::Result<Self> {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        #[expect(clippy::disallowed_methods, reason = "moves this connection's bytes, and ends with it")]
+        let task = tokio::spawn(connection).abort_handle();
+        Ok(Self { client, task })
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn page_of_server(url: &str, after: Uuid) -> anyhow::Result<Vec<Kept>> {
+    let connected = Connected::to(url).await?;
+    let rows = connected.client.query(ROWS, &[&after, &PAGE]).await?;
+    let mut page: Vec<Kept> = rows
+        .iter()
+        .map(|row| Kept {
+            saga: row.get(0),
+            seq: row.get(1),
+            epoch: row.get(2),
+            etat: row.get(3),
+            rollback: row.get(4),
+            is_over: row.get(5),
+            client_id: row.get(6),
+            magasin_id: row.get(7),
+            frames: Vec::new(),
+        })
+        .collect();
+    let Some(last) = page.last().map(|kept| kept.saga) else { return Ok(page) };
+    for row in connected.client.query(FRAMES, &[&after, &last]).await? {
+        add_frame(&mut page, row.get(0), row.get(1), row.get(2))?;
+    }
+    Ok(page)
+}
+
+fn open(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    let connection = rusqlite::Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    Ok(connection)
+}
+
+fn unfinished(path: &Path) -> rusqlite::Result<Vec<Uuid>> {
+    let connection = open(path)?;
+    let mut query = connection.prepare("SELECT saga_id FROM saga WHERE is_over = 0")?;
+    let rows = query.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
+    rows.map(|id| id.map(Uuid::from_bytes)).collect()
+}
+
+fn page_of_file(path: &Path, after: Uuid) -> anyhow::Result<Vec<Kept>> {
+    let connection = open(path)?;
+    let mut query = connection.prepare(ROWS)?;
+    let rows = query.query_map((after.as_bytes(), PAGE), |row| {
+        Ok(Kept {
+            saga: Uuid::from_bytes(row.get(0)?),
+            seq: row.get(1)?,
+            epoch: row.get(2)?,
+            etat: row.get(3)?,
+            rollback: row.get(4)?,
+            is_over: row.get(5)?,
+            client_id: row.get(6)?,
+            magasin_id: row.get(7)?,
+            frames: Vec::new(),
+        })
+    })?;
+    let mut page = rows.collect::<rusqlite::Result<Vec<Kept>>>()?;
+    let Some(last) = page.last().map(|kept| kept.saga) else { return Ok(page) };
+    let mut query = connection.prepare(FRAMES)?;
+    let mut frames = query.query((after.as_bytes(), last.as_bytes()))?;
+    while let Some(row) = frames.next()? {
+        add_frame(&mut page, Uuid::from_bytes(row.get(0)?), row.get(1)?, row.get(2)?)?;
+    }
+    Ok(page)
+}
+
+fn add_frame(page: &mut [Kept], saga: Uuid, first_seq: i64, events: String) -> anyhow::Result<()> {
+    let index = page.binary_search_by_key(&saga, |kept| kept.saga);
+    let index = index.map_err(|_| anyhow::anyhow!("{saga} has events, but no row"))?;
+    page[index].frames.push((first_seq, events));
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Real processes, a real shop, callers, faults and a judge.
+//!
+//! ```text
+//!   callers ──HTTP──▶ fleet: `orchestrateur serve`, several ──proxy each──▶ PostgreSQL (or one SQLite file)
+//!   (callers.rs)        ▲        │                              ▲
+//!                       │        └──HTTP──▶ shop (ledgers)      │
+//!                       └──── trouble: a fault every so often ──┘       then none: everything must come to its end
+//!                                     judge: do ledgers, histories and answers agree?
+//! ```
+//!
+//! [`Ordeal::run`] is all of that together; the command `endurance` runs it for hours. The parts are what the process
+//! tests of `crates/server` are made of.
+
+pub mod client;
+pub mod dice;
+pub mod ledgers;
+pub mod load;
+pub mod proxy;
+pub mod serve;
+pub mod shop;
+pub mod store;
+
+mod callers;
+mod database;
+mod fault;
+mod fleet;
+mod judge;
+mod measures;
+mod ordeal;
+mod report;
+mod trouble;
+
+pub use self::fault::Fault;
+pub use self::ordeal::{Length, Ordeal};
+pub use self::report::Report;

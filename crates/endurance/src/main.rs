@@ -1,0 +1,90 @@
+//! The command `endurance`: real processes under faults, for as long as one likes. Exits with 1 if anything was violated.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+use saga_endurance::store::Engine;
+use saga_endurance::{Fault, Length, Ordeal};
+
+/// Several orchestrators on one store, a shop, callers, and a fault every so often. In the end the shop's ledgers judge.
+#[derive(Debug, Parser)]
+#[command(name = "endurance")]
+struct Flags {
+    /// Where orders are kept.
+    #[arg(long, value_enum, default_value = "postgres")]
+    store: Store,
+    /// Processes that share the store; 1 with SQLite.
+    #[arg(long, value_name = "N")]
+    replicas: Option<usize>,
+    /// How long there is trouble, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    seconds: u64,
+    /// Make trouble until there are so many orders, however long that takes.
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    orders: Option<u64>,
+    /// What everything that is random comes from; without one, from chance.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// What may happen, separated by commas; without this, everything.
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
+    faults: Vec<Fault>,
+    /// A fault so often, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    every: f64,
+    /// Callers, each of whom waits for one order at a time.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    callers: usize,
+    /// Without faults, everything has to be over within this, in seconds: an order's deadline, and the longest wait
+    /// between two tries of a compensation, twice.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    tail: u64,
+    /// Write the report there, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Store {
+    Sqlite,
+    Postgres,
+}
+
+impl Flags {
+    fn ordeal(&self) -> anyhow::Result<Ordeal> {
+        let (store, replicas, faults) = match self.store {
+            Store::Sqlite => (Engine::Sqlite, 1, &Fault::WITHOUT_A_SERVER[..]),
+            Store::Postgres => (Engine::Postgres, 3, &Fault::ALL[..]),
+        };
+        Ok(Ordeal {
+            store,
+            replicas: self.replicas.unwrap_or(replicas),
+            length: match self.orders {
+                Some(orders) => Length::Orders(orders),
+                None => Length::Time(Duration::from_secs(self.seconds)),
+            },
+            seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one("endurance") >> 16),
+            faults: if self.faults.is_empty() { faults.to_vec() } else { self.faults.clone() },
+            every: Duration::try_from_secs_f64(self.every).context("--every")?,
+            callers: self.callers,
+            tail: Duration::from_secs(self.tail),
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let flags = Flags::parse();
+    let ordeal = flags.ordeal()?;
+    println!("endurance: {ordeal:?}");
+    let report = ordeal.run().await?;
+    println!("{report}");
+    if let Some(path) = &flags.json {
+        std::fs::write(path, format!("{:#}\n", report.json()))
+            .with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,191 @@
+//! One ordeal: processes, shop and callers, trouble, a time without trouble, and judgement.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use boutique::Facon;
+use saga_testkit::postgres::Cluster;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::callers::Callers;
+use crate::client::send;
+use crate::database::{self, Database};
+use crate::dice::Dice;
+use crate::fault::Fault;
+use crate::fleet::{Fleet, Place};
+use crate::judge::judge;
+use crate::load::Told;
+use crate::proxy::Proxy;
+use crate::report::Report;
+use crate::serve::Setup;
+use crate::shop::Shop;
+use crate::store::{self, Engine};
+use crate::trouble::Trouble;
+
+/// How long a process goes on with its orders after SIGTERM, in seconds: less than the slowest service takes, so that
+/// some are handed over.
+const DRAIN_S: u32 = 2;
+
+/// What to go through.
+#[derive(Debug, Clone)]
+pub struct Ordeal {
+    /// Where orders are kept.
+    pub store: Engine,
+    /// Processes that share it; one with SQLite.
+    pub replicas: usize,
+    /// How long there is trouble.
+    pub length: Length,
+    /// What everything that is random comes from.
+    pub seed: u64,
+    /// What may happen. The same more than once happens more often.
+    pub faults: Vec<Fault>,
+    /// A fault so often.
+    pub every: Duration,
+    /// Callers, each of whom waits for one order at a time.
+    pub callers: usize,
+    /// Without faults, everything has to be over within this.
+    pub tail: Duration,
+}
+
+/// How long there is trouble.
+#[derive(Debug, Clone, Copy)]
+pub enum Length {
+    /// For so long.
+    Time(Duration),
+    /// Until there are so many orders.
+    Orders(u64),
+}
+
+impl Ordeal {
+    /// Goes through it. An error: it could not be carried out; a violation is in the report.
+    pub async fn run(&self) -> anyhow::Result<Report> {
+        let mut dice = Dice::of(self.seed);
+        let shop = Shop::open(Facon::Moderne).await;
+        let sqlite = tempfile::tempdir().context("make a folder")?;
+        let (cluster, database) = match self.store {
+            Engine::Sqlite => {
+                ensure!(self.replicas == 1, "one process has an SQLite file, not {}", self.replicas);
+                (None, Database::Sqlite(store::file(sqlite.path())))
+            }
+            Engine::Postgres => {
+                let cluster =
+                    tokio::task::spawn_blocking(Cluster::start).await.context("start PostgreSQL")?;
+                let url = cluster.url();
+                (Some(Arc::new(cluster)), Database::Postgres(url))
+            }
+        };
+        let mut places = Vec::new();
+        for number in 1..=self.replicas {
+            let (proxy, url) = match &database {
+                Database::Sqlite(path) => (None, format!("sqlite://{}", path.display())),
+                Database::Postgres(url) => {
+                    let server = database::through(url, SocketAddr::from(([127, 0, 0, 1], 0))).0;
+                    let proxy = Proxy::start(server).await.context("start a proxy")?;
+                    let url = database::through(url, proxy.address()).1;
+                    (Some(proxy), url)
+                }
+            };
+            let mut setup = Setup::of(&shop, url);
+            setup.argument(&format!("--drain-s={DRAIN_S}"));
+            let place = Place::new(setup, &format!("replica-{number}"), proxy);
+            place.start(&mut *place.machine.lock().await).await;
+            places.push(Arc::new(place));
+        }
+        let fleet = Arc::new(Fleet { places });
+        let shop = Arc::new(Mutex::new(shop));
+        let trouble = Arc::new(Trouble::new(fleet.clone(), cluster, database.clone(), shop.clone()));
+        let callers = Arc::new(Callers::new(fleet.clone(), self.seed));
+
+        let begun = Instant::now();
+        let mut calling = callers.start(self.callers, &mut dice);
+        let (length, asked) = (self.length, callers.clone());
+        let enough = move || match length {
+            Length::Time(time) => begun.elapsed() >= time,
+            Length::Orders(orders) => asked.next.load(Ordering::Relaxed) as u64 > orders,
+        };
+        trouble.clone().make(&self.faults, self.every, &mut dice, enough).await;
+        callers.enough.store(true, Ordering::Relaxed);
+        trouble.mend().await;
+        let seconds = begun.elapsed().as_secs_f64();
+
+        let quiet = Instant::now();
+        let mut violations = Vec::new();
+        let over = timeout(self.tail, async {
+            while let Some(caller) = calling.join_next().await {
+                if let Err(error) = caller {
+                    violations.push(format!("a caller was told what nobody expects: {error}"));
+                }
+            }
+            while !matches!(database.unfinished().await, Ok(0)) {
+                sleep(Duration::from_millis(100)).await;
+            }
+        });
+        match over.await {
+            Ok(()) => {}
+            Err(_) => violations.push(format!(
+                "without faults for {:?}, {} orders are not over",
+                self.tail,
+                database.unfinished().await?
+            )),
+        }
+        calling.abort_all();
+        let tail_seconds = quiet.elapsed().as_secs_f64();
+        let mut connections_cut = 0;
+        for place in &fleet.places {
+            connections_cut += place.proxy.as_ref().map_or(0, Proxy::cuts);
+            violations.extend(self.check_process(place).await);
+        }
+
+        let told = callers.book.entries();
+        let verdict = judge(&database, &*shop.lock().await, &told).await?;
+        let diary = trouble.diary();
+        violations.extend(diary.violations.iter().chain(&verdict.violations).cloned());
+        violations
+            .append(&mut callers.contradictions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        if !told.iter().any(|(_, told)| matches!(told, Told::Final { .. })) {
+            violations.push("no order ever came to its end".to_owned());
+        }
+        let mut report = Report {
+            seed: self.seed,
+            replicas: self.replicas,
+            store: match self.store {
+                Engine::Sqlite => "SQLite",
+                Engine::Postgres => "PostgreSQL",
+            },
+            seconds,
+            tail_seconds,
+            orders: verdict.ends.values().sum(),
+            ends: verdict.ends.clone(),
+            answers: verdict.answers.clone(),
+            faults: diary.faults.clone(),
+            connections_cut,
+            take_overs: 0,
+            latencies: Default::default(),
+            restarts: Default::default(),
+            zombies: (0, 0),
+            violations,
+        };
+        report.measure(&diary, &verdict);
+        Ok(report)
+    }
+
+    /// What is wrong with a process after all this: it has to be ready, with nothing left to do, and never have panicked.
+    async fn check_process(&self, place: &Place) -> Vec<String> {
+        let machine = place.machine.lock().await;
+        let mut wrong = Vec::new();
+        if let Some(serve) = &machine.serve {
+            match send(serve.address, "GET", "/readyz", &[], None).await {
+                Ok(answer) if answer.status == 200 && answer.json()["sagas_active"] == 0 => {}
+                other => wrong.push(format!("{} is not ready and idle: {other:?}", machine.name)),
+            }
+        }
+        for line in machine.logs().lines().filter(|line| line.contains("panicked")) {
+            wrong.push(format!("{}: {line}", machine.name));
+        }
+        wrong
+    }
+}

@@ -1,0 +1,159 @@
+//! A small TCP proxy that breaks connections: between a process and its database.
+//!
+//! Cutting an answer after some bytes is a commit whose answer is lost: the server has it on disk, and the client
+//! cannot know.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Bytes carried at once.
+const CHUNK: usize = 16 * 1024;
+/// No cut is due.
+const UNLIMITED: i64 = i64::MAX;
+
+/// Carries every connection to one server, until it is told to break them. Dropping it cuts them all.
+pub struct Proxy {
+    address: SocketAddr,
+    control: Arc<Control>,
+    accepting: JoinHandle<()>,
+}
+
+/// The two ways of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the client to the server.
+    Request,
+    /// From the server to the client.
+    Answer,
+}
+
+struct Control {
+    /// Raised to cut all connections.
+    generation: watch::Sender<u64>,
+    stalled: watch::Sender<bool>,
+    /// Bytes that may still pass before a cut, each way.
+    left: [AtomicI64; 2],
+    cuts: AtomicU64,
+}
+
+impl Proxy {
+    /// Listens on a free port of this machine, for `server`.
+    pub async fn start(server: SocketAddr) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let control = Arc::new(Control {
+            generation: watch::channel(0).0,
+            stalled: watch::channel(false).0,
+            left: [UNLIMITED, UNLIMITED].map(AtomicI64::new),
+            cuts: AtomicU64::new(0),
+        });
+        #[expect(clippy::disallowed_methods, reason = "one accept loop for each proxy")]
+        let accepting = tokio::spawn(accept(listener, server, control.clone()));
+        Ok(Self { address, control, accepting })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Cuts all connections now.
+    pub fn cut(&self) {
+        self.control.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Cuts the connection that carries the last of so many more bytes this way; once.
+    pub fn cut_after(&self, way: Way, bytes: u32) {
+        self.control.left[way as usize].store(i64::from(bytes).max(1), Ordering::Relaxed);
+    }
+
+    /// Takes back a cut that did not happen yet.
+    pub fn forget(&self) {
+        self.control.left.iter().for_each(|left| left.store(UNLIMITED, Ordering::Relaxed));
+    }
+
+    /// Carries nothing until it is told otherwise; connections stay open.
+    pub fn stall(&self, stalled: bool) {
+        self.control.stalled.send_replace(stalled);
+    }
+
+    /// How many connections were cut while they were in use.
+    pub fn cuts(&self) -> u64 {
+        self.control.cuts.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut();
+    }
+}
+
+async fn accept(listener: TcpListener, server: SocketAddr, control: Arc<Control>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let control = control.clone();
+        #[expect(clippy::disallowed_methods, reason = "one task for each connection, which ends with it")]
+        tokio::spawn(async move { carry(client, server, &control).await });
+    }
+}
+
+async fn carry(client: TcpStream, server: SocketAddr, control: &Control) {
+    let mut cut = control.generation.subscribe();
+    // Where nobody listens, the client sees its connection closed.
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    for stream in [&client, &server] {
+        let _ = stream.set_nodelay(true);
+    }
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    // Whichever ends first ends the others: both sockets are closed, with what was under way lost.
+    tokio::select! {
+        _ = cut.changed() => { control.cuts.fetch_add(1, Ordering::Relaxed); }
+        () = pump(from_client, to_server, control, Way::Request) => {}
+        () = pump(from_server, to_client, control, Way::Answer) => {}
+    }
+}
+
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &Control, way: Way) {
+    let mut stalled = control.stalled.subscribe();
+    let mut chunk = vec![0; CHUNK];
+    while let Ok(read) = from.read(&mut chunk).await
+        && read > 0
+    {
+        let (allowed, cut) = control.take(way, read);
+        if stalled.wait_for(|stalled| !stalled).await.is_err()
+            || to.write_all(&chunk[..allowed]).await.is_err()
+            || cut
+        {
+            return;
+        }
+    }
+}
+
+impl Control {
+    /// How many of `bytes` may pass, and whether that was all.
+    fn take(&self, way: Way, bytes: usize) -> (usize, bool) {
+        let left = &self.left[way as usize];
+        let mut known = left.load(Ordering::Relaxed);
+        while known != UNLIMITED {
+            let allowed = known.min(bytes as i64);
+            let next = if allowed == known { UNLIMITED } else { known - allowed };
+            match left.compare_exchange(known, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => {
+                    self.cuts.fetch_add(u64::from(next == UNLIMITED), Ordering::Relaxed);
+                    return (allowed as usize, next == UNLIMITED);
+                }
+                Err(other) => known = other,
+            }
+        }
+        (bytes, false)
+    }
+}

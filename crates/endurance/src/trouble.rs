@@ -1,0 +1,319 @@
+//! Trouble: a fault every so often, drawn from the dice, and undone after a while. Faults overlap.
+//!
+//! Each fault takes what it breaks for itself (a process's place, PostgreSQL, the shop); what is taken already is not
+//! drawn again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use boutique::Service;
+use saga_testkit::postgres::Cluster;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::database::Database;
+use crate::dice::Dice;
+use crate::fault::Fault;
+use crate::fleet::{Fleet, Machine, Place};
+use crate::measures::{Micros, now};
+use crate::proxy::{Proxy, Way};
+use crate::shop::Shop;
+
+/// Between two words about how it goes.
+const WORD_EVERY: Duration = Duration::from_secs(60);
+/// How long a process is given to say that it lost its lease, once it was woken up.
+const WORD_OF_A_LOST_LEASE: Duration = Duration::from_secs(8);
+/// What it says then.
+pub(crate) const LOST_LEASE: &str = "for longer than its lease";
+
+/// Everything that can be broken.
+pub(crate) struct Trouble {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) cluster: Option<Arc<Cluster>>,
+    pub(crate) database: Database,
+    pub(crate) shop: Arc<tokio::sync::Mutex<Shop>>,
+    /// Taken while PostgreSQL is down.
+    server: Arc<tokio::sync::Mutex<()>>,
+    diary: Mutex<Diary>,
+}
+
+/// What happened, and when.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Diary {
+    /// How often each fault came.
+    pub(crate) faults: BTreeMap<Fault, usize>,
+    /// Owners that went.
+    pub(crate) departures: Vec<Departure>,
+    /// When the store was away for somebody, or slow.
+    pub(crate) disturbances: Vec<(Micros, Micros)>,
+    /// What no process may do.
+    pub(crate) violations: Vec<String>,
+}
+
+/// An owner that went, or was paused.
+#[derive(Debug, Clone)]
+pub(crate) struct Departure {
+    pub(crate) fault: Fault,
+    pub(crate) at: Micros,
+    /// Its unfinished orders then.
+    pub(crate) owned: Vec<Uuid>,
+    /// When it was started again, or woken up.
+    pub(crate) back: Micros,
+    /// Whether it said that its lease was lost, for those that were woken up.
+    pub(crate) said_so: bool,
+}
+
+impl Trouble {
+    pub(crate) fn new(
+        fleet: Arc<Fleet>,
+        cluster: Option<Arc<Cluster>>,
+        database: Database,
+        shop: Arc<tokio::sync::Mutex<Shop>>,
+    ) -> Self {
+        Self { fleet, cluster, database, shop, server: Arc::default(), diary: Mutex::default() }
+    }
+
+    pub(crate) fn diary(&self) -> Diary {
+        self.diary.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Diary)) {
+        note(&mut self.diary.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Makes trouble until `enough`; returns when everything is mended.
+    pub(crate) async fn make(
+        self: Arc<Self>,
+        faults: &[Fault],
+        every: Duration,
+        dice: &mut Dice,
+        enough: impl Fn() -> bool,
+    ) {
+        let mut under_way = JoinSet::new();
+        let mut next = Instant::now() + every;
+        let mut next_word = Instant::now() + WORD_EVERY;
+        while !enough() {
+            if Instant::now() >= next_word {
+                next_word += WORD_EVERY;
+                let faults = self.diary().faults.values().sum::<usize>();
+                eprintln!("{faults} faults so far, {} orders under way", self.under_way().await);
+            }
+            sleep(Duration::from_millis(100)).await;
+            self.look_for_the_dead().await;
+            if Instant::now() >= next && !faults.is_empty() {
+                next += every;
+                self.draw(faults, dice, &mut under_way);
+            }
+            while let Some(ended) = under_way.try_join_next() {
+                ended.expect("faults are undone");
+            }
+        }
+        while let Some(ended) = under_way.join_next().await {
+            ended.expect("faults are undone");
+        }
+    }
+
+    /// How many orders are not over, where that can be known now.
+    async fn under_way(&self) -> String {
+        self.database.unfinished().await.map_or_else(|_| "?".to_owned(), |orders| orders.to_string())
+    }
+
+    /// Nobody may end by itself.
+    async fn look_for_the_dead(&self) {
+        for place in &self.fleet.places {
+            let Ok(mut machine) = place.machine.try_lock() else { continue };
+            if let Some(status) = machine.serve.as_mut().and_then(|serve| serve.ended()) {
+                let log = machine.serve.as_ref().map(|serve| serve.log()).unwrap_or_default();
+                let tail: Vec<&str> = log.lines().rev().take(5).collect();
+                self.note(|diary| {
+                    diary.violations.push(format!("{} ended by itself: {status}\n{tail:#?}", machine.name));
+                });
+                place.kill(&mut machine);
+                place.start(&mut machine).await;
+            }
+        }
+    }
+
+    /// Begins one fault, if what it breaks is whole.
+    fn draw(self: &Arc<Self>, faults: &[Fault], dice: &mut Dice, under_way: &mut JoinSet<()>) {
+        // Every fault's dice are its own, so that how long one takes does not change what the others are.
+        let (mut dice, places) = (dice.split(), self.fleet.places.len() as u64);
+        for _ in 0..20 {
+            let fault = dice.one(faults);
+            let index = dice.between(0, places) as usize;
+            let begun = match fault {
+                Fault::Kill | Fault::Replace | Fault::Pause | Fault::Shutdown => {
+                    let place = self.fleet.places[index].clone();
+                    let Ok(machine) = place.machine.clone().try_lock_owned() else { continue };
+                    let this = self.clone();
+                    let mut dice = dice.split();
+                    under_way.spawn(async move { this.hit(fault, &place, machine, &mut dice).await })
+                }
+                Fault::DatabaseKill | Fault::DatabaseStop => {
+                    let Some(cluster) = self.cluster.clone() else { continue };
+                    let Ok(server) = self.server.clone().try_lock_owned() else { continue };
+                    let (this, mut dice) = (self.clone(), dice.split());
+                    under_way.spawn(async move {
+                        this.without_a_server(fault, cluster, &mut dice).await;
+                        drop(server);
+                    })
+                }
+                Fault::Cut | Fault::CutAnswer | Fault::CutRequest | Fault::Stall => {
+                    let place = self.fleet.places[index].clone();
+                    if place.proxy.is_none() {
+                        continue;
+                    }
+                    let (this, mut dice) = (self.clone(), dice.split());
+                    under_way.spawn(async move { this.break_connections(fault, &place, &mut dice).await })
+                }
+                Fault::Refusing | Fault::Slow | Fault::AnswersLost | Fault::Reset | Fault::Down => {
+                    let Ok(shop) = self.shop.clone().try_lock_owned() else { continue };
+                    let mut dice = dice.split();
+                    under_way.spawn(async move { annoy(fault, shop, &mut dice).await })
+                }
+            };
+            drop(begun);
+            self.note(|diary| *diary.faults.entry(fault).or_default() += 1);
+            return;
+        }
+    }
+
+    /// An owner goes, and comes back.
+    async fn hit(
+        &self,
+        fault: Fault,
+        place: &Place,
+        mut machine: tokio::sync::OwnedMutexGuard<Machine>,
+        dice: &mut Dice,
+    ) {
+        let name = machine.name.clone();
+        let Some(serve) = &machine.serve else { return };
+        let mut departure = Departure { fault, at: now(), owned: Vec::new(), back: 0, said_so: false };
+        match fault {
+            Fault::Pause => {
+                serve.signal("STOP");
+                departure.owned = self.database.owned_by(&name).await;
+                sleep(Duration::from_millis(dice.between(1_000, 30_000))).await;
+                serve.signal("CONT");
+                departure.back = now();
+                departure.said_so = says_that_its_lease_is_lost(serve).await;
+            }
+            Fault::Shutdown => {
+                departure.owned = self.database.owned_by(&name).await;
+                departure.at = now();
+                serve.signal("TERM");
+                place.exit(&mut machine).await;
+                sleep(Duration::from_millis(dice.between(0, 3_000))).await;
+                departure.back = place.start(&mut machine).await;
+            }
+            _ => {
+                place.kill(&mut machine);
+                departure.owned = self.database.owned_by(&name).await;
+                if fault == Fault::Replace {
+                    machine.rename();
+                }
+                sleep(Duration::from_millis(dice.between(0, 6_000))).await;
+                departure.back = place.start(&mut machine).await;
+            }
+        }
+        self.note(|diary| diary.departures.push(departure));
+    }
+
+    async fn without_a_server(&self, fault: Fault, cluster: Arc<Cluster>, dice: &mut Dice) {
+        let begun = now();
+        let away = Duration::from_millis(dice.between(1_000, 10_000));
+        let act = cluster.clone();
+        let stopped =
+            spawn_blocking(
+                move || {
+                    if fault == Fault::DatabaseKill { act.kill9() } else { act.stop_immediate() }
+                },
+            );
+        stopped.await.expect("PostgreSQL can be stopped");
+        sleep(away).await;
+        spawn_blocking(move || cluster.start_again()).await.expect("PostgreSQL can be started");
+        self.note(|diary| diary.disturbances.push((begun, now())));
+    }
+
+    async fn break_connections(&self, fault: Fault, place: &Place, dice: &mut Dice) {
+        let Some(proxy) = &place.proxy else { return };
+        let begun = now();
+        match fault {
+            Fault::Stall => {
+                proxy.stall(true);
+                sleep(Duration::from_millis(dice.between(500, 8_000))).await;
+                proxy.stall(false);
+            }
+            Fault::CutAnswer => cut_in_the_middle(proxy, Way::Answer, dice).await,
+            Fault::CutRequest => cut_in_the_middle(proxy, Way::Request, dice).await,
+            _ => proxy.cut(),
+        }
+        self.note(|diary| diary.disturbances.push((begun, now())));
+    }
+
+    /// Undoes what may still be broken, once all faults are over.
+    pub(crate) async fn mend(&self) {
+        self.shop.lock().await.mend();
+        for place in &self.fleet.places {
+            if let Some(proxy) = &place.proxy {
+                proxy.forget();
+                proxy.stall(false);
+            }
+        }
+    }
+}
+
+/// Some cuts, after a few bytes each: so that one of them hits an answer that matters.
+async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &mut Dice) {
+    for _ in 0..dice.between(1, 6) {
+        proxy.cut_after(way, dice.between(1, 20_000) as u32);
+        sleep(Duration::from_millis(dice.between(100, 800))).await;
+    }
+    proxy.forget();
+}
+
+async fn says_that_its_lease_is_lost(serve: &crate::serve::Serve) -> bool {
+    let give_up = Instant::now() + WORD_OF_A_LOST_LEASE;
+    while Instant::now() < give_up {
+        if serve.log().contains(LOST_LEASE) {
+            return true;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
+/// Services that are away, slow, or mute.
+async fn annoy(fault: Fault, mut shop: tokio::sync::OwnedMutexGuard<Shop>, dice: &mut Dice) {
+    const PATHS: [&str; 7] = [
+        "GET /api/paniers/client/*",
+        "POST /api/stock/reserver",
+        "POST /api/stock/liberer",
+        "POST /api/clients/*/payer",
+        "POST /api/clients/*/rembourser",
+        "POST /api/ventes",
+        "DELETE /api/ventes/commande/*",
+    ];
+    let long = Duration::from_millis(dice.between(1_000, 10_000));
+    if fault == Fault::Down {
+        let service = dice.one(&Service::ALL);
+        shop.close(service).await;
+        sleep(long).await;
+        shop.reopen(service).await;
+        return;
+    }
+    for path in PATHS {
+        let what = match fault {
+            Fault::Refusing => "status=503 probability=0.5".to_owned(),
+            Fault::Slow if dice.one_in(2) => format!("latency={} probability=0.5", dice.between(50, 3_000)),
+            Fault::Slow => format!("latency-after={} probability=0.5", dice.between(50, 3_000)),
+            Fault::AnswersLost => "drop-after probability=0.3".to_owned(),
+            _ => "drop-before probability=0.3".to_owned(),
+        };
+        shop.fault(&format!("{path} {what} seed={}", dice.between(0, 1 << 30)));
+    }
+    sleep(long).await;
+    shop.mend();
+}

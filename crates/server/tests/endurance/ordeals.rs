@@ -1,0 +1,59 @@
+//! Everything at once, on both stores.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use saga_endurance::store::Engine;
+use saga_endurance::{Fault, Length, Ordeal, Report};
+
+/// Runs it, prints the report, and demands that nothing was violated.
+async fn survive(ordeal: Ordeal) -> Report {
+    println!("ENDURANCE_SEED={}", ordeal.seed);
+    let report = ordeal.run().await.unwrap();
+    println!("{report}");
+    assert!(report.violations.is_empty(), "{} violations; the report has them", report.violations.len());
+    report
+}
+
+fn seed() -> u64 {
+    match std::env::var("ENDURANCE_SEED") {
+        Ok(text) => text.parse().expect("ENDURANCE_SEED is a number"),
+        Err(_) => RandomState::new().hash_one("endurance") >> 16,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_processes_on_postgres() {
+    let faults = Fault::ALL.to_vec();
+    let ordeal = Ordeal {
+        store: Engine::Postgres,
+        replicas: 3,
+        length: Length::Time(Duration::from_secs(60)),
+        seed: seed(),
+        faults,
+        every: Duration::from_secs(3),
+        callers: 16,
+        tail: Duration::from_secs(180),
+    };
+    let report = survive(ordeal).await;
+    assert!(report.json()["faults"].as_object().unwrap().len() > 5, "too few kinds of faults");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_on_sqlite() {
+    let mut faults = Fault::WITHOUT_A_SERVER.to_vec();
+    // Being killed is what a single process has to fear most.
+    faults.extend([Fault::Kill; 6]);
+    let ordeal = Ordeal {
+        store: Engine::Sqlite,
+        replicas: 1,
+        length: Length::Time(Duration::from_secs(30)),
+        seed: seed(),
+        faults,
+        every: Duration::from_secs(2),
+        callers: 16,
+        tail: Duration::from_secs(180),
+    };
+    let report = survive(ordeal).await;
+    assert!(report.json()["take_overs"].as_u64().unwrap() > 0, "no fault met an order under way");
+}

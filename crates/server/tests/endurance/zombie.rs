@@ -1,0 +1,71 @@
+//! A paused owner that wakes up after its orders were taken over.
+
+use std::sync::Arc;
+
+use boutique::{Facon, Service};
+use saga_endurance::client::until;
+use saga_endurance::ledgers::{self, End};
+use saga_endurance::load::{Book, Told, Wish};
+use saga_endurance::serve::{Serve, Setup};
+use saga_endurance::shop::Shop;
+use saga_endurance::store::Engine;
+use tokio::task::JoinSet;
+
+const ORDERS: i64 = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_no_harm_and_says_what_happened() {
+    let shop = Shop::open(Facon::Moderne).await;
+    let mut setup = Setup::new(&shop, Engine::Postgres);
+    let book = Arc::new(Book::default());
+    setup.variable("ORCHESTRATEUR_REPLICA", "paused".to_owned());
+    let paused = setup.start().await;
+    paused.quiet().await;
+    setup.variable("ORCHESTRATEUR_REPLICA", "other".to_owned());
+    let other = setup.start().await;
+    other.quiet().await;
+    // It falls asleep with all its calls under way, between having called and having heard.
+    shop.fault("POST /api/stock/reserver latency-after=500");
+    let address = paused.address;
+    let clients: JoinSet<Told> = (0..ORDERS)
+        .map(|number| {
+            let book = book.clone();
+            async move { Wish::plain(number, 4 + number).ask(address, &book).await }
+        })
+        .collect();
+    until("all stock is reserved", async || {
+        (shop.ledger(Service::Stock).await.len() as i64 == ORDERS).then_some(())
+    })
+    .await;
+    paused.signal("STOP");
+    shop.mend();
+    until("the other one has taken all orders over", async || {
+        (other.metric("sagas_taken_over_total").await as i64 == ORDERS).then_some(())
+    })
+    .await;
+    other.quiet().await;
+    assert!(!lost_its_lease(&paused));
+    paused.signal("CONT");
+    until("it says so", async || lost_its_lease(&paused).then_some(())).await;
+    paused.quiet().await;
+    // Callers that waited with it are answered, too: with the end that others came to.
+    for told in clients.join_all().await {
+        assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
+    }
+    let effects = ledgers::effects(&shop).await;
+    assert_eq!(effects.len() as i64, ORDERS);
+    for (saga, effects) in &effects {
+        let order = paused.commande(saga).await;
+        let client_id = order["client_id"].as_i64().unwrap();
+        let text = |name: &str| order[name].as_str().unwrap();
+        let end = End { client_id, etat: text("etat_actuel"), rollback: text("rollback") };
+        ledgers::check(end, effects, &shop.cart(client_id).await).unwrap();
+    }
+    // It is of use again.
+    let told = Wish::plain(100, 4).ask(paused.address, &book).await;
+    assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
+}
+
+fn lost_its_lease(serve: &Serve) -> bool {
+    serve.log().contains("for longer than its lease")
+}
