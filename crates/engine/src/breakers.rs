@@ -13,8 +13,11 @@ use crate::world::World;
 /// One for each participant and address: definitions of different ages may know the same name elsewhere.
 pub(crate) struct Breakers {
     world: Arc<dyn World>,
-    known: RwLock<BTreeMap<(Arc<str>, Arc<str>), Breaker>>,
+    known: RwLock<BTreeMap<Key, Breaker>>,
 }
+
+/// A participant's name and address.
+type Key = (Arc<str>, Arc<str>);
 
 impl Breakers {
     pub(crate) fn new(world: Arc<dyn World>) -> Self {
