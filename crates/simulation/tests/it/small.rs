@@ -9,7 +9,7 @@ fn all(steps: usize, faults: usize) {
         let shares: Vec<_> = (0..SHARES)
             .map(|share| scope.spawn(move || small_worlds(steps, faults, (share, SHARES))))
             .collect();
-        shares.into_iter().map(|share| share.join().unwrap()).collect()
+        shares.into_iter().map(|share| share.join().expect("a share that panics fails the test")).collect()
     });
     let mut broken = 0;
     for counted in &counted {
