@@ -98,6 +98,7 @@ impl Saga {
     fn needs(&self, step: usize, direction: Direction) -> Seq {
         let safety = self.definition.participant(step).safety;
         let marks = &self.marks;
+        let is_undone = self.definition.steps[step].compensation.is_some();
         let rule = match (&self.steps[step], direction) {
             (_, Direction::Probe) => Seq::NONE,
             (_, Direction::Action) if is_on(Bug::AheadOfStart) => return Seq::NONE,
@@ -110,8 +111,9 @@ impl Saga {
             }
             (_, Direction::Action) if self.definition.steps[step].is_read() => return Seq::NONE,
             // The same key has one effect, so calling early loses nothing but work; but not before what the
-            // request was computed from is safe, nor ahead of a result that cannot be had a second time.
-            (_, Direction::Action) if safety == Safety::Barrier => {
+            // request was computed from is safe, nor ahead of a result that cannot be had a second time. A step that
+            // is never undone is announced first: nobody would look for what it left behind.
+            (_, Direction::Action) if safety == Safety::Barrier && is_undone => {
                 marks.first_effect.unwrap_or(self.seq).max(marks.last_waited_for)
             }
             // Also when it is repeated: a repetition that had left ahead of its record would be unknown to the next
