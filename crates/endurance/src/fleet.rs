@@ -64,6 +64,7 @@ impl Place {
 
     /// Starts the process, again and again until it listens. Returns when that start was.
     pub(crate) async fn start(&self, machine: &mut Machine) -> Micros {
+        let mut said = String::new();
         for _ in 0..STARTS_MAX {
             let begun = now();
             match machine.setup.try_start().await {
@@ -72,10 +73,11 @@ impl Place {
                     machine.serve = Some(serve);
                     return begun;
                 }
-                Err(_) => sleep(START_AGAIN_AFTER).await,
+                Err((_, log)) => said = log,
             }
+            sleep(START_AGAIN_AFTER).await;
         }
-        panic!("{} does not start, {STARTS_MAX} times in a row", machine.name);
+        panic!("{} does not start, {STARTS_MAX} times in a row; at last:\n{said}", machine.name);
     }
 
     /// `kill -9`. Callers find nobody there until the next start.
