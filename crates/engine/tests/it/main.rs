@@ -8,5 +8,6 @@
     reason = "helpers of tests panic where the test has failed, spawn callers, and are seen by this binary alone"
 )]
 
+mod breaker;
 mod driver;
 mod support;

@@ -111,8 +111,16 @@ async fn programs_get_the_apis_own_json() {
     assert_eq!(shown["commande"], world.commande(&saga).await);
     let history = world.get(&format!("/api/commande/{saga}/historique?detail=etapes")).await.json();
     assert_eq!(shown["historique"], history);
+    // Their breakers say for how long they have been as they are, which is another time already.
+    let without_times = |mut participants: Value| {
+        for participant in participants.as_array_mut().unwrap() {
+            participant["breaker"]["depuis_ms"] = Value::Null;
+        }
+        participants
+    };
     let participants = run(&["participants", "--json"]).json();
-    assert_eq!(participants, world.get("/api/participants").await.json());
+    let expected = world.get("/api/participants").await.json();
+    assert_eq!(without_times(participants), without_times(expected));
     let table = run(&["participants"]).well();
     assert!(table.lines().next().unwrap().contains("safety") && table.contains("ventes"), "{table}");
     let resolved = [

@@ -141,7 +141,7 @@ fn a_step_that_is_never_undone_is_left_alone() {
     > ok
       3 +a#1 ok [A]
       4 +b#1
-      = call +b#1 needs 3, wake at 10s
+      = call +b#1 needs 4, wake at 10s
     > ok
       5 +b#1 ok [B]
       6 +c#1
