@@ -41,6 +41,7 @@ pub const FAULT_POINTS: &[&str] = &[
     "participant: refusal",
     "participant: refused compensation",
     "participant: down",
+    "participant: suspended by its breaker",
     "participant: compensation of nothing",
     "participant: action after its compensation",
     "participant: stale epoch refused",

@@ -37,6 +37,8 @@ pub enum Fate {
     Unready(u8),
     /// Nobody listens.
     ConnectionRefused,
+    /// Nobody listens, and so it goes for a while.
+    Down,
     /// The connection breaks; the request never arrived.
     ResetBefore,
     /// The connection breaks; the request arrived.
@@ -300,6 +302,10 @@ impl Participants for Gate {
             Fate::ConnectionRefused => {
                 hit("network: connection refused");
                 at_once = Some(Reply::NotSent { reason: "connection refused".into() });
+            }
+            Fate::Down => {
+                hit("participant: down");
+                at_once = Some(Reply::NotSent { reason: "nobody is there".into() });
             }
             Fate::ResetBefore => {
                 hit("network: request lost");

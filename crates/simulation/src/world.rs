@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saga_core::event::{Finding, Stuck};
 use saga_core::{Definition, Direction, Event, Json, Saga, SagaId};
-use saga_engine::{Checkout, Definitions, Demand, Engine, Limits, Refusal, Silent, Snapshot, Wait};
+use saga_engine::{Checkout, Definitions, Demand, Engine, Limits, Refusal, Silent, Snapshot, Wait, breaker};
 use saga_journal::memory::Memory;
 use saga_journal::{Journal, Row, Store};
 use tokio::sync::oneshot;
@@ -96,6 +96,9 @@ struct Chance {
     weights: Vec<(Fate, usize)>,
     refusals: u32,
     travel_ms: u64,
+    begun: Instant,
+    /// Participants take turns in being down for some seconds.
+    flaps: bool,
 }
 
 impl Chance {
@@ -120,7 +123,13 @@ impl Chance {
         weights.extend(faults.map(|fault| (fault, dice.one(&[0, 0, 0, 1, 2, 8]))));
         let refusals = dice.one(&[0, 20, 100]);
         let travel_ms = dice.one(&[2, 20, 300]);
-        Self { dice, kind, weights, refusals, travel_ms }
+        let flaps = dice.chance(200);
+        Self { dice, kind, weights, refusals, travel_ms, begun: Instant::now(), flaps }
+    }
+
+    fn is_down(&self, step: usize) -> bool {
+        let turn = self.begun.elapsed().as_secs() / 4;
+        self.flaps && !self.is_kind() && (turn as usize + step).is_multiple_of(3)
     }
 
     fn is_kind(&self) -> bool {
@@ -129,7 +138,10 @@ impl Chance {
 }
 
 impl Fates for Chance {
-    fn of_call(&self, kind: Kind, direction: Direction, _: usize) -> Fate {
+    fn of_call(&self, kind: Kind, direction: Direction, step: usize) -> Fate {
+        if self.is_down(step) {
+            return Fate::Down;
+        }
         if self.dice.chance(if self.is_kind() { 5 } else { self.refusals })
             && kind != Kind::Read
             && direction != Direction::Probe
@@ -322,6 +334,11 @@ impl World {
         while Instant::now() < ends && !self.recorder.is_broken() {
             sleep(Duration::from_millis(100)).await;
             let place = self.dice.below(self.skews.len());
+            let engine = self.replicas()[place].engine.clone();
+            if engine.participants().iter().any(|participant| participant.breaker.kind == breaker::Kind::Open)
+            {
+                self.recorder.hit("participant: suspended by its breaker");
+            }
             if self.dice.chance(self.crash) {
                 self.crash(place).await;
             }
