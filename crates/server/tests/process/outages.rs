@@ -89,8 +89,10 @@ async fn what_was_done_is_undone_even_if_the_service_is_away_for_a_while() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_turns_callers_away_now_and_then_is_tried_again() {
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
-    let serve = setup.start().await;
+    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    // Three calls of four fail: its breaker would suspend such a service for seconds.
+    let patient = CHECKOUT.replace("safety: barrier }", "safety: barrier, breaker: { calls_min: 1000 } }");
+    let serve = setup.definition(&patient).start().await;
     let book = Book::default();
     for number in 0..10 {
         shop.fault("POST /api/ventes status=503 times=3");

@@ -20,7 +20,7 @@ async fn every_process_tells_the_same_and_goes_on_telling_while_the_database_is_
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, Engine::Sqlite);
     setup.database_url = cluster.url();
-    let (one, other) = (setup.start().await, setup.start().await);
+    let (one, other) = (setup.start().await, setup.start_as("replique-2").await);
     one.quiet().await;
     other.quiet().await;
     shop.fault("POST /api/ventes latency=60000");
