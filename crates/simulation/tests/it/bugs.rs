@@ -8,7 +8,7 @@ use saga_core::seeded::{self, Bug};
 use saga_simulation::{Plan, run};
 
 /// Seeds that a bug gets to show itself.
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 30_000;
 
 /// The first seed that catches `bug`, and what it says.
 fn caught(bug: Bug) -> Option<(u64, String)> {
