@@ -11,3 +11,4 @@
 mod breaker;
 mod driver;
 mod support;
+mod watchdog;

@@ -267,13 +267,19 @@ impl Shop {
             log: log.clone(),
         });
         let participants = Arc::new(Scripted { log: log.clone(), ..Scripted::default() });
-        let engine = engine(safety, limits, &journal, &participants);
+        let engine = engine(safety, limits, &journal, participants.clone());
         Self { engine, journal, participants, log }
+    }
+
+    /// A shop whose calls go another way than by its script.
+    pub fn with_participants(participants: Arc<dyn Participants>) -> Self {
+        let shop = Self::new("barrier");
+        Self { engine: engine("barrier", Limits::default(), &shop.journal, participants), ..shop }
     }
 
     /// Another process on the same journal and participants.
     pub async fn restarted(&self, safety: &str) -> Engine {
-        let engine = engine(safety, Limits::default(), &self.journal, &self.participants);
+        let engine = engine(safety, Limits::default(), &self.journal, self.participants.clone());
         engine.recover().await;
         engine
     }
@@ -283,7 +289,7 @@ impl Shop {
     }
 }
 
-fn engine(safety: &str, limits: Limits, journal: &Arc<Gated>, participants: &Arc<Scripted>) -> Engine {
+fn engine(safety: &str, limits: Limits, journal: &Arc<Gated>, participants: Arc<dyn Participants>) -> Engine {
     let current = Arc::new(checkout(safety));
     let read = |source: &str| Definition::parse("kept", source, &|_| None).map_err(|e| e.to_string());
     Engine::new(
@@ -292,7 +298,7 @@ fn engine(safety: &str, limits: Limits, journal: &Arc<Gated>, participants: &Arc
             drawn: AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed)),
         }),
         Journal::new(journal.clone()),
-        participants.clone(),
+        participants,
         Arc::new(Silent),
         limits,
         Definitions { current, read: Box::new(read) },
