@@ -42,10 +42,12 @@ impl Breakers {
     }
 }
 
-/// What the end of a call says about its participant.
+/// What the end of a call says about its participant. Whoever answers 500 is there: one order that it cannot handle must
+/// not hold up all others, the trial call after a pause above all.
 pub(crate) fn ended(verdict: &Verdict) -> Ended {
-    match verdict.outcome {
-        Outcome::Ok | Outcome::Refused => Ended::Good,
-        Outcome::Unknown | Outcome::NotSent => Ended::Bad { retry_after: verdict.retry_after },
+    match (verdict.outcome, verdict.status) {
+        (Outcome::Ok | Outcome::Refused, _) => Ended::Good,
+        (_, Some(status)) if !matches!(status, 429 | 502..=504) => Ended::Good,
+        (Outcome::Unknown | Outcome::NotSent, _) => Ended::Bad { retry_after: verdict.retry_after },
     }
 }
