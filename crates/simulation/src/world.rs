@@ -613,9 +613,10 @@ impl World {
             Demand::Resume { by: "Ana".into(), reason: None }
         } else {
             self.recorder.hit("person: resolves");
+            let can_be_said = saga.pending().map_or(&[][..], |pending| pending.findings);
             let finding = if page.open() > 0 {
                 Finding::Ran
-            } else if page.undone > 0 {
+            } else if page.undone > 0 || !can_be_said.contains(&Finding::NotRun) {
                 Finding::Undone
             } else {
                 Finding::NotRun

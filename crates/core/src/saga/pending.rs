@@ -49,12 +49,6 @@ impl Saga {
         let attempt = made.unwrap_or(AttemptNumber::FIRST);
         let participant = self.definition.participant(step);
         let timeout = participant.timeout;
-        // Once a step is being undone, "it did not run" would be heard as "the compensation did not": then the one
-        // thing that matters is whether the step's effect is still there.
-        let findings: &[Finding] = match state {
-            StepState::Done { .. } | StepState::Undoing { .. } => &[Finding::Ran, Finding::Undone],
-            _ => &[Finding::Ran, Finding::NotRun, Finding::Undone],
-        };
         let sends_output = definition.compensation.as_ref().is_some_and(|call| call.sends(&definition.name));
         Some(Pending {
             blocked,
@@ -65,8 +59,17 @@ impl Saga {
             attempts: made.map_or(0, AttemptNumber::get),
             is_under_way: self.in_flight().is_some(),
             next_at: self.effects().wake_at,
-            findings,
+            findings: self.findings(step),
             lacks_output: sends_output && matches!(state, StepState::Doing { .. }),
         })
+    }
+
+    /// What a person can say of a step. Once it is being undone, "it did not run" would be heard as "the compensation
+    /// did not": then the one thing that matters is whether the step's effect is still there.
+    pub(super) fn findings(&self, step: usize) -> &'static [Finding] {
+        match self.steps[step] {
+            StepState::Done { .. } | StepState::Undoing { .. } => &[Finding::Ran, Finding::Undone],
+            _ => &[Finding::Ran, Finding::NotRun, Finding::Undone],
+        }
     }
 }

@@ -95,18 +95,7 @@ pub(crate) async fn resoudre(
 
     let (saga, _) = api.engine.read(id).await?.ok_or_else(Problem::not_found)?;
     let step = saga.definition().step_named(&etape).ok_or_else(|| unknown_step(&saga, &etape))?;
-    let pending = saga.pending();
-    if let Some(pending) = &pending
-        && pending.blocked.step == step
-        && !pending.findings.contains(&finding)
-    {
-        let detail = format!(
-            "`NON_EXECUTEE` cannot be said of `{etape}`: it is being undone. Say EXECUTEE if its effect is still there \
-             (it is undone then), or ANNULEE if its effect is gone"
-        );
-        return Err(Problem::new(StatusCode::CONFLICT, "known_to_have_run", detail));
-    }
-    let blocked_at = pending.map(|pending| pending.step.to_owned());
+    let blocked_at = saga.pending().map(|pending| pending.step.to_owned());
     let demand = Demand::Resolve { step, finding, output, by, reason };
     match (follow(&api, id, &demand, preference).await, blocked_at) {
         (Err(refusal @ Refusal::Rejected(Rejected::OtherStep)), Some(at)) => {

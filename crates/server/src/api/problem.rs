@@ -95,6 +95,7 @@ impl From<Refusal> for Problem {
                     Rejected::OtherStep => "other_step",
                     Rejected::InDoubt => "in_doubt",
                     Rejected::CallUnderWay => "call_under_way",
+                    Rejected::BeingUndone => "known_to_have_run",
                     Rejected::OutputNeeded => "output_needed",
                     Rejected::OutputUnfit => "output_unfit",
                 };

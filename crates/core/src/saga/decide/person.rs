@@ -31,6 +31,9 @@ impl Saga {
         if self.in_flight().is_some() {
             return Err(Rejected::CallUnderWay);
         }
+        if !self.findings(*step).contains(finding) {
+            return Err(Rejected::BeingUndone);
+        }
         let definition = &self.definition.steps[*step];
         let sends_output = definition.compensation.as_ref().is_some_and(|call| call.sends(&definition.name));
         let knows_output = !matches!(self.steps[*step], StepState::Doing { .. });

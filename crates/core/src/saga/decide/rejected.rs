@@ -32,6 +32,12 @@ pub enum Rejected {
         "a call to the participant is under way and may change what was found; look again when it has ended"
     )]
     CallUnderWay,
+    /// What was done is being undone: "it did not run" would be heard as "the compensation did not".
+    #[error(
+        "that cannot be said of a step that is being undone: say EXECUTEE if its effect is still there (it is undone \
+         then), or ANNULEE if its effect is gone"
+    )]
+    BeingUndone,
     /// The compensation is made of the answer that nobody has.
     #[error("undoing the step needs what its action's answer gave: add it as `sortie`")]
     OutputNeeded,

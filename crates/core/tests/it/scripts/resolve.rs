@@ -241,8 +241,8 @@ fn a_compensation_that_ran_is_believed() {
 }
 
 #[test]
-fn what_was_never_done_need_not_be_undone() {
-    check!(two(Kind::Plain), "ok; refused; unknown; resolve a not_run", @r"
+fn of_what_is_being_undone_nobody_can_say_that_it_did_not_run() {
+    check!(two(Kind::Plain), "ok; refused; unknown; resolve a not_run; resolve a undone", @r"
     > start
       1 started [DEBUT]
       2 +a#1
@@ -261,10 +261,12 @@ fn what_was_never_done_need_not_be_undone() {
       9 blocked: a CompensationUnknown
       = answer needs 9
     > resolve a not_run
-      10 resolved by Ana: a NotRun
+      rejected: that cannot be said of a step that is being undone: say EXECUTEE if its effect is still there (it is undone then), or ANNULEE if its effect is gone
+    > resolve a undone
+      10 resolved by Ana: a Undone
       11 rolled back
       = answer needs 11
-    ECHEC_B AUCUN over
+    ECHEC_B TERMINE over
     ");
 }
 

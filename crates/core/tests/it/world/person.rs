@@ -52,6 +52,7 @@ impl World {
         let output = ledger.open.first().map(|done| done.answer.clone());
         let undoes_by_hand = self.specs[step].kind == Kind::Barrier && !remembers || self.dice.chance(30);
         let finding = match &output {
+            None if self.is_undoing(step) => Finding::Undone,
             None => Finding::NotRun,
             Some(_) if undoes_by_hand => Finding::Undone,
             Some(_) => Finding::Ran,
