@@ -3,22 +3,21 @@
 //! It!", 2007.)
 //!
 //! ```text
-//!               too many of the window's calls failed
-//!      Closed ─────────────────────────────────────────▶ Open ◀──────────────┐
-//!        ▲                                                │ its time is over │ the call failed
-//!        │ a round of successes that                      ▼                  │
-//!        │ did not need the whole limit  the call    HalfOpen: one call ─────┤
-//!        └────────────────── SlowStart ◀──────────────────┘                  │
-//!                    2, 4, 8, ... calls at once  succeeded                   │
-//!                              └─────────────────────────────────────────────┘
+//!              too many of the window's calls failed
+//!      Closed ──────────────────────────────────────▶ Open ◀─────────────┐
+//!        ▲                                             │ its time is over │ too many of a round's
+//!        │ a round of successes that did               ▼                  │ calls failed
+//!        └──────────────────────────────────────── HalfOpen ──────────────┘
+//!          not need all of its places              1, 2, 4, 8, ... calls at once
 //! ```
 //!
 //! - `circuit.rs`: the states, and what calls and time do to them. No tasks, no waiting.
 //! - `window.rs`: the calls of the last stretch of time.
 //! - here: who waits, in which order, and who is woken.
 //!
-//! There is no task: time is moved on by whoever asks, and by the first who waits. Whoever waits passes in the order
-//! of asking. A call that is let through holds a [`Permit`] and says how it ended; one that is dropped says nothing,
+//! There is no task: time is moved on by whoever asks, and by the first who waits. While few may
+//! pass, it is drawn by lot who does: calls that never get an answer must not be the ones to judge by again and again. A
+//! call that is let through holds a [`Permit`] and says how it ended; one that is dropped says nothing,
 //! and its place is free again.
 
 mod circuit;
@@ -109,7 +108,7 @@ impl Kind {
 struct Shared {
     inner: Mutex<Inner>,
     recovered: watch::Sender<u64>,
-    dice: Option<Dice>,
+    dice: Dice,
 }
 
 type Dice = Box<dyn Fn() -> Random + Send + Sync>;
@@ -137,24 +136,16 @@ impl fmt::Debug for Shared {
 }
 
 impl Breaker {
-    /// A closed breaker.
-    pub fn new(settings: Settings) -> Self {
-        Self::of(settings, None)
-    }
-
-    /// The same, with waits that are up to a tenth shorter, so that several processes do not try at the same instant.
-    pub fn with_jitter(settings: Settings, dice: impl Fn() -> Random + Send + Sync + 'static) -> Self {
-        Self::of(settings, Some(Box::new(dice)))
-    }
-
-    fn of(settings: Settings, dice: Option<Dice>) -> Self {
+    /// A closed breaker. The dice shorten its pauses by up to a tenth, so that several processes do not try at the same
+    /// instant, and draw who may try.
+    pub fn new(settings: Settings, dice: impl Fn() -> Random + Send + Sync + 'static) -> Self {
         let circuit = Circuit::new(settings, Instant::now());
         let inner = Inner { circuit, queue: Queue::default(), clock: None };
         let recovered = watch::Sender::new(0);
-        Self { shared: Arc::new(Shared { inner: Mutex::new(inner), recovered, dice }) }
+        Self { shared: Arc::new(Shared { inner: Mutex::new(inner), recovered, dice: Box::new(dice) }) }
     }
 
-    /// Asks for one call. Whoever asked before and still waits goes first.
+    /// Asks for one call. It passes at once only if nobody waits.
     pub fn ask(&self) -> Turn {
         self.shared.change(|inner| {
             // Whoever may pass by now has been let through, so that this one overtakes nobody.
@@ -183,7 +174,7 @@ impl Breaker {
             State {
                 kind: match circuit.phase() {
                     Phase::Closed { .. } => Kind::Closed,
-                    Phase::HalfOpen { .. } | Phase::SlowStart { .. } => Kind::HalfOpen,
+                    Phase::HalfOpen { .. } => Kind::HalfOpen,
                     Phase::Open { .. } => Kind::Open,
                 },
                 lasted: now.duration_since(circuit.since()),
@@ -211,9 +202,9 @@ impl Shared {
         let (result, woken) = {
             let mut inner = self.lock();
             inner.circuit.pass(Instant::now());
-            let mut woken = inner.grant();
+            let mut woken = inner.grant(&self.dice);
             let result = change(&mut inner);
-            woken.extend(inner.grant());
+            woken.extend(inner.grant(&self.dice));
             woken.extend(inner.clock_to_set());
             (result, woken)
         };
@@ -222,14 +213,28 @@ impl Shared {
     }
 }
 
+impl Queue {
+    /// Takes out the one that the lot falls on, or the first.
+    fn leave(&mut self, lot: Option<Random>) -> Option<(u64, Option<Waker>)> {
+        let Random(lot) = lot.unwrap_or(Random(0));
+        let nth = (u128::from(lot) * self.waiting.len() as u128) >> 64;
+        let place = *self.waiting.keys().nth(nth as usize)?;
+        self.waiting.remove_entry(&place)
+    }
+}
+
 impl Inner {
     /// Gives whoever may pass a ticket. Those to be woken.
-    fn grant(&mut self) -> Vec<Waker> {
+    fn grant(&mut self, dice: &Dice) -> Vec<Waker> {
         let Self { circuit, queue, .. } = self;
         let mut woken = Vec::new();
-        while let Some(first) = queue.waiting.first_entry() {
+        while !queue.waiting.is_empty() {
             let Some(ticket) = circuit.admit() else { break };
-            let (place, waker) = first.remove_entry();
+            let lot = match circuit.phase() {
+                Phase::HalfOpen { .. } => Some(dice()),
+                Phase::Closed { .. } | Phase::Open { .. } => None,
+            };
+            let Some((place, waker)) = queue.leave(lot) else { break };
             queue.granted.insert(place, ticket);
             woken.extend(waker);
         }
@@ -312,10 +317,8 @@ impl Permit {
     pub fn ended(mut self, ended: Ended) {
         let Some(ticket) = self.ticket.take() else { return };
         let Shared { dice, recovered, .. } = &*self.breaker.shared;
-        let has_recovered = self.breaker.shared.change(|inner| {
-            let random = || dice.as_ref().map(|dice| dice());
-            inner.circuit.ended(ticket, ended, Instant::now(), random)
-        });
+        let has_recovered =
+            self.breaker.shared.change(|inner| inner.circuit.ended(ticket, ended, Instant::now(), dice));
         if has_recovered {
             recovered.send_modify(|times| *times += 1);
         }

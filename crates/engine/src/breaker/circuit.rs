@@ -9,10 +9,12 @@ use tokio::time::Instant;
 use super::Ended;
 use super::window::{Counts, Window};
 
-/// After a trial that went well, calls are let through two at a time, then four, and so on: a service that has just
+/// After a pause one call is let through; when it went well two at a time, then four, and so on: a service that has just
 /// come back is not met by everything that has waited for it. From this many on nobody is held back any more.
 pub(super) const SLOW_START_MAX: u32 = 64;
-const SLOW_START_FIRST: u32 = 2;
+/// A round of fewer calls than these is judged as if it were of these: one call that gets no answer may be that call's
+/// own fault, and says less of the participant than two.
+pub(super) const ROUND_MIN: u32 = 4;
 /// The wait is shorter by up to this share of it, so that the processes of one fleet do not all try at once.
 const JITTER_SHARE: u32 = 10;
 
@@ -33,18 +35,23 @@ pub(super) enum Phase {
     Closed { window: Window },
     /// Nobody passes before `until`.
     Open { until: Instant },
-    /// One call passes. Whether it is under way.
-    HalfOpen { is_trying: bool },
-    /// The trial went well; `limit` calls pass at once.
-    SlowStart { limit: u32, in_flight: u32, round: Round },
+    /// `limit` calls pass at once: one on trial, then more in each round.
+    HalfOpen { limit: u32, in_flight: u32, round: Round },
 }
 
 /// As many successes as calls may pass at once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Round {
     succeeded: u32,
+    failed: u32,
     /// The most calls in flight at once.
     peak: u32,
+}
+
+impl Round {
+    fn too_many_failed(self, limit: u32, settings: &Settings) -> bool {
+        is_share_reached(self.failed, limit.max(ROUND_MIN), settings)
+    }
 }
 
 /// A call that was let through.
@@ -77,21 +84,21 @@ impl Circuit {
     pub(super) fn tried_at(&self) -> Option<Instant> {
         match self.phase {
             Phase::Open { until } => Some(until),
-            Phase::Closed { .. } | Phase::HalfOpen { .. } | Phase::SlowStart { .. } => None,
+            Phase::Closed { .. } | Phase::HalfOpen { .. } => None,
         }
     }
 
     pub(super) fn counts(&self, now: Instant) -> Counts {
         match &self.phase {
             Phase::Closed { window } => window.counts(now),
-            Phase::Open { .. } | Phase::HalfOpen { .. } | Phase::SlowStart { .. } => Counts::default(),
+            Phase::Open { .. } | Phase::HalfOpen { .. } => Counts::default(),
         }
     }
 
     /// Time has passed.
     pub(super) fn pass(&mut self, now: Instant) {
         if self.tried_at().is_some_and(|until| now >= until) {
-            self.enter(Phase::HalfOpen { is_trying: false }, now);
+            self.enter(Phase::HalfOpen { limit: 1, in_flight: 0, round: Round::default() }, now);
         }
     }
 
@@ -100,8 +107,7 @@ impl Circuit {
         let may_pass = match &mut self.phase {
             Phase::Closed { .. } => true,
             Phase::Open { .. } => false,
-            Phase::HalfOpen { is_trying } => !std::mem::replace(is_trying, true),
-            Phase::SlowStart { limit, in_flight, round } => {
+            Phase::HalfOpen { limit, in_flight, round } => {
                 let may_pass = in_flight < limit;
                 *in_flight += u32::from(may_pass);
                 round.peak = round.peak.max(*in_flight);
@@ -117,8 +123,7 @@ impl Circuit {
             return;
         }
         match &mut self.phase {
-            Phase::HalfOpen { is_trying } => *is_trying = false,
-            Phase::SlowStart { in_flight, .. } => *in_flight -= 1,
+            Phase::HalfOpen { in_flight, .. } => *in_flight -= 1,
             Phase::Closed { .. } | Phase::Open { .. } => {}
         }
     }
@@ -129,7 +134,7 @@ impl Circuit {
         ticket: Ticket,
         ended: Ended,
         now: Instant,
-        random: impl FnOnce() -> Option<Random>,
+        random: impl FnOnce() -> Random,
     ) -> bool {
         if ticket.generation != self.generation {
             self.ended_late(ended, now);
@@ -144,14 +149,10 @@ impl Circuit {
                     self.open(retry_after, now, random());
                 }
             }
-            (Phase::HalfOpen { .. }, Ended::Good) => {
-                let round = Round { succeeded: 0, peak: 0 };
-                self.enter(Phase::SlowStart { limit: SLOW_START_FIRST, in_flight: 0, round }, now);
-                return true;
-            }
-            (Phase::SlowStart { limit, in_flight, round }, Ended::Good) => {
+            (Phase::HalfOpen { limit, in_flight, round }, Ended::Good) => {
                 *in_flight -= 1;
                 round.succeeded += 1;
+                let has_come_back = *limit == 1;
                 let is_round = round.succeeded >= *limit;
                 let is_enough = round.peak < *limit || *limit >= SLOW_START_MAX;
                 match (is_round, is_enough) {
@@ -159,12 +160,17 @@ impl Circuit {
                     (true, true) => self.close(now),
                     (true, false) => {
                         *limit *= 2;
-                        *round = Round { succeeded: 0, peak: *in_flight };
+                        *round = Round { peak: *in_flight, ..Round::default() };
                     }
                 }
+                return has_come_back;
             }
-            (Phase::HalfOpen { .. } | Phase::SlowStart { .. }, Ended::Bad { retry_after }) => {
-                self.open(retry_after, now, random());
+            (Phase::HalfOpen { limit, in_flight, round }, Ended::Bad { retry_after }) => {
+                *in_flight -= 1;
+                round.failed += 1;
+                if retry_after.is_some() || round.too_many_failed(*limit, &self.settings) {
+                    self.open(retry_after, now, random());
+                }
             }
             // Nobody was let through.
             (Phase::Open { .. }, _) => {}
@@ -180,12 +186,10 @@ impl Circuit {
         }
     }
 
-    fn open(&mut self, retry_after: Option<Duration>, now: Instant, random: Option<Random>) {
+    fn open(&mut self, retry_after: Option<Duration>, now: Instant, Random(random): Random) {
         let doublings = self.openings.min(31);
         let wait = self.settings.open.saturating_mul(1 << doublings).min(self.settings.open_max);
-        let earlier = random.map_or(Duration::ZERO, |Random(random)| {
-            wait.mul_f64(random as f64 / u64::MAX as f64 / f64::from(JITTER_SHARE))
-        });
+        let earlier = wait.mul_f64(random as f64 / u64::MAX as f64 / f64::from(JITTER_SHARE));
         let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
         self.openings = self.openings.saturating_add(1);
         self.enter(Phase::Open { until: now + (wait - earlier).max(asked) }, now);
@@ -204,6 +208,9 @@ impl Circuit {
 }
 
 fn too_many(Counts { calls, failures }: Counts, settings: &Settings) -> bool {
-    let share_reached = u64::from(failures) * 100 >= u64::from(settings.failures_percent) * u64::from(calls);
-    calls >= settings.calls_min && share_reached
+    calls >= settings.calls_min && is_share_reached(failures, calls, settings)
+}
+
+fn is_share_reached(failures: u32, calls: u32, settings: &Settings) -> bool {
+    u64::from(failures) * 100 >= u64::from(settings.failures_percent) * u64::from(calls)
 }

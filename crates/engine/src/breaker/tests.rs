@@ -20,6 +20,8 @@ const SETTINGS: Settings = Settings {
     open: Duration::from_secs(1),
     open_max: Duration::from_secs(8),
 };
+/// Pauses in full, and the lot falls on whoever asked first.
+const FIRST: Random = Random(0);
 const BAD: Ended = Ended::Bad { retry_after: None };
 
 fn secs(seconds: u64) -> Duration {
@@ -82,7 +84,7 @@ async fn wait(breaker: &Breaker) -> Waiter {
 
 /// A breaker that has just opened.
 fn opened() -> Breaker {
-    let breaker = Breaker::new(SETTINGS);
+    let breaker = Breaker::new(SETTINGS, || FIRST);
     fail(&breaker, BAD);
     breaker
 }
@@ -102,7 +104,7 @@ fn kind(breaker: &Breaker) -> Kind {
 
 #[tokio::test(start_paused = true)]
 async fn good_calls_pass_and_are_counted() {
-    let breaker = Breaker::new(SETTINGS);
+    let breaker = Breaker::new(SETTINGS, || FIRST);
     for _ in 0..100 {
         go(&breaker).ended(Ended::Good);
     }
@@ -113,7 +115,7 @@ async fn good_calls_pass_and_are_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn it_opens_when_enough_calls_failed_and_tells_when_it_is_tried() {
-    let breaker = Breaker::new(SETTINGS);
+    let breaker = Breaker::new(SETTINGS, || FIRST);
     go(&breaker).ended(Ended::Good);
     go(&breaker).ended(Ended::Good);
     go(&breaker).ended(BAD);
@@ -127,7 +129,7 @@ async fn it_opens_when_enough_calls_failed_and_tells_when_it_is_tried() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_is_dropped_counts_as_neither() {
-    let breaker = Breaker::new(SETTINGS);
+    let breaker = Breaker::new(SETTINGS, || FIRST);
     for _ in 0..20 {
         drop(go(&breaker));
     }
@@ -157,6 +159,9 @@ async fn whoever_asks_after_its_time_tries_if_nobody_waits() {
     let trial = go(&breaker);
     assert!(matches!(breaker.ask(), Turn::Wait(_)), "only one call");
     trial.ended(BAD);
+    // One call without an answer may have itself to blame.
+    assert_eq!(kind(&breaker), Kind::HalfOpen);
+    go(&breaker).ended(BAD);
     assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::Open, Some(secs(2))));
 }
 
@@ -255,11 +260,13 @@ async fn from_a_named_number_on_nobody_is_held_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_in_the_slow_start_opens_it_again_for_longer() {
+async fn failures_in_the_slow_start_open_it_again_for_longer() {
     let breaker = opened();
     advance(secs(1)).await;
     go(&breaker).ended(Ended::Good);
     let other = go(&breaker);
+    go(&breaker).ended(BAD);
+    assert_eq!(kind(&breaker), Kind::HalfOpen, "one of a round of two");
     go(&breaker).ended(BAD);
     assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::Open, Some(secs(2))));
     // What was let through before says nothing about this pause.
@@ -282,7 +289,7 @@ async fn those_who_wait_when_it_opens_again_are_woken_for_the_next_trial() {
     go(&breaker).ended(Ended::Good);
     let (one, two) = (go(&breaker), go(&breaker));
     let mut waiter = wait(&breaker).await;
-    one.ended(BAD);
+    one.ended(bad_for(1));
     assert!(waiter.poll().await.is_none(), "it is told to keep the time");
     drop(two);
     advance(secs(2)).await;
@@ -290,11 +297,55 @@ async fn those_who_wait_when_it_opens_again_are_woken_for_the_next_trial() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_trial_that_is_asked_to_come_later_does() {
+    let breaker = opened();
+    let mut next = wait(&breaker).await;
+    advance(secs(1)).await;
+    next.poll().await.expect("its turn").ended(bad_for(5));
+    assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::Open, Some(secs(5))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_in_a_round_that_gets_no_answer_suspends_nobody() {
+    let breaker = opened();
+    let mut never = wait(&breaker).await;
+    let mut others = [wait(&breaker).await, wait(&breaker).await, wait(&breaker).await];
+    advance(secs(1)).await;
+    never.poll().await.expect("its turn").ended(BAD);
+    for other in &mut others {
+        other.poll().await.expect("its turn").ended(Ended::Good);
+    }
+    go(&breaker).ended(BAD);
+    assert_eq!(kind(&breaker), Kind::HalfOpen);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_drawn_by_lot_who_tries() {
+    for (lot, expected) in [(0, 0), (u64::MAX / 2, 1), (u64::MAX / 4 * 3, 2), (u64::MAX, 3)] {
+        let breaker = Breaker::new(SETTINGS, move || Random(lot));
+        fail(&breaker, BAD);
+        let mut waiters = Vec::new();
+        for _ in 0..4 {
+            waiters.push(wait(&breaker).await);
+        }
+        advance(secs(1)).await;
+        let mut passed = Vec::new();
+        for (i, waiter) in waiters.iter_mut().enumerate() {
+            if let Some(permit) = waiter.poll().await {
+                passed.push((i, permit));
+            }
+        }
+        assert_eq!(passed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [expected]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn recovery_is_told_once_when_the_trial_went_well() {
-    let breaker = Breaker::new(SETTINGS);
+    let breaker = Breaker::new(SETTINGS, || FIRST);
     let mut recovered = breaker.recovered();
     fail(&breaker, BAD);
     advance(secs(1)).await;
+    go(&breaker).ended(BAD);
     go(&breaker).ended(BAD);
     advance(secs(2)).await;
     let trial = go(&breaker);
@@ -320,7 +371,7 @@ async fn state_tells_who_waits() {
 #[tokio::test(start_paused = true)]
 async fn jitter_shortens_a_pause_by_a_tenth_at_most() {
     let pause = |random: u64| {
-        let breaker = Breaker::with_jitter(SETTINGS, move || Random(random));
+        let breaker = Breaker::new(SETTINGS, move || Random(random));
         fail(&breaker, BAD);
         breaker.state().tried_in.expect("it is open")
     };

@@ -3,18 +3,22 @@
 use std::time::Duration;
 
 use saga_core::definition::Etat;
-use saga_engine::breaker::Kind;
+use saga_engine::breaker::{Kind, State};
 use saga_engine::{Engine, Wait};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{PATIENT, Shop, answered, order};
 
 /// As many failures as open the default breaker.
 const FAILURES: usize = 20;
 
-fn stock(engine: &Engine) -> saga_engine::breaker::State {
+fn breaker(engine: &Engine, participant: &str) -> State {
     let participants = engine.participants();
-    participants.iter().find(|participant| &*participant.name == "stock").expect("stock").breaker
+    participants.iter().find(|known| &*known.name == participant).expect("a participant").breaker
+}
+
+fn stock(engine: &Engine) -> State {
+    breaker(engine, "stock")
 }
 
 /// Starts an order, and gives its end.
@@ -63,4 +67,49 @@ async fn deadlines_hold_while_it_is_open_and_what_never_left_leaves_nothing_to_u
     assert_eq!(shop.participants.calls("stock compensation"), 0);
     let row = shop.engine.checkout(order(100, None, Wait::Started)).await.expect("an answer");
     assert!(row.started);
+}
+
+/// Orders that a service cannot handle say nothing of the others.
+#[tokio::test(start_paused = true)]
+async fn whoever_answers_500_is_there_and_is_not_suspended() {
+    let shop = Shop::new("barrier");
+    for _ in 0..2 * FAILURES {
+        shop.participants.next("stock action", Duration::ZERO, answered(500, ""));
+    }
+    let orders: Vec<_> = (0..30).map(|client| ordered(&shop.engine, client)).collect();
+    for order in orders {
+        assert_eq!(&*order.await.expect("no panic"), "CONFIRMEE");
+        let stock = stock(&shop.engine);
+        assert_eq!((stock.kind, stock.failures), (Kind::Closed, 0), "{stock:?}");
+    }
+}
+
+/// Orders whose payment never gets an answer (a locked account, say) are tried again and again. After an outage they
+/// must not be the ones that tell, again and again, that the service is not back.
+#[tokio::test(start_paused = true)]
+async fn orders_that_never_get_an_answer_do_not_hold_up_the_others_after_an_outage() {
+    let shop = Shop::new("barrier");
+    let hopeless = 0..10;
+    for client in hopeless.clone() {
+        shop.participants.never(format!("/clients/{client}/payer"));
+    }
+    for _ in 0..FAILURES {
+        shop.participants.next("paiement action", Duration::ZERO, answered(503, ""));
+    }
+    let first: Vec<_> = (100..100 + FAILURES as i64).map(|client| ordered(&shop.engine, client)).collect();
+    let hopeless: Vec<_> = hopeless.map(|client| ordered(&shop.engine, client)).collect();
+    sleep(Duration::from_millis(700)).await;
+    let client = breaker(&shop.engine, "client");
+    assert!(client.kind == Kind::Open && client.waiting > 5, "{client:?}");
+    let begun = Instant::now();
+    sleep(Duration::from_secs(9)).await;
+    let later: Vec<_> = (200..230).map(|client| ordered(&shop.engine, client)).collect();
+    for order in first.into_iter().chain(later) {
+        assert_eq!(&*order.await.expect("no panic"), "CONFIRMEE");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
+    for order in hopeless {
+        let etat = order.await.expect("no panic");
+        assert!(matches!(&*etat, "ECHEC_PAIEMENT" | "ANNULEE"), "{etat}");
+    }
 }

@@ -198,6 +198,8 @@ impl Store for Gated {
 pub struct Scripted {
     /// By "step direction": what the next calls get.
     script: Mutex<HashMap<String, VecDeque<(Duration, Reply)>>>,
+    /// Calls whose path ends so are never answered.
+    unanswered: Mutex<Vec<String>>,
     pub log: Log,
 }
 
@@ -205,6 +207,11 @@ impl Scripted {
     /// The next call of `what` ("stock action") gets `reply` after `delay`.
     pub fn next(&self, what: &str, delay: Duration, reply: Reply) {
         self.script.lock().unwrap().entry(what.into()).or_default().push_back((delay, reply));
+    }
+
+    /// Calls whose path ends so are never answered.
+    pub fn never(&self, path: String) {
+        self.unanswered.lock().unwrap().push(path);
     }
 
     /// How often `what` was called.
@@ -228,6 +235,13 @@ impl Participants for Scripted {
         let what = format!("{} {}", request.step, request.direction);
         let line = format!("call {what} #{} epoch {}", request.attempt.get(), request.epoch.get());
         self.log.lock().unwrap().push(line);
+        if self.unanswered.lock().unwrap().iter().any(|path| request.path.ends_with(path)) {
+            let lost = Reply::Lost { reason: "no answer in time".into() };
+            return Box::pin(async move {
+                tokio::time::sleep(timeout).await;
+                lost
+            });
+        }
         let scripted = self.script.lock().unwrap().get_mut(&what).and_then(VecDeque::pop_front);
         let good = if definition.steps[step].is_read() {
             answered(200, r#"[{"produit_id":1,"quantite":3,"prix":19.99}]"#)

@@ -6,7 +6,7 @@ use super::*;
 
 /// Calls that ended, and when: `g` good, `b` bad, `.` a second passes. Whether it is open then.
 async fn opens(settings: Settings, calls: &str) -> bool {
-    let breaker = Breaker::new(settings);
+    let breaker = Breaker::new(settings, || FIRST);
     for call in calls.chars() {
         match call {
             'g' => go(&breaker).ended(Ended::Good),
@@ -61,14 +61,31 @@ async fn pauses_double_up_to_the_longest() {
         pauses.push(pause.as_secs());
         advance(pause).await;
         go(&breaker).ended(BAD);
+        go(&breaker).ended(BAD);
     }
     assert_eq!(pauses, [1, 2, 4, 8, 8, 8]);
+}
+
+/// What opens it while closed opens it again, in rounds that are counted as if they were of four calls at least.
+#[tokio::test(start_paused = true)]
+async fn trials_are_judged_by_the_participants_own_share() {
+    for (percent, failures) in [(1, 1), (25, 1), (26, 2), (50, 2), (51, 3), (100, 4)] {
+        let breaker = Breaker::new(Settings { failures_percent: percent, ..SETTINGS }, || FIRST);
+        fail(&breaker, BAD);
+        advance(secs(1)).await;
+        let mut needed = 0;
+        while kind(&breaker) != Kind::Open {
+            go(&breaker).ended(BAD);
+            needed += 1;
+        }
+        assert_eq!(needed, failures, "{percent} %");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn retry_after_makes_a_pause_longer_up_to_a_limit_never_shorter() {
     let pause = |last| {
-        let breaker = Breaker::new(SETTINGS);
+        let breaker = Breaker::new(SETTINGS, || FIRST);
         fail(&breaker, last);
         breaker.state().tried_in.expect("it is open")
     };
@@ -79,7 +96,7 @@ async fn retry_after_makes_a_pause_longer_up_to_a_limit_never_shorter() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_failure_makes_the_pause_longer_if_it_asks_for_that() {
-    let breaker = Breaker::new(SETTINGS);
+    let breaker = Breaker::new(SETTINGS, || FIRST);
     let late: Vec<Permit> = (0..4).map(|_| go(&breaker)).collect();
     fail(&breaker, BAD);
     let mut waiter = wait(&breaker).await;
@@ -100,7 +117,7 @@ async fn a_late_failure_makes_the_pause_longer_if_it_asks_for_that() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_from_before_the_pause_does_not_count_after_it() {
-    let breaker = Breaker::new(SETTINGS);
+    let breaker = Breaker::new(SETTINGS, || FIRST);
     let old: Vec<Permit> = (0..20).map(|_| go(&breaker)).collect();
     fail(&breaker, BAD);
     advance(secs(1)).await;
