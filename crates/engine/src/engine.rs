@@ -232,24 +232,28 @@ impl Engine {
         loop {
             match self.tell(id, demand).await {
                 Err(Refusal::Asked(_)) if Instant::now() < give_up => {}
+                // Nothing of this one is left there.
+                Err(Refusal::Asked(_)) => return Err(Refusal::Busy(id)),
                 result => return result,
             }
             // The same may have been asked, and followed, before.
             let before = self.shared.journal.load(id).await.ok().flatten().map_or(0, |it| it.records.len());
             let text: Arc<str> = serde_json::to_string(demand).unwrap_or_default().into();
-            match self.shared.journal.ask(id, text.clone()).await? {
-                Asked::Kept => {}
-                Asked::Busy if Instant::now() < give_up => {}
-                Asked::Busy => return Err(Refusal::Busy(id)),
+            let is_left = match self.shared.journal.ask(id, text.clone()).await? {
+                Asked::Kept => true,
+                Asked::Busy => false,
                 // It has come to its end meanwhile, or moved here.
                 Asked::Nobody => continue,
-            }
+            };
             while self.shared.journal.row(id).await?.is_some_and(|row| row.demand.is_some()) {
                 if Instant::now() >= give_up {
-                    return Err(Refusal::Asked(id));
+                    return Err(if is_left { Refusal::Asked(id) } else { Refusal::Busy(id) });
                 }
                 sleep(pause).await;
                 pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
+            }
+            if !is_left {
+                continue;
             }
             // Whether it was followed or refused, the order shows.
             let (mut saga, history) = self.read(id).await?.ok_or(Refusal::Unknown)?;

@@ -221,6 +221,7 @@ impl Engine {
                 break;
             }
             taken += page.len();
+            self.follow_first(id, &page).await?;
             self.run_all(page, &loads).await;
         }
         let all = u32::try_from(shared.limits.take_over_loads_max).unwrap_or(u32::MAX);
@@ -270,9 +271,7 @@ impl Engine {
             }
             let engine = self.clone();
             shared.world.spawn(Box::pin(async move {
-                if let Err(error) = engine.follow(saga, &text).await {
-                    tracing::warn!(saga.id = %saga, error = %error, "cannot follow what was asked of an order yet");
-                }
+                engine.follow(saga, &text).await;
                 let following = &engine.shared.membership.following;
                 following.lock().unwrap_or_else(PoisonError::into_inner).remove(&saga);
             }));
@@ -280,7 +279,25 @@ impl Engine {
         Ok(())
     }
 
-    async fn follow(&self, saga: SagaId, text: &Arc<str>) -> Result<(), crate::Refusal> {
+    /// Follows what former owners of `sagas` were asked and did not hear of, before the sagas run here: whoever
+    /// cancelled an order does not want to see it carried on.
+    async fn follow_first(&self, id: ReplicaId, sagas: &[SagaId]) -> Result<(), Unavailable> {
+        for (saga, text) in self.shared.journal.demands(id, self.shared.limits.claim_rows_max).await? {
+            if sagas.contains(&saga) {
+                self.follow(saga, &text).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows a word. One that cannot be followed yet is left where it is, for the next beat.
+    async fn follow(&self, saga: SagaId, text: &Arc<str>) {
+        if let Err(error) = self.try_to_follow(saga, text).await {
+            tracing::warn!(saga.id = %saga, error = %error, "cannot follow what was asked of an order yet");
+        }
+    }
+
+    async fn try_to_follow(&self, saga: SagaId, text: &Arc<str>) -> Result<(), crate::Refusal> {
         match serde_json::from_str::<Demand>(text) {
             Ok(demand) => match self.tell(saga, &demand).await {
                 // The one who asked finds out why from the order itself.

@@ -9,6 +9,7 @@
 )]
 
 mod breaker;
+mod demand;
 mod driver;
 mod support;
 mod watchdog;
