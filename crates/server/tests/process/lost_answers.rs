@@ -11,12 +11,12 @@ use crate::shop::Shop;
 use crate::store::Engine;
 
 /// The actions, with their steps.
-const ACTIONS: [(&str, &str, &str); 3] = [
+pub(crate) const ACTIONS: [(&str, &str, &str); 3] = [
     ("stock", "reserver", "POST /api/stock/reserver"),
     ("paiement", "payer", "POST /api/clients/*/payer"),
     ("vente", "enregistrer", "POST /api/ventes"),
 ];
-const COMPENSATIONS: [(&str, &str, &str); 3] = [
+pub(crate) const COMPENSATIONS: [(&str, &str, &str); 3] = [
     ("vente", "annuler", "DELETE /api/ventes/commande/*"),
     ("paiement", "rembourser", "POST /api/clients/*/rembourser"),
     ("stock", "liberer", "POST /api/stock/liberer"),
@@ -29,28 +29,38 @@ fn checkout(safety: &str) -> String {
 
 /// The same with a last step that is always refused, so that everything is undone.
 fn undone(safety: &str) -> String {
+    refused_at_the_end(&checkout(safety))
+}
+
+/// A definition with one more step, which is always refused.
+pub(crate) fn refused_at_the_end(definition: &str) -> String {
     let controle = "
   - step: controle
     participant: panier
     action: { get: /api/controle }
     failure: ECHEC_ENREGISTREMENT
 ";
-    format!("{}{controle}", checkout(safety))
+    format!("{definition}{controle}")
 }
 
 /// What the order looks like after one lost answer of `rule`.
 async fn order_after(serve: &Serve, shop: &Shop, number: i64, rule: &str) -> Value {
+    order_amid(serve, shop, number, &[&format!("{rule} drop-after times=1")]).await
+}
+
+/// What an order that is made amid these faults looks like.
+pub(crate) async fn order_amid(serve: &Serve, shop: &Shop, number: i64, faults: &[&str]) -> Value {
     shop.mend();
-    shop.fault(&format!("{rule} drop-after times=1"));
+    faults.iter().for_each(|rule| shop.fault(rule));
     let told = Wish::plain(number, 4).ask(serve.address, &Book::default()).await;
-    let Told::Final { saga, etat, blocked } = told else { panic!("{rule}: {told:?}") };
+    let Told::Final { saga, etat, blocked } = told else { panic!("{faults:?}: {told:?}") };
     let order = serve.commande(&saga).await;
     assert_eq!((order["etat_actuel"].as_str(), order["rollback"] == "BLOQUE"), (Some(&*etat), blocked));
     order
 }
 
 /// How often each operation had an effect for the order, and how often it was called.
-async fn counts(shop: &Shop, order: &Value) -> Vec<(&'static str, usize, usize)> {
+pub(crate) async fn counts(shop: &Shop, order: &Value) -> Vec<(&'static str, usize, usize)> {
     let mut counts = Vec::new();
     for (service, action, compensation) in OPERATIONS {
         let calls = shop.calls(service).await;
@@ -66,15 +76,16 @@ async fn counts(shop: &Shop, order: &Value) -> Vec<(&'static str, usize, usize)>
     counts
 }
 
-fn effects(counts: &[(&'static str, usize, usize)]) -> Vec<&'static str> {
+pub(crate) fn effects(counts: &[(&'static str, usize, usize)]) -> Vec<&'static str> {
     for (operation, effects, called) in counts {
         assert!(*effects <= 1, "{operation} took effect {effects} times in {called} calls");
     }
     counts.iter().filter(|(_, effects, _)| *effects == 1).map(|(operation, ..)| *operation).collect()
 }
 
-const ALL_DONE: [&str; 3] = ["reserver", "payer", "enregistrer"];
-const ALL_UNDONE: [&str; 6] = ["reserver", "liberer", "payer", "rembourser", "enregistrer", "annuler"];
+pub(crate) const ALL_DONE: [&str; 3] = ["reserver", "payer", "enregistrer"];
+pub(crate) const ALL_UNDONE: [&str; 6] =
+    ["reserver", "liberer", "payer", "rembourser", "enregistrer", "annuler"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_asked_for_again_where_that_is_safe() {

@@ -19,6 +19,7 @@ mod durability;
 mod lost_answers;
 mod observability;
 mod outages;
+mod probes;
 mod replicas;
 mod shutdown;
 mod tls;
