@@ -179,7 +179,7 @@ pub(super) const DEMANDS: &str =
 /// Takes the word `$2` away from the saga `$1`.
 pub(super) const ANSWERED: &str = "UPDATE saga SET demande = NULL WHERE saga_id = $1 AND demande = $2";
 
-/// Served by saga_unfinished. When sagas have a due time of their own, the first minimum is of that.
+/// Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
 pub(super) const TALLY: &str = "\
 SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(modifie_us) AS since_us
 FROM saga WHERE NOT is_over GROUP BY rollback";

@@ -236,7 +236,7 @@ impl Store for Sqlite {
     }
 
     fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        // Served by saga_unfinished. When sagas have a due time of their own, the first minimum is of that.
+        // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
         const TALLY: &str = "SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(modifie_us) AS since_us \
              FROM saga WHERE is_over = 0 GROUP BY rollback";
         Box::pin(self.read(|connection| {
