@@ -1,0 +1,221 @@
+//! The call that a saga wants: its turn at the participant's breaker, its request, its reply.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::reply::{self, Reply, Verdict};
+use saga_core::saga::{CallWanted, Input};
+use saga_core::{Outcome, Saga, Seq, Timestamp};
+use saga_journal::ReplicaId;
+use tokio::sync::watch;
+
+use crate::breaker::{Permit, Turn};
+use crate::breakers;
+use crate::observer::{CallEnded, Called};
+use crate::participants;
+use crate::shared::Shared;
+
+/// While the lease may have run out, a call that wants to leave looks this often whether it holds.
+const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// The one call of a saga, from being wanted to its end.
+pub(super) struct Calling {
+    shared: Arc<Shared>,
+    owner: ReplicaId,
+    call: Option<Call>,
+    /// The wanted call's turn at its participant's breaker.
+    turn: Option<Asked>,
+    /// When a call that may not leave now is looked at again.
+    again_at: Option<Timestamp>,
+    /// Tells when the participant that the next attempt waits for has come back.
+    recovered: Option<(usize, watch::Receiver<u64>)>,
+}
+
+/// A call under way.
+struct Call {
+    wanted: CallWanted,
+    permit: Permit,
+    since: Timestamp,
+    reply: participants::Calling,
+}
+
+/// A call that has asked its participant's breaker.
+struct Asked {
+    wanted: CallWanted,
+    turn: Turn,
+}
+
+/// What a saga that wants to call waits for.
+pub(super) enum Heard {
+    /// The reply to the call under way.
+    Reply(Reply),
+    /// The wanted call's turn has come.
+    Permit(Permit),
+    /// The participant that the next attempt waits for has come back.
+    Recovered,
+}
+
+impl Calling {
+    pub(super) fn new(shared: Arc<Shared>, owner: ReplicaId) -> Self {
+        Self { shared, owner, call: None, turn: None, again_at: None, recovered: None }
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.call.is_some()
+    }
+
+    /// Drops the call under way if it is not wanted any more, and forgets the turn of one that is not.
+    pub(super) fn keep(&mut self, saga: &Saga, wanted: Option<CallWanted>) {
+        self.again_at = None;
+        let same = |call: &CallWanted| (call.step, call.direction, call.attempt);
+        if self.call.as_ref().is_some_and(|call| wanted.as_ref().map(same) != Some(same(&call.wanted))) {
+            self.abandon(saga);
+        }
+        self.turn.take_if(|asked| wanted != Some(asked.wanted));
+    }
+
+    /// Drops the call under way, whatever becomes of it.
+    pub(super) fn abandon(&mut self, saga: &Saga) {
+        if let Some(abandoned) = self.call.take() {
+            self.ended(saga, &abandoned, None);
+        }
+    }
+
+    /// Starts the call that is wanted, if none is under way and it may leave by now.
+    pub(super) fn start(&mut self, saga: &Saga, wanted: CallWanted, durable: Seq) {
+        if self.call.is_some() || wanted.needs > durable {
+            return;
+        }
+        // Whoever cannot know whether it still owns the saga calls nobody for it.
+        if !self.shared.membership.may_act(self.owner) {
+            self.again_at = Some(self.shared.world.now().plus(LEASE_AGAIN_AFTER));
+            return;
+        }
+        let Some(permit) = self.permit(saga, wanted) else { return };
+        let reply: participants::Calling = match saga.request(&wanted) {
+            Ok(request) => {
+                self.shared.participants.call(saga.definition(), wanted.step, request, wanted.timeout)
+            }
+            Err(error) => Box::pin(std::future::ready(Reply::Impossible { reason: error.to_string() })),
+        };
+        self.shared.observer.call_started(&called(saga, &wanted));
+        self.call = Some(Call { wanted, permit, since: self.shared.world.now(), reply });
+    }
+
+    /// The breaker's permit for a call, once it has been given.
+    fn permit(&mut self, saga: &Saga, wanted: CallWanted) -> Option<Permit> {
+        let turn = match self.turn.take() {
+            Some(asked) => asked.turn,
+            None => self.shared.breakers.of(saga.definition(), wanted.step).ask(),
+        };
+        match turn {
+            Turn::Go(permit) => Some(permit),
+            Turn::Wait(_) => {
+                self.turn = Some(Asked { wanted, turn });
+                None
+            }
+        }
+    }
+
+    /// Listens to the breaker of the participant that the next attempt waits for.
+    pub(super) fn listen(&mut self, saga: &Saga) {
+        let step = saga.waiting();
+        self.recovered.take_if(|(watched, _)| Some(*watched) != step);
+        if let (Some(step), None) = (step, &self.recovered) {
+            let breaker = self.shared.breakers.of(saga.definition(), step);
+            self.recovered = Some((step, breaker.recovered()));
+        }
+    }
+
+    /// Waits for whatever comes first. Loses nothing when it is dropped.
+    pub(super) async fn hear(&mut self) -> Heard {
+        let Self { call, turn, recovered, .. } = self;
+        let replied = async {
+            match call {
+                Some(call) => call.reply.as_mut().await,
+                None => pending().await,
+            }
+        };
+        let permitted = async {
+            match turn {
+                Some(Asked { turn: Turn::Wait(waiting), .. }) => Pin::new(waiting).await,
+                _ => pending().await,
+            }
+        };
+        let recovered = async {
+            match recovered {
+                // The sender lives as long as the breaker, which this process keeps.
+                Some((_, recovered)) => _ = recovered.changed().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            reply = replied => Heard::Reply(reply),
+            permit = permitted => Heard::Permit(permit),
+            () = recovered => Heard::Recovered,
+        }
+    }
+
+    /// What something that was heard means to the saga.
+    pub(super) fn take(&mut self, saga: &Saga, heard: Heard) -> Option<Input> {
+        match heard {
+            Heard::Reply(reply) => self.replied(saga, &reply),
+            Heard::Permit(permit) => self.permitted(saga, permit),
+            Heard::Recovered => Some(Input::Hurry),
+        }
+    }
+
+    /// The breaker lets the call through that has waited for it.
+    fn permitted(&mut self, saga: &Saga, permit: Permit) -> Option<Input> {
+        let Asked { wanted, .. } = self.turn.take()?;
+        if saga.is_too_late(&wanted, self.shared.world.now()) {
+            let CallWanted { step, direction, attempt, .. } = wanted;
+            let reason = "the participant was suspended for longer than its promise holds";
+            let verdict = Verdict::without_answer(Outcome::NotSent, reason);
+            return Some(Input::Reply { step, direction, attempt, verdict });
+        }
+        self.turn = Some(Asked { wanted, turn: Turn::Go(permit) });
+        None
+    }
+
+    fn replied(&mut self, saga: &Saga, reply: &Reply) -> Option<Input> {
+        let call = self.call.take()?;
+        let CallWanted { step, direction, attempt, .. } = call.wanted;
+        let verdict = reply::verdict(saga.call(step, direction)?, reply);
+        self.ended(saga, &call, Some(verdict.outcome));
+        // A call that could not even be made says nothing about its participant.
+        if !matches!(reply, Reply::Impossible { .. }) {
+            call.permit.ended(breakers::ended(&verdict));
+        }
+        Some(Input::Reply { step, direction, attempt, verdict })
+    }
+
+    fn ended(&self, saga: &Saga, call: &Call, outcome: Option<Outcome>) {
+        self.shared.observer.call_ended(&CallEnded {
+            call: called(saga, &call.wanted),
+            outcome,
+            duration: self.shared.world.now().since(call.since),
+        });
+    }
+
+    /// When it is to be looked at again, whatever happens until then.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        self.again_at
+    }
+
+    /// When the call under way must have ended.
+    pub(super) fn due(&self, saga: &Saga) -> Option<Timestamp> {
+        self.call.as_ref().map(|call| {
+            let participant = saga.definition().participant(call.wanted.step);
+            call.since.plus(participant.connect_timeout + call.wanted.timeout)
+        })
+    }
+}
+
+fn called<'a>(saga: &'a Saga, wanted: &CallWanted) -> Called<'a> {
+    let &CallWanted { step, direction, attempt, .. } = wanted;
+    Called { definition: saga.definition(), step, direction, attempt }
+}

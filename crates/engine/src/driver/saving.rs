@@ -1,0 +1,195 @@
+//! What of a saga is on disk, and how the rest gets there: in order, one append at a time.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use saga_core::seeded::{Bug, is_on};
+use saga_core::{Json, Record, Saga, Seq, Timestamp};
+use saga_journal::{AppendError, Appending, Entry, NotAppended, Projection, ReplicaId};
+
+use super::NotOurs;
+use crate::observer::News;
+use crate::shared::{HeldUp, Shared};
+
+/// A saga's events on their way to the journal.
+pub(super) struct Saving {
+    shared: Arc<Shared>,
+    owner: ReplicaId,
+    /// The projection's columns that come from the input.
+    client_id: Option<i64>,
+    magasin_id: Option<i64>,
+    /// The last event on disk.
+    durable: Seq,
+    /// Events after the ones being appended.
+    unsaved: Vec<Record>,
+    append: Append,
+    /// When the append under way was first offered.
+    since: Timestamp,
+    /// Times that the journal could not take it.
+    failures: u32,
+    held_up: Option<HeldUp>,
+    /// When what nothing waits for is written all the same.
+    flush_at: Option<Timestamp>,
+}
+
+/// The append under way.
+enum Append {
+    None,
+    Offered {
+        contents: Contents,
+        appending: Appending,
+    },
+    /// The journal could not take the entry. It is offered again, to the letter, so that one that did arrive is
+    /// recognized.
+    Waiting {
+        contents: Contents,
+        entry: Box<Entry>,
+        until: Timestamp,
+    },
+}
+
+/// What has to be known of an entry once it is durable.
+struct Contents {
+    events: usize,
+    news: News,
+}
+
+impl Saving {
+    /// Everything up to `durable` is on disk; `records` come after it.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        owner: ReplicaId,
+        input: &Json,
+        durable: Seq,
+        records: Vec<Record>,
+    ) -> Self {
+        let number = |name: &str| match saga_core::json::pick(input.text(), &[name.into()]) {
+            saga_core::json::Picked::Value(text) => text.parse().ok(),
+            _ => None,
+        };
+        Self {
+            shared,
+            owner,
+            client_id: number("client_id"),
+            magasin_id: number("magasin_id"),
+            durable,
+            unsaved: records,
+            append: Append::None,
+            since: Timestamp::from_micros(0),
+            failures: 0,
+            held_up: None,
+            flush_at: None,
+        }
+    }
+
+    /// The last event on disk.
+    pub(super) fn durable(&self) -> Seq {
+        self.durable
+    }
+
+    /// Whether everything is on disk.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.append, Append::None) && self.unsaved.is_empty()
+    }
+
+    /// More has happened.
+    pub(super) fn add(&mut self, records: Vec<Record>) {
+        self.unsaved.extend(records);
+    }
+
+    /// Appends what is not on disk, if something waits for it or it has waited long enough. `saga` is as all of it
+    /// leaves it.
+    pub(super) fn save(&mut self, saga: &Saga, is_needed: bool) {
+        if !matches!(self.append, Append::None) || self.unsaved.is_empty() {
+            return;
+        }
+        let now = self.shared.world.now();
+        let flush_at = *self.flush_at.get_or_insert_with(|| now.plus(self.shared.limits.flush_after));
+        if !is_needed && now < flush_at {
+            return;
+        }
+        self.flush_at = None;
+        let records = std::mem::take(&mut self.unsaved);
+        let contents = Contents { events: records.len(), news: News::of(saga, &records) };
+        let entry = Entry {
+            saga: saga.id(),
+            owner: self.owner,
+            expected: self.durable,
+            records,
+            projection: Projection::of(saga, self.client_id, self.magasin_id),
+        };
+        self.since = now;
+        self.append = Append::Offered { contents, appending: self.shared.journal.append(entry) };
+    }
+
+    /// How the append under way ends. Loses nothing when it is dropped.
+    pub(super) async fn ended(&mut self) -> Result<(), NotAppended> {
+        match &mut self.append {
+            Append::Offered { appending, .. } => appending.await,
+            Append::None | Append::Waiting { .. } => pending().await,
+        }
+    }
+
+    /// The entry is on disk.
+    pub(super) fn saved(&mut self, saga: &Saga) {
+        if let Append::Offered { contents, .. } = std::mem::replace(&mut self.append, Append::None) {
+            self.durable = self.durable.plus(contents.events);
+            if self.held_up.take().is_some() {
+                self.failures = 0;
+                self.shared.journal_works();
+            }
+            self.shared.observer.committed(saga.definition(), &contents.news);
+        }
+    }
+
+    /// The entry was not taken.
+    pub(super) fn not_saved(&mut self, saga: &Saga, failed: NotAppended) -> Result<(), NotOurs> {
+        let is_conflict = failed.error == AppendError::Conflict;
+        if is_on(Bug::ConflictIsDone) && is_conflict || is_on(Bug::DoubtIsDone) && !is_conflict {
+            self.saved(saga);
+            return Ok(());
+        }
+        if is_on(Bug::ForgetsToReoffer) && !is_conflict {
+            self.append = Append::None;
+            return Ok(());
+        }
+        let (AppendError::Unavailable(reason), Some(entry)) = (failed.error, failed.entry) else {
+            return Err(NotOurs);
+        };
+        let Append::Offered { contents, .. } = std::mem::replace(&mut self.append, Append::None) else {
+            return Ok(());
+        };
+        self.shared.journal_fails(&reason);
+        let (base, cap) = self.shared.limits.journal_retry;
+        let wait = base.saturating_mul(1 << self.failures.min(10)).min(cap);
+        self.failures += 1;
+        self.held_up.get_or_insert_with(|| HeldUp::new(&self.shared));
+        let until = self.shared.world.now().plus(wait);
+        self.append = Append::Waiting { contents, entry, until };
+        Ok(())
+    }
+
+    /// Offers an entry that the journal could not take once more, when its wait is over.
+    pub(super) fn offer_again(&mut self) {
+        let now = self.shared.world.now();
+        self.append = match std::mem::replace(&mut self.append, Append::None) {
+            Append::Waiting { contents, entry, until } if now >= until => {
+                Append::Offered { contents, appending: self.shared.journal.append(*entry) }
+            }
+            other => other,
+        };
+    }
+
+    /// When it is to be looked at again, whatever happens until then.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        match &self.append {
+            Append::Waiting { until, .. } => Some(*until),
+            Append::None | Append::Offered { .. } => self.flush_at,
+        }
+    }
+
+    /// Since when an append is under way.
+    pub(super) fn under_way_since(&self) -> Option<Timestamp> {
+        (!matches!(self.append, Append::None)).then_some(self.since)
+    }
+}
