@@ -32,6 +32,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "ownership",
         sql: include_str!("../migrations/postgres/0002_ownership.sql"),
     },
+    Migration {
+        version: 3,
+        name: "replica_statistics",
+        sql: include_str!("../migrations/postgres/0003_replica_statistics.sql"),
+    },
 ];
 
 /// A step that was applied, as its row tells.

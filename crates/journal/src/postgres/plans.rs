@@ -77,3 +77,31 @@ async fn what_one_replica_owns_and_is_asked_for_is_found_by_index() {
     assert!(plan.contains("saga_demande"), "{plan}");
     assert!(pages <= DESCENT_PAGES_MAX, "{pages} pages:\n{plan}");
 }
+
+/// PostgreSQL compiles a plan that it thinks expensive (`jit_above_cost`, 100,000 by default) before running it: tens of
+/// milliseconds and megabytes for a statement that takes microseconds, twice a second.
+#[tokio::test]
+async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
+    const JIT_ABOVE_COST: f64 = 100_000.0;
+    let connector = Connector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
+    for link in [schema::migrate(&connector).await.unwrap(), crowded().await] {
+        let (limit, lease) = (100_i64, 3_000_000_i64);
+        let (after, orphaning) = (None::<Uuid>, vec![Uuid::nil()]);
+        let statements: [(&str, &Params<'_>); 7] = [
+            (sql::ORPHANING, &[]),
+            (sql::CLAIM, &[(&LIVE, Type::UUID), (&limit, Type::INT8), (&orphaning, Type::UUID_ARRAY)]),
+            (sql::EXPIRE, &[]),
+            (sql::RENEW, &[(&LIVE, Type::UUID), (&lease, Type::INT8)]),
+            (sql::DEMANDS, &[(&LIVE, Type::UUID), (&limit, Type::INT8)]),
+            (sql::OWNED, &[(&LIVE, Type::UUID), (&after, Type::UUID), (&limit, Type::INT8)]),
+            (sql::TALLY, &[]),
+        ];
+        for (sql, params) in statements {
+            let rows = link.query(&format!("EXPLAIN {sql}"), params).await.unwrap();
+            let plan: String = rows[0].get(0);
+            let cost = plan.split("..").nth(1).and_then(|rest| rest.split(' ').next());
+            let cost: f64 = cost.and_then(|cost| cost.parse().ok()).unwrap_or_else(|| panic!("{plan}"));
+            assert!(cost < JIT_ABOVE_COST / 10.0, "{plan}\nof: {sql}");
+        }
+    }
+}

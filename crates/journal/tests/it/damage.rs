@@ -148,7 +148,7 @@ async fn a_newer_schema_is_refused<F: Sql>() {
     drop(fixture.open().await);
     fixture.execute("INSERT INTO saga_migration (version, name, checksum) VALUES (9, 'later', 'x')").await;
     match fixture.try_open().await.err() {
-        Some(OpenError::SchemaNewer { found: 9, known: 2 }) => {}
+        Some(OpenError::SchemaNewer { found: 9, known: 2..9 }) => {}
         other => panic!("{other:?}"),
     }
 }

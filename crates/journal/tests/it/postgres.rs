@@ -25,7 +25,10 @@ async fn eight_processes_open_a_fresh_database_at_once() {
         keep(&**store, &[&start(number as u128)]).await;
     }
     assert_eq!(stores[0].owned(OWNER, None, 10).await.unwrap().len(), 8);
-    assert_eq!(fixture.query("SELECT version FROM saga_migration ORDER BY version").await, [["1"], ["2"]]);
+    assert_eq!(
+        fixture.query("SELECT version FROM saga_migration ORDER BY version").await,
+        [["1"], ["2"], ["3"]]
+    );
 }
 
 #[tokio::test]
