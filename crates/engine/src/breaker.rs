@@ -57,9 +57,9 @@ pub enum Turn {
 /// How a call ended, as far as it tells whether its participant works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It answered, be it with a refusal.
+    /// It answered, be it with a refusal or an error about this call.
     Good,
-    /// It did not answer in time, or with an error of its own.
+    /// It did not answer, or only to say that it is away or overloaded.
     Bad {
         /// How long it wants to be left alone, if it said so.
         retry_after: Option<Duration>,
@@ -77,7 +77,7 @@ pub struct State {
     pub waiting: usize,
     /// Calls that ended within the window, while it is closed.
     pub calls: u32,
-    /// Those of them that failed.
+    /// Those of them that ended badly.
     pub failures: u32,
     /// In how long one call is let through, while it is open.
     pub tried_in: Option<Duration>,

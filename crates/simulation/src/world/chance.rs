@@ -1,0 +1,103 @@
+//! What becomes of calls, by chance.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use saga_core::Direction;
+use tokio::time::Instant;
+
+use crate::definition::Kind;
+use crate::dice::Dice;
+use crate::shop::{Around, Fate, Fates};
+
+/// Calls' fates by chance. Each world has a character: some faults are common in it, others never happen. (Groce et
+/// al., "Swarm Testing", ISSTA 2012.)
+pub(super) struct Chance {
+    dice: Dice,
+    kind: Arc<AtomicBool>,
+    weights: Vec<(Fate, usize)>,
+    refusals: u32,
+    travel_ms: u64,
+    begun: Instant,
+    /// Participants take turns in being down for some seconds.
+    flaps: bool,
+}
+
+impl Chance {
+    pub(super) fn drawn(dice: Dice, kind: Arc<AtomicBool>) -> Self {
+        let faults = [
+            Fate::ErrorBefore,
+            Fate::ErrorAfter,
+            Fate::Unready(0),
+            Fate::Unready(2),
+            Fate::ConnectionRefused,
+            Fate::ResetBefore,
+            Fate::ResetAfter,
+            Fate::SilenceBefore,
+            Fate::SilenceAfter,
+            Fate::Late(900),
+            Fate::Late(1_400),
+            Fate::Late(8_000),
+            Fate::Doubled(5),
+            Fate::Doubled(5_000),
+        ];
+        let mut weights = vec![(Fate::Good, dice.one(&[5, 20, 60, 200]))];
+        weights.extend(faults.map(|fault| (fault, dice.one(&[0, 0, 0, 1, 2, 8]))));
+        let refusals = dice.one(&[0, 20, 100]);
+        let travel_ms = dice.one(&[2, 20, 300]);
+        let flaps = dice.chance(200);
+        Self { dice, kind, weights, refusals, travel_ms, begun: Instant::now(), flaps }
+    }
+
+    fn is_down(&self, step: usize) -> bool {
+        let turn = self.begun.elapsed().as_secs() / 4;
+        self.flaps && !self.is_kind() && (turn as usize + step).is_multiple_of(3)
+    }
+
+    fn is_kind(&self) -> bool {
+        self.kind.load(Ordering::Relaxed)
+    }
+}
+
+impl Fates for Chance {
+    fn of_call(&self, kind: Kind, direction: Direction, step: usize) -> Fate {
+        if self.is_down(step) {
+            return Fate::Down;
+        }
+        if self.dice.chance(if self.is_kind() { 5 } else { self.refusals })
+            && kind != Kind::Read
+            && direction != Direction::Probe
+            && !(self.is_kind() && direction == Direction::Compensation)
+        {
+            return Fate::Refusal;
+        }
+        if self.is_kind() {
+            return Fate::Good;
+        }
+        let all: usize = self.weights.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = self.dice.below(all);
+        let fate = self.weights.iter().find_map(|(fate, weight)| match drawn.checked_sub(*weight) {
+            None => Some(*fate),
+            Some(rest) => {
+                drawn = rest;
+                None
+            }
+        });
+        match (fate.unwrap_or(Fate::Good), kind) {
+            // Nobody can promise anything about a request that arrives after it was asked about.
+            (Fate::Late(ms), Kind::Probed) => Fate::Late(ms.min(1_400)),
+            // TCP does not double; whoever promises nothing about that need not be tried with it.
+            (Fate::Doubled(_), Kind::Plain | Kind::Probed | Kind::Read) => Fate::Good,
+            (fate, _) => fate,
+        }
+    }
+
+    fn kills(&self, _: Around) -> bool {
+        false
+    }
+
+    fn travel(&self) -> Duration {
+        self.dice.millis(0, if self.is_kind() { 2 } else { self.travel_ms })
+    }
+}
