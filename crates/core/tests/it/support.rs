@@ -186,6 +186,14 @@ impl Run {
         at(self.now_ms * 1000, u64::MAX)
     }
 
+    fn steps(&mut self, script: &str) {
+        script
+            .split([';', '\n'])
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .for_each(|word| self.step(word));
+    }
+
     /// Does one line of a script:
     ///
     /// - `ok`, `refused`, `unknown`, `not_sent`, `not_sent 3s`: the wanted call ends like that. `ok` to a probe says
@@ -298,12 +306,15 @@ pub(crate) fn assert_wakes_for_something(saga: &Saga, micros: i64) {
     }
 }
 
-/// Runs a script, one line for each input, and tells what was recorded and what was wanted.
+/// Runs a script, one word for each input, and tells what was recorded and what was wanted after its `|`, if it has one.
 pub(crate) fn tell(definition: &Arc<Definition>, script: &str) -> String {
     let mut run = Run::start(definition);
-    for line in script.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
-        run.step(line);
+    let (before, told) = script.split_once('|').unwrap_or(("", script));
+    run.steps(before);
+    if !before.is_empty() {
+        run.shown = "...\n".to_owned();
     }
+    run.steps(told);
     let Run { saga, shown, .. } = run;
     let over = if saga.is_over() { "over" } else { "under way" };
     format!("{shown}{} {} {over}", saga.etat(), saga.rollback().as_str())

@@ -2,7 +2,7 @@
 //!
 //! `+stock#2` is the second attempt of doing the step `stock`, `-stock#1` the first of undoing it, `?stock#1` the first
 //! question about it. Jitter is at its most, so waits are 100 ms, 200 ms, 400 ms, ... The script's words are explained
-//! at [`Run::step`].
+//! at [`Run::step`]; what comes before a `|` is how the saga got there, and not shown.
 //!
 //! [`Run::step`]: crate::support::Run::step
 
