@@ -220,7 +220,7 @@ impl Engine {
     pub async fn wait(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         match self.reach(id).await? {
             Reached::Running(inbox) => self.ask(id, inbox, wait).await,
-            Reached::Kept(row) if row.projection.over || !matches!(wait, Wait::Tried(_)) => Ok(kept(row)),
+            Reached::Kept(row) if row.projection.over || !matches!(wait, Wait::Tried(_)) => Ok(kept(*row)),
             Reached::Kept(_) | Reached::Elsewhere => self.look(id, wait).await,
         }
     }
@@ -433,7 +433,7 @@ impl Engine {
             return Ok(Reached::Running(running));
         }
         let row = self.shared.journal.row(id).await?.ok_or(Refusal::Unknown)?;
-        if is_settled(&row) { Ok(Reached::Kept(row)) } else { Ok(Reached::Elsewhere) }
+        if is_settled(&row) { Ok(Reached::Kept(row.into())) } else { Ok(Reached::Elsewhere) }
     }
 
     /// Another request for a saga that runs here.
@@ -581,7 +581,7 @@ enum Resumed {
 enum Reached {
     Running(mpsc::Sender<Command>),
     /// Over or blocked.
-    Kept(Row),
+    Kept(Box<Row>),
     /// Under way, but not here.
     Elsewhere,
 }

@@ -24,6 +24,7 @@ pub(crate) struct RawRow {
     pub(crate) created_us: i64,
     pub(crate) updated_us: i64,
     pub(crate) due_us: Option<i64>,
+    pub(crate) blocked_us: Option<i64>,
     pub(crate) owner: ReplicaId,
     pub(crate) demande: Option<String>,
 }
@@ -66,6 +67,7 @@ impl RawRow {
                 rollback,
                 echec,
                 epoch,
+                blocked_since: self.blocked_us.map(Timestamp::from_micros),
                 over: self.over,
                 created: Timestamp::from_micros(self.created_us),
                 updated: Timestamp::from_micros(self.updated_us),

@@ -84,6 +84,7 @@ impl Tables {
                     rollback: new.rollback,
                     echec: new.echec,
                     epoch: new.epoch,
+                    blocked_since: new.blocked_since,
                     over: new.over,
                     updated: new.updated,
                     due: new.due,
@@ -311,8 +312,8 @@ impl Store for Memory {
         Box::pin(async move {
             let mut tally = Tally::default();
             for row in self.tables().sagas.values().map(|kept| &kept.projection).filter(|row| !row.over) {
-                let since_us = row.updated.as_micros();
-                let due_us = row.due.map_or(since_us, saga_core::Timestamp::as_micros);
+                let due_us = row.due.unwrap_or(row.updated).as_micros();
+                let since_us = row.blocked_since.unwrap_or(row.updated).as_micros();
                 tally.add(&Group { rollback: row.rollback.as_str(), sagas: 1, due_us, since_us });
             }
             Ok(tally)

@@ -22,6 +22,11 @@ pub(crate) struct Migration {
 pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 1, name: "sagas", sql: include_str!("../migrations/sqlite/0001_sagas.sql") },
     Migration { version: 2, name: "ownership", sql: include_str!("../migrations/sqlite/0002_ownership.sql") },
+    Migration {
+        version: 3,
+        name: "blocked_since",
+        sql: include_str!("../migrations/sqlite/0003_blocked_since.sql"),
+    },
 ];
 
 /// The steps for PostgreSQL.
@@ -36,6 +41,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         version: 3,
         name: "replica_statistics",
         sql: include_str!("../migrations/postgres/0003_replica_statistics.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "blocked_since",
+        sql: include_str!("../migrations/postgres/0004_blocked_since.sql"),
     },
 ];
 

@@ -26,6 +26,8 @@ pub struct Projection {
     pub echec: Option<Echec>,
     /// Of the current owner.
     pub epoch: Epoch,
+    /// Since when a person is needed; `None`: nobody is, or only because the order cannot be read.
+    pub blocked_since: Option<Timestamp>,
     /// Whether nothing will change any more.
     pub over: bool,
     /// When the saga started.
@@ -74,6 +76,7 @@ impl Projection {
             rollback: saga.rollback(),
             echec,
             epoch: saga.epoch(),
+            blocked_since: saga.blocked().map(|blocked| blocked.at),
             over: saga.is_over(),
             created: saga.created(),
             updated: saga.updated(),

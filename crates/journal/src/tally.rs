@@ -14,7 +14,8 @@ pub struct Tally {
     pub blocked: u64,
     /// When the one that has waited for longest was due, among those that no person is needed for.
     pub oldest_due: Option<Timestamp>,
-    /// The last event of the one that has been blocked for longest.
+    /// Since when a person is needed for the one that has waited for longest; where that is not known (its history
+    /// cannot be read), since its last event.
     pub blocked_since: Option<Timestamp>,
 }
 
@@ -24,7 +25,7 @@ pub(crate) struct Group<'r> {
     pub(crate) sagas: i64,
     /// The earliest instant at which one of them was to go on by itself.
     pub(crate) due_us: i64,
-    /// The earliest time of a last event.
+    /// The earliest instant since when a person is needed, or of a last event.
     pub(crate) since_us: i64,
 }
 

@@ -131,8 +131,9 @@ impl Saga {
                 Phase::RollingBack { blocked, .. }
                     if *step < self.steps.len() && blocked.as_ref().is_none_or(|b| b.stuck != *stuck) =>
                 {
+                    let at = blocked.as_ref().map_or(record.at, |blocked| blocked.at);
                     *blocked =
-                        Some(Blocked { since: seq, step: *step, stuck: *stuck, reason: reason.clone() });
+                        Some(Blocked { since: seq, at, step: *step, stuck: *stuck, reason: reason.clone() });
                     Ok(())
                 }
                 _ => Err("only a rollback can be blocked, and only once for the same"),

@@ -73,6 +73,8 @@ enum Phase {
 pub struct Blocked {
     /// The event that says so.
     pub since: Seq,
+    /// Since when a person is needed, whatever was stuck at first.
+    pub at: Timestamp,
     /// The step's index.
     pub step: usize,
     /// What is stuck.

@@ -186,7 +186,8 @@ impl Run {
         at(self.now_ms * 1000, u64::MAX)
     }
 
-    fn steps(&mut self, script: &str) {
+    /// Does what a script says.
+    pub(crate) fn steps(&mut self, script: &str) {
         script
             .split([';', '\n'])
             .map(str::trim)

@@ -196,6 +196,7 @@ struct Columns<'b> {
     created_us: Vec<i64>,
     updated_us: Vec<i64>,
     due_us: Vec<Option<i64>>,
+    blocked_us: Vec<Option<i64>>,
     events: Vec<String>,
 }
 
@@ -222,13 +223,14 @@ impl<'b> Columns<'b> {
             columns.created_us.push(row.created.as_micros());
             columns.updated_us.push(row.updated.as_micros());
             columns.due_us.push(row.due.map(Timestamp::as_micros));
+            columns.blocked_us.push(row.blocked_since.map(Timestamp::as_micros));
             columns.events.push(frame::encode(entry));
         }
         columns
     }
 
     /// As [`sql::APPEND`] wants them.
-    fn params(&self) -> [(&(dyn ToSql + Sync), Type); 18] {
+    fn params(&self) -> [(&(dyn ToSql + Sync), Type); 19] {
         [
             (&self.saga, Type::UUID_ARRAY),
             (&self.owner, Type::UUID_ARRAY),
@@ -247,6 +249,7 @@ impl<'b> Columns<'b> {
             (&self.created_us, Type::INT8_ARRAY),
             (&self.updated_us, Type::INT8_ARRAY),
             (&self.due_us, Type::INT8_ARRAY),
+            (&self.blocked_us, Type::INT8_ARRAY),
             (&self.events, Type::TEXT_ARRAY),
         ]
     }

@@ -228,8 +228,9 @@ fn read_row(row: &tokio_postgres::Row) -> Result<Row, Unavailable> {
             created_us: row.try_get(11)?,
             updated_us: row.try_get(12)?,
             due_us: row.try_get(13)?,
-            owner: ReplicaId::new(row.try_get(14)?),
-            demande: row.try_get(15)?,
+            blocked_us: row.try_get(14)?,
+            owner: ReplicaId::new(row.try_get(15)?),
+            demande: row.try_get(16)?,
         })
     };
     read().map(RawRow::into_row).map_err(Unavailable::because)

@@ -1,7 +1,7 @@
 //! All SQL for PostgreSQL but the migrations, in one place, so that one test can hold it to what its distributed
 //! relatives and poolers understand.
 
-/// A batch: `$1` sagas, `$2` owners, `$3` expected positions, `$4` last positions, then the row's columns, and `$18`
+/// A batch: `$1` sagas, `$2` owners, `$3` expected positions, `$4` last positions, then the row's columns, and `$19`
 /// frames.
 ///
 /// A saga that is where its entry expects it, and that the entry's owner owns, is moved (or made, if that owner is not
@@ -17,20 +17,20 @@ WITH entry AS (
     SELECT * FROM unnest(
         $1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
         $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::bigint[], $16::bigint[],
-        $17::bigint[], $18::text[]
+        $17::bigint[], $18::bigint[], $19::text[]
     ) AS entry (
         saga_id, owner, expected, seq, epoch, definition, definition_hash, client_id,
         magasin_id, etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us,
-        du_us, events
+        du_us, bloque_us, events
     )
 ), started AS (
     INSERT INTO saga (
         saga_id, owner, seq, epoch, definition, definition_hash, client_id, magasin_id,
-        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us
+        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us
     )
     SELECT
         saga_id, owner, seq, epoch, definition, definition_hash, client_id, magasin_id,
-        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us
+        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us
     FROM entry
     WHERE expected = 0
         AND EXISTS (SELECT 1 FROM replica WHERE replica.replica_id = entry.owner AND NOT replica.gone)
@@ -40,7 +40,7 @@ WITH entry AS (
     UPDATE saga SET
         seq = entry.seq, epoch = entry.epoch, etat = entry.etat, rollback = entry.rollback,
         echec_etape = entry.echec_etape, echec_raison = entry.echec_raison, is_over = entry.is_over,
-        modifie_us = entry.modifie_us, du_us = entry.du_us,
+        modifie_us = entry.modifie_us, du_us = entry.du_us, bloque_us = entry.bloque_us,
         demande = CASE WHEN entry.is_over THEN NULL ELSE saga.demande END
     FROM entry
     WHERE saga.saga_id = entry.saga_id AND entry.expected > 0
@@ -75,12 +75,12 @@ ORDER BY saga_event.first_seq";
 /// Rows; conditions and order are added.
 pub(super) const LIST: &str = "\
 SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, echec_raison, \
-is_over, cree_us, modifie_us, du_us, owner, demande FROM saga";
+is_over, cree_us, modifie_us, du_us, bloque_us, owner, demande FROM saga";
 
 /// One row, with the columns of [`LIST`].
 pub(super) const ROW: &str = "\
 SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, echec_raison, \
-is_over, cree_us, modifie_us, du_us, owner, demande FROM saga WHERE saga_id = $1";
+is_over, cree_us, modifie_us, du_us, bloque_us, owner, demande FROM saga WHERE saga_id = $1";
 
 /// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds.
 ///
@@ -181,7 +181,7 @@ pub(super) const ANSWERED: &str = "UPDATE saga SET demande = NULL WHERE saga_id 
 
 /// Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
 pub(super) const TALLY: &str = "\
-SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(modifie_us) AS since_us
+SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(coalesce(bloque_us, modifie_us)) AS since_us
 FROM saga WHERE NOT is_over GROUP BY rollback";
 
 /// Keeping a definition again is no mistake.

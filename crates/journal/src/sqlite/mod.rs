@@ -237,7 +237,7 @@ impl Store for Sqlite {
 
     fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
         // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
-        const TALLY: &str = "SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(modifie_us) AS since_us \
+        const TALLY: &str = "SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(coalesce(bloque_us, modifie_us)) AS since_us \
              FROM saga WHERE is_over = 0 GROUP BY rollback";
         Box::pin(self.read(|connection| {
             let mut tally = Tally::default();
@@ -350,8 +350,9 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RawRow> {
         created_us: row.get(11)?,
         updated_us: row.get(12)?,
         due_us: row.get(13)?,
-        owner: row.get(14).map_or(ReplicaId::NOBODY, |bytes| ReplicaId::new(Uuid::from_bytes(bytes))),
-        demande: optional(15)?,
+        blocked_us: row.get(14)?,
+        owner: row.get(15).map_or(ReplicaId::NOBODY, |bytes| ReplicaId::new(Uuid::from_bytes(bytes))),
+        demande: optional(16)?,
     })
 }
 
@@ -360,7 +361,7 @@ macro_rules! concat_select {
     ($tail:literal) => {
         concat!(
             "SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, \
-             echec_raison, is_over, cree_us, modifie_us, du_us, owner, demande FROM saga",
+             echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us, owner, demande FROM saga",
             $tail
         )
     };

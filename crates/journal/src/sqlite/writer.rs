@@ -97,17 +97,19 @@ fn append(
 /// that owner.
 fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusqlite::Result<bool> {
     const START: &str = "INSERT INTO saga (saga_id, seq, epoch, definition, definition_hash, client_id, magasin_id, \
-         etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us, owner) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (saga_id) DO NOTHING";
+         etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us, owner) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (saga_id) DO NOTHING";
     // What a saga starts with stays: the indices on it are not touched.
     const MOVE: &str = "UPDATE saga SET seq = ?3, epoch = ?4, etat = ?5, rollback = ?6, echec_etape = ?7, \
-         echec_raison = ?8, is_over = ?9, modifie_us = ?10, du_us = ?11, \
-         demande = CASE WHEN ?9 THEN NULL ELSE demande END WHERE saga_id = ?1 AND seq = ?2 AND owner = ?12";
+         echec_raison = ?8, is_over = ?9, modifie_us = ?10, du_us = ?11, bloque_us = ?12, \
+         demande = CASE WHEN ?9 THEN NULL ELSE demande END WHERE saga_id = ?1 AND seq = ?2 AND owner = ?13";
 
     let (saga, row) = (id(&entry.saga), &entry.projection);
     let (expected, last) = (frame::expected_seq(entry), frame::last_seq(entry));
     let (etape, raison) = echec(row.echec.as_ref());
-    let (due_us, owner) = (row.due.map(Timestamp::as_micros), entry.owner.as_uuid().as_bytes());
+    let (due_us, blocked_us) =
+        (row.due.map(Timestamp::as_micros), row.blocked_since.map(Timestamp::as_micros));
+    let owner = entry.owner.as_uuid().as_bytes();
     let rows = if expected == 0 {
         if !replicas.is_live(entry.owner) {
             return Ok(false);
@@ -128,6 +130,7 @@ fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusql
             row.created.as_micros(),
             row.updated.as_micros(),
             due_us,
+            blocked_us,
             owner,
         ])?
     } else {
@@ -143,6 +146,7 @@ fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusql
             row.over,
             row.updated.as_micros(),
             due_us,
+            blocked_us,
             owner,
         ])?
     };

@@ -23,6 +23,7 @@ conformance! {
     what_a_saga_starts_with_stays
     a_replica_s_unfinished_sagas_come_page_by_page
     what_is_due_stands_in_the_row
+    since_when_a_person_is_needed_stands_in_the_row
     unfinished_sagas_are_counted_by_rollback_with_their_oldest
     lists_are_filtered
     a_list_is_walked_without_gaps_or_doubles
@@ -192,6 +193,27 @@ async fn what_is_due_stands_in_the_row<F: Fixture>() {
         assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection.due, entry.projection.due);
     }
     assert!(first.projection.due.is_some() && first.projection.due != second.projection.due);
+}
+
+async fn since_when_a_person_is_needed_stands_in_the_row<F: Fixture>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    let mut blocked = next(&first, "ECHEC_STOCK");
+    (blocked.projection.rollback, blocked.projection.blocked_since) = (Rollback::Bloque, Some(at(7)));
+    // A compensation that goes on failing is heard of again and again, and blocked all the while.
+    let mut tried = next(&blocked, "ECHEC_STOCK");
+    tried.projection.updated = at(5_000);
+    for entry in [&first, &blocked, &tried] {
+        keep(&*store, &[entry]).await;
+        let row = store.row(saga(1)).await.unwrap().unwrap();
+        assert_eq!(row.projection.blocked_since, entry.projection.blocked_since);
+    }
+    assert_eq!(store.tally().await.unwrap().blocked_since, Some(at(7)));
+    let mut undone = end(&tried);
+    undone.projection.blocked_since = None;
+    keep(&*store, &[&undone]).await;
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection.blocked_since, None);
 }
 
 async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>() {

@@ -60,6 +60,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
             rollback: Rollback::Aucun,
             echec: None,
             epoch: Epoch::FIRST,
+            blocked_since: None,
             over: false,
             created: at(0),
             updated: at(0),

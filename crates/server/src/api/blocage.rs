@@ -3,7 +3,7 @@
 use saga_core::event::Stuck;
 use saga_core::saga::{Pending, Request};
 use saga_core::{Direction, Json, Saga};
-use saga_journal::{History, Row};
+use saga_journal::Row;
 use serde::Serialize;
 
 use super::constat;
@@ -53,15 +53,13 @@ struct Appel {
 
 impl Blocage {
     /// What is known of a blocked order once its history has been read.
-    pub(crate) fn of(row: &Row, saga: &Saga, history: &History) -> Self {
+    pub(crate) fn of(row: &Row, saga: &Saga) -> Self {
         if is_parked(row) {
             return Self::unread(row, "the order can be read again: `reprendre` makes it go on");
         }
         let Some(pending) = saga.pending() else {
             return Self::unread(row, "the order has just gone on; ask again");
         };
-        let since = usize::try_from(pending.blocked.since.get()).ok().and_then(|seq| seq.checked_sub(1));
-        let since = since.and_then(|index| history.records.get(index)).map(|record| record.at);
         let (appel, appel_absent) = match &pending.request {
             Ok(request) => (Some(Appel::of(&pending, request)), None),
             Err(error) => (None, Some(error.to_string())),
@@ -70,7 +68,7 @@ impl Blocage {
             etape: Some(pending.step.to_owned()),
             motif: Some(Motif::Stuck(pending.blocked.stuck)),
             raison: pending.blocked.reason.to_string(),
-            depuis: since.unwrap_or(row.projection.updated).to_string(),
+            depuis: pending.blocked.at.to_string(),
             appel,
             appel_absent,
             tentatives: pending.attempts,

@@ -124,7 +124,7 @@ pub(crate) fn is_blocked(row: &Row) -> bool {
 /// What a blocked order waits for, as far as its history tells.
 pub(crate) fn blocage(row: &Row, read: Result<Option<(Saga, History)>, Refusal>) -> Blocage {
     match read {
-        Ok(Some((saga, history))) => Blocage::of(row, &saga, &history),
+        Ok(Some((saga, _))) => Blocage::of(row, &saga),
         Ok(None) => Blocage::unread(row, Refusal::Unknown.to_string()),
         Err(error) => Blocage::unread(row, error.to_string()),
     }

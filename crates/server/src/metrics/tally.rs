@@ -143,7 +143,7 @@ impl Collector for Tallies {
             ),
             (
                 "saga_blocked_age_seconds",
-                "How long ago the longest-blocked saga was last heard of; 0 when there is none",
+                "For how long a person has been needed for the longest-blocked saga; 0 when there is none",
                 age(tally.blocked_since),
             ),
             (

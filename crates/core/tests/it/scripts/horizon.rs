@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use saga_core::Definition;
+use saga_core::event::Stuck;
 
 use super::check;
-use crate::support::{Kind, Spec, definition};
+use crate::support::{Kind, Run, Spec, definition};
 
 /// Two steps at a participant that forgets after three seconds.
 fn forgetful(kind: Kind) -> Arc<Definition> {
@@ -364,4 +365,19 @@ fn a_clock_that_steps_back_into_the_promise_finds_it_again() {
       = answer needs 10
     ECHEC_B TERMINE over
     ");
+}
+
+/// What is stuck may change; the person has been needed since it began.
+#[test]
+fn a_person_is_needed_since_the_first_flag() {
+    let mut run = Run::start(&forgetful(Kind::Barrier));
+    let blocked = |run: &Run| run.saga.blocked().map(|blocked| (blocked.stuck, blocked.at));
+    run.steps("ok; refused; refused; wait; refused");
+    let (stuck, at) = blocked(&run).expect("two attempts failed");
+    assert_eq!(stuck, Stuck::CompensationFailing);
+    run.steps("wait; refused; wait 5s");
+    assert_eq!(blocked(&run), Some((Stuck::HorizonPassed, at)));
+    run.steps("resume; refused; wait; refused");
+    let again = blocked(&run).expect("two more failed");
+    assert!(again.0 == Stuck::CompensationFailing && again.1 > at, "somebody has seen to it: {again:?}");
 }

@@ -161,7 +161,7 @@ fn the_first_screen_is_what_its_users_had() {
         "Requêtes par handler, par seconde",
         "Latence p95 par participant",
         "Commandes bloquées",
-        "Bloquées depuis au moins",
+        "Bloquées depuis",
         "Plus longue attente en cours",
     ] {
         assert!(titles.contains(&title), "{title}: {titles:?}");
