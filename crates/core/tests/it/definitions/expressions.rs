@@ -1,0 +1,144 @@
+//! What jq programs may read, and when that is known.
+
+use insta::assert_snapshot;
+
+use super::{MONTANT, mistakes, parse, with};
+use crate::support::CHECKOUT;
+
+#[test]
+fn expressions_that_do_not_compile() {
+    let in_a_block = "|\n          [.body[]\n          | .quantite *\n          ] | add";
+    let at_its_end = "|\n          [.body[]\n          | .quantite ] |\n";
+    let folded = ">\n          [.body[]\n          | .quantite *\n          ] | add";
+    assert_snapshot!(mistakes(&[
+        ("clients/\\(.input.client_id)/payer", "clients/\\(.input.client_id/payer"),
+        ("clients/\\(.input.client_id)/payer", "clients/\\(.input | nonsense)/payer"),
+        ("{ montant: .panier.montant }", "'{montant: .panier.montant'"),
+        ("{ montant: .panier.montant }", "{ montant: '.panier.montant |' }"),
+        ("{ montant: .panier.montant }", "{ montant: { en: { euros: '.panier.' } } }"),
+        ("{ montant: .panier.montant }", "{ montant: '' }"),
+        (MONTANT, in_a_block),
+        (MONTANT, at_its_end),
+        // A folded text is one line to jq: the mistake is reported where it begins.
+        (MONTANT, folded),
+        (MONTANT, "sum(.body)"),
+        (MONTANT, "$montant"),
+        (MONTANT, "$ENV.MONTANT"),
+        (MONTANT, "import \"x\" as x; 1"),
+        ("ok: .status == 404 or", "ok: .status = = 404 or"),
+        ("ok: .status == 404 or", "refused: .status ===\n      ok: .status == 404 or"),
+        ("ok: .status == 404 or", "not_sent: .status | frob\n      ok: .status == 404 or"),
+    ]), @r#"
+    clients/\(.input.client_id/payer
+        d.yaml:38: jq: expected closing quote at the end
+    clients/\(.input | nonsense)/payer
+        d.yaml:38: jq: unknown filter `nonsense`
+    '{montant: .panier.montant'
+        d.yaml:39: jq: expected closing brace at the end
+    { montant: '.panier.montant |' }
+        d.yaml:39: jq: expected term at the end
+    { montant: { en: { euros: '.panier.' } } }
+        d.yaml:39: jq: expected key at the end
+    { montant: '' }
+        d.yaml:39: jq: expected term at the end
+    | / [.body[] / | .quantite * / ] | add
+        d.yaml:24: jq: expected term at `]`
+    | / [.body[] / | .quantite ] |
+        d.yaml:23: jq: expected term at the end
+    > / [.body[] / | .quantite * / ] | add
+        d.yaml:22: jq: expected term at `]`
+    sum(.body)
+        d.yaml:21: jq: unknown filter `sum`
+    $montant
+        d.yaml:21: jq: unknown variable `$montant`
+    $ENV.MONTANT
+        d.yaml:21: jq: unknown variable `$ENV`
+    import "x" as x; 1
+        d.yaml:21: jq: expected nothing at `"x"`
+    ok: .status = = 404 or
+        d.yaml:53: jq: expected term at `=`
+    refused: .status === / ok: .status == 404 or
+        d.yaml:53: jq: expected nothing at `===`
+    not_sent: .status | frob / ok: .status == 404 or
+        d.yaml:53: jq: unknown filter `frob`
+    "#);
+}
+
+#[test]
+fn expressions_that_depend_on_more_than_their_input() {
+    for code in [
+        "now",
+        "input",
+        "[inputs]",
+        "env",
+        "env.X",
+        "debug",
+        "halt",
+        "halt_error",
+        "stderr",
+        "input_filename",
+        "now | todate",
+        "[.body[] | now]",
+        "if now > 1 then 1 else 2 end",
+        "def f: now; f",
+        "reduce .body[] as $x (now; .)",
+        "try now catch 1",
+        "{(now | tostring): 1}",
+        "\"\\(now)\"",
+        ".body[now:]",
+        "@text \"\\(now)\"",
+        "0 | localtime",
+        ". as {(now | tostring): $x} | 1",
+        "label $l | now",
+        "-now",
+        "limit(1; now)",
+        "now as $x | 1",
+    ] {
+        let told = parse(&with(MONTANT, &format!("'{code}'"))).map(|_| ()).expect_err(code).to_string();
+        assert!(
+            told.contains("cannot be used: a request must be the same on every attempt"),
+            "{code}: {told}"
+        );
+        assert!(told.starts_with("d.yaml:21: "), "{code}: {told}");
+    }
+}
+
+#[test]
+fn expressions_that_read_what_is_not_there() {
+    assert_snapshot!(mistakes(&[
+        (".panier.montant", ".panir.montant"),
+        (".panier.montant", ".vente.montant"),
+        (".panier.montant", ".paiement.montant"),
+        (".input.magasin_id", ".input.magasin"),
+        ("/payer", "/\\(.client)/payer"),
+        ("commande/\\(.saga_id)", "commande/\\(.vente.id)"),
+        ("ok: .status == 404 or", "ok: .panier == 404 or"),
+        ("produits: .body\n", "produits: .bodi\n"),
+        ("{ montant: .panier.montant }", "{ montant: { en: { euros: .panir } } }"),
+    ]), @r"
+    .panir.montant
+        d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
+    .vente.montant
+        d.yaml:39: `.vente` is the output of a step that has not run by then; only earlier steps' outputs can be read
+    .paiement.montant
+        d.yaml:39: `.paiement` is the output of a step that has not run by then; only earlier steps' outputs can be read
+    .input.magasin
+        d.yaml:50: `.input.magasin` does not exist; declare it under `input`
+    /\(.client)/payer
+        d.yaml:38: `.client` does not exist here; there are .input, .saga_id, .panier, .stock
+    commande/\(.vente.id)
+        d.yaml:52: a compensation cannot read its own step's output `.vente` here: a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` or an earlier output, or declare `safety: idempotent`
+    ok: .panier == 404 or
+        d.yaml:53: `.panier` does not exist here; an answer has .status, .headers and .body
+    produits: .bodi
+        d.yaml:20: `.bodi` does not exist here; an answer has .status, .headers and .body
+    { montant: { en: { euros: .panir } } }
+        d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
+    ");
+    // A service without a barrier is undone only once its answer is known.
+    let by_id = CHECKOUT
+        .replace("safety: barrier", "safety: idempotent")
+        .replace("commande/\\(.saga_id)", "\\(.vente.id)");
+    let kept = parse(&by_id).expect("its own output can be read").steps[3].action.output.is_some();
+    assert!(kept, "what the compensation reads is kept");
+}

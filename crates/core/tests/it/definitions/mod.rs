@@ -1,0 +1,106 @@
+//! Definitions are checked in full when they are loaded, and every mistake says where it is and what to do.
+
+mod expressions;
+mod files;
+mod probes;
+mod values;
+
+use std::fmt::Write;
+
+use saga_core::Definition;
+use saga_core::definition::Mistakes;
+
+use crate::support::{CHECKOUT, VOISINS, no_env};
+
+fn parse(source: &str) -> Result<Definition, Mistakes> {
+    Definition::parse("d.yaml", source, &no_env)
+}
+
+/// `checkout.yaml` with the first `from` replaced.
+fn with(from: &str, to: &str) -> String {
+    assert!(CHECKOUT.contains(from), "checkout.yaml has no `{from}`");
+    CHECKOUT.replacen(from, to, 1)
+}
+
+/// The mistakes in each of these variations of `checkout.yaml`, one block for each.
+fn mistakes(variations: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (from, to) in variations {
+        let told = match parse(&with(from, to)) {
+            Ok(_) => panic!("`{to}` instead of `{from}` is no mistake"),
+            Err(mistakes) => mistakes.to_string(),
+        };
+        let shown = match to.lines().map(str::trim).collect::<Vec<_>>().join(" / ") {
+            nothing if nothing.is_empty() => {
+                format!("(without `{}`)", from.trim().lines().next().unwrap_or_default())
+            }
+            shown => shown,
+        };
+        writeln!(text, "{shown}\n    {}", told.replace('\n', "\n    ")).expect("strings take what they get");
+    }
+    text
+}
+
+const STOCK_URL: &str = "${STOCK_URL:-http://stock-service:8000}";
+const LIBERER: &str =
+    "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }\n";
+const MONTANT: &str = "\"[.body[] | .quantite * .prix] | add * 100 | round / 100\"";
+
+#[test]
+fn the_built_in_checkout_loads_and_can_be_read_at_a_glance() {
+    let checkout = parse(CHECKOUT).expect("checkout.yaml");
+    assert!(CHECKOUT.lines().count() <= 60, "{} lines", CHECKOUT.lines().count());
+    let steps: Vec<_> = checkout.steps.iter().map(|step| &*step.name).collect();
+    assert_eq!(steps, ["panier", "stock", "paiement", "vente"]);
+    assert!(checkout.steps[0].is_read() && checkout.steps[0].compensation.is_none());
+    assert_eq!(checkout.participant(1).base.to_string(), "http://stock-service:8000/");
+    assert_eq!(checkout.hash.as_str().len(), 64);
+    // Only what later steps read is kept.
+    let kept: Vec<_> = checkout.steps.iter().map(|step| step.action.output.is_some()).collect();
+    assert_eq!(kept, [true, false, false, false]);
+}
+
+#[test]
+fn the_neighbours_definition_loads_with_the_same_states() {
+    let (checkout, voisins) =
+        (parse(CHECKOUT).expect("checkout.yaml"), parse(VOISINS).expect("voisins.yaml"));
+    assert_eq!(voisins.states, checkout.states);
+    assert_eq!(voisins.input, checkout.input);
+    for (mine, theirs) in voisins.steps.iter().zip(&checkout.steps) {
+        assert_eq!(
+            (&mine.name, &mine.success, &mine.failure),
+            (&theirs.name, &theirs.success, &theirs.failure)
+        );
+    }
+    for (mine, theirs) in voisins.participants.iter().zip(&checkout.participants) {
+        assert_eq!((&mine.name, &mine.base), (&theirs.name, &theirs.base));
+        assert_eq!(mine.safety, saga_core::definition::Safety::None);
+    }
+}
+
+#[test]
+fn any_change_of_the_text_is_another_definition() {
+    let hash = |source: &str| parse(source).expect("a definition").hash;
+    assert_eq!(hash(CHECKOUT), hash(CHECKOUT));
+    assert_ne!(hash(CHECKOUT), hash(&format!("{CHECKOUT}# changed\n")));
+}
+
+#[test]
+fn the_environment_is_substituted_into_urls_and_headers() {
+    let source = with(STOCK_URL, "${STOCK_URL:-http://stock}/${BASE}/").replacen(
+        "safety: barrier }",
+        "safety: barrier, headers: { Authorization: \"Bearer ${KEY:-none}\" } }",
+        1,
+    );
+    let read = |env: &dyn Fn(&str) -> Option<String>| {
+        let definition = Definition::parse("d.yaml", &source, env).expect("a definition");
+        let stock = definition.participant(1);
+        (stock.base.to_string(), stock.headers[0].1.to_str().expect("text").to_owned(), definition.hash)
+    };
+    let (base, key, hash) = read(&|name| (name == "BASE").then(|| "v1".into()));
+    assert_eq!((base.as_str(), key.as_str()), ("http://stock/v1", "Bearer none"));
+    // An empty variable counts as unset, and what is substituted is no part of the hash.
+    let (base, key, other_hash) = read(&|name| Some(if name.ends_with("_URL") { "" } else { "x" }.into()));
+    assert_eq!((base.as_str(), key.as_str()), ("http://stock/x", "Bearer x"));
+    assert_eq!(hash, other_hash);
+}

@@ -1,0 +1,296 @@
+//! Keys, and what stands behind them.
+
+use insta::assert_snapshot;
+
+use super::{LIBERER, STOCK_URL, mistakes, parse, with};
+use crate::support::CHECKOUT;
+
+#[test]
+fn unknown_missing_and_doubled_keys() {
+    assert_snapshot!(mistakes(&[
+        ("deadline: 60s", "dealine: 60s"),
+        ("cancelled: ANNULEE", "canceled: ANNULEE"),
+        ("safety: barrier }", "safty: barrier }"),
+        ("    failure: ECHEC_STOCK\n", "    failur: ECHEC_STOCK\n"),
+        ("      post: /api/stock/reserver", "      pots: /api/stock/reserver"),
+        ("      post: /api/stock/liberer", "      pots: /api/stock/liberer"),
+        ("    success: STOCK_RESERVE", "    retry: { attempt: 3 }\n    success: STOCK_RESERVE"),
+        ("    failure: ECHEC_STOCK\n", ""),
+        ("stock: { url: \"${STOCK_URL:-http://stock-service:8000}\", ", "stock: { "),
+        ("deadline: 60s", "deadline: 60s\ndeadline: 30s"),
+        ("participants:\n", "participants:\n  stock: { url: http://x }\n"),
+        ("body: { produits: .panier.produits }", "body: { produits: .panier.produits, produits: 1 }"),
+    ]), @r"
+    dealine: 60s
+        d.yaml:6: there is no key `dealine` here; write one of: saga, input, states, deadline, participants, steps
+    canceled: ANNULEE
+        d.yaml:5: there is no key `canceled` here; write one of: started, completed, cancelled
+    safty: barrier }
+        d.yaml:10: there is no key `safty` here; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers
+    failur: ECHEC_STOCK
+        d.yaml:22: there is no key `failur` here; write one of: step, participant, action, compensation, probe, success, failure, retry, persist
+    pots: /api/stock/reserver
+        d.yaml:27: there is no key `pots` here; write one of: get, post, put, patch, delete, body, ok, refused, not_sent, output
+    pots: /api/stock/liberer
+        d.yaml:30: there is no key `pots` here; write one of: get, post, put, patch, delete, body, ok, refused, not_sent, output
+    retry: { attempt: 3 } / success: STOCK_RESERVE
+        d.yaml:32: there is no key `attempt` here; write one of: attempts, base, cap
+    (without `failure: ECHEC_STOCK`)
+        d.yaml:17: the key `failure` is missing here; add it
+    stock: {
+        d.yaml:10: the key `url` is missing here; add it
+    deadline: 60s / deadline: 30s
+        d.yaml:7: the key `deadline` is here twice; remove one
+    participants: / stock: { url: http://x }
+        d.yaml:11: the key `stock` is here twice; remove one
+    body: { produits: .panier.produits, produits: 1 }
+        d.yaml:28: the key `produits` is here twice; remove one
+    ");
+}
+
+#[test]
+fn values_of_the_wrong_type() {
+    assert_snapshot!(mistakes(&[
+        ("steps:\n", "steps: 3\nx:\n"),
+        ("deadline: 60s", "deadline: { seconds: 60 }"),
+        ("input: { client_id: integer, magasin_id: integer }", "input: [client_id, magasin_id]"),
+        ("safety: barrier }", "safety: barrier, calls_max: -1 }"),
+        ("safety: barrier }", "safety: barrier, calls_max: 0 }"),
+        ("safety: barrier }", "safety: barrier, answer_bytes_max: many }"),
+        (LIBERER, "    compensation: 3\n"),
+        (LIBERER, "    compensation: never\n"),
+        ("body: { produits: .panier.produits }", "body: [.panier.produits]"),
+    ]), @r"
+    steps: 3 / x:
+        d.yaml:14: a list is needed here, its entries on lines that begin with `-`
+    deadline: { seconds: 60 }
+        d.yaml:6: a text is needed here, not a list or a mapping
+    input: [client_id, magasin_id]
+        d.yaml:4: a mapping is needed here: lines of the form `key: value`
+    safety: barrier, calls_max: -1 }
+        d.yaml:10: a whole number is needed here, from 1 to 4294967295
+    safety: barrier, calls_max: 0 }
+        d.yaml:10: `0` would let nothing through; write at least 1
+    safety: barrier, answer_bytes_max: many }
+        d.yaml:10: a whole number is needed here, from 1 to 4294967295
+    compensation: 3
+        d.yaml:29: invalid type: integer `3`, expected `none`, or a call such as `{ delete: /path }`
+    compensation: never
+        d.yaml:29: `never` is no compensation; write a call, or `none`
+    body: [.panier.produits]
+        d.yaml:28: invalid type: sequence, expected a jq program, or a mapping of names to jq programs
+    ");
+}
+
+#[test]
+fn yaml_that_is_none() {
+    assert_snapshot!(mistakes(&[
+        ("deadline: 60s", "deadline: 60s\n\tx: 1"),
+        ("deadline: 60s", "deadline: 60s: 3"),
+        ("saga: checkout", "saga: [checkout"),
+        ("saga: checkout", "saga: \"checkout"),
+        ("saga: checkout", "saga: checkout\n---"),
+        ("saga: checkout", "saga: *checkout"),
+    ]), @r#"
+    deadline: 60s / x: 1
+        d.yaml:6: a tab cannot stand here; indent with spaces
+    deadline: 60s: 3
+        d.yaml:6: a `:` cannot stand here; put a text that has one into quotes
+    saga: [checkout
+        d.yaml:3: a text is needed here, not a list or a mapping
+    saga: "checkout
+        d.yaml:9: invalid trailing content after double-quoted scalar
+    saga: checkout / ---
+        d.yaml:3: the key `states` is missing here; add it
+    saga: *checkout
+        d.yaml:3: alias references unknown anchor
+    "#);
+}
+
+#[test]
+fn names_states_durations_and_attempts() {
+    assert_snapshot!(mistakes(&[
+        ("saga: checkout", "saga: le checkout"),
+        ("- step: vente", "- step: stock"),
+        ("- step: vente", "- step: body"),
+        ("- step: vente", "- step: ''"),
+        ("success: STOCK_RESERVE", "success: STOCK RESERVE"),
+        ("participant: ventes", "participant: vente"),
+        ("safety: barrier", "safety: exactly-once"),
+        ("client_id: integer", "client_id: int"),
+        ("deadline: 60s", "deadline: 60"),
+        ("deadline: 60s", "deadline: soon"),
+        ("deadline: 60s", "deadline: 0s"),
+        ("deadline: 60s", "deadline: 721h"),
+        ("deadline: 60s", "deadline: 99999999999999999999h"),
+        ("    success: STOCK_RESERVE", "    persist: { attempts: 0, base: 1, cap: 1y }\n    success: STOCK_RESERVE"),
+    ]), @r"
+    saga: le checkout
+        d.yaml:3: the saga's name `le checkout` must be 1 to 64 letters, digits, `_` or `-`
+    - step: stock
+        d.yaml:46: the step's name `stock` is taken; choose another
+    - step: body
+        d.yaml:46: the step's name `body` is taken; choose another
+    - step: ''
+        d.yaml:46: the step's name `` must be 1 to 64 letters, digits, `_` or `-`
+    success: STOCK RESERVE
+        d.yaml:32: the state's name `STOCK RESERVE` must be 1 to 64 letters, digits, `_` or `-`
+    participant: vente
+        d.yaml:47: there is no participant `vente`; add it under `participants`, or use one of: client, panier, stock, ventes
+    safety: exactly-once
+        d.yaml:10: unknown safety `exactly-once`; write none, idempotent or barrier
+    client_id: int
+        d.yaml:4: input `client_id` has the unknown type `int`; write integer, number, string or boolean
+    deadline: 60
+        d.yaml:6: `60` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+    deadline: soon
+        d.yaml:6: `soon` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+    deadline: 0s
+        d.yaml:6: `0s` must be more than zero and at most 30 days
+    deadline: 721h
+        d.yaml:6: `721h` must be more than zero and at most 30 days
+    deadline: 99999999999999999999h
+        d.yaml:6: `99999999999999999999h` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+    persist: { attempts: 0, base: 1, cap: 1y } / success: STOCK_RESERVE
+        d.yaml:32: there must be at least 1 attempt
+        d.yaml:32: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:32: `1y` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+    ");
+}
+
+#[test]
+fn horizons_and_breakers() {
+    let with_breaker = |keys| format!("safety: barrier, breaker: {{ {keys} }} }}");
+    let breakers = [
+        "windw: 1s",
+        "window: 1",
+        "calls_min: 0, failures_percent: 0",
+        "failures_percent: 101",
+        "open: 31s",
+        "open_max: 999ms",
+        "open: 0s",
+        "calls_min: -1",
+    ]
+    .map(with_breaker);
+    let mut variations = vec![
+        ("safety: barrier }", "safety: barrier, horizon: a day }"),
+        ("safety: barrier }", "safety: barrier, horizon: 0h }"),
+        ("safety: barrier }", "safety: barrier, horizon: 31d }"),
+        ("safety: barrier }", "safety: barrier, breaker: 5 }"),
+    ];
+    variations.extend(breakers.iter().map(|to| ("safety: barrier }", to.as_str())));
+    assert_snapshot!(mistakes(&variations), @r"
+    safety: barrier, horizon: a day }
+        d.yaml:10: `a day` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+    safety: barrier, horizon: 0h }
+        d.yaml:10: `0h` must be more than zero and at most 30 days
+    safety: barrier, horizon: 31d }
+        d.yaml:10: `31d` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+    safety: barrier, breaker: 5 }
+        d.yaml:10: a mapping is needed here: lines of the form `key: value`
+    safety: barrier, breaker: { windw: 1s } }
+        d.yaml:10: there is no key `windw` here; write one of: window, calls_min, failures_percent, open, open_max
+    safety: barrier, breaker: { window: 1 } }
+        d.yaml:10: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+    safety: barrier, breaker: { calls_min: 0, failures_percent: 0 } }
+        d.yaml:10: `0` would suspend calls that nobody complains of; write at least 1
+        d.yaml:10: `0` would suspend calls that nobody complains of; write at least 1
+    safety: barrier, breaker: { failures_percent: 101 } }
+        d.yaml:10: `101` is more than all; write 1 to 100
+    safety: barrier, breaker: { open: 31s } }
+        d.yaml:10: it cannot stay open for 31s if `open_max` is 30s; raise `open_max`
+    safety: barrier, breaker: { open_max: 999ms } }
+        d.yaml:10: it cannot stay open for 1s if `open_max` is 999ms; raise `open_max`
+    safety: barrier, breaker: { open: 0s } }
+        d.yaml:10: `0s` must be more than zero and at most 30 days
+    safety: barrier, breaker: { calls_min: -1 } }
+        d.yaml:10: a whole number is needed here, from 1 to 4294967295
+    ");
+}
+
+#[test]
+fn horizons_and_breakers_have_defaults() {
+    let stock = |source: &str| {
+        let definition = parse(source).expect("a definition");
+        let stock = definition.participant(1);
+        format!("{:?} {:?}", stock.horizon, stock.breaker)
+    };
+    assert_snapshot!(stock(CHECKOUT), @"86400s Breaker { window: 10s, calls_min: 20, failures_percent: 50, open: 1s, open_max: 30s }");
+    let given = "safety: barrier, horizon: 1h, breaker: { window: 1s, calls_min: 3, failures_percent: 100, open: 2s, open_max: 2s } }";
+    assert_snapshot!(stock(&with("safety: barrier }", given)), @"3600s Breaker { window: 1s, calls_min: 3, failures_percent: 100, open: 2s, open_max: 2s }");
+    assert_snapshot!(stock(&with("safety: barrier }", "safety: barrier, breaker: { calls_min: 1 } }")), @"86400s Breaker { window: 10s, calls_min: 1, failures_percent: 50, open: 1s, open_max: 30s }");
+}
+
+#[test]
+fn urls_headers_and_variables() {
+    assert_snapshot!(mistakes(&[
+        ("http://stock-service:8000", "stock-service:8000"),
+        ("http://stock-service:8000", "ftp://stock-service"),
+        ("http://stock-service:8000", "http://stock-service/x?y=1"),
+        ("http://stock-service:8000", "http://user:secret@stock-service"),
+        ("http://stock-service:8000", ""),
+        (STOCK_URL, "${STOCK_URL}"),
+        (STOCK_URL, "${STOCK_URL"),
+        (STOCK_URL, "${:-http://stock}"),
+        ("safety: barrier }", "safety: barrier, headers: { 'x y': a } }"),
+        ("safety: barrier }", "safety: barrier, headers: { x: \"a\\nb\" } }"),
+        ("safety: barrier }", "safety: barrier, headers: { x: \"${API_KEY}\" } }"),
+    ]), @r#"
+    stock-service:8000
+        d.yaml:10: `stock-service:8000` is not a URL of a service; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
+    ftp://stock-service
+        d.yaml:10: `ftp://stock-service` is not a URL of a service; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
+    http://stock-service/x?y=1
+        d.yaml:10: `http://stock-service/x?y=1` is not a URL of a service; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
+    http://user:secret@stock-service
+        d.yaml:10: a URL cannot carry a name or password; put what the service asks for into `headers`
+    (without `http://stock-service:8000`)
+        d.yaml:10: the URL is empty; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
+    ${STOCK_URL}
+        d.yaml:10: the environment variable `STOCK_URL` is not set; set it, or give a default: ${STOCK_URL:-...}
+    ${STOCK_URL
+        d.yaml:10: `${` has no closing `}`
+    ${:-http://stock}
+        d.yaml:10: `` is no name of an environment variable; write ${NAME} or ${NAME:-default}
+    safety: barrier, headers: { 'x y': a } }
+        d.yaml:10: `x y` is not a header that can be sent
+    safety: barrier, headers: { x: "a\nb" } }
+        d.yaml:10: `x` is not a header that can be sent
+    safety: barrier, headers: { x: "${API_KEY}" } }
+        d.yaml:10: the environment variable `API_KEY` is not set; set it, or give a default: ${API_KEY:-...}
+    "#);
+}
+
+#[test]
+fn calls_and_compensations() {
+    assert_snapshot!(mistakes(&[
+        (LIBERER, ""),
+        ("      post: /api/ventes\n", "      post: /api/ventes\n      put: /api/ventes\n"),
+        ("      post: /api/ventes\n", ""),
+        ("      get: /api/paniers/client/\\(.input.client_id)\n", "      get: /api/paniers\n      body: 1\n"),
+        ("    failure: ECHEC_STOCK\n", "    compensation: { post: /x }\n    failure: ECHEC_STOCK\n"),
+        ("post: /api/ventes", "post: api/ventes"),
+        ("post: /api/ventes", "post: /api/les ventes"),
+        ("post: /api/ventes", "post: /api/été"),
+        ("post: /api/ventes", "post: '/api/\" + \"ventes'"),
+    ]), @r#"
+    (without `compensation:`)
+        d.yaml:24: step `stock` changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone
+    post: /api/ventes / put: /api/ventes
+        d.yaml:49: a call needs exactly one of get, post, put, patch or delete, with its path
+    (without `post: /api/ventes`)
+        d.yaml:49: a call needs exactly one of get, post, put, patch or delete, with its path
+    get: /api/paniers / body: 1
+        d.yaml:18: a get has no body; put what it needs into the path
+    compensation: { post: /x } / failure: ECHEC_STOCK
+        d.yaml:22: step `panier` is a get, which changes nothing; remove its compensation, or call it with post
+    post: api/ventes
+        d.yaml:49: the path `api/ventes` must start with `/`
+    post: /api/les ventes
+        d.yaml:49: jq: a path cannot have the character ` `; percent-encode it
+    post: /api/été
+        d.yaml:49: jq: a path cannot have the character `é`; percent-encode it
+    post: '/api/" + "ventes'
+        d.yaml:49: jq: a path cannot have the character `"`, but inside of `\( )`
+    "#);
+}
