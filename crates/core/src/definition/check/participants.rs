@@ -1,0 +1,161 @@
+//! Participants: where they are, what they promise, how patient one is with them.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Uri};
+
+use super::super::yaml::{BreakerIn, ParticipantIn, Spanned};
+use super::super::{Breaker, Participant, Safety};
+use super::{Check, line};
+
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+const CALLS_MAX_DEFAULT: usize = 256;
+const ANSWER_BYTES_MAX_DEFAULT: usize = 1 << 20;
+const HORIZON_DEFAULT: Duration = Duration::from_secs(24 * 3600);
+
+impl Check<'_> {
+    pub(super) fn participant(&mut self, name: &str, given: &Spanned<ParticipantIn>) -> Option<Participant> {
+        let p = &given.value;
+        let safety = match p.safety.as_ref().map(|s| s.value.as_str()) {
+            None | Some("none") => Safety::None,
+            Some("idempotent") => Safety::Idempotent,
+            Some("barrier") => Safety::Barrier,
+            Some(other) => {
+                let at = p.safety.as_ref().map_or(line(given), line);
+                self.mistake(at, format!("unknown safety `{other}`; write none, idempotent or barrier"));
+                Safety::None
+            }
+        };
+        let mut headers = Vec::new();
+        for (header, value) in &p.headers {
+            let text = self.substitute(value)?;
+            match (HeaderName::try_from(header), HeaderValue::try_from(&text)) {
+                (Ok(name), Ok(mut value)) => {
+                    value.set_sensitive(true);
+                    headers.push((name, value));
+                }
+                _ => self.mistake(line(value), format!("`{header}` is not a header that can be sent")),
+            }
+        }
+        let base = self.url(&p.url)?;
+        Some(Participant {
+            name: name.into(),
+            address: base.to_string().into(),
+            base,
+            headers,
+            safety,
+            timeout: self.duration(p.timeout.as_ref(), TIMEOUT_DEFAULT),
+            connect_timeout: self.duration(p.connect_timeout.as_ref(), CONNECT_TIMEOUT_DEFAULT),
+            calls_max: self.at_least_one(p.calls_max.as_ref(), CALLS_MAX_DEFAULT),
+            answer_bytes_max: self.at_least_one(p.answer_bytes_max.as_ref(), ANSWER_BYTES_MAX_DEFAULT),
+            horizon: self.duration(p.horizon.as_ref(), HORIZON_DEFAULT),
+            breaker: self.breaker(p.breaker.as_ref()),
+        })
+    }
+
+    fn breaker(&mut self, given: Option<&BreakerIn>) -> Breaker {
+        let default = Breaker::DEFAULT;
+        let Some(given) = given else { return default };
+        for zero in [&given.calls_min, &given.failures_percent].into_iter().flatten().filter(|n| n.value == 0)
+        {
+            self.mistake(line(zero), "`0` would suspend calls that nobody complains of; write at least 1");
+        }
+        if let Some(percent) = given.failures_percent.as_ref().filter(|percent| percent.value > 100) {
+            self.mistake(line(percent), format!("`{}` is more than all; write 1 to 100", percent.value));
+        }
+        let open = self.duration(given.open.as_ref(), default.open);
+        let open_max = self.duration(given.open_max.as_ref(), default.open_max);
+        if let Some(at) = given.open_max.as_ref().or(given.open.as_ref()).filter(|_| open > open_max) {
+            let message =
+                format!("it cannot stay open for {open:?} if `open_max` is {open_max:?}; raise `open_max`");
+            self.mistake(line(at), message);
+        }
+        let number =
+            |given: &Option<Spanned<u32>>, default: u32| given.as_ref().map_or(default, |given| given.value);
+        Breaker {
+            window: self.duration(given.window.as_ref(), default.window),
+            calls_min: number(&given.calls_min, default.calls_min),
+            failures_percent: number(&given.failures_percent, default.failures_percent),
+            open,
+            open_max,
+        }
+    }
+
+    fn at_least_one(&mut self, given: Option<&Spanned<u32>>, default: usize) -> usize {
+        match given {
+            Some(number) if number.value == 0 => {
+                self.mistake(line(number), "`0` would let nothing through; write at least 1");
+                default
+            }
+            Some(number) => number.value as usize,
+            None => default,
+        }
+    }
+
+    fn url(&mut self, given: &Spanned<String>) -> Option<Uri> {
+        let text = self.substitute(given)?;
+        let help = "write http://host:port or https://host, with or without a path, e.g. \"${STOCK_URL:-http://stock-service:8000}\"";
+        let parsed = text.trim_end_matches('/').parse::<Uri>();
+        match parsed {
+            Ok(uri)
+                if matches!(uri.scheme_str(), Some("http" | "https"))
+                    && uri.host().is_some_and(|host| !host.is_empty())
+                    && uri.query().is_none()
+                    && uri.authority().is_some_and(|a| !a.as_str().contains('@')) =>
+            {
+                Some(uri)
+            }
+            _ if text.is_empty() => {
+                self.mistake(line(given), format!("the URL is empty; {help}"));
+                None
+            }
+            // Not repeated in the message: what stands before the `@` is a secret.
+            _ if text.contains('@') => {
+                let message =
+                    "a URL cannot carry a name or password; put what the service asks for into `headers`";
+                self.mistake(line(given), message);
+                None
+            }
+            _ => {
+                self.mistake(line(given), format!("`{text}` is not a URL of a service; {help}"));
+                None
+            }
+        }
+    }
+
+    /// Replaces `${NAME}` and `${NAME:-default}`; an empty variable counts as unset, as in a shell's `:-`.
+    fn substitute(&mut self, given: &Spanned<String>) -> Option<String> {
+        let mut text = String::new();
+        let mut rest = given.value.as_str();
+        while let Some((before, after)) = rest.split_once("${") {
+            text.push_str(before);
+            let Some((variable, after)) = after.split_once('}') else {
+                self.mistake(line(given), "`${` has no closing `}`");
+                return None;
+            };
+            let (name, default) = match variable.split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (variable, None),
+            };
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                self.mistake(line(given), format!("`{name}` is no name of an environment variable; write ${{NAME}} or ${{NAME:-default}}"));
+                return None;
+            }
+            match ((self.env)(name).filter(|v| !v.is_empty()), default) {
+                (Some(value), _) => text.push_str(&value),
+                (None, Some(default)) => text.push_str(default),
+                (None, None) => {
+                    self.mistake(
+                        line(given),
+                        format!("the environment variable `{name}` is not set; set it, or give a default: ${{{name}:-...}}"),
+                    );
+                    return None;
+                }
+            }
+            rest = after;
+        }
+        text.push_str(rest);
+        Some(text)
+    }
+}

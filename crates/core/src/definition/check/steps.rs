@@ -1,0 +1,226 @@
+//! Steps: their names, their calls, and whose outputs have to be kept.
+
+use std::time::Duration;
+
+use super::super::yaml::{CompensationIn, File, ProbeIn, RetryIn, Spanned, StepIn};
+use super::super::{Call, InputType, Participant, Probe, Safety, Step, Template};
+use super::calls::{Checked, Readable};
+use super::{Check, line};
+use crate::retry::Backoff;
+
+/// A definition may have this many steps.
+const STEPS_MAX: usize = 64;
+/// Names that a step cannot have, since expressions use them for something else.
+const RESERVED_NAMES: &[&str] = &["input", "saga_id", "status", "headers", "body"];
+
+/// What all steps have in common.
+struct Surroundings<'a> {
+    file: &'a File,
+    inputs: &'a [(Box<str>, InputType)],
+    participants: &'a [Participant],
+    /// The steps' names, in their order.
+    names: &'a [String],
+}
+
+/// Which steps' outputs are read anywhere.
+#[derive(Default)]
+struct Reads {
+    names: Vec<String>,
+    all: bool,
+}
+
+impl Reads {
+    fn note(&mut self, checked: &Checked) {
+        self.names.extend(checked.reads.iter().cloned());
+        self.all |= checked.reads_all;
+    }
+
+    fn have(&self, step: &Step) -> bool {
+        self.all || self.names.iter().any(|name| **name == *step.name)
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn steps(
+        &mut self,
+        file: &File,
+        inputs: &[(Box<str>, InputType)],
+        participants: &[Participant],
+    ) -> Vec<Step> {
+        let given = &file.steps.value;
+        if given.is_empty() || given.len() > STEPS_MAX {
+            self.mistake(
+                line(&file.steps),
+                format!("there are {} steps; write 1 to {STEPS_MAX}", given.len()),
+            );
+        }
+        let names: Vec<String> = given.iter().map(|s| s.value.step.value.clone()).collect();
+        let around = Surroundings { file, inputs, participants, names: &names };
+        let mut reads = Reads::default();
+        let mut steps: Vec<Step> = given
+            .iter()
+            .enumerate()
+            .filter_map(|(i, step)| self.step(i, &step.value, &around, &mut reads))
+            .collect();
+        // The calls came first: whether a step's output is kept depends on who reads it.
+        for step in steps.iter_mut().filter(|step| reads.have(step)) {
+            self.keep_output(step, file);
+        }
+        steps
+    }
+
+    fn step(
+        &mut self,
+        index: usize,
+        given: &StepIn,
+        around: &Surroundings<'_>,
+        reads: &mut Reads,
+    ) -> Option<Step> {
+        self.name(&given.step, "step");
+        let (name, names) = (&around.names[index], around.names);
+        if names[..index].contains(name) || RESERVED_NAMES.contains(&name.as_str()) {
+            self.mistake(line(&given.step), format!("the step's name `{name}` is taken; choose another"));
+        }
+        let index_of = self.participant_of(given, around)?;
+        let participant = &around.participants[index_of];
+        let before = Readable { inputs: around.inputs, outputs: &names[..index], steps: names, own: None };
+        let action = self.call(&given.action, &before);
+        let is_read = action.call.as_ref().is_some_and(|call| call.method.is_safe());
+        let changes = action.call.is_some() && !is_read;
+        let after = match participant.safety {
+            Safety::Barrier => {
+                let why = "a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` \
+                     or an earlier output, or declare `safety: idempotent`";
+                Readable { own: Some((name.as_str(), why)), ..before }
+            }
+            Safety::Idempotent | Safety::None => Readable { outputs: &names[..=index], ..before },
+        };
+        let compensation = self.compensation(given, is_read, changes, &after);
+        if let Some(probe) = given.probe.as_ref().filter(|_| is_read) {
+            let why = "is a get, which has no effect to ask about; remove its probe";
+            self.mistake(line(probe), format!("step `{name}` {why}"));
+        }
+        let probe = given.probe.as_ref().filter(|_| !is_read);
+        let (probe, probe_checked) =
+            probe.map(|given| self.probe(given, &before, participant.timeout)).unzip();
+        let checked = [Some(&action), compensation.as_ref(), probe_checked.as_ref()];
+        checked.into_iter().flatten().for_each(|checked| reads.note(checked));
+        let retry = self.retry(given.retry.as_ref(), Backoff::ACTION);
+        let persist = self.retry(given.persist.as_ref(), Backoff::PERSISTENT);
+        let success = given.success.as_ref().and_then(|etat| self.etat(etat));
+        let failure = self.etat(&given.failure);
+        Some(Step {
+            name: name.as_str().into(),
+            participant: index_of,
+            action: action.call?,
+            compensation: compensation.and_then(|checked| checked.call),
+            probe: probe.flatten(),
+            success,
+            failure: failure?,
+            retry,
+            persist,
+        })
+    }
+
+    /// The index of the step's participant.
+    fn participant_of(&mut self, given: &StepIn, around: &Surroundings<'_>) -> Option<usize> {
+        let name = &given.participant.value;
+        let known = &around.file.participants;
+        let index = around.participants.iter().position(|participant| *participant.name == **name);
+        // One that is there in the file is mistaken itself, and has been told so.
+        if index.is_none() && !known.contains_key(name) {
+            let known: Vec<_> = known.keys().map(String::as_str).collect();
+            self.mistake(
+                line(&given.participant),
+                format!(
+                    "there is no participant `{name}`; add it under `participants`, or use one of: {}",
+                    known.join(", ")
+                ),
+            );
+        }
+        index
+    }
+
+    /// How the step is undone; `None`: not at all.
+    fn compensation(
+        &mut self,
+        given: &StepIn,
+        is_read: bool,
+        changes: bool,
+        readable: &Readable<'_>,
+    ) -> Option<Checked> {
+        let name = &given.step.value;
+        let Some(compensation) = &given.compensation else {
+            if changes {
+                self.mistake(
+                    line(&given.step),
+                    format!("step `{name}` changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone"),
+                );
+            }
+            return None;
+        };
+        let at = line(compensation);
+        match &compensation.value {
+            CompensationIn::Call(_) if is_read => {
+                self.mistake(
+                    at,
+                    format!("step `{name}` is a get, which changes nothing; remove its compensation, or call it with post"),
+                );
+                None
+            }
+            CompensationIn::Call(call) => Some(self.call_at(call, at, readable)),
+            CompensationIn::Word(word) if word == "none" => None,
+            CompensationIn::Word(word) => {
+                self.mistake(at, format!("`{word}` is no compensation; write a call, or `none`"));
+                None
+            }
+        }
+    }
+
+    /// The step's output is read somewhere: it is kept, and its probe has to give it, too.
+    fn keep_output(&mut self, step: &mut Step, file: &File) {
+        if step.action.output.is_none() {
+            step.action.output = Template::parse(".body").ok();
+        }
+        if step.probe.as_ref().is_some_and(|probe| probe.call.output.is_none()) {
+            let given = file.steps.value.iter().find(|given| *given.value.step.value == *step.name);
+            let at = given.and_then(|given| given.value.probe.as_ref()).map_or(0, line);
+            let message = format!(
+                "the output of step `{0}` is read elsewhere, so its probe has to give it, too: add an `output` to the \
+                     probe that has what `.{0}` has after the action",
+                step.name
+            );
+            self.mistake(at, message);
+        }
+    }
+
+    /// A probe, and what it reads.
+    fn probe(
+        &mut self,
+        given: &Spanned<ProbeIn>,
+        readable: &Readable<'_>,
+        timeout: Duration,
+    ) -> (Option<Probe>, Checked) {
+        let mut checked = self.call_at(&given.value.call, line(given), readable);
+        let after = self.duration(given.value.after.as_ref(), timeout);
+        let call = checked.call.take().map(|call| Call { is_probe: true, ..call });
+        (call.map(|call| Probe { call, after }), checked)
+    }
+
+    fn retry(&mut self, given: Option<&RetryIn>, default: Backoff) -> Backoff {
+        let Some(given) = given else { return default };
+        let attempts = match &given.attempts {
+            Some(n) if n.value == 0 => {
+                self.mistake(line(n), "there must be at least 1 attempt");
+                default.attempts
+            }
+            Some(n) => n.value,
+            None => default.attempts,
+        };
+        Backoff {
+            attempts,
+            base: self.duration(given.base.as_ref(), default.base),
+            cap: self.duration(given.cap.as_ref(), default.cap),
+        }
+    }
+}
