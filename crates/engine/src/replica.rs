@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use saga_core::SagaId;
 use saga_core::seeded::{Bug, is_on};
-use saga_journal::{Journal, Lease, ReplicaId, Unavailable};
+use saga_journal::{Joining, Journal, Lease, ReplicaId, Unavailable};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
@@ -37,6 +37,8 @@ pub(crate) struct Membership {
     changing: tokio::sync::Mutex<()>,
     /// Whether the lease is being renewed.
     is_kept: AtomicBool,
+    /// Whether this process has had a lease before.
+    has_joined: AtomicBool,
     /// Sagas for which a word is being followed.
     following: Mutex<HashSet<SagaId>>,
 }
@@ -57,6 +59,7 @@ impl Membership {
             held: RwLock::default(),
             changing: tokio::sync::Mutex::default(),
             is_kept: AtomicBool::new(false),
+            has_joined: AtomicBool::new(false),
             following: Mutex::default(),
         }
     }
@@ -92,7 +95,9 @@ impl Membership {
         }
         let (id, lease) = (shared.world.new_replica_id(), shared.limits.lease);
         let asked = Instant::now();
-        shared.journal.join(id, self.name.clone(), lease).await?;
+        let joining = if self.has_joined.load(Ordering::Acquire) { Joining::Again } else { Joining::Started };
+        shared.journal.join(id, self.name.clone(), joining, lease).await?;
+        self.has_joined.store(true, Ordering::Release);
         self.hold(Some(Held { id, until: asked + lease, steady_since: asked }));
         Ok(id)
     }
@@ -165,8 +170,9 @@ impl Engine {
             tracing::warn!(
                 replica = %lost,
                 sagas,
-                "this process was paused or cut off from the journal for longer than its lease: others take over its \
-                 {sagas} orders, which are dropped here"
+                "this process was paused or cut off from the journal for longer than its lease, or another one was \
+                 started under its name ({}): others take over its {sagas} orders, which are dropped here",
+                shared.membership.name
             );
             shared.observer.lease_lost(sagas);
             shared.membership.hold(None);

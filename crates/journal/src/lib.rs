@@ -27,7 +27,7 @@ mod tally;
 mod writer;
 
 pub use self::open::OpenError;
-pub use self::ownership::{Asked, LEASE_MAX, Lease, ReplicaId};
+pub use self::ownership::{Asked, Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
 pub use self::spread::Spread;
 pub use self::store::{

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use crate::frame::{self, Frame, Head};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, History, LEASE_MAX, Lease, LoadError, Page,
-    Projection, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable, columns,
+    AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, History, Joining, LEASE_MAX, Lease, LoadError,
+    Page, Projection, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -34,7 +34,7 @@ struct Tables {
     definitions: HashMap<DefinitionHash, Arc<str>>,
     /// Until when each replica's lease lasts; `None`: it is gone.
     replicas: BTreeMap<ReplicaId, Option<Instant>>,
-    names: BTreeMap<Arc<str>, ReplicaId>,
+    names: BTreeMap<ReplicaId, Arc<str>>,
 }
 
 struct Kept {
@@ -219,14 +219,18 @@ impl Store for Memory {
         &self,
         replica: ReplicaId,
         name: Arc<str>,
+        joining: Joining,
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             let mut tables = self.tables();
-            let former = tables.names.insert(name, replica).filter(|former| *former != replica);
-            if let Some(former) = former {
-                tables.replicas.insert(former, None);
+            if joining == Joining::Started {
+                let Tables { names, replicas, .. } = &mut *tables;
+                for (former, _) in names.iter().filter(|(id, known)| **id != replica && **known == name) {
+                    replicas.insert(*former, None);
+                }
             }
+            tables.names.insert(replica, name);
             if replica != ReplicaId::NOBODY {
                 tables.replicas.entry(replica).or_insert_with(|| Some(Instant::now()));
             }

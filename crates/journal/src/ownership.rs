@@ -49,6 +49,15 @@ impl fmt::Debug for ReplicaId {
     }
 }
 
+/// Why a replica joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joining {
+    /// Its process has started. Whoever has its name is the same process as it was before, and gone.
+    Started,
+    /// Its process lost its lease and goes on. Whoever has its name now is somebody else, and stays.
+    Again,
+}
+
 /// How a replica's lease stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease {

@@ -9,7 +9,7 @@ use saga_core::definition::{DefinitionHash, Etat};
 use saga_core::saga::Rollback;
 use saga_core::{Record, SagaId, Seq, Timestamp};
 
-use crate::{Asked, Lease, Projection, ReplicaId, Tally};
+use crate::{Asked, Joining, Lease, Projection, ReplicaId, Tally};
 
 /// A page of [`Store::list`], [`Store::claim`], [`Store::owned`] or [`Store::demands`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
@@ -42,11 +42,12 @@ pub trait Store: Send + Sync + 'static {
     /// Makes `replica` known, with a lease of this length, or [`LEASE_MAX`](crate::LEASE_MAX). Its id must be fresh.
     /// Joining again, because the answer was lost, is renewing: who is gone stays gone.
     ///
-    /// Whoever had the same `name` before is gone: it is the same process, started again.
+    /// [`Joining::Started`]: whoever had the same `name` before is gone.
     fn join(
         &self,
         replica: ReplicaId,
         name: Arc<str>,
+        joining: Joining,
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>>;
 

@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::spread::{ANY, Spread, Spreading};
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, Page, ReplicaId, Row,
-    Store, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, Page, ReplicaId,
+    Row, Store, Tally, Unavailable,
 };
 
 /// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
@@ -156,8 +156,14 @@ impl Journal {
     }
 
     /// See [`Store::join`].
-    pub async fn join(&self, replica: ReplicaId, name: Arc<str>, lease: Duration) -> Result<(), Unavailable> {
-        self.store.join(replica, name, lease).await
+    pub async fn join(
+        &self,
+        replica: ReplicaId,
+        name: Arc<str>,
+        joining: Joining,
+        lease: Duration,
+    ) -> Result<(), Unavailable> {
+        self.store.join(replica, name, joining, lease).await
     }
 
     /// See [`Store::renew`].

@@ -10,8 +10,8 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{Event, SagaId};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, Page, ReplicaId, Row,
-    Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, Page, ReplicaId,
+    Row, Store, StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -211,11 +211,12 @@ impl Store for Line {
         &self,
         replica: ReplicaId,
         name: Arc<str>,
+        joining: Joining,
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             self.reach("journal: renewal unavailable").await?;
-            self.disk.memory.join(replica, name, lease).await
+            self.disk.memory.join(replica, name, joining, lease).await
         })
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saga_core::saga::Rollback;
 use saga_engine::{Demand, Limits, Refusal, Wait};
-use saga_journal::{ReplicaId, Store};
+use saga_journal::{Joining, ReplicaId, Store};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{PATIENT, Shop, answered, order};
@@ -19,7 +19,7 @@ async fn who_waits_in_vain_is_told_so_and_the_word_stays_for_whoever_runs_the_or
     let saga = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap().saga;
     sleep(Duration::from_secs(1)).await;
     shop.engine.stop(Duration::ZERO).await;
-    shop.journal.join(SILENT, "muet".into(), Duration::from_secs(3_600)).await.unwrap();
+    shop.journal.join(SILENT, "muet".into(), Joining::Started, Duration::from_secs(3_600)).await.unwrap();
     assert_eq!(shop.journal.claim(SILENT, 10).await.unwrap(), [saga]);
 
     let engine = shop.restarted("barrier").await;

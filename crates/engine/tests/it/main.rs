@@ -11,5 +11,6 @@
 mod breaker;
 mod demand;
 mod driver;
+mod names;
 mod support;
 mod watchdog;

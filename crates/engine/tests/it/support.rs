@@ -15,8 +15,8 @@ use saga_engine::world::{Task, World};
 use saga_engine::{Checkout, Definitions, Engine, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Entry, Filter, History, Journal, Lease, LoadError, Page, ReplicaId, Row,
-    Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Entry, Filter, History, Joining, Journal, Lease, LoadError, Page, ReplicaId,
+    Row, Store, StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -113,9 +113,10 @@ impl Store for Gated {
         &self,
         replica: ReplicaId,
         name: Arc<str>,
+        joining: Joining,
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.memory.join(replica, name, lease)
+        self.memory.join(replica, name, joining, lease)
     }
 
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {

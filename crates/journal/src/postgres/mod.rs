@@ -40,7 +40,7 @@ use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, OpenError, Page,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, OpenError, Page,
     ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 
@@ -104,9 +104,10 @@ impl Store for Postgres {
         &self,
         replica: ReplicaId,
         name: Arc<str>,
+        joining: Joining,
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move { ownership::join(&self.pool, replica, &name, lease).await })
+        Box::pin(async move { ownership::join(&self.pool, replica, &name, joining, lease).await })
     }
 
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {

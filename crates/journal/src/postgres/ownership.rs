@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::pool::Pool;
 use super::sql;
 use crate::columns::{page_rows, text};
-use crate::{Asked, Demands, LEASE_MAX, Lease, ReplicaId, Unavailable};
+use crate::{Asked, Demands, Joining, LEASE_MAX, Lease, ReplicaId, Unavailable};
 
 /// How long the row of a replica that is gone is kept: for people who ask who it was.
 const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -25,13 +25,16 @@ pub(super) async fn join(
     pool: &Pool,
     replica: ReplicaId,
     name: &str,
+    joining: Joining,
     lease: Duration,
 ) -> Result<(), Unavailable> {
     let (name, lease_us) = (text(name), micros(lease.min(LEASE_MAX)));
     let params: Bound<'_, 3> =
         [(replica.as_uuid(), Type::UUID), (&name, Type::TEXT), (&lease_us, Type::INT8)];
     pool.query(sql::JOIN, &params).await?;
-    pool.query(sql::REPLACE, &[(replica.as_uuid(), Type::UUID), (&name, Type::TEXT)]).await?;
+    if joining == Joining::Started {
+        pool.query(sql::REPLACE, &[(replica.as_uuid(), Type::UUID), (&name, Type::TEXT)]).await?;
+    }
     pool.query(sql::FORGET, &[(&micros(GONE_KEPT), Type::INT8)]).await.map(drop)
 }
 

@@ -34,7 +34,7 @@ use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Lease, LoadError, OpenError, Page,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, OpenError, Page,
     ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 
@@ -183,10 +183,11 @@ impl Store for Sqlite {
         &self,
         replica: ReplicaId,
         name: Arc<str>,
+        joining: Joining,
         _: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            self.shared.replicas.join(replica, name);
+            self.shared.replicas.join(replica, name, joining);
             Ok(())
         })
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Lease, ReplicaId};
+use crate::{Joining, Lease, ReplicaId};
 
 /// Below every id as SQLite compares them.
 const BEFORE_ALL: &[u8] = &[];
@@ -25,10 +25,13 @@ struct Known {
 
 impl Replicas {
     /// Whoever has left stays gone; nobody cannot join.
-    pub(super) fn join(&self, replica: ReplicaId, name: Arc<str>) {
+    pub(super) fn join(&self, replica: ReplicaId, name: Arc<str>, joining: Joining) {
         let mut known = self.lock();
-        for (_, former) in known.iter_mut().filter(|(id, former)| **id != replica && former.name == name) {
-            former.lease = Lease::Lost;
+        let is_former = |id: ReplicaId, known: &Known| id != replica && known.name == name;
+        if joining == Joining::Started {
+            for (_, former) in known.iter_mut().filter(|(id, known)| is_former(**id, known)) {
+                former.lease = Lease::Lost;
+            }
         }
         if replica != ReplicaId::NOBODY {
             known.entry(replica).or_insert(Known { name, lease: Lease::Held });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saga_core::SagaId;
 use saga_journal::memory::Memory;
-use saga_journal::{Entry, OpenError, ReplicaId, Store, postgres, sqlite};
+use saga_journal::{Entry, Joining, OpenError, ReplicaId, Store, postgres, sqlite};
 
 use crate::entries::OWNER;
 
@@ -205,7 +205,7 @@ impl Leases for InPostgres {
 
 /// Lets a replica join for longer than the test lasts.
 pub(crate) async fn join(store: &dyn Store, replica: ReplicaId) {
-    store.join(replica, replica.to_string().into(), LONG).await.unwrap();
+    store.join(replica, replica.to_string().into(), Joining::Started, LONG).await.unwrap();
 }
 
 /// Appends entries, one batch each, all of which are kept.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use saga_core::SagaId;
-use saga_journal::{AppendError, Asked, Entry, Lease, ReplicaId, Store};
+use saga_journal::{AppendError, Asked, Entry, Joining, Lease, ReplicaId, Store};
 
 use crate::entries::{OWNER, by, end, next, records, replica, saga, start, word};
 use crate::fixture::{Fixture, LONG, Leases, SHORT, conformance, join, keep};
@@ -214,7 +214,7 @@ async fn whoever_left_does_not_come_back<F: Fixture>() {
 async fn the_longest_lease_has_an_end<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open().await;
-    store.join(replica(7), word("for ever"), Duration::MAX).await.unwrap();
+    store.join(replica(7), word("for ever"), Joining::Started, Duration::MAX).await.unwrap();
     assert_eq!(store.renew(replica(7), Duration::MAX).await, Ok(Lease::Held));
     keep(&*store, &[&by(replica(7), &start(1))]).await;
     assert_eq!(store.claim(OWNER, 10).await, Ok(vec![]));
@@ -302,7 +302,7 @@ async fn a_nul_in_a_word_is_replaced<F: Fixture>() {
     assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(1), word("a\u{fffd}b"))]));
     store.answered(saga(1), word("a\0b")).await.unwrap();
     assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
-    store.join(replica(7), word("a\0b"), LONG).await.unwrap();
+    store.join(replica(7), word("a\0b"), Joining::Started, LONG).await.unwrap();
 }
 
 /// The store, once it has been made final which leases have run out.
@@ -317,16 +317,26 @@ async fn a_process_that_is_started_again_replaces_itself<F: Fixture>() {
     let store = fixture.open().await;
     let (before, other, after) = (replica(7), replica(8), replica(9));
     for (joining, name) in [(before, "a"), (other, "b")] {
-        store.join(joining, word(name), LONG).await.unwrap();
+        store.join(joining, word(name), Joining::Started, LONG).await.unwrap();
         keep(&*store, &[&by(joining, &start(u128::from(joining == other)))]).await;
     }
-    store.join(after, word("a"), LONG).await.unwrap();
+    store.join(after, word("a"), Joining::Started, LONG).await.unwrap();
     assert_eq!(store.renew(before, LONG).await, Ok(Lease::Lost));
     assert_eq!(store.renew(other, LONG).await, Ok(Lease::Held));
     assert_eq!(store.claim(after, 10).await, Ok(vec![saga(0)]));
     // Its answer may have been lost.
-    store.join(after, word("a"), LONG).await.unwrap();
+    store.join(after, word("a"), Joining::Started, LONG).await.unwrap();
     assert_eq!(store.renew(after, LONG).await, Ok(Lease::Held));
+    // A process that lost its lease and goes on is not a restart of whoever has its name by now.
+    let again = replica(10);
+    store.join(again, word("a"), Joining::Again, LONG).await.unwrap();
+    for live in [after, again] {
+        assert_eq!(store.renew(live, LONG).await, Ok(Lease::Held));
+    }
+    store.join(replica(11), word("a"), Joining::Started, LONG).await.unwrap();
+    for gone in [after, again] {
+        assert_eq!(store.renew(gone, LONG).await, Ok(Lease::Lost));
+    }
 }
 
 /// What waits for a person alone need not run anywhere.
@@ -347,7 +357,7 @@ async fn a_lease_that_ran_out_and_was_expired_is_lost<F: Leases>() {
     let fixture = F::new();
     let store = fixture.open().await;
     let late = replica(7);
-    store.join(late, word("late"), SHORT).await.unwrap();
+    store.join(late, word("late"), Joining::Started, SHORT).await.unwrap();
     let first = by(late, &start(1));
     keep(&*store, &[&first]).await;
     fixture.run_out(late).await;
@@ -369,7 +379,7 @@ async fn a_lease_that_ran_out_unnoticed_holds_again<F: Leases>() {
     let fixture = F::new();
     let store = fixture.open().await;
     let late = replica(7);
-    store.join(late, word("late"), SHORT).await.unwrap();
+    store.join(late, word("late"), Joining::Started, SHORT).await.unwrap();
     keep(&*store, &[&by(late, &start(1))]).await;
     fixture.run_out(late).await;
     assert_eq!(store.renew(late, LONG).await, Ok(Lease::Held));
@@ -385,7 +395,7 @@ async fn a_claimer_whose_own_lease_ran_out_gets_nothing<F: Leases>() {
     keep(&*store, &[&start(1)]).await;
     store.leave(OWNER).await.unwrap();
     let late = replica(7);
-    store.join(late, word("late"), SHORT).await.unwrap();
+    store.join(late, word("late"), Joining::Started, SHORT).await.unwrap();
     fixture.run_out(late).await;
     assert_eq!(expired(&*store).await.claim(late, 10).await, Ok(vec![]));
     assert_eq!(store.renew(late, LONG).await, Ok(Lease::Lost));
@@ -397,7 +407,7 @@ async fn a_lease_that_is_renewed_does_not_run_out<F: Leases>() {
     let store = fixture.open().await;
     let (late, longer) = (replica(7), replica(8));
     for joining in [late, longer] {
-        store.join(joining, word(&joining.to_string()), SHORT).await.unwrap();
+        store.join(joining, word(&joining.to_string()), Joining::Started, SHORT).await.unwrap();
         keep(&*store, &[&by(joining, &start(u128::from(joining == longer)))]).await;
     }
     assert_eq!(store.renew(longer, LONG).await, Ok(Lease::Held));
