@@ -1,6 +1,7 @@
 //! A circuit breaker: when calls to a participant fail anyway, they are suspended, so that it can recover and nobody
 //! waits for timeouts one by one. One for each participant, shared by all sagas of a process. (M. Nygard, "Release
-//! It!", 2007.)
+//! It!", 2007.) It is also where the limit on calls at once is kept: whoever waits for either has not called yet, and
+//! everybody knows.
 //!
 //! ```text
 //!              too many of the window's calls failed
@@ -86,7 +87,7 @@ pub struct State {
 /// Who may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Everybody.
+    /// As many as may call at once.
     Closed,
     /// A few at a time: the participant seems to have come back, or is being tried.
     HalfOpen,
@@ -117,6 +118,9 @@ type Dice = Box<dyn Fn() -> Random + Send + Sync>;
 struct Inner {
     circuit: Circuit,
     queue: Queue,
+    /// Calls that were let through and have not ended, whatever the state was then.
+    in_flight: usize,
+    in_flight_max: usize,
     /// Who keeps the time, and until when.
     clock: Option<(u64, Instant)>,
 }
@@ -136,11 +140,15 @@ impl fmt::Debug for Shared {
 }
 
 impl Breaker {
-    /// A closed breaker. The dice shorten its pauses by up to a tenth, so that several processes do not try at the same
+    /// A closed breaker that lets at most so many calls through at once. The dice shorten its pauses by up to a tenth, so that several processes do not try at the same
     /// instant, and draw who may try.
-    pub fn new(settings: Settings, dice: impl Fn() -> Random + Send + Sync + 'static) -> Self {
+    pub fn new(
+        settings: Settings,
+        in_flight_max: usize,
+        dice: impl Fn() -> Random + Send + Sync + 'static,
+    ) -> Self {
         let circuit = Circuit::new(settings, Instant::now());
-        let inner = Inner { circuit, queue: Queue::default(), clock: None };
+        let inner = Inner { circuit, queue: Queue::default(), in_flight: 0, in_flight_max, clock: None };
         let recovered = watch::Sender::new(0);
         Self { shared: Arc::new(Shared { inner: Mutex::new(inner), recovered, dice: Box::new(dice) }) }
     }
@@ -149,7 +157,7 @@ impl Breaker {
     pub fn ask(&self) -> Turn {
         self.shared.change(|inner| {
             // Whoever may pass by now has been let through, so that this one overtakes nobody.
-            if let Some(ticket) = inner.circuit.admit() {
+            if let Some(ticket) = inner.admit() {
                 return Turn::Go(self.permit(ticket));
             }
             let place = inner.queue.next;
@@ -224,18 +232,33 @@ impl Queue {
 }
 
 impl Inner {
+    /// Lets one more call through, if it may pass now.
+    fn admit(&mut self) -> Option<Ticket> {
+        if self.in_flight >= self.in_flight_max {
+            return None;
+        }
+        let ticket = self.circuit.admit()?;
+        self.in_flight += 1;
+        Some(ticket)
+    }
+
+    /// A call was not made after all, or nobody knows how it ended.
+    fn given_back(&mut self, ticket: Ticket) {
+        self.in_flight -= 1;
+        self.circuit.given_back(ticket);
+    }
+
     /// Gives whoever may pass a ticket. Those to be woken.
     fn grant(&mut self, dice: &Dice) -> Vec<Waker> {
-        let Self { circuit, queue, .. } = self;
         let mut woken = Vec::new();
-        while !queue.waiting.is_empty() {
-            let Some(ticket) = circuit.admit() else { break };
-            let lot = match circuit.phase() {
+        while !self.queue.waiting.is_empty() {
+            let Some(ticket) = self.admit() else { break };
+            let lot = match self.circuit.phase() {
                 Phase::HalfOpen { .. } => Some(dice()),
                 Phase::Closed { .. } | Phase::Open { .. } => None,
             };
-            let Some((place, waker)) = queue.leave(lot) else { break };
-            queue.granted.insert(place, ticket);
+            let Some((place, waker)) = self.queue.leave(lot) else { break };
+            self.queue.granted.insert(place, ticket);
             woken.extend(waker);
         }
         woken
@@ -298,7 +321,7 @@ impl Drop for Waiting {
         self.breaker.shared.change(|inner| {
             inner.queue.waiting.remove(&self.place);
             if let Some(ticket) = inner.queue.granted.remove(&self.place) {
-                inner.circuit.given_back(ticket);
+                inner.given_back(ticket);
             }
         });
     }
@@ -317,8 +340,10 @@ impl Permit {
     pub fn ended(mut self, ended: Ended) {
         let Some(ticket) = self.ticket.take() else { return };
         let Shared { dice, recovered, .. } = &*self.breaker.shared;
-        let has_recovered =
-            self.breaker.shared.change(|inner| inner.circuit.ended(ticket, ended, Instant::now(), dice));
+        let has_recovered = self.breaker.shared.change(|inner| {
+            inner.in_flight -= 1;
+            inner.circuit.ended(ticket, ended, Instant::now(), dice)
+        });
         if has_recovered {
             recovered.send_modify(|times| *times += 1);
         }
@@ -328,7 +353,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.breaker.shared.change(|inner| inner.circuit.given_back(ticket));
+            self.breaker.shared.change(|inner| inner.given_back(ticket));
         }
     }
 }

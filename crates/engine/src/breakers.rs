@@ -37,7 +37,7 @@ impl Breakers {
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let world = self.world.clone();
-        let breaker = || Breaker::new(participant.breaker, move || world.random());
+        let breaker = || Breaker::new(participant.breaker, participant.calls_max, move || world.random());
         known.entry(key).or_insert_with(breaker).clone()
     }
 }

@@ -20,6 +20,8 @@ const SETTINGS: Settings = Settings {
     open: Duration::from_secs(1),
     open_max: Duration::from_secs(8),
 };
+/// More calls at once than any test makes.
+const MANY: usize = 100_000;
 /// Pauses in full, and the lot falls on whoever asked first.
 const FIRST: Random = Random(0);
 const BAD: Ended = Ended::Bad { retry_after: None };
@@ -84,7 +86,7 @@ async fn wait(breaker: &Breaker) -> Waiter {
 
 /// A breaker that has just opened.
 fn opened() -> Breaker {
-    let breaker = Breaker::new(SETTINGS, || FIRST);
+    let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
     fail(&breaker, BAD);
     breaker
 }
@@ -104,7 +106,7 @@ fn kind(breaker: &Breaker) -> Kind {
 
 #[tokio::test(start_paused = true)]
 async fn good_calls_pass_and_are_counted() {
-    let breaker = Breaker::new(SETTINGS, || FIRST);
+    let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
     for _ in 0..100 {
         go(&breaker).ended(Ended::Good);
     }
@@ -115,7 +117,7 @@ async fn good_calls_pass_and_are_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn it_opens_when_enough_calls_failed_and_tells_when_it_is_tried() {
-    let breaker = Breaker::new(SETTINGS, || FIRST);
+    let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
     go(&breaker).ended(Ended::Good);
     go(&breaker).ended(Ended::Good);
     go(&breaker).ended(BAD);
@@ -129,7 +131,7 @@ async fn it_opens_when_enough_calls_failed_and_tells_when_it_is_tried() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_is_dropped_counts_as_neither() {
-    let breaker = Breaker::new(SETTINGS, || FIRST);
+    let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
     for _ in 0..20 {
         drop(go(&breaker));
     }
@@ -320,9 +322,45 @@ async fn one_call_in_a_round_that_gets_no_answer_suspends_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn as_many_pass_at_once_as_may_and_the_others_in_the_order_of_asking() {
+    let breaker = Breaker::new(SETTINGS, 2, || Random(u64::MAX));
+    let (one, two) = (go(&breaker), go(&breaker));
+    let (mut third, mut fourth, mut fifth) =
+        (wait(&breaker).await, wait(&breaker).await, wait(&breaker).await);
+    assert_eq!((kind(&breaker), breaker.state().waiting), (Kind::Closed, 3));
+    one.ended(Ended::Good);
+    let three = third.poll().await.expect("its turn");
+    assert!(fourth.poll().await.is_none());
+    // Told that it may pass, it goes away; so does one that was let through.
+    drop(two);
+    drop(fourth);
+    let five = fifth.poll().await.expect("its turn");
+    let sixth = wait(&breaker).await;
+    drop((three, five));
+    drop(sixth);
+    drop([go(&breaker), go(&breaker)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_from_before_a_pause_still_count_as_calls_at_once() {
+    let breaker = Breaker::new(SETTINGS, 5, || FIRST);
+    let slow = go(&breaker);
+    fail(&breaker, BAD);
+    advance(secs(1)).await;
+    for _ in 0..4 {
+        go(&breaker).ended(Ended::Good);
+    }
+    let others: Vec<Permit> = (0..4).map(|_| go(&breaker)).collect();
+    let mut next = wait(&breaker).await;
+    slow.ended(BAD);
+    next.poll().await.expect("its turn").ended(Ended::Good);
+    drop(others);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_is_drawn_by_lot_who_tries() {
     for (lot, expected) in [(0, 0), (u64::MAX / 2, 1), (u64::MAX / 4 * 3, 2), (u64::MAX, 3)] {
-        let breaker = Breaker::new(SETTINGS, move || Random(lot));
+        let breaker = Breaker::new(SETTINGS, MANY, move || Random(lot));
         fail(&breaker, BAD);
         let mut waiters = Vec::new();
         for _ in 0..4 {
@@ -341,7 +379,7 @@ async fn it_is_drawn_by_lot_who_tries() {
 
 #[tokio::test(start_paused = true)]
 async fn recovery_is_told_once_when_the_trial_went_well() {
-    let breaker = Breaker::new(SETTINGS, || FIRST);
+    let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
     let mut recovered = breaker.recovered();
     fail(&breaker, BAD);
     advance(secs(1)).await;
@@ -371,7 +409,7 @@ async fn state_tells_who_waits() {
 #[tokio::test(start_paused = true)]
 async fn jitter_shortens_a_pause_by_a_tenth_at_most() {
     let pause = |random: u64| {
-        let breaker = Breaker::new(SETTINGS, move || Random(random));
+        let breaker = Breaker::new(SETTINGS, MANY, move || Random(random));
         fail(&breaker, BAD);
         breaker.state().tried_in.expect("it is open")
     };

@@ -1,4 +1,4 @@
-//! Participants over HTTP/1.1: pooled keep-alive connections, a limit on calls, TLS, no redirects.
+//! Participants over HTTP/1.1: pooled keep-alive connections, TLS, no redirects.
 //!
 //! What matters here is telling "certainly not sent" from "lost": the first may always be repeated, the second
 //! only where the participant promises that it does no harm. A call counts as lost from the moment that hyper has
@@ -22,7 +22,6 @@ use saga_core::reply::{Answer, Reply};
 use saga_core::saga::Request;
 use saga_core::{Definition, Direction};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -63,7 +62,6 @@ struct Endpoint {
     /// `Some`: speak TLS to this name.
     tls: Option<(TlsConnector, ServerName<'static>)>,
     host_header: HeaderValue,
-    turns: Semaphore,
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
 
@@ -130,7 +128,6 @@ impl Endpoint {
             port: base.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             tls,
             host_header: HeaderValue::from_str(authority).map_err(io::Error::other)?,
-            turns: Semaphore::new(participant.calls_max),
             idle: Mutex::default(),
         })
     }
@@ -143,9 +140,6 @@ impl Endpoint {
         let mut message = match message(participant, &self.host_header, &request) {
             Ok(message) => message,
             Err(error) => return Reply::NotSent { reason: format!("write the request: {error}") },
-        };
-        let Ok(_turn) = self.turns.acquire().await else {
-            return Reply::NotSent { reason: "the participant's connections are shut".into() };
         };
         let mut pooled = if may_reuse { self.idle_connection() } else { None };
         loop {

@@ -92,7 +92,11 @@ impl Metrics {
         registry.register("orchestrateur_ready", "1 when new orders are accepted", ready.clone());
         let (breakers, waiting) = (Family::default(), Family::default());
         registry.register("saga_breaker_state", "0: closed, 1: half open, 2: open", breakers.clone());
-        registry.register("saga_calls_waiting", "Calls that a breaker holds back", waiting.clone());
+        registry.register(
+            "saga_calls_waiting",
+            "Calls that have not left: a breaker holds them back, or as many as may are under way",
+            waiting.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BUILD).set(1);
         registry.register("orchestrateur_build_info", "1; what this binary was built from", build);

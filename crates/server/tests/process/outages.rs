@@ -167,6 +167,43 @@ async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
     judge(&serve, &shop, &book).await;
 }
 
+/// A service that promises nothing is busy with another order: whoever still waits for a turn when its deadline passes
+/// has not called, does not call any more, and has nothing to undo there.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_turn_has_not_called_yet() {
+    let shop = Shop::open(Facon::Moderne).await;
+    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let one_by_one = CHECKOUT
+        .replace(
+            "http://client-service:8000}\", safety: barrier",
+            "http://client-service:8000}\", calls_max: 1",
+        )
+        .replace("deadline: 60s", "deadline: 2s");
+    assert!(one_by_one.contains("calls_max: 1") && one_by_one.contains("deadline: 2s"));
+    let serve = setup.definition(&one_by_one).start().await;
+    shop.fault("POST /api/clients/5/payer latency=4000");
+    let (address, book) = (serve.address, Arc::new(Book::default()));
+    let busy = {
+        let book = book.clone();
+        tokio::spawn(async move { Wish::plain(1, 5).ask(address, &book).await })
+    };
+    until("the service is busy", async || {
+        (serve.metric("saga_calls_in_flight{participant=\"client\"").await > 0).then_some(())
+    })
+    .await;
+    let (saga, etat) = ask(&serve, &book, 2).await;
+    assert_eq!(etat, "ANNULEE");
+    let order = serve.commande(&saga).await;
+    assert_eq!(order["rollback"], "TERMINE", "{order}");
+    for (operation, effects) in [("reserver", 1), ("liberer", 1), ("payer", 0)] {
+        assert_eq!(shop.effects_of(&saga, operation).await, effects, "{operation}");
+    }
+    // The other one's answer is waited for, and what it did is undone.
+    let told = busy.await.unwrap();
+    assert!(matches!(&told, Told::Final { etat, blocked: false, .. } if etat == "ANNULEE"), "{told:?}");
+    judge(&serve, &shop, &book).await;
+}
+
 /// The shop's faults cannot say `Retry-After`, so this stands in front of it: turns the first caller away.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_not_called_again_before_the_time_it_asked_for() {

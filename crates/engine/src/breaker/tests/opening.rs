@@ -6,7 +6,7 @@ use super::*;
 
 /// Calls that ended, and when: `g` good, `b` bad, `.` a second passes. Whether it is open then.
 async fn opens(settings: Settings, calls: &str) -> bool {
-    let breaker = Breaker::new(settings, || FIRST);
+    let breaker = Breaker::new(settings, MANY, || FIRST);
     for call in calls.chars() {
         match call {
             'g' => go(&breaker).ended(Ended::Good),
@@ -70,7 +70,7 @@ async fn pauses_double_up_to_the_longest() {
 #[tokio::test(start_paused = true)]
 async fn trials_are_judged_by_the_participants_own_share() {
     for (percent, failures) in [(1, 1), (25, 1), (26, 2), (50, 2), (51, 3), (100, 4)] {
-        let breaker = Breaker::new(Settings { failures_percent: percent, ..SETTINGS }, || FIRST);
+        let breaker = Breaker::new(Settings { failures_percent: percent, ..SETTINGS }, MANY, || FIRST);
         fail(&breaker, BAD);
         advance(secs(1)).await;
         let mut needed = 0;
@@ -85,7 +85,7 @@ async fn trials_are_judged_by_the_participants_own_share() {
 #[tokio::test(start_paused = true)]
 async fn retry_after_makes_a_pause_longer_up_to_a_limit_never_shorter() {
     let pause = |last| {
-        let breaker = Breaker::new(SETTINGS, || FIRST);
+        let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
         fail(&breaker, last);
         breaker.state().tried_in.expect("it is open")
     };
@@ -96,7 +96,7 @@ async fn retry_after_makes_a_pause_longer_up_to_a_limit_never_shorter() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_failure_makes_the_pause_longer_if_it_asks_for_that() {
-    let breaker = Breaker::new(SETTINGS, || FIRST);
+    let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
     let late: Vec<Permit> = (0..4).map(|_| go(&breaker)).collect();
     fail(&breaker, BAD);
     let mut waiter = wait(&breaker).await;
@@ -117,7 +117,7 @@ async fn a_late_failure_makes_the_pause_longer_if_it_asks_for_that() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_from_before_the_pause_does_not_count_after_it() {
-    let breaker = Breaker::new(SETTINGS, || FIRST);
+    let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
     let old: Vec<Permit> = (0..20).map(|_| go(&breaker)).collect();
     fail(&breaker, BAD);
     advance(secs(1)).await;

@@ -33,9 +33,11 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rolls = Rolls(seed);
+        let calls_max = [1, 3, 20, MANY][rolls.below(4)];
         let dice = Mutex::new(Rolls(rolls.below(usize::MAX) as u64));
         let settings = Settings { failures_percent: [1, 50, 100][rolls.below(3)], ..SETTINGS };
-        let breaker = Breaker::new(settings, move || Random(dice.lock().expect("no panic").next()));
+        let breaker =
+            Breaker::new(settings, calls_max, move || Random(dice.lock().expect("no panic").next()));
         Self { breaker, rolls, waiters: Vec::new(), permits: Vec::new(), seen: [0; 4] }
     }
 
@@ -94,10 +96,14 @@ impl World {
         let generation = inner.circuit.generation();
         let held = self.permits.iter().filter_map(|permit| permit.ticket);
         let given = inner.queue.granted.values().copied();
-        let let_through = held.chain(given).filter(|ticket| ticket.generation == generation).count();
+        let all: Vec<Ticket> = held.chain(given).collect();
+        let let_through = all.iter().filter(|ticket| ticket.generation == generation).count();
+        assert_eq!(all.len(), inner.in_flight, "a permit was lost");
+        assert!(inner.in_flight <= inner.in_flight_max);
+        let is_full = inner.in_flight == inner.in_flight_max;
         let kind = match *inner.circuit.phase() {
             Phase::Closed { .. } => {
-                assert!(inner.queue.waiting.is_empty(), "closed, and somebody waits");
+                assert!(is_full || inner.queue.waiting.is_empty(), "closed, and somebody waits");
                 0
             }
             Phase::Open { .. } => {
@@ -108,7 +114,7 @@ impl World {
                 assert_eq!(let_through, in_flight as usize, "a permit was lost");
                 assert!(in_flight <= limit);
                 assert!(
-                    in_flight == limit || inner.queue.waiting.is_empty(),
+                    is_full || in_flight == limit || inner.queue.waiting.is_empty(),
                     "places are free, and somebody waits"
                 );
                 if limit == 1 { 2 } else { 3 }
