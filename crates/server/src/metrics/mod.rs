@@ -157,6 +157,10 @@ impl Observer for Metrics {
         self.sagas.taken_over(sagas);
     }
 
+    fn lease_lost(&self, _: usize) {
+        self.sagas.lease_lost();
+    }
+
     fn parked(&self) {
         self.sagas.parked();
     }

@@ -44,6 +44,7 @@ pub(super) struct Sagas {
     retries: Family<CallLabels, Counter>,
     in_flight: Family<StepLabels, Gauge>,
     taken_over: Counter,
+    leases_lost: Counter,
     parked: Counter,
     /// One for each definition that was seen: today's, and those that older sagas are pinned to.
     prepared: RwLock<Vec<Arc<Prepared>>>,
@@ -124,6 +125,7 @@ impl Sagas {
             retries: Family::default(),
             in_flight: Family::default(),
             taken_over: Counter::default(),
+            leases_lost: Counter::default(),
             parked: Counter::default(),
             prepared: RwLock::default(),
         };
@@ -153,8 +155,13 @@ impl Sagas {
         registry.register("saga_calls_in_flight", "Calls under way", sagas.in_flight.clone());
         registry.register(
             "sagas_taken_over",
-            "Unfinished sagas taken over at a start",
+            "Unfinished sagas taken over from processes that are gone",
             sagas.taken_over.clone(),
+        );
+        registry.register(
+            "leases_lost",
+            "Times that this process lost its lease, and its sagas with it",
+            sagas.leases_lost.clone(),
         );
         registry.register(
             "sagas_parked",
@@ -306,6 +313,10 @@ impl Sagas {
 
     pub(super) fn taken_over(&self, sagas: usize) {
         self.taken_over.inc_by(sagas as u64);
+    }
+
+    pub(super) fn lease_lost(&self) {
+        self.leases_lost.inc();
     }
 
     pub(super) fn parked(&self) {

@@ -47,6 +47,7 @@ async fn it_does_no_harm_and_says_what_happened() {
     assert!(!lost_its_lease(&paused));
     paused.signal("CONT");
     until("it says so", async || lost_its_lease(&paused).then_some(())).await;
+    assert_eq!((paused.metric("leases_lost_total").await, other.metric("leases_lost_total").await), (1, 0));
     paused.quiet().await;
     // Callers that waited with it are answered, too: with the end that others came to.
     for told in clients.join_all().await {
