@@ -20,8 +20,13 @@ pub(crate) struct Breakers {
 type Key = (Arc<str>, Arc<str>);
 
 impl Breakers {
-    pub(crate) fn new(world: Arc<dyn World>) -> Self {
-        Self { world, known: RwLock::default() }
+    /// With those of the current definition, whose settings apply wherever an older one names the same participant.
+    pub(crate) fn new(world: Arc<dyn World>, current: &Definition) -> Self {
+        let breakers = Self { world, known: RwLock::default() };
+        for participant in &current.participants {
+            let _ = breakers.of_participant(participant);
+        }
+        breakers
     }
 
     /// The breaker of a step's participant.

@@ -80,7 +80,7 @@ impl Shared {
     ) -> Self {
         let loaded = HashMap::from([(definitions.current.hash.clone(), definitions.current.clone())]);
         Self {
-            breakers: Breakers::new(world.clone()),
+            breakers: Breakers::new(world.clone(), &definitions.current),
             world,
             journal,
             participants,
