@@ -14,12 +14,12 @@
 //!
 //! - `circuit.rs`: the states, and what calls and time do to them. No tasks, no waiting.
 //! - `window.rs`: the calls of the last stretch of time.
-//! - here: who waits, in which order, and who is woken.
+//! - here: how many are under way, who waits, in which order, and who is woken.
 //!
-//! There is no task: time is moved on by whoever asks, and by the first who waits. While few may
-//! pass, it is drawn by lot who does: calls that never get an answer must not be the ones to judge by again and again. A
-//! call that is let through holds a [`Permit`] and says how it ended; one that is dropped says nothing,
-//! and its place is free again.
+//! There is no task: time is moved on by whoever asks, and by the first who waits. Whoever waits passes in the order of
+//! asking; but while it is half open it is drawn by lot who does, since calls that never get an answer must not be the
+//! ones to judge by again and again. A call that is let through holds a [`Permit`] and says how it ended; one that is
+//! dropped says nothing, and its place is free again.
 
 mod circuit;
 #[cfg(test)]
@@ -140,8 +140,8 @@ impl fmt::Debug for Shared {
 }
 
 impl Breaker {
-    /// A closed breaker that lets at most so many calls through at once. The dice shorten its pauses by up to a tenth, so that several processes do not try at the same
-    /// instant, and draw who may try.
+    /// A closed breaker that lets at most so many calls through at once. The dice shorten its pauses by up to a tenth, so
+    /// that several processes do not try at the same instant, and draw who may try.
     pub fn new(
         settings: Settings,
         in_flight_max: usize,
