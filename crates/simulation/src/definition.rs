@@ -66,18 +66,19 @@ pub(crate) fn drawn(dice: &Dice) -> Vec<Spec> {
     specs
 }
 
-/// The definition made of these steps. Few attempts and short waits, so that runs are short.
-pub(crate) fn definition(specs: &[Spec], deadline_s: u64) -> Arc<Definition> {
+/// The definition made of these steps, with as many calls at once to each participant. Few attempts and short waits, so
+/// that runs are short.
+pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32) -> Arc<Definition> {
     let mut yaml = format!(
         "saga: essai\ninput: {{ n: integer }}\n\
          states: {{ started: DEBUT, completed: FINI, cancelled: ANNULEE }}\ndeadline: {deadline_s}s\nparticipants:\n"
     );
     for (i, spec) in specs.iter().enumerate() {
         let safety = spec.kind.safety().as_str();
-        let breaker = "breaker: { calls_min: 6, open_max: 4s }";
+        let limits = format_args!("calls_max: {calls_max}, breaker: {{ calls_min: 6, open_max: 4s }}");
         line(
             &mut yaml,
-            format_args!("  p{i}: {{ url: 'http://p{i}', safety: {safety}, timeout: 1s, {breaker} }}"),
+            format_args!("  p{i}: {{ url: 'http://p{i}', safety: {safety}, timeout: 1s, {limits} }}"),
         );
     }
     yaml.push_str("steps:\n");

@@ -42,6 +42,7 @@ pub const FAULT_POINTS: &[&str] = &[
     "participant: refused compensation",
     "participant: down",
     "participant: suspended by its breaker",
+    "participant: as many calls at once as may be",
     "participant: compensation of nothing",
     "participant: action after its compensation",
     "participant: stale epoch refused",

@@ -173,7 +173,7 @@ pub fn small_worlds(steps: usize, faults: usize, share: (usize, usize)) -> Count
         }
         let specs: Vec<Spec> =
             kinds.iter().map(|kind| Spec { kind: *kind, undo: true, is_read_later: false }).collect();
-        let world = (specs.clone(), definition(&specs, 60));
+        let world = (specs.clone(), definition(&specs, 60, 256));
         explore(&world, &Case { kinds, refused, faults: Vec::new() }, faults, &mut counted);
     }
     counted

@@ -98,7 +98,8 @@ impl World {
         let dice = Dice::new(plan.seed ^ 0x5eed_5a6a);
         let recorder = Arc::new(Recorder::new(plan.seed, plan.traced));
         let specs = definition::drawn(&dice);
-        let definition = definition::definition(&specs, dice.one(&[3, 10, 60]));
+        let calls_max = dice.one(&[1, 2, 256, 256]);
+        let definition = definition::definition(&specs, dice.one(&[3, 10, 60]), calls_max);
         let disk = Arc::new(Disk { memory: Memory::new(), is_out: AtomicBool::new(false) });
         let kind = Arc::new(AtomicBool::new(false));
         let fates = Arc::new(Chance::drawn(dice.split(), kind.clone()));

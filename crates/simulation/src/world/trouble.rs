@@ -22,9 +22,16 @@ impl World {
             sleep(Duration::from_millis(100)).await;
             let place = self.dice.below(self.skews.len());
             let engine = self.replicas()[place].engine.clone();
-            if engine.participants().iter().any(|participant| participant.breaker.kind == breaker::Kind::Open)
-            {
-                self.recorder.hit("participant: suspended by its breaker");
+            for participant in engine.participants() {
+                match participant.breaker {
+                    breaker::State { kind: breaker::Kind::Open, .. } => {
+                        self.recorder.hit("participant: suspended by its breaker");
+                    }
+                    breaker::State { kind: breaker::Kind::Closed, waiting: 1.., .. } => {
+                        self.recorder.hit("participant: as many calls at once as may be");
+                    }
+                    breaker::State { .. } => {}
+                }
             }
             if self.dice.chance(self.crash) {
                 self.crash(place).await;
