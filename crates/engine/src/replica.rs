@@ -227,7 +227,10 @@ impl Engine {
                 break;
             }
             taken += page.len();
-            self.follow_first(id, &page).await?;
+            // They are this process's own by now, and nobody else will look after them: whatever fails, they run.
+            if let Err(error) = self.follow_first(id, &page).await {
+                shared.journal_fails(&error);
+            }
             self.run_all(page, &loads).await;
         }
         let all = u32::try_from(shared.limits.take_over_loads_max).unwrap_or(u32::MAX);

@@ -1,5 +1,6 @@
 //! A word for an order that another process runs, which does not answer.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use saga_core::saga::Rollback;
@@ -35,4 +36,19 @@ async fn who_waits_in_vain_is_told_so_and_the_word_stays_for_whoever_runs_the_or
     let end = engine.wait(saga, PATIENT).await.unwrap();
     assert_eq!((&*end.etat, end.rollback), ("ANNULEE", Rollback::Termine));
     assert_eq!(shop.participants.calls("vente action"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn words_that_cannot_be_read_do_not_keep_claimed_orders_from_running() {
+    let shop = Shop::new("barrier");
+    shop.participants.next("paiement action", Duration::from_secs(5), answered(503, ""));
+    let saga = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap().saga;
+    sleep(Duration::from_secs(1)).await;
+    shop.engine.stop(Duration::ZERO).await;
+    shop.journal.deaf.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    let engine = shop.restarted("barrier").await;
+    assert_eq!(&*engine.wait(saga, PATIENT).await.unwrap().etat, "CONFIRMEE");
+    // At once, but for the retry's wait by a clock that is behind; not by the sweep that looks for strays.
+    assert!(begun.elapsed() < Limits::default().sweep, "{:?}", begun.elapsed());
 }

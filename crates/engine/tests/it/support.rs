@@ -56,6 +56,8 @@ pub struct Gated {
     memory: Memory,
     open: watch::Sender<bool>,
     pub broken: AtomicBool,
+    /// Words left for owners cannot be read.
+    pub deaf: AtomicBool,
     /// Keep the next batch, but lose its answer.
     pub lose_answer: AtomicBool,
     pub log: Log,
@@ -153,6 +155,9 @@ impl Store for Gated {
         replica: ReplicaId,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
+        if self.deaf.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("deaf")) });
+        }
         self.memory.demands(replica, limit)
     }
 
@@ -278,6 +283,7 @@ impl Shop {
             memory: Memory::default(),
             open: watch::channel(true).0,
             broken: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
             lose_answer: AtomicBool::new(false),
             log: log.clone(),
         });
