@@ -30,7 +30,7 @@ pub struct Record {
 /// | `attempt_started` | nothing is in flight | a call in flight | from here on the call may have left |
 /// | `attempt_ended` | that attempt is in flight | the step is done, undone, failed or waits | what its answer means |
 /// | `rollback_decided` | going forward | rolling back | why there is no order; never reversed |
-/// | `blocked` | rolling back, not blocked | the same, flagged | a person is needed, and why |
+/// | `blocked` | rolling back, not blocked; `task_failed` going forward, too | the same, flagged | a person is needed, and why |
 /// | `completed` | every step has succeeded | over | the order stands |
 /// | `rolled_back` | nothing is left to undo | over | no effect is left |
 /// | `resumed` | not over | the next attempt is due | a person wants it tried now |
@@ -227,4 +227,9 @@ pub enum Stuck {
     ActionUnsettled,
     /// The participant may have forgotten the order by now, so that no call can be repeated safely.
     HorizonPassed,
+    /// The compensation was answered with `absent` (nothing to undo), though the action is known to have run.
+    NothingToUndo,
+    /// The task that runs the saga fails whenever it goes on from here: it panics, or its process ends. Until a person
+    /// resumes or cancels the saga, no replica runs it.
+    TaskFailed,
 }

@@ -59,12 +59,21 @@ pub struct Verdict {
     pub output: Option<Json>,
     /// The wait that the participant asked for.
     pub retry_after: Option<Duration>,
+    /// Of a compensation that is `ok`: the answer says that there was nothing to undo.
+    pub absent: bool,
 }
 
 impl Verdict {
     /// A verdict with no answer behind it.
     pub fn without_answer(outcome: Outcome, reason: &str) -> Self {
-        Self { outcome, status: None, reason: Some(cut(reason)), output: None, retry_after: None }
+        Self {
+            outcome,
+            status: None,
+            reason: Some(cut(reason)),
+            output: None,
+            retry_after: None,
+            absent: false,
+        }
     }
 }
 
@@ -87,6 +96,7 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
                 reason: (outcome != Outcome::Ok).then(|| reason(answer)),
                 output,
                 retry_after: answer.retry_after,
+                absent: false,
             },
             Err((outcome, error)) => Verdict {
                 outcome,
@@ -94,6 +104,7 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
                 reason: Some(cut(&format!("unreadable answer: {error}"))),
                 output: None,
                 retry_after: None,
+                absent: false,
             },
         },
     }

@@ -37,11 +37,13 @@ pub enum Bug {
     ForgetsToReoffer,
     RefusedCompensationIsDone,
     ConfirmsWithoutSteps,
+    AbsentIsUndone,
+    RunsPoison,
 }
 
 impl Bug {
     /// All, with what each does.
-    pub const ALL: [(Self, &'static str); 28] = [
+    pub const ALL: [(Self, &'static str); 30] = [
         (Self::AheadOfStart, "the first call with an effect leaves before the start is on disk"),
         (Self::AheadOfAnnouncement, "a call that cannot be repeated leaves before it is announced on disk"),
         (Self::AheadOfRollback, "the first compensation leaves before the decision to roll back is on disk"),
@@ -73,6 +75,8 @@ impl Bug {
         (Self::ForgetsToReoffer, "an entry that the journal could not take is dropped"),
         (Self::RefusedCompensationIsDone, "a refused compensation counts as done"),
         (Self::ConfirmsWithoutSteps, "an order is confirmed before its last step"),
+        (Self::AbsentIsUndone, "`nothing to undo` counts as undone though the action is known to have run"),
+        (Self::RunsPoison, "an order that ends its process is taken over for ever"),
     ];
 }
 

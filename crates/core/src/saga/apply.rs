@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::{Blocked, Marks, Phase, Progress, Question, Saga, StepState};
 use crate::definition::Definition;
-use crate::event::{Cause, Direction, Event, Outcome, Record};
+use crate::event::{Cause, Direction, Event, Outcome, Record, Stuck};
 use crate::id::{Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
 use crate::seeded::{Bug, is_on};
@@ -75,7 +75,7 @@ impl Saga {
             seq,
             epoch: Epoch::FIRST,
             etat: record.etat.clone().unwrap_or_else(|| definition.states.started.clone()),
-            phase: Phase::Forward { step: 0 },
+            phase: Phase::Forward { step: 0, parked: None },
             probes: vec![None; steps.len()],
             steps,
             marks: Marks::default(),
@@ -121,25 +121,18 @@ impl Saga {
                     output,
                     retry_at: *retry_at,
                 };
+                self.marks.lost_owners = 0;
                 match direction {
                     Direction::Probe => self.probe_ended(&ended),
                     Direction::Action | Direction::Compensation => self.attempt_ended(*direction, &ended),
                 }
             }
             Event::RollbackDecided { cause } => self.rollback_decided(seq, record.at, cause),
-            Event::Blocked { step, stuck, reason } => match &mut self.phase {
-                Phase::RollingBack { blocked, .. }
-                    if *step < self.steps.len() && blocked.as_ref().is_none_or(|b| b.stuck != *stuck) =>
-                {
-                    let at = blocked.as_ref().map_or(record.at, |blocked| blocked.at);
-                    *blocked =
-                        Some(Blocked { since: seq, at, step: *step, stuck: *stuck, reason: reason.clone() });
-                    Ok(())
-                }
-                _ => Err("only a rollback can be blocked, and only once for the same"),
-            },
+            Event::Blocked { step, stuck, reason } => self.block_at(seq, record.at, *step, *stuck, reason),
             Event::Completed => match self.phase {
-                Phase::Forward { step } if step == self.steps.len() || is_on(Bug::ConfirmsWithoutSteps) => {
+                Phase::Forward { step, .. }
+                    if step == self.steps.len() || is_on(Bug::ConfirmsWithoutSteps) =>
+                {
                     self.phase = Phase::Completed;
                     Ok(())
                 }
@@ -162,11 +155,41 @@ impl Saga {
                     return Err("epochs grow by one");
                 }
                 self.epoch = *epoch;
+                if self.in_flight().is_some() {
+                    self.marks.lost_owners += 1;
+                }
                 self.marks.take_over = seq;
                 self.lose_sight(record.at);
                 Ok(())
             }
         }
+    }
+
+    /// A person is needed: the saga is flagged.
+    fn block_at(
+        &mut self,
+        seq: Seq,
+        now: Timestamp,
+        step: usize,
+        stuck: Stuck,
+        reason: &str,
+    ) -> Result<(), &'static str> {
+        let flag = match &mut self.phase {
+            Phase::RollingBack { blocked, .. } => blocked,
+            Phase::Forward { parked, .. } if stuck == Stuck::TaskFailed => parked,
+            _ => return Err("only a rollback can be blocked, but for a task that fails"),
+        };
+        if step >= self.steps.len() || flag.as_ref().is_some_and(|flag| flag.stuck == stuck) {
+            return Err("a saga is blocked once for the same, and at a step that it has");
+        }
+        let at = flag.as_ref().map_or(now, |flag| flag.at);
+        *flag = Some(Blocked { since: seq, at, step, stuck, reason: reason.into() });
+        if stuck == Stuck::TaskFailed {
+            // The next task that runs it knows no more of this one's calls than another owner would.
+            self.marks.take_over = seq;
+            self.lose_sight(now);
+        }
+        Ok(())
     }
 
     fn rollback_decided(&mut self, seq: Seq, now: Timestamp, cause: &Cause) -> Result<(), &'static str> {
@@ -176,6 +199,7 @@ impl Saga {
         let current = self.current();
         self.phase = Phase::RollingBack { cause: cause.clone(), blocked: None };
         self.marks.rollback = seq;
+        self.marks.lost_owners = 0;
         let Some(step) = current else { return Ok(()) };
         // A barrier's later steps may have been called ahead of the disk, and are undone first.
         let is_abandoned = self.undoing() != Some(step);
@@ -195,7 +219,7 @@ impl Saga {
 
     /// A step has taken effect, or been undone.
     fn succeeded(&mut self, seq: Seq, step: usize) {
-        if let Phase::Forward { step: current } = &mut self.phase {
+        if let Phase::Forward { step: current, .. } = &mut self.phase {
             *current += 1;
         }
         if self.is_waited_for(step) {

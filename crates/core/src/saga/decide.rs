@@ -74,6 +74,11 @@ pub enum Input {
     },
     /// This process has just read the saga from the journal and goes on with it.
     TakeOver,
+    /// The task that ran the saga has failed: nothing goes on by itself until a person says so.
+    Park {
+        /// How it failed.
+        reason: Box<str>,
+    },
 }
 
 impl Saga {
@@ -168,6 +173,8 @@ impl Saga {
                 Phase::Completed => Err(Rejected::Completed),
             },
             Input::Hurry => Ok(self.hurried(moment.now)),
+            Input::Park { .. } if self.is_over() => Err(Rejected::Over),
+            Input::Park { reason } => Ok(self.park(reason)),
             Input::Resume { by, reason } => {
                 self.may_resume(moment.now)?;
                 let resumed = Event::Resumed { by: by.clone(), reason: reason.clone() };
@@ -185,6 +192,9 @@ impl Saga {
                 if self.in_flight() != Some((*step, *direction, *attempt)) {
                     return Err(Rejected::Stale);
                 }
+                let contradicted = self.contradiction(*step, *direction, verdict);
+                let verdict = contradicted.as_ref().unwrap_or(verdict);
+                let retry_at = self.retry_at(*step, *direction, verdict, moment);
                 Ok(Some(Event::AttemptEnded {
                     step: *step,
                     direction: *direction,
@@ -193,10 +203,33 @@ impl Saga {
                     status: verdict.status,
                     reason: verdict.reason.clone(),
                     output: verdict.output.clone(),
-                    retry_at: self.retry_at(*step, *direction, verdict, moment),
+                    retry_at: retry_at.filter(|_| contradicted.is_none()),
                 }))
             }
         }
+    }
+
+    /// "There was nothing to undo", about a step whose action is known to have run, and whose compensation nobody can
+    /// have sent before: no success, but most likely a compensation that looks in the wrong place.
+    fn contradiction(&self, step: usize, direction: Direction, verdict: &Verdict) -> Option<Verdict> {
+        if direction != Direction::Compensation || !verdict.absent || is_on(Bug::AbsentIsUndone) {
+            return None;
+        }
+        match self.steps[step] {
+            StepState::Undoing { has_run: true, may_have_run: false, .. } => {}
+            _ => return None,
+        }
+        let answer = verdict.status.map_or_else(String::new, |status| format!(" (HTTP {status})"));
+        let reason = format!(
+            "the answer{answer} says that there was nothing to undo, but the action is known to have run: does the \
+             compensation name the right thing?"
+        );
+        Some(Verdict {
+            outcome: Outcome::Refused,
+            reason: Some(reason.into()),
+            output: None,
+            ..verdict.clone()
+        })
     }
 
     /// When the call is made again, or the question asked again, after one that ended like this; `None`: not by

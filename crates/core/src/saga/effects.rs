@@ -131,6 +131,9 @@ impl Saga {
 
     /// Each is an instant at which [`Saga::handle`] does something, whatever the time is by then.
     fn wake_at(&self) -> Option<Timestamp> {
+        if self.is_parked() {
+            return None;
+        }
         let due = self.current().and_then(|step| self.due_at(step));
         match self.phase {
             Phase::Forward { .. } => Some(due.map_or(self.deadline, |due| due.min(self.deadline))),
@@ -151,7 +154,7 @@ impl Saga {
             // Only a person can say that the participant has not forgotten, after all.
             (_, Progress::Due(_)) if is_flagged && (self.is_barrier(step) || question.is_none()) => None,
             (_, Progress::Due(at)) => Some(at),
-            (_, Progress::GivenUp | Progress::InFlight) => None,
+            (_, Progress::GivenUp | Progress::InFlight | Progress::Contradicted) => None,
         }
     }
 

@@ -58,8 +58,9 @@ pub struct Saga {
 /// Where the saga as a whole stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
-    /// Doing `step`, the first one that is not done; the number of steps when all are.
-    Forward { step: usize },
+    /// Doing `step`, the first one that is not done; the number of steps when all are. `parked`: the saga's task
+    /// fails there ([`Stuck::TaskFailed`]).
+    Forward { step: usize, parked: Option<Blocked> },
     /// Undoing, from the last step to the first.
     RollingBack { cause: Cause, blocked: Option<Blocked> },
     /// Over, and the order stands.
@@ -95,8 +96,9 @@ enum StepState {
     Done { output: Option<Json> },
     /// Its action certainly has no effect.
     NotDone { reason: Box<str> },
-    /// Its compensation is being called, or waits to be.
-    Undoing { tries: Tries, may_have_run: bool, output: Option<Json> },
+    /// Its compensation is being called, or waits to be. `has_run`: the action is known to have taken effect, so that
+    /// "nothing to undo" contradicts it. `may_have_run`: an earlier sending of the compensation may have undone it.
+    Undoing { tries: Tries, may_have_run: bool, has_run: bool, output: Option<Json> },
     /// Its compensation took effect.
     Undone,
 }
@@ -160,6 +162,8 @@ enum Progress {
     Due(Timestamp),
     /// There is no next attempt, by itself.
     GivenUp,
+    /// The compensation was answered with "nothing to undo", which cannot be: only a person makes the next attempt.
+    Contradicted,
 }
 
 /// Places in the history that later calls have to wait for.
@@ -175,6 +179,9 @@ struct Marks {
     take_over: Seq,
     /// The last time that a person vouched for a participant.
     vouched: Option<Vouched>,
+    /// Take-overs in a row that found a call in flight and no end of one since the take-over before: the owner did
+    /// not survive this call, or what came of it.
+    lost_owners: u32,
 }
 
 /// A person says that a step's participant has not forgotten: its promise is counted anew from there.
@@ -272,8 +279,10 @@ impl Saga {
     /// Whether what was done is being undone.
     pub fn rollback(&self) -> Rollback {
         match &self.phase {
-            Phase::Forward { .. } | Phase::Completed => Rollback::Aucun,
-            Phase::RollingBack { blocked: Some(_), .. } => Rollback::Bloque,
+            Phase::Forward { parked: Some(_), .. } | Phase::RollingBack { blocked: Some(_), .. } => {
+                Rollback::Bloque
+            }
+            Phase::Forward { parked: None, .. } | Phase::Completed => Rollback::Aucun,
             Phase::RollingBack { .. } => Rollback::EnCours,
             Phase::RolledBack { undone: false, .. } => Rollback::Aucun,
             Phase::RolledBack { undone: true, .. } => Rollback::Termine,
@@ -291,9 +300,14 @@ impl Saga {
     /// Why a person is needed, while one is.
     pub fn blocked(&self) -> Option<&Blocked> {
         match &self.phase {
-            Phase::RollingBack { blocked, .. } => blocked.as_ref(),
-            _ => None,
+            Phase::RollingBack { blocked, .. } | Phase::Forward { parked: blocked, .. } => blocked.as_ref(),
+            Phase::Completed | Phase::RolledBack { .. } => None,
         }
+    }
+
+    /// Whether nothing goes on by itself because the saga's task fails at this point.
+    pub fn is_parked(&self) -> bool {
+        self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::TaskFailed)
     }
 
     fn is_barrier(&self, step: usize) -> bool {
@@ -333,7 +347,7 @@ impl Saga {
     /// The step that the saga is at, in its present direction.
     fn current(&self) -> Option<usize> {
         match self.phase {
-            Phase::Forward { step } => Some(step).filter(|step| *step < self.steps.len()),
+            Phase::Forward { step, .. } => Some(step).filter(|step| *step < self.steps.len()),
             Phase::RollingBack { .. } => self.undoing(),
             Phase::Completed | Phase::RolledBack { .. } => None,
         }

@@ -68,6 +68,8 @@ impl Saga {
     /// did not": then the one thing that matters is whether the step's effect is still there.
     pub(super) fn findings(&self, step: usize) -> &'static [Finding] {
         match self.steps[step] {
+            // Only what is being undone can be settled by a word.
+            _ if self.cause().is_none() => &[],
             StepState::Done { .. } | StepState::Undoing { .. } => &[Finding::Ran, Finding::Undone],
             _ => &[Finding::Ran, Finding::NotRun, Finding::Undone],
         }

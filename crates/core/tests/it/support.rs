@@ -199,11 +199,13 @@ impl Run {
     ///
     /// - `ok`, `refused`, `unknown`, `not_sent`, `not_sent 3s`: the wanted call ends like that. `ok` to a probe says
     ///   that the effect is there, `refused` that it is not;
+    /// - `absent`: the wanted compensation is answered with "there was nothing to undo";
     /// - `old ok`: so ends the last call that is not wanted any more;
     /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
     /// - `pass 5s`: that much passes, and nobody has told the saga yet;
     /// - `cancel`, `take-over`;
     /// - `hurry`: the participant answers again;
+    /// - `park`: the task that ran the saga has failed;
     /// - `resume`: Ana wants the next attempt at once;
     /// - `resolve b ran`, `resolve b not_run`, `resolve b undone`, `resolve b ran {"x":2}`: Ana has found out about the
     ///   step `b`, and what its answer would have given;
@@ -230,6 +232,7 @@ impl Run {
             "resume" => Input::Resume { by: "Ana".into(), reason: None },
             "resolve" => resolution(&self.saga, argument.expect("a step"), words),
             "take-over" => Input::TakeOver,
+            "park" => Input::Park { reason: "it panicked".into() },
             "crash" => {
                 let kept: usize = argument.expect("a number of events").parse().expect("a number");
                 self.records.truncate(kept);
@@ -337,6 +340,9 @@ pub(crate) fn reply(call: &CallWanted, verdict: Verdict) -> Input {
 pub(crate) fn verdict(outcome: &str, retry_after: Option<&str>) -> Verdict {
     let (outcome, status) = match outcome {
         "ok" => (Outcome::Ok, Some(200)),
+        "absent" => {
+            return Verdict { absent: true, status: Some(404), output: None, ..verdict("ok", retry_after) };
+        }
         "refused" => (Outcome::Refused, Some(409)),
         "unknown" => (Outcome::Unknown, None),
         "not_sent" => (Outcome::NotSent, Some(503)),
@@ -349,6 +355,7 @@ pub(crate) fn verdict(outcome: &str, retry_after: Option<&str>) -> Verdict {
         reason: (!is_ok).then(|| "why".into()),
         output: is_ok.then(|| Json::parse(b"{\"x\":1}").expect("JSON")),
         retry_after: retry_after.map(|wait| Duration::from_millis(millis(wait).unsigned_abs())),
+        absent: false,
     }
 }
 

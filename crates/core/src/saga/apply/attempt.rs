@@ -20,7 +20,7 @@ impl Saga {
             return Err("there is no such step");
         }
         let is_its_turn = match (&self.phase, direction) {
-            (Phase::Forward { step: current }, Direction::Action) => *current == step,
+            (Phase::Forward { step: current, .. }, Direction::Action) => *current == step,
             (Phase::Forward { .. }, _) => return Err("nothing is undone before that is decided"),
             (_, Direction::Compensation) if self.definition.steps[step].compensation.is_none() => false,
             _ => self.undoing() == Some(step),
@@ -30,6 +30,9 @@ impl Saga {
         }
         let is_barrier = self.is_barrier(step);
         let is_read = self.definition.steps[step].is_read();
+        // A barrier's compensation needs no more than the decision to roll back: a former owner may have sent it before
+        // the history could say so.
+        let may_have_been_sent = is_barrier && self.marks.take_over > self.marks.rollback;
         let start = |tries: Option<&Tries>| -> Result<Tries, &'static str> {
             let due = tries.map_or(AttemptNumber::FIRST, |tries| tries.attempt.next());
             if tries.is_some_and(|tries| tries.in_flight() || tries.asked.is_in_flight()) {
@@ -59,17 +62,22 @@ impl Saga {
             }
             (StepState::Done { output }, Direction::Compensation) => {
                 let (tries, output) = (start(None)?, output.clone());
-                StepState::Undoing { tries, may_have_run: false, output }
+                StepState::Undoing { tries, may_have_run: may_have_been_sent, has_run: true, output }
             }
             // Barriers are undone at once, even with the action in flight: it is refused if it arrives late.
             (StepState::Doing { .. } | StepState::Pending { shadow: true }, Direction::Compensation)
                 if is_barrier =>
             {
-                StepState::Undoing { tries: start(None)?, may_have_run: false, output: None }
+                StepState::Undoing {
+                    tries: start(None)?,
+                    may_have_run: may_have_been_sent,
+                    has_run: false,
+                    output: None,
+                }
             }
-            (StepState::Undoing { tries, may_have_run, output }, Direction::Compensation) => {
+            (StepState::Undoing { tries, may_have_run, has_run, output }, Direction::Compensation) => {
                 let (tries, output) = (start(Some(tries))?, output.clone());
-                StepState::Undoing { tries, may_have_run: *may_have_run, output }
+                StepState::Undoing { tries, may_have_run: *may_have_run, has_run: *has_run, output }
             }
             _ => return Err("the step is not in a state for that"),
         };
@@ -93,7 +101,12 @@ impl Saga {
         else {
             return Err("no such call is under way");
         };
-        tries.progress = retry_at.map_or(Progress::GivenUp, Progress::Due);
+        tries.progress = match (retry_at, outcome, direction) {
+            (Some(at), _, _) => Progress::Due(at),
+            // A compensation that is refused is made again by itself, unless its refusal contradicts what is known.
+            (None, Outcome::Refused, Direction::Compensation) => Progress::Contradicted,
+            (None, _, _) => Progress::GivenUp,
+        };
         tries.ended_at = at;
         if outcome != Outcome::Ok {
             tries.failures += 1;

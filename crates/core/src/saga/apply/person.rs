@@ -15,6 +15,7 @@ impl Saga {
             return Err("an attempt is in flight already");
         }
         let Some(step) = self.current() else { return Ok(()) };
+        self.unpark();
         let vouches = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
         if vouches {
             self.unblock(step);
@@ -32,6 +33,14 @@ impl Saga {
             *at = now;
         }
         Ok(())
+    }
+
+    /// A person has the saga run again where its task failed.
+    fn unpark(&mut self) {
+        self.marks.lost_owners = 0;
+        if let Phase::RollingBack { blocked, .. } | Phase::Forward { parked: blocked, .. } = &mut self.phase {
+            blocked.take_if(|blocked| blocked.stuck == Stuck::TaskFailed);
+        }
     }
 
     /// A person says what became of the step that is stuck.
@@ -53,12 +62,13 @@ impl Saga {
             }
             _ => return Err("no person is needed for that step"),
         }
+        self.marks.lost_owners = 0;
         let state = &mut self.steps[step];
         match (finding, &mut *state) {
             (Finding::Undone, _) => *state = StepState::Undone,
             (Finding::NotRun, _) => *state = StepState::NotDone { reason: reason.into() },
-            (Finding::Ran, StepState::Undoing { tries, may_have_run, .. }) => {
-                *may_have_run = false;
+            (Finding::Ran, StepState::Undoing { tries, may_have_run, has_run, .. }) => {
+                (*may_have_run, *has_run) = (false, true);
                 tries.failures = 0;
                 tries.asked = Asked::default();
                 tries.progress = Progress::Due(now);

@@ -45,7 +45,9 @@ impl Saga {
                     cut_short(tries);
                 }
                 StepState::Undoing { tries, may_have_run, .. } => {
-                    *may_have_run |= tries.in_flight();
+                    // A barrier's next attempt may leave ahead of the record of its start, too.
+                    let ahead = safety == Safety::Barrier && matches!(tries.progress, Progress::Due(_));
+                    *may_have_run |= tries.in_flight() || ahead;
                     cut_short(tries);
                 }
                 // Forward, calls to barriers may be any number of steps ahead of the history.

@@ -6,18 +6,28 @@ use crate::event::{Cause, Direction, Event, Stuck};
 use crate::id::{AttemptNumber, Timestamp};
 use crate::seeded::{Bug, is_on};
 
+/// Owners that a saga may lose in a row, with a call in flight and no end of one in between, before it is parked: it
+/// may be what ends them.
+const LOST_OWNERS_MAX: u32 = 3;
+
 impl Saga {
     /// The event that the state brings about by itself at `now`, if any.
     pub(super) fn next(&self, now: Timestamp) -> Option<Event> {
         match &self.phase {
-            Phase::Forward { step } if *step == self.steps.len() => Some(Event::Completed),
-            Phase::Forward { step } if is_on(Bug::ConfirmsWithoutSteps) && step + 1 == self.steps.len() => {
+            _ if self.is_parked() => None,
+            Phase::Forward { step, .. } if *step == self.steps.len() => Some(Event::Completed),
+            Phase::Forward { step, .. }
+                if is_on(Bug::ConfirmsWithoutSteps) && step + 1 == self.steps.len() =>
+            {
                 Some(Event::Completed)
             }
+            _ if self.marks.lost_owners >= LOST_OWNERS_MAX && !is_on(Bug::RunsPoison) => self.park(&format!(
+                "its process ended {LOST_OWNERS_MAX} times while it was here, without any progress in between"
+            )),
             Phase::Forward { .. } if now >= self.deadline => {
                 Some(Event::RollbackDecided { cause: Cause::DeadlinePassed })
             }
-            Phase::Forward { step } => self.next_forward(*step, now),
+            Phase::Forward { step, .. } => self.next_forward(*step, now),
             Phase::RollingBack { .. } => match self.undoing() {
                 None => Some(Event::RolledBack),
                 Some(step) => self.next_back(step, now),
@@ -44,7 +54,9 @@ impl Saga {
                 Progress::Due(at) => {
                     (now >= at).then(|| started(step, Direction::Action, tries.attempt.next()))
                 }
-                Progress::GivenUp => failed(tries.reason.as_deref().unwrap_or("no good answer")),
+                Progress::GivenUp | Progress::Contradicted => {
+                    failed(tries.reason.as_deref().unwrap_or("no good answer"))
+                }
             },
             StepState::NotDone { reason } => failed(reason),
             // Going forward, a step that is done is behind us, and none is being undone.
@@ -80,10 +92,21 @@ impl Saga {
             StepState::Doing { tries, .. } => {
                 self.again(step, Direction::Action, Stuck::ActionUnsettled, tries, now)
             }
+            StepState::Undoing { tries, .. } if tries.progress == Progress::Contradicted => {
+                self.block(step, Stuck::NothingToUndo)
+            }
             StepState::Undoing { tries, .. } => {
                 self.again(step, Direction::Compensation, Stuck::CompensationFailing, tries, now)
             }
         }
+    }
+
+    /// Flags the saga as one whose task fails, at the step that it is at; `None`: it is flagged for that already.
+    pub(super) fn park(&self, reason: &str) -> Option<Event> {
+        let last = self.steps.len().saturating_sub(1);
+        let step = self.current().unwrap_or(last);
+        let reason = format!("the order is not run any more, so that it harms no other: {reason}").into();
+        (!self.is_parked()).then_some(Event::Blocked { step, stuck: Stuck::TaskFailed, reason })
     }
 
     /// What the saga is flagged for at this step.
@@ -104,6 +127,7 @@ impl Saga {
             Stuck::ActionUnsettled => {
                 format!("whether the action ran is still not known; it is still asked: {words}")
             }
+            Stuck::NothingToUndo | Stuck::TaskFailed => words.to_owned(),
             Stuck::HorizonPassed => format!(
                 "the participant keeps its promise for {horizon:?} (`horizon`) and may have forgotten this order: {words}"
             ),
@@ -139,7 +163,7 @@ impl Saga {
     ) -> Option<Event> {
         let too_often = tries.failures >= self.definition.steps[step].persist.attempts;
         match tries.progress {
-            Progress::InFlight => None,
+            Progress::InFlight | Progress::Contradicted => None,
             _ if too_often && self.flagged(step).is_none() => self.block(step, stuck),
             Progress::Due(at) if now < at => None,
             Progress::Due(_) | Progress::GivenUp => Some(started(step, direction, tries.attempt.next())),
@@ -150,7 +174,8 @@ impl Saga {
     pub(super) fn hurried(&self, now: Timestamp) -> Option<Event> {
         let step = self.current()?;
         let (direction, tries) = self.tries(step)?;
-        let is_waiting = matches!(tries.progress, Progress::Due(_)) && self.in_flight().is_none();
+        let is_waiting =
+            matches!(tries.progress, Progress::Due(_)) && self.in_flight().is_none() && !self.is_parked();
         // What has to wait for a question or for a person is not pulled forward, and what is due comes anyway.
         let is_held =
             self.is_in_doubt(step, now) || (self.is_barrier(step) && self.is_beyond_horizon(step, now));

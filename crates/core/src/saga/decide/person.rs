@@ -11,7 +11,7 @@ impl Saga {
         if self.is_over() {
             return Err(Rejected::Over);
         }
-        let Some(step) = self.current() else { return Ok(()) };
+        let Some(step) = self.current().filter(|_| !self.is_parked()) else { return Ok(()) };
         let has_promise = self.definition.participant(step).safety != Safety::None;
         let may_ask = self.definition.steps[step].probe.is_some();
         if self.is_in_doubt(step, now) && !has_promise && !may_ask { Err(Rejected::InDoubt) } else { Ok(()) }
@@ -27,6 +27,9 @@ impl Saga {
         };
         if blocked.step != *step {
             return Err(Rejected::OtherStep);
+        }
+        if self.cause().is_none() {
+            return Err(Rejected::GoingForward);
         }
         if self.in_flight().is_some() {
             return Err(Rejected::CallUnderWay);

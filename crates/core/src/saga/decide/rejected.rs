@@ -21,6 +21,11 @@ pub enum Rejected {
     /// A person is needed, but for another step.
     #[error("the order is blocked at another step")]
     OtherStep,
+    /// The saga's task failed while it was going forward: there is nothing to say of a step yet.
+    #[error(
+        "the order was going forward when its task failed: resume it, or cancel it to have it rolled back"
+    )]
+    GoingForward,
     /// Nobody can know whether the last call took effect, and calling again may double it.
     #[error(
         "nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: \

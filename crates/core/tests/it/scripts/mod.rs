@@ -6,11 +6,13 @@
 //!
 //! [`Run::step`]: crate::support::Run::step
 
+mod absent;
 mod cancel;
 mod checkout;
 mod clock;
 mod horizon;
 mod hurry;
+mod parked;
 mod probes;
 mod resolve;
 mod resume;

@@ -124,7 +124,7 @@ struct World {
 type Hits = BTreeMap<&'static str, u64>;
 
 /// What must have happened to somebody, or the world is too kind to prove anything.
-const FAULT_POINTS: [&str; 45] = [
+const FAULT_POINTS: [&str; 47] = [
     "a barrier's step that was lost is undone",
     "a call leaves ahead of the record of its start",
     "a call is too late to leave",
@@ -165,6 +165,8 @@ const FAULT_POINTS: [&str; 45] = [
     "blocked for good: nobody knows about the compensation",
     "blocked for good: the promise has ended",
     "blocked for now",
+    "parked: its owners end again and again",
+    "a person has a parked order run again",
     "blocked for now: the promise has ended",
     "confirmed",
     "rolled back: nothing to undo",
@@ -257,6 +259,9 @@ impl World {
             match &self.history[i].event {
                 Event::Blocked { stuck: Stuck::HorizonPassed, .. } => {
                     self.hit("blocked for now: the promise has ended");
+                }
+                Event::Blocked { stuck: Stuck::TaskFailed, .. } => {
+                    self.hit("parked: its owners end again and again");
                 }
                 Event::Blocked { .. } => self.hit("blocked for now"),
                 Event::RollbackDecided { cause: saga_core::event::Cause::DeadlinePassed } => {
@@ -384,7 +389,8 @@ impl World {
     /// Whether only a person can go on.
     fn is_stuck(&self) -> bool {
         let effects = self.saga.effects();
-        self.saga.blocked().is_some() && effects.call.is_none() && effects.wake_at.is_none()
+        let is_blocked = self.saga.blocked().is_some() && !self.saga.is_parked();
+        is_blocked && effects.call.is_none() && effects.wake_at.is_none()
     }
 
     fn run(mut self) -> Hits {
@@ -403,6 +409,10 @@ impl World {
                 && !self.replies.iter().any(|(c, _)| *c == call)
             {
                 self.time_out();
+            }
+            // Nobody has to know anything for that.
+            if self.saga.is_parked() {
+                self.person();
             }
             self.one_move();
             moves += 1;

@@ -139,6 +139,7 @@ impl World {
                 reason: None,
                 output: Some(Json::parse(output.as_bytes()).expect("JSON")),
                 retry_after: None,
+                absent: false,
             },
             Answer::Refused => Verdict::without_answer(Outcome::Refused, "no"),
         }

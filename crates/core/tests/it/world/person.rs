@@ -22,6 +22,11 @@ impl World {
             resume(self);
             return;
         };
+        if stuck == Stuck::TaskFailed {
+            self.hit("a person has a parked order run again");
+            resume(self);
+            return;
+        }
         // What is still on its way may change what is found; so nobody says anything yet.
         if self.network.iter().any(|message| message.call.step == step) {
             return;
