@@ -11,18 +11,23 @@ use saga_journal::{Asked, History, Journal, LoadError, ReplicaId, Row, Unavailab
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::admission::{Caller, NoRoom};
+use crate::caught::caught;
+use crate::clock::Clock;
 use crate::demand::Demand;
-use crate::driver::{Command, Driver, Snapshot, Told};
+use crate::driver::{Command, Driver, Ended, Failed, Snapshot, Told};
 use crate::limits::Limits;
 use crate::observer::Observer;
 use crate::participants::Participants;
-use crate::registry::NoPlace;
+use crate::registry::Taken;
 use crate::shared::{JOURNAL_PROBE_AFTER, Shared};
-use crate::world::World;
+use crate::sleepers::Sleeper;
 
 /// A saga that another process runs is looked at in the journal this soon while somebody waits for it, and then less
 /// and less often.
 const LOOK_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How long after its panic a saga's task is replaced by one that parks the saga.
+const PANIC_PAUSE: Duration = Duration::from_millis(100);
 /// How long `stop` waits for calls under way once the drain time is over.
 const LAST_CALLS_WAIT: Duration = Duration::from_secs(10);
 
@@ -50,6 +55,8 @@ pub struct Checkout {
     pub key: Option<String>,
     /// How long the caller waits.
     pub wait: Wait,
+    /// Who sent the request.
+    pub caller: Caller,
 }
 
 /// How long a caller waits, and for what.
@@ -64,15 +71,15 @@ pub enum Wait {
     Tried(Duration),
 }
 
-/// The longest that a caller waits for the start to be on disk, whatever it asked for beyond that.
-const STARTED_WAIT: Duration = Duration::from_secs(30);
-
 /// Why there is no saga for a request, or no answer about one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// As many sagas run as may. Nothing was written; try again later.
-    #[error("active_sagas_max ({0}) orders are under way; nothing was done, try again later")]
-    Full(usize),
+    /// As many sagas run as may, or as may for this caller. Nothing was written; try again later.
+    #[error(
+        "there is no room for another order: {} is {}; nothing was done, try again in {} s",
+        .0.limit, .0.value, .0.retry_after.as_secs()
+    )]
+    Full(NoRoom),
     /// The process is going down. Nothing was written; try again.
     #[error("this process is shutting down; nothing was done, try again")]
     Stopping,
@@ -123,8 +130,18 @@ impl From<Unavailable> for Refusal {
 /// Whether the engine can do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Sagas under way in this process.
+    /// Sagas in memory in this process.
     pub active: usize,
+    /// Those of them that hold a slot: they were started here and go forward.
+    pub slots: usize,
+    /// Bytes that the sagas in memory are accounted for with.
+    pub bytes: usize,
+    /// Sagas of this process that wait on disk.
+    pub asleep: usize,
+    /// Which task has ended that the process cannot do without.
+    pub dead: Option<Arc<str>>,
+    /// Whether the lease may have run out: others may own this process's sagas.
+    pub lease_ran_out: bool,
     /// Whether all sagas that were unfinished at the start have been taken over.
     pub recovered: bool,
     /// Whether the process is going down.
@@ -137,11 +154,19 @@ pub struct Health {
     pub stalled: bool,
 }
 
+impl Health {
+    /// Whether new sagas are accepted.
+    pub fn is_ready(&self) -> bool {
+        let works = self.dead.is_none() && self.journal_failing.is_none();
+        works && !self.stopping && !self.stalled && !self.lease_ran_out
+    }
+}
+
 impl Engine {
     /// An engine that accepts sagas at once. [`Engine::recover`] has to be called too. `name` tells this process from
     /// the others that share the journal, and stays the same when it is started again.
     pub fn new(
-        world: Arc<dyn World>,
+        clock: Arc<Clock>,
         journal: Journal,
         participants: Arc<dyn Participants>,
         observer: Arc<dyn Observer>,
@@ -150,7 +175,7 @@ impl Engine {
         name: &str,
     ) -> Self {
         let name = name.into();
-        let shared = Shared::new(world, journal, participants, observer, limits, definitions, name);
+        let shared = Shared::new(clock, journal, participants, observer, limits, definitions, name);
         Self { shared: Arc::new(shared) }
     }
 
@@ -167,10 +192,16 @@ impl Engine {
     /// Whether the engine can do its work.
     pub fn health(&self) -> Health {
         let failing = self.shared.failing();
-        let due = self.shared.registry.oldest_due();
-        let oldest_due_age = due.map_or(Duration::ZERO, |due| self.shared.world.now().since(due));
+        let dues = [self.shared.registry.oldest_due(), self.shared.sleepers.next()];
+        let due = dues.into_iter().flatten().min();
+        let oldest_due_age = due.map_or(Duration::ZERO, |due| self.shared.clock.now().since(due));
         Health {
             active: self.shared.registry.active(),
+            slots: self.shared.admission.taken(),
+            bytes: self.shared.admission.bytes(),
+            asleep: self.shared.sleepers.count(),
+            dead: self.shared.vital.ended(),
+            lease_ran_out: self.shared.membership.may_have_run_out(),
             recovered: self.shared.recovered.load(Ordering::Acquire),
             stopping: self.shared.stopping.load(Ordering::Acquire),
             journal_failing: failing.map(|failing| (failing.since, failing.reason)),
@@ -179,28 +210,39 @@ impl Engine {
         }
     }
 
+    /// Waits until a task has ended that the process cannot do without, and tells which. The process should end then:
+    /// what goes on is not to be believed.
+    pub async fn died(&self) -> Arc<str> {
+        self.shared.vital.wait().await
+    }
+
+    /// The clock that sagas live by.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.shared.clock
+    }
+
     /// Runs a checkout: starts a saga, or finds the one that its key belongs to, and waits.
     ///
     /// A caller who goes away changes nothing: the saga has a task of its own.
     pub async fn checkout(&self, request: Checkout) -> Result<Snapshot, Refusal> {
         let id = match &request.key {
             Some(key) if !is_on(Bug::OrderForEachRequest) => SagaId::from_idempotency_key(key),
-            _ => self.shared.world.new_saga_id(),
+            _ => self.shared.clock.new_saga_id(),
         };
         if let Some(running) = self.shared.registry.find(id) {
             return self.join(id, running, &request).await;
         }
         self.shared.admit()?;
         let owner = self.joined().await?;
+        let slot = self.shared.admission.admit(request.caller).map_err(Refusal::Full)?;
         let (inbox, commands) = mpsc::channel(self.shared.limits.inbox_commands_max);
-        let active_max = self.shared.limits.active_sagas_max;
-        let place = match self.shared.registry.enter(id, owner, inbox.clone(), active_max) {
+        let held = self.shared.admission.saga();
+        let place = match self.shared.registry.enter(id, owner, inbox.clone(), Some(slot), held) {
             Ok(place) => place,
-            Err(NoPlace::Taken(running)) => return self.join(id, running, &request).await,
-            Err(NoPlace::Full) => return Err(Refusal::Full(active_max)),
+            Err(Taken(running)) => return self.join(id, running, &request).await,
         };
         let definition = &self.shared.definitions.current;
-        let (saga, records) = Saga::start(id, definition, request.input.clone(), self.shared.world.moment());
+        let (saga, records) = Saga::start(id, definition, request.input.clone(), self.shared.clock.moment());
         let mut driver = Driver::new(self.shared.clone(), owner, saga, Seq::NONE, records, commands, place);
         let (answer, told) = oneshot::channel();
         match request.wait {
@@ -208,7 +250,7 @@ impl Engine {
             Wait::Settled(_) => driver.when_settled(answer),
             Wait::Tried(_) => driver.when_tried(answer),
         }
-        self.shared.world.spawn(Box::pin(driver.run()));
+        self.run(driver);
         match self.told(id, inbox, told, request.wait).await? {
             Told::Stands(snapshot) => Ok(snapshot),
             // The key's saga is in the journal already.
@@ -220,7 +262,9 @@ impl Engine {
     pub async fn wait(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         match self.reach(id).await? {
             Reached::Running(inbox) => self.ask(id, inbox, wait).await,
-            Reached::Kept(row) if row.projection.over || !matches!(wait, Wait::Tried(_)) => Ok(kept(*row)),
+            Reached::Kept(row) if row.projection.over || !matches!(wait, Wait::Tried(_)) => {
+                self.kept(*row).await
+            }
             Reached::Kept(_) | Reached::Elsewhere => self.look(id, wait).await,
         }
     }
@@ -260,7 +304,7 @@ impl Engine {
             if demand.was_followed(history.records.get(before..).unwrap_or_default()) {
                 return Ok(());
             }
-            if saga.handle(&demand.input(), self.shared.world.moment())?.is_empty() {
+            if saga.handle(&demand.input(), self.shared.clock.moment())?.is_empty() {
                 return Ok(());
             }
         }
@@ -284,14 +328,15 @@ impl Engine {
                     if row.projection.over {
                         // Nothing can change any more; the saga says whether that is what the person wants.
                         let mut saga = self.shared.load(id).await?.ok_or(Refusal::Unknown)?;
-                        saga.handle(&demand.input(), self.shared.world.moment())?;
+                        saga.handle(&demand.input(), self.shared.clock.moment())?;
                         return Ok(());
                     }
                     if self.shared.membership.id() != Some(row.owner) {
                         return Err(Refusal::Asked(id));
                     }
                     self.try_out(id, demand).await?;
-                    match self.resume(id, row.owner).await? {
+                    let how = self.shared.sleepers.take(id).map_or(How::TakeOver, How::Wake);
+                    match self.resume(id, row.owner, how).await? {
                         Resumed::Here(inbox) | Resumed::Before(inbox) => inbox,
                         Resumed::Over => continue,
                     }
@@ -321,8 +366,8 @@ impl Engine {
             Err(error) => return Err(error),
         };
         // One that is over by now is seen to be so below.
-        if saga.handle(&Input::TakeOver, self.shared.world.moment()).is_ok() {
-            saga.handle(&demand.input(), self.shared.world.moment())?;
+        if saga.handle(&Input::TakeOver, self.shared.clock.moment()).is_ok() {
+            saga.handle(&demand.input(), self.shared.clock.moment())?;
         }
         Ok(())
     }
@@ -342,7 +387,7 @@ impl Engine {
     }
 
     /// Refuses new sagas, lets running ones go on for `drain`, then ends each at the next point where nothing is
-    /// under way. Whatever is not over by then can be taken over at once, by the next start or another process.
+    /// under way. Those that have nothing to do before `drain` is over are not waited for. Whatever is not over by then can be taken over at once, by the next start or another process.
     pub async fn stop(&self, drain: Duration) {
         self.shared.stopping.store(true, Ordering::Release);
         self.finish(drain).await;
@@ -355,14 +400,13 @@ impl Engine {
     }
 
     async fn finish(&self, drain: Duration) {
+        let until = self.shared.clock.now().plus(drain);
         let drained = async {
-            while self.shared.registry.active() > 0 {
+            while !self.shared.registry.is_idle_until(until) {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        if timeout(drain, drained).await.is_ok() {
-            return;
-        }
+        let _ = timeout(drain, drained).await;
         let stopped = async {
             while self.shared.registry.active() > 0 {
                 for inbox in self.shared.registry.all() {
@@ -384,7 +428,7 @@ impl Engine {
     pub(crate) async fn take_over(&self, id: SagaId) {
         loop {
             let Some(owner) = self.shared.membership.id() else { return };
-            match self.resume(id, owner).await {
+            match self.resume(id, owner, How::TakeOver).await {
                 Ok(Resumed::Here(_) | Resumed::Over) => return,
                 // A repeated request may hold the saga's place that does not know yet that the saga exists already.
                 Ok(Resumed::Before(inbox)) if Self::is_started(&inbox).await => return,
@@ -407,24 +451,76 @@ impl Engine {
     }
 
     /// Reads a saga that `owner`, which is this process, owns, and runs it here if it is not over.
-    async fn resume(&self, id: SagaId, owner: ReplicaId) -> Result<Resumed, Refusal> {
+    async fn resume(&self, id: SagaId, owner: ReplicaId, how: How<'_>) -> Result<Resumed, Refusal> {
         let Some(mut saga) = self.shared.load(id).await? else { return Err(Refusal::Unknown) };
         if saga.is_over() {
             return Ok(Resumed::Over);
         }
         let (inbox, commands) = mpsc::channel(self.shared.limits.inbox_commands_max);
         // Sagas that exist are never refused for want of room.
-        let place = match self.shared.registry.enter(id, owner, inbox.clone(), usize::MAX) {
+        let held = self.shared.admission.saga();
+        let place = match self.shared.registry.enter(id, owner, inbox.clone(), None, held) {
             Ok(place) => place,
-            Err(NoPlace::Taken(running)) => return Ok(Resumed::Before(running)),
-            Err(NoPlace::Full) => return Err(Refusal::Full(usize::MAX)),
+            Err(Taken(running)) => return Ok(Resumed::Before(running)),
         };
         self.shared.unpark(id);
         let durable = saga.seq();
-        let records = saga.handle(&Input::TakeOver, self.shared.world.moment())?;
-        let driver = Driver::new(self.shared.clone(), owner, saga, durable, records, commands, place);
-        self.shared.world.spawn(Box::pin(driver.run()));
+        let records = match how {
+            How::TakeOver => saga.handle(&Input::TakeOver, self.shared.clock.moment())?,
+            How::Wake(sleeper) if sleeper.owner == owner && sleeper.seq == durable => {
+                saga.handle(&Input::Tick, self.shared.clock.moment())?
+            }
+            How::Wake(_) => saga.handle(&Input::TakeOver, self.shared.clock.moment())?,
+            How::Park(reason) => {
+                saga.handle(&Input::Park { reason: reason.into() }, self.shared.clock.moment())?
+            }
+        };
+        self.run(Driver::new(self.shared.clone(), owner, saga, durable, records, commands, place));
         Ok(Resumed::Here(inbox))
+    }
+
+    /// Runs a saga's task, and sees to what it leaves behind.
+    fn run(&self, driver: Driver) {
+        let engine = self.clone();
+        let (id, owner) = (driver.saga_id(), driver.owner());
+        self.shared.world.spawn(Box::pin(async move {
+            match caught(driver.run()).await {
+                Ok(Ended::Done) => {}
+                Ok(Ended::Asleep(sleeper)) => engine.shared.sleepers.add(id, sleeper),
+                Err(panic) => engine.task_failed(id, owner, &panic).await,
+            }
+        }));
+    }
+
+    /// A saga's task has panicked: the saga is parked, so that it does not fail again and again.
+    async fn task_failed(&self, id: SagaId, owner: ReplicaId, panic: &str) {
+        tracing::error!(saga.id = %id, panic, "the task of an order has panicked; the order is parked for a person");
+        self.shared.observer.task_failed();
+        let reason = format!("its task has panicked: {panic}");
+        // Should parking it fail alike, it must not do so in a hot loop.
+        sleep(PANIC_PAUSE).await;
+        while self.shared.membership.id() == Some(owner) {
+            match self.resume(id, owner, How::Park(&reason)).await {
+                Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
+                Err(error @ Refusal::Damaged(_)) => return self.shared.park(id, &error).await,
+                // Where its start is not on disk, there is nothing to park.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Runs a saga that has slept here.
+    pub(crate) async fn wake(&self, id: SagaId, sleeper: Sleeper) {
+        while self.shared.membership.id() == Some(sleeper.owner) {
+            match self.resume(id, sleeper.owner, How::Wake(sleeper)).await {
+                Err(Refusal::Unavailable(error)) => {
+                    self.shared.journal_fails(&error);
+                    sleep(JOURNAL_PROBE_AFTER).await;
+                }
+                Err(error @ Refusal::Damaged(_)) => return self.shared.park(id, &error).await,
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 
     /// Finds a saga: here, in the journal, or with another process.
@@ -485,31 +581,44 @@ impl Engine {
         told: oneshot::Receiver<Told>,
         wait: Wait,
     ) -> Result<Told, Refusal> {
+        let start_wait = self.shared.limits.start_wait;
         let limit = match wait {
-            Wait::Started => STARTED_WAIT,
+            Wait::Started => start_wait,
             Wait::Settled(limit) | Wait::Tried(limit) => limit,
         };
-        match timeout(limit, told).await {
+        let mut told = told;
+        match timeout(limit.min(start_wait), &mut told).await {
             Ok(Ok(told)) => return Ok(told),
             Ok(Err(_)) => return Ok(Told::NotOurs),
             Err(_) => {}
         }
-        let (answer, told) = oneshot::channel();
+        // A caller that is told that an order goes on may ask for it: its start has to be on disk, however short the
+        // caller's own wait was; and where it is not by now, the caller need not wait to its end to hear so.
+        if !self.has_started(&inbox, start_wait.saturating_sub(limit)).await? {
+            return Err(Refusal::InDoubt(id));
+        }
+        match timeout(limit.saturating_sub(start_wait), &mut told).await {
+            Ok(Ok(told)) => return Ok(told),
+            Ok(Err(_)) => return Ok(Told::NotOurs),
+            Err(_) => {}
+        }
+        let (answer, looked) = oneshot::channel();
         let _ = inbox.send(Command::Look(answer)).await;
-        match told.await {
-            // Whoever is told that an order goes on may ask for it: its start has to be on disk, however short the
-            // caller's own wait was.
+        Ok(looked.await.unwrap_or(Told::NotOurs))
+    }
+
+    /// Whether a running saga's start is on disk, or will be within `wait`. One that does not run any more has started,
+    /// or is not ours: what is asked next tells.
+    async fn has_started(&self, inbox: &mpsc::Sender<Command>, wait: Duration) -> Result<bool, Refusal> {
+        let (answer, looked) = oneshot::channel();
+        let _ = inbox.send(Command::Look(answer)).await;
+        match looked.await {
             Ok(Told::Stands(snapshot)) if !snapshot.started => {
-                let (answer, told) = oneshot::channel();
+                let (answer, started) = oneshot::channel();
                 let _ = inbox.send(Command::WhenStarted(answer)).await;
-                match timeout(STARTED_WAIT.saturating_sub(limit), told).await {
-                    Ok(Ok(told)) => Ok(told),
-                    Ok(Err(_)) => Ok(Told::NotOurs),
-                    Err(_) => Err(Refusal::InDoubt(id)),
-                }
+                Ok(timeout(wait, started).await.is_ok())
             }
-            Ok(told) => Ok(told),
-            Err(_) => Ok(Told::NotOurs),
+            Ok(_) | Err(_) => Ok(true),
         }
     }
 
@@ -527,7 +636,7 @@ impl Engine {
             let tries = is_settled(&row) && matches!(wait, Wait::Tried(_));
             let calling = tries && self.is_calling(&row).await;
             if (is_settled(&row) && !calling) || stopping || Instant::now() >= give_up {
-                return Ok(Snapshot { calling, ..kept(row) });
+                return Ok(Snapshot { calling, ..self.kept(row).await? });
             }
             // It may have come here.
             if let Some(running) = self.shared.registry.find(id) {
@@ -539,6 +648,14 @@ impl Engine {
             sleep(pause).await;
             pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
         }
+    }
+
+    /// A saga as the journal tells it.
+    async fn kept(&self, row: Row) -> Result<Snapshot, Refusal> {
+        let has_failed = row.projection.rollback != Rollback::Aucun || row.projection.echec.is_some();
+        // The row says why a person is needed, where one is; the history, why there is no order.
+        let saga = if has_failed { self.shared.load(row.saga).await.ok().flatten() } else { None };
+        Ok(Snapshot { failure: saga.as_ref().and_then(Failed::of), ..kept(row) })
     }
 
     /// Whether a call of a saga that another process runs is under way, as far as its history tells.
@@ -561,11 +678,23 @@ fn kept(row: Row) -> Snapshot {
         calling: false,
         started: true,
         input: Json::null(),
+        failure: None,
     }
 }
 
 fn is_settled(row: &Row) -> bool {
     row.projection.over || row.projection.rollback == Rollback::Bloque
+}
+
+/// Why a saga is read and run.
+#[derive(Clone, Copy)]
+enum How<'a> {
+    /// Its owner is gone.
+    TakeOver,
+    /// It slept here.
+    Wake(Sleeper),
+    /// Its task has failed: it is parked.
+    Park(&'a str),
 }
 
 /// What became of running a saga here.

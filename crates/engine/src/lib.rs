@@ -9,12 +9,18 @@
 //!
 //! - [`Engine`]: starts sagas, finds them, passes on what people ask of them, stops.
 //! - `replica`: this process as one of several: its lease, the sagas it takes over.
+//! - `admission`: slots, bytes, shares of callers. `sleepers`: sagas that wait on disk. `vital`: what may not die.
 //! - `driver`: the task of one saga. It compares what the saga's state wants with what is under way, and acts.
 //! - [`participants`]: calls over HTTP.
-//! - [`world`]: the clock and the dice, so that a simulator can bring its own.
+//! - [`Clock`]: the time that sagas live by.
+//! - [`world`]: the machine's clock and the dice, so that a simulator can bring its own.
 
+mod admission;
+mod announce;
 pub mod breaker;
 mod breakers;
+mod caught;
+mod clock;
 mod demand;
 mod driver;
 mod engine;
@@ -24,10 +30,14 @@ pub mod participants;
 mod registry;
 mod replica;
 mod shared;
+mod sleepers;
+mod vital;
 pub mod world;
 
+pub use self::admission::{Caller, NoRoom};
+pub use self::clock::Clock;
 pub use self::demand::Demand;
-pub use self::driver::Snapshot;
+pub use self::driver::{Failed, Snapshot};
 pub use self::engine::{Checkout, Definitions, Engine, Health, Refusal, Wait};
 pub use self::limits::Limits;
 pub use self::observer::{CallEnded, Called, Failure, News, Observer, Over, Silent};

@@ -5,8 +5,13 @@ use std::time::Duration;
 /// What the engine takes on at the same time, and how long it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Sagas under way; a further start is refused before anything is written.
+    /// Sagas going forward; a further start is refused before anything is written.
     pub active_sagas_max: usize,
+    /// Bytes of inputs and outputs of sagas in memory, 8 KiB for each saga included; beyond it starts are refused, and
+    /// answers that would be kept wait.
+    pub active_bytes_max: usize,
+    /// The part of `active_sagas_max` that one caller gets while there is no other.
+    pub caller_share_percent: usize,
     /// Commands that wait for one saga (who asks for its end, who cancels it).
     pub inbox_commands_max: usize,
     /// Events may wait this long for company before they are written, when nothing needs them to be durable.
@@ -26,6 +31,10 @@ pub struct Limits {
     pub claim_rows_max: usize,
     /// How long whoever asks something of an order that another process runs waits for that process.
     pub demand_wait: Duration,
+    /// How long a caller waits for its saga's start to be on disk before it is told that the journal does not answer.
+    pub start_wait: Duration,
+    /// A saga that has nothing to do for this long leaves memory until then.
+    pub sleep_after: Duration,
     /// A saga that should have gone on by itself this long ago makes the process unready.
     pub stall_max: Duration,
 }
@@ -34,6 +43,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             active_sagas_max: 10_000,
+            active_bytes_max: 256 << 20,
+            caller_share_percent: 80,
             inbox_commands_max: 64,
             flush_after: Duration::from_millis(20),
             journal_retry: (Duration::from_millis(50), Duration::from_secs(1)),
@@ -43,6 +54,8 @@ impl Default for Limits {
             sweep: Duration::from_secs(10),
             claim_rows_max: 500,
             demand_wait: Duration::from_secs(10),
+            start_wait: Duration::from_secs(5),
+            sleep_after: Duration::from_secs(5),
             stall_max: Duration::from_secs(30),
         }
     }

@@ -34,6 +34,9 @@ pub trait Observer: Send + Sync + 'static {
         let _ = sagas;
     }
 
+    /// The task of a saga has panicked.
+    fn task_failed(&self) {}
+
     /// A saga could not be read and was parked for a person.
     fn parked(&self) {}
 }

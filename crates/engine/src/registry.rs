@@ -9,6 +9,7 @@ use saga_core::{SagaId, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::sync::mpsc;
 
+use crate::admission::{Held, Slot};
 use crate::driver::Command;
 
 /// Independently locked parts: the lock is held for a map operation only, but by every start and end.
@@ -32,18 +33,18 @@ pub(crate) struct Place {
     registry: Arc<Registry>,
     saga: SagaId,
     due: Arc<AtomicI64>,
+    /// While it goes forward, if it was started here.
+    slot: Option<Slot>,
+    held: Held,
 }
 
 /// Waits for nothing that would come by itself.
 const NEVER: i64 = i64::MAX;
+/// Has only just been entered: what it waits for will turn out.
+const NEW: i64 = i64::MAX - 1;
 
-/// Why there is no new place.
-pub(crate) enum NoPlace {
-    /// The saga is running here already: this reaches it.
-    Taken(mpsc::Sender<Command>),
-    /// As many sagas are running as may.
-    Full,
-}
+/// The saga is running here already: this reaches it.
+pub(crate) struct Taken(pub(crate) mpsc::Sender<Command>);
 
 impl Registry {
     /// Enters a saga that is not running here yet.
@@ -52,16 +53,16 @@ impl Registry {
         saga: SagaId,
         owner: ReplicaId,
         inbox: mpsc::Sender<Command>,
-        active_max: usize,
-    ) -> Result<Place, NoPlace> {
+        slot: Option<Slot>,
+        held: Held,
+    ) -> Result<Place, Taken> {
         match self.shard(saga).entry(saga) {
-            Entry::Occupied(running) => Err(NoPlace::Taken(running.get().inbox.clone())),
-            Entry::Vacant(_) if self.active() >= active_max => Err(NoPlace::Full),
+            Entry::Occupied(running) => Err(Taken(running.get().inbox.clone())),
             Entry::Vacant(place) => {
-                let due = Arc::new(AtomicI64::new(NEVER));
+                let due = Arc::new(AtomicI64::new(NEW));
                 place.insert(Running { owner, inbox, due: due.clone() });
                 self.active.fetch_add(1, Ordering::AcqRel);
-                Ok(Place { registry: self.clone(), saga, due })
+                Ok(Place { registry: self.clone(), saga, due, slot, held })
             }
         }
     }
@@ -78,6 +79,12 @@ impl Registry {
         all.into_iter().map(|(_, inbox)| inbox).collect()
     }
 
+    /// Whether no saga here has anything to do by itself before `until`: none of them is worth waiting for.
+    pub(crate) fn is_idle_until(&self, until: Timestamp) -> bool {
+        self.each(|_, running| running.due.load(Ordering::Relaxed))
+            .all(|due| due > until.as_micros() && due != NEW)
+    }
+
     /// Whether a saga runs here for this owner.
     pub(crate) fn is_any_owned_by(&self, owner: ReplicaId) -> bool {
         self.each(|_, running| running.owner).any(|running| running == owner)
@@ -86,7 +93,7 @@ impl Registry {
     /// The earliest instant at which a running saga was to go on; `None`: none has to, by itself.
     pub(crate) fn oldest_due(&self) -> Option<Timestamp> {
         let oldest = self.each(|_, running| running.due.load(Ordering::Relaxed)).min()?;
-        (oldest != NEVER).then(|| Timestamp::from_micros(oldest))
+        (oldest < NEW).then(|| Timestamp::from_micros(oldest))
     }
 
     fn each<T>(&self, of: impl Fn(&SagaId, &Running) -> T) -> impl Iterator<Item = T> {
@@ -109,6 +116,14 @@ impl Registry {
 }
 
 impl Place {
+    /// Notes what the saga takes: its payloads, and a slot for as long as it goes forward.
+    pub(crate) fn takes(&mut self, payload_bytes: usize, goes_forward: bool) {
+        self.held.payloads(payload_bytes);
+        if !goes_forward {
+            self.slot = None;
+        }
+    }
+
     /// Notes when the saga is to go on by itself.
     pub(crate) fn is_due(&self, at: Option<Timestamp>) {
         self.due.store(at.map_or(NEVER, Timestamp::as_micros), Ordering::Relaxed);

@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use saga_core::SagaId;
 use saga_core::seeded::{Bug, is_on};
+use saga_core::{SagaId, Timestamp};
 use saga_journal::{Joining, Journal, Lease, ReplicaId, Unavailable};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
@@ -26,6 +26,10 @@ use crate::driver::Command;
 use crate::engine::Engine;
 use crate::shared::{JOURNAL_PROBE_AFTER, Shared};
 
+/// How often sagas whose time has come are looked for.
+const WAKE_SLEEPERS_AFTER: Duration = Duration::from_millis(200);
+/// How often the journal's clock is followed.
+const FOLLOW_CLOCK_AFTER: Duration = Duration::from_secs(10);
 /// How often drivers of a lost lease are told to go.
 const DISOWN_AFTER: Duration = Duration::from_millis(10);
 
@@ -84,6 +88,12 @@ impl Membership {
         is_on(Bug::IgnoresLease) || held.is_some_and(|held| held.id == owner && Instant::now() < held.until)
     }
 
+    /// Whether this process had a lease that may have run out by now: others may own its sagas.
+    pub(crate) fn may_have_run_out(&self) -> bool {
+        let has_joined = self.has_joined.load(Ordering::Acquire);
+        has_joined && self.held().is_none_or(|held| Instant::now() >= held.until)
+    }
+
     /// Joins, unless that has been done.
     async fn join(&self, shared: &Shared) -> Result<ReplicaId, Unavailable> {
         if let Some(id) = self.id() {
@@ -93,10 +103,14 @@ impl Membership {
         if let Some(id) = self.id() {
             return Ok(id);
         }
-        let (id, lease) = (shared.world.new_replica_id(), shared.limits.lease);
+        let (id, lease) = (shared.clock.new_replica_id(), shared.limits.lease);
         let asked = Instant::now();
         let joining = if self.has_joined.load(Ordering::Acquire) { Joining::Again } else { Joining::Started };
         shared.journal.join(id, self.name.clone(), joining, lease).await?;
+        if let Some((time, at)) = journal_time(&shared.journal).await? {
+            // Whatever ran here under another lease has been dropped: nothing waits by the clock now.
+            shared.clock.set(time.plus(at.elapsed()));
+        }
         self.has_joined.store(true, Ordering::Release);
         self.hold(Some(Held { id, until: asked + lease, steady_since: asked }));
         Ok(id)
@@ -121,6 +135,13 @@ impl Membership {
     }
 }
 
+/// The journal's time, and about when it was that time; `None`: the journal has no clock but this machine's.
+async fn journal_time(journal: &Journal) -> Result<Option<(Timestamp, Instant)>, Unavailable> {
+    let asked = Instant::now();
+    let time = journal.clock().await?;
+    Ok(time.map(|time| (time, asked + asked.elapsed() / 2)))
+}
+
 impl Engine {
     /// Joins those that share the journal, and takes over every saga whose owner is gone. Returns when each is running
     /// or parked; from then on it goes on by itself. Keeps trying while the journal is unavailable.
@@ -131,16 +152,35 @@ impl Engine {
             sleep(JOURNAL_PROBE_AFTER).await;
         }
         self.shared.recovered.store(true, Ordering::Release);
+        self.spawn_vital("take-over", |engine| async move { engine.look_around().await });
+        self.spawn_vital("sleepers", |engine| async move { engine.wake_sleepers().await });
+    }
+
+    /// The same in the background, and watched over: should it fail, [`Engine::died`] tells.
+    pub fn recover_in_background(&self) {
+        let shared = self.shared.clone();
+        let may_end =
+            move || shared.recovered.load(Ordering::Acquire) || shared.stopping.load(Ordering::Acquire);
         let engine = self.clone();
-        self.shared.world.spawn(Box::pin(async move { engine.look_around().await }));
+        let task = async move { engine.recover().await };
+        self.shared.vital.spawn(&self.shared.world, "recovery", may_end, task);
+    }
+
+    /// Runs a task that must not end before the process stops.
+    pub(crate) fn spawn_vital<F>(&self, name: &'static str, task: impl FnOnce(Self) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let shared = self.shared.clone();
+        let may_end = move || shared.stopping.load(Ordering::Acquire);
+        self.shared.vital.spawn(&self.shared.world, name, may_end, task(self.clone()));
     }
 
     /// Under which id sagas are owned, joining first where that has not been done.
     pub(crate) async fn joined(&self) -> Result<ReplicaId, Unavailable> {
         let id = self.shared.membership.join(&self.shared).await?;
         if !self.shared.membership.is_kept.swap(true, Ordering::AcqRel) {
-            let engine = self.clone();
-            self.shared.world.spawn(Box::pin(async move { engine.keep_lease().await }));
+            self.spawn_vital("lease", |engine| async move { engine.keep_lease().await });
         }
         Ok(id)
     }
@@ -148,16 +188,28 @@ impl Engine {
     /// Renews the lease for as long as the process lives.
     async fn keep_lease(&self) {
         let shared = &self.shared;
+        let mut followed = Instant::now();
         loop {
             sleep(shared.limits.beat).await;
             if shared.has_left.load(Ordering::Acquire) {
                 return;
             }
             match shared.membership.renew(&shared.journal, shared.limits.lease).await {
-                Ok(Lease::Held) => {}
+                Ok(Lease::Held) => self.follow_clock(&mut followed).await,
                 Ok(Lease::Lost) => self.rejoin().await,
                 Err(error) => shared.journal_fails(&error),
             }
+        }
+    }
+
+    /// Follows the journal's clock now and then. Where it cannot be read, this process's own counts on.
+    async fn follow_clock(&self, followed: &mut Instant) {
+        if followed.elapsed() < FOLLOW_CLOCK_AFTER {
+            return;
+        }
+        *followed = Instant::now();
+        if let Ok(Some((time, at))) = journal_time(&self.shared.journal).await {
+            self.shared.clock.follow(time.plus(at.elapsed()));
         }
     }
 
@@ -176,6 +228,7 @@ impl Engine {
             );
             shared.observer.lease_lost(sagas);
             shared.membership.hold(None);
+            shared.sleepers.clear();
             while shared.registry.is_any_owned_by(lost) {
                 for inbox in shared.registry.all() {
                     let _ = inbox.try_send(Command::Disown(lost));
@@ -253,9 +306,32 @@ impl Engine {
             let page = shared.journal.owned(id, after, shared.limits.claim_rows_max).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(*last);
-            let stray: Vec<SagaId> =
-                page.into_iter().filter(|saga| shared.registry.find(*saga).is_none()).collect();
+            let is_known =
+                |saga: &SagaId| shared.sleepers.is_asleep(*saga) || shared.registry.find(*saga).is_some();
+            let stray: Vec<SagaId> = page.into_iter().filter(|saga| !is_known(saga)).collect();
             self.run_all(stray, &loads).await;
+        }
+    }
+
+    /// Wakes sagas that sleep here when their time comes, a bounded number at a time.
+    async fn wake_sleepers(&self) {
+        let shared = &self.shared;
+        let loads = Arc::new(Semaphore::new(shared.limits.take_over_loads_max));
+        loop {
+            sleep(WAKE_SLEEPERS_AFTER).await;
+            shared.announcer.catch_up();
+            if shared.stopping.load(Ordering::Acquire) {
+                return;
+            }
+            for (saga, sleeper) in shared.sleepers.take_due(shared.clock.now(), shared.limits.claim_rows_max)
+            {
+                let Ok(turn) = loads.clone().acquire_owned().await else { return };
+                let engine = self.clone();
+                shared.world.spawn(Box::pin(async move {
+                    engine.wake(saga, sleeper).await;
+                    drop(turn);
+                }));
+            }
         }
     }
 

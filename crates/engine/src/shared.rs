@@ -11,27 +11,41 @@ use saga_core::{Definition, Saga, SagaId, Timestamp};
 use saga_journal::{History, Journal, Unavailable};
 use tokio::time::sleep;
 
+use crate::admission::Admission;
+use crate::announce::Announcer;
 use crate::breakers::Breakers;
+use crate::clock::Clock;
 use crate::engine::{Definitions, Refusal};
 use crate::limits::Limits;
 use crate::observer::Observer;
 use crate::participants::Participants;
 use crate::registry::Registry;
 use crate::replica::Membership;
+use crate::sleepers::Sleepers;
+use crate::vital::Vital;
 use crate::world::World;
 
 /// While the journal fails, it is tried this often, whether or not a saga has something to write.
 pub(crate) const JOURNAL_PROBE_AFTER: Duration = Duration::from_millis(500);
 
+/// Why nothing is started while the lease may have run out.
+pub(crate) const LEASE_RAN_OUT: &str =
+    "it has not been heard of for longer than this process's lease: others may own its orders by now";
+
 /// What all running sagas share.
 pub(crate) struct Shared {
     pub(crate) world: Arc<dyn World>,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) journal: Journal,
     pub(crate) participants: Arc<dyn Participants>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) breakers: Breakers,
     pub(crate) limits: Limits,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) sleepers: Sleepers,
+    pub(crate) announcer: Announcer,
+    pub(crate) vital: Vital,
     pub(crate) membership: Membership,
     pub(crate) definitions: Definitions,
     pub(crate) stopping: AtomicBool,
@@ -70,7 +84,7 @@ pub(crate) struct Failing {
 
 impl Shared {
     pub(crate) fn new(
-        world: Arc<dyn World>,
+        clock: Arc<Clock>,
         journal: Journal,
         participants: Arc<dyn Participants>,
         observer: Arc<dyn Observer>,
@@ -78,13 +92,19 @@ impl Shared {
         definitions: Definitions,
         name: Arc<str>,
     ) -> Self {
+        let world = clock.world().clone();
         let loaded = HashMap::from([(definitions.current.hash.clone(), definitions.current.clone())]);
         Self {
             breakers: Breakers::new(world.clone(), &definitions.current),
             world,
+            clock,
             journal,
             participants,
             observer,
+            admission: Arc::new(Admission::new(&limits)),
+            sleepers: Sleepers::default(),
+            announcer: Announcer::new(),
+            vital: Vital::new(),
             limits,
             registry: Arc::default(),
             membership: Membership::new(name),
@@ -103,6 +123,12 @@ impl Shared {
     pub(crate) fn admit(&self) -> Result<(), Refusal> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(Refusal::Stopping);
+        }
+        if let Some(what) = self.vital.ended() {
+            return Err(Refusal::Unavailable(Unavailable(what)));
+        }
+        if self.membership.may_have_run_out() {
+            return Err(Refusal::Unavailable(Unavailable::because(LEASE_RAN_OUT)));
         }
         match &*self.failing.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(failing) => Err(Refusal::Unavailable(Unavailable(failing.reason.clone()))),
@@ -133,7 +159,7 @@ impl Shared {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         if failing.is_none() {
             tracing::error!(error = %error, "the journal fails: new orders are refused until it works again");
-            *failing = Some(Failing { since: self.world.now(), reason: error.0.clone() });
+            *failing = Some(Failing { since: self.clock.now(), reason: error.0.clone() });
             let shared = self.clone();
             self.world.spawn(Box::pin(async move { shared.probe_journal().await }));
         }
@@ -155,7 +181,7 @@ impl Shared {
     }
 
     fn now_since(&self, then: Timestamp) -> Duration {
-        self.world.now().since(then)
+        self.clock.now().since(then)
     }
 
     /// Keeps the current definition, so that its sagas can be read back whatever becomes of the file.

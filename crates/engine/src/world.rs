@@ -1,5 +1,5 @@
-//! The clock, the dice, and where tasks run. Nothing else in this crate reads or starts any, so a simulator that
-//! brings its own gets the same run again from the same seed, and can stop a whole process as a crash would.
+//! The machine's clock, the dice, and where tasks run. Nothing else in this crate reads or starts any, so a simulator
+//! that brings its own gets the same run again from the same seed, and can stop a whole process as a crash would.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -7,48 +7,22 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use saga_core::Timestamp;
 use saga_core::retry::Random;
-use saga_core::saga::Moment;
-use saga_core::{SagaId, Timestamp};
-use saga_journal::ReplicaId;
 
 /// Something to be run to its end in the background.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where the engine gets time and randomness from. Waiting is tokio's: its clock can be paused.
 pub trait World: Send + Sync + 'static {
-    /// The time now.
-    fn now(&self) -> Timestamp;
+    /// What the machine's wall clock shows. It may be wrong, and may step; see [`Clock`](crate::Clock).
+    fn wall(&self) -> Timestamp;
 
     /// A random number.
     fn random(&self) -> Random;
 
     /// Starts a task of the engine.
     fn spawn(&self, task: Task);
-
-    /// Both, as inputs to the core come.
-    fn moment(&self) -> Moment {
-        Moment { now: self.now(), random: self.random() }
-    }
-
-    /// A fresh id: a UUIDv7, so that ids sort by time.
-    fn new_saga_id(&self) -> SagaId {
-        SagaId::new(self.new_uuid())
-    }
-
-    /// A fresh id for this run of the process.
-    fn new_replica_id(&self) -> ReplicaId {
-        ReplicaId::new(self.new_uuid())
-    }
-
-    /// A UUIDv7.
-    fn new_uuid(&self) -> uuid::Uuid {
-        let millis = self.now().as_micros().max(0) as u64 / 1_000;
-        let mut bytes = [0; 10];
-        bytes[..8].copy_from_slice(&self.random().0.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.random().0.to_be_bytes()[..2]);
-        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
-    }
 }
 
 /// The machine's clock, and numbers that differ from process to process.
@@ -72,7 +46,7 @@ impl Default for Machine {
 }
 
 impl World for Machine {
-    fn now(&self) -> Timestamp {
+    fn wall(&self) -> Timestamp {
         #[expect(clippy::disallowed_methods, reason = "this is the clock's home")]
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_micros(now.as_micros() as i64)

@@ -22,7 +22,7 @@ pub struct Projection {
     pub etat: Etat,
     /// Whether what was done is being undone.
     pub rollback: Rollback,
-    /// Why there is no order, or why a person is needed.
+    /// Why there is no order; where that is not decided, why a person is needed.
     pub echec: Option<Echec>,
     /// Of the current owner.
     pub epoch: Epoch,
@@ -52,18 +52,17 @@ impl Projection {
     /// The row of `saga`. `client_id` and `magasin_id` are its input's, read once by whoever started or loaded it.
     pub fn of(saga: &Saga, client_id: Option<i64>, magasin_id: Option<i64>) -> Self {
         let step = |index: usize| saga.definition().steps.get(index).map(|step| step.name.clone());
-        let echec = match (saga.blocked(), saga.cause()) {
-            (Some(blocked), _) => {
-                Some(Echec { etape: step(blocked.step), raison: blocked.reason.as_ref().into() })
-            }
-            (None, Some(Cause::StepFailed { step: index, reason })) => {
+        let echec = match (saga.cause(), saga.blocked()) {
+            // Why there is no order stays, whatever happens while it is rolled back.
+            (Some(Cause::StepFailed { step: index, reason }), _) => {
                 Some(Echec { etape: step(*index), raison: reason.as_ref().into() })
             }
-            (None, Some(Cause::Cancelled)) => {
-                Some(Echec { etape: None, raison: "cancelled on request".into() })
-            }
-            (None, Some(Cause::DeadlinePassed)) => {
+            (Some(Cause::Cancelled), _) => Some(Echec { etape: None, raison: "cancelled on request".into() }),
+            (Some(Cause::DeadlinePassed), _) => {
                 Some(Echec { etape: None, raison: "the saga's deadline passed".into() })
+            }
+            (None, Some(blocked)) => {
+                Some(Echec { etape: step(blocked.step), raison: blocked.reason.as_ref().into() })
             }
             (None, None) => None,
         };

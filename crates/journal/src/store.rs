@@ -39,6 +39,11 @@ pub trait Store: Send + Sync + 'static {
     /// A saga's row.
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>>;
 
+    /// What the store's own clock shows; `None`: it has none but this machine's.
+    fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Makes `replica` known, with a lease of this length, or [`LEASE_MAX`](crate::LEASE_MAX). Its id must be fresh.
     /// Joining again, because the answer was lost, is renewing: who is gone stays gone.
     ///

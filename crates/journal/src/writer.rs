@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
-use saga_core::{Json, SagaId};
+use saga_core::{Json, SagaId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::spread::{ANY, Spread, Spreading};
@@ -164,6 +164,11 @@ impl Journal {
         lease: Duration,
     ) -> Result<(), Unavailable> {
         self.store.join(replica, name, joining, lease).await
+    }
+
+    /// See [`Store::clock`].
+    pub async fn clock(&self) -> Result<Option<Timestamp>, Unavailable> {
+        self.store.clock().await
     }
 
     /// See [`Store::renew`].

@@ -1,19 +1,93 @@
 //! Logs: readable on a terminal, JSON with a flag. Messages never hold bodies or secrets.
+//!
+//! Logs are for people, and orders do not wait for them: a thread of its own writes the lines. Where standard error is
+//! closed, or takes no more (a pipe that is not read, a full disk), lines are lost and counted.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
+/// Lines that wait for standard error; further ones are lost.
+const LINES_WAITING_MAX: usize = 8_192;
+/// Characters of a panic's message that are logged.
+const PANIC_CHARS_MAX: usize = 500;
+
+/// Lines that standard error did not take.
+static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
+
+/// Logging that goes on for as long as this lives; the last lines are written when it is dropped.
+pub struct Logging {
+    dropped: ErrorCounter,
+    _guard: WorkerGuard,
+}
+
+/// Counts lost lines.
+#[derive(Clone)]
+pub struct LostLines(ErrorCounter);
+
+impl Logging {
+    /// What counts the lines that were lost.
+    pub fn lost_lines(&self) -> LostLines {
+        LostLines(self.dropped.clone())
+    }
+}
+
+impl LostLines {
+    /// Lines lost so far.
+    pub fn count(&self) -> u64 {
+        self.0.dropped_lines() as u64 + UNWRITTEN.load(Ordering::Relaxed)
+    }
+}
+
+/// Standard error, which never fails: what it does not take is counted.
+struct Tolerant(io::Stderr);
+
+impl Write for Tolerant {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.0.write_all(line).is_err() {
+            UNWRITTEN.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
+    }
+}
+
 /// Starts logging to standard error. `filter` is in the form of `RUST_LOG`, such as `info` or `saga_engine=debug`.
-pub fn start(filter: &str, json: bool) -> anyhow::Result<()> {
+pub fn start(filter: &str, json: bool) -> anyhow::Result<Logging> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         anyhow::anyhow!("the log filter `{filter}` cannot be read: {error}; write e.g. info")
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let stderr = io::stderr();
+    let is_terminal = stderr.is_terminal();
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LINES_WAITING_MAX)
+        .thread_name("log")
+        .finish(Tolerant(stderr));
+    let dropped = writer.error_counter();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let result = if json {
         builder.json().flatten_event(true).with_current_span(false).try_init()
     } else {
-        builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).compact().try_init()
+        builder.with_target(false).with_ansi(is_terminal).compact().try_init()
     };
-    result.map_err(|error| anyhow::anyhow!("start logging: {error}"))
+    result.map_err(|error| anyhow::anyhow!("start logging: {error}"))?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(Logging { dropped, _guard: guard })
+}
+
+/// A panic is a line of the log, as long as any other: written by the log's thread, and never waited for.
+fn log_panic(panic: &panic::PanicHookInfo<'_>) {
+    let message: String =
+        panic.payload_as_str().unwrap_or("without a message").chars().take(PANIC_CHARS_MAX).collect();
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    tracing::error!(panic.at = at, panic.thread = thread.name(), "a task has panicked: {message}");
 }

@@ -1,9 +1,10 @@
 //! See the library: this only turns its result into an exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use orchestrateur::cli::Cli;
+use orchestrateur::cli::{Cli, Died};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -12,8 +13,9 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("orchestrateur: {error:#}");
-            ExitCode::FAILURE
+            // Standard error may be closed; the exit code says it, too.
+            let _ = writeln!(std::io::stderr(), "orchestrateur: {error:#}");
+            if error.is::<Died>() { ExitCode::from(Died::EXIT_CODE) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -146,7 +146,7 @@ impl Future for Gated {
 pub(crate) struct Inside(pub(crate) Arc<Process>);
 
 impl World for Inside {
-    fn now(&self) -> Timestamp {
+    fn wall(&self) -> Timestamp {
         let elapsed = i64::try_from(self.0.begun.elapsed().as_micros()).unwrap_or(i64::MAX);
         Timestamp::from_micros(BEGINNING_US + self.0.skew_us + elapsed)
     }

@@ -246,6 +246,22 @@ impl Saga {
         &self.input
     }
 
+    /// Bytes of the payloads that it keeps: its input, and its steps' outputs.
+    pub fn payload_bytes(&self) -> usize {
+        let outputs = self.steps.iter().filter_map(|state| match state {
+            StepState::Done { output } | StepState::Undoing { output, .. } => output.as_ref(),
+            _ => None,
+        });
+        self.input.text().len() + outputs.map(|output| output.text().len()).sum::<usize>()
+    }
+
+    /// Whether it keeps the output of any step.
+    pub fn keeps_outputs(&self) -> bool {
+        self.steps.iter().any(|state| {
+            matches!(state, StepState::Done { output: Some(_) } | StepState::Undoing { output: Some(_), .. })
+        })
+    }
+
     /// When it started.
     pub fn created(&self) -> Timestamp {
         self.created

@@ -11,7 +11,8 @@ use saga_core::{Outcome, Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::sync::watch;
 
-use crate::breaker::{Permit, Turn};
+use crate::admission::Held;
+use crate::breaker::{self, Permit, Turn};
 use crate::breakers;
 use crate::observer::{CallEnded, Called};
 use crate::participants;
@@ -19,6 +20,8 @@ use crate::shared::Shared;
 
 /// While the lease may have run out, a call that wants to leave looks this often whether it holds.
 const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// While there is no room for its answer, a call that wants to leave looks this often whether there is.
+const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The one call of a saga, from being wanted to its end.
 pub(super) struct Calling {
@@ -39,7 +42,12 @@ struct Call {
     permit: Permit,
     since: Timestamp,
     reply: participants::Calling,
+    /// Bytes for its answer, where that is to be kept.
+    _room: Option<Held>,
 }
+
+/// There is no room in memory for another answer that is to be kept.
+struct NoRoomYet;
 
 /// A call that has asked its participant's breaker.
 struct Asked {
@@ -90,9 +98,16 @@ impl Calling {
         }
         // Whoever cannot know whether it still owns the saga calls nobody for it.
         if !self.shared.membership.may_act(self.owner) {
-            self.again_at = Some(self.shared.world.now().plus(LEASE_AGAIN_AFTER));
+            self.again_at = Some(self.shared.clock.now().plus(LEASE_AGAIN_AFTER));
             return;
         }
+        let room = match self.room(saga, &wanted) {
+            Ok(room) => room,
+            Err(NoRoomYet) => {
+                self.again_at = Some(self.shared.clock.now().plus(ROOM_AGAIN_AFTER));
+                return;
+            }
+        };
         let Some(permit) = self.permit(saga, wanted) else { return };
         let reply: participants::Calling = match saga.request(&wanted) {
             Ok(request) => {
@@ -101,7 +116,18 @@ impl Calling {
             Err(error) => Box::pin(std::future::ready(Reply::Impossible { reason: error.to_string() })),
         };
         self.shared.observer.call_started(&called(saga, &wanted));
-        self.call = Some(Call { wanted, permit, since: self.shared.world.now(), reply });
+        self.call = Some(Call { wanted, permit, since: self.shared.clock.now(), reply, _room: room });
+    }
+
+    /// Room for the answer of a call whose output is kept. Only the first one of a saga waits for room: those that hold
+    /// something already must be able to come to their end, or nothing would ever be freed.
+    fn room(&self, saga: &Saga, wanted: &CallWanted) -> Result<Option<Held>, NoRoomYet> {
+        let keeps_output = saga.call(wanted.step, wanted.direction).is_some_and(|call| call.output.is_some());
+        if !keeps_output || saga.cause().is_some() || saga.keeps_outputs() {
+            return Ok(None);
+        }
+        let bytes = saga.definition().participant(wanted.step).answer_bytes_max;
+        self.shared.admission.reserve(bytes).map(Some).ok_or(NoRoomYet)
     }
 
     /// The breaker's permit for a call, once it has been given.
@@ -127,6 +153,13 @@ impl Calling {
             let breaker = self.shared.breakers.of(saga.definition(), step);
             self.recovered = Some((step, breaker.recovered()));
         }
+    }
+
+    /// Whether the next attempt waits for a participant that is suspended: it may come back at any moment.
+    pub(super) fn waits_for_participant(&self, saga: &Saga) -> bool {
+        let is_suspended =
+            |step| self.shared.breakers.of(saga.definition(), step).state().kind != breaker::Kind::Closed;
+        saga.waiting().is_some_and(is_suspended)
     }
 
     /// Waits for whatever comes first. Loses nothing when it is dropped.
@@ -171,7 +204,7 @@ impl Calling {
     /// The breaker lets the call through that has waited for it.
     fn permitted(&mut self, saga: &Saga, permit: Permit) -> Option<Input> {
         let Asked { wanted, .. } = self.turn.take()?;
-        if saga.is_too_late(&wanted, self.shared.world.now()) {
+        if saga.is_too_late(&wanted, self.shared.clock.now()) {
             let CallWanted { step, direction, attempt, .. } = wanted;
             let reason = "the participant was suspended for longer than its promise holds";
             let verdict = Verdict::without_answer(Outcome::NotSent, reason);
@@ -197,7 +230,7 @@ impl Calling {
         self.shared.observer.call_ended(&CallEnded {
             call: called(saga, &call.wanted),
             outcome,
-            duration: self.shared.world.now().since(call.since),
+            duration: self.shared.clock.now().since(call.since),
         });
     }
 

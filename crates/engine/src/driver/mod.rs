@@ -28,6 +28,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use saga_core::definition::{Etat, Safety};
+use saga_core::event::Cause;
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Effects, Input, Rejected, Rollback};
 use saga_core::{Direction, Json, Outcome, Record, Saga, SagaId, Seq, Timestamp};
@@ -40,6 +41,7 @@ use self::saving::Saving;
 use self::waiters::{Waiter, Waiters};
 use crate::registry::Place;
 use crate::shared::Shared;
+use crate::sleepers::Sleeper;
 
 /// What others can ask of a running saga.
 #[derive(Debug)]
@@ -86,6 +88,31 @@ pub struct Snapshot {
     pub started: bool,
     /// What it was asked for.
     pub input: Json,
+    /// Why there is no order, once that is decided.
+    pub failure: Option<Failed>,
+}
+
+/// Why there is no order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The name of the step that failed; `None`: the saga as a whole was stopped.
+    pub step: Option<Arc<str>>,
+    /// For people.
+    pub reason: Arc<str>,
+}
+
+impl Failed {
+    /// Why a saga rolls back, or has rolled back.
+    pub fn of(saga: &Saga) -> Option<Self> {
+        Some(match saga.cause()? {
+            Cause::StepFailed { step, reason } => Self {
+                step: saga.definition().steps.get(*step).map(|step| step.name.clone()),
+                reason: reason.as_ref().into(),
+            },
+            Cause::Cancelled => Self { step: None, reason: "cancelled on request".into() },
+            Cause::DeadlinePassed => Self { step: None, reason: "the saga's deadline passed".into() },
+        })
+    }
 }
 
 /// One running saga.
@@ -116,6 +143,14 @@ enum Happened {
 /// The saga belongs to somebody else now.
 struct NotOurs;
 
+/// Why a saga's task has ended.
+pub(crate) enum Ended {
+    /// The saga is over, waits for a person alone, belongs to somebody else, or the process stops.
+    Done,
+    /// It has nothing to do until then.
+    Asleep(Sleeper),
+}
+
 impl Driver {
     pub(crate) fn new(
         shared: Arc<Shared>,
@@ -142,6 +177,14 @@ impl Driver {
         }
     }
 
+    pub(crate) fn saga_id(&self) -> SagaId {
+        self.saga.id()
+    }
+
+    pub(crate) fn owner(&self) -> ReplicaId {
+        self.owner
+    }
+
     /// Answers once the saga is settled. Used by whoever starts it.
     pub(crate) fn when_settled(&mut self, answer: oneshot::Sender<Told>) {
         self.waiters.add(Waiter::Settled(answer));
@@ -158,7 +201,7 @@ impl Driver {
     }
 
     /// Runs the saga until it is over, stopped, somebody else's, or waits for nothing but a person.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self) -> Ended {
         loop {
             let effects = self.saga.effects();
             if (self.stopping || self.has_turned_back()) && self.withdraw(&effects) {
@@ -168,17 +211,33 @@ impl Driver {
             self.save(&effects);
             self.answer(&effects);
             if self.is_finished(&effects) {
-                return;
+                return Ended::Done;
+            }
+            if let Some(until) = self.may_sleep(&effects) {
+                return Ended::Asleep(Sleeper { owner: self.owner, seq: self.saga.seq(), until });
             }
             let happened = self.wait(&effects).await;
             if self.take(happened).is_err() {
                 break;
             }
         }
-        tracing::warn!(saga.id = %self.saga.id(), saga.epoch = self.saga.epoch().get(),
-            "the saga has another owner; it is dropped here");
+        // A start that conflicts is a repeated request, whose saga exists already: nothing is lost.
+        if self.saving.durable() > Seq::NONE {
+            tracing::warn!(saga.id = %self.saga.id(), saga.epoch = self.saga.epoch().get(),
+                "the saga has another owner; it is dropped here");
+        }
         self.waiters.send_away();
         self.calling.abandon(&self.saga);
+        Ended::Done
+    }
+
+    /// Until when the saga may leave memory: nothing is under way, all is on disk, nobody waits, and its time is far.
+    fn may_sleep(&self, effects: &Effects) -> Option<Timestamp> {
+        let until = effects.wake_at.filter(|_| effects.call.is_none() && !self.stopping)?;
+        let is_far = until > self.shared.clock.now().plus(self.shared.limits.sleep_after);
+        let is_free = self.saving.is_done() && !self.calling.is_under_way() && self.waiters.is_empty();
+        (is_far && is_free && self.inbox.is_empty() && !self.calling.waits_for_participant(&self.saga))
+            .then_some(until)
     }
 
     /// Starts the call that is wanted, if it may leave; drops one that is not wanted any more.
@@ -222,6 +281,7 @@ impl Driver {
             calling: effects.call.is_some(),
             started: durable > Seq::NONE,
             input: self.saga.input().clone(),
+            failure: Failed::of(&self.saga),
         }
     }
 
@@ -233,6 +293,7 @@ impl Driver {
     async fn wait(&mut self, effects: &Effects) -> Happened {
         self.set_alarm(effects);
         self.place.is_due(self.due());
+        self.place.takes(self.saga.payload_bytes(), self.saga.cause().is_none() && !self.saga.is_parked());
         self.calling.listen(&self.saga);
         let alarm = async {
             match &mut self.alarm {
@@ -268,7 +329,7 @@ impl Driver {
         if self.alarm.as_ref().is_some_and(|(set_for, _)| *set_for <= at) {
             return;
         }
-        let instant = Instant::now() + at.since(self.shared.world.now());
+        let instant = Instant::now() + at.since(self.shared.clock.now());
         match &mut self.alarm {
             Some((set_for, alarm)) => {
                 *set_for = at;
@@ -299,7 +360,7 @@ impl Driver {
     }
 
     fn input(&mut self, input: &Input) -> Result<(), Rejected> {
-        let records = self.saga.handle(input, self.shared.world.moment())?;
+        let records = self.saga.handle(input, self.shared.clock.moment())?;
         self.saving.add(records);
         Ok(())
     }

@@ -52,6 +52,8 @@ enum Append {
 struct Contents {
     events: usize,
     news: News,
+    /// The events themselves, where the log has a line about them.
+    told: Vec<Record>,
 }
 
 impl Saving {
@@ -103,14 +105,17 @@ impl Saving {
         if !matches!(self.append, Append::None) || self.unsaved.is_empty() {
             return;
         }
-        let now = self.shared.world.now();
+        let now = self.shared.clock.now();
         let flush_at = *self.flush_at.get_or_insert_with(|| now.plus(self.shared.limits.flush_after));
         if !is_needed && now < flush_at {
             return;
         }
         self.flush_at = None;
         let records = std::mem::take(&mut self.unsaved);
-        let contents = Contents { events: records.len(), news: News::of(saga, &records) };
+        let news = News::of(saga, &records);
+        let is_told = news.failure.is_some() || !news.blocked.is_empty();
+        let told = if is_told { records.clone() } else { Vec::new() };
+        let contents = Contents { events: records.len(), news, told };
         let entry = Entry {
             saga: saga.id(),
             owner: self.owner,
@@ -139,6 +144,7 @@ impl Saving {
                 self.shared.journal_works();
             }
             self.shared.observer.committed(saga.definition(), &contents.news);
+            self.shared.announcer.committed(saga, &contents.told);
         }
     }
 
@@ -164,14 +170,14 @@ impl Saving {
         let wait = base.saturating_mul(1 << self.failures.min(10)).min(cap);
         self.failures += 1;
         self.held_up.get_or_insert_with(|| HeldUp::new(&self.shared));
-        let until = self.shared.world.now().plus(wait);
+        let until = self.shared.clock.now().plus(wait);
         self.append = Append::Waiting { contents, entry, until };
         Ok(())
     }
 
     /// Offers an entry that the journal could not take once more, when its wait is over.
     pub(super) fn offer_again(&mut self) {
-        let now = self.shared.world.now();
+        let now = self.shared.clock.now();
         self.append = match std::mem::replace(&mut self.append, Append::None) {
             Append::Waiting { contents, entry, until } if now >= until => {
                 Append::Offered { contents, appending: self.shared.journal.append(*entry) }

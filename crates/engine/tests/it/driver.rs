@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_core::reply::Reply;
 use saga_core::saga::Rollback;
-use saga_engine::{Limits, Refusal, Wait};
+use saga_engine::{Limits, NoRoom, Refusal, Wait};
 
 use crate::support::{PATIENT, Shop, answered, order};
 
@@ -223,7 +223,8 @@ async fn more_orders_than_may_run_are_refused_before_anything_is_written() {
     let engine = shop.engine.clone();
     let first = tokio::spawn(async move { engine.checkout(order(7, None, PATIENT)).await });
     tokio::task::yield_now().await;
-    assert_eq!(shop.engine.checkout(order(8, None, PATIENT)).await, Err(Refusal::Full(1)));
+    let no_room = NoRoom { limit: "active_sagas_max", value: 1, retry_after: Duration::from_secs(10) };
+    assert_eq!(shop.engine.checkout(order(8, None, PATIENT)).await, Err(Refusal::Full(no_room)));
     assert_eq!(shop.log(), ["call panier action #1 epoch 1"]);
     first.await.unwrap().unwrap();
 }

@@ -9,8 +9,12 @@
 )]
 
 mod breaker;
+mod clock;
 mod demand;
 mod driver;
+mod harm;
 mod names;
+mod sleep;
 mod support;
+mod vital;
 mod watchdog;

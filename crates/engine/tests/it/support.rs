@@ -1,7 +1,7 @@
 //! A small world: its journal, its participants, its time.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use saga_core::saga::Request;
 use saga_core::{Definition, Json, SagaId, Timestamp};
 use saga_engine::participants::{Calling, Participants};
 use saga_engine::world::{Task, World};
-use saga_engine::{Checkout, Definitions, Engine, Limits, Silent, Wait};
+use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Asked, Cursor, Entry, Filter, History, Joining, Journal, Lease, LoadError, Page, ReplicaId,
@@ -34,11 +34,14 @@ pub fn checkout(safety: &str) -> Definition {
 pub struct Paused {
     begun: Instant,
     drawn: AtomicU64,
+    /// How far the machine's wall clock is ahead of the right time, in seconds.
+    ahead: Arc<AtomicI64>,
 }
 
 impl World for Paused {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000).plus(self.begun.elapsed())
+    fn wall(&self) -> Timestamp {
+        let ahead = self.ahead.load(Ordering::SeqCst) * 1_000_000;
+        Timestamp::from_micros(1_700_000_000_000_000 + ahead).plus(self.begun.elapsed())
     }
 
     fn random(&self) -> Random {
@@ -60,6 +63,13 @@ pub struct Gated {
     pub deaf: AtomicBool,
     /// Keep the next batch, but lose its answer.
     pub lose_answer: AtomicBool,
+    /// Renewing the lease panics.
+    pub panics: AtomicBool,
+    /// The journal has a clock of its own, which shows the right time.
+    pub has_clock: AtomicBool,
+    /// How far its clock has been set on, in seconds.
+    stepped: AtomicI64,
+    begun: Instant,
     pub log: Log,
 }
 
@@ -70,6 +80,11 @@ static SEEDS: AtomicU64 = AtomicU64::new(1);
 pub type Log = Arc<Mutex<Vec<String>>>;
 
 impl Gated {
+    /// Somebody sets the journal's clock on.
+    pub fn step_clock(&self, seconds: i64) {
+        self.stepped.fetch_add(seconds, Ordering::SeqCst);
+    }
+
     pub fn shut(&self) {
         self.open.send_replace(false);
     }
@@ -121,7 +136,18 @@ impl Store for Gated {
         self.memory.join(replica, name, joining, lease)
     }
 
+    fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
+        let stepped = self.stepped.load(Ordering::SeqCst) * 1_000_000;
+        let right = Timestamp::from_micros(1_700_000_000_000_000 + stepped).plus(self.begun.elapsed());
+        let time = self.has_clock.load(Ordering::SeqCst).then_some(right);
+        Box::pin(async move { Ok(time) })
+    }
+
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
+        assert!(!self.panics.load(Ordering::SeqCst), "the store panics");
+        if self.broken.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("broken")) });
+        }
         self.memory.renew(replica, lease)
     }
 
@@ -204,6 +230,10 @@ impl Store for Gated {
 pub struct Scripted {
     /// By "step direction": what the next calls get.
     script: Mutex<HashMap<String, VecDeque<(Duration, Reply)>>>,
+    /// By "step direction": what every call gets, where nothing else is scripted.
+    always: Mutex<HashMap<String, Reply>>,
+    /// By "step direction": calls that panic.
+    panicking: Mutex<Vec<String>>,
     /// Calls whose path ends so are never answered.
     unanswered: Mutex<Vec<String>>,
     pub log: Log,
@@ -213,6 +243,25 @@ impl Scripted {
     /// The next call of `what` ("stock action") gets `reply` after `delay`.
     pub fn next(&self, what: &str, delay: Duration, reply: Reply) {
         self.script.lock().unwrap().entry(what.into()).or_default().push_back((delay, reply));
+    }
+
+    /// Every call of `what` gets `reply` from now on; `None`: a good one.
+    pub fn always(&self, what: &str, reply: Option<Reply>) {
+        let mut always = self.always.lock().unwrap();
+        match reply {
+            Some(reply) => _ = always.insert(what.into(), reply),
+            None => _ = always.remove(what),
+        }
+    }
+
+    /// Every call of `what` panics in the task that makes it.
+    pub fn panic(&self, what: &str) {
+        self.panicking.lock().unwrap().push(what.into());
+    }
+
+    /// No call panics any more.
+    pub fn mend(&self) {
+        self.panicking.lock().unwrap().clear();
     }
 
     /// Calls whose path ends so are never answered.
@@ -248,13 +297,15 @@ impl Participants for Scripted {
                 lost
             });
         }
+        assert!(!self.panicking.lock().unwrap().contains(&what), "a bug in {what}");
         let scripted = self.script.lock().unwrap().get_mut(&what).and_then(VecDeque::pop_front);
         let good = if definition.steps[step].is_read() {
             answered(200, r#"[{"produit_id":1,"quantite":3,"prix":19.99}]"#)
         } else {
             answered(200, r#"{"id":1}"#)
         };
-        let (delay, reply) = scripted.unwrap_or((Duration::ZERO, good));
+        let usual = self.always.lock().unwrap().get(&what).cloned().unwrap_or(good);
+        let (delay, reply) = scripted.unwrap_or((Duration::ZERO, usual));
         Box::pin(async move {
             match tokio::time::timeout(timeout, tokio::time::sleep(delay)).await {
                 Ok(()) => reply,
@@ -270,6 +321,8 @@ pub struct Shop {
     pub journal: Arc<Gated>,
     pub participants: Arc<Scripted>,
     pub log: Log,
+    /// How far this process's wall clock is ahead of the right time, in seconds.
+    pub ahead: Arc<AtomicI64>,
 }
 
 impl Shop {
@@ -285,22 +338,34 @@ impl Shop {
             broken: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             lose_answer: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+            has_clock: AtomicBool::new(false),
+            stepped: AtomicI64::new(0),
+            begun: Instant::now(),
             log: log.clone(),
         });
         let participants = Arc::new(Scripted { log: log.clone(), ..Scripted::default() });
-        let engine = engine(safety, limits, &journal, participants.clone());
-        Self { engine, journal, participants, log }
+        let ahead = Arc::new(AtomicI64::new(0));
+        let engine = engine(safety, limits, &journal, participants.clone(), ahead.clone());
+        Self { engine, journal, participants, log, ahead }
     }
 
     /// A shop whose calls go another way than by its script.
     pub fn with_participants(participants: Arc<dyn Participants>) -> Self {
         let shop = Self::new("barrier");
-        Self { engine: engine("barrier", Limits::default(), &shop.journal, participants), ..shop }
+        let engine = engine("barrier", Limits::default(), &shop.journal, participants, shop.ahead.clone());
+        Self { engine, ..shop }
     }
 
     /// Another process on the same journal and participants.
     pub async fn restarted(&self, safety: &str) -> Engine {
-        let engine = engine(safety, Limits::default(), &self.journal, self.participants.clone());
+        self.restarted_ahead(safety, 0).await
+    }
+
+    /// The same on a machine whose wall clock is `ahead` of the right time, in seconds.
+    pub async fn restarted_ahead(&self, safety: &str, ahead: i64) -> Engine {
+        let ahead = Arc::new(AtomicI64::new(ahead));
+        let engine = engine(safety, Limits::default(), &self.journal, self.participants.clone(), ahead);
         engine.recover().await;
         engine
     }
@@ -310,14 +375,21 @@ impl Shop {
     }
 }
 
-fn engine(safety: &str, limits: Limits, journal: &Arc<Gated>, participants: Arc<dyn Participants>) -> Engine {
+fn engine(
+    safety: &str,
+    limits: Limits,
+    journal: &Arc<Gated>,
+    participants: Arc<dyn Participants>,
+    ahead: Arc<AtomicI64>,
+) -> Engine {
     let current = Arc::new(checkout(safety));
     let read = |source: &str| Definition::parse("kept", source, &|_| None).map_err(|e| e.to_string());
     Engine::new(
-        Arc::new(Paused {
+        Arc::new(Clock::new(Arc::new(Paused {
             begun: Instant::now(),
             drawn: AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed)),
-        }),
+            ahead,
+        }))),
         Journal::new(journal.clone()),
         participants,
         Arc::new(Silent),
@@ -329,7 +401,7 @@ fn engine(safety: &str, limits: Limits, journal: &Arc<Gated>, participants: Arc<
 
 pub fn order(client: i64, key: Option<&str>, wait: Wait) -> Checkout {
     let input = Json::parse(format!(r#"{{"client_id":{client},"magasin_id":1}}"#).as_bytes()).unwrap();
-    Checkout { input, key: key.map(str::to_owned), wait }
+    Checkout { input, key: key.map(str::to_owned), wait, caller: Caller::Unknown }
 }
 
 pub const PATIENT: Wait = Wait::Settled(Duration::from_secs(600));

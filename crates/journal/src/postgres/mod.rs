@@ -26,8 +26,8 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::SagaId;
 use saga_core::definition::DefinitionHash;
+use saga_core::{SagaId, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -108,6 +108,10 @@ impl Store for Postgres {
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move { ownership::join(&self.pool, replica, &name, joining, lease).await })
+    }
+
+    fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
+        Box::pin(async move { ownership::clock(&self.pool).await.map(Some) })
     }
 
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {

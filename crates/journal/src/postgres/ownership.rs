@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use saga_core::SagaId;
+use saga_core::{SagaId, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
@@ -36,6 +36,13 @@ pub(super) async fn join(
         pool.query(sql::REPLACE, &[(replica.as_uuid(), Type::UUID), (&name, Type::TEXT)]).await?;
     }
     pool.query(sql::FORGET, &[(&micros(GONE_KEPT), Type::INT8)]).await.map(drop)
+}
+
+/// See [`Store::clock`](crate::Store::clock).
+pub(super) async fn clock(pool: &Pool) -> Result<Timestamp, Unavailable> {
+    let rows = pool.query(sql::CLOCK, &[]).await?;
+    let row = rows.first().ok_or_else(|| Unavailable::because("the database did not say what time it is"))?;
+    cell(row, 0).map(Timestamp::from_micros)
 }
 
 /// See [`Store::renew`](crate::Store::renew).

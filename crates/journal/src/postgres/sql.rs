@@ -94,6 +94,9 @@ ON CONFLICT (replica_id) DO UPDATE SET expires_at = excluded.expires_at WHERE NO
 pub(super) const REPLACE: &str =
     "UPDATE replica SET gone = TRUE, expires_at = now() WHERE name = $2 AND replica_id <> $1 AND NOT gone";
 
+/// The database's time, in microseconds since the epoch.
+pub(super) const CLOCK: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
+
 /// `$1` whose lease, `$2` how long, in microseconds. Whoever is gone stays gone, even if that was only being written
 /// when this began: it waits for the row, and looks again.
 pub(super) const RENEW: &str = "\

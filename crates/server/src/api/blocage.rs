@@ -98,9 +98,11 @@ impl Blocage {
     }
 }
 
-/// Whether the order is flagged because it could not be read: whatever else is stuck is a step.
+/// Whether the order is flagged because it could not be read: whatever else is stuck is known since when.
 fn is_parked(row: &Row) -> bool {
-    row.projection.echec.as_ref().is_none_or(|echec| echec.etape.is_none())
+    let has_step = row.projection.echec.as_ref().is_some_and(|echec| echec.etape.is_some());
+    // Rows of before that was kept name the step that is stuck.
+    row.projection.blocked_since.is_none() && !has_step
 }
 
 impl Appel {

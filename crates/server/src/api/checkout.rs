@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use saga_core::Json;
 use saga_core::definition::InputType;
 use saga_core::saga::Rollback;
-use saga_engine::{Checkout, Snapshot};
+use saga_engine::{Caller, Checkout, Failed, Snapshot};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -25,6 +25,23 @@ struct Final<'a> {
     /// Only where a person is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     rollback: Option<&'a str>,
+    /// Only where there is no order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echec: Option<Echec<'a>>,
+}
+
+/// Why there is no order.
+#[derive(Serialize)]
+struct Echec<'a> {
+    /// `null`: the order was stopped as a whole.
+    etape: Option<&'a str>,
+    raison: &'a str,
+}
+
+impl<'a> From<&'a Failed> for Echec<'a> {
+    fn from(failed: &'a Failed) -> Self {
+        Self { etape: failed.step.as_deref(), raison: &failed.reason }
+    }
 }
 
 /// The answer while the saga goes on.
@@ -42,7 +59,9 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     let key = idempotency_key(&head.headers)?;
     let body = body::json(&head.headers, body, &api.limits).await?;
     let input = input(&body, &api.engine.definition().input)?;
-    let snapshot = api.engine.checkout(Checkout { input, key, wait: preference.wait }).await?;
+    let caller = head.extensions.get::<Caller>().copied().unwrap_or_default();
+    let request = Checkout { input, key, wait: preference.wait, caller };
+    let snapshot = api.engine.checkout(request).await?;
     Ok(answer(&snapshot, preference.applied))
 }
 
@@ -54,6 +73,7 @@ pub(crate) fn answer(snapshot: &Snapshot, applied: Option<String>) -> Response {
             saga_id: snapshot.saga,
             etat_final: &snapshot.etat,
             rollback: blocked.then_some(snapshot.rollback.as_str()),
+            echec: snapshot.failure.as_ref().map(Echec::from),
         };
         (StatusCode::OK, axum::Json(body)).into_response()
     } else {

@@ -1,7 +1,5 @@
 //! `GET /api/commandes`: orders, newest first, a page at a time.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
@@ -9,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
 use saga_journal::{Cursor, Filter, Row};
+use tokio::time::Instant;
 
 use super::Api;
 use super::blocage::Blocage;
@@ -19,10 +18,6 @@ use super::problem::Problem;
 const LIMIT_DEFAULT: usize = 50;
 /// Rows in a page at most.
 const LIMIT_MAX: usize = 200;
-
-/// For this long, what blocked orders of a page wait for is read from their histories, which may be long. The rest of
-/// the page is shown without.
-const BLOCAGES_WAIT: Duration = Duration::from_secs(3);
 
 /// `GET /api/commandes?etat=&rollback=&client_id=&magasin_id=&limit=&cursor=`.
 pub(crate) async fn commandes(
@@ -93,18 +88,18 @@ pub(crate) async fn commandes(
 
 /// A page's orders; of those that are blocked, what they wait for.
 async fn shown(api: &Api, rows: Vec<Row>) -> Vec<Commande> {
-    let until = api.world.now().plus(BLOCAGES_WAIT);
+    let begun = Instant::now();
+    let wait = api.limits.blocages_wait;
     let mut shown = Vec::with_capacity(rows.len());
     for row in rows {
         let blocage = if !commande::is_blocked(&row) {
             None
-        } else if api.world.now() < until {
+        } else if shown.is_empty() || begun.elapsed() < wait {
             Some(commande::blocage(&row, api.engine.read(row.saga).await))
         } else {
             let id = row.saga;
             let why = format!(
-                "this page has more to read than fits into BLOCAGES_WAIT ({} s); ask for /api/commande/{id}",
-                BLOCAGES_WAIT.as_secs()
+                "this page has more to read than fits into blocages_wait ({wait:?}); ask for /api/commande/{id}"
             );
             Some(Blocage::unread(&row, why))
         };

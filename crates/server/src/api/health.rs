@@ -13,9 +13,15 @@ use crate::metrics::Format;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// `GET /livez`: the process answers. Says nothing about the journal: a restart would not mend that.
-pub(crate) async fn livez() -> &'static str {
-    "ok\n"
+/// `GET /livez`: the process answers, and all that it cannot do without is there. Says nothing about the journal: a
+/// restart would not mend that.
+pub(crate) async fn livez(State(api): State<Api>) -> Response {
+    match api.engine.health().dead {
+        None => "ok\n".into_response(),
+        Some(dead) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{dead}: the process ends\n")).into_response()
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -29,6 +35,11 @@ struct Ready {
     /// How long ago the order that is latest here was to go on by itself, in seconds; too long makes the process
     /// unready.
     oldest_due_age_s: f64,
+    /// Whether others may own this process's orders by now: it has not renewed its lease in time.
+    lease_ran_out: bool,
+    /// Which task has ended that the process cannot do without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead: Option<String>,
     /// Why the journal fails, and since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     journal: Option<String>,
@@ -37,12 +48,14 @@ struct Ready {
 /// `GET /readyz`: whether new orders are accepted.
 pub(crate) async fn readyz(State(api): State<Api>) -> Response {
     let health = api.engine.health();
-    let ready = !health.stopping && !health.stalled && health.journal_failing.is_none();
+    let ready = health.is_ready();
     let body = Ready {
         ready,
         sagas_active: health.active,
         recovered: health.recovered,
         stopping: health.stopping,
+        lease_ran_out: health.lease_ran_out,
+        dead: health.dead.as_ref().map(ToString::to_string),
         oldest_due_age_s: health.oldest_due_age.as_secs_f64(),
         journal: health.journal_failing.map(|(since, reason)| format!("failing since {since}: {reason}")),
     };

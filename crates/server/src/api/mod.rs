@@ -23,8 +23,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use saga_engine::Engine;
-use saga_engine::world::World;
+use saga_engine::{Clock, Engine};
 
 pub use self::docs::OPENAPI;
 use self::problem::Problem;
@@ -38,7 +37,7 @@ pub struct Api {
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The clock.
-    pub world: Arc<dyn World>,
+    pub clock: Arc<Clock>,
     /// How much and how long.
     pub limits: Limits,
 }
@@ -54,6 +53,8 @@ pub struct Limits {
     pub wait_default: Duration,
     /// The longest wait that a caller can ask for.
     pub wait_max: Duration,
+    /// How long a page of orders reads the histories of those that are blocked.
+    pub blocages_wait: Duration,
 }
 
 impl Default for Limits {
@@ -63,6 +64,7 @@ impl Default for Limits {
             request_timeout: Duration::from_secs(10),
             wait_default: Duration::from_secs(30),
             wait_max: Duration::from_secs(300),
+            blocages_wait: Duration::from_secs(3),
         }
     }
 }
@@ -115,9 +117,9 @@ async fn measure(
 ) -> Response {
     let method = request.method().clone();
     let handler = path.and_then(|path| ROUTES.iter().find(|(route, _)| *route == path.as_str()));
-    let begun = api.world.now();
+    let begun = api.clock.now();
     let response = next.run(request).await;
-    let took = api.world.now().since(begun);
+    let took = api.clock.now().since(begun);
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
     let handler = handler.map_or("none", |(route, _)| route);
     api.metrics.answered(handler, &method, response.status().as_u16(), took);

@@ -26,6 +26,8 @@ pub(crate) struct Problem {
     saga_id: Option<SagaId>,
     #[serde(skip)]
     retry: bool,
+    #[serde(skip)]
+    retry_after_s: u32,
 }
 
 impl Problem {
@@ -38,6 +40,7 @@ impl Problem {
             code,
             saga_id: None,
             retry: status == StatusCode::SERVICE_UNAVAILABLE,
+            retry_after_s: RETRY_AFTER_SECONDS,
         }
     }
 
@@ -75,7 +78,10 @@ impl From<Refusal> for Problem {
         let text = refusal.to_string();
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         match refusal {
-            Refusal::Full(_) => Self::new(unavailable, "active_sagas_max", text),
+            Refusal::Full(no_room) => {
+                let seconds = u32::try_from(no_room.retry_after.as_secs()).unwrap_or(u32::MAX);
+                Self { retry_after_s: seconds, ..Self::new(unavailable, no_room.limit, text) }
+            }
             Refusal::Stopping => Self::new(unavailable, "stopping", text),
             Refusal::Unavailable(_) => Self::new(unavailable, "journal_unavailable", text),
             Refusal::InDoubt(id) => Self::new(unavailable, "in_doubt", text).about(id),
@@ -92,6 +98,7 @@ impl From<Refusal> for Problem {
                     Rejected::Failing => "already_failed",
                     Rejected::Over | Rejected::Stale => "already_over",
                     Rejected::NotBlocked => "not_blocked",
+                    Rejected::GoingForward => "going_forward",
                     Rejected::OtherStep => "other_step",
                     Rejected::InDoubt => "in_doubt",
                     Rejected::CallUnderWay => "call_under_way",
@@ -116,12 +123,12 @@ impl From<saga_journal::Unavailable> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry = self.retry;
+        let retry = self.retry.then_some(self.retry_after_s);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if retry {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        if let Some(seconds) = retry {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -73,9 +73,9 @@ impl Demo {
         };
         let mut outcome = Ok(());
         let stop = async { outcome = scenarios.await };
-        server.run(listener, stop, DRAIN).await;
+        let served = server.run(listener, stop, DRAIN).await;
         shop.stop().await;
-        outcome
+        served.and(outcome)
     }
 }
 

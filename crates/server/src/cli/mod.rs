@@ -12,6 +12,8 @@ mod timeline;
 
 use clap::{Parser, Subcommand};
 
+pub use self::serve::Died;
+
 /// Runs orders as sagas over plain HTTP services: reserves stock, takes payment, records the sale, and undoes what
 /// was done when a step fails, through crashes, timeouts and lost answers.
 #[derive(Debug, Parser)]

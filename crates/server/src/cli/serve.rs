@@ -10,7 +10,7 @@ use clap::Args;
 use saga_core::Definition;
 use saga_engine::participants::HttpParticipants;
 use saga_engine::world::{Machine, World};
-use saga_engine::{Definitions, Engine};
+use saga_engine::{Clock, Definitions, Engine};
 use saga_journal::Journal;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,9 +64,15 @@ pub(super) struct Serve {
 /// The limits, as flags. Each one's name is in the error that it causes.
 #[derive(Debug, Args)]
 struct LimitFlags {
-    /// Orders under way at the same time; further ones get 503.
+    /// Orders going forward at the same time; further ones get 503.
     #[arg(long, value_name = "N", env = "ORCHESTRATEUR_ACTIVE_SAGAS_MAX", default_value_t = 10_000)]
     active_sagas_max: usize,
+    /// Memory for orders, in bytes of their inputs and kept answers; further ones get 503.
+    #[arg(long, value_name = "BYTES", env = "ORCHESTRATEUR_ACTIVE_BYTES_MAX", default_value_t = 268_435_456)]
+    active_bytes_max: usize,
+    /// The part of --active-sagas-max that one caller (an address) gets while there is no other, in percent.
+    #[arg(long, value_name = "PERCENT", env = "ORCHESTRATEUR_CALLER_SHARE_PERCENT", default_value_t = 80, value_parser = clap::value_parser!(u8).range(1..=100))]
+    caller_share_percent: u8,
     /// A request's body, in bytes; larger ones get 413.
     #[arg(long, value_name = "BYTES", env = "ORCHESTRATEUR_REQUEST_BYTES_MAX", default_value_t = 65_536)]
     request_bytes_max: usize,
@@ -99,7 +105,7 @@ impl std::fmt::Debug for Secret {
 
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        logging::start(&self.log, self.log_json)?;
+        let logging = logging::start(&self.log, self.log_json)?;
         let definition = definitions::load(self.definition.as_deref())?;
         let url = match &self.database_url_file {
             Some(file) => std::fs::read_to_string(file)
@@ -115,6 +121,7 @@ impl Serve {
         let name = self.replica.unwrap_or_else(|| format!("{}:{}", machine_name(), address.port()));
         let env = |name: &str| std::env::var(name).ok();
         let server = Server::start(definition, env, &url, &self.limits, &name).await?;
+        server.api.metrics.count_lost_lines(logging.lost_lines());
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
         let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
@@ -125,8 +132,7 @@ impl Serve {
             }
             tracing::info!("shutting down: orders under way have {} s", drain.as_secs());
         };
-        server.run(listener, stop, drain).await;
-        Ok(())
+        server.run(listener, stop, drain).await
     }
 }
 
@@ -136,6 +142,19 @@ fn machine_name() -> String {
     let name = name.trim();
     if name.is_empty() { "orchestrateur".to_owned() } else { name.to_owned() }
 }
+
+/// A part of the process has ended that it cannot do without. Its exit code is [`Died::EXIT_CODE`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}: nothing that goes on here is to be believed; start the process again")]
+pub struct Died(Arc<str>);
+
+impl Died {
+    /// `EX_SOFTWARE` of `sysexits.h`: supervisors start the process again.
+    pub const EXIT_CODE: u8 = 70;
+}
+
+/// How long a process whose vital part has ended still answers, all of it with 503.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Everything of a running orchestrator but its listener.
 pub(super) struct Server {
@@ -162,6 +181,8 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits {
             active_sagas_max: flags.active_sagas_max,
+            active_bytes_max: flags.active_bytes_max,
+            caller_share_percent: usize::from(flags.caller_share_percent),
             ..saga_engine::Limits::default()
         };
         let api = api::Limits {
@@ -182,10 +203,11 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
-        let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), world.clone()));
+        let clock = Arc::new(Clock::new(world));
+        let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), clock.clone()));
         let participants = Arc::new(HttpParticipants::new()?);
         let engine = Engine::new(
-            world.clone(),
+            clock.clone(),
             journal,
             participants,
             metrics.clone(),
@@ -194,13 +216,9 @@ impl Server {
             name,
         );
         engine.keep_definition().await;
-        let recovering = engine.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "unfinished orders are taken over while new ones are served"
-        )]
-        tokio::spawn(async move { recovering.recover().await });
-        Ok(Self { api: Api { engine, metrics, world, limits } })
+        // Unfinished orders are taken over while new ones are served.
+        engine.recover_in_background();
+        Ok(Self { api: Api { engine, metrics, clock, limits } })
     }
 
     /// The API without a listener.
@@ -209,7 +227,14 @@ impl Server {
     }
 
     /// Serves until `stop` is over, then drains.
-    pub(super) async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>, drain: Duration) {
+    ///
+    /// Fails with [`Died`] as soon as a part has ended that the process cannot do without.
+    pub(super) async fn run(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+        drain: Duration,
+    ) -> anyhow::Result<()> {
         let engine = self.api.engine.clone();
         let (stopped, watched) = watch::channel(false);
         let serving = http::serve(listener, api::router(self.api), watched);
@@ -219,6 +244,16 @@ impl Server {
             engine.stop(drain).await;
             let _ = stopped.send(true);
         };
-        tokio::join!(serving, stopping);
+        let died = async {
+            let what = engine.died().await;
+            tracing::error!("{what}: the process ends, and its next start goes on with its orders");
+            // Callers hear of it by a closed connection, or are told so by the last answers.
+            tokio::time::sleep(LAST_WORDS).await;
+            Died(what)
+        };
+        tokio::select! {
+            ((), ()) = async { tokio::join!(serving, stopping) } => Ok(()),
+            died = died => Err(died.into()),
+        }
     }
 }

@@ -15,7 +15,7 @@ mod sagas;
 mod tally;
 mod text;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -25,8 +25,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use saga_core::Definition;
 use saga_engine::breaker::Kind;
-use saga_engine::world::World;
-use saga_engine::{CallEnded, Called, Engine, News, Observer};
+use saga_engine::{CallEnded, Called, Clock, Engine, News, Observer};
 use saga_journal::{Journal, StoreFuture};
 
 use self::journal::JournalCollector;
@@ -34,6 +33,7 @@ use self::process::ProcessCollector;
 use self::requests::Requests;
 use self::sagas::Sagas;
 use self::tally::Tallies;
+use crate::logging::LostLines;
 
 /// Seconds: from a quick loopback call to a client's longest wait.
 const CALL_SECONDS: [f64; 14] =
@@ -46,6 +46,11 @@ pub struct Metrics {
     requests: Requests,
     tallies: Arc<Tallies>,
     active: Gauge,
+    slots: Gauge,
+    bytes: Gauge,
+    asleep: Gauge,
+    lost_lines: OnceLock<LostLines>,
+    lines_lost: Gauge,
     ready: Gauge,
     breakers: Family<ParticipantLabels, Gauge>,
     waiting: Family<ParticipantLabels, Gauge>,
@@ -82,13 +87,24 @@ const BUILD: BuildLabels = BuildLabels {
 impl Metrics {
     /// Registers everything. The series of `definition` are there from zero on, so that a dashboard sees them before
     /// the first order, and a rate their first increase.
-    pub fn new(definition: &Arc<Definition>, journal: Journal, world: Arc<dyn World>) -> Self {
+    pub fn new(definition: &Arc<Definition>, journal: Journal, clock: Arc<Clock>) -> Self {
         let mut registry = Registry::default();
         let sagas = Sagas::register(&mut registry);
         sagas.prepare(definition);
         let requests = Requests::register(&mut registry);
-        let (active, ready) = (Gauge::default(), Gauge::default());
-        registry.register("sagas_active", "Sagas under way in this process", active.clone());
+        let gauge = |registry: &mut Registry, name, help| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let active = gauge(&mut registry, "sagas_active", "Sagas in memory in this process");
+        let slots =
+            gauge(&mut registry, "sagas_slots_taken", "Sagas that hold one of active_sagas_max slots");
+        let bytes = gauge(&mut registry, "sagas_bytes", "Bytes of sagas in memory, out of active_bytes_max");
+        let asleep = gauge(&mut registry, "sagas_asleep", "Sagas of this process that wait on disk");
+        let lines_lost =
+            gauge(&mut registry, "log_lines_lost", "Lines that the log could not write, since the start");
+        let ready = Gauge::default();
         registry.register("orchestrateur_ready", "1 when new orders are accepted", ready.clone());
         let (breakers, waiting) = (Family::default(), Family::default());
         registry.register("saga_breaker_state", "0: closed, 1: half open, 2: open", breakers.clone());
@@ -105,10 +121,29 @@ impl Metrics {
             let journal = journal.clone();
             Box::pin(async move { journal.tally().await })
         };
-        let tallies = Arc::new(Tallies::new(Box::new(question), world));
+        let tallies = Arc::new(Tallies::new(Box::new(question), Box::new(move || clock.now())));
         registry.register_collector(Box::new(tallies.clone()));
         registry.register_collector(Box::new(ProcessCollector));
-        Self { registry, sagas, requests, tallies, active, ready, breakers, waiting }
+        Self {
+            registry,
+            sagas,
+            requests,
+            tallies,
+            active,
+            slots,
+            bytes,
+            asleep,
+            lost_lines: OnceLock::new(),
+            lines_lost,
+            ready,
+            breakers,
+            waiting,
+        }
+    }
+
+    /// From now on the lines that the log lost are shown.
+    pub(crate) fn count_lost_lines(&self, lost: LostLines) {
+        let _ = self.lost_lines.set(lost);
     }
 
     /// Counts an answered request. `handler` is the route, such as `/api/commande/{id}`.
@@ -121,7 +156,11 @@ impl Metrics {
         self.tallies.refresh().await;
         let health = engine.health();
         self.active.set(health.active as i64);
-        self.ready.set(i64::from(!health.stopping && !health.stalled && health.journal_failing.is_none()));
+        self.ready.set(i64::from(health.is_ready()));
+        self.slots.set(health.slots as i64);
+        self.bytes.set(health.bytes as i64);
+        self.asleep.set(health.asleep as i64);
+        self.lines_lost.set(self.lost_lines.get().map_or(0, LostLines::count) as i64);
         for participant in engine.participants() {
             let (name, breaker) = (ParticipantLabels { participant: participant.name }, participant.breaker);
             self.breakers.get_or_create(&name).set(match breaker.kind {
@@ -163,5 +202,9 @@ impl Observer for Metrics {
 
     fn parked(&self) {
         self.sagas.parked();
+    }
+
+    fn task_failed(&self) {
+        self.sagas.task_failed();
     }
 }

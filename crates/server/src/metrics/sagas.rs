@@ -23,12 +23,14 @@ const SAGA_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 600.0, 3600.0];
 /// The step and the participant of what concerns a saga as a whole.
 const NONE: &str = "none";
-const STUCK: [Stuck; 5] = [
+const STUCK: [Stuck; 7] = [
     Stuck::ActionUnknown,
     Stuck::CompensationUnknown,
     Stuck::CompensationFailing,
     Stuck::ActionUnsettled,
     Stuck::HorizonPassed,
+    Stuck::NothingToUndo,
+    Stuck::TaskFailed,
 ];
 /// How a call can end, in the order of [`CallSeries::outcomes`]. `None`: the saga wanted something else.
 const OUTCOMES: [Option<Outcome>; 5] =
@@ -46,6 +48,7 @@ pub(super) struct Sagas {
     taken_over: Counter,
     leases_lost: Counter,
     parked: Counter,
+    tasks_failed: Counter,
     /// One for each definition that was seen: today's, and those that older sagas are pinned to.
     prepared: RwLock<Vec<Arc<Prepared>>>,
 }
@@ -127,6 +130,7 @@ impl Sagas {
             taken_over: Counter::default(),
             leases_lost: Counter::default(),
             parked: Counter::default(),
+            tasks_failed: Counter::default(),
             prepared: RwLock::default(),
         };
         registry.register("commande_etat", "Orders that entered each state", sagas.states.clone());
@@ -167,6 +171,11 @@ impl Sagas {
             "sagas_parked",
             "Sagas that could not be read and wait for a person",
             sagas.parked.clone(),
+        );
+        registry.register(
+            "saga_tasks_failed",
+            "Tasks of sagas that panicked; each saga waits for a person",
+            sagas.tasks_failed.clone(),
         );
         sagas
     }
@@ -322,6 +331,10 @@ impl Sagas {
     pub(super) fn parked(&self) {
         self.parked.inc();
     }
+
+    pub(super) fn task_failed(&self) {
+        self.tasks_failed.inc();
+    }
 }
 
 fn find(prepared: &[Arc<Prepared>], definition: &Arc<Definition>) -> Option<Arc<Prepared>> {
@@ -354,6 +367,8 @@ fn is_blocked(definition: &Definition, step: usize, stuck: Stuck) -> BlockedLabe
         Stuck::CompensationFailing => "compensation_failing",
         Stuck::ActionUnsettled => "action_unsettled",
         Stuck::HorizonPassed => "horizon_passed",
+        Stuck::NothingToUndo => "nothing_to_undo",
+        Stuck::TaskFailed => "task_failed",
     };
     BlockedLabels { participant, step, stuck }
 }

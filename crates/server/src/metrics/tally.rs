@@ -15,7 +15,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
-use saga_engine::world::World;
 use saga_journal::{StoreFuture, Tally, Unavailable};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -28,9 +27,12 @@ const ANSWER_WAIT: Duration = Duration::from_millis(500);
 /// Asks the journal.
 type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Tally, Unavailable>> + Send + Sync>;
 
+/// Tells the time that orders live by.
+type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
 pub(super) struct Tallies {
     question: Question,
-    world: Arc<dyn World>,
+    now: Now,
     known: Mutex<Known>,
 }
 
@@ -45,8 +47,8 @@ struct Known {
 }
 
 impl Tallies {
-    pub(super) fn new(question: Question, world: Arc<dyn World>) -> Self {
-        Self { question, world, known: Mutex::default() }
+    pub(super) fn new(question: Question, now: Now) -> Self {
+        Self { question, now, known: Mutex::default() }
     }
 
     /// Asks the journal, if its last answer is old enough, and waits a while.
@@ -80,7 +82,7 @@ impl Tallies {
 
     async fn ask(&self) {
         let answer = (self.question)().await;
-        let now = self.world.now();
+        let now = (self.now)();
         let mut known = self.known();
         match answer {
             Ok(tally) => known.last = Some((tally, now)),
@@ -133,7 +135,7 @@ impl Collector for Tallies {
             let labels = [("rollback", rollback.as_str())];
             ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
         }
-        let now = self.world.now();
+        let now = (self.now)();
         let age = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
         for (name, help, seconds) in [
             (
@@ -167,25 +169,8 @@ mod tests {
 
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
-    use saga_core::retry::Random;
 
     use super::*;
-
-    struct Clock(AtomicI64);
-
-    impl World for Clock {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_micros(self.0.load(Ordering::SeqCst) * 1_000_000)
-        }
-
-        fn random(&self) -> Random {
-            Random(0)
-        }
-
-        fn spawn(&self, _: saga_engine::world::Task) {
-            unreachable!("nothing is started here")
-        }
-    }
 
     enum Answer {
         Blocked(u64),
@@ -196,7 +181,8 @@ mod tests {
     /// A journal that gives these answers in a row, and what is shown of it.
     struct Asked {
         tallies: Arc<Tallies>,
-        clock: Arc<Clock>,
+        /// In seconds since the epoch.
+        time: Arc<AtomicI64>,
         registry: Registry,
         left: Arc<Mutex<VecDeque<Answer>>>,
     }
@@ -204,7 +190,7 @@ mod tests {
     impl Asked {
         fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
             let left = Arc::new(Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
-            let clock = Arc::new(Clock(AtomicI64::new(1_000)));
+            let time = Arc::new(AtomicI64::new(1_000));
             let answers = left.clone();
             let question: Question = Box::new(move || match answers.lock().unwrap().pop_front() {
                 Some(Answer::Blocked(blocked)) => {
@@ -215,14 +201,17 @@ mod tests {
                 Some(Answer::Never) => Box::pin(pending()),
                 None => panic!("it was asked too often"),
             });
-            let tallies = Arc::new(Tallies::new(question, clock.clone()));
+            let tallies = Arc::new(Tallies::new(question, {
+                let time = time.clone();
+                Box::new(move || Timestamp::from_micros(time.load(Ordering::SeqCst) * 1_000_000))
+            }));
             let mut registry = Registry::default();
             registry.register_collector(Box::new(tallies.clone()));
-            Self { tallies, clock, registry, left }
+            Self { tallies, time, registry, left }
         }
 
         async fn pass(&self, seconds: u64) {
-            self.clock.0.fetch_add(seconds as i64, Ordering::SeqCst);
+            self.time.fetch_add(seconds as i64, Ordering::SeqCst);
             tokio::time::advance(Duration::from_secs(seconds)).await;
         }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use saga_core::{Definition, Event, Json, SagaId};
-use saga_engine::{Checkout, Definitions, Engine, Limits, Silent, Wait};
+use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{Journal, Row, Store};
 use tokio::time::{Instant, sleep, timeout};
@@ -178,7 +178,12 @@ impl World {
             self.restart_the_dead();
             if self.row(id).is_none() {
                 let Ok(input) = Json::parse(b"{\"n\":1}") else { return };
-                let request = Checkout { input, key: Some("the order".into()), wait: Wait::Started };
+                let request = Checkout {
+                    input,
+                    key: Some("the order".into()),
+                    wait: Wait::Started,
+                    caller: Caller::Unknown,
+                };
                 let answer = self.ask(0, move |engine| async move { engine.checkout(request).await });
                 if let Ok(Some(Ok(snapshot))) = timeout(Duration::from_secs(1), answer).await {
                     self.told(id, &snapshot);
@@ -340,7 +345,7 @@ pub(crate) fn engine(
     let current = definition.clone();
     let read = move |_: &str| Err("there is one definition only".to_owned());
     Engine::new(
-        Arc::new(Inside(process.clone())),
+        Arc::new(Clock::new(Arc::new(Inside(process.clone())))),
         journal,
         Arc::new(Gate { shop: shop.clone(), process: process.clone() }),
         Arc::new(Silent),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_core::event::{Finding, Stuck};
 use saga_core::saga::Rollback;
 use saga_core::{Event, Json, Saga, SagaId};
-use saga_engine::{Checkout, Demand, Engine, Refusal, Snapshot, Wait};
+use saga_engine::{Caller, Checkout, Demand, Engine, Refusal, Snapshot, Wait};
 use saga_journal::Store;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -41,7 +41,7 @@ impl World {
             }
             let input = Json::parse(format!("{{\"n\":{number}}}").as_bytes());
             let Ok(input) = input else { return };
-            let request = Checkout { input, key: Some(key.clone()), wait };
+            let request = Checkout { input, key: Some(key.clone()), wait, caller: Caller::Unknown };
             let place = self.dice.below(self.skews.len());
             let answer = self.ask(place, move |engine| async move { engine.checkout(request).await }).await;
             match answer {

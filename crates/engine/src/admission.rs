@@ -1,0 +1,331 @@
+//! How much may be under way at the same time: slots for sagas that go forward, bytes in memory, shares of callers.
+//!
+//! A start needs a slot. The slot is free again once its saga is over, or rolls back: what is being undone has to be
+//! undone, whatever else waits, and must not keep new sagas out. Sagas that exist already are never refused.
+//!
+//! No caller gets all slots: it is refused while it holds more than a multiple of those that are still free. So one
+//! caller alone gets [`caller_share_percent`](crate::Limits::caller_share_percent) of them, several divide them up, and
+//! one that comes later always finds some. (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory
+//! Packet Switches", IEEE/ACM Transactions on Networking, 1998.)
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::limits::Limits;
+
+/// What a saga takes in memory beside its payloads, in bytes: its task, its state, its place in the maps.
+const SAGA_BYTES: usize = 8 << 10;
+/// What is freed is counted over this long, to tell how soon there may be room.
+const DRAIN_WINDOW: Duration = Duration::from_secs(10);
+/// The shortest and the longest wait that a refused caller is told.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Who sent a request, as far as shares go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Caller {
+    /// Not known: all of these share one share.
+    #[default]
+    Unknown,
+    /// By the address that it called from; an IPv6 network of 64 bits is one caller.
+    Address(IpAddr),
+}
+
+impl Caller {
+    /// The caller at an address.
+    pub fn at(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                IpAddr::V6(std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            v4 => v4,
+        })
+    }
+}
+
+/// Why a start is refused, and when to try again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoRoom {
+    /// The limit's name.
+    pub limit: &'static str,
+    /// Its value.
+    pub value: usize,
+    /// How long it may take until there is room, at the rate at which sagas end now.
+    pub retry_after: Duration,
+}
+
+/// What is under way, against the limits.
+pub(crate) struct Admission {
+    slots_max: usize,
+    bytes_max: usize,
+    share_percent: usize,
+    slots: Mutex<Slots>,
+    /// Bytes of the sagas in memory, and of answers that are on their way to them.
+    bytes: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Slots {
+    taken: usize,
+    by_caller: HashMap<Caller, usize>,
+    window: Window,
+}
+
+/// What became free, and who was refused, in this stretch of time and in the one before.
+struct Window {
+    since: Instant,
+    /// How long the stretch before was; zero where it says nothing.
+    before: Duration,
+    freed: (usize, usize),
+    refused: (usize, usize),
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { since: Instant::now(), before: Duration::ZERO, freed: (0, 0), refused: (0, 0) }
+    }
+}
+
+/// One slot, for as long as this lives.
+pub(crate) struct Slot {
+    admission: Arc<Admission>,
+    caller: Caller,
+}
+
+/// Bytes that are accounted for as long as this lives.
+pub(crate) struct Held {
+    admission: Arc<Admission>,
+    bytes: usize,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            slots_max: limits.active_sagas_max,
+            bytes_max: limits.active_bytes_max,
+            share_percent: limits.caller_share_percent.clamp(1, 100),
+            slots: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// A slot for a new saga.
+    pub(crate) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Slot, NoRoom> {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        let mut slots = self.slots();
+        let free = self.slots_max.saturating_sub(slots.taken);
+        let own = slots.by_caller.get(&caller).copied().unwrap_or(0);
+        let refused = if free == 0 {
+            Some(("active_sagas_max", self.slots_max))
+        } else if own.saturating_mul(100 - self.share_percent) >= free.saturating_mul(self.share_percent) {
+            Some(("caller_share_percent", self.share_percent))
+        } else if bytes >= self.bytes_max {
+            Some(("active_bytes_max", self.bytes_max))
+        } else {
+            None
+        };
+        if let Some((limit, value)) = refused {
+            return Err(NoRoom { limit, value, retry_after: slots.window.refuse() });
+        }
+        slots.taken += 1;
+        *slots.by_caller.entry(caller).or_default() += 1;
+        Ok(Slot { admission: self.clone(), caller })
+    }
+
+    /// Slots that are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.slots().taken
+    }
+
+    /// Bytes that are accounted for.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Accounts for a saga in memory.
+    pub(crate) fn saga(self: &Arc<Self>) -> Held {
+        self.hold(SAGA_BYTES)
+    }
+
+    /// Accounts for an answer of at most `bytes` that is to be kept, if there is room for it. An answer that is larger
+    /// than all the room there is gets it when nothing else is there.
+    pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        let held = self.bytes.load(Ordering::Relaxed);
+        (held.saturating_add(bytes) <= self.bytes_max || held <= self.bytes_max / 2).then(|| self.hold(bytes))
+    }
+
+    fn hold(self: &Arc<Self>, bytes: usize) -> Held {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Held { admission: self.clone(), bytes }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Window {
+    /// Begins the next stretch when this one is over.
+    fn turn(&mut self) {
+        let passed = self.since.elapsed();
+        if passed >= DRAIN_WINDOW {
+            let is_next = passed < DRAIN_WINDOW * 2;
+            let keep = |(now, _): (usize, usize)| (0, if is_next { now } else { 0 });
+            (self.freed, self.refused) = (keep(self.freed), keep(self.refused));
+            self.before = if is_next { passed } else { Duration::ZERO };
+            self.since = Instant::now();
+        }
+    }
+
+    fn free(&mut self) {
+        self.turn();
+        self.freed.0 += 1;
+    }
+
+    /// Notes that a caller was refused; tells when there may be room for it, behind those that were refused before.
+    fn refuse(&mut self) -> Duration {
+        self.turn();
+        self.refused.0 += 1;
+        let seconds = (self.since.elapsed() + self.before).as_secs_f64().max(1.0);
+        let freed = (self.freed.0 + self.freed.1) as f64 / seconds;
+        let refused = (self.refused.0 + self.refused.1) as f64 / seconds;
+        if freed <= 0.0 {
+            return DRAIN_WINDOW;
+        }
+        Duration::from_secs_f64(((refused + 1.0) / freed).ceil()).clamp(RETRY_AFTER.0, RETRY_AFTER.1)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut slots = self.admission.slots();
+        slots.taken -= 1;
+        slots.window.free();
+        if let Some(own) = slots.by_caller.get_mut(&self.caller) {
+            *own -= 1;
+            if *own == 0 {
+                slots.by_caller.remove(&self.caller);
+            }
+        }
+    }
+}
+
+impl Held {
+    /// Accounts for a saga with payloads of this many bytes.
+    pub(crate) fn payloads(&mut self, bytes: usize) {
+        let bytes = SAGA_BYTES + bytes;
+        if bytes != self.bytes {
+            self.admission.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.admission.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+            self.bytes = bytes;
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.admission.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(slots: usize, share: usize) -> Arc<Admission> {
+        let limits = Limits {
+            active_sagas_max: slots,
+            caller_share_percent: share,
+            active_bytes_max: 1 << 20,
+            ..Limits::default()
+        };
+        Arc::new(Admission::new(&limits))
+    }
+
+    fn caller(last: u8) -> Caller {
+        Caller::at(IpAddr::from([127, 0, 0, last]))
+    }
+
+    fn take_all(admission: &Arc<Admission>, caller: Caller) -> (Vec<Slot>, NoRoom) {
+        let mut slots = Vec::new();
+        loop {
+            match admission.admit(caller) {
+                Ok(slot) => slots.push(slot),
+                Err(no_room) => return (slots, no_room),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_caller_gets_its_share_and_the_next_one_finds_room() {
+        let admission = admission(1_000, 80);
+        let (first, refused) = take_all(&admission, caller(1));
+        assert_eq!((first.len(), refused.limit, refused.value), (800, "caller_share_percent", 80));
+        let (second, _) = take_all(&admission, caller(2));
+        assert_eq!(second.len(), 160);
+        let (third, _) = take_all(&admission, caller(3));
+        assert_eq!(third.len(), 32);
+        drop(first);
+        let (more, _) = take_all(&admission, caller(2));
+        assert_eq!(second.len() + more.len(), 775, "the share of two, the third of which holds little");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_slots_are_for_one_caller_where_the_share_is_all() {
+        let admission = admission(10, 100);
+        let (slots, refused) = take_all(&admission, caller(1));
+        assert_eq!((slots.len(), refused.limit), (10, "active_sagas_max"));
+        drop(slots);
+        assert_eq!(admission.taken(), 0);
+        assert!(admission.slots().by_caller.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_caller_is_told_when_there_may_be_room_at_the_present_rate() {
+        let admission = admission(100, 100);
+        let (mut slots, refused) = take_all(&admission, caller(1));
+        assert_eq!(refused.retry_after, DRAIN_WINDOW, "nothing has ended yet");
+        // One saga ends each second, and one caller comes each second.
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            slots.pop();
+            slots.extend(admission.admit(caller(1)));
+            let refused = admission.admit(caller(1)).err().expect("there is no room for another");
+            assert!(refused.retry_after <= Duration::from_secs(10), "{refused:?}");
+        }
+        let refused = admission.admit(caller(1)).err().expect("no room");
+        assert!((2..=4).contains(&refused.retry_after.as_secs()), "{refused:?}");
+        // Nobody ends for a long time, and many want in.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(admission.admit(caller(1)).err().expect("no room").retry_after, DRAIN_WINDOW);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_are_a_limit_of_their_own() {
+        let admission = admission(1_000, 100);
+        let mut saga = admission.saga();
+        saga.payloads(900_000);
+        assert!(admission.admit(caller(1)).is_ok());
+        assert!(admission.reserve(1_000_000).is_none(), "an answer that may not fit has to wait");
+        saga.payloads(1 << 20);
+        assert_eq!(admission.admit(caller(1)).err().map(|no| no.limit), Some("active_bytes_max"));
+        saga.payloads(10);
+        let large = admission.reserve(usize::MAX / 4);
+        assert!(large.is_some(), "alone, the largest answer has its turn, too");
+        drop((saga, large));
+        assert_eq!(admission.bytes(), 0);
+    }
+
+    #[test]
+    fn a_network_of_version_6_is_one_caller() {
+        let at = |text: &str| Caller::at(text.parse().unwrap());
+        assert_eq!(at("2001:db8:1:2:3::4"), at("2001:db8:1:2:5::6"));
+        assert_ne!(at("2001:db8:1:2::4"), at("2001:db8:1:3::4"));
+        assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
+    }
+}

@@ -1,0 +1,90 @@
+//! The time that sagas live by: the journal's, counted on by this process's monotonic clock.
+//!
+//! A machine's wall clock may be set at any moment, and differs from replica to replica. Deadlines and waits are
+//! recorded by one replica and kept by another, so both must go by the same clock: the journal's, read when this process
+//! joins. From there on only the monotonic clock counts. The journal's clock is followed slowly
+//! ([`FOLLOW_AT_MOST_PERCENT`]): a clock that drifts is corrected within seconds, one that jumps moves nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use saga_core::saga::Moment;
+use saga_core::{SagaId, Timestamp};
+use saga_journal::ReplicaId;
+use tokio::time::Instant;
+
+use crate::world::World;
+
+/// How much of the time that has passed a correction may amount to. Real clocks differ by less than 0.1 %.
+const FOLLOW_AT_MOST_PERCENT: i64 = 1;
+
+/// The clock of one process. It never steps while the process holds its lease.
+pub struct Clock {
+    world: Arc<dyn World>,
+    begun: Instant,
+    /// The time when the process began, in microseconds since the epoch.
+    origin_us: AtomicI64,
+    /// When the journal's clock was last followed, in microseconds since the process began.
+    followed_us: AtomicI64,
+}
+
+impl Clock {
+    /// A clock that starts at the machine's time.
+    pub fn new(world: Arc<dyn World>) -> Self {
+        let origin_us = AtomicI64::new(world.wall().as_micros());
+        Self { world, begun: Instant::now(), origin_us, followed_us: AtomicI64::new(0) }
+    }
+
+    /// Where its machine's time came from.
+    pub(crate) fn world(&self) -> &Arc<dyn World> {
+        &self.world
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.origin_us.load(Ordering::Relaxed).saturating_add(self.elapsed_us()))
+    }
+
+    /// The time and a random number, as inputs to the core come.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { now: self.now(), random: self.world.random() }
+    }
+
+    /// A fresh id: a UUIDv7, so that ids sort by time.
+    pub(crate) fn new_saga_id(&self) -> SagaId {
+        SagaId::new(self.new_uuid())
+    }
+
+    /// A fresh id for this run of the process.
+    pub(crate) fn new_replica_id(&self) -> ReplicaId {
+        ReplicaId::new(self.new_uuid())
+    }
+
+    /// Takes the journal's time over, whatever the difference. To be called while no saga runs here.
+    pub(crate) fn set(&self, journal: Timestamp) {
+        let elapsed = self.elapsed_us();
+        self.origin_us.store(journal.as_micros().saturating_sub(elapsed), Ordering::Relaxed);
+        self.followed_us.store(elapsed, Ordering::Relaxed);
+    }
+
+    /// Comes nearer to the journal's time, which it was when the journal was asked or a little later.
+    pub(crate) fn follow(&self, journal: Timestamp) {
+        let elapsed = self.elapsed_us();
+        let since = elapsed.saturating_sub(self.followed_us.swap(elapsed, Ordering::Relaxed));
+        let most = since.saturating_mul(FOLLOW_AT_MOST_PERCENT) / 100;
+        let off = journal.as_micros().saturating_sub(self.now().as_micros());
+        self.origin_us.fetch_add(off.clamp(-most, most), Ordering::Relaxed);
+    }
+
+    fn elapsed_us(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn new_uuid(&self) -> uuid::Uuid {
+        let millis = self.now().as_micros().max(0) as u64 / 1_000;
+        let mut bytes = [0; 10];
+        bytes[..8].copy_from_slice(&self.world.random().0.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.world.random().0.to_be_bytes()[..2]);
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+    }
+}
