@@ -39,11 +39,14 @@ pub enum Bug {
     ConfirmsWithoutSteps,
     AbsentIsUndone,
     RunsPoison,
+    TrustsWallClock,
+    IgnoresDeaths,
+    ForgetsSleepers,
 }
 
 impl Bug {
     /// All, with what each does.
-    pub const ALL: [(Self, &'static str); 30] = [
+    pub const ALL: [(Self, &'static str); 33] = [
         (Self::AheadOfStart, "the first call with an effect leaves before the start is on disk"),
         (Self::AheadOfAnnouncement, "a call that cannot be repeated leaves before it is announced on disk"),
         (Self::AheadOfRollback, "the first compensation leaves before the decision to roll back is on disk"),
@@ -77,6 +80,9 @@ impl Bug {
         (Self::ConfirmsWithoutSteps, "an order is confirmed before its last step"),
         (Self::AbsentIsUndone, "`nothing to undo` counts as undone though the action is known to have run"),
         (Self::RunsPoison, "an order that ends its process is taken over for ever"),
+        (Self::TrustsWallClock, "orders go by the machine's wall clock"),
+        (Self::IgnoresDeaths, "a process lives on without a part that it cannot do without"),
+        (Self::ForgetsSleepers, "an order that has left memory is never woken"),
     ];
 }
 

@@ -234,6 +234,9 @@ impl Engine {
         }
         self.shared.admit()?;
         let owner = self.joined().await?;
+        if request.key.is_some() && self.is_cautious() && self.shared.journal.row(id).await?.is_some() {
+            return self.join_kept(id, &request).await;
+        }
         let slot = self.shared.admission.admit(request.caller).map_err(Refusal::Full)?;
         let (inbox, commands) = mpsc::channel(self.shared.limits.inbox_commands_max);
         let held = self.shared.admission.saga();
@@ -256,6 +259,12 @@ impl Engine {
             // The key's saga is in the journal already.
             Told::NotOurs => self.join_kept(id, &request).await,
         }
+    }
+
+    /// Whether this process has started only just now. It may have been ended by an order that is asked for again: the
+    /// journal tells which keys belong to orders, before anything is called for them.
+    fn is_cautious(&self) -> bool {
+        self.shared.clock.age() < self.shared.limits.cautious_for
     }
 
     /// Waits for a saga that runs here, or is kept in the journal.

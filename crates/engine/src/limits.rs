@@ -33,6 +33,9 @@ pub struct Limits {
     pub demand_wait: Duration,
     /// How long a caller waits for its saga's start to be on disk before it is told that the journal does not answer.
     pub start_wait: Duration,
+    /// For so long after its start a process looks in the journal whether a key belongs to an order already, before it
+    /// begins one.
+    pub cautious_for: Duration,
     /// A saga that has nothing to do for this long leaves memory until then.
     pub sleep_after: Duration,
     /// A saga that should have gone on by itself this long ago makes the process unready.
@@ -55,6 +58,7 @@ impl Default for Limits {
             claim_rows_max: 500,
             demand_wait: Duration::from_secs(10),
             start_wait: Duration::from_secs(5),
+            cautious_for: Duration::from_secs(60),
             sleep_after: Duration::from_secs(5),
             stall_max: Duration::from_secs(30),
         }

@@ -30,6 +30,10 @@ use crate::shared::{JOURNAL_PROBE_AFTER, Shared};
 const WAKE_SLEEPERS_AFTER: Duration = Duration::from_millis(200);
 /// How often the journal's clock is followed.
 const FOLLOW_CLOCK_AFTER: Duration = Duration::from_secs(10);
+/// A reading of the journal's clock counts if it took no longer than this.
+const JOURNAL_TIME_WITHIN: Duration = Duration::from_millis(500);
+/// How often the journal is asked for its time until it answers within [`JOURNAL_TIME_WITHIN`].
+const JOURNAL_TIME_TRIES: usize = 5;
 /// How often drivers of a lost lease are told to go.
 const DISOWN_AFTER: Duration = Duration::from_millis(10);
 
@@ -137,9 +141,16 @@ impl Membership {
 
 /// The journal's time, and about when it was that time; `None`: the journal has no clock but this machine's.
 async fn journal_time(journal: &Journal) -> Result<Option<(Timestamp, Instant)>, Unavailable> {
-    let asked = Instant::now();
-    let time = journal.clock().await?;
-    Ok(time.map(|time| (time, asked + asked.elapsed() / 2)))
+    for _ in 0..JOURNAL_TIME_TRIES {
+        let asked = Instant::now();
+        let Some(time) = journal.clock().await? else { return Ok(None) };
+        let took = asked.elapsed();
+        // It was read some time in between: an answer that came late, or to a process that was paused, says little.
+        if took <= JOURNAL_TIME_WITHIN {
+            return Ok(Some((time, asked + took / 2)));
+        }
+    }
+    Err(Unavailable::because(format!("it did not tell its time within {JOURNAL_TIME_WITHIN:?}")))
 }
 
 impl Engine {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use saga_core::seeded::{Bug, is_on};
 use saga_core::{SagaId, Seq, Timestamp};
 use saga_journal::ReplicaId;
 
@@ -47,6 +48,9 @@ impl Sleepers {
 
     /// Wakes at most `limit` of those whose time has come, the earliest first.
     pub(crate) fn take_due(&self, now: Timestamp, limit: usize) -> Vec<(SagaId, Sleeper)> {
+        if is_on(Bug::ForgetsSleepers) {
+            return Vec::new();
+        }
         let mut asleep = self.asleep();
         let due: Vec<SagaId> = asleep
             .by_time

@@ -1,23 +1,25 @@
 //! The journal's disk, as each process reaches it: a memory store behind a line that may be slow, cut, or lose answers.
 //! What has arrived is done, whether or not whoever asked is still there to hear of it.
 
+use std::collections::HashMap;
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
-use saga_core::{Event, SagaId};
+use saga_core::event::{Cause, Stuck};
+use saga_core::{Event, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, Page, ReplicaId,
     Row, Store, StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::dice::Dice;
-use crate::process::{Process, outside};
+use crate::process::{BEGINNING_US, Process, STORE_PANICS, outside};
 use crate::record::Recorder;
 use crate::small::{Crash, Script};
 
@@ -26,6 +28,58 @@ pub(crate) struct Disk {
     pub(crate) memory: Memory,
     /// Nobody reaches it.
     pub(crate) is_out: AtomicBool,
+    /// When the world began; the database's clock is right.
+    pub(crate) begun: Instant,
+    /// Whether the database has a clock that processes can ask.
+    pub(crate) has_clock: bool,
+    /// When each saga says that it started.
+    pub(crate) started: Mutex<HashMap<SagaId, Timestamp>>,
+}
+
+/// How far a process's clock may be off.
+const CLOCK_SLACK: Duration = Duration::from_secs(2);
+/// How long a start may take to be kept: its process may be paused, the database out.
+const START_KEPT_WITHIN: Duration = Duration::from_secs(90);
+
+impl Disk {
+    pub(crate) fn new(has_clock: bool) -> Self {
+        Self {
+            memory: Memory::new(),
+            is_out: AtomicBool::new(false),
+            begun: Instant::now(),
+            has_clock,
+            started: Mutex::default(),
+        }
+    }
+
+    /// The right time.
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(BEGINNING_US).plus(self.begun.elapsed())
+    }
+
+    /// Whatever the clocks of processes show: a start is recorded about when it happened.
+    fn judge_start(&self, saga: SagaId, at: Timestamp, recorder: &Recorder) {
+        let now = self.now();
+        if self.has_clock && (at.since(now) > CLOCK_SLACK || now.since(at) > START_KEPT_WITHIN) {
+            recorder.violation("time", format_args!("{saga} says that it started at {at}, and it is {now}"));
+        }
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        started.entry(saga).or_insert(at);
+    }
+
+    /// Nor does a deadline fire before its time.
+    fn judge_deadline(&self, saga: SagaId, deadline: Duration, recorder: &Recorder) {
+        let now = self.now();
+        let started = self.started.lock().unwrap_or_else(PoisonError::into_inner).get(&saga).copied();
+        if let Some(started) = started.filter(|_| self.has_clock)
+            && now.since(started) + CLOCK_SLACK < deadline
+        {
+            recorder.violation(
+                "time",
+                format_args!("{saga}'s deadline of {deadline:?} fired at {now}; it started at {started}"),
+            );
+        }
+    }
 }
 
 /// How often the line fails, out of a thousand.
@@ -35,6 +89,8 @@ pub(crate) struct LineFaults {
     pub(crate) answer_lost: u32,
     pub(crate) stalled: u32,
     pub(crate) unavailable: u32,
+    /// A renewal of the lease panics, as a bug in a store would.
+    pub(crate) panics: u32,
 }
 
 /// One process's line to the database.
@@ -46,6 +102,8 @@ pub(crate) struct Line {
     pub(crate) faults: LineFaults,
     /// The world is kind by now.
     pub(crate) kind: Arc<AtomicBool>,
+    /// How long sagas may go forward.
+    pub(crate) deadline: Duration,
     /// In a small world, when the process dies.
     pub(crate) script: Option<Arc<Script>>,
 }
@@ -150,6 +208,7 @@ impl Store for Line {
             let lost = self.dice.chance(faults.answer_lost);
             let (answer, answered) = oneshot::channel();
             let (disk, recorder, process) = (self.disk.clone(), self.recorder.clone(), self.process.clone());
+            let deadline = self.deadline;
             let batch = batch.to_vec();
             // On its way to the database, it is out of the process's hands.
             outside(async move {
@@ -172,9 +231,14 @@ impl Store for Line {
                         for record in entry.records.iter().filter(|_| kept.is_ok()) {
                             match &record.event {
                                 Event::TakenOver { .. } => recorder.hit("saga: taken over"),
+                                Event::Started { .. } => disk.judge_start(entry.saga, record.at, &recorder),
+                                Event::Blocked { stuck: Stuck::TaskFailed, .. } => {
+                                    recorder.hit("saga: parked")
+                                }
                                 Event::Blocked { .. } => recorder.hit("saga: blocked"),
-                                Event::RollbackDecided { cause: saga_core::event::Cause::DeadlinePassed } => {
+                                Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
                                     recorder.hit("saga: deadline passed");
+                                    disk.judge_deadline(entry.saga, deadline, &recorder);
                                 }
                                 _ => {}
                             }
@@ -220,8 +284,19 @@ impl Store for Line {
         })
     }
 
+    fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: renewal unavailable").await?;
+            Ok(self.disk.has_clock.then_some(self.disk.now()))
+        })
+    }
+
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
         Box::pin(async move {
+            if self.dice.chance(self.faults().panics) {
+                self.recorder.hit("process: a vital task dies");
+                panic!("{STORE_PANICS}");
+            }
             self.reach("journal: renewal unavailable").await?;
             let lease = self.disk.memory.renew(replica, lease).await?;
             if lease == Lease::Lost {

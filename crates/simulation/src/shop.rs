@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use saga_core::reply::{Answer as HttpAnswer, Reply};
 use saga_core::saga::Request;
-use saga_core::{Definition, Direction, Event};
+use saga_core::{Definition, Direction, Event, SagaId};
 use saga_engine::participants::{Calling, Participants};
 use saga_journal::Store;
 use tokio::sync::oneshot;
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::definition::{Kind, Spec};
 use crate::disk::Disk;
 use crate::ledger::{Answer, Handled, Ledger};
-use crate::process::{Process, outside};
+use crate::process::{ANSWER_PANICS, Process, outside};
 use crate::record::Recorder;
 
 /// What becomes of one call.
@@ -53,6 +53,19 @@ pub enum Fate {
     Doubled(u32),
 }
 
+/// What an answer does to the process that reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Poison {
+    /// The process ends, as it does when it gets no more memory.
+    Kills,
+    /// The order's task panics.
+    Panics,
+}
+
+/// Processes that one order may end without any end of a call of it in between: one before its history shows the call,
+/// and those after which it is taken over.
+const ENDED_BY_ONE_ORDER_MAX: usize = 4;
+
 /// Where a process may be killed around a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Around {
@@ -68,6 +81,9 @@ pub(crate) trait Fates: Send + Sync {
 
     /// Whether the process dies here.
     fn kills(&self, around: Around) -> bool;
+
+    /// What the answer to an action of this order does to the process that reads it.
+    fn poison(&self, saga: SagaId, step: usize) -> Option<Poison>;
 
     /// How long a message takes.
     fn travel(&self) -> Duration;
@@ -86,6 +102,10 @@ pub(crate) struct Shop {
     fates: Arc<dyn Fates>,
     in_transit: AtomicU64,
     sent: Mutex<BTreeMap<String, VecDeque<Instant>>>,
+    /// Ends of calls in each order's history, and processes that it has ended since the last one.
+    ended: Mutex<BTreeMap<SagaId, (usize, usize)>>,
+    /// Panics of orders' tasks that are to be noticed.
+    pub(crate) panics: AtomicI64,
 }
 
 impl Shop {
@@ -95,8 +115,8 @@ impl Shop {
         recorder: Arc<Recorder>,
         fates: Arc<dyn Fates>,
     ) -> Arc<Self> {
-        let (ledger, sent, in_transit) = Default::default();
-        Arc::new(Self { specs, ledger, disk, recorder, fates, in_transit, sent })
+        let (ledger, sent, in_transit, ended, panics) = Default::default();
+        Arc::new(Self { specs, ledger, disk, recorder, fates, in_transit, sent, ended, panics })
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -176,6 +196,23 @@ impl Shop {
             )
         {
             self.recorder.hit("saga: compensated after an unknown outcome");
+        }
+    }
+
+    /// An order has ended the process that ran it.
+    fn has_ended_its_process(&self, saga: SagaId) {
+        self.recorder.hit("process: ended by an order");
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        // An order of which nothing was kept is none: whoever asks for it again asks for the same again.
+        let Ok(Some(history)) = now(self.disk.memory.load(saga)) else { return };
+        let is_end =
+            |event: &Event| matches!(event, Event::AttemptEnded { .. } | Event::RollbackDecided { .. });
+        let ends = history.records.iter().filter(|record| is_end(&record.event)).count();
+        let (before, times) = ended.entry(saga).or_default();
+        *times = if *before == ends { *times + 1 } else { 1 };
+        *before = ends;
+        if *times > ENDED_BY_ONE_ORDER_MAX {
+            self.recorder.violation("P8", format_args!("{saga} has ended {times} processes in a row"));
         }
     }
 
@@ -366,7 +403,19 @@ impl Participants for Gate {
                 process.kill();
                 return pending().await;
             }
-            reply
+            let is_answer = matches!(reply, Reply::Answered(_)) && request.direction == Direction::Action;
+            match shop.fates.poison(request.saga, step).filter(|_| is_answer) {
+                None => reply,
+                Some(Poison::Kills) => {
+                    shop.has_ended_its_process(request.saga);
+                    process.kill();
+                    pending().await
+                }
+                Some(Poison::Panics) => {
+                    shop.panics.fetch_add(1, Ordering::Relaxed);
+                    panic!("{ANSWER_PANICS}");
+                }
+            }
         })
     }
 }

@@ -10,7 +10,7 @@ use saga_core::{Definition, Direction, SagaId};
 
 use crate::definition::{Kind, Spec, definition};
 use crate::record::Report;
-use crate::shop::{Around, Fate, Fates};
+use crate::shop::{Around, Fate, Fates, Poison};
 use crate::world::World;
 
 /// What can go wrong with one call.
@@ -144,6 +144,10 @@ impl Fates for Script {
             }
             None => Fate::Good,
         }
+    }
+
+    fn poison(&self, _: SagaId, _: usize) -> Option<Poison> {
+        None
     }
 
     fn kills(&self, around: Around) -> bool {

@@ -109,7 +109,7 @@ impl Saga {
             (_, Direction::Action) if is_on(Bug::AheadOfOutputs) && safety == Safety::Barrier => {
                 marks.first_effect.unwrap_or(self.seq)
             }
-            (_, Direction::Action) if self.definition.steps[step].is_read() => return Seq::NONE,
+            (_, Direction::Action) if self.definition.steps[step].is_read() => Seq::NONE,
             // The same key has one effect, so calling early loses nothing but work; but not before what the
             // request was computed from is safe, nor ahead of a result that cannot be had a second time. A step that
             // is never undone is announced first: nobody would look for what it left behind.
@@ -126,7 +126,19 @@ impl Saga {
             (StepState::Undoing { tries, .. }, _) => tries.started,
             _ => self.seq,
         };
-        if is_on(Bug::AheadOfTakeOver) { rule } else { rule.max(marks.take_over) }
+        if is_on(Bug::AheadOfTakeOver) || marks.take_over == Seq::NONE {
+            return rule;
+        }
+        // A saga that has lost an owner never runs ahead of the disk again: what if a call of it is what ends its owners?
+        // Were its announcement not on disk, nobody could count how often.
+        let announced = match (&self.steps[step], direction) {
+            (
+                StepState::Doing { tries, .. } | StepState::Undoing { tries, .. },
+                Direction::Action | Direction::Compensation,
+            ) => tries.started,
+            _ => self.seq,
+        };
+        rule.max(announced).max(marks.take_over)
     }
 
     /// Each is an instant at which [`Saga::handle`] does something, whatever the time is by then.

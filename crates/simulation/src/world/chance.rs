@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use saga_core::Direction;
+use saga_core::{Direction, SagaId};
 use tokio::time::Instant;
 
 use crate::definition::Kind;
 use crate::dice::Dice;
-use crate::shop::{Around, Fate, Fates};
+use crate::shop::{Around, Fate, Fates, Poison};
 
 /// Calls' fates by chance. Each world has a character: some faults are common in it, others never happen. (Groce et
 /// al., "Swarm Testing", ISSTA 2012.)
@@ -22,6 +22,8 @@ pub(super) struct Chance {
     begun: Instant,
     /// Participants take turns in being down for some seconds.
     flaps: bool,
+    /// Out of a thousand pairs of order and step: the answer harms whoever reads it.
+    poisonous: u64,
 }
 
 impl Chance {
@@ -47,7 +49,8 @@ impl Chance {
         let refusals = dice.one(&[0, 20, 100]);
         let travel_ms = dice.one(&[2, 20, 300]);
         let flaps = dice.chance(200);
-        Self { dice, kind, weights, refusals, travel_ms, begun: Instant::now(), flaps }
+        let poisonous = dice.one(&[0, 0, 0, 0, 30, 150]);
+        Self { dice, kind, weights, refusals, travel_ms, begun: Instant::now(), flaps, poisonous }
     }
 
     fn is_down(&self, step: usize) -> bool {
@@ -95,6 +98,14 @@ impl Fates for Chance {
 
     fn kills(&self, _: Around) -> bool {
         false
+    }
+
+    fn poison(&self, saga: SagaId, step: usize) -> Option<Poison> {
+        let (high, low) = saga.as_uuid().as_u64_pair();
+        // The same for every attempt, whichever process makes it.
+        let drawn = Dice::new(high ^ low ^ step as u64).next();
+        let is_poisonous = !self.is_kind() && drawn % 1_000 < self.poisonous;
+        is_poisonous.then_some(if drawn & 1 << 40 == 0 { Poison::Kills } else { Poison::Panics })
     }
 
     fn travel(&self) -> Duration {

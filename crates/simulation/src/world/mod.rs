@@ -13,8 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use saga_core::{Definition, Event, Json, SagaId};
-use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Silent, Wait};
-use saga_journal::memory::Memory;
+use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Observer, Wait};
 use saga_journal::{Journal, Row, Store};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -23,7 +22,7 @@ use crate::definition::{self, Spec};
 use crate::dice::Dice;
 use crate::disk::{Disk, Line, LineFaults};
 use crate::judge;
-use crate::process::{Inside, Process, outside};
+use crate::process::{Inside, Process, outside, silence_panics_on_purpose};
 use crate::record::{Recorder, Report};
 use crate::shop::{Gate, Shop, now};
 use crate::small::{self, Script};
@@ -44,6 +43,7 @@ pub struct Plan {
 
 /// Runs a world to its end.
 pub fn run(plan: Plan) -> Report {
+    silence_panics_on_purpose();
     run_paused(async {
         let world = Arc::new(World::drawn(plan));
         world.live().await;
@@ -86,6 +86,7 @@ pub(crate) struct World {
     pause: u32,
     shutdown: u32,
     outage: u32,
+    clock_steps: u32,
 }
 
 struct Replica {
@@ -100,7 +101,8 @@ impl World {
         let specs = definition::drawn(&dice);
         let calls_max = dice.one(&[1, 2, 256, 256]);
         let definition = definition::definition(&specs, dice.one(&[3, 10, 60]), calls_max);
-        let disk = Arc::new(Disk { memory: Memory::new(), is_out: AtomicBool::new(false) });
+        let count = 1 + dice.below(3);
+        let disk = Arc::new(Disk::new(count > 1 || dice.chance(500)));
         let kind = Arc::new(AtomicBool::new(false));
         let fates = Arc::new(Chance::drawn(dice.split(), kind.clone()));
         let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), fates);
@@ -110,8 +112,8 @@ impl World {
             answer_lost: seldom(&dice),
             stalled: dice.one(&[0, 0, 5, 30]),
             unavailable: seldom(&dice),
+            panics: dice.one(&[0, 0, 0, 2, 10]),
         };
-        let count = 1 + dice.below(3);
         let skews =
             (0..count).map(|_| dice.one(&[0, 0, 3_000_000, -3_000_000, 600_000_000, -600_000_000])).collect();
         recorder.note(|| format!("steps {specs:?}; line {line_faults:?}; {count} replicas"));
@@ -133,6 +135,7 @@ impl World {
             pause: dice.one(&[0, 2, 8]),
             shutdown: dice.one(&[0, 0, 2, 8]),
             outage: dice.one(&[0, 0, 1, 4]),
+            clock_steps: dice.one(&[0, 0, 5, 20]),
             dice,
         }
     }
@@ -141,7 +144,7 @@ impl World {
     pub(crate) fn small(specs: Vec<Spec>, definition: Arc<Definition>, script: Arc<Script>) -> Report {
         run_paused(async {
             let recorder = Arc::new(Recorder::new(0, false));
-            let disk = Arc::new(Disk { memory: Memory::new(), is_out: AtomicBool::new(false) });
+            let disk = Arc::new(Disk::new(false));
             let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone());
             let world = Arc::new(Self {
                 specs,
@@ -161,6 +164,7 @@ impl World {
                 pause: 0,
                 shutdown: 0,
                 outage: 0,
+                clock_steps: 0,
                 dice: Dice::new(0),
             });
             world.live_small().await;
@@ -215,11 +219,17 @@ impl World {
             dice: self.dice.split(),
             faults: self.line_faults,
             kind: self.kind.clone(),
+            deadline: self.definition.deadline,
             script: self.script.clone(),
         };
         let engine = engine(&process, line, &self.shop, &self.definition, &format!("r{place}"));
-        let recovering = engine.clone();
-        process.start(Box::pin(async move { recovering.recover().await }));
+        engine.recover_in_background();
+        // Whoever runs the process ends it when a part of it is dead.
+        let (watched, supervised) = (engine.clone(), process.clone());
+        process.start(Box::pin(async move {
+            watched.died().await;
+            supervised.kill();
+        }));
         Replica { process, engine }
     }
 
@@ -332,6 +342,22 @@ pub(crate) fn is_blocked(row: &Row) -> bool {
     row.projection.rollback == saga_core::saga::Rollback::Bloque
 }
 
+/// Sees to it that orders' tasks panic only where an answer makes them.
+struct Watching {
+    shop: Arc<Shop>,
+    process: Arc<Process>,
+}
+
+impl Observer for Watching {
+    fn task_failed(&self) {
+        let recorder = self.process.recorder();
+        recorder.hit("saga: task panics");
+        if self.shop.panics.fetch_sub(1, Ordering::Relaxed) <= 0 {
+            recorder.violation("no panics", "an order's task");
+        }
+    }
+}
+
 /// An engine inside of a process.
 pub(crate) fn engine(
     process: &Arc<Process>,
@@ -348,7 +374,7 @@ pub(crate) fn engine(
         Arc::new(Clock::new(Arc::new(Inside(process.clone())))),
         journal,
         Arc::new(Gate { shop: shop.clone(), process: process.clone() }),
-        Arc::new(Silent),
+        Arc::new(Watching { shop: shop.clone(), process: process.clone() }),
         Limits::default(),
         Definitions { current, read: Box::new(read) },
         name,

@@ -33,6 +33,12 @@ impl World {
                     breaker::State { .. } => {}
                 }
             }
+            self.restart_the_dead();
+            if self.dice.chance(self.clock_steps) {
+                self.recorder.hit("process: clock steps");
+                let by = self.dice.one(&[-600_000_000, -5_000_000, 5_000_000, 3_600_000_000]);
+                self.replicas()[place].process.step_clock(by);
+            }
             if self.dice.chance(self.crash) {
                 self.crash(place).await;
             }

@@ -275,7 +275,7 @@ fn barrier_a_shadowed_step_is_not_undone_beyond_the_horizon() {
     > crash 2
       3 taken over: epoch 2
       4 +a#2
-      = call +a#2 needs 3, wake at 10s
+      = call +a#2 needs 4, wake at 10s
     > pass 4s
     > cancel
       5 rollback: cancelled [ANNULEE]

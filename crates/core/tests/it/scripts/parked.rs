@@ -10,11 +10,11 @@ fn three_owners_lost_at_the_same_call_park_the_saga() {
     > take-over
       5 taken over: epoch 2
       6 +b#2
-      = call +b#2 needs 5, wake at 10s
+      = call +b#2 needs 6, wake at 10s
     > take-over
       7 taken over: epoch 3
       8 +b#3
-      = call +b#3 needs 7, wake at 10s
+      = call +b#3 needs 8, wake at 10s
     > take-over
       9 taken over: epoch 4
       10 blocked: b TaskFailed
@@ -35,15 +35,15 @@ fn the_end_of_a_call_is_progress() {
     > ok
       9 +b#3 ok [B]
       10 +c#1
-      = call +c#1 needs 7, wake at 10s
+      = call +c#1 needs 10, wake at 10s
     > take-over
       11 taken over: epoch 4
       12 +c#2
-      = call +c#2 needs 11, wake at 10s
+      = call +c#2 needs 12, wake at 10s
     > take-over
       13 taken over: epoch 5
       14 +c#3
-      = call +c#3 needs 13, wake at 10s
+      = call +c#3 needs 14, wake at 10s
     B AUCUN under way
     ");
 }
@@ -66,7 +66,7 @@ fn owners_that_end_while_nothing_is_in_flight_are_not_counted() {
       = wake at 100ms
     > wait
       10 +b#2
-      = call +b#2 needs 9, wake at 10s
+      = call +b#2 needs 10, wake at 10s
     A AUCUN under way
     ");
 }
@@ -80,15 +80,15 @@ fn a_parked_saga_that_is_resumed_goes_on_and_may_be_parked_again() {
     > resume
       11 resumed by Ana
       12 +b#4
-      = call +b#4 needs 10, wake at 10s
+      = call +b#4 needs 12, wake at 10s
     > take-over
       13 taken over: epoch 5
       14 +b#5
-      = call +b#5 needs 13, wake at 10s
+      = call +b#5 needs 14, wake at 10s
     > take-over
       15 taken over: epoch 6
       16 +b#6
-      = call +b#6 needs 15, wake at 10s
+      = call +b#6 needs 16, wake at 10s
     > take-over
       17 taken over: epoch 7
       18 blocked: b TaskFailed
@@ -106,11 +106,11 @@ fn a_parked_saga_that_is_cancelled_is_rolled_back() {
     > cancel
       13 rollback: cancelled [ANNULEE]
       14 -c#1
-      = call -c#1 needs 13
+      = call -c#1 needs 14
     > ok
       15 -c#1 ok
       16 -b#1
-      = call -b#1 needs 13
+      = call -b#1 needs 16
     > ok
       17 -b#1 ok
       18 rolled back
@@ -126,11 +126,11 @@ fn owners_lost_while_undoing_park_the_saga_and_a_person_may_say_what_became_of_t
     > take-over
       10 taken over: epoch 2
       11 -b#2
-      = call -b#2 needs 10
+      = call -b#2 needs 11
     > take-over
       12 taken over: epoch 3
       13 -b#3
-      = call -b#3 needs 12
+      = call -b#3 needs 13
     > take-over
       14 taken over: epoch 4
       15 blocked: b TaskFailed
@@ -172,11 +172,11 @@ fn a_task_that_fails_parks_its_saga_at_once() {
       8 resumed by Ana
       9 rollback: deadline [ANNULEE]
       10 -c#1
-      = call -c#1 needs 9
+      = call -c#1 needs 10
     > ok
       11 -c#1 ok
       12 -b#1
-      = call -b#1 needs 9
+      = call -b#1 needs 12
     ANNULEE EN_COURS under way
     ");
 }

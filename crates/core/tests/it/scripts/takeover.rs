@@ -13,7 +13,7 @@ fn taken_over_while_reading_reads_again() {
     > take-over
       3 taken over: epoch 2
       4 +a#2
-      = call +a#2 at once, wake at 10s
+      = call +a#2 needs 4, wake at 10s
     > old ok
       rejected: nobody waits for that call any more
     > ok
@@ -193,11 +193,11 @@ fn barrier_a_next_owner_with_a_slower_clock_undoes_a_repetition_that_may_have_le
     > cancel
       7 rollback: cancelled [ANNULEE]
       8 -c#1
-      = call -c#1 needs 7
+      = call -c#1 needs 8
     > ok
       9 -c#1 ok
       10 -b#1
-      = call -b#1 needs 7
+      = call -b#1 needs 10
     ANNULEE EN_COURS under way
     ");
 }
@@ -224,15 +224,15 @@ fn barrier_taken_over_undoes_whatever_may_have_run_ahead_of_the_disk() {
     > crash 4
       5 taken over: epoch 2
       6 +b#2
-      = call +b#2 needs 5, wake at 10s
+      = call +b#2 needs 6, wake at 10s
     > cancel
       7 rollback: cancelled [ANNULEE]
       8 -c#1
-      = call -c#1 needs 7
+      = call -c#1 needs 8
     > ok
       9 -c#1 ok
       10 -b#1
-      = call -b#1 needs 7
+      = call -b#1 needs 10
     > ok
       11 -b#1 ok
       12 rolled back
@@ -267,7 +267,7 @@ fn barrier_taken_over_before_the_first_effect_was_kept_undoes_nothing() {
     > cancel
       6 rollback: cancelled [ANNULEE]
       7 -b#1
-      = call -b#1 needs 6
+      = call -b#1 needs 7
     ANNULEE EN_COURS under way
     ");
 }
@@ -294,11 +294,11 @@ fn barrier_taken_over_goes_on_to_the_end_without_doubling() {
     > crash 4
       5 taken over: epoch 2
       6 +b#2
-      = call +b#2 needs 5, wake at 10s
+      = call +b#2 needs 6, wake at 10s
     > ok
       7 +b#2 ok [B]
       8 +c#1
-      = call +c#1 needs 5, wake at 10s
+      = call +c#1 needs 8, wake at 10s
     > ok
       9 +c#1 ok [C]
       10 completed [FINI]
@@ -321,15 +321,15 @@ fn barrier_a_plain_step_is_the_edge_that_nothing_crosses_unrecorded() {
     > crash 2
       3 taken over: epoch 2
       4 +a#2
-      = call +a#2 needs 3, wake at 10s
+      = call +a#2 needs 4, wake at 10s
     > cancel
       5 rollback: cancelled [ANNULEE]
       6 -b#1
-      = call -b#1 needs 5
+      = call -b#1 needs 6
     > ok
       7 -b#1 ok
       8 -a#1
-      = call -a#1 needs 5
+      = call -a#1 needs 8
     > ok
       9 -a#1 ok
       10 rolled back
@@ -356,15 +356,15 @@ fn barrier_a_step_whose_output_is_needed_is_an_edge_too() {
     > crash 2
       3 taken over: epoch 2
       4 +a#2
-      = call +a#2 needs 3, wake at 10s
+      = call +a#2 needs 4, wake at 10s
     > cancel
       5 rollback: cancelled [ANNULEE]
       6 -b#1
-      = call -b#1 needs 5
+      = call -b#1 needs 6
     > ok
       7 -b#1 ok
       8 -a#1
-      = call -a#1 needs 5
+      = call -a#1 needs 8
     > ok
       9 -a#1 ok
       10 rolled back
@@ -391,11 +391,11 @@ fn barrier_a_read_after_the_first_effect_is_an_edge_too() {
     > crash 4
       5 taken over: epoch 2
       6 +b#2
-      = call +b#2 at once, wake at 10s
+      = call +b#2 needs 6, wake at 10s
     > ok
       7 +b#2 ok [B]
       8 +c#1
-      = call +c#1 needs 7, wake at 10s
+      = call +c#1 needs 8, wake at 10s
     > ok
       9 +c#1 ok [C]
       10 completed [FINI]
@@ -466,7 +466,7 @@ fn barrier_taken_over_while_rolling_back_does_not_undo_what_never_left() {
     > take-over
       10 taken over: epoch 2
       11 -b#2
-      = call -b#2 needs 10
+      = call -b#2 needs 11
     > ok
       12 -b#2 ok
       13 rolled back
@@ -498,7 +498,7 @@ fn barrier_taken_over_while_undoing_repeats_the_compensation() {
     > take-over
       10 taken over: epoch 2
       11 -b#2
-      = call -b#2 needs 10
+      = call -b#2 needs 11
     > ok
       12 -b#2 ok
       13 rolled back

@@ -224,7 +224,7 @@ fn barrier_taken_over_with_a_question_in_flight_undoes_what_may_have_run_after_i
     > cancel
       10 rollback: cancelled [ANNULEE]
       11 -b#1
-      = call -b#1 needs 10
+      = call -b#1 needs 11
     > ok
       12 -b#1 ok
       = wake at 6300ms

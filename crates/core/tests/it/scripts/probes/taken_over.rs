@@ -23,7 +23,7 @@ fn taken_over_while_waiting_to_ask_the_wait_begins_anew() {
       = wake at 3900ms
     > wait
       5 ?a#1
-      = call ?a#1 needs 4, wake at 10s
+      = call ?a#1 needs 5, wake at 10s
     > ok
       6 ?a#1 ok [A]
       7 +b#1
@@ -56,7 +56,7 @@ fn taken_over_with_a_question_in_flight_the_wait_begins_anew_and_another_questio
       rejected: nobody waits for that call any more
     > wait
       6 ?a#2
-      = call ?a#2 needs 5, wake at 10s
+      = call ?a#2 needs 6, wake at 10s
     > ok
       7 ?a#2 ok [A]
       8 +b#1
@@ -81,7 +81,7 @@ fn taken_over_with_a_call_in_flight_it_is_asked_about() {
       = wake at 2s
     > wait
       4 ?a#1
-      = call ?a#1 needs 3, wake at 10s
+      = call ?a#1 needs 4, wake at 10s
     > refused
       5 ?a#1 refused, again at 2100ms
       = wake at 2100ms
@@ -114,7 +114,7 @@ fn taken_over_while_undoing_the_compensation_is_asked_about() {
       = wake at 2s
     > wait
       9 ?a#1
-      = call ?a#1 needs 8
+      = call ?a#1 needs 9
     > refused
       10 ?a#1 refused
       11 rolled back
@@ -124,7 +124,7 @@ fn taken_over_while_undoing_the_compensation_is_asked_about() {
 }
 
 #[test]
-fn a_question_needs_nothing_on_disk_but_the_take_over() {
+fn a_question_after_a_take_over_needs_its_own_record_on_disk() {
     check!(probed(Kind::Plain), "take-over; wait", @r"
     > start
       1 started [DEBUT]
@@ -135,7 +135,7 @@ fn a_question_needs_nothing_on_disk_but_the_take_over() {
       = wake at 2s
     > wait
       4 ?a#1
-      = call ?a#1 needs 3, wake at 10s
+      = call ?a#1 needs 4, wake at 10s
     DEBUT AUCUN under way
     ");
 }
