@@ -1,10 +1,11 @@
 //! JSON that stays text: payloads pass through the orchestrator without being taken apart.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -32,6 +33,13 @@ impl Json {
         serde_json::from_slice::<&RawValue>(text).map(|raw| Self(raw.to_owned().into()))
     }
 
+    /// The same, and no object in it has two members of one name.
+    pub fn parse_unambiguous(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let json = Self::parse(text)?;
+        unambiguous(json.text())?;
+        Ok(json)
+    }
+
     /// The JSON of something that serializes.
     pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
         serde_json::value::to_raw_value(value).map(|raw| Self(raw.into()))
@@ -47,10 +55,10 @@ impl Json {
         &self.0
     }
 
-    /// Whether both are the same value, whatever the order of keys and white space.
+    /// Whether both are the same value, whatever the order of keys, white space, and the way in which numbers are
+    /// written. Numbers are compared digit by digit.
     pub fn same_value(&self, other: &Self) -> bool {
-        let parse = |json: &Self| serde_json::from_str::<serde_json::Value>(json.text()).ok();
-        self.text() == other.text() || matches!((parse(self), parse(other)), (Some(a), Some(b)) if a == b)
+        self.text() == other.text() || same(self.text(), other.text()).unwrap_or(false)
     }
 }
 
@@ -156,8 +164,133 @@ impl<'de> Visitor<'de> for Member<'_> {
 }
 
 /// An object's key: borrowed where it has no escapes.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Whether two texts are the same value.
+fn same(a: &str, b: &str) -> Result<bool, serde_json::Error> {
+    type Members<'a> = BTreeMap<Key<'a>, &'a RawValue>;
+    let (a, b) = (a.trim_ascii(), b.trim_ascii());
+    let mut all = true;
+    match (a.as_bytes().first(), b.as_bytes().first()) {
+        (Some(b'{'), Some(b'{')) => {
+            let (a, b): (Members<'_>, Members<'_>) = (serde_json::from_str(a)?, serde_json::from_str(b)?);
+            all &= a.len() == b.len();
+            for (key, a) in &a {
+                all = all && b.get(key).map_or(Ok(false), |b| same(a.get(), b.get()))?;
+            }
+        }
+        (Some(b'['), Some(b'[')) => {
+            let (a, b): (Vec<&RawValue>, Vec<&RawValue>) =
+                (serde_json::from_str(a)?, serde_json::from_str(b)?);
+            all &= a.len() == b.len();
+            for (a, b) in a.iter().zip(b) {
+                all = all && same(a.get(), b.get())?;
+            }
+        }
+        (Some(b'"'), Some(b'"')) => {
+            all = serde_json::from_str::<String>(a)? == serde_json::from_str::<String>(b)?;
+        }
+        (Some(b'-' | b'0'..=b'9'), Some(b'-' | b'0'..=b'9')) => all = Decimal::of(a) == Decimal::of(b),
+        _ => all = a == b,
+    }
+    Ok(all)
+}
+
+/// A JSON number without what does not belong to its value: `10.00`, `1e1` and `10` are one.
+#[derive(PartialEq, Eq)]
+struct Decimal {
+    is_negative: bool,
+    /// Without zeros at either end.
+    digits: String,
+    /// The power of ten of the last digit; `None`: beyond what can be told apart.
+    exponent: Option<i64>,
+}
+
+impl Decimal {
+    fn of(text: &str) -> Self {
+        let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let all = [whole, fraction].concat();
+        let digits = all.trim_start_matches('0').trim_end_matches('0');
+        if digits.is_empty() {
+            return Self { is_negative: false, digits: String::new(), exponent: Some(0) };
+        }
+        let zeros = all.len() - all.trim_end_matches('0').len();
+        let shift = zeros as i64 - fraction.len() as i64;
+        let exponent = exponent.trim_start_matches('+').parse::<i64>().ok();
+        let exponent = exponent.and_then(|exponent| exponent.checked_add(shift));
+        Self { is_negative, digits: digits.to_owned(), exponent }
+    }
+}
+
+/// Refuses two members of one name in any object of `text`.
+fn unambiguous(text: &str) -> Result<(), serde_json::Error> {
+    Unambiguous.deserialize(&mut serde_json::Deserializer::from_str(text))
+}
+
+/// Reads any value, and keeps nothing of it.
+struct Unambiguous;
+
+impl<'de> DeserializeSeed<'de> for Unambiguous {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unambiguous {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(Key(name)) = map.next_key()? {
+            if let Some(twice) = names.replace(name) {
+                return Err(serde::de::Error::custom(format!(
+                    "the member `{}` is there twice",
+                    twice.escape_debug()
+                )));
+            }
+            map.next_value_seed(Self)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -184,5 +317,46 @@ mod tests {
         assert!(
             Json::parse(deep(NESTING_MAX + 1).as_bytes()).unwrap_err().to_string().contains("NESTING_MAX")
         );
+    }
+
+    #[test]
+    fn the_same_value_may_be_written_in_several_ways() {
+        let json = |text: &str| Json::parse(text.as_bytes()).unwrap();
+        for (a, b) in [
+            ("10.00", "1e1"),
+            ("-0", "0.0"),
+            ("100", "1E+2"),
+            ("0.0012", "12e-4"),
+            (r#"{"a":1,"b":[2,"é"]}"#, r#" { "b" : [2.0, "\u00e9"], "a" : 1 } "#),
+            (r#"{"\u0061":1}"#, r#"{"a":1}"#),
+        ] {
+            assert!(json(a).same_value(&json(b)), "{a} {b}");
+        }
+        for (a, b) in [
+            ("12345678901234567.89", "12345678901234567.88"),
+            ("18446744073709551616", "18446744073709551617"),
+            ("1", "-1"),
+            ("1", "10"),
+            ("1e5", "1e6"),
+            ("0", "null"),
+            ("1", "\"1\""),
+            (r#"{"a":1}"#, r#"{"a":1,"b":null}"#),
+            (r#"{"b":1}"#, r#"{"a":1}"#),
+            ("[1]", "[1,2]"),
+        ] {
+            assert!(!json(a).same_value(&json(b)), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn two_members_of_one_name_are_ambiguous_at_any_depth() {
+        for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"c":2,"\u0061":3}}]"#] {
+            let told = Json::parse_unambiguous(text.as_bytes()).unwrap_err().to_string();
+            assert!(told.contains("the member `a` is there twice"), "{told}");
+        }
+        let fine = r#"[{"a":1},{"a":{"a":[true,null,1.5,-1,18446744073709551616]}}]"#;
+        assert!(Json::parse_unambiguous(fine.as_bytes()).is_ok());
+        let deep = ["[".repeat(NESTING_MAX - 1), "]".repeat(NESTING_MAX - 1)].concat();
+        assert!(Json::parse_unambiguous(deep.as_bytes()).is_ok());
     }
 }

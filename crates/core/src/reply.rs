@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use jaq_json::Val;
-
-use crate::definition::{Call, EvalError, Interpreted, Scope};
+use crate::definition::{Absent, Call, Condition, EvalError, Format, Scope};
 use crate::event::Outcome;
 use crate::json::{Json, Picked, pick};
 
@@ -51,16 +49,18 @@ pub struct Answer {
 pub struct Verdict {
     /// What is known of the effect.
     pub outcome: Outcome,
+    /// Of a compensation whose outcome is `ok`: there was nothing to undo.
+    pub absent: bool,
+    /// Of an outcome that is `not_sent`: the service does not accept our calls, which says nothing about the order.
+    pub not_accepted: bool,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
-    /// Why it is not `ok`.
+    /// Why it is not `ok`, or how it is known that there was nothing to undo.
     pub reason: Option<Box<str>>,
     /// What is kept of the answer.
     pub output: Option<Json>,
     /// The wait that the participant asked for.
     pub retry_after: Option<Duration>,
-    /// Of a compensation that is `ok`: the answer says that there was nothing to undo.
-    pub absent: bool,
 }
 
 impl Verdict {
@@ -68,95 +68,151 @@ impl Verdict {
     pub fn without_answer(outcome: Outcome, reason: &str) -> Self {
         Self {
             outcome,
+            absent: false,
+            not_accepted: false,
             status: None,
             reason: Some(cut(reason)),
             output: None,
             retry_after: None,
-            absent: false,
         }
     }
 }
 
+/// Statuses that say that our calls are not accepted (a wrong key, path, method or form), and nothing about the order:
+/// nothing was done, and it may be tried again once somebody has mended that. 403 is not one of them: services say it of
+/// an order, too.
+const NOT_ACCEPTED: [u16; 8] = [401, 405, 406, 407, 415, 421, 426, 501];
+
+/// What an answer means, by the first thing that fits.
+enum Meaning {
+    Ok,
+    Absent,
+    Refused,
+    NotSent,
+    NotAccepted,
+    Unknown,
+}
+
+/// An answer that cannot be read: what is known of its effect all the same, and why.
+struct Unreadable(Outcome, EvalError);
+
 /// Reads `reply` as the definition of `call` says.
 ///
-/// Where the definition does not say otherwise: 200, 201 and 204 are `ok`; 429 and 503 did not run; every other
-/// 4xx is a refusal; anything else is unknown, 202 and redirects included (the work is not known to be done).
-/// Of a probe, 404 and 410 alone are a refusal: "its effect is not there" is not what 401 says.
+/// Where the definition does not say otherwise: 200, 201 and 204 are `ok`; 429 and 503 did not run, nor did what was
+/// not accepted (401, 405, 406, 407, 415, 421, 426, 501); 404 and 410 say of a compensation that there was nothing to
+/// undo; every other 4xx is a refusal; anything else is unknown, 202 and redirects included (the work is not known to
+/// be done). Of a probe, 404 and 410 alone are a refusal: "its effect is not there" is not what 403 says.
 pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
-    match reply {
-        Reply::NotSent { reason } => Verdict::without_answer(Outcome::NotSent, reason),
+    let answer = match reply {
+        Reply::NotSent { reason } => return Verdict::without_answer(Outcome::NotSent, reason),
         // "Refused" to a probe would mean that the step has no effect.
-        Reply::Impossible { reason } if call.is_probe => Verdict::without_answer(Outcome::Unknown, reason),
-        Reply::Impossible { reason } => Verdict::without_answer(Outcome::Refused, reason),
-        Reply::Lost { reason } => Verdict::without_answer(Outcome::Unknown, reason),
-        Reply::Answered(answer) => match judge(call, answer) {
-            Ok((outcome, output)) => Verdict {
-                outcome,
-                status: Some(answer.status),
-                reason: (outcome != Outcome::Ok).then(|| reason(answer)),
-                output,
-                retry_after: answer.retry_after,
-                absent: false,
+        Reply::Impossible { reason } if call.is_probe => {
+            return Verdict::without_answer(Outcome::Unknown, reason);
+        }
+        Reply::Impossible { reason } => return Verdict::without_answer(Outcome::Refused, reason),
+        Reply::Lost { reason } => return Verdict::without_answer(Outcome::Unknown, reason),
+        Reply::Answered(answer) => answer,
+    };
+    let read = judge(call, answer).and_then(|meaning| {
+        let output = match (&meaning, &call.output) {
+            (Meaning::Ok, Some(output)) => {
+                let output = scope(answer, Some(call.format)).and_then(|scope| output.render(&scope));
+                Some(output.map_err(|error| unreadable(call, true, error))?)
+            }
+            _ => None,
+        };
+        Ok((meaning, output))
+    });
+    match read {
+        Ok((meaning, output)) => Verdict {
+            outcome: match meaning {
+                Meaning::Ok | Meaning::Absent => Outcome::Ok,
+                Meaning::Refused => Outcome::Refused,
+                Meaning::NotSent | Meaning::NotAccepted => Outcome::NotSent,
+                Meaning::Unknown => Outcome::Unknown,
             },
-            Err((outcome, error)) => Verdict {
-                outcome,
-                status: Some(answer.status),
-                reason: Some(cut(&format!("unreadable answer: {error}"))),
-                output: None,
-                retry_after: None,
-                absent: false,
+            absent: matches!(meaning, Meaning::Absent),
+            not_accepted: matches!(meaning, Meaning::NotAccepted),
+            status: Some(answer.status),
+            reason: match meaning {
+                Meaning::Ok => None,
+                Meaning::NotAccepted => Some(cut(&format!(
+                    "HTTP {}: the service does not accept our calls: {}",
+                    answer.status,
+                    reason(answer)
+                ))),
+                Meaning::Absent | Meaning::Refused | Meaning::NotSent | Meaning::Unknown => {
+                    Some(reason(answer))
+                }
             },
+            output,
+            retry_after: answer.retry_after,
+        },
+        Err(Unreadable(outcome, error)) => Verdict {
+            status: Some(answer.status),
+            ..Verdict::without_answer(outcome, &format!("unreadable answer: {error}"))
         },
     }
 }
 
-fn judge(call: &Call, answer: &Answer) -> Result<(Outcome, Option<Json>), (Outcome, EvalError)> {
-    let unknown = |error| (Outcome::Unknown, error);
-    let holds = |condition: &Option<Interpreted>| match condition {
-        Some(condition) => truth(condition, answer).map(Some).map_err(unknown),
-        None => Ok(None),
+/// What an answer means, without its output.
+fn judge(call: &Call, answer: &Answer) -> Result<Meaning, Unreadable> {
+    let holds = |condition: &Condition| {
+        // A body that is no JSON is a string here: what a proxy says in HTML can be told apart by its status.
+        scope(answer, None).and_then(|scope| condition.holds(&scope)).map_err(|error| match call.format {
+            Format::One => Unreadable(Outcome::Unknown, error),
+            Format::Two => unreadable(call, (200..300).contains(&answer.status), error),
+        })
     };
-    let outcome = if holds(&call.refused)? == Some(true) {
-        Outcome::Refused
-    } else if holds(&call.not_sent)? == Some(true) {
-        Outcome::NotSent
-    } else {
-        match (holds(&call.ok)?, answer.status) {
-            (Some(true), _) => Outcome::Ok,
-            (None, 200 | 201 | 204) => Outcome::Ok,
-            (_, 429 | 503) => Outcome::NotSent,
-            (_, 404 | 410) => Outcome::Refused,
-            (_, 400..=499) if !call.is_probe => Outcome::Refused,
-            _ => Outcome::Unknown,
-        }
+    let asked = |condition: &Option<Condition>| condition.as_ref().map(holds).transpose();
+    let is_gone = matches!(answer.status, 404 | 410);
+    let is_absent = match &call.absent {
+        Absent::Never | Absent::ByStatus => None,
+        Absent::When(condition) => Some(condition),
     };
-    match (&call.output, outcome) {
-        (Some(output), Outcome::Ok) => {
-            let scope = scope(answer, true).map_err(unknown)?;
-            match output.render(&scope) {
-                Ok(output) => Ok((outcome, Some(output))),
-                // A read has no effect that could be unknown, and asking again gives the same content.
-                Err(error) if call.method.is_safe() && !call.is_probe => Err((Outcome::Refused, error)),
-                Err(error) => Err(unknown(error)),
-            }
-        }
-        _ => Ok((outcome, None)),
+    if asked(&call.unknown)? == Some(true) {
+        return Ok(Meaning::Unknown);
     }
+    if asked(&call.refused)? == Some(true) {
+        return Ok(Meaning::Refused);
+    }
+    if is_absent.map(holds).transpose()? == Some(true) || (is_gone && matches!(call.absent, Absent::ByStatus))
+    {
+        return Ok(Meaning::Absent);
+    }
+    if asked(&call.not_sent)? == Some(true) {
+        return Ok(Meaning::NotSent);
+    }
+    Ok(match (asked(&call.ok)?, answer.status) {
+        (Some(true), _) | (None, 200 | 201 | 204) => Meaning::Ok,
+        (_, 429 | 503) => Meaning::NotSent,
+        (_, status) if call.format >= Format::Two && NOT_ACCEPTED.contains(&status) => Meaning::NotAccepted,
+        (_, 404 | 410) => Meaning::Refused,
+        (_, 400..=499) if !call.is_probe => Meaning::Refused,
+        _ => Meaning::Unknown,
+    })
 }
 
-fn truth(condition: &Interpreted, answer: &Answer) -> Result<bool, EvalError> {
-    // A body that is no JSON is a string here: what a proxy says in HTML can be told apart by its status.
-    let value = condition.run(&scope(answer, false)?)?;
-    Ok(!matches!(value, Val::Null | Val::Bool(false)))
+/// What is known after an answer that cannot be read. A read has no effect that could be unknown, and asking again gives
+/// the same content; what comes with another status than a success may be a proxy's words, and is asked for again.
+fn unreadable(call: &Call, is_a_success: bool, error: EvalError) -> Unreadable {
+    let is_final = call.method.is_safe() && !call.is_probe && is_a_success;
+    Unreadable(if is_final { Outcome::Refused } else { Outcome::Unknown }, error)
 }
 
-/// The names that expressions about an answer read. With `strict`, the body must be JSON.
-fn scope(answer: &Answer, strict: bool) -> Result<Scope<'_>, EvalError> {
+/// The names that expressions about an answer read. For an output, the body must be JSON, as its definition's format has
+/// it.
+fn scope(answer: &Answer, output: Option<Format>) -> Result<Scope<'_>, EvalError> {
     let json = |value: serde_json::Result<String>| value.map_err(|error| EvalError(error.to_string()));
-    let body = match Json::parse(&answer.body) {
+    let parsed = match output {
+        // Which of two members of one name counts, another reader may see otherwise.
+        Some(Format::Two) => Json::parse_unambiguous(&answer.body),
+        Some(Format::One) | None => Json::parse(&answer.body),
+    };
+    let body = match parsed {
         Ok(_) => String::from_utf8_lossy(&answer.body),
         Err(_) if answer.body.is_empty() => "null".into(),
-        Err(error) if strict => return Err(EvalError(format!("the body is not JSON: {error}"))),
+        Err(error) if output.is_some() => return Err(EvalError(format!("the body is not JSON: {error}"))),
         Err(_) => json(serde_json::to_string(&String::from_utf8_lossy(&answer.body)))?.into(),
     };
     let headers = if answer.headers.is_empty() {

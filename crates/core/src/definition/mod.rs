@@ -3,20 +3,32 @@
 //! [`Definition::parse`] is the only way to get one, so whoever holds a definition can rely on it: every
 //! expression compiles and reads only what exists by then, every step has a participant, every state a name.
 
+mod call;
 mod check;
+mod checked;
+mod condition;
+mod format;
+mod path;
+mod prelude;
 mod program;
 mod template;
+mod variables;
 mod yaml;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method, Uri};
-use sha2::{Digest, Sha256};
+use http::{HeaderName, HeaderValue, Uri};
 
+pub use self::call::{Absent, Call};
+pub use self::checked::{Checked, Warning};
+pub use self::condition::Condition;
+pub use self::format::Format;
+pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
+pub use self::variables::{SECRET_BYTES_MAX, Variables};
 pub use self::yaml::{Mistake, Mistakes};
 use crate::event::Direction;
 use crate::retry::Backoff;
@@ -29,11 +41,13 @@ pub type Etat = Arc<str>;
 pub struct Definition {
     /// What the saga is called.
     pub name: Arc<str>,
-    /// Names this exact text: a running saga is pinned to it.
+    /// Names this exact text and the rules that it is read by: a running saga is pinned to both.
     pub hash: DefinitionHash,
+    /// The rules that it was checked with.
+    pub format: Format,
     /// The YAML it was read from, as it is kept in the journal.
     pub source: Arc<str>,
-    /// The members that an input must have, no more and no fewer.
+    /// The members that an input must have; others are passed over.
     pub input: Vec<(Box<str>, InputType)>,
     /// The states that belong to the saga as a whole.
     pub states: States,
@@ -56,17 +70,12 @@ pub struct States {
     pub cancelled: Etat,
 }
 
-/// The SHA-256 of a definition's source, in lower-case hex.
+/// The SHA-256 of a definition's source and format, in lower-case hex.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct DefinitionHash(Arc<str>);
 
 impl DefinitionHash {
-    fn of(source: &str) -> Self {
-        let digest = Sha256::digest(source.as_bytes());
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
-    }
-
     /// A hash read back from where it was kept.
     pub fn new(hex: &str) -> Self {
         Self(hex.into())
@@ -231,46 +240,21 @@ pub struct Probe {
     pub after: Duration,
 }
 
-/// An HTTP call and how its answer is understood.
-#[derive(Debug)]
-pub struct Call {
-    /// The method.
-    pub method: Method,
-    /// The path, after the participant's base URL.
-    pub path: Template,
-    /// The JSON body, if there is one.
-    pub body: Option<Template>,
-    /// Whether an answer means that it was refused, asked first.
-    pub refused: Option<Interpreted>,
-    /// Whether an answer means that nothing was done and it may be tried again, asked second.
-    pub not_sent: Option<Interpreted>,
-    /// Whether an answer means success, asked third; where given, nothing else is a success.
-    pub ok: Option<Interpreted>,
-    /// What is kept of a successful answer for later steps; `None`: nothing.
-    pub output: Option<Template>,
-    /// Whether it asks about a step: then what cannot be asked or read says nothing about the step.
-    pub is_probe: bool,
-}
-
-impl Call {
-    /// Whether its request is made of what is called `name`: a step's output.
-    pub fn sends(&self, name: &str) -> bool {
-        self.path.reads(name) || self.body.as_ref().is_some_and(|body| body.reads(name))
-    }
-
-    /// Whether anything about the answer depends on its headers; if not, nobody needs to keep them.
-    pub fn reads_headers(&self) -> bool {
-        let conditions = [&self.refused, &self.not_sent, &self.ok];
-        conditions.into_iter().flatten().any(|condition| condition.reads("headers"))
-            || self.output.as_ref().is_some_and(|output| output.reads("headers"))
-    }
-}
-
 impl Definition {
-    /// Reads and checks a definition. `file` is the name that mistakes are reported under, `env` answers for the
-    /// variables in `${NAME}` and `${NAME:-default}`.
+    /// Checks a file by today's rules. `file` is the name that mistakes are reported under, `env` answers for
+    /// `${NAME}` and `${file:PATH}`.
+    pub fn check(file: &str, source: &str, env: &dyn Variables) -> Result<Checked, Mistakes> {
+        yaml::parse(file, source, Format::CURRENT, env)
+    }
+
+    /// Reads a definition that was kept, by the rules that it was checked with.
+    pub fn read(source: &str, format: Format, env: &dyn Variables) -> Result<Self, Mistakes> {
+        yaml::parse("the journal's definition", source, format, env).map(|checked| checked.definition)
+    }
+
+    /// Checks a file by today's rules, where there are variables and no files, and warnings do not matter.
     pub fn parse(file: &str, source: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
-        yaml::parse(file, source, env)
+        Self::check(file, source, &variables::VariablesOnly(env)).map(|checked| checked.definition)
     }
 
     /// The participant of a step.

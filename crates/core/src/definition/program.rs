@@ -14,6 +14,8 @@ use jaq_core::path::{Part, Path};
 use jaq_core::{Compiler, Ctx, Filter, Vars, unwrap_valr};
 use jaq_json::Val;
 
+use super::prelude;
+
 /// The filters that would make a program depend on more than its input, or end the process.
 const IMPURE: &[&str] = &[
     "debug",
@@ -44,7 +46,7 @@ pub(super) struct Program {
 impl Program {
     /// Compiles `code`. The error says what was expected and where.
     pub(super) fn compile(code: &str) -> Result<Self, SyntaxError> {
-        let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(prelude::defs());
         let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
         let arena = Arena::default();
         let modules = Loader::new(defs)

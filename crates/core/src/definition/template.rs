@@ -1,4 +1,4 @@
-//! Request paths, bodies and outputs: JSON texts with holes, filled from a [`Scope`].
+//! Bodies, outputs and the holes of paths: JSON texts with holes, filled from a [`Scope`].
 //!
 //! A template is written in jq. What is plain enough (constants, references such as `.input.client_id`, strings
 //! with references inside, and mappings of those) is filled in by copying text; only the rest is run by the jq
@@ -10,7 +10,6 @@ use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::Term;
 use jaq_core::path::{Opt, Part, Path};
 use jaq_json::Val;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::program::{self, EvalError, Program, References, SyntaxError};
 use crate::json::{Json, Picked, pick};
@@ -112,37 +111,6 @@ impl Template {
         }
     }
 
-    /// A template for a path: the text of a jq string, without its quotes, as definitions write it.
-    pub fn parse_path(text: &str) -> Result<Self, SyntaxError> {
-        // A path is no jq by itself: quoted, it is a jq string.
-        let quoted = format!("\"{text}\"");
-        if let Term::Str(None, parts) = program::parse(&quoted)? {
-            let fixed: String = parts
-                .iter()
-                .map(|part| match part {
-                    StrPart::Str(text) => (*text).to_owned(),
-                    StrPart::Char(c) => c.to_string(),
-                    StrPart::Term(_) => String::new(),
-                })
-                .collect();
-            return match fixed.chars().find(|c| !is_path_char(*c)) {
-                None => Self::parse(&quoted),
-                Some(c) => Err(SyntaxError {
-                    line_offset: 0,
-                    message: format!(
-                        "a path cannot have the character `{}`; percent-encode it",
-                        c.escape_debug()
-                    ),
-                }),
-            };
-        }
-        // A quotation mark has ended the string early.
-        Err(SyntaxError {
-            line_offset: 0,
-            message: "a path cannot have the character `\"`, but inside of `\\( )`".into(),
-        })
-    }
-
     /// Whether the template reads `name`, or may read it.
     pub fn reads(&self, name: &str) -> bool {
         match self {
@@ -203,30 +171,12 @@ impl Template {
         Ok(())
     }
 
-    /// The value as a request path: interpolated values are percent-encoded, and must be a string or a number.
-    pub fn render_path(&self, scope: &Scope<'_>) -> Result<String, EvalError> {
-        let path = match self {
-            Self::Text(_) => self.render_text(scope, percent_encoded)?,
-            Self::Constant(json) => {
-                serde_json::from_str(json.text()).map_err(|_| EvalError("the path is not a string".into()))?
-            }
-            _ => {
-                let json = self.render(scope)?;
-                serde_json::from_str(json.text())
-                    .map_err(|_| EvalError(format!("the path is not a string but {}", json.text())))?
-            }
-        };
-        match path.chars().find(|c| !is_path_char(*c)) {
-            None if path.starts_with('/') => Ok(path),
-            None => Err(EvalError(format!("the path `{path}` does not start with `/`"))),
-            Some(_) => Err(EvalError(format!(
-                "the path `{}` has a character that paths cannot have",
-                path.escape_debug()
-            ))),
-        }
-    }
-
-    fn render_text(&self, scope: &Scope<'_>, encode: impl Fn(&str) -> String) -> Result<String, EvalError> {
+    /// The value of a [`Template::Text`], each value put through `encode`.
+    pub(super) fn render_text(
+        &self,
+        scope: &Scope<'_>,
+        encode: impl Fn(&str) -> String,
+    ) -> Result<String, EvalError> {
         let Self::Text(pieces) = self else { return Err(EvalError("not a string".into())) };
         let mut text = String::with_capacity(64);
         for piece in pieces {
@@ -264,7 +214,7 @@ impl Template {
 }
 
 impl Reference {
-    fn find<'s>(&self, scope: &'s Scope<'_>) -> Result<Option<&'s str>, EvalError> {
+    pub(super) fn find<'s>(&self, scope: &'s Scope<'_>) -> Result<Option<&'s str>, EvalError> {
         let Some(root) = scope.get(&self.root) else { return Ok(None) };
         match pick(root, &self.keys) {
             Picked::Value(json) => Ok(Some(json)),
@@ -343,17 +293,6 @@ fn reference(term: &Term<&str>) -> Option<Reference> {
     Some(Reference { root, keys: keys.collect::<Option<_>>()? })
 }
 
-/// Whether a request's path, with its query, may have `c`: the visible characters of ASCII.
-fn is_path_char(c: char) -> bool {
-    c.is_ascii_graphic()
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.
-fn percent_encoded(text: &str) -> String {
-    const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    utf8_percent_encode(text, &RESERVED).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -395,15 +334,5 @@ mod tests {
     #[test]
     fn amounts_are_exact_to_the_cent() {
         assert_eq!(render("[.panier[] | .quantite * .prix] | add * 100 | round / 100"), "59.97");
-    }
-
-    #[test]
-    fn values_in_paths_are_encoded_and_required() {
-        let path = |text: &str| Template::parse_path(text).unwrap().render_path(&scope()).map_err(|e| e.0);
-        assert_eq!(path(r"/c/\(.input.client_id)/x").unwrap(), "/c/7/x");
-        assert_eq!(path(r"/c/\(.input.nom)").unwrap(), "/c/a%2Fb%20%C3%A9");
-        assert!(path(r"/c/\(.input.rien)").unwrap_err().contains("missing"));
-        assert!(path(r"/c/\(.panier)").unwrap_err().contains("no string or number"));
-        assert!(path(r"c").unwrap_err().contains("start with"));
     }
 }

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 pub(super) use serde_saphyr::Spanned;
 
-use super::Definition;
 use super::check::check;
+use super::{Checked, Format, Variables};
 
 /// A definition's source may have this many bytes.
 const SOURCE_BYTES_MAX: usize = 256 * 1024;
@@ -50,8 +50,9 @@ impl fmt::Display for Mistakes {
 pub(super) fn parse(
     file: &str,
     source: &str,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Definition, Mistakes> {
+    format: Format,
+    env: &dyn Variables,
+) -> Result<Checked, Mistakes> {
     let fail = |line, message| Err(Mistakes { file: file.into(), mistakes: vec![Mistake { line, message }] });
     if source.len() > SOURCE_BYTES_MAX {
         return fail(
@@ -67,7 +68,7 @@ pub(super) fn parse(
             return fail(line, plain_words(&error.without_snippet().to_string()));
         }
     };
-    check(parsed, source, env).map_err(|mistakes| Mistakes { file: file.into(), mistakes })
+    check(parsed, source, format, env).map_err(|mistakes| Mistakes { file: file.into(), mistakes })
 }
 
 /// The YAML library's message in the words of this format, on one line and without its own mention of the place.
@@ -188,8 +189,10 @@ pub(super) struct CallIn {
     pub(super) patch: Option<Spanned<String>>,
     pub(super) delete: Option<Spanned<String>>,
     pub(super) body: Option<Spanned<Node>>,
+    pub(super) unknown: Option<Spanned<String>>,
     pub(super) ok: Option<Spanned<String>>,
     pub(super) refused: Option<Spanned<String>>,
+    pub(super) absent: Option<Spanned<String>>,
     pub(super) not_sent: Option<Spanned<String>>,
     pub(super) output: Option<Spanned<Node>>,
 }

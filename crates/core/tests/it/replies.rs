@@ -43,6 +43,7 @@ fn every_status_has_a_meaning_where_the_definition_says_nothing() {
         let expected = match status {
             200 | 201 | 204 => Ok,
             429 | 503 => NotSent,
+            401 | 405 | 406 | 407 | 415 | 421 | 426 | 501 => NotSent,
             400..=499 => Refused,
             _ => Unknown,
         };
@@ -70,25 +71,144 @@ fn with_ok_nothing_else_is_a_success() {
         assert_eq!(outcome(&only_202, status, ""), expected, "{status}");
     }
     let not_found_is_fine = call("delete", "      ok: .status == 404 or .status == 200\n");
-    assert_eq!(outcome(&not_found_is_fine, 404, ""), Ok);
+    assert_eq!(outcome(&not_found_is_fine, 404, ""), Ok, "of an action, its author may say so");
 }
 
 #[test]
-fn refused_is_asked_first_then_not_sent_then_ok() {
-    let all = call("post", "      refused: .body.r\n      not_sent: .body.n\n      ok: .body.o\n");
+fn unknown_is_asked_first_then_refused_not_sent_and_ok() {
+    let all = call(
+        "post",
+        "      unknown: .body.u == 1\n      refused: .body.r == 1\n      not_sent: .body.n == 1\n      ok: .body.o == 1\n",
+    );
     for (body, expected) in [
-        (r#"{"r":true,"n":true,"o":true}"#, Refused),
-        (r#"{"r":false,"n":true,"o":true}"#, NotSent),
-        (r#"{"n":null,"o":true}"#, Ok),
-        // As in jq, all but `false` and `null` is true.
-        (r#"{"r":0}"#, Refused),
-        (r#"{"o":""}"#, Ok),
+        (r#"{"u":1,"r":1,"n":1,"o":1}"#, Unknown),
+        (r#"{"r":1,"n":1,"o":1}"#, Refused),
+        (r#"{"r":2,"n":1,"o":1}"#, NotSent),
+        (r#"{"n":null,"o":1}"#, Ok),
     ] {
-        assert_eq!(outcome(&all, 500, body), expected, "{body}");
+        for status in [200, 401, 404, 409, 500, 503] {
+            assert_eq!(outcome(&all, status, body), expected, "{status} {body}");
+        }
     }
     // None of them holds: the status decides, but no status is a success any more.
     assert_eq!(outcome(&all, 200, "{}"), Unknown);
     assert_eq!(outcome(&all, 409, "{}"), Refused);
+}
+
+#[test]
+fn a_refusal_that_had_an_effect_can_be_declared() {
+    let half_done = call("post", "      unknown: .status == 409 and .body.taken > 0\n");
+    let verdict = judge(&half_done, &answered(409, br#"{"taken":1,"detail":"product 2 is sold out"}"#));
+    assert_eq!((verdict.outcome, verdict.reason.as_deref()), (Unknown, Some("product 2 is sold out")));
+    assert_eq!(outcome(&half_done, 409, r#"{"taken":0}"#), Refused);
+}
+
+#[test]
+fn what_is_neither_true_nor_false_is_an_unreadable_answer() {
+    for key in ["unknown", "refused", "not_sent", "ok"] {
+        for value in ["0", "1", "null", "\"true\"", "[]", "{}", "[true]"] {
+            let body = format!(r#"{{"x":{value}}}"#);
+            let asked = call("post", &format!("      {key}: .body.x\n"));
+            for status in [200, 201, 400, 500] {
+                let verdict = judge(&asked, &answered(status, body.as_bytes()));
+                assert_eq!(verdict.outcome, Unknown, "{key} {status} {body}");
+                let reason = verdict.reason.expect("a reason");
+                assert!(reason.starts_with("unreadable answer: `.body.x` gives "), "{reason}");
+                assert!(reason.ends_with("and a condition must be true or false"), "{reason}");
+            }
+        }
+    }
+    let asked = call("get", "      ok: .body.x\n");
+    assert_eq!(outcome(&asked, 200, r#"{"x":1}"#), Refused, "a read gives the same again");
+    assert_eq!(outcome(&asked, 500, r#"{"x":1}"#), Unknown, "what a proxy says is asked again");
+    assert_eq!(outcome(&asked, 200, r#"{"x":true}"#), Ok);
+    assert_eq!(outcome(&asked, 200, r#"{"x":false}"#), Unknown);
+    assert_eq!(answer_of(&probed("      ok: .body.x\n"), 200, r#"{"x":1}"#).outcome, Unknown);
+}
+
+/// A step whose compensation has these keys besides its path.
+fn undone(keys: &str) -> Definition {
+    let source = format!(
+        "saga: s\nstates: {{ started: A, completed: B, cancelled: C }}\nparticipants: {{ p: {{ url: 'http://p' }} }}\n\
+         steps:\n  - step: a\n    participant: p\n    action: {{ post: /x }}\n    compensation:\n      delete: /x\n{keys}    \
+         failure: D\n"
+    );
+    Definition::parse("test.yaml", &source, &|_| None).unwrap_or_else(|m| panic!("{m}\n{source}"))
+}
+
+fn undo(definition: &Definition, status: u16, body: &str) -> Verdict {
+    let call = definition.call(0, Direction::Compensation).expect("a compensation");
+    verdict(call, &answered(status, body.as_bytes()))
+}
+
+#[test]
+fn of_a_compensation_404_and_410_say_that_there_was_nothing_to_undo() {
+    let plain = undone("");
+    for status in 100..=599 {
+        let (expected, absent) = match status {
+            200 | 201 | 204 => (Ok, false),
+            404 | 410 => (Ok, true),
+            429 | 503 => (NotSent, false),
+            401 | 405 | 406 | 407 | 415 | 421 | 426 | 501 => (NotSent, false),
+            400..=499 => (Refused, false),
+            _ => (Unknown, false),
+        };
+        let verdict = undo(&plain, status, "{}");
+        assert_eq!((verdict.outcome, verdict.absent), (expected, absent), "{status}");
+    }
+    let gone = undo(&plain, 404, r#"{"detail":"Vente inconnue"}"#);
+    assert_eq!(gone.reason.as_deref(), Some("Vente inconnue"), "told where it is no success");
+    let action = &plain.steps[0].action;
+    assert!(!verdict(action, &answered(404, b"")).absent);
+}
+
+#[test]
+fn absent_says_which_answers_mean_it_and_stands_between_refused_and_not_sent() {
+    let told = undone(
+        "      refused: .body.r == 1\n      absent: .body.a == 1\n      not_sent: .body.n == 1\n      ok: .status == 200\n",
+    );
+    let judge = |status, body: &str| {
+        let verdict = undo(&told, status, body);
+        (verdict.outcome, verdict.absent)
+    };
+    assert_eq!(judge(200, r#"{"r":1,"a":1,"n":1}"#), (Refused, false));
+    assert_eq!(judge(200, r#"{"a":1,"n":1}"#), (Ok, true));
+    assert_eq!(judge(401, r#"{"a":1}"#), (Ok, true));
+    assert_eq!(judge(200, r#"{"n":1}"#), (NotSent, false));
+    assert_eq!(judge(200, "{}"), (Ok, false));
+    assert_eq!(judge(404, "{}"), (Refused, false), "where it is said otherwise, 404 says nothing by itself");
+    let never = undone("      absent: 'false'\n");
+    assert_eq!(undo(&never, 404, "").outcome, Refused);
+}
+
+#[test]
+fn what_is_not_accepted_says_nothing_about_the_order_and_is_told_as_such() {
+    let plain = call("post", "");
+    for status in [401, 405, 406, 407, 415, 421, 426, 501] {
+        let verdict = judge(&plain, &answered(status, br#"{"detail":"expired"}"#));
+        assert_eq!((verdict.outcome, verdict.not_accepted), (NotSent, true), "{status}");
+        let told = format!("HTTP {status}: the service does not accept our calls: expired");
+        assert_eq!(verdict.reason.as_deref(), Some(told.as_str()));
+        for (key, expected) in [("ok", Ok), ("refused", Refused), ("unknown", Unknown), ("not_sent", NotSent)]
+        {
+            let told = call("post", &format!("      {key}: .status == {status}\n"));
+            let verdict = judge(&told, &answered(status, b""));
+            assert_eq!((verdict.outcome, verdict.not_accepted), (expected, false), "{key} {status}");
+        }
+    }
+    for status in [200, 403, 404, 429, 500, 503] {
+        assert!(!judge(&plain, &answered(status, b"")).not_accepted, "{status}");
+    }
+    assert!(answer_of(&probed(""), 401, "").not_accepted);
+    assert!(undo(&undone(""), 405, "").not_accepted);
+}
+
+#[test]
+fn an_answer_with_two_members_of_one_name_is_unreadable_where_it_is_read() {
+    let kept = call("get", "      output: .body\n");
+    assert_eq!(outcome(&kept, 200, r#"{"a":[{"b":1,"b":2}]}"#), Refused);
+    assert_eq!(outcome(&call("post", "      output: .body\n"), 200, r#"{"a":1,"a":1}"#), Unknown);
+    assert_eq!(outcome(&call("post", ""), 200, r#"{"a":1,"a":1}"#), Ok, "nobody reads it");
 }
 
 #[test]
@@ -110,9 +230,13 @@ fn probed(keys: &str) -> Definition {
     Definition::parse("test.yaml", &source, &|_| None).unwrap_or_else(|m| panic!("{m}\n{source}"))
 }
 
-fn asked(definition: &Definition, status: u16, body: &str) -> Outcome {
+fn answer_of(definition: &Definition, status: u16, body: &str) -> Verdict {
     let probe = definition.call(0, Direction::Probe).expect("a probe");
-    verdict(probe, &answered(status, body.as_bytes())).outcome
+    verdict(probe, &answered(status, body.as_bytes()))
+}
+
+fn asked(definition: &Definition, status: u16, body: &str) -> Outcome {
+    answer_of(definition, status, body).outcome
 }
 
 #[test]
@@ -123,6 +247,7 @@ fn of_a_probe_only_404_and_410_say_that_the_effect_is_not_there() {
             200 | 201 | 204 => Ok,
             404 | 410 => Refused,
             429 | 503 => NotSent,
+            401 | 405 | 406 | 407 | 415 | 421 | 426 | 501 => NotSent,
             _ => Unknown,
         };
         assert_eq!(asked(&plain, status, "{}"), expected, "{status}");

@@ -351,11 +351,12 @@ pub(crate) fn verdict(outcome: &str, retry_after: Option<&str>) -> Verdict {
     let is_ok = outcome == Outcome::Ok;
     Verdict {
         outcome,
+        absent: false,
+        not_accepted: false,
         status,
         reason: (!is_ok).then(|| "why".into()),
         output: is_ok.then(|| Json::parse(b"{\"x\":1}").expect("JSON")),
         retry_after: retry_after.map(|wait| Duration::from_millis(millis(wait).unsigned_abs())),
-        absent: false,
     }
 }
 

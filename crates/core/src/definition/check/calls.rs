@@ -2,10 +2,13 @@
 
 use http::Method;
 
-use super::super::program::{self, SyntaxError};
-use super::super::yaml::{CallIn, Node, Spanned};
-use super::super::{Call, InputType, Interpreted, Template};
+use super::super::path::{PathError, RequestPath, Spelling};
+use super::super::program::SyntaxError;
+use super::super::yaml::{CallIn, Node};
+use super::super::{Call, InputType, Template};
+use super::answers::{Answers, is_of_an_answer};
 use super::{Check, line};
+use crate::event::Direction;
 use crate::json::Json;
 
 /// What a call's expressions may read, and how to say it.
@@ -28,11 +31,13 @@ pub(super) struct Checked {
 }
 
 impl Check<'_> {
-    pub(super) fn call(&mut self, given: &Spanned<CallIn>, readable: &Readable<'_>) -> Checked {
-        self.call_at(&given.value, line(given), readable)
-    }
-
-    pub(super) fn call_at(&mut self, call: &CallIn, at: usize, readable: &Readable<'_>) -> Checked {
+    /// The call written at line `at`, which does, undoes or asks about its step.
+    pub(super) fn call(
+        &mut self,
+        (at, call): (usize, &CallIn),
+        role: Direction,
+        readable: &Readable<'_>,
+    ) -> Checked {
         let mut checked = Checked { call: None, reads: Vec::new(), reads_all: false };
         let methods = [
             (Method::GET, &call.get),
@@ -57,7 +62,17 @@ impl Check<'_> {
         }
         let quoted = format!("\"{}\"", path.value);
         self.readable(&quoted, line(path), readable, &mut checked);
-        let template = self.syntax(line(path), Template::parse_path(&path.value));
+        let spelling = Spelling { inputs: readable.inputs, steps: readable.outputs };
+        let request_path = match RequestPath::parse(&path.value, self.format, &spelling) {
+            Ok(path) => Some(path),
+            Err(PathError::Syntax(error)) => self.syntax(line(path), Err(error)),
+            // A path that begins with something else has been told already.
+            Err(PathError::Mistaken(_)) if !path.value.starts_with('/') => None,
+            Err(PathError::Mistaken(message)) => {
+                self.mistake(line(path), message);
+                None
+            }
+        };
         let body = call.body.as_ref().map(|node| {
             let node = (node.referenced.line() as usize, &node.value);
             self.node(node, readable, &mut checked)
@@ -65,27 +80,29 @@ impl Check<'_> {
         if method.is_safe() && body.is_some() {
             self.mistake(at, "a get has no body; put what it needs into the path");
         }
-        let answer = |name: &str| matches!(name, "status" | "headers" | "body");
-        let condition = |check: &mut Self, code: &Option<Spanned<String>>| {
-            let code = code.as_ref()?;
-            check.answer_readable(&code.value, line(code), &answer);
-            let compiled =
-                program::parse(&code.value).and_then(|term| Interpreted::compile(&code.value, &term));
-            check.syntax(line(code), compiled)
-        };
-        let refused = condition(self, &call.refused);
-        let not_sent = condition(self, &call.not_sent);
-        let ok = condition(self, &call.ok);
+        let answers = self.answers(call, &method, role);
         let output = call
             .output
             .as_ref()
-            .and_then(|node| self.output((node.referenced.line() as usize, &node.value), &answer));
-        let (Some(path), body) = (template, body) else { return checked };
+            .and_then(|node| self.output((node.referenced.line() as usize, &node.value), &is_of_an_answer));
+        let (Some(path), body) = (request_path, body) else { return checked };
         if let Some(None) = body {
             return checked;
         }
-        checked.call =
-            Some(Call { method, path, body: body.flatten(), refused, not_sent, ok, output, is_probe: false });
+        let Answers { unknown, refused, absent, not_sent, ok } = answers;
+        checked.call = Some(Call {
+            method,
+            path,
+            body: body.flatten(),
+            unknown,
+            refused,
+            absent,
+            not_sent,
+            ok,
+            output,
+            is_probe: role == Direction::Probe,
+            format: self.format,
+        });
         checked
     }
 
@@ -128,7 +145,7 @@ impl Check<'_> {
         }
     }
 
-    fn syntax<T>(&mut self, at: usize, result: Result<T, SyntaxError>) -> Option<T> {
+    pub(super) fn syntax<T>(&mut self, at: usize, result: Result<T, SyntaxError>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
@@ -178,7 +195,7 @@ impl Check<'_> {
     }
 
     /// Checks that an expression about an answer reads only the answer.
-    fn answer_readable(&mut self, code: &str, at: usize, known: &dyn Fn(&str) -> bool) {
+    pub(super) fn answer_readable(&mut self, code: &str, at: usize, known: &dyn Fn(&str) -> bool) {
         let Ok((paths, _)) = Template::references(code) else { return };
         for path in paths.iter().filter(|path| !known(&path[0])) {
             self.mistake(

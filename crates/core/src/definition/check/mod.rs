@@ -2,14 +2,18 @@
 //!
 //! Everything that can be known before the first saga runs is found here, with its line and what to do about it.
 
+mod address;
+mod answers;
 mod calls;
+mod headers;
 mod participants;
+mod states;
 mod steps;
 
 use std::time::Duration;
 
 use super::yaml::{File, Mistake, Spanned};
-use super::{Definition, DefinitionHash, Etat, InputType, States};
+use super::{Checked, Definition, Etat, Format, InputType, States, Variables, Warning};
 
 /// Names and states may have this many characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -22,20 +26,24 @@ const DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
 pub(super) fn check(
     file: File,
     source: &str,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Definition, Vec<Mistake>> {
-    let mut check = Check { env, mistakes: Vec::new() };
+    format: Format,
+    env: &dyn Variables,
+) -> Result<Checked, Vec<Mistake>> {
+    let mut check = Check { env, format, mistakes: Vec::new(), warnings: Vec::new() };
     let definition = check.definition(file, source);
     check.mistakes.sort_by_key(|mistake| mistake.line);
+    check.warnings.sort_by_key(|warning| warning.line);
     match (definition, check.mistakes.is_empty()) {
-        (Some(definition), true) => Ok(definition),
+        (Some(definition), true) => Ok(Checked { definition, warnings: check.warnings }),
         _ => Err(check.mistakes),
     }
 }
 
 struct Check<'e> {
-    env: &'e dyn Fn(&str) -> Option<String>,
+    env: &'e dyn Variables,
+    format: Format,
     mistakes: Vec<Mistake>,
+    warnings: Vec<Warning>,
 }
 
 fn line<T>(at: &Spanned<T>) -> usize {
@@ -45,6 +53,17 @@ fn line<T>(at: &Spanned<T>) -> usize {
 impl Check<'_> {
     fn mistake(&mut self, line: usize, message: impl Into<String>) {
         self.mistakes.push(Mistake { line, message: message.into() });
+    }
+
+    /// A mistake by the rules of [`Format::Two`]. A definition that was stored before is read as it was then.
+    fn mistake_since_two(&mut self, line: usize, message: impl Into<String>) {
+        if self.format >= Format::Two {
+            self.mistake(line, message);
+        }
+    }
+
+    fn warning(&mut self, line: usize, message: impl Into<String>) {
+        self.warnings.push(Warning { line, message: message.into() });
     }
 
     fn definition(&mut self, file: File, source: &str) -> Option<Definition> {
@@ -76,9 +95,11 @@ impl Check<'_> {
         let participants: Vec<_> =
             file.participants.iter().filter_map(|(name, p)| self.participant(name, p)).collect();
         let steps = self.steps(&file, &input, &participants);
+        self.meanings(&file);
         Some(Definition {
             name: name.into(),
-            hash: DefinitionHash::of(source),
+            hash: self.format.hash(source),
+            format: self.format,
             source: source.into(),
             input,
             states,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Uri};
+use http::Uri;
 
 use super::super::yaml::{BreakerIn, ParticipantIn, Spanned};
-use super::super::{Breaker, Participant, Safety};
-use super::{Check, line};
+use super::super::{Breaker, Format, Participant, SECRET_BYTES_MAX, Safety};
+use super::{Check, address, line};
 
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
@@ -27,17 +27,7 @@ impl Check<'_> {
                 Safety::None
             }
         };
-        let mut headers = Vec::new();
-        for (header, value) in &p.headers {
-            let text = self.substitute(value)?;
-            match (HeaderName::try_from(header), HeaderValue::try_from(&text)) {
-                (Ok(name), Ok(mut value)) => {
-                    value.set_sensitive(true);
-                    headers.push((name, value));
-                }
-                _ => self.mistake(line(value), format!("`{header}` is not a header that can be sent")),
-            }
-        }
+        let headers = self.headers(&p.headers)?;
         let base = self.url(&p.url)?;
         Some(Participant {
             name: name.into(),
@@ -95,9 +85,14 @@ impl Check<'_> {
 
     fn url(&mut self, given: &Spanned<String>) -> Option<Uri> {
         let text = self.substitute(given)?;
-        let help = "write http://host:port or https://host, with or without a path, e.g. \"${STOCK_URL:-http://stock-service:8000}\"";
-        let parsed = text.trim_end_matches('/').parse::<Uri>();
-        match parsed {
+        if self.format >= Format::Two
+            && let Err(message) = address::check(&text)
+        {
+            self.mistake(line(given), message);
+            return None;
+        }
+        // What remains to be said applies to definitions that were stored before addresses were checked in full.
+        match text.trim_end_matches('/').parse::<Uri>() {
             Ok(uri)
                 if matches!(uri.scheme_str(), Some("http" | "https"))
                     && uri.host().is_some_and(|host| !host.is_empty())
@@ -106,26 +101,16 @@ impl Check<'_> {
             {
                 Some(uri)
             }
-            _ if text.is_empty() => {
-                self.mistake(line(given), format!("the URL is empty; {help}"));
-                None
-            }
-            // Not repeated in the message: what stands before the `@` is a secret.
-            _ if text.contains('@') => {
-                let message =
-                    "a URL cannot carry a name or password; put what the service asks for into `headers`";
-                self.mistake(line(given), message);
-                None
-            }
             _ => {
-                self.mistake(line(given), format!("`{text}` is not a URL of a service; {help}"));
+                self.mistake(line(given), format!("this is not a URL of a service; {}", address::HELP));
                 None
             }
         }
     }
 
-    /// Replaces `${NAME}` and `${NAME:-default}`; an empty variable counts as unset, as in a shell's `:-`.
-    fn substitute(&mut self, given: &Spanned<String>) -> Option<String> {
+    /// Replaces `${NAME}`, `${NAME:-default}` and `${file:PATH}`; an empty variable counts as unset, as in a shell's
+    /// `:-`.
+    pub(super) fn substitute(&mut self, given: &Spanned<String>) -> Option<String> {
         let mut text = String::new();
         let mut rest = given.value.as_str();
         while let Some((before, after)) = rest.split_once("${") {
@@ -134,15 +119,20 @@ impl Check<'_> {
                 self.mistake(line(given), "`${` has no closing `}`");
                 return None;
             };
+            if let Some(path) = variable.strip_prefix("file:") {
+                text.push_str(&self.content(path, line(given))?);
+                rest = after;
+                continue;
+            }
             let (name, default) = match variable.split_once(":-") {
                 Some((name, default)) => (name, Some(default)),
                 None => (variable, None),
             };
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                self.mistake(line(given), format!("`{name}` is no name of an environment variable; write ${{NAME}} or ${{NAME:-default}}"));
+                self.mistake(line(given), format!("`{name}` is no name of an environment variable; write ${{NAME}}, ${{NAME:-default}} or ${{file:PATH}}"));
                 return None;
             }
-            match ((self.env)(name).filter(|v| !v.is_empty()), default) {
+            match (self.env.variable(name).filter(|v| !v.is_empty()), default) {
                 (Some(value), _) => text.push_str(&value),
                 (None, Some(default)) => text.push_str(default),
                 (None, None) => {
@@ -157,5 +147,23 @@ impl Check<'_> {
         }
         text.push_str(rest);
         Some(text)
+    }
+
+    /// The content of a file, without the line breaks at its end.
+    fn content(&mut self, path: &str, at: usize) -> Option<String> {
+        let content = match self.env.file(path) {
+            Ok(content) if content.len() > SECRET_BYTES_MAX => Err(format!(
+                "it has {} bytes; the limit SECRET_BYTES_MAX is {SECRET_BYTES_MAX}",
+                content.len()
+            )),
+            other => other,
+        };
+        let reason = match content.as_deref().map(|content| content.trim_end_matches(['\r', '\n'])) {
+            Ok("") => "it is empty".to_owned(),
+            Ok(content) => return Some(content.to_owned()),
+            Err(reason) => reason.clone(),
+        };
+        self.mistake(at, format!("`${{file:{path}}}`: the file `{path}` cannot be used: {reason}"));
+        None
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::super::yaml::{CompensationIn, File, ProbeIn, RetryIn, Spanned, StepIn};
-use super::super::{Call, InputType, Participant, Probe, Safety, Step, Template};
+use super::super::{InputType, Participant, Probe, Safety, Step, Template};
 use super::calls::{Checked, Readable};
 use super::{Check, line};
+use crate::event::Direction;
 use crate::retry::Backoff;
 
 /// A definition may have this many steps.
@@ -84,7 +85,8 @@ impl Check<'_> {
         let index_of = self.participant_of(given, around)?;
         let participant = &around.participants[index_of];
         let before = Readable { inputs: around.inputs, outputs: &names[..index], steps: names, own: None };
-        let action = self.call(&given.action, &before);
+        let action = (line(&given.action), &given.action.value);
+        let action = self.call(action, Direction::Action, &before);
         let is_read = action.call.as_ref().is_some_and(|call| call.method.is_safe());
         let changes = action.call.is_some() && !is_read;
         let after = match participant.safety {
@@ -168,7 +170,7 @@ impl Check<'_> {
                 );
                 None
             }
-            CompensationIn::Call(call) => Some(self.call_at(call, at, readable)),
+            CompensationIn::Call(call) => Some(self.call((at, call), Direction::Compensation, readable)),
             CompensationIn::Word(word) if word == "none" => None,
             CompensationIn::Word(word) => {
                 self.mistake(at, format!("`{word}` is no compensation; write a call, or `none`"));
@@ -201,10 +203,10 @@ impl Check<'_> {
         readable: &Readable<'_>,
         timeout: Duration,
     ) -> (Option<Probe>, Checked) {
-        let mut checked = self.call_at(&given.value.call, line(given), readable);
+        let call = (line(given), &given.value.call);
+        let mut checked = self.call(call, Direction::Probe, readable);
         let after = self.duration(given.value.after.as_ref(), timeout);
-        let call = checked.call.take().map(|call| Call { is_probe: true, ..call });
-        (call.map(|call| Probe { call, after }), checked)
+        (checked.call.take().map(|call| Probe { call, after }), checked)
     }
 
     fn retry(&mut self, given: Option<&RetryIn>, default: Backoff) -> Backoff {

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::{MONTANT, mistakes, parse, with};
+use super::{ANNULER, MONTANT, PRODUITS, mistakes, parse, with};
 use crate::support::CHECKOUT;
 
 #[test]
@@ -25,9 +25,9 @@ fn expressions_that_do_not_compile() {
         (MONTANT, "$montant"),
         (MONTANT, "$ENV.MONTANT"),
         (MONTANT, "import \"x\" as x; 1"),
-        ("ok: .status == 404 or", "ok: .status = = 404 or"),
-        ("ok: .status == 404 or", "refused: .status ===\n      ok: .status == 404 or"),
-        ("ok: .status == 404 or", "not_sent: .status | frob\n      ok: .status == 404 or"),
+        (ANNULER, "      delete: /x\n      ok: .status = = 404 or\n"),
+        (ANNULER, "      delete: /x\n      refused: .status ===\n"),
+        (ANNULER, "      delete: /x\n      absent: .status | frob\n"),
     ]), @r#"
     clients/\(.input.client_id/payer
         d.yaml:38: jq: expected closing quote at the end
@@ -55,11 +55,11 @@ fn expressions_that_do_not_compile() {
         d.yaml:21: jq: unknown variable `$ENV`
     import "x" as x; 1
         d.yaml:21: jq: expected nothing at `"x"`
-    ok: .status = = 404 or
+    delete: /x / ok: .status = = 404 or
         d.yaml:53: jq: expected term at `=`
-    refused: .status === / ok: .status == 404 or
+    delete: /x / refused: .status ===
         d.yaml:53: jq: expected nothing at `===`
-    not_sent: .status | frob / ok: .status == 404 or
+    delete: /x / absent: .status | frob
         d.yaml:53: jq: unknown filter `frob`
     "#);
 }
@@ -112,8 +112,8 @@ fn expressions_that_read_what_is_not_there() {
         (".input.magasin_id", ".input.magasin"),
         ("/payer", "/\\(.client)/payer"),
         ("commande/\\(.saga_id)", "commande/\\(.vente.id)"),
-        ("ok: .status == 404 or", "ok: .panier == 404 or"),
-        ("produits: .body\n", "produits: .bodi\n"),
+        (ANNULER, "      delete: /x\n      unknown: .panier == 404\n"),
+        (PRODUITS, ".bodi"),
         ("{ montant: .panier.montant }", "{ montant: { en: { euros: .panir } } }"),
     ]), @r"
     .panir.montant
@@ -128,9 +128,9 @@ fn expressions_that_read_what_is_not_there() {
         d.yaml:38: `.client` does not exist here; there are .input, .saga_id, .panier, .stock
     commande/\(.vente.id)
         d.yaml:52: a compensation cannot read its own step's output `.vente` here: a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` or an earlier output, or declare `safety: idempotent`
-    ok: .panier == 404 or
+    delete: /x / unknown: .panier == 404
         d.yaml:53: `.panier` does not exist here; an answer has .status, .headers and .body
-    produits: .bodi
+    .bodi
         d.yaml:20: `.bodi` does not exist here; an answer has .status, .headers and .body
     { montant: { en: { euros: .panir } } }
         d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock

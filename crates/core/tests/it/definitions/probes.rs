@@ -78,7 +78,7 @@ fn probes() {
 fn what_is_read_of_a_step_has_to_be_given_by_its_probe_too() {
     let probe = "    probe: { get: /api/ventes }\n    success: COMMANDE_ENREGISTREE";
     let by_id = VOISINS.replacen("    success: COMMANDE_ENREGISTREE", probe, 1);
-    assert_snapshot!(parse(&by_id).expect_err("a mistake").to_string(), @"d.yaml:75: the output of step `vente` is read elsewhere, so its probe has to give it, too: add an `output` to the probe that has what `.vente` has after the action");
+    assert_snapshot!(parse(&by_id).expect_err("a mistake").to_string(), @"d.yaml:74: the output of step `vente` is read elsewhere, so its probe has to give it, too: add an `output` to the probe that has what `.vente` has after the action");
     let given = by_id.replacen("get: /api/ventes }", "get: /api/ventes, output: { id: '.body[0].id' } }", 1);
     let vente = parse(&given).expect("a definition").steps.pop().expect("steps");
     assert!(vente.probe.expect("a probe").call.output.is_some());

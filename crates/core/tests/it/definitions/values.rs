@@ -30,9 +30,9 @@ fn unknown_missing_and_doubled_keys() {
     failur: ECHEC_STOCK
         d.yaml:22: there is no key `failur` here; write one of: step, participant, action, compensation, probe, success, failure, retry, persist
     pots: /api/stock/reserver
-        d.yaml:27: there is no key `pots` here; write one of: get, post, put, patch, delete, body, ok, refused, not_sent, output
+        d.yaml:27: there is no key `pots` here; write one of: get, post, put, patch, delete, body, unknown, ok, refused, absent, not_sent, output
     pots: /api/stock/liberer
-        d.yaml:30: there is no key `pots` here; write one of: get, post, put, patch, delete, body, ok, refused, not_sent, output
+        d.yaml:30: there is no key `pots` here; write one of: get, post, put, patch, delete, body, unknown, ok, refused, absent, not_sent, output
     retry: { attempt: 3 } / success: STOCK_RESERVE
         d.yaml:32: there is no key `attempt` here; write one of: attempts, base, cap
     (without `failure: ECHEC_STOCK`)
@@ -237,11 +237,11 @@ fn urls_headers_and_variables() {
         ("safety: barrier }", "safety: barrier, headers: { x: \"${API_KEY}\" } }"),
     ]), @r#"
     stock-service:8000
-        d.yaml:10: `stock-service:8000` is not a URL of a service; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
+        d.yaml:10: `stock-service:8000` is not a URL of a service: it has to begin with http:// or https://; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
     ftp://stock-service
-        d.yaml:10: `ftp://stock-service` is not a URL of a service; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
+        d.yaml:10: `ftp://stock-service` is not a URL of a service: it has to begin with http:// or https://; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
     http://stock-service/x?y=1
-        d.yaml:10: `http://stock-service/x?y=1` is not a URL of a service; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
+        d.yaml:10: `http://stock-service/x?y=1` is not a URL of a service: it has a query, which belongs into the paths of the calls; write http://host:port or https://host, with or without a path, e.g. "${STOCK_URL:-http://stock-service:8000}"
     http://user:secret@stock-service
         d.yaml:10: a URL cannot carry a name or password; put what the service asks for into `headers`
     (without `http://stock-service:8000`)
@@ -251,7 +251,7 @@ fn urls_headers_and_variables() {
     ${STOCK_URL
         d.yaml:10: `${` has no closing `}`
     ${:-http://stock}
-        d.yaml:10: `` is no name of an environment variable; write ${NAME} or ${NAME:-default}
+        d.yaml:10: `` is no name of an environment variable; write ${NAME}, ${NAME:-default} or ${file:PATH}
     safety: barrier, headers: { 'x y': a } }
         d.yaml:10: `x y` is not a header that can be sent
     safety: barrier, headers: { x: "a\nb" } }
@@ -287,10 +287,10 @@ fn calls_and_compensations() {
     post: api/ventes
         d.yaml:49: the path `api/ventes` must start with `/`
     post: /api/les ventes
-        d.yaml:49: jq: a path cannot have the character ` `; percent-encode it
+        d.yaml:49: a path cannot have the character ` `; percent-encode it: %20
     post: /api/été
-        d.yaml:49: jq: a path cannot have the character `é`; percent-encode it
+        d.yaml:49: a path cannot have the character `é`; percent-encode it: %C3%A9
     post: '/api/" + "ventes'
-        d.yaml:49: jq: a path cannot have the character `"`, but inside of `\( )`
+        d.yaml:49: a path cannot have the character `"`, but inside of `\( )`; percent-encode it: %22
     "#);
 }

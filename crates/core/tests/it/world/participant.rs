@@ -135,11 +135,12 @@ impl World {
         match answer {
             Answer::Ok(output) => Verdict {
                 outcome: Outcome::Ok,
+                absent: false,
+                not_accepted: false,
                 status: Some(200),
                 reason: None,
                 output: Some(Json::parse(output.as_bytes()).expect("JSON")),
                 retry_after: None,
-                absent: false,
             },
             Answer::Refused => Verdict::without_answer(Outcome::Refused, "no"),
         }

@@ -1,0 +1,97 @@
+//! How a call's answer is understood: its conditions, which are true or false.
+
+use http::Method;
+
+use super::super::yaml::{CallIn, Spanned};
+use super::super::{Absent, Condition, Format, Scope};
+use super::{Check, line};
+use crate::event::Direction;
+
+/// A call's conditions, in the order in which they are asked.
+pub(super) struct Answers {
+    pub(super) unknown: Option<Condition>,
+    pub(super) refused: Option<Condition>,
+    pub(super) absent: Absent,
+    pub(super) not_sent: Option<Condition>,
+    pub(super) ok: Option<Condition>,
+}
+
+/// What expressions about an answer may read.
+pub(super) fn is_of_an_answer(name: &str) -> bool {
+    matches!(name, "status" | "headers" | "body")
+}
+
+impl Check<'_> {
+    pub(super) fn answers(&mut self, call: &CallIn, method: &Method, role: Direction) -> Answers {
+        if let Some(unknown) = call.unknown.as_ref().filter(|_| method.is_safe()) {
+            let message = "a get changes nothing, so its outcome cannot be unknown; remove `unknown`, or say `not_sent` \
+                           of answers after which it is to be asked again";
+            self.mistake(line(unknown), message);
+        }
+        let answers = Answers {
+            unknown: self.condition(call.unknown.as_ref()),
+            refused: self.condition(call.refused.as_ref()),
+            absent: self.absent(call, role),
+            not_sent: self.condition(call.not_sent.as_ref()),
+            ok: self.condition(call.ok.as_ref()),
+        };
+        if let (Direction::Compensation, Some(given), Some(ok)) = (role, &call.ok, &answers.ok) {
+            self.accepts_absence(given, ok, call.absent.is_some());
+        }
+        answers
+    }
+
+    fn absent(&mut self, call: &CallIn, role: Direction) -> Absent {
+        match (&call.absent, role) {
+            (Some(given), Direction::Action | Direction::Probe) => {
+                let message = "only a compensation can find that there is nothing to undo; remove `absent`, or say \
+                               `refused` of answers that mean that nothing was done";
+                self.mistake(line(given), message);
+                Absent::Never
+            }
+            (None, Direction::Action | Direction::Probe) => Absent::Never,
+            (Some(given), Direction::Compensation) => {
+                self.condition(Some(given)).map_or(Absent::Never, Absent::When)
+            }
+            // Before there was `absent`, these statuses refused a compensation.
+            (None, Direction::Compensation) if self.format == Format::One => Absent::Never,
+            (None, Direction::Compensation) => Absent::ByStatus,
+        }
+    }
+
+    fn condition(&mut self, given: Option<&Spanned<String>>) -> Option<Condition> {
+        let given = given?;
+        self.answer_readable(&given.value, line(given), &is_of_an_answer);
+        let condition = self.syntax(line(given), Condition::compile(&given.value, self.format));
+        if let Some(why) = Condition::never_holds(&given.value) {
+            self.mistake_since_two(line(given), why);
+        }
+        condition
+    }
+
+    /// A wrong path answers 404 as well. If that were a success, a typo in a compensation would leave its step done.
+    fn accepts_absence(&mut self, given: &Spanned<String>, ok: &Condition, has_absent: bool) {
+        let accepted = [404, 410].into_iter().find(|status: &u16| {
+            let answer = Scope::default()
+                .with("status", status.to_string())
+                .with("headers", "{}")
+                .with("body", "null");
+            ok.holds(&answer) == Ok(true)
+        });
+        let Some(status) = accepted else { return };
+        if has_absent {
+            let message = format!(
+                "`ok` holds for a {status}, where `absent` does not: a wrong path would count as undone; leave it to `absent`"
+            );
+            self.warning(line(given), message);
+        } else {
+            self.mistake_since_two(
+                line(given),
+                format!(
+                    "`ok` holds for a {status}, so a wrong path would count as undone; leave {status} out of it: without a \
+                     word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead"
+                ),
+            );
+        }
+    }
+}

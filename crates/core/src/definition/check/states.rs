@@ -1,0 +1,62 @@
+//! The order's states: each has one meaning, since people and programs read nothing else.
+
+use std::collections::HashMap;
+
+use super::super::yaml::{File, Spanned};
+use super::{Check, line};
+
+/// What an order in a state has come to.
+#[derive(Clone, PartialEq, Eq)]
+enum Meaning<'f> {
+    Started,
+    Completed,
+    Cancelled,
+    /// This step, by its index, has succeeded.
+    Succeeded(usize, &'f str),
+    /// A step has failed. Which one, the history tells: several may be one to people.
+    Failed,
+}
+
+impl Meaning<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Started => "`states.started`".into(),
+            Self::Completed => "`states.completed`".into(),
+            Self::Cancelled => "`states.cancelled`".into(),
+            Self::Succeeded(_, step) => format!("the success of step `{step}`"),
+            Self::Failed => "a step's failure".into(),
+        }
+    }
+}
+
+impl Check<'_> {
+    /// Refuses a state that is used in two meanings: an order that was refused must not read as confirmed.
+    pub(super) fn meanings(&mut self, file: &File) {
+        let mut states: Vec<(&Spanned<String>, Meaning<'_>)> = vec![
+            (&file.states.started, Meaning::Started),
+            (&file.states.completed, Meaning::Completed),
+            (&file.states.cancelled, Meaning::Cancelled),
+        ];
+        for (index, step) in file.steps.value.iter().enumerate() {
+            let success = step.value.success.as_ref();
+            states.extend(success.map(|state| (state, Meaning::Succeeded(index, &step.value.step.value))));
+            states.push((&step.value.failure, Meaning::Failed));
+        }
+        let mut known: HashMap<&str, Meaning<'_>> = HashMap::new();
+        for (state, meaning) in states {
+            match known.get(state.value.as_str()) {
+                Some(first) if *first != meaning => {
+                    let message = format!(
+                        "the state `{}` means {} already, and cannot be {} as well; give it a name of its own",
+                        state.value,
+                        first.text(),
+                        meaning.text()
+                    );
+                    self.mistake_since_two(line(state), message);
+                }
+                Some(_) => {}
+                None => drop(known.insert(&state.value, meaning)),
+            }
+        }
+    }
+}
