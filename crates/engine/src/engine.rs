@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use saga_core::definition::Format;
 use saga_core::saga::{Input, Rejected, Rollback};
 use saga_core::seeded::{Bug, is_on};
 use saga_core::{Definition, Json, Saga, SagaId, Seq, Timestamp};
@@ -41,9 +42,9 @@ pub struct Engine {
 pub struct Definitions {
     /// For new sagas.
     pub current: Arc<Definition>,
-    /// Reads a source that was kept in the journal.
+    /// Reads a source that was kept in the journal, by the rules that it was checked with.
     #[expect(clippy::type_complexity, reason = "named by its field")]
-    pub read: Box<dyn Fn(&str) -> Result<Definition, String> + Send + Sync>,
+    pub read: Box<dyn Fn(&str, Format) -> Result<Definition, String> + Send + Sync>,
 }
 
 /// A request for a new saga.

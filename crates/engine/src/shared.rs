@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use saga_core::definition::DefinitionHash;
+use saga_core::definition::{DefinitionHash, Format};
 use saga_core::{Definition, Saga, SagaId, Timestamp};
-use saga_journal::{History, Journal, Unavailable};
+use saga_journal::{History, Journal, KeptDefinition, Unavailable};
 use tokio::time::sleep;
 
 use crate::admission::Admission;
@@ -80,6 +80,15 @@ impl Drop for HeldUp {
 pub(crate) struct Failing {
     pub(crate) since: Timestamp,
     pub(crate) reason: Arc<str>,
+}
+
+/// A definition as the journal keeps it.
+fn kept(definition: &Definition) -> KeptDefinition {
+    KeptDefinition {
+        name: definition.name.clone(),
+        source: definition.source.clone(),
+        format: definition.format.number(),
+    }
 }
 
 impl Shared {
@@ -172,8 +181,7 @@ impl Shared {
                 return;
             }
             let current = &self.definitions.current;
-            let kept =
-                self.journal.define(current.hash.clone(), current.name.clone(), current.source.clone()).await;
+            let kept = self.journal.define(current.hash.clone(), kept(current)).await;
             if kept.is_ok() {
                 self.journal_works();
             }
@@ -187,9 +195,7 @@ impl Shared {
     /// Keeps the current definition, so that its sagas can be read back whatever becomes of the file.
     pub(crate) async fn keep_definition(self: &Arc<Self>) {
         let current = &self.definitions.current;
-        while let Err(error) =
-            self.journal.define(current.hash.clone(), current.name.clone(), current.source.clone()).await
-        {
+        while let Err(error) = self.journal.define(current.hash.clone(), kept(current)).await {
             self.journal_fails(&error);
             sleep(JOURNAL_PROBE_AFTER).await;
         }
@@ -215,10 +221,17 @@ impl Shared {
             return Ok(definition);
         }
         let damaged = |reason: String| Refusal::Damaged(reason.into());
-        let source = self.journal.definition(hash.clone()).await?.ok_or_else(|| {
+        let kept = self.journal.definition(hash.clone()).await?.ok_or_else(|| {
             damaged(format!("the definition {hash} that the order is pinned to is not in the journal"))
         })?;
-        let definition = (self.definitions.read)(&source).map_err(|error| {
+        let format = Format::numbered(kept.format).ok_or_else(|| {
+            damaged(format!(
+                "the definition {hash} that the order is pinned to has the format {}, which this release does not know; \
+                 run the order with the release that started it, or a later one",
+                kept.format
+            ))
+        })?;
+        let definition = (self.definitions.read)(&kept.source, format).map_err(|error| {
             damaged(format!("the definition {hash} that the order is pinned to cannot be read: {error}"))
         })?;
         let definition = Arc::new(definition);

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use crate::frame::{self, Frame, Head};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, History, Joining, LEASE_MAX, Lease, LoadError,
-    Page, Projection, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable, columns,
+    AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, History, Joining, KeptDefinition, LEASE_MAX,
+    Lease, LoadError, Page, Projection, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -31,7 +31,7 @@ pub struct Memory {
 #[derive(Default)]
 struct Tables {
     sagas: BTreeMap<SagaId, Kept>,
-    definitions: HashMap<DefinitionHash, Arc<str>>,
+    definitions: HashMap<DefinitionHash, KeptDefinition>,
     /// Until when each replica's lease lasts; `None`: it is gone.
     replicas: BTreeMap<ReplicaId, Option<Instant>>,
     names: BTreeMap<ReplicaId, Arc<str>>,
@@ -333,17 +333,15 @@ impl Store for Memory {
         Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
     }
 
-    fn define(
-        &self,
-        hash: DefinitionHash,
-        _: Arc<str>,
-        source: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.tables().definitions.entry(hash).or_insert(source);
+    fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.tables().definitions.entry(hash).or_insert(kept);
         Box::pin(ready(Ok(())))
     }
 
-    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+    fn definition(
+        &self,
+        hash: DefinitionHash,
+    ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         Box::pin(async move { Ok(self.tables().definitions.get(&hash).cloned()) })
     }
 

@@ -27,6 +27,11 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "blocked_since",
         sql: include_str!("../migrations/sqlite/0003_blocked_since.sql"),
     },
+    Migration {
+        version: 4,
+        name: "definition_format",
+        sql: include_str!("../migrations/sqlite/0004_definition_format.sql"),
+    },
 ];
 
 /// The steps for PostgreSQL.
@@ -46,6 +51,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         version: 4,
         name: "blocked_since",
         sql: include_str!("../migrations/postgres/0004_blocked_since.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "definition_format",
+        sql: include_str!("../migrations/postgres/0005_definition_format.sql"),
     },
 ];
 

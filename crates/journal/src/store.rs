@@ -103,17 +103,15 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
 
-    /// Keeps a definition's source under its hash, for as long as there are sagas. Keeping it again is no mistake,
+    /// Keeps a definition under its hash, for as long as there are sagas. Keeping it again is no mistake,
     /// and writes all the same: whether that works tells whether the store can write at all.
-    fn define(
+    fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// The definition kept under `hash`.
+    fn definition(
         &self,
         hash: DefinitionHash,
-        name: Arc<str>,
-        source: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>>;
-
-    /// The source kept under `hash`.
-    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>>;
+    ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>>;
 
     /// Flags a saga that cannot be read: its row says `BLOQUE` and why. Its history is left as it is.
     fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
@@ -122,6 +120,17 @@ pub trait Store: Send + Sync + 'static {
     fn is_blocking(&self) -> bool {
         false
     }
+}
+
+/// A definition as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptDefinition {
+    /// What the saga is called; for people who read the table.
+    pub name: Arc<str>,
+    /// The YAML.
+    pub source: Arc<str>,
+    /// The number of the rules that it was checked with. Whether this release knows them is for the core to say.
+    pub format: i64,
 }
 
 /// What one saga has to add.

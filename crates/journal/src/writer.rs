@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::spread::{ANY, Spread, Spreading};
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, Page, ReplicaId,
-    Row, Store, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
+    Page, ReplicaId, Row, Store, Tally, Unavailable,
 };
 
 /// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
@@ -232,17 +232,12 @@ impl Journal {
     }
 
     /// See [`Store::define`].
-    pub async fn define(
-        &self,
-        hash: DefinitionHash,
-        name: Arc<str>,
-        source: Arc<str>,
-    ) -> Result<(), Unavailable> {
-        self.store.define(hash, name, source).await
+    pub async fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> Result<(), Unavailable> {
+        self.store.define(hash, kept).await
     }
 
     /// See [`Store::definition`].
-    pub async fn definition(&self, hash: DefinitionHash) -> Result<Option<Arc<str>>, Unavailable> {
+    pub async fn definition(&self, hash: DefinitionHash) -> Result<Option<KeptDefinition>, Unavailable> {
         self.store.definition(hash).await
     }
 

@@ -12,8 +12,8 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{Event, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, Page, ReplicaId,
-    Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
+    Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -378,19 +378,17 @@ impl Store for Line {
         self.disk.memory.list(filter, after, limit)
     }
 
-    fn define(
-        &self,
-        hash: DefinitionHash,
-        name: Arc<str>,
-        source: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            self.disk.memory.define(hash, name, source).await
+            self.disk.memory.define(hash, kept).await
         })
     }
 
-    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+    fn definition(
+        &self,
+        hash: DefinitionHash,
+    ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         self.disk.memory.definition(hash)
     }
 

@@ -8,6 +8,7 @@ mod check;
 mod checked;
 mod condition;
 mod format;
+mod input;
 mod path;
 mod prelude;
 mod program;
@@ -25,6 +26,7 @@ pub use self::call::{Absent, Call};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;
+pub use self::input::{InputError, NUMBER_CHARS_MAX};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
@@ -104,7 +106,7 @@ impl fmt::Debug for DefinitionHash {
 pub enum InputType {
     /// A whole number that fits 64 bits with sign.
     Integer,
-    /// Any JSON number.
+    /// Any JSON number within the range of a double; its digits are kept.
     Number,
     /// A string.
     String,

@@ -118,7 +118,7 @@ async fn an_order_that_nobody_waits_for_is_acknowledged_when_its_start_is_durabl
     shop.participants.next(
         "panier action",
         Duration::from_secs(3),
-        answered(200, r#"[{"quantite":1,"prix":1}]"#),
+        answered(200, r#"[{"produit_id":1,"quantite":1,"prix":1}]"#),
     );
     let begun = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap();
     assert!(begun.started && !begun.settled);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use saga_core::definition::DefinitionHash;
+use saga_core::definition::{DefinitionHash, Variables};
 use saga_core::reply::{Answer, Reply};
 use saga_core::retry::Random;
 use saga_core::saga::Request;
@@ -15,8 +15,8 @@ use saga_engine::world::{Task, World};
 use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Entry, Filter, History, Joining, Journal, Lease, LoadError, Page, ReplicaId,
-    Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Entry, Filter, History, Joining, Journal, KeptDefinition, Lease, LoadError,
+    Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -204,19 +204,17 @@ impl Store for Gated {
         self.memory.list(filter, after, limit)
     }
 
-    fn define(
-        &self,
-        hash: DefinitionHash,
-        name: Arc<str>,
-        source: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         if self.broken.load(Ordering::SeqCst) {
             return Box::pin(async { Err(Unavailable::because("broken")) });
         }
-        self.memory.define(hash, name, source)
+        self.memory.define(hash, kept)
     }
 
-    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+    fn definition(
+        &self,
+        hash: DefinitionHash,
+    ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         self.memory.definition(hash)
     }
 
@@ -375,6 +373,19 @@ impl Shop {
     }
 }
 
+/// A machine where nothing is set.
+struct NoEnv;
+
+impl Variables for NoEnv {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, _: &str) -> Result<String, String> {
+        Err("there are no files".into())
+    }
+}
+
 fn engine(
     safety: &str,
     limits: Limits,
@@ -383,7 +394,7 @@ fn engine(
     ahead: Arc<AtomicI64>,
 ) -> Engine {
     let current = Arc::new(checkout(safety));
-    let read = |source: &str| Definition::parse("kept", source, &|_| None).map_err(|e| e.to_string());
+    let read = |source: &str, format| Definition::read(source, format, &NoEnv).map_err(|e| e.to_string());
     Engine::new(
         Arc::new(Clock::new(Arc::new(Paused {
             begun: Instant::now(),

@@ -40,8 +40,8 @@ use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, OpenError, Page,
-    ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
+    OpenError, Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 
 /// A journal in a PostgreSQL database.
@@ -184,25 +184,26 @@ impl Store for Postgres {
         })
     }
 
-    fn define(
-        &self,
-        hash: DefinitionHash,
-        name: Arc<str>,
-        source: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            let (hash, name, source) = (hash.as_str(), text(&name), text(&source));
-            let params: [(&(dyn ToSql + Sync), Type); 3] =
-                [(&hash, Type::TEXT), (&name, Type::TEXT), (&source, Type::TEXT)];
+            let (hash, name, source) = (hash.as_str(), text(&kept.name), text(&kept.source));
+            let params: [(&(dyn ToSql + Sync), Type); 4] =
+                [(&hash, Type::TEXT), (&name, Type::TEXT), (&source, Type::TEXT), (&kept.format, Type::INT8)];
             self.pool.query(sql::DEFINE, &params).await.map(drop)
         })
     }
 
-    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+    fn definition(
+        &self,
+        hash: DefinitionHash,
+    ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         Box::pin(async move {
             let rows = self.pool.query(sql::DEFINITION, &[(&hash.as_str(), Type::TEXT)]).await?;
-            let source = rows.first().map(|row| row.try_get::<_, &str>(0).map(Arc::from)).transpose();
-            source.map_err(Unavailable::because)
+            let read = |row: &tokio_postgres::Row| -> Result<_, tokio_postgres::Error> {
+                let (name, source) = (row.try_get::<_, &str>(0)?, row.try_get::<_, &str>(1)?);
+                Ok(KeptDefinition { name: name.into(), source: source.into(), format: row.try_get(2)? })
+            };
+            rows.first().map(read).transpose().map_err(Unavailable::because)
         })
     }
 

@@ -190,11 +190,11 @@ FROM saga WHERE NOT is_over GROUP BY rollback";
 /// Keeping a definition again is no mistake.
 ///
 /// Written again where it is there already, so that the answer tells whether the database takes anything.
-pub(super) const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source) VALUES ($1, $2, $3) \
+pub(super) const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (hash) DO UPDATE SET name = saga_definition.name";
 
 /// By its hash.
-pub(super) const DEFINITION: &str = "SELECT source FROM saga_definition WHERE hash = $1";
+pub(super) const DEFINITION: &str = "SELECT name, source, format FROM saga_definition WHERE hash = $1";
 
 /// Says that a person is needed, and why.
 pub(super) const PARK: &str =

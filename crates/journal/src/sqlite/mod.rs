@@ -34,8 +34,8 @@ use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Lease, LoadError, OpenError, Page,
-    ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
+    OpenError, Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -274,25 +274,31 @@ impl Store for Sqlite {
         })
     }
 
-    fn define(
-        &self,
-        hash: DefinitionHash,
-        name: Arc<str>,
-        source: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         // Written again where it is there already, so that the answer tells whether the disk takes anything.
-        const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source) VALUES (?1, ?2, ?3) \
+        const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (hash) DO UPDATE SET name = name";
         Box::pin(self.write(move |connection| {
-            connection.prepare_cached(DEFINE)?.execute(params![hash.as_str(), &*name, &*source]).map(drop)
+            let KeptDefinition { name, source, format } = &kept;
+            connection
+                .prepare_cached(DEFINE)?
+                .execute(params![hash.as_str(), &**name, &**source, format])
+                .map(drop)
         }))
     }
 
-    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
-        const DEFINITION: &str = "SELECT source FROM saga_definition WHERE hash = ?1";
+    fn definition(
+        &self,
+        hash: DefinitionHash,
+    ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
+        const DEFINITION: &str = "SELECT name, source, format FROM saga_definition WHERE hash = ?1";
         Box::pin(self.read(move |connection| {
             let mut statement = connection.prepare_cached(DEFINITION)?;
-            statement.query_row([hash.as_str()], |row| string(row, 0).map(Arc::from)).optional()
+            let read = |row: &rusqlite::Row<'_>| {
+                let (name, source) = (string(row, 0)?.into(), string(row, 1)?.into());
+                Ok(KeptDefinition { name, source, format: row.get(2)? })
+            };
+            statement.query_row([hash.as_str()], read).optional()
         }))
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use saga_core::saga::Rollback;
 use saga_core::{Epoch, Seq};
-use saga_journal::{AppendError, Cursor, Echec, Filter, Journal, Projection, ROWS_MAX, Row, Store, Tally};
+use saga_journal::{
+    AppendError, Cursor, Echec, Filter, Journal, KeptDefinition, Projection, ROWS_MAX, Row, Store, Tally,
+};
 
 use crate::entries::{
     OWNER, at, by, end, hash, next, next_with, records, replica, saga, start, start_with, word,
@@ -359,10 +361,15 @@ async fn definitions_are_kept_once<F: Fixture>() {
     let store = fixture.open().await;
     assert_eq!(store.definition(hash()).await, Ok(None));
     let source = word("saga: checkout # é \u{1f6d2} 'quoted'\n");
+    // Formats that this release does not know are kept like any other.
+    let kept = KeptDefinition { name: word("checkout"), source, format: i64::MAX };
     for _ in 0..2 {
-        store.define(hash(), word("checkout"), source.clone()).await.unwrap();
+        store.define(hash(), kept.clone()).await.unwrap();
     }
-    assert_eq!(store.definition(hash()).await, Ok(Some(source)));
+    assert_eq!(store.definition(hash()).await, Ok(Some(kept.clone())));
+    // What was kept first stands: orders are pinned to it.
+    store.define(hash(), KeptDefinition { format: 1, ..kept.clone() }).await.unwrap();
+    assert_eq!(store.definition(hash()).await, Ok(Some(kept)));
 }
 
 async fn a_parked_saga_says_why_and_keeps_its_history<F: Fixture>() {
@@ -385,15 +392,16 @@ async fn what_was_kept_is_found_again_after_reopening<F: Fixture>() {
     let fixture = F::new();
     let first = start(1);
     let second = next(&first, "STOCK_RESERVE");
+    let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 2 };
     {
         let store = fixture.open().await;
         keep(&*store, &[&first, &second]).await;
-        store.define(hash(), word("checkout"), word("source")).await.unwrap();
+        store.define(hash(), kept.clone()).await.unwrap();
     }
     let store = fixture.open().await;
     assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second]));
     assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection, second.projection);
-    assert_eq!(store.definition(hash()).await, Ok(Some(word("source"))));
+    assert_eq!(store.definition(hash()).await, Ok(Some(kept)));
     keep(&*store, &[&next(&second, "PAIEMENT_EFFECTUE")]).await;
 }
 

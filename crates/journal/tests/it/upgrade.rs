@@ -1,8 +1,10 @@
 //! Journals that older releases have written.
 
+use saga_core::definition::DefinitionHash;
+use saga_journal::KeptDefinition;
 use sha2::{Digest, Sha256};
 
-use crate::entries::{OWNER, by, end, next, records, replica, saga, start};
+use crate::entries::{OWNER, by, end, hash, next, records, replica, saga, start, word};
 use crate::fixture::{InPostgres, InSqlite, Sql, join, keep};
 
 /// What the first release left behind: order 1 under way, order 2 over.
@@ -19,9 +21,11 @@ async fn first_release<F: Sql>() -> F {
         script += &format!(
             "INSERT INTO saga_event VALUES ({id}, 1, '{events}'); \
              INSERT INTO saga VALUES ({id}, 1, 1, 'checkout', '{}', 4, 1, 'INITIEE', 'AUCUN', NULL, NULL, {is_over}, 5, 5);",
-            crate::entries::hash().as_str()
+            hash().as_str()
         );
     }
+    script +=
+        &format!("INSERT INTO saga_definition VALUES ('{}', 'checkout', 'saga: checkout');", hash().as_str());
     fixture.execute(&script).await;
     fixture
 }
@@ -42,6 +46,30 @@ async fn what_was_under_way_is_claimed_by_whoever_comes<F: Sql>() {
         fixture.query("SELECT etat_actuel FROM commandes ORDER BY id").await,
         [["CONFIRMEE"], ["INITIEE"]]
     );
+}
+
+/// What was kept before definitions had formats has the first one, and keeping it again changes nothing: orders are
+/// pinned to it. A release without formats that runs beside this one still writes into the same table.
+async fn definitions_without_a_format_have_the_first_one<F: Sql>() {
+    let fixture = first_release::<F>().await;
+    let store = fixture.open_for_nobody().await;
+    let kept = KeptDefinition { name: word("checkout"), source: word("saga: checkout"), format: 1 };
+    assert_eq!(store.definition(hash()).await, Ok(Some(kept.clone())));
+    store.define(hash(), KeptDefinition { format: 2, ..kept.clone() }).await.unwrap();
+    assert_eq!(store.definition(hash()).await, Ok(Some(kept)));
+    fixture.execute("INSERT INTO saga_definition (hash, name, source) VALUES ('x', 'y', 'z')").await;
+    let written = store.definition(DefinitionHash::new("x")).await.unwrap().unwrap();
+    assert_eq!((&*written.source, written.format), ("z", 1));
+}
+
+#[tokio::test]
+async fn definitions_without_a_format_have_the_first_one_in_sqlite() {
+    definitions_without_a_format_have_the_first_one::<InSqlite>().await;
+}
+
+#[tokio::test]
+async fn definitions_without_a_format_have_the_first_one_in_postgres() {
+    definitions_without_a_format_have_the_first_one::<InPostgres>().await;
 }
 
 #[tokio::test]

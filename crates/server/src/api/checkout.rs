@@ -3,12 +3,10 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use saga_core::Json;
-use saga_core::definition::InputType;
+use saga_core::definition::InputError;
 use saga_core::saga::Rollback;
 use saga_engine::{Caller, Checkout, Failed, Snapshot};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::prefer::Preference;
 use super::problem::Problem;
@@ -58,7 +56,10 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     let preference = Preference::of(&head.headers, &api.limits);
     let key = idempotency_key(&head.headers)?;
     let body = body::json(&head.headers, body, &api.limits).await?;
-    let input = input(&body, &api.engine.definition().input)?;
+    let input = api.engine.definition().read_input(&body).map_err(|error| match &error {
+        InputError::NotJson(_) => Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()),
+        _ => Problem::invalid(error.to_string()),
+    })?;
     let caller = head.extensions.get::<Caller>().copied().unwrap_or_default();
     let request = Checkout { input, key, wait: preference.wait, caller };
     let snapshot = api.engine.checkout(request).await?;
@@ -112,37 +113,4 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         }
         _ => Ok(Some(bare.to_owned())),
     }
-}
-
-/// The saga's input: the declared members, checked, in the definition's order. Others are passed over.
-fn input(body: &[u8], declared: &[(Box<str>, InputType)]) -> Result<Json, Problem> {
-    let value: Value = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("The body is not JSON: {error}"))
-    })?;
-    let Value::Object(given) = value else {
-        return Err(Problem::invalid(
-            "The body must be a JSON object, such as {\"client_id\": 7, \"magasin_id\": 1}",
-        ));
-    };
-    let mut input = Map::new();
-    for (name, kind) in declared {
-        let value = given.get(&**name);
-        let fits = match (kind, value) {
-            (InputType::Integer, Some(value)) => value.is_i64(),
-            (InputType::Number, Some(value)) => value.is_number(),
-            (InputType::String, Some(value)) => value.is_string(),
-            (InputType::Boolean, Some(value)) => value.is_boolean(),
-            (_, None) => {
-                return Err(Problem::invalid(format!(
-                    "`{name}` is missing; it must be a JSON {}",
-                    kind.as_str()
-                )));
-            }
-        };
-        match value {
-            Some(value) if fits => input.insert(name.to_string(), value.clone()),
-            _ => return Err(Problem::invalid(format!("`{name}` must be a JSON {}", kind.as_str()))),
-        };
-    }
-    Json::of(&input).map_err(|error| Problem::invalid(error.to_string()))
 }

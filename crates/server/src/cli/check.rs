@@ -18,8 +18,11 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let definition = definitions::load(self.file.as_deref())?;
-        print!("{}", summary(&definition));
+        let loaded = definitions::load(self.file.as_deref())?;
+        for warning in &loaded.warnings {
+            eprintln!("{warning}");
+        }
+        print!("{}", summary(&loaded.definition));
         Ok(())
     }
 }

@@ -106,7 +106,10 @@ impl std::fmt::Debug for Secret {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let logging = logging::start(&self.log, self.log_json)?;
-        let definition = definitions::load(self.definition.as_deref())?;
+        let definitions::Loaded { definition, warnings } = definitions::load(self.definition.as_deref())?;
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
         let url = match &self.database_url_file {
             Some(file) => std::fs::read_to_string(file)
                 .with_context(|| format!("read {}", file.display()))?

@@ -16,6 +16,7 @@ mod database;
 mod definitions;
 mod disk;
 mod durability;
+mod formats;
 mod lost_answers;
 mod observability;
 mod outages;

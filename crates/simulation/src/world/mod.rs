@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use saga_core::definition::Format;
 use saga_core::{Definition, Event, Json, SagaId};
 use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Observer, Wait};
 use saga_journal::{Journal, Row, Store};
@@ -369,7 +370,7 @@ pub(crate) fn engine(
     let (journal, writer) = Journal::with_writer(Arc::new(line));
     process.start(Box::pin(writer));
     let current = definition.clone();
-    let read = move |_: &str| Err("there is one definition only".to_owned());
+    let read = move |_: &str, _: Format| Err("there is one definition only".to_owned());
     Engine::new(
         Arc::new(Clock::new(Arc::new(Inside(process.clone())))),
         journal,

@@ -1,0 +1,127 @@
+//! A saga's input: what a caller brings, checked against what the definition declares. Numbers keep the digits that they
+//! were written with.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Definition, InputType};
+use crate::json::Json;
+
+/// A number may be written with this many characters.
+pub const NUMBER_CHARS_MAX: usize = 100;
+
+/// Why a body is not the input of a saga.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// It cannot be read at all.
+    #[error("The body is not JSON: {0}")]
+    NotJson(String),
+    /// Two readers might see two inputs in it.
+    #[error("The body is ambiguous: {0}")]
+    Ambiguous(String),
+    /// It is JSON of another kind.
+    #[error("The body must be a JSON object, such as {{{example}}}")]
+    NotAnObject {
+        /// Members that would do.
+        example: String,
+    },
+    /// A declared member is not there.
+    #[error("`{name}` is missing; it must be a JSON {}", kind.as_str())]
+    Missing {
+        /// The member.
+        name: Box<str>,
+        /// What it has to be.
+        kind: InputType,
+    },
+    /// A declared member is of another type.
+    #[error("`{name}` must be a JSON {}{}", kind.as_str(), kind.details())]
+    Wrong {
+        /// The member.
+        name: Box<str>,
+        /// What it has to be.
+        kind: InputType,
+    },
+    /// A number has more digits than anything counts.
+    #[error("`{name}` is a number of {chars} characters; the limit NUMBER_CHARS_MAX is {NUMBER_CHARS_MAX}")]
+    TooLong {
+        /// The member.
+        name: Box<str>,
+        /// As many as it has.
+        chars: usize,
+    },
+}
+
+/// A member's name: borrowed where it has no escapes.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Definition {
+    /// Reads a caller's body: the declared members, each checked, in one order. Other members are passed over, and are no
+    /// part of the input.
+    pub fn read_input(&self, body: &[u8]) -> Result<Json, InputError> {
+        let body = Json::parse_unambiguous(body).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data if error.to_string().contains("is there twice") => {
+                InputError::Ambiguous(error.to_string())
+            }
+            _ => InputError::NotJson(error.to_string()),
+        })?;
+        if !body.text().starts_with('{') {
+            let member = |(name, kind): &(Box<str>, InputType)| format!("\"{name}\": {}", kind.example());
+            let example = self.input.iter().map(member).collect::<Vec<_>>().join(", ");
+            return Err(InputError::NotAnObject { example });
+        }
+        let given: BTreeMap<Name<'_>, &RawValue> =
+            serde_json::from_str(body.text()).map_err(|error| InputError::NotJson(error.to_string()))?;
+        let mut text = String::from("{");
+        for (name, kind) in &self.input {
+            let value = given
+                .get(&Name(Cow::Borrowed(name)))
+                .ok_or_else(|| InputError::Missing { name: name.clone(), kind: *kind })?;
+            let separator = if text.len() > 1 { "," } else { "" };
+            let value = kind.read(name, value.get())?;
+            text.push_str(&format!("{separator}{}:{value}", serde_json::Value::from(&**name)));
+        }
+        text.push('}');
+        Json::parse(text.as_bytes()).map_err(|error| InputError::NotJson(error.to_string()))
+    }
+}
+
+impl InputType {
+    /// The value as it is kept.
+    fn read<'v>(self, name: &str, value: &'v str) -> Result<Cow<'v, str>, InputError> {
+        let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        if is_number && value.len() > NUMBER_CHARS_MAX && matches!(self, Self::Integer | Self::Number) {
+            return Err(InputError::TooLong { name: name.into(), chars: value.len() });
+        }
+        match self {
+            // `-0`, `1.0` and `1e3` are numbers that are written like none: a path or a key would not be the same.
+            Self::Integer if value != "-0" && value.parse::<i64>().is_ok() => Ok(value.into()),
+            Self::Number if is_number => Ok(value.into()),
+            Self::Boolean if matches!(value, "true" | "false") => Ok(value.into()),
+            Self::String if value.starts_with('"') => serde_json::from_str::<String>(value)
+                .map(|text| serde_json::Value::from(text).to_string().into())
+                .map_err(|error| InputError::NotJson(error.to_string())),
+            _ => Err(InputError::Wrong { name: name.into(), kind: self }),
+        }
+    }
+
+    /// What else an error says of it.
+    const fn details(self) -> &'static str {
+        match self {
+            Self::Integer => ", written without a fraction or an exponent, from -2^63 to 2^63 - 1",
+            Self::Number | Self::String | Self::Boolean => "",
+        }
+    }
+
+    const fn example(self) -> &'static str {
+        match self {
+            Self::Integer => "7",
+            Self::Number => "1.5",
+            Self::String => "\"...\"",
+            Self::Boolean => "true",
+        }
+    }
+}
