@@ -31,21 +31,8 @@ pub enum Caller {
     /// Not known: all of these share one share.
     #[default]
     Unknown,
-    /// By the address that it called from; an IPv6 network of 64 bits is one caller.
+    /// By the address, or the network, that it called from.
     Address(IpAddr),
-}
-
-impl Caller {
-    /// The caller at an address.
-    pub fn at(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                IpAddr::V6(std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-            v4 => v4,
-        })
-    }
 }
 
 /// Why a start is refused, and when to try again.
@@ -248,7 +235,7 @@ mod tests {
     }
 
     fn caller(last: u8) -> Caller {
-        Caller::at(IpAddr::from([127, 0, 0, last]))
+        Caller::Address(IpAddr::from([127, 0, 0, last]))
     }
 
     fn take_all(admission: &Arc<Admission>, caller: Caller) -> (Vec<Slot>, NoRoom) {
@@ -319,13 +306,5 @@ mod tests {
         assert!(large.is_some(), "alone, the largest answer has its turn, too");
         drop((saga, large));
         assert_eq!(admission.bytes(), 0);
-    }
-
-    #[test]
-    fn a_network_of_version_6_is_one_caller() {
-        let at = |text: &str| Caller::at(text.parse().unwrap());
-        assert_eq!(at("2001:db8:1:2:3::4"), at("2001:db8:1:2:5::6"));
-        assert_ne!(at("2001:db8:1:2::4"), at("2001:db8:1:3::4"));
-        assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
     }
 }

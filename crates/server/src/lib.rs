@@ -6,7 +6,7 @@
 pub mod api;
 pub mod cli;
 pub mod definitions;
-mod http;
+pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod store;

@@ -141,7 +141,7 @@ async fn one_caller_leaves_room_for_others() {
     let shop = Shop::with_limits("barrier", Limits { active_sagas_max: 10, ..Limits::default() });
     shop.participants.never("/reserver".into());
     let from = |last: u8, client: i64| Checkout {
-        caller: Caller::at(std::net::IpAddr::from([127, 0, 0, last])),
+        caller: Caller::Address(std::net::IpAddr::from([127, 0, 0, last])),
         ..order(client, None, Wait::Started)
     };
     let mut placed = 0;

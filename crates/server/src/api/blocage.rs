@@ -7,6 +7,7 @@ use saga_journal::Row;
 use serde::Serialize;
 
 use super::constat;
+use super::page::cut;
 
 /// Why a person is needed.
 #[derive(Serialize)]
@@ -40,6 +41,9 @@ enum Motif {
     Unreadable(&'static str),
 }
 
+/// Characters of what is shown of a call's address, and of why there is none.
+const SHOWN_CHARS_MAX: usize = 2_000;
+
 /// The call that is in doubt, or that would be made next.
 #[derive(Serialize)]
 struct Appel {
@@ -47,13 +51,20 @@ struct Appel {
     direction: Direction,
     methode: String,
     url: String,
+    /// `null`: there is none, or it is not shown here as a whole.
     corps: Option<Json>,
+    /// The body's size, whether it is shown or not; `null`: there is none.
+    corps_octets: Option<usize>,
+    /// The beginning of a body that is too long to be shown, as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corps_coupe: Option<String>,
     cle_idempotence: String,
 }
 
 impl Blocage {
-    /// What is known of a blocked order once its history has been read.
-    pub(crate) fn of(row: &Row, saga: &Saga) -> Self {
+    /// What is known of a blocked order once its history has been read; with as much of its call's body as
+    /// `body_bytes_max`.
+    pub(crate) fn of(row: &Row, saga: &Saga, body_bytes_max: usize) -> Self {
         if is_parked(row) {
             return Self::unread(row, "the order can be read again: `reprendre` makes it go on");
         }
@@ -61,13 +72,13 @@ impl Blocage {
             return Self::unread(row, "the order has just gone on; ask again");
         };
         let (appel, appel_absent) = match &pending.request {
-            Ok(request) => (Some(Appel::of(&pending, request)), None),
-            Err(error) => (None, Some(error.to_string())),
+            Ok(request) => (Some(Appel::of(&pending, request, body_bytes_max)), None),
+            Err(error) => (None, Some(cut(error.to_string(), SHOWN_CHARS_MAX))),
         };
         Self {
             etape: Some(pending.step.to_owned()),
             motif: Some(Motif::Stuck(pending.blocked.stuck)),
-            raison: pending.blocked.reason.to_string(),
+            raison: cut(pending.blocked.reason.to_string(), SHOWN_CHARS_MAX),
             depuis: pending.blocked.at.to_string(),
             appel,
             appel_absent,
@@ -106,14 +117,24 @@ fn is_parked(row: &Row) -> bool {
 }
 
 impl Appel {
-    fn of(pending: &Pending<'_>, request: &Request) -> Self {
+    fn of(pending: &Pending<'_>, request: &Request, body_bytes_max: usize) -> Self {
+        let body = request.body.as_ref();
+        let (whole, cut_body) = match body.map(Json::text) {
+            Some(text) if text.len() > body_bytes_max => {
+                let end = text.floor_char_boundary(body_bytes_max);
+                (None, (end > 0).then(|| text[..end].to_owned()))
+            }
+            _ => (body.cloned(), None),
+        };
         let base = pending.participant.base.to_string();
         Self {
             participant: pending.participant.name.to_string(),
             direction: pending.direction,
             methode: request.method.to_string(),
-            url: format!("{}{}", base.trim_end_matches('/'), request.path),
-            corps: request.body.clone(),
+            url: cut(format!("{}{}", base.trim_end_matches('/'), request.path), SHOWN_CHARS_MAX),
+            corps: whole,
+            corps_octets: body.map(|body| body.text().len()),
+            corps_coupe: cut_body,
             cle_idempotence: request.idempotency_key(),
         }
     }

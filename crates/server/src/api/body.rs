@@ -1,42 +1,78 @@
-//! The body of a request: JSON, of limited size, in limited time.
+//! The body of a request: JSON, of limited size, in limited time. It must call itself JSON: what a form or a script of
+//! a page from elsewhere can send without asking does not.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
 
-use super::Limits;
+use super::Api;
 use super::problem::Problem;
 
-/// A body that calls itself JSON, or nothing.
-pub(crate) async fn json(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Problem> {
-    is_json(headers)?;
-    read(body, limits).await
+/// A body that must be there.
+pub(crate) async fn json(headers: &HeaderMap, body: Body, api: &Api) -> Result<Bytes, Problem> {
+    match media(headers) {
+        Some(media) => is_json(&media)?,
+        None => return Err(not_json("The body must be sent with Content-Type: application/json")),
+    }
+    read(body, api).await
 }
 
-fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let media =
-        value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+/// A body that may be left out; without one, no `Content-Type` is needed.
+pub(crate) async fn json_or_none(headers: &HeaderMap, body: Body, api: &Api) -> Result<Bytes, Problem> {
+    match media(headers) {
+        Some(media) => is_json(&media)?,
+        None if body.is_end_stream() => return Ok(Bytes::new()),
+        None => return Err(not_json("A body must be sent with Content-Type: application/json")),
+    }
+    read(body, api).await
+}
+
+/// The media type without its parameters, in lower case. `None`: the header is missing.
+fn media(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let first = values.next()?.to_str().unwrap_or_default();
+    // Two of them are none that can be believed.
+    let first = if values.next().is_some() { "" } else { first };
+    Some(first.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+fn is_json(media: &str) -> Result<(), Problem> {
     if media == "application/json" || (media.starts_with("application/") && media.ends_with("+json")) {
         return Ok(());
     }
-    let detail = format!("The body must be application/json, not `{}`", media.escape_debug());
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail))
+    Err(not_json(format!("The body must be application/json, not `{}`", media.escape_debug())))
 }
 
-async fn read(body: Body, limits: &Limits) -> Result<Bytes, Problem> {
-    let max = limits.request_bytes_max;
-    match tokio::time::timeout(limits.request_timeout, Limited::new(body, max).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("The body is larger than request_bytes_max ({max} bytes)");
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request_bytes_max", detail))
-        }
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "body_broke_off", "The body broke off")),
+fn not_json(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail)
+}
+
+async fn read(body: Body, api: &Api) -> Result<Bytes, Problem> {
+    let wait = api.limits.request_timeout;
+    match tokio::time::timeout(wait, collect(body, api)).await {
+        Ok(read) => read,
         Err(_) => {
-            let detail = format!("The body did not arrive within {:?}", limits.request_timeout);
+            let detail = format!("The body did not arrive within {wait:?} (request_timeout)");
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
         }
     }
+}
+
+async fn collect(mut body: Body, api: &Api) -> Result<Bytes, Problem> {
+    let max = api.limits.request_bytes_max;
+    let mut read = api.budgets.body(&api.limits);
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "body_broke_off", "The body broke off"));
+        };
+        let Ok(bytes) = frame.into_data() else { continue };
+        if read.len() + bytes.len() > max {
+            let detail = format!("The body is larger than request_bytes_max ({max} bytes)");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request_bytes_max", detail));
+        }
+        read.add(&bytes)?;
+    }
+    Ok(read.whole())
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::prefer::Preference;
 use super::problem::Problem;
 use super::{Api, body};
+use crate::http;
 
 /// Characters of an `Idempotency-Key`.
 const KEY_CHARS_MAX: usize = 255;
@@ -55,12 +56,13 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let key = idempotency_key(&head.headers)?;
-    let body = body::json(&head.headers, body, &api.limits).await?;
+    let body = body::json(&head.headers, body, &api).await?;
     let input = api.engine.definition().read_input(&body).map_err(|error| match &error {
         InputError::NotJson(_) => Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()),
         _ => Problem::invalid(error.to_string()),
     })?;
-    let caller = head.extensions.get::<Caller>().copied().unwrap_or_default();
+    let caller = head.extensions.get::<http::Caller>().copied().unwrap_or_default();
+    let caller = Caller::Address(caller.network());
     let request = Checkout { input, key, wait: preference.wait, caller };
     let snapshot = api.engine.checkout(request).await?;
     Ok(answer(&snapshot, preference.applied))

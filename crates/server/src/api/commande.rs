@@ -14,6 +14,11 @@ use super::blocage::Blocage;
 use super::problem::Problem;
 use super::{Api, constat};
 
+/// Bytes of the body of the pending call that are shown.
+const BODY_SHOWN_BYTES_MAX: usize = 65_536;
+/// Interventions that are shown with an order, the newest ones; its history has all.
+const INTERVENTIONS_SHOWN_MAX: usize = 100;
+
 /// An order, as it is shown.
 #[derive(Serialize)]
 pub(crate) struct Commande {
@@ -29,6 +34,9 @@ pub(crate) struct Commande {
     /// What people asked; not in lists. `null`: the history cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     interventions: Option<Option<Vec<Intervention>>>,
+    /// How many older ones than these there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    interventions_omises: usize,
     cree_le: String,
     modifie_le: String,
     definition: Definition,
@@ -73,6 +81,7 @@ impl From<Row> for Commande {
             }),
             blocage: None,
             interventions: None,
+            interventions_omises: 0,
             cree_le: projection.created.to_string(),
             modifie_le: projection.updated.to_string(),
             definition: Definition {
@@ -107,14 +116,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 /// `GET /api/commande/{id}`.
 pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Problem> {
     let row = api.engine.journal().row(id).await?.ok_or_else(Problem::not_found)?;
-    let read = api.engine.read(id).await;
+    let read = api.budgets.read(&api.engine, id).await?;
     let interventions = match &read {
         Ok(Some((saga, history))) => Some(interventions(saga, history)),
         Ok(None) | Err(Refusal::Damaged(_)) => None,
         Err(error) => return Err(error.clone().into()),
     };
-    let blocage = is_blocked(&row).then(|| blocage(&row, read));
-    Ok(Json(Commande { blocage, interventions: Some(interventions), ..row.into() }))
+    let blocage = is_blocked(&row).then(|| blocage(&row, read, BODY_SHOWN_BYTES_MAX));
+    let left_out = interventions.as_ref().map_or(0, |(_, left_out)| *left_out);
+    Ok(Json(Commande {
+        blocage,
+        interventions: Some(interventions.map(|(said, _)| said)),
+        interventions_omises: left_out,
+        ..row.into()
+    }))
 }
 
 pub(crate) fn is_blocked(row: &Row) -> bool {
@@ -122,15 +137,24 @@ pub(crate) fn is_blocked(row: &Row) -> bool {
 }
 
 /// What a blocked order waits for, as far as its history tells.
-pub(crate) fn blocage(row: &Row, read: Result<Option<(Saga, History)>, Refusal>) -> Blocage {
+pub(crate) fn blocage(
+    row: &Row,
+    read: Result<Option<(Saga, History)>, Refusal>,
+    body_bytes_max: usize,
+) -> Blocage {
     match read {
-        Ok(Some((saga, _))) => Blocage::of(row, &saga),
+        Ok(Some((saga, _))) => Blocage::of(row, &saga, body_bytes_max),
         Ok(None) => Blocage::unread(row, Refusal::Unknown.to_string()),
         Err(error) => Blocage::unread(row, error.to_string()),
     }
 }
 
-fn interventions(saga: &Saga, history: &History) -> Vec<Intervention> {
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// The newest interventions, oldest first, and how many are left out before them.
+fn interventions(saga: &Saga, history: &History) -> (Vec<Intervention>, usize) {
     let step = |step: usize| saga.definition().steps.get(step).map(|step| step.name.to_string());
     let of = |quoi| Intervention {
         quoi,
@@ -140,7 +164,7 @@ fn interventions(saga: &Saga, history: &History) -> Vec<Intervention> {
         raison: None,
         timestamp: String::new(),
     };
-    let said = history.records.iter().filter_map(|record| {
+    let mut said = history.records.iter().rev().filter_map(|record| {
         let intervention = match &record.event {
             Event::RollbackDecided { cause: Cause::Cancelled } => of("annuler"),
             Event::Resumed { by, reason } => Intervention {
@@ -159,5 +183,7 @@ fn interventions(saga: &Saga, history: &History) -> Vec<Intervention> {
         };
         Some(Intervention { timestamp: record.at.to_string(), ..intervention })
     });
-    said.collect()
+    let mut shown: Vec<Intervention> = said.by_ref().take(INTERVENTIONS_SHOWN_MAX).collect();
+    shown.reverse();
+    (shown, said.count())
 }

@@ -1,9 +1,7 @@
 //! `GET /api/commandes`: orders, newest first, a page at a time.
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
 use saga_journal::{Cursor, Filter, Row};
@@ -12,12 +10,16 @@ use tokio::time::Instant;
 use super::Api;
 use super::blocage::Blocage;
 use super::commande::{self, Commande};
+use super::page::Page;
 use super::problem::Problem;
 
 /// Rows in a page when the caller does not say.
 const LIMIT_DEFAULT: usize = 50;
 /// Rows in a page at most.
 const LIMIT_MAX: usize = 200;
+
+/// Bodies of pending calls have no place in lists: their size is told.
+const BODY_BYTES_IN_LISTS: usize = 0;
 
 /// `GET /api/commandes?etat=&rollback=&client_id=&magasin_id=&limit=&cursor=`.
 pub(crate) async fn commandes(
@@ -72,30 +74,29 @@ pub(crate) async fn commandes(
         }
     }
     let page = api.engine.journal().list(filter, after, limit).await?;
-    let next = page.next.and_then(|cursor| {
+    let (shown, cut_at) = shown(&api, page.rows).await?;
+    let next = cut_at.or(page.next).map(|cursor| {
         let kept = pairs.iter().filter(|(name, _)| name != "cursor");
         let cursor = ("cursor".to_owned(), format!("{}.{}", cursor.created.as_micros(), cursor.saga));
         let query =
             form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain([&cursor])).finish();
-        HeaderValue::try_from(format!("</api/commandes?{query}>; rel=\"next\"")).ok()
+        format!("/api/commandes?{query}")
     });
-    let mut response = Json(shown(&api, page.rows).await).into_response();
-    if let Some(next) = next {
-        response.headers_mut().insert(header::LINK, next);
-    }
-    Ok(response)
+    Ok(shown.answer(next))
 }
 
-/// A page's orders; of those that are blocked, what they wait for.
-async fn shown(api: &Api, rows: Vec<Row>) -> Vec<Commande> {
+/// As many of a page's orders as fit into `page_bytes_max`, and where the next page begins if that is before the last
+/// row; of those that are blocked, what they wait for.
+async fn shown(api: &Api, rows: Vec<Row>) -> Result<(Page, Option<Cursor>), Problem> {
     let begun = Instant::now();
     let wait = api.limits.blocages_wait;
-    let mut shown = Vec::with_capacity(rows.len());
+    let mut page = Page::new(api.limits.page_bytes_max);
+    let mut last = None;
     for row in rows {
         let blocage = if !commande::is_blocked(&row) {
             None
-        } else if shown.is_empty() || begun.elapsed() < wait {
-            Some(commande::blocage(&row, api.engine.read(row.saga).await))
+        } else if last.is_none() || begun.elapsed() < wait {
+            Some(blocage_of(api, &row).await)
         } else {
             let id = row.saga;
             let why = format!(
@@ -103,9 +104,21 @@ async fn shown(api: &Api, rows: Vec<Row>) -> Vec<Commande> {
             );
             Some(Blocage::unread(&row, why))
         };
-        shown.push(Commande::from(row).blocked(blocage));
+        let here = Cursor { created: row.projection.created, saga: row.saga };
+        if !page.add(&Commande::from(row).blocked(blocage)).map_err(|error| Problem::unwritable(&error))? {
+            return Ok((page, last));
+        }
+        last = Some(here);
     }
-    shown
+    Ok((page, None))
+}
+
+/// What a blocked order of a list waits for; the body of its call is left to `GET /api/commande/{id}`.
+async fn blocage_of(api: &Api, row: &Row) -> Blocage {
+    match api.budgets.read(&api.engine, row.saga).await {
+        Ok(read) => commande::blocage(row, read, BODY_BYTES_IN_LISTS),
+        Err(problem) => Blocage::unread(row, problem.detail()),
+    }
 }
 
 fn read_cursor(text: &str) -> Option<Cursor> {

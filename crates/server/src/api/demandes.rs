@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use saga_core::event::Finding;
 use saga_core::saga::Rejected;
 use saga_core::{Json, Saga, SagaId};
 use saga_engine::{Demand, Refusal, Wait};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::commande::Id;
@@ -55,9 +56,15 @@ const CONSTAT: Text = Text {
 pub(crate) async fn annuler(
     State(api): State<Api>,
     Id(id): Id,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let preference = Preference::of(&headers, &api.limits);
+    let (head, body) = request.into_parts();
+    let preference = Preference::of(&head.headers, &api.limits);
+    // There is nothing to say; but what is said must be JSON, which no form of another site's page can send.
+    let body = body::json_or_none(&head.headers, body, &api).await?;
+    if !body.is_empty() {
+        serde_json::from_slice::<IgnoredAny>(&body).map_err(not_json)?;
+    }
     let snapshot = api.engine.cancel(id, wait(&preference)).await?;
     Ok(checkout::answer(&snapshot, preference.applied))
 }
@@ -70,7 +77,7 @@ pub(crate) async fn reprendre(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
-    let asked = Members::read(&body::json(&head.headers, body, &api.limits).await?, &["par", "raison"])?;
+    let asked = Members::read(&body::json_or_none(&head.headers, body, &api).await?, &["par", "raison"])?;
     let demand = Demand::Resume { by: asked.required(&PAR)?, reason: asked.optional(&RAISON)? };
     Ok(follow(&api, id, &demand, preference).await?)
 }
@@ -83,7 +90,7 @@ pub(crate) async fn resoudre(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
-    let body = body::json(&head.headers, body, &api.limits).await?;
+    let body = body::json_or_none(&head.headers, body, &api).await?;
     let asked = Members::read(&body, &["etape", "constat", "raison", "par", "sortie"])?;
     let etape = asked.required(&ETAPE)?;
     let word = asked.required(&CONSTAT)?;
@@ -93,7 +100,7 @@ pub(crate) async fn resoudre(
     let (reason, by) = (asked.required(&RAISON)?, asked.required(&PAR)?);
     let output = asked.sortie(finding)?;
 
-    let (saga, _) = api.engine.read(id).await?.ok_or_else(Problem::not_found)?;
+    let (saga, _) = api.budgets.read(&api.engine, id).await??.ok_or_else(Problem::not_found)?;
     let step = saga.definition().step_named(&etape).ok_or_else(|| unknown_step(&saga, &etape))?;
     let blocked_at = saga.pending().map(|pending| pending.step.to_owned());
     let demand = Demand::Resolve { step, finding, output, by, reason };
@@ -124,6 +131,11 @@ fn wait(preference: &Preference) -> Duration {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn not_json(error: serde_json::Error) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("The body is not JSON: {error}"))
+}
+
 fn unknown_step(saga: &Saga, etape: &str) -> Problem {
     let steps: Vec<&str> = saga.definition().steps.iter().map(|step| &*step.name).collect();
     let etape = etape.escape_debug();
@@ -149,9 +161,7 @@ impl Members {
         let names = known.join("`, `");
         // Of an empty body, too, it is said what is missing.
         let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
-        let parsed: &RawValue = serde_json::from_slice(body).map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("The body is not JSON: {error}"))
-        })?;
+        let parsed: &RawValue = serde_json::from_slice(body).map_err(not_json)?;
         let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(parsed.get())
             .map_err(|_| Problem::invalid(format!("The body must be a JSON object with `{names}`")))?;
         match members.keys().find(|name| !known.contains(&name.as_str())) {

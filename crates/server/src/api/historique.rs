@@ -1,8 +1,7 @@
 //! `GET /api/commande/{id}/historique`: the states that an order entered, and what happened to it.
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use saga_core::event::Cause;
 use saga_core::{Direction, Event, Record, Saga, Timestamp};
 use saga_engine::Refusal;
@@ -11,7 +10,12 @@ use serde::Serialize;
 use super::Api;
 use super::commande::Id;
 use super::constat;
+use super::page::Page;
 use super::problem::Problem;
+
+/// Lines of a history in one answer; `Link` leads to the next ones. Most orders have a dozen, and one that was tried for
+/// weeks has thousands.
+const LINES_MAX: usize = 2_000;
 
 /// A state that the order entered.
 #[derive(Serialize)]
@@ -62,25 +66,15 @@ pub(crate) async fn historique(
     Id(id): Id,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let mut with_steps = false;
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        match (&*name, &*value) {
-            ("detail", "etapes") => with_steps = true,
-            ("detail", other) => {
-                let detail = format!("`detail` can be `etapes`, not `{}`", other.escape_debug());
-                return Err(Problem::invalid(detail));
-            }
-            _ => {}
-        }
-    }
-    let (saga, history) = match api.engine.read(id).await {
+    let asked = Asked::read(&query.unwrap_or_default())?;
+    let (saga, history) = match api.budgets.read(&api.engine, id).await? {
         Ok(Some(found)) => found,
         Ok(None) | Err(Refusal::Unknown) => return Err(Problem::not_found()),
         Err(error) => return Err(error.into()),
     };
     let mut lines = Lines { saga: &saga, shown: Vec::new(), open: None };
     for record in &history.records {
-        if with_steps {
+        if asked.with_steps {
             lines.add(record);
         }
         if let Some(etat) = &record.etat {
@@ -88,7 +82,50 @@ pub(crate) async fn historique(
             lines.shown.push(Ligne::Transition(transition));
         }
     }
-    Ok(Json(lines.shown).into_response())
+    let mut page = Page::new(api.limits.page_bytes_max);
+    let mut end = asked.begin;
+    for line in lines.shown.iter().skip(asked.begin).take(LINES_MAX) {
+        if !page.add(line).map_err(|error| Problem::unwritable(&error))? {
+            break;
+        }
+        end += 1;
+    }
+    // Lines are added at the end alone, so that a line's number is its place for good.
+    let next = (end < lines.shown.len()).then(|| {
+        let detail = if asked.with_steps { "detail=etapes&" } else { "" };
+        format!("/api/commande/{id}/historique?{detail}cursor={end}")
+    });
+    Ok(page.answer(next))
+}
+
+/// What is asked of a history.
+#[derive(Default)]
+struct Asked {
+    with_steps: bool,
+    /// The number of the first line that is shown.
+    begin: usize,
+}
+
+impl Asked {
+    fn read(query: &str) -> Result<Self, Problem> {
+        let mut asked = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match (&*name, &*value) {
+                ("detail", "etapes") => asked.with_steps = true,
+                ("detail", other) => {
+                    let detail = format!("`detail` can be `etapes`, not `{}`", other.escape_debug());
+                    return Err(Problem::invalid(detail));
+                }
+                ("cursor", value) => {
+                    asked.begin = value.parse().map_err(|_| {
+                        Problem::invalid("`cursor` must come from the Link header of the page before")
+                    })?;
+                }
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
 }
 
 /// The detailed history, as far as it is written.

@@ -1,7 +1,13 @@
 //! The HTTP API. One file for each resource; every error is a problem (`problem.rs`).
+//!
+//! What every request passes on its way in, and every answer on its way out, is in `around`, below: `hosts.rs` (which names are
+//! answered), `browser.rs` (pages from elsewhere), `budgets.rs` (bytes in memory), `protect.rs` (headers for
+//! browsers).
 
 mod blocage;
 mod body;
+mod browser;
+mod budgets;
 mod checkout;
 mod commande;
 mod commandes;
@@ -11,9 +17,12 @@ mod docs;
 mod health;
 mod historique;
 mod home;
+mod hosts;
+mod page;
 mod participants;
 mod prefer;
 mod problem;
+mod protect;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +30,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use saga_engine::{Clock, Engine};
 
+use self::budgets::Budgets;
 pub use self::docs::OPENAPI;
+pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
+use crate::http::Crowded;
 use crate::metrics::Metrics;
 
 /// What handlers work with.
@@ -40,6 +52,22 @@ pub struct Api {
     pub clock: Arc<Clock>,
     /// How much and how long.
     pub limits: Limits,
+    /// The names that are answered.
+    pub hosts: Arc<Hosts>,
+    budgets: Budgets,
+}
+
+impl Api {
+    /// An API with all of its budgets free.
+    pub fn new(
+        engine: Engine,
+        metrics: Arc<Metrics>,
+        clock: Arc<Clock>,
+        limits: Limits,
+        hosts: Hosts,
+    ) -> Self {
+        Self { engine, metrics, clock, limits, hosts: Arc::new(hosts), budgets: Budgets::new(&limits) }
+    }
 }
 
 /// The API's limits.
@@ -47,6 +75,8 @@ pub struct Api {
 pub struct Limits {
     /// A request's body.
     pub request_bytes_max: usize,
+    /// The bodies of all requests together, while they are read.
+    pub requests_bytes_max: usize,
     /// A request's body must have arrived within this.
     pub request_timeout: Duration,
     /// How long a caller of checkout waits when it does not say.
@@ -55,16 +85,23 @@ pub struct Limits {
     pub wait_max: Duration,
     /// How long a page of orders reads the histories of those that are blocked.
     pub blocages_wait: Duration,
+    /// A page of a list.
+    pub page_bytes_max: usize,
+    /// All large answers together, until their clients have taken them.
+    pub answers_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            request_bytes_max: 64 * 1024,
+            request_bytes_max: 65_536,
+            requests_bytes_max: 67_108_864,
             request_timeout: Duration::from_secs(10),
             wait_default: Duration::from_secs(30),
             wait_max: Duration::from_secs(300),
             blocages_wait: Duration::from_secs(3),
+            page_bytes_max: 1_048_576,
+            answers_bytes_max: 67_108_864,
         }
     }
 }
@@ -104,24 +141,35 @@ pub fn router(api: Api) -> Router {
         .merge(docs::swagger())
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .fallback(|| async { Problem::no_such_path() })
-        .layer(middleware::from_fn_with_state(api.clone(), measure))
+        .layer(middleware::from_fn_with_state(api.clone(), around))
         .with_state(api)
 }
 
-/// Counts every request under its route.
-async fn measure(
-    State(api): State<Api>,
-    path: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Has a request answered if it may be, protects the answer, and counts it under its route.
+async fn around(State(api): State<Api>, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let handler = path.and_then(|path| ROUTES.iter().find(|(route, _)| *route == path.as_str()));
+    let is_page = browser::is_page(request.uri().path());
     let begun = api.clock.now();
-    let response = next.run(request).await;
+    let mut response = match admit(&api, &request) {
+        Ok(()) => api.budgets.answer(next.run(request).await, &api.limits).await,
+        Err(problem) => problem.into_response(),
+    };
     let took = api.clock.now().since(begun);
+    protect::protect(is_page, response.headers_mut());
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
     let handler = handler.map_or("none", |(route, _)| route);
     api.metrics.answered(handler, &method, response.status().as_u16(), took);
     response
+}
+
+/// Whether a request is answered at all.
+fn admit(api: &Api, request: &Request) -> Result<(), Problem> {
+    let host = api.hosts.of(request)?;
+    browser::check(request, host.as_ref())?;
+    let for_supervisors = ["/livez", "/readyz", "/metrics"].contains(&request.uri().path());
+    if request.extensions().get::<Crowded>().is_some() && !for_supervisors {
+        return Err(Problem::crowded());
+    }
+    Ok(())
 }

@@ -49,10 +49,32 @@ impl Problem {
         self
     }
 
+    /// What was wrong, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The same with other words.
     pub(crate) fn saying(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self
+    }
+
+    /// The status, for tests.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn crowded() -> Self {
+        let detail =
+            "connections_max connections are open, all of them at work; nothing was done, try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "connections_max", detail)
+    }
+
+    /// The answer could not be written down, which only a mistake of ours can bring about.
+    pub(crate) fn unwritable(error: &serde_json::Error) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "answer_unwritable", format!("write the answer: {error}"))
     }
 
     pub(crate) fn not_found() -> Self {

@@ -17,8 +17,10 @@ use tokio::time::timeout;
 
 /// How long a whole answer may take, beside what it was asked to wait.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
-/// An answer's body may have this many bytes: a page of blocked orders shows the bodies of their calls.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// An answer's body may have this many bytes: several times what a page has.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Where `serve` listens when nothing is said.
+const URL_DEFAULT: &str = "http://127.0.0.1:8023";
 
 /// Which orchestrator is asked.
 #[derive(Debug, Args)]
@@ -29,7 +31,7 @@ pub(super) struct Server {
         global = true,
         value_name = "URL",
         env = "ORCHESTRATEUR_URL",
-        default_value = "http://127.0.0.1:8023"
+        default_value = URL_DEFAULT
     )]
     url: Base,
 }
@@ -81,6 +83,17 @@ pub(super) struct Answer {
 }
 
 impl Server {
+    /// The flag that names this server in a further command, with a space before it; empty where none is needed.
+    pub(super) fn flag(&self) -> String {
+        let url = self.url.to_string();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
+        match url.as_str() {
+            URL_DEFAULT => String::new(),
+            plain if plain.chars().all(is_plain) => format!(" --url {plain}"),
+            odd => format!(" --url '{}'", odd.replace('\'', "'\\''")),
+        }
+    }
+
     /// Asks, and gives the answer if it is a good one.
     pub(super) async fn ask(&self, ask: &Ask) -> anyhow::Result<Answer> {
         let patience = ANSWER_WAIT + ask.wait.unwrap_or_default();

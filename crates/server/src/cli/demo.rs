@@ -14,9 +14,11 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::listen::{LISTEN_DEFAULT, Listen};
 use super::serve::Server;
+use super::signals::Signals;
 use super::table::{indented, table};
-use super::timeline::timeline;
+use super::timeline::{Days, timeline};
 use crate::store::DatabaseUrl;
 use crate::{definitions, http, logging};
 
@@ -35,8 +37,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Address of the API.
-    #[arg(long, value_name = "ADDR", env = "ORCHESTRATEUR_LISTEN", default_value = "127.0.0.1:8023")]
-    listen: SocketAddr,
+    #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
+    listen: Listen,
     /// Keep orders, stock and money in this folder; without it, a fresh one that is removed at the end.
     #[arg(long, value_name = "DIR", env = "ORCHESTRATEUR_DATA")]
     data: Option<PathBuf>,
@@ -48,7 +50,9 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         logging::start(&self.log, false)?;
-        let listener = http::listen(self.listen)?;
+        // From here on, before there is a folder to leave behind.
+        let mut signals = Signals::of_a_terminal()?;
+        let listener = http::listen(self.listen.0)?;
         let address = listener.local_addr().context("read the listener's address")?;
         let temporary = match &self.data {
             Some(_) => None,
@@ -60,8 +64,16 @@ impl Demo {
             (None, None) => bail!("no folder for the demo's data"),
         };
         std::fs::create_dir_all(&data).with_context(|| format!("create the folder {}", data.display()))?;
-        let shop = Boutique::start(Config::new(data.join("boutique"))).await.context("start the boutique")?;
-        let server = start(&shop, &data).await?;
+        let starting = async {
+            let shop =
+                Boutique::start(Config::new(data.join("boutique"))).await.context("start the boutique")?;
+            let server = start(&shop, &data).await?;
+            anyhow::Ok((shop, server))
+        };
+        let (shop, server) = tokio::select! {
+            started = starting => started?,
+            () = signals.next() => return Ok(()),
+        };
         let router = server.router();
         let scenarios = async {
             println!("Four orders through four services:\n");
@@ -69,10 +81,15 @@ impl Demo {
                 scenario(&router, name, client, expected).await?;
             }
             println!("{}", invitation(address, &shop, &data, self.data.is_some()));
-            tokio::signal::ctrl_c().await.context("listen for Ctrl-C")
+            std::future::pending().await
         };
         let mut outcome = Ok(());
-        let stop = async { outcome = scenarios.await };
+        let stop = async {
+            tokio::select! {
+                failed = scenarios => outcome = failed,
+                () = signals.next() => {}
+            }
+        };
         let served = server.run(listener, stop, DRAIN).await;
         shop.stop().await;
         served.and(outcome)
@@ -97,13 +114,14 @@ async fn start(shop: &Running, data: &Path) -> anyhow::Result<Server> {
 async fn scenario(router: &Router, name: &str, client: i64, expected: &str) -> anyhow::Result<()> {
     let order = serde_json::json!({ "client_id": client, "magasin_id": 1 });
     let request = Request::post("/api/commande/checkout")
+        .header(header::HOST, "localhost")
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(order.to_string()))?;
     let answer = ask(router, request).await?;
     let (Some(id), Some(etat)) = (answer["saga_id"].as_str(), answer["etat_final"].as_str()) else {
         bail!("{name}: the answer was {answer}");
     };
-    let get = |path: String| Request::get(path).body(Body::empty());
+    let get = |path: String| Request::get(path).header(header::HOST, "localhost").body(Body::empty());
     let commande = ask(router, get(format!("/api/commande/{id}"))?).await?;
     let history = ask(router, get(format!("/api/commande/{id}/historique?detail=etapes"))?).await?;
     let why = match commande["echec"]["raison"].as_str() {
@@ -114,7 +132,7 @@ async fn scenario(router: &Router, name: &str, client: i64, expected: &str) -> a
         "{name}: client {client} -> {etat}, rollback {}{why}",
         commande["rollback"].as_str().unwrap_or("?")
     );
-    println!("{}", indented(&table(&timeline(&history))));
+    println!("{}", indented(&table(&timeline(&history, Days::IfSeveral))));
     if etat != expected {
         bail!("{name} should end as {expected}, and ended as {etat}");
     }

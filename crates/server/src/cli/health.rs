@@ -12,7 +12,7 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::serve;
+use super::listen::{LISTEN_DEFAULT, Listen};
 
 /// How long the whole answer may take: less than the 5 s that the containers' health checks have.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
@@ -22,19 +22,19 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Ask a running `serve` whether it takes orders; fails when it does not.
 #[derive(Debug, Args)]
 pub(super) struct Health {
-    /// What to ask, over plain HTTP; without it, /readyz where `serve` listens.
+    /// What to ask, over plain HTTP; /readyz where there is no path in it, and where `serve` listens without it.
     #[arg(long, value_name = "URL", env = "ORCHESTRATEUR_HEALTH_URL")]
     url: Option<Uri>,
     /// The address that `serve` listens on; asked on the loopback interface when it is everywhere.
-    #[arg(long, value_name = "ADDR", env = "ORCHESTRATEUR_LISTEN", default_value = serve::LISTEN_DEFAULT)]
-    listen: SocketAddr,
+    #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
+    listen: Listen,
 }
 
 impl Health {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let url = match self.url {
-            Some(url) => url,
-            None => format!("http://{}/readyz", reachable(self.listen)).parse()?,
+            Some(url) => with_path(url)?,
+            None => format!("http://{}/readyz", reachable(self.listen.0)).parse()?,
         };
         let answer = tokio::time::timeout(ANSWER_WAIT, ask(&url))
             .await
@@ -43,6 +43,16 @@ impl Health {
         println!("{}", answer.trim_end());
         Ok(())
     }
+}
+
+/// A server's address alone asks whether it is ready: `/` answers whatever its state.
+fn with_path(url: Uri) -> anyhow::Result<Uri> {
+    let Some(authority) = url.authority().filter(|_| url.path() == "/" && url.query().is_none()) else {
+        return Ok(url);
+    };
+    // Another scheme is refused when it is asked, with a sentence.
+    let scheme = url.scheme_str().unwrap_or("http");
+    Ok(format!("{scheme}://{authority}/readyz").parse()?)
 }
 
 /// Where a listener is reached from its own machine: one that listens everywhere, on the loopback interface.

@@ -5,8 +5,10 @@ mod client;
 mod commandes;
 mod demo;
 mod health;
+mod listen;
 mod participants;
 mod serve;
+mod signals;
 mod table;
 mod timeline;
 

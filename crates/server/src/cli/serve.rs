@@ -1,6 +1,5 @@
 //! `orchestrateur serve`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,23 +12,31 @@ use saga_engine::world::{Machine, World};
 use saga_engine::{Clock, Definitions, Engine};
 use saga_journal::Journal;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::api::{self, Api};
+use super::listen::{LISTEN_DEFAULT, Listen};
+use super::signals::Signals;
+use crate::api::{self, AllowedHost, Api, Hosts};
 use crate::metrics::Metrics;
 use crate::store::{self, DatabaseUrl};
 use crate::{definitions, http, logging};
 
-/// Where the API is, unless it is said otherwise: everywhere, on the port that people know.
-pub(super) const LISTEN_DEFAULT: &str = "0.0.0.0:8023";
-
 /// Serve the API.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// Address to listen on.
-    #[arg(long, value_name = "ADDR", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
-    listen: SocketAddr,
+    /// Address to listen on: for this machine alone, unless it is said otherwise; 0.0.0.0:8023 is every network.
+    #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
+    listen: Listen,
+    /// A further name that clients ask for, such as orders.example.com; may be repeated. Addresses, names without a
+    /// dot, and names under .localhost, .internal, .svc and .svc.cluster.local are always answered. *.example.com
+    /// stands for all names under it, * for any: then pages elsewhere can have a browser read from here.
+    #[arg(
+        long = "allowed-host",
+        value_name = "NAME",
+        env = "ORCHESTRATEUR_ALLOWED_HOST",
+        value_delimiter = ','
+    )]
+    allowed_hosts: Vec<AllowedHost>,
     /// Where orders are kept: sqlite://path for one process, postgres://user:password@host/database for several.
     #[arg(
         long,
@@ -73,6 +80,27 @@ struct LimitFlags {
     /// The part of --active-sagas-max that one caller (an address) gets while there is no other, in percent.
     #[arg(long, value_name = "PERCENT", env = "ORCHESTRATEUR_CALLER_SHARE_PERCENT", default_value_t = 80, value_parser = clap::value_parser!(u8).range(1..=100))]
     caller_share_percent: u8,
+    /// Connections of clients at the same time; fewer where the process may open too few files. Beyond them, the one
+    /// that has waited longest for a request is closed, or the new one gets 503.
+    #[arg(long, value_name = "N", env = "ORCHESTRATEUR_CONNECTIONS_MAX", default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    connections_max: u32,
+    /// How long a connection may wait for its next request, in seconds; longer than the load balancer in front waits.
+    #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_IDLE_TIMEOUT_S", default_value_t = 75,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    idle_timeout_s: u32,
+    /// How long the head of a request may take to arrive, in seconds; then the connection is closed.
+    #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_HEAD_TIMEOUT_S", default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    head_timeout_s: u32,
+    /// How long the body of a request may take to arrive, in seconds; then it gets 408.
+    #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_REQUEST_TIMEOUT_S", default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    request_timeout_s: u32,
+    /// How long a client may go without taking any of its answer, in seconds; then the connection is closed.
+    #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_STALL_TIMEOUT_S", default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    stall_timeout_s: u32,
     /// A request's body, in bytes; larger ones get 413.
     #[arg(long, value_name = "BYTES", env = "ORCHESTRATEUR_REQUEST_BYTES_MAX", default_value_t = 65_536)]
     request_bytes_max: usize,
@@ -118,21 +146,18 @@ impl Serve {
                 .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?,
             None => self.database_url.0.parse().map_err(|error| anyhow::anyhow!("DATABASE_URL: {error}"))?,
         };
-        let listener = http::listen(self.listen)?;
+        let listener = http::listen(self.listen.0)?;
         let drain = Duration::from_secs(self.limits.drain_s);
         let address = listener.local_addr().context("read the listener's address")?;
         let name = self.replica.unwrap_or_else(|| format!("{}:{}", machine_name(), address.port()));
         let env = |name: &str| std::env::var(name).ok();
-        let server = Server::start(definition, env, &url, &self.limits, &name).await?;
+        let hosts = Hosts::new(self.allowed_hosts);
+        let server = Server::start(definition, env, &url, (&self.limits, hosts), &name).await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
-        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        let mut signals = Signals::of_a_service()?;
         let stop = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            signals.next().await;
             tracing::info!("shutting down: orders under way have {} s", drain.as_secs());
         };
         server.run(listener, stop, drain).await
@@ -162,6 +187,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Everything of a running orchestrator but its listener.
 pub(super) struct Server {
     api: Api,
+    connections: http::Limits,
 }
 
 impl Server {
@@ -172,14 +198,15 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits::default();
         let definitions = definitions::for_engine(definition, env);
-        Self::build(definitions, url, engine, api::Limits::default(), &machine_name()).await
+        let limits = (api::Limits::default(), http::Limits::default());
+        Self::build(definitions, url, engine, limits, Hosts::default(), &machine_name()).await
     }
 
     async fn start(
         definition: Definition,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
-        flags: &LimitFlags,
+        (flags, hosts): (&LimitFlags, Hosts),
         name: &str,
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits {
@@ -188,22 +215,35 @@ impl Server {
             caller_share_percent: usize::from(flags.caller_share_percent),
             ..saga_engine::Limits::default()
         };
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let connections = http::Limits {
+            connections_max: flags.connections_max as usize,
+            idle_timeout: seconds(flags.idle_timeout_s),
+            head_timeout: seconds(flags.head_timeout_s),
+            stall_timeout: seconds(flags.stall_timeout_s),
+            ..http::Limits::default()
+        };
         let api = api::Limits {
             request_bytes_max: flags.request_bytes_max,
+            request_timeout: seconds(flags.request_timeout_s),
             wait_default: Duration::from_secs(flags.wait_default_s),
             wait_max: Duration::from_secs(flags.wait_max_s),
             ..api::Limits::default()
         };
-        Self::build(definitions::for_engine(definition, env), url, engine, api, name).await
+        let limits = (api, connections);
+        Self::build(definitions::for_engine(definition, env), url, engine, limits, hosts, name).await
     }
 
     async fn build(
         definitions: Definitions,
         url: &DatabaseUrl,
         engine_limits: saga_engine::Limits,
-        limits: api::Limits,
+        (limits, connections): (api::Limits, http::Limits),
+        hosts: Hosts,
         name: &str,
     ) -> anyhow::Result<Self> {
+        let calls_max = definitions.current.participants.iter().map(|participant| participant.calls_max);
+        let connections = http::fit(connections, calls_max.fold(0, usize::saturating_add))?;
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let clock = Arc::new(Clock::new(world));
@@ -221,7 +261,7 @@ impl Server {
         engine.keep_definition().await;
         // Unfinished orders are taken over while new ones are served.
         engine.recover_in_background();
-        Ok(Self { api: Api { engine, metrics, clock, limits } })
+        Ok(Self { api: Api::new(engine, metrics, clock, limits, hosts), connections })
     }
 
     /// The API without a listener.
@@ -240,7 +280,8 @@ impl Server {
     ) -> anyhow::Result<()> {
         let engine = self.api.engine.clone();
         let (stopped, watched) = watch::channel(false);
-        let serving = http::serve(listener, api::router(self.api), watched);
+        let counts = self.api.metrics.connections();
+        let serving = http::serve(listener, api::router(self.api), self.connections, counts, watched);
         let stopping = async {
             stop.await;
             // Callers still get their answers while their orders are drained; new orders get 503.

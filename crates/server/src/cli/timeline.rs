@@ -4,12 +4,25 @@ use serde_json::Value;
 
 use super::table::line;
 
-/// A history as rows: when, what, and how it went.
-pub(super) fn timeline(history: &Value) -> Vec<Vec<String>> {
+/// When the day is shown beside the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Days {
+    /// The history may be of any day.
+    Always,
+    /// The history is of just now: only where it goes over midnight.
+    IfSeveral,
+}
+
+/// A history as rows: when (UTC), what, and how it went.
+pub(super) fn timeline(history: &Value, days: Days) -> Vec<Vec<String>> {
     let text = |value: &Value| line(value.as_str().unwrap_or_default());
+    let day = |entry: &Value| text(&entry["timestamp"]).get(..10).unwrap_or_default().to_owned();
+    let entries = history.as_array().map(Vec::as_slice).unwrap_or_default();
+    let with_day = days == Days::Always || entries.iter().any(|entry| day(entry) != day(&entries[0]));
     let mut rows = Vec::new();
-    for entry in history.as_array().into_iter().flatten() {
-        let clock = text(&entry["timestamp"]).get(11..23).unwrap_or_default().to_owned();
+    for entry in entries {
+        let time = text(&entry["timestamp"]).get(11..23).unwrap_or_default().to_owned();
+        let clock = if with_day { format!("{} {time}", day(entry)) } else { time };
         let row = match (entry["etat"].as_str(), entry["evenement"].as_str()) {
             (Some(etat), _) => vec![clock, line(etat)],
             (None, Some(evenement)) => {
@@ -30,4 +43,31 @@ pub(super) fn timeline(history: &Value) -> Vec<Vec<String>> {
         rows.push(row);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn times(stamps: &[&str], days: Days) -> Vec<String> {
+        let history = stamps.iter().map(|at| json!({ "etat": "X", "timestamp": at })).collect();
+        timeline(&Value::Array(history), days).into_iter().map(|row| row[0].clone()).collect()
+    }
+
+    #[test]
+    fn the_day_is_shown_where_it_matters() {
+        let (evening, night) = ("2026-11-20T23:59:59.999000Z", "2026-11-21T00:00:00.001000Z");
+        assert_eq!(times(&[evening, evening], Days::IfSeveral), ["23:59:59.999", "23:59:59.999"]);
+        for days in [Days::IfSeveral, Days::Always] {
+            assert_eq!(
+                times(&[evening, night], days),
+                ["2026-11-20 23:59:59.999", "2026-11-21 00:00:00.001"]
+            );
+        }
+        assert_eq!(times(&[night], Days::Always), ["2026-11-21 00:00:00.001"]);
+        assert_eq!(times(&[], Days::Always), [""; 0]);
+        assert_eq!(times(&["?"], Days::Always), [" "]);
+    }
 }

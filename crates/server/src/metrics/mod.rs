@@ -2,12 +2,14 @@
 //!
 //! - `sagas.rs`: what the engine tells: states, failures, calls.
 //! - `requests.rs`: what the API was asked.
+//! - `connections.rs`: who is connected.
 //! - `journal.rs`: what the journal's writer has done.
 //! - `tally.rs`: the unfinished orders, asked of the journal itself.
 //! - `process.rs`: what the operating system says about this process.
 //!
 //! `docs/metrics.md` has every name; a test holds the two together.
 
+mod connections;
 mod journal;
 mod process;
 mod requests;
@@ -28,6 +30,7 @@ use saga_engine::breaker::Kind;
 use saga_engine::{CallEnded, Called, Clock, Engine, News, Observer};
 use saga_journal::{Journal, StoreFuture};
 
+pub(crate) use self::connections::Connections;
 use self::journal::JournalCollector;
 use self::process::ProcessCollector;
 use self::requests::Requests;
@@ -44,6 +47,7 @@ pub struct Metrics {
     registry: Registry,
     sagas: Sagas,
     requests: Requests,
+    connections: Connections,
     tallies: Arc<Tallies>,
     active: Gauge,
     slots: Gauge,
@@ -92,6 +96,7 @@ impl Metrics {
         let sagas = Sagas::register(&mut registry);
         sagas.prepare(definition);
         let requests = Requests::register(&mut registry);
+        let connections = Connections::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -128,6 +133,7 @@ impl Metrics {
             registry,
             sagas,
             requests,
+            connections,
             tallies,
             active,
             slots,
@@ -149,6 +155,11 @@ impl Metrics {
     /// Counts an answered request. `handler` is the route, such as `/api/commande/{id}`.
     pub(crate) fn answered(&self, handler: &'static str, method: &http::Method, status: u16, took: Duration) {
         self.requests.answered(handler, method, status, took);
+    }
+
+    /// Where connections are counted.
+    pub(crate) fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     /// Everything, as of now; what only the journal knows, as of a moment ago.

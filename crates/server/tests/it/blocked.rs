@@ -49,10 +49,14 @@ async fn block(world: &World, client: i64, etat: &str, etape: &str, motif: &str)
     let blocage = commande["blocage"].clone();
     assert_eq!((&blocage["etape"], &blocage["motif"]), (&json!(etape), &json!(motif)), "{commande:#}");
     assert_eq!(blocage["raison"], commande["echec"]["raison"], "{commande:#}");
-    // The inbox shows the same.
+    // The inbox shows the same, without the call's body.
     let inbox = world.get("/api/commandes?rollback=BLOQUE").await.expect(200);
     let listed = inbox.as_array().unwrap().iter().find(|row| row["id"] == *saga).unwrap();
-    assert_eq!(listed["blocage"], blocage, "{inbox:#}");
+    let mut without_body = blocage.clone();
+    if without_body["appel"].is_object() {
+        without_body["appel"]["corps"] = Value::Null;
+    }
+    assert_eq!(listed["blocage"], without_body, "{inbox:#}");
     (saga, blocage)
 }
 
@@ -89,6 +93,7 @@ async fn an_action_that_nobody_can_know_about_is_shown_and_settled_by_what_a_per
                 "methode": "POST",
                 "url": format!("{url}/api/clients/{client}/payer"),
                 "corps": { "montant": 80.97 },
+                "corps_octets": 17,
                 "cle_idempotence": format!("{saga}:paiement:action"),
             },
             "appel_absent": null,
@@ -387,11 +392,13 @@ async fn every_mistake_in_a_demand_is_named_with_what_to_write() {
         let problem = world.send(&call).await.problem(422, "invalid_field");
         assert!(problem["detail"].as_str().unwrap().starts_with(expected), "{expected}: {problem}");
     }
-    let post = |what: &str| Call::post(&format!("/api/commande/{saga}/{what}"));
+    let undeclared = |what: &str| Call::post(&format!("/api/commande/{saga}/{what}"));
+    let post = |what: &str| undeclared(what).header("content-type", "application/json");
     for what in ["reprendre", "resoudre"] {
+        world.send(&undeclared(what).body("{}")).await.problem(415, "not_json");
         world.send(&post(what).body("{")).await.problem(400, "not_json");
         world
-            .send(&post(what).body("{}").header("content-type", "text/plain"))
+            .send(&undeclared(what).body("{}").header("content-type", "text/plain"))
             .await
             .problem(415, "not_json");
         world.send(&post(what).body(vec![b' '; 70_000])).await.problem(413, "request_bytes_max");

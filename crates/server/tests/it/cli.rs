@@ -169,7 +169,11 @@ fn help_lists_every_setting_with_its_variable() {
 fn a_command_line_that_cannot_be_read_is_explained() {
     for (arguments, said) in [
         (&["sevre"][..], "unrecognized subcommand 'sevre'"),
-        (&["serve", "--listen", "8023"], "invalid value '8023' for '--listen"),
+        (&["serve", "--listen", "8023"], "127.0.0.1:8023 for this machine alone"),
+        (&["demo", "--listen", "localhost"], "127.0.0.1:8023 for this machine alone"),
+        (&["health", "--listen", ":9000"], "127.0.0.1:9000 for this machine alone"),
+        (&["serve", "--allowed-host", "http://a.example"], "write a host's name without a port"),
+        (&["serve", "--connections-max", "0"], "--connections-max"),
         (&["serve", "--active-sagas-max=-1"], "--active-sagas-max"),
         (&["serve", "--prot", "1"], "unexpected argument '--prot'"),
         (&[], "Usage: orchestrateur <COMMAND>"),

@@ -71,15 +71,20 @@ async fn a_blocked_order_is_found_looked_at_and_cleared_from_a_terminal() {
     assert!(inbox.starts_with("id ") && !inbox.contains(&confirmed), "{inbox}");
     let row = inbox.lines().find(|line| line.starts_with(&saga)).unwrap();
     assert!(row.contains("ECHEC_PAIEMENT  BLOQUE") && row.contains("  paiement  "), "{inbox}");
-    for part in ["action_unknown at paiement", "POST http://", "/api/clients/8/payer", r#"{"montant":80.97}"#]
-    {
+    for part in ["action_unknown at paiement", "POST http://", "/api/clients/8/payer", "a body of 17 bytes"] {
         assert!(inbox.contains(part), "{part}: {inbox}");
     }
 
     let shown = run(&["commandes", "show", &saga]).well();
-    // The advice is a command line: it is taken at its word below.
-    let advice = format!("orchestrateur commandes resoudre {saga} --etape paiement --constat EXECUTEE --par");
-    for part in [&*advice, "NON_EXECUTEE", "ANNULEE", "* bloque"] {
+    // The advice is a command line: it is taken at its word below. It asks the same server.
+    let server = format!("--url http://{}", world.server.address);
+    let advice =
+        format!("orchestrateur commandes resoudre {saga} {server} --etape paiement --constat EXECUTEE --par");
+    let today = &world.commande(&saga).await["cree_le"].as_str().unwrap()[..10].to_owned();
+    let day = format!("{today} ");
+    for part in
+        [&*advice, "NON_EXECUTEE", "ANNULEE", "* bloque", r#"{"montant":80.97}"#, "history (UTC)", &day]
+    {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let attempt = shown.lines().find(|line| line.contains("  paiement action"));

@@ -17,8 +17,13 @@ struct Demo {
 
 impl Demo {
     fn start(flags: &[&str]) -> Self {
+        Self::start_in(&std::env::temp_dir(), flags, "Ctrl-C stops it.")
+    }
+
+    /// Starts it with its folders in `temporary`, and waits for a line.
+    fn start_in(temporary: &Path, flags: &[&str], last: &'static str) -> Self {
         let mut command = orchestrateur();
-        command.args(["demo", "--listen", "127.0.0.1:0"]).args(flags);
+        command.env("TMPDIR", temporary).args(["demo", "--listen", "127.0.0.1:0"]).args(flags);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, told) = mpsc::channel();
@@ -26,7 +31,7 @@ impl Demo {
             let mut shown = String::new();
             for line in lines.map_while(Result::ok) {
                 shown.push_str(&format!("{line}\n"));
-                if line == "Ctrl-C stops it." {
+                if line == last {
                     let _ = tell.send(shown);
                     return;
                 }
@@ -57,8 +62,13 @@ impl Demo {
     }
 
     /// Presses Ctrl-C and waits for a good end.
-    fn stop(mut self) {
-        signal(&self.child, "INT");
+    fn stop(self) {
+        self.stop_by("INT");
+    }
+
+    /// Sends a signal and waits for a good end.
+    fn stop_by(mut self, name: &str) {
+        signal(&self.child, name);
         for _ in 0..PATIENCE.as_millis() / 10 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 assert!(status.success(), "{status}");
@@ -66,7 +76,7 @@ impl Demo {
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        panic!("Ctrl-C does not stop it");
+        panic!("SIG{name} does not stop it");
     }
 }
 
@@ -124,5 +134,18 @@ async fn a_folder_of_its_own_is_kept_and_used_again() {
         assert_eq!(listed.as_array().unwrap().len(), run * 4, "{listed}");
         demo.stop();
         assert!(data.join("orchestrateur.db").exists());
+    }
+}
+
+#[test]
+fn whichever_signal_ends_it_and_whenever_it_leaves_nothing_behind() {
+    let (early, late) = ("Four orders through four services:", "Ctrl-C stops it.");
+    for (name, when) in [("TERM", late), ("HUP", late), ("TERM", early), ("INT", early)] {
+        let temporary = tempfile::tempdir().unwrap();
+        let demo = Demo::start_in(temporary.path(), &[], when);
+        assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 1, "its data is there");
+        demo.stop_by(name);
+        let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+        assert!(left.is_empty(), "SIG{name} after `{when}`: {left:?}");
     }
 }

@@ -96,7 +96,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port, with its orders in `data`.
     pub(crate) async fn start(shop: &Shop, data: &Path, flags: &[&str]) -> Self {
-        let mut command = orchestrateur();
+        Self::start_as(orchestrateur(), shop, data, flags).await
+    }
+
+    /// The same where it may open no more than `files` files.
+    pub(crate) async fn start_with_files(files: u32, shop: &Shop, data: &Path, flags: &[&str]) -> Self {
+        let mut command = orchestrateur_by(Command::new("sh"));
+        command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_orchestrateur"));
+        Self::start_as(command, shop, data, flags).await
+    }
+
+    async fn start_as(mut command: Command, shop: &Shop, data: &Path, flags: &[&str]) -> Self {
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--log-json"])
             .args(flags)
@@ -134,6 +145,18 @@ impl Server {
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(&Call::get(path)).await
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// One sample of the metrics; 0 where there is none.
+    pub(crate) async fn metric(&self, sample: &str) -> f64 {
+        let text = self.get("/metrics").await.text;
+        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
     }
 
     /// What it said so far, a JSON object a line.
@@ -233,15 +256,16 @@ impl World {
 
     /// One sample of the metrics, such as `commande_etat_total{etat="CONFIRMEE"}`; 0 where there is none.
     pub(crate) async fn metric(&self, sample: &str) -> f64 {
-        let text = self.get("/metrics").await.text;
-        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.parse().unwrap())
+        self.server.metric(sample).await
     }
 }
 
 /// The binary, with nothing in its environment that could change what it does.
 pub(crate) fn orchestrateur() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrateur"));
+    orchestrateur_by(Command::new(env!("CARGO_BIN_EXE_orchestrateur")))
+}
+
+fn orchestrateur_by(mut command: Command) -> Command {
     for (name, _) in std::env::vars() {
         let ours = name.starts_with("ORCHESTRATEUR_") || name.starts_with("DATABASE_URL");
         if ours || name.ends_with("_URL") {

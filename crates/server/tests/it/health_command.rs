@@ -48,14 +48,22 @@ async fn it_is_well_while_orders_are_taken_and_not_once_it_stops() {
     // The variable is the one that `serve` has, so that a container needs to be told once.
     let output = orchestrateur().arg("health").env("ORCHESTRATEUR_LISTEN", &address).output().unwrap();
     assert!(output.status.success(), "{output:?}");
+    // An address alone asks whether it is ready: `/` answers in any case.
+    for url in [format!("http://{address}"), format!("http://{address}/")] {
+        let output = health(&["--url", &url]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains("\"ready\":true"), "{url}: {said}");
+    }
     // An order that keeps the process from ending, so that its last moments can be looked at.
     world.shop.fault("POST /api/clients/*/payer latency=15000");
     world.begin(4).await;
     until("it is under way", async || world.metric("sagas_active").await == 1.0).await;
     world.server.terminate();
     until("it stops", async || world.get("/readyz").await.status == 503).await;
-    let said = complaint(&["--listen", &address]);
-    assert!(said.contains("/readyz: it answers 503") && said.contains("\"stopping\":true"), "{said}");
+    for arguments in [["--listen", &address], ["--url", &format!("http://{address}")]] {
+        let said = complaint(&arguments);
+        assert!(said.contains("/readyz: it answers 503") && said.contains("\"stopping\":true"), "{said}");
+    }
 }
 
 #[test]

@@ -16,13 +16,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Call {
     method: String,
     path: String,
+    host: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
 }
 
 impl Call {
     pub(crate) fn new(method: &str, path: &str) -> Self {
-        Self { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: None }
+        let (method, path, host) = (method.to_owned(), path.to_owned(), "test".to_owned());
+        Self { method, path, host, headers: Vec::new(), body: None }
     }
 
     pub(crate) fn get(path: &str) -> Self {
@@ -52,6 +54,11 @@ impl Call {
         self
     }
 
+    /// Asks for another host.
+    pub(crate) fn host(self, host: &str) -> Self {
+        Self { host: host.to_owned(), ..self }
+    }
+
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
@@ -63,7 +70,7 @@ impl Call {
     /// As it goes over the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut head =
-            format!("{} {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.method, self.path);
+            format!("{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.method, self.path, self.host);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

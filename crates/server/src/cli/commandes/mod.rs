@@ -163,19 +163,8 @@ impl Commandes {
     }
 
     async fn list(&self, list: &List) -> anyhow::Result<()> {
-        let mut path = format!("/api/commandes?{}", list.query());
-        let mut rows = Vec::new();
-        let next = loop {
-            let page = self.server.ask(&Ask::get(&path)).await?;
-            rows.extend(page.json.as_array().cloned().unwrap_or_default());
-            let link = page.headers.get(header::LINK).and_then(|link| link.to_str().ok());
-            let next = link.and_then(|link| Some(link.strip_prefix('<')?.split_once('>')?.0.to_owned()));
-            match next {
-                Some(next) if list.all => path = next,
-                next => break next,
-            }
-        };
-        let rows = Value::Array(rows);
+        let path = format!("/api/commandes?{}", list.query());
+        let (rows, next) = self.pages(path, list.all).await?;
         if self.json {
             print_json(&rows)?;
         } else {
@@ -187,17 +176,31 @@ impl Commandes {
         Ok(())
     }
 
+    /// The lines of a list, and where the next page is if there is one: of this page, or of all from here on.
+    async fn pages(&self, mut path: String, all: bool) -> anyhow::Result<(Value, Option<String>)> {
+        let mut rows = Vec::new();
+        loop {
+            let page = self.server.ask(&Ask::get(&path)).await?;
+            rows.extend(page.json.as_array().cloned().unwrap_or_default());
+            let link = page.headers.get(header::LINK).and_then(|link| link.to_str().ok());
+            match link.and_then(|link| Some(link.strip_prefix('<')?.split_once('>')?.0.to_owned())) {
+                Some(next) if all => path = next,
+                next => return Ok((Value::Array(rows), next)),
+            }
+        }
+    }
+
     async fn show(&self, id: SagaId) -> anyhow::Result<()> {
         let commande = self.server.ask(&Ask::get(format!("/api/commande/{id}"))).await?.json;
         let path = format!("/api/commande/{id}/historique?detail=etapes");
-        let historique = self.server.ask(&Ask::get(path)).await;
+        let historique = self.pages(path, true).await.map(|(lines, _)| lines);
         if self.json {
-            let historique = historique.map_or(Value::Null, |answer| answer.json);
+            let historique = historique.unwrap_or(Value::Null);
             return print_json(&json!({ "commande": commande, "historique": historique }));
         }
-        print!("{}", shown::commande(&commande));
+        print!("{}", shown::commande(&commande, &self.server.flag()));
         match historique {
-            Ok(answer) => print!("{}", shown::historique(&answer.json)),
+            Ok(lines) => print!("{}", shown::historique(&lines)),
             // An order that is blocked because of that says so itself.
             Err(error) => println!("\nhistory\n  {error:#}"),
         }
@@ -219,9 +222,10 @@ impl Commandes {
             return print_json(&answer.json);
         }
         let commande = self.server.ask(&Ask::get(format!("/api/commande/{id}"))).await?.json;
-        print!("{}", shown::commande(&commande));
+        let server = self.server.flag();
+        print!("{}", shown::commande(&commande, &server));
         if answer.status == StatusCode::ACCEPTED {
-            println!("\nIt goes on. Look again: orchestrateur commandes show {id}");
+            println!("\nIt goes on. Look again: orchestrateur commandes show {id}{server}");
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::cli::table::{indented, line, table};
-use crate::cli::timeline::timeline;
+use crate::cli::timeline::{Days, timeline};
 
 /// Characters of a reason in a list.
 const REASON_CHARS_MAX: usize = 80;
@@ -44,8 +44,8 @@ pub(super) fn list(rows: &Value) -> String {
     shown
 }
 
-/// One order, and what can be done where a person is needed.
-pub(super) fn commande(commande: &Value) -> String {
+/// One order, and what can be done where a person is needed; `server` is the flag that names the server, if one must.
+pub(super) fn commande(commande: &Value, server: &str) -> String {
     let id = text(&commande["id"]);
     let mut rows = vec![
         pair("commande", &id),
@@ -71,9 +71,10 @@ pub(super) fn commande(commande: &Value) -> String {
             "\nA person is needed, since {}\n{}\n{}",
             text(&blocage["depuis"]),
             indented(&call(blocage)),
-            indented(&advice(&id, blocage))
+            indented(&advice(&id, blocage, server))
         );
     }
+    let older = commande["interventions_omises"].as_u64().unwrap_or(0);
     let interventions = commande["interventions"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !interventions.is_empty() {
         let rows: Vec<Vec<String>> = interventions
@@ -84,14 +85,15 @@ pub(super) fn commande(commande: &Value) -> String {
                     .to_vec()
             })
             .collect();
-        let _ = write!(shown, "\ninterventions\n{}", indented(&table(&rows)));
+        let older = if older > 0 { format!(" (and {older} before these)") } else { String::new() };
+        let _ = write!(shown, "\ninterventions{older}\n{}", indented(&table(&rows)));
     }
     shown
 }
 
 /// What happened to an order, in order.
 pub(super) fn historique(history: &Value) -> String {
-    format!("\nhistory\n{}", indented(&table(&timeline(history))))
+    format!("\nhistory (UTC)\n{}", indented(&table(&timeline(history, Days::Always))))
 }
 
 /// What a blocked order is about: the exact call, or why there is none.
@@ -111,8 +113,14 @@ fn call(blocage: &Value) -> String {
         };
         rows.push(pair("appel", &format!("{called}, {tries}")));
         rows.push(pair("", &format!("{} {}", text(&appel["methode"]), text(&appel["url"]))));
-        if !appel["corps"].is_null() {
-            rows.push(pair("", &line(&appel["corps"].to_string())));
+        let bytes = &appel["corps_octets"];
+        match (&appel["corps"], appel["corps_coupe"].as_str()) {
+            (Value::Null, Some(begin)) => {
+                rows.push(pair("", &format!("{}… (cut: the body has {bytes} bytes)", line(begin))));
+            }
+            (Value::Null, None) if bytes.is_u64() => rows.push(pair("", &format!("a body of {bytes} bytes"))),
+            (Value::Null, None) => {}
+            (body, _) => rows.push(pair("", &line(&body.to_string()))),
         }
         rows.push(pair("", &format!("Idempotency-Key: \"{}\"", text(&appel["cle_idempotence"]))));
     } else {
@@ -125,11 +133,12 @@ fn call(blocage: &Value) -> String {
 }
 
 /// What a person can do, as commands.
-fn advice(id: &str, blocage: &Value) -> String {
+fn advice(id: &str, blocage: &Value, server: &str) -> String {
     let can_be_tried = !matches!(blocage["motif"].as_str(), Some("action_unknown" | "compensation_unknown"));
     let mut shown = String::from("What can be done (docs/blocked-orders.md):\n");
     if can_be_tried {
-        let _ = writeln!(shown, "  try it now:\n    orchestrateur commandes reprendre {id} --par YOU");
+        let _ =
+            writeln!(shown, "  try it now:\n    orchestrateur commandes reprendre {id}{server} --par YOU");
     }
     let step = text(&blocage["etape"]);
     let needs_output = blocage["sortie_requise"] == true;
@@ -142,7 +151,7 @@ fn advice(id: &str, blocage: &Value) -> String {
         };
         let _ = writeln!(
             shown,
-            "  {step}: {says}:\n    orchestrateur commandes resoudre {id} --etape {step} --constat {constat}{sortie} \
+            "  {step}: {says}:\n    orchestrateur commandes resoudre {id}{server} --etape {step} --constat {constat}{sortie} \
              --par YOU --raison HOW_YOU_KNOW"
         );
     }

@@ -1,0 +1,232 @@
+//! What a connection is doing, and since when: written by its own task, read by the one that cuts connections off.
+//!
+//! Time here is counted in sweeps, so that a request reads no clock: a few atomic stores are all that it costs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::Limits;
+
+/// Sweeps so far; the first one is 1, so that 0 can mean "never".
+#[derive(Debug, Clone)]
+pub(super) struct Clock(Arc<AtomicU32>);
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(AtomicU32::new(1)))
+    }
+
+    pub(super) fn now(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn advance(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waits for the rest of a request's head.
+    Head,
+    /// A request is being answered. How long that takes is the API's business.
+    Busy,
+    /// Waits for the next request.
+    Idle,
+}
+
+/// Why a connection is cut off. The word is a label of `http_connections_closed_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    Head,
+    Idle,
+    Stall,
+    Answer,
+}
+
+impl Cut {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head_timeout",
+            Self::Idle => "idle_timeout",
+            Self::Stall => "stall_timeout",
+            Self::Answer => "answer_timeout",
+        }
+    }
+}
+
+/// One connection's.
+#[derive(Debug)]
+pub(super) struct Activity {
+    clock: Clock,
+    /// The phase, and in the lower half the sweep since which it is so.
+    phase: AtomicU64,
+    /// The sweep since which bytes wait to be taken by the client; 0: none do.
+    unsent_since: AtomicU32,
+    /// The sweep in which the client took bytes last.
+    taken_at: AtomicU32,
+}
+
+impl Activity {
+    pub(super) fn new(clock: Clock) -> Arc<Self> {
+        let activity = Self {
+            clock,
+            phase: AtomicU64::new(0),
+            unsent_since: AtomicU32::new(0),
+            taken_at: AtomicU32::new(0),
+        };
+        activity.is(Phase::Head);
+        Arc::new(activity)
+    }
+
+    /// From now on.
+    pub(super) fn is(&self, phase: Phase) {
+        let bits = match phase {
+            Phase::Head => 0,
+            Phase::Busy => 1,
+            Phase::Idle => 2,
+        };
+        self.phase.store(bits << 32 | u64::from(self.clock.now()), Ordering::Relaxed);
+    }
+
+    /// Bytes came from the client.
+    pub(super) fn received(&self) {
+        if self.phase().0 == Phase::Idle {
+            self.is(Phase::Head);
+        }
+    }
+
+    /// Bytes are offered to the client, which takes some or none.
+    pub(super) fn offered(&self, taken: bool) {
+        let now = self.clock.now();
+        let is_first = self.unsent_since.load(Ordering::Relaxed) == 0;
+        if is_first {
+            self.unsent_since.store(now, Ordering::Relaxed);
+        }
+        if taken || is_first {
+            self.taken_at.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Everything that was offered has been taken.
+    pub(super) fn all_taken(&self) {
+        self.unsent_since.store(0, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> (Phase, u32) {
+        let word = self.phase.load(Ordering::Relaxed);
+        let phase = match word >> 32 {
+            0 => Phase::Head,
+            1 => Phase::Busy,
+            _ => Phase::Idle,
+        };
+        (phase, word as u32)
+    }
+
+    /// Since when it has waited for a request, with nothing left to be taken by the client; `None`: it is at work.
+    pub(super) fn waiting_since(&self) -> Option<u32> {
+        let (phase, since) = self.phase();
+        (phase != Phase::Busy && self.unsent_since.load(Ordering::Relaxed) == 0).then_some(since)
+    }
+
+    /// Whether the connection is to be cut off, `now`.
+    pub(super) fn cut(&self, now: u32, limits: &Sweeps) -> Option<Cut> {
+        let passed = |since: u32, limit: u32| now.wrapping_sub(since) > limit;
+        let unsent_since = self.unsent_since.load(Ordering::Relaxed);
+        if unsent_since != 0 {
+            if passed(self.taken_at.load(Ordering::Relaxed), limits.stall) {
+                return Some(Cut::Stall);
+            }
+            if passed(unsent_since, limits.answer) {
+                return Some(Cut::Answer);
+            }
+        }
+        match self.phase() {
+            (Phase::Head, since) if passed(since, limits.head) => Some(Cut::Head),
+            (Phase::Idle, since) if passed(since, limits.idle) => Some(Cut::Idle),
+            _ => None,
+        }
+    }
+}
+
+/// The timeouts, in sweeps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sweeps {
+    head: u32,
+    idle: u32,
+    stall: u32,
+    answer: u32,
+}
+
+impl Sweeps {
+    pub(super) fn of(limits: &Limits) -> Self {
+        let sweep = limits.sweep.as_millis().max(1);
+        let sweeps = |time: std::time::Duration| {
+            u32::try_from(time.as_millis().div_ceil(sweep)).unwrap_or(u32::MAX / 2)
+        };
+        Self {
+            head: sweeps(limits.head_timeout),
+            idle: sweeps(limits.idle_timeout),
+            stall: sweeps(limits.stall_timeout),
+            answer: sweeps(limits.answer_timeout),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Head 2, idle 5, stall 3, answer 10.
+    fn sweeps() -> Sweeps {
+        Sweeps { head: 2, idle: 5, stall: 3, answer: 10 }
+    }
+
+    /// After how many further sweeps it is cut off, and why.
+    fn cut_after(activity: &Activity) -> Option<(u32, Cut)> {
+        (0..100).find_map(|after| Some((after, activity.cut(activity.clock.now() + after, &sweeps())?)))
+    }
+
+    fn activity() -> Arc<Activity> {
+        Activity::new(Clock::new())
+    }
+
+    #[test]
+    fn a_head_that_does_not_end_is_cut_off_and_bytes_win_it_no_time() {
+        let activity = activity();
+        assert_eq!(cut_after(&activity), Some((3, Cut::Head)));
+        activity.clock.advance();
+        activity.received();
+        assert_eq!(cut_after(&activity), Some((2, Cut::Head)));
+    }
+
+    #[test]
+    fn an_idle_connection_has_longer_until_the_first_byte_of_its_next_request() {
+        let activity = activity();
+        activity.is(Phase::Busy);
+        assert_eq!(cut_after(&activity), None);
+        activity.is(Phase::Idle);
+        assert_eq!(cut_after(&activity), Some((6, Cut::Idle)));
+        activity.received();
+        assert_eq!(cut_after(&activity), Some((3, Cut::Head)));
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_cut_off_and_a_slow_one_later() {
+        let activity = activity();
+        activity.is(Phase::Busy);
+        activity.offered(false);
+        assert_eq!(cut_after(&activity), Some((4, Cut::Stall)));
+        for _ in 0..10 {
+            activity.clock.advance();
+            activity.offered(true);
+            assert_eq!(activity.cut(activity.clock.now(), &sweeps()), None);
+        }
+        activity.clock.advance();
+        activity.offered(true);
+        assert_eq!(cut_after(&activity), Some((0, Cut::Answer)));
+        activity.all_taken();
+        assert_eq!(cut_after(&activity), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! A connection's requests on their way to the API, and its answers on their way back.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response};
+use hyper::body::{Frame, Incoming, SizeHint};
+use tower::ServiceExt;
+use tower::util::Oneshot;
+
+use super::activity::{Activity, Phase};
+use super::{Caller, Crowded};
+
+/// What hyper asks for each request of one connection.
+pub(super) struct Requests {
+    pub(super) router: Router,
+    pub(super) caller: Caller,
+    /// There are more connections than `connections_max`.
+    pub(super) crowded: bool,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Requests {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        self.activity.is(Phase::Busy);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(self.caller);
+        if self.crowded {
+            request.extensions_mut().insert(Crowded);
+        }
+        let answer = self.router.clone().oneshot(request);
+        Answering { answer, activity: Some(self.activity.clone()) }
+    }
+}
+
+/// An answer that is being made.
+pub(super) struct Answering {
+    answer: Oneshot<Router, Request<Body>>,
+    activity: Option<Arc<Activity>>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Poll::Ready(Ok(response)) = Pin::new(&mut self.answer).poll(context) else {
+            return Poll::Pending;
+        };
+        let activity = self.activity.take();
+        Poll::Ready(Ok(response.map(|body| Answer { body, activity })))
+    }
+}
+
+/// An answer's body. When hyper drops it, the connection is free for the next request.
+pub(super) struct Answer {
+    body: Body,
+    activity: Option<Arc<Activity>>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(activity) = &self.activity {
+            activity.is(Phase::Idle);
+        }
+    }
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

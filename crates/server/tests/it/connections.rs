@@ -1,0 +1,179 @@
+//! Connections: how many there can be, and how long each may do nothing. Sockets that are opened here are held open by
+//! the test, so that only the server can close them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::harness::{Server, Shop, World, until};
+use crate::http::{Call, PATIENCE};
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.unwrap()
+}
+
+/// Sends bytes on a connection that stays open.
+async fn connect_and_send(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = connect(address).await;
+    stream.write_all(bytes).await.unwrap();
+    stream
+}
+
+/// Waits until the server has closed its end, and gives what it sent before.
+async fn closed(mut stream: TcpStream) -> String {
+    let mut received = Vec::new();
+    let end = timeout(PATIENCE, stream.read_to_end(&mut received)).await;
+    assert!(end.is_ok(), "it is not closed: {}", String::from_utf8_lossy(&received));
+    String::from_utf8_lossy(&received).into_owned()
+}
+
+fn cut(reason: &str) -> String {
+    format!("http_connections_closed_total{{reason=\"{reason}\"}}")
+}
+
+const GET: &[u8] = b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n";
+
+/// The first thing that was ever seen to stop it: clients that connect and say nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_leave_files_for_orders_and_are_told_once() {
+    let (shop, data) = (Shop::open().await, tempfile::tempdir().unwrap());
+    let server = Server::start_with_files(128, &shop, data.path(), &[]).await;
+    let mut held = Vec::new();
+    for kind in 0..200 {
+        // Some say nothing, some begin a head, some have had an answer.
+        let bytes: &[u8] = match kind % 3 {
+            0 => b"",
+            1 => b"POST /api/commande/checkout HTTP/1.1\r\nhost: t",
+            _ => GET,
+        };
+        let mut stream = connect(server.address).await;
+        let _ = stream.write_all(bytes).await;
+        held.push(stream);
+    }
+    until("they are as many as can be, and idle", async || server.metric("http_connections").await >= 40.0)
+        .await;
+    for client in 4..24 {
+        let order = timeout(Duration::from_secs(10), server.send(&Call::checkout(client))).await;
+        assert_eq!(order.expect("a checkout stalls").expect(200)["etat_final"], "CONFIRMEE");
+    }
+    assert!(server.metric("http_connections").await <= 56.0);
+    assert!(server.metric(&cut("evicted")).await > 0.0);
+    let warnings: Vec<String> =
+        server.said().lines().filter(|line| line.contains("\"WARN\"")).map(str::to_owned).collect();
+    // That there are fewer than asked for, and, where they came faster than idle ones could go, that accepting failed.
+    assert!((1..=2).contains(&warnings.len()), "{warnings:#?}");
+    assert!(warnings[0].contains("connections_max is 40 instead of 10000"), "{}", warnings[0]);
+    drop(held);
+    until("they are gone", async || server.metric("http_connections").await <= 2.0).await;
+}
+
+#[test]
+fn with_hardly_any_files_it_does_not_start_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -n 60; exec \"$0\" serve --listen 127.0.0.1:0"]);
+    command
+        .arg(env!("CARGO_BIN_EXE_orchestrateur"))
+        .env("DATABASE_URL", crate::harness::database_in(folder.path()));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("this process may open 60 files, which leaves no room for connections"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_all_connections_are_at_work_a_new_one_gets_503_and_supervisors_their_answers() {
+    let world = World::with(Shop::open().await, &["--connections-max", "8"]).await;
+    world.shop.fault("POST /api/clients/*/payer latency=4000");
+    let mut orders = Vec::new();
+    for client in 4..12 {
+        orders.push(tokio::spawn(crate::http::send(world.server.address, &Call::checkout(client))));
+        let under_way = orders.len() as f64;
+        until("it is under way", async || world.metric("sagas_active").await == under_way).await;
+    }
+    let reply = world.send(&Call::checkout(12)).await;
+    reply.problem(503, "connections_max");
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    world.get("/api/commandes").await.problem(503, "connections_max");
+    world.get("/").await.problem(503, "connections_max");
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(world.get(path).await.status, 200, "{path}");
+    }
+    // Some who say nothing do not keep supervisors out.
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        held.push(connect(world.server.address).await);
+    }
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(world.get(path).await.status, 200, "{path}");
+    }
+    drop(held);
+    for order in orders {
+        assert_eq!(order.await.unwrap().expect(200)["etat_final"], "CONFIRMEE");
+    }
+    until("there is room again", async || world.send(&Call::checkout(13)).await.status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_does_not_end_is_cut_off_however_its_bytes_drip() {
+    let world = World::with(Shop::open().await, &["--head-timeout-s", "1"]).await;
+    let address = world.server.address;
+    let silent = connect(address).await;
+    let begun = connect_and_send(address, b"GET /livez HTTP/1.1\r\nhost: t").await;
+    let mut second = connect_and_send(address, GET).await;
+    let mut answer = vec![0; 1_000];
+    assert!(second.read(&mut answer).await.unwrap() > 0);
+    second.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+    let (mut read, mut write) = connect(address).await.into_split();
+    let dripping = tokio::spawn(async move {
+        let _ = write.write_all(b"GET /livez HTTP/1.1\r\nx: ").await;
+        while write.write_all(b"y").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    for stream in [silent, begun, second] {
+        assert_eq!(closed(stream).await, "");
+    }
+    let mut rest = Vec::new();
+    assert!(timeout(PATIENCE, read.read_to_end(&mut rest)).await.is_ok());
+    timeout(PATIENCE, dripping).await.unwrap().unwrap();
+    assert_eq!(world.metric(&cut("head_timeout")).await, 4.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_is_closed_and_one_that_waits_for_its_order_is_not() {
+    let world = World::with(Shop::open().await, &["--idle-timeout-s", "1", "--head-timeout-s", "1"]).await;
+    world.shop.fault("POST /api/clients/*/payer client=5 latency=4000");
+    let long = tokio::spawn(crate::http::send(world.server.address, &Call::checkout(5)));
+    let idle = closed(connect_and_send(world.server.address, GET).await).await;
+    assert!(idle.starts_with("HTTP/1.1 200 OK\r\n") && idle.ends_with("\r\n\r\nok\n"), "{idle}");
+    assert_eq!(world.metric(&cut("idle_timeout")).await, 1.0);
+    assert_eq!(long.await.unwrap().expect(200)["etat_final"], "CONFIRMEE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_reads_its_answers_is_cut_off() {
+    let world = World::with(Shop::open().await, &["--stall-timeout-s", "1"]).await;
+    let memory = async || world.metric("process_resident_memory_bytes").await;
+    let before = memory().await;
+    let ask = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: test\r\n\r\n".repeat(100);
+    let mut held = Vec::new();
+    for _ in 0..25 {
+        held.push(connect_and_send(world.server.address, &ask).await);
+    }
+    until("all are cut off", async || world.metric(&cut("stall_timeout")).await == 25.0).await;
+    let grown = memory().await - before;
+    assert!(grown < 100e6, "{grown} bytes more");
+    drop(held);
+    // One that reads slowly, but reads, gets the whole of it.
+    let mut slow = connect_and_send(world.server.address, &ask[..ask.len() / 100]).await;
+    let (mut got, mut piece) = (0, vec![0; 200_000]);
+    while got < 1_000_000 {
+        got += slow.read(&mut piece).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(world.metric(&cut("stall_timeout")).await, 25.0);
+}
