@@ -47,13 +47,15 @@ COPY --from=build /src/target/release/boutique /usr/local/bin/
 WORKDIR /var/lib/boutique
 ENV BOUTIQUE_DATA=/var/lib/boutique
 EXPOSE 8000
-# The orchestrator's question is all that it takes.
+# The orchestrator's question is all that it takes; a short answer is what it asks for.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=6 \
-    CMD ["orchestrateur", "health", "--url", "http://127.0.0.1:8000/"]
+    CMD ["orchestrateur", "health", "--url", "http://127.0.0.1:8000/fautes"]
 ENTRYPOINT ["boutique"]
 
 FROM runtime AS orchestrateur
 WORKDIR /var/lib/orchestrateur
+# Unless it is told otherwise it listens for its own machine alone, which here is the container.
+ENV ORCHESTRATEUR_LISTEN=0.0.0.0:8023
 EXPOSE 8023
 # Asks where ORCHESTRATEUR_LISTEN says: change the address there, not by a flag.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=10s --retries=6 CMD ["orchestrateur", "health"]

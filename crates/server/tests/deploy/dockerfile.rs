@@ -171,5 +171,8 @@ fn it_runs_as_nobody_in_particular_and_shows_the_ports_that_are_listened_on() {
         assert_eq!(dockerfile.setting(stage, "EXPOSE").unwrap(), port.to_string(), "{stage}");
     }
     let asked = dockerfile.health("boutique").unwrap();
-    assert_eq!(asked.last().unwrap(), "http://127.0.0.1:8000/");
+    assert_eq!(asked.last().unwrap(), "http://127.0.0.1:8000/fautes");
+    // Published ports lead to the container's network, not to its loopback interface.
+    let listen = format!("0.0.0.0:{}", settings::serve_port());
+    assert_eq!(dockerfile.environment("orchestrateur"), Some(("ORCHESTRATEUR_LISTEN", &*listen)));
 }

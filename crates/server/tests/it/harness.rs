@@ -147,11 +147,6 @@ impl Server {
         self.send(&Call::get(path)).await
     }
 
-    /// Its process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// One sample of the metrics; 0 where there is none.
     pub(crate) async fn metric(&self, sample: &str) -> f64 {
         let text = self.get("/metrics").await.text;
