@@ -90,6 +90,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) text: String,
+    text_bytes: usize,
 }
 
 impl Reply {
@@ -123,6 +124,22 @@ impl Reply {
         problem
     }
 
+    /// The answers to several requests on one connection, as far as they are whole. Informational ones (1xx) are
+    /// passed over.
+    pub(crate) fn all(mut bytes: &[u8]) -> Vec<Self> {
+        let mut replies = Vec::new();
+        while let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = &bytes[end + 4..];
+            // The answer to HEAD has a length and no body.
+            let has_body = !rest.starts_with(b"HTTP/1.");
+            let reply = Self::parse(if has_body { bytes } else { &bytes[..end + 4] });
+            let length = reply.as_ref().map_or(0, |reply| reply.text_bytes);
+            replies.extend(reply.filter(|reply| reply.status >= 200));
+            bytes = &rest[length..];
+        }
+        replies
+    }
+
     /// Reads what came until the connection closed. `None`: no whole answer.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
@@ -137,7 +154,8 @@ impl Reply {
         let length = headers.iter().find(|(name, _)| name == "content-length")?.1.parse().ok()?;
         // The answer to HEAD has a length and no body.
         let body = if body.is_empty() { body } else { body.get(..length)? };
-        Some(Self { status, headers, text: String::from_utf8_lossy(body).into_owned() })
+        let (text, text_bytes) = (String::from_utf8_lossy(body).into_owned(), body.len());
+        Some(Self { status, headers, text, text_bytes })
     }
 }
 
@@ -160,29 +178,46 @@ pub(crate) enum Close {
     Never,
     /// When everything is sent.
     AfterSending,
+    /// When everything is sent and something has come back, or nothing has for a while.
+    AfterAWhile,
 }
+
+/// How long a client that may have sent half a request waits before it says that there is no more.
+const A_WHILE: Duration = Duration::from_millis(100);
 
 /// Sends bytes and reads the answer. `None`: the connection was closed without a whole one.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8], close: Close) -> Option<Reply> {
+    Reply::parse(&raw_bytes(address, bytes, close).await)
+}
+
+/// Sends bytes and reads whatever comes until the connection is closed.
+pub(crate) async fn raw_bytes(address: SocketAddr, bytes: &[u8], close: Close) -> Vec<u8> {
     let exchange = async {
         let stream = TcpStream::connect(address).await.unwrap();
         let (mut read, mut write) = stream.into_split();
+        let (heard, hears) = tokio::sync::oneshot::channel::<()>();
         let sending = async {
             // A server that has heard enough closes its end; what it answered can still be read.
             let _ = write.write_all(bytes).await;
-            if close == Close::AfterSending {
+            if close == Close::AfterAWhile {
+                let _ = timeout(A_WHILE, hears).await;
+            }
+            if close != Close::Never {
                 let _ = write.shutdown().await;
             }
         };
         let mut answer = Vec::new();
         let receiving = async {
-            let _ = read.read_to_end(&mut answer).await;
+            if read.read_buf(&mut answer).await.is_ok_and(|bytes| bytes > 0) {
+                let _ = heard.send(());
+                let _ = read.read_to_end(&mut answer).await;
+            }
         };
         tokio::join!(sending, receiving);
-        Reply::parse(&answer)
+        answer
     };
     match timeout(PATIENCE, exchange).await {
-        Ok(reply) => reply,
+        Ok(answer) => answer,
         Err(_) => panic!("no end within {PATIENCE:?}: {}", String::from_utf8_lossy(bytes)),
     }
 }

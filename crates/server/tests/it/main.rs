@@ -15,7 +15,6 @@ mod http;
 mod schema;
 
 mod annuler;
-mod bad_requests;
 mod blocked;
 mod browser;
 mod bytes;
@@ -34,3 +33,4 @@ mod metrics;
 mod openapi;
 mod postman;
 mod prefer;
+mod raw_requests;
