@@ -18,6 +18,7 @@ mod stack;
 
 mod compose_file;
 mod debian;
+mod dependencies;
 mod dockerfile;
 mod systemd;
 mod without_containers;

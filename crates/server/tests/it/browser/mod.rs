@@ -1,5 +1,7 @@
 //! Requests that a browser sends for a page of another site: none does anything, and none gets data.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -126,4 +128,31 @@ async fn every_answer_tells_browsers_what_they_must_not_do_with_it() {
         assert_eq!(reply.header("cache-control"), Some(cache), "{path}");
         assert_eq!(reply.header("access-control-allow-origin"), None, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_sites_can_do_nothing_in_a_real_browser_and_our_own_page_can() {
+    let world = World::open().await;
+    let saga = waiting(&world).await;
+    let refused = "http_requests_total{handler=\"/api/commande/checkout\",method=\"POST\",status=\"4xx\"}";
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/browser/pages.mjs");
+    let port = world.server.address.port().to_string();
+    let output = {
+        let saga = saga.clone();
+        tokio::task::spawn_blocking(move || saga_testkit::browser::run(&script, &[&port, &saga]))
+            .await
+            .unwrap()
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["read"], json!([]), "a page of another site has read something");
+    assert_eq!(report["rebound"], json!({ "/": 421, "/docs/": 421, "/api/commandes": 421, "/readyz": 421 }));
+    // Requests did reach this server: the browser alone is not what held them back.
+    assert!(world.metric(refused).await >= 50.0, "{}", world.metric(refused).await);
+    assert_eq!(report["docs"]["status"], "200", "{report:#}");
+    assert!(report["docs"]["answer"].as_str().unwrap().contains("CONFIRMEE"), "{report:#}");
+    assert_eq!(report["docs"]["complaints"], json!([]), "the page does something that its policy forbids");
+    assert_eq!(world.commande(&saga).await["etat_actuel"], "STOCK_RESERVE");
+    let orders = world.get("/api/commandes").await.json();
+    assert_eq!(orders.as_array().unwrap().len(), 2, "the one that waits, and the page's: {orders:#}");
 }

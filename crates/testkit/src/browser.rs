@@ -1,0 +1,35 @@
+//! A real browser: Debian's Chromium, driven by playwright-core from a script.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Runs a script for node that drives the browser; it gets `arguments` after the paths of playwright-core and of the
+/// browser.
+pub fn run(script: &Path, arguments: &[&str]) -> Output {
+    Command::new("node")
+        .arg(script)
+        .args([playwright(), chromium()])
+        .args(arguments)
+        .output()
+        .expect("run node; install it: apt-get install nodejs")
+}
+
+/// Where `scripts/setup` installs playwright-core.
+fn playwright() -> PathBuf {
+    let installed =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(".browser/node_modules/playwright-core/index.mjs");
+    assert!(
+        installed.is_file(),
+        "playwright-core is missing; install it: npm install --prefix crates/testkit/.browser playwright-core@1.65.1"
+    );
+    installed
+}
+
+/// `$CHROMIUM`, or the one in the path.
+fn chromium() -> PathBuf {
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).map(|folder| folder.join("chromium"));
+    let found = named.into_iter().chain(in_path).find(|place| place.is_file());
+    found.expect("chromium is missing; install it: apt-get install chromium")
+}
