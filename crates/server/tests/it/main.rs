@@ -29,6 +29,7 @@ mod health;
 mod health_command;
 mod idempotency;
 mod limits;
+mod limits_page;
 mod metrics;
 mod openapi;
 mod postman;
