@@ -177,3 +177,59 @@ async fn a_client_that_never_reads_its_answers_is_cut_off() {
     }
     assert_eq!(world.metric(&cut("stall_timeout")).await, 25.0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_drips_gets_408_and_its_connection_is_closed() {
+    let world = World::with(Shop::open().await, &["--request-timeout-s", "1"]).await;
+    let head = "POST /api/commande/checkout HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n";
+    for length in ["content-length: 1000\r\n\r\n", "transfer-encoding: chunked\r\n\r\n3e8\r\n"] {
+        let stream = connect_and_send(world.server.address, format!("{head}{length}").as_bytes()).await;
+        let (mut read, mut write) = stream.into_split();
+        let dripping = tokio::spawn(async move {
+            while write.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, read.read_to_end(&mut answer)).await.expect("it is not closed");
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"request_timeout\""), "{answer}");
+        timeout(PATIENCE, dripping).await.unwrap().unwrap();
+    }
+}
+
+/// Lowers or raises how many files a process may open while it runs.
+fn allow_files(server: &Server, files: &str) {
+    let process = server.id().to_string();
+    let status = std::process::Command::new("prlimit")
+        .args(["--pid", &process, &format!("--nofile={files}")])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_no_file_is_left_it_says_so_once_rests_and_goes_on_afterwards() {
+    let world = World::open().await;
+    world.order(4, "CONFIRMEE").await;
+    allow_files(&world.server, "5:");
+    let waiting: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(crate::http::send(world.server.address, &Call::get("/livez"))))
+        .collect();
+    until("it is told", async || world.server.said().contains("connections cannot be accepted")).await;
+    let seconds = || -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", world.server.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+    };
+    let before = seconds();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(seconds() - before < 0.5, "it spins: {} s of CPU in 2 s", seconds() - before);
+    allow_files(&world.server, "1024:");
+    for reply in waiting {
+        assert_eq!(reply.await.unwrap().status, 200);
+    }
+    world.order(5, "CONFIRMEE").await;
+    let warnings = world.server.said().matches("connections cannot be accepted").count();
+    assert_eq!(warnings, 1, "{}", world.server.said());
+    assert!(world.metric("http_accept_errors_total").await >= 2.0);
+}

@@ -154,6 +154,11 @@ impl Server {
         value.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it said so far, a JSON object a line.
     pub(crate) fn said(&self) -> String {
         self.stderr.lock().unwrap().clone()
