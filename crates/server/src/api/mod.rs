@@ -168,8 +168,8 @@ fn admit(api: &Api, request: &Request) -> Result<(), Problem> {
     let host = api.hosts.of(request)?;
     browser::check(request, host.as_ref())?;
     let for_supervisors = ["/livez", "/readyz", "/metrics"].contains(&request.uri().path());
-    if request.extensions().get::<Crowded>().is_some() && !for_supervisors {
-        return Err(Problem::crowded());
+    match request.extensions().get::<Crowded>() {
+        Some(crowded) if !for_supervisors => Err(Problem::crowded(*crowded)),
+        _ => Ok(()),
     }
-    Ok(())
 }

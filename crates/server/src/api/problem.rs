@@ -9,6 +9,8 @@ use saga_core::saga::Rejected;
 use saga_engine::Refusal;
 use serde::Serialize;
 
+use crate::http::Crowded;
+
 /// What a caller waits, in seconds, before it tries again.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
@@ -66,10 +68,16 @@ impl Problem {
         self.status
     }
 
-    pub(crate) fn crowded() -> Self {
-        let detail =
-            "connections_max connections are open, all of them at work; nothing was done, try again later";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "connections_max", detail)
+    pub(crate) fn crowded(crowded: Crowded) -> Self {
+        let (code, said) = match crowded {
+            Crowded::Full => ("connections_max", "connections_max connections are open, all of them at work"),
+            Crowded::Share => (
+                "caller_percent",
+                "this address has as many connections as one may have, all of them at work",
+            ),
+        };
+        let detail = format!("{said} ({code}); nothing was done, try again later");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
     /// The answer could not be written down, which only a mistake of ours can bring about.

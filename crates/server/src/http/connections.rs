@@ -1,14 +1,18 @@
 //! Which connections there are: how many may be, and which has to go when there is one too many.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::Limits;
 use super::activity::{Activity, Clock, Sweeps};
+use super::{Caller, Crowded, Limits};
 use crate::metrics::Connections as Counts;
+
+/// Of so many connections that wait for a request, the first one is not about to send, however short its wait.
+const WAITING_MANY: usize = 8;
 
 /// All connections of a listener.
 pub(super) struct Connections {
@@ -27,9 +31,12 @@ struct Known {
     /// Entries that count against `connections_max`, and those beyond it; what is being closed is in neither.
     open: usize,
     extra: usize,
+    /// How many of `open` each caller has.
+    callers: HashMap<Caller, usize>,
 }
 
 struct Entry {
+    caller: Caller,
     activity: Arc<Activity>,
     room: Room,
     /// Ends the connection's task, and so the connection; `None` before the task runs.
@@ -47,11 +54,21 @@ pub(super) enum Room {
     Leaving,
 }
 
+/// Which waiting connections may be closed for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// Those that have waited since the sweep before, or are many: one that has just come is about to send.
+    Settled,
+    /// Even those. A client that sends at once is gone from among them when its head is here.
+    Any,
+}
+
 /// A place among the connections; left when dropped.
 pub(super) struct Place {
     connections: Arc<Connections>,
     id: u64,
-    pub(super) room: Room,
+    /// What it is told if it counts against `connections_extra`.
+    pub(super) crowded: Option<Crowded>,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -65,26 +82,49 @@ impl Connections {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more, if need be that of the connection that has done nothing for the longest time. `None`:
-    /// all are at work, and those that are let in beyond the limit are there, too, or have only just come.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+    /// A place for one more of this caller's, if need be that of the connection that has done nothing for the longest
+    /// time. `None`: all are at work, and those that are let in beyond the limit, too.
+    pub(super) fn enter(self: &Arc<Self>, caller: Caller) -> Option<Place> {
         let mut known = self.lock();
-        let room = if known.open < self.limits.connections_max || self.evict(&mut known, Room::Ordinary) {
-            known.open += 1;
+        let has_share = known.callers.get(&caller).is_none_or(|open| *open < self.share());
+        let crowded = if has_share { Crowded::Full } else { Crowded::Share };
+        let ordinary = |entry: &Entry| entry.room == Room::Ordinary && (has_share || entry.caller == caller);
+        let extra = |entry: &Entry| entry.room == Room::Extra;
+        let is_free = has_share && known.open < self.limits.connections_max;
+        let room = if is_free || self.evict(&mut known, Age::Settled, ordinary) {
             Room::Ordinary
-        } else if known.extra < self.limits.connections_extra || self.evict(&mut known, Room::Extra) {
-            known.extra += 1;
+        } else if known.extra < self.limits.connections_extra || self.evict(&mut known, Age::Settled, extra) {
+            Room::Extra
+        } else if self.evict(&mut known, Age::Any, ordinary) {
+            Room::Ordinary
+        } else if self.evict(&mut known, Age::Any, extra) {
             Room::Extra
         } else {
             return None;
         };
+        let crowded = match room {
+            Room::Extra => {
+                known.extra += 1;
+                Some(crowded)
+            }
+            _ => {
+                known.open += 1;
+                *known.callers.entry(caller).or_default() += 1;
+                None
+            }
+        };
         let activity = Activity::new(self.clock.clone());
         let id = known.next;
         known.next += 1;
-        known.entries.insert(id, Entry { activity: activity.clone(), room, task: None });
+        known.entries.insert(id, Entry { caller, activity: activity.clone(), room, task: None });
         self.counts.opened();
         drop(known);
-        Some(Place { connections: self.clone(), id, room, activity })
+        Some(Place { connections: self.clone(), id, crowded, activity })
+    }
+
+    /// How many connections one caller may have; at least one.
+    fn share(&self) -> usize {
+        (self.limits.connections_max.saturating_mul(self.limits.caller_percent)).div_ceil(100).max(1)
     }
 
     /// Says which task a connection has, so that it can be ended.
@@ -97,7 +137,7 @@ impl Connections {
 
     /// Closes the connection that has waited longest for a request, if there is one.
     pub(super) fn make_room(&self) -> bool {
-        self.evict(&mut self.lock(), Room::Ordinary)
+        self.evict(&mut self.lock(), Age::Any, |entry| entry.room == Room::Ordinary)
     }
 
     /// Whether there is a place for one more.
@@ -105,7 +145,7 @@ impl Connections {
         let known = self.lock();
         known.open < self.limits.connections_max
             || known.extra < self.limits.connections_extra
-            || [Room::Ordinary, Room::Extra].into_iter().any(|room| self.idlest(&known, room).is_some())
+            || self.idlest(&known, Age::Any, |entry| entry.room != Room::Leaving).is_some()
     }
 
     /// Waits until a connection has left.
@@ -113,29 +153,31 @@ impl Connections {
         self.left.notified().await;
     }
 
-    fn evict(&self, known: &mut Known, room: Room) -> bool {
-        let Some(id) = self.idlest(known, room) else { return false };
+    fn evict(&self, known: &mut Known, age: Age, among: impl Fn(&Entry) -> bool) -> bool {
+        let Some(id) = self.idlest(known, age, among) else { return false };
         self.end(known, id, "evicted");
         true
     }
 
-    /// The connection that has waited longest for a request.
-    fn idlest(&self, known: &Known, room: Room) -> Option<u64> {
+    /// The connection among these that has waited longest for a request; of several, the one that came first.
+    fn idlest(&self, known: &Known, age: Age, among: impl Fn(&Entry) -> bool) -> Option<u64> {
         let now = self.clock.now();
-        // One that has just come is about to send: closing it would only make room for the next of its kind.
-        let waiting = known.entries.iter().filter_map(|(id, entry)| {
-            let since = entry.activity.waiting_since().filter(|since| *since != now)?;
-            (entry.room == room && entry.task.is_some()).then_some((now.wrapping_sub(since), *id))
+        let waiting = known.entries.iter().filter(|(_, entry)| among(entry) && entry.task.is_some());
+        let waiting = waiting.filter_map(|(id, entry)| {
+            Some((now.wrapping_sub(entry.activity.waiting_since()?), Reverse(*id)))
         });
-        waiting.max().map(|(_, id)| id)
+        let (count, idlest) =
+            waiting.fold((0, None), |(count, idlest), one| (count + 1, idlest.max(Some(one))));
+        let (waited, Reverse(id)) = idlest?;
+        (age == Age::Any || waited > 0 || count >= WAITING_MANY).then_some(id)
     }
 
     fn end(&self, known: &mut Known, id: u64, why: &'static str) {
         let Some(entry) = known.entries.get_mut(&id) else { return };
         let Some(task) = &entry.task else { return };
         task.abort();
-        let room = std::mem::replace(&mut entry.room, Room::Leaving);
-        known.give_back(room);
+        let (room, caller) = (std::mem::replace(&mut entry.room, Room::Leaving), entry.caller);
+        known.give_back(room, caller);
         self.counts.closed(why);
     }
 
@@ -157,9 +199,17 @@ impl Connections {
 }
 
 impl Known {
-    fn give_back(&mut self, room: Room) {
+    fn give_back(&mut self, room: Room, caller: Caller) {
         match room {
-            Room::Ordinary => self.open -= 1,
+            Room::Ordinary => {
+                self.open -= 1;
+                if let Some(theirs) = self.callers.get_mut(&caller) {
+                    *theirs -= 1;
+                    if *theirs == 0 {
+                        self.callers.remove(&caller);
+                    }
+                }
+            }
             Room::Extra => self.extra -= 1,
             Room::Leaving => {}
         }
@@ -176,7 +226,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut known = self.connections.lock();
         if let Some(entry) = known.entries.remove(&self.id) {
-            known.give_back(entry.room);
+            known.give_back(entry.room, entry.caller);
         }
         drop(known);
         self.connections.counts.left();
@@ -190,15 +240,21 @@ mod tests {
     use super::*;
 
     fn two_and_one_extra() -> Arc<Connections> {
-        let limits = Limits { connections_max: 2, connections_extra: 1, ..Limits::default() };
+        let limits =
+            Limits { connections_max: 2, connections_extra: 1, caller_percent: 1_000, ..Limits::default() };
         Connections::new(limits, Counts::default())
     }
 
     /// A connection with a task that never ends by itself.
-    #[expect(clippy::disallowed_methods, reason = "stands for a connection's task")]
     fn connect(connections: &Arc<Connections>) -> Option<(Room, Arc<Activity>)> {
-        let place = connections.enter()?;
-        let (room, activity, id) = (place.room, place.activity.clone(), place.id());
+        connect_from("127.0.0.1", connections)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "stands for a connection's task")]
+    fn connect_from(address: &str, connections: &Arc<Connections>) -> Option<(Room, Arc<Activity>)> {
+        let place = connections.enter(Caller::from(address.parse::<std::net::IpAddr>().unwrap()))?;
+        let (activity, id) = (place.activity.clone(), place.id());
+        let room = connections.lock().entries[&id].room;
         let task = tokio::spawn(async move {
             let _place = place;
             std::future::pending::<()>().await;
@@ -212,37 +268,68 @@ mod tests {
         let connections = two_and_one_extra();
         let (_, first) = connect(&connections).unwrap();
         let (_, second) = connect(&connections).unwrap();
-        first.is(Phase::Busy);
-        // The second came in this very sweep.
-        assert_eq!(connect(&connections).unwrap().0, Room::Extra);
-        assert!(connect(&connections).is_none(), "the extra one is there, too");
+        // Both came in this very sweep.
+        let (room, third) = connect(&connections).unwrap();
+        assert_eq!(room, Room::Extra);
         second.is(Phase::Busy);
+        assert_eq!(
+            connect(&connections).unwrap().0,
+            Room::Ordinary,
+            "where it must be, the first makes room"
+        );
+        tokio::task::yield_now().await;
+        assert_eq!((Arc::strong_count(&first), Arc::strong_count(&third)), (1, 3));
         connections.sweep();
-        assert_eq!(connect(&connections).unwrap().0, Room::Extra, "the extra one has made room");
         second.is(Phase::Idle);
-        assert!(connect(&connections).is_none(), "everything is of this sweep");
-        connections.sweep();
-        assert_eq!(connect(&connections).unwrap().0, Room::Ordinary, "the second has made room");
-        tokio::task::yield_now().await;
-        assert_eq!(Arc::strong_count(&second), 1, "it is closed");
-        first.is(Phase::Idle);
-        connections.sweep();
-        assert_eq!(connect(&connections).unwrap().0, Room::Ordinary);
         assert_eq!(connect(&connections).unwrap().0, Room::Ordinary);
         tokio::task::yield_now().await;
-        assert_eq!(Arc::strong_count(&first), 1, "it is closed");
+        assert_eq!(Arc::strong_count(&second), 3, "another one has waited longer");
+    }
+
+    #[tokio::test]
+    async fn when_all_are_at_work_there_is_no_room_until_one_has_left() {
+        let connections = two_and_one_extra();
+        let busy = |_| {
+            let (room, activity) = connect(&connections).unwrap();
+            activity.is(Phase::Busy);
+            (room, activity)
+        };
+        let all: Vec<_> = (0..3).map(busy).collect();
+        assert!(!connections.has_room() && connect(&connections).is_none());
+        all[2].1.is(Phase::Idle);
+        assert!(connections.has_room());
     }
 
     #[tokio::test]
     async fn places_come_back_whichever_way_a_connection_ends() {
         let connections = two_and_one_extra();
         for _ in 0..10 {
-            let (a, b) = (connections.enter().unwrap(), connections.enter().unwrap());
-            let c = connections.enter().unwrap();
-            assert_eq!((a.room, b.room, c.room), (Room::Ordinary, Room::Ordinary, Room::Extra));
-            assert!(connections.enter().is_none());
+            let enter = || connections.enter(Caller::default());
+            let (a, b, c) = (enter().unwrap(), enter().unwrap(), enter().unwrap());
+            assert_eq!((a.crowded, b.crowded, c.crowded), (None, None, Some(Crowded::Full)));
+            assert!(enter().is_none());
         }
         let known = connections.lock();
-        assert_eq!((known.open, known.extra, known.entries.len()), (0, 0, 0));
+        assert_eq!((known.open, known.extra, known.entries.len(), known.callers.len()), (0, 0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn one_caller_leaves_room_for_others_even_when_all_are_at_work() {
+        let limits = Limits { connections_max: 10, connections_extra: 1, ..Limits::default() };
+        let connections = Connections::new(limits, Counts::default());
+        let theirs: Vec<_> = (0..8).map(|_| connect(&connections).unwrap()).collect();
+        theirs.iter().for_each(|(_, activity)| activity.is(Phase::Busy));
+        assert!(theirs.iter().all(|(room, _)| *room == Room::Ordinary));
+        connections.sweep();
+        assert_eq!(connect(&connections).unwrap().0, Room::Extra, "their share is used up");
+        for _ in 0..2 {
+            let (room, activity) = connect_from("127.0.0.2", &connections).unwrap();
+            activity.is(Phase::Busy);
+            assert_eq!(room, Room::Ordinary);
+        }
+        // Of their own they may give one up.
+        theirs[3].1.is(Phase::Idle);
+        connections.sweep();
+        assert_eq!(connect(&connections).unwrap().0, Room::Ordinary);
     }
 }

@@ -10,6 +10,8 @@ pub struct Limits {
     /// Connections beyond those, on which `/livez`, `/readyz` and `/metrics` are answered, and everything else
     /// gets `503`: a full process must not look dead to its supervisor.
     pub connections_extra: usize,
+    /// How many of them one caller may have: a percentage of `connections_max`. The rest is left to others.
+    pub caller_percent: usize,
     /// A request's head must have arrived within this, counted from its first byte, and on a new connection from
     /// its beginning (slowloris).
     pub head_timeout: Duration,
@@ -33,6 +35,7 @@ impl Default for Limits {
         Self {
             connections_max: 10_000,
             connections_extra: 16,
+            caller_percent: 80,
             head_timeout: Duration::from_secs(10),
             head_bytes_max: 16_384,
             idle_timeout: Duration::from_secs(75),

@@ -32,7 +32,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use self::accept_errors::AcceptErrors;
 pub use self::caller::Caller;
-use self::connections::{Connections, Room};
+use self::connections::Connections;
 pub use self::limits::Limits;
 use self::service::Requests;
 use self::stream::Stream;
@@ -41,9 +41,14 @@ use crate::metrics;
 /// Connections that wait to be accepted; a burst of clients must not wait for TCP's retransmission.
 const BACKLOG: u32 = 4096;
 
-/// Marks a request that came over a connection beyond `connections_max`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Crowded;
+/// Marks a request that came over a connection for which there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crowded {
+    /// `connections_max` are at work.
+    Full,
+    /// Its caller has as many as one caller may have.
+    Share,
+}
 
 /// Listens on `address`; port 0 takes a free one.
 pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -153,19 +158,15 @@ struct Front {
 impl Front {
     fn admit(&self, socket: TcpStream, peer: SocketAddr) {
         // Without a place, which another has taken since, it is closed here.
-        let Some(place) = self.connections.enter() else { return };
+        let caller = Caller::from(peer.ip());
+        let Some(place) = self.connections.enter(caller) else { return };
         let _ = socket.set_nodelay(true);
-        let crowded = place.room == Room::Extra;
+        let crowded = place.crowded;
         let activity = place.activity.clone();
-        let requests = Requests {
-            router: self.router.clone(),
-            caller: Caller::from(peer.ip()),
-            crowded,
-            activity: activity.clone(),
-        };
+        let requests = Requests { router: self.router.clone(), caller, crowded, activity: activity.clone() };
         let stream = TokioIo::new(Stream::new(socket, activity));
         let mut builder = self.builder.clone();
-        builder.keep_alive(!crowded);
+        builder.keep_alive(crowded.is_none());
         let connection = self.graceful.watch(builder.serve_connection(stream, requests));
         let id = place.id();
         #[expect(clippy::disallowed_methods, reason = "one task for each connection")]

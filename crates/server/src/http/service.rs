@@ -19,8 +19,8 @@ use super::{Caller, Crowded};
 pub(super) struct Requests {
     pub(super) router: Router,
     pub(super) caller: Caller,
-    /// There are more connections than `connections_max`.
-    pub(super) crowded: bool,
+    /// Why there is no place for this connection, if there is none.
+    pub(super) crowded: Option<Crowded>,
     pub(super) activity: Arc<Activity>,
 }
 
@@ -33,8 +33,8 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         self.activity.is(Phase::Busy);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(self.caller);
-        if self.crowded {
-            request.extensions_mut().insert(Crowded);
+        if let Some(crowded) = self.crowded {
+            request.extensions_mut().insert(crowded);
         }
         let answer = self.router.clone().oneshot(request);
         Answering { answer, activity: Some(self.activity.clone()) }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::harness::{Server, Shop, World, until};
-use crate::http::{Call, PATIENCE};
+use crate::http::{Call, PATIENCE, Reply};
 
 async fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
@@ -36,6 +36,34 @@ fn cut(reason: &str) -> String {
 
 const GET: &[u8] = b"GET /livez HTTP/1.1\r\nhost: test\r\n\r\n";
 
+/// Sends a call from another address of the loopback interface.
+async fn another_caller(address: SocketAddr, call: Call) -> Reply {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    stream.write_all(&call.bytes()).await.unwrap();
+    Reply::all(closed(stream).await.as_bytes()).remove(0)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Usual,
+    Another,
+}
+
+/// An order that is placed as soon as there is room: a question that has just been answered may still hold a place.
+async fn placed(address: SocketAddr, client: i64, source: Source) -> Reply {
+    loop {
+        let reply = match source {
+            Source::Usual => crate::http::send(address, &Call::checkout(client)).await,
+            Source::Another => another_caller(address, Call::checkout(client)).await,
+        };
+        if reply.status != 503 {
+            return reply;
+        }
+    }
+}
+
 /// The first thing that was ever seen to stop it: clients that connect and say nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_leave_files_for_orders_and_are_told_once() {
@@ -53,7 +81,7 @@ async fn idle_connections_leave_files_for_orders_and_are_told_once() {
         let _ = stream.write_all(bytes).await;
         held.push(stream);
     }
-    until("they are as many as can be, and idle", async || server.metric("http_connections").await >= 40.0)
+    until("they are as many as can be, and idle", async || server.metric("http_connections").await >= 32.0)
         .await;
     for client in 4..24 {
         let order = timeout(Duration::from_secs(10), server.send(&Call::checkout(client))).await;
@@ -86,19 +114,26 @@ fn with_hardly_any_files_it_does_not_start_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_all_connections_are_at_work_a_new_one_gets_503_and_supervisors_their_answers() {
-    let world = World::with(Shop::open().await, &["--connections-max", "8"]).await;
+    let world = World::with(Shop::open().await, &["--connections-max", "10"]).await;
     world.shop.fault("POST /api/clients/*/payer latency=4000");
     let mut orders = Vec::new();
     for client in 4..12 {
-        orders.push(tokio::spawn(crate::http::send(world.server.address, &Call::checkout(client))));
+        orders.push(tokio::spawn(placed(world.server.address, client, Source::Usual)));
         let under_way = orders.len() as f64;
         until("it is under way", async || world.metric("sagas_active").await == under_way).await;
     }
     let reply = world.send(&Call::checkout(12)).await;
-    reply.problem(503, "connections_max");
+    reply.problem(503, "caller_percent");
     assert_eq!(reply.header("retry-after"), Some("1"));
-    world.get("/api/commandes").await.problem(503, "connections_max");
-    world.get("/").await.problem(503, "connections_max");
+    // Two places are left to others, and no more.
+    for client in 14..16 {
+        orders.push(tokio::spawn(placed(world.server.address, client, Source::Another)));
+        let under_way = orders.len() as f64;
+        until("it is under way", async || world.metric("sagas_active").await == under_way).await;
+    }
+    another_caller(world.server.address, Call::checkout(16)).await.problem(503, "connections_max");
+    world.get("/api/commandes").await.problem(503, "caller_percent");
+    world.get("/").await.problem(503, "caller_percent");
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(world.get(path).await.status, 200, "{path}");
     }
