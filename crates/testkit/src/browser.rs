@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Runs a script for node that drives the browser; it gets `arguments` after the paths of playwright-core and of the
-/// browser.
+/// Runs a script for node that drives the browser; it gets `arguments` after the paths of playwright-core and
+/// of the browser.
 pub fn run(script: &Path, arguments: &[&str]) -> Output {
     Command::new("node")
         .arg(script)

@@ -1,4 +1,5 @@
-//! `blocage`: why a person is needed for an order, the exact call that is pending, and what can be said of it.
+//! `blocage`: why a person is needed for an order, the exact call that is pending, and what can be said of
+//! it.
 
 use saga_core::event::Stuck;
 use saga_core::saga::{Pending, Request};

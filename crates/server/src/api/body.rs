@@ -1,5 +1,5 @@
-//! The body of a request: JSON, of limited size, in limited time. It must call itself JSON: what a form or a script of
-//! a page from elsewhere can send without asking does not.
+//! The body of a request: JSON, of limited size, in limited time. It must call itself JSON: what a form or a
+//! script of a page from elsewhere can send without asking does not.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};

@@ -1,6 +1,6 @@
-//! A browser is not a caller: a page from elsewhere may make a person's browser send requests here, and they look as
-//! if that person had sent them. What a browser says of itself in `Sec-Fetch-Site` (W3C Fetch Metadata), or in
-//! `Origin` (RFC 6454) where it does not send that, decides. Programs send neither.
+//! A browser is not a caller: a page from elsewhere may make a person's browser send requests here, and they
+//! look as if that person had sent them. What a browser says of itself in `Sec-Fetch-Site` (W3C Fetch
+//! Metadata), or in `Origin` (RFC 6454) where it does not send that, decides. Programs send neither.
 
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -15,7 +15,8 @@ pub(crate) fn check<B>(request: &Request<B>, host: Option<&Host>) -> Result<(), 
         Some(site) => matches!(site, "same-origin" | "none"),
         None => origin_is(headers, host),
     };
-    // A link from another page to one of ours is followed; what the page shows stays between it and the person.
+    // A link from another page to one of ours is followed; what the page shows stays between it and the
+    // person.
     if is_ours || is_page(request.uri().path()) && is_followed_link(request.method(), headers) {
         return Ok(());
     }

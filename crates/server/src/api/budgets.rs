@@ -1,5 +1,5 @@
-//! How many bytes of clients are in memory, over all of them: requests' bodies that are being read, large answers that
-//! are being taken, histories that are being read for an answer.
+//! How many bytes of clients are in memory, over all of them: requests' bodies that are being read, large
+//! answers that are being taken, histories that are being read for an answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use tokio::time::timeout;
 use super::Limits;
 use super::problem::Problem;
 
-/// Answers of this many bytes or fewer do not count against `answers_bytes_max`: the answer about an order must not wait
-/// for someone who reads lists slowly.
+/// Answers of this many bytes or fewer do not count against `answers_bytes_max`: the answer about an order
+/// must not wait for someone who reads lists slowly.
 const SMALL_ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// Histories that are read at the same time to answer requests; each is in memory as a whole.
 const HISTORY_READS_MAX: usize = 8;

@@ -13,8 +13,8 @@ use super::constat;
 use super::page::Page;
 use super::problem::Problem;
 
-/// Lines of a history in one answer; `Link` leads to the next ones. Most orders have a dozen, and one that was tried for
-/// weeks has thousands.
+/// Lines of a history in one answer; `Link` leads to the next ones. Most orders have a dozen, and one that
+/// was tried for weeks has thousands.
 const LINES_MAX: usize = 2_000;
 
 /// A state that the order entered.

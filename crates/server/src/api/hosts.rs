@@ -1,5 +1,6 @@
-//! Which names this server answers to. A page whose name was made to lead here (DNS rebinding) sends its own name as
-//! `Host`; so what nobody on the Internet can own is answered, and other names only when they are allowed.
+//! Which names this server answers to. A page whose name was made to lead here (DNS rebinding) sends its own
+//! name as `Host`; so what nobody on the Internet can own is answered, and other names only when they are
+//! allowed.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -10,8 +11,8 @@ use axum::http::{Request, StatusCode, Version};
 
 use super::problem::Problem;
 
-/// Ends of names that are not on the Internet: this machine, private networks (RFC 6761, and ICANN's `.internal`), and
-/// services of a Kubernetes cluster.
+/// Ends of names that are not on the Internet: this machine, private networks (RFC 6761, and ICANN's
+/// `.internal`), and services of a Kubernetes cluster.
 const PRIVATE_ENDS: [&str; 4] = ["localhost", "internal", "svc", "svc.cluster.local"];
 
 /// A name that may be asked for, as a flag says it.
@@ -106,7 +107,8 @@ impl Hosts {
     fn allow(&self, name: &str) -> bool {
         let is_under = |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
         let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        // A name without a dot is resolved by the machine and its network alone: the services of a compose file.
+        // A name without a dot is resolved by the machine and its network alone: the services of a compose
+        // file.
         is_address
             || !name.contains('.')
             || PRIVATE_ENDS.into_iter().any(is_under)
@@ -137,8 +139,8 @@ impl Host {
         self.0.host().trim_end_matches('.').to_owned()
     }
 
-    /// Whether an `Origin` such as `https://name:port` is this host. Its scheme says nothing: in front of this server
-    /// something may speak TLS.
+    /// Whether an `Origin` such as `https://name:port` is this host. Its scheme says nothing: in front of
+    /// this server something may speak TLS.
     pub(crate) fn is_origin(&self, origin: &str) -> bool {
         let (Some((_, host)), port) = (origin.split_once("://"), self.0.port_u16()) else { return false };
         let Some(origin) = Self::read(host) else { return false };
@@ -176,6 +178,7 @@ mod tests {
             "localhost.:8023",
             "shop.localhost",
             "orchestrateur-service:8023",
+            "shop_orchestrateur_1:8023",
             "orchestrateur.shop.svc",
             "orchestrateur.shop.svc.cluster.local:8023",
             "a.internal",

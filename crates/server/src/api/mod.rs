@@ -1,8 +1,8 @@
 //! The HTTP API. One file for each resource; every error is a problem (`problem.rs`).
 //!
-//! What every request passes on its way in, and every answer on its way out, is in `around`, below: `hosts.rs` (which names are
-//! answered), `browser.rs` (pages from elsewhere), `budgets.rs` (bytes in memory), `protect.rs` (headers for
-//! browsers).
+//! What every request passes on its way in, and every answer on its way out, is in `around`, below:
+//! `hosts.rs` (which names are answered), `browser.rs` (pages from elsewhere), `budgets.rs` (bytes in
+//! memory), `protect.rs` (headers for browsers).
 
 mod blocage;
 mod body;

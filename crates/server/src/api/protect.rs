@@ -7,8 +7,8 @@ use axum::http::header::{
 
 /// What is no page loads nothing and stands in no frame.
 const DATA_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// Pages load what this server has, and nothing else; scripts stand in files of their own. Swagger UI sets styles of
-/// elements, and has its images in them.
+/// Pages load what this server has, and nothing else; scripts stand in files of their own. Swagger UI sets
+/// styles of elements, and has its images in them.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

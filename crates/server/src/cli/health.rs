@@ -22,7 +22,8 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Ask a running `serve` whether it takes orders; fails when it does not.
 #[derive(Debug, Args)]
 pub(super) struct Health {
-    /// What to ask, over plain HTTP; /readyz where there is no path in it, and where `serve` listens without it.
+    /// What to ask, over plain HTTP; /readyz where there is no path in it, and where `serve` listens without
+    /// it.
     #[arg(long, value_name = "URL", env = "ORCHESTRATEUR_HEALTH_URL")]
     url: Option<Uri>,
     /// The address that `serve` listens on; asked on the loopback interface when it is everywhere.
@@ -92,8 +93,8 @@ async fn ask(url: &Uri) -> anyhow::Result<String> {
         Ok(text)
     };
     tokio::pin!(exchange);
-    // The connection has no task of its own: it moves while the exchange waits. When it ends first, what it has
-    // brought is still to be read.
+    // The connection has no task of its own: it moves while the exchange waits. When it ends first, what it
+    // has brought is still to be read.
     tokio::select! {
         answer = &mut exchange => answer,
         _ = connection => exchange.await,

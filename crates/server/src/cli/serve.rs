@@ -24,12 +24,14 @@ use crate::{definitions, http, logging};
 /// Serve the API.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// Address to listen on: for this machine alone, unless it is said otherwise; 0.0.0.0:8023 is every network.
+    /// Address to listen on: for this machine alone, unless it is said otherwise; 0.0.0.0:8023 is every
+    /// network.
     #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
     listen: Listen,
-    /// A further name that clients ask for, such as orders.example.com; may be repeated. Addresses, names without a
-    /// dot, and names under .localhost, .internal, .svc and .svc.cluster.local are always answered. *.example.com
-    /// stands for all names under it, * for any: then pages elsewhere can have a browser read from here.
+    /// A further name that clients ask for, such as orders.example.com; may be repeated. Addresses, this
+    /// machine's name, names without a dot, and names under .localhost, .internal, .svc and
+    /// .svc.cluster.local are always answered. *.example.com stands for all names under it, * for any: then
+    /// pages elsewhere can have a browser read from here.
     #[arg(
         long = "allowed-host",
         value_name = "NAME",
@@ -37,7 +39,8 @@ pub(super) struct Serve {
         value_delimiter = ','
     )]
     allowed_hosts: Vec<AllowedHost>,
-    /// Where orders are kept: sqlite://path for one process, postgres://user:password@host/database for several.
+    /// Where orders are kept: sqlite://path for one process, postgres://user:password@host/database for
+    /// several.
     #[arg(
         long,
         value_name = "URL",
@@ -50,9 +53,9 @@ pub(super) struct Serve {
     /// A file that holds the database's URL, for secrets; it is used instead of --database-url.
     #[arg(long, value_name = "FILE", env = "DATABASE_URL_FILE")]
     database_url_file: Option<PathBuf>,
-    /// What this process is called among those that share a database; the same when it is started again, so that it
-    /// goes on with its orders at once. No two that run at the same time may have the same. Without one, the machine's name
-    /// and the port.
+    /// What this process is called among those that share a database; the same when it is started again, so
+    /// that it goes on with its orders at once. No two that run at the same time may have the same. Without
+    /// one, the machine's name and the port.
     #[arg(long, value_name = "NAME", env = "ORCHESTRATEUR_REPLICA")]
     replica: Option<String>,
     /// The saga to run; without one, the built-in checkout.
@@ -85,7 +88,8 @@ struct LimitFlags {
     #[arg(long, value_name = "N", env = "ORCHESTRATEUR_CONNECTIONS_MAX", default_value_t = 10_000,
         value_parser = clap::value_parser!(u32).range(1..))]
     connections_max: u32,
-    /// How long a connection may wait for its next request, in seconds; longer than the load balancer in front waits.
+    /// How long a connection may wait for its next request, in seconds; longer than the load balancer in
+    /// front waits.
     #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_IDLE_TIMEOUT_S", default_value_t = 75,
         value_parser = clap::value_parser!(u32).range(1..))]
     idle_timeout_s: u32,
@@ -151,7 +155,8 @@ impl Serve {
         let address = listener.local_addr().context("read the listener's address")?;
         let name = self.replica.unwrap_or_else(|| format!("{}:{}", machine_name(), address.port()));
         let env = |name: &str| std::env::var(name).ok();
-        let hosts = Hosts::new(self.allowed_hosts);
+        // Of its own name, too, the machine's network has the say and no page's.
+        let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(machine_name().parse().ok()));
         let server = Server::start(definition, env, &url, (&self.limits, hosts), &name).await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");

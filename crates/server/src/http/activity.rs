@@ -1,6 +1,8 @@
-//! What a connection is doing, and since when: written by its own task, read by the one that cuts connections off.
+//! What a connection is doing, and since when: written by its own task, read by the one that cuts connections
+//! off.
 //!
-//! Time here is counted in sweeps, so that a request reads no clock: a few atomic stores are all that it costs.
+//! Time here is counted in sweeps, so that a request reads no clock: a few atomic stores are all that it
+//! costs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -124,7 +126,8 @@ impl Activity {
         (phase, word as u32)
     }
 
-    /// Since when it has waited for a request, with nothing left to be taken by the client; `None`: it is at work.
+    /// Since when it has waited for a request, with nothing left to be taken by the client; `None`: it is at
+    /// work.
     pub(super) fn waiting_since(&self) -> Option<u32> {
         let (phase, since) = self.phase();
         (phase != Phase::Busy && self.unsent_since.load(Ordering::Relaxed) == 0).then_some(since)

@@ -11,7 +11,8 @@ use super::activity::{Activity, Clock, Sweeps};
 use super::{Caller, Crowded, Limits};
 use crate::metrics::Connections as Counts;
 
-/// Of so many connections that wait for a request, the first one is not about to send, however short its wait.
+/// Of so many connections that wait for a request, the first one is not about to send, however short its
+/// wait.
 const WAITING_MANY: usize = 8;
 
 /// All connections of a listener.
@@ -82,8 +83,8 @@ impl Connections {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more of this caller's, if need be that of the connection that has done nothing for the longest
-    /// time. `None`: all are at work, and those that are let in beyond the limit, too.
+    /// A place for one more of this caller's, if need be that of the connection that has done nothing for the
+    /// longest time. `None`: all are at work, and those that are let in beyond the limit, too.
     pub(super) fn enter(self: &Arc<Self>, caller: Caller) -> Option<Place> {
         let mut known = self.lock();
         let has_share = known.callers.get(&caller).is_none_or(|open| *open < self.share());

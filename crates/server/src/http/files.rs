@@ -1,5 +1,6 @@
-//! How many connections the operating system leaves room for. A connection is an open file, and so is every call to a
-//! participant and everything of the store: what clients could use up is bounded by what the others need.
+//! How many connections the operating system leaves room for. A connection is an open file, and so is every
+//! call to a participant and everything of the store: what clients could use up is bounded by what the others
+//! need.
 
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -18,8 +19,8 @@ pub(super) fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current.or(current)
 }
 
-/// How many connections there can be: `asked`, or fewer where `files` may be open and the participants may need
-/// `calls_max` of them.
+/// How many connections there can be: `asked`, or fewer where `files` may be open and the participants may
+/// need `calls_max` of them.
 pub(super) fn connections(asked: usize, files: Option<u64>, calls_max: usize) -> anyhow::Result<usize> {
     let Some(files) = files else { return Ok(asked) };
     let free = files.saturating_sub(FILES_KEPT);

@@ -5,20 +5,20 @@ use std::time::Duration;
 /// The limits of connections. Each one's name is a row of `docs/limits.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at the same time. Fewer where the process may open too few files; see [`super::files`].
+    /// Connections at the same time. Fewer where the process may open too few files; see `files.rs`.
     pub connections_max: usize,
-    /// Connections beyond those, on which `/livez`, `/readyz` and `/metrics` are answered, and everything else
-    /// gets `503`: a full process must not look dead to its supervisor.
+    /// Connections beyond those, on which `/livez`, `/readyz` and `/metrics` are answered, and everything
+    /// else gets `503`: a full process must not look dead to its supervisor.
     pub connections_extra: usize,
     /// How many of them one caller may have: a percentage of `connections_max`. The rest is left to others.
     pub caller_percent: usize,
-    /// A request's head must have arrived within this, counted from its first byte, and on a new connection from
-    /// its beginning (slowloris).
+    /// A request's head must have arrived within this, counted from its first byte, and on a new connection
+    /// from its beginning (slowloris).
     pub head_timeout: Duration,
     /// Bytes of a request's head. More get `431`. Hyper's read buffer, and at least 8 KiB.
     pub head_bytes_max: usize,
-    /// A connection may wait this long for its next request. Longer than load balancers keep theirs (60 s), so that
-    /// they close first, and none sends a request into a closing connection.
+    /// A connection may wait this long for its next request. Longer than load balancers keep theirs (60 s),
+    /// so that they close first, and none sends a request into a closing connection.
     pub idle_timeout: Duration,
     /// A client that reads an answer must take some of it within this.
     pub stall_timeout: Duration,

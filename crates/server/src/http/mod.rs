@@ -5,8 +5,8 @@
 //! - `stream.rs`, `service.rs`: a socket and its requests, which note that.
 //! - `caller.rs`: who calls.
 //!
-//! One task accepts, and looks at all connections every `sweep`; each connection has a task of its own. Closing one
-//! is ending its task.
+//! One task accepts, and looks at all connections every `sweep`; each connection has a task of its own.
+//! Closing one is ending its task.
 
 mod accept_errors;
 mod activity;
@@ -40,6 +40,8 @@ use crate::metrics;
 
 /// Connections that wait to be accepted; a burst of clients must not wait for TCP's retransmission.
 const BACKLOG: u32 = 4096;
+/// Hyper's smallest buffer for heads.
+const HEAD_BYTES_MIN: usize = 8_192;
 
 /// Marks a request that came over a connection for which there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +66,8 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The same limits with as many connections as the operating system has room for, where orders may make `calls_max`
-/// calls at the same time.
+/// The same limits with as many connections as the operating system has room for, where orders may make
+/// `calls_max` calls at the same time.
 pub(crate) fn fit(limits: Limits, calls_max: usize) -> anyhow::Result<Limits> {
     let files = files::limit();
     let connections_max = files::connections(limits.connections_max, files, calls_max)?;
@@ -82,7 +84,8 @@ pub(crate) fn fit(limits: Limits, calls_max: usize) -> anyhow::Result<Limits> {
     Ok(Limits { connections_max, ..limits })
 }
 
-/// Serves until `stop` says so, then waits for answers under way. `stop` changing means: take no more requests.
+/// Serves until `stop` says so, then waits for answers under way. `stop` changing means: take no more
+/// requests.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -123,7 +126,7 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    // Who does not take its answer is still cut off.
+    // A client that does not take its answer is still cut off.
     let Front { graceful, connections, .. } = front;
     let sweeping = async {
         loop {
@@ -143,9 +146,6 @@ fn builder(limits: &Limits) -> Builder {
     builder.header_read_timeout(None).max_buf_size(limits.head_bytes_max.max(HEAD_BYTES_MIN));
     builder
 }
-
-/// Hyper's smallest buffer.
-const HEAD_BYTES_MIN: usize = 8_192;
 
 /// What accepted connections are given.
 struct Front {

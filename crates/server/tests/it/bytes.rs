@@ -1,5 +1,5 @@
-//! How much one answer, and all of them together, can take: lists show no bodies, pages and histories end and go on, and
-//! what clients do not read is bounded.
+//! How much one answer, and all of them together, can take: lists show no bodies, pages and histories end and
+//! go on, and what clients do not read is bounded.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};

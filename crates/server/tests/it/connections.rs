@@ -1,5 +1,5 @@
-//! Connections: how many there can be, and how long each may do nothing. Sockets that are opened here are held open by
-//! the test, so that only the server can close them.
+//! Connections: how many there can be, and how long each may do nothing. Sockets that are opened here are
+//! held open by the test, so that only the server can close them.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,7 +51,8 @@ enum Source {
     Another,
 }
 
-/// An order that is placed as soon as there is room: a question that has just been answered may still hold a place.
+/// An order that is placed as soon as there is room: a question that has just been answered may still hold a
+/// place.
 async fn placed(address: SocketAddr, client: i64, source: Source) -> Reply {
     loop {
         let reply = match source {
@@ -91,7 +92,8 @@ async fn idle_connections_leave_files_for_orders_and_are_told_once() {
     assert!(server.metric(&cut("evicted")).await > 0.0);
     let warnings: Vec<String> =
         server.said().lines().filter(|line| line.contains("\"WARN\"")).map(str::to_owned).collect();
-    // That there are fewer than asked for, and, where they came faster than idle ones could go, that accepting failed.
+    // That there are fewer than asked for, and, where they came faster than idle ones could go, that
+    // accepting failed.
     assert!((1..=2).contains(&warnings.len()), "{warnings:#?}");
     assert!(warnings[0].contains("connections_max is 40 instead of 10000"), "{}", warnings[0]);
     drop(held);

@@ -1,5 +1,5 @@
-//! `docs/limits.md` held against the sources: every limit has its row, with the same default, and no row is about
-//! nothing.
+//! `docs/limits.md` held against the sources: every limit has its row, with the same default, and no row is
+//! about nothing.
 
 mod sources;
 

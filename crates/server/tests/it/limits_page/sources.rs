@@ -1,5 +1,5 @@
-//! The limits that the sources have: constants, fields of the `Limits` structs, keys of definitions and flags, each with its
-//! default.
+//! The limits that the sources have: constants, fields of the `Limits` structs, keys of definitions and
+//! flags, each with its default.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -181,7 +181,8 @@ fn number(text: &str) -> Option<u128> {
     text.split('*').map(|factor| factor.trim().replace('_', "").parse::<u128>().ok()).product()
 }
 
-/// The numbers of a default as people write it: `10 s`, `50 ms to 1 s`, `65,536 bytes`. Times in milliseconds.
+/// The numbers of a default as people write it: `10 s`, `50 ms to 1 s`, `65,536 bytes`. Times in
+/// milliseconds.
 pub(super) fn shown(text: &str) -> Option<Default> {
     let mut numbers = Vec::new();
     let text = text.replace(|c: char| !(c.is_ascii_alphanumeric() || c == ',' || c == ' '), " ");

@@ -1,5 +1,5 @@
-//! Requests byte for byte, made up from a seed and sent over real sockets to the real server: whatever they are, it goes on,
-//! and what it refuses it explains.
+//! Requests byte for byte, made up from a seed and sent over real sockets to the real server: whatever they
+//! are, it goes on, and what it refuses it explains.
 //!
 //! - `refused.rs`: what must not work; `mutated.rs`: what worked before it was changed.
 //!
