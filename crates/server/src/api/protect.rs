@@ -17,8 +17,9 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 
-/// Adds them to an answer about `path`.
+/// Adds them to an answer: a page or one of its parts, or data.
 pub(crate) fn protect(is_page: bool, headers: &mut HeaderMap) {
+    headers.reserve(7);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, if is_page { PAGE_POLICY } else { DATA_POLICY });
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
