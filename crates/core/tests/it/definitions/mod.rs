@@ -1,7 +1,10 @@
 //! Definitions are checked in full when they are loaded, and every mistake says where it is and what to do.
 
+mod cart;
 mod expressions;
 mod files;
+mod formats;
+mod inputs;
 mod meanings;
 mod probes;
 mod values;
