@@ -43,6 +43,7 @@ pub const FAULT_POINTS: &[&str] = &[
     "participant: 500 after the effect",
     "participant: refusal",
     "participant: refused compensation",
+    "participant: nothing to undo, it says",
     "participant: down",
     "participant: suspended by its breaker",
     "participant: as many calls at once as may be",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use saga_core::reply::{Answer as HttpAnswer, Reply};
 use saga_core::saga::Request;
-use saga_core::{Definition, Direction, Event, SagaId};
+use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, SagaId};
 use saga_engine::participants::{Calling, Participants};
 use saga_journal::Store;
 use tokio::sync::oneshot;
@@ -49,6 +49,8 @@ pub enum Fate {
     SilenceAfter,
     /// No answer in time; the request arrives this much later, in milliseconds.
     Late(u32),
+    /// A compensation that looks in the wrong place: 404, there is nothing to undo, it says.
+    Misdirected,
     /// The request arrives twice, the second time this much later, in milliseconds.
     Doubled(u32),
 }
@@ -192,11 +194,24 @@ impl Shop {
         }
         if request.direction == Direction::Compensation
             && has(
-                &|event| matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: saga_core::Outcome::Unknown, .. } if *s == step),
+                &|event| matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: Outcome::Unknown, .. } if *s == step),
             )
         {
             self.recorder.hit("saga: compensated after an unknown outcome");
         }
+    }
+
+    /// Whether the history shows that a step has run, and that this is the first time that it is to be undone.
+    fn is_known_to_be_there(&self, step: usize, request: &Request) -> bool {
+        let Ok(Some(history)) = now(self.disk.memory.load(request.saga)) else { return false };
+        let events = || history.records.iter().map(|record| &record.event);
+        let has_run = events().any(|event| {
+            matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: Outcome::Ok, .. } if *s == step)
+        });
+        let rolling_back = events().skip_while(|event| !matches!(event, Event::RollbackDecided { .. }));
+        let is_first =
+            request.direction == Direction::Compensation && request.attempt == AttemptNumber::FIRST;
+        has_run && is_first && !rolling_back.into_iter().any(|event| matches!(event, Event::TakenOver { .. }))
     }
 
     /// An order has ended the process that ran it.
@@ -302,7 +317,12 @@ impl Participants for Gate {
             process.kill();
             return Box::pin(pending());
         }
-        let fate = shop.fates.of_call(kind, request.direction, step);
+        let fate = match shop.fates.of_call(kind, request.direction, step) {
+            // Where the step may not have run, or may have been undone, 404 would be as good as undone: no participant
+            // says it of what is there.
+            Fate::Misdirected if !shop.is_known_to_be_there(step, &request) => Fate::Good,
+            fate => fate,
+        };
         shop.recorder.note(|| {
             format!(
                 "send {} {} #{} e{}: {fate:?}",
@@ -320,6 +340,10 @@ impl Participants for Gate {
         match fate {
             Fate::Good => shop.deliver(step, &request, travel, false, Some(back)),
             Fate::Refusal => shop.deliver(step, &request, travel, true, Some(back)),
+            Fate::Misdirected => {
+                hit("participant: nothing to undo, it says");
+                at_once = Some(reply(404, r#"{"detail":"not found"}"#.into(), None));
+            }
             Fate::ErrorBefore => {
                 hit("participant: 500 before the effect");
                 at_once = Some(reply(500, String::new(), None));

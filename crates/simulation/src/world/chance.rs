@@ -43,6 +43,7 @@ impl Chance {
             Fate::Late(8_000),
             Fate::Doubled(5),
             Fate::Doubled(5_000),
+            Fate::Misdirected,
         ];
         let mut weights = vec![(Fate::Good, dice.one(&[5, 20, 60, 200]))];
         weights.extend(faults.map(|fault| (fault, dice.one(&[0, 0, 0, 1, 2, 8]))));
@@ -90,6 +91,7 @@ impl Fates for Chance {
         match (fate.unwrap_or(Fate::Good), kind) {
             // Nobody can promise anything about a request that arrives after it was asked about.
             (Fate::Late(ms), Kind::Probed) => Fate::Late(ms.min(1_400)),
+            (Fate::Misdirected, _) if direction != Direction::Compensation => Fate::Good,
             // TCP does not double; whoever promises nothing about that need not be tried with it.
             (Fate::Doubled(_), Kind::Plain | Kind::Probed | Kind::Read) => Fate::Good,
             (fate, _) => fate,

@@ -131,8 +131,10 @@ impl World {
         let Some(blocked) = saga.blocked() else { return };
         let step = blocked.step;
         let page = self.shop.ledger().page(id, &self.definition.steps[step].name);
-        let can_go_on =
-            matches!(blocked.stuck, Stuck::CompensationFailing | Stuck::ActionUnsettled | Stuck::TaskFailed);
+        let can_go_on = matches!(
+            blocked.stuck,
+            Stuck::CompensationFailing | Stuck::ActionUnsettled | Stuck::NothingToUndo | Stuck::TaskFailed
+        );
         let demand = if can_go_on {
             self.recorder.hit("person: resumes");
             Demand::Resume { by: "Ana".into(), reason: None }
