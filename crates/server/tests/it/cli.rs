@@ -102,6 +102,49 @@ fn check_names_every_mistake_with_file_and_line() {
 }
 
 #[test]
+fn secrets_come_from_files_and_one_in_the_definition_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for (name, content) in [
+        ("key", b"s3cret\n".to_vec()),
+        ("empty", b"\n".to_vec()),
+        ("binary", b"s3cret\xff".to_vec()),
+        ("large", "s3cret".repeat(1_000_000).into_bytes()),
+    ] {
+        std::fs::write(path(name), content).unwrap();
+    }
+    let source = std::fs::read_to_string(saga("checkout.yaml")).unwrap();
+    let check = |header: &str| {
+        let with_header = format!("safety: barrier, headers: {{ {header} }} }}");
+        std::fs::write(path("mine.yaml"), source.replacen("safety: barrier }", &with_header, 1)).unwrap();
+        orchestrateur_with(&["check", &path("mine.yaml")])
+    };
+    let ended = check(&format!("Authorization: 'Bearer ${{file:{}}}'", path("key")));
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+    assert!(!ended.stdout.contains("s3cret"), "{}", ended.stdout);
+    for (file, why) in [
+        (path("nowhere"), "No such file"),
+        (path(""), "not a regular file"),
+        ("/dev/zero".to_owned(), "not a regular file"),
+        (path("empty"), "it is empty"),
+        (path("binary"), "not UTF-8"),
+        (path("large"), "SECRET_BYTES_MAX"),
+    ] {
+        let ended = check(&format!("X-Key: '${{file:{file}}}'"));
+        let said = complaint(&ended);
+        assert!(said.contains(&file) && said.contains(why) && !said.contains("s3cret"), "{file}: {said}");
+    }
+    let ended = check("X-Api-Key: s3cret");
+    assert_eq!(ended.code, Some(0));
+    assert!(
+        ended.stderr.contains("mine.yaml:10: warning: the value of the header `X-Api-Key`"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+}
+
+#[test]
 fn check_says_what_is_wrong_with_files_that_are_no_definitions() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| {

@@ -33,6 +33,32 @@ async fn a_request_that_is_repeated_after_its_end_gets_the_same_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn members_that_are_not_declared_do_not_make_it_another_request() {
+    let world = World::open().await;
+    let with = |body: &str| {
+        let call = Call::post("/api/commande/checkout").header("content-type", "application/json");
+        call.key("plus").body(body)
+    };
+    let first = world.send(&with(r#"{"client_id":4,"magasin_id":1}"#)).await;
+    assert_eq!(first.expect(200)["etat_final"], "CONFIRMEE");
+    for body in [
+        r#"{"client_id":4,"magasin_id":1,"note":"vite"}"#,
+        r#"{ "magasin_id": 1, "note": {"a": [1, 1.50]}, "client_id": 4 }"#,
+    ] {
+        let again = world.send(&with(body)).await;
+        assert_eq!((again.status, &again.text), (200, &first.text), "{body}");
+    }
+    world.send(&with(r#"{"client_id":5,"magasin_id":1}"#)).await.expect(422);
+    for body in [
+        r#"{"client_id":4,"client_id":4,"magasin_id":1}"#,
+        r#"{"client_id":4,"magasin_id":1,"note":1,"note":2}"#,
+    ] {
+        let told = world.send(&with(body)).await.expect(422).to_string();
+        assert!(told.contains("is there twice"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_repeated_while_its_order_runs_waits_for_the_same_end() {
     let world = World::open().await;
     world.shop.fault("POST /api/clients/*/payer latency=400");

@@ -78,15 +78,16 @@ fn a_cart_that_makes_no_sense_is_an_unreadable_answer_at_once() {
         "4611686018427387904",
         "9223372036854775808",
         "1e300",
-        "1e10",
         "123456789012345678901234567890",
     ];
     for member in ["produit_id", "quantite", "prix"] {
         carts.extend(odd.iter().map(|value| line(member, value)));
     }
     for member in ["produit_id", "quantite"] {
-        carts.extend(["0", "1.5", "0.1", "1e-1", "2.0000001", "1000000001"].map(|value| line(member, value)));
+        carts.extend(["0", "1.5", "0.1", "1e-1", "2.0000001"].map(|value| line(member, value)));
     }
+    carts.push(line("quantite", "1000001"));
+    carts.push(line("prix", "1000000000.01"));
     for (definition, wrap) in both() {
         for cart in &carts {
             let begun = Instant::now();

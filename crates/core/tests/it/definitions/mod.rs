@@ -49,8 +49,8 @@ const STOCK_URL: &str = "${STOCK_URL:-http://stock-service:8000}";
 const LIBERER: &str =
     "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }\n";
 const MONTANT: &str = "\"[.body[] | .quantite * .prix] | number(add; 0; 1e9) * 100 | round / 100\"";
-const PRODUITS: &str = "\"[.body[] | {produit_id: whole(.produit_id; 1; 1e9), quantite: whole(.quantite; 1; 1e6), \
-                        prix: number(.prix; 0; 1e6)}]\"";
+const PRODUITS: &str = "\"[.body[] | {produit_id: whole(.produit_id; 1; 1e15), quantite: whole(.quantite; 1; 1e6), \
+                        prix: number(.prix; 0; 1e9)}]\"";
 /// The last line of the last compensation.
 const ANNULER: &str = "      delete: /api/ventes/commande/\\(.saga_id)\n";
 
