@@ -15,9 +15,12 @@ fn read(definition: &Definition, body: &str) -> Verdict {
     verdict(&definition.steps[0].action, &reply)
 }
 
-/// The definitions of this project, and how each wraps the lines of a cart.
-fn both() -> [(Definition, fn(&str) -> String); 2] {
-    let wrapped: fn(&str) -> String =
+/// How a shop wraps the lines of a cart.
+type Wrap = fn(&str) -> String;
+
+/// The definitions of this project, each with its shop's way.
+fn both() -> [(Definition, Wrap); 2] {
+    let wrapped: Wrap =
         |cart| format!("{{\"client_id\":4,\"articles\":{}}}", cart.replace("\"prix\"", "\"prix_unitaire\""));
     [
         (parse(CHECKOUT).expect("a definition"), str::to_owned),
@@ -26,6 +29,7 @@ fn both() -> [(Definition, fn(&str) -> String); 2] {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it really takes")]
 fn a_cart_that_makes_no_sense_is_an_unreadable_answer_at_once() {
     let line = |member: &str, value: &str| {
         let of = |name: &str, usual: &str| {
