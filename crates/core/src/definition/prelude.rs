@@ -7,13 +7,16 @@ use jaq_core::load::parse::{Def, Term};
 use jaq_core::load::{self};
 
 /// `number(VALUE; FROM; TO)` is the value if it is a number in that range, `whole(VALUE; FROM; TO)` if it is a whole one.
+///
+/// What is neither below one number nor above another is a number itself: jq orders all other kinds below or above them.
 const DEFS: &str = r#"
-def number($value; $from; $to):
-  if ($value | type) == "number" and $from <= $value and $value <= $to then $value
-  else error("\($value | tojson) is no number from \($from) to \($to)") end;
-def whole($value; $from; $to):
-  number($value; $from; $to)
-  | if . == floor then . else error("\(tojson) is no whole number") end;
+def number(value; $from; $to):
+  value
+  | if $from <= . and . <= $to then . else error("\(tojson) is no number from \($from) to \($to)") end;
+def whole(value; $from; $to):
+  value
+  | if $from <= . and . <= $to and . == floor then .
+    else error("\(tojson) is no whole number from \($from) to \($to)") end;
 "#;
 
 /// The definitions, for a program's compilation.

@@ -113,7 +113,7 @@ fn expressions_that_read_what_is_not_there() {
         ("/payer", "/\\(.client)/payer"),
         ("commande/\\(.saga_id)", "commande/\\(.vente.id)"),
         (ANNULER, "      delete: /x\n      unknown: .panier == 404\n"),
-        (PRODUITS, ".bodi"),
+        (PRODUITS, "produits: .bodi\n"),
         ("{ montant: .panier.montant }", "{ montant: { en: { euros: .panir } } }"),
     ]), @r"
     .panir.montant
@@ -130,7 +130,7 @@ fn expressions_that_read_what_is_not_there() {
         d.yaml:52: a compensation cannot read its own step's output `.vente` here: a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` or an earlier output, or declare `safety: idempotent`
     delete: /x / unknown: .panier == 404
         d.yaml:53: `.panier` does not exist here; an answer has .status, .headers and .body
-    .bodi
+    produits: .bodi
         d.yaml:20: `.bodi` does not exist here; an answer has .status, .headers and .body
     { montant: { en: { euros: .panir } } }
         d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
