@@ -30,17 +30,17 @@ fn expressions_that_do_not_compile() {
         (ANNULER, "      delete: /x\n      absent: .status | frob\n"),
     ]), @r#"
     clients/\(.input.client_id/payer
-        d.yaml:38: jq: expected closing quote at the end
+        d.yaml:39: jq: expected closing quote at the end
     clients/\(.input | nonsense)/payer
-        d.yaml:38: jq: unknown filter `nonsense`
+        d.yaml:39: jq: unknown filter `nonsense`
     '{montant: .panier.montant'
-        d.yaml:39: jq: expected closing brace at the end
+        d.yaml:40: jq: expected closing brace at the end
     { montant: '.panier.montant |' }
-        d.yaml:39: jq: expected term at the end
+        d.yaml:40: jq: expected term at the end
     { montant: { en: { euros: '.panier.' } } }
-        d.yaml:39: jq: expected key at the end
+        d.yaml:40: jq: expected key at the end
     { montant: '' }
-        d.yaml:39: jq: expected term at the end
+        d.yaml:40: jq: expected term at the end
     | / [.body[] / | .quantite * / ] | add
         d.yaml:24: jq: expected term at `]`
     | / [.body[] / | .quantite ] |
@@ -56,11 +56,11 @@ fn expressions_that_do_not_compile() {
     import "x" as x; 1
         d.yaml:21: jq: expected nothing at `"x"`
     delete: /x / ok: .status = = 404 or
-        d.yaml:53: jq: expected term at `=`
+        d.yaml:54: jq: expected term at `=`
     delete: /x / refused: .status ===
-        d.yaml:53: jq: expected nothing at `===`
+        d.yaml:54: jq: expected nothing at `===`
     delete: /x / absent: .status | frob
-        d.yaml:53: jq: unknown filter `frob`
+        d.yaml:54: jq: unknown filter `frob`
     "#);
 }
 
@@ -117,23 +117,23 @@ fn expressions_that_read_what_is_not_there() {
         ("{ montant: .panier.montant }", "{ montant: { en: { euros: .panir } } }"),
     ]), @r"
     .panir.montant
-        d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
+        d.yaml:40: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
     .vente.montant
-        d.yaml:39: `.vente` is the output of a step that has not run by then; only earlier steps' outputs can be read
+        d.yaml:40: `.vente` is the output of a step that has not run by then; only earlier steps' outputs can be read
     .paiement.montant
-        d.yaml:39: `.paiement` is the output of a step that has not run by then; only earlier steps' outputs can be read
+        d.yaml:40: `.paiement` is the output of a step that has not run by then; only earlier steps' outputs can be read
     .input.magasin
-        d.yaml:50: `.input.magasin` does not exist; declare it under `input`
+        d.yaml:51: `.input.magasin` does not exist; declare it under `input`
     /\(.client)/payer
-        d.yaml:38: `.client` does not exist here; there are .input, .saga_id, .panier, .stock
+        d.yaml:39: `.client` does not exist here; there are .input, .saga_id, .panier, .stock
     commande/\(.vente.id)
-        d.yaml:52: a compensation cannot read its own step's output `.vente` here: a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` or an earlier output, or declare `safety: idempotent`
+        d.yaml:53: a compensation cannot read its own step's output `.vente` here: a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` or an earlier output, or declare `safety: idempotent`
     delete: /x / unknown: .panier == 404
-        d.yaml:53: `.panier` does not exist here; an answer has .status, .headers and .body
+        d.yaml:54: `.panier` does not exist here; an answer has .status, .headers and .body
     produits: .bodi
         d.yaml:20: `.bodi` does not exist here; an answer has .status, .headers and .body
     { montant: { en: { euros: .panir } } }
-        d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
+        d.yaml:40: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
     ");
     // A service without a barrier is undone only once its answer is known.
     let by_id = CHECKOUT

@@ -19,9 +19,9 @@ fn several_mistakes_are_told_together_in_the_order_of_lines() {
     d.yaml:11: unknown safety `maybe`; write none, idempotent or barrier
     d.yaml:12: unknown safety `maybe`; write none, idempotent or barrier
     d.yaml:21: jq: expected term at `|`
-    d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
-    d.yaml:42: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock, .paiement
-    d.yaml:46: the step's name `body` is taken; choose another
+    d.yaml:40: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock
+    d.yaml:43: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock, .paiement
+    d.yaml:47: the step's name `body` is taken; choose another
     ");
 }
 
@@ -84,7 +84,7 @@ fn files_that_are_no_definition_at_all() {
     a word
         d.yaml:1: a mapping is needed here: lines of the form `key: value`
     two documents
-        d.yaml:59: a second document begins here; write one definition to a file
+        d.yaml:60: a second document begins here; write one definition to a file
     binary
         d.yaml:1: unexpected character: `\u{0}'
     huge
@@ -92,13 +92,13 @@ fn files_that_are_no_definition_at_all() {
     an alias bomb
         d.yaml:1: there is no key `a` here; write one of: saga, input, states, deadline, participants, steps
     a bomb in a body
-        d.yaml:45: this YAML is more intricate than any definition needs (budget breached: Nodes { nodes: 250001 })
+        d.yaml:46: this YAML is more intricate than any definition needs (budget breached: Nodes { nodes: 250001 })
     deep lists
         d.yaml:1: this YAML is more intricate than any definition needs (recursion limit exceeded)
     deep mappings
         d.yaml:1: this YAML is more intricate than any definition needs (recursion limit exceeded)
     a deep body
-        d.yaml:39: more than 32 mappings and lists are inside each other here
+        d.yaml:40: more than 32 mappings and lists are inside each other here
     a deep expression
         d.yaml:21: jq: more than 64 brackets inside each other
     a long expression

@@ -83,65 +83,65 @@ fn conditions_that_can_be_neither_true_nor_false() {
     let variations: Vec<_> = lines.iter().map(|to| (ANNULER, to.as_str())).collect();
     assert_snapshot!(mistakes(&variations), @r#"
     delete: /x / ok: 204
-        d.yaml:53: `204` is a number, and a condition is true or false; write `.status == 204`
+        d.yaml:54: `204` is a number, and a condition is true or false; write `.status == 204`
     delete: /x / ok: .status
-        d.yaml:53: `.status` is a number, and a condition is true or false; write `.status == 200`
+        d.yaml:54: `.status` is a number, and a condition is true or false; write `.status == 200`
     delete: /x / ok: .status = 200
-        d.yaml:53: `.status = 200` sets a value; `==` compares: `.status == 200`
+        d.yaml:54: `.status = 200` sets a value; `==` compares: `.status == 200`
     delete: /x / ok: .body.state = "done"
-        d.yaml:53: `.body.state = "done"` sets a value; `==` compares: `.body.state == "done"`
+        d.yaml:54: `.body.state = "done"` sets a value; `==` compares: `.body.state == "done"`
     delete: /x / ok: '[200,201]'
-        d.yaml:53: `[200,201]` is a list, and a condition is true or false; write `.status == 200 or .status == 201`
+        d.yaml:54: `[200,201]` is a list, and a condition is true or false; write `.status == 200 or .status == 201`
     delete: /x / ok: 200, 201
-        d.yaml:53: `200, 201` gives more than one value, and a condition is true or false; combine them with `or`: `.status == 200 or .status == 201`
+        d.yaml:54: `200, 201` gives more than one value, and a condition is true or false; combine them with `or`: `.status == 200 or .status == 201`
     delete: /x / ok: '"204"'
-        d.yaml:53: `"204"` is a text, and a condition is true or false; write `.status == 204`
+        d.yaml:54: `"204"` is a text, and a condition is true or false; write `.status == 204`
     delete: /x / ok: "'200'"
-        d.yaml:53: jq: expected token at `'200'`
+        d.yaml:54: jq: expected token at `'200'`
     delete: /x / ok: '"200,204"'
-        d.yaml:53: `"200,204"` is a text, and a condition is true or false; write `.status == 200 or .status == 204`
+        d.yaml:54: `"200,204"` is a text, and a condition is true or false; write `.status == 200 or .status == 204`
     delete: /x / ok: .status | tostring
-        d.yaml:53: `.status | tostring` is a text, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.status | tostring` is a text, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: .status + 0
-        d.yaml:53: `.status + 0` is neither true nor false, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.status + 0` is neither true nor false, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: -1
-        d.yaml:53: `-1` is a number, and a condition is true or false; write `.status == 200`
+        d.yaml:54: `-1` is a number, and a condition is true or false; write `.status == 200`
     delete: /x / ok: .headers.etag
-        d.yaml:53: `.headers.etag` is neither true nor false, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.headers.etag` is neither true nor false, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: .headers
-        d.yaml:53: `.headers` is an object, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.headers` is an object, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: '{a: 1}'
-        d.yaml:53: `{a: 1}` is an object, and a condition is true or false; write `.status == 200`
+        d.yaml:54: `{a: 1}` is an object, and a condition is true or false; write `.status == 200`
     delete: /x / ok: 'null'
-        d.yaml:53: `null` is null, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `null` is null, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: .status.code
-        d.yaml:53: `.status.code` never gives a value, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.status.code` never gives a value, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: .status // false
-        d.yaml:53: `.status // false` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.status // false` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: 'if .status == 200 then 1 else 0 end'
-        d.yaml:53: `if .status == 200 then 1 else 0 end` is a number, and a condition is true or false; write `.status == 200`
+        d.yaml:54: `if .status == 200 then 1 else 0 end` is a number, and a condition is true or false; write `.status == 200`
     delete: /x / ok: '@base64 "x"'
-        d.yaml:53: `@base64 "x"` is a text, and a condition is true or false; write `.status == 200`
+        d.yaml:54: `@base64 "x"` is a text, and a condition is true or false; write `.status == 200`
     delete: /x / ok: .status | select(. == 200)
-        d.yaml:53: `.status | select(. == 200)` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.status | select(. == 200)` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: '[.status] | inside([200, 201]) | length'
-        d.yaml:53: `[.status] | inside([200, 201]) | length` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `[.status] | inside([200, 201]) | length` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: .body | length
-        d.yaml:53: `.body | length` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.body | length` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: .body | .x |= 1
-        d.yaml:53: `.body | .x |= 1` is neither true nor false, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `.body | .x |= 1` is neither true nor false, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: empty
-        d.yaml:53: `empty` never gives a value, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `empty` never gives a value, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / ok: first(.status)
-        d.yaml:53: `first(.status)` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
+        d.yaml:54: `first(.status)` is a number, and a condition is true or false; write a comparison with what it has to be, such as `.status == 200`
     delete: /x / refused: 409
-        d.yaml:53: `409` is a number, and a condition is true or false; write `.status == 409`
+        d.yaml:54: `409` is a number, and a condition is true or false; write `.status == 409`
     delete: /x / not_sent: .status
-        d.yaml:53: `.status` is a number, and a condition is true or false; write `.status == 200`
+        d.yaml:54: `.status` is a number, and a condition is true or false; write `.status == 200`
     delete: /x / unknown: 500
-        d.yaml:53: `500` is a number, and a condition is true or false; write `.status == 500`
+        d.yaml:54: `500` is a number, and a condition is true or false; write `.status == 500`
     delete: /x / absent: 404
-        d.yaml:53: `404` is a number, and a condition is true or false; write `.status == 404`
+        d.yaml:54: `404` is a number, and a condition is true or false; write `.status == 404`
     "#);
 }
 
@@ -186,16 +186,16 @@ fn what_would_make_a_wrong_path_count_as_undone() {
     let variations: Vec<_> = lines.iter().map(|to| (ANNULER, to.as_str())).collect();
     assert_snapshot!(mistakes(&variations), @r"
     delete: /x / ok: .status == 404 or .status == 200 or .status == 204
-        d.yaml:53: `ok` holds for a 404, so a wrong path would count as undone; leave 404 out of it: without a word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead
+        d.yaml:54: `ok` holds for a 404, so a wrong path would count as undone; leave 404 out of it: without a word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead
     delete: /x / ok: .status == 200 or .status == 410
-        d.yaml:53: `ok` holds for a 410, so a wrong path would count as undone; leave 410 out of it: without a word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead
+        d.yaml:54: `ok` holds for a 410, so a wrong path would count as undone; leave 410 out of it: without a word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead
     delete: /x / ok: .status < 500
-        d.yaml:53: `ok` holds for a 404, so a wrong path would count as undone; leave 404 out of it: without a word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead
+        d.yaml:54: `ok` holds for a 404, so a wrong path would count as undone; leave 404 out of it: without a word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead
     delete: /x / ok: true
-        d.yaml:53: `ok` holds for a 404, so a wrong path would count as undone; leave 404 out of it: without a word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead
+        d.yaml:54: `ok` holds for a 404, so a wrong path would count as undone; leave 404 out of it: without a word, 404 and 410 mean that there was nothing to undo, and `absent` says which answers mean it instead
     ");
     let told = undone_with("absent: .status == 410\n      ok: .status == 404 or .status == 200");
-    assert_snapshot!(warnings(&with(ANNULER, &told)), @"d.yaml:54: warning: `ok` holds for a 404, where `absent` does not: a wrong path would count as undone; leave it to `absent`");
+    assert_snapshot!(warnings(&with(ANNULER, &told)), @"d.yaml:55: warning: `ok` holds for a 404, where `absent` does not: a wrong path would count as undone; leave it to `absent`");
     for line in
         ["ok: .status == 200", "ok: .status == 404 and .body.code == \"GONE\"", "absent: .status == 404"]
     {
@@ -218,11 +218,11 @@ fn absent_and_unknown_have_their_places() {
     get: /api/paniers / absent: .status == 404
         d.yaml:19: only a compensation can find that there is nothing to undo; remove `absent`, or say `refused` of answers that mean that nothing was done
     post: /api/ventes / absent: .status == 404
-        d.yaml:50: only a compensation can find that there is nothing to undo; remove `absent`, or say `refused` of answers that mean that nothing was done
+        d.yaml:51: only a compensation can find that there is nothing to undo; remove `absent`, or say `refused` of answers that mean that nothing was done
     probe: { get: /x, unknown: .status == 500 }
-        d.yaml:32: there is no key `unknown` here; write one of: get, ok, refused, not_sent, output, after
+        d.yaml:33: there is no key `unknown` here; write one of: get, ok, refused, not_sent, output, after
     probe: { get: /x, absent: .status == 404 }
-        d.yaml:32: there is no key `absent` here; write one of: get, ok, refused, not_sent, output, after
+        d.yaml:33: there is no key `absent` here; write one of: get, ok, refused, not_sent, output, after
     ");
 }
 
@@ -261,59 +261,59 @@ fn placeholders_of_other_tools() {
     let variations: Vec<_> = paths.iter().map(|to| ("post: /api/ventes\n", to.as_str())).collect();
     assert_snapshot!(mistakes(&variations), @r"
     post: '/x/{client_id}/y'
-        d.yaml:49: `{client_id}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `{client_id}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/{{client_id}}'
-        d.yaml:49: `{{client_id}}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `{{client_id}}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/{{ client_id }}'
-        d.yaml:49: `{{ client_id }}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `{{ client_id }}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/{}'
-        d.yaml:49: `{}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `{}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/${CLIENT_ID}'
-        d.yaml:49: `${CLIENT_ID}` would be sent as it stands: variables of the environment are filled in in `url` and `headers` alone, so put it behind the participant's `url`; a value of the saga is inserted with `\(.input.CLIENT_ID)`
+        d.yaml:50: `${CLIENT_ID}` would be sent as it stands: variables of the environment are filled in in `url` and `headers` alone, so put it behind the participant's `url`; a value of the saga is inserted with `\(.input.CLIENT_ID)`
     post: '/${PREFIX}/x'
-        d.yaml:49: `${PREFIX}` would be sent as it stands: variables of the environment are filled in in `url` and `headers` alone, so put it behind the participant's `url`; a value of the saga is inserted with `\(.input.PREFIX)`
+        d.yaml:50: `${PREFIX}` would be sent as it stands: variables of the environment are filled in in `url` and `headers` alone, so put it behind the participant's `url`; a value of the saga is inserted with `\(.input.PREFIX)`
     post: '/x/:client_id'
-        d.yaml:49: `:client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a colon is written `%3A`
+        d.yaml:50: `:client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a colon is written `%3A`
     post: '/x/:client_id/y'
-        d.yaml:49: `:client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a colon is written `%3A`
+        d.yaml:50: `:client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a colon is written `%3A`
     post: '/x/\(.saga_id)-:client_id'
-        d.yaml:49: `:client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a colon is written `%3A`
+        d.yaml:50: `:client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a colon is written `%3A`
     post: '/x/<client_id>'
-        d.yaml:49: `<client_id>` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `<client_id>` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/<int:client_id>'
-        d.yaml:49: `<int:client_id>` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `<int:client_id>` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/%s'
-        d.yaml:49: `%s` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a percent sign is written `%25`
+        d.yaml:50: `%s` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a percent sign is written `%25`
     post: '/x/%(client_id)s'
-        d.yaml:49: `%(` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a percent sign is written `%25`
+        d.yaml:50: `%(` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a percent sign is written `%25`
     post: '/x/%client_id%'
-        d.yaml:49: `%c` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a percent sign is written `%25`
+        d.yaml:50: `%c` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a percent sign is written `%25`
     post: '/x/$client_id'
-        d.yaml:49: `$client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a dollar sign is written `%24`
+        d.yaml:50: `$client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a dollar sign is written `%24`
     post: '/x/[client_id]'
-        d.yaml:49: `[client_id]` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `[client_id]` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/.input.client_id'
-        d.yaml:49: `.input.client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `.input.client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/(.input.client_id)'
-        d.yaml:49: `.input.client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `.input.client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x/.panier.id'
-        d.yaml:49: `.panier.id` would be sent as it stands; a value is inserted with `\(.panier.id)`
+        d.yaml:50: `.panier.id` would be sent as it stands; a value is inserted with `\(.panier.id)`
     post: '/x/{panier.id}'
-        d.yaml:49: `{panier.id}` would be sent as it stands; a value is inserted with `\(.panier.id)`
+        d.yaml:50: `{panier.id}` would be sent as it stands; a value is inserted with `\(.panier.id)`
     post: '/x/{saga_id}'
-        d.yaml:49: `{saga_id}` would be sent as it stands; a value is inserted with `\(.saga_id)`
+        d.yaml:50: `{saga_id}` would be sent as it stands; a value is inserted with `\(.saga_id)`
     post: '/x/{order}'
-        d.yaml:49: `{order}` would be sent as it stands; a value is inserted with `\(.input.order)`
+        d.yaml:50: `{order}` would be sent as it stands; a value is inserted with `\(.input.order)`
     post: '/x?client={client_id}'
-        d.yaml:49: `{client_id}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `{client_id}` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     post: '/x?client=:client_id'
-        d.yaml:49: `:client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a colon is written `%3A`
+        d.yaml:50: `:client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a colon is written `%3A`
     post: '/x?client=$client_id'
-        d.yaml:49: `$client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a dollar sign is written `%24`
+        d.yaml:50: `$client_id` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a dollar sign is written `%24`
     post: '/x?client=%s&a=1'
-        d.yaml:49: `%s` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a percent sign is written `%25`
+        d.yaml:50: `%s` would be sent as it stands; a value is inserted with `\(.input.client_id)`; a percent sign is written `%25`
     post: '/x?client=<client_id>'
-        d.yaml:49: `<client_id>` would be sent as it stands; a value is inserted with `\(.input.client_id)`
+        d.yaml:50: `<client_id>` would be sent as it stands; a value is inserted with `\(.input.client_id)`
     ");
 }
 
@@ -338,31 +338,31 @@ fn paths_that_lead_elsewhere() {
     let variations: Vec<_> = paths.iter().map(|to| ("post: /api/ventes\n", to.as_str())).collect();
     assert_snapshot!(mistakes(&variations), @r"
     post: '//x'
-        d.yaml:49: the path has an empty segment, `//`; remove one `/`
+        d.yaml:50: the path has an empty segment, `//`; remove one `/`
     post: '/x//y'
-        d.yaml:49: the path has an empty segment, `//`; remove one `/`
+        d.yaml:50: the path has an empty segment, `//`; remove one `/`
     post: '/x/../y'
-        d.yaml:49: the path has the segment `..`, which leads elsewhere; write where it leads
+        d.yaml:50: the path has the segment `..`, which leads elsewhere; write where it leads
     post: '/x/.'
-        d.yaml:49: the path has the segment `.`, which leads elsewhere; write where it leads
+        d.yaml:50: the path has the segment `.`, which leads elsewhere; write where it leads
     post: '/x/%2e%2E/y'
-        d.yaml:49: the path has the segment `%2e%2E`, which leads elsewhere; write where it leads
+        d.yaml:50: the path has the segment `%2e%2E`, which leads elsewhere; write where it leads
     post: '/x/.%2e'
-        d.yaml:49: the path has the segment `.%2e`, which leads elsewhere; write where it leads
+        d.yaml:50: the path has the segment `.%2e`, which leads elsewhere; write where it leads
     post: '/x/..;a/y'
-        d.yaml:49: the path has the segment `..;a`, which leads elsewhere; write where it leads
+        d.yaml:50: the path has the segment `..;a`, which leads elsewhere; write where it leads
     post: '/x#y'
-        d.yaml:49: a path cannot have a fragment, `#`: no server would see it; remove it, or write `%23`
+        d.yaml:50: a path cannot have a fragment, `#`: no server would see it; remove it, or write `%23`
     post: '/x\\y'
-        d.yaml:49: a path cannot have the character `\\`; percent-encode it: %5C
+        d.yaml:50: a path cannot have the character `\\`; percent-encode it: %5C
     post: '/x|y'
-        d.yaml:49: a path cannot have the character `|`; percent-encode it: %7C
+        d.yaml:50: a path cannot have the character `|`; percent-encode it: %7C
     post: '/x^y'
-        d.yaml:49: a path cannot have the character `^`; percent-encode it: %5E
+        d.yaml:50: a path cannot have the character `^`; percent-encode it: %5E
     post: '/x/\(null)'
-        d.yaml:49: `\(null)` can be no part of a path: `\(null)` is null, and a path cannot be made without it
+        d.yaml:50: `\(null)` can be no part of a path: `\(null)` is null, and a path cannot be made without it
     post: '/x/\({a: 1})'
-        d.yaml:49: `\({a: 1})` can be no part of a path: an object
+        d.yaml:50: `\({a: 1})` can be no part of a path: an object
     ");
     for path in [
         "/x/",
@@ -395,21 +395,21 @@ fn a_state_has_one_meaning() {
         ("completed: CONFIRMEE", "completed: INITIEE"),
     ]), @r"
     failure: CONFIRMEE
-        d.yaml:44: the state `CONFIRMEE` means `states.completed` already, and cannot be a step's failure as well; give it a name of its own
+        d.yaml:45: the state `CONFIRMEE` means `states.completed` already, and cannot be a step's failure as well; give it a name of its own
     failure: ANNULEE
-        d.yaml:44: the state `ANNULEE` means `states.cancelled` already, and cannot be a step's failure as well; give it a name of its own
+        d.yaml:45: the state `ANNULEE` means `states.cancelled` already, and cannot be a step's failure as well; give it a name of its own
     failure: INITIEE
-        d.yaml:44: the state `INITIEE` means `states.started` already, and cannot be a step's failure as well; give it a name of its own
+        d.yaml:45: the state `INITIEE` means `states.started` already, and cannot be a step's failure as well; give it a name of its own
     failure: STOCK_RESERVE
-        d.yaml:44: the state `STOCK_RESERVE` means the success of step `stock` already, and cannot be a step's failure as well; give it a name of its own
+        d.yaml:45: the state `STOCK_RESERVE` means the success of step `stock` already, and cannot be a step's failure as well; give it a name of its own
     failure: COMMANDE_ENREGISTREE
-        d.yaml:53: the state `COMMANDE_ENREGISTREE` means a step's failure already, and cannot be the success of step `vente` as well; give it a name of its own
+        d.yaml:54: the state `COMMANDE_ENREGISTREE` means a step's failure already, and cannot be the success of step `vente` as well; give it a name of its own
     success: CONFIRMEE
-        d.yaml:43: the state `CONFIRMEE` means `states.completed` already, and cannot be the success of step `paiement` as well; give it a name of its own
+        d.yaml:44: the state `CONFIRMEE` means `states.completed` already, and cannot be the success of step `paiement` as well; give it a name of its own
     success: STOCK_RESERVE
-        d.yaml:43: the state `STOCK_RESERVE` means the success of step `stock` already, and cannot be the success of step `paiement` as well; give it a name of its own
+        d.yaml:44: the state `STOCK_RESERVE` means the success of step `stock` already, and cannot be the success of step `paiement` as well; give it a name of its own
     success: ECHEC_STOCK
-        d.yaml:43: the state `ECHEC_STOCK` means a step's failure already, and cannot be the success of step `paiement` as well; give it a name of its own
+        d.yaml:44: the state `ECHEC_STOCK` means a step's failure already, and cannot be the success of step `paiement` as well; give it a name of its own
     cancelled: CONFIRMEE
         d.yaml:5: the state `CONFIRMEE` means `states.completed` already, and cannot be `states.cancelled` as well; give it a name of its own
     completed: INITIEE

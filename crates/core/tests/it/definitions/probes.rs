@@ -48,29 +48,29 @@ fn probes() {
     variations.push(("    success: STOCK_RESERVE\n", "    probe: none\n"));
     assert_snapshot!(mistakes(&variations), @r"
     success: STOCK_RESERVE / probe: / gett: /x
-        d.yaml:34: there is no key `gett` here; write one of: get, ok, refused, not_sent, output, after
+        d.yaml:35: there is no key `gett` here; write one of: get, ok, refused, not_sent, output, after
     success: STOCK_RESERVE / probe: / after: 1s
-        d.yaml:34: the key `get` is missing here; add it
+        d.yaml:35: the key `get` is missing here; add it
     success: STOCK_RESERVE / probe: / post: /x
-        d.yaml:34: there is no key `post` here; write one of: get, ok, refused, not_sent, output, after
+        d.yaml:35: there is no key `post` here; write one of: get, ok, refused, not_sent, output, after
     success: STOCK_RESERVE / probe: / get: /x / body: {}
-        d.yaml:35: there is no key `body` here; write one of: get, ok, refused, not_sent, output, after
+        d.yaml:36: there is no key `body` here; write one of: get, ok, refused, not_sent, output, after
     success: STOCK_RESERVE / probe: / get: x
-        d.yaml:34: the path `x` must start with `/`
+        d.yaml:35: the path `x` must start with `/`
     success: STOCK_RESERVE / probe: / get: /x / after: soon
-        d.yaml:35: `soon` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:36: `soon` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
     success: STOCK_RESERVE / probe: / get: /x / refused: .input
-        d.yaml:35: `.input` does not exist here; an answer has .status, .headers and .body
+        d.yaml:36: `.input` does not exist here; an answer has .status, .headers and .body
     success: STOCK_RESERVE / probe: / get: /x/\(.stock.id)
-        d.yaml:34: `.stock` is the output of a step that has not run by then; only earlier steps' outputs can be read
+        d.yaml:35: `.stock` is the output of a step that has not run by then; only earlier steps' outputs can be read
     success: STOCK_RESERVE / probe: / get: /x/\(.vente.id)
-        d.yaml:34: `.vente` is the output of a step that has not run by then; only earlier steps' outputs can be read
+        d.yaml:35: `.vente` is the output of a step that has not run by then; only earlier steps' outputs can be read
     success: STOCK_RESERVE / probe: / get: /x / ok: now
-        d.yaml:35: jq: `now` cannot be used: a request must be the same on every attempt
+        d.yaml:36: jq: `now` cannot be used: a request must be the same on every attempt
     failure: ECHEC_STOCK / probe: { get: /x }
-        d.yaml:23: step `panier` is a get, which has no effect to ask about; remove its probe
+        d.yaml:24: step `panier` is a get, which has no effect to ask about; remove its probe
     probe: none
-        d.yaml:32: a mapping is needed here: lines of the form `key: value`
+        d.yaml:33: a mapping is needed here: lines of the form `key: value`
     ");
 }
 
@@ -78,7 +78,7 @@ fn probes() {
 fn what_is_read_of_a_step_has_to_be_given_by_its_probe_too() {
     let probe = "    probe: { get: /api/ventes }\n    success: COMMANDE_ENREGISTREE";
     let by_id = VOISINS.replacen("    success: COMMANDE_ENREGISTREE", probe, 1);
-    assert_snapshot!(parse(&by_id).expect_err("a mistake").to_string(), @"d.yaml:74: the output of step `vente` is read elsewhere, so its probe has to give it, too: add an `output` to the probe that has what `.vente` has after the action");
+    assert_snapshot!(parse(&by_id).expect_err("a mistake").to_string(), @"d.yaml:75: the output of step `vente` is read elsewhere, so its probe has to give it, too: add an `output` to the probe that has what `.vente` has after the action");
     let given = by_id.replacen("get: /api/ventes }", "get: /api/ventes, output: { id: '.body[0].id' } }", 1);
     let vente = parse(&given).expect("a definition").steps.pop().expect("steps");
     assert!(vente.probe.expect("a probe").call.output.is_some());

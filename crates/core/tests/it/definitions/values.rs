@@ -28,13 +28,13 @@ fn unknown_missing_and_doubled_keys() {
     safty: barrier }
         d.yaml:10: there is no key `safty` here; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers
     failur: ECHEC_STOCK
-        d.yaml:22: there is no key `failur` here; write one of: step, participant, action, compensation, probe, success, failure, retry, persist
+        d.yaml:23: there is no key `failur` here; write one of: step, participant, action, compensation, probe, success, failure, retry, persist
     pots: /api/stock/reserver
-        d.yaml:27: there is no key `pots` here; write one of: get, post, put, patch, delete, body, unknown, ok, refused, absent, not_sent, output
+        d.yaml:28: there is no key `pots` here; write one of: get, post, put, patch, delete, body, unknown, ok, refused, absent, not_sent, output
     pots: /api/stock/liberer
-        d.yaml:30: there is no key `pots` here; write one of: get, post, put, patch, delete, body, unknown, ok, refused, absent, not_sent, output
+        d.yaml:31: there is no key `pots` here; write one of: get, post, put, patch, delete, body, unknown, ok, refused, absent, not_sent, output
     retry: { attempt: 3 } / success: STOCK_RESERVE
-        d.yaml:32: there is no key `attempt` here; write one of: attempts, base, cap
+        d.yaml:33: there is no key `attempt` here; write one of: attempts, base, cap
     (without `failure: ECHEC_STOCK`)
         d.yaml:17: the key `failure` is missing here; add it
     stock: {
@@ -44,7 +44,7 @@ fn unknown_missing_and_doubled_keys() {
     participants: / stock: { url: http://x }
         d.yaml:11: the key `stock` is here twice; remove one
     body: { produits: .panier.produits, produits: 1 }
-        d.yaml:28: the key `produits` is here twice; remove one
+        d.yaml:29: the key `produits` is here twice; remove one
     ");
 }
 
@@ -74,11 +74,11 @@ fn values_of_the_wrong_type() {
     safety: barrier, answer_bytes_max: many }
         d.yaml:10: a whole number is needed here, from 1 to 4294967295
     compensation: 3
-        d.yaml:29: invalid type: integer `3`, expected `none`, or a call such as `{ delete: /path }`
+        d.yaml:30: invalid type: integer `3`, expected `none`, or a call such as `{ delete: /path }`
     compensation: never
-        d.yaml:29: `never` is no compensation; write a call, or `none`
+        d.yaml:30: `never` is no compensation; write a call, or `none`
     body: [.panier.produits]
-        d.yaml:28: invalid type: sequence, expected a jq program, or a mapping of names to jq programs
+        d.yaml:29: invalid type: sequence, expected a jq program, or a mapping of names to jq programs
     ");
 }
 
@@ -128,15 +128,15 @@ fn names_states_durations_and_attempts() {
     saga: le checkout
         d.yaml:3: the saga's name `le checkout` must be 1 to 64 letters, digits, `_` or `-`
     - step: stock
-        d.yaml:46: the step's name `stock` is taken; choose another
+        d.yaml:47: the step's name `stock` is taken; choose another
     - step: body
-        d.yaml:46: the step's name `body` is taken; choose another
+        d.yaml:47: the step's name `body` is taken; choose another
     - step: ''
-        d.yaml:46: the step's name `` must be 1 to 64 letters, digits, `_` or `-`
+        d.yaml:47: the step's name `` must be 1 to 64 letters, digits, `_` or `-`
     success: STOCK RESERVE
-        d.yaml:32: the state's name `STOCK RESERVE` must be 1 to 64 letters, digits, `_` or `-`
+        d.yaml:33: the state's name `STOCK RESERVE` must be 1 to 64 letters, digits, `_` or `-`
     participant: vente
-        d.yaml:47: there is no participant `vente`; add it under `participants`, or use one of: client, panier, stock, ventes
+        d.yaml:48: there is no participant `vente`; add it under `participants`, or use one of: client, panier, stock, ventes
     safety: exactly-once
         d.yaml:10: unknown safety `exactly-once`; write none, idempotent or barrier
     client_id: int
@@ -152,9 +152,9 @@ fn names_states_durations_and_attempts() {
     deadline: 99999999999999999999h
         d.yaml:6: `99999999999999999999h` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
     persist: { attempts: 0, base: 1, cap: 1y } / success: STOCK_RESERVE
-        d.yaml:32: there must be at least 1 attempt
-        d.yaml:32: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
-        d.yaml:32: `1y` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:33: there must be at least 1 attempt
+        d.yaml:33: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:33: `1y` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
     ");
 }
 
@@ -275,22 +275,22 @@ fn calls_and_compensations() {
         ("post: /api/ventes", "post: '/api/\" + \"ventes'"),
     ]), @r#"
     (without `compensation:`)
-        d.yaml:24: step `stock` changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone
+        d.yaml:25: step `stock` changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone
     post: /api/ventes / put: /api/ventes
-        d.yaml:49: a call needs exactly one of get, post, put, patch or delete, with its path
+        d.yaml:50: a call needs exactly one of get, post, put, patch or delete, with its path
     (without `post: /api/ventes`)
-        d.yaml:49: a call needs exactly one of get, post, put, patch or delete, with its path
+        d.yaml:50: a call needs exactly one of get, post, put, patch or delete, with its path
     get: /api/paniers / body: 1
         d.yaml:18: a get has no body; put what it needs into the path
     compensation: { post: /x } / failure: ECHEC_STOCK
-        d.yaml:22: step `panier` is a get, which changes nothing; remove its compensation, or call it with post
+        d.yaml:23: step `panier` is a get, which changes nothing; remove its compensation, or call it with post
     post: api/ventes
-        d.yaml:49: the path `api/ventes` must start with `/`
+        d.yaml:50: the path `api/ventes` must start with `/`
     post: /api/les ventes
-        d.yaml:49: a path cannot have the character ` `; percent-encode it: %20
+        d.yaml:50: a path cannot have the character ` `; percent-encode it: %20
     post: /api/été
-        d.yaml:49: a path cannot have the character `é`; percent-encode it: %C3%A9
+        d.yaml:50: a path cannot have the character `é`; percent-encode it: %C3%A9
     post: '/api/" + "ventes'
-        d.yaml:49: a path cannot have the character `"`, but inside of `\( )`; percent-encode it: %22
+        d.yaml:50: a path cannot have the character `"`, but inside of `\( )`; percent-encode it: %22
     "#);
 }
