@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::signals::Signals;
 use crate::api::{self, AllowedHost, Api, Hosts};
+use crate::http::Calls;
 use crate::metrics::Metrics;
 use crate::store::{self, DatabaseUrl};
 use crate::{definitions, http, logging};
@@ -247,8 +248,9 @@ impl Server {
         hosts: Hosts,
         name: &str,
     ) -> anyhow::Result<Self> {
-        let calls_max = definitions.current.participants.iter().map(|participant| participant.calls_max);
-        let connections = http::fit(connections, calls_max.fold(0, usize::saturating_add))?;
+        let participants = &definitions.current.participants;
+        let calls_max = participants.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
+        let connections = http::fit(connections, Calls { participants: participants.len(), calls_max })?;
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let clock = Arc::new(Clock::new(world));

@@ -158,6 +158,7 @@ impl Activity {
 pub(super) struct Sweeps {
     head: u32,
     idle: u32,
+    pub(super) settled: u32,
     stall: u32,
     answer: u32,
 }
@@ -171,6 +172,7 @@ impl Sweeps {
         Self {
             head: sweeps(limits.head_timeout),
             idle: sweeps(limits.idle_timeout),
+            settled: sweeps(limits.settled_after),
             stall: sweeps(limits.stall_timeout),
             answer: sweeps(limits.answer_timeout),
         }
@@ -183,7 +185,7 @@ mod tests {
 
     /// Head 2, idle 5, stall 3, answer 10.
     fn sweeps() -> Sweeps {
-        Sweeps { head: 2, idle: 5, stall: 3, answer: 10 }
+        Sweeps { head: 2, idle: 5, settled: 1, stall: 3, answer: 10 }
     }
 
     /// After how many further sweeps it is cut off, and why.

@@ -11,10 +11,6 @@ use super::activity::{Activity, Clock, Sweeps};
 use super::{Caller, Crowded, Limits};
 use crate::metrics::Connections as Counts;
 
-/// Of so many connections that wait for a request, the first one is not about to send, however short its
-/// wait.
-const WAITING_MANY: usize = 8;
-
 /// All connections of a listener.
 pub(super) struct Connections {
     limits: Limits,
@@ -55,12 +51,12 @@ pub(super) enum Room {
     Leaving,
 }
 
-/// Which waiting connections may be closed for another one.
+/// Which waiting connections are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Age {
-    /// Those that have waited since the sweep before, or are many: one that has just come is about to send.
+    /// Those that have waited for `settled_after`: one that has just come is about to send.
     Settled,
-    /// Even those. A client that sends at once is gone from among them when its head is here.
+    /// All that wait.
     Any,
 }
 
@@ -83,8 +79,8 @@ impl Connections {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more of this caller's, if need be that of the connection that has done nothing for the
-    /// longest time. `None`: all are at work, and those that are let in beyond the limit, too.
+    /// A place for one more of this caller's, if need be that of a connection that has done nothing for the longest time.
+    /// `None`: all are at work, those that are let in beyond the limit, too, or have only just come: later.
     pub(super) fn enter(self: &Arc<Self>, caller: Caller) -> Option<Place> {
         let mut known = self.lock();
         let has_share = known.callers.get(&caller).is_none_or(|open| *open < self.share());
@@ -92,13 +88,12 @@ impl Connections {
         let ordinary = |entry: &Entry| entry.room == Room::Ordinary && (has_share || entry.caller == caller);
         let extra = |entry: &Entry| entry.room == Room::Extra;
         let is_free = has_share && known.open < self.limits.connections_max;
-        let room = if is_free || self.evict(&mut known, Age::Settled, ordinary) {
+        let room = if is_free || self.evict(&mut known, ordinary) {
             Room::Ordinary
-        } else if known.extra < self.limits.connections_extra || self.evict(&mut known, Age::Settled, extra) {
-            Room::Extra
-        } else if self.evict(&mut known, Age::Any, ordinary) {
-            Room::Ordinary
-        } else if self.evict(&mut known, Age::Any, extra) {
+        } else if self.idlest(&known, Age::Any, ordinary).is_some() {
+            // Not all are at work: it will soon be known which is not about to be.
+            return None;
+        } else if known.extra < self.limits.connections_extra || self.evict(&mut known, extra) {
             Room::Extra
         } else {
             return None;
@@ -138,7 +133,7 @@ impl Connections {
 
     /// Closes the connection that has waited longest for a request, if there is one.
     pub(super) fn make_room(&self) -> bool {
-        self.evict(&mut self.lock(), Age::Any, |entry| entry.room == Room::Ordinary)
+        self.evict(&mut self.lock(), |entry| entry.room == Room::Ordinary)
     }
 
     /// Whether there is a place for one more.
@@ -146,7 +141,7 @@ impl Connections {
         let known = self.lock();
         known.open < self.limits.connections_max
             || known.extra < self.limits.connections_extra
-            || self.idlest(&known, Age::Any, |entry| entry.room != Room::Leaving).is_some()
+            || self.idlest(&known, Age::Settled, |entry| entry.room != Room::Leaving).is_some()
     }
 
     /// Waits until a connection has left.
@@ -154,8 +149,8 @@ impl Connections {
         self.left.notified().await;
     }
 
-    fn evict(&self, known: &mut Known, age: Age, among: impl Fn(&Entry) -> bool) -> bool {
-        let Some(id) = self.idlest(known, age, among) else { return false };
+    fn evict(&self, known: &mut Known, among: impl Fn(&Entry) -> bool) -> bool {
+        let Some(id) = self.idlest(known, Age::Settled, among) else { return false };
         self.end(known, id, "evicted");
         true
     }
@@ -163,14 +158,12 @@ impl Connections {
     /// The connection among these that has waited longest for a request; of several, the one that came first.
     fn idlest(&self, known: &Known, age: Age, among: impl Fn(&Entry) -> bool) -> Option<u64> {
         let now = self.clock.now();
-        let waiting = known.entries.iter().filter(|(_, entry)| among(entry) && entry.task.is_some());
-        let waiting = waiting.filter_map(|(id, entry)| {
-            Some((now.wrapping_sub(entry.activity.waiting_since()?), Reverse(*id)))
+        let waiting = known.entries.iter().filter_map(|(id, entry)| {
+            let waited = now.wrapping_sub(entry.activity.waiting_since()?);
+            let is_old_enough = age == Age::Any || waited >= self.sweeps.settled;
+            (is_old_enough && among(entry) && entry.task.is_some()).then_some((waited, Reverse(*id)))
         });
-        let (count, idlest) =
-            waiting.fold((0, None), |(count, idlest), one| (count + 1, idlest.max(Some(one))));
-        let (waited, Reverse(id)) = idlest?;
-        (age == Age::Any || waited > 0 || count >= WAITING_MANY).then_some(id)
+        waiting.max().map(|(_, Reverse(id))| id)
     }
 
     fn end(&self, known: &mut Known, id: u64, why: &'static str) {
@@ -240,9 +233,17 @@ mod tests {
     use super::super::activity::Phase;
     use super::*;
 
+    /// What is of an earlier sweep may go.
+    const SWEEP: std::time::Duration = std::time::Duration::from_millis(100);
+
     fn two_and_one_extra() -> Arc<Connections> {
-        let limits =
-            Limits { connections_max: 2, connections_extra: 1, caller_percent: 1_000, ..Limits::default() };
+        let limits = Limits {
+            connections_max: 2,
+            connections_extra: 1,
+            caller_percent: 1_000,
+            settled_after: SWEEP,
+            ..Limits::default()
+        };
         Connections::new(limits, Counts::default())
     }
 
@@ -270,21 +271,24 @@ mod tests {
         let (_, first) = connect(&connections).unwrap();
         let (_, second) = connect(&connections).unwrap();
         // Both came in this very sweep.
-        let (room, third) = connect(&connections).unwrap();
-        assert_eq!(room, Room::Extra);
+        assert!(connect(&connections).is_none(), "either may be about to send");
         second.is(Phase::Busy);
-        assert_eq!(
-            connect(&connections).unwrap().0,
-            Room::Ordinary,
-            "where it must be, the first makes room"
-        );
-        tokio::task::yield_now().await;
-        assert_eq!((Arc::strong_count(&first), Arc::strong_count(&third)), (1, 3));
         connections.sweep();
-        second.is(Phase::Idle);
-        assert_eq!(connect(&connections).unwrap().0, Room::Ordinary);
+        assert!(connections.has_room());
+        let (room, third) = connect(&connections).unwrap();
+        assert_eq!(room, Room::Ordinary);
         tokio::task::yield_now().await;
-        assert_eq!(Arc::strong_count(&second), 3, "another one has waited longer");
+        assert_eq!(
+            (Arc::strong_count(&first), Arc::strong_count(&second)),
+            (1, 3),
+            "the first has made room"
+        );
+        third.is(Phase::Busy);
+        assert_eq!(connect(&connections).unwrap().0, Room::Extra, "all are at work");
+        assert!(connect(&connections).is_none() && !connections.has_room(), "the extra one has just come");
+        connections.sweep();
+        assert!(connections.has_room());
+        assert_eq!(connect(&connections).unwrap().0, Room::Extra);
     }
 
     #[tokio::test]
@@ -298,6 +302,7 @@ mod tests {
         let all: Vec<_> = (0..3).map(busy).collect();
         assert!(!connections.has_room() && connect(&connections).is_none());
         all[2].1.is(Phase::Idle);
+        connections.sweep();
         assert!(connections.has_room());
     }
 
@@ -316,13 +321,14 @@ mod tests {
 
     #[tokio::test]
     async fn one_caller_leaves_room_for_others_even_when_all_are_at_work() {
-        let limits = Limits { connections_max: 10, connections_extra: 1, ..Limits::default() };
+        let limits =
+            Limits { connections_max: 10, connections_extra: 1, settled_after: SWEEP, ..Limits::default() };
         let connections = Connections::new(limits, Counts::default());
         let theirs: Vec<_> = (0..8).map(|_| connect(&connections).unwrap()).collect();
         theirs.iter().for_each(|(_, activity)| activity.is(Phase::Busy));
         assert!(theirs.iter().all(|(room, _)| *room == Room::Ordinary));
         connections.sweep();
-        assert_eq!(connect(&connections).unwrap().0, Room::Extra, "their share is used up");
+        assert_eq!(connect(&connections).unwrap().0, Room::Extra, "their share is used up, and at work");
         for _ in 0..2 {
             let (room, activity) = connect_from("127.0.0.2", &connections).unwrap();
             activity.is(Phase::Busy);

@@ -19,14 +19,23 @@ pub(super) fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current.or(current)
 }
 
-/// How many connections there can be: `asked`, or fewer where `files` may be open and the participants may
-/// need `calls_max` of them.
-pub(super) fn connections(asked: usize, files: Option<u64>, calls_max: usize) -> anyhow::Result<usize> {
+/// What calls to participants may need.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Calls {
+    /// Participants. An order calls one after the other, and the connection to each stays open for the next order.
+    pub(crate) participants: usize,
+    /// Calls at the same time, to all of them.
+    pub(crate) calls_max: usize,
+}
+
+/// How many connections there can be: `asked`, or fewer where `files` may be open and calls may need some of them.
+pub(super) fn connections(asked: usize, files: Option<u64>, calls: Calls) -> anyhow::Result<usize> {
     let Some(files) = files else { return Ok(asked) };
     let free = files.saturating_sub(FILES_KEPT);
-    // An order makes one call at a time: half of what there is is enough for as many calls as clients.
-    let calls = (calls_max as u64).min(free / 2);
-    let room = free - calls;
+    // For each client's order, a file for each participant is enough.
+    let for_clients = free / (calls.participants as u64 + 1);
+    let for_calls = (calls.calls_max as u64).min(free - for_clients);
+    let room = free - for_calls;
     if room < CONNECTIONS_MIN {
         bail!(
             "this process may open {files} files, which leaves no room for connections; allow it 1024 or more \
@@ -42,21 +51,23 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_the_store_and_the_participants() {
-        for (asked, files, calls_max, expected) in [
-            (10_000, None, 1_024, 10_000),
-            (10_000, Some(65_536), 1_024, 10_000),
-            (10_000, Some(1_024), 1_024, 488),
-            (10_000, Some(1_024), 100, 876),
-            (10_000, Some(128), 1_024, 40),
-            (20, Some(128), 1_024, 20),
-            (10_000, Some(64), 1_024, 8),
-            (usize::MAX, Some(u64::MAX), usize::MAX, (u64::MAX - 48 - (u64::MAX - 48) / 2) as usize),
+        let calls = |participants, calls_max| Calls { participants, calls_max };
+        for (asked, files, calls, expected) in [
+            (10_000, None, calls(4, 1_024), 10_000),
+            (10_000, Some(65_536), calls(4, 1_024), 10_000),
+            (10_000, Some(1_024), calls(4, 1_024), 195),
+            (10_000, Some(1_024), calls(4, 100), 876),
+            (10_000, Some(1_024), calls(1, 1_024), 488),
+            (10_000, Some(128), calls(4, 1_024), 16),
+            (10_000, Some(128), calls(0, 0), 80),
+            (10, Some(128), calls(4, 1_024), 10),
+            (10_000, Some(88), calls(4, 1_024), 8),
+            (5, Some(u64::MAX), calls(4, usize::MAX), 5),
         ] {
-            let found = connections(asked, files, calls_max).unwrap();
-            assert_eq!(found, expected, "{asked} {files:?} {calls_max}");
+            assert_eq!(connections(asked, files, calls).unwrap(), expected, "{asked} {files:?} {calls:?}");
         }
-        for files in [0, 48, 62] {
-            let error = connections(10_000, Some(files), 1_024).unwrap_err().to_string();
+        for files in [0, 48, 87] {
+            let error = connections(10_000, Some(files), calls(4, 1_024)).unwrap_err().to_string();
             assert!(error.starts_with(&format!("this process may open {files} files")), "{error}");
         }
     }

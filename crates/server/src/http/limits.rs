@@ -20,6 +20,9 @@ pub struct Limits {
     /// A connection may wait this long for its next request. Longer than load balancers keep theirs (60 s),
     /// so that they close first, and none sends a request into a closing connection.
     pub idle_timeout: Duration,
+    /// A connection that has waited this long for a request may be closed for another one; before, it may be
+    /// about to send, and on a busy machine have sent.
+    pub settled_after: Duration,
     /// A client that reads an answer must take some of it within this.
     pub stall_timeout: Duration,
     /// A client must have taken a whole answer within this.
@@ -39,6 +42,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             head_bytes_max: 16_384,
             idle_timeout: Duration::from_secs(75),
+            settled_after: Duration::from_millis(500),
             stall_timeout: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(120),
             last_answers_wait: Duration::from_secs(5),

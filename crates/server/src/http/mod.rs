@@ -33,6 +33,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use self::accept_errors::AcceptErrors;
 pub use self::caller::Caller;
 use self::connections::Connections;
+pub(crate) use self::files::Calls;
 pub use self::limits::Limits;
 use self::service::Requests;
 use self::stream::Stream;
@@ -66,11 +67,10 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The same limits with as many connections as the operating system has room for, where orders may make
-/// `calls_max` calls at the same time.
-pub(crate) fn fit(limits: Limits, calls_max: usize) -> anyhow::Result<Limits> {
+/// The same limits with as many connections as the operating system has room for beside calls.
+pub(crate) fn fit(limits: Limits, calls: Calls) -> anyhow::Result<Limits> {
     let files = files::limit();
-    let connections_max = files::connections(limits.connections_max, files, calls_max)?;
+    let connections_max = files::connections(limits.connections_max, files, calls)?;
     if connections_max < limits.connections_max {
         tracing::warn!(
             connections_max,
@@ -102,9 +102,12 @@ pub(crate) async fn serve(
     let mut errors = AcceptErrors::new(counts);
     let mut sweeps = interval(limits.sweep);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A connection that was accepted, and for which there is no place yet.
+    let mut waiting = None;
     loop {
-        // While there is no place for a connection, it waits in the kernel's backlog.
-        let has_room = front.connections.has_room();
+        waiting = waiting.and_then(|(socket, peer)| front.admit(socket, peer));
+        // While there is none for the next one, that waits in the kernel's backlog.
+        let has_room = waiting.is_none() && front.connections.has_room();
         tokio::select! {
             biased;
             _ = stop.wait_for(|stopped| *stopped) => break,
@@ -113,7 +116,7 @@ pub(crate) async fn serve(
             accepted = listener.accept(), if has_room => match accepted {
                 Ok((socket, peer)) => {
                     errors.over();
-                    front.admit(socket, peer);
+                    waiting = Some((socket, peer));
                 }
                 Err(error) => {
                     let wait = errors.met(&error);
@@ -156,10 +159,10 @@ struct Front {
 }
 
 impl Front {
-    fn admit(&self, socket: TcpStream, peer: SocketAddr) {
-        // Without a place, which another has taken since, it is closed here.
+    /// Serves a connection from now on; gives it back if there is no place for it.
+    fn admit(&self, socket: TcpStream, peer: SocketAddr) -> Option<(TcpStream, SocketAddr)> {
         let caller = Caller::from(peer.ip());
-        let Some(place) = self.connections.enter(caller) else { return };
+        let Some(place) = self.connections.enter(caller) else { return Some((socket, peer)) };
         let _ = socket.set_nodelay(true);
         let crowded = place.crowded;
         let activity = place.activity.clone();
@@ -176,5 +179,6 @@ impl Front {
             let _ = connection.await;
         });
         self.connections.runs(id, task.abort_handle());
+        None
     }
 }
