@@ -4,21 +4,29 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::World;
+use crate::harness::{Shop, World};
 use crate::http::Call;
 
-/// An order that waits for its payment.
-async fn waiting(world: &World) -> String {
-    world.shop.fault("POST /api/clients/*/payer client=5 latency=20000");
+/// An orchestrator that waits for a payment for as long as the test takes, and an order that does.
+async fn waiting() -> (World, String) {
+    let patient = orchestrateur::definitions::CHECKOUT.replace("deadline: 60s", "deadline: 2h").replace(
+        "http://client-service:8000}\", safety: barrier",
+        "http://client-service:8000}\", safety: barrier, timeout: 1h",
+    );
+    assert!(patient.contains("2h") && patient.contains("1h"), "{patient}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("patient.yaml");
+    std::fs::write(&file, patient).unwrap();
+    let world = World::with(Shop::open().await, &["--definition", file.to_str().unwrap()]).await;
+    world.shop.fault("POST /api/clients/*/payer client=5 latency=600000");
     let saga = world.begin(5).await;
     world.reaches(&saga, "STOCK_RESERVE").await;
-    saga
+    (world, saga)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_forms_and_scripts_of_other_sites_can_send_is_refused() {
-    let world = World::open().await;
-    let saga = waiting(&world).await;
+    let (world, saga) = waiting().await;
     let order = json!({ "client_id": 4, "magasin_id": 1 });
     let by_ana = json!({ "par": "Ana" });
     let post = |what: &str| Call::post(&format!("/api/commande/{saga}/{what}"));
@@ -80,8 +88,7 @@ async fn what_forms_and_scripts_of_other_sites_can_send_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_names_of_its_own_are_answered_and_the_answer_names_the_flag() {
-    let world =
-        World::with(crate::harness::Shop::open().await, &["--allowed-host", "orders.example.com"]).await;
+    let world = World::with(Shop::open().await, &["--allowed-host", "orders.example.com"]).await;
     let port = world.server.address.port();
     for host in ["127.0.0.1", "localhost", "[::1]", "orchestrateur-service", "orders.example.com", "10.1.2.3"]
     {
@@ -132,8 +139,7 @@ async fn every_answer_tells_browsers_what_they_must_not_do_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_sites_can_do_nothing_in_a_real_browser_and_our_own_page_can() {
-    let world = World::open().await;
-    let saga = waiting(&world).await;
+    let (world, saga) = waiting().await;
     let refused = "http_requests_total{handler=\"/api/commande/checkout\",method=\"POST\",status=\"4xx\"}";
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/browser/pages.mjs");
     let port = world.server.address.port().to_string();
