@@ -157,6 +157,7 @@ impl Engine {
     /// Joins those that share the journal, and takes over every saga whose owner is gone. Returns when each is running
     /// or parked; from then on it goes on by itself. Keeps trying while the journal is unavailable.
     pub async fn recover(&self) {
+        self.shared.vital.watch(&self.shared.world, self.shared.journal.ended());
         self.keep_definition().await;
         while let Err(error) = self.take_orphans().await {
             self.shared.journal_fails(&error);

@@ -44,6 +44,19 @@ impl Vital {
         world.spawn(task);
     }
 
+    /// Runs a task that waits for the end of something that runs elsewhere, and tells of it.
+    pub(crate) fn watch(
+        &self,
+        world: &Arc<dyn World>,
+        elsewhere: impl Future<Output = Arc<str>> + Send + 'static,
+    ) {
+        let ended = self.ended.clone();
+        world.spawn(Box::pin(async move {
+            let what = elsewhere.await;
+            tell(&ended, || what);
+        }));
+    }
+
     /// What has ended; `None`: nothing.
     pub(crate) fn ended(&self) -> Option<Arc<str>> {
         self.ended.borrow().clone()
@@ -66,12 +79,17 @@ impl Drop for Obituary {
             return;
         }
         let what = if std::thread::panicking() { "has panicked" } else { "has ended" };
-        self.ended.send_if_modified(|ended| {
-            let is_first = ended.is_none();
-            if is_first {
-                *ended = Some(format!("the task `{}` {what}", self.name).into());
-            }
-            is_first
-        });
+        tell(&self.ended, || format!("the task `{}` {what}", self.name).into());
     }
+}
+
+/// Only the first end is told: others may follow from it.
+fn tell(ended: &watch::Sender<Option<Arc<str>>>, what: impl FnOnce() -> Arc<str>) {
+    ended.send_if_modified(|ended| {
+        let is_first = ended.is_none();
+        if is_first {
+            *ended = Some(what());
+        }
+        is_first
+    });
 }

@@ -12,6 +12,7 @@
 //! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.
 
 mod columns;
+mod ended;
 mod frame;
 mod listing;
 pub mod memory;

@@ -15,6 +15,7 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{Json, SagaId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::ended::{self, Ended};
 use crate::spread::{ANY, Spread, Spreading};
 use crate::{
     AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
@@ -42,6 +43,7 @@ pub struct Journal {
     queue: mpsc::Sender<Waiting>,
     store: Arc<dyn Store>,
     stats: Arc<Counters>,
+    ended: Ended,
 }
 
 struct Waiting {
@@ -122,8 +124,15 @@ impl Journal {
     pub fn with_writer(store: Arc<dyn Store>) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(QUEUE_ENTRIES_MAX);
         let stats = Arc::new(Counters::new());
-        let writer = write(store.clone(), waiting, stats.clone());
-        (Self { queue, store, stats }, writer)
+        let (ending, ended) = ended::pair();
+        let writer = ending.watch(write(store.clone(), waiting, stats.clone()));
+        (Self { queue, store, stats, ended }, writer)
+    }
+
+    /// Resolves when the writer has ended other than by being closed, with the reason: it, or the store in it, has
+    /// panicked. Nothing can be appended from then on, so the process should end. Does not keep the writer alive.
+    pub fn ended(&self) -> impl Future<Output = Arc<str>> + Send + 'static + use<> {
+        self.ended.clone().wait()
     }
 
     /// Appends an entry. It is handed to the writer at once; the future tells when it is durable.
@@ -136,7 +145,10 @@ impl Journal {
                     mpsc::error::TrySendError::Full(waiting) => {
                         (format!("QUEUE_ENTRIES_MAX ({QUEUE_ENTRIES_MAX}) entries wait already"), waiting)
                     }
-                    mpsc::error::TrySendError::Closed(waiting) => (STOPPED.to_owned(), waiting),
+                    mpsc::error::TrySendError::Closed(waiting) => (
+                        self.ended.reason().map_or_else(|| STOPPED.to_owned(), |why| why.to_string()),
+                        waiting,
+                    ),
                 };
                 let error = Unavailable::because(reason).into();
                 let _ = waiting.done.send(Err(NotAppended { error, entry: Some(Box::new(waiting.entry)) }));

@@ -65,6 +65,8 @@ pub struct Gated {
     pub lose_answer: AtomicBool,
     /// Renewing the lease panics.
     pub panics: AtomicBool,
+    /// Appending panics.
+    pub appends_panic: AtomicBool,
     /// The journal has a clock of its own, which shows the right time.
     pub has_clock: AtomicBool,
     /// How far its clock has been set on, in seconds.
@@ -100,6 +102,7 @@ impl Store for Gated {
         batch: &'a [Entry],
     ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
         Box::pin(async move {
+            assert!(!self.appends_panic.load(Ordering::SeqCst), "on purpose");
             let mut open = self.open.subscribe();
             let _ = open.wait_for(|open| *open).await;
             if self.broken.load(Ordering::SeqCst) {
@@ -337,6 +340,7 @@ impl Shop {
             deaf: AtomicBool::new(false),
             lose_answer: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            appends_panic: AtomicBool::new(false),
             has_clock: AtomicBool::new(false),
             stepped: AtomicI64::new(0),
             begun: Instant::now(),

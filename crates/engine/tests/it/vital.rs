@@ -23,6 +23,18 @@ async fn when_the_lease_is_not_kept_any_more_the_process_says_so_and_takes_nothi
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_the_journal_s_writer_panics_the_process_says_so_and_takes_nothing() {
+    let shop = Shop::new("barrier");
+    shop.engine.recover().await;
+    shop.journal.appends_panic.store(true, Ordering::SeqCst);
+    let answer = shop.engine.checkout(order(7, None, PATIENT)).await;
+    assert!(answer.is_err(), "{answer:?}");
+    let what = timeout(Duration::from_secs(1), shop.engine.died()).await.expect("it is noticed at once");
+    assert_eq!(&*what, "the journal's writer has panicked: on purpose");
+    assert!(!shop.engine.health().is_ready());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_is_no_death() {
     let shop = Shop::new("barrier");
     shop.engine.recover_in_background();

@@ -11,3 +11,4 @@ mod races;
 mod sqlite;
 mod upgrade;
 mod views;
+mod writer;

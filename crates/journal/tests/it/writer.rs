@@ -1,0 +1,186 @@
+//! The journal's writer never dies in silence.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use saga_core::definition::DefinitionHash;
+use saga_core::{SagaId, Timestamp};
+use saga_journal::memory::Memory;
+use saga_journal::{
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Journal, Lease, LoadError, Page,
+    ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+};
+use tokio::time::timeout;
+
+use crate::entries::{OWNER, saga, start};
+use crate::fixture::{Fixture, InMemory, join};
+
+/// Far longer than telling takes.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A store whose appends panic once that is switched on, on the writer's thread or in its task.
+struct Panicking {
+    memory: Memory,
+    panics: AtomicBool,
+    is_blocking: bool,
+}
+
+impl Panicking {
+    async fn new(is_blocking: bool) -> Arc<Self> {
+        let memory = Memory::default();
+        join(&memory, OWNER).await;
+        Arc::new(Self { memory, panics: AtomicBool::new(false), is_blocking })
+    }
+}
+
+async fn a_panic_is_told_and_later_appends_fail_at_once(is_blocking: bool) {
+    let store = Panicking::new(is_blocking).await;
+    let journal = Journal::new(store.clone());
+    journal.append(start(1)).await.unwrap();
+    let ended = journal.ended();
+    assert!(timeout(Duration::from_millis(50), journal.ended()).await.is_err());
+    store.panics.store(true, Ordering::SeqCst);
+    let (failed, reason) = tokio::join!(journal.append(start(2)), timeout(SOON, ended));
+    assert!(failed.is_err());
+    let reason = reason.expect("the panic is told");
+    assert_eq!(&*reason, "the journal's writer has panicked: on purpose, within the store");
+    let failed = journal.append(start(3)).await.unwrap_err();
+    assert!(failed.error.to_string().contains(&*reason), "{failed}");
+    assert_eq!(failed.entry.unwrap().saga, saga(3), "the entry comes back");
+    // Told again to those who ask later.
+    assert_eq!(timeout(SOON, journal.ended()).await, Ok(reason));
+}
+
+#[tokio::test]
+async fn a_store_that_panics_in_the_writer_s_task_is_noticed() {
+    a_panic_is_told_and_later_appends_fail_at_once(false).await;
+}
+
+#[tokio::test]
+async fn a_store_that_panics_in_the_writer_s_thread_is_noticed() {
+    a_panic_is_told_and_later_appends_fail_at_once(true).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_is_dropped_is_noticed_and_one_that_is_closed_is_no_death() {
+    let (journal, writer) = Journal::with_writer(InMemory::new().open().await);
+    drop(writer);
+    assert_eq!(&*timeout(SOON, journal.ended()).await.unwrap(), "the journal's writer was stopped");
+
+    let (journal, writer) = Journal::with_writer(InMemory::new().open().await);
+    let ended = journal.ended();
+    // What waits for the end does not keep the writer alive.
+    drop(journal);
+    timeout(SOON, writer).await.expect("it is closed");
+    tokio::select! {
+        biased;
+        reason = ended => panic!("{reason}"),
+        () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        () = pending() => {}
+    }
+}
+
+impl Store for Panicking {
+    fn append<'a>(
+        &'a self,
+        batch: &'a [Entry],
+    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
+        assert!(!self.panics.load(Ordering::SeqCst), "on purpose, within the store");
+        self.memory.append(batch)
+    }
+
+    fn is_blocking(&self) -> bool {
+        self.is_blocking
+    }
+
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+        self.memory.load(saga)
+    }
+
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+        self.memory.row(saga)
+    }
+
+    fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
+        self.memory.clock()
+    }
+
+    fn join(
+        &self,
+        replica: ReplicaId,
+        name: Arc<str>,
+        joining: Joining,
+        lease: Duration,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.join(replica, name, joining, lease)
+    }
+
+    fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
+        self.memory.renew(replica, lease)
+    }
+
+    fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.leave(replica)
+    }
+
+    fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.expire()
+    }
+
+    fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.claim(replica, limit)
+    }
+
+    fn owned(
+        &self,
+        replica: ReplicaId,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.owned(replica, after, limit)
+    }
+
+    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
+        self.memory.ask(saga, demand)
+    }
+
+    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
+        self.memory.demands(replica, limit)
+    }
+
+    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.answered(saga, demand)
+    }
+
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        self.memory.tally()
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        self.memory.list(filter, after, limit)
+    }
+
+    fn define(
+        &self,
+        hash: DefinitionHash,
+        name: Arc<str>,
+        source: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.define(hash, name, source)
+    }
+
+    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+        self.memory.definition(hash)
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.park(saga, reason)
+    }
+}
