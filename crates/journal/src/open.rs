@@ -8,8 +8,12 @@ use std::path::PathBuf;
 /// [`Unreachable`](Self::Unreachable) may pass by itself; everything else needs a person.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file's directory is missing and cannot be made.
-    #[error("cannot create the journal's directory {}: {source}", path.display())]
+    /// The file's directory is missing.
+    #[error(
+        "the folder {} of the journal's file cannot be used ({source}): make it, or correct the path in \
+         sqlite://PATH (three slashes are a path from the root)",
+        path.display()
+    )]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -66,8 +70,27 @@ pub enum OpenError {
     /// A setting that durability hangs on is not as it must be.
     #[error("{0}")]
     Setting(String),
-    /// The address cannot be understood.
-    #[error("cannot read the PostgreSQL address: {0}")]
+    /// The schema is not up to date, and this role cannot change that.
+    #[error(
+        "the journal's tables lack the migrations {missing}, and this role may not make them ({reason}): run \
+         `orchestrateur migrate` with the URL of the role that owns the database, then start again"
+    )]
+    NotMigrated {
+        /// Their names.
+        missing: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// This role may not do what serving needs.
+    #[error(
+        "this role may not use the journal's tables: as their owner, run {grants} (docs/operations.md has them all)"
+    )]
+    Rights {
+        /// What is missing, as SQL.
+        grants: String,
+    },
+    /// The address cannot be understood, or asks for something that is not there.
+    #[error("cannot use the PostgreSQL address: {0}")]
     Address(String),
     /// Nobody answers, or not in time; may pass by itself.
     #[error("cannot reach PostgreSQL at {place}: {reason}")]

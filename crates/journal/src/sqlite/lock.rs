@@ -21,7 +21,7 @@ pub(super) struct Lock {
     _file: File,
 }
 
-/// The file's path with all links followed, so that one file has one lock. Makes its directory.
+/// The file's path with all links followed, so that one file has one lock. Its directory must be there.
 pub(super) fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -31,23 +31,12 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
         path: path.to_owned(),
         reason: "the path does not name a file".to_owned(),
     })?;
-    make(directory).map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
-    let whole = path.canonicalize().or_else(|_| directory.canonicalize().map(|real| real.join(name)));
-    whole.map_err(|source| OpenError::Directory { path: directory.to_owned(), source })
-}
-
-/// Makes a directory, and makes it last: SQLite flushes the file's own directory only.
-fn make(directory: &Path) -> std::io::Result<()> {
-    let missing: Vec<&Path> = directory
-        .ancestors()
-        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
-        .collect();
-    std::fs::create_dir_all(directory)?;
-    for made in missing {
-        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    let unusable = |source| OpenError::Directory { path: directory.to_owned(), source };
+    if !directory.metadata().map_err(unusable)?.is_dir() {
+        return Err(unusable(std::io::ErrorKind::NotADirectory.into()));
     }
-    Ok(())
+    let whole = path.canonicalize().or_else(|_| directory.canonicalize().map(|real| real.join(name)));
+    whole.map_err(unusable)
 }
 
 /// Takes the lock of the database at `path`.

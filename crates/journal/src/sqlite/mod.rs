@@ -11,6 +11,7 @@
 
 mod lock;
 mod ownership;
+mod place;
 mod readers;
 mod replicas;
 mod schema;
@@ -26,6 +27,7 @@ use saga_core::definition::DefinitionHash;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use self::place::Place;
 use self::readers::Readers;
 use self::replicas::Replicas;
 use self::writer::Writer;
@@ -41,6 +43,12 @@ use crate::{
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
 const VERSION_MIN: i32 = 3_051_003;
 
+/// How long a statement waits for a person who writes with other tools.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Of one read or write that somebody waits for, with its wait for a connection. What is given up may still be carried
+/// out.
+const OPERATION_DEADLINE: Duration = Duration::from_secs(3);
+
 /// A journal in an SQLite file.
 pub struct Sqlite {
     shared: Arc<Shared>,
@@ -54,7 +62,8 @@ struct Shared {
     _lock: lock::Lock,
 }
 
-/// Opens the file, or makes it; its directory too. Brings its schema up to date.
+/// Opens the file, or makes it. Brings its schema up to date. Its folder must be there: a missing one is a mistake in
+/// the path, and an empty journal somewhere else would hide it.
 ///
 /// Blocks for as long as the disk takes. The file's name with `.lock` behind it is locked until the store is
 /// dropped.
@@ -67,15 +76,13 @@ pub fn open(path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|error| why(&path, error))?;
     schema::migrate(&path, &mut connection)?;
-    let (writer, readers) = (Mutex::new(Writer::new(path.clone(), connection)), Readers::new(path));
+    let place = Place::opened(path)?;
+    let (writer, readers) = (Mutex::new(Writer::new(place.clone(), connection)), Readers::new(place));
     Ok(Sqlite { shared: Arc::new(Shared { writer, readers, replicas: Replicas::default(), _lock: lock }) })
 }
 
 /// A connection that flushes each commit.
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    /// How long a statement waits for a person who writes with other tools.
-    const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -117,7 +124,7 @@ fn why(path: &Path, error: rusqlite::Error) -> OpenError {
 impl Sqlite {
     /// Where it is, with all links followed.
     pub fn path(&self) -> PathBuf {
-        self.shared.readers.path().to_owned()
+        self.shared.readers.place().path().to_owned()
     }
 
     async fn read<T: Send + 'static>(
@@ -145,7 +152,13 @@ impl Shared {
 }
 
 async fn finished<T>(task: tokio::task::JoinHandle<Result<T, Unavailable>>) -> Result<T, Unavailable> {
-    task.await.unwrap_or_else(|error| Err(Unavailable::because(error)))
+    match tokio::time::timeout(OPERATION_DEADLINE, task).await {
+        Ok(result) => result.unwrap_or_else(|error| Err(Unavailable::because(error))),
+        Err(_) => Err(Unavailable::because(format_args!(
+            "no answer within OPERATION_DEADLINE ({} s): another program has the file locked, or the disk hangs",
+            OPERATION_DEADLINE.as_secs()
+        ))),
+    }
 }
 
 impl Store for Sqlite {

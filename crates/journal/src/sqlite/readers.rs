@@ -1,10 +1,10 @@
 //! A few connections for reading, so that a long list does not hold up a saga that is being loaded.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::place::Place;
 use crate::Unavailable;
 
 /// Connections for reading. More would only queue for the same two or four cores.
@@ -12,7 +12,7 @@ const READERS_MAX: usize = 4;
 
 /// Opened when they are first needed, and kept.
 pub(super) struct Readers {
-    path: PathBuf,
+    place: Place,
     pool: Mutex<Pool>,
     returned: Condvar,
 }
@@ -24,12 +24,12 @@ struct Pool {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, pool: Mutex::default(), returned: Condvar::new() }
+    pub(super) fn new(place: Place) -> Self {
+        Self { place, pool: Mutex::default(), returned: Condvar::new() }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Runs a query, when a connection is free. Blocks its thread.
@@ -38,7 +38,7 @@ impl Readers {
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Unavailable> {
         let mut loan = self.borrow();
-        let result = loan.connection().and_then(query);
+        let result = query(loan.connection()?);
         if result.is_err() {
             // Whatever is wrong with it, a fresh one cannot be worse.
             loan.connection = None;
@@ -68,12 +68,19 @@ struct Loan<'r> {
 }
 
 impl Loan<'_> {
-    fn connection(&mut self) -> rusqlite::Result<&Connection> {
+    /// Connections that are open go on reading the file that they opened; a new one must not read another.
+    fn connection(&mut self) -> Result<&Connection, Unavailable> {
         match &mut self.connection {
             Some(connection) => Ok(connection),
             none => {
-                let connection = super::connect(&self.readers.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-                connection.execute_batch("PRAGMA query_only = ON")?;
+                let place = &self.readers.place;
+                place.check_database()?;
+                let opened = super::connect(place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE);
+                let connection = opened.and_then(|connection| {
+                    connection.execute_batch("PRAGMA query_only = ON").map(|()| connection)
+                });
+                let connection = connection.map_err(Unavailable::because)?;
+                place.check_database()?;
                 Ok(none.insert(connection))
             }
         }

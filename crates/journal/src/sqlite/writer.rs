@@ -1,11 +1,10 @@
 //! The one connection that writes: a batch is one transaction, and every failure leaves it fit for the next.
 
-use std::path::PathBuf;
-
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use saga_core::Timestamp;
 
 use super::id;
+use super::place::{Identity, Place};
 use super::replicas::Replicas;
 use crate::columns::{echec, text};
 use crate::{AppendError, Entry, Unavailable, frame};
@@ -14,15 +13,20 @@ use crate::{AppendError, Entry, Unavailable, frame};
 const STATEMENTS_CACHED_MAX: usize = 16;
 
 pub(super) struct Writer {
-    path: PathBuf,
+    place: Place,
+    /// The `-wal` of `connection`; `None` until it has committed.
+    wal: Option<Identity>,
+    /// Whether a file was not where it had been opened: looked at before anything is written, too, from then on.
+    is_astray: bool,
     /// `None` after a failure that it may not have survived: the next transaction opens another.
     connection: Option<Connection>,
 }
 
 impl Writer {
-    pub(super) fn new(path: PathBuf, connection: Connection) -> Self {
+    /// `connection` has written, so its `-wal` is there.
+    pub(super) fn new(place: Place, connection: Connection) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
-        Self { path, connection: Some(connection) }
+        Self { wal: place.wal(), place, is_astray: false, connection: Some(connection) }
     }
 
     /// See [`Store::append`](crate::Store::append).
@@ -36,13 +40,18 @@ impl Writer {
         self.transaction(|connection| batch.iter().map(|entry| append(connection, entry, replicas)).collect())
     }
 
-    /// Runs `body` in a transaction, and flushes it. After an error nothing of it is kept.
+    /// Runs `body` in a transaction, and flushes it. After an error nothing of it is kept, unless the error is that the
+    /// files are not where they were opened: then it may be kept where nobody looks.
     pub(super) fn transaction<T>(
         &mut self,
         body: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Unavailable> {
+        if self.is_astray {
+            self.check_files()?;
+            self.is_astray = false;
+        }
         // Taken out meanwhile: a panic closes it, and so rolls back.
-        let connection = self.take_connection().map_err(Unavailable::because)?;
+        let connection = self.take_connection()?;
         let run = |sql| connection.prepare_cached(sql)?.execute([]).map(drop);
         let result = run("BEGIN IMMEDIATE").and_then(|()| {
             let value = body(&connection)?;
@@ -55,25 +64,67 @@ impl Writer {
         if clean && !doubtful {
             self.connection = Some(connection);
         }
-        result.map_err(Unavailable::because)
+        let value = result.map_err(Unavailable::because)?;
+        self.check_files().inspect_err(|error| {
+            self.is_astray = true;
+            tracing::error!(error = %error, "the journal's files have been moved");
+        })?;
+        Ok(value)
     }
 
-    fn take_connection(&mut self) -> rusqlite::Result<Connection> {
+    fn check_files(&mut self) -> Result<(), Unavailable> {
+        self.place.check_database()?;
+        match (self.wal, &self.connection) {
+            (Some(wal), Some(connection)) => self.place.check_wal(wal, connection),
+            _ => {
+                self.wal = self.place.wal();
+                Ok(())
+            }
+        }
+    }
+
+    fn take_connection(&mut self) -> Result<Connection, Unavailable> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
         // Not made anew if somebody has removed it: an empty journal would be worse than none.
-        let connection = super::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        self.place.check_database()?;
+        let connection = super::connect(self.place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let connection = connection.map_err(Unavailable::because)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+        // Closing the last connection has removed the old one.
+        self.wal = None;
         Ok(connection)
     }
 }
 
-/// Appends one entry, or leaves everything as it is.
-///
+/// Appends one entry, or leaves everything as it is. Data that SQLite does not take concerns its own saga only.
+fn append(
+    connection: &Connection,
+    entry: &Entry,
+    replicas: &Replicas,
+) -> rusqlite::Result<Result<(), AppendError>> {
+    match try_append(connection, entry, replicas) {
+        Err(error) if is_refused(&error) => {
+            tracing::error!(saga.id = %entry.saga, "the journal refuses a saga's events: {error}");
+            Ok(Err(AppendError::Conflict))
+        }
+        result => result,
+    }
+}
+
+/// Whether an error is about the data, whoever writes it and however often: its statement has done nothing, and the
+/// transaction goes on.
+fn is_refused(error: &rusqlite::Error) -> bool {
+    use ErrorCode as Code;
+    let refused = [Code::ConstraintViolation, Code::TooBig, Code::TypeMismatch, Code::ParameterOutOfRange];
+    error.sqlite_error_code().is_some_and(|code| refused.contains(&code))
+        || matches!(error, rusqlite::Error::ToSqlConversionFailure(_))
+}
+
 /// The frame goes first: where its place is taken, whoever holds it decides what that means, and the row is not
 /// touched; so a row that does not agree with its frames fails alone, and not the batch that it is in.
-fn append(
+fn try_append(
     connection: &Connection,
     entry: &Entry,
     replicas: &Replicas,
@@ -86,11 +137,12 @@ fn append(
     if connection.prepare_cached(FRAME)?.execute(params![saga, first_seq, events])? == 0 {
         return already_there(connection, entry, &events);
     }
-    if put_row(connection, entry, replicas)? {
+    let put = put_row(connection, entry, replicas);
+    if matches!(put, Ok(true)) {
         return Ok(Ok(()));
     }
     connection.prepare_cached(FRAME_BACK)?.execute(params![saga, first_seq])?;
-    Ok(Err(AppendError::Conflict))
+    put.map(|_| Err(AppendError::Conflict))
 }
 
 /// Makes the saga's row, if the entry's owner is not gone; or moves it, if it is where the entry expects it and has
@@ -179,7 +231,7 @@ mod tests {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let connection = super::super::connect(&path, flags).unwrap();
         connection.execute_batch("CREATE TABLE line (text TEXT)").unwrap();
-        (directory, Writer::new(path, connection))
+        (directory, Writer::new(Place::opened(path).unwrap(), connection))
     }
 
     fn insert(text: &str) -> impl Fn(&Connection) -> rusqlite::Result<usize> {
@@ -215,7 +267,7 @@ mod tests {
     fn a_file_that_another_writes_to_is_unavailable_and_then_works() {
         let (_directory, mut writer) = writer();
         writer.connection.as_ref().unwrap().busy_timeout(std::time::Duration::ZERO).unwrap();
-        let person = Connection::open(&writer.path).unwrap();
+        let person = Connection::open(writer.place.path()).unwrap();
         person.execute_batch("BEGIN IMMEDIATE").unwrap();
         assert!(writer.transaction(insert("during")).unwrap_err().0.contains("locked"));
         person.execute_batch("ROLLBACK").unwrap();

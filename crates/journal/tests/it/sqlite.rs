@@ -1,8 +1,11 @@
 //! What only a file can get wrong.
 
-use saga_journal::{Lease, OpenError, sqlite};
+use std::path::{Path, PathBuf};
 
-use crate::entries::{OWNER, replica, saga, start};
+use futures_util::future::join_all;
+use saga_journal::{Lease, OpenError, Store, sqlite};
+
+use crate::entries::{OWNER, hash, next, records, replica, saga, start, word};
 use crate::fixture::{Fixture, InSqlite, LONG, Sql, join, keep};
 
 #[tokio::test]
@@ -60,26 +63,27 @@ async fn whoever_had_the_file_before_is_gone() {
 }
 
 #[tokio::test]
-async fn the_directory_is_made() {
+async fn a_missing_folder_is_a_mistake_and_is_not_made() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("new/and/deep/journal.db");
+    let path = directory.path().join("no/such/journal.db");
+    let error = sqlite::open(&path).err().unwrap();
+    assert!(matches!(error, OpenError::Directory { .. }));
+    let text = error.to_string();
+    assert!(text.contains("no/such") && text.contains("make it"), "{text}");
+    assert!(!directory.path().join("no").exists());
+
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(matches!(sqlite::open(file.join("journal.db")), Err(OpenError::Directory { .. })));
+    let nested = directory.path().join("directory");
+    std::fs::create_dir(&nested).unwrap();
+    assert!(matches!(sqlite::open(nested), Err(OpenError::File { .. })));
+
+    let path = directory.path().join("journal.db");
     let store = sqlite::open(&path).unwrap();
     join(&store, OWNER).await;
     keep(&store, &[&start(1)]).await;
     assert_eq!(store.path(), path.canonicalize().unwrap());
-}
-
-#[tokio::test]
-async fn a_directory_that_cannot_be_made_is_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("file");
-    std::fs::write(&file, "").unwrap();
-    let error = sqlite::open(file.join("journal.db")).err().unwrap();
-    assert!(matches!(error, OpenError::Directory { .. }));
-    assert!(error.to_string().contains("cannot create the journal's directory"), "{error}");
-    let nested = directory.path().join("directory");
-    std::fs::create_dir(&nested).unwrap();
-    assert!(matches!(sqlite::open(nested), Err(OpenError::File { .. })));
 }
 
 #[tokio::test]
@@ -90,6 +94,111 @@ async fn a_file_of_another_kind_is_refused_and_left_alone() {
     let error = fixture.try_open().await.err().unwrap();
     assert!(matches!(error, OpenError::NotADatabase { .. }), "{error}");
     assert_eq!(std::fs::read_to_string(fixture.path()).unwrap(), text);
+}
+
+/// What somebody may do to the files of a running process, and the first words of the file that is named then.
+type Mishap = (&'static str, fn(&Path), &'static str);
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    path.with_file_name(format!("{}{ending}", path.file_name().unwrap().to_str().unwrap()))
+}
+
+#[tokio::test]
+async fn files_that_are_moved_replaced_or_deleted_are_noticed_before_anything_is_acknowledged() {
+    let mishaps: [Mishap; 6] = [
+        ("moved", |path| std::fs::rename(path, beside(path, ".old")).unwrap(), "journal.db was moved"),
+        ("deleted", |path| std::fs::remove_file(path).unwrap(), "journal.db was moved"),
+        (
+            "replaced",
+            |path| {
+                std::fs::copy(path, beside(path, ".copy")).unwrap();
+                std::fs::rename(beside(path, ".copy"), path).unwrap();
+            },
+            "journal.db was moved",
+        ),
+        (
+            "with its folder",
+            |path| {
+                let folder = path.parent().unwrap();
+                std::fs::rename(folder, folder.with_file_name("elsewhere")).unwrap();
+            },
+            "journal.db was moved",
+        ),
+        (
+            "wal deleted",
+            |path| std::fs::remove_file(beside(path, "-wal")).unwrap(),
+            "journal.db-wal was moved",
+        ),
+        (
+            "wal replaced",
+            |path| {
+                std::fs::remove_file(beside(path, "-wal")).unwrap();
+                std::fs::write(beside(path, "-wal"), "").unwrap();
+            },
+            "journal.db-wal was moved",
+        ),
+    ];
+    for (name, mishap, words) in mishaps {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("folder");
+        std::fs::create_dir(&folder).unwrap();
+        let path = folder.join("journal.db");
+        let store = sqlite::open(&path).unwrap();
+        join(&store, OWNER).await;
+        let first = start(1);
+        keep(&store, &[&first]).await;
+        mishap(&path);
+        let second = next(&first, "STOCK_RESERVE");
+        for _ in 0..2 {
+            let error = store.append(std::slice::from_ref(&second)).await.unwrap_err();
+            assert!(error.0.contains(words) && error.0.contains("start"), "{name}: {error}");
+        }
+        let defined = store.define(hash(), word("checkout"), word("source")).await.unwrap_err();
+        assert!(defined.0.contains(words), "{name}: {defined}");
+        // A connection that is made now would read another file.
+        if words.starts_with("journal.db was") {
+            assert!(store.load(saga(1)).await.is_err(), "{name}");
+        }
+        drop(store);
+        if name.starts_with("wal") {
+            // What had been acknowledged was saved before the process ended.
+            let _ = std::fs::remove_file(beside(&path, "-wal"));
+            let store = sqlite::open(&path).unwrap();
+            let history = store.load(saga(1)).await.unwrap().unwrap();
+            assert_eq!(history.records[..1], first.records, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_put_back_is_written_again() {
+    let fixture = InSqlite::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    keep(&*store, &[&first]).await;
+    let away = beside(&fixture.path(), ".away");
+    std::fs::rename(fixture.path(), &away).unwrap();
+    let second = next(&first, "STOCK_RESERVE");
+    assert!(store.append(std::slice::from_ref(&second)).await.is_err());
+    std::fs::rename(&away, fixture.path()).unwrap();
+    keep(&*store, &[&second]).await;
+    assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second]));
+}
+
+#[tokio::test]
+async fn a_file_that_another_program_holds_fails_reads_of_nobody_and_writes_within_the_deadline() {
+    let fixture = InSqlite::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    let person = rusqlite::Connection::open(fixture.path()).unwrap();
+    person.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let begun = tokio::time::Instant::now();
+    let asking = join_all((0..20).map(|_| store.ask(saga(1), word("cancel"))));
+    let (asked, renewed) = tokio::join!(asking, store.renew(OWNER, LONG));
+    assert_eq!(renewed, Ok(Lease::Held));
+    assert!(asked.iter().all(Result::is_err), "{asked:?}");
+    assert!(store.load(saga(1)).await.unwrap().is_some());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
