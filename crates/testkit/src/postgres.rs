@@ -85,6 +85,21 @@ impl Cluster {
         })
     }
 
+    /// Makes a cluster with files of its own in its data directory, as a server has its certificates, its keys and its
+    /// rules of access, and with further settings.
+    pub fn start_with_files(settings: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_with(settings, |cluster| {
+            for (name, text) in files {
+                let path = cluster.data().join(name);
+                std::fs::write(&path, text).expect("write a file of the server");
+                run(Command::new("chmod").arg("600").arg(&path));
+                if is_root() {
+                    run(Command::new("chown").arg(SERVER_USER).arg(&path));
+                }
+            }
+        })
+    }
+
     fn start_with(settings: &str, prepare: impl FnOnce(&Self)) -> Self {
         let binaries = binaries();
         let directory =
@@ -127,10 +142,17 @@ impl Cluster {
 
     /// Makes an empty database with a name of its own, and says where to connect.
     pub fn create_database(&self) -> String {
+        self.create_database_with(&[])
+    }
+
+    /// The same with further arguments of PostgreSQL's `createdb`.
+    pub fn create_database_with(&self, arguments: &[&str]) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let port = self.port.to_string();
         run(Command::new(self.binaries.join("createdb"))
-            .args(["-h", "127.0.0.1", "-U", ROLE, "-p", &port, &name])
+            .args(["-h", "127.0.0.1", "-U", ROLE, "-p", &port])
+            .args(arguments)
+            .arg(&name)
             .stdin(Stdio::null()));
         self.url_of(&name)
     }

@@ -1,172 +1,125 @@
-//! One connection: made within a deadline, used within deadlines, thrown away in doubt.
+//! One connection: used by one statement at a time, thrown away in doubt.
 
-use std::time::Duration;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio_postgres::config::Host;
+use tokio::time::timeout;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, Connection, NoTls, Row, Statement};
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::tls::Tls;
-use crate::{OpenError, Unavailable};
-
-/// From the first packet to the end of the log-in.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// Of one statement, with its way there and back. A server that stalls longer is given up on.
-const STATEMENT_DEADLINE: Duration = Duration::from_secs(30);
-/// How long sent bytes may stay unacknowledged: a machine that vanished is noticed before the deadline.
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(15);
-/// A connection that is silent for this long is probed ...
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
-/// ... this often ...
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// ... so many times.
-const KEEPALIVE_RETRIES: u32 = 3;
+use super::{bounds, sql};
+use crate::Unavailable;
 
 /// A statement's parameters with their types: naming them saves the round trip that asks the server.
 pub(super) type Params<'p> = [(&'p (dyn ToSql + Sync), Type)];
 
-/// Makes connections to one database.
-pub(super) struct Connector {
-    config: Config,
-    tls: Tls,
-}
-
-/// One connection. Dropping it ends it, whatever is still under way.
+/// One connection. Dropping it ends it; a statement that is still under way is cancelled on the server, which would
+/// otherwise go on waiting for a lock, one connection for each time that the statement comes again.
 pub(super) struct Link {
     client: Client,
+    tls: Option<MakeRustlsConnect>,
     task: AbortHandle,
+    warned: Arc<Warned>,
+    is_busy: AtomicBool,
+}
+
+/// What the server has warned of since this was looked at.
+#[derive(Default)]
+struct Warned(Mutex<Option<String>>);
+
+impl Warned {
+    fn hear(&self, notice: &DbError) {
+        if notice.parsed_severity() == Some(Severity::Warning) || notice.code().code().starts_with("01") {
+            self.take_or(Some(format!(
+                "{} {}: {}",
+                notice.severity(),
+                notice.code().code(),
+                notice.message()
+            )));
+        }
+    }
+
+    fn take(&self) -> Option<String> {
+        self.take_or(None)
+    }
+
+    fn take_or(&self, next: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), next)
+    }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         // Otherwise it would wait for the answer of a server that stalls.
         self.task.abort();
-    }
-}
-
-impl Connector {
-    pub(super) fn new(url: &str) -> Result<Self, OpenError> {
-        let mut config: Config = url.parse().map_err(|error| OpenError::Address(describe(&error)))?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(OpenError::Address("it names no host".to_owned()));
+        if !*self.is_busy.get_mut() {
+            return;
         }
-        if config.get_application_name().is_none() {
-            config.application_name("orchestrateur");
-        }
-        // What the address says itself goes first.
-        if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(TCP_USER_TIMEOUT);
-        }
-        if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
-            config.keepalives_idle(KEEPALIVE_IDLE);
-        }
-        if config.get_keepalives_interval().is_none() {
-            config.keepalives_interval(KEEPALIVE_INTERVAL);
-        }
-        if config.get_keepalives_retries().is_none() {
-            config.keepalives_retries(KEEPALIVE_RETRIES);
-        }
-        let tls = Tls::new(config.get_ssl_mode())?;
-        Ok(Self { config, tls })
-    }
-
-    /// Host, port and database, without secrets.
-    pub(super) fn place(&self) -> String {
-        let host = match self.config.get_hosts().first() {
-            Some(Host::Tcp(name)) => name.clone(),
-            #[cfg(unix)]
-            Some(Host::Unix(path)) => path.display().to_string(),
-            None => self.config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
-        };
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
-        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
-        format!("{host}:{port}/{database}")
-    }
-
-    pub(super) async fn connect(&self) -> Result<Link, ConnectError> {
-        match tokio::time::timeout(CONNECT_DEADLINE, self.try_connect()).await {
-            Ok(result) => result.map_err(|error| ConnectError {
-                // Class 28: invalid authorization.
-                denied: error.code().is_some_and(|state| state.code().starts_with("28")),
-                reason: describe(&error),
-            }),
-            Err(_) => {
-                let reason = format!("no connection within {} s", CONNECT_DEADLINE.as_secs());
-                Err(ConnectError { denied: false, reason })
-            }
+        let (token, tls) = (self.client.cancel_token(), self.tls.take());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(timeout(bounds::CANCEL_DEADLINE, async move {
+                match tls {
+                    Some(tls) => token.cancel_query(tls).await,
+                    None => token.cancel_query(NoTls).await,
+                }
+            }));
         }
     }
-
-    async fn try_connect(&self) -> Result<Link, tokio_postgres::Error> {
-        let (client, task) = match &self.tls {
-            Tls::Off => {
-                let (client, connection) = self.config.connect(NoTls).await?;
-                (client, drive(connection))
-            }
-            Tls::Rustls(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await?;
-                (client, drive(connection))
-            }
-        };
-        Ok(Link { client, task })
-    }
-}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub(super) struct ConnectError {
-    /// The server is there and refuses: waiting will not help.
-    denied: bool,
-    reason: String,
-}
-
-impl ConnectError {
-    /// For whoever starts the program.
-    pub(super) fn at(self, place: String) -> OpenError {
-        let reason = self.reason;
-        if self.denied {
-            OpenError::Denied { place, reason }
-        } else {
-            OpenError::Unreachable { place, reason }
-        }
-    }
-}
-
-impl From<ConnectError> for Unavailable {
-    fn from(error: ConnectError) -> Self {
-        Self::because(error.reason)
-    }
-}
-
-/// Starts the task that moves a connection's bytes, which ends with its [`Link`]. Why a connection broke, the
-/// statements that were under way tell.
-#[expect(clippy::disallowed_methods, reason = "the only task of this backend: one for each connection")]
-fn drive<S, T>(connection: Connection<S, T>) -> AbortHandle
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    tokio::spawn(async move {
-        let _ = connection.await;
-    })
-    .abort_handle()
 }
 
 impl Link {
+    /// Starts the task that moves a connection's bytes, which ends with its [`Link`]. Why a connection broke, the
+    /// statements that were under way tell.
+    #[expect(clippy::disallowed_methods, reason = "one task for each connection")]
+    pub(super) fn start<S, T>(
+        client: Client,
+        mut connection: Connection<S, T>,
+        tls: Option<MakeRustlsConnect>,
+    ) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let warned = Arc::new(Warned::default());
+        let heard = warned.clone();
+        let task = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                if let AsyncMessage::Notice(notice) = message {
+                    heard.hear(&notice);
+                }
+            }
+        });
+        Self { client, tls, task: task.abort_handle(), warned, is_busy: AtomicBool::new(false) }
+    }
+
+    /// The same, unless it is a standby or for reading only. What the server warned of at the log-in is heard by then.
+    pub(super) async fn that_takes_writes(self) -> Result<Self, String> {
+        let rows = self.client.query_typed(sql::IS_READ_ONLY, &[]).await.map_err(|error| describe(&error))?;
+        let answer = rows.first().and_then(|row| row.try_get::<_, &str>(0).ok());
+        if answer == Some("on") {
+            return Err("it takes no writes: it is a standby, or default_transaction_read_only is on there"
+                .to_owned());
+        }
+        Ok(self)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
 
     /// Runs one statement: one round trip, on the unnamed statement, which works through every pooler.
     pub(super) async fn query(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, StatementError> {
-        deadline(self.client.query_typed(sql, params)).await
+        self.run(self.client.query_typed(sql, params)).await
     }
 
     /// Has the server keep a statement for this connection.
     pub(super) async fn prepare(&self, sql: &str, types: &[Type]) -> Result<Statement, StatementError> {
-        deadline(self.client.prepare_typed(sql, types)).await
+        self.run(self.client.prepare_typed(sql, types)).await
     }
 
     /// Runs one statement that the server keeps.
@@ -176,22 +129,30 @@ impl Link {
         params: &Params<'_>,
     ) -> Result<Vec<Row>, StatementError> {
         let values: Vec<_> = params.iter().map(|(value, _)| *value).collect();
-        deadline(self.client.query(statement, &values)).await
+        self.run(self.client.query(statement, &values)).await
     }
 
     /// Runs statements without parameters, all in one transaction.
     pub(super) async fn script(&self, sql: &str) -> Result<(), StatementError> {
-        deadline(self.client.batch_execute(sql)).await
+        self.run(self.client.batch_execute(sql)).await
     }
-}
 
-async fn deadline<T>(
-    statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, StatementError> {
-    match tokio::time::timeout(STATEMENT_DEADLINE, statement).await {
-        Ok(result) => result.map_err(StatementError::of),
-        Err(_) => {
-            Err(StatementError::Doubtful(format!("no answer within {} s", STATEMENT_DEADLINE.as_secs())))
+    /// A statement is its own transaction, so a warning may be about its commit: somebody has cancelled the wait for a
+    /// standby, which may never hear of it.
+    async fn run<T>(
+        &self,
+        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, StatementError> {
+        self.warned.take();
+        self.is_busy.store(true, Ordering::Relaxed);
+        let result = statement.await;
+        self.is_busy.store(false, Ordering::Relaxed);
+        let answer = result.map_err(StatementError::of)?;
+        match self.warned.take() {
+            None => Ok(answer),
+            Some(warning) => Err(StatementError::Doubtful(format!(
+                "PostgreSQL has warned at the commit, so it is not known whether it is kept everywhere: {warning}"
+            ))),
         }
     }
 }
@@ -204,7 +165,7 @@ pub(super) enum StatementError {
     /// The server does not know the prepared statement, and did nothing: a pooler has put another of its
     /// connections behind ours.
     NotPrepared(String),
-    /// The data was refused (classes 22 and 23), and it did nothing.
+    /// The data was refused (classes 22, 23 and 54, or before it was sent), and it did nothing.
     Refused(String),
     /// The connection is gone, perhaps for long already. It may have taken effect.
     Broken(String),
@@ -218,10 +179,17 @@ impl StatementError {
         match error.code().map(tokio_postgres::error::SqlState::code) {
             Some("40001" | "40P01") => Self::Again(text),
             Some("26000" | "42P05") => Self::NotPrepared(text),
-            Some(code) if code.starts_with("22") || code.starts_with("23") => Self::Refused(text),
+            Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => {
+                Self::Refused(text)
+            }
+            // A value of a gigabyte.
+            Some("XX000") if text.contains("invalid memory alloc request size") => Self::Refused(text),
             // The server's last words: it is shut down, or crashed, or not up again yet.
             Some("57P01" | "57P02" | "57P03") => Self::Broken(text),
             Some(_) => Self::Doubtful(text),
+            None if text.starts_with("error encoding") || text.starts_with("error serializing") => {
+                Self::Refused(text)
+            }
             None if error.is_closed() || is_io(&error) => Self::Broken(text),
             None => Self::Doubtful(text),
         }

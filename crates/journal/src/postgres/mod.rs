@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   journal's writer task ── append ──▶ one connection of its own, one statement and one round trip a batch
+//!   lease, clock ────────────────────▶ one connection of its own: no append and no long list holds up a renewal
 //!   everybody else ──────────────────▶ Pool (a few connections)
 //! ```
 //!
@@ -10,10 +11,15 @@
 //! lost, it does without; so it works through a pooler, and the SQL is designed for PostgreSQL-compatible distributed databases too (see the
 //! test in `sql`).
 //!
-//! Each statement has a deadline. After it, and after every error that is not about the data, the connection is
-//! thrown away and the answer is `Unavailable`; the next statement connects again.
+//! Every operation has a deadline (`bounds`). After it, after every error that is not about the data, and after a warning at
+//! a commit, the connection is thrown away and the answer is `Unavailable`; the next statement connects again, to the next
+//! address if need be (`connect`).
 
+mod address;
 mod append;
+mod bounds;
+mod checks;
+mod connect;
 mod link;
 mod ownership;
 #[cfg(test)]
@@ -33,7 +39,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use self::append::Writer;
-use self::link::Connector;
+use self::connect::Connector;
 use self::pool::Pool;
 use crate::columns::{RawRow, page_rows, text};
 use crate::frame::{self, Frame, Head};
@@ -44,22 +50,46 @@ use crate::{
     OpenError, Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 
+/// Connections for everything but appending and the lease. With those: six for each process.
+const POOL_CONNECTIONS_MAX: usize = 4;
+
 /// A journal in a PostgreSQL database.
 pub struct Postgres {
     writer: Mutex<Writer>,
+    /// Of one connection.
+    lease: Pool,
     pool: Pool,
 }
 
-/// Connects and brings the schema up to date. Any number of processes may do so at once.
+/// What [`migrate`] has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// How many steps were missing, and are there now.
+    pub steps: usize,
+    /// The schema's version.
+    pub version: i64,
+}
+
+/// Connects, checks the database's settings, and brings the schema up to date where that is still to be done and the role
+/// may: otherwise the error names what may. Any number of processes may do so at once.
 ///
-/// `url` is `postgres://user:password@host:port/database` or the `key=value` form, with libpq's parameters as
-/// [`tokio_postgres::Config`] knows them. `sslmode=require` means TLS with a certificate that the system's trust
-/// store vouches for (`SSL_CERT_FILE` names another one); `prefer`, which is the default, means TLS if the server
-/// offers it, without looking at its certificate.
+/// `url` is `postgres://user:password@host:port,host:port/database?name=value` or `name=value ...`, with libpq's
+/// parameters (`address` has what each means here).
 pub async fn open(url: &str) -> Result<Postgres, OpenError> {
     let connector = Arc::new(Connector::new(url)?);
-    let writer = schema::migrate(&connector).await?;
-    Ok(Postgres { writer: Mutex::new(Writer::new(connector.clone(), writer)), pool: Pool::new(connector) })
+    let link = schema::prepare(&connector).await?.link;
+    checks::rights(&link).await?;
+    let pool = |connections_max, bound| Pool::new(connector.clone(), connections_max, bound);
+    Ok(Postgres {
+        lease: pool(1, bounds::LEASE_DEADLINE),
+        pool: pool(POOL_CONNECTIONS_MAX, bounds::OPERATION_DEADLINE),
+        writer: Mutex::new(Writer::new(connector.clone(), link)),
+    })
+}
+
+/// Brings the schema up to date, as a role that may make tables.
+pub async fn migrate(url: &str) -> Result<Migrated, OpenError> {
+    schema::prepare(&Connector::new(url)?).await.map(|prepared| prepared.migrated)
 }
 
 impl Store for Postgres {
@@ -107,19 +137,19 @@ impl Store for Postgres {
         joining: Joining,
         lease: Duration,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move { ownership::join(&self.pool, replica, &name, joining, lease).await })
+        Box::pin(async move { ownership::join(&self.lease, replica, &name, joining, lease).await })
     }
 
     fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
-        Box::pin(async move { ownership::clock(&self.pool).await.map(Some) })
+        Box::pin(async move { ownership::clock(&self.lease).await.map(Some) })
     }
 
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
-        Box::pin(async move { ownership::renew(&self.pool, replica, lease).await })
+        Box::pin(async move { ownership::renew(&self.lease, replica, lease).await })
     }
 
     fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move { ownership::leave(&self.pool, replica).await })
+        Box::pin(async move { ownership::leave(&self.lease, replica).await })
     }
 
     fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {

@@ -3,7 +3,8 @@
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::link::{Connector, Link, Params};
+use super::connect::Connector;
+use super::link::{Link, Params};
 use super::{schema, sql};
 
 /// A live replica among the others' ids.
@@ -15,7 +16,7 @@ const DESCENT_PAGES_MAX: u64 = 3;
 /// are over.
 async fn crowded() -> Link {
     let connector = Connector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
-    let link = schema::migrate(&connector).await.unwrap();
+    let link = schema::prepare(&connector).await.unwrap().link;
     let fill = "
         INSERT INTO replica
         SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid, 'test', now(), now() + INTERVAL '1 hour', n = 60
@@ -84,7 +85,7 @@ async fn what_one_replica_owns_and_is_asked_for_is_found_by_index() {
 async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
     const JIT_ABOVE_COST: f64 = 100_000.0;
     let connector = Connector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
-    for link in [schema::migrate(&connector).await.unwrap(), crowded().await] {
+    for link in [schema::prepare(&connector).await.unwrap().link, crowded().await] {
         let (limit, lease) = (100_i64, 3_000_000_i64);
         let (after, orphaning) = (None::<Uuid>, vec![Uuid::nil()]);
         let statements: [(&str, &Params<'_>); 7] = [

@@ -5,17 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio_postgres::Row;
 
-use super::link::{Connector, Link, Params, StatementError};
+use super::bounds::Bound;
+use super::connect::Connector;
+use super::link::{Link, Params, StatementError};
 use crate::Unavailable;
 
-/// Connections in the pool. With the writer's: five for each process.
-const POOL_CONNECTIONS_MAX: usize = 4;
 /// How often a statement is repeated that lost against others.
 const AGAIN_MAX: u32 = 5;
 
 /// Connections are made when they are first needed, and kept.
 pub(super) struct Pool {
     connector: Arc<Connector>,
+    /// Of one statement, with its wait for a connection.
+    bound: Bound,
     idle: Mutex<Vec<Link>>,
     permits: Semaphore,
 }
@@ -30,8 +32,8 @@ enum Repeat {
 }
 
 impl Pool {
-    pub(super) fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, idle: Mutex::default(), permits: Semaphore::new(POOL_CONNECTIONS_MAX) }
+    pub(super) fn new(connector: Arc<Connector>, connections_max: usize, bound: Bound) -> Self {
+        Self { connector, bound, idle: Mutex::default(), permits: Semaphore::new(connections_max) }
     }
 
     /// Runs a statement that may be run twice.
@@ -44,8 +46,17 @@ impl Pool {
         self.run(sql, params, Repeat::IfUndone).await
     }
 
-    /// Dropped half-way, the connection is dropped with it: only one that is known to be at rest goes back.
     async fn run(&self, sql: &str, params: &Params<'_>, repeat: Repeat) -> Result<Vec<Row>, Unavailable> {
+        let late = |reason| {
+            // The others have lain idle for as long: they are not to be trusted either.
+            self.idle().clear();
+            Unavailable::because(reason)
+        };
+        self.bound.hold(self.try_run(sql, params, repeat), late).await
+    }
+
+    /// Dropped half-way, the connection is dropped with it: only one that is known to be at rest goes back.
+    async fn try_run(&self, sql: &str, params: &Params<'_>, repeat: Repeat) -> Result<Vec<Row>, Unavailable> {
         let _permit = self.permits.acquire().await.map_err(Unavailable::because)?;
         let kept = self.idle().pop().filter(|link| !link.is_closed());
         let (mut link, mut fresh) = match kept {

@@ -7,8 +7,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::link::{ConnectError, Connector, Link, StatementError};
-use super::sql;
+use super::bounds::{MIGRATION_DEADLINE, OPERATION_DEADLINE};
+use super::connect::{ConnectError, Connector};
+use super::link::{Link, StatementError};
+use super::{Migrated, checks, sql};
 use crate::OpenError;
 use crate::migration::{self, Applied, Migration};
 
@@ -17,15 +19,24 @@ const ROUNDS_MAX: u32 = 50;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Applies what is missing, and gives the connection back for other use.
-pub(super) async fn migrate(connector: &Connector) -> Result<Link, OpenError> {
+/// A database that is ready, and the connection that found it so.
+pub(super) struct Prepared {
+    pub(super) link: Link,
+    pub(super) migrated: Migrated,
+}
+
+/// Checks the database and applies what is missing. Where nothing is, no right to make anything is needed.
+pub(super) async fn prepare(connector: &Connector) -> Result<Prepared, OpenError> {
     let unreachable = |error: ConnectError| error.at(connector.place());
     let mut link = connector.connect().await.map_err(unreachable)?;
-    check_durability(&link).await?;
-    let mut lost = String::new();
+    checks::settings(&link).await?;
+    let (mut steps, mut lost) = (0, String::new());
     for _ in 0..ROUNDS_MAX {
-        match round(&link, migration::POSTGRES).await {
-            Ok(Round::UpToDate) => return Ok(link),
+        match round(&link, migration::POSTGRES, &mut steps).await {
+            Ok(Round::UpToDate) => {
+                let version = migration::POSTGRES.last().map_or(0, |migration| migration.version);
+                return Ok(Prepared { link, migrated: Migrated { steps, version } });
+            }
             Ok(Round::Lost(reason)) => {
                 lost = reason;
                 // In whatever state the failed transaction has left it.
@@ -44,26 +55,44 @@ enum Round {
     Lost(String),
 }
 
-async fn round(link: &Link, known: &[Migration]) -> Result<Round, OpenError> {
-    // Even with IF NOT EXISTS two processes can collide here.
-    if let Err(error) = link.script(sql::MIGRATION_TABLE).await {
-        return lost(error);
-    }
-    let rows = match link.query(sql::MIGRATIONS_APPLIED, &[]).await {
-        Ok(rows) => rows,
-        Err(error) => return lost(error),
+async fn round(link: &Link, known: &[Migration], steps: &mut usize) -> Result<Round, OpenError> {
+    let read = link.query(sql::MIGRATIONS_APPLIED, &[]);
+    let applied = match OPERATION_DEADLINE.hold(read, StatementError::Doubtful).await {
+        Ok(rows) => Some(rows),
+        Err(error) if has_code(&error, UNDEFINED_TABLE) => None,
+        // The table is there.
+        Err(error) if NO_RIGHT.iter().any(|code| has_code(&error, code)) => {
+            return Err(OpenError::Rights {
+                grants: "GRANT SELECT ON saga_migration TO the role;".to_owned(),
+            });
+        }
+        Err(error) => return lost(error, known),
     };
-    let applied = rows
+    let is_new = applied.is_none();
+    let applied = applied
         .iter()
+        .flatten()
         .map(|row| Ok(Applied { version: row.try_get(0)?, checksum: row.try_get(1)? }))
         .collect::<Result<Vec<_>, tokio_postgres::Error>>()
         .map_err(|error| OpenError::Database(error.to_string()))?;
-    for migration in migration::pending(known, &applied)? {
-        if let Err(error) = link.script(&script(migration)).await {
-            return lost(error);
+    let pending = migration::pending(known, &applied)?;
+    // Even with IF NOT EXISTS two processes can collide here.
+    let table = is_new.then(|| sql::MIGRATION_TABLE.to_owned());
+    for script in table.into_iter().chain(pending.iter().map(script)) {
+        if let Err(error) = MIGRATION_DEADLINE.hold(link.script(&script), StatementError::Doubtful).await {
+            return lost(error, pending);
         }
     }
+    *steps += pending.len();
     Ok(Round::UpToDate)
+}
+
+const UNDEFINED_TABLE: &str = "42P01";
+/// The role may not, or has no schema that it may use.
+const NO_RIGHT: [&str; 2] = ["42501", "3F000"];
+
+fn has_code(error: &StatementError, code: &str) -> bool {
+    matches!(error, StatementError::Doubtful(text) if text.split([' ', ':']).any(|word| word == code))
 }
 
 /// A step with its row, as one transaction. Version, name and checksum are ours: nothing to escape.
@@ -77,35 +106,21 @@ fn script(migration: &Migration) -> String {
 }
 
 /// Whether an error may come of another process that does the same.
-fn lost(error: StatementError) -> Result<Round, OpenError> {
+fn lost(error: StatementError, pending: &[Migration]) -> Result<Round, OpenError> {
+    if NO_RIGHT.iter().any(|code| has_code(&error, code)) {
+        let names: Vec<&str> = pending.iter().map(|migration| migration.name).collect();
+        return Err(OpenError::NotMigrated { missing: names.join(", "), reason: error.text().to_owned() });
+    }
     match error {
         StatementError::Again(reason) | StatementError::Refused(reason) => Ok(Round::Lost(reason)),
         // Already there, or "tuple concurrently updated".
-        StatementError::Doubtful(reason)
-            if ["42P07", "42710", "XX000"].iter().any(|code| reason.contains(code)) =>
+        StatementError::Doubtful(_)
+            if ["42P07", "42710", "XX000"].iter().any(|code| has_code(&error, code)) =>
         {
-            Ok(Round::Lost(reason))
+            Ok(Round::Lost(error.text().to_owned()))
         }
         StatementError::Doubtful(reason)
         | StatementError::Broken(reason)
         | StatementError::NotPrepared(reason) => Err(OpenError::Database(reason)),
     }
-}
-
-/// An answered append must be on disk.
-async fn check_durability(link: &Link) -> Result<(), OpenError> {
-    let rows =
-        link.query(sql::DURABILITY, &[]).await.map_err(|e| OpenError::Database(e.text().to_owned()))?;
-    let setting = |index| rows.first().and_then(|row| row.try_get::<_, Option<&str>>(index).ok().flatten());
-    if setting(0) == Some("off") {
-        return Err(OpenError::Setting(
-            "this database answers commits before they are on disk, so a crash could lose orders: run \
-             ALTER DATABASE ... SET synchronous_commit = on, or the same for the role"
-                .to_owned(),
-        ));
-    }
-    if setting(1) == Some("off") {
-        tracing::warn!("PostgreSQL runs with fsync=off: a power cut can lose or damage every order");
-    }
-    Ok(())
 }

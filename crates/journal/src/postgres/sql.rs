@@ -56,13 +56,17 @@ SELECT saga_id FROM hit";
 
 /// Which of the entries that missed are there already, to the letter, in sagas that still have their owner: `$1`
 /// sagas, `$2` owners, `$3` first positions, `$4` last positions, `$5` frames.
+///
+/// It writes their rows, as they are: so its commit waits for the standbys that the entries' own commit may not have
+/// waited for.
 pub(super) const ALREADY_THERE: &str = "\
-SELECT entry.saga_id
+UPDATE saga SET seq = saga.seq
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[])
     AS entry (saga_id, owner, first_seq, last_seq, events)
-JOIN saga ON saga.saga_id = entry.saga_id AND saga.owner = entry.owner AND saga.seq >= entry.last_seq
 JOIN saga_event ON saga_event.saga_id = entry.saga_id AND saga_event.first_seq = entry.first_seq
-    AND saga_event.events = entry.events";
+    AND saga_event.events = entry.events
+WHERE saga.saga_id = entry.saga_id AND saga.owner = entry.owner AND saga.seq >= entry.last_seq
+RETURNING saga.saga_id";
 
 /// A saga's row beside each of its frames, all as of one moment; either may be missing.
 pub(super) const LOAD: &str = "\
@@ -215,9 +219,24 @@ pub(super) const MIGRATIONS_APPLIED: &str = "SELECT version, checksum FROM saga_
 /// Begins a step: its version, name and checksum come behind.
 pub(super) const MIGRATION_APPLY: &str = "INSERT INTO saga_migration (version, name, checksum) VALUES";
 
-/// Whether a commit waits for the disk; NULL where the server has no such setting.
-pub(super) const DURABILITY: &str =
-    "SELECT current_setting('synchronous_commit', true), current_setting('fsync', true)";
+/// Whether this server, or this role, takes no writes: `on` or `off`.
+pub(super) const IS_READ_ONLY: &str = "SHOW transaction_read_only";
+
+/// What durability and texts hang on; NULL where the server has no such setting. And who asks.
+pub(super) const SETTINGS: &str = "\
+SELECT current_setting('synchronous_commit', true), current_setting('synchronous_standby_names', true), \
+current_setting('fsync', true), current_setting('full_page_writes', true), \
+current_setting('server_encoding', true), current_setting('client_min_messages', true)";
+
+/// What a process that serves must be allowed, and is not. `docs/operations.md` has the same as GRANTs.
+pub(super) const RIGHTS_MISSING: &str = "\
+SELECT needed.name, needed.privilege FROM (VALUES
+    ('saga', 'SELECT'), ('saga', 'INSERT'), ('saga', 'UPDATE'),
+    ('saga_event', 'SELECT'), ('saga_event', 'INSERT'),
+    ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'), ('saga_definition', 'UPDATE'),
+    ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
+) AS needed (name, privilege)
+WHERE NOT has_table_privilege(needed.name, needed.privilege)";
 
 #[cfg(test)]
 mod tests {

@@ -15,12 +15,15 @@ pub(crate) const LONG: Duration = Duration::from_secs(3_600);
 /// Shorter than any test; who needs it to be over asks [`Leases::run_out`].
 pub(crate) const SHORT: Duration = Duration::from_millis(1);
 
-/// Tests that all three backends pass.
+/// Tests that all three backends pass, PostgreSQL also under the rights that a service has.
 macro_rules! conformance {
     ($($name:ident)*) => {
         mod memory { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InMemory>().await })* }
         mod sqlite { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InSqlite>().await })* }
         mod postgres { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InPostgres>().await })* }
+        mod postgres_with_two_roles {
+            $(#[tokio::test] async fn $name() { super::$name::<crate::roles::AsService>().await })*
+        }
     };
 }
 pub(crate) use conformance;

@@ -3,12 +3,16 @@
 
 mod conformance;
 mod damage;
+mod durability;
 mod entries;
 mod fixture;
+mod network;
 mod ownership;
 mod postgres;
 mod races;
+mod roles;
 mod sqlite;
+mod tls;
 mod upgrade;
 mod views;
 mod writer;

@@ -178,15 +178,11 @@ async fn a_claim_whose_answer_is_lost_is_found_among_what_is_owned() {
     let (result, ()) = tokio::join!(new.claim(HEIR, 10), stall);
     tokio::time::resume();
     let error = result.unwrap_err();
-    assert!(error.to_string().contains("no answer within 30 s"), "{error}");
-    // The server still has the statement, and carries it out when the lock is gone.
+    assert!(error.to_string().contains("within OPERATION_DEADLINE (3 s)"), "{error}");
+    // The server was told that nobody waits any more. Whether it had carried the claim out by then, what is owned tells.
     person.batch_execute("COMMIT").await.unwrap();
-    for _ in 0..10_000 {
-        if new.row(saga(1)).await.unwrap().unwrap().owner == HEIR {
-            break;
-        }
-    }
-    assert_eq!(claim(&*new).await, []);
+    let rest = claim(&*new).await;
+    assert!(rest.is_empty() || rest == [saga(1), saga(2)], "{rest:?}");
     assert_eq!(new.owned(HEIR, None, 10).await, Ok([1, 2, 3].map(saga).into()));
 }
 

@@ -1,0 +1,250 @@
+//! Finding a server that takes writes: hosts in turn, and all addresses of each.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::time::timeout;
+use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::address::{Address, Host, Mode, Target};
+use super::link::{Link, describe};
+use super::{bounds, tls};
+use crate::{OpenError, Unavailable};
+
+/// Makes connections to one database.
+pub(super) struct Connector {
+    address: Address,
+    tls: Option<MakeRustlsConnect>,
+    /// Where the next search begins: where the last one succeeded, or behind where it failed, also if it was given up
+    /// half-way. So a server that does not answer holds up one statement, and not each.
+    next: Mutex<Start>,
+}
+
+/// A target, and how many of its addresses are passed over at first.
+#[derive(Debug, Clone, Copy, Default)]
+struct Start {
+    target: usize,
+    addresses: usize,
+}
+
+impl Connector {
+    pub(super) fn new(url: &str) -> Result<Self, OpenError> {
+        let address = Address::parse(url).map_err(OpenError::Address)?;
+        let tls = tls::connector(&address.tls)?;
+        Ok(Self { address, tls, next: Mutex::default() })
+    }
+
+    /// Hosts, ports and database, without secrets.
+    pub(super) fn place(&self) -> String {
+        self.address.place()
+    }
+
+    /// Tries each address once.
+    pub(super) async fn connect(&self) -> Result<Link, ConnectError> {
+        let start = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let targets = &self.address.targets;
+        let mut error = ConnectError { is_denied: true, reason: String::new() };
+        // The first target's first addresses come last.
+        for turn in 0..=targets.len() {
+            let number = (start.target + turn) % targets.len();
+            let (skipped, limit) = match turn {
+                0 => (start.addresses, usize::MAX),
+                turn if turn == targets.len() => (0, start.addresses),
+                _ => (0, usize::MAX),
+            };
+            let target = &targets[number];
+            if limit == 0 {
+                break;
+            }
+            self.begin_at(number + 1, 0);
+            let addresses = match self.addresses(target).await {
+                Ok(addresses) => addresses,
+                Err(reason) => {
+                    error.add(target, None, &Failure { is_denied: false, reason });
+                    continue;
+                }
+            };
+            for (index, address) in addresses.iter().enumerate().take(limit).skip(skipped) {
+                if index + 1 < addresses.len() {
+                    self.begin_at(number, index + 1);
+                } else {
+                    self.begin_at(number + 1, 0);
+                }
+                match self.attempt(target, *address).await {
+                    Ok(link) => {
+                        self.begin_at(number, index);
+                        return Ok(link);
+                    }
+                    Err(failure) => error.add(target, *address, &failure),
+                }
+            }
+        }
+        if error.reason.is_empty() {
+            error = ConnectError {
+                is_denied: false,
+                reason: "its name has fewer addresses than before".to_owned(),
+            };
+        }
+        Err(error)
+    }
+
+    fn begin_at(&self, target: usize, addresses: usize) {
+        let target = target % self.address.targets.len();
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Start { target, addresses };
+    }
+
+    /// All addresses of a target, in the resolver's order; a socket has one without a number.
+    async fn addresses(&self, target: &Target) -> Result<Vec<Option<IpAddr>>, String> {
+        let name = match (&target.host, target.address) {
+            (_, Some(address)) => return Ok(vec![Some(address)]),
+            (Host::Socket(_), None) => return Ok(vec![None]),
+            (Host::Name(name), None) => name,
+        };
+        let limit = self.address.connect_timeout;
+        match timeout(limit, tokio::net::lookup_host((&**name, target.port))).await {
+            Ok(Ok(found)) => {
+                let addresses: Vec<_> = found.map(|socket: SocketAddr| Some(socket.ip())).collect();
+                if addresses.is_empty() { Err("its name has no address".to_owned()) } else { Ok(addresses) }
+            }
+            Ok(Err(error)) => Err(format!("its name cannot be looked up: {error}")),
+            Err(_) => Err(format!("its name was not looked up within {}", self.limit())),
+        }
+    }
+
+    async fn attempt(&self, target: &Target, address: Option<IpAddr>) -> Result<Link, Failure> {
+        let late = || Failure { is_denied: false, reason: format!("no connection within {}", self.limit()) };
+        timeout(self.address.connect_timeout, self.log_in(target, address))
+            .await
+            .unwrap_or_else(|_| Err(late()))
+    }
+
+    fn limit(&self) -> String {
+        format!("connect_timeout ({} s)", self.address.connect_timeout.as_secs())
+    }
+
+    /// With TLS or without, as wished; where both will do, one after the other.
+    async fn log_in(&self, target: &Target, address: Option<IpAddr>) -> Result<Link, Failure> {
+        let is_socket = address.is_none();
+        let (first, second) = match self.address.tls.mode {
+            _ if is_socket => (SslMode::Disable, None),
+            Mode::Disable => (SslMode::Disable, None),
+            Mode::Allow => (SslMode::Disable, Some(SslMode::Require)),
+            Mode::Prefer => (SslMode::Prefer, Some(SslMode::Disable)),
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => (SslMode::Require, None),
+        };
+        let config = self.config(target, address);
+        match (self.try_log_in(&config, first).await, second) {
+            (Err(error), Some(second)) if is_about_tls(&error) => self.try_log_in(&config, second).await,
+            (result, _) => result,
+        }
+        .map_err(|error| Failure::of(&error))?
+        .that_takes_writes()
+        .await
+        .map_err(|reason| Failure { is_denied: false, reason })
+    }
+
+    fn config(&self, target: &Target, address: Option<IpAddr>) -> Config {
+        let mut config = self.address.config.clone();
+        match &target.host {
+            Host::Name(name) => config.host(name),
+            Host::Socket(directory) => config.host_path(directory),
+        };
+        if let Some(address) = address {
+            config.hostaddr(address);
+        }
+        if let Some(password) = &target.password {
+            config.password(password);
+        }
+        if self.address.tls.is_direct {
+            config.ssl_negotiation(SslNegotiation::Direct);
+        }
+        config.port(target.port);
+        config
+    }
+
+    async fn try_log_in(&self, config: &Config, mode: SslMode) -> Result<Link, tokio_postgres::Error> {
+        let mut config = config.clone();
+        config.ssl_mode(mode);
+        match self.tls.as_ref().filter(|_| mode != SslMode::Disable) {
+            None => {
+                config.ssl_negotiation(SslNegotiation::Postgres);
+                let (client, connection) = config.connect(NoTls).await?;
+                Ok(Link::start(client, connection, None))
+            }
+            Some(tls) => {
+                let (client, connection) = config.connect(tls.clone()).await?;
+                Ok(Link::start(client, connection, Some(tls.clone())))
+            }
+        }
+    }
+}
+
+/// Whether the other way of TLS may do: the server lets nobody in this way, or the two do not agree about TLS.
+fn is_about_tls(error: &tokio_postgres::Error) -> bool {
+    let is_turned_away =
+        error.code() == Some(&tokio_postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
+    is_turned_away || error.to_string().starts_with("error performing TLS handshake")
+}
+
+/// Why one attempt failed.
+struct Failure {
+    /// The server is there and refuses: waiting will not help.
+    is_denied: bool,
+    reason: String,
+}
+
+impl Failure {
+    fn of(error: &tokio_postgres::Error) -> Self {
+        let mut reason = describe(error);
+        if let Some(advice) = tls::advice(&reason) {
+            reason = format!("{reason}; {advice}");
+        }
+        // Class 28: invalid authorization.
+        Self { is_denied: error.code().is_some_and(|state| state.code().starts_with("28")), reason }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) struct ConnectError {
+    /// Every server is there and refuses.
+    is_denied: bool,
+    reason: String,
+}
+
+impl ConnectError {
+    fn add(&mut self, target: &Target, address: Option<IpAddr>, failure: &Failure) {
+        self.is_denied &= failure.is_denied;
+        if !self.reason.is_empty() {
+            self.reason.push_str("; ");
+        }
+        let Target { host, port, .. } = target;
+        self.reason.push_str(&match address {
+            Some(address) if address.to_string() != host.to_string() => {
+                format!("{host}:{port} ({address}): {}", failure.reason)
+            }
+            _ => format!("{host}:{port}: {}", failure.reason),
+        });
+    }
+
+    /// For whoever starts the program.
+    pub(super) fn at(self, place: String) -> OpenError {
+        let reason = self.reason;
+        if self.is_denied {
+            OpenError::Denied { place, reason }
+        } else {
+            OpenError::Unreachable { place, reason }
+        }
+    }
+}
+
+impl From<ConnectError> for Unavailable {
+    fn from(error: ConnectError) -> Self {
+        Self::because(format_args!("cannot reach PostgreSQL: {}", error.reason))
+    }
+}
+
+/// The default of [`bounds::CONNECT_TIMEOUT`] leaves time for a second address within one statement's deadline.
+const _: () = assert!(bounds::CONNECT_TIMEOUT.as_millis() < bounds::APPEND_DEADLINE.limit.as_millis());

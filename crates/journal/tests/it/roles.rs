@@ -1,0 +1,139 @@
+//! An owner who makes the tables, and a service that has exactly the rights that the documents list.
+
+use std::sync::Arc;
+
+use saga_journal::postgres::{self, Migrated};
+use saga_journal::{OpenError, ReplicaId, Store};
+use tokio::sync::OnceCell;
+
+use crate::entries::{next, start};
+use crate::fixture::{Fixture, InPostgres, Leases, Sql, keep};
+
+const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
+
+/// A database that one role owns and another one uses.
+pub(crate) struct AsService {
+    admin: InPostgres,
+    is_migrated: OnceCell<()>,
+}
+
+impl AsService {
+    fn database(&self) -> &str {
+        self.admin.url.rsplit('/').next().unwrap()
+    }
+
+    fn url(&self, role: &str) -> String {
+        self.admin.url.replace("postgres@", &format!("{role}_{}@", self.database()))
+    }
+
+    async fn make_roles(&self) {
+        let database = self.database();
+        let sql = format!(
+            "CREATE ROLE owner_{database} LOGIN; CREATE ROLE service_{database} LOGIN; \
+             ALTER DATABASE {database} OWNER TO owner_{database}"
+        );
+        self.admin.execute(&sql).await;
+    }
+
+    /// What the documents say, to the letter.
+    async fn grant(&self) {
+        let database = self.database();
+        let lines = OPERATIONS.lines().map(str::trim).filter(|line| line.starts_with("GRANT "));
+        let grants: Vec<String> = lines
+            .map(|line| {
+                line.replace("DATABASE orchestrateur", &format!("DATABASE {database}"))
+                    .replace("orchestrateur_service", &format!("service_{database}"))
+            })
+            .collect();
+        assert!(grants.len() >= 5, "{grants:?}");
+        let owner = InPostgres { url: self.url("owner") };
+        owner.execute(&grants.join("\n")).await;
+    }
+}
+
+impl Fixture for AsService {
+    fn new() -> Self {
+        Self { admin: InPostgres::new(), is_migrated: OnceCell::new() }
+    }
+
+    async fn open_for_nobody(&self) -> Arc<dyn Store> {
+        self.is_migrated
+            .get_or_init(|| async {
+                self.make_roles().await;
+                postgres::migrate(&self.url("owner")).await.unwrap();
+                self.grant().await;
+            })
+            .await;
+        Arc::new(postgres::open(&self.url("service")).await.unwrap())
+    }
+}
+
+impl Leases for AsService {
+    async fn run_out(&self, replica: ReplicaId) {
+        self.admin.run_out(replica).await;
+    }
+}
+
+#[tokio::test]
+async fn the_service_cannot_change_what_has_happened_or_make_anything() {
+    let fixture = AsService::new();
+    let store = fixture.open().await;
+    let first = start(1);
+    keep(&*store, &[&first, &next(&first, "STOCK_RESERVE")]).await;
+    let service = InPostgres { url: fixture.url("service") };
+    let connection = service.connect().await;
+    for sql in [
+        "UPDATE saga_event SET events = '[]'",
+        "DELETE FROM saga_event",
+        "TRUNCATE saga_event",
+        "DELETE FROM saga",
+        "TRUNCATE saga",
+        "DELETE FROM saga_definition",
+        "DROP TABLE saga",
+        "ALTER TABLE saga ADD COLUMN x TEXT",
+        "CREATE TABLE mine (id BIGINT)",
+        "INSERT INTO saga_migration (version, name, checksum) VALUES (99, 'x', 'x')",
+        "UPDATE saga_migration SET checksum = ''",
+    ] {
+        let error = connection.batch_execute(sql).await.unwrap_err();
+        assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{sql}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_make_tables_is_told_who_may_and_needs_no_such_right_once_they_are_there() {
+    let fixture = AsService::new();
+    fixture.make_roles().await;
+    let error = postgres::open(&fixture.url("service")).await.err().unwrap();
+    assert!(matches!(error, OpenError::NotMigrated { .. }), "{error}");
+    assert!(error.to_string().contains("`orchestrateur migrate`"), "{error}");
+
+    let version = 4.max(postgres::migrate(&fixture.url("owner")).await.unwrap().version);
+    let again = postgres::migrate(&fixture.url("owner")).await.unwrap();
+    assert_eq!(again, Migrated { steps: 0, version });
+    // The tables are there, but not for this role yet: what is missing is told as SQL.
+    let error = postgres::open(&fixture.url("service")).await.err().unwrap();
+    assert!(error.to_string().contains("GRANT SELECT ON saga_migration"), "{error}");
+    fixture.grant().await;
+    postgres::open(&fixture.url("service")).await.unwrap();
+    InPostgres { url: fixture.url("owner") }
+        .execute(&format!("REVOKE INSERT ON saga_event FROM service_{}", fixture.database()))
+        .await;
+    let error = postgres::open(&fixture.url("service")).await.err().unwrap();
+    assert!(error.to_string().contains("GRANT INSERT ON saga_event"), "{error}");
+    // A step that a new release brings.
+    fixture
+        .admin
+        .execute("DELETE FROM saga_migration WHERE version = (SELECT max(version) FROM saga_migration)")
+        .await;
+    let error = postgres::open(&fixture.url("service")).await.err().unwrap();
+    assert!(matches!(error, OpenError::NotMigrated { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_owner_s_process_makes_the_tables_itself() {
+    let fixture = AsService::new();
+    fixture.make_roles().await;
+    postgres::open(&fixture.url("owner")).await.unwrap();
+    assert_eq!(postgres::migrate(&fixture.url("owner")).await.unwrap().steps, 0);
+}
