@@ -20,6 +20,13 @@ impl FromStr for DatabaseUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // libpq's other form.
+        let key = text.split_once('=').map(|(key, _)| key.trim());
+        let is_key =
+            |key: &str| !key.is_empty() && key.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+        if key.is_some_and(is_key) {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
         match text.split_once("://") {
             // SQLAlchemy's driver names, as the first system's configuration has them.
             Some((
@@ -35,8 +42,13 @@ impl FromStr for DatabaseUrl {
                 _ => Ok(Self::Postgres(format!("postgresql://{rest}"))),
             },
             Some(("sqlite", "")) => Err("sqlite:// names no file; write sqlite://orchestrateur.db".into()),
+            Some(("sqlite", path)) if path.contains('?') => {
+                Err("an sqlite:// path takes no parameters: leave out the `?` and what follows".into())
+            }
             Some(("sqlite", path)) => Ok(Self::Sqlite(path.into())),
-            _ => Err("write postgres://user:password@host:5432/database, or sqlite://path/to/file.db".into()),
+            _ => Err("write postgres://user:password@host:5432/database, or sqlite://path/to/file.db (three slashes \
+                     for a path from the root: sqlite:///var/lib/orchestrateur/orders.db)"
+                .into()),
         }
     }
 }
@@ -61,6 +73,22 @@ pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Store>> {
         DatabaseUrl::Postgres(url) => {
             let store = saga_journal::postgres::open(url).await.context("open the PostgreSQL store")?;
             Ok(Arc::new(store))
+        }
+    }
+}
+
+/// Brings the store's tables up to date and says what that took, in one sentence.
+pub async fn migrate(url: &DatabaseUrl) -> anyhow::Result<String> {
+    match url {
+        // Opening the file does it, and nobody else can have it open.
+        DatabaseUrl::Sqlite(_) => open(url).await.map(|_| "the file is up to date".to_owned()),
+        DatabaseUrl::Postgres(url) => {
+            let done = saga_journal::postgres::migrate(url).await.context("migrate the PostgreSQL store")?;
+            Ok(match done.steps {
+                0 => format!("nothing to do: the database has version {} already", done.version),
+                1 => format!("made 1 migration: the database has version {} now", done.version),
+                steps => format!("made {steps} migrations: the database has version {} now", done.version),
+            })
         }
     }
 }

@@ -3,9 +3,11 @@
 mod check;
 mod client;
 mod commandes;
+mod database;
 mod demo;
 mod health;
 mod listen;
+mod migrate;
 mod participants;
 mod serve;
 mod signals;
@@ -29,6 +31,8 @@ pub struct Cli {
 enum Command {
     /// Serve the API.
     Serve(serve::Serve),
+    /// Make the database's tables, or bring them up to date, as the role that owns them.
+    Migrate(migrate::Migrate),
     /// See it work: four orders through four services, in one process.
     Demo(demo::Demo),
     /// Ask a running `serve` whether it takes orders; fails when it does not.
@@ -48,6 +52,7 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Serve(serve) => runtime()?.block_on(serve.run()),
+            Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),
             Command::Demo(demo) => runtime()?.block_on(demo.run()),
             Command::Health(health) => runtime()?.block_on(health.run()),
             Command::Commandes(commandes) => runtime()?.block_on(commandes.run()),

@@ -14,6 +14,7 @@ use saga_journal::Journal;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::database::Database;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::signals::Signals;
 use crate::api::{self, AllowedHost, Api, Hosts};
@@ -40,20 +41,8 @@ pub(super) struct Serve {
         value_delimiter = ','
     )]
     allowed_hosts: Vec<AllowedHost>,
-    /// Where orders are kept: sqlite://path for one process, postgres://user:password@host/database for
-    /// several.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite://orchestrateur.db"
-    )]
-    // Read in `run`: the error of a command line shows the value that is wrong, password and all.
-    database_url: Secret,
-    /// A file that holds the database's URL, for secrets; it is used instead of --database-url.
-    #[arg(long, value_name = "FILE", env = "DATABASE_URL_FILE")]
-    database_url_file: Option<PathBuf>,
+    #[command(flatten)]
+    database: Database,
     /// What this process is called among those that share a database; the same when it is started again, so
     /// that it goes on with its orders at once. No two that run at the same time may have the same. Without
     /// one, the machine's name and the port.
@@ -120,22 +109,6 @@ struct LimitFlags {
     drain_s: u64,
 }
 
-/// Text that is never shown.
-#[derive(Clone)]
-struct Secret(String);
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(not shown)")
-    }
-}
-
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let logging = logging::start(&self.log, self.log_json)?;
@@ -143,14 +116,7 @@ impl Serve {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        let url = match &self.database_url_file {
-            Some(file) => std::fs::read_to_string(file)
-                .with_context(|| format!("read {}", file.display()))?
-                .trim()
-                .parse()
-                .map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?,
-            None => self.database_url.0.parse().map_err(|error| anyhow::anyhow!("DATABASE_URL: {error}"))?,
-        };
+        let url = self.database.url()?;
         let listener = http::listen(self.listen.0)?;
         let drain = Duration::from_secs(self.limits.drain_s);
         let address = listener.local_addr().context("read the listener's address")?;

@@ -1,0 +1,55 @@
+//! Which database a command is about, without ever showing its password.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::store::DatabaseUrl;
+
+/// The flags that name a database.
+#[derive(Debug, Args)]
+pub(super) struct Database {
+    /// Where orders are kept: sqlite://path for one process, postgres://user:password@host/database for several.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://orchestrateur.db"
+    )]
+    // Read in `url`: the error of a command line shows the value that is wrong, password and all.
+    database_url: Secret,
+    /// A file that holds the database's URL, for secrets; it is used instead of --database-url.
+    #[arg(long, value_name = "FILE", env = "DATABASE_URL_FILE")]
+    database_url_file: Option<PathBuf>,
+}
+
+impl Database {
+    pub(super) fn url(&self) -> anyhow::Result<DatabaseUrl> {
+        match &self.database_url_file {
+            Some(file) => std::fs::read_to_string(file)
+                .with_context(|| format!("read {}", file.display()))?
+                .trim()
+                .parse()
+                .map_err(|error| anyhow::anyhow!("{}: {error}", file.display())),
+            None => self.database_url.0.parse().map_err(|error| anyhow::anyhow!("DATABASE_URL: {error}")),
+        }
+    }
+}
+
+/// Text that is never shown.
+#[derive(Clone)]
+struct Secret(String);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
