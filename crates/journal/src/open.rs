@@ -90,7 +90,7 @@ pub enum OpenError {
         grants: String,
     },
     /// The address cannot be understood, or asks for something that is not there.
-    #[error("cannot use the PostgreSQL address: {0}")]
+    #[error("cannot read the PostgreSQL address: {0}")]
     Address(String),
     /// Nobody answers, or not in time; may pass by itself.
     #[error("cannot reach PostgreSQL at {place}: {reason}")]

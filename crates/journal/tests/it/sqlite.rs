@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
-use saga_journal::{Lease, OpenError, Store, sqlite};
+use saga_journal::{AppendError, Lease, OpenError, Store, sqlite};
 
 use crate::entries::{OWNER, hash, next, records, replica, saga, start, word};
 use crate::fixture::{Fixture, InSqlite, LONG, Sql, join, keep};
@@ -168,6 +168,34 @@ async fn files_that_are_moved_replaced_or_deleted_are_noticed_before_anything_is
             assert_eq!(history.records[..1], first.records, "{name}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_entry_that_can_never_be_kept_costs_the_others_nothing() {
+    let fixture = InSqlite::new();
+    let store = fixture.open().await;
+    let first = start(9);
+    keep(&*store, &[&first]).await;
+    // The frame is refused, or the row after it.
+    let refuse = |table: &str, event: &str, number: u128| {
+        format!(
+            "CREATE TRIGGER refuse_{table} BEFORE {event} ON {table} WHEN new.saga_id = {} \
+             BEGIN SELECT RAISE(ABORT, 'never'); END",
+            InSqlite::literal(saga(number))
+        )
+    };
+    fixture.execute(&refuse("saga_event", "INSERT", 3)).await;
+    fixture.execute(&refuse("saga", "UPDATE", 9)).await;
+    let mut batch: Vec<_> = (0..6).map(start).collect();
+    batch.push(next(&first, "STOCK_RESERVE"));
+    let results = store.append(&batch).await.unwrap();
+    let expected = batch.iter().map(|entry| {
+        let is_refused = [saga(3), saga(9)].contains(&entry.saga);
+        if is_refused { Err(AppendError::Conflict) } else { Ok(()) }
+    });
+    assert_eq!(results, expected.collect::<Vec<_>>());
+    assert!(store.load(saga(3)).await.unwrap().is_none());
+    assert_eq!(store.load(saga(9)).await.unwrap().unwrap().records, first.records);
 }
 
 #[tokio::test]

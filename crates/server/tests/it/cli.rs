@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 
 use crate::harness::{Server, Shop, database_in, orchestrateur};
-use crate::http::PATIENCE;
+use crate::http::{Call, PATIENCE};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -259,7 +259,12 @@ fn serve_says_that_it_cannot_write() {
     let ended = serve_on(&format!("sqlite://{}", inside.display()));
     let said = complaint(&ended);
     assert!(said.contains(&format!("open the embedded store {}", inside.display())), "{said}");
-    assert!(said.contains("cannot create the journal's directory"), "{said}");
+    assert!(said.contains("make it, or correct the path"), "{said}");
+    // A folder that is not there is a mistake in the path, and is not made.
+    let missing = folder.path().join("no/such/orders.db");
+    let ended = serve_on(&format!("sqlite://{}", missing.display()));
+    let said = complaint(&ended);
+    assert!(said.contains("no/such") && !folder.path().join("no").exists(), "{said}");
     let ended = serve_on("sqlite:///proc/orchestrateur.db");
     assert!(complaint(&ended).contains("/proc/orchestrateur.db"), "{ended:?}");
     let ended = serve_on(&format!("sqlite://{}", folder.path().display()));
@@ -285,6 +290,16 @@ fn serve_says_what_is_wrong_with_its_database_and_keeps_the_password_to_itself()
         (format!("postgres://shop:x@s3cret@{closed}/shop"), "must be written as %40"),
         ("postgres://shop:s3cret@db:port/shop".to_owned(), "cannot read the PostgreSQL address"),
         ("postgres://shop:s3cret@db/shop?sslmode=s3cret".to_owned(), "cannot read the PostgreSQL address"),
+        ("postgres://shop@db/shop?password=x&s3cret=y".to_owned(), "cannot read the PostgreSQL address"),
+        (
+            "host=db user=shop password=s3cret service=x".to_owned(),
+            "write the service's settings into the address",
+        ),
+        (
+            format!("host={} port={} user=shop password=s3cret", closed.ip(), closed.port()),
+            "cannot reach PostgreSQL at",
+        ),
+        ("sqlite://orders.db?mode=ro".to_owned(), "takes no parameters"),
     ] {
         std::fs::write(&in_file, format!("{url}\n")).unwrap();
         let mut from_file = orchestrateur();
@@ -302,6 +317,62 @@ fn serve_says_what_is_wrong_with_its_database_and_keeps_the_password_to_itself()
     from_file.args(["serve", "--listen", "127.0.0.1:0"]).env("DATABASE_URL_FILE", &missing);
     let ended = run(&mut from_file);
     assert!(complaint(&ended).starts_with(&format!("read {}: ", missing.display())), "{ended:?}");
+}
+
+/// One role owns the database and makes its tables; the one that serves cannot, and need not.
+#[tokio::test(flavor = "multi_thread")]
+async fn migrate_makes_the_tables_that_a_service_without_rights_then_uses() {
+    let admin = saga_testkit::postgres::shared().create_database();
+    let database = admin.rsplit('/').next().unwrap();
+    let as_role = |role: &str| admin.replace("postgres@", &format!("{role}_{database}@"));
+    let execute = async |url: &str, sql: &str| {
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(sql).await.unwrap();
+    };
+    let roles = format!(
+        "CREATE ROLE owner_{database} LOGIN; CREATE ROLE service_{database} LOGIN; \
+         ALTER DATABASE {database} OWNER TO owner_{database}"
+    );
+    execute(&admin, &roles).await;
+    let ended = serve_on(&as_role("service"));
+    let said = complaint(&ended);
+    assert!(said.contains("run `orchestrateur migrate`"), "{said}");
+
+    let migrate = || run(orchestrateur().arg("migrate").env("DATABASE_URL", as_role("owner")));
+    let made = migrate();
+    assert!(made.code == Some(0) && made.stdout.starts_with("made "), "{made:?}");
+    let again = migrate();
+    assert!(again.code == Some(0) && again.stdout.starts_with("nothing to do"), "{again:?}");
+    assert_eq!((&*made.stderr, &*again.stderr), ("", ""));
+
+    let documented = include_str!("../../../../docs/operations.md");
+    let grants = documented.lines().map(str::trim).filter(|line| line.starts_with("GRANT "));
+    let grants = grants.collect::<Vec<_>>().join("\n");
+    let grants = grants.replace("DATABASE orchestrateur", &format!("DATABASE {database}"));
+    let grants = grants.replace("orchestrateur_service", &format!("service_{database}"));
+    execute(&as_role("owner"), &grants).await;
+    let shop = Shop::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&shop, folder.path(), &["--database-url", &as_role("service")]).await;
+    let order = server.send(&Call::checkout(4)).await;
+    assert_eq!((order.status, &order.json()["etat_final"]), (200, &"CONFIRMEE".into()), "{order:?}");
+    assert!(
+        !server.said().contains("NOTICE") && !server.said().contains("already exists"),
+        "{}",
+        server.said()
+    );
+}
+
+#[test]
+fn migrate_makes_a_file_or_says_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let migrate = |url: &str| run(orchestrateur().args(["migrate", "--database-url", url]));
+    let made = migrate(&database_in(folder.path()));
+    assert_eq!((made.code, &*made.stdout), (Some(0), "the file is up to date\n"), "{made:?}");
+    assert!(folder.path().join("orchestrateur.db").exists());
+    let missing = migrate(&format!("sqlite://{}", folder.path().join("no/such/x.db").display()));
+    assert!(complaint(&missing).contains("no/such"), "{missing:?}");
 }
 
 #[test]
