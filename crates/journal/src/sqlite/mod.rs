@@ -9,6 +9,7 @@
 //! keeps a second process out; the system takes it back from a dead one. So there are no leases here that could run
 //! out: whoever has not joined since the file was opened is gone (`replicas.rs`).
 
+mod history;
 mod lock;
 mod ownership;
 mod place;
@@ -32,7 +33,7 @@ use self::readers::Readers;
 use self::replicas::Replicas;
 use self::writer::Writer;
 use crate::columns::{RawRow, page_rows, text};
-use crate::frame::{self, Frame, Head};
+use crate::frame;
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
@@ -176,7 +177,7 @@ impl Store for Sqlite {
 
     fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
         Box::pin(async move {
-            let (head, frames) = self.read(move |connection| read_history(connection, saga)).await?;
+            let (head, frames) = self.read(move |connection| history::read(connection, saga)).await?;
             frame::assemble(head, frames)
         })
     }
@@ -322,31 +323,6 @@ impl Store for Sqlite {
             connection.prepare_cached(PARK)?.execute(params![id(&saga), text(&reason)]).map(drop)
         }))
     }
-}
-
-/// What is read of a saga: the row, and the frames as bytes, which may be no text any more.
-type ReadHistory = (Option<Head>, Vec<Frame<Vec<u8>>>);
-
-/// A saga's row and its frames, both as of one moment.
-fn read_history(connection: &Connection, saga: SagaId) -> rusqlite::Result<ReadHistory> {
-    const HEAD: &str = "SELECT seq, definition_hash FROM saga WHERE saga_id = ?1";
-    const FRAMES: &str = "SELECT first_seq, events FROM saga_event WHERE saga_id = ?1 ORDER BY first_seq";
-
-    let moment = connection.unchecked_transaction()?;
-    let head = connection
-        .prepare_cached(HEAD)?
-        .query_row([id(&saga)], |row| {
-            Ok(Head { seq: row.get(0)?, definition_hash: DefinitionHash::new(&string(row, 1)?) })
-        })
-        .optional()?;
-    let frames = connection
-        .prepare_cached(FRAMES)?
-        .query_map([id(&saga)], |row| {
-            Ok(Frame { first_seq: row.get(0)?, events: row.get_ref(1)?.as_bytes()?.to_vec() })
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    moment.finish()?;
-    Ok((head, frames))
 }
 
 /// A row of [`concat_select`]'s columns.
