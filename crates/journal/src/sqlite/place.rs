@@ -1,6 +1,6 @@
 //! Whether the journal's files are still where they were opened.
 //!
-//! Whoever moves, replaces or deletes a file under a running process does not stop the process from writing into it: what
+//! A process whose file is moved, replaced or deleted can go on writing into the file that it has open: what
 //! is acknowledged from then on is in no journal. So no commit is answered before the paths have been compared with the
 //! files that were opened: two looks into the directory, which cost about a thousandth of the flush before them.
 
