@@ -17,6 +17,7 @@ pub mod definition;
 pub mod event;
 pub mod id;
 pub mod json;
+mod printable;
 pub mod reply;
 pub mod retry;
 pub mod saga;

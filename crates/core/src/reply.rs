@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::definition::{Absent, Call, Condition, EvalError, Format, Scope};
 use crate::event::Outcome;
 use crate::json::{Json, Picked, pick};
+use crate::printable::printable;
 
-/// A reason that is longer, in bytes, is cut.
+/// A reason that is longer, in bytes, is cut. What is not printed of it is replaced.
 pub const REASON_BYTES_MAX: usize = 300;
 
 /// What came back from a call, or why nothing did.
@@ -243,9 +244,5 @@ fn reason(answer: &Answer) -> Box<str> {
 }
 
 fn cut(text: &str) -> Box<str> {
-    if text.len() <= REASON_BYTES_MAX {
-        return text.into();
-    }
-    let end = text.floor_char_boundary(REASON_BYTES_MAX - '…'.len_utf8());
-    format!("{}…", &text[..end]).into()
+    printable(text, REASON_BYTES_MAX)
 }

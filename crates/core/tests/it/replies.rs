@@ -372,7 +372,9 @@ fn the_reason_is_in_the_participants_own_words() {
         ),
         (r#"{"detail":{"code":7}}"#, r#"{"code":7}"#),
         (r#"{"detail":12}"#, "12"),
-        (r#"{"detail":"\u00e9\n"}"#, "é\n"),
+        // One line, and nothing that steers a terminal or that PostgreSQL cannot keep.
+        (r#"{"detail":"\u00e9\n"}"#, "é"),
+        (r#"{"detail":"a\u0000b\nc\u001b[2J\u202ed"}"#, "a\u{fffd}b c\u{fffd}[2J\u{fffd}d"),
         ("plain words ", "plain words"),
         ("[1]", "[1]"),
         ("", "HTTP 400"),
