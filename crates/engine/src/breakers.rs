@@ -1,6 +1,7 @@
 //! The breakers of all participants that sagas of this process call.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use saga_core::definition::Participant;
@@ -8,12 +9,22 @@ use saga_core::reply::Verdict;
 use saga_core::{Definition, Outcome};
 
 use crate::breaker::{Breaker, Ended};
+use crate::participants::{Change, Record, Standing, Trouble};
 use crate::world::World;
 
 /// One for each participant and address: definitions of different ages may know the same name elsewhere.
 pub(crate) struct Breakers {
     world: Arc<dyn World>,
-    known: RwLock<BTreeMap<Key, Breaker>>,
+    known: RwLock<BTreeMap<Key, Known>>,
+    /// Participants whose last call ended badly: as long as there are none, a call that ends well has nothing to note.
+    in_trouble: AtomicUsize,
+}
+
+/// A participant's breaker, and how it has answered.
+#[derive(Clone)]
+struct Known {
+    breaker: Breaker,
+    record: Arc<Record>,
 }
 
 /// A participant's name and address.
@@ -22,7 +33,7 @@ type Key = (Arc<str>, Arc<str>);
 impl Breakers {
     /// With those of the current definition, whose settings apply wherever an older one names the same participant.
     pub(crate) fn new(world: Arc<dyn World>, current: &Definition) -> Self {
-        let breakers = Self { world, known: RwLock::default() };
+        let breakers = Self { world, known: RwLock::default(), in_trouble: AtomicUsize::new(0) };
         for participant in &current.participants {
             let _ = breakers.of_participant(participant);
         }
@@ -36,19 +47,51 @@ impl Breakers {
 
     /// The breaker of a participant.
     pub(crate) fn of_participant(&self, participant: &Participant) -> Breaker {
+        self.known(participant).breaker
+    }
+
+    /// How a participant has answered.
+    pub(crate) fn standing(&self, participant: &Participant) -> Standing {
+        self.known(participant).record.standing()
+    }
+
+    /// Notes how a call to a step's participant ended.
+    pub(crate) fn note(&self, definition: &Definition, step: usize, verdict: &Verdict) {
+        if Trouble::of(verdict).is_none() && self.in_trouble.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let participant = definition.participant(step);
+        match self.known(participant).record.note(&participant.name, verdict, self.world.now()) {
+            Change::None => {}
+            Change::InTrouble => _ = self.in_trouble.fetch_add(1, Ordering::Relaxed),
+            Change::Well => _ = self.in_trouble.fetch_sub(1, Ordering::Relaxed),
+        }
+    }
+
+    fn known(&self, participant: &Participant) -> Known {
         let key = (participant.name.clone(), participant.address.clone());
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let world = self.world.clone();
-        let breaker = || Breaker::new(participant.breaker, participant.calls_max, move || world.random());
-        known.entry(key).or_insert_with(breaker).clone()
+        let new = || Known {
+            breaker: Breaker::new(participant.breaker, participant.calls_max, move || world.random()),
+            record: Arc::default(),
+        };
+        known.entry(key).or_insert_with(new).clone()
     }
 }
 
-/// What the end of a call says about its participant. Whoever answers 500 is there: one order that it cannot handle must
-/// not hold up all others, the trial call after a pause above all.
+/// Whether an answer says that the participant does not take such calls, whatever the order: who is calling (401, 407), where
+/// to (405, 421, 501), in which form (406, 415, 426).
+pub(crate) fn is_not_accepted(verdict: &Verdict) -> bool {
+    verdict.outcome != Outcome::Ok
+        && matches!(verdict.status, Some(401 | 405 | 406 | 407 | 415 | 421 | 426 | 501))
+}
+
+/// What the end of a call says about its participant. A service that answers 500 is there: one order that it cannot handle
+/// must not hold up all others, the trial call after a pause above all. So is one that does not accept the call (decision 9).
 pub(crate) fn ended(verdict: &Verdict) -> Ended {
     match (verdict.outcome, verdict.status) {
         (Outcome::Ok | Outcome::Refused, _) => Ended::Good,

@@ -222,6 +222,7 @@ impl Calling {
         // A call that could not even be made says nothing about its participant.
         if !matches!(reply, Reply::Impossible { .. }) {
             call.permit.ended(breakers::ended(&verdict));
+            self.shared.breakers.note(saga.definition(), step, &verdict);
         }
         Some(Input::Reply { step, direction, attempt, verdict })
     }

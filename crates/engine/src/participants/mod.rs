@@ -1,7 +1,17 @@
 //! Calls to participants: a request goes out, a [`Reply`] comes back, always.
 
+mod address;
+mod answer;
+mod connect;
+mod exchange;
 mod http;
+mod message;
+mod metered;
+mod pool;
+mod resolve;
+mod standing;
 mod state;
+mod trust;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,13 +22,17 @@ use saga_core::Definition;
 use saga_core::reply::Reply;
 use saga_core::saga::Request;
 
-pub use self::http::{HttpParticipants, SetupError};
+pub use self::http::{HttpParticipants, Settings};
+pub use self::resolve::{RESOLUTIONS_MAX, Resolver};
+pub(crate) use self::standing::{Change, Record};
+pub use self::standing::{Failure, Standing, Trouble};
 pub use self::state::ParticipantState;
+pub use self::trust::SetupError;
 
 /// A call under way. Dropping it abandons the call: the participant may or may not have seen it.
 pub type Calling = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// Whoever carries requests to participants.
+/// Carries requests to participants.
 pub trait Participants: Send + Sync + 'static {
     /// Sends `request` to the participant of `step`. The reply comes within `timeout` of the request's leaving,
     /// plus the participant's connect timeout and the time that it waits for its turn.

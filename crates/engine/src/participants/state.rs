@@ -24,6 +24,8 @@ pub struct ParticipantState {
     pub horizon: Duration,
     /// Whether calls to it are let through.
     pub breaker: crate::breaker::State,
+    /// How it has answered in this process.
+    pub standing: super::Standing,
 }
 
 impl Engine {
@@ -41,6 +43,7 @@ impl Engine {
                 calls_max: participant.calls_max,
                 horizon: participant.horizon,
                 breaker: breakers.of_participant(participant).state(),
+                standing: breakers.standing(participant),
             })
             .collect()
     }

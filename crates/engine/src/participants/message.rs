@@ -1,0 +1,68 @@
+//! A request as it goes out: target, headers, body.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderName, HeaderValue, Uri};
+use http_body_util::Full;
+use saga_core::Direction;
+use saga_core::definition::Participant;
+use saga_core::saga::Request;
+
+use super::exchange::Message;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const SAGA_ID: HeaderName = HeaderName::from_static("saga-id");
+const SAGA_STEP: HeaderName = HeaderName::from_static("saga-step");
+const SAGA_ATTEMPT: HeaderName = HeaderName::from_static("saga-attempt");
+const SAGA_EPOCH: HeaderName = HeaderName::from_static("saga-epoch");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION")));
+
+/// Writes `request` to `participant`. Only what the definition and the saga say: no proxy, no cookie, no credentials of the
+/// environment.
+pub(super) fn message(
+    participant: &Participant,
+    host: &HeaderValue,
+    request: &Request,
+) -> Result<Message, http::Error> {
+    let prefix = participant.base.path().trim_end_matches('/');
+    let target: Uri = if prefix.is_empty() {
+        request.path.parse()?
+    } else {
+        format!("{prefix}{}", request.path).parse()?
+    };
+    let body = request.body.as_ref().map(|json| Bytes::copy_from_slice(json.text().as_bytes()));
+    let mut message = http::Request::builder()
+        .method(&request.method)
+        .uri(target)
+        .header(HOST, host)
+        .header(ACCEPT, JSON)
+        .header(USER_AGENT, AGENT)
+        // A structured-field string, as draft-ietf-httpapi-idempotency-key-header has it.
+        .header(IDEMPOTENCY_KEY, format!("\"{}\"", request.idempotency_key()))
+        .header(SAGA_ID, request.saga.to_string())
+        .header(SAGA_STEP, &*request.step)
+        .header(SAGA_ATTEMPT, request.attempt.get())
+        .header(SAGA_EPOCH, request.epoch.get())
+        .header(TRACEPARENT, traceparent(request));
+    if body.is_some() {
+        message = message.header(CONTENT_TYPE, JSON);
+    }
+    if let Some(headers) = message.headers_mut() {
+        for (name, value) in &participant.headers {
+            headers.insert(name, value.clone());
+        }
+    }
+    message.body(Full::new(body.unwrap_or_default()))
+}
+
+/// W3C Trace Context: the saga is the trace, the attempt is the span.
+fn traceparent(request: &Request) -> String {
+    let mut span: u64 = 0xcbf2_9ce4_8422_2325;
+    let direction = u8::from(request.direction == Direction::Compensation);
+    for byte in request.step.bytes().chain([direction]).chain(request.attempt.get().to_be_bytes()) {
+        span = (span ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("00-{}-{:016x}-01", request.saga.as_uuid().simple(), span.max(1))
+}

@@ -1,0 +1,116 @@
+//! Idle connections to one participant, the one used last on top.
+//!
+//! A connection is kept until it has been idle for [`IDLE_MAX`] or has lived for [`CONNECTION_AGE_MAX`], by the monotonic
+//! clock: under steady traffic a name that has moved to another address is followed within that time. A task takes out what is
+//! too old while nobody calls; there is one only while something is kept.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::exchange::Connection;
+
+/// An idle connection is not used again after this. Common servers close theirs after 5 s (uvicorn, Node), and a
+/// request that meets the close is lost from sight.
+const IDLE_MAX: Duration = Duration::from_secs(4);
+/// Idle connections kept for one participant.
+const IDLE_CONNECTIONS_MAX: usize = 256;
+/// The longest life of a connection: a new one asks the resolver again, and may go to another address.
+pub(super) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(60);
+/// Lives are shorter by up to this share of it, so that connections opened together are not renewed together.
+const AGE_JITTER_SHARE: u32 = 10;
+
+/// The idle connections of one participant.
+pub(super) struct Pool {
+    age_max: Duration,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    /// The one that has been idle for longest is at the bottom.
+    connections: Vec<(Connection, Instant)>,
+    is_swept: bool,
+    /// Spreads the ends of lives.
+    kept: u32,
+}
+
+impl Pool {
+    pub(super) fn new(age_max: Duration) -> Arc<Self> {
+        Arc::new(Self { age_max, idle: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that can be used at once.
+    pub(super) fn take(&self) -> Option<Connection> {
+        let mut idle = self.lock();
+        while let Some((connection, since)) = idle.connections.pop() {
+            let now = Instant::now();
+            if now.duration_since(since) > IDLE_MAX {
+                // The ones below have been idle for longer still.
+                idle.connections.clear();
+                return None;
+            }
+            if connection.is_ready() && now.duration_since(connection.born) < self.age_max {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose answer has been read to its end.
+    pub(super) fn keep(self: &Arc<Self>, connection: Connection) {
+        if connection.is_closed() {
+            return;
+        }
+        let now = Instant::now();
+        let mut idle = self.lock();
+        idle.kept = idle.kept.wrapping_add(1);
+        // 0 to 255, each as often as the others.
+        let spread = idle.kept.wrapping_mul(0x9e37_79b9) >> 24;
+        let life = self.age_max - self.age_max / AGE_JITTER_SHARE * spread / 256;
+        if now.duration_since(connection.born) >= life || idle.connections.len() >= IDLE_CONNECTIONS_MAX {
+            return;
+        }
+        idle.connections.push((connection, now));
+        if !idle.is_swept {
+            idle.is_swept = true;
+            let pool = Arc::downgrade(self);
+            #[expect(clippy::disallowed_methods, reason = "one task for each pool that holds something")]
+            tokio::spawn(sweep(pool));
+        }
+    }
+
+    /// Drops the idle connections to one address.
+    pub(super) fn leave(&self, address: SocketAddr) {
+        self.lock().connections.retain(|(connection, _)| connection.address != address);
+    }
+
+    /// Drops what has been idle, or has lived, for too long. Whether nothing is left: then the sweep is over.
+    fn drop_old(&self) -> bool {
+        let now = Instant::now();
+        let mut idle = self.lock();
+        idle.connections.retain(|(connection, since)| {
+            now.duration_since(*since) <= IDLE_MAX
+                && now.duration_since(connection.born) < self.age_max
+                && !connection.is_closed()
+        });
+        idle.is_swept = !idle.connections.is_empty();
+        !idle.is_swept
+    }
+}
+
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        sleep(IDLE_MAX).await;
+        match pool.upgrade() {
+            Some(pool) if !pool.drop_old() => {}
+            Some(_) | None => return,
+        }
+    }
+}

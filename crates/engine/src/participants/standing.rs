@@ -1,0 +1,238 @@
+//! How a participant has answered of late: for people, not for decisions.
+//!
+//! A participant that does not accept our calls, or that nobody can reach, makes orders fail that have nothing wrong with
+//! them. Each change is one line in the log, at most two lines a minute for each participant, whatever the number of orders.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use saga_core::reply::Verdict;
+use saga_core::{Outcome, Timestamp};
+use tokio::time::Instant;
+
+/// After a participant's trouble has been logged, further trouble is only counted for this long.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// What kind of bad answer a call got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It answered that it takes no such calls: a token that has expired, a wrong path, another content type.
+    NotAccepted,
+    /// There was no connection.
+    Unreachable,
+    /// It said that it is away or overloaded (429, 502, 503, 504), or that it did not run the call.
+    Unavailable,
+    /// The request went out, and no whole answer came back.
+    Unanswered,
+    /// It answered, and the answer does not say what became of the call (500, unreadable).
+    Unclear,
+}
+
+impl Trouble {
+    /// Its name for people and programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAccepted => "not_accepted",
+            Self::Unreachable => "unreachable",
+            Self::Unavailable => "unavailable",
+            Self::Unanswered => "unanswered",
+            Self::Unclear => "unclear",
+        }
+    }
+
+    /// What a call's end says against its participant, if anything.
+    pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
+        match (verdict.outcome, verdict.status) {
+            _ if crate::breakers::is_not_accepted(verdict) => Some(Self::NotAccepted),
+            (Outcome::Ok | Outcome::Refused, _) => None,
+            (_, Some(429 | 502..=504)) | (Outcome::NotSent, Some(_)) => Some(Self::Unavailable),
+            (Outcome::NotSent, None) => Some(Self::Unreachable),
+            (Outcome::Unknown, None) => Some(Self::Unanswered),
+            (Outcome::Unknown, Some(_)) => Some(Self::Unclear),
+        }
+    }
+
+    /// Whether it is a participant's trouble rather than one order's: an order's data can make a service answer 500.
+    const fn is_told(self) -> bool {
+        !matches!(self, Self::Unclear)
+    }
+}
+
+/// A call that ended badly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How.
+    pub trouble: Trouble,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// Why, in at most [`REASON_BYTES_MAX`](saga_core::reply::REASON_BYTES_MAX) bytes.
+    pub reason: Box<str>,
+}
+
+/// How a participant has answered in this process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Calls that ended badly since the last one that did not.
+    pub failures: u64,
+    /// The last call that ended badly, however long ago.
+    pub last_failure: Option<Failure>,
+    /// Calls that it did not accept, since the process began.
+    pub not_accepted: u64,
+}
+
+/// One participant's standing, and what the log has been told of it.
+#[derive(Debug, Default)]
+pub(crate) struct Record(Mutex<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    standing: Standing,
+    /// The log says that it is in trouble.
+    is_told: bool,
+    /// When the log was last told of trouble.
+    told_at: Option<Instant>,
+    /// Calls that ended badly since then, each of them.
+    untold: u64,
+}
+
+/// What a call's end changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is as it was.
+    None,
+    /// The call before this one had ended well, or there was none.
+    InTrouble,
+    /// The call before this one had ended badly.
+    Well,
+}
+
+/// What the log should be told.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Nothing,
+    /// So many calls, this one included, ended badly since the log was last told of trouble.
+    Trouble(u64),
+    /// So many calls in a row had ended badly.
+    Good(u64),
+}
+
+impl Record {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.lock().standing.clone()
+    }
+
+    /// A call to `name` has ended.
+    pub(crate) fn note(&self, name: &str, verdict: &Verdict, at: Timestamp) -> Change {
+        let Some(trouble) = Trouble::of(verdict) else {
+            let (change, line) = self.lock().good();
+            if let Line::Good(calls) = line {
+                tracing::info!(
+                    participant.name = name,
+                    calls = calls,
+                    "{name} answers well again, after {calls} calls that it did not"
+                );
+            }
+            return change;
+        };
+        let reason: Box<str> = verdict.reason.clone().unwrap_or_default();
+        let failure = Failure { at, trouble, status: verdict.status, reason: reason.clone() };
+        let (change, line) = self.lock().bad(failure, Instant::now());
+        if let Line::Trouble(calls) = line {
+            tracing::warn!(
+                participant.name = name,
+                participant.trouble = trouble.as_str(),
+                status = verdict.status,
+                reason = %reason,
+                calls = calls,
+                "{}: {reason}", told(name, trouble, calls)
+            );
+        }
+        change
+    }
+}
+
+fn told(name: &str, trouble: Trouble, calls: u64) -> String {
+    let what = match trouble {
+        Trouble::NotAccepted => "does not accept our calls (a token, a path, a content type?)",
+        Trouble::Unreachable => "cannot be reached",
+        Trouble::Unavailable => "turns calls away",
+        Trouble::Unanswered => "does not answer in time, or breaks off",
+        Trouble::Unclear => "answers with errors",
+    };
+    let times = if calls > 1 { format!(" ({calls} calls since this was last told)") } else { String::new() };
+    format!("{name} {what}{times}")
+}
+
+impl Noted {
+    fn bad(&mut self, failure: Failure, now: Instant) -> (Change, Line) {
+        let change = if self.standing.failures == 0 { Change::InTrouble } else { Change::None };
+        let is_for_the_log = failure.trouble.is_told();
+        self.standing.failures += 1;
+        self.standing.not_accepted += u64::from(failure.trouble == Trouble::NotAccepted);
+        self.standing.last_failure = Some(failure);
+        self.untold += u64::from(is_for_the_log);
+        let is_quiet = self.told_at.is_some_and(|told| now.duration_since(told) < TOLD_AGAIN_AFTER);
+        if !is_for_the_log || self.is_told || is_quiet {
+            return (change, Line::Nothing);
+        }
+        self.is_told = true;
+        self.told_at = Some(now);
+        (change, Line::Trouble(std::mem::take(&mut self.untold)))
+    }
+
+    fn good(&mut self) -> (Change, Line) {
+        let failures = std::mem::take(&mut self.standing.failures);
+        let change = if failures > 0 { Change::Well } else { Change::None };
+        let line = if std::mem::take(&mut self.is_told) { Line::Good(failures) } else { Line::Nothing };
+        (change, line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(trouble: Trouble) -> Failure {
+        Failure { at: Timestamp::from_micros(0), trouble, status: None, reason: "r".into() }
+    }
+
+    /// A thousand orders that fail and succeed in turn are two lines a minute.
+    #[test]
+    fn each_change_is_told_once_and_not_more_than_two_lines_a_minute() {
+        let mut noted = Noted::default();
+        let begun = Instant::now();
+        assert_eq!(noted.good().1, Line::Nothing);
+        assert_eq!(noted.bad(failure(Trouble::NotAccepted), begun).1, Line::Trouble(1));
+        assert_eq!(noted.bad(failure(Trouble::NotAccepted), begun).1, Line::Nothing);
+        assert_eq!(noted.good().1, Line::Good(2));
+        assert_eq!(noted.good().1, Line::Nothing);
+        for _ in 0..1000 {
+            assert_eq!(noted.bad(failure(Trouble::NotAccepted), begun).1, Line::Nothing);
+            assert_eq!(noted.good().1, Line::Nothing);
+        }
+        // What was kept back is told with its number.
+        let later = begun + TOLD_AGAIN_AFTER;
+        assert_eq!(noted.bad(failure(Trouble::Unreachable), later).1, Line::Trouble(1002));
+        assert_eq!(noted.standing.failures, 1);
+        // As long as it lasts, nothing is told again.
+        let much_later = later + 10 * TOLD_AGAIN_AFTER;
+        assert_eq!(noted.bad(failure(Trouble::Unreachable), much_later).1, Line::Nothing);
+        assert_eq!(noted.good().1, Line::Good(2));
+    }
+
+    #[test]
+    fn errors_about_one_order_are_counted_and_not_told() {
+        let mut noted = Noted::default();
+        assert_eq!(noted.bad(failure(Trouble::Unclear), Instant::now()).1, Line::Nothing);
+        assert_eq!(noted.standing.failures, 1);
+        assert_eq!(noted.good().1, Line::Nothing);
+        assert_eq!(noted.standing.failures, 0);
+        assert!(noted.standing.last_failure.is_some());
+    }
+}

@@ -1,0 +1,71 @@
+//! One participant, one step, and the calls to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::reply::{Reply, Verdict, verdict};
+use saga_core::saga::Request;
+use saga_core::{AttemptNumber, Definition, Direction, Epoch, Json, SagaId};
+use saga_engine::participants::{HttpParticipants, Participants, Settings};
+
+/// From sending a request to the end of its answer.
+pub const TIMEOUT: Duration = Duration::from_millis(600);
+
+/// A participant at one URL, as a saga with one step calls it.
+pub struct Caller {
+    participants: Arc<HttpParticipants>,
+    definition: Arc<Definition>,
+}
+
+impl Caller {
+    pub fn new(url: &str) -> Self {
+        Self::with(url, "barrier", Settings::default())
+    }
+
+    pub fn with(url: &str, safety: &str, settings: Settings) -> Self {
+        let participants = Arc::new(HttpParticipants::with(settings).unwrap());
+        Self { participants, definition: definition(url, safety) }
+    }
+
+    /// The same connections and names, for another participant.
+    pub fn calling(&self, url: &str, safety: &str) -> Self {
+        Self { participants: self.participants.clone(), definition: definition(url, safety) }
+    }
+
+    pub async fn call(&self) -> Reply {
+        let request = Request {
+            method: http::Method::POST,
+            path: "/a".to_owned(),
+            body: Some(Json::parse(b"{}").unwrap()),
+            saga: SagaId::new(uuid::Uuid::nil()),
+            step: "a".into(),
+            direction: Direction::Action,
+            attempt: AttemptNumber::FIRST,
+            epoch: Epoch::FIRST,
+        };
+        self.participants.call(&self.definition, 0, request, TIMEOUT).await
+    }
+
+    /// Calls, and says what the reply means.
+    pub async fn judged(&self) -> Verdict {
+        verdict(&self.definition.steps[0].action, &self.call().await)
+    }
+}
+
+/// What a reply that is no answer says.
+pub fn reason(reply: &Reply) -> &str {
+    match reply {
+        Reply::NotSent { reason } | Reply::Lost { reason } | Reply::Impossible { reason } => reason,
+        Reply::Answered(answer) => panic!("{answer:?}"),
+    }
+}
+
+fn definition(url: &str, safety: &str) -> Arc<Definition> {
+    let source = format!(
+        "saga: s\nstates: {{ started: A, completed: B, cancelled: C }}\nparticipants:\n  p: {{ url: '{url}', safety: {safety}, \
+             connect_timeout: 600ms, answer_bytes_max: 65536 }}\nsteps:\n  - step: a\n    participant: p\n    \
+             action: {{ post: /a, body: {{}}, output: {{ id: '.body.id' }} }}\n    compensation: none\n    failure: D\n"
+    );
+    let definition = Definition::parse("test.yaml", &source, &|_| None);
+    Arc::new(definition.unwrap_or_else(|mistakes| panic!("{mistakes}\n{source}")))
+}

@@ -1,0 +1,201 @@
+//! Whose certificate is believed, and what is said about one that is not.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use saga_core::reply::Reply;
+use saga_engine::participants::{HttpParticipants, Settings};
+use saga_testkit::hostile::Hostile;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::{Caller, reason};
+
+/// Takes TLS off with this certificate and key, and passes everything on to `target`.
+async fn in_front_of(target: SocketAddr, certificate: &[u8], key: &[u8]) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificates = CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates, PrivateKeyDer::from_pem_slice(key).unwrap())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut secure) = acceptor.accept(stream).await else { return };
+                let Ok(mut plain) = TcpStream::connect(target).await else { return };
+                let _ = copy_bidirectional(&mut secure, &mut plain).await;
+            });
+        }
+    });
+    address
+}
+
+/// Calls `localhost` there, which trusts the certificates in `authorities` too.
+async fn call(address: SocketAddr, authorities: Option<&Path>) -> Reply {
+    let settings = Settings { authorities: authorities.map(Path::to_owned), ..Settings::default() };
+    let caller = Caller::with(&format!("https://localhost:{}", address.port()), "barrier", settings);
+    caller.call().await
+}
+
+fn expect_well(reply: &Reply) {
+    assert!(matches!(reply, Reply::Answered(answer) if answer.status == 200), "{reply:?}");
+}
+
+fn expect_not_sent(reply: &Reply, words: &str) {
+    assert!(matches!(reply, Reply::NotSent { .. }), "{reply:?}");
+    assert!(reason(reply).contains(words), "{reply:?}");
+    assert!(reason(reply).len() < 300, "{reply:?}");
+}
+
+/// An authority's certificate, and a server's that it vouches for, as PEM, with the server's key.
+fn vouched_for(hosts: &[&str], change: impl Fn(&mut CertificateParams)) -> (String, String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let pem = authority.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(authority, key);
+    let server_key = KeyPair::generate().unwrap();
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut server = CertificateParams::new(hosts).unwrap();
+    change(&mut server);
+    (pem, server.signed_by(&server_key, &issuer).unwrap().pem(), server_key.serialize_pem())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_authority_is_trusted_once_it_is_named() {
+    let hostile = Hostile::start();
+    let folder = tempfile::tempdir().unwrap();
+    let named = folder.path().join("authority.pem");
+    let (authority, certificate, key) = vouched_for(&["localhost"], |_| {});
+    std::fs::write(&named, authority).unwrap();
+    let address = in_front_of(hostile.address(), certificate.as_bytes(), key.as_bytes()).await;
+    expect_not_sent(&call(address, None).await, "not trusted; name it with --participants-ca");
+    expect_well(&call(address, Some(&named)).await);
+    // A URL without the name that the certificate is for.
+    let settings = Settings { authorities: Some(named.clone()), ..Settings::default() };
+    let caller = Caller::with(&format!("https://127.0.0.1:{}", address.port()), "barrier", settings);
+    expect_not_sent(&caller.call().await, "it needs this one as its subjectAltName");
+    assert_eq!(hostile.requests(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_over_is_told_as_such() {
+    let hostile = Hostile::start();
+    let folder = tempfile::tempdir().unwrap();
+    let named = folder.path().join("authority.pem");
+    let (authority, certificate, key) =
+        vouched_for(&["localhost"], |server| server.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    std::fs::write(&named, authority).unwrap();
+    let address = in_front_of(hostile.address(), certificate.as_bytes(), key.as_bytes()).await;
+    expect_not_sent(&call(address, Some(&named)).await, "its certificate has expired");
+}
+
+/// What `openssl req -x509` makes, without and with what `docs/operations.md` says.
+#[tokio::test(flavor = "multi_thread")]
+async fn openssls_self_signed_certificates_are_refused_with_words_or_trusted() {
+    let hostile = Hostile::start();
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, options: &[&str]| {
+        let (key, certificate) =
+            (folder.path().join(format!("{name}.key")), folder.path().join(format!("{name}.pem")));
+        let output = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "30"])
+            .args(options)
+            .args([Path::new("-keyout"), &key, Path::new("-out"), &certificate])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        (std::fs::read(&certificate).unwrap(), std::fs::read(key).unwrap(), certificate)
+    };
+    let (certificate, key, file) = make("default", &[]);
+    let address = in_front_of(hostile.address(), &certificate, &key).await;
+    for authorities in [None, Some(file.as_path())] {
+        expect_not_sent(&call(address, authorities).await, "make one with CA:FALSE and a subjectAltName");
+    }
+    let (certificate, key, file) = make("unnamed", &["-addext", "basicConstraints=critical,CA:FALSE"]);
+    let address = in_front_of(hostile.address(), &certificate, &key).await;
+    expect_not_sent(&call(address, Some(&file)).await, "it needs this one as its subjectAltName");
+    assert_eq!(hostile.requests(), 0);
+
+    let right = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+    let (certificate, key, file) = make("right", &right);
+    let address = in_front_of(hostile.address(), &certificate, &key).await;
+    expect_not_sent(&call(address, None).await, "name it with --participants-ca");
+    expect_well(&call(address, Some(&file)).await);
+}
+
+/// A participant called by https that does not speak TLS is not called otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn https_never_falls_back() {
+    let hostile = Hostile::start();
+    expect_not_sent(&call(hostile.address(), None).await, "");
+    assert_eq!(hostile.requests(), 0);
+    hostile.play(saga_testkit::hostile::mode("banner_at_once"));
+    expect_not_sent(&call(hostile.address(), None).await, "it does not speak TLS here; its URL says https");
+}
+
+/// TLS is a part of an attempt: behind the first address nobody completes a handshake.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_without_tls_is_left_for_the_next_one() {
+    let (deaf, hostile) = (Hostile::start(), Hostile::start());
+    deaf.play(saga_testkit::hostile::mode("nothing_held"));
+    let folder = tempfile::tempdir().unwrap();
+    let named = folder.path().join("authority.pem");
+    let (authority, certificate, key) = vouched_for(&["stock-service"], |_| {});
+    std::fs::write(&named, authority).unwrap();
+    let alive = in_front_of(hostile.address(), certificate.as_bytes(), key.as_bytes()).await;
+    let addresses = vec![deaf.address(), alive];
+    let settings = Settings {
+        authorities: Some(named),
+        resolver: Arc::new(move |_: &str, _| Ok(addresses.clone())),
+        ..Settings::default()
+    };
+    let caller = Caller::with("https://stock-service", "barrier", settings);
+    let begun = std::time::Instant::now();
+    expect_well(&caller.call().await);
+    assert!(begun.elapsed() < Duration::from_millis(550), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_file_of_authorities_that_cannot_be_used_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authority.pem");
+    let setup = || {
+        let settings = Settings { authorities: Some(file.clone()), ..Settings::default() };
+        HttpParticipants::with(settings).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let shown = format!("--participants-ca {}: ", file.display());
+    for (content, words) in [
+        (None, "No such file"),
+        (Some(""), "there is no certificate in it"),
+        (
+            Some("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            "there is no certificate in it",
+        ),
+        (Some("-----BEGIN CERTIFICATE-----\n"), "it cannot be read"),
+        (
+            Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            "a certificate in it cannot be used",
+        ),
+    ] {
+        if let Some(content) = content {
+            std::fs::write(&file, content).unwrap();
+        }
+        let said = setup();
+        assert!(said.starts_with(&shown) && said.contains(words), "{content:?}: {said}");
+    }
+}
