@@ -1,7 +1,8 @@
-//! Foreign words in a form that every place can hold: a log, a terminal, a page, PostgreSQL's text (no U+0000).
+//! Foreign words in a form that every place can hold: a log, a terminal, a page, PostgreSQL's text (no
+//! U+0000).
 
-/// `text` without the white space around it, on one line, cut to so many bytes. White space becomes a space; what steers a
-/// terminal, hides, or turns the direction of writing becomes U+FFFD.
+/// `text` without the white space around it, on one line, cut to so many bytes. White space becomes a space;
+/// what steers a terminal, hides, or turns the direction of writing becomes U+FFFD.
 pub(crate) fn printable(text: &str, bytes_max: usize) -> Box<str> {
     const CUT: char = '…';
     let mut kept = String::with_capacity(text.len().min(bytes_max));
@@ -26,7 +27,8 @@ fn shown(character: char) -> char {
         // Line and paragraph separators among it.
         white if white.is_whitespace() => ' ',
         control if control.is_control() => char::REPLACEMENT_CHARACTER,
-        // Zero-width characters, marks and overrides of direction (Unicode, UAX 9), fillers, annotations, tags.
+        // Zero-width characters, marks and overrides of direction (Unicode, UAX 9), fillers, annotations,
+        // tags.
         '\u{ad}'
         | '\u{61c}'
         | '\u{115f}'

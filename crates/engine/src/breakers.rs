@@ -9,14 +9,15 @@ use saga_core::reply::Verdict;
 use saga_core::{Definition, Outcome};
 
 use crate::breaker::{Breaker, Ended};
+use crate::clock::Clock;
 use crate::participants::{Change, Record, Standing, Trouble};
-use crate::world::World;
 
 /// One for each participant and address: definitions of different ages may know the same name elsewhere.
 pub(crate) struct Breakers {
-    world: Arc<dyn World>,
+    clock: Arc<Clock>,
     known: RwLock<BTreeMap<Key, Known>>,
-    /// Participants whose last call ended badly: as long as there are none, a call that ends well has nothing to note.
+    /// Participants whose last call ended badly: as long as there are none, a call that ends well has nothing
+    /// to note.
     in_trouble: AtomicUsize,
 }
 
@@ -31,9 +32,10 @@ struct Known {
 type Key = (Arc<str>, Arc<str>);
 
 impl Breakers {
-    /// With those of the current definition, whose settings apply wherever an older one names the same participant.
-    pub(crate) fn new(world: Arc<dyn World>, current: &Definition) -> Self {
-        let breakers = Self { world, known: RwLock::default(), in_trouble: AtomicUsize::new(0) };
+    /// With those of the current definition, whose settings apply wherever an older one names the same
+    /// participant.
+    pub(crate) fn new(clock: Arc<Clock>, current: &Definition) -> Self {
+        let breakers = Self { clock, known: RwLock::default(), in_trouble: AtomicUsize::new(0) };
         for participant in &current.participants {
             let _ = breakers.of_participant(participant);
         }
@@ -61,7 +63,7 @@ impl Breakers {
             return;
         }
         let participant = definition.participant(step);
-        match self.known(participant).record.note(&participant.name, verdict, self.world.now()) {
+        match self.known(participant).record.note(&participant.name, verdict, self.clock.now()) {
             Change::None => {}
             Change::InTrouble => _ = self.in_trouble.fetch_add(1, Ordering::Relaxed),
             Change::Well => _ = self.in_trouble.fetch_sub(1, Ordering::Relaxed),
@@ -74,7 +76,7 @@ impl Breakers {
             return known.clone();
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let world = self.world.clone();
+        let world = self.clock.world().clone();
         let new = || Known {
             breaker: Breaker::new(participant.breaker, participant.calls_max, move || world.random()),
             record: Arc::default(),
@@ -83,15 +85,14 @@ impl Breakers {
     }
 }
 
-/// Whether an answer says that the participant does not take such calls, whatever the order: who is calling (401, 407), where
-/// to (405, 421, 501), in which form (406, 415, 426).
+/// Whether an answer says that the participant does not take such calls, whatever the order.
 pub(crate) fn is_not_accepted(verdict: &Verdict) -> bool {
-    verdict.outcome != Outcome::Ok
-        && matches!(verdict.status, Some(401 | 405 | 406 | 407 | 415 | 421 | 426 | 501))
+    verdict.not_accepted
 }
 
-/// What the end of a call says about its participant. A service that answers 500 is there: one order that it cannot handle
-/// must not hold up all others, the trial call after a pause above all. So is one that does not accept the call (decision 9).
+/// What the end of a call says about its participant. A service that answers 500 is there: one order that it
+/// cannot handle must not hold up all others, the trial call after a pause above all. So is one that does not
+/// accept the call (decision 9).
 pub(crate) fn ended(verdict: &Verdict) -> Ended {
     match (verdict.outcome, verdict.status) {
         (Outcome::Ok | Outcome::Refused, _) => Ended::Good,

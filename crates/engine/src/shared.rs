@@ -104,7 +104,7 @@ impl Shared {
         let world = clock.world().clone();
         let loaded = HashMap::from([(definitions.current.hash.clone(), definitions.current.clone())]);
         Self {
-            breakers: Breakers::new(world.clone(), &definitions.current),
+            breakers: Breakers::new(clock.clone(), &definitions.current),
             world,
             clock,
             journal,

@@ -61,8 +61,8 @@ async fn read_body(mut body: Incoming, bytes_max: usize) -> Result<Vec<u8>, Stri
     Ok(bytes)
 }
 
-/// `Retry-After` in either form (RFC 9110, 10.2.3): seconds, or a date. A date is taken relative to the answer's
-/// own `Date`, so that no clock of ours is compared with one of theirs. At most [`RETRY_AFTER_MAX`].
+/// `Retry-After` in either form (RFC 9110, 10.2.3): seconds, or a date. A date is taken relative to the
+/// answer's own `Date`, so that no clock of ours is compared with one of theirs. At most [`RETRY_AFTER_MAX`].
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,8 +1,8 @@
 //! New connections: a participant's addresses, in turn, until one of them answers.
 //!
-//! An attempt that is slow is overtaken, not given up (RFC 8305, "happy eyeballs"), so an address that is silent costs
-//! [`ATTEMPT_DELAY`] and no order. TLS is a part of an attempt: an address behind which nobody completes a handshake is
-//! as silent as one that never accepts.
+//! An attempt that is slow is overtaken, not given up (RFC 8305, "happy eyeballs"), so an address that is
+//! silent costs [`ATTEMPT_DELAY`] and no order. TLS is a part of an attempt: an address behind which nobody
+//! completes a handshake is as silent as one that never accepts.
 
 use std::fmt;
 use std::io;
@@ -22,8 +22,8 @@ use super::exchange::{Connection, open};
 use super::resolve::{Lookup, Name};
 use super::trust;
 
-/// The next address is tried when the one before it has not answered after this time: what RFC 8305, 8 recommends. With a
-/// short `connect_timeout` it is less, so that each address has its turn.
+/// The next address is tried when the one before it has not answered after this time: what RFC 8305, 8
+/// recommends. With a short `connect_timeout` it is less, so that each address has its turn.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Addresses of a name that are tried for one connection; further ones are left for the next resolution.
 const ADDRESSES_MAX: usize = 8;

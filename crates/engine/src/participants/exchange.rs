@@ -17,11 +17,13 @@ use tokio::time::{Instant, timeout};
 use super::answer::{Wanted, chain, read};
 use super::metered::{Allowance, Metered};
 
-/// An answer's status line and headers, and apart from them its trailers, in bytes. (Their number is bounded by hyper: 100.)
+/// An answer's status line and headers, and apart from them its trailers, in bytes. (Their number is bounded
+/// by hyper: 100.)
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// What is read ahead of one connection, in bytes.
 const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
-/// What an answer may have beside twice its largest body, in bytes: heads, 1xx answers, chunk sizes, trailers.
+/// What an answer may have beside twice its largest body, in bytes: heads, 1xx answers, chunk sizes,
+/// trailers.
 const FRAMING_BYTES_MAX: u64 = 256 * 1024;
 
 /// A request as it goes out.

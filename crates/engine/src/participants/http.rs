@@ -7,12 +7,13 @@
 //!                           connect.rs ── resolve.rs, trust.rs
 //! ```
 //!
-//! What matters here is telling "certainly not sent" from "lost": the first may always be repeated, the second
-//! only where the participant promises that it does no harm. A call counts as lost from the moment that hyper has
-//! taken the request for writing.
+//! What matters here is telling "certainly not sent" from "lost": the first may always be repeated, the
+//! second only where the participant promises that it does no harm. A call counts as lost from the moment
+//! that hyper has taken the request for writing.
 //!
-//! A redirect is an answer like any other and is not followed: the request would go to somebody whom the definition does
-//! not name. `HTTP_PROXY` and its like are not read. An `https` participant is never called without TLS.
+//! A redirect is an answer like any other and is not followed: the request would go to somebody whom the
+//! definition does not name. `HTTP_PROXY` and its like are not read. An `https` participant is never called
+//! without TLS.
 
 use std::collections::HashMap;
 use std::io;
@@ -153,8 +154,8 @@ impl Endpoint {
         }
     }
 
-    /// Calls over a kept connection, or gives the message back untouched: there is none, or it was closed before it took
-    /// the request.
+    /// Calls over a kept connection, or gives the message back untouched: there is none, or it was closed
+    /// before it took the request.
     async fn call_kept(
         &self,
         message: Message,

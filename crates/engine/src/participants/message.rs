@@ -19,8 +19,8 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION")));
 
-/// Writes `request` to `participant`. Only what the definition and the saga say: no proxy, no cookie, no credentials of the
-/// environment.
+/// Writes `request` to `participant`. Only what the definition and the saga say: no proxy, no cookie, no
+/// credentials of the environment.
 pub(super) fn message(
     participant: &Participant,
     host: &HeaderValue,

@@ -1,7 +1,8 @@
-//! A stream that reads so many bytes and no more: whatever an answer is made of, its bytes on the wire are bounded.
+//! A stream that reads so many bytes and no more: whatever an answer is made of, its bytes on the wire are
+//! bounded.
 //!
-//! The parser bounds heads and bodies, but interim answers (1xx), chunk sizes and extensions could go on for as long as a
-//! call may take. Counting costs no system call and no allocation per call.
+//! The parser bounds heads and bodies, but interim answers (1xx), chunk sizes and extensions could go on for
+//! as long as a call may take. Counting costs no system call and no allocation per call.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -34,8 +34,8 @@ pub type Calling = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// Carries requests to participants.
 pub trait Participants: Send + Sync + 'static {
-    /// Sends `request` to the participant of `step`. The reply comes within `timeout` of the request's leaving,
-    /// plus the participant's connect timeout and the time that it waits for its turn.
+    /// Sends `request` to the participant of `step`. The reply comes within `timeout` of the request's
+    /// leaving, plus the participant's connect timeout and the time that it waits for its turn.
     fn call(&self, definition: &Arc<Definition>, step: usize, request: Request, timeout: Duration)
     -> Calling;
 }

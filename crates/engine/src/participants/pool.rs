@@ -1,8 +1,8 @@
 //! Idle connections to one participant, the one used last on top.
 //!
-//! A connection is kept until it has been idle for [`IDLE_MAX`] or has lived for [`CONNECTION_AGE_MAX`], by the monotonic
-//! clock: under steady traffic a name that has moved to another address is followed within that time. A task takes out what is
-//! too old while nobody calls; there is one only while something is kept.
+//! A connection is kept until it has been idle for [`IDLE_MAX`] or has lived for [`CONNECTION_AGE_MAX`], by
+//! the monotonic clock: under steady traffic a name that has moved to another address is followed within that
+//! time. A task takes out what is too old while nobody calls; there is one only while something is kept.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 
 use super::exchange::Connection;
 
-/// An idle connection is not used again after this. Common servers close theirs after 5 s (uvicorn, Node), and a
-/// request that meets the close is lost from sight.
+/// An idle connection is not used again after this. Common servers close theirs after 5 s (uvicorn, Node),
+/// and a request that meets the close is lost from sight.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 /// Idle connections kept for one participant.
 const IDLE_CONNECTIONS_MAX: usize = 256;

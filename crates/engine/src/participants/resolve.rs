@@ -1,17 +1,26 @@
-//! Names become addresses: by the machine's resolver, on a thread of its own, since that one may never come back.
+//! Names become addresses: by the machine's resolver, on a thread of its own, since that one may never come
+//! back.
 //!
-//! A name is resolved again for each new connection. Connections that are opened at the same time share one resolution,
-//! so a name whose resolver hangs holds one thread, however many orders call it, and all names together hold
-//! [`RESOLUTIONS_MAX`]. How long a call waits for a resolution is bounded by its participant's `connect_timeout`.
+//! A name is resolved again for each new connection. Connections that are opened at the same time share one
+//! resolution, so a name whose resolver hangs holds one thread, however many orders call it; after
+//! [`ASKED_AGAIN_AFTER`] another one asks beside it, in case that the first one never comes back, and all
+//! names together hold [`RESOLUTIONS_MAX`]. How long a call waits for a resolution is bounded by its
+//! participant's `connect_timeout`.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 /// Names that are being resolved at the same time, each on a thread.
 pub const RESOLUTIONS_MAX: usize = 16;
+/// The same for one name, so that a name that hangs leaves threads to the others.
+const RESOLUTIONS_OF_A_NAME_MAX: usize = 2;
+/// A resolution that has taken so long is left to itself, and the name is asked for again.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Gives the addresses of a name at a port, in the order in which they should be tried. May block.
 pub type Resolver = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
@@ -33,7 +42,8 @@ pub(super) struct Name {
     lookup: Lookup,
     host: Box<str>,
     port: u16,
-    under_way: Mutex<Option<Resolution>>,
+    threads: Arc<Semaphore>,
+    under_way: Mutex<Option<(Resolution, Instant)>>,
 }
 
 type Resolution = watch::Receiver<Option<Resolved>>;
@@ -47,7 +57,8 @@ impl Lookup {
 
 impl Name {
     pub(super) fn new(lookup: &Lookup, host: &str, port: u16) -> Self {
-        Self { lookup: lookup.clone(), host: host.into(), port, under_way: Mutex::default() }
+        let threads = Arc::new(Semaphore::new(RESOLUTIONS_OF_A_NAME_MAX));
+        Self { lookup: lookup.clone(), host: host.into(), port, threads, under_way: Mutex::default() }
     }
 
     pub(super) fn host(&self) -> &str {
@@ -72,18 +83,22 @@ impl Name {
     /// The resolution under way, or a new one.
     fn join(&self) -> io::Result<Resolution> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that has a result is of a moment that has passed.
-        let joined = under_way.as_ref().filter(|it| it.has_changed().is_ok() && it.borrow().is_none());
-        if let Some(resolution) = joined {
-            return Ok(resolution.clone());
+        if let Some((resolution, since)) = &*under_way {
+            // One that has a result is of a moment that has passed.
+            let is_under_way = resolution.has_changed().is_ok() && resolution.borrow().is_none();
+            let is_hanging = since.elapsed() >= ASKED_AGAIN_AFTER && self.threads.available_permits() > 0;
+            if is_under_way && !is_hanging {
+                return Ok(resolution.clone());
+            }
         }
         let resolution = self.begin()?;
-        *under_way = Some(resolution.clone());
+        *under_way = Some((resolution.clone(), Instant::now()));
         Ok(resolution)
     }
 
     fn begin(&self) -> io::Result<Resolution> {
-        let Ok(permit) = self.lookup.threads.clone().try_acquire_owned() else {
+        let own = self.threads.clone().try_acquire_owned();
+        let (Ok(own), Ok(shared)) = (own, self.lookup.threads.clone().try_acquire_owned()) else {
             let why = format!("{RESOLUTIONS_MAX} names are being resolved already (RESOLUTIONS_MAX)");
             return Err(self.failed(&why));
         };
@@ -91,14 +106,49 @@ impl Name {
         let (resolver, host, port) = (self.lookup.resolver.clone(), self.host.clone(), self.port);
         // No thread of the runtime: one that hangs would hold up the process's end.
         std::thread::Builder::new().name("resolver".to_owned()).spawn(move || {
-            let _permit = permit;
+            let permits = (own, shared);
             let resolved = match resolver(&host, port) {
                 Ok(addresses) if addresses.is_empty() => Err("it has no address".into()),
                 Ok(addresses) => Ok(addresses.into()),
                 Err(error) => Err(error.to_string().into()),
             };
+            // Before the result: a name that is resolved often does not meet its own threads.
+            drop(permits);
             sender.send_replace(Some(resolved));
         })?;
         Ok(resolution)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    /// The first two never come back; the third one would.
+    #[tokio::test(start_paused = true)]
+    async fn a_name_whose_resolution_hangs_is_asked_for_again_and_not_for_ever() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let hanging = move |_: &str, _: u16| -> io::Result<Vec<SocketAddr>> {
+            counted.fetch_add(1, Ordering::SeqCst);
+            loop {
+                std::thread::park();
+            }
+        };
+        let name = Name::new(&Lookup::new(Arc::new(hanging)), "stock-service", 80);
+        for expected in [1, 2, 2] {
+            for _ in 0..3 {
+                assert!(timeout(Duration::from_secs(1), name.resolve()).await.is_err());
+            }
+            while asked.load(Ordering::SeqCst) < expected {
+                std::thread::yield_now();
+            }
+            assert_eq!(asked.load(Ordering::SeqCst), expected);
+            advance(ASKED_AGAIN_AFTER).await;
+        }
     }
 }

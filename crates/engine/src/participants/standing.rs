@@ -1,7 +1,8 @@
 //! How a participant has answered of late: for people, not for decisions.
 //!
-//! A participant that does not accept our calls, or that nobody can reach, makes orders fail that have nothing wrong with
-//! them. Each change is one line in the log, at most two lines a minute for each participant, whatever the number of orders.
+//! A participant that does not accept our calls, or that nobody can reach, makes orders fail that have
+//! nothing wrong with them. Each change is one line in the log, at most two lines a minute for each
+//! participant, whatever the number of orders.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -52,7 +53,8 @@ impl Trouble {
         }
     }
 
-    /// Whether it is a participant's trouble rather than one order's: an order's data can make a service answer 500.
+    /// Whether it is a participant's trouble rather than one order's: an order's data can make a service
+    /// answer 500.
     const fn is_told(self) -> bool {
         !matches!(self, Self::Unclear)
     }

@@ -27,8 +27,8 @@ pub enum SetupError {
     },
 }
 
-/// Trusts what the machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` stand in for it), and the certificates in
-/// `authorities`.
+/// Trusts what the machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` stand in for it), and the certificates
+/// in `authorities`.
 pub(super) fn config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, SetupError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

@@ -99,7 +99,8 @@ async fn redirects_are_not_followed() {
     }
 }
 
-/// Where a lost call cannot be repeated, each call has a connection of its own; otherwise one serves them all.
+/// Where a lost call cannot be repeated, each call has a connection of its own; otherwise one serves them
+/// all.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_kept_where_calls_may_be_repeated() {
     for (safety, kept) in [("barrier", true), ("idempotent", true), ("none", false)] {

@@ -1,5 +1,5 @@
-//! Calls to participants over real sockets, through the real [`HttpParticipants`]: what each answer means, which address
-//! is called, whose certificate is believed.
+//! Calls to participants over real sockets, through the real [`HttpParticipants`]: what each answer means,
+//! which address is called, whose certificate is believed.
 //!
 //! [`HttpParticipants`]: saga_engine::participants::HttpParticipants
 #![expect(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
-use saga_journal::{AppendError, Lease, OpenError, Store, sqlite};
+use saga_journal::{AppendError, KeptDefinition, Lease, OpenError, Store, sqlite};
 
 use crate::entries::{OWNER, hash, next, records, replica, saga, start, word};
 use crate::fixture::{Fixture, InSqlite, LONG, Sql, join, keep};
@@ -153,7 +153,8 @@ async fn files_that_are_moved_replaced_or_deleted_are_noticed_before_anything_is
             let error = store.append(std::slice::from_ref(&second)).await.unwrap_err();
             assert!(error.0.contains(words) && error.0.contains("start"), "{name}: {error}");
         }
-        let defined = store.define(hash(), word("checkout"), word("source")).await.unwrap_err();
+        let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 1 };
+        let defined = store.define(hash(), kept).await.unwrap_err();
         assert!(defined.0.contains(words), "{name}: {defined}");
         // A connection that is made now would read another file.
         if words.starts_with("journal.db was") {

@@ -9,8 +9,8 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Journal, Lease, LoadError, Page,
-    ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Journal, KeptDefinition, Lease,
+    LoadError, Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
 };
 use tokio::time::timeout;
 
@@ -167,16 +167,14 @@ impl Store for Panicking {
         self.memory.list(filter, after, limit)
     }
 
-    fn define(
-        &self,
-        hash: DefinitionHash,
-        name: Arc<str>,
-        source: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.memory.define(hash, name, source)
+    fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.define(hash, kept)
     }
 
-    fn definition(&self, hash: DefinitionHash) -> StoreFuture<'_, Result<Option<Arc<str>>, Unavailable>> {
+    fn definition(
+        &self,
+        hash: DefinitionHash,
+    ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         self.memory.definition(hash)
     }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract;
 use saga_engine::breaker::{Kind, State};
-use saga_engine::participants::ParticipantState;
+use saga_engine::participants::{Failure, ParticipantState};
 use serde::Serialize;
 
 use super::Api;
@@ -18,6 +18,31 @@ pub(crate) struct Participant {
     calls_max: usize,
     horizon_ms: u128,
     breaker: Breaker,
+    /// Calls of this process that ended badly since the last one that did not.
+    echecs_de_suite: u64,
+    /// The last call of this process that ended badly, however long ago.
+    dernier_echec: Option<Echec>,
+}
+
+/// A call that ended badly.
+#[derive(Serialize)]
+struct Echec {
+    le: String,
+    /// `not_accepted`, `unreachable`, `unavailable`, `unanswered`, `unclear`.
+    genre: &'static str,
+    statut: Option<u16>,
+    raison: Box<str>,
+}
+
+impl From<Failure> for Echec {
+    fn from(failure: Failure) -> Self {
+        Self {
+            le: failure.at.to_string(),
+            genre: failure.trouble.as_str(),
+            statut: failure.status,
+            raison: failure.reason,
+        }
+    }
 }
 
 /// Whether calls are let through.
@@ -62,6 +87,8 @@ impl From<ParticipantState> for Participant {
             calls_max: state.calls_max,
             horizon_ms: state.horizon.as_millis(),
             breaker: state.breaker.into(),
+            echecs_de_suite: state.standing.failures,
+            dernier_echec: state.standing.last_failure.map(Echec::from),
         }
     }
 }

@@ -30,9 +30,10 @@ impl Participants {
 
 fn shown(participants: &Value) -> String {
     let names = ["nom", "url", "safety", "timeout_ms", "calls_max", "horizon_ms", "breaker"];
-    let mut rows = vec![names.map(str::to_owned).to_vec()];
+    let mut rows = vec![names.into_iter().chain(["dernier_echec"]).map(str::to_owned).collect()];
     for participant in participants.as_array().into_iter().flatten() {
-        rows.push(names.map(|name| cell(&participant[name])).to_vec());
+        let cells = names.map(|name| cell(&participant[name]));
+        rows.push(cells.into_iter().chain([last_failure(participant)]).collect());
     }
     table(&rows)
 }
@@ -41,11 +42,24 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => line(text),
-        Value::Object(breaker) => {
-            let waiting = breaker["en_attente"].as_u64().filter(|waiting| *waiting > 0);
+        Value::Object(_) => {
+            let waiting = value["en_attente"].as_u64().filter(|waiting| *waiting > 0);
             let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
-            line(&format!("{}{waiting}", breaker["etat"].as_str().unwrap_or_default()))
+            line(&format!("{}{waiting}", value["etat"].as_str().unwrap_or_default()))
         }
         other => other.to_string(),
+    }
+}
+
+/// The last call that ended badly, and how many in a row have.
+fn last_failure(participant: &Value) -> String {
+    let failure = &participant["dernier_echec"];
+    let text = |name: &str| failure[name].as_str().unwrap_or_default();
+    match participant["echecs_de_suite"].as_u64() {
+        _ if failure.is_null() => "-".to_owned(),
+        Some(0) | None => line(&format!("{} ({}), well since", text("genre"), text("le"))),
+        Some(calls) => {
+            line(&format!("{} ({}), {calls} in a row: {}", text("genre"), text("le"), text("raison")))
+        }
     }
 }

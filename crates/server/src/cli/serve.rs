@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use saga_core::Definition;
-use saga_engine::participants::HttpParticipants;
+use saga_engine::participants::{HttpParticipants, Settings};
 use saga_engine::world::{Machine, World};
 use saga_engine::{Clock, Definitions, Engine};
 use saga_journal::Journal;
@@ -51,6 +51,10 @@ pub(super) struct Serve {
     /// The saga to run; without one, the built-in checkout.
     #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_DEFINITION")]
     definition: Option<PathBuf>,
+    /// A PEM file with certificates of authorities that participants called by https are trusted for, beside those that
+    /// the machine trusts.
+    #[arg(long, value_name = "FILE", env = "PARTICIPANTS_CA_FILE")]
+    participants_ca: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitFlags,
     /// What is logged, in the form of RUST_LOG.
@@ -124,7 +128,9 @@ impl Serve {
         let env = |name: &str| std::env::var(name).ok();
         // Of its own name, too, the machine's network has the say and no page's.
         let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(machine_name().parse().ok()));
-        let server = Server::start(definition, env, &url, (&self.limits, hosts), &name).await?;
+        let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
+        let participants = HttpParticipants::with(participants)?;
+        let server = Server::start(definition, env, &url, participants, (&self.limits, hosts), &name).await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
         let mut signals = Signals::of_a_service()?;
@@ -171,13 +177,15 @@ impl Server {
         let engine = saga_engine::Limits::default();
         let definitions = definitions::for_engine(definition, env);
         let limits = (api::Limits::default(), http::Limits::default());
-        Self::build(definitions, url, engine, limits, Hosts::default(), &machine_name()).await
+        let participants = HttpParticipants::new()?;
+        Self::build(definitions, url, participants, engine, limits, Hosts::default(), &machine_name()).await
     }
 
     async fn start(
         definition: Definition,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
+        participants: HttpParticipants,
         (flags, hosts): (&LimitFlags, Hosts),
         name: &str,
     ) -> anyhow::Result<Self> {
@@ -203,29 +211,30 @@ impl Server {
             ..api::Limits::default()
         };
         let limits = (api, connections);
-        Self::build(definitions::for_engine(definition, env), url, engine, limits, hosts, name).await
+        Self::build(definitions::for_engine(definition, env), url, participants, engine, limits, hosts, name)
+            .await
     }
 
     async fn build(
         definitions: Definitions,
         url: &DatabaseUrl,
+        participants: HttpParticipants,
         engine_limits: saga_engine::Limits,
         (limits, connections): (api::Limits, http::Limits),
         hosts: Hosts,
         name: &str,
     ) -> anyhow::Result<Self> {
-        let participants = &definitions.current.participants;
-        let calls_max = participants.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
-        let connections = http::fit(connections, Calls { participants: participants.len(), calls_max })?;
+        let called = &definitions.current.participants;
+        let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
+        let connections = http::fit(connections, Calls { participants: called.len(), calls_max })?;
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let clock = Arc::new(Clock::new(world));
         let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), clock.clone()));
-        let participants = Arc::new(HttpParticipants::new()?);
         let engine = Engine::new(
             clock.clone(),
             journal,
-            participants,
+            Arc::new(participants),
             metrics.clone(),
             engine_limits,
             definitions,

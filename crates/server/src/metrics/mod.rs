@@ -17,11 +17,13 @@ mod sagas;
 mod tally;
 mod text;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -58,6 +60,7 @@ pub struct Metrics {
     ready: Gauge,
     breakers: Family<ParticipantLabels, Gauge>,
     waiting: Family<ParticipantLabels, Gauge>,
+    not_accepted: Family<ParticipantLabels, Counter>,
 }
 
 /// A text format of metrics.
@@ -118,6 +121,12 @@ impl Metrics {
             "Calls that have not left: a breaker holds them back, or as many as may are under way",
             waiting.clone(),
         );
+        let not_accepted = Family::default();
+        registry.register(
+            "saga_calls_not_accepted",
+            "Calls that the participant answered with 401, 405, 406, 407, 415, 421, 426 or 501",
+            not_accepted.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BUILD).set(1);
         registry.register("orchestrateur_build_info", "1; what this binary was built from", build);
@@ -144,6 +153,7 @@ impl Metrics {
             ready,
             breakers,
             waiting,
+            not_accepted,
         }
     }
 
@@ -180,6 +190,8 @@ impl Metrics {
                 Kind::Open => 2,
             });
             self.waiting.get_or_create(&name).set(breaker.waiting as i64);
+            let not_accepted = self.not_accepted.get_or_create(&name);
+            not_accepted.inner().store(participant.standing.not_accepted, Ordering::Relaxed);
         }
         let mut text = String::with_capacity(64 * 1024);
         encode(&mut text, &self.registry)?;

@@ -17,6 +17,7 @@ mod definitions;
 mod disk;
 mod durability;
 mod formats;
+mod hostile;
 mod lost_answers;
 mod observability;
 mod outages;

@@ -76,12 +76,24 @@ async fn a_participant_is_called_over_https_if_its_authority_is_trusted_and_not_
 
     let trusted = setup.folder().join("authority.pem");
     std::fs::write(&trusted, pem).unwrap();
-    let serve = setup.variable("SSL_CERT_FILE", trusted.display().to_string()).start().await;
-    for order in 2..5 {
-        let Told::Final { etat, .. } = Wish::plain(order, 4).ask(serve.address, &book).await else {
-            panic!("not over")
-        };
-        assert_eq!(etat, "CONFIRMEE");
+    // Instead of what the machine trusts, or beside it: then the machine's is another one, and does not help.
+    let other = setup.folder().join("other.pem");
+    std::fs::write(&other, authority().0).unwrap();
+    for (variable, orders) in [("SSL_CERT_FILE", 2..5), ("PARTICIPANTS_CA_FILE", 5..8)] {
+        setup.variable("SSL_CERT_FILE", other.display().to_string());
+        let serve = setup.variable(variable, trusted.display().to_string()).start().await;
+        for order in orders {
+            let Told::Final { etat, .. } = Wish::plain(order, 4).ask(serve.address, &book).await else {
+                panic!("not over")
+            };
+            assert_eq!(etat, "CONFIRMEE", "{variable}");
+        }
+        serve.kill();
     }
-    assert_eq!(shop.ledger(Service::Stock).await.len(), 3);
+    assert_eq!(shop.ledger(Service::Stock).await.len(), 6);
+
+    // A file that is not there is told at once, with what is wanted.
+    setup.variable("PARTICIPANTS_CA_FILE", "no-such-file.pem".to_owned());
+    let Err((status, log)) = setup.try_start().await else { panic!("it started") };
+    assert!(!status.success() && log.contains("--participants-ca no-such-file.pem: No such file"), "{log}");
 }

@@ -1,7 +1,8 @@
 //! A participant that says anything: raw bytes over TCP, right or wrong, fast or slow, or nothing at all.
 //!
-//! One address, and a [`Mode`] that can be changed at any time: what it does to the next connection and the next request.
-//! Threads and blocking sockets of its own, so that it does not depend on anything that it tests.
+//! One address, and a [`Mode`] that can be changed at any time: what it does to the next connection and the
+//! next request. Threads and blocking sockets of its own, so that it does not depend on anything that it
+//! tests.
 
 mod bytes;
 mod modes;

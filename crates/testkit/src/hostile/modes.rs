@@ -10,7 +10,8 @@ use super::bytes::{answer, chunked, gzip_bomb, head, in_chunks_of_one, utf16};
 pub struct Mode {
     /// Its name, in small letters.
     pub name: &'static str,
-    /// What is known of the call's effect: `ok`, `refused`, `unknown`, `not_sent`; several where the network decides.
+    /// What is known of the call's effect: `ok`, `refused`, `unknown`, `not_sent`; several where the network
+    /// decides.
     pub outcomes: &'static [&'static str],
     /// How the reason begins; empty where there is none, or it does not matter.
     pub reason: &'static str,
