@@ -21,7 +21,7 @@ pub use self::modes::{MODES, Mode, mode};
 /// Nothing waits for longer: a thread that nobody wants any more ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A flood ends after so many bytes, in case that it is read for ever.
-const FLOOD_BYTES_MAX: usize = 64 << 20;
+const FLOOD_BYTES_MAX: usize = 1 << 30;
 
 /// What it does, one after the other.
 #[derive(Debug, Clone)]
