@@ -70,7 +70,7 @@ impl Connection {
         };
         match timeout(limit, exchange).await {
             Ok(ended) => ended,
-            Err(_) => Err(Failed::Silent(format!("no whole answer within {limit:?}"))),
+            Err(_) => Err(Failed::Silent(format!("no answer within {limit:?}"))),
         }
     }
 }
