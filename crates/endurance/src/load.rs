@@ -188,7 +188,11 @@ fn told(answer: Result<Answer, Failure>) -> Told {
             match &*text("code") {
                 // The last two: of a cancellation whose order another process runs.
                 "in_doubt" | "asked_elsewhere" | "busy" => Told::InDoubt { saga: text("saga_id") },
-                "journal_unavailable" | "stopping" | "active_sagas_max" => {
+                "journal_unavailable"
+                | "stopping"
+                | "active_sagas_max"
+                | "active_bytes_max"
+                | "caller_share_percent" => {
                     assert!(text("detail").contains("nothing was done"), "{answer:?}");
                     Told::NothingDone
                 }

@@ -52,8 +52,11 @@ pub(crate) struct Admission {
     bytes_max: usize,
     share_percent: usize,
     slots: Mutex<Slots>,
-    /// Bytes of the sagas in memory, and of answers that are on their way to them.
-    bytes: AtomicUsize,
+    /// Bytes of the sagas in memory.
+    bytes: Arc<AtomicUsize>,
+    /// Bytes that answers may have which are on their way to them. Only further such answers wait for these: most are far
+    /// smaller than they may be.
+    reserved: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -86,7 +89,7 @@ pub(crate) struct Slot {
 
 /// Bytes that are accounted for as long as this lives.
 pub(crate) struct Held {
-    admission: Arc<Admission>,
+    account: Arc<AtomicUsize>,
     bytes: usize,
 }
 
@@ -97,7 +100,8 @@ impl Admission {
             bytes_max: limits.active_bytes_max,
             share_percent: limits.caller_share_percent.clamp(1, 100),
             slots: Mutex::default(),
-            bytes: AtomicUsize::new(0),
+            bytes: Arc::default(),
+            reserved: Arc::default(),
         }
     }
 
@@ -135,20 +139,16 @@ impl Admission {
     }
 
     /// Accounts for a saga in memory.
-    pub(crate) fn saga(self: &Arc<Self>) -> Held {
-        self.hold(SAGA_BYTES)
+    pub(crate) fn saga(&self) -> Held {
+        Held::new(&self.bytes, SAGA_BYTES)
     }
 
     /// Accounts for an answer of at most `bytes` that is to be kept, if there is room for it. An answer that is larger
     /// than all the room there is gets it when nothing else is there.
-    pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Held> {
-        let held = self.bytes.load(Ordering::Relaxed);
-        (held.saturating_add(bytes) <= self.bytes_max || held <= self.bytes_max / 2).then(|| self.hold(bytes))
-    }
-
-    fn hold(self: &Arc<Self>, bytes: usize) -> Held {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        Held { admission: self.clone(), bytes }
+    pub(crate) fn reserve(&self, bytes: usize) -> Option<Held> {
+        let held = self.bytes().saturating_add(self.reserved.load(Ordering::Relaxed));
+        let fits = held.saturating_add(bytes) <= self.bytes_max || held <= self.bytes_max / 2;
+        fits.then(|| Held::new(&self.reserved, bytes))
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
@@ -203,12 +203,17 @@ impl Drop for Slot {
 }
 
 impl Held {
+    fn new(account: &Arc<AtomicUsize>, bytes: usize) -> Self {
+        account.fetch_add(bytes, Ordering::Relaxed);
+        Self { account: account.clone(), bytes }
+    }
+
     /// Accounts for a saga with payloads of this many bytes.
     pub(crate) fn payloads(&mut self, bytes: usize) {
         let bytes = SAGA_BYTES + bytes;
         if bytes != self.bytes {
-            self.admission.bytes.fetch_add(bytes, Ordering::Relaxed);
-            self.admission.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+            self.account.fetch_add(bytes, Ordering::Relaxed);
+            self.account.fetch_sub(self.bytes, Ordering::Relaxed);
             self.bytes = bytes;
         }
     }
@@ -216,7 +221,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.admission.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.account.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -304,7 +309,8 @@ mod tests {
         saga.payloads(10);
         let large = admission.reserve(usize::MAX / 4);
         assert!(large.is_some(), "alone, the largest answer has its turn, too");
+        assert!(admission.admit(caller(1)).is_ok(), "what may come keeps no saga out");
         drop((saga, large));
-        assert_eq!(admission.bytes(), 0);
+        assert_eq!((admission.bytes(), admission.reserved.load(Ordering::Relaxed)), (0, 0));
     }
 }
