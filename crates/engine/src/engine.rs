@@ -497,20 +497,20 @@ impl Engine {
             match caught(driver.run()).await {
                 Ok(Ended::Done) => {}
                 Ok(Ended::Asleep(sleeper)) => engine.shared.sleepers.add(id, sleeper),
-                Err(panic) => engine.task_failed(id, owner, &panic).await,
+                Ok(Ended::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
+                Err(panic) => engine.task_failed(id, owner, &format!("its task has panicked: {panic}")).await,
             }
         }));
     }
 
-    /// A saga's task has panicked: the saga is parked, so that it does not fail again and again.
-    async fn task_failed(&self, id: SagaId, owner: ReplicaId, panic: &str) {
-        tracing::error!(saga.id = %id, panic, "the task of an order has panicked; the order is parked for a person");
+    /// A saga's task has failed: the saga is parked, so that it does not fail again and again.
+    async fn task_failed(&self, id: SagaId, owner: ReplicaId, reason: &str) {
+        tracing::error!(saga.id = %id, reason, "the task of an order has failed; the order is parked for a person");
         self.shared.observer.task_failed();
-        let reason = format!("its task has panicked: {panic}");
         // Should parking it fail alike, it must not do so in a hot loop.
         sleep(PANIC_PAUSE).await;
         while self.shared.membership.id() == Some(owner) {
-            match self.resume(id, owner, How::Park(&reason)).await {
+            match self.resume(id, owner, How::Park(reason)).await {
                 Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
                 Err(error @ Refusal::Damaged(_)) => return self.shared.park(id, &error).await,
                 // Where its start is not on disk, there is nothing to park.

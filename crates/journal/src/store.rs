@@ -154,6 +154,9 @@ pub enum AppendError {
     /// Somebody else has written to this saga, or owns it: it is not ours any more. Drop it from memory.
     #[error("the saga has another owner, or another history")]
     Conflict,
+    /// The store does not take what the entry says, however often it comes: nothing was kept. Park the saga.
+    #[error("the journal refuses what is to be recorded: {0}")]
+    Refused(Arc<str>),
     /// It is not known whether it was kept. Append the same entry again.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

@@ -140,8 +140,13 @@ enum Happened {
     Alarm,
 }
 
-/// The saga belongs to somebody else now.
-struct NotOurs;
+/// Why the saga's task cannot go on.
+enum Dropped {
+    /// The saga belongs to somebody else now.
+    NotOurs,
+    /// The journal does not take what has happened to it.
+    Refused(String),
+}
 
 /// Why a saga's task has ended.
 pub(crate) enum Ended {
@@ -149,6 +154,8 @@ pub(crate) enum Ended {
     Done,
     /// It has nothing to do until then.
     Asleep(Sleeper),
+    /// It cannot go on, and would not if it were run again: how so.
+    Failed(String),
 }
 
 impl Driver {
@@ -217,8 +224,14 @@ impl Driver {
                 return Ended::Asleep(Sleeper { owner: self.owner, seq: self.saga.seq(), until });
             }
             let happened = self.wait(&effects).await;
-            if self.take(happened).is_err() {
-                break;
+            match self.take(happened) {
+                Ok(()) => {}
+                Err(Dropped::NotOurs) => break,
+                Err(Dropped::Refused(reason)) => {
+                    self.waiters.send_away();
+                    self.calling.abandon(&self.saga);
+                    return Ended::Failed(reason);
+                }
             }
         }
         // A start that conflicts is a repeated request, whose saga exists already: nothing is lost.
@@ -339,7 +352,7 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, happened: Happened) -> Result<(), NotOurs> {
+    fn take(&mut self, happened: Happened) -> Result<(), Dropped> {
         match happened {
             Happened::Saved(Ok(())) => self.saving.saved(&self.saga),
             Happened::Saved(Err(failed)) => self.saving.not_saved(&self.saga, failed)?,
@@ -356,7 +369,7 @@ impl Driver {
                 let _ = self.input(&Input::Tick);
             }
         }
-        if self.disowned { Err(NotOurs) } else { Ok(()) }
+        if self.disowned { Err(Dropped::NotOurs) } else { Ok(()) }
     }
 
     fn input(&mut self, input: &Input) -> Result<(), Rejected> {

@@ -7,7 +7,7 @@ use saga_core::seeded::{Bug, is_on};
 use saga_core::{Json, Record, Saga, Seq, Timestamp};
 use saga_journal::{AppendError, Appending, Entry, NotAppended, Projection, ReplicaId};
 
-use super::NotOurs;
+use super::Dropped;
 use crate::observer::News;
 use crate::shared::{HeldUp, Shared};
 
@@ -149,7 +149,7 @@ impl Saving {
     }
 
     /// The entry was not taken.
-    pub(super) fn not_saved(&mut self, saga: &Saga, failed: NotAppended) -> Result<(), NotOurs> {
+    pub(super) fn not_saved(&mut self, saga: &Saga, failed: NotAppended) -> Result<(), Dropped> {
         let is_conflict = failed.error == AppendError::Conflict;
         if is_on(Bug::ConflictIsDone) && is_conflict || is_on(Bug::DoubtIsDone) && !is_conflict {
             self.saved(saga);
@@ -159,8 +159,10 @@ impl Saving {
             self.append = Append::None;
             return Ok(());
         }
-        let (AppendError::Unavailable(reason), Some(entry)) = (failed.error, failed.entry) else {
-            return Err(NotOurs);
+        let (reason, entry) = match (failed.error, failed.entry) {
+            (AppendError::Unavailable(reason), Some(entry)) => (reason, entry),
+            (error @ AppendError::Refused(_), _) => return Err(Dropped::Refused(error.to_string())),
+            (AppendError::Conflict, _) | (AppendError::Unavailable(_), None) => return Err(Dropped::NotOurs),
         };
         let Append::Offered { contents, .. } = std::mem::replace(&mut self.append, Append::None) else {
             return Ok(());

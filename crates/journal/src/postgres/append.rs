@@ -82,7 +82,7 @@ impl Writer {
         }
         // One entry's data is refused: its row and its frames disagree, or the database cannot hold it. The others must not
         // wait for a person to mend it.
-        if let Err(StatementError::Refused(_)) = result {
+        if let Err(StatementError::Taken(_) | StatementError::Refused(_)) = result {
             result = part_by_part(&mut line, self.pooled, batch).await;
         }
         match result {
@@ -90,7 +90,11 @@ impl Writer {
                 self.line = Some(line);
                 Ok(results)
             }
-            Err(StatementError::Again(reason) | StatementError::Refused(reason)) => {
+            Err(
+                StatementError::Again(reason)
+                | StatementError::Taken(reason)
+                | StatementError::Refused(reason),
+            ) => {
                 self.line = Some(line);
                 Err(Unavailable::because(reason))
             }
@@ -142,11 +146,11 @@ async fn part_by_part(
     while let Some(part) = parts.pop() {
         match (append(line, pooled, part).await, part) {
             (Ok(kept), _) => results.extend(kept),
-            (Err(StatementError::Refused(reason)), [entry]) => {
-                tracing::error!(saga.id = %entry.saga, "the journal refuses a saga's events: {reason}");
-                results.push(Err(AppendError::Conflict));
+            (Err(StatementError::Taken(_)), [_]) => results.push(Err(AppendError::Conflict)),
+            (Err(StatementError::Refused(reason)), [_]) => {
+                results.push(Err(AppendError::Refused(reason.to_string().into())));
             }
-            (Err(StatementError::Refused(_)), part) => {
+            (Err(StatementError::Taken(_) | StatementError::Refused(_)), part) => {
                 let (first, second) = part.split_at(part.len() / 2);
                 parts.extend([second, first]);
             }

@@ -165,7 +165,9 @@ pub(super) enum StatementError {
     /// The server does not know the prepared statement, and did nothing: a pooler has put another of its
     /// connections behind ours.
     NotPrepared(String),
-    /// The data was refused (classes 22, 23 and 54, or before it was sent), and it did nothing.
+    /// What was to be put in is there already, and it did nothing.
+    Taken(String),
+    /// The data was refused (by its class, or before it was sent), and it did nothing.
     Refused(String),
     /// The connection is gone, perhaps for long already. It may have taken effect.
     Broken(String),
@@ -179,7 +181,11 @@ impl StatementError {
         match error.code().map(tokio_postgres::error::SqlState::code) {
             Some("40001" | "40P01") => Self::Again(text),
             Some("26000" | "42P05") => Self::NotPrepared(text),
-            Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => {
+            Some("23505") => Self::Taken(text),
+            // Data, cardinality, constraints, views, limits, and what a trigger raises.
+            Some(code)
+                if ["21", "22", "23", "44", "54", "P0"].iter().any(|class| code.starts_with(class)) =>
+            {
                 Self::Refused(text)
             }
             // A value of a gigabyte.
@@ -199,6 +205,7 @@ impl StatementError {
         match self {
             Self::Again(text)
             | Self::NotPrepared(text)
+            | Self::Taken(text)
             | Self::Refused(text)
             | Self::Broken(text)
             | Self::Doubtful(text) => text,

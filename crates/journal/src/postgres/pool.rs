@@ -77,7 +77,10 @@ impl Pool {
                     fresh = true;
                 }
                 Err(error) => {
-                    if matches!(error, StatementError::Again(_) | StatementError::Refused(_)) {
+                    if matches!(
+                        error,
+                        StatementError::Again(_) | StatementError::Taken(_) | StatementError::Refused(_)
+                    ) {
                         self.idle().push(link);
                     }
                     return Err(error.into());

@@ -112,7 +112,9 @@ fn lost(error: StatementError, pending: &[Migration]) -> Result<Round, OpenError
         return Err(OpenError::NotMigrated { missing: names.join(", "), reason: error.text().to_owned() });
     }
     match error {
-        StatementError::Again(reason) | StatementError::Refused(reason) => Ok(Round::Lost(reason)),
+        StatementError::Again(reason) | StatementError::Taken(reason) | StatementError::Refused(reason) => {
+            Ok(Round::Lost(reason))
+        }
         // Already there, or "tuple concurrently updated".
         StatementError::Doubtful(_)
             if ["42P07", "42710", "XX000"].iter().any(|code| has_code(&error, code)) =>

@@ -105,10 +105,7 @@ fn append(
     replicas: &Replicas,
 ) -> rusqlite::Result<Result<(), AppendError>> {
     match try_append(connection, entry, replicas) {
-        Err(error) if is_refused(&error) => {
-            tracing::error!(saga.id = %entry.saga, "the journal refuses a saga's events: {error}");
-            Ok(Err(AppendError::Conflict))
-        }
+        Err(error) if is_refused(&error) => Ok(Err(AppendError::Refused(error.to_string().into()))),
         result => result,
     }
 }

@@ -49,7 +49,7 @@ async fn a_commit_that_waits_for_a_standby_in_vain_is_not_acknowledged() {
         let error = appended.and_then(|results| {
             results[0].clone().map_err(|error| match error {
                 AppendError::Unavailable(error) => error,
-                AppendError::Conflict => panic!("it is ours"),
+                AppendError::Conflict | AppendError::Refused(_) => panic!("it is ours"),
             })
         });
         assert!(error.as_ref().is_err_and(|error| error.0.contains("warned at the commit")), "{error:?}");
