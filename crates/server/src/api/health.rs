@@ -19,7 +19,8 @@ pub(crate) async fn livez(State(api): State<Api>) -> Response {
     match api.engine.health().dead {
         None => "ok\n".into_response(),
         Some(dead) => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("{dead}: the process ends\n")).into_response()
+            let retry = [(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS))];
+            (StatusCode::SERVICE_UNAVAILABLE, retry, format!("{dead}: the process ends\n")).into_response()
         }
     }
 }

@@ -19,7 +19,8 @@ async fn an_order_under_way_is_rolled_back_and_leaves_nothing_behind() {
     let saga = world.begin(4).await;
     world.reaches(&saga, "STOCK_RESERVE").await;
     let body = world.send(&cancel(&saga)).await.expect(200);
-    assert_eq!(body, json!({ "saga_id": saga, "etat_final": "ANNULEE" }));
+    let echec = json!({ "etape": null, "raison": "cancelled on request" });
+    assert_eq!(body, json!({ "saga_id": saga, "etat_final": "ANNULEE", "echec": echec }));
     let commande = world.commande(&saga).await;
     assert_eq!(commande["rollback"], "TERMINE");
     assert_eq!(commande["echec"], json!({ "etape": null, "raison": "cancelled on request" }));
@@ -45,7 +46,9 @@ async fn the_caller_of_a_cancelled_checkout_learns_of_it() {
     let listed = world.get("/api/commandes").await.expect(200);
     let saga = listed[0]["id"].as_str().unwrap();
     world.send(&cancel(saga)).await.expect(200);
-    assert_eq!(waiting.await.unwrap().expect(200), json!({ "saga_id": saga, "etat_final": "ANNULEE" }));
+    let echec = json!({ "etape": null, "raison": "cancelled on request" });
+    let expected = json!({ "saga_id": saga, "etat_final": "ANNULEE", "echec": echec });
+    assert_eq!(waiting.await.unwrap().expect(200), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,7 +145,12 @@ async fn programs_get_the_apis_own_json() {
         "60",
     ];
     let answer = run(&resolved).json();
-    assert_eq!(answer, serde_json::json!({ "saga_id": saga, "etat_final": "ECHEC_PAIEMENT" }));
+    assert_eq!((&answer["saga_id"], &answer["etat_final"]), (&saga.into(), &"ECHEC_PAIEMENT".into()));
+    assert_eq!(
+        (&answer["rollback"], &answer["echec"]["etape"]),
+        (&Value::Null, &"paiement".into()),
+        "{answer}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

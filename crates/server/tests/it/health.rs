@@ -14,7 +14,8 @@ async fn it_is_live_and_ready() {
     })
     .await;
     let ready = json!({
-        "ready": true, "sagas_active": 0, "recovered": true, "stopping": false, "oldest_due_age_s": 0.0,
+        "ready": true, "sagas_active": 0, "recovered": true, "stopping": false, "lease_ran_out": false,
+        "oldest_due_age_s": 0.0,
     });
     assert_eq!(world.get("/readyz").await.expect(200), ready);
     assert_eq!(world.metric("orchestrateur_ready").await, 1.0);

@@ -159,7 +159,8 @@ async fn a_participant_that_does_not_accept_calls_is_told_and_so_is_its_return()
     let shown = world.participant().await;
     let failure = &shown["dernier_echec"];
     assert_eq!((&failure["genre"], &failure["statut"]), (&json!("not_accepted"), &json!(401)), "{shown:#}");
-    assert_eq!(failure["raison"], "the token has expired");
+    let raison = "HTTP 401: the service does not accept our calls: the token has expired";
+    assert_eq!(failure["raison"], raison);
     assert!(shown["echecs_de_suite"].as_u64().unwrap() >= 2, "{shown:#}");
     // It is there: nothing is suspended for other orders.
     assert_eq!(shown["breaker"]["etat"], "FERME");

@@ -149,8 +149,8 @@ async fn without_a_promise_a_lost_answer_blocks_the_order_and_is_never_repeated(
     let mut before = Vec::new();
     for (order, step, operation, reason) in &blocked {
         assert_eq!(order["rollback"], "BLOQUE", "{order}");
-        assert_eq!(order["echec"]["etape"], *step, "{order}");
-        assert!(order["echec"]["raison"].as_str().unwrap().contains(reason), "{order}");
+        assert_eq!(order["blocage"]["etape"], *step, "{order}");
+        assert!(order["blocage"]["raison"].as_str().unwrap().contains(reason), "{order}");
         let counts = counts(&shop, order).await;
         effects(&counts);
         assert!(counts.contains(&(operation, 1, 1)), "{order}: {counts:?}");
@@ -193,8 +193,8 @@ async fn without_a_promise_a_call_that_a_kill_cut_short_blocks_the_order() {
         let serve = setup.start().await;
         serve.quiet().await;
         let order = serve.settled(&saga).await;
-        assert_eq!((&order["rollback"], &order["echec"]["etape"]), (&"BLOQUE".into(), &"paiement".into()));
-        let reason = order["echec"]["raison"].as_str().unwrap();
+        assert_eq!((&order["rollback"], &order["blocage"]["etape"]), (&"BLOQUE".into(), &"paiement".into()));
+        let reason = order["blocage"]["raison"].as_str().unwrap();
         assert!(reason.contains("cut short by a restart"), "{reason}");
         assert_eq!(effects(&counts(&shop, &order).await), ["reserver", "payer"]);
         serve.kill();

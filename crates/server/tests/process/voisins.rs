@@ -95,8 +95,8 @@ async fn a_lost_answer_blocks_the_order_at_its_step_and_doubles_nothing() {
         rules.iter().for_each(|rule| shop.fault(rule));
         let (order, effects) = order(&serve, &shop, client_id).await;
         assert_eq!((end(&order).1, effects), ("BLOQUE", expected), "{rules:?}: {order}");
-        assert_eq!(order["echec"]["etape"], step, "{rules:?}: {order}");
-        let reason = order["echec"]["raison"].as_str().unwrap();
+        assert_eq!(order["blocage"]["etape"], step, "{rules:?}: {order}");
+        let reason = order["blocage"]["raison"].as_str().unwrap();
         assert!(reason.contains("nobody can know whether"), "{rules:?}: {reason}");
         blocked.push(order);
     }

@@ -13,6 +13,11 @@ const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("engine/engine.rs", "TRIES", "how often a race between two of our own tasks is run again"),
     ("engine/registry.rs", "SHARDS", "how a map is divided"),
     ("engine/registry.rs", "NEVER", "stands for no time"),
+    ("engine/registry.rs", "NEW", "stands for no time yet"),
+    ("journal/postgres/address/passfile.rs", "OTHERS", "bits of a file's mode"),
+    ("journal/postgres/address/passfile.rs", "OTHERS_OF_ROOT", "bits of a file's mode"),
+    ("journal/postgres/address/mod.rs", "PORT_DEFAULT", "PostgreSQL's port"),
+    ("server/cli/serve.rs", "EXIT_CODE", "a code"),
     ("journal/postgres/plans.rs", "DESCENT_PAGES_MAX", "what a test of plans holds them to"),
     ("journal/postgres/plans.rs", "JIT_ABOVE_COST", "PostgreSQL's own default"),
     ("journal/spread.rs", "ANY", "stands for no bound"),
@@ -71,7 +76,8 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// `const NAME: TYPE = VALUE;` where the type is a number, a time, or two of them.
 fn constants<'a>(text: &'a str, place: &'a str) -> impl Iterator<Item = Limit> + 'a {
-    const TYPES: &[&str] = &["u8", "u16", "u32", "u64", "u128", "usize", "i32", "i64", "f64", "Duration"];
+    const TYPES: &[&str] =
+        &["u8", "u16", "u32", "u64", "u128", "usize", "i32", "i64", "f64", "Duration", "Bound"];
     text.lines().enumerate().filter_map(move |(number, line)| {
         let (before, rest) = line.trim_start().split_once("const ")?;
         let (name, rest) = rest.split_once(':')?;
@@ -159,6 +165,10 @@ fn evaluated(expression: &str) -> Option<Default> {
     if let Some(pair) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
         let (left, right) = pair.split_once("), ")?;
         return Some([evaluated(&format!("{left})"))?, evaluated(right)?].concat());
+    }
+    // A bound has its name, and milliseconds.
+    if let Some(named) = text.strip_prefix("bound(").and_then(|text| text.strip_suffix(')')) {
+        return Some(vec![number(named.split_once(", ")?.1)?]);
     }
     let call = text.trim_start_matches("std::time::").strip_prefix("Duration::from_");
     if let Some((unit, argument)) = call.and_then(|call| call.strip_suffix(')')?.split_once('(')) {
