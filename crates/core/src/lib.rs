@@ -22,6 +22,7 @@ pub mod reply;
 pub mod retry;
 pub mod saga;
 pub mod seeded;
+pub mod understood;
 
 pub use definition::Definition;
 pub use event::{Direction, Event, Outcome, Record};

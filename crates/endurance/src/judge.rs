@@ -267,7 +267,7 @@ mod tests {
     const FRAMES: [(i64, &str); 4] = [
         (
             1,
-            r#"[{"at":162,"etat":"INITIEE","event":{"started":{"definition":"db442483b34d4ca1ac0a32e9b438ceb8eecc98b826776a9811de990928d3ad65","input":{"client_id":4,"magasin_id":9868},"deadline":60000162,"claim":1}}},{"at":162,"event":{"attempt_started":{"step":0,"direction":"action","attempt":1}}},{"at":165,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"ok","status":200,"output":{"produits":[],"montant":80.97}}}},{"at":165,"event":{"attempt_started":{"step":1,"direction":"action","attempt":1}}}]"#,
+            r#"[{"at":162,"etat":"INITIEE","event":{"started":{"definition":"HASH","input":{"client_id":4,"magasin_id":9868},"deadline":60000162,"claim":1}}},{"at":162,"event":{"attempt_started":{"step":0,"direction":"action","attempt":1}}},{"at":165,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"ok","status":200,"output":{"produits":[],"montant":80.97}}}},{"at":165,"event":{"attempt_started":{"step":1,"direction":"action","attempt":1}}}]"#,
         ),
         (
             5,
@@ -283,9 +283,12 @@ mod tests {
         ),
     ];
 
+    fn definition() -> Definition {
+        Definition::parse("checkout.yaml", CHECKOUT, &|_| None).unwrap()
+    }
+
     fn court() -> Court {
-        let definition = Definition::parse("checkout.yaml", CHECKOUT, &|_| None).unwrap();
-        Court::new(definition, HashMap::new())
+        Court::new(definition(), HashMap::new())
     }
 
     fn kept() -> Kept {
@@ -298,7 +301,9 @@ mod tests {
             is_over: true,
             client_id: 4,
             magasin_id: 9868,
-            frames: FRAMES.map(|(seq, events)| (seq, events.to_owned())).into(),
+            frames: FRAMES
+                .map(|(seq, events)| (seq, events.replace("HASH", &definition().hash.to_string())))
+                .into(),
         }
     }
 

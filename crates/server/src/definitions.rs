@@ -1,11 +1,12 @@
 //! Which definition new sagas run: the built-in checkout, or a file.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use saga_core::Definition;
-use saga_core::definition::{Checked, InputType, SECRET_BYTES_MAX, Variables};
+use saga_core::definition::{Checked, InputType, SECRET_BYTES_MAX, SOURCE_BYTES_MAX, Variables};
 use saga_engine::Definitions;
 
 /// The shop's checkout, as it is when nothing else is asked for.
@@ -49,17 +50,49 @@ pub fn load_with(file: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> a
 }
 
 fn loaded(file: Option<&Path>, env: &dyn Variables) -> anyhow::Result<Loaded> {
-    let (name, source) = match file {
-        Some(file) => {
-            let name = file.display().to_string();
-            let bytes = std::fs::read(file).with_context(|| format!("read the definition {name}"))?;
-            let source = String::from_utf8(bytes)
-                .map_err(|error| anyhow::anyhow!("{name}: the file is not UTF-8 text: {error}"))?;
-            (name, source)
+    let (name, source) = read(file)?;
+    let Checked { definition, warnings, .. } = Definition::check(&name, &source, env)?;
+    suits_the_api(&name, &definition)?;
+    Ok(Loaded { definition, warnings: warnings.iter().map(|warning| warning.told(&name)).collect() })
+}
+
+/// Reads a definition for people who only look, with the name that it is told under: variables that are not set and
+/// files that cannot be used are noted.
+pub fn inspect(file: Option<&Path>) -> anyhow::Result<(String, Checked)> {
+    let (name, source) = read(file)?;
+    let checked = Definition::inspect(&name, &source, &Environment(|name: &str| std::env::var(name).ok()))?;
+    suits_the_api(&name, &checked.definition)?;
+    Ok((name, checked))
+}
+
+/// The name and text of the definition in `file`, or of the built-in one.
+fn read(file: Option<&Path>) -> anyhow::Result<(String, String)> {
+    let Some(file) = file else { return Ok(("checkout.yaml (built in)".to_owned(), CHECKOUT.to_owned())) };
+    let name = file.display().to_string();
+    let mut bytes = Vec::new();
+    // One byte more than there may be, of whatever size the file is.
+    File::open(file)
+        .and_then(|file| file.take(SOURCE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("read the definition {name}"))?;
+    if bytes.len() > SOURCE_BYTES_MAX {
+        bail!(
+            "{name}: the file has more than {SOURCE_BYTES_MAX} bytes (SOURCE_BYTES_MAX), the most that a definition may have"
+        );
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        bail!("{name}:1: the file is not UTF-8 text but UTF-16; save it as UTF-8");
+    }
+    match String::from_utf8(bytes) {
+        Ok(source) => Ok((name, source)),
+        Err(error) => {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+            bail!("{name}:{line}: the file is not UTF-8 text: {}; save it as UTF-8", error.utf8_error())
         }
-        None => ("checkout.yaml (built in)".to_owned(), CHECKOUT.to_owned()),
-    };
-    let Checked { definition, warnings } = Definition::check(&name, &source, env)?;
+    }
+}
+
+fn suits_the_api(name: &str, definition: &Definition) -> anyhow::Result<()> {
     for required in REQUIRED_INPUTS {
         let declared = definition.input.iter().find(|(name, _)| **name == *required);
         if !matches!(declared, Some((_, InputType::Integer))) {
@@ -69,7 +102,7 @@ fn loaded(file: Option<&Path>, env: &dyn Variables) -> anyhow::Result<Loaded> {
             );
         }
     }
-    Ok(Loaded { definition, warnings: warnings.iter().map(|warning| warning.told(&name)).collect() })
+    Ok(())
 }
 
 /// The definitions that the engine works with. Sources kept in the journal are read by the rules that they were checked
@@ -94,7 +127,7 @@ fn read_secret(path: &Path) -> Result<String, String> {
     if !std::fs::metadata(path).map_err(told)?.is_file() {
         return Err("it is not a regular file".into());
     }
-    let file = std::fs::File::open(path).map_err(told)?;
+    let file = File::open(path).map_err(told)?;
     let mut bytes = Vec::new();
     file.take(SECRET_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(told)?;
     if bytes.len() > SECRET_BYTES_MAX {

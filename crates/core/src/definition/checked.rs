@@ -1,13 +1,15 @@
 //! A definition that can be relied on, and what is questionable about it all the same.
 
-use super::Definition;
+use super::{Definition, Mistake, Variable};
 
 /// A definition, and what its author should know.
 #[derive(Debug)]
 pub struct Checked {
     /// What was read.
     pub definition: Definition,
-    /// In the order of lines.
+    /// The environment variables and files that it names, in the order in which they were looked up.
+    pub variables: Vec<Variable>,
+    /// What is no mistake, and probably not meant, in the order of lines.
     pub warnings: Vec<Warning>,
 }
 
@@ -27,5 +29,12 @@ impl Warning {
             0 => format!("{file}: warning: {}", self.message),
             line => format!("{file}:{line}: warning: {}", self.message),
         }
+    }
+}
+
+impl From<Mistake> for Warning {
+    /// Both are told alike: on one line, in the order of lines, each once.
+    fn from(Mistake { line, message }: Mistake) -> Self {
+        Self { line, message }
     }
 }

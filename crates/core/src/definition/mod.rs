@@ -1,7 +1,10 @@
 //! What a saga does: its participants and steps, as typed data that has been checked in full.
 //!
-//! [`Definition::parse`] is the only way to get one, so whoever holds a definition can rely on it: every
-//! expression compiles and reads only what exists by then, every step has a participant, every state a name.
+//! [`Definition::parse`] is the only way to get one that runs, so it can be relied on: every expression compiles and
+//! reads only what exists by then, every step has a participant, every state a name.
+//!
+//! - `yaml`: a file's form. `check`: what it means. Both tell all mistakes at once; `suggest.rs`: what was meant.
+//! - `template.rs`, `program.rs`: expressions. `variables.rs`: the environment, and what was read from it.
 
 mod call;
 mod check;
@@ -12,6 +15,7 @@ mod input;
 mod path;
 mod prelude;
 mod program;
+mod suggest;
 mod template;
 mod variables;
 mod yaml;
@@ -29,9 +33,11 @@ pub use self::format::Format;
 pub use self::input::{InputError, NUMBER_CHARS_MAX};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
+pub use self::suggest::nearest;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
-pub use self::variables::{SECRET_BYTES_MAX, Variables};
-pub use self::yaml::{Mistake, Mistakes};
+use self::variables::Unset;
+pub use self::variables::{Origin, SECRET_BYTES_MAX, Variable, Variables};
+pub use self::yaml::{Mistake, Mistakes, SOURCE_BYTES_MAX};
 use crate::event::Direction;
 use crate::retry::Backoff;
 
@@ -246,17 +252,24 @@ impl Definition {
     /// Checks a file by today's rules. `file` is the name that mistakes are reported under, `env` answers for
     /// `${NAME}` and `${file:PATH}`.
     pub fn check(file: &str, source: &str, env: &dyn Variables) -> Result<Checked, Mistakes> {
-        yaml::parse(file, source, Format::CURRENT, env)
+        check::read(file, source, Format::CURRENT, (env, Unset::Refused))
     }
 
     /// Reads a definition that was kept, by the rules that it was checked with.
     pub fn read(source: &str, format: Format, env: &dyn Variables) -> Result<Self, Mistakes> {
-        yaml::parse("the journal's definition", source, format, env).map(|checked| checked.definition)
+        check::read("the journal's definition", source, format, (env, Unset::Refused))
+            .map(|checked| checked.definition)
     }
 
     /// Checks a file by today's rules, where there are variables and no files, and warnings do not matter.
     pub fn parse(file: &str, source: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
         Self::check(file, source, &variables::VariablesOnly(env)).map(|checked| checked.definition)
+    }
+
+    /// Checks a file for people who look at it: a variable that is not set, or a file that cannot be used, is noted
+    /// instead of refused, and a URL with one in it stands for no address. Nothing can be called with such a definition.
+    pub fn inspect(file: &str, source: &str, env: &dyn Variables) -> Result<Checked, Mistakes> {
+        check::read(file, source, Format::CURRENT, (env, Unset::Noted))
     }
 
     /// The participant of a step.

@@ -91,13 +91,29 @@ impl RequestPath {
 
     /// Whether the path is made of what is called `name`, or may be.
     pub fn reads(&self, name: &str) -> bool {
-        match &self.0 {
-            Form::Fixed(_) => false,
-            Form::Made(pieces) => {
-                pieces.iter().any(|piece| matches!(piece, Piece::Hole(hole) if hole.value.reads(name)))
-            }
-            Form::First(template) => template.reads(name),
-        }
+        self.values().any(|value| value.reads(name))
+    }
+
+    /// Adds every path that is read from the scope; see [`Template::paths`].
+    pub fn paths(&self, found: &mut Vec<Vec<String>>) {
+        self.values().for_each(|value| value.paths(found));
+    }
+
+    /// Whether a program in it reads `name`, or may read it; see [`Template::computes_from`].
+    pub fn computes_from(&self, name: &str) -> bool {
+        self.values().any(|value| value.computes_from(name))
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Template> {
+        let (first, pieces) = match &self.0 {
+            Form::Fixed(_) => (None, [].as_slice()),
+            Form::Made(pieces) => (None, pieces.as_slice()),
+            Form::First(template) => (Some(template), [].as_slice()),
+        };
+        first.into_iter().chain(pieces.iter().filter_map(|piece| match piece {
+            Piece::Hole(hole) => Some(&hole.value),
+            Piece::Literal(_) => None,
+        }))
     }
 
     /// The path for one request.

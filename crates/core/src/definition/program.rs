@@ -64,6 +64,11 @@ impl Program {
         Ok(Self { code: code.into(), filter })
     }
 
+    /// What it was compiled from.
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// Runs the program. It must give exactly one value.
     pub(super) fn run(&self, input: Val) -> Result<Val, EvalError> {
         let ctx = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));

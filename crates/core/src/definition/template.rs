@@ -4,6 +4,8 @@
 //! with references inside, and mappings of those) is filled in by copying text; only the rest is run by the jq
 //! interpreter. Both give the same values: the plain forms come from the same parser.
 
+mod paths;
+
 use std::borrow::Cow;
 
 use jaq_core::load::lex::StrPart;

@@ -8,4 +8,5 @@ mod replies;
 mod schema;
 mod scripts;
 mod support;
+mod understood;
 mod world;

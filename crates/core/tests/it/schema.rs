@@ -219,7 +219,8 @@ fn keys_of_the_parser(pointer: &str) -> Vec<String> {
         .insert("inconnu".into(), json!("x"));
     let told =
         Definition::parse("d.yaml", &value.to_string(), &no_env).map(|_| ()).expect_err(pointer).to_string();
-    let (_, keys) = told.split_once("there is no key `inconnu` here; write one of: ").expect(&told);
+    assert!(told.contains("there is no key `inconnu` in "), "{told}");
+    let (_, keys) = told.split_once("; write one of: ").expect(&told);
     let mut keys: Vec<String> = keys.split(", ").map(str::to_owned).collect();
     keys.sort();
     keys

@@ -86,6 +86,13 @@ impl HttpParticipants {
         })
     }
 
+    /// Opens a connection to a participant as a call would, and closes it again without asking for anything.
+    pub async fn reach(&self, participant: &Participant) -> io::Result<()> {
+        let endpoint = self.endpoint(participant)?;
+        let connected = endpoint.connector.connect(participant.connect_timeout).await;
+        connected.map(drop).map_err(|error| io::Error::other(error.to_string()))
+    }
+
     fn endpoint(&self, participant: &Participant) -> io::Result<Arc<Endpoint>> {
         let known =
             self.endpoints.read().unwrap_or_else(PoisonError::into_inner).get(&participant.base).cloned();

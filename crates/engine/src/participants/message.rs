@@ -19,6 +19,17 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION")));
 
+/// A request as it would be sent to a participant, for people who look at a definition. Values that may be secret are
+/// marked as sensitive.
+pub fn as_sent(
+    participant: &Participant,
+    request: &Request,
+) -> Result<http::Request<Full<Bytes>>, http::Error> {
+    let base = &participant.base;
+    let authority = base.authority().map_or_else(|| base.host().unwrap_or_default(), |at| at.as_str());
+    message(participant, &HeaderValue::from_str(authority)?, request)
+}
+
 /// Writes `request` to `participant`. Only what the definition and the saga say: no proxy, no cookie, no
 /// credentials of the environment.
 pub(super) fn message(

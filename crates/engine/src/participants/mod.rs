@@ -23,6 +23,7 @@ use saga_core::reply::Reply;
 use saga_core::saga::Request;
 
 pub use self::http::{HttpParticipants, Settings};
+pub use self::message::as_sent;
 pub use self::resolve::{RESOLUTIONS_MAX, Resolver};
 pub(crate) use self::standing::{Change, Record};
 pub use self::standing::{Failure, Standing, Trouble};

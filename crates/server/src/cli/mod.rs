@@ -57,7 +57,7 @@ impl Cli {
             Command::Health(health) => runtime()?.block_on(health.run()),
             Command::Commandes(commandes) => runtime()?.block_on(commandes.run()),
             Command::Participants(participants) => runtime()?.block_on(participants.run()),
-            Command::Check(check) => check.run(),
+            Command::Check(check) => runtime()?.block_on(check.run()),
             Command::Schema => {
                 print!("{}", crate::definitions::SCHEMA);
                 Ok(())

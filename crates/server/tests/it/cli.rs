@@ -13,14 +13,14 @@ use crate::http::{Call, PATIENCE};
 
 /// How a command ended.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs a command to its end, which must come by itself.
-fn run(command: &mut Command) -> Ended {
+pub(crate) fn run(command: &mut Command) -> Ended {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let drain = |mut stream: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
@@ -52,14 +52,14 @@ fn orchestrateur_with(arguments: &[&str]) -> Ended {
 
 /// What it said on failing: one sentence of its own, and no panic.
 #[track_caller]
-fn complaint(ended: &Ended) -> &str {
+pub(crate) fn complaint(ended: &Ended) -> &str {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     let said = ended.stderr.split_once("orchestrateur: ").map(|(_, said)| said.trim_end());
     said.unwrap_or_else(|| panic!("no sentence: {}", ended.stderr))
 }
 
-fn saga(name: &str) -> PathBuf {
+pub(crate) fn saga(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sagas").join(name)
 }
 
@@ -160,7 +160,10 @@ fn check_says_what_is_wrong_with_files_that_are_no_definitions() {
     for (file, said) in [
         (folder.path().join("missing.yaml").display().to_string(), "read the definition"),
         (folder.path().display().to_string(), "read the definition"),
-        (write("binary.yaml", b"saga: \xff\xfe"), "is not UTF-8 text"),
+        (write("binary.yaml", b"saga: x\ninput: \xff\xfe"), "binary.yaml:2: the file is not UTF-8 text"),
+        (write("utf16.yaml", b"\xff\xfes\0a\0"), "is not UTF-8 text but UTF-16"),
+        (write("huge.yaml", &[b'#'; 262_145]), "more than 262144 bytes (SOURCE_BYTES_MAX)"),
+        ("/dev/zero".to_owned(), "more than 262144 bytes (SOURCE_BYTES_MAX)"),
         (write("empty.yaml", b""), "empty.yaml:"),
         (write("broken.yaml", b"saga: [checkout\nsteps: {"), "broken.yaml:"),
         (write("no_client.yaml", no_client.as_bytes()), "the input has no `client_id: integer`"),

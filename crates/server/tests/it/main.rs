@@ -18,6 +18,7 @@ mod annuler;
 mod blocked;
 mod browser;
 mod bytes;
+mod check;
 mod checkout;
 mod cli;
 mod commande;

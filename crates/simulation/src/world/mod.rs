@@ -30,6 +30,10 @@ use crate::small::{self, Script};
 
 /// From the end of all faults to everybody's end: a lease, the longest wait for a retry, and some more.
 const TAIL: Duration = Duration::from_secs(180);
+/// How far processes' wall clocks are off, in microseconds.
+const SKEWS_US: [i64; 6] = [0, 0, 3_000_000, -3_000_000, 600_000_000, -600_000_000];
+/// How soon orders that have nothing to do leave memory. Waits are short here.
+const SLEEP_AFTER: Duration = Duration::from_millis(700);
 /// How often a person goes through the inbox.
 const ROUNDS: usize = 12;
 
@@ -115,8 +119,7 @@ impl World {
             unavailable: seldom(&dice),
             panics: dice.one(&[0, 0, 0, 2, 10]),
         };
-        let skews =
-            (0..count).map(|_| dice.one(&[0, 0, 3_000_000, -3_000_000, 600_000_000, -600_000_000])).collect();
+        let skews = (0..count).map(|_| dice.one(&SKEWS_US)).collect();
         recorder.note(|| format!("steps {specs:?}; line {line_faults:?}; {count} replicas"));
         Self {
             specs,
@@ -208,7 +211,11 @@ impl World {
 
     /// Starts the process in this place.
     fn start(&self, place: usize) -> Replica {
-        let skew = self.skews[place];
+        // Where the journal has no clock, the machine's is what there is, and it may be set between two starts.
+        let skew = match self.script {
+            None if !self.disk.has_clock => self.dice.one(&SKEWS_US),
+            _ => self.skews[place],
+        };
         if skew != 0 {
             self.recorder.hit(if skew > 0 { "process: clock ahead" } else { "process: clock behind" });
         }
@@ -376,7 +383,7 @@ pub(crate) fn engine(
         journal,
         Arc::new(Gate { shop: shop.clone(), process: process.clone() }),
         Arc::new(Watching { shop: shop.clone(), process: process.clone() }),
-        Limits::default(),
+        Limits { sleep_after: SLEEP_AFTER, ..Limits::default() },
         Definitions { current, read: Box::new(read) },
         name,
     )

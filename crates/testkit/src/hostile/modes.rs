@@ -323,13 +323,16 @@ pub const MODES: &[Mode] = &[
     after("redirect_to_get", UNKNOWN, "HTTP 303", || {
         vec![Say(answer("303 See Other", &["location: /elsewhere"], b"")), Next]
     }),
-    after("token_expired", &["not_sent", "refused"], "the token has expired", || {
-        words("401 Unauthorized", br#"{"detail":"the token has expired"}"#)
-    }),
-    after("method_not_allowed", &["not_sent", "refused"], "HTTP 405", || {
+    after(
+        "token_expired",
+        &["not_sent"],
+        "HTTP 401: the service does not accept our calls: the token",
+        || words("401 Unauthorized", br#"{"detail":"the token has expired"}"#),
+    ),
+    after("method_not_allowed", &["not_sent"], "HTTP 405", || {
         vec![Say(answer("405 Method Not Allowed", &["allow: GET"], b"")), Next]
     }),
-    after("not_implemented", &["not_sent", "unknown"], "HTTP 501", || {
+    after("not_implemented", &["not_sent"], "HTTP 501", || {
         vec![Say(answer("501 Not Implemented", &[], b"")), Next]
     }),
     after("retry_after_beyond_64_bits", NOT_SENT, "HTTP 503", || {

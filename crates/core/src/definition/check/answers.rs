@@ -62,7 +62,7 @@ impl Check<'_> {
     fn condition(&mut self, given: Option<&Spanned<String>>) -> Option<Condition> {
         let given = given?;
         self.answer_readable(&given.value, line(given), &is_of_an_answer);
-        let condition = self.syntax(line(given), Condition::compile(&given.value, self.format));
+        let condition = self.syntax(line(given), &given.value, Condition::compile(&given.value, self.format));
         if let Some(why) = Condition::never_holds(&given.value) {
             self.mistake_since_two(line(given), why);
         }

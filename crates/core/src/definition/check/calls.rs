@@ -4,10 +4,11 @@ use http::Method;
 
 use super::super::path::{PathError, RequestPath, Spelling};
 use super::super::program::SyntaxError;
+use super::super::suggest::nearest;
 use super::super::yaml::{CallIn, Node};
 use super::super::{Call, InputType, Template};
 use super::answers::{Answers, is_of_an_answer};
-use super::{Check, line};
+use super::{Check, hints, line};
 use crate::event::Direction;
 use crate::json::Json;
 
@@ -24,6 +25,7 @@ pub(super) struct Readable<'a> {
 }
 
 /// A call that was read, and which steps' outputs its expressions read.
+#[derive(Default)]
 pub(super) struct Checked {
     pub(super) call: Option<Call>,
     pub(super) reads: Vec<String>,
@@ -38,7 +40,7 @@ impl Check<'_> {
         role: Direction,
         readable: &Readable<'_>,
     ) -> Checked {
-        let mut checked = Checked { call: None, reads: Vec::new(), reads_all: false };
+        let mut checked = Checked::default();
         let methods = [
             (Method::GET, &call.get),
             (Method::POST, &call.post),
@@ -49,6 +51,8 @@ impl Check<'_> {
         let mut given = methods.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?)));
         let (method, path) = match (given.next(), given.next()) {
             (Some(one), None) => one,
+            // A method may stand there, and be mistaken itself.
+            (None, None) if call.is_mistaken => return checked,
             _ => {
                 self.mistake(
                     at,
@@ -65,7 +69,7 @@ impl Check<'_> {
         let spelling = Spelling { inputs: readable.inputs, steps: readable.outputs };
         let request_path = match RequestPath::parse(&path.value, self.format, &spelling) {
             Ok(path) => Some(path),
-            Err(PathError::Syntax(error)) => self.syntax(line(path), Err(error)),
+            Err(PathError::Syntax(error)) => self.syntax(line(path), &path.value, Err(error)),
             // A path that begins with something else has been told already.
             Err(PathError::Mistaken(_)) if !path.value.starts_with('/') => None,
             Err(PathError::Mistaken(message)) => {
@@ -74,17 +78,15 @@ impl Check<'_> {
             }
         };
         let body = call.body.as_ref().map(|node| {
-            let node = (node.referenced.line() as usize, &node.value);
+            let node = (line(node), &node.value);
             self.node(node, readable, &mut checked)
         });
         if method.is_safe() && body.is_some() {
             self.mistake(at, "a get has no body; put what it needs into the path");
         }
         let answers = self.answers(call, &method, role);
-        let output = call
-            .output
-            .as_ref()
-            .and_then(|node| self.output((node.referenced.line() as usize, &node.value), &is_of_an_answer));
+        let output =
+            call.output.as_ref().and_then(|node| self.output((line(node), &node.value), &is_of_an_answer));
         let (Some(path), body) = (request_path, body) else { return checked };
         if let Some(None) = body {
             return checked;
@@ -114,13 +116,14 @@ impl Check<'_> {
     ) -> Option<Template> {
         match node {
             Node::Code(code) => {
+                self.warn_of_subtraction(code, at);
                 self.readable(code, at, readable, checked);
-                self.syntax(at, Template::parse(code))
+                self.syntax(at, code, Template::parse(code))
             }
             Node::Members(members) => members
                 .iter()
                 .map(|(key, value)| {
-                    let value = (value.referenced.line() as usize, &value.value);
+                    let value = (line(value), &value.value);
                     Some((Json::of(key).ok()?, self.node(value, readable, checked)?))
                 })
                 .collect::<Option<_>>()
@@ -132,12 +135,12 @@ impl Check<'_> {
         match node {
             Node::Code(code) => {
                 self.answer_readable(code, at, known);
-                self.syntax(at, Template::parse(code))
+                self.syntax(at, code, Template::parse(code))
             }
             Node::Members(members) => members
                 .iter()
                 .map(|(key, value)| {
-                    let value = (value.referenced.line() as usize, &value.value);
+                    let value = (line(value), &value.value);
                     Some((Json::of(key).ok()?, self.output(value, known)?))
                 })
                 .collect::<Option<_>>()
@@ -145,11 +148,12 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn syntax<T>(&mut self, at: usize, result: Result<T, SyntaxError>) -> Option<T> {
+    pub(super) fn syntax<T>(&mut self, at: usize, code: &str, result: Result<T, SyntaxError>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
-                let (line, message) = (at + error.line_offset, format!("jq: {}", error.message));
+                let hint = hints::instead(code, &error, self.cuts.get(&at).copied(), &self.names);
+                let (line, message) = (at + error.line_offset, format!("jq: {}{hint}", error.message));
                 if !self.mistakes.iter().any(|m| m.line == line && m.message == message) {
                     self.mistake(line, message);
                 }
@@ -169,12 +173,23 @@ impl Check<'_> {
             }
             if name == "input" {
                 match path.get(1) {
-                    Some(key) if !readable.inputs.iter().any(|(n, _)| **n == *key.as_str()) => {
-                        self.mistake(at, format!("`.input.{key}` does not exist; declare it under `input`"));
+                    Some(key)
+                        if self.inputs_known
+                            && !readable.inputs.iter().any(|(n, _)| **n == *key.as_str()) =>
+                    {
+                        let inputs = readable.inputs.iter().map(|(name, _)| &**name);
+                        let message = match nearest(key, inputs) {
+                            Some(near) => {
+                                format!("`.input.{key}` does not exist; did you mean `.input.{near}`?")
+                            }
+                            None => format!("`.input.{key}` does not exist; declare it under `input`"),
+                        };
+                        self.mistake(at, message);
                     }
                     _ => {}
                 }
             } else if readable.outputs.iter().any(|o| o == name) {
+                self.warn_of_no_member(name, path.get(1).map(String::as_str), at);
                 checked.reads.push(name.to_owned());
             } else if let Some((_, why)) = readable.own.filter(|(own, _)| *own == name) {
                 self.mistake(
@@ -187,9 +202,18 @@ impl Check<'_> {
                     format!("`.{name}` is the output of a step that has not run by then; only earlier steps' outputs can be read"),
                 );
             } else {
-                let mut known: Vec<_> = ["input", "saga_id"].map(|n| format!(".{n}")).into();
-                known.extend(readable.outputs.iter().map(|n| format!(".{n}")));
-                self.mistake(at, format!("`.{name}` does not exist here; there are {}", known.join(", ")));
+                let known: Vec<_> = ["input", "saga_id"]
+                    .into_iter()
+                    .chain(readable.outputs.iter().map(String::as_str))
+                    .collect();
+                let meant = if readable.inputs.iter().any(|(input, _)| **input == *name) {
+                    format!("; did you mean `.input.{name}`?")
+                } else {
+                    let near = nearest(name, known.iter().copied());
+                    near.map_or_else(String::new, |near| format!("; did you mean `.{near}`?"))
+                };
+                let known = known.iter().map(|name| format!(".{name}")).collect::<Vec<_>>().join(", ");
+                self.mistake(at, format!("`.{name}` does not exist here; there are {known}{meant}"));
             }
         }
     }
@@ -198,9 +222,41 @@ impl Check<'_> {
     pub(super) fn answer_readable(&mut self, code: &str, at: usize, known: &dyn Fn(&str) -> bool) {
         let Ok((paths, _)) = Template::references(code) else { return };
         for path in paths.iter().filter(|path| !known(&path[0])) {
-            self.mistake(
+            let name = &path[0];
+            let meant = match nearest(name, ["status", "headers", "body"]) {
+                Some(near) => format!("; did you mean `.{near}`?"),
+                // What other expressions read is no slip of the hand.
+                None if self.names.contains(name) => String::new(),
+                None => format!("; did you mean `.body.{name}`?"),
+            };
+            let message =
+                format!("`.{name}` does not exist here; an answer has .status, .headers and .body{meant}");
+            self.mistake(at, message);
+        }
+    }
+
+    /// A member that an output does not have is null, which is hardly ever meant.
+    fn warn_of_no_member(&mut self, step: &str, member: Option<&str>, at: usize) {
+        let (Some(members), Some(member)) = (self.members.get(step), member) else { return };
+        if members.iter().any(|known| known == member) {
+            return;
+        }
+        let meant = nearest(member, members.iter().map(String::as_str));
+        let meant = meant.map_or_else(String::new, |near| format!("; did you mean `.{step}.{near}`?"));
+        let members = members.join(", ");
+        self.warning(at, format!("`.{step}.{member}` is null: the output of `{step}` has {members}{meant}"));
+    }
+
+    /// A date or a telephone number without quotes is a subtraction to jq.
+    fn warn_of_subtraction(&mut self, code: &str, at: usize) {
+        let parts: Vec<_> = code.trim().split('-').collect();
+        let are_numbers =
+            parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+        if parts.len() > 2 && are_numbers {
+            let code = code.trim();
+            self.warning(
                 at,
-                format!("`.{}` does not exist here; an answer has .status, .headers and .body", path[0]),
+                format!("`{code}` is a subtraction to jq; a text needs its quotes: '\"{code}\"'"),
             );
         }
     }

@@ -42,7 +42,7 @@ impl Check<'_> {
         let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
         for (header, value) in given {
             let at = line(value);
-            let text = self.substitute(value)?;
+            let text = self.substitute(value)?.text;
             let (Ok(name), Ok(mut sent)) = (HeaderName::try_from(header), HeaderValue::try_from(&text))
             else {
                 self.mistake(at, format!("`{header}` is not a header that can be sent"));

@@ -6,13 +6,17 @@ mod address;
 mod answers;
 mod calls;
 mod headers;
+mod hints;
 mod participants;
 mod states;
 mod steps;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::yaml::{File, Mistake, Spanned};
+use super::suggest::did_you_mean;
+use super::variables::{Unset, Variable};
+use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
 use super::{Checked, Definition, Etat, Format, InputType, States, Variables, Warning};
 
 /// Names and states may have this many characters.
@@ -22,32 +26,58 @@ const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
 
-/// Checks a file in full: the definition, or everything that is wrong with it, in the order of lines.
-pub(super) fn check(
-    file: File,
+/// Reads and checks a file in full: the definition, or everything that is wrong with it, in the order of lines.
+pub(super) fn read(
+    name: &str,
     source: &str,
     format: Format,
-    env: &dyn Variables,
-) -> Result<Checked, Vec<Mistake>> {
-    let mut check = Check { env, format, mistakes: Vec::new(), warnings: Vec::new() };
-    let definition = check.definition(file, source);
-    check.mistakes.sort_by_key(|mistake| mistake.line);
-    check.warnings.sort_by_key(|warning| warning.line);
+    (env, unset): (&dyn Variables, Unset),
+) -> Result<Checked, Mistakes> {
+    let Reading { file, mistakes, warnings, cuts } = yaml::read(source);
+    let mut check = Check {
+        env,
+        unset,
+        format,
+        variables: Vec::new(),
+        mistakes,
+        warnings,
+        cuts,
+        names: Vec::new(),
+        members: BTreeMap::new(),
+        inputs_known: true,
+    };
+    // What a file means is checked also where its form is wrong in places.
+    let definition = file.and_then(|file| check.definition(&file, source));
     match (definition, check.mistakes.is_empty()) {
-        (Some(definition), true) => Ok(Checked { definition, warnings: check.warnings }),
-        _ => Err(check.mistakes),
+        (Some(definition), true) => {
+            let warnings = Mistakes::of(name, source, check.warnings).mistakes;
+            let warnings = warnings.into_iter().map(Warning::from).collect();
+            Ok(Checked { definition, variables: check.variables, warnings })
+        }
+        _ => Err(Mistakes::of(name, source, check.mistakes)),
     }
 }
 
 struct Check<'e> {
     env: &'e dyn Variables,
+    unset: Unset,
     format: Format,
+    variables: Vec<Variable>,
     mistakes: Vec<Mistake>,
-    warnings: Vec<Warning>,
+    /// What is no mistake, and probably not meant.
+    warnings: Vec<Mistake>,
+    /// See [`Reading::cuts`].
+    cuts: yaml::Cuts,
+    /// What expressions can read somewhere in this definition, for those that forget the dot.
+    names: Vec<String>,
+    /// The members of steps' outputs, where an output is a mapping.
+    members: BTreeMap<String, Vec<String>>,
+    /// Whether it is known which inputs there are.
+    inputs_known: bool,
 }
 
 fn line<T>(at: &Spanned<T>) -> usize {
-    at.referenced.line() as usize
+    at.line
 }
 
 impl Check<'_> {
@@ -63,22 +93,29 @@ impl Check<'_> {
     }
 
     fn warning(&mut self, line: usize, message: impl Into<String>) {
-        self.warnings.push(Warning { line, message: message.into() });
+        self.warnings.push(Mistake { line, message: message.into() });
     }
 
-    fn definition(&mut self, file: File, source: &str) -> Option<Definition> {
-        let name = self.name(&file.saga, "saga");
+    fn definition(&mut self, file: &File, source: &str) -> Option<Definition> {
+        let name = file.saga.as_ref().map(|name| self.name(name, "saga"));
         let mut input = Vec::new();
-        for (name, kind) in &file.input {
+        self.inputs_known = file.input.is_some();
+        for (name, kind) in file.input.iter().flatten() {
+            // Of one with the wrong form, the name is known all the same.
+            let Some(kind) = kind else {
+                input.push((name.as_str().into(), InputType::String));
+                continue;
+            };
             let parsed = match kind.value.as_str() {
                 "integer" => InputType::Integer,
                 "number" => InputType::Number,
                 "string" => InputType::String,
                 "boolean" => InputType::Boolean,
                 other => {
+                    let meant = did_you_mean(other, ["integer", "number", "string", "boolean"]);
                     self.mistake(
                         line(kind),
-                        format!("input `{name}` has the unknown type `{other}`; write integer, number, string or boolean"),
+                        format!("input `{name}` has the unknown type `{other}`; write integer, number, string or boolean{meant}"),
                     );
                     // Declared all the same: who reads it is not mistaken.
                     InputType::String
@@ -86,27 +123,34 @@ impl Check<'_> {
             };
             input.push((name.as_str().into(), parsed));
         }
-        let states = States {
-            started: self.etat(&file.states.started)?,
-            completed: self.etat(&file.states.completed)?,
-            cancelled: self.etat(&file.states.cancelled)?,
-        };
+        let states = file.states.as_ref().and_then(|states| self.states(states));
         let deadline = self.duration(file.deadline.as_ref(), DEADLINE_DEFAULT);
-        let participants: Vec<_> =
-            file.participants.iter().filter_map(|(name, p)| self.participant(name, p)).collect();
-        let steps = self.steps(&file, &input, &participants);
-        self.meanings(&file);
+        let participants: Vec<_> = file
+            .participants
+            .iter()
+            .flatten()
+            .filter_map(|(name, given)| self.participant(name, given.as_ref()?))
+            .collect();
+        let steps = self.steps(file, &input, &participants);
+        self.meanings(file);
         Some(Definition {
-            name: name.into(),
+            name: name?.into(),
             hash: self.format.hash(source),
             format: self.format,
             source: source.into(),
             input,
-            states,
+            states: states?,
             deadline,
             participants,
             steps,
         })
+    }
+
+    fn states(&mut self, given: &StatesIn) -> Option<States> {
+        let mut etat = |given: &Option<Spanned<String>>| given.as_ref().and_then(|etat| self.etat(etat));
+        let (started, completed, cancelled) =
+            (etat(&given.started), etat(&given.completed), etat(&given.cancelled));
+        Some(States { started: started?, completed: completed?, cancelled: cancelled? })
     }
 
     fn name(&mut self, name: &Spanned<String>, what: &str) -> String {

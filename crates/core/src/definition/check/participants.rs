@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::Uri;
 
+use super::super::suggest::did_you_mean;
+use super::super::variables::{Origin, Unset, Variable};
 use super::super::yaml::{BreakerIn, ParticipantIn, Spanned};
 use super::super::{Breaker, Format, Participant, SECRET_BYTES_MAX, Safety};
 use super::{Check, address, line};
@@ -14,6 +16,25 @@ const CALLS_MAX_DEFAULT: usize = 256;
 const ANSWER_BYTES_MAX_DEFAULT: usize = 1 << 20;
 const HORIZON_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 
+/// In the place of a URL that cannot be known, for people who only look: reserved for names that do not exist
+/// (RFC 6761, 6.4).
+const NO_ADDRESS: &str = "http://not-set.invalid";
+
+/// A text of the definition with values in it.
+pub(super) struct Filled {
+    pub(super) text: String,
+    /// Whether each value is known.
+    pub(super) is_whole: bool,
+}
+
+impl Participant {
+    /// Whether its URL has a variable that is not set: only [`Definition::inspect`](super::super::Definition::inspect)
+    /// gives such a one.
+    pub fn has_no_address(&self) -> bool {
+        self.base == Uri::from_static(NO_ADDRESS)
+    }
+}
+
 impl Check<'_> {
     pub(super) fn participant(&mut self, name: &str, given: &Spanned<ParticipantIn>) -> Option<Participant> {
         let p = &given.value;
@@ -23,15 +44,20 @@ impl Check<'_> {
             Some("barrier") => Safety::Barrier,
             Some(other) => {
                 let at = p.safety.as_ref().map_or(line(given), line);
-                self.mistake(at, format!("unknown safety `{other}`; write none, idempotent or barrier"));
+                let meant = did_you_mean(other, ["none", "idempotent", "barrier"]);
+                self.mistake(
+                    at,
+                    format!("unknown safety `{other}`; write none, idempotent or barrier{meant}"),
+                );
                 Safety::None
             }
         };
-        let headers = self.headers(&p.headers)?;
-        let base = self.url(&p.url)?;
+        let headers = self.headers(&p.headers);
+        let (base, address) = self.url(p.url.as_ref()?)?;
+        let headers = headers?;
         Some(Participant {
             name: name.into(),
-            address: base.to_string().into(),
+            address: address.into(),
             base,
             headers,
             safety,
@@ -47,9 +73,13 @@ impl Check<'_> {
     fn breaker(&mut self, given: Option<&BreakerIn>) -> Breaker {
         let default = Breaker::DEFAULT;
         let Some(given) = given else { return default };
-        for zero in [&given.calls_min, &given.failures_percent].into_iter().flatten().filter(|n| n.value == 0)
+        for (key, number) in [("calls_min", &given.calls_min), ("failures_percent", &given.failures_percent)]
         {
-            self.mistake(line(zero), "`0` would suspend calls that nobody complains of; write at least 1");
+            if let Some(zero) = number.as_ref().filter(|number| number.value == 0) {
+                let message =
+                    format!("`{key}: 0` would suspend calls that nobody complains of; write at least 1");
+                self.mistake(line(zero), message);
+            }
         }
         if let Some(percent) = given.failures_percent.as_ref().filter(|percent| percent.value > 100) {
             self.mistake(line(percent), format!("`{}` is more than all; write 1 to 100", percent.value));
@@ -83,8 +113,13 @@ impl Check<'_> {
         }
     }
 
-    fn url(&mut self, given: &Spanned<String>) -> Option<Uri> {
-        let text = self.substitute(given)?;
+    /// The address, and the text that it is shown as: what the definition says where it is not known.
+    fn url(&mut self, given: &Spanned<String>) -> Option<(Uri, String)> {
+        let filled = self.substitute(given)?;
+        if !filled.is_whole {
+            return Some((Uri::from_static(NO_ADDRESS), given.value.clone()));
+        }
+        let text = filled.text;
         if self.format >= Format::Two
             && let Err(message) = address::check(&text)
         {
@@ -99,7 +134,8 @@ impl Check<'_> {
                     && uri.query().is_none()
                     && uri.authority().is_some_and(|a| !a.as_str().contains('@')) =>
             {
-                Some(uri)
+                let shown = uri.to_string();
+                Some((uri, shown))
             }
             _ => {
                 self.mistake(line(given), format!("this is not a URL of a service; {}", address::HELP));
@@ -110,7 +146,8 @@ impl Check<'_> {
 
     /// Replaces `${NAME}`, `${NAME:-default}` and `${file:PATH}`; an empty variable counts as unset, as in a shell's
     /// `:-`.
-    pub(super) fn substitute(&mut self, given: &Spanned<String>) -> Option<String> {
+    pub(super) fn substitute(&mut self, given: &Spanned<String>) -> Option<Filled> {
+        let looked_up = self.variables.len();
         let mut text = String::new();
         let mut rest = given.value.as_str();
         while let Some((before, after)) = rest.split_once("${") {
@@ -132,9 +169,17 @@ impl Check<'_> {
                 self.mistake(line(given), format!("`{name}` is no name of an environment variable; write ${{NAME}}, ${{NAME:-default}} or ${{file:PATH}}"));
                 return None;
             }
-            match (self.env.variable(name).filter(|v| !v.is_empty()), default) {
+            let set = self.env.variable(name).filter(|v| !v.is_empty());
+            let origin = match (&set, default) {
+                (Some(_), _) => Origin::Set,
+                (None, Some(_)) => Origin::Default,
+                (None, None) => Origin::Missing,
+            };
+            self.variables.push(Variable { name: name.into(), line: line(given), origin });
+            match (set, default) {
                 (Some(value), _) => text.push_str(&value),
                 (None, Some(default)) => text.push_str(default),
+                (None, None) if self.unset == Unset::Noted => {}
                 (None, None) => {
                     self.mistake(
                         line(given),
@@ -146,7 +191,8 @@ impl Check<'_> {
             rest = after;
         }
         text.push_str(rest);
-        Some(text)
+        let is_whole = !self.variables[looked_up..].iter().any(|variable| variable.origin.is_nowhere());
+        Some(Filled { text, is_whole })
     }
 
     /// The content of a file, without the line breaks at its end.
@@ -158,10 +204,20 @@ impl Check<'_> {
             )),
             other => other,
         };
-        let reason = match content.as_deref().map(|content| content.trim_end_matches(['\r', '\n'])) {
-            Ok("") => "it is empty".to_owned(),
-            Ok(content) => return Some(content.to_owned()),
-            Err(reason) => reason.clone(),
+        let content = content.map(|content| content.trim_end_matches(['\r', '\n']).to_owned());
+        let content = content.and_then(|content| match content.is_empty() {
+            true => Err("it is empty".to_owned()),
+            false => Ok(content),
+        });
+        let origin = match &content {
+            Ok(_) => Origin::File,
+            Err(reason) => Origin::NoFile { reason: reason.as_str().into() },
+        };
+        self.variables.push(Variable { name: format!("file:{path}").into(), line: at, origin });
+        let reason = match content {
+            Ok(content) => return Some(content),
+            Err(_) if self.unset == Unset::Noted => return Some(String::new()),
+            Err(reason) => reason,
         };
         self.mistake(at, format!("`${{file:{path}}}`: the file `{path}` cannot be used: {reason}"));
         None

@@ -31,16 +31,20 @@ impl Meaning<'_> {
 
 impl Check<'_> {
     /// Refuses a state that is used in two meanings: an order that was refused must not read as confirmed.
-    pub(super) fn meanings(&mut self, file: &File) {
-        let mut states: Vec<(&Spanned<String>, Meaning<'_>)> = vec![
-            (&file.states.started, Meaning::Started),
-            (&file.states.completed, Meaning::Completed),
-            (&file.states.cancelled, Meaning::Cancelled),
-        ];
-        for (index, step) in file.steps.value.iter().enumerate() {
-            let success = step.value.success.as_ref();
-            states.extend(success.map(|state| (state, Meaning::Succeeded(index, &step.value.step.value))));
-            states.push((&step.value.failure, Meaning::Failed));
+    pub(super) fn meanings<'f>(&mut self, file: &'f File) {
+        let mut states: Vec<(&Spanned<String>, Meaning<'_>)> = Vec::new();
+        let mut add = |state: &'f Option<Spanned<String>>, meaning: Meaning<'f>| {
+            states.extend(state.as_ref().map(|state| (state, meaning)));
+        };
+        if let Some(given) = &file.states {
+            add(&given.started, Meaning::Started);
+            add(&given.completed, Meaning::Completed);
+            add(&given.cancelled, Meaning::Cancelled);
+        }
+        for (index, step) in file.steps.iter().flat_map(|steps| &steps.value).enumerate() {
+            let name = step.value.step.as_ref().map_or("", |step| &step.value);
+            add(&step.value.success, Meaning::Succeeded(index, name));
+            add(&step.value.failure, Meaning::Failed);
         }
         let mut known: HashMap<&str, Meaning<'_>> = HashMap::new();
         for (state, meaning) in states {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::yaml::{CompensationIn, File, ProbeIn, RetryIn, Spanned, StepIn};
+use super::super::suggest::nearest;
+use super::super::yaml::{CompensationIn, File, Node, ProbeIn, RetryIn, Spanned, StepIn};
 use super::super::{InputType, Participant, Probe, Safety, Step, Template};
 use super::calls::{Checked, Readable};
 use super::{Check, line};
@@ -12,7 +13,7 @@ use crate::retry::Backoff;
 /// A definition may have this many steps.
 const STEPS_MAX: usize = 64;
 /// Names that a step cannot have, since expressions use them for something else.
-const RESERVED_NAMES: &[&str] = &["input", "saga_id", "status", "headers", "body"];
+const RESERVED_NAMES: [&str; 5] = ["input", "saga_id", "status", "headers", "body"];
 
 /// What all steps have in common.
 struct Surroundings<'a> {
@@ -48,14 +49,22 @@ impl Check<'_> {
         inputs: &[(Box<str>, InputType)],
         participants: &[Participant],
     ) -> Vec<Step> {
-        let given = &file.steps.value;
+        let Some(steps) = &file.steps else { return Vec::new() };
+        let given = &steps.value;
         if given.is_empty() || given.len() > STEPS_MAX {
-            self.mistake(
-                line(&file.steps),
-                format!("there are {} steps; write 1 to {STEPS_MAX}", given.len()),
-            );
+            self.mistake(line(steps), format!("there are {} steps; write 1 to {STEPS_MAX}", given.len()));
         }
-        let names: Vec<String> = given.iter().map(|s| s.value.step.value.clone()).collect();
+        let name =
+            |step: &Spanned<StepIn>| step.value.step.as_ref().map_or_else(String::new, |s| s.value.clone());
+        let names: Vec<String> = given.iter().map(name).collect();
+        for StepIn { step, action, .. } in given.iter().map(|step| &step.value) {
+            let output = action.as_ref().and_then(|action| action.value.output.as_ref());
+            if let (Some(step), Some(Node::Members(members))) = (step, output.map(|output| &output.value)) {
+                let members = members.iter().map(|(name, _)| name.clone()).collect();
+                self.members.insert(step.value.clone(), members);
+            }
+        }
+        self.names = [&names[..], &RESERVED_NAMES.map(String::from)].concat();
         let around = Surroundings { file, inputs, participants, names: &names };
         let mut reads = Reads::default();
         let mut steps: Vec<Step> = given
@@ -77,19 +86,24 @@ impl Check<'_> {
         around: &Surroundings<'_>,
         reads: &mut Reads,
     ) -> Option<Step> {
-        self.name(&given.step, "step");
         let (name, names) = (&around.names[index], around.names);
-        if names[..index].contains(name) || RESERVED_NAMES.contains(&name.as_str()) {
-            self.mistake(line(&given.step), format!("the step's name `{name}` is taken; choose another"));
+        if let Some(step) = &given.step {
+            self.name(step, "step");
+            if names[..index].contains(name) || RESERVED_NAMES.contains(&name.as_str()) {
+                self.mistake(line(step), format!("the step's name `{name}` is taken; choose another"));
+            }
         }
-        let index_of = self.participant_of(given, around)?;
-        let participant = &around.participants[index_of];
+        let index_of = self.participant_of(given, around);
+        // Where it is not known, what it promises is not known either: then the step may read what it could at most.
+        let participant = index_of.map(|index| &around.participants[index]);
+        let safety = participant.map_or(Safety::None, |participant| participant.safety);
         let before = Readable { inputs: around.inputs, outputs: &names[..index], steps: names, own: None };
-        let action = (line(&given.action), &given.action.value);
-        let action = self.call(action, Direction::Action, &before);
+        let action = given.action.as_ref().map_or_else(Checked::default, |action| {
+            self.call((line(action), &action.value), Direction::Action, &before)
+        });
         let is_read = action.call.as_ref().is_some_and(|call| call.method.is_safe());
         let changes = action.call.is_some() && !is_read;
-        let after = match participant.safety {
+        let after = match safety {
             Safety::Barrier => {
                 let why = "a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` \
                      or an earlier output, or declare `safety: idempotent`";
@@ -104,16 +118,16 @@ impl Check<'_> {
         }
         let probe = given.probe.as_ref().filter(|_| !is_read);
         let (probe, probe_checked) =
-            probe.map(|given| self.probe(given, &before, participant.timeout)).unzip();
+            probe.map(|given| self.probe(given, &before, participant.map(|p| p.timeout))).unzip();
         let checked = [Some(&action), compensation.as_ref(), probe_checked.as_ref()];
         checked.into_iter().flatten().for_each(|checked| reads.note(checked));
         let retry = self.retry(given.retry.as_ref(), Backoff::ACTION);
         let persist = self.retry(given.persist.as_ref(), Backoff::PERSISTENT);
         let success = given.success.as_ref().and_then(|etat| self.etat(etat));
-        let failure = self.etat(&given.failure);
+        let failure = given.failure.as_ref().and_then(|etat| self.etat(etat));
         Some(Step {
             name: name.as_str().into(),
-            participant: index_of,
+            participant: index_of?,
             action: action.call?,
             compensation: compensation.and_then(|checked| checked.call),
             probe: probe.flatten(),
@@ -126,19 +140,22 @@ impl Check<'_> {
 
     /// The index of the step's participant.
     fn participant_of(&mut self, given: &StepIn, around: &Surroundings<'_>) -> Option<usize> {
-        let name = &given.participant.value;
-        let known = &around.file.participants;
+        let participant = given.participant.as_ref()?;
+        let name = &participant.value;
+        // Where there are none, that has been told.
+        let known = around.file.participants.as_ref()?;
         let index = around.participants.iter().position(|participant| *participant.name == **name);
         // One that is there in the file is mistaken itself, and has been told so.
         if index.is_none() && !known.contains_key(name) {
             let known: Vec<_> = known.keys().map(String::as_str).collect();
-            self.mistake(
-                line(&given.participant),
-                format!(
+            let message = match nearest(name, known.iter().copied()) {
+                Some(meant) => format!("there is no participant `{name}`; did you mean `{meant}`?"),
+                None => format!(
                     "there is no participant `{name}`; add it under `participants`, or use one of: {}",
                     known.join(", ")
                 ),
-            );
+            };
+            self.mistake(line(participant), message);
         }
         index
     }
@@ -151,12 +168,13 @@ impl Check<'_> {
         changes: bool,
         readable: &Readable<'_>,
     ) -> Option<Checked> {
-        let name = &given.step.value;
+        let what = given.step.as_ref().map_or("this step".into(), |step| format!("step `{}`", step.value));
         let Some(compensation) = &given.compensation else {
             if changes {
+                let at = given.step.as_ref().map(line).or(given.action.as_ref().map(line)).unwrap_or(0);
                 self.mistake(
-                    line(&given.step),
-                    format!("step `{name}` changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone"),
+                    at,
+                    format!("{what} changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone"),
                 );
             }
             return None;
@@ -166,11 +184,12 @@ impl Check<'_> {
             CompensationIn::Call(_) if is_read => {
                 self.mistake(
                     at,
-                    format!("step `{name}` is a get, which changes nothing; remove its compensation, or call it with post"),
+                    format!("{what} is a get, which changes nothing; remove its compensation, or call it with post"),
                 );
                 None
             }
             CompensationIn::Call(call) => Some(self.call((at, call), Direction::Compensation, readable)),
+            CompensationIn::Mistaken => None,
             CompensationIn::Word(word) if word == "none" => None,
             CompensationIn::Word(word) => {
                 self.mistake(at, format!("`{word}` is no compensation; write a call, or `none`"));
@@ -185,8 +204,10 @@ impl Check<'_> {
             step.action.output = Template::parse(".body").ok();
         }
         if step.probe.as_ref().is_some_and(|probe| probe.call.output.is_none()) {
-            let given = file.steps.value.iter().find(|given| *given.value.step.value == *step.name);
-            let at = given.and_then(|given| given.value.probe.as_ref()).map_or(0, line);
+            let given = file.steps.iter().flat_map(|steps| &steps.value);
+            let mut given =
+                given.filter(|given| given.value.step.as_ref().is_some_and(|s| *s.value == *step.name));
+            let at = given.next().and_then(|given| given.value.probe.as_ref()).map_or(0, line);
             let message = format!(
                 "the output of step `{0}` is read elsewhere, so its probe has to give it, too: add an `output` to the \
                      probe that has what `.{0}` has after the action",
@@ -201,11 +222,11 @@ impl Check<'_> {
         &mut self,
         given: &Spanned<ProbeIn>,
         readable: &Readable<'_>,
-        timeout: Duration,
+        timeout: Option<Duration>,
     ) -> (Option<Probe>, Checked) {
         let call = (line(given), &given.value.call);
         let mut checked = self.call(call, Direction::Probe, readable);
-        let after = self.duration(given.value.after.as_ref(), timeout);
+        let after = self.duration(given.value.after.as_ref(), timeout.unwrap_or_default());
         (checked.call.take().map(|call| Probe { call, after }), checked)
     }
 

@@ -7,7 +7,7 @@ use saga_core::{Definition, Direction, Outcome};
 use super::{parse, with};
 use crate::support::{CHECKOUT, VOISINS};
 
-struct Nothing;
+pub(super) struct Nothing;
 
 impl Variables for Nothing {
     fn variable(&self, _: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Definitions are checked in full when they are loaded, and every mistake says where it is and what to do.
 
 mod cart;
+mod damaged;
 mod expressions;
 mod files;
 mod formats;
@@ -8,6 +9,7 @@ mod inputs;
 mod meanings;
 mod probes;
 mod values;
+mod wrong;
 
 use std::fmt::Write;
 

@@ -20,32 +20,32 @@ fn unknown_missing_and_doubled_keys() {
         ("deadline: 60s", "deadline: 60s\ndeadline: 30s"),
         ("participants:\n", "participants:\n  stock: { url: http://x }\n"),
         ("body: { produits: .panier.produits }", "body: { produits: .panier.produits, produits: 1 }"),
-    ]), @r"
+    ]), @r#"
     dealine: 60s
-        d.yaml:6: there is no key `dealine` here; write one of: saga, input, states, deadline, participants, steps
+        d.yaml:6: there is no key `dealine` in the file; did you mean `deadline`?
     canceled: ANNULEE
-        d.yaml:5: there is no key `canceled` here; write one of: started, completed, cancelled
+        d.yaml:5: there is no key `canceled` in `states`; did you mean `cancelled`?
     safty: barrier }
-        d.yaml:10: there is no key `safty` here; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers
+        d.yaml:10: there is no key `safty` in participant `stock`; did you mean `safety`?
     failur: ECHEC_STOCK
-        d.yaml:23: there is no key `failur` here; write one of: step, participant, action, compensation, probe, success, failure, retry, persist
+        d.yaml:22: there is no key `failur` in step `panier`; did you mean `failure`?
     pots: /api/stock/reserver
-        d.yaml:28: there is no key `pots` here; write one of: get, post, put, patch, delete, body, unknown, ok, refused, absent, not_sent, output
+        d.yaml:27: there is no key `pots` in `action` of step `stock`; did you mean `post`?
     pots: /api/stock/liberer
-        d.yaml:31: there is no key `pots` here; write one of: get, post, put, patch, delete, body, unknown, ok, refused, absent, not_sent, output
+        d.yaml:30: there is no key `pots` in `compensation` of step `stock`; did you mean `post`?
     retry: { attempt: 3 } / success: STOCK_RESERVE
-        d.yaml:33: there is no key `attempt` here; write one of: attempts, base, cap
+        d.yaml:32: there is no key `attempt` in `retry` of step `stock`; did you mean `attempts`?
     (without `failure: ECHEC_STOCK`)
-        d.yaml:17: the key `failure` is missing here; add it
+        d.yaml:15: step `panier` has no `failure`; add it: `failure: ECHEC_STOCK`
     stock: {
-        d.yaml:10: the key `url` is missing here; add it
+        d.yaml:10: participant `stock` has no `url`; add it: `url: "http://stock:8000"`
     deadline: 60s / deadline: 30s
-        d.yaml:7: the key `deadline` is here twice; remove one
+        d.yaml:7: the key `deadline` is here twice, first on line 6; remove one
     participants: / stock: { url: http://x }
-        d.yaml:11: the key `stock` is here twice; remove one
+        d.yaml:11: the key `stock` is here twice, first on line 9; remove one
     body: { produits: .panier.produits, produits: 1 }
-        d.yaml:29: the key `produits` is here twice; remove one
-    ");
+        d.yaml:28: the key `produits` is here twice, first on line 28; remove one
+    "#);
 }
 
 #[test]
@@ -62,23 +62,24 @@ fn values_of_the_wrong_type() {
         ("body: { produits: .panier.produits }", "body: [.panier.produits]"),
     ]), @r"
     steps: 3 / x:
-        d.yaml:14: a list is needed here, its entries on lines that begin with `-`
+        d.yaml:14: `steps` needs a list; begin each step with `- step: NAME`
+        d.yaml:15: there is no key `x` in the file; write one of: saga, input, states, deadline, participants, steps
     deadline: { seconds: 60 }
-        d.yaml:6: a text is needed here, not a list or a mapping
+        d.yaml:6: `deadline` needs a duration, and this is a mapping; write `deadline: 60s`
     input: [client_id, magasin_id]
-        d.yaml:4: a mapping is needed here: lines of the form `key: value`
+        d.yaml:4: `input` needs a mapping, and this is a list; write `input: { client_id: integer }`, or `key: value` lines below it
     safety: barrier, calls_max: -1 }
-        d.yaml:10: a whole number is needed here, from 1 to 4294967295
+        d.yaml:10: `calls_max` needs a whole number from 1 to 4294967295, not `-1`; write e.g. `calls_max: 256`
     safety: barrier, calls_max: 0 }
         d.yaml:10: `0` would let nothing through; write at least 1
     safety: barrier, answer_bytes_max: many }
-        d.yaml:10: a whole number is needed here, from 1 to 4294967295
+        d.yaml:10: `answer_bytes_max` needs a whole number from 1 to 4294967295, not `many`; write e.g. `answer_bytes_max: 1048576`
     compensation: 3
-        d.yaml:30: invalid type: integer `3`, expected `none`, or a call such as `{ delete: /path }`
+        d.yaml:29: `3` is no compensation; write a call, or `none`
     compensation: never
         d.yaml:30: `never` is no compensation; write a call, or `none`
     body: [.panier.produits]
-        d.yaml:29: invalid type: sequence, expected a jq program, or a mapping of names to jq programs
+        d.yaml:28: `body` needs an expression, and YAML reads this as a list; put it into quotes: `'[.panier.produits]'`
     ");
 }
 
@@ -95,15 +96,15 @@ fn yaml_that_is_none() {
     deadline: 60s / x: 1
         d.yaml:6: a tab cannot stand here; indent with spaces
     deadline: 60s: 3
-        d.yaml:6: a `:` cannot stand here; put a text that has one into quotes
+        d.yaml:6: a text with `: ` in it needs quotes; write '60s: 3'
     saga: [checkout
-        d.yaml:3: a text is needed here, not a list or a mapping
+        d.yaml:3: the `[` that opens here is not closed, or a text behind it needs quotes: the reading ends on line 4
     saga: "checkout
-        d.yaml:9: invalid trailing content after double-quoted scalar
+        d.yaml:3: the quotation mark `"` that opens here is closed only on line 9; add one at the end of the text on this line
     saga: checkout / ---
-        d.yaml:3: the key `states` is missing here; add it
+        d.yaml:4: a second document begins here; write one definition to a file
     saga: *checkout
-        d.yaml:3: alias references unknown anchor
+        d.yaml:3: there is no anchor `&checkout` above; a text that begins with `*` needs quotes
     "#);
 }
 
@@ -136,7 +137,7 @@ fn names_states_durations_and_attempts() {
     success: STOCK RESERVE
         d.yaml:33: the state's name `STOCK RESERVE` must be 1 to 64 letters, digits, `_` or `-`
     participant: vente
-        d.yaml:48: there is no participant `vente`; add it under `participants`, or use one of: client, panier, stock, ventes
+        d.yaml:47: there is no participant `vente`; did you mean `ventes`?
     safety: exactly-once
         d.yaml:10: unknown safety `exactly-once`; write none, idempotent or barrier
     client_id: int
@@ -187,14 +188,14 @@ fn horizons_and_breakers() {
     safety: barrier, horizon: 31d }
         d.yaml:10: `31d` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
     safety: barrier, breaker: 5 }
-        d.yaml:10: a mapping is needed here: lines of the form `key: value`
+        d.yaml:10: `breaker` needs a mapping, and this is `5`; write `breaker: { calls_min: 5 }`, or `key: value` lines below it
     safety: barrier, breaker: { windw: 1s } }
-        d.yaml:10: there is no key `windw` here; write one of: window, calls_min, failures_percent, open, open_max
+        d.yaml:10: there is no key `windw` in `breaker` of participant `stock`; did you mean `window`?
     safety: barrier, breaker: { window: 1 } }
         d.yaml:10: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
     safety: barrier, breaker: { calls_min: 0, failures_percent: 0 } }
-        d.yaml:10: `0` would suspend calls that nobody complains of; write at least 1
-        d.yaml:10: `0` would suspend calls that nobody complains of; write at least 1
+        d.yaml:10: `calls_min: 0` would suspend calls that nobody complains of; write at least 1
+        d.yaml:10: `failures_percent: 0` would suspend calls that nobody complains of; write at least 1
     safety: barrier, breaker: { failures_percent: 101 } }
         d.yaml:10: `101` is more than all; write 1 to 100
     safety: barrier, breaker: { open: 31s } }
@@ -204,7 +205,7 @@ fn horizons_and_breakers() {
     safety: barrier, breaker: { open: 0s } }
         d.yaml:10: `0s` must be more than zero and at most 30 days
     safety: barrier, breaker: { calls_min: -1 } }
-        d.yaml:10: a whole number is needed here, from 1 to 4294967295
+        d.yaml:10: `calls_min` needs a whole number from 1 to 4294967295, not `-1`; write e.g. `calls_min: 20`
     ");
 }
 

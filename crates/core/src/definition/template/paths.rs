@@ -1,0 +1,39 @@
+//! What a template reads, as far as its form tells.
+
+use super::{Piece, Reference, Template};
+
+impl Template {
+    /// Adds every path that is read from the scope: `.vente.id` is `["vente", "id"]`.
+    pub fn paths(&self, found: &mut Vec<Vec<String>>) {
+        match self {
+            Self::Constant(_) => {}
+            Self::Reference(reference) => found.push(reference.path()),
+            Self::Text(pieces) => found.extend(pieces.iter().filter_map(|piece| match piece {
+                Piece::Hole(reference) => Some(reference.path()),
+                Piece::Literal(_) => None,
+            })),
+            Self::Object(members) => members.iter().for_each(|(_, member)| member.paths(found)),
+            Self::Program(interpreted) => {
+                found.extend(
+                    Self::references(interpreted.program.code())
+                        .map_or_else(|_| Vec::new(), |(paths, _)| paths),
+                );
+            }
+        }
+    }
+
+    /// Whether a program in it reads `name`, or may read it: then its value cannot be told from where it came.
+    pub fn computes_from(&self, name: &str) -> bool {
+        match self {
+            Self::Object(members) => members.iter().any(|(_, member)| member.computes_from(name)),
+            Self::Program(interpreted) => interpreted.reads(name),
+            Self::Constant(_) | Self::Reference(_) | Self::Text(_) => false,
+        }
+    }
+}
+
+impl Reference {
+    fn path(&self) -> Vec<String> {
+        std::iter::once(&self.root).chain(&self.keys).map(ToString::to_string).collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! Bodies and outputs: jq programs in mappings as deep as needed.
+
+use super::keys::{Keys, Notes, is_word};
+use super::tree::{self, Entry, Kind};
+use super::{Spanned, in_quotes, shown};
+
+/// A body or output: a jq program, or a mapping of names to more of them.
+pub(in super::super) enum Node {
+    Code(String),
+    Members(Vec<(String, Spanned<Node>)>),
+}
+
+impl Node {
+    pub(super) fn read_at(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<Spanned<Self>> {
+        let node = keys.node(key)?;
+        Self::read(node, key, keys.notes)
+    }
+
+    /// `name` is what the expression is the value of.
+    fn read(node: &tree::Node, name: &str, notes: &mut Notes<'_>) -> Option<Spanned<Self>> {
+        let name = shown(name);
+        let value = match &node.kind {
+            Kind::Mistaken => return None,
+            Kind::Scalar { .. } if node.is_null() => {
+                let message = match is_word(&name) {
+                    true => format!("`{name}` has no value; write an expression, or `'null'` for null"),
+                    false => format!(
+                        "`{name}` is no key: if it is a part of the expression before it, put that into quotes as a whole"
+                    ),
+                };
+                notes.mistake(node.line, message);
+                return None;
+            }
+            Kind::Scalar { text, is_plain } => Self::Code(if *is_plain { as_jq(text) } else { text.clone() }),
+            Kind::List(_) => {
+                let given = in_quotes(&notes.text_of(node));
+                let message = format!(
+                    "`{name}` needs an expression, and YAML reads this as a list; put it into quotes: `{given}`"
+                );
+                notes.mistake(node.line, message);
+                return None;
+            }
+            Kind::Mapping(entries) => {
+                let mut members = Vec::with_capacity(entries.len());
+                for Entry { key, value, .. } in entries {
+                    if let Some(member) = Self::read(value, key, notes) {
+                        members.push((key.clone(), member));
+                    }
+                }
+                Self::Members(members)
+            }
+        };
+        Some(Spanned { value, line: node.line })
+    }
+}
+
+/// A scalar without quotes as jq writes it: YAML has more ways to write a boolean or a number.
+fn as_jq(text: &str) -> String {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => return "true".into(),
+        "false" | "no" | "off" | "n" => return "false".into(),
+        _ => {}
+    }
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let plain = digits.replace('_', "");
+    let radix = [("0x", 16), ("0o", 8), ("0b", 2)]
+        .into_iter()
+        .find_map(|(prefix, radix)| Some((plain.strip_prefix(prefix)?, radix)))
+        .and_then(|(digits, radix)| u64::from_str_radix(digits, radix).ok());
+    if let Some(number) = radix {
+        return format!("{sign}{number}");
+    }
+    let is_number = plain.trim_start_matches('.').starts_with(|c: char| c.is_ascii_digit());
+    let plain = match plain.trim_start_matches('0') {
+        // `007` is no number of jq's; `0` and `0.5` are.
+        digits if digits.starts_with(|c: char| c.is_ascii_digit()) => digits,
+        _ => &plain,
+    };
+    match plain.parse::<f64>() {
+        // jq wants digits on both sides of a point.
+        Ok(number) if is_number && (plain.starts_with('.') || plain.ends_with('.')) => {
+            format!("{sign}{number}")
+        }
+        Ok(_) if is_number => format!("{sign}{plain}"),
+        _ => text.to_owned(),
+    }
+}

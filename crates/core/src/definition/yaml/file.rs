@@ -1,0 +1,318 @@
+//! The shape of a definition file: which keys there are, and where.
+//!
+//! A key is one field and one line of `read`. What is left out, or has the wrong form, is `None`; the second has
+//! been told by then.
+
+use std::collections::BTreeMap;
+
+use super::code::Node;
+use super::keys::{Keys, Notes, is_word};
+use super::tree::{self, Entry, Kind};
+use super::{Spanned, shown};
+
+/// A whole file.
+pub(in super::super) struct File {
+    pub(in super::super) saga: Option<Spanned<String>>,
+    /// `None`: it is there, and wrong in its form; so of each member.
+    pub(in super::super) input: Option<BTreeMap<String, Option<Spanned<String>>>>,
+    pub(in super::super) states: Option<StatesIn>,
+    pub(in super::super) deadline: Option<Spanned<String>>,
+    /// `None`: it is not there, or wrong in its form; so of each participant.
+    pub(in super::super) participants: Option<BTreeMap<String, Option<Spanned<ParticipantIn>>>>,
+    pub(in super::super) steps: Option<Spanned<Vec<Spanned<StepIn>>>>,
+}
+
+pub(in super::super) struct StatesIn {
+    pub(in super::super) started: Option<Spanned<String>>,
+    pub(in super::super) completed: Option<Spanned<String>>,
+    pub(in super::super) cancelled: Option<Spanned<String>>,
+}
+
+pub(in super::super) struct ParticipantIn {
+    pub(in super::super) url: Option<Spanned<String>>,
+    pub(in super::super) safety: Option<Spanned<String>>,
+    pub(in super::super) timeout: Option<Spanned<String>>,
+    pub(in super::super) connect_timeout: Option<Spanned<String>>,
+    pub(in super::super) calls_max: Option<Spanned<u32>>,
+    pub(in super::super) answer_bytes_max: Option<Spanned<u32>>,
+    pub(in super::super) horizon: Option<Spanned<String>>,
+    pub(in super::super) breaker: Option<BreakerIn>,
+    pub(in super::super) headers: BTreeMap<String, Spanned<String>>,
+}
+
+pub(in super::super) struct BreakerIn {
+    pub(in super::super) window: Option<Spanned<String>>,
+    pub(in super::super) calls_min: Option<Spanned<u32>>,
+    pub(in super::super) failures_percent: Option<Spanned<u32>>,
+    pub(in super::super) open: Option<Spanned<String>>,
+    pub(in super::super) open_max: Option<Spanned<String>>,
+}
+
+pub(in super::super) struct StepIn {
+    pub(in super::super) step: Option<Spanned<String>>,
+    pub(in super::super) participant: Option<Spanned<String>>,
+    pub(in super::super) action: Option<Spanned<CallIn>>,
+    pub(in super::super) compensation: Option<Spanned<CompensationIn>>,
+    pub(in super::super) probe: Option<Spanned<ProbeIn>>,
+    pub(in super::super) success: Option<Spanned<String>>,
+    pub(in super::super) failure: Option<Spanned<String>>,
+    pub(in super::super) retry: Option<RetryIn>,
+    pub(in super::super) persist: Option<RetryIn>,
+}
+
+pub(in super::super) struct RetryIn {
+    pub(in super::super) attempts: Option<Spanned<u32>>,
+    pub(in super::super) base: Option<Spanned<String>>,
+    pub(in super::super) cap: Option<Spanned<String>>,
+}
+
+pub(in super::super) struct CallIn {
+    /// Each method that is there, with its path.
+    pub(in super::super) get: Option<Spanned<String>>,
+    pub(in super::super) post: Option<Spanned<String>>,
+    pub(in super::super) put: Option<Spanned<String>>,
+    pub(in super::super) patch: Option<Spanned<String>>,
+    pub(in super::super) delete: Option<Spanned<String>>,
+    pub(in super::super) body: Option<Spanned<Node>>,
+    pub(in super::super) unknown: Option<Spanned<String>>,
+    pub(in super::super) ok: Option<Spanned<String>>,
+    pub(in super::super) refused: Option<Spanned<String>>,
+    pub(in super::super) absent: Option<Spanned<String>>,
+    pub(in super::super) not_sent: Option<Spanned<String>>,
+    pub(in super::super) output: Option<Spanned<Node>>,
+    /// Whether something about its keys is wrong, which has been told.
+    pub(in super::super) is_mistaken: bool,
+}
+
+/// A call that changes nothing, and when it is made.
+pub(in super::super) struct ProbeIn {
+    pub(in super::super) call: CallIn,
+    pub(in super::super) after: Option<Spanned<String>>,
+}
+
+/// `none`, or a call.
+pub(in super::super) enum CompensationIn {
+    Word(String),
+    Call(Box<CallIn>),
+    /// Its form is wrong, which has been told.
+    Mistaken,
+}
+
+/// Reads a file, whose mistakes are noted. `None`: there is nothing in it that could be read.
+pub(super) fn read(root: &tree::Node, mut notes: Notes<'_>) -> Option<File> {
+    let Kind::Mapping(entries) = &root.kind else {
+        let message =
+            "a definition is a mapping, lines of the form `key: value`, that begins with `saga: NAME`";
+        notes.mistake(root.line, message);
+        return None;
+    };
+    Some(Keys::read(root, entries, "the file".into(), &mut notes, File::read))
+}
+
+impl File {
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let file = Self {
+            saga: keys.text("saga"),
+            input: keys.texts("input"),
+            states: keys.mapping("states", StatesIn::read).map(|states| states.value),
+            deadline: keys.text("deadline"),
+            participants: ParticipantIn::read_all(keys),
+            steps: StepIn::read_all(keys),
+        };
+        ["saga", "states", "participants", "steps"].into_iter().for_each(|key| keys.require(key));
+        file
+    }
+}
+
+impl StatesIn {
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let states = Self {
+            started: keys.text("started"),
+            completed: keys.text("completed"),
+            cancelled: keys.text("cancelled"),
+        };
+        ["started", "completed", "cancelled"].into_iter().for_each(|key| keys.require(key));
+        states
+    }
+}
+
+impl ParticipantIn {
+    fn read_all(keys: &mut Keys<'_, '_>) -> Option<BTreeMap<String, Option<Spanned<Self>>>> {
+        let mut participants = BTreeMap::new();
+        for Entry { key: name, line, value } in keys.names("participants")? {
+            let participant = match &value.kind {
+                Kind::Mapping(entries) => {
+                    let place = format!("participant `{}`", shown(name));
+                    let value = Keys::read(value, entries, place, keys.notes, Self::read);
+                    Some(Spanned { value, line: *line })
+                }
+                Kind::Mistaken => None,
+                _ => {
+                    let given = keys.notes.text_of(value);
+                    let url = if given.contains("://") {
+                        given.trim_matches(['"', '\''])
+                    } else {
+                        "http://host:port"
+                    };
+                    keys.notes.mistake(
+                        *line,
+                        format!("participant `{name}` needs a mapping; write `{name}: {{ url: \"{url}\" }}`"),
+                    );
+                    None
+                }
+            };
+            participants.insert(name.clone(), participant);
+        }
+        Some(participants)
+    }
+
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let participant = Self {
+            url: keys.text("url"),
+            safety: keys.text("safety"),
+            timeout: keys.text("timeout"),
+            connect_timeout: keys.text("connect_timeout"),
+            calls_max: keys.number("calls_max"),
+            answer_bytes_max: keys.number("answer_bytes_max"),
+            horizon: keys.text("horizon"),
+            breaker: keys.mapping("breaker", BreakerIn::read).map(|breaker| breaker.value),
+            headers: keys.texts("headers").into_iter().flatten().filter_map(|(k, v)| Some((k, v?))).collect(),
+        };
+        keys.require("url");
+        participant
+    }
+}
+
+impl BreakerIn {
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        Self {
+            window: keys.text("window"),
+            calls_min: keys.number("calls_min"),
+            failures_percent: keys.number("failures_percent"),
+            open: keys.text("open"),
+            open_max: keys.text("open_max"),
+        }
+    }
+}
+
+impl StepIn {
+    fn read_all(keys: &mut Keys<'_, '_>) -> Option<Spanned<Vec<Spanned<Self>>>> {
+        let node = keys.node("steps")?;
+        let Kind::List(items) = &node.kind else {
+            keys.notes.mistake(node.line, "`steps` needs a list; begin each step with `- step: NAME`");
+            return None;
+        };
+        let steps = items.iter().enumerate().filter_map(|(i, item)| match &item.kind {
+            Kind::Mapping(entries) => {
+                let place = format!("step {}", i + 1);
+                let value = Keys::read(item, entries, place, keys.notes, Self::read);
+                Some(Spanned { value, line: item.line })
+            }
+            Kind::Mistaken => None,
+            _ => {
+                keys.notes.mistake(item.line, "a step needs a mapping, which begins with `- step: NAME`");
+                None
+            }
+        });
+        let steps = steps.collect();
+        Some(Spanned { value: steps, line: node.line })
+    }
+
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let step = keys.text("step");
+        if let Some(name) = &step {
+            keys.place = format!("step `{}`", shown(&name.value));
+        }
+        let step = Self {
+            step,
+            participant: keys.text("participant"),
+            action: CallIn::read_at(keys, "action"),
+            compensation: CompensationIn::read(keys),
+            probe: ProbeIn::read_at(keys),
+            success: keys.text("success"),
+            failure: keys.text("failure"),
+            retry: keys.mapping("retry", RetryIn::read).map(|retry| retry.value),
+            persist: keys.mapping("persist", RetryIn::read).map(|persist| persist.value),
+        };
+        ["step", "participant", "action", "failure"].into_iter().for_each(|key| keys.require(key));
+        step
+    }
+}
+
+impl RetryIn {
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        Self { attempts: keys.number("attempts"), base: keys.text("base"), cap: keys.text("cap") }
+    }
+}
+
+impl CallIn {
+    fn read_at(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<Spanned<Self>> {
+        let told = keys.notes.mistakes.len();
+        let mut call = keys.mapping(key, Self::read)?;
+        call.value.is_mistaken = keys.notes.mistakes.len() > told;
+        Some(call)
+    }
+
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        Self {
+            get: keys.text("get"),
+            post: keys.text("post"),
+            put: keys.text("put"),
+            patch: keys.text("patch"),
+            delete: keys.text("delete"),
+            body: Node::read_at(keys, "body"),
+            unknown: keys.text("unknown"),
+            ok: keys.text("ok"),
+            refused: keys.text("refused"),
+            absent: keys.text("absent"),
+            not_sent: keys.text("not_sent"),
+            output: Node::read_at(keys, "output"),
+            is_mistaken: false,
+        }
+    }
+}
+
+impl ProbeIn {
+    fn read_at(keys: &mut Keys<'_, '_>) -> Option<Spanned<Self>> {
+        let told = keys.notes.mistakes.len();
+        let mut probe = keys.mapping("probe", Self::read)?;
+        probe.value.call.is_mistaken = keys.notes.mistakes.len() > told;
+        Some(probe)
+    }
+
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let call = CallIn {
+            get: keys.text("get"),
+            post: None,
+            put: None,
+            patch: None,
+            delete: None,
+            body: None,
+            unknown: None,
+            ok: keys.text("ok"),
+            refused: keys.text("refused"),
+            absent: None,
+            not_sent: keys.text("not_sent"),
+            output: Node::read_at(keys, "output"),
+            is_mistaken: false,
+        };
+        let probe = Self { call, after: keys.text("after") };
+        keys.require("get");
+        probe
+    }
+}
+
+impl CompensationIn {
+    fn read(keys: &mut Keys<'_, '_>) -> Option<Spanned<Self>> {
+        let node = keys.node("compensation")?;
+        let value = match &node.kind {
+            Kind::Scalar { text, .. } if is_word(text) => Self::Word(text.clone()),
+            // `mapping` tells what is wrong with anything but a mapping.
+            _ => match CallIn::read_at(keys, "compensation") {
+                Some(call) => Self::Call(Box::new(call.value)),
+                None => Self::Mistaken,
+            },
+        };
+        Some(Spanned { value, line: node.line })
+    }
+}

@@ -1,0 +1,144 @@
+//! What each key of a definition wants: in words, with an example, and where it belongs.
+
+/// A key as it is written.
+pub(super) fn example(key: &str) -> &'static str {
+    match key {
+        "saga" => "saga: checkout",
+        "input" => "input: { client_id: integer }",
+        "states" => "states: { started: INITIEE, completed: CONFIRMEE, cancelled: ANNULEE }",
+        "started" => "started: INITIEE",
+        "completed" => "completed: CONFIRMEE",
+        "cancelled" => "cancelled: ANNULEE",
+        "deadline" => "deadline: 60s",
+        "participants" => "participants: { stock: { url: \"http://stock:8000\" } }",
+        "steps" => {
+            "steps: [{ step: stock, participant: stock, action: { get: /path }, failure: ECHEC_STOCK }]"
+        }
+        "url" => "url: \"http://stock:8000\"",
+        "safety" => "safety: idempotent",
+        "timeout" => "timeout: 5s",
+        "connect_timeout" => "connect_timeout: 1s",
+        "calls_max" => "calls_max: 256",
+        "answer_bytes_max" => "answer_bytes_max: 1048576",
+        "horizon" => "horizon: 24h",
+        "headers" => "headers: { Authorization: \"${API_KEY}\" }",
+        "breaker" => "breaker: { failures_percent: 50 }",
+        "window" => "window: 10s",
+        "calls_min" => "calls_min: 20",
+        "failures_percent" => "failures_percent: 50",
+        "open" => "open: 1s",
+        "open_max" => "open_max: 30s",
+        "step" => "step: stock",
+        "participant" => "participant: stock",
+        "action" => "action: { post: /path }",
+        "compensation" => "compensation: { delete: /path }",
+        "probe" => "probe: { get: /path }",
+        "success" => "success: STOCK_RESERVE",
+        "failure" => "failure: ECHEC_STOCK",
+        "retry" => "retry: { attempts: 5 }",
+        "persist" => "persist: { attempts: 8 }",
+        "attempts" => "attempts: 5",
+        "base" => "base: 100ms",
+        "cap" => "cap: 2s",
+        "get" => "get: /path",
+        "post" => "post: /path",
+        "put" => "put: /path",
+        "patch" => "patch: /path",
+        "delete" => "delete: /path",
+        "body" => "body: { montant: .panier.montant }",
+        "output" => "output: { id: .body.id }",
+        "unknown" => "unknown: .status == 500",
+        "ok" => "ok: .status == 200",
+        "refused" => "refused: .status == 409",
+        "absent" => "absent: .status == 404",
+        "not_sent" => "not_sent: .status == 503",
+        "after" => "after: 30s",
+        _ => "key: value",
+    }
+}
+
+/// What a key's value is called, where it is one word or text.
+pub(super) fn kind(key: &str) -> &'static str {
+    match key {
+        "deadline" | "timeout" | "connect_timeout" | "horizon" | "window" | "open" | "open_max" | "base"
+        | "cap" | "after" => "a duration",
+        "calls_max" | "answer_bytes_max" | "calls_min" | "failures_percent" | "attempts" => "a whole number",
+        "unknown" | "ok" | "refused" | "absent" | "not_sent" | "body" | "output" => "an expression",
+        "get" | "post" | "put" | "patch" | "delete" => "a path",
+        "saga" | "step" | "participant" | "success" | "failure" | "started" | "completed" | "cancelled" => {
+            "a name"
+        }
+        _ => "a text",
+    }
+}
+
+/// Where a key belongs, for those that are looked for in other places.
+pub(super) fn home(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "saga" | "input" | "states" | "deadline" | "participants" | "steps" => "the file",
+        "started" | "completed" | "cancelled" => "`states`",
+        "url" | "safety" | "timeout" | "connect_timeout" | "calls_max" | "answer_bytes_max" | "horizon"
+        | "breaker" | "headers" => "a participant",
+        "window" | "calls_min" | "failures_percent" | "open" | "open_max" => "a participant's `breaker`",
+        "step" | "participant" | "action" | "compensation" | "probe" | "success" | "failure" | "retry"
+        | "persist" => "a step",
+        "attempts" | "base" | "cap" => "a step's `retry` or `persist`",
+        "post" | "put" | "patch" | "delete" | "body" | "unknown" => "a step's `action` or `compensation`",
+        "absent" => "a step's `compensation`",
+        "get" | "ok" | "refused" | "not_sent" | "output" => "a step's `action`, `compensation` or `probe`",
+        "after" => "a step's `probe`",
+        _ => return None,
+    })
+}
+
+/// What other formats call a key of this one.
+pub(super) fn synonym(key: &str) -> Option<&'static str> {
+    Some(match key.to_lowercase().replace(['-', ' '], "_").as_str() {
+        "name" | "id" => "step",
+        "uri" | "base_url" | "baseurl" | "host" | "address" | "endpoint" => "url",
+        "service" => "participant",
+        "services" => "participants",
+        "compensate" | "undo" | "rollback" | "cancel" => "compensation",
+        "call" | "do" | "request" => "action",
+        "retries" | "retry_policy" => "retry",
+        "max_attempts" | "count" | "times" => "attempts",
+        "initial_interval" | "backoff" | "delay" => "base",
+        "max_interval" | "max_delay" => "cap",
+        "payload" | "json" | "data" => "body",
+        "result" | "outputs" => "output",
+        "inputs" | "parameters" => "input",
+        "on_failure" | "on_error" => "failure",
+        "on_success" => "success",
+        "concurrency" | "max_concurrency" => "calls_max",
+        "idempotency" => "safety",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys that the schema has anywhere: the parser has the same.
+    fn keys(schema: &serde_json::Value) -> Vec<String> {
+        let below = match schema {
+            serde_json::Value::Object(members) => members.values().flat_map(keys).collect(),
+            serde_json::Value::Array(items) => items.iter().flat_map(keys).collect(),
+            _ => Vec::new(),
+        };
+        let here = schema.get("properties").and_then(|here| here.as_object());
+        here.into_iter().flat_map(|here| here.keys().cloned()).chain(below).collect()
+    }
+
+    #[test]
+    fn every_key_has_an_example_and_a_home() {
+        let schema = include_str!("../../../../../sagas/definition.schema.json");
+        let keys = keys(&serde_json::from_str(schema).expect("JSON"));
+        assert!(keys.len() > 40);
+        for key in keys {
+            assert!(example(&key).starts_with(&format!("{key}:")), "{key}");
+            assert!(home(&key).is_some(), "{key}");
+            assert_eq!(synonym(&key), None, "{key} is a key itself");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The turns that an order takes when a service is silent.
+//!
+//! Each lost call takes its participant's timeout, and each wait is as long as it can be: so the turns tell also what
+//! the deadline cuts short.
+
+use std::time::Duration;
+
+use super::{BEGINNING, answer};
+use crate::event::{Cause, Direction, Event, Outcome, Stuck};
+use crate::reply::Verdict;
+use crate::retry::Random;
+use crate::saga::{Input, Moment, Saga};
+
+/// Events after which the account ends at the latest: an order whose service is silent never does.
+const EVENTS_MAX: usize = 10_000;
+
+/// Every wait is as long as it can be.
+const LONGEST: Random = Random(u64::MAX);
+
+/// One turn of an order whose service is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The same call again, with the same key.
+    Repeated {
+        /// How often.
+        times: u32,
+    },
+    /// The probe asks whether the call took effect.
+    Asked {
+        /// How long after the end of the call.
+        after: Duration,
+        /// How often.
+        times: u32,
+    },
+    /// The order fails and is rolled back.
+    Failed,
+    /// Its deadline has passed by now: it is stopped and rolled back.
+    Late,
+    /// The step is undone without knowing whether it ran.
+    Undone,
+    /// There is nothing to undo.
+    Left,
+    /// A person is told.
+    Parked {
+        /// Why.
+        stuck: Stuck,
+        /// Whether the calls or questions go on all the same.
+        goes_on: bool,
+    },
+}
+
+/// What happens at `step`, whose action is under way, when the answer to its action or compensation is lost, and
+/// every further one, too.
+pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn> {
+    let mut saga = saga.clone();
+    let mut now = BEGINNING.now;
+    let mut turns = Vec::new();
+    if direction == Direction::Compensation {
+        if saga.definition().steps[step].compensation.is_none() {
+            return turns;
+        }
+        undo(&mut saga, step);
+    }
+    let mut events = 0;
+    while events < EVENTS_MAX {
+        let effects = saga.effects();
+        let input = match (effects.call, effects.wake_at) {
+            (Some(call), _) => {
+                now = now.plus(call.timeout);
+                Input::Reply {
+                    step: call.step,
+                    direction: call.direction,
+                    attempt: call.attempt,
+                    verdict: Verdict::without_answer(Outcome::Unknown, "no answer"),
+                }
+            }
+            (None, Some(at)) => {
+                now = now.max(at);
+                Input::Tick
+            }
+            (None, None) => break,
+        };
+        let moment = Moment { now, random: LONGEST };
+        let Ok(records) = saga.handle(&input, moment) else { break };
+        if records.is_empty() {
+            break;
+        }
+        events += records.len();
+        for record in &records {
+            note(&mut turns, &saga, step, direction, &record.event);
+            if matches!(turns.last(), Some(Turn::Undone | Turn::Left | Turn::Parked { .. })) {
+                return turns;
+            }
+        }
+    }
+    turns
+}
+
+/// Stops the order, and answers what is under way, until the step is being undone.
+fn undo(saga: &mut Saga, step: usize) {
+    let _ = saga.handle(&Input::Cancel, BEGINNING);
+    while let Some(call) = saga.effects().call.filter(|call| call.direction != Direction::Compensation) {
+        let output = saga.definition().steps[step].action.output.is_some();
+        let output = output.then(|| super::sample::output(saga.definition(), step));
+        answer(saga, Verdict { output, ..Verdict::without_answer(Outcome::Ok, "") });
+        if saga.effects().call == Some(call) {
+            break;
+        }
+    }
+}
+
+fn note(turns: &mut Vec<Turn>, saga: &Saga, step: usize, direction: Direction, event: &Event) {
+    let turn = match event {
+        Event::AttemptStarted { step: at, direction: Direction::Probe, .. } if *at == step => {
+            if let Some(Turn::Asked { times, .. }) = turns.last_mut() {
+                *times += 1;
+                return;
+            }
+            let probe = saga.definition().steps[step].probe.as_ref();
+            Turn::Asked { after: probe.map_or(Duration::ZERO, |probe| probe.after), times: 1 }
+        }
+        Event::AttemptStarted { step: at, direction: what, .. } if *at == step && *what == direction => {
+            if let Some(Turn::Repeated { times }) = turns.last_mut() {
+                *times += 1;
+                return;
+            }
+            Turn::Repeated { times: 1 }
+        }
+        Event::AttemptStarted { step: at, direction: Direction::Compensation, .. } if *at == step => {
+            Turn::Undone
+        }
+        // The steps before it, or none: nothing is left to do about this one.
+        Event::AttemptStarted { .. } | Event::RolledBack => Turn::Left,
+        Event::RollbackDecided { cause: Cause::StepFailed { .. } } => Turn::Failed,
+        Event::RollbackDecided { .. } => Turn::Late,
+        Event::Blocked { stuck, .. } => {
+            let effects = saga.effects();
+            Turn::Parked { stuck: *stuck, goes_on: effects.call.is_some() || effects.wake_at.is_some() }
+        }
+        _ => return,
+    };
+    turns.push(turn);
+}

@@ -1,0 +1,128 @@
+//! What a definition does, for people: every request as it would be sent, and what a lost answer means at each step.
+//!
+//! Nothing here restates a rule. A sample order runs through the saga machine itself, with answers that were given or
+//! are made up, and what the machine wants on the way is the account.
+//!
+//! - `sample.rs`: an input of the declared types, and outputs that stand for what services would give.
+//! - `lost.rs`: the turns that an order takes when a service is silent.
+
+mod lost;
+mod sample;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+pub use self::lost::Turn;
+pub use self::sample::input;
+use crate::definition::Definition;
+use crate::event::{Direction, Outcome};
+use crate::id::{AttemptNumber, SagaId, Seq, Timestamp};
+use crate::json::Json;
+use crate::reply::{Answer, Reply, Verdict, verdict};
+use crate::retry::Random;
+use crate::saga::{CallWanted, Input, Moment, Request, RequestError, Saga};
+
+/// What one step does.
+#[derive(Debug)]
+pub struct StepUnderstood {
+    /// What does it.
+    pub action: CallUnderstood,
+    /// What undoes it.
+    pub compensation: Option<CallUnderstood>,
+    /// What asks whether its effect is there.
+    pub probe: Option<Result<Request, NotShown>>,
+    /// What the answer that was given along means; `None`: none was.
+    pub answered: Option<Verdict>,
+}
+
+/// One call of a step.
+#[derive(Debug)]
+pub struct CallUnderstood {
+    /// As it would be sent.
+    pub request: Result<Request, NotShown>,
+    /// What happens if its answer is lost, and so is every further one of that service.
+    pub if_lost: Vec<Turn>,
+}
+
+/// A request cannot be told, or cannot even be made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotShown {
+    /// A program in it reads what a step's answer gives, and that was made up: its value would mean nothing.
+    #[error("it is computed from the answer of `{0}`; give one")]
+    Computed(Arc<str>),
+    /// From such an input and answers it cannot be made: an order would fail here.
+    #[error(transparent)]
+    Impossible(#[from] RequestError),
+}
+
+/// Time and dice of a sample order: no time passes but what it waits for, and waits have no jitter.
+const BEGINNING: Moment = Moment { now: Timestamp::from_micros(0), random: Random(0) };
+
+/// The account of `definition` for an order of `input`. `answers` are answers to the actions of steps, by name; the
+/// output of a step without one is made up of texts that name their places, such as `~vente.id~`.
+pub fn understood(
+    definition: &Arc<Definition>,
+    input: Json,
+    answers: &BTreeMap<String, Answer>,
+) -> Vec<StepUnderstood> {
+    let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), definition, input, BEGINNING);
+    let mut made_up: Vec<Arc<str>> = Vec::new();
+    let mut steps = Vec::with_capacity(definition.steps.len());
+    for (step, given) in definition.steps.iter().enumerate() {
+        let action = CallUnderstood {
+            request: request(&saga, step, Direction::Action, &made_up),
+            if_lost: lost::turns(&saga, step, Direction::Action),
+        };
+        let compensation_lost = lost::turns(&saga, step, Direction::Compensation);
+        let probe = given.probe.is_some().then(|| request(&saga, step, Direction::Probe, &made_up));
+        let answered =
+            answers.get(&*given.name).map(|answer| verdict(&given.action, &Reply::Answered(answer.clone())));
+        let good = answered.clone().filter(|verdict| verdict.outcome == Outcome::Ok).unwrap_or_else(|| {
+            made_up.push(given.name.clone());
+            Verdict {
+                output: given.action.output.is_some().then(|| sample::output(definition, step)),
+                ..Verdict::without_answer(Outcome::Ok, "")
+            }
+        });
+        answer(&mut saga, good);
+        let compensation = given.compensation.is_some().then(|| CallUnderstood {
+            request: request(&saga, step, Direction::Compensation, &made_up),
+            if_lost: compensation_lost,
+        });
+        steps.push(StepUnderstood { action, compensation, probe, answered });
+    }
+    steps
+}
+
+fn request(
+    saga: &Saga,
+    step: usize,
+    direction: Direction,
+    made_up: &[Arc<str>],
+) -> Result<Request, NotShown> {
+    if let Some(call) = saga.call(step, direction) {
+        let computed = |name: &&Arc<str>| {
+            call.path.computes_from(name) || call.body.as_ref().is_some_and(|body| body.computes_from(name))
+        };
+        if let Some(name) = made_up.iter().find(computed) {
+            return Err(NotShown::Computed(name.clone()));
+        }
+    }
+    Ok(saga.request(&call(saga, step, direction))?)
+}
+
+/// A first call of a step.
+fn call(saga: &Saga, step: usize, direction: Direction) -> CallWanted {
+    let timeout = saga.definition().participant(step).timeout;
+    CallWanted { step, direction, attempt: AttemptNumber::FIRST, needs: Seq::NONE, timeout }
+}
+
+/// The call under way is answered.
+fn answer(saga: &mut Saga, verdict: Verdict) {
+    if let Some(CallWanted { step, direction, attempt, .. }) = saga.effects().call {
+        // It is the call that is wanted, so its answer is taken.
+        let _ = saga.handle(&Input::Reply { step, direction, attempt, verdict }, BEGINNING);
+    }
+}

@@ -1,0 +1,185 @@
+//! Keys and values in wrong places and forms.
+
+use super::Wrong;
+
+pub(super) const SHAPE: &[Wrong] = &[
+    (
+        "{ montant: .panier.montant }",
+        "[.panier.montant]",
+        &[
+            "39: `body` needs an expression, and YAML reads this as a list; put it into quotes: `'[.panier.montant]'`",
+        ],
+    ),
+    (
+        "    success: STOCK_RESERVE",
+        "    retry: 3\n    success: STOCK_RESERVE",
+        &[
+            "32: `retry` needs a mapping, and this is `3`; write `retry: { attempts: 3 }`, or `key: value` lines below it",
+        ],
+    ),
+    (
+        "    success: STOCK_RESERVE",
+        "    retry: [3, 100ms]\n    persist: 500ms\n    success: STOCK_RESERVE",
+        &[
+            "32: `retry` needs a mapping, and this is a list; write `retry: { attempts: 5 }`, or `key: value` lines below it",
+            "33: `persist` needs a mapping, and this is `500ms`; write `persist: { base: 500ms }`, or `key: value` lines below it",
+        ],
+    ),
+    (
+        "      post: /api/stock/reserver",
+        "      post: /api/stock/reserver\n      ok: [200, 204]",
+        &["28: `ok` needs an expression, and this is a list; write `ok: .status == 200 or .status == 204`"],
+    ),
+    (
+        "      post: /api/stock/reserver",
+        "      post: /api/stock/reserver\n      ok: { status: 200 }",
+        &["28: `ok` needs an expression, and this is a mapping; put it into quotes: `ok: '{ status: 200 }'`"],
+    ),
+    (
+        "      post: /api/stock/reserver",
+        r#"      post: /api/stock/reserver
+      refused: ["4xx"]"#,
+        &[
+            r#"28: `refused` needs an expression, and this is a list; put it into quotes: `refused: '["4xx"]'`"#,
+        ],
+    ),
+    (
+        "{ produits: .panier.produits }",
+        "{ produits: .panier.produits, .input.client_id }",
+        &[
+            "28: `.input.client_id` is no key: if it is a part of the expression before it, put that into quotes as a whole",
+        ],
+    ),
+    (
+        "    success: STOCK_RESERVE",
+        "      success: STOCK_RESERVE",
+        &["32: there is no key `success` in `compensation` of step `stock`; it belongs into a step"],
+    ),
+    (
+        "input: { client_id: integer, magasin_id: integer }",
+        "input: [client_id, magasin_id]",
+        &[
+            "4: `input` needs a mapping, and this is a list; write `input: { client_id: integer }`, or `key: value` lines below it",
+        ],
+    ),
+    (
+        "input: { client_id: integer, magasin_id: integer }",
+        "input: { client_id: int, magasin_id: { type: integer } }",
+        &[
+            "4: `magasin_id` in `input` needs a text; write e.g. `magasin_id: integer`",
+            "4: input `client_id` has the unknown type `int`; write integer, number, string or boolean",
+        ],
+    ),
+    (
+        "states: { started: INITIEE, completed: CONFIRMEE, cancelled: ANNULEE }",
+        "states: [INITIEE, CONFIRMEE, ANNULEE]",
+        &[
+            "5: `states` needs a mapping, and this is a list; write `states: { started: INITIEE, completed: CONFIRMEE, cancelled: ANNULEE }`, or `key: value` lines below it",
+        ],
+    ),
+    (
+        r#"  panier: { url: "${PANIER_URL:-http://panier-service:8000}" }"#,
+        "  panier: http://panier-service:8000",
+        &[
+            r#"9: participant `panier` needs a mapping; write `panier: { url: "http://panier-service:8000" }`"#,
+        ],
+    ),
+    (
+        "    action:\n      post: /api/stock/reserver\n      body: { produits: .panier.produits }",
+        "    action: POST /api/stock/reserver",
+        &[
+            "26: `action` needs a mapping, and this is `POST /api/stock/reserver`; write `action: { post: /api/stock/reserver }`, or `key: value` lines below it",
+        ],
+    ),
+    (
+        "    success: STOCK_RESERVE",
+        "    probe: none\n    timeout: 5s\n    success: STOCK_RESERVE",
+        &[
+            "32: `probe` needs a mapping, and this is `none`; write `probe: { get: /path }`, or `key: value` lines below it",
+            "33: there is no key `timeout` in step `stock`; it belongs into a participant",
+        ],
+    ),
+    (
+        "safety: barrier }",
+        "safety: idempotant }",
+        &["10: unknown safety `idempotant`; write none, idempotent or barrier; did you mean `idempotent`?"],
+    ),
+    (
+        "safety: barrier }",
+        r#"safety: barrier, url: "http://x" }"#,
+        &["10: the key `url` is here twice, first on line 10; remove one"],
+    ),
+    (
+        "safety: barrier }",
+        "safety: barrier, headers: { Authorization: } }",
+        &[r#"10: `Authorization` in `headers` needs a text; write e.g. `Authorization: "text"`"#],
+    ),
+    (
+        "safety: barrier }",
+        r#"safety: barrier, base_url: "http://x" }"#,
+        &[
+            "10: there is no key `base_url` in participant `stock`; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers",
+        ],
+    ),
+    (
+        "safety: barrier }",
+        "safety: barrier, calls_max: viele, timeout: }",
+        &[
+            "10: `calls_max` needs a whole number from 1 to 4294967295, not `viele`; write e.g. `calls_max: 256`",
+        ],
+    ),
+    (
+        "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }",
+        "    compensation: [none]",
+        &[
+            "29: `compensation` needs a mapping, and this is a list; write `compensation: { delete: /path }`, or `key: value` lines below it",
+        ],
+    ),
+    (
+        "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }",
+        "    compensation: POST /api/stock/liberer",
+        &[
+            "29: `compensation` needs a mapping, and this is `POST /api/stock/liberer`; write `compensation: { post: /api/stock/liberer }`, or `key: value` lines below it",
+        ],
+    ),
+    (
+        "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }",
+        "    compensation:\n    undo: { post: /x }",
+        &[
+            "24: step `stock` changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone",
+            "30: there is no key `undo` in step `stock`; did you mean `compensation`?",
+        ],
+    ),
+    (
+        "  - step: stock",
+        "  - step: stok\n    name: stock",
+        &[
+            "25: there is no key `name` in step `stok`; write one of: step, participant, action, compensation, probe, success, failure, retry, persist",
+        ],
+    ),
+    (
+        "steps:",
+        "steps: []\nstep:",
+        &[
+            "14: there are 0 steps; write 1 to 64",
+            "15: there is no key `step` in the file; it belongs into a step",
+        ],
+    ),
+    (
+        "    failure: ECHEC_ENREGISTREMENT",
+        "    failure: ECHEC_ENREGISTREMENT }",
+        &["55: the state's name `ECHEC_ENREGISTREMENT }` must be 1 to 64 letters, digits, `_` or `-`"],
+    ),
+    (
+        "deadline: 60s",
+        "deadline: 60s   # a minute\ndeadline : 30s",
+        &["7: the key `deadline` is here twice, first on line 6; remove one"],
+    ),
+    (
+        "deadline: 60s",
+        "deadline: null\nx-note: hello",
+        &[
+            "7: there is no key `x-note` in the file; write one of: saga, input, states, deadline, participants, steps",
+        ],
+    ),
+];

@@ -1,0 +1,91 @@
+//! `orchestrateur check FILE`: what a definition does, as it was understood.
+//!
+//! - `sample.rs`: the order that requests are shown for.
+//! - `printed.rs`: the account, for people; `lost.rs`: what a lost answer means, in words.
+//! - `live.rs`: whether the services' addresses answer.
+//!
+//! Nothing is sent, but with `--live` connections are opened and closed.
+
+mod live;
+mod lost;
+mod printed;
+mod sample;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use saga_core::definition::{Checked, Origin, Variable, Warning, nearest};
+use saga_core::understood::understood;
+
+use crate::definitions;
+
+/// Check a definition, and print what was understood.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The definition; without one, the built-in checkout.
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The input of the order that requests are shown for: JSON, or a file that has it. Without it, one of the
+    /// declared types.
+    #[arg(long, env = "ORCHESTRATEUR_INPUT", value_name = "JSON|FILE")]
+    input: Option<String>,
+    /// What services answer, by step: JSON, or a file that has it, such as `{"panier": [{"produit_id": 1}]}`. A
+    /// member is the body of a `200`, or a whole `{"status": .., "headers": {..}, "body": ..}`.
+    #[arg(long, env = "ORCHESTRATEUR_ANSWERS", value_name = "JSON|FILE")]
+    answers: Option<String>,
+    /// Also open a connection to each service, and close it again; fail if one does not answer.
+    #[arg(long, env = "ORCHESTRATEUR_LIVE")]
+    live: bool,
+}
+
+impl Check {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let (name, checked) = definitions::inspect(self.file.as_deref())?;
+        let Checked { definition, variables, warnings } = checked;
+        let definition = Arc::new(definition);
+        let input = sample::input(&definition, self.input.as_deref())?;
+        let answers = sample::answers(&definition, self.answers.as_deref())?;
+        let steps = understood(&definition, input.clone(), &answers);
+        say(&printed::account(&definition, &variables, &input, &steps))?;
+        let unset = variables.iter().filter_map(unset);
+        let mut warnings: Vec<_> = warnings.into_iter().chain(unset).collect();
+        warnings.sort_by_key(|warning| warning.line);
+        for warning in warnings {
+            eprintln!("{}", warning.told(&name));
+        }
+        if self.live { live::ask(&definition).await } else { Ok(()) }
+    }
+}
+
+/// What is told of a variable or file that `serve` could not do without; `None`: it has a value.
+fn unset(variable: &Variable) -> Option<Warning> {
+    let Variable { name, line, origin } = variable;
+    let message = match origin {
+        Origin::Missing => not_set(name),
+        Origin::NoFile { reason } => {
+            format!("`${{{name}}}` cannot be used: {reason}; `serve` refuses to start without it")
+        }
+        Origin::Set | Origin::Default | Origin::File => return None,
+    };
+    Some(Warning { line: *line, message })
+}
+
+fn not_set(name: &str) -> String {
+    let set: Vec<String> = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let meant = nearest(name, set.iter().map(String::as_str));
+    let meant = meant.map_or_else(String::new, |near| format!("; did you mean `{near}`, which is set?"));
+    format!(
+        "the environment variable `{name}` is not set and has no default; `serve` refuses to start without it{meant}"
+    )
+}
+
+/// Prints `text`. A reader that has seen enough, such as `head`, is no failure.
+fn say(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("print"),
+        _ => Ok(()),
+    }
+}

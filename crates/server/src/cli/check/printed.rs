@@ -1,0 +1,197 @@
+//! The account of a definition, for people.
+
+use std::fmt::Write;
+
+use http::header::{ACCEPT, CONTENT_LENGTH, HOST, USER_AGENT};
+use saga_core::definition::{Call, Definition, Origin, Participant, Variable};
+use saga_core::saga::Request;
+use saga_core::understood::{NotShown, StepUnderstood, Turn};
+use saga_core::{Direction, Json, Outcome};
+use saga_engine::participants::as_sent;
+
+use super::super::table::{line, table};
+use super::lost;
+
+/// Characters of a body that are printed.
+const BODY_CHARS_MAX: usize = 2000;
+
+/// All of it.
+pub(super) fn account(
+    definition: &Definition,
+    variables: &[Variable],
+    input: &Json,
+    steps: &[StepUnderstood],
+) -> String {
+    let mut text = summary(definition);
+    if !variables.is_empty() {
+        text += &format!("\n{}", read_variables(variables));
+    }
+    text += &format!(
+        "\nrequests of an order with the input {}\n  `~step.member~` stands for what a step's answer gives; --input and --answers bring \
+         values of your own\n",
+        input.text()
+    );
+    if let Some(request) = steps.first().and_then(|step| step.action.request.as_ref().ok()) {
+        let common = headers(definition.participant(0), request, true);
+        text += &format!("  each one has {}\n", common.join(", "));
+    }
+    for (index, step) in steps.iter().enumerate() {
+        text.push('\n');
+        step_lines(&mut text, definition, index, step);
+    }
+    text
+}
+
+/// The definition at a glance.
+fn summary(definition: &Definition) -> String {
+    let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+    let inputs: Vec<String> =
+        definition.input.iter().map(|(name, kind)| format!("{name} ({})", kind.as_str())).collect();
+    let states = &definition.states;
+    let mut participants = vec![row(&["participant", "url", "safety", "timeout", "calls_max"])];
+    participants.extend(definition.participants.iter().map(|participant| {
+        vec![
+            participant.name.to_string(),
+            participant.address.to_string(),
+            participant.safety.as_str().to_owned(),
+            format!("{:?}", participant.timeout),
+            participant.calls_max.to_string(),
+        ]
+    }));
+    let mut steps =
+        vec![row(&["step", "participant", "action", "undone by", "success", "failure", "attempts"])];
+    steps.extend(definition.steps.iter().enumerate().map(|(index, step)| {
+        let undo = match &step.compensation {
+            Some(call) => call.method.to_string(),
+            None if step.is_read() => "- (a read)".to_owned(),
+            None => "- (never undone)".to_owned(),
+        };
+        vec![
+            step.name.to_string(),
+            definition.participant(index).name.to_string(),
+            step.action.method.to_string(),
+            undo,
+            step.success.as_deref().unwrap_or("-").to_owned(),
+            step.failure.to_string(),
+            step.retry.attempts.to_string(),
+        ]
+    }));
+    format!(
+        "{name}: a valid definition\n  hash      {hash}\n  input     {inputs}\n  deadline  {deadline:?}\n  \
+         states    {started} -> {completed}, or {cancelled} when stopped\n\n{participants}\n{steps}",
+        name = definition.name,
+        hash = definition.hash,
+        inputs = inputs.join(", "),
+        deadline = definition.deadline,
+        started = states.started,
+        completed = states.completed,
+        cancelled = states.cancelled,
+        participants = table(&participants),
+        steps = table(&steps),
+    )
+}
+
+/// Which variables were read, and from where. Never their values: they may be secret.
+fn read_variables(variables: &[Variable]) -> String {
+    let mut rows = vec![["variable", "line", "value"].map(str::to_owned).to_vec()];
+    rows.extend(variables.iter().map(|variable| {
+        let origin = match &variable.origin {
+            Origin::Set => "from the environment",
+            Origin::Default => "not set: the default",
+            Origin::Missing => "NOT SET, and there is no default",
+            Origin::File => "from the file",
+            Origin::NoFile { .. } => "NO FILE that can be used",
+        };
+        vec![variable.name.to_string(), variable.line.to_string(), origin.to_owned()]
+    }));
+    table(&rows)
+}
+
+fn step_lines(text: &mut String, definition: &Definition, index: usize, understood: &StepUnderstood) {
+    let (step, participant) = (&definition.steps[index], definition.participant(index));
+    let cancelled = &definition.states.cancelled;
+    let lost = |direction, turns: &[Turn]| lost::sentence(step, direction, turns, cancelled);
+    let _ = writeln!(text, "{} at {}", step.name, participant.name);
+    request_lines(text, ("does", &step.action), participant, &understood.action.request);
+    if let Some(verdict) = &understood.answered {
+        let means = match (verdict.outcome, verdict.reason.as_deref()) {
+            (Outcome::Ok, _) => {
+                format!("ok; kept: {}", verdict.output.as_ref().map_or("nothing", Json::text))
+            }
+            (outcome, reason) => format!("{}: {}", outcome.as_str(), reason.unwrap_or_default()),
+        };
+        let _ = writeln!(text, "    given    {}", line(&means));
+    }
+    let _ = writeln!(text, "    if lost  {}", lost(Direction::Action, &understood.action.if_lost));
+    if let Some(compensation) = &understood.compensation {
+        let call = step.compensation.as_ref().unwrap_or(&step.action);
+        request_lines(text, ("undoes", call), participant, &compensation.request);
+        let _ = writeln!(text, "    if lost  {}", lost(Direction::Compensation, &compensation.if_lost));
+    }
+    if let Some(probe) = &understood.probe {
+        let call = step.probe.as_ref().map_or(&step.action, |probe| &probe.call);
+        request_lines(text, ("asks", call), participant, probe);
+    }
+}
+
+fn request_lines(
+    text: &mut String,
+    (what, call): (&str, &Call),
+    participant: &Participant,
+    request: &Result<Request, NotShown>,
+) {
+    let request = match request {
+        Ok(request) => request,
+        Err(NotShown::Computed(step)) => {
+            let why = format!("computed from the answer of `{step}`: give one with --answers");
+            let _ = writeln!(text, "  {what:<7}{} ({why})", call.method);
+            return;
+        }
+        Err(NotShown::Impossible(error)) => {
+            let _ = writeln!(
+                text,
+                "  {what:<7}{} (an order would fail here: {})",
+                call.method,
+                line(&error.to_string())
+            );
+            return;
+        }
+    };
+    let _ = writeln!(
+        text,
+        "  {what:<7}{} {}{}",
+        request.method,
+        participant.address.trim_end_matches('/'),
+        request.path
+    );
+    for header in headers(participant, request, false) {
+        let _ = writeln!(text, "           {header}");
+    }
+    if let Some(body) = &request.body {
+        let body: String = body.text().chars().take(BODY_CHARS_MAX).collect();
+        let _ = writeln!(text, "           {}", line(&body));
+    }
+}
+
+/// The headers that all requests have, or those that are this one's own, with what may be secret masked.
+fn headers(participant: &Participant, request: &Request, common: bool) -> Vec<String> {
+    let message = match as_sent(participant, request) {
+        Ok(message) => message,
+        Err(error) => return vec![format!("(it cannot be sent: {error})")],
+    };
+    let is_common = |name: &http::HeaderName| {
+        [ACCEPT, USER_AGENT].contains(name)
+            || matches!(name.as_str(), "saga-id" | "saga-attempt" | "saga-epoch")
+    };
+    let shown = message.headers().iter().filter(|(name, value)| {
+        // The URL says it.
+        *name != HOST && *name != CONTENT_LENGTH && (is_common(name) && !value.is_sensitive()) == common
+    });
+    shown
+        .map(|(name, value)| match value.to_str() {
+            _ if value.is_sensitive() => format!("{name}: ***"),
+            Ok(value) => format!("{name}: {value}"),
+            Err(_) => format!("{name}: (bytes)"),
+        })
+        .collect()
+}

@@ -1,0 +1,82 @@
+//! The order that requests are shown for: its input, and what services answer.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+
+use anyhow::{Context, bail};
+use saga_core::reply::Answer;
+use saga_core::{Definition, Json, understood};
+use serde_json::{Map, Value};
+
+/// A sample that is read from a file may have this many bytes.
+const SAMPLE_BYTES_MAX: u64 = 1 << 20;
+
+/// The input that was given, checked as a start's is; else one of the declared types.
+pub(super) fn input(definition: &Definition, given: Option<&str>) -> anyhow::Result<Json> {
+    let Some(given) = given else { return Ok(understood::input(definition)) };
+    let text = text(given, "--input")?;
+    definition.read_input(text.as_bytes()).context("--input")
+}
+
+/// The answers that were given, by step.
+pub(super) fn answers(
+    definition: &Definition,
+    given: Option<&str>,
+) -> anyhow::Result<BTreeMap<String, Answer>> {
+    let Some(given) = given else { return Ok(BTreeMap::new()) };
+    let answers: Map<String, Value> = serde_json::from_str(&text(given, "--answers")?)
+        .context("--answers: a JSON object is needed, of steps' names and what their services answer")?;
+    let mut read = BTreeMap::new();
+    for (step, value) in answers {
+        if definition.step_named(&step).is_none() {
+            let steps: Vec<_> = definition.steps.iter().map(|step| &*step.name).collect();
+            bail!("--answers: there is no step `{step}`; there are {}", steps.join(", "));
+        }
+        let answer = answer(value).with_context(|| format!("--answers: `{step}`"))?;
+        read.insert(step, answer);
+    }
+    Ok(read)
+}
+
+fn answer(value: Value) -> anyhow::Result<Answer> {
+    let whole = |value: &Map<String, Value>| {
+        value.contains_key("status")
+            && value.keys().all(|key| matches!(key.as_str(), "status" | "headers" | "body"))
+    };
+    let Value::Object(mut members) = value else { return body(200, &value) };
+    if !whole(&members) {
+        return body(200, &Value::Object(members));
+    }
+    let status = members.get("status").and_then(Value::as_u64).filter(|status| (100..600).contains(status));
+    let status = status.context("`status` needs a number from 100 to 599")?;
+    let mut headers = Vec::new();
+    for (name, value) in members.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        let value = value.as_str().with_context(|| format!("the header `{name}` needs a text"))?;
+        headers.push((name.to_lowercase(), value.to_owned()));
+    }
+    let given = members.remove("body");
+    let answer = given.map_or_else(|| Ok(Answer::default()), |given| body(200, &given))?;
+    Ok(Answer { status: u16::try_from(status)?, headers, ..answer })
+}
+
+fn body(status: u16, body: &Value) -> anyhow::Result<Answer> {
+    Ok(Answer { status, body: serde_json::to_vec(body)?, ..Answer::default() })
+}
+
+/// JSON as it was given on the command line, or the text of the file that was named.
+fn text(given: &str, flag: &str) -> anyhow::Result<String> {
+    if given.trim_start().starts_with(['{', '[']) {
+        return Ok(given.to_owned());
+    }
+    let mut text = String::new();
+    let file = File::open(given).with_context(|| format!("{flag}: read {given}"))?;
+    // One byte more than there may be, of whatever size the file is.
+    file.take(SAMPLE_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .with_context(|| format!("{flag}: read {given}"))?;
+    if text.len() as u64 > SAMPLE_BYTES_MAX {
+        bail!("{flag}: {given} has more than {SAMPLE_BYTES_MAX} bytes (SAMPLE_BYTES_MAX)");
+    }
+    Ok(text)
+}
