@@ -55,12 +55,12 @@ fn expressions_that_do_not_compile() {
         d.yaml:21: jq: unknown variable `$ENV`
     import "x" as x; 1
         d.yaml:21: jq: expected nothing at `"x"`
-    ok: .status = = 404 or
-        d.yaml:53: jq: expected term at `=`; jq writes `==`
-    refused: .status === / ok: .status == 404 or
-        d.yaml:53: jq: expected nothing at `===`; jq writes `==`
-    not_sent: .status | frob / ok: .status == 404 or
-        d.yaml:53: jq: unknown filter `frob`
+    delete: /x / ok: .status = = 404 or
+        d.yaml:54: jq: expected term at `=`; jq writes `==`
+    delete: /x / refused: .status ===
+        d.yaml:54: jq: expected nothing at `===`; jq writes `==`
+    delete: /x / absent: .status | frob
+        d.yaml:54: jq: unknown filter `frob`
     "#);
 }
 
@@ -117,13 +117,13 @@ fn expressions_that_read_what_is_not_there() {
         ("{ montant: .panier.montant }", "{ montant: { en: { euros: .panir } } }"),
     ]), @r"
     .panir.montant
-        d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
+        d.yaml:40: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
     .vente.montant
         d.yaml:40: `.vente` is the output of a step that has not run by then; only earlier steps' outputs can be read
     .paiement.montant
         d.yaml:40: `.paiement` is the output of a step that has not run by then; only earlier steps' outputs can be read
     .input.magasin
-        d.yaml:50: `.input.magasin` does not exist; did you mean `.input.magasin_id`?
+        d.yaml:51: `.input.magasin` does not exist; did you mean `.input.magasin_id`?
     /\(.client)/payer
         d.yaml:39: `.client` does not exist here; there are .input, .saga_id, .panier, .stock
     commande/\(.vente.id)
@@ -133,7 +133,7 @@ fn expressions_that_read_what_is_not_there() {
     produits: .bodi
         d.yaml:20: `.bodi` does not exist here; an answer has .status, .headers and .body; did you mean `.body`?
     { montant: { en: { euros: .panir } } }
-        d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
+        d.yaml:40: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
     ");
     // A service without a barrier is undone only once its answer is known.
     let by_id = CHECKOUT

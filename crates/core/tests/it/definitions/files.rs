@@ -18,9 +18,9 @@ fn several_mistakes_are_told_together_in_the_order_of_lines() {
     d.yaml:11: unknown safety `maybe`; write none, idempotent or barrier
     d.yaml:12: unknown safety `maybe`; write none, idempotent or barrier
     d.yaml:21: jq: expected term at `|`
-    d.yaml:39: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
-    d.yaml:42: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock, .paiement; did you mean `.panier`?
-    d.yaml:46: the step's name `body` is taken; choose another
+    d.yaml:40: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
+    d.yaml:43: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock, .paiement; did you mean `.panier`?
+    d.yaml:47: the step's name `body` is taken; choose another
     ");
 }
 
@@ -91,13 +91,13 @@ fn files_that_are_no_definition_at_all() {
     an alias bomb
         d.yaml:5: with all that its aliases repeat, the file has more than 100000 values (YAML_VALUES_MAX); write less
     a bomb in a body
-        d.yaml:43: with all that its aliases repeat, the file has more than 100000 values (YAML_VALUES_MAX); write less
+        d.yaml:44: with all that its aliases repeat, the file has more than 100000 values (YAML_VALUES_MAX); write less
     deep lists
         d.yaml:1: more than 32 mappings and lists are inside each other here (YAML_NESTING_MAX)
     deep mappings
         d.yaml:1: more than 32 mappings and lists are inside each other here (YAML_NESTING_MAX)
     a deep body
-        d.yaml:39: more than 32 mappings and lists are inside each other here (YAML_NESTING_MAX)
+        d.yaml:40: more than 32 mappings and lists are inside each other here (YAML_NESTING_MAX)
     a deep expression
         d.yaml:21: jq: more than 64 brackets inside each other
     a long expression

@@ -97,7 +97,7 @@ fn conditions_that_can_be_neither_true_nor_false() {
     delete: /x / ok: '"204"'
         d.yaml:54: `"204"` is a text, and a condition is true or false; write `.status == 204`
     delete: /x / ok: "'200'"
-        d.yaml:54: jq: expected token at `'200'`
+        d.yaml:54: jq: expected token at `'200'`; jq writes texts with " "
     delete: /x / ok: '"200,204"'
         d.yaml:54: `"200,204"` is a text, and a condition is true or false; write `.status == 200 or .status == 204`
     delete: /x / ok: .status | tostring
@@ -220,9 +220,9 @@ fn absent_and_unknown_have_their_places() {
     post: /api/ventes / absent: .status == 404
         d.yaml:51: only a compensation can find that there is nothing to undo; remove `absent`, or say `refused` of answers that mean that nothing was done
     probe: { get: /x, unknown: .status == 500 }
-        d.yaml:33: there is no key `unknown` here; write one of: get, ok, refused, not_sent, output, after
+        d.yaml:33: there is no key `unknown` in `probe` of step `stock`; it belongs into a step's `action` or `compensation`
     probe: { get: /x, absent: .status == 404 }
-        d.yaml:33: there is no key `absent` here; write one of: get, ok, refused, not_sent, output, after
+        d.yaml:33: there is no key `absent` in `probe` of step `stock`; it belongs into a step's `compensation`
     ");
 }
 

@@ -48,14 +48,14 @@ fn probes() {
     variations.push(("    success: STOCK_RESERVE\n", "    probe: none\n"));
     assert_snapshot!(mistakes(&variations), @r"
     success: STOCK_RESERVE / probe: / gett: /x
-        d.yaml:34: there is no key `gett` in `probe` of step `stock`; did you mean `get`?
+        d.yaml:35: there is no key `gett` in `probe` of step `stock`; did you mean `get`?
     success: STOCK_RESERVE / probe: / after: 1s
-        d.yaml:34: `probe` of step `stock` has no `get`; add it: `get: /path`
+        d.yaml:35: `probe` of step `stock` has no `get`; add it: `get: /path`
     success: STOCK_RESERVE / probe: / post: /x
-        d.yaml:34: `probe` of step `stock` has no `get`; add it: `get: /path`
-        d.yaml:34: there is no key `post` in `probe` of step `stock`; it belongs into a step's `action` or `compensation`
+        d.yaml:35: `probe` of step `stock` has no `get`; add it: `get: /path`
+        d.yaml:35: there is no key `post` in `probe` of step `stock`; it belongs into a step's `action` or `compensation`
     success: STOCK_RESERVE / probe: / get: /x / body: {}
-        d.yaml:35: there is no key `body` in `probe` of step `stock`; it belongs into a step's `action` or `compensation`
+        d.yaml:36: there is no key `body` in `probe` of step `stock`; it belongs into a step's `action` or `compensation`
     success: STOCK_RESERVE / probe: / get: x
         d.yaml:35: the path `x` must start with `/`
     success: STOCK_RESERVE / probe: / get: /x / after: soon
@@ -71,7 +71,7 @@ fn probes() {
     failure: ECHEC_STOCK / probe: { get: /x }
         d.yaml:24: step `panier` is a get, which has no effect to ask about; remove its probe
     probe: none
-        d.yaml:32: `probe` needs a mapping, and this is `none`; write `probe: { get: /path }`, or `key: value` lines below it
+        d.yaml:33: `probe` needs a mapping, and this is `none`; write `probe: { get: /path }`, or `key: value` lines below it
     ");
 }
 

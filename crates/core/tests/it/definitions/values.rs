@@ -28,13 +28,13 @@ fn unknown_missing_and_doubled_keys() {
     safty: barrier }
         d.yaml:10: there is no key `safty` in participant `stock`; did you mean `safety`?
     failur: ECHEC_STOCK
-        d.yaml:22: there is no key `failur` in step `panier`; did you mean `failure`?
+        d.yaml:23: there is no key `failur` in step `panier`; did you mean `failure`?
     pots: /api/stock/reserver
-        d.yaml:27: there is no key `pots` in `action` of step `stock`; did you mean `post`?
+        d.yaml:28: there is no key `pots` in `action` of step `stock`; did you mean `post`?
     pots: /api/stock/liberer
-        d.yaml:30: there is no key `pots` in `compensation` of step `stock`; did you mean `post`?
+        d.yaml:31: there is no key `pots` in `compensation` of step `stock`; did you mean `post`?
     retry: { attempt: 3 } / success: STOCK_RESERVE
-        d.yaml:32: there is no key `attempt` in `retry` of step `stock`; did you mean `attempts`?
+        d.yaml:33: there is no key `attempt` in `retry` of step `stock`; did you mean `attempts`?
     (without `failure: ECHEC_STOCK`)
         d.yaml:15: step `panier` has no `failure`; add it: `failure: ECHEC_STOCK`
     stock: {
@@ -44,7 +44,7 @@ fn unknown_missing_and_doubled_keys() {
     participants: / stock: { url: http://x }
         d.yaml:11: the key `stock` is here twice, first on line 9; remove one
     body: { produits: .panier.produits, produits: 1 }
-        d.yaml:28: the key `produits` is here twice, first on line 28; remove one
+        d.yaml:29: the key `produits` is here twice, first on line 29; remove one
     "#);
 }
 
@@ -75,11 +75,11 @@ fn values_of_the_wrong_type() {
     safety: barrier, answer_bytes_max: many }
         d.yaml:10: `answer_bytes_max` needs a whole number from 1 to 4294967295, not `many`; write e.g. `answer_bytes_max: 1048576`
     compensation: 3
-        d.yaml:29: `3` is no compensation; write a call, or `none`
+        d.yaml:30: `3` is no compensation; write a call, or `none`
     compensation: never
         d.yaml:30: `never` is no compensation; write a call, or `none`
     body: [.panier.produits]
-        d.yaml:28: `body` needs an expression, and YAML reads this as a list; put it into quotes: `'[.panier.produits]'`
+        d.yaml:29: `body` needs an expression, and YAML reads this as a list; put it into quotes: `'[.panier.produits]'`
     ");
 }
 
@@ -137,7 +137,7 @@ fn names_states_durations_and_attempts() {
     success: STOCK RESERVE
         d.yaml:33: the state's name `STOCK RESERVE` must be 1 to 64 letters, digits, `_` or `-`
     participant: vente
-        d.yaml:47: there is no participant `vente`; did you mean `ventes`?
+        d.yaml:48: there is no participant `vente`; did you mean `ventes`?
     safety: exactly-once
         d.yaml:10: unknown safety `exactly-once`; write none, idempotent or barrier
     client_id: int

@@ -62,12 +62,12 @@ fn mistakes_of_form_and_of_meaning_are_told_at_once() {
     d.yaml:3: there is no key `sagas` in the file; did you mean `saga`?
     d.yaml:6: there is no key `deadlin` in the file; did you mean `deadline`?
     d.yaml:10: there is no key `safty` in participant `stock`; did you mean `safety`?
-    d.yaml:27: there is no key `pots` in `action` of step `stock`; did you mean `post`?
-    d.yaml:32: `retry` needs a mapping, and this is `3`; write `retry: { attempts: 3 }`, or `key: value` lines below it
-    d.yaml:33: `success` needs a name, and this is a list; write `success: STOCK_RESERVE`
-    d.yaml:36: step `paiement` has no `failure`; add it: `failure: ECHEC_STOCK`
-    d.yaml:37: there is no participant `clients`; did you mean `client`?
-    d.yaml:40: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
+    d.yaml:28: there is no key `pots` in `action` of step `stock`; did you mean `post`?
+    d.yaml:33: `retry` needs a mapping, and this is `3`; write `retry: { attempts: 3 }`, or `key: value` lines below it
+    d.yaml:34: `success` needs a name, and this is a list; write `success: STOCK_RESERVE`
+    d.yaml:37: step `paiement` has no `failure`; add it: `failure: ECHEC_STOCK`
+    d.yaml:38: there is no participant `clients`; did you mean `client`?
+    d.yaml:41: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
     ");
 }
 
@@ -80,10 +80,10 @@ fn what_is_no_mistake_and_hardly_meant_is_a_warning() {
     };
     let source = "{ montant: .panier.montan, date: 2026-01-02, devise: '\"CAD\"' }";
     assert_snapshot!(warned("{ montant: .panier.montant }", source), @r#"
-    39: `.panier.montan` is null: the output of `panier` has produits, montant; did you mean `.panier.montant`?
-    39: `2026-01-02` is a subtraction to jq; a text needs its quotes: '"2026-01-02"'
+    40: `.panier.montan` is null: the output of `panier` has produits, montant; did you mean `.panier.montant`?
+    40: `2026-01-02` is a subtraction to jq; a text needs its quotes: '"2026-01-02"'
     "#);
-    assert_snapshot!(warned("    success: STOCK_RESERVE", "    success:\n    retry: ~"), @"32: `success` has no value, and counts as left out; write `success: STOCK_RESERVE`, or remove it");
+    assert_snapshot!(warned("    success: STOCK_RESERVE", "    success:\n    retry: ~"), @"33: `success` has no value, and counts as left out; write `success: STOCK_RESERVE`, or remove it");
     assert_eq!(warned("deadline: 60s", "deadline: 60s"), "");
 }
 

@@ -7,53 +7,53 @@ pub(super) const SHAPE: &[Wrong] = &[
         "{ montant: .panier.montant }",
         "[.panier.montant]",
         &[
-            "39: `body` needs an expression, and YAML reads this as a list; put it into quotes: `'[.panier.montant]'`",
+            "40: `body` needs an expression, and YAML reads this as a list; put it into quotes: `'[.panier.montant]'`",
         ],
     ),
     (
         "    success: STOCK_RESERVE",
         "    retry: 3\n    success: STOCK_RESERVE",
         &[
-            "32: `retry` needs a mapping, and this is `3`; write `retry: { attempts: 3 }`, or `key: value` lines below it",
+            "33: `retry` needs a mapping, and this is `3`; write `retry: { attempts: 3 }`, or `key: value` lines below it",
         ],
     ),
     (
         "    success: STOCK_RESERVE",
         "    retry: [3, 100ms]\n    persist: 500ms\n    success: STOCK_RESERVE",
         &[
-            "32: `retry` needs a mapping, and this is a list; write `retry: { attempts: 5 }`, or `key: value` lines below it",
-            "33: `persist` needs a mapping, and this is `500ms`; write `persist: { base: 500ms }`, or `key: value` lines below it",
+            "33: `retry` needs a mapping, and this is a list; write `retry: { attempts: 5 }`, or `key: value` lines below it",
+            "34: `persist` needs a mapping, and this is `500ms`; write `persist: { base: 500ms }`, or `key: value` lines below it",
         ],
     ),
     (
         "      post: /api/stock/reserver",
         "      post: /api/stock/reserver\n      ok: [200, 204]",
-        &["28: `ok` needs an expression, and this is a list; write `ok: .status == 200 or .status == 204`"],
+        &["29: `ok` needs an expression, and this is a list; write `ok: .status == 200 or .status == 204`"],
     ),
     (
         "      post: /api/stock/reserver",
         "      post: /api/stock/reserver\n      ok: { status: 200 }",
-        &["28: `ok` needs an expression, and this is a mapping; put it into quotes: `ok: '{ status: 200 }'`"],
+        &["29: `ok` needs an expression, and this is a mapping; put it into quotes: `ok: '{ status: 200 }'`"],
     ),
     (
         "      post: /api/stock/reserver",
         r#"      post: /api/stock/reserver
       refused: ["4xx"]"#,
         &[
-            r#"28: `refused` needs an expression, and this is a list; put it into quotes: `refused: '["4xx"]'`"#,
+            r#"29: `refused` needs an expression, and this is a list; put it into quotes: `refused: '["4xx"]'`"#,
         ],
     ),
     (
         "{ produits: .panier.produits }",
         "{ produits: .panier.produits, .input.client_id }",
         &[
-            "28: `.input.client_id` is no key: if it is a part of the expression before it, put that into quotes as a whole",
+            "29: `.input.client_id` is no key: if it is a part of the expression before it, put that into quotes as a whole",
         ],
     ),
     (
         "    success: STOCK_RESERVE",
         "      success: STOCK_RESERVE",
-        &["32: there is no key `success` in `compensation` of step `stock`; it belongs into a step"],
+        &["33: there is no key `success` in `compensation` of step `stock`; it belongs into a step"],
     ),
     (
         "input: { client_id: integer, magasin_id: integer }",
@@ -88,15 +88,15 @@ pub(super) const SHAPE: &[Wrong] = &[
         "    action:\n      post: /api/stock/reserver\n      body: { produits: .panier.produits }",
         "    action: POST /api/stock/reserver",
         &[
-            "26: `action` needs a mapping, and this is `POST /api/stock/reserver`; write `action: { post: /api/stock/reserver }`, or `key: value` lines below it",
+            "27: `action` needs a mapping, and this is `POST /api/stock/reserver`; write `action: { post: /api/stock/reserver }`, or `key: value` lines below it",
         ],
     ),
     (
         "    success: STOCK_RESERVE",
         "    probe: none\n    timeout: 5s\n    success: STOCK_RESERVE",
         &[
-            "32: `probe` needs a mapping, and this is `none`; write `probe: { get: /path }`, or `key: value` lines below it",
-            "33: there is no key `timeout` in step `stock`; it belongs into a participant",
+            "33: `probe` needs a mapping, and this is `none`; write `probe: { get: /path }`, or `key: value` lines below it",
+            "34: there is no key `timeout` in step `stock`; it belongs into a participant",
         ],
     ),
     (
@@ -132,29 +132,29 @@ pub(super) const SHAPE: &[Wrong] = &[
         "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }",
         "    compensation: [none]",
         &[
-            "29: `compensation` needs a mapping, and this is a list; write `compensation: { delete: /path }`, or `key: value` lines below it",
+            "30: `compensation` needs a mapping, and this is a list; write `compensation: { delete: /path }`, or `key: value` lines below it",
         ],
     ),
     (
         "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }",
         "    compensation: POST /api/stock/liberer",
         &[
-            "29: `compensation` needs a mapping, and this is `POST /api/stock/liberer`; write `compensation: { post: /api/stock/liberer }`, or `key: value` lines below it",
+            "30: `compensation` needs a mapping, and this is `POST /api/stock/liberer`; write `compensation: { post: /api/stock/liberer }`, or `key: value` lines below it",
         ],
     ),
     (
         "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }",
         "    compensation:\n    undo: { post: /x }",
         &[
-            "24: step `stock` changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone",
-            "30: there is no key `undo` in step `stock`; did you mean `compensation`?",
+            "25: step `stock` changes something but has no compensation; add one, or write `compensation: none` if it is never to be undone",
+            "31: there is no key `undo` in step `stock`; did you mean `compensation`?",
         ],
     ),
     (
         "  - step: stock",
         "  - step: stok\n    name: stock",
         &[
-            "25: there is no key `name` in step `stok`; write one of: step, participant, action, compensation, probe, success, failure, retry, persist",
+            "26: there is no key `name` in step `stok`; write one of: step, participant, action, compensation, probe, success, failure, retry, persist",
         ],
     ),
     (

@@ -1,5 +1,6 @@
 //! What is no YAML, or another YAML than was meant.
 
+use super::super::MONTANT;
 use super::Wrong;
 
 pub(super) const YAML: &[Wrong] = &[
@@ -33,7 +34,7 @@ pub(super) const YAML: &[Wrong] = &[
         ],
     ),
     (
-        r#""[.body[] | .quantite * .prix] | add * 100 | round / 100""#,
+        MONTANT,
         r#""[.body[] | .quantite * .prix] | add * 100 | round / 100"#,
         &[
             r#"21: the quotation mark `"` that opens here is not closed on this line; add one at the end of the text"#,
@@ -42,10 +43,10 @@ pub(super) const YAML: &[Wrong] = &[
     (
         r"/api/ventes/commande/\(.saga_id)",
         r"'/api/ventes/commande/\(.saga_id)",
-        &["52: the quotation mark `'` that opens here is never closed; add one at the end of the text"],
+        &["53: the quotation mark `'` that opens here is never closed; add one at the end of the text"],
     ),
     (
-        r#""[.body[] | .quantite * .prix] | add * 100 | round / 100""#,
+        MONTANT,
         "[.body[] | .quantite * .prix] | add * 100 | round / 100",
         &[
             "21: within brackets YAML cannot read `|` here; put the whole expression into quotes: '[.body[] | .quantite * .prix] | add * 100 | round / 100'",
@@ -55,33 +56,33 @@ pub(super) const YAML: &[Wrong] = &[
         "{ montant: .panier.montant }",
         "{ montant: [.panier.montant] | add }",
         &[
-            "39: within brackets YAML cannot read `|` here; put the whole expression into quotes: '[.panier.montant] | add'",
+            "40: within brackets YAML cannot read `|` here; put the whole expression into quotes: '[.panier.montant] | add'",
         ],
     ),
     (
-        "      output: # an unreadable",
+        "      output: # a cart",
         r#"      ok: .body.name == "a: 1"
-      output: # an unreadable"#,
+      output: # a cart"#,
         &[r#"19: a text with `: ` in it needs quotes; write '.body.name == "a: 1"'"#],
     ),
     (
-        "      output: # an unreadable",
+        "      output: # a cart",
         r#"      ok: "a" == .body.name
-      output: # an unreadable"#,
+      output: # a cart"#,
         &[
             r#"19: a text in quotation marks is over here, and more follows; put the whole expression into quotes: '"a" == .body.name'"#,
         ],
     ),
     (
-        "      output: # an unreadable",
-        "      ok: {a: 1} == .body\n      output: # an unreadable",
+        "      output: # a cart",
+        "      ok: {a: 1} == .body\n      output: # a cart",
         &[
             "19: the value ends before this, as YAML reads it; put the whole expression into quotes: '{a: 1} == .body'",
         ],
     ),
     (
-        "      output: # an unreadable",
-        "      ok: [200, 204] | index(.status)\n      output: # an unreadable",
+        "      output: # a cart",
+        "      ok: [200, 204] | index(.status)\n      output: # a cart",
         &[
             "19: behind `|` or `>` the line ends, and the text stands on the lines below, indented; a text that begins with one of them needs quotes",
         ],
@@ -112,21 +113,21 @@ pub(super) const YAML: &[Wrong] = &[
         "{ produits: .panier.produits }",
         "{ produits: .panier.produits[0] }",
         &[
-            "28: within { } a text with `{`, `[`, `,` or a quotation mark in it needs quotes; write '.panier.produits[0]'",
+            "29: within { } a text with `{`, `[`, `,` or a quotation mark in it needs quotes; write '.panier.produits[0]'",
         ],
     ),
     (
         "{ produits: .panier.produits }",
         "{ produits: .panier.produits | map({id}) }",
         &[
-            "28: within { } a text with `{`, `[`, `,` or a quotation mark in it needs quotes; write '.panier.produits | map({id})'",
+            "29: within { } a text with `{`, `[`, `,` or a quotation mark in it needs quotes; write '.panier.produits | map({id})'",
         ],
     ),
     (
         r"/api/ventes/commande/\(.saga_id)",
         r#""/api/ventes/commande/\(.saga_id)""#,
         &[
-            r#"52: within " " a `\` begins an escape, and this is none; write '/api/ventes/commande/\(.saga_id)'"#,
+            r#"53: within " " a `\` begins an escape, and this is none; write '/api/ventes/commande/\(.saga_id)'"#,
         ],
     ),
     ("deadline: 60s", "deadline:60s", &["6: a space is missing behind `deadline:`"]),
@@ -146,26 +147,26 @@ pub(super) const YAML: &[Wrong] = &[
         "    success: STOCK_RESERVE",
         "   success: STOCK_RESERVE",
         &[
-            "32: this line is indented like none of those above that it could belong to; indent it like its neighbours",
+            "33: this line is indented like none of those above that it could belong to; indent it like its neighbours",
         ],
     ),
     (
         "    success: STOCK_RESERVE",
         "	success: STOCK_RESERVE",
-        &["32: a tab cannot stand here; indent with spaces"],
+        &["33: a tab cannot stand here; indent with spaces"],
     ),
     (
         "  - step: stock\n    participant: stock",
         "  step: stock\n    participant: stock",
         &[
-            "24: this line is indented like none of those above that it could belong to; indent it like its neighbours",
+            "25: this line is indented like none of those above that it could belong to; indent it like its neighbours",
         ],
     ),
     (
         "      body: { produits: .panier.produits }\n    compensation",
         "      body: { produits: .panier.produits\n    compensation",
         &[
-            "28: the `{` that opens here is not closed, or a text behind it needs quotes: the reading ends on line 29",
+            "29: the `{` that opens here is not closed, or a text behind it needs quotes: the reading ends on line 30",
         ],
     ),
     (
@@ -179,7 +180,7 @@ pub(super) const YAML: &[Wrong] = &[
         "{ montant: .panier.montant }",
         "{{ panier.montant }}",
         &[
-            r#"39: `{{ panier.montant }` is a mapping as a key to YAML; the environment is read by "${NAME}" in `url` and `headers`, and `\(.input.NAME)` inserts a value into a path"#,
+            r#"40: `{{ panier.montant }` is a mapping as a key to YAML; the environment is read by "${NAME}" in `url` and `headers`, and `\(.input.NAME)` inserts a value into a path"#,
         ],
     ),
     (
@@ -193,7 +194,7 @@ pub(super) const YAML: &[Wrong] = &[
         "{ produits: .panier.produits }",
         r#"{ produits: test("a", "b") }"#,
         &[
-            r#"28: a text in quotation marks is over here, and more follows; put the whole expression into quotes: 'test("a", "b")'"#,
+            r#"29: a text in quotation marks is over here, and more follows; put the whole expression into quotes: 'test("a", "b")'"#,
         ],
     ),
     (
@@ -207,7 +208,7 @@ pub(super) const YAML: &[Wrong] = &[
         "  - step: stock",
         "  - stock",
         &[
-            "25: this key is indented deeper than the value on line 24 allows; indent it like the keys beside it",
+            "26: this key is indented deeper than the value on line 25 allows; indent it like the keys beside it",
         ],
     ),
     (
@@ -231,25 +232,25 @@ pub(super) const YAML: &[Wrong] = &[
         &["6: a list cannot begin here: write each entry on a line of its own, as `- entry`"],
     ),
     (
-        r#""[.body[] | .quantite * .prix] | add * 100 | round / 100""#,
+        MONTANT,
         r#""a \"b\" c" d"#,
         &[
             r#"21: a text in quotation marks is over here, and more follows; put the whole expression into quotes: '"a \"b\" c" d'"#,
         ],
     ),
     (
-        r#""[.body[] | .quantite * .prix] | add * 100 | round / 100""#,
+        MONTANT,
         "'it's'",
         &[
             r#"21: a `'` ends this text, and more follows; within ' ' write `''` for one, or use " " around the text"#,
         ],
     ),
     (
-        "\"[.body[] | .quantite * .prix] | add * 100 | round / 100\"",
+        MONTANT,
         "|\n        [.body[] | .quantite]\n          | add",
         &["22: the text below a `|` or `>` must be indented deeper than its key; add spaces"],
     ),
-    ("  - step: vente", "  -step: vente", &["46: a space is missing behind the `-`"]),
+    ("  - step: vente", "  -step: vente", &["47: a space is missing behind the `-`"]),
     (
         "    failure: ECHEC_ENREGISTREMENT\n",
         "    failure: ECHEC_ENREGISTREMENT\n...\nsaga: two\n",
