@@ -114,14 +114,25 @@ fn secrets_come_from_files_and_one_in_the_definition_is_warned_of() {
         std::fs::write(path(name), content).unwrap();
     }
     let source = std::fs::read_to_string(saga("checkout.yaml")).unwrap();
-    let check = |header: &str| {
+    let write = |header: &str| {
         let with_header = format!("safety: barrier, headers: {{ {header} }} }}");
         std::fs::write(path("mine.yaml"), source.replacen("safety: barrier }", &with_header, 1)).unwrap();
+    };
+    let check = |header: &str| {
+        write(header);
         orchestrateur_with(&["check", &path("mine.yaml")])
+    };
+    let serve = || {
+        let mut serve = orchestrateur();
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--definition", &path("mine.yaml")]);
+        run(serve.env("DATABASE_URL", database_in(folder.path())))
     };
     let ended = check(&format!("Authorization: 'Bearer ${{file:{}}}'", path("key")));
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
     assert!(!ended.stdout.contains("s3cret"), "{}", ended.stdout);
+    let account = format!("file:{}", path("key"));
+    let account = ended.stdout.lines().find(|line| line.starts_with(&account));
+    assert!(account.is_some_and(|line| line.ends_with("10    from the file")), "{}", ended.stdout);
     for (file, why) in [
         (path("nowhere"), "No such file"),
         (path(""), "not a regular file"),
@@ -130,7 +141,14 @@ fn secrets_come_from_files_and_one_in_the_definition_is_warned_of() {
         (path("binary"), "not UTF-8"),
         (path("large"), "SECRET_BYTES_MAX"),
     ] {
+        // People who look at a definition need not have its secrets; a server needs them.
         let ended = check(&format!("X-Key: '${{file:{file}}}'"));
+        let said = &ended.stderr;
+        assert_eq!(ended.code, Some(0), "{said}");
+        let warning = format!("mine.yaml:10: warning: `${{file:{file}}}` cannot be used: ");
+        assert!(said.contains(&warning) && said.contains(why) && !said.contains("s3cret"), "{file}: {said}");
+        assert!(ended.stdout.contains("NO FILE that can be used"), "{}", ended.stdout);
+        let ended = serve();
         let said = complaint(&ended);
         assert!(said.contains(&file) && said.contains(why) && !said.contains("s3cret"), "{file}: {said}");
     }

@@ -83,11 +83,7 @@ pub(super) const JQ: &[Wrong] = &[
         r#""[.body[] | .quantite * .prix] | sum""#,
         &["21: jq: unknown filter `sum`; jq's is called `add`"],
     ),
-    (
-        MONTANT,
-        ".body | lenght",
-        &["21: jq: unknown filter `lenght`; did you mean `length`?"],
-    ),
+    (MONTANT, ".body | lenght", &["21: jq: unknown filter `lenght`; did you mean `length`?"]),
     (
         r"get: /api/paniers/client/\(.input.client_id)",
         r#"get: /api/paniers/client/"\(.input.client_id)""#,
@@ -114,9 +110,5 @@ pub(super) const JQ: &[Wrong] = &[
         "      ok: .body.total == 3 €\n      output: # a cart",
         &["19: jq: expected token at `€`"],
     ),
-    (
-        MONTANT,
-        "“.body”",
-        &["21: jq: expected token at `“.body”`; only \" is a quotation mark here"],
-    ),
+    (MONTANT, "“.body”", &["21: jq: expected token at `“.body”`; only \" is a quotation mark here"]),
 ];
