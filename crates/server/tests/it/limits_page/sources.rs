@@ -53,7 +53,7 @@ pub(super) fn limits() -> Vec<Limit> {
                 continue;
             }
             let text = std::fs::read_to_string(&file).unwrap();
-            let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+            let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
             limits.extend(constants(text, &place).chain(fields(text, &place)));
         }
     }
