@@ -181,7 +181,7 @@ fn check_live_asks_whether_each_address_answers() {
     );
 
     for (stock, said) in [
-        (format!("http://{closed}"), "NO: Connection refused"),
+        (format!("http://{closed}"), "NO: connect: Connection refused"),
         // It takes connections, and never says a word of TLS.
         (silent_tls, "NO: no connection within 1s (`connect_timeout`)"),
         ("http://no-such-host.invalid".to_owned(), "NO: "),
@@ -209,7 +209,7 @@ fn check_live_says_that_an_address_is_not_known() {
             "service  url",
             "${STOCK_URL}/v1",
             "NO: a variable of its URL is not set",
-            "NO: Connection refused",
+            "NO: connect: Connection refused",
         ],
     );
     assert_eq!(ended.code, Some(1));
