@@ -183,7 +183,7 @@ fn check_live_asks_whether_each_address_answers() {
     for (stock, said) in [
         (format!("http://{closed}"), "NO: connect: Connection refused"),
         // It takes connections, and never says a word of TLS.
-        (silent_tls, "NO: no connection within 1s (`connect_timeout`)"),
+        (silent_tls, "NO: connect: no connection within connect_timeout (1s)"),
         ("http://no-such-host.invalid".to_owned(), "NO: "),
     ] {
         let ended = live(&stock, &there);
