@@ -245,6 +245,7 @@ impl Engine {
             Ok(place) => place,
             Err(Taken(running)) => return self.join(id, running, &request).await,
         };
+        self.still_owned_by(owner)?;
         let definition = &self.shared.definitions.current;
         let (saga, records) = Saga::start(id, definition, request.input.clone(), self.shared.clock.moment());
         let mut driver = Driver::new(self.shared.clone(), owner, saga, Seq::NONE, records, commands, place);
@@ -473,6 +474,7 @@ impl Engine {
             Ok(place) => place,
             Err(Taken(running)) => return Ok(Resumed::Before(running)),
         };
+        self.still_owned_by(owner)?;
         self.shared.unpark(id);
         let durable = saga.seq();
         let records = match how {
@@ -489,6 +491,16 @@ impl Engine {
         Ok(Resumed::Here(inbox))
     }
 
+    /// Asked once a saga has its place in the registry: a process that joins anew first takes its former id back, and
+    /// then drops the sagas that have their places. So one that has its place is dropped there, or is not begun here.
+    fn still_owned_by(&self, owner: ReplicaId) -> Result<(), Refusal> {
+        if self.shared.membership.id() == Some(owner) {
+            Ok(())
+        } else {
+            Err(Refusal::Unavailable(Unavailable::because("this process's lease has run out; it joins anew")))
+        }
+    }
+
     /// Runs a saga's task, and sees to what it leaves behind.
     fn run(&self, driver: Driver) {
         let engine = self.clone();
@@ -496,7 +508,13 @@ impl Engine {
         self.shared.world.spawn(Box::pin(async move {
             match caught(driver.run()).await {
                 Ok(Ended::Done) => {}
-                Ok(Ended::Asleep(sleeper)) => engine.shared.sleepers.add(id, sleeper),
+                Ok(Ended::Asleep(sleeper)) => {
+                    engine.shared.sleepers.add(id, sleeper);
+                    // A process that joins anew has forgotten those that slept; this one came too late for that.
+                    if engine.shared.membership.id() != Some(owner) {
+                        engine.shared.sleepers.take(id);
+                    }
+                }
                 Ok(Ended::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
                 Err(panic) => engine.task_failed(id, owner, &format!("its task has panicked: {panic}")).await,
             }
