@@ -24,7 +24,7 @@ pub mod saga;
 pub mod seeded;
 pub mod understood;
 
-pub use definition::Definition;
+pub use definition::{Definition, budget};
 pub use event::{Direction, Event, Outcome, Record};
 pub use id::{AttemptNumber, Claim, Epoch, SagaId, Seq, Timestamp};
 pub use json::Json;

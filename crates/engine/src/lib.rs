@@ -11,6 +11,7 @@
 //! - `replica`: this process as one of several: its lease, the sagas it takes over.
 //! - `admission`: slots, bytes, shares of callers. `sleepers`: sagas that wait on disk. `vital`: what may not die.
 //! - `driver`: the task of one saga. It compares what the saga's state wants with what is under way, and acts.
+//! - `evaluation`: expressions that take long, on threads of their own.
 //! - [`participants`]: calls over HTTP.
 //! - [`Clock`]: the time that sagas live by.
 //! - [`world`]: the machine's clock and the dice, so that a simulator can bring its own.
@@ -24,6 +25,7 @@ mod clock;
 mod demand;
 mod driver;
 mod engine;
+mod evaluation;
 mod limits;
 mod observer;
 pub mod participants;
@@ -39,5 +41,6 @@ pub use self::clock::Clock;
 pub use self::demand::Demand;
 pub use self::driver::{Failed, Snapshot};
 pub use self::engine::{Checkout, Definitions, Engine, Health, Refusal, Wait};
+pub use self::evaluation::{Busy, Evaluation};
 pub use self::limits::Limits;
 pub use self::observer::{CallEnded, Called, Failure, News, Observer, Over, Silent};

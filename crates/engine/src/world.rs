@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use saga_core::Timestamp;
 use saga_core::retry::Random;
 
+use crate::evaluation::{Busy, Evaluation, Evaluators};
+
 /// Something to be run to its end in the background.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -23,6 +25,12 @@ pub trait World: Send + Sync + 'static {
 
     /// Starts a task of the engine.
     fn spawn(&self, task: Task);
+
+    /// Runs an evaluation that takes long, where it holds up nothing else. A world without threads does it at once.
+    fn evaluate(&self, evaluation: Evaluation) -> Result<(), Busy> {
+        evaluation();
+        Ok(())
+    }
 }
 
 /// The machine's clock, and numbers that differ from process to process.
@@ -30,12 +38,17 @@ pub trait World: Send + Sync + 'static {
 pub struct Machine {
     keys: (RandomState, RandomState),
     drawn: AtomicU64,
+    evaluators: Evaluators,
 }
 
 impl Machine {
     /// Seeds the dice from the operating system, once.
     pub fn new() -> Self {
-        Self { keys: (RandomState::new(), RandomState::new()), drawn: AtomicU64::new(0) }
+        Self {
+            keys: (RandomState::new(), RandomState::new()),
+            drawn: AtomicU64::new(0),
+            evaluators: Evaluators::default(),
+        }
     }
 }
 
@@ -58,6 +71,10 @@ impl World for Machine {
             reason = "the engine's tasks are started here and nowhere else"
         )]
         tokio::spawn(task);
+    }
+
+    fn evaluate(&self, evaluation: Evaluation) -> Result<(), Busy> {
+        self.evaluators.evaluate(evaluation)
     }
 
     /// SipHash with random keys over a counter: no system call, and ids that nobody can foresee.

@@ -33,6 +33,7 @@ pub use self::format::Format;
 pub use self::input::{InputError, NUMBER_CHARS_MAX};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
+pub use self::program::meter as budget;
 pub use self::suggest::nearest;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
 use self::variables::Unset;

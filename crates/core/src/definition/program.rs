@@ -4,17 +4,28 @@
 //! input and nothing else, since a request has to be the same on every attempt: what reads the clock, the
 //! environment or further inputs is refused when the definition is loaded.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use jaq_core::data::JustLut;
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
 use jaq_core::load::{self, Arena, File, Lexer, Loader, Parser};
 use jaq_core::path::{Part, Path};
-use jaq_core::{Compiler, Ctx, Filter, Vars, unwrap_valr};
+use jaq_core::{Compiler, Ctx, Exn, Filter, ValT as _, Vars};
 use jaq_json::Val;
 
+use self::meter::Stopped;
+use self::running::{Expressions, Running};
+use self::value::Metered;
 use super::prelude;
+
+mod bounds;
+pub mod meter;
+mod natives;
+mod reading;
+mod regex;
+mod running;
+mod value;
+mod weigh;
 
 /// The filters that would make a program depend on more than its input, or end the process.
 const IMPURE: &[&str] = &[
@@ -40,14 +51,15 @@ const IMPURE: &[&str] = &[
 /// A compiled jq program that gives exactly one value.
 pub(super) struct Program {
     code: Box<str>,
-    filter: Filter<JustLut<Val>>,
+    filter: Filter<Expressions>,
+    /// It cannot be run within bounds, and is not run.
+    refused: Option<Box<str>>,
 }
 
 impl Program {
     /// Compiles `code`. The error says what was expected and where.
     pub(super) fn compile(code: &str) -> Result<Self, SyntaxError> {
-        let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(prelude::defs());
-        let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+        let (defs, funs) = (natives::defs().into_iter().chain(prelude::defs()), natives::funs());
         let arena = Arena::default();
         let modules = Loader::new(defs)
             .load(&arena, File { code, path: () })
@@ -61,7 +73,10 @@ impl Program {
                 None => SyntaxError::new(code, "", "the program does not compile"),
             }
         })?;
-        Ok(Self { code: code.into(), filter })
+        let refused = parse(code)
+            .ok()
+            .and_then(|term| bounds::growing(&term).map(|found| format!("`{code}`: {found}").into()));
+        Ok(Self { code: code.into(), filter, refused })
     }
 
     /// What it was compiled from.
@@ -69,21 +84,80 @@ impl Program {
         &self.code
     }
 
-    /// Runs the program. It must give exactly one value.
-    pub(super) fn run(&self, input: Val) -> Result<Val, EvalError> {
-        let ctx = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
-        let mut values = self.filter.id.run((ctx, input)).map(unwrap_valr);
-        let first = match values.next() {
-            Some(Ok(value)) => value,
-            Some(Err(error)) => {
-                return Err(EvalError(format!("`{}`: {}", self.code, cut(&error.to_string()))));
+    /// Runs the program on an object of these members, each a JSON text. It must give exactly one value.
+    pub(super) fn run<'s>(
+        &self,
+        members: impl Iterator<Item = (&'s str, &'s str)>,
+    ) -> Result<Val, EvalError> {
+        self.within_budget(|| self.one_value(members).map(Metered::into_val))
+    }
+
+    /// Runs the program, and gives its value as JSON text.
+    pub(super) fn json<'s>(
+        &self,
+        members: impl Iterator<Item = (&'s str, &'s str)>,
+    ) -> Result<Vec<u8>, EvalError> {
+        self.within_budget(|| self.one_value(members).map(|value| value.json()))
+    }
+
+    fn within_budget<T>(&self, task: impl FnOnce() -> Result<T, EvalError>) -> Result<T, EvalError> {
+        if let Some(refused) = &self.refused {
+            return Err(EvalError(refused.to_string()));
+        }
+        match meter::evaluate(task) {
+            Ok(result) => result,
+            Err(Stopped::Over(limit)) => Err(EvalError(format!("`{}` {limit}", self.code))),
+            Err(Stopped::Panicked(message)) => {
+                Err(EvalError(format!("`{}` cannot be evaluated: {}", self.code, cut(&message))))
             }
+        }
+    }
+
+    fn one_value<'s>(&self, members: impl Iterator<Item = (&'s str, &'s str)>) -> Result<Metered, EvalError> {
+        let mut input = Vec::new();
+        for (name, json) in members {
+            let value = reading::read(json.as_bytes())
+                .map_err(|error| EvalError(format!("`.{name}` is not JSON: {error}")))?;
+            input.push((Metered::text(name.as_bytes().to_vec()), value));
+        }
+        let input = Metered::from_map(input).map_err(|error| self.failed(&error))?;
+        let context = Ctx::<Expressions>::new(Running::new(&self.filter.lut), Vars::new([]));
+        let mut values = self.filter.id.run((context, input));
+        let first = match values.next() {
+            Some(value) => value.map_err(|thrown| self.thrown(thrown))?,
             None => return Err(EvalError(format!("`{}` gives no value", self.code))),
         };
         match values.next() {
             None => Ok(first),
             Some(_) => Err(EvalError(format!("`{}` gives more than one value; wrap it in [ ]", self.code))),
         }
+    }
+
+    fn thrown(&self, thrown: Exn<'_, Metered>) -> EvalError {
+        match thrown.get_err() {
+            Ok(error) => self.failed(&error),
+            Err(_) => EvalError(format!("`{}` ends by `break` or `halt`", self.code)),
+        }
+    }
+
+    fn failed(&self, error: &value::Error) -> EvalError {
+        let mut message = Beginning(String::new());
+        // It ends early where the message is long.
+        _ = write!(message, "{error}");
+        EvalError(format!("`{}`: {}", self.code, cut(&message.0)))
+    }
+}
+
+/// Keeps the beginning of what is written, and refuses the rest: an error quotes whole values.
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.0.len() > MESSAGE_CHARS_MAX * 4 {
+            return Err(fmt::Error);
+        }
+        self.0.extend(part.chars().take(MESSAGE_CHARS_MAX + 1));
+        Ok(())
     }
 }
 
@@ -93,10 +167,11 @@ impl fmt::Debug for Program {
     }
 }
 
+/// Characters of a jq message that are kept.
+const MESSAGE_CHARS_MAX: usize = 200;
+
 /// jq's messages quote the values that they are about; a whole cart does not belong into a reason.
 fn cut(message: &str) -> String {
-    /// Characters of a jq message that are kept.
-    const MESSAGE_CHARS_MAX: usize = 200;
     match message.char_indices().nth(MESSAGE_CHARS_MAX) {
         Some((at, _)) => format!("{}…", &message[..at]),
         None => message.to_owned(),
@@ -158,6 +233,15 @@ pub(super) fn parse(code: &str) -> Result<Term<&str>, SyntaxError> {
             format!("`{name}` cannot be used: a request must be the same on every attempt"),
         )),
         None => Ok(term),
+    }
+}
+
+/// Refuses a program that goes on for as long as its input makes it. Definitions that were kept before this was asked
+/// are run as they are: the [budget](meter) ends what does not end itself.
+pub(super) fn bounded(code: &str) -> Result<(), SyntaxError> {
+    match bounds::unbounded(&parse(code)?) {
+        Some(found) => Err(SyntaxError::new(code, found.name, found.to_string())),
+        None => Ok(()),
     }
 }
 
@@ -409,9 +493,7 @@ mod tests {
 
     #[test]
     fn a_program_gives_one_value_or_says_why_not() {
-        let run = |code: &str| {
-            Program::compile(code).unwrap().run(jaq_json::read::parse_single(b"{\"a\":1}").unwrap())
-        };
+        let run = |code: &str| Program::compile(code).unwrap().run([("a", "1")].into_iter());
         assert_eq!(run(".a + 1").unwrap().to_string(), "2");
         assert!(run(".a, .a").unwrap_err().0.contains("more than one"));
         assert!(run("empty").unwrap_err().0.contains("no value"));

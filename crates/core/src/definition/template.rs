@@ -93,13 +93,17 @@ impl Interpreted {
 
     /// Runs the program on the scope's values, as one object.
     pub fn run(&self, scope: &Scope<'_>) -> Result<Val, EvalError> {
-        let mut object = jaq_json::Map::default();
-        for (name, json) in scope.0.iter().filter(|(name, _)| self.reads(name)) {
-            let value = jaq_json::read::parse_single(json.as_bytes())
-                .map_err(|error| EvalError(format!("`.{name}` is not JSON: {error}")))?;
-            object.insert(Val::utf8_str(name.as_bytes().to_vec()), value);
-        }
-        self.program.run(Val::obj(object))
+        self.program.run(self.members(scope))
+    }
+
+    /// The program's value on the scope's values, as JSON text.
+    fn json(&self, scope: &Scope<'_>) -> Result<Vec<u8>, EvalError> {
+        self.program.json(self.members(scope))
+    }
+
+    fn members<'s>(&'s self, scope: &'s Scope<'_>) -> impl Iterator<Item = (&'s str, &'s str)> {
+        let members = scope.0.iter().map(|(name, json)| (*name, json.as_ref()));
+        members.filter(|(name, _)| self.reads(name))
     }
 }
 
@@ -165,9 +169,7 @@ impl Template {
                 out.push(b'}');
             }
             Self::Program(interpreted) => {
-                let value = interpreted.run(scope)?;
-                jaq_json::write::write(out, &jaq_json::write::Pp::default(), 0, &value)
-                    .map_err(|error| EvalError(error.to_string()))?;
+                out.extend_from_slice(&interpreted.json(scope)?);
             }
         }
         Ok(())

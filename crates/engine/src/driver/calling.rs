@@ -1,19 +1,20 @@
 //! The call that a saga wants: its turn at the participant's breaker, its request, its reply.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::reply::{self, Reply, Verdict};
-use saga_core::saga::{CallWanted, Input};
-use saga_core::{Outcome, Saga, Seq, Timestamp};
+use saga_core::saga::{CallWanted, Input, Request, RequestError};
+use saga_core::{Definition, Outcome, Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::sync::watch;
 
 use crate::admission::Held;
 use crate::breaker::{self, Permit, Turn};
 use crate::breakers;
+use crate::evaluation::{Elsewhere, at_once, elsewhere};
 use crate::observer::{CallEnded, Called};
 use crate::participants;
 use crate::shared::Shared;
@@ -22,6 +23,9 @@ use crate::shared::Shared;
 const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// While there is no room for its answer, a call that wants to leave looks this often whether there is.
 const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Why a call that was evaluated elsewhere has no result.
+const GONE: &str = "the thread that evaluates expressions has ended";
 
 /// The one call of a saga, from being wanted to its end.
 pub(super) struct Calling {
@@ -41,9 +45,27 @@ struct Call {
     wanted: CallWanted,
     permit: Permit,
     since: Timestamp,
-    reply: participants::Calling,
+    definition: Arc<Definition>,
+    stage: Stage,
     /// Bytes for its answer, where that is to be kept.
     _room: Option<Held>,
+}
+
+/// How far a call has come. Making the request and reading the answer are done at once, as far as that takes no time.
+enum Stage {
+    /// Its request is being made.
+    Preparing(Elsewhere<Result<Request, RequestError>>),
+    /// It is with its participant.
+    Sent(participants::Calling),
+    /// Its answer is being read.
+    Reading { verdict: Elsewhere<Verdict>, was_made: bool },
+}
+
+/// What came of a call.
+pub(super) struct Read {
+    verdict: Verdict,
+    /// A call that could not even be made says nothing about its participant.
+    was_made: bool,
 }
 
 /// There is no room in memory for another answer that is to be kept.
@@ -57,8 +79,8 @@ struct Asked {
 
 /// What a saga that wants to call waits for.
 pub(super) enum Heard {
-    /// The reply to the call under way.
-    Reply(Reply),
+    /// What came of the call under way.
+    Reply(Read),
     /// The wanted call's turn has come.
     Permit(Permit),
     /// The participant that the next attempt waits for has come back.
@@ -109,14 +131,17 @@ impl Calling {
             }
         };
         let Some(permit) = self.permit(saga, wanted) else { return };
-        let reply: participants::Calling = match saga.request(&wanted) {
-            Ok(request) => {
-                self.shared.participants.call(saga.definition(), wanted.step, request, wanted.timeout)
+        let definition = saga.definition().clone();
+        let stage = match at_once(|| saga.request(&wanted)) {
+            Some(request) => Stage::Sent(send(&self.shared, &definition, &wanted, request)),
+            None => {
+                let saga = saga.clone();
+                Stage::Preparing(elsewhere(self.shared.world.clone(), move || saga.request(&wanted)))
             }
-            Err(error) => Box::pin(std::future::ready(Reply::Impossible { reason: error.to_string() })),
         };
         self.shared.observer.call_started(&called(saga, &wanted));
-        self.call = Some(Call { wanted, permit, since: self.shared.clock.now(), reply, _room: room });
+        let since = self.shared.clock.now();
+        self.call = Some(Call { wanted, permit, since, definition, stage, _room: room });
     }
 
     /// Room for the answer of a call whose output is kept. Only the first one of a saga waits for room: those that hold
@@ -164,10 +189,10 @@ impl Calling {
 
     /// Waits for whatever comes first. Loses nothing when it is dropped.
     pub(super) async fn hear(&mut self) -> Heard {
-        let Self { call, turn, recovered, .. } = self;
+        let Self { shared, owner, call, turn, recovered, .. } = self;
         let replied = async {
             match call {
-                Some(call) => call.reply.as_mut().await,
+                Some(call) => call.read(shared, *owner).await,
                 None => pending().await,
             }
         };
@@ -186,7 +211,7 @@ impl Calling {
         };
         tokio::select! {
             biased;
-            reply = replied => Heard::Reply(reply),
+            read = replied => Heard::Reply(read),
             permit = permitted => Heard::Permit(permit),
             () = recovered => Heard::Recovered,
         }
@@ -195,7 +220,7 @@ impl Calling {
     /// What something that was heard means to the saga.
     pub(super) fn take(&mut self, saga: &Saga, heard: Heard) -> Option<Input> {
         match heard {
-            Heard::Reply(reply) => self.replied(saga, &reply),
+            Heard::Reply(read) => self.replied(saga, read),
             Heard::Permit(permit) => self.permitted(saga, permit),
             Heard::Recovered => Some(Input::Hurry),
         }
@@ -214,13 +239,11 @@ impl Calling {
         None
     }
 
-    fn replied(&mut self, saga: &Saga, reply: &Reply) -> Option<Input> {
+    fn replied(&mut self, saga: &Saga, Read { verdict, was_made }: Read) -> Option<Input> {
         let call = self.call.take()?;
         let CallWanted { step, direction, attempt, .. } = call.wanted;
-        let verdict = reply::verdict(saga.call(step, direction)?, reply);
         self.ended(saga, &call, Some(verdict.outcome));
-        // A call that could not even be made says nothing about its participant.
-        if !matches!(reply, Reply::Impossible { .. }) {
+        if was_made {
             call.permit.ended(breakers::ended(&verdict));
             self.shared.breakers.note(saga.definition(), step, &verdict);
         }
@@ -242,10 +265,69 @@ impl Calling {
 
     /// When the call under way must have ended.
     pub(super) fn due(&self, saga: &Saga) -> Option<Timestamp> {
-        self.call.as_ref().map(|call| {
+        let is_sent = |call: &&Call| matches!(call.stage, Stage::Sent(_));
+        self.call.as_ref().filter(is_sent).map(|call| {
             let participant = saga.definition().participant(call.wanted.step);
             call.since.plus(participant.connect_timeout + call.wanted.timeout)
         })
+    }
+}
+
+impl Call {
+    /// Waits for the reply, and reads it. Loses nothing when it is dropped: each stage is kept until the next has begun.
+    async fn read(&mut self, shared: &Arc<Shared>, owner: ReplicaId) -> Read {
+        loop {
+            match &mut self.stage {
+                Stage::Preparing(request) => {
+                    let request = request.as_mut().await;
+                    let not_sent = |reason: &str| Reply::NotSent { reason: reason.into() };
+                    self.stage = Stage::Sent(match request {
+                        // That has taken its time, and the lease is looked at just before a call leaves.
+                        _ if !shared.membership.may_act(owner) => {
+                            Box::pin(ready(not_sent("the lease may have run out")))
+                        }
+                        Some(request) => send(shared, &self.definition, &self.wanted, request),
+                        None => Box::pin(ready(not_sent(GONE))),
+                    });
+                }
+                Stage::Sent(reply) => {
+                    let reply = reply.as_mut().await;
+                    let was_made = !matches!(reply, Reply::Impossible { .. });
+                    if let Some(verdict) = at_once(|| verdict(&self.definition, &self.wanted, &reply)) {
+                        return Read { verdict, was_made };
+                    }
+                    let (definition, wanted) = (self.definition.clone(), self.wanted);
+                    let verdict =
+                        elsewhere(shared.world.clone(), move || verdict(&definition, &wanted, &reply));
+                    self.stage = Stage::Reading { verdict, was_made };
+                }
+                Stage::Reading { verdict, was_made } => {
+                    let verdict = verdict.as_mut().await;
+                    let lost = || Verdict::without_answer(Outcome::Unknown, GONE);
+                    return Read { verdict: verdict.unwrap_or_else(lost), was_made: *was_made };
+                }
+            }
+        }
+    }
+}
+
+fn send(
+    shared: &Shared,
+    definition: &Arc<Definition>,
+    wanted: &CallWanted,
+    request: Result<Request, RequestError>,
+) -> participants::Calling {
+    match request {
+        Ok(request) => shared.participants.call(definition, wanted.step, request, wanted.timeout),
+        Err(error) => Box::pin(ready(Reply::Impossible { reason: error.to_string() })),
+    }
+}
+
+fn verdict(definition: &Definition, wanted: &CallWanted, reply: &Reply) -> Verdict {
+    match definition.call(wanted.step, wanted.direction) {
+        Some(call) => reply::verdict(call, reply),
+        // What is wanted is in the definition.
+        None => Verdict::without_answer(Outcome::Unknown, "the step has no such call"),
     }
 }
 

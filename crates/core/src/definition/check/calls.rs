@@ -3,10 +3,10 @@
 use http::Method;
 
 use super::super::path::{PathError, RequestPath, Spelling};
-use super::super::program::SyntaxError;
+use super::super::program::{self, SyntaxError};
 use super::super::suggest::nearest;
 use super::super::yaml::{CallIn, Node};
-use super::super::{Call, InputType, Template};
+use super::super::{Call, Format, InputType, Template};
 use super::answers::{Answers, is_of_an_answer};
 use super::{Check, hints, line};
 use crate::event::Direction;
@@ -162,8 +162,16 @@ impl Check<'_> {
         }
     }
 
+    /// Checks that an expression has an end of its own. Where a kept one has none, its budget ends it.
+    fn bounded(&mut self, code: &str, at: usize) {
+        if self.format >= Format::Two {
+            self.syntax(at, code, program::bounded(code));
+        }
+    }
+
     /// Checks that a request's expression reads only what exists by then, and notes what it reads.
     fn readable(&mut self, code: &str, at: usize, readable: &Readable<'_>, checked: &mut Checked) {
+        self.bounded(code, at);
         let Ok((paths, whole)) = Template::references(code) else { return };
         checked.reads_all |= whole;
         for path in paths {
@@ -220,6 +228,7 @@ impl Check<'_> {
 
     /// Checks that an expression about an answer reads only the answer.
     pub(super) fn answer_readable(&mut self, code: &str, at: usize, known: &dyn Fn(&str) -> bool) {
+        self.bounded(code, at);
         let Ok((paths, _)) = Template::references(code) else { return };
         for path in paths.iter().filter(|path| !known(&path[0])) {
             let name = &path[0];

@@ -1,0 +1,301 @@
+//! The budget of expressions: what they may cost, charged as they run.
+//!
+//! jq has loops, and values that share their parts: a text of one line can ask for more time and memory than there is.
+//! So everything that costs is charged to the meter of the thread that evaluates: each term that the interpreter runs,
+//! and, before it is done, whatever an operation on a value would cost beyond that. There is no clock: the same
+//! expression on the same input costs the same everywhere.
+//!
+//! Once a limit is reached the evaluation is unwound at once. An error value would not do: jq programs catch errors
+//! (`try`, `?`, `//`), and comparing, hashing and printing have no errors. The unwinding is no panic: no panic hook
+//! hears of it, and it ends in [`evaluate`].
+
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Steps that one request, or the reading of one answer, may take: a step is one term of a program, about 100 ns.
+pub const EXPRESSION_STEPS_MAX: u64 = 2_000_000;
+/// Steps that are taken at once, on the thread that asks. What needs more is evaluated again, elsewhere, from the start.
+pub const INLINE_STEPS_MAX: u64 = 10_000;
+/// Bytes that the expressions of one request or answer may make in all, what is read from JSON included.
+pub const EXPRESSION_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of one text that an expression makes.
+pub const EXPRESSION_TEXT_BYTES_MAX: usize = 2 << 20;
+/// Arrays and objects inside each other.
+pub const EXPRESSION_DEPTH_MAX: u32 = 256;
+/// Parts of a path, as `path` gives them, and steps down into values that were not made on the way.
+pub const EXPRESSION_PATH_PARTS_MAX: u32 = 1_024;
+/// Bytes of the thread's stack that the interpreter may use: programs nest, and functions may call themselves.
+pub const EXPRESSION_STACK_BYTES_MAX: usize = 1 << 20;
+/// Contexts (variables and input of a term) that are alive at the same time, each with the iterators that hold it.
+const CONTEXTS_MAX: usize = 32_768;
+/// Parts of a step: what costs less than a term is charged in these.
+pub(super) const STEP: u64 = 16;
+
+/// How much expressions may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    steps: u64,
+    bytes: u64,
+}
+
+impl Budget {
+    /// A budget of so many steps and bytes.
+    pub const fn new(steps: u64, bytes: u64) -> Self {
+        Self { steps, bytes }
+    }
+
+    /// Enough for what is usual, and little enough not to hold up the thread that evaluates: about a millisecond.
+    pub const INLINE: Self = Self { steps: INLINE_STEPS_MAX, bytes: EXPRESSION_BYTES_MAX };
+    /// All that an expression may ever cost.
+    pub const FULL: Self = Self { steps: EXPRESSION_STEPS_MAX, bytes: EXPRESSION_BYTES_MAX };
+}
+
+/// A limit that expressions have reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// [`EXPRESSION_STEPS_MAX`], or the smaller number of a smaller budget.
+    Steps(u64),
+    /// [`EXPRESSION_BYTES_MAX`].
+    Bytes(u64),
+    /// [`EXPRESSION_TEXT_BYTES_MAX`].
+    Text,
+    /// [`EXPRESSION_DEPTH_MAX`].
+    Depth,
+    /// [`EXPRESSION_PATH_PARTS_MAX`].
+    Path,
+    /// [`EXPRESSION_STACK_BYTES_MAX`].
+    Stack,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Steps(INLINE_STEPS_MAX) => {
+                write!(f, "takes more steps than the limit INLINE_STEPS_MAX, {INLINE_STEPS_MAX}")
+            }
+            Self::Steps(limit) => write!(f, "takes more steps than the limit EXPRESSION_STEPS_MAX, {limit}"),
+            Self::Bytes(limit) => write!(f, "makes more bytes than the limit EXPRESSION_BYTES_MAX, {limit}"),
+            Self::Text => write!(
+                f,
+                "makes a text of more bytes than the limit EXPRESSION_TEXT_BYTES_MAX, {EXPRESSION_TEXT_BYTES_MAX}"
+            ),
+            Self::Depth => {
+                write!(f, "nests values deeper than the limit EXPRESSION_DEPTH_MAX, {EXPRESSION_DEPTH_MAX}")
+            }
+            Self::Path => write!(
+                f,
+                "goes down into a value by more parts than the limit EXPRESSION_PATH_PARTS_MAX, {EXPRESSION_PATH_PARTS_MAX}"
+            ),
+            Self::Stack => write!(
+                f,
+                "calls itself deeper than the limit EXPRESSION_STACK_BYTES_MAX, {EXPRESSION_STACK_BYTES_MAX} bytes"
+            ),
+        }
+    }
+}
+
+/// Something that was evaluated, and what it cost.
+#[derive(Debug)]
+pub struct Spent<T> {
+    /// What came of it. Where a limit was reached, expressions in it have ended in an error that names the limit.
+    pub value: T,
+    /// The limit that was reached.
+    pub over: Option<Limit>,
+    /// Steps taken.
+    pub steps: u64,
+    /// Bytes made, all together.
+    pub bytes: u64,
+}
+
+/// The thread's meter.
+struct Meter {
+    budget: Cell<Option<Budget>>,
+    work_left: Cell<u64>,
+    bytes_left: Cell<u64>,
+    contexts: Cell<usize>,
+    /// Where the stack was when the evaluation began.
+    base: Cell<usize>,
+    evaluating: Cell<bool>,
+    over: Cell<Option<Limit>>,
+}
+
+thread_local! {
+    static METER: Meter = const {
+        Meter {
+            budget: Cell::new(None),
+            work_left: Cell::new(0),
+            bytes_left: Cell::new(0),
+            contexts: Cell::new(0),
+            base: Cell::new(0),
+            evaluating: Cell::new(false),
+            over: Cell::new(None),
+        }
+    };
+}
+
+/// What unwinds an evaluation whose budget is spent.
+struct OverBudget;
+
+/// Why an evaluation has no result.
+pub(super) enum Stopped {
+    Over(Limit),
+    Panicked(String),
+}
+
+/// Runs `task`: all the expressions in it share `budget`. Where one is running already, that one goes on.
+pub fn within<T>(budget: Budget, task: impl FnOnce() -> T) -> Spent<T> {
+    /// Ends the budget even if `task` panics.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            METER.with(|meter| meter.budget.set(None));
+        }
+    }
+    let end = METER.with(|meter| {
+        (meter.budget.get().is_none()).then(|| {
+            meter.budget.set(Some(budget));
+            meter.work_left.set(budget.steps * STEP);
+            meter.bytes_left.set(budget.bytes);
+            meter.over.set(None);
+            End
+        })
+    });
+    let value = task();
+    let spent = METER.with(|meter| {
+        let budget = meter.budget.get().unwrap_or(budget);
+        Spent {
+            value,
+            over: meter.over.get(),
+            steps: (budget.steps * STEP - meter.work_left.get()) / STEP,
+            bytes: budget.bytes - meter.bytes_left.get(),
+        }
+    });
+    drop(end);
+    spent
+}
+
+/// Whether this thread is evaluating an expression: a panic there is caught and is its error, so it needs no line in a log.
+pub fn is_evaluating() -> bool {
+    METER.try_with(|meter| meter.evaluating.get()).unwrap_or(false)
+}
+
+/// Evaluates an expression at the expense of the thread's budget; of a full one of its own where there is none.
+pub(super) fn evaluate<T>(task: impl FnOnce() -> T) -> Result<T, Stopped> {
+    within(Budget::FULL, || {
+        let here = 0_u8;
+        let before = METER.with(|meter| {
+            if let Some(limit) = meter.over.get() {
+                return Err(Stopped::Over(limit));
+            }
+            meter.base.set((&raw const here).addr());
+            meter.contexts.set(0);
+            Ok(meter.evaluating.replace(true))
+        })?;
+        let result = catch_unwind(AssertUnwindSafe(task));
+        METER.with(|meter| meter.evaluating.set(before));
+        result.map_err(|payload| {
+            let over = METER.with(|meter| meter.over.get());
+            match over {
+                Some(limit) if payload.is::<OverBudget>() => Stopped::Over(limit),
+                _ => Stopped::Panicked(message(&*payload)),
+            }
+        })
+    })
+    .value
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message").to_owned()
+}
+
+#[cold]
+fn stop(meter: &Meter, limit: Limit) -> ! {
+    meter.over.set(Some(limit));
+    resume_unwind(Box::new(OverBudget))
+}
+
+/// Ends the evaluation under way.
+#[cold]
+pub(super) fn over(limit: Limit) {
+    METER.with(|meter| {
+        if meter.evaluating.get() {
+            stop(meter, limit);
+        }
+    });
+}
+
+/// Charges one term of a program.
+#[inline]
+pub(super) fn step() {
+    let here = 0_u8;
+    METER.with(|meter| {
+        if meter.base.get().abs_diff((&raw const here).addr()) > EXPRESSION_STACK_BYTES_MAX
+            && meter.evaluating.get()
+        {
+            stop(meter, Limit::Stack);
+        }
+        charge_work(meter, STEP);
+    });
+}
+
+/// Charges work beyond a term, in parts of a [`STEP`].
+#[inline]
+pub(super) fn work(parts: usize) {
+    METER.with(|meter| charge_work(meter, parts as u64));
+}
+
+#[inline]
+fn charge_work(meter: &Meter, parts: u64) {
+    match meter.work_left.get().checked_sub(parts) {
+        Some(left) => meter.work_left.set(left),
+        None if meter.evaluating.get() => {
+            meter.work_left.set(0);
+            stop(meter, Limit::Steps(meter.budget.get().unwrap_or(Budget::FULL).steps));
+        }
+        None => {}
+    }
+}
+
+/// Charges memory, before it is taken.
+#[inline]
+pub(super) fn bytes(count: usize) {
+    METER.with(|meter| match meter.bytes_left.get().checked_sub(count as u64) {
+        Some(left) => meter.bytes_left.set(left),
+        None if meter.evaluating.get() => {
+            meter.bytes_left.set(0);
+            stop(meter, Limit::Bytes(meter.budget.get().unwrap_or(Budget::FULL).bytes));
+        }
+        None => {}
+    });
+}
+
+/// Charges a text of this length, before it is made.
+#[inline]
+pub(super) fn text(length: usize) {
+    if length > EXPRESSION_TEXT_BYTES_MAX {
+        over(Limit::Text);
+    }
+    work(length / 32);
+    bytes(length.saturating_add(48));
+}
+
+/// A context is made.
+#[inline]
+pub(super) fn context_made() {
+    METER.with(|meter| {
+        let contexts = meter.contexts.get() + 1;
+        meter.contexts.set(contexts);
+        if contexts > CONTEXTS_MAX && meter.evaluating.get() {
+            stop(meter, Limit::Bytes(meter.budget.get().unwrap_or(Budget::FULL).bytes));
+        }
+    });
+}
+
+/// A context is gone.
+#[inline]
+pub(super) fn context_gone() {
+    _ = METER.try_with(|meter| meter.contexts.set(meter.contexts.get().saturating_sub(1)));
+}

@@ -1,0 +1,48 @@
+//! How the interpreter runs under the meter: it asks for its terms before it runs one, so that each is charged.
+
+use jaq_core::data::HasLut;
+use jaq_core::{Cv, DataT, Lut};
+
+use super::meter;
+use super::value::Metered;
+
+/// Names the values and the data of expressions to jaq.
+pub(super) struct Expressions;
+
+/// Context and input of a filter.
+pub(super) type Input<'a> = Cv<'a, Expressions>;
+
+impl DataT for Expressions {
+    type V<'a> = Metered;
+    type Data<'a> = Running<'a>;
+}
+
+/// What every context of a running program holds.
+pub(super) struct Running<'a>(&'a Lut<Expressions>);
+
+impl<'a> Running<'a> {
+    pub(super) fn new(terms: &'a Lut<Expressions>) -> Self {
+        meter::context_made();
+        Self(terms)
+    }
+}
+
+impl Clone for Running<'_> {
+    fn clone(&self) -> Self {
+        Self::new(self.0)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        meter::context_gone();
+    }
+}
+
+impl<'a> HasLut<'a, Expressions> for Running<'a> {
+    /// Called for every term that is run, of functions that call themselves, too.
+    fn lut(&self) -> &'a Lut<Expressions> {
+        meter::step();
+        self.0
+    }
+}

@@ -1,0 +1,95 @@
+//! Programs by chance on answers by chance: all end within the budget, and give what plain jaq gives.
+//!
+//! `FUZZ_EVALUATIONS` says how many, `FUZZ_SEED` where they begin: `FUZZ_SEED=17 FUZZ_EVALUATIONS=1` runs one again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jaq_json::Val;
+use saga_core::budget::Budget;
+use saga_core::definition::Template;
+
+use crate::generator::{Chance, body, program};
+use crate::measured::{HELD_BYTES_MAX, alone, evaluate};
+use crate::plain::Plain;
+
+/// In the suite; many more by hand.
+const EVALUATIONS: u64 = 3_000;
+/// What took more steps is not run by plain jaq, which has no limits.
+const PLAIN_STEPS_MAX: u64 = 50_000;
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}: no number")))
+}
+
+fn read(json: &str) -> Val {
+    jaq_json::read::parse_single(json.as_bytes()).unwrap_or_else(|error| panic!("{json:.200}: {error}"))
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    refused: u64,
+    values: u64,
+    errors: u64,
+    over: u64,
+    compared: u64,
+    held_max: usize,
+    steps_max: u64,
+}
+
+#[test]
+fn programs_by_chance_end_within_the_budget_and_give_what_jaq_gives() {
+    let _turn = alone();
+    let (from, count) = (number("FUZZ_SEED", 0), number("FUZZ_EVALUATIONS", EVALUATIONS));
+    let mut counted = Counted::default();
+    for seed in from..from + count {
+        one(seed, &mut counted);
+    }
+    eprintln!("{counted:?}");
+    if count >= EVALUATIONS {
+        // They reach what they are for.
+        assert!(
+            counted.values > count / 20 && counted.over > 0 && counted.compared > count / 20,
+            "{counted:?}"
+        );
+    }
+}
+
+fn one(seed: u64, counted: &mut Counted) {
+    let mut chance = Chance::new(seed);
+    let (code, body) = (program(&mut chance), body(&mut chance));
+    let Ok(template) = Template::parse(&code) else {
+        counted.refused += 1;
+        return;
+    };
+    let measured = evaluate(&template, &body, Budget::FULL);
+    counted.held_max = counted.held_max.max(measured.held);
+    counted.steps_max = counted.steps_max.max(measured.steps);
+    let held = measured.held;
+    assert!(held <= HELD_BYTES_MAX, "seed {seed}: `{code}` holds {held} bytes");
+    match &measured.result {
+        Ok(_) => counted.values += 1,
+        Err(_) => counted.errors += 1,
+    }
+    if let Some(limit) = measured.over {
+        counted.over += 1;
+        let told = measured.result.as_ref().map_or_else(String::clone, |value| value.text().to_owned());
+        assert!(measured.result.is_err(), "seed {seed}: `{code}` is over {limit}, and gives {told}");
+        return;
+    }
+    if measured.steps > PLAIN_STEPS_MAX || code.contains("nan") {
+        return;
+    }
+    let Some(plain) = Plain::compile(&code) else { return };
+    // Plain jaq panics on some inputs; ours must be an error there.
+    let Ok(expected) = catch_unwind(AssertUnwindSafe(|| plain.run(&body))) else {
+        assert!(measured.result.is_err(), "seed {seed}: `{code}` panics in jaq, and has a value here");
+        return;
+    };
+    counted.compared += 1;
+    if let (Ok(value), Some(expected)) = (&measured.result, &expected) {
+        // Both are read again: what is only handed on keeps its spelling, its double keys too.
+        let same = read(value.text()) == read(expected);
+        let value = value.text();
+        assert!(same, "seed {seed}: `{code}` gives {:.200}, and {:.200} in jaq", value, expected);
+    }
+}
