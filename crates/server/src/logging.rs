@@ -85,6 +85,10 @@ pub fn start(filter: &str, json: bool) -> anyhow::Result<Logging> {
 
 /// A panic is a line of the log, as long as any other: written by the log's thread, and never waited for.
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
+    // There it is an error of the expression, and is told as one.
+    if saga_core::budget::is_evaluating() {
+        return;
+    }
     let message: String =
         panic.payload_as_str().unwrap_or("without a message").chars().take(PANIC_CHARS_MAX).collect();
     let at = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -22,11 +22,21 @@ def strftime($format): timely($format) | strftime_($format);
 def todateiso8601: timely("") | todateiso8601_;
 "#;
 
+/// jaq keeps the keys that it sorts by in lists of its own, which nothing charges; so each is an array here.
+const SORTS: &str = r#"
+def sort_by(f): sort_by_([f]);
+def group_by(f): group_by_([f]);
+def min_by_or_empty(f): min_by_or_empty_([f]);
+def max_by_or_empty(f): max_by_or_empty_([f]);
+"#;
+
 /// The definitions of the standard library, and those that wrap filters of it.
 pub(super) fn defs() -> Vec<Def<&'static str>> {
-    let times = load::parse(TIMES, |parser| parser.defs()).expect("the definitions above are jq");
+    let wrapped = [TIMES, SORTS]
+        .into_iter()
+        .flat_map(|defs| load::parse(defs, |parser| parser.defs()).expect("the definitions above are jq"));
     // What is defined later may use what is defined before.
-    times.into_iter().chain(jaq_core::defs()).chain(jaq_std::defs()).chain(jaq_json::defs()).collect()
+    wrapped.chain(jaq_core::defs()).chain(jaq_std::defs()).chain(jaq_json::defs()).collect()
 }
 
 /// All filters. Of two with the same name, the first is the one.
@@ -38,6 +48,10 @@ pub(super) fn funs() -> impl Iterator<Item = Fun<Expressions>> {
             "mktime" => "mktime_",
             "strftime" => "strftime_",
             "todateiso8601" => "todateiso8601_",
+            "sort_by" => "sort_by_",
+            "group_by" => "group_by_",
+            "min_by_or_empty" => "min_by_or_empty_",
+            "max_by_or_empty" => "max_by_or_empty_",
             name => name,
         };
         (name, args, filter)
@@ -194,13 +208,13 @@ fn implode(input: Metered) -> ValR<Metered> {
 /// Lets a time through that jaq can calculate with, to be written in `format`.
 fn timely(input: Metered, format: Metered) -> ValR<Metered> {
     /// Seconds before and after 1970: some 30,000 years, beyond what dates are made of.
-    const SECONDS_MAX: f64 = 1e12;
+    const SECONDS_MAX: u64 = 1_000_000_000_000;
     /// Bytes that one directive of a format may become, per byte of its own.
     const GROWTH: usize = 128;
 
     meter::text(format.as_bytes().map_or(0, <[u8]>::len).saturating_mul(GROWTH));
     let is_far = match input.val() {
-        Val::Num(_) => input.as_f64().is_some_and(|seconds| seconds.abs() > SECONDS_MAX),
+        Val::Num(_) => input.as_f64().is_some_and(|seconds| seconds.abs() > SECONDS_MAX as f64),
         // The month, counted from 0, is counted from 1 by adding to a byte.
         Val::Arr(items) => items.get(1).and_then(Val::as_isize) == Some(i8::MAX.into()),
         _ => false,

@@ -104,6 +104,35 @@ fn expressions_that_depend_on_more_than_their_input() {
 }
 
 #[test]
+fn expressions_without_an_end() {
+    let recursion = "calls itself, and nothing bounds how often; use map, reduce or range";
+    let unbounded = "cannot be used: nothing bounds how often it runs; use map, reduce or range";
+    for (code, says) in [
+        ("[repeat(.body)]", unbounded),
+        ("[recurse(.body)]", unbounded),
+        ("[recurse(.body; . != null)]", unbounded),
+        ("0 | until(. > .body; . + 1)", unbounded),
+        ("[0 | while(. < 10; . + 1)]", unbounded),
+        ("try repeat(1) catch 1", unbounded),
+        ("{a: [limit(1; repeat(1))]}", unbounded),
+        ("\"\\(repeat(1))\"", unbounded),
+        ("def f: f; f", recursion),
+        ("def f($n): if $n > 0 then f($n - 1) else 1 end; f(3)", recursion),
+        ("def f: def g: f; g; f", recursion),
+        ("def f(g): f(g | g); f(.)", recursion),
+        (".body as [$x] | def f: [.[]? | f]; f", recursion),
+    ] {
+        let told = parse(&with(MONTANT, &format!("'{code}'"))).map(|_| ()).expect_err(code).to_string();
+        assert!(told.contains(says) && told.starts_with("d.yaml:21: "), "{code}: {told}");
+    }
+    for code in
+        ["[.body | ..] | length", "[.body[]? | walk(.)]", "def f: 1; def g: f + f; g", "[range(10)] | add"]
+    {
+        parse(&with(MONTANT, &format!("'{code}'"))).map(|_| ()).expect(code);
+    }
+}
+
+#[test]
 fn expressions_that_read_what_is_not_there() {
     assert_snapshot!(mistakes(&[
         (".panier.montant", ".panir.montant"),
