@@ -122,6 +122,7 @@ fn what_asks_for_too_much_is_an_error_that_names_the_limit() {
         ("[range(20000) | tostring] | join(\",\") | length", "null", "108889"),
         ("[paths] | length", "null", ""),
         ("[range(100000)] | to_entries | from_entries", "null", ""),
+        ("[range(99999999999999999999999999; 1e300)] | length", "null", "EXPRESSION_"),
         ("[[1], [2]] | sort_by(range(1000000000)) | length", "null", "EXPRESSION_"),
         ("[[1], [2]] | group_by(range(1000000000)) | length", "null", "EXPRESSION_"),
         ("[[1], [2]] | unique_by(range(1000000000)) | length", "null", "EXPRESSION_"),

@@ -12,6 +12,7 @@ mod breaker;
 mod clock;
 mod demand;
 mod driver;
+mod evaluation;
 mod harm;
 mod names;
 mod sleep;

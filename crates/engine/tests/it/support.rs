@@ -1,7 +1,7 @@
 //! A small world: its journal, its participants, its time.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use saga_core::saga::Request;
 use saga_core::{Definition, Json, SagaId, Timestamp};
 use saga_engine::participants::{Calling, Participants};
 use saga_engine::world::{Task, World};
-use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Silent, Wait};
+use saga_engine::{Busy, Caller, Checkout, Clock, Definitions, Engine, Evaluation, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Asked, Cursor, Entry, Filter, History, Joining, Journal, KeptDefinition, Lease, LoadError,
@@ -36,6 +36,8 @@ pub struct Paused {
     drawn: AtomicU64,
     /// How far the machine's wall clock is ahead of the right time, in seconds.
     ahead: Arc<AtomicI64>,
+    /// How many evaluations took long.
+    elsewhere: Arc<AtomicUsize>,
 }
 
 impl World for Paused {
@@ -51,6 +53,12 @@ impl World for Paused {
     fn spawn(&self, task: Task) {
         #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
         tokio::spawn(task);
+    }
+
+    fn evaluate(&self, evaluation: Evaluation) -> Result<(), Busy> {
+        self.elsewhere.fetch_add(1, Ordering::SeqCst);
+        evaluation();
+        Ok(())
     }
 }
 
@@ -324,6 +332,8 @@ pub struct Shop {
     pub log: Log,
     /// How far this process's wall clock is ahead of the right time, in seconds.
     pub ahead: Arc<AtomicI64>,
+    /// How many of its evaluations took long.
+    pub elsewhere: Arc<AtomicUsize>,
 }
 
 impl Shop {
@@ -348,14 +358,22 @@ impl Shop {
         });
         let participants = Arc::new(Scripted { log: log.clone(), ..Scripted::default() });
         let ahead = Arc::new(AtomicI64::new(0));
-        let engine = engine(safety, limits, &journal, participants.clone(), ahead.clone());
-        Self { engine, journal, participants, log, ahead }
+        let elsewhere = Arc::new(AtomicUsize::new(0));
+        let world = paused(ahead.clone(), elsewhere.clone());
+        let engine = engine(safety, limits, &journal, participants.clone(), world);
+        Self { engine, journal, participants, log, ahead, elsewhere }
     }
 
     /// A shop whose calls go another way than by its script.
     pub fn with_participants(participants: Arc<dyn Participants>) -> Self {
         let shop = Self::new("barrier");
-        let engine = engine("barrier", Limits::default(), &shop.journal, participants, shop.ahead.clone());
+        let engine = engine(
+            "barrier",
+            Limits::default(),
+            &shop.journal,
+            participants,
+            paused(shop.ahead.clone(), shop.elsewhere.clone()),
+        );
         Self { engine, ..shop }
     }
 
@@ -367,7 +385,13 @@ impl Shop {
     /// The same on a machine whose wall clock is `ahead` of the right time, in seconds.
     pub async fn restarted_ahead(&self, safety: &str, ahead: i64) -> Engine {
         let ahead = Arc::new(AtomicI64::new(ahead));
-        let engine = engine(safety, Limits::default(), &self.journal, self.participants.clone(), ahead);
+        let engine = engine(
+            safety,
+            Limits::default(),
+            &self.journal,
+            self.participants.clone(),
+            paused(ahead, Arc::default()),
+        );
         engine.recover().await;
         engine
     }
@@ -390,21 +414,22 @@ impl Variables for NoEnv {
     }
 }
 
+fn paused(ahead: Arc<AtomicI64>, elsewhere: Arc<AtomicUsize>) -> Paused {
+    let drawn = AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed));
+    Paused { begun: Instant::now(), drawn, ahead, elsewhere }
+}
+
 fn engine(
     safety: &str,
     limits: Limits,
     journal: &Arc<Gated>,
     participants: Arc<dyn Participants>,
-    ahead: Arc<AtomicI64>,
+    world: Paused,
 ) -> Engine {
     let current = Arc::new(checkout(safety));
     let read = |source: &str, format| Definition::read(source, format, &NoEnv).map_err(|e| e.to_string());
     Engine::new(
-        Arc::new(Clock::new(Arc::new(Paused {
-            begun: Instant::now(),
-            drawn: AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed)),
-            ahead,
-        }))),
+        Arc::new(Clock::new(Arc::new(world))),
         Journal::new(journal.clone()),
         participants,
         Arc::new(Silent),

@@ -25,6 +25,8 @@ pub(super) const MEMBER_BYTES: usize = 96;
 pub(super) const OBJECT_BYTES: usize = 240;
 /// Bytes that the standard library takes for an element while it sorts or groups.
 const SORTED_BYTES: usize = 160;
+/// Bytes that an integer of more than 64 bits takes beside its digits.
+const LONG_INTEGER_BYTES: usize = 96;
 /// Integers of more bits are infinite: floats end there.
 const INTEGER_BITS_MAX: u64 = 1024;
 
@@ -70,6 +72,10 @@ impl Metered {
         match &val {
             Val::Num(Num::BigInt(int)) if int.bits() > INTEGER_BITS_MAX => {
                 Self::scalar(val.as_f64().unwrap_or(f64::NAN).into())
+            }
+            Val::Num(Num::BigInt(int)) => {
+                meter::bytes(LONG_INTEGER_BYTES + int.bits() as usize / 8);
+                Self::scalar(val)
             }
             _ => Self::scalar(val),
         }

@@ -13,6 +13,7 @@ const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("core/definition/program/meter.rs", "STEP", "what a step is charged as"),
     ("core/definition/program/natives.rs", "GROWTH", "what is charged"),
     ("core/definition/program/value.rs", "ELEMENT_BYTES", "what is charged"),
+    ("core/definition/program/value.rs", "LONG_INTEGER_BYTES", "what is charged"),
     ("core/definition/program/value.rs", "MEMBER_BYTES", "what is charged"),
     ("core/definition/program/value.rs", "OBJECT_BYTES", "what is charged"),
     ("core/definition/program/value.rs", "SORTED_BYTES", "what is charged"),
