@@ -28,7 +28,7 @@ const FLOOD_BYTES_MAX: usize = 1 << 30;
 pub enum Part {
     /// Writes.
     Say(Vec<u8>),
-    /// Writes this until the other side closes, or [`FLOOD_BYTES_MAX`] are written.
+    /// Writes this until the other side closes, or `FLOOD_BYTES_MAX` are written.
     Flood(Vec<u8>),
     /// Writes a byte at a time, with a pause after each.
     Trickle(Vec<u8>, Duration),
