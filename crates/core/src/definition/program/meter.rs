@@ -7,7 +7,7 @@
 //!
 //! Once a limit is reached the evaluation is unwound at once. An error value would not do: jq programs catch errors
 //! (`try`, `?`, `//`), and comparing, hashing and printing have no errors. The unwinding is no panic: no panic hook
-//! hears of it, and it ends in [`evaluate`].
+//! hears of it, and it ends in the function that evaluates.
 
 use std::any::Any;
 use std::cell::Cell;
