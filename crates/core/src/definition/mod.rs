@@ -13,7 +13,6 @@ mod condition;
 mod format;
 mod input;
 mod path;
-mod prelude;
 mod program;
 mod suggest;
 mod template;

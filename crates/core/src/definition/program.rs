@@ -16,11 +16,11 @@ use jaq_json::Val;
 use self::meter::Stopped;
 use self::running::{Expressions, Running};
 use self::value::Metered;
-use super::prelude;
 
 mod bounds;
 pub mod meter;
 mod natives;
+mod numbers;
 mod reading;
 mod regex;
 mod running;
@@ -59,7 +59,7 @@ pub(super) struct Program {
 impl Program {
     /// Compiles `code`. The error says what was expected and where.
     pub(super) fn compile(code: &str) -> Result<Self, SyntaxError> {
-        let (defs, funs) = (natives::defs().into_iter().chain(prelude::defs()), natives::funs());
+        let (defs, funs) = (natives::defs(), natives::funs());
         let arena = Arena::default();
         let modules = Loader::new(defs)
             .load(&arena, File { code, path: () })

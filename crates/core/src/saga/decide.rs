@@ -12,6 +12,7 @@ mod person;
 mod rejected;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::rejected::Rejected;
 use super::{Phase, Saga, StepState};
@@ -22,6 +23,9 @@ use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
 use crate::seeded::{Bug, is_on};
+
+/// How far two clocks that show the right time may be apart: an owner's and the next one's, or one that is corrected.
+const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(1);
 
 /// What the driver brings along with every input: this crate has no clock and no dice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +112,20 @@ impl Saga {
 
     /// Takes an input: records what it brings about, and applies it. The only way a live saga changes.
     pub fn handle(&mut self, input: &Input, moment: Moment) -> Result<Vec<Record>, Rejected> {
+        let moment = Moment { now: self.not_before_the_last_event(moment.now), ..moment };
         let mut records = Vec::new();
         if let Some(event) = self.decide(input, moment)? {
             self.record(event, moment.now, &mut records);
         }
         self.settle(moment, &mut records);
         Ok(records)
+    }
+
+    /// A history's times do not go back because a clock was corrected, or because the next owner's is a little behind.
+    /// A clock that is far behind was wrong before, or has been set: the saga goes by it, and does not stand still.
+    fn not_before_the_last_event(&self, now: Timestamp) -> Timestamp {
+        let last = self.updated();
+        if now < last && last.since(now) <= CLOCKS_DIFFER_MAX { last } else { now }
     }
 
     /// Records and applies what follows from the state by itself.

@@ -8,6 +8,7 @@ use jaq_json::{Num, Val};
 use jaq_std::ValT as _;
 
 use super::meter;
+use super::numbers;
 use super::reading;
 use super::regex::{self, Kept};
 use super::running::{Expressions, Input};
@@ -75,6 +76,8 @@ fn own() -> Vec<Filter> {
         ("bsearch", v(1), |cv| unary(cv, |input, wanted| search(input, &wanted))),
         ("implode", v(0), |(_, input)| bome(implode(input))),
         ("timely", v(1), |cv| unary(cv, timely)),
+        ("number", v(3), |cv| in_range(cv, numbers::number)),
+        ("whole", v(3), |cv| in_range(cv, numbers::whole)),
         ("matches", v(2), |cv| regex_filter(cv, Kept { matches: true, rest: false })),
         ("split_matches", v(2), |cv| regex_filter(cv, Kept { matches: true, rest: true })),
         ("split_", v(2), |cv| regex_filter(cv, Kept { matches: false, rest: true })),
@@ -220,6 +223,14 @@ fn timely(input: Metered, format: Metered) -> ValR<Metered> {
         _ => false,
     };
     if is_far { Err(Error::str(format_args!("cannot convert {input} to time"))) } else { Ok(input) }
+}
+
+type Range = fn(Metered, &Metered, &Metered) -> ValR<Metered>;
+
+fn in_range<'a>((mut context, _): Input<'a>, range: Range) -> ValXs<'a, Metered> {
+    let to = context.pop_var();
+    let from = context.pop_var();
+    bome(range(context.pop_var(), &from, &to))
 }
 
 fn regex_filter<'a>((mut context, input): Input<'a>, kept: Kept) -> ValXs<'a, Metered> {

@@ -1,7 +1,24 @@
 //! Deadlines, waits, and clocks that step back.
 
+use saga_core::Timestamp;
+
 use super::{READ_AND_TWO, check};
-use crate::support::{Kind, definition};
+use crate::support::{Kind, Run, definition};
+
+#[test]
+fn times_do_not_go_back_where_clocks_differ_a_little() {
+    // Milliseconds after the second event; and which time the third one has.
+    for (clock_ms, recorded_ms) in [(1, 1), (0, 0), (-1, 0), (-1000, 0), (-1001, -1001), (-4_000, -4_000)] {
+        let mut run = Run::start(&definition(&READ_AND_TWO(Kind::Plain)));
+        run.now_ms += 5_000;
+        run.steps("ok");
+        let last = run.now_ms;
+        run.now_ms += clock_ms;
+        run.steps("ok");
+        let at = run.records.last().expect("events").at;
+        assert_eq!(at, Timestamp::from_micros((last + recorded_ms) * 1000), "{clock_ms} ms");
+    }
+}
 
 #[test]
 fn retry_after_is_waited_for() {
