@@ -43,7 +43,7 @@ async fn three_processes_on_postgres() {
 async fn one_process_on_sqlite() {
     let mut faults = Fault::WITHOUT_A_SERVER.to_vec();
     // Being killed is what a single process has to fear most.
-    faults.extend([Fault::Kill; 6]);
+    faults.extend([Fault::Kill; 16]);
     let ordeal = Ordeal {
         store: Engine::Sqlite,
         replicas: 1,
