@@ -26,7 +26,7 @@ impl Json {
 
     /// Checks that `text` is one JSON value, nested no deeper than [`NESTING_MAX`], and keeps it.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
-        if nesting(text) > NESTING_MAX {
+        if is_too_deep(text) {
             let message = format!("nested deeper than the limit NESTING_MAX, {NESTING_MAX}");
             return Err(serde::de::Error::custom(message));
         }
@@ -76,15 +76,21 @@ impl fmt::Debug for Json {
     }
 }
 
-/// How deep arrays and objects are nested in `text`, which need not be JSON.
-fn nesting(text: &[u8]) -> usize {
-    let (mut depth, mut most) = (0_usize, 0);
+/// Whether arrays and objects are nested deeper than [`NESTING_MAX`] in `text`, which need not be JSON.
+fn is_too_deep(text: &[u8]) -> bool {
+    // Most texts do not have as many brackets at all, and those are soon counted.
+    if text.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() <= NESTING_MAX {
+        return false;
+    }
+    let mut depth = 0_usize;
     let mut bytes = text.iter();
     while let Some(byte) = bytes.next() {
         match byte {
             b'[' | b'{' => {
                 depth += 1;
-                most = most.max(depth);
+                if depth > NESTING_MAX {
+                    return true;
+                }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
             b'"' => {
@@ -100,7 +106,7 @@ fn nesting(text: &[u8]) -> usize {
             _ => {}
         }
     }
-    most
+    false
 }
 
 /// What following a path through JSON found.
@@ -310,8 +316,11 @@ mod tests {
 
     #[test]
     fn nesting_is_limited_outside_of_strings() {
-        assert_eq!(nesting(br#"{"a":[[],{"b":"[[[\\\"[[["}]}"#), 3);
-        assert_eq!(nesting(b"]]["), 1);
+        let brackets = "[".repeat(NESTING_MAX);
+        for text in [r#"{"a":"BRACKETS\\\"BRACKETS","b":[[],{"c":"BRACKETS"}]}"#, r#"]]["BRACKETS"]"#] {
+            assert!(!is_too_deep(text.replace("BRACKETS", &brackets).as_bytes()), "{text}");
+        }
+        assert!(is_too_deep([brackets.as_bytes(), b"]\"\"[{"].concat().as_slice()));
         let deep = |depth| ["[".repeat(depth), "]".repeat(depth)].concat();
         assert!(Json::parse(deep(NESTING_MAX).as_bytes()).is_ok());
         assert!(

@@ -235,6 +235,9 @@ fn pieces(text: &str) -> Result<Vec<Piece>, PathError> {
 /// Whether a server may take `segment` for the folder itself, or for the one above: the dots may be encoded, and some
 /// servers cut off what follows a `;`.
 fn is_dots(segment: &str) -> bool {
+    if !segment.starts_with(['.', '%']) {
+        return false;
+    }
     let name = segment.split(';').next().unwrap_or_default();
     matches!(&*percent_decode_str(name).collect::<Vec<u8>>(), b"." | b"..")
 }

@@ -1,6 +1,7 @@
 //! The filters that are no jq themselves: jaq's, where what they cost is charged by the values that they work on, and
 //! ours, where jaq's would read the clock, end the process, panic, or take their time without asking.
 
+use jaq_core::box_iter::box_once;
 use jaq_core::load::parse::Def;
 use jaq_core::native::{Fun, bome, run, unary, v};
 use jaq_core::{Bind, Error as JaqError, Exn, RunPtr, ValR, ValXs, load};
@@ -76,8 +77,8 @@ fn own() -> Vec<Filter> {
         ("bsearch", v(1), |cv| unary(cv, |input, wanted| search(input, &wanted))),
         ("implode", v(0), |(_, input)| bome(implode(input))),
         ("timely", v(1), |cv| unary(cv, timely)),
-        ("number", v(3), |cv| in_range(cv, numbers::number)),
-        ("whole", v(3), |cv| in_range(cv, numbers::whole)),
+        ("number", [const { Bind::Fun(()) }; 3].into(), |cv| in_range(cv, numbers::number)),
+        ("whole", [const { Bind::Fun(()) }; 3].into(), |cv| in_range(cv, numbers::whole)),
         ("matches", v(2), |cv| regex_filter(cv, Kept { matches: true, rest: false })),
         ("split_matches", v(2), |cv| regex_filter(cv, Kept { matches: true, rest: true })),
         ("split_", v(2), |cv| regex_filter(cv, Kept { matches: false, rest: true })),
@@ -227,10 +228,18 @@ fn timely(input: Metered, format: Metered) -> ValR<Metered> {
 
 type Range = fn(Metered, &Metered, &Metered) -> ValR<Metered>;
 
-fn in_range<'a>((mut context, _): Input<'a>, range: Range) -> ValXs<'a, Metered> {
-    let to = context.pop_var();
-    let from = context.pop_var();
-    bome(range(context.pop_var(), &from, &to))
+/// The values are looked at one by one; both ends are the first value that they give.
+fn in_range<'a>((mut context, input): Input<'a>, range: Range) -> ValXs<'a, Metered> {
+    let ((to, to_context), (from, from_context)) = (context.pop_fun(), context.pop_fun());
+    let (value, value_context) = context.pop_fun();
+    let mut ends = from.run((from_context, input.clone())).zip(to.run((to_context, input.clone())));
+    match ends.next() {
+        Some((Ok(from), Ok(to))) => {
+            Box::new(value.run((value_context, input)).map(move |value| Ok(range(value?, &from, &to)?)))
+        }
+        Some((Err(error), _) | (_, Err(error))) => box_once(Err(error)),
+        None => Box::new(std::iter::empty()),
+    }
 }
 
 fn regex_filter<'a>((mut context, input): Input<'a>, kept: Kept) -> ValXs<'a, Metered> {
