@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::Full;
 use saga_core::Direction;
 use saga_core::definition::Participant;
@@ -44,28 +44,29 @@ pub(super) fn message(
         format!("{prefix}{}", request.path).parse()?
     };
     let body = request.body.as_ref().map(|json| Bytes::copy_from_slice(json.text().as_bytes()));
-    let mut message = http::Request::builder()
-        .method(&request.method)
-        .uri(target)
-        .header(HOST, host)
-        .header(ACCEPT, JSON)
-        .header(USER_AGENT, AGENT)
-        // A structured-field string, as draft-ietf-httpapi-idempotency-key-header has it.
-        .header(IDEMPOTENCY_KEY, format!("\"{}\"", request.idempotency_key()))
-        .header(SAGA_ID, request.saga.to_string())
-        .header(SAGA_STEP, &*request.step)
-        .header(SAGA_ATTEMPT, request.attempt.get())
-        .header(SAGA_EPOCH, request.epoch.get())
-        .header(TRACEPARENT, traceparent(request));
+    // Room for those below, so that they are not moved again and again.
+    let mut headers = HeaderMap::with_capacity(10 + participant.headers.len());
+    headers.insert(HOST, host.clone());
+    headers.insert(ACCEPT, JSON);
+    headers.insert(USER_AGENT, AGENT);
+    // A structured-field string, as draft-ietf-httpapi-idempotency-key-header has it.
+    headers.insert(IDEMPOTENCY_KEY, format!("\"{}\"", request.idempotency_key()).try_into()?);
+    headers.insert(SAGA_ID, request.saga.to_string().try_into()?);
+    headers.insert(SAGA_STEP, HeaderValue::from_str(&request.step)?);
+    headers.insert(SAGA_ATTEMPT, request.attempt.get().into());
+    headers.insert(SAGA_EPOCH, request.epoch.get().into());
+    headers.insert(TRACEPARENT, traceparent(request).try_into()?);
     if body.is_some() {
-        message = message.header(CONTENT_TYPE, JSON);
+        headers.insert(CONTENT_TYPE, JSON);
     }
-    if let Some(headers) = message.headers_mut() {
-        for (name, value) in &participant.headers {
-            headers.insert(name, value.clone());
-        }
+    for (name, value) in &participant.headers {
+        headers.insert(name, value.clone());
     }
-    message.body(Full::new(body.unwrap_or_default()))
+    let mut message = Message::new(Full::new(body.unwrap_or_default()));
+    *message.method_mut() = request.method.clone();
+    *message.uri_mut() = target;
+    *message.headers_mut() = headers;
+    Ok(message)
 }
 
 /// W3C Trace Context: the saga is the trace, the attempt is the span.
