@@ -108,6 +108,13 @@ fn what_asks_for_too_much_is_an_error_that_names_the_limit() {
         ("[range(30000) | tostring] | [., .] | transpose | length", "null", "30000"),
         ("[range(3000)] | [.[] as $x | .[] as $y | $x + $y] | length", "null", "EXPRESSION_"),
         ("reduce range(1000000) as $x (0; (., empty))", "null", "EXPRESSION_"),
+        // An update keeps all that it goes over, and where it was.
+        ("(if range(1000000000) then empty else . end) = 1", "null", bytes),
+        ("(if range(1000000000) then empty else . end) |= 1", "null", bytes),
+        ("(if range(1000000000) then empty else . end) += 1", "null", bytes),
+        ("(range(1000000000) as $i | empty) = 1", "null", bytes),
+        ("(foreach range(1000000000) as $i (.; empty)) = 1", "null", ""),
+        ("(reduce range(1000000000) as $i (.; empty)) = 1", "null", ""),
         (
             "[range(1000) as $i | {(($i | tostring) * 100): $i}] | [add, add, add] | unique | length",
             "null",

@@ -30,6 +30,8 @@ pub const EXPRESSION_PATH_PARTS_MAX: u32 = 1_024;
 pub const EXPRESSION_STACK_BYTES_MAX: usize = 1 << 20;
 /// Contexts (variables and input of a term) that are alive at the same time, each with the iterators that hold it.
 const CONTEXTS_MAX: usize = 32_768;
+/// Bytes that a value takes while it is alive, with the iterator or list that holds it.
+const LIVE_VALUE_BYTES: usize = 128;
 /// Parts of a step: what costs less than a term is charged in these.
 pub(super) const STEP: u64 = 16;
 
@@ -115,6 +117,10 @@ struct Meter {
     work_left: Cell<u64>,
     bytes_left: Cell<u64>,
     contexts: Cell<usize>,
+    /// Values that are alive.
+    values: Cell<usize>,
+    /// The most that were alive at the same time, which are charged.
+    values_charged: Cell<usize>,
     /// Where the stack was when the evaluation began.
     base: Cell<usize>,
     evaluating: Cell<bool>,
@@ -128,6 +134,8 @@ thread_local! {
             work_left: Cell::new(0),
             bytes_left: Cell::new(0),
             contexts: Cell::new(0),
+            values: Cell::new(0),
+            values_charged: Cell::new(0),
             base: Cell::new(0),
             evaluating: Cell::new(false),
             over: Cell::new(None),
@@ -158,6 +166,7 @@ pub fn within<T>(budget: Budget, task: impl FnOnce() -> T) -> Spent<T> {
             meter.budget.set(Some(budget));
             meter.work_left.set(budget.steps * STEP);
             meter.bytes_left.set(budget.bytes);
+            meter.values_charged.set(0);
             meter.over.set(None);
             End
         })
@@ -191,6 +200,7 @@ pub(super) fn evaluate<T>(task: impl FnOnce() -> T) -> Result<T, Stopped> {
             }
             meter.base.set((&raw const here).addr());
             meter.contexts.set(0);
+            meter.values.set(0);
             Ok(meter.evaluating.replace(true))
         })?;
         let result = catch_unwind(AssertUnwindSafe(task));
@@ -262,14 +272,19 @@ fn charge_work(meter: &Meter, parts: u64) {
 /// Charges memory, before it is taken.
 #[inline]
 pub(super) fn bytes(count: usize) {
-    METER.with(|meter| match meter.bytes_left.get().checked_sub(count as u64) {
+    METER.with(|meter| charge_bytes(meter, count));
+}
+
+#[inline]
+fn charge_bytes(meter: &Meter, count: usize) {
+    match meter.bytes_left.get().checked_sub(count as u64) {
         Some(left) => meter.bytes_left.set(left),
         None if meter.evaluating.get() => {
             meter.bytes_left.set(0);
             stop(meter, Limit::Bytes(meter.budget.get().unwrap_or(Budget::FULL).bytes));
         }
         None => {}
-    });
+    }
 }
 
 /// Charges a text of this length, before it is made.
@@ -298,4 +313,23 @@ pub(super) fn context_made() {
 #[inline]
 pub(super) fn context_gone() {
     _ = METER.try_with(|meter| meter.contexts.set(meter.contexts.get().saturating_sub(1)));
+}
+
+/// A value is made. Those that are alive at the same time are charged; one that takes the place of another is not.
+#[inline]
+pub(super) fn value_made() {
+    METER.with(|meter| {
+        let values = meter.values.get() + 1;
+        meter.values.set(values);
+        if values > meter.values_charged.get() {
+            meter.values_charged.set(values);
+            charge_bytes(meter, LIVE_VALUE_BYTES);
+        }
+    });
+}
+
+/// A value is gone.
+#[inline]
+pub(super) fn value_gone() {
+    _ = METER.try_with(|meter| meter.values.set(meter.values.get().saturating_sub(1)));
 }

@@ -23,8 +23,6 @@ pub(super) const ELEMENT_BYTES: usize = 40;
 pub(super) const MEMBER_BYTES: usize = 96;
 /// Bytes that an object takes, be it empty.
 pub(super) const OBJECT_BYTES: usize = 240;
-/// Bytes that the standard library takes for an element while it sorts or groups.
-const SORTED_BYTES: usize = 160;
 /// Bytes that an integer of more than 64 bits takes beside its digits.
 const LONG_INTEGER_BYTES: usize = 96;
 /// Integers of more bits are infinite: floats end there.
@@ -41,17 +39,50 @@ pub(super) struct Metered {
     depth: u32,
     /// Steps down to it from a value that was made: as many as a path to it has parts, or more.
     parts: u32,
+    _live: Live,
+}
+
+/// Counts the values that are alive, whoever holds them: the interpreter keeps those that `reduce` and updates go
+/// over in lists of its own, which nothing else charges.
+#[derive(Debug)]
+struct Live;
+
+impl Live {
+    #[inline]
+    fn new() -> Self {
+        meter::value_made();
+        Self
+    }
+}
+
+impl Clone for Live {
+    #[inline]
+    fn clone(&self) -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Live {
+    #[inline]
+    fn drop(&mut self) {
+        meter::value_gone();
+    }
 }
 
 impl Metered {
+    /// A value that is no deeper than those that it is made of.
+    fn of(val: Val, depth: u32) -> Self {
+        Self { val, depth, parts: 0, _live: Live::new() }
+    }
+
     /// A value whose nesting is known.
     pub(super) fn new(val: Val, depth: u32) -> Self {
-        Self { val, depth, parts: 0 }.shallow_enough()
+        Self::of(val, depth).shallow_enough()
     }
 
     /// A value that has nothing inside.
     pub(super) fn scalar(val: Val) -> Self {
-        Self { val, depth: 0, parts: 0 }
+        Self::of(val, 0)
     }
 
     /// A text, charged for by now.
@@ -189,7 +220,7 @@ fn inside(val: Val, depth: u32) -> Metered {
         Val::Arr(_) | Val::Obj(_) => depth.saturating_sub(1),
         _ => 0,
     };
-    Metered { val, depth, parts: 0 }
+    Metered::of(val, depth)
 }
 
 /// Bytes that are charged before they are written.
@@ -404,7 +435,7 @@ impl std::ops::Add for Metered {
         use Val::{Arr, BStr, Null, Num, Obj, TStr};
         let depth = self.depth.max(other.depth);
         match (self.val, other.val) {
-            (Null, val) | (val, Null) => Ok(Self { val, depth, parts: 0 }),
+            (Null, val) | (val, Null) => Ok(Self::of(val, depth)),
             (Num(a), Num(b)) => {
                 meter::work(1);
                 Ok(Self::number(a + b))
@@ -423,7 +454,7 @@ impl std::ops::Add for Metered {
                 }
                 meter::work(b.len());
                 meter::bytes(b.len() * ELEMENT_BYTES);
-                (Arr(a) + Arr(b)).map(|val| Self { val, depth, parts: 0 }).map_err(lost)
+                (Arr(a) + Arr(b)).map(|val| Self::of(val, depth)).map_err(lost)
             }
             (Obj(mut a), Obj(b)) => {
                 if Rc::strong_count(&a) > 1 {
@@ -433,13 +464,9 @@ impl std::ops::Add for Metered {
                 for (key, val) in b.iter() {
                     put(members, key.clone(), val.clone());
                 }
-                Ok(Self { val: Obj(a), depth, parts: 0 })
+                Ok(Self::of(Obj(a), depth))
             }
-            (a, b) => Err(Error::math(
-                Self { val: a, depth, parts: 0 },
-                Math::Add,
-                Self { val: b, depth, parts: 0 },
-            )),
+            (a, b) => Err(Error::math(Self::of(a, depth), Math::Add, Self::of(b, depth))),
         }
     }
 }
@@ -483,13 +510,9 @@ impl std::ops::Sub for Metered {
                 let without: std::collections::BTreeSet<_> = b.iter().map(Compared).collect();
                 let mut items = unshared(a);
                 items.retain(|item| !without.contains(&Compared(item)));
-                Ok(Self { val: Val::Arr(items.into()), depth: a_depth, parts: 0 })
+                Ok(Self::of(Val::Arr(items.into()), a_depth))
             }
-            (a, b) => Err(Error::math(
-                Self { val: a, depth: a_depth, parts: 0 },
-                Math::Sub,
-                Self { val: b, depth: b_depth, parts: 0 },
-            )),
+            (a, b) => Err(Error::math(Self::of(a, a_depth), Math::Sub, Self::of(b, b_depth))),
         }
     }
 }
@@ -511,13 +534,9 @@ impl std::ops::Mul for Metered {
             (Num(times), text @ (TStr(_) | BStr(_))) if is_integer(&times) => repeated(text, times),
             (Obj(mut a), Obj(b)) => {
                 merge(&mut a, b);
-                Ok(Self { val: Obj(a), depth: a_depth.max(b_depth), parts: 0 })
+                Ok(Self::of(Obj(a), a_depth.max(b_depth)))
             }
-            (a, b) => Err(Error::math(
-                Self { val: a, depth: a_depth, parts: 0 },
-                Math::Mul,
-                Self { val: b, depth: b_depth, parts: 0 },
-            )),
+            (a, b) => Err(Error::math(Self::of(a, a_depth), Math::Mul, Self::of(b, b_depth))),
         }
     }
 }
@@ -573,11 +592,7 @@ impl std::ops::Div for Metered {
                 meter::bytes(48 + (parts + 1).saturating_mul(ELEMENT_BYTES + 48));
                 (a / b).map(|val| Self::new(val, 1)).map_err(lost)
             }
-            (a, b) => Err(Error::math(
-                Self { val: a, depth: a_depth, parts: 0 },
-                Math::Div,
-                Self { val: b, depth: b_depth, parts: 0 },
-            )),
+            (a, b) => Err(Error::math(Self::of(a, a_depth), Math::Div, Self::of(b, b_depth))),
         }
     }
 }
@@ -594,11 +609,7 @@ impl std::ops::Rem for Metered {
                 let (a, b) = (Val::Num(a), Val::Num(b));
                 (a % b).map(Self::scalar).map_err(lost)
             }
-            (a, b) => Err(Error::math(
-                Self { val: a, depth: a_depth, parts: 0 },
-                Math::Rem,
-                Self { val: b, depth: b_depth, parts: 0 },
-            )),
+            (a, b) => Err(Error::math(Self::of(a, a_depth), Math::Rem, Self::of(b, b_depth))),
         }
     }
 }
@@ -650,7 +661,7 @@ impl ValT for Metered {
                     members.map(move |(key, val)| Ok((inside(key, depth), inside(val, depth).below(parts)))),
                 )
             }
-            (val, depth) => box_once(Err(Self { val, depth, parts: 0 }.typ("iterable (array or object)"))),
+            (val, depth) => box_once(Err(Self::of(val, depth).typ("iterable (array or object)"))),
         }
     }
 
@@ -663,7 +674,7 @@ impl ValT for Metered {
                 let members = unshared_members(members).into_iter();
                 Box::new(members.map(move |(_, val)| Ok(inside(val, depth))))
             }
-            (val, depth) => box_once(Err(Self { val, depth, parts: 0 }.typ("iterable (array or object)"))),
+            (val, depth) => box_once(Err(Self::of(val, depth).typ("iterable (array or object)"))),
         }
     }
 
@@ -680,7 +691,7 @@ impl ValT for Metered {
                 let (skip, take) = clip(&range_of(range)?, items.len());
                 copied_array(take);
                 let items: Vec<Val> = items.iter().skip(skip).take(take).cloned().collect();
-                Self { val: Val::Arr(items.into()), depth, parts: 0 }
+                Self::of(Val::Arr(items.into()), depth)
             }
             (Val::TStr(text), _) => {
                 let (skip, take) = clip_text(&range_of(range)?, &text)?;
@@ -690,7 +701,7 @@ impl ValT for Metered {
                 let (skip, take) = clip(&range_of(range)?, text.len());
                 Self::scalar(Val::byte_str(text.slice(skip..skip + take)))
             }
-            (val, depth) => return Err(Self { val, depth, parts: 0 }.typ("rangeable (array or string)")),
+            (val, depth) => return Err(Self::of(val, depth).typ("rangeable (array or string)")),
         };
         Ok(part.below(parts))
     }
@@ -716,8 +727,9 @@ impl ValT for Metered {
                 }
                 Ok(Self::new(Val::obj(map), depth))
             }
-            (val, depth) => opt
-                .fail(Self { val, depth, parts: 0 }, |val| Exn::from(val.typ("iterable (array or object)"))),
+            (val, depth) => {
+                opt.fail(Self::of(val, depth), |val| Exn::from(val.typ("iterable (array or object)")))
+            }
         }
     }
 
@@ -757,12 +769,12 @@ impl ValT for Metered {
                 let place = match position(index) {
                     Some(place) => place.within(items.len()).filter(|at| *at < items.len()),
                     None => {
-                        let array = Self { val: Val::Arr(items), depth, parts: 0 };
+                        let array = Self::of(Val::Arr(items), depth);
                         return opt.fail(array, |_| Exn::from(index.clone().typ("integer")));
                     }
                 };
                 let Some(at) = place else {
-                    let array = Self { val: Val::Arr(items), depth, parts: 0 };
+                    let array = Self::of(Val::Arr(items), depth);
                     let out = || Error::str(format_args!("index {index} out of bounds"));
                     return opt.fail(array, |_| Exn::from(out()));
                 };
@@ -784,8 +796,9 @@ impl ValT for Metered {
                 }
                 Ok(Self::new(Val::Arr(items), depth))
             }
-            (val, depth) => opt
-                .fail(Self { val, depth, parts: 0 }, |val| Exn::from(val.typ("iterable (array or object)"))),
+            (val, depth) => {
+                opt.fail(Self::of(val, depth), |val| Exn::from(val.typ("iterable (array or object)")))
+            }
         }
     }
 
@@ -812,11 +825,11 @@ impl ValT for Metered {
             (Val::Arr(items), depth) => {
                 copied_array(take);
                 let part: Vec<Val> = items.iter().skip(skip).take(take).cloned().collect();
-                let new = f(Self { val: Val::Arr(part.into()), depth, parts: 0 }).next().transpose()?;
+                let new = f(Self::of(Val::Arr(part.into()), depth)).next().transpose()?;
                 let (new, new_depth) = match new.map(Self::split) {
                     None => (Vec::new(), 0),
                     Some((Val::Arr(new), depth)) => (unshared(new), depth),
-                    Some((val, depth)) => return Err(Self { val, depth, parts: 0 }.typ("array").into()),
+                    Some((val, depth)) => return Err(Self::of(val, depth).typ("array").into()),
                 };
                 let mut list = unshared(items);
                 meter::work((list.len() + new.len()) / 8);
@@ -858,10 +871,9 @@ impl StdT for Metered {
     fn into_seq<S: FromIterator<Self>>(self) -> Result<S, Self> {
         match self.split() {
             (Val::Arr(items), depth) => {
-                meter::bytes(items.len() * SORTED_BYTES);
                 Ok(unshared(items).into_iter().map(|item| inside(item, depth)).collect())
             }
-            (val, depth) => Err(Self { val, depth, parts: 0 }),
+            (val, depth) => Err(Self::of(val, depth)),
         }
     }
 
