@@ -24,6 +24,7 @@ mod prefer;
 mod problem;
 mod protect;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,9 +42,14 @@ use self::problem::Problem;
 use crate::http::Crowded;
 use crate::metrics::Metrics;
 
-/// What handlers work with.
+/// What handlers work with. A copy of it is another reference to the same parts.
 #[derive(Clone)]
 pub struct Api {
+    parts: Arc<Parts>,
+}
+
+/// The parts of an [`Api`].
+pub struct Parts {
     /// Runs the sagas.
     pub engine: Engine,
     /// Counts.
@@ -53,8 +59,16 @@ pub struct Api {
     /// How much and how long.
     pub limits: Limits,
     /// The names that are answered.
-    pub hosts: Arc<Hosts>,
+    pub hosts: Hosts,
     budgets: Budgets,
+}
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 impl Api {
@@ -66,7 +80,8 @@ impl Api {
         limits: Limits,
         hosts: Hosts,
     ) -> Self {
-        Self { engine, metrics, clock, limits, hosts: Arc::new(hosts), budgets: Budgets::new(&limits) }
+        let parts = Parts { engine, metrics, clock, limits, hosts, budgets: Budgets::new(&limits) };
+        Self { parts: Arc::new(parts) }
     }
 }
 

@@ -19,6 +19,7 @@ use super::serve::Server;
 use super::signals::Signals;
 use super::table::{indented, table};
 use super::timeline::{Days, timeline};
+use crate::cli::output::say_line;
 use crate::store::DatabaseUrl;
 use crate::{definitions, http, logging};
 
@@ -76,11 +77,11 @@ impl Demo {
         };
         let router = server.router();
         let scenarios = async {
-            println!("Four orders through four services:\n");
+            say_line("Four orders through four services:\n")?;
             for (name, client, expected) in SCENARIOS {
                 scenario(&router, name, client, expected).await?;
             }
-            println!("{}", invitation(address, &shop, &data, self.data.is_some()));
+            say_line(invitation(address, &shop, &data, self.data.is_some()))?;
             std::future::pending().await
         };
         let mut outcome = Ok(());
@@ -128,11 +129,9 @@ async fn scenario(router: &Router, name: &str, client: i64, expected: &str) -> a
         Some(raison) => format!(" ({raison})"),
         None => String::new(),
     };
-    println!(
-        "{name}: client {client} -> {etat}, rollback {}{why}",
-        commande["rollback"].as_str().unwrap_or("?")
-    );
-    println!("{}", indented(&table(&timeline(&history, Days::IfSeveral))));
+    let rollback = commande["rollback"].as_str().unwrap_or("?");
+    say_line(format_args!("{name}: client {client} -> {etat}, rollback {rollback}{why}"))?;
+    say_line(indented(&table(&timeline(&history, Days::IfSeveral))))?;
     if etat != expected {
         bail!("{name} should end as {expected}, and ended as {etat}");
     }

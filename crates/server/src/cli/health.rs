@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::listen::{LISTEN_DEFAULT, Listen};
+use crate::cli::output::say_line;
 
 /// How long the whole answer may take: less than the 5 s that the containers' health checks have.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
@@ -41,8 +42,7 @@ impl Health {
             .await
             .unwrap_or_else(|_| bail!("no answer within {} s", ANSWER_WAIT.as_secs()));
         let answer = answer.with_context(|| format!("ask {url}"))?;
-        println!("{}", answer.trim_end());
-        Ok(())
+        say_line(answer.trim_end())
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::database::Database;
+use crate::cli::output::say_line;
 use crate::{logging, store};
 
 /// Make the database's tables, or bring them up to date, as the role that owns them.
@@ -21,7 +22,6 @@ pub(super) struct Migrate {
 impl Migrate {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let _logging = logging::start(&self.log, self.log_json)?;
-        println!("{}", store::migrate(&self.database.url()?).await?);
-        Ok(())
+        say_line(store::migrate(&self.database.url()?).await?)
     }
 }

@@ -8,6 +8,7 @@ mod demo;
 mod health;
 mod listen;
 mod migrate;
+mod output;
 mod participants;
 mod serve;
 mod signals;
@@ -58,10 +59,7 @@ impl Cli {
             Command::Commandes(commandes) => runtime()?.block_on(commandes.run()),
             Command::Participants(participants) => runtime()?.block_on(participants.run()),
             Command::Check(check) => runtime()?.block_on(check.run()),
-            Command::Schema => {
-                print!("{}", crate::definitions::SCHEMA);
-                Ok(())
-            }
+            Command::Schema => output::say(crate::definitions::SCHEMA),
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::client::{Ask, Server};
 use super::table::{line, table};
+use crate::cli::output::{say, say_json};
 
 /// The services that orders call, as a running `serve` sees them.
 #[derive(Debug, Args)]
@@ -19,12 +20,7 @@ pub(super) struct Participants {
 impl Participants {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let participants = self.server.ask(&Ask::get("/api/participants")).await?.json;
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(&participants)?);
-        } else {
-            print!("{}", shown(&participants));
-        }
-        Ok(())
+        if self.json { say_json(&participants) } else { say(shown(&participants)) }
     }
 }
 

@@ -273,3 +273,35 @@ async fn words_of_a_participant_cannot_command_the_terminal() {
     assert!(shown.contains("owned") && !shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
     assert_eq!(shown.lines().count(), 2, "{shown:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() {
+    let (world, saga) = blocked().await;
+    let address = world.server.address.to_string();
+    let url = format!("http://{address}");
+    for arguments in [
+        vec!["commandes", "--url", &url, "list", "--limit", "1"],
+        vec!["commandes", "--url", &url, "show", &saga],
+        vec!["commandes", "--url", &url, "--json", "show", &saga],
+        vec!["participants", "--url", &url],
+        vec!["health", "--url", &url],
+        vec!["check"],
+        vec!["schema"],
+    ] {
+        let unread = || {
+            let (_, writer) = std::io::pipe().unwrap();
+            writer
+        };
+        let status = orchestrateur().args(&arguments).stdout(unread()).stderr(unread()).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{arguments:?}");
+
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = orchestrateur().args(&arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.contains("orchestrateur: print: ") && !said.contains("panicked"),
+            "{arguments:?}: {said}"
+        );
+    }
+}

@@ -11,15 +11,14 @@ mod lost;
 mod printed;
 mod sample;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Args;
 use saga_core::definition::{Checked, Origin, Variable, Warning, nearest};
 use saga_core::understood::understood;
 
+use crate::cli::output::{remark, say};
 use crate::definitions;
 
 /// Check a definition, and print what was understood.
@@ -54,7 +53,7 @@ impl Check {
         let mut warnings: Vec<_> = warnings.into_iter().chain(unset).collect();
         warnings.sort_by_key(|warning| warning.line);
         for warning in warnings {
-            eprintln!("{}", warning.told(&name));
+            remark(warning.told(&name));
         }
         if self.live { live::ask(&definition).await } else { Ok(()) }
     }
@@ -80,12 +79,4 @@ fn not_set(name: &str) -> String {
     format!(
         "the environment variable `{name}` is not set and has no default; `serve` refuses to start without it{meant}"
     )
-}
-
-/// Prints `text`. A reader that has seen enough, such as `head`, is no failure.
-fn say(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("print"),
-        _ => Ok(()),
-    }
 }

@@ -10,6 +10,7 @@ use saga_core::SagaId;
 use serde_json::{Value, json};
 
 use super::client::{Ask, Server};
+use crate::cli::output::{remark, say, say_json, say_line};
 
 /// How long a command waits for an order, unless it is said otherwise, in seconds.
 const WAIT_DEFAULT_S: u64 = 30;
@@ -166,12 +167,12 @@ impl Commandes {
         let path = format!("/api/commandes?{}", list.query());
         let (rows, next) = self.pages(path, list.all).await?;
         if self.json {
-            print_json(&rows)?;
+            say_json(&rows)?;
         } else {
-            print!("{}", shown::list(&rows));
+            say(shown::list(&rows))?;
         }
         if let Some(cursor) = next.as_deref().and_then(cursor) {
-            eprintln!("There are more: add --cursor {cursor}, or --all.");
+            remark(format_args!("There are more: add --cursor {cursor}, or --all."));
         }
         Ok(())
     }
@@ -196,15 +197,14 @@ impl Commandes {
         let historique = self.pages(path, true).await.map(|(lines, _)| lines);
         if self.json {
             let historique = historique.unwrap_or(Value::Null);
-            return print_json(&json!({ "commande": commande, "historique": historique }));
+            return say_json(&json!({ "commande": commande, "historique": historique }));
         }
-        print!("{}", shown::commande(&commande, &self.server.flag()));
+        say(shown::commande(&commande, &self.server.flag()))?;
         match historique {
-            Ok(lines) => print!("{}", shown::historique(&lines)),
+            Ok(lines) => say(shown::historique(&lines)),
             // An order that is blocked because of that says so itself.
-            Err(error) => println!("\nhistory\n  {error:#}"),
+            Err(error) => say_line(format_args!("\nhistory\n  {error:#}")),
         }
-        Ok(())
     }
 
     /// Asks something of an order, and shows what came of it.
@@ -219,13 +219,13 @@ impl Commandes {
         let wait = Some(Duration::from_secs(wait.attendre));
         let answer = self.server.ask(&Ask { method: Method::POST, path, body, wait }).await?;
         if self.json {
-            return print_json(&answer.json);
+            return say_json(&answer.json);
         }
         let commande = self.server.ask(&Ask::get(format!("/api/commande/{id}"))).await?.json;
         let server = self.server.flag();
-        print!("{}", shown::commande(&commande, &server));
+        say(shown::commande(&commande, &server))?;
         if answer.status == StatusCode::ACCEPTED {
-            println!("\nIt goes on. Look again: orchestrateur commandes show {id}{server}");
+            say_line(format_args!("\nIt goes on. Look again: orchestrateur commandes show {id}{server}"))?;
         }
         Ok(())
     }
@@ -255,9 +255,4 @@ fn cursor(path: &str) -> Option<String> {
     let (_, query) = path.split_once('?')?;
     let cursor = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "cursor");
     cursor.map(|(_, cursor)| cursor.into_owned())
-}
-
-fn print_json(value: &Value) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
 }
