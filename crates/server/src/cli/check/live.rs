@@ -39,7 +39,7 @@ pub(super) async fn ask(definition: &Arc<Definition>) -> anyhow::Result<()> {
         };
         rows.push(vec![participant.name.to_string(), participant.address.to_string(), answers]);
     }
-    say(&format!("\n{}", table(&rows)))?;
+    say(format!("\n{}", table(&rows)))?;
     let silent: Vec<_> = said.iter().filter(|(_, result)| result.is_err()).map(|(index, _)| *index).collect();
     if silent.is_empty() {
         return Ok(());
