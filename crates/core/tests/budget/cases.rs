@@ -108,6 +108,9 @@ fn what_asks_for_too_much_is_an_error_that_names_the_limit() {
         ("[range(30000) | tostring] | [., .] | transpose | length", "null", "30000"),
         ("[range(3000)] | [.[] as $x | .[] as $y | $x + $y] | length", "null", "EXPRESSION_"),
         ("reduce range(1000000) as $x (0; (., empty))", "null", "EXPRESSION_"),
+        // Its message has the value in it.
+        ("reduce range(40) as $i (1; [., .]) | startswith(1)", "null", ""),
+        ("reduce range(40) as $i (1; [., .]) | try startswith(1) catch length", "null", text),
         // An update keeps all that it goes over, and where it was.
         ("(if range(1000000000) then empty else . end) = 1", "null", bytes),
         ("(if range(1000000000) then empty else . end) |= 1", "null", bytes),

@@ -28,8 +28,8 @@ pub const EXPRESSION_DEPTH_MAX: u32 = 256;
 pub const EXPRESSION_PATH_PARTS_MAX: u32 = 1_024;
 /// Bytes of the thread's stack that the interpreter may use: programs nest, and functions may call themselves.
 pub const EXPRESSION_STACK_BYTES_MAX: usize = 1 << 20;
-/// Contexts (variables and input of a term) that are alive at the same time, each with the iterators that hold it.
-const CONTEXTS_MAX: usize = 32_768;
+/// Bytes that a context (variables and input of a term) takes while it is alive, with the iterators that hold it.
+const LIVE_CONTEXT_BYTES: usize = 2_560;
 /// Bytes that a value takes while it is alive, with the iterator or list that holds it.
 const LIVE_VALUE_BYTES: usize = 128;
 /// Parts of a step: what costs less than a term is charged in these.
@@ -111,16 +111,27 @@ pub struct Spent<T> {
     pub bytes: u64,
 }
 
+/// What the interpreter holds. As many as are alive at the same time are charged: one that takes the place of another
+/// takes its memory, too.
+struct Alive {
+    now: Cell<usize>,
+    /// The most that there were, under this budget.
+    charged: Cell<usize>,
+}
+
+impl Alive {
+    const fn none() -> Self {
+        Self { now: Cell::new(0), charged: Cell::new(0) }
+    }
+}
+
 /// The thread's meter.
 struct Meter {
     budget: Cell<Option<Budget>>,
     work_left: Cell<u64>,
     bytes_left: Cell<u64>,
-    contexts: Cell<usize>,
-    /// Values that are alive.
-    values: Cell<usize>,
-    /// The most that were alive at the same time, which are charged.
-    values_charged: Cell<usize>,
+    contexts: Alive,
+    values: Alive,
     /// Where the stack was when the evaluation began.
     base: Cell<usize>,
     evaluating: Cell<bool>,
@@ -133,9 +144,8 @@ thread_local! {
             budget: Cell::new(None),
             work_left: Cell::new(0),
             bytes_left: Cell::new(0),
-            contexts: Cell::new(0),
-            values: Cell::new(0),
-            values_charged: Cell::new(0),
+            contexts: Alive::none(),
+            values: Alive::none(),
             base: Cell::new(0),
             evaluating: Cell::new(false),
             over: Cell::new(None),
@@ -166,7 +176,8 @@ pub fn within<T>(budget: Budget, task: impl FnOnce() -> T) -> Spent<T> {
             meter.budget.set(Some(budget));
             meter.work_left.set(budget.steps * STEP);
             meter.bytes_left.set(budget.bytes);
-            meter.values_charged.set(0);
+            meter.contexts.charged.set(0);
+            meter.values.charged.set(0);
             meter.over.set(None);
             End
         })
@@ -199,8 +210,8 @@ pub(super) fn evaluate<T>(task: impl FnOnce() -> T) -> Result<T, Stopped> {
                 return Err(Stopped::Over(limit));
             }
             meter.base.set((&raw const here).addr());
-            meter.contexts.set(0);
-            meter.values.set(0);
+            meter.contexts.now.set(0);
+            meter.values.now.set(0);
             Ok(meter.evaluating.replace(true))
         })?;
         let result = catch_unwind(AssertUnwindSafe(task));
@@ -300,36 +311,38 @@ pub(super) fn text(length: usize) {
 /// A context is made.
 #[inline]
 pub(super) fn context_made() {
-    METER.with(|meter| {
-        let contexts = meter.contexts.get() + 1;
-        meter.contexts.set(contexts);
-        if contexts > CONTEXTS_MAX && meter.evaluating.get() {
-            stop(meter, Limit::Bytes(meter.budget.get().unwrap_or(Budget::FULL).bytes));
-        }
-    });
+    METER.with(|meter| made(meter, &meter.contexts, LIVE_CONTEXT_BYTES));
 }
 
 /// A context is gone.
 #[inline]
 pub(super) fn context_gone() {
-    _ = METER.try_with(|meter| meter.contexts.set(meter.contexts.get().saturating_sub(1)));
+    _ = METER.try_with(|meter| gone(&meter.contexts));
 }
 
-/// A value is made. Those that are alive at the same time are charged; one that takes the place of another is not.
+/// A value is made.
 #[inline]
 pub(super) fn value_made() {
-    METER.with(|meter| {
-        let values = meter.values.get() + 1;
-        meter.values.set(values);
-        if values > meter.values_charged.get() {
-            meter.values_charged.set(values);
-            charge_bytes(meter, LIVE_VALUE_BYTES);
-        }
-    });
+    METER.with(|meter| made(meter, &meter.values, LIVE_VALUE_BYTES));
 }
 
 /// A value is gone.
 #[inline]
 pub(super) fn value_gone() {
-    _ = METER.try_with(|meter| meter.values.set(meter.values.get().saturating_sub(1)));
+    _ = METER.try_with(|meter| gone(&meter.values));
+}
+
+#[inline]
+fn made(meter: &Meter, alive: &Alive, bytes: usize) {
+    let now = alive.now.get() + 1;
+    alive.now.set(now);
+    if now > alive.charged.get() {
+        alive.charged.set(now);
+        charge_bytes(meter, bytes);
+    }
+}
+
+#[inline]
+fn gone(alive: &Alive) {
+    alive.now.set(alive.now.get().saturating_sub(1));
 }

@@ -341,16 +341,25 @@ fn copied_object(len: usize) {
 
 impl fmt::Display for Metered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Charges what is written.
-        struct Writer<'a, 'f>(&'a mut fmt::Formatter<'f>);
+        /// Charges what is written; the rest of a text that is too long is not written.
+        struct Writer<'a, 'f> {
+            to: &'a mut fmt::Formatter<'f>,
+            room: usize,
+        }
         impl fmt::Write for Writer<'_, '_> {
             fn write_str(&mut self, part: &str) -> fmt::Result {
                 meter::work(1 + part.len() / 16);
                 meter::bytes(part.len() * 2);
-                self.0.write_str(part)
+                let Some(room) = self.room.checked_sub(part.len()) else {
+                    meter::over(Limit::Text);
+                    return Err(fmt::Error);
+                };
+                self.room = room;
+                self.to.write_str(part)
             }
         }
-        fmt::Write::write_fmt(&mut Writer(f), format_args!("{}", self.val))
+        let mut writer = Writer { to: f, room: meter::EXPRESSION_TEXT_BYTES_MAX };
+        fmt::Write::write_fmt(&mut writer, format_args!("{}", self.val))
     }
 }
 
