@@ -7,10 +7,12 @@
 //!                       └──────────────┘ ◀── reply ────
 //! ```
 //!
-//! - [`Engine`]: starts sagas, finds them, passes on what people ask of them, stops.
-//! - `replica`: this process as one of several: its lease, the sagas it takes over.
-//! - `admission`: slots, bytes, shares of callers. `sleepers`: sagas that wait on disk. `vital`: what may not die.
+//! - [`Engine`]: starts sagas, finds them, applies operators' commands, takes over what others leave, stops.
 //! - `driver`: the task of one saga. It compares what the saga's state wants with what is under way, and acts.
+//! - `handle`: messages to that task. `registry`: the tasks that run. `sleepers`: sagas that wait on disk.
+//! - `membership`: this process's lease. `journal_health`: whether the journal works. `lifecycle`: the process's tasks,
+//!   and its end. `vital`: what may not die. `admission`: slots, bytes, shares of callers.
+//! - `catalog`: definitions, and how sagas are read back. `unreadable`: those that cannot be.
 //! - `evaluation`: expressions that take long, on threads of their own.
 //! - [`participants`]: calls over HTTP.
 //! - [`Clock`]: the time that sagas live by.
@@ -20,27 +22,34 @@ mod admission;
 mod announce;
 pub mod breaker;
 mod breakers;
+mod catalog;
 mod caught;
 mod clock;
 mod demand;
 mod driver;
 mod engine;
 mod evaluation;
+mod handle;
+mod journal_health;
+mod lifecycle;
 mod limits;
+mod membership;
 mod observer;
 pub mod participants;
+mod refusal;
 mod registry;
-mod replica;
-mod shared;
 mod sleepers;
+mod unreadable;
 mod vital;
 pub mod world;
 
 pub use self::admission::{Caller, NoRoom};
+pub use self::catalog::Definitions;
 pub use self::clock::Clock;
 pub use self::demand::Demand;
-pub use self::driver::{Failed, Snapshot};
-pub use self::engine::{Checkout, Definitions, Engine, Health, Refusal, Wait};
+pub use self::engine::{Checkout, Engine, Health};
 pub use self::evaluation::{Busy, Evaluation};
+pub use self::handle::{Failed, Milestone, Snapshot, Wait};
 pub use self::limits::Limits;
-pub use self::observer::{CallEnded, Called, Failure, News, Observer, Over, Silent};
+pub use self::observer::{CallEnded, Called, CommitSummary, Failure, Observer, Over, Silent};
+pub use self::refusal::Refusal;

@@ -10,8 +10,8 @@ use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, Sa
 /// Listens. Every method is called often and must return at once.
 pub trait Observer: Send + Sync + 'static {
     /// Events of a saga that runs `definition` are durable.
-    fn committed(&self, definition: &Arc<Definition>, news: &News) {
-        let _ = (definition, news);
+    fn committed(&self, definition: &Arc<Definition>, summary: &CommitSummary) {
+        let _ = (definition, summary);
     }
 
     /// A call has left.
@@ -67,7 +67,7 @@ pub struct CallEnded<'a> {
 
 /// What one entry of the journal says that is counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct News {
+pub struct CommitSummary {
     /// The states that the order entered.
     pub etats: Vec<Etat>,
     /// Why there will be no order, where that was decided.
@@ -98,19 +98,19 @@ pub struct Over {
     pub age: Duration,
 }
 
-impl News {
+impl CommitSummary {
     /// What `records`, the last ones of `saga`, say.
     pub(crate) fn of(saga: &Saga, records: &[Record]) -> Self {
-        let mut news = Self::default();
+        let mut summary = Self::default();
         let mut last_end = None;
         for record in records {
-            news.etats.extend(record.etat.clone());
+            summary.etats.extend(record.etat.clone());
             match &record.event {
                 Event::AttemptEnded { step, direction: Direction::Action, outcome, .. } => {
                     last_end = Some((*step, *outcome));
                 }
                 Event::RollbackDecided { cause } => {
-                    news.failure = Some(match cause {
+                    summary.failure = Some(match cause {
                         // It is decided with the end of the step's last attempt, in the same breath.
                         Cause::StepFailed { step, .. } => {
                             let outcome = last_end.filter(|(ended, _)| ended == step);
@@ -120,10 +120,10 @@ impl News {
                         Cause::DeadlinePassed => Failure::DeadlinePassed,
                     });
                 }
-                Event::Blocked { step, stuck, .. } => news.blocked.push((*step, *stuck)),
+                Event::Blocked { step, stuck, .. } => summary.blocked.push((*step, *stuck)),
                 Event::Completed | Event::RolledBack => {
                     let age = record.at.since(saga.created());
-                    news.over = Some(Over { etat: saga.etat().clone(), age });
+                    summary.over = Some(Over { etat: saga.etat().clone(), age });
                 }
                 Event::Started { .. }
                 | Event::AttemptStarted { .. }
@@ -133,7 +133,7 @@ impl News {
                 | Event::TakenOver { .. } => {}
             }
         }
-        news
+        summary
     }
 }
 

@@ -2,34 +2,42 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use saga_core::{SagaId, Timestamp};
 use saga_journal::ReplicaId;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use crate::admission::{Held, Slot};
-use crate::driver::Command;
+use crate::handle::Handle;
 
 /// Independently locked parts: the lock is held for a map operation only, but by every start and end.
 const SHARDS: usize = 16;
+/// Who waits for something to be true of all sagas looks at all of them, after a change, this often at most.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// The running sagas.
 #[derive(Default)]
 pub(crate) struct Registry {
     shards: [Mutex<HashMap<SagaId, Running>>; SHARDS],
     active: AtomicUsize,
+    /// Somebody waits for something to be true of all sagas.
+    waiting: AtomicUsize,
+    changed: Notify,
 }
 
 struct Running {
     owner: ReplicaId,
-    inbox: mpsc::Sender<Command>,
+    handle: Handle,
     due: Arc<AtomicI64>,
 }
 
-/// A saga's place in the registry; leaving it is dropping this.
-pub(crate) struct Place {
+/// A saga is in the registry for as long as this lives.
+pub(crate) struct RunningGuard {
     registry: Arc<Registry>,
     saga: SagaId,
     due: Arc<AtomicI64>,
@@ -44,7 +52,7 @@ const NEVER: i64 = i64::MAX;
 const NEW: i64 = i64::MAX - 1;
 
 /// The saga is running here already: this reaches it.
-pub(crate) struct Taken(pub(crate) mpsc::Sender<Command>);
+pub(crate) struct AlreadyRunning(pub(crate) Handle);
 
 impl Registry {
     /// Enters a saga that is not running here yet.
@@ -52,48 +60,86 @@ impl Registry {
         self: &Arc<Self>,
         saga: SagaId,
         owner: ReplicaId,
-        inbox: mpsc::Sender<Command>,
+        handle: Handle,
         slot: Option<Slot>,
         held: Held,
-    ) -> Result<Place, Taken> {
+    ) -> Result<RunningGuard, AlreadyRunning> {
         match self.shard(saga).entry(saga) {
-            Entry::Occupied(running) => Err(Taken(running.get().inbox.clone())),
-            Entry::Vacant(place) => {
+            Entry::Occupied(running) => Err(AlreadyRunning(running.get().handle.clone())),
+            Entry::Vacant(vacant) => {
                 let due = Arc::new(AtomicI64::new(NEW));
-                place.insert(Running { owner, inbox, due: due.clone() });
+                vacant.insert(Running { owner, handle, due: due.clone() });
                 self.active.fetch_add(1, Ordering::AcqRel);
-                Ok(Place { registry: self.clone(), saga, due, slot, held })
+                Ok(RunningGuard { registry: self.clone(), saga, due, slot, held })
             }
         }
     }
 
     /// How to reach a saga that is running here.
-    pub(crate) fn find(&self, saga: SagaId) -> Option<mpsc::Sender<Command>> {
-        self.shard(saga).get(&saga).map(|running| running.inbox.clone())
+    pub(crate) fn find(&self, saga: SagaId) -> Option<Handle> {
+        self.shard(saga).get(&saga).map(|running| running.handle.clone())
     }
 
-    /// All running sagas' inboxes, in the order of their ids: the same world goes the same way again.
-    pub(crate) fn all(&self) -> Vec<mpsc::Sender<Command>> {
-        let mut all: Vec<_> = self.each(|saga, running| (*saga, running.inbox.clone())).collect();
+    /// Whether a saga is running here.
+    pub(crate) fn runs(&self, saga: SagaId) -> bool {
+        self.shard(saga).contains_key(&saga)
+    }
+
+    /// The handles of all running sagas, in the order of their ids: the same world goes the same way again.
+    pub(crate) fn all(&self) -> Vec<Handle> {
+        let mut all: Vec<_> = self.each(|saga, running| (*saga, running.handle.clone())).collect();
         all.sort_unstable_by_key(|(saga, _)| *saga);
-        all.into_iter().map(|(_, inbox)| inbox).collect()
+        all.into_iter().map(|(_, handle)| handle).collect()
     }
 
-    /// Whether no saga here has anything to do by itself before `until`: none of them is worth waiting for.
-    pub(crate) fn is_idle_until(&self, until: Timestamp) -> bool {
-        self.each(|_, running| running.due.load(Ordering::Relaxed))
-            .all(|due| due > until.as_micros() && due != NEW)
+    /// Waits until no saga here has anything to do by itself before `until`: none of them is worth waiting for.
+    pub(crate) async fn idle_until(&self, until: Timestamp) {
+        let is_idle = |due: i64| due > until.as_micros() && due != NEW;
+        self.wait_for(|| self.each(|_, running| running.due.load(Ordering::SeqCst)).all(is_idle)).await;
     }
 
-    /// Whether a saga runs here for this owner.
-    pub(crate) fn is_any_owned_by(&self, owner: ReplicaId) -> bool {
-        self.each(|_, running| running.owner).any(|running| running == owner)
+    /// Waits until no saga runs here for this owner.
+    pub(crate) async fn free_of(&self, owner: ReplicaId) {
+        self.wait_for(|| self.each(|_, running| running.owner).all(|running| running != owner)).await;
+    }
+
+    /// Waits until no saga runs here.
+    pub(crate) async fn empty(&self) {
+        self.wait_for(|| self.active() == 0).await;
     }
 
     /// The earliest instant at which a running saga was to go on; `None`: none has to, by itself.
     pub(crate) fn oldest_due(&self) -> Option<Timestamp> {
         let oldest = self.each(|_, running| running.due.load(Ordering::Relaxed)).min()?;
         (oldest < NEW).then(|| Timestamp::from_micros(oldest))
+    }
+
+    async fn wait_for(&self, is_so: impl Fn() -> bool) {
+        /// Ends the wait even if it is given up.
+        struct Waiting<'a>(&'a AtomicUsize);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting(&self.waiting);
+        loop {
+            // What changes while all are looked at counts, too.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if is_so() {
+                return;
+            }
+            changed.await;
+            sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
+    fn has_changed(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.changed.notify_waiters();
+        }
     }
 
     fn each<T>(&self, of: impl Fn(&SagaId, &Running) -> T) -> impl Iterator<Item = T> {
@@ -115,7 +161,7 @@ impl Registry {
     }
 }
 
-impl Place {
+impl RunningGuard {
     /// Notes what the saga takes: its payloads, and a slot for as long as it goes forward.
     pub(crate) fn takes(&mut self, payload_bytes: usize, goes_forward: bool) {
         self.held.payloads(payload_bytes);
@@ -126,14 +172,18 @@ impl Place {
 
     /// Notes when the saga is to go on by itself.
     pub(crate) fn is_due(&self, at: Option<Timestamp>) {
-        self.due.store(at.map_or(NEVER, Timestamp::as_micros), Ordering::Relaxed);
+        let due = at.map_or(NEVER, Timestamp::as_micros);
+        if self.due.swap(due, Ordering::SeqCst) != due {
+            self.registry.has_changed();
+        }
     }
 }
 
-impl Drop for Place {
+impl Drop for RunningGuard {
     fn drop(&mut self) {
         if self.registry.shard(self.saga).remove(&self.saga).is_some() {
             self.registry.active.fetch_sub(1, Ordering::AcqRel);
+            self.registry.has_changed();
         }
     }
 }

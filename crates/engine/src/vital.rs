@@ -8,9 +8,8 @@ use std::sync::Arc;
 use saga_core::seeded::{Bug, is_on};
 use tokio::sync::watch;
 
-use crate::world::{Task, World};
-
-/// Which vital task has ended first, if any has.
+/// Which vital task has ended first, if any has. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Vital {
     ended: watch::Sender<Option<Arc<str>>>,
 }
@@ -28,33 +27,30 @@ impl Vital {
         Self { ended: watch::Sender::new(None) }
     }
 
-    /// Runs a task that must not end before `may_end` says that it may.
-    pub(crate) fn spawn(
+    /// A task that must not end before `may_end` says that it may.
+    pub(crate) fn guard(
         &self,
-        world: &Arc<dyn World>,
         name: &'static str,
         may_end: impl Fn() -> bool + Send + Sync + 'static,
         task: impl Future<Output = ()> + Send + 'static,
-    ) {
+    ) -> impl Future<Output = ()> + Send + 'static {
         let obituary = Obituary { name, ended: self.ended.clone(), may_end: Box::new(may_end) };
-        let task: Task = Box::pin(async move {
+        async move {
             let _obituary = obituary;
             task.await;
-        });
-        world.spawn(task);
+        }
     }
 
-    /// Runs a task that waits for the end of something that runs elsewhere, and tells of it.
+    /// A task that waits for the end of something that runs elsewhere, and reports it.
     pub(crate) fn watch(
         &self,
-        world: &Arc<dyn World>,
         elsewhere: impl Future<Output = Arc<str>> + Send + 'static,
-    ) {
+    ) -> impl Future<Output = ()> + Send + 'static {
         let ended = self.ended.clone();
-        world.spawn(Box::pin(async move {
+        async move {
             let what = elsewhere.await;
             tell(&ended, || what);
-        }));
+        }
     }
 
     /// What has ended; `None`: nothing.

@@ -11,13 +11,14 @@ use saga_core::{Definition, Outcome, Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::sync::watch;
 
-use crate::admission::Held;
+use super::Means;
+use crate::admission::{Admission, Held};
 use crate::breaker::{self, Permit, Turn};
-use crate::breakers;
+use crate::breakers::{self, Breakers};
 use crate::evaluation::{Elsewhere, at_once, elsewhere};
-use crate::observer::{CallEnded, Called};
-use crate::participants;
-use crate::shared::Shared;
+use crate::membership::Membership;
+use crate::observer::{CallEnded, Called, Observer};
+use crate::participants::{self, Participants};
 
 /// While the lease may have run out, a call that wants to leave looks this often whether it holds.
 const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -27,13 +28,22 @@ const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// Why a call that was evaluated elsewhere has no result.
 const GONE: &str = "the thread that evaluates expressions has ended";
 
+/// How calls leave.
+pub(crate) struct Calls {
+    pub(crate) participants: Arc<dyn Participants>,
+    pub(crate) breakers: Breakers,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
 /// The one call of a saga, from being wanted to its end.
 pub(super) struct Calling {
-    shared: Arc<Shared>,
+    means: Arc<Means>,
     owner: ReplicaId,
     call: Option<Call>,
     /// The wanted call's turn at its participant's breaker.
-    turn: Option<Asked>,
+    turn: Option<Queued>,
     /// When a call that may not leave now is looked at again.
     again_at: Option<Timestamp>,
     /// Tells when the participant that the next attempt waits for has come back.
@@ -72,13 +82,13 @@ pub(super) struct Read {
 struct NoRoomYet;
 
 /// A call that has asked its participant's breaker.
-struct Asked {
+struct Queued {
     wanted: CallWanted,
     turn: Turn,
 }
 
 /// What a saga that wants to call waits for.
-pub(super) enum Heard {
+pub(super) enum CallEvent {
     /// What came of the call under way.
     Reply(Read),
     /// The wanted call's turn has come.
@@ -88,8 +98,8 @@ pub(super) enum Heard {
 }
 
 impl Calling {
-    pub(super) fn new(shared: Arc<Shared>, owner: ReplicaId) -> Self {
-        Self { shared, owner, call: None, turn: None, again_at: None, recovered: None }
+    pub(super) fn new(means: Arc<Means>, owner: ReplicaId) -> Self {
+        Self { means, owner, call: None, turn: None, again_at: None, recovered: None }
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -118,29 +128,29 @@ impl Calling {
         if self.call.is_some() || wanted.needs > durable {
             return;
         }
-        // Whoever cannot know whether it still owns the saga calls nobody for it.
-        if !self.shared.membership.may_act(self.owner) {
-            self.again_at = Some(self.shared.clock.now().plus(LEASE_AGAIN_AFTER));
+        // No call leaves while the lease may have expired: another replica may own the saga.
+        if !self.means.calls.membership.may_act(self.owner) {
+            self.again_at = Some(self.means.clock.now().plus(LEASE_AGAIN_AFTER));
             return;
         }
         let room = match self.room(saga, &wanted) {
             Ok(room) => room,
             Err(NoRoomYet) => {
-                self.again_at = Some(self.shared.clock.now().plus(ROOM_AGAIN_AFTER));
+                self.again_at = Some(self.means.clock.now().plus(ROOM_AGAIN_AFTER));
                 return;
             }
         };
         let Some(permit) = self.permit(saga, wanted) else { return };
         let definition = saga.definition().clone();
         let stage = match at_once(|| saga.request(&wanted)) {
-            Some(request) => Stage::Sent(send(&self.shared, &definition, &wanted, request)),
+            Some(request) => Stage::Sent(send(&self.means, &definition, &wanted, request)),
             None => {
                 let saga = saga.clone();
-                Stage::Preparing(elsewhere(self.shared.world.clone(), move || saga.request(&wanted)))
+                Stage::Preparing(elsewhere(self.means.clock.world().clone(), move || saga.request(&wanted)))
             }
         };
-        self.shared.observer.call_started(&called(saga, &wanted));
-        let since = self.shared.clock.now();
+        self.means.calls.observer.call_started(&called(saga, &wanted));
+        let since = self.means.clock.now();
         self.call = Some(Call { wanted, permit, since, definition, stage, _room: room });
     }
 
@@ -152,19 +162,19 @@ impl Calling {
             return Ok(None);
         }
         let bytes = saga.definition().participant(wanted.step).answer_bytes_max;
-        self.shared.admission.reserve(bytes).map(Some).ok_or(NoRoomYet)
+        self.means.calls.admission.reserve(bytes).map(Some).ok_or(NoRoomYet)
     }
 
     /// The breaker's permit for a call, once it has been given.
     fn permit(&mut self, saga: &Saga, wanted: CallWanted) -> Option<Permit> {
         let turn = match self.turn.take() {
             Some(asked) => asked.turn,
-            None => self.shared.breakers.of(saga.definition(), wanted.step).ask(),
+            None => self.means.calls.breakers.of(saga.definition(), wanted.step).ask(),
         };
         match turn {
             Turn::Go(permit) => Some(permit),
             Turn::Wait(_) => {
-                self.turn = Some(Asked { wanted, turn });
+                self.turn = Some(Queued { wanted, turn });
                 None
             }
         }
@@ -175,30 +185,31 @@ impl Calling {
         let step = saga.waiting();
         self.recovered.take_if(|(watched, _)| Some(*watched) != step);
         if let (Some(step), None) = (step, &self.recovered) {
-            let breaker = self.shared.breakers.of(saga.definition(), step);
+            let breaker = self.means.calls.breakers.of(saga.definition(), step);
             self.recovered = Some((step, breaker.recovered()));
         }
     }
 
     /// Whether the next attempt waits for a participant that is suspended: it may come back at any moment.
     pub(super) fn waits_for_participant(&self, saga: &Saga) -> bool {
-        let is_suspended =
-            |step| self.shared.breakers.of(saga.definition(), step).state().kind != breaker::Kind::Closed;
+        let is_suspended = |step| {
+            self.means.calls.breakers.of(saga.definition(), step).state().kind != breaker::Kind::Closed
+        };
         saga.waiting().is_some_and(is_suspended)
     }
 
     /// Waits for whatever comes first. Loses nothing when it is dropped.
-    pub(super) async fn hear(&mut self) -> Heard {
-        let Self { shared, owner, call, turn, recovered, .. } = self;
+    pub(super) async fn event(&mut self) -> CallEvent {
+        let Self { means, owner, call, turn, recovered, .. } = self;
         let replied = async {
             match call {
-                Some(call) => call.read(shared, *owner).await,
+                Some(call) => call.read(means, *owner).await,
                 None => pending().await,
             }
         };
         let permitted = async {
             match turn {
-                Some(Asked { turn: Turn::Wait(waiting), .. }) => Pin::new(waiting).await,
+                Some(Queued { turn: Turn::Wait(waiting), .. }) => Pin::new(waiting).await,
                 _ => pending().await,
             }
         };
@@ -211,31 +222,31 @@ impl Calling {
         };
         tokio::select! {
             biased;
-            read = replied => Heard::Reply(read),
-            permit = permitted => Heard::Permit(permit),
-            () = recovered => Heard::Recovered,
+            read = replied => CallEvent::Reply(read),
+            permit = permitted => CallEvent::Permit(permit),
+            () = recovered => CallEvent::Recovered,
         }
     }
 
-    /// What something that was heard means to the saga.
-    pub(super) fn take(&mut self, saga: &Saga, heard: Heard) -> Option<Input> {
-        match heard {
-            Heard::Reply(read) => self.replied(saga, read),
-            Heard::Permit(permit) => self.permitted(saga, permit),
-            Heard::Recovered => Some(Input::Hurry),
+    /// What an event means to the saga.
+    pub(super) fn take(&mut self, saga: &Saga, event: CallEvent) -> Option<Input> {
+        match event {
+            CallEvent::Reply(read) => self.replied(saga, read),
+            CallEvent::Permit(permit) => self.permitted(saga, permit),
+            CallEvent::Recovered => Some(Input::Hurry),
         }
     }
 
     /// The breaker lets the call through that has waited for it.
     fn permitted(&mut self, saga: &Saga, permit: Permit) -> Option<Input> {
-        let Asked { wanted, .. } = self.turn.take()?;
-        if saga.is_too_late(&wanted, self.shared.clock.now()) {
+        let Queued { wanted, .. } = self.turn.take()?;
+        if saga.is_too_late(&wanted, self.means.clock.now()) {
             let CallWanted { step, direction, attempt, .. } = wanted;
             let reason = "the participant was suspended for longer than its promise holds";
             let verdict = Verdict::without_answer(Outcome::NotSent, reason);
             return Some(Input::Reply { step, direction, attempt, verdict });
         }
-        self.turn = Some(Asked { wanted, turn: Turn::Go(permit) });
+        self.turn = Some(Queued { wanted, turn: Turn::Go(permit) });
         None
     }
 
@@ -245,16 +256,16 @@ impl Calling {
         self.ended(saga, &call, Some(verdict.outcome));
         if was_made {
             call.permit.ended(breakers::ended(&verdict));
-            self.shared.breakers.note(saga.definition(), step, &verdict);
+            self.means.calls.breakers.note(saga.definition(), step, &verdict);
         }
         Some(Input::Reply { step, direction, attempt, verdict })
     }
 
     fn ended(&self, saga: &Saga, call: &Call, outcome: Option<Outcome>) {
-        self.shared.observer.call_ended(&CallEnded {
+        self.means.calls.observer.call_ended(&CallEnded {
             call: called(saga, &call.wanted),
             outcome,
-            duration: self.shared.clock.now().since(call.since),
+            duration: self.means.clock.now().since(call.since),
         });
     }
 
@@ -275,7 +286,7 @@ impl Calling {
 
 impl Call {
     /// Waits for the reply, and reads it. Loses nothing when it is dropped: each stage is kept until the next has begun.
-    async fn read(&mut self, shared: &Arc<Shared>, owner: ReplicaId) -> Read {
+    async fn read(&mut self, means: &Means, owner: ReplicaId) -> Read {
         loop {
             match &mut self.stage {
                 Stage::Preparing(request) => {
@@ -283,10 +294,10 @@ impl Call {
                     let not_sent = |reason: &str| Reply::NotSent { reason: reason.into() };
                     self.stage = Stage::Sent(match request {
                         // That has taken its time, and the lease is looked at just before a call leaves.
-                        _ if !shared.membership.may_act(owner) => {
+                        _ if !means.calls.membership.may_act(owner) => {
                             Box::pin(ready(not_sent("the lease may have run out")))
                         }
-                        Some(request) => send(shared, &self.definition, &self.wanted, request),
+                        Some(request) => send(means, &self.definition, &self.wanted, request),
                         None => Box::pin(ready(not_sent(GONE))),
                     });
                 }
@@ -298,7 +309,7 @@ impl Call {
                     }
                     let (definition, wanted) = (self.definition.clone(), self.wanted);
                     let verdict =
-                        elsewhere(shared.world.clone(), move || verdict(&definition, &wanted, &reply));
+                        elsewhere(means.clock.world().clone(), move || verdict(&definition, &wanted, &reply));
                     self.stage = Stage::Reading { verdict, was_made };
                 }
                 Stage::Reading { verdict, was_made } => {
@@ -312,13 +323,13 @@ impl Call {
 }
 
 fn send(
-    shared: &Shared,
+    means: &Means,
     definition: &Arc<Definition>,
     wanted: &CallWanted,
     request: Result<Request, RequestError>,
 ) -> participants::Calling {
     match request {
-        Ok(request) => shared.participants.call(definition, wanted.step, request, wanted.timeout),
+        Ok(request) => means.calls.participants.call(definition, wanted.step, request, wanted.timeout),
         Err(error) => Box::pin(ready(Reply::Impossible { reason: error.to_string() })),
     }
 }

@@ -17,7 +17,7 @@
 //!
 //! - `calling.rs`: the call that is wanted: its turn, its request, its reply.
 //! - `saving.rs`: what is on disk, and how the rest gets there.
-//! - `waiters.rs`: those who wait for an answer.
+//! - `waiters.rs`: those who wait for a reply.
 
 mod calling;
 mod saving;
@@ -27,116 +27,57 @@ use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use saga_core::definition::{Etat, Safety};
-use saga_core::event::Cause;
+use saga_core::definition::Safety;
 use saga_core::reply::Verdict;
-use saga_core::saga::{CallWanted, Effects, Input, Rejected, Rollback};
-use saga_core::{Direction, Json, Outcome, Record, Saga, SagaId, Seq, Timestamp};
+use saga_core::saga::{CallWanted, Effects, Input, Rejected};
+use saga_core::{Direction, Outcome, Record, Saga, SagaId, Seq, Timestamp};
 use saga_journal::{NotAppended, ReplicaId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::calling::{Calling, Heard};
+pub(crate) use self::calling::Calls;
+use self::calling::{CallEvent, Calling};
+pub(crate) use self::saving::Saves;
 use self::saving::Saving;
 use self::waiters::{Waiter, Waiters};
-use crate::registry::Place;
-use crate::shared::Shared;
+use crate::clock::Clock;
+use crate::handle::{Failed, Message, Milestone, Snapshot};
+use crate::limits::Limits;
+use crate::registry::RunningGuard;
 use crate::sleepers::Sleeper;
 
-/// What others can ask of a running saga.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Answer once the start is durable.
-    WhenStarted(oneshot::Sender<Told>),
-    /// Answer once the saga is over or blocked.
-    WhenSettled(oneshot::Sender<Told>),
-    /// Answer once the saga is over, or blocked with no call under way.
-    WhenTried(oneshot::Sender<Told>),
-    /// Answer at once.
-    Look(oneshot::Sender<Told>),
-    /// Take a person's word. Answer once that is durable, or once that is which forbids it.
-    Take { input: Input, answer: oneshot::Sender<Result<(), Rejected>> },
-    /// The saga is not this owner's any more.
-    Disown(ReplicaId),
-    /// End at the next point where nothing is under way; the next start of the process goes on.
-    Stop,
-}
-
-/// What a running saga says.
-#[derive(Debug, Clone)]
-pub(crate) enum Told {
-    /// Where it stands.
-    Stands(Snapshot),
-    /// It is not ours (any more): the journal knows.
-    NotOurs,
-}
-
-/// Where a running saga stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Which saga.
-    pub saga: SagaId,
-    /// The order's state.
-    pub etat: Etat,
-    /// Whether what was done is being undone.
-    pub rollback: Rollback,
-    /// Over or blocked, and that is on disk.
-    pub settled: bool,
-    /// Whether a call is under way, or about to be.
-    pub calling: bool,
-    /// Whether its start is on disk.
-    pub started: bool,
-    /// What it was asked for.
-    pub input: Json,
-    /// Why there is no order, once that is decided.
-    pub failure: Option<Failed>,
-}
-
-/// Why there is no order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
-    /// The name of the step that failed; `None`: the saga as a whole was stopped.
-    pub step: Option<Arc<str>>,
-    /// For people.
-    pub reason: Arc<str>,
-}
-
-impl Failed {
-    /// Why a saga rolls back, or has rolled back.
-    pub fn of(saga: &Saga) -> Option<Self> {
-        Some(match saga.cause()? {
-            Cause::StepFailed { step, reason } => Self {
-                step: saga.definition().steps.get(*step).map(|step| step.name.clone()),
-                reason: reason.as_ref().into(),
-            },
-            Cause::Cancelled => Self { step: None, reason: "cancelled on request".into() },
-            Cause::DeadlinePassed => Self { step: None, reason: "the saga's deadline passed".into() },
-        })
-    }
+/// What the tasks of all sagas share.
+pub(crate) struct Means {
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) limits: Limits,
+    /// How calls leave.
+    pub(crate) calls: Calls,
+    /// How events get onto the disk.
+    pub(crate) saves: Saves,
 }
 
 /// One running saga.
 pub(crate) struct Driver {
-    shared: Arc<Shared>,
+    means: Arc<Means>,
     owner: ReplicaId,
     saga: Saga,
     calling: Calling,
     saving: Saving,
     waiters: Waiters,
-    inbox: mpsc::Receiver<Command>,
+    messages: mpsc::Receiver<Message>,
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
     /// Whether the saga went forward when it was last looked at.
     forward: bool,
     stopping: bool,
     disowned: bool,
-    place: Place,
+    guard: RunningGuard,
 }
 
 /// What a turn of the loop waits for.
-enum Happened {
+enum Wakeup {
     Saved(Result<(), NotAppended>),
-    Heard(Heard),
-    Command(Option<Command>),
+    Call(CallEvent),
+    Message(Option<Message>),
     Alarm,
 }
 
@@ -160,27 +101,27 @@ pub(crate) enum Ended {
 
 impl Driver {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        means: Arc<Means>,
         owner: ReplicaId,
         saga: Saga,
         durable: Seq,
         records: Vec<Record>,
-        inbox: mpsc::Receiver<Command>,
-        place: Place,
+        messages: mpsc::Receiver<Message>,
+        guard: RunningGuard,
     ) -> Self {
         Self {
-            calling: Calling::new(shared.clone(), owner),
-            saving: Saving::new(shared.clone(), owner, saga.input(), durable, records),
+            calling: Calling::new(means.clone(), owner),
+            saving: Saving::new(means.clone(), owner, saga.input(), durable, records),
             forward: saga.cause().is_none(),
-            shared,
+            means,
             owner,
             saga,
             waiters: Waiters::default(),
-            inbox,
+            messages,
             alarm: None,
             stopping: false,
             disowned: false,
-            place,
+            guard,
         }
     }
 
@@ -192,19 +133,9 @@ impl Driver {
         self.owner
     }
 
-    /// Answers once the saga is settled. Used by whoever starts it.
-    pub(crate) fn when_settled(&mut self, answer: oneshot::Sender<Told>) {
-        self.waiters.add(Waiter::Settled(answer));
-    }
-
-    /// Answers once the saga is over, or blocked with no call under way.
-    pub(crate) fn when_tried(&mut self, answer: oneshot::Sender<Told>) {
-        self.waiters.add(Waiter::Tried(answer));
-    }
-
-    /// Answers once the start is durable.
-    pub(crate) fn when_started(&mut self, answer: oneshot::Sender<Told>) {
-        self.waiters.add(Waiter::Started(answer));
+    /// Replies once the saga has reached `milestone`.
+    pub(crate) fn await_milestone(&mut self, milestone: Milestone, reply: oneshot::Sender<Snapshot>) {
+        self.waiters.add(Waiter::Reaches { milestone, reply });
     }
 
     /// Runs the saga until it is over, stopped, somebody else's, or waits for nothing but a person.
@@ -216,15 +147,15 @@ impl Driver {
             }
             self.act(&effects);
             self.save(&effects);
-            self.answer(&effects);
+            self.reply(&effects);
             if self.is_finished(&effects) {
                 return Ended::Done;
             }
             if let Some(until) = self.may_sleep(&effects) {
                 return Ended::Asleep(Sleeper { owner: self.owner, seq: self.saga.seq(), until });
             }
-            let happened = self.wait(&effects).await;
-            match self.take(happened) {
+            let wakeup = self.wait(&effects).await;
+            match self.take(wakeup) {
                 Ok(()) => {}
                 Err(Dropped::NotOurs) => break,
                 Err(Dropped::Refused(reason)) => {
@@ -247,9 +178,9 @@ impl Driver {
     /// Until when the saga may leave memory: nothing is under way, all is on disk, nobody waits, and its time is far.
     fn may_sleep(&self, effects: &Effects) -> Option<Timestamp> {
         let until = effects.wake_at.filter(|_| effects.call.is_none() && !self.stopping)?;
-        let is_far = until > self.shared.clock.now().plus(self.shared.limits.sleep_after);
+        let is_far = until > self.means.clock.now().plus(self.means.limits.sleep_after);
         let is_free = self.saving.is_done() && !self.calling.is_under_way() && self.waiters.is_empty();
-        (is_far && is_free && self.inbox.is_empty() && !self.calling.waits_for_participant(&self.saga))
+        (is_far && is_free && self.messages.is_empty() && !self.calling.waits_for_participant(&self.saga))
             .then_some(until)
     }
 
@@ -276,11 +207,11 @@ impl Driver {
         self.saving.save(&self.saga, is_needed);
     }
 
-    /// Answers those whose event is durable.
-    fn answer(&mut self, effects: &Effects) {
+    /// Replies to those whose event is durable.
+    fn reply(&mut self, effects: &Effects) {
         if !self.waiters.is_empty() {
             let snapshot = self.snapshot(effects);
-            self.waiters.answer(&snapshot, self.saving.durable());
+            self.waiters.reply(&snapshot, self.saving.durable());
         }
     }
 
@@ -303,10 +234,10 @@ impl Driver {
         self.saving.is_done() && !self.calling.is_under_way() && (wants_nothing || self.stopping)
     }
 
-    async fn wait(&mut self, effects: &Effects) -> Happened {
+    async fn wait(&mut self, effects: &Effects) -> Wakeup {
         self.set_alarm(effects);
-        self.place.is_due(self.due());
-        self.place.takes(self.saga.payload_bytes(), self.saga.cause().is_none() && !self.saga.is_parked());
+        self.guard.is_due(self.due());
+        self.guard.takes(self.saga.payload_bytes(), self.saga.cause().is_none() && !self.saga.is_parked());
         self.calling.listen(&self.saga);
         let alarm = async {
             match &mut self.alarm {
@@ -317,10 +248,10 @@ impl Driver {
         // Each branch leaves its future where it was, so whatever is not taken now is there the next time.
         tokio::select! {
             biased;
-            result = self.saving.ended() => Happened::Saved(result),
-            heard = self.calling.hear() => Happened::Heard(heard),
-            command = self.inbox.recv() => Happened::Command(command),
-            () = alarm => Happened::Alarm,
+            result = self.saving.ended() => Wakeup::Saved(result),
+            event = self.calling.event() => Wakeup::Call(event),
+            message = self.messages.recv() => Wakeup::Message(message),
+            () = alarm => Wakeup::Alarm,
         }
     }
 
@@ -342,7 +273,7 @@ impl Driver {
         if self.alarm.as_ref().is_some_and(|(set_for, _)| *set_for <= at) {
             return;
         }
-        let instant = Instant::now() + at.since(self.shared.clock.now());
+        let instant = Instant::now() + at.since(self.means.clock.now());
         match &mut self.alarm {
             Some((set_for, alarm)) => {
                 *set_for = at;
@@ -352,18 +283,18 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, happened: Happened) -> Result<(), Dropped> {
-        match happened {
-            Happened::Saved(Ok(())) => self.saving.saved(&self.saga),
-            Happened::Saved(Err(failed)) => self.saving.not_saved(&self.saga, failed)?,
-            Happened::Heard(heard) => {
-                if let Some(input) = self.calling.take(&self.saga, heard) {
+    fn take(&mut self, wakeup: Wakeup) -> Result<(), Dropped> {
+        match wakeup {
+            Wakeup::Saved(Ok(())) => self.saving.saved(&self.saga),
+            Wakeup::Saved(Err(failed)) => self.saving.not_saved(&self.saga, failed)?,
+            Wakeup::Call(event) => {
+                if let Some(input) = self.calling.take(&self.saga, event) {
                     // A stale reply cannot come: the call is dropped as soon as another is wanted.
                     let _ = self.input(&input);
                 }
             }
-            Happened::Command(command) => self.command(command),
-            Happened::Alarm => {
+            Wakeup::Message(message) => self.message(message),
+            Wakeup::Alarm => {
                 self.alarm = None;
                 self.saving.offer_again();
                 let _ = self.input(&Input::Tick);
@@ -373,26 +304,25 @@ impl Driver {
     }
 
     fn input(&mut self, input: &Input) -> Result<(), Rejected> {
-        let records = self.saga.handle(input, self.shared.clock.moment())?;
+        let records = self.saga.handle(input, self.means.clock.moment())?;
         self.saving.add(records);
         Ok(())
     }
 
-    fn command(&mut self, command: Option<Command>) {
-        match command {
-            Some(Command::WhenStarted(answer)) => self.waiters.add(Waiter::Started(answer)),
-            Some(Command::WhenSettled(answer)) => self.waiters.add(Waiter::Settled(answer)),
-            Some(Command::WhenTried(answer)) => self.waiters.add(Waiter::Tried(answer)),
-            Some(Command::Look(answer)) => {
-                let _ = answer.send(Told::Stands(self.snapshot(&self.saga.effects())));
+    fn message(&mut self, message: Option<Message>) {
+        match message {
+            Some(Message::Await { milestone, reply }) => self.await_milestone(milestone, reply),
+            Some(Message::Look { reply }) => {
+                // Who asked may have gone.
+                let _ = reply.send(self.snapshot(&self.saga.effects()));
             }
-            Some(Command::Take { input, answer }) => {
+            Some(Message::Apply { input, reply }) => {
                 let outcome = self.input(&input);
-                self.waiters.add(Waiter::Taken { outcome, needs: self.saga.seq(), answer });
+                self.waiters.add(Waiter::Applied { outcome, needs: self.saga.seq(), reply });
             }
-            Some(Command::Disown(owner)) => self.disowned |= owner == self.owner,
-            // The registry holds a sender for as long as the saga has its place in it.
-            Some(Command::Stop) | None => self.stopping = true,
+            Some(Message::Disown { owner }) => self.disowned |= owner == self.owner,
+            // The registry holds a handle for as long as the saga is in it.
+            Some(Message::Stop) | None => self.stopping = true,
         }
     }
 

@@ -5,15 +5,24 @@ use std::sync::Arc;
 
 use saga_core::seeded::{Bug, is_on};
 use saga_core::{Json, Record, Saga, Seq, Timestamp};
-use saga_journal::{AppendError, Appending, Entry, NotAppended, Projection, ReplicaId};
+use saga_journal::{AppendError, Appending, Entry, Journal, NotAppended, Projection, ReplicaId};
 
-use super::Dropped;
-use crate::observer::News;
-use crate::shared::{HeldUp, Shared};
+use super::{Dropped, Means};
+use crate::announce::Announcer;
+use crate::journal_health::{HeldUp, JournalHealth};
+use crate::observer::{CommitSummary, Observer};
+
+/// How events get onto the disk, and who hears that they are there.
+pub(crate) struct Saves {
+    pub(crate) journal: Journal,
+    pub(crate) health: Arc<JournalHealth>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) announcer: Announcer,
+}
 
 /// A saga's events on their way to the journal.
 pub(super) struct Saving {
-    shared: Arc<Shared>,
+    means: Arc<Means>,
     owner: ReplicaId,
     /// The projection's columns that come from the input.
     client_id: Option<i64>,
@@ -51,7 +60,7 @@ enum Append {
 /// What has to be known of an entry once it is durable.
 struct Contents {
     events: usize,
-    news: News,
+    summary: CommitSummary,
     /// The events themselves, where the log has a line about them.
     told: Vec<Record>,
 }
@@ -59,7 +68,7 @@ struct Contents {
 impl Saving {
     /// Everything up to `durable` is on disk; `records` come after it.
     pub(super) fn new(
-        shared: Arc<Shared>,
+        means: Arc<Means>,
         owner: ReplicaId,
         input: &Json,
         durable: Seq,
@@ -70,7 +79,7 @@ impl Saving {
             _ => None,
         };
         Self {
-            shared,
+            means,
             owner,
             client_id: number("client_id"),
             magasin_id: number("magasin_id"),
@@ -105,17 +114,17 @@ impl Saving {
         if !matches!(self.append, Append::None) || self.unsaved.is_empty() {
             return;
         }
-        let now = self.shared.clock.now();
-        let flush_at = *self.flush_at.get_or_insert_with(|| now.plus(self.shared.limits.flush_after));
+        let now = self.means.clock.now();
+        let flush_at = *self.flush_at.get_or_insert_with(|| now.plus(self.means.limits.flush_after));
         if !is_needed && now < flush_at {
             return;
         }
         self.flush_at = None;
         let records = std::mem::take(&mut self.unsaved);
-        let news = News::of(saga, &records);
-        let is_told = news.failure.is_some() || !news.blocked.is_empty();
+        let summary = CommitSummary::of(saga, &records);
+        let is_told = summary.failure.is_some() || !summary.blocked.is_empty();
         let told = if is_told { records.clone() } else { Vec::new() };
-        let contents = Contents { events: records.len(), news, told };
+        let contents = Contents { events: records.len(), summary, told };
         let entry = Entry {
             saga: saga.id(),
             owner: self.owner,
@@ -124,7 +133,7 @@ impl Saving {
             projection: Projection::of(saga, self.client_id, self.magasin_id),
         };
         self.since = now;
-        self.append = Append::Offered { contents, appending: self.shared.journal.append(entry) };
+        self.append = Append::Offered { contents, appending: self.means.saves.journal.append(entry) };
     }
 
     /// How the append under way ends. Loses nothing when it is dropped.
@@ -141,10 +150,10 @@ impl Saving {
             self.durable = self.durable.plus(contents.events);
             if self.held_up.take().is_some() {
                 self.failures = 0;
-                self.shared.journal_works();
+                self.means.saves.health.works();
             }
-            self.shared.observer.committed(saga.definition(), &contents.news);
-            self.shared.announcer.committed(saga, &contents.told);
+            self.means.saves.observer.committed(saga.definition(), &contents.summary);
+            self.means.saves.announcer.committed(saga, &contents.told);
         }
     }
 
@@ -167,22 +176,22 @@ impl Saving {
         let Append::Offered { contents, .. } = std::mem::replace(&mut self.append, Append::None) else {
             return Ok(());
         };
-        self.shared.journal_fails(&reason);
-        let (base, cap) = self.shared.limits.journal_retry;
+        self.means.saves.health.fails(&reason);
+        let (base, cap) = self.means.limits.journal_retry;
         let wait = base.saturating_mul(1 << self.failures.min(10)).min(cap);
         self.failures += 1;
-        self.held_up.get_or_insert_with(|| HeldUp::new(&self.shared));
-        let until = self.shared.clock.now().plus(wait);
+        self.held_up.get_or_insert_with(|| self.means.saves.health.holds_up());
+        let until = self.means.clock.now().plus(wait);
         self.append = Append::Waiting { contents, entry, until };
         Ok(())
     }
 
     /// Offers an entry that the journal could not take once more, when its wait is over.
     pub(super) fn offer_again(&mut self) {
-        let now = self.shared.clock.now();
+        let now = self.means.clock.now();
         self.append = match std::mem::replace(&mut self.append, Append::None) {
             Append::Waiting { contents, entry, until } if now >= until => {
-                Append::Offered { contents, appending: self.shared.journal.append(*entry) }
+                Append::Offered { contents, appending: self.means.saves.journal.append(*entry) }
             }
             other => other,
         };

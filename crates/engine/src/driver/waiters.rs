@@ -1,25 +1,21 @@
-//! Those who wait for a saga: for its start, for its end, for what came of their word.
+//! Those who wait for a saga: for a milestone of it, or for what became of a command.
 
 use saga_core::Seq;
 use saga_core::saga::Rejected;
 use saga_core::seeded::{Bug, is_on};
 use tokio::sync::oneshot;
 
-use super::{Snapshot, Told};
+use crate::handle::{Milestone, Snapshot};
 
 /// Those who wait, in the order of asking.
 #[derive(Default)]
 pub(super) struct Waiters(Vec<Waiter>);
 
 pub(super) enum Waiter {
-    /// For the start to be on disk.
-    Started(oneshot::Sender<Told>),
-    /// For the end, or a block.
-    Settled(oneshot::Sender<Told>),
-    /// For the end, or a block with no call under way.
-    Tried(oneshot::Sender<Told>),
-    /// Gave a word: what came of it, and the event that must be durable before it may be told.
-    Taken { outcome: Result<(), Rejected>, needs: Seq, answer: oneshot::Sender<Result<(), Rejected>> },
+    /// For the saga to reach a milestone.
+    Reaches { milestone: Milestone, reply: oneshot::Sender<Snapshot> },
+    /// For a command: what became of it, and the event that must be durable before that may be reported.
+    Applied { outcome: Result<(), Rejected>, needs: Seq, reply: oneshot::Sender<Result<(), Rejected>> },
 }
 
 impl Waiters {
@@ -33,45 +29,36 @@ impl Waiters {
 
     /// Whether somebody waits for nothing but the start.
     pub(super) fn want_start(&self) -> bool {
-        self.0.iter().any(|waiter| matches!(waiter, Waiter::Started(_)))
+        let is_start =
+            |waiter: &Waiter| matches!(waiter, Waiter::Reaches { milestone: Milestone::Started, .. });
+        self.0.iter().any(is_start)
     }
 
-    /// Whether somebody's word waits for an event after this one to be on disk.
+    /// Whether a command's reply waits for an event after this one to be on disk.
     pub(super) fn need_more_than(&self, durable: Seq) -> bool {
-        self.0.iter().any(|waiter| matches!(waiter, Waiter::Taken { needs, .. } if *needs > durable))
+        self.0.iter().any(|waiter| matches!(waiter, Waiter::Applied { needs, .. } if *needs > durable))
     }
 
-    /// Answers those whose event is durable.
-    pub(super) fn answer(&mut self, snapshot: &Snapshot, durable: Seq) {
-        let tried = snapshot.settled && !snapshot.calling;
+    /// Replies to those whose event is durable.
+    pub(super) fn reply(&mut self, snapshot: &Snapshot, durable: Seq) {
         let due = |waiter: &mut Waiter| match waiter {
-            Waiter::Started(_) => snapshot.started || is_on(Bug::AcknowledgesBeforeDisk),
-            Waiter::Settled(_) => snapshot.settled,
-            Waiter::Tried(_) => tried,
-            Waiter::Taken { needs, .. } => *needs <= durable || is_on(Bug::AcknowledgesBeforeDisk),
+            Waiter::Reaches { milestone: Milestone::Started, .. } => {
+                snapshot.started || is_on(Bug::AcknowledgesBeforeDisk)
+            }
+            Waiter::Reaches { milestone, .. } => snapshot.has_reached(*milestone),
+            Waiter::Applied { needs, .. } => *needs <= durable || is_on(Bug::AcknowledgesBeforeDisk),
         };
         for waiter in self.0.extract_if(.., due) {
+            // Who asked may have gone.
             match waiter {
-                Waiter::Started(answer) | Waiter::Settled(answer) | Waiter::Tried(answer) => {
-                    let _ = answer.send(Told::Stands(snapshot.clone()));
-                }
-                Waiter::Taken { outcome, answer, .. } => {
-                    let _ = answer.send(outcome);
-                }
+                Waiter::Reaches { reply, .. } => _ = reply.send(snapshot.clone()),
+                Waiter::Applied { outcome, reply, .. } => _ = reply.send(outcome),
             }
         }
     }
 
-    /// The saga has left this process.
+    /// The saga leaves this process: those who wait find it again, wherever it is.
     pub(super) fn send_away(&mut self) {
-        for waiter in self.0.drain(..) {
-            match waiter {
-                Waiter::Started(answer) | Waiter::Settled(answer) | Waiter::Tried(answer) => {
-                    let _ = answer.send(Told::NotOurs);
-                }
-                // Whoever asked finds the saga again, wherever it is.
-                Waiter::Taken { .. } => {}
-            }
-        }
+        self.0.clear();
     }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::definition::Safety;
+use saga_core::definition::{Participant, Safety};
 
-use crate::Engine;
+use super::Standing;
+use crate::breaker::State;
 
 /// A participant of the definition that new sagas run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,28 +24,22 @@ pub struct ParticipantState {
     /// How long it keeps its promise for one order.
     pub horizon: Duration,
     /// Whether calls to it are let through.
-    pub breaker: crate::breaker::State,
+    pub breaker: State,
     /// How it has answered in this process.
-    pub standing: super::Standing,
+    pub standing: Standing,
 }
 
-impl Engine {
-    /// The participants of the definition that new sagas run, by their names.
-    pub fn participants(&self) -> Vec<ParticipantState> {
-        let participants = &self.definition().participants;
-        let breakers = &self.shared.breakers;
-        participants
-            .iter()
-            .map(|participant| ParticipantState {
-                name: participant.name.clone(),
-                url: participant.address.to_string(),
-                safety: participant.safety,
-                timeout: participant.timeout,
-                calls_max: participant.calls_max,
-                horizon: participant.horizon,
-                breaker: breakers.of_participant(participant).state(),
-                standing: breakers.standing(participant),
-            })
-            .collect()
+impl ParticipantState {
+    pub(crate) fn of(participant: &Participant, breaker: State, standing: Standing) -> Self {
+        Self {
+            name: participant.name.clone(),
+            url: participant.address.to_string(),
+            safety: participant.safety,
+            timeout: participant.timeout,
+            calls_max: participant.calls_max,
+            horizon: participant.horizon,
+            breaker,
+            standing,
+        }
     }
 }

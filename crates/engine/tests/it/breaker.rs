@@ -65,7 +65,7 @@ async fn deadlines_hold_while_it_is_open_and_what_never_left_leaves_nothing_to_u
         assert!(matches!(&*etat, "ECHEC_STOCK" | "ANNULEE"), "{etat}");
     }
     assert_eq!(shop.participants.calls("stock compensation"), 0);
-    let row = shop.engine.checkout(order(100, None, Wait::Started)).await.expect("an answer");
+    let row = shop.engine.checkout(order(100, None, Wait::started())).await.expect("an answer");
     assert!(row.started);
 }
 

@@ -48,7 +48,7 @@ async fn a_deadline_fires_in_time_though_the_clock_has_stepped_back() {
     shop.engine.recover().await;
     let later = Answer { status: 503, retry_after: Some(Duration::from_secs(50)), ..Answer::default() };
     shop.participants.always("stock action", Some(Reply::Answered(later)));
-    let begun = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap();
+    let begun = shop.engine.checkout(order(7, None, Wait::started())).await.unwrap();
     shop.ahead.store(-HOUR, Ordering::SeqCst);
     sleep(Duration::from_secs(61)).await;
     let row = shop.engine.journal().row(begun.saga).await.unwrap().unwrap();
@@ -61,9 +61,9 @@ async fn a_replica_whose_clock_is_ahead_cancels_nothing_that_it_takes_over() {
     shop.journal.has_clock.store(true, Ordering::SeqCst);
     shop.engine.recover().await;
     shop.participants.next("stock action", Duration::from_secs(4), crate::support::answered(200, "{}"));
-    let begun = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let next = shop.restarted_ahead("barrier", 600).await;
-    let end = next.wait(begun.saga, Wait::Settled(Duration::from_secs(30))).await.unwrap();
+    let end = next.wait(begun.saga, Wait::settled(Duration::from_secs(30))).await.unwrap();
     assert_eq!((&*end.etat, end.rollback), ("CONFIRMEE", Rollback::Aucun));
     let right = shop.engine.clock().now();
     let off = next.clock().now().as_micros() - right.as_micros();

@@ -17,7 +17,7 @@ const SILENT: ReplicaId = ReplicaId::new(uuid::Uuid::from_u128(7));
 async fn who_waits_in_vain_is_told_so_and_the_word_stays_for_whoever_runs_the_order_next() {
     let shop = Shop::new("barrier");
     shop.participants.next("paiement action", Duration::from_secs(5), answered(503, ""));
-    let saga = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap().saga;
+    let saga = shop.engine.checkout(order(7, None, Wait::started())).await.unwrap().saga;
     sleep(Duration::from_secs(1)).await;
     shop.engine.stop(Duration::ZERO).await;
     shop.journal.join(SILENT, "muet".into(), Joining::Started, Duration::from_secs(3_600)).await.unwrap();
@@ -42,7 +42,7 @@ async fn who_waits_in_vain_is_told_so_and_the_word_stays_for_whoever_runs_the_or
 async fn words_that_cannot_be_read_do_not_keep_claimed_orders_from_running() {
     let shop = Shop::new("barrier");
     shop.participants.next("paiement action", Duration::from_secs(5), answered(503, ""));
-    let saga = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap().saga;
+    let saga = shop.engine.checkout(order(7, None, Wait::started())).await.unwrap().saga;
     sleep(Duration::from_secs(1)).await;
     shop.engine.stop(Duration::ZERO).await;
     shop.journal.deaf.store(true, Ordering::SeqCst);

@@ -120,7 +120,7 @@ async fn an_order_that_nobody_waits_for_is_acknowledged_when_its_start_is_durabl
         Duration::from_secs(3),
         answered(200, r#"[{"produit_id":1,"quantite":1,"prix":1}]"#),
     );
-    let begun = shop.engine.checkout(order(7, None, Wait::Started)).await.unwrap();
+    let begun = shop.engine.checkout(order(7, None, Wait::started())).await.unwrap();
     assert!(begun.started && !begun.settled);
     assert_eq!(shop.log(), ["call panier action #1 epoch 1", "durable 1-2"]);
     let end = shop.engine.wait(begun.saga, PATIENT).await.unwrap();
@@ -161,7 +161,7 @@ async fn while_the_journal_fails_running_orders_wait_and_new_ones_are_refused() 
 async fn a_start_that_cannot_be_written_in_time_is_in_doubt_and_says_so() {
     let shop = Shop::new("barrier");
     shop.journal.shut();
-    let wait = Wait::Settled(Duration::from_secs(2));
+    let wait = Wait::settled(Duration::from_secs(2));
     let refused = shop.engine.checkout(order(7, Some("k"), wait)).await;
     assert!(matches!(refused, Err(Refusal::InDoubt(_))), "{refused:?}");
     shop.journal.open();
@@ -190,7 +190,7 @@ async fn another_process_goes_on_with_the_next_epoch_and_the_former_owner_drops_
 async fn a_call_without_any_promise_that_was_cut_short_is_never_repeated() {
     let shop = Shop::new("none");
     shop.participants.next("paiement action", Duration::from_secs(4), answered(200, "{}"));
-    let begun = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     assert_eq!((&*begun.etat, begun.settled), ("STOCK_RESERVE", false));
     let other = shop.restarted("none").await;
     let end = other.wait(begun.saga, PATIENT).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_call_without_any_promise_that_was_cut_short_is_never_repeated() {
 async fn a_cancelled_order_is_rolled_back_and_a_finished_one_cannot_be_cancelled() {
     let shop = Shop::new("barrier");
     shop.participants.next("vente action", Duration::from_secs(4), answered(201, "{}"));
-    let begun = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let end = shop.engine.cancel(begun.saga, Duration::from_secs(60)).await.unwrap();
     assert_eq!((&*end.etat, end.rollback), ("ANNULEE", Rollback::Termine));
     for step in ["vente", "paiement", "stock"] {
@@ -253,7 +253,7 @@ async fn stopping_drains_and_leaves_the_rest_without_parking_anything() {
 async fn events_that_nothing_waits_for_are_written_soon_all_the_same() {
     let shop = Shop::new("barrier");
     shop.participants.next("vente action", Duration::from_secs(3), answered(201, "{}"));
-    let begun = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let row = shop.engine.journal().row(begun.saga).await.unwrap().unwrap();
     assert_eq!(&*row.projection.etat, "PAIEMENT_EFFECTUE");
 }

@@ -84,7 +84,7 @@ async fn a_parked_order_that_is_resumed_goes_on() {
     shop.participants.mend();
     let resume = Demand::Resume { by: "Ana".into(), reason: None };
     shop.engine.demand(parked.saga, &resume).await.unwrap();
-    let end = shop.engine.wait(parked.saga, Wait::Tried(Duration::from_secs(60))).await.unwrap();
+    let end = shop.engine.wait(parked.saga, Wait::tried(Duration::from_secs(60))).await.unwrap();
     assert_eq!(&*end.etat, "CONFIRMEE");
 }
 
@@ -93,7 +93,7 @@ async fn an_order_that_ends_its_owners_is_parked_by_the_one_that_takes_it_over_f
     let shop = Shop::new("barrier");
     shop.engine.recover().await;
     shop.participants.never("/payer".into());
-    let begun = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     for restart in 1..=3 {
         let engine = shop.restarted("barrier").await;
         sleep(Duration::from_secs(1)).await;
@@ -119,7 +119,7 @@ async fn large_answers_wait_for_room_and_new_orders_are_turned_away() {
     shop.participants.never("/reserver".into());
     let mut refused = 0;
     for client in 0..600 {
-        match shop.engine.checkout(order(client, None, Wait::Started)).await {
+        match shop.engine.checkout(order(client, None, Wait::started())).await {
             Ok(_) => {}
             Err(Refusal::Full(no_room)) => {
                 assert_eq!(no_room.limit, "active_bytes_max");
@@ -142,7 +142,7 @@ async fn one_caller_leaves_room_for_others() {
     shop.participants.never("/reserver".into());
     let from = |last: u8, client: i64| Checkout {
         caller: Caller::Address(std::net::IpAddr::from([127, 0, 0, last])),
-        ..order(client, None, Wait::Started)
+        ..order(client, None, Wait::started())
     };
     let mut placed = 0;
     let refused = loop {
@@ -165,7 +165,7 @@ async fn a_caller_hears_within_seconds_that_the_journal_does_not_answer() {
     shop.engine.recover().await;
     shop.journal.shut();
     let begun = Instant::now();
-    let answer = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(300)))).await;
+    let answer = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(300)))).await;
     assert!(matches!(answer, Err(Refusal::InDoubt(_))), "{answer:?}");
     assert!(
         begun.elapsed() <= Limits::default().start_wait + Duration::from_secs(1),

@@ -47,7 +47,7 @@ async fn what_a_person_wants_wakes_a_sleeper() {
     shop.participants.always("stock compensation", None);
     let resume = Demand::Resume { by: "Ana".into(), reason: None };
     shop.engine.demand(saga, &resume).await.unwrap();
-    let end = shop.engine.wait(saga, Wait::Tried(Duration::from_secs(1))).await.unwrap();
+    let end = shop.engine.wait(saga, Wait::tried(Duration::from_secs(1))).await.unwrap();
     assert_eq!(end.rollback, Rollback::Termine);
     assert_eq!(take_overs(&shop.engine, saga).await, 0);
 }

@@ -444,4 +444,4 @@ pub fn order(client: i64, key: Option<&str>, wait: Wait) -> Checkout {
     Checkout { input, key: key.map(str::to_owned), wait, caller: Caller::Unknown }
 }
 
-pub const PATIENT: Wait = Wait::Settled(Duration::from_secs(600));
+pub const PATIENT: Wait = Wait::settled(Duration::from_secs(600));

@@ -52,7 +52,7 @@ async fn a_process_that_may_have_lost_its_lease_is_not_ready_and_says_so_at_once
     let health = shop.engine.health();
     assert!(health.lease_ran_out && !health.is_ready(), "{health:?}");
     let begun = Instant::now();
-    let answer = shop.engine.checkout(order(7, None, Wait::Settled(Duration::from_secs(30)))).await;
+    let answer = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(30)))).await;
     assert!(matches!(answer, Err(Refusal::Unavailable(_))), "{answer:?}");
     assert_eq!(begun.elapsed(), Duration::ZERO);
     shop.journal.broken.store(false, Ordering::SeqCst);

@@ -3,7 +3,6 @@
 //! The core says what is possible; here it is made out what was asked, and every mistake in that is explained.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -65,7 +64,7 @@ pub(crate) async fn annuler(
     if !body.is_empty() {
         serde_json::from_slice::<IgnoredAny>(&body).map_err(not_json)?;
     }
-    let snapshot = api.engine.cancel(id, wait(&preference)).await?;
+    let snapshot = api.engine.cancel(id, preference.wait.at_most).await?;
     Ok(checkout::answer(&snapshot, preference.applied))
 }
 
@@ -118,17 +117,10 @@ pub(crate) async fn resoudre(
 /// Has it followed, and waits for what comes of it.
 async fn follow(api: &Api, id: SagaId, demand: &Demand, preference: Preference) -> Result<Response, Refusal> {
     api.engine.demand(id, demand).await?;
-    let mut snapshot = api.engine.wait(id, Wait::Tried(wait(&preference))).await?;
+    let mut snapshot = api.engine.wait(id, Wait::tried(preference.wait.at_most)).await?;
     // It is still blocked, but a call is under way that may change that.
     snapshot.settled &= !snapshot.calling;
     Ok(checkout::answer(&snapshot, preference.applied))
-}
-
-fn wait(preference: &Preference) -> Duration {
-    match preference.wait {
-        Wait::Started => Duration::ZERO,
-        Wait::Settled(wait) | Wait::Tried(wait) => wait,
-    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -35,14 +35,14 @@ impl Preference {
         }
         match (respond_async, wait) {
             // With both, `wait` says how long an immediate answer is still preferred (RFC 7240, section 4.3).
-            (true, None) => Self { wait: Wait::Started, applied: Some("respond-async".into()) },
+            (true, None) => Self { wait: Wait::started(), applied: Some("respond-async".into()) },
             (both, Some(seconds)) => {
                 let seconds = seconds.min(limits.wait_max.as_secs());
                 let applied =
                     if both { format!("respond-async, wait={seconds}") } else { format!("wait={seconds}") };
-                Self { wait: Wait::Settled(Duration::from_secs(seconds)), applied: Some(applied) }
+                Self { wait: Wait::settled(Duration::from_secs(seconds)), applied: Some(applied) }
             }
-            (false, None) => Self { wait: Wait::Settled(limits.wait_default), applied: None },
+            (false, None) => Self { wait: Wait::settled(limits.wait_default), applied: None },
         }
     }
 }
@@ -62,9 +62,9 @@ mod tests {
 
     #[test]
     fn preferences_are_read_as_rfc_7240_says() {
-        let settled = |s| Wait::Settled(Duration::from_secs(s));
+        let settled = |s| Wait::settled(Duration::from_secs(s));
         assert_eq!(preference(&[]), (settled(30), None));
-        assert_eq!(preference(&["respond-async"]), (Wait::Started, Some("respond-async".into())));
+        assert_eq!(preference(&["respond-async"]), (Wait::started(), Some("respond-async".into())));
         assert_eq!(preference(&["Wait=5"]), (settled(5), Some("wait=5".into())));
         assert_eq!(preference(&["wait=5", "wait=9"]), (settled(5), Some("wait=5".into())));
         assert_eq!(

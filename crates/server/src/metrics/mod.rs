@@ -29,7 +29,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use saga_core::Definition;
 use saga_engine::breaker::Kind;
-use saga_engine::{CallEnded, Called, Clock, Engine, News, Observer};
+use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
 use saga_journal::{Journal, StoreFuture};
 
 pub(crate) use self::connections::Connections;
@@ -203,7 +203,7 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
-    fn committed(&self, definition: &Arc<Definition>, news: &News) {
+    fn committed(&self, definition: &Arc<Definition>, news: &CommitSummary) {
         self.sagas.committed(definition, news);
     }
 

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use saga_core::definition::Etat;
 use saga_core::event::Stuck;
 use saga_core::{AttemptNumber, Definition, Direction, Outcome};
-use saga_engine::{CallEnded, Called, Failure, News};
+use saga_engine::{CallEnded, Called, CommitSummary, Failure};
 
 use super::CALL_SECONDS;
 
@@ -264,7 +264,7 @@ impl Sagas {
         }
     }
 
-    pub(super) fn committed(&self, definition: &Arc<Definition>, news: &News) {
+    pub(super) fn committed(&self, definition: &Arc<Definition>, news: &CommitSummary) {
         let prepared = self.prepared(definition);
         for etat in &news.etats {
             match prepared.states.iter().find(|(known, _)| known == etat) {

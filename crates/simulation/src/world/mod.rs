@@ -189,7 +189,7 @@ impl World {
                 let request = Checkout {
                     input,
                     key: Some("the order".into()),
-                    wait: Wait::Started,
+                    wait: Wait::started(),
                     caller: Caller::Unknown,
                 };
                 let answer = self.ask(0, move |engine| async move { engine.checkout(request).await });

@@ -23,8 +23,8 @@ impl World {
         let id = SagaId::from_idempotency_key(&key);
         self.orders().push(Order { id, acknowledged: false });
         let wait = match self.dice.chance(250) {
-            true => Wait::Started,
-            false => Wait::Settled(self.dice.millis(0, 40_000)),
+            true => Wait::started(),
+            false => Wait::settled(self.dice.millis(0, 40_000)),
         };
         if self.dice.chance(200) {
             let canceller = self.clone();

@@ -1,0 +1,223 @@
+//! The engine: starts sagas, finds them wherever they are, applies what operators want of them, and stops.
+//!
+//! - `start.rs`: a request for a saga, new or repeated.
+//! - `whereabouts.rs`: where a saga is, and waiting for it there.
+//! - `commands.rs`: what operators want of a saga.
+//! - `running.rs`: from a history to a task, and what a task leaves behind.
+//! - `takeover.rs`: the sagas whose owner is gone, and those that sleep here.
+//! - `lease.rs`: joining, renewing the lease, losing it.
+//! - `shutdown.rs`: the end.
+
+mod commands;
+mod lease;
+mod running;
+mod shutdown;
+mod start;
+mod takeover;
+mod whereabouts;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use saga_core::{Definition, Saga, SagaId, Timestamp};
+use saga_journal::{History, Journal};
+use tokio::time::sleep;
+
+pub use self::start::Checkout;
+use crate::admission::Admission;
+use crate::announce::Announcer;
+use crate::breakers::Breakers;
+use crate::catalog::{Catalog, Definitions};
+use crate::clock::Clock;
+use crate::driver::{Calls, Means, Saves};
+use crate::journal_health::{JOURNAL_PROBE_AFTER, JournalHealth};
+use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
+use crate::membership::Membership;
+use crate::observer::Observer;
+use crate::participants::{ParticipantState, Participants};
+use crate::refusal::Refusal;
+use crate::registry::Registry;
+use crate::sleepers::Sleepers;
+use crate::unreadable::Unreadable;
+
+/// Runs sagas. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    /// What the tasks of all sagas share.
+    means: Arc<Means>,
+    catalog: Arc<Catalog>,
+    unreadable: Unreadable,
+    registry: Arc<Registry>,
+    sleepers: Sleepers,
+    lifecycle: Lifecycle,
+    /// Sagas for which a command from the journal is being applied.
+    following: Mutex<HashSet<SagaId>>,
+}
+
+/// Whether the engine can do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Sagas in memory in this process.
+    pub active: usize,
+    /// Those of them that hold a slot: they were started here and go forward.
+    pub slots: usize,
+    /// Bytes that the sagas in memory are accounted for with.
+    pub bytes: usize,
+    /// Sagas of this process that wait on disk.
+    pub asleep: usize,
+    /// Which task has ended that the process cannot do without.
+    pub dead: Option<Arc<str>>,
+    /// Whether the lease may have run out: others may own this process's sagas.
+    pub lease_ran_out: bool,
+    /// Whether all sagas that were unfinished at the start have been taken over.
+    pub recovered: bool,
+    /// Whether the process is going down.
+    pub stopping: bool,
+    /// Since when the journal fails, and why.
+    pub journal_failing: Option<(Timestamp, Arc<str>)>,
+    /// How long ago the saga that is latest here was to go on by itself.
+    pub oldest_due_age: Duration,
+    /// Whether that is longer than `stall_max`.
+    pub stalled: bool,
+}
+
+impl Health {
+    /// Whether new sagas are accepted.
+    pub fn is_ready(&self) -> bool {
+        let works = self.dead.is_none() && self.journal_failing.is_none();
+        works && !self.stopping && !self.stalled && !self.lease_ran_out
+    }
+}
+
+impl Engine {
+    /// An engine that accepts sagas at once. [`Engine::recover`] has to be called too. `name` tells this process from
+    /// the others that share the journal, and stays the same when it is started again.
+    pub fn new(
+        clock: Arc<Clock>,
+        journal: Journal,
+        participants: Arc<dyn Participants>,
+        observer: Arc<dyn Observer>,
+        limits: Limits,
+        definitions: Definitions,
+        name: &str,
+    ) -> Self {
+        let lifecycle = Lifecycle::new(clock.world().clone());
+        let calls = Calls {
+            participants,
+            breakers: Breakers::new(clock.clone(), &definitions.current),
+            admission: Arc::new(Admission::new(&limits)),
+            membership: Membership::new(clock.clone(), journal.clone(), name.into(), limits.lease).into(),
+            observer: observer.clone(),
+        };
+        let catalog = Arc::new(Catalog::new(journal.clone(), definitions));
+        let saves = Saves {
+            journal: journal.clone(),
+            health: Arc::new(JournalHealth::new(clock.clone(), lifecycle.clone(), catalog.clone())),
+            observer: observer.clone(),
+            announcer: Announcer::new(),
+        };
+        let parts = Parts {
+            means: Arc::new(Means { clock, limits, calls, saves }),
+            catalog,
+            unreadable: Unreadable::new(journal, observer),
+            registry: Arc::default(),
+            sleepers: Sleepers::default(),
+            lifecycle,
+            following: Mutex::default(),
+        };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The definition that new sagas run.
+    pub fn definition(&self) -> &Arc<Definition> {
+        self.parts.catalog.current()
+    }
+
+    /// The journal, for reading.
+    pub fn journal(&self) -> &Journal {
+        &self.parts.means.saves.journal
+    }
+
+    /// The clock that sagas live by.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.parts.means.clock
+    }
+
+    /// Whether the engine can do its work.
+    pub fn health(&self) -> Health {
+        let failing = self.journal_health().failing();
+        let dues = [self.parts.registry.oldest_due(), self.parts.sleepers.next()];
+        let due = dues.into_iter().flatten().min();
+        let oldest_due_age = due.map_or(Duration::ZERO, |due| self.clock().now().since(due));
+        Health {
+            active: self.parts.registry.active(),
+            slots: self.admission().taken(),
+            bytes: self.admission().bytes(),
+            asleep: self.parts.sleepers.count(),
+            dead: self.parts.lifecycle.vital().ended(),
+            lease_ran_out: self.membership().may_have_run_out(),
+            recovered: self.parts.lifecycle.is_recovered(),
+            stopping: self.parts.lifecycle.is_stopping(),
+            journal_failing: failing.map(|failing| (failing.since, failing.reason)),
+            oldest_due_age,
+            stalled: oldest_due_age > self.limits().stall_max,
+        }
+    }
+
+    /// Waits until a task has ended that the process cannot do without, and tells which. The process should end then:
+    /// what goes on is not to be believed.
+    pub async fn died(&self) -> Arc<str> {
+        self.parts.lifecycle.vital().wait().await
+    }
+
+    /// The participants of the definition that new sagas run, by their names.
+    pub fn participants(&self) -> Vec<ParticipantState> {
+        let breakers = &self.parts.means.calls.breakers;
+        let state = |participant| {
+            let breaker = breakers.of_participant(participant).state();
+            ParticipantState::of(participant, breaker, breakers.standing(participant))
+        };
+        self.definition().participants.iter().map(state).collect()
+    }
+
+    /// A saga as its history tells it, without running it.
+    pub async fn read(&self, id: SagaId) -> Result<Option<(Saga, History)>, Refusal> {
+        self.parts.catalog.read(id).await
+    }
+
+    /// Keeps the current definition in the journal, which [`Engine::recover`] does too. To be called before sagas are
+    /// accepted wherever the definition may have changed by the next start: a saga that started before it is kept
+    /// could not be read back then. Keeps trying while the journal is unavailable.
+    pub async fn keep_definition(&self) {
+        while let Err(error) = self.parts.catalog.keep_current().await {
+            self.journal_health().fails(&error);
+            sleep(JOURNAL_PROBE_AFTER).await;
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.parts.means.limits
+    }
+
+    fn admission(&self) -> &Arc<Admission> {
+        &self.parts.means.calls.admission
+    }
+
+    fn membership(&self) -> &Membership {
+        &self.parts.means.calls.membership
+    }
+
+    fn observer(&self) -> &dyn Observer {
+        &*self.parts.means.saves.observer
+    }
+
+    fn journal_health(&self) -> &Arc<JournalHealth> {
+        &self.parts.means.saves.health
+    }
+}

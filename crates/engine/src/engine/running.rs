@@ -1,0 +1,164 @@
+//! From a history to a task, and what a task leaves behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::SagaId;
+use saga_core::saga::Input;
+use saga_journal::{ReplicaId, Unavailable};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use super::Engine;
+use crate::caught::caught;
+use crate::driver::{Driver, Ended};
+use crate::handle::{Handle, Milestone};
+use crate::journal_health::JOURNAL_PROBE_AFTER;
+use crate::refusal::Refusal;
+use crate::registry::AlreadyRunning;
+use crate::sleepers::Sleeper;
+
+/// How long after its panic a saga's task is replaced by one that parks the saga.
+const PANIC_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a saga is read and run.
+#[derive(Clone, Copy)]
+pub(super) enum How<'a> {
+    /// Its owner is gone.
+    TakeOver,
+    /// It slept here.
+    Wake(Sleeper),
+    /// Its task has failed: it is parked.
+    Park(&'a str),
+}
+
+/// What became of running a saga here.
+pub(super) enum Resumed {
+    /// It runs here from now on.
+    Here(Handle),
+    /// Something was in its place here before.
+    Before(Handle),
+    /// There is nothing to run.
+    Over,
+}
+
+impl Engine {
+    /// Reads a saga that `owner`, which is this process, owns, and runs it here if it is not over.
+    pub(super) async fn resume(
+        &self,
+        id: SagaId,
+        owner: ReplicaId,
+        how: How<'_>,
+    ) -> Result<Resumed, Refusal> {
+        let Some(mut saga) = self.parts.catalog.load(id).await? else { return Err(Refusal::Unknown) };
+        if saga.is_over() {
+            return Ok(Resumed::Over);
+        }
+        let (handle, messages) = Handle::new(self.limits().inbox_commands_max);
+        // Sagas that exist are never refused for want of room.
+        let held = self.admission().saga();
+        let guard = match self.parts.registry.enter(id, owner, handle.clone(), None, held) {
+            Ok(guard) => guard,
+            Err(AlreadyRunning(handle)) => return Ok(Resumed::Before(handle)),
+        };
+        self.may_begin(owner)?;
+        self.parts.unreadable.forget(id);
+        let durable = saga.seq();
+        let input = match how {
+            How::Wake(sleeper) if sleeper.owner == owner && sleeper.seq == durable => Input::Tick,
+            How::TakeOver | How::Wake(_) => Input::TakeOver,
+            How::Park(reason) => Input::Park { reason: reason.into() },
+        };
+        let records = saga.handle(&input, self.clock().moment())?;
+        self.run(Driver::new(self.parts.means.clone(), owner, saga, durable, records, messages, guard));
+        Ok(Resumed::Here(handle))
+    }
+
+    /// Asked once a saga is in the registry: a process that joins anew first takes its former id back, and then drops
+    /// the sagas that are in the registry; one that stops first says so, and then ends them. So one that is in the
+    /// registry is dropped or ended there, or is not begun here.
+    pub(super) fn may_begin(&self, owner: ReplicaId) -> Result<(), Refusal> {
+        if self.membership().id() != Some(owner) {
+            let reason = "this process's lease has run out; it joins anew";
+            return Err(Refusal::Unavailable(Unavailable::because(reason)));
+        }
+        if self.parts.lifecycle.is_ending() { Err(Refusal::Stopping) } else { Ok(()) }
+    }
+
+    /// Runs a saga's task, and sees to what it leaves behind.
+    pub(super) fn run(&self, driver: Driver) {
+        let engine = self.clone();
+        let (id, owner) = (driver.saga_id(), driver.owner());
+        self.parts.lifecycle.spawn(async move {
+            match caught(driver.run()).await {
+                Ok(Ended::Done) => {}
+                Ok(Ended::Asleep(sleeper)) => {
+                    engine.parts.sleepers.add(id, sleeper);
+                    // A process that joins anew has forgotten those that slept; this one came too late for that.
+                    if engine.membership().id() != Some(owner) {
+                        engine.parts.sleepers.take(id);
+                    }
+                }
+                Ok(Ended::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
+                Err(panic) => engine.task_failed(id, owner, &format!("its task has panicked: {panic}")).await,
+            }
+        });
+    }
+
+    /// A saga's task has failed: the saga is parked, so that it does not fail again and again.
+    async fn task_failed(&self, id: SagaId, owner: ReplicaId, reason: &str) {
+        tracing::error!(saga.id = %id, reason, "the task of an order has failed; the order is parked for a person");
+        self.observer().task_failed();
+        // Should parking it fail alike, it must not do so in a hot loop.
+        sleep(PANIC_PAUSE).await;
+        while self.membership().id() == Some(owner) {
+            match self.resume(id, owner, How::Park(reason)).await {
+                Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
+                Err(error @ Refusal::Damaged(_)) => return self.parts.unreadable.park(id, &error).await,
+                // Where its start is not on disk, there is nothing to park.
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Runs a saga that has slept here.
+    pub(super) async fn wake(&self, id: SagaId, sleeper: Sleeper) {
+        while self.membership().id() == Some(sleeper.owner) {
+            match self.resume(id, sleeper.owner, How::Wake(sleeper)).await {
+                Err(Refusal::Unavailable(error)) => {
+                    self.journal_health().fails(&error);
+                    sleep(JOURNAL_PROBE_AFTER).await;
+                }
+                Err(error @ Refusal::Damaged(_)) => return self.parts.unreadable.park(id, &error).await,
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Runs sagas that this process owns, as many at a time as `loads` has room for.
+    pub(super) async fn run_all(&self, sagas: Vec<SagaId>, loads: &Arc<Semaphore>) {
+        for id in sagas {
+            let Ok(turn) = loads.clone().acquire_owned().await else { return };
+            let engine = self.clone();
+            self.parts.lifecycle.spawn(async move {
+                engine.take_over(id).await;
+                drop(turn);
+            });
+        }
+    }
+
+    async fn take_over(&self, id: SagaId) {
+        loop {
+            let Some(owner) = self.membership().id() else { return };
+            match self.resume(id, owner, How::TakeOver).await {
+                Ok(Resumed::Here(_) | Resumed::Over) | Err(Refusal::Stopping) => return,
+                // A repeated request may be in the saga's place, and not know yet that the saga exists already: that
+                // turns out when its start is written.
+                Ok(Resumed::Before(handle)) if handle.reaches(Milestone::Started).await.is_ok() => return,
+                Ok(Resumed::Before(_)) => {}
+                Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
+                Err(error) => return self.parts.unreadable.park(id, &error).await,
+            }
+        }
+    }
+}

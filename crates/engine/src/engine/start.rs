@@ -1,0 +1,113 @@
+//! A request for a saga: a new one is started, a repeated one finds the saga that its key belongs to.
+
+use saga_core::seeded::{Bug, is_on};
+use saga_core::{Json, Saga, SagaId, Seq};
+use saga_journal::Unavailable;
+use tokio::sync::oneshot;
+
+use super::Engine;
+use crate::admission::Caller;
+use crate::driver::Driver;
+use crate::handle::{Gone, Handle, Snapshot, Wait};
+use crate::refusal::Refusal;
+use crate::registry::AlreadyRunning;
+
+/// Why nothing is started while the lease may have run out.
+const LEASE_RAN_OUT: &str =
+    "it has not been heard of for longer than this process's lease: others may own its orders by now";
+
+/// A request for a new saga.
+#[derive(Debug, Clone)]
+pub struct Checkout {
+    /// The input, already checked against the definition.
+    pub input: Json,
+    /// The caller's `Idempotency-Key`.
+    pub key: Option<String>,
+    /// How long the caller waits.
+    pub wait: Wait,
+    /// Who sent the request.
+    pub caller: Caller,
+}
+
+impl Engine {
+    /// Runs a checkout: starts a saga, or finds the one that its key belongs to, and waits.
+    ///
+    /// A caller who goes away changes nothing: the saga has a task of its own.
+    pub async fn checkout(&self, request: Checkout) -> Result<Snapshot, Refusal> {
+        let id = match &request.key {
+            Some(key) if !is_on(Bug::OrderForEachRequest) => SagaId::from_idempotency_key(key),
+            _ => self.clock().new_saga_id(),
+        };
+        if let Some(handle) = self.parts.registry.find(id) {
+            return self.join(id, &handle, &request).await;
+        }
+        self.admits()?;
+        let owner = self.joined().await?;
+        if request.key.is_some() && self.is_cautious() && self.journal().row(id).await?.is_some() {
+            return self.join_kept(id, &request).await;
+        }
+        let slot = self.admission().admit(request.caller).map_err(Refusal::Full)?;
+        let (handle, messages) = Handle::new(self.limits().inbox_commands_max);
+        let held = self.admission().saga();
+        let guard = match self.parts.registry.enter(id, owner, handle.clone(), Some(slot), held) {
+            Ok(guard) => guard,
+            Err(AlreadyRunning(handle)) => return self.join(id, &handle, &request).await,
+        };
+        self.may_begin(owner)?;
+        let (saga, records) =
+            Saga::start(id, self.definition(), request.input.clone(), self.clock().moment());
+        let mut driver =
+            Driver::new(self.parts.means.clone(), owner, saga, Seq::NONE, records, messages, guard);
+        let (reply, reached) = oneshot::channel();
+        driver.await_milestone(request.wait.until, reply);
+        self.run(driver);
+        let reached = async { reached.await.map_err(|_| Gone) };
+        match self.reached(id, &handle, reached, request.wait).await? {
+            Ok(snapshot) => Ok(snapshot),
+            // The key's saga is in the journal already.
+            Err(Gone) => self.join_kept(id, &request).await,
+        }
+    }
+
+    /// Whether a new saga may start, before anything is written.
+    fn admits(&self) -> Result<(), Refusal> {
+        if self.parts.lifecycle.is_stopping() {
+            return Err(Refusal::Stopping);
+        }
+        if let Some(what) = self.parts.lifecycle.vital().ended() {
+            return Err(Refusal::Unavailable(Unavailable(what)));
+        }
+        if self.membership().may_have_run_out() {
+            return Err(Refusal::Unavailable(Unavailable::because(LEASE_RAN_OUT)));
+        }
+        self.journal_health().failure().map_or(Ok(()), |failure| Err(Refusal::Unavailable(failure)))
+    }
+
+    /// Whether this process has started only just now. It may have been ended by an order that is asked for again: the
+    /// journal tells which keys belong to orders, before anything is called for them.
+    fn is_cautious(&self) -> bool {
+        self.clock().age() < self.limits().cautious_for
+    }
+
+    /// Another request for a saga that runs here.
+    async fn join(&self, id: SagaId, handle: &Handle, request: &Checkout) -> Result<Snapshot, Refusal> {
+        match handle.look().await {
+            Ok(snapshot) => {
+                same_request(id, &snapshot.input, request)?;
+                self.ask(id, handle, request.wait).await
+            }
+            Err(Gone) => self.join_kept(id, request).await,
+        }
+    }
+
+    /// Another request for a saga that is kept in the journal.
+    async fn join_kept(&self, id: SagaId, request: &Checkout) -> Result<Snapshot, Refusal> {
+        let saga = self.parts.catalog.load(id).await?.ok_or(Refusal::InDoubt(id))?;
+        same_request(id, saga.input(), request)?;
+        self.wait(id, request.wait).await
+    }
+}
+
+fn same_request(id: SagaId, input: &Json, request: &Checkout) -> Result<(), Refusal> {
+    if input.same_value(&request.input) { Ok(()) } else { Err(Refusal::KeyReused(id)) }
+}

@@ -1,0 +1,134 @@
+//! The sagas that this process has to run: those whose owner is gone, and those that slept here.
+//!
+//! ```text
+//!   look ──▶ claim sagas whose owner is gone ──▶ load ──▶ run      (the only way in, at the start as well)
+//!        ──▶ commands left for this process ──▶ the saga concerned
+//!        ──▶ now and then: does every saga that is owned here run here?
+//! ```
+//!
+//! This loop and the one that renews the lease are apart, so that loading many sagas cannot cost the lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::SagaId;
+use saga_core::seeded::{Bug, is_on};
+use saga_journal::Unavailable;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::Engine;
+use crate::journal_health::JOURNAL_PROBE_AFTER;
+
+/// How often sagas whose time has come are looked for.
+const WAKE_SLEEPERS_AFTER: Duration = Duration::from_millis(200);
+
+impl Engine {
+    /// Joins those that share the journal, and takes over every saga whose owner is gone. Returns when each is running
+    /// or parked; from then on it goes on by itself. Keeps trying while the journal is unavailable.
+    pub async fn recover(&self) {
+        let lifecycle = &self.parts.lifecycle;
+        // The writer outlives all sagas, so nothing waits for the end of this task.
+        lifecycle.world().spawn(Box::pin(lifecycle.vital().watch(self.journal().ended())));
+        self.keep_definition().await;
+        while let Err(error) = self.take_orphans().await {
+            self.journal_health().fails(&error);
+            if !lifecycle.pause(JOURNAL_PROBE_AFTER).await {
+                return;
+            }
+        }
+        lifecycle.recovered();
+        let engine = self.clone();
+        lifecycle.spawn_vital("take-over", async move { engine.look_around().await });
+        let engine = self.clone();
+        lifecycle.spawn_vital("sleepers", async move { engine.wake_sleepers().await });
+    }
+
+    /// The same in the background, and watched over: should it fail, [`Engine::died`] tells.
+    pub fn recover_in_background(&self) {
+        let engine = self.clone();
+        self.parts.lifecycle.spawn_recovery(async move { engine.recover().await });
+    }
+
+    /// Takes over what others leave, and applies the commands that are left for the sagas here.
+    async fn look_around(&self) {
+        let mut swept = Instant::now();
+        while self.parts.lifecycle.pause(self.limits().beat).await {
+            let looked = async {
+                self.take_orphans().await?;
+                self.follow_demands().await?;
+                if swept.elapsed() >= self.limits().sweep {
+                    swept = Instant::now();
+                    self.sweep().await?;
+                }
+                Ok::<_, Unavailable>(())
+            };
+            if let Err(error) = looked.await {
+                self.journal_health().fails(&error);
+            }
+        }
+    }
+
+    /// Claims all sagas whose owner is gone, and runs them. Returns when each is running or parked.
+    async fn take_orphans(&self) -> Result<(), Unavailable> {
+        let id = self.joined().await?;
+        if self.membership().is_steady() {
+            self.journal().expire().await?;
+        }
+        let loads = Arc::new(Semaphore::new(self.limits().take_over_loads_max));
+        let mut taken = 0;
+        loop {
+            let page = self.journal().claim(id, self.limits().claim_rows_max).await?;
+            if page.is_empty() || self.parts.lifecycle.is_stopping() {
+                break;
+            }
+            taken += page.len();
+            // They are this process's own by now, and nobody else will look after them: whatever fails, they run.
+            if let Err(error) = self.follow_first(id, &page).await {
+                self.journal_health().fails(&error);
+            }
+            self.run_all(page, &loads).await;
+        }
+        let all = u32::try_from(self.limits().take_over_loads_max).unwrap_or(u32::MAX);
+        let _ = loads.acquire_many(all).await;
+        if taken > 0 {
+            self.observer().taken_over(taken);
+            tracing::info!(sagas = taken, "took over {taken} unfinished orders");
+        }
+        Ok(())
+    }
+
+    /// Every saga that is owned here and has something to do has to run here. One may not, if the journal's answer to
+    /// its claim was lost.
+    async fn sweep(&self) -> Result<(), Unavailable> {
+        let Some(id) = self.membership().id().filter(|_| !is_on(Bug::NeverSweeps)) else { return Ok(()) };
+        let loads = Arc::new(Semaphore::new(self.limits().take_over_loads_max));
+        let mut after = None;
+        loop {
+            let page = self.journal().owned(id, after, self.limits().claim_rows_max).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            let is_known =
+                |saga: &SagaId| self.parts.sleepers.is_asleep(*saga) || self.parts.registry.runs(*saga);
+            let stray: Vec<SagaId> = page.into_iter().filter(|saga| !is_known(saga)).collect();
+            self.run_all(stray, &loads).await;
+        }
+    }
+
+    /// Wakes sagas that sleep here when their time comes, a bounded number at a time.
+    async fn wake_sleepers(&self) {
+        let loads = Arc::new(Semaphore::new(self.limits().take_over_loads_max));
+        while self.parts.lifecycle.pause(WAKE_SLEEPERS_AFTER).await {
+            self.parts.means.saves.announcer.catch_up();
+            let due = self.parts.sleepers.take_due(self.clock().now(), self.limits().claim_rows_max);
+            for (saga, sleeper) in due {
+                let Ok(turn) = loads.clone().acquire_owned().await else { return };
+                let engine = self.clone();
+                self.parts.lifecycle.spawn(async move {
+                    engine.wake(saga, sleeper).await;
+                    drop(turn);
+                });
+            }
+        }
+    }
+}

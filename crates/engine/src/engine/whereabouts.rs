@@ -1,0 +1,161 @@
+//! Where a saga is, and waiting for it there: in this process, in the journal, with another process.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use saga_core::saga::Rollback;
+use saga_core::{Json, SagaId};
+use saga_journal::Row;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Engine;
+use crate::handle::{Failed, Gone, Handle, Milestone, Snapshot, Wait};
+use crate::refusal::Refusal;
+
+/// A saga that another process runs is looked at in the journal this soon while somebody waits for it, and then less
+/// and less often.
+pub(super) const LOOK_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Where a saga is.
+pub(super) enum Whereabouts {
+    /// It runs here.
+    Running(Handle),
+    /// It is over.
+    Over(Box<Row>),
+    /// It is this process's own, and waits on disk.
+    Resting(Box<Row>),
+    /// Another process owns it.
+    Elsewhere(Box<Row>),
+}
+
+impl Engine {
+    /// Where a saga is.
+    pub(super) async fn whereabouts(&self, id: SagaId) -> Result<Whereabouts, Refusal> {
+        if let Some(handle) = self.parts.registry.find(id) {
+            return Ok(Whereabouts::Running(handle));
+        }
+        let row: Box<Row> = self.journal().row(id).await?.ok_or(Refusal::Unknown)?.into();
+        Ok(match () {
+            () if row.projection.over => Whereabouts::Over(row),
+            () if self.membership().id() == Some(row.owner) => Whereabouts::Resting(row),
+            () => Whereabouts::Elsewhere(row),
+        })
+    }
+
+    /// Waits for a saga, wherever it is.
+    pub async fn wait(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
+        match self.whereabouts(id).await? {
+            Whereabouts::Running(handle) => self.ask(id, &handle, wait).await,
+            Whereabouts::Over(row) => self.kept(*row).await,
+            Whereabouts::Resting(row) | Whereabouts::Elsewhere(row)
+                if is_settled(&row) && wait.until != Milestone::Tried =>
+            {
+                self.kept(*row).await
+            }
+            Whereabouts::Resting(_) | Whereabouts::Elsewhere(_) => self.watch(id, wait).await,
+        }
+    }
+
+    /// Asks a running saga, and goes by the journal when it leaves this process meanwhile.
+    pub(super) async fn ask(&self, id: SagaId, handle: &Handle, wait: Wait) -> Result<Snapshot, Refusal> {
+        match self.reached(id, handle, handle.reaches(wait.until), wait).await? {
+            Ok(snapshot) => Ok(snapshot),
+            Err(Gone) => self.watch(id, wait).await,
+        }
+    }
+
+    /// Where a running saga stands once it has `reached` what is waited for, or when the wait is over.
+    pub(super) async fn reached(
+        &self,
+        id: SagaId,
+        handle: &Handle,
+        reached: impl Future<Output = Result<Snapshot, Gone>>,
+        wait: Wait,
+    ) -> Result<Result<Snapshot, Gone>, Refusal> {
+        let start_wait = self.limits().start_wait;
+        let limit = if wait.until == Milestone::Started { start_wait } else { wait.at_most };
+        let mut reached = pin!(reached);
+        if let Ok(snapshot) = timeout(limit.min(start_wait), &mut reached).await {
+            return Ok(snapshot);
+        }
+        // A caller that is told that an order goes on may ask for it: its start has to be on disk, however short the
+        // caller's own wait was; and where it is not by now, the caller need not wait to its end to hear so.
+        if !has_started(handle, start_wait.saturating_sub(limit)).await {
+            return Err(Refusal::InDoubt(id));
+        }
+        if let Ok(snapshot) = timeout(limit.saturating_sub(start_wait), reached).await {
+            return Ok(snapshot);
+        }
+        Ok(handle.look().await)
+    }
+
+    /// Watches a saga through the journal: another process runs it, or is going to.
+    async fn watch(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
+        let give_up = Instant::now() + wait.at_most;
+        let mut pause = LOOK_AGAIN_AFTER.0;
+        loop {
+            // The order exists, so "nothing was done" would be wrong.
+            let row = self.journal().row(id).await.ok().flatten().ok_or(Refusal::InDoubt(id))?;
+            let is_calling =
+                wait.until == Milestone::Tried && is_settled(&row) && self.is_calling(&row).await;
+            let has_reached = match wait.until {
+                Milestone::Started => true,
+                Milestone::Settled | Milestone::Tried => is_settled(&row) && !is_calling,
+            };
+            if has_reached || self.parts.lifecycle.is_stopping() || Instant::now() >= give_up {
+                return Ok(Snapshot { calling: is_calling, ..self.kept(row).await? });
+            }
+            // It may have come here.
+            if let Some(handle) = self.parts.registry.find(id) {
+                let left = give_up.saturating_duration_since(Instant::now());
+                return Box::pin(self.ask(id, &handle, Wait { at_most: left, ..wait })).await;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
+        }
+    }
+
+    /// A saga as the journal tells it.
+    async fn kept(&self, row: Row) -> Result<Snapshot, Refusal> {
+        let has_failed = row.projection.rollback != Rollback::Aucun || row.projection.echec.is_some();
+        // The row says why a person is needed, where one is; the history, why there is no order.
+        let saga = if has_failed { self.parts.catalog.load(row.saga).await.ok().flatten() } else { None };
+        Ok(Snapshot { failure: saga.as_ref().and_then(Failed::of), ..kept(row) })
+    }
+
+    /// Whether a call of a saga that another process runs is under way, as far as its history tells.
+    async fn is_calling(&self, row: &Row) -> bool {
+        if row.projection.over {
+            return false;
+        }
+        matches!(self.parts.catalog.load(row.saga).await, Ok(Some(saga)) if saga.effects().call.is_some())
+    }
+}
+
+/// Whether a running saga's start is on disk, or will be within `wait`. One that does not run any more has started,
+/// or was never this process's: what is asked next tells.
+async fn has_started(handle: &Handle, wait: Duration) -> bool {
+    match handle.look().await {
+        Ok(snapshot) if !snapshot.started => timeout(wait, handle.reaches(Milestone::Started)).await.is_ok(),
+        Ok(_) | Err(Gone) => true,
+    }
+}
+
+/// A saga as its row tells it.
+fn kept(row: Row) -> Snapshot {
+    let settled = is_settled(&row);
+    Snapshot {
+        saga: row.saga,
+        etat: row.projection.etat,
+        rollback: row.projection.rollback,
+        settled,
+        calling: false,
+        started: true,
+        input: Json::null(),
+        failure: None,
+    }
+}
+
+fn is_settled(row: &Row) -> bool {
+    row.projection.over || row.projection.rollback == Rollback::Bloque
+}

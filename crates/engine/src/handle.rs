@@ -1,0 +1,167 @@
+//! How a running saga is reached: by messages to its task, each with a reply of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::definition::Etat;
+use saga_core::event::Cause;
+use saga_core::saga::{Input, Rejected, Rollback};
+use saga_core::{Json, Saga, SagaId};
+use saga_journal::ReplicaId;
+use tokio::sync::{mpsc, oneshot};
+
+/// What a saga can be waited for to reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone {
+    /// Its start is on disk.
+    Started,
+    /// It is over or blocked, and that is on disk.
+    Settled,
+    /// The same, but a blocked saga is waited for until no call of it is under way: an operator who wanted it tried
+    /// again learns what came of it.
+    Tried,
+}
+
+/// How long a caller waits, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// What for.
+    pub until: Milestone,
+    /// No longer than this. Every caller waits for the start, at most `start_wait`.
+    pub at_most: Duration,
+}
+
+impl Wait {
+    /// Until the start is on disk.
+    pub const fn started() -> Self {
+        Self { until: Milestone::Started, at_most: Duration::ZERO }
+    }
+
+    /// Until the saga is over or blocked.
+    pub const fn settled(at_most: Duration) -> Self {
+        Self { until: Milestone::Settled, at_most }
+    }
+
+    /// Until the saga is over, or blocked with no call under way.
+    pub const fn tried(at_most: Duration) -> Self {
+        Self { until: Milestone::Tried, at_most }
+    }
+}
+
+/// A message to a saga's task.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Reply once the saga has reached the milestone.
+    Await { milestone: Milestone, reply: oneshot::Sender<Snapshot> },
+    /// Reply at once.
+    Look { reply: oneshot::Sender<Snapshot> },
+    /// Apply an operator's command; reply when its event is durable, or the event that makes it impossible.
+    Apply { input: Input, reply: oneshot::Sender<Result<(), Rejected>> },
+    /// The saga does not belong to this owner any more: drop it.
+    Disown { owner: ReplicaId },
+    /// End at the next point where nothing is under way; the next start of the process goes on.
+    Stop,
+}
+
+/// Reaches a running saga. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle(mpsc::Sender<Message>);
+
+/// The saga has left this process, or was never its own: the journal knows where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+impl Handle {
+    /// A handle, and what its messages are received from. So many of them can wait.
+    pub(crate) fn new(messages_max: usize) -> (Self, mpsc::Receiver<Message>) {
+        let (sender, receiver) = mpsc::channel(messages_max);
+        (Self(sender), receiver)
+    }
+
+    /// Where the saga stands.
+    pub(crate) async fn look(&self) -> Result<Snapshot, Gone> {
+        self.ask(|reply| Message::Look { reply }).await
+    }
+
+    /// Where the saga stands once it has reached `milestone`.
+    pub(crate) async fn reaches(&self, milestone: Milestone) -> Result<Snapshot, Gone> {
+        self.ask(|reply| Message::Await { milestone, reply }).await
+    }
+
+    /// Applies an operator's command. `Ok`: what became of it is durable.
+    pub(crate) async fn apply(&self, input: Input) -> Result<Result<(), Rejected>, Gone> {
+        self.ask(|reply| Message::Apply { input, reply }).await
+    }
+
+    /// Tells the saga that it does not belong to `owner` any more.
+    pub(crate) async fn disown(&self, owner: ReplicaId) {
+        // A saga that is gone need not be told.
+        let _ = self.0.send(Message::Disown { owner }).await;
+    }
+
+    /// Has the saga end at the next point where nothing is under way.
+    pub(crate) async fn stop(&self) {
+        let _ = self.0.send(Message::Stop).await;
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Gone> {
+        let (reply, replied) = oneshot::channel();
+        self.0.send(message(reply)).await.map_err(|_| Gone)?;
+        replied.await.map_err(|_| Gone)
+    }
+}
+
+/// Where a running saga stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which saga.
+    pub saga: SagaId,
+    /// The order's state.
+    pub etat: Etat,
+    /// Whether what was done is being undone.
+    pub rollback: Rollback,
+    /// Over or blocked, and that is on disk.
+    pub settled: bool,
+    /// Whether a call is under way, or about to be.
+    pub calling: bool,
+    /// Whether its start is on disk.
+    pub started: bool,
+    /// What it was asked for.
+    pub input: Json,
+    /// Why there is no order, once that is decided.
+    pub failure: Option<Failed>,
+}
+
+impl Snapshot {
+    /// Whether the saga has come as far as that.
+    pub(crate) fn has_reached(&self, milestone: Milestone) -> bool {
+        match milestone {
+            Milestone::Started => self.started,
+            Milestone::Settled => self.settled,
+            Milestone::Tried => self.settled && !self.calling,
+        }
+    }
+}
+
+/// Why there is no order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The name of the step that failed; `None`: the saga as a whole was stopped.
+    pub step: Option<Arc<str>>,
+    /// For people.
+    pub reason: Arc<str>,
+}
+
+impl Failed {
+    /// Why a saga rolls back, or has rolled back.
+    pub fn of(saga: &Saga) -> Option<Self> {
+        Some(match saga.cause()? {
+            Cause::StepFailed { step, reason } => Self {
+                step: saga.definition().steps.get(*step).map(|step| step.name.clone()),
+                reason: reason.as_ref().into(),
+            },
+            Cause::Cancelled => Self { step: None, reason: "cancelled on request".into() },
+            Cause::DeadlinePassed => Self { step: None, reason: "the saga's deadline passed".into() },
+        })
+    }
+}

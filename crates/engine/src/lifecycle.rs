@@ -1,0 +1,139 @@
+//! Where the process is in its life, and the tasks that it runs meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::vital::Vital;
+use crate::world::World;
+
+/// The life of a process, and its tasks. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Lifecycle {
+    world: Arc<dyn World>,
+    phase: watch::Sender<Phase>,
+    tasks: TaskTracker,
+    vital: Vital,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Phase {
+    /// Whether all sagas that were unfinished at the start have been taken over.
+    is_recovered: bool,
+    course: Course,
+}
+
+/// What the process does with sagas. It only ever goes on to what comes later here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Course {
+    /// It starts them.
+    #[default]
+    Running,
+    /// It refuses new ones, and lets those that run go on.
+    Draining,
+    /// It begins none any more; those that run end at the next point where nothing is under way.
+    Ending,
+    /// Its lease needs no renewal any more.
+    Left,
+}
+
+impl Lifecycle {
+    /// A process that runs its tasks in `world`.
+    pub(crate) fn new(world: Arc<dyn World>) -> Self {
+        Self { world, phase: watch::Sender::default(), tasks: TaskTracker::new(), vital: Vital::new() }
+    }
+
+    pub(crate) fn world(&self) -> &Arc<dyn World> {
+        &self.world
+    }
+
+    /// The tasks that the process cannot do without.
+    pub(crate) fn vital(&self) -> &Vital {
+        &self.vital
+    }
+
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.phase.borrow().is_recovered
+    }
+
+    /// Whether new sagas are refused.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.course() >= Course::Draining
+    }
+
+    /// Whether no saga may begin to run here any more, a new one or one from the journal.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.course() >= Course::Ending
+    }
+
+    /// All sagas that were unfinished at the start have been taken over.
+    pub(crate) fn recovered(&self) {
+        self.phase.send_modify(|phase| phase.is_recovered = true);
+    }
+
+    /// New sagas are refused from now on.
+    pub(crate) fn drain(&self) {
+        self.enter(Course::Draining);
+    }
+
+    /// No saga begins to run here from now on.
+    pub(crate) fn end(&self) {
+        self.enter(Course::Ending);
+    }
+
+    /// The lease is not renewed from now on.
+    pub(crate) fn leave(&self) {
+        self.enter(Course::Left);
+    }
+
+    /// Waits for as long as `pause`. `false`: the process stops, and the wait was cut short by that.
+    pub(crate) async fn pause(&self, pause: Duration) -> bool {
+        self.pause_before(Course::Draining, pause).await
+    }
+
+    /// The same, but goes on until the lease needs no renewal any more.
+    pub(crate) async fn pause_until_left(&self, pause: Duration) -> bool {
+        self.pause_before(Course::Left, pause).await
+    }
+
+    /// Runs a task in the background.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.world.spawn(Box::pin(self.tasks.track_future(task)));
+    }
+
+    /// Runs a task that must not end before the process stops.
+    pub(crate) fn spawn_vital(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let phase = self.phase.subscribe();
+        let may_end = move || phase.borrow().course >= Course::Draining;
+        self.spawn(self.vital.guard(name, may_end, task));
+    }
+
+    /// Runs a task that must not end before the process has recovered, or stops.
+    pub(crate) fn spawn_recovery(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let phase = self.phase.subscribe();
+        let may_end = move || phase.borrow().is_recovered || phase.borrow().course >= Course::Draining;
+        self.spawn(self.vital.guard("recovery", may_end, task));
+    }
+
+    /// Waits for the end of all tasks, but no longer than `at_most`.
+    pub(crate) async fn tasks_end(&self, at_most: Duration) {
+        self.tasks.close();
+        let _ = timeout(at_most, self.tasks.wait()).await;
+    }
+
+    fn course(&self) -> Course {
+        self.phase.borrow().course
+    }
+
+    fn enter(&self, course: Course) {
+        self.phase.send_modify(|phase| phase.course = phase.course.max(course));
+    }
+
+    async fn pause_before(&self, end: Course, pause: Duration) -> bool {
+        let mut phase = self.phase.subscribe();
+        timeout(pause, phase.wait_for(|phase| phase.course >= end)).await.is_err()
+    }
+}

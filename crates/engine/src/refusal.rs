@@ -1,0 +1,65 @@
+//! Why the engine does not do what it was asked for.
+
+use std::sync::Arc;
+
+use saga_core::SagaId;
+use saga_core::saga::Rejected;
+use saga_journal::{LoadError, Unavailable};
+
+use crate::admission::NoRoom;
+
+/// Why there is no saga for a request, or no answer about one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// As many sagas run as may, or as may for this caller. Nothing was written; try again later.
+    #[error(
+        "there is no room for another order: {} is {}; nothing was done, try again in {} s",
+        .0.limit, .0.value, .0.retry_after.as_secs()
+    )]
+    Full(NoRoom),
+    /// The process is going down. Nothing was written; try again.
+    #[error("this process is shutting down; nothing was done, try again")]
+    Stopping,
+    /// The journal cannot be reached. Nothing was done; try again later.
+    #[error("{0}; nothing was done, try again later")]
+    Unavailable(Unavailable),
+    /// The journal failed while the start was being written. It is not known whether the order will go on.
+    #[error(
+        "the journal failed while order {0} was being recorded, and whether it goes on is not known yet; \
+         ask for the order again later, or repeat the request with its Idempotency-Key"
+    )]
+    InDoubt(SagaId),
+    /// The key belongs to another request.
+    #[error("this Idempotency-Key belongs to a request with another body")]
+    KeyReused(SagaId),
+    /// There is no such saga.
+    #[error("there is no such order")]
+    Unknown,
+    /// The saga's history cannot be read; a person has been told.
+    #[error("the order's history cannot be read: {0}")]
+    Damaged(Arc<str>),
+    /// Another process runs the order and has not answered yet.
+    #[error("another process runs the order and has not followed what was asked yet; it will, or ask again")]
+    Asked(SagaId),
+    /// Something else was asked of the order, and has not been followed yet.
+    #[error("something else was asked of the order just now; try again in a moment")]
+    Busy(SagaId),
+    /// The command makes no sense for where the saga stands.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+}
+
+impl From<LoadError> for Refusal {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Unavailable(error) => Self::Unavailable(error),
+            LoadError::Damaged(reason) => Self::Damaged(reason),
+        }
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
