@@ -1,6 +1,7 @@
 //! Programs by chance on answers by chance: all end within the budget, and give what plain jaq gives.
 //!
 //! `FUZZ_EVALUATIONS` says how many, `FUZZ_SEED` where they begin: `FUZZ_SEED=17 FUZZ_EVALUATIONS=1` runs one again.
+//! A program that is refused is no evaluation.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,6 +15,8 @@ use crate::plain::Plain;
 
 /// In the suite; many more by hand.
 const EVALUATIONS: u64 = 3_000;
+/// Programs after which a long run says how far it is.
+const PROGRESS_AFTER: u64 = 50_000;
 /// What took more steps is not run by plain jaq, which has no limits.
 const PLAIN_STEPS_MAX: u64 = 50_000;
 
@@ -41,8 +44,13 @@ fn programs_by_chance_end_within_the_budget_and_give_what_jaq_gives() {
     let _turn = alone();
     let (from, count) = (number("FUZZ_SEED", 0), number("FUZZ_EVALUATIONS", EVALUATIONS));
     let mut counted = Counted::default();
-    for seed in from..from + count {
+    let mut seeds = from..;
+    while counted.values + counted.errors < count {
+        let seed = seeds.next().expect("another seed");
         one(seed, &mut counted);
+        if (seed + 1 - from).is_multiple_of(PROGRESS_AFTER) {
+            eprintln!("up to seed {seed}: {counted:?}");
+        }
     }
     eprintln!("{counted:?}");
     if count >= EVALUATIONS {
@@ -86,10 +94,16 @@ fn one(seed: u64, counted: &mut Counted) {
         return;
     };
     counted.compared += 1;
-    if let (Ok(value), Some(expected)) = (&measured.result, &expected) {
-        // Both are read again: what is only handed on keeps its spelling, its double keys too.
-        let same = read(value.text()) == read(expected);
-        let value = value.text();
-        assert!(same, "seed {seed}: `{code}` gives {:.200}, and {:.200} in jaq", value, expected);
+    match (&measured.result, &expected) {
+        (Ok(value), Some(expected)) => {
+            // Both are read again: what is only handed on keeps its spelling, its double keys too.
+            let same = read(value.text()) == read(expected);
+            let value = value.text();
+            assert!(same, "seed {seed}: `{code}` gives {value:.200}, and {expected:.200} in jaq");
+        }
+        (Ok(value), None) => {
+            panic!("seed {seed}: `{code}` gives {:.200}, and has no value in jaq", value.text())
+        }
+        (Err(_), _) => {}
     }
 }
