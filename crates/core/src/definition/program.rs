@@ -390,7 +390,9 @@ impl<'s> References<'s> {
                 if IMPURE.contains(name) {
                     self.impure = Some(name);
                 }
-                if !matches!(*name, "true" | "false" | "null" | "empty" | "error" | "nan" | "infinite") {
+                let is_constant = matches!(*name, "true" | "false" | "null" | "empty" | "nan" | "infinite");
+                // Alone, `error` raises its input.
+                if !is_constant && (*name != "error" || args.is_empty()) {
                     self.whole(here);
                 }
                 for arg in args {
@@ -481,6 +483,8 @@ mod tests {
         assert_eq!(reads("reduce .a[] as $x (.b; . + $x.c)"), (paths(&["a", "b"]), false));
         assert_eq!(reads("all(.body[]; .prix > 0)"), (paths(&[]), true));
         assert_eq!(reads("keys"), (paths(&[]), true));
+        assert_eq!(reads("if .a then .b else error(\"none\") end"), (paths(&["a", "b"]), false));
+        assert_eq!(reads("try error catch .b"), (paths(&[]), true));
     }
 
     #[test]
