@@ -18,7 +18,7 @@ use crate::handle::Handle;
 /// Independently locked parts: the lock is held for a map operation only, but by every start and end.
 const SHARDS: usize = 16;
 /// Who waits for something to be true of all sagas looks at all of them, after a change, this often at most.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+const SCAN_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// The running sagas.
 #[derive(Default)]
@@ -132,7 +132,7 @@ impl Registry {
                 return;
             }
             changed.await;
-            sleep(LOOK_AGAIN_AFTER).await;
+            sleep(SCAN_AGAIN_AFTER).await;
         }
     }
 
