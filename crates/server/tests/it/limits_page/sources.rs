@@ -10,14 +10,15 @@ use serde_json::Value;
 
 /// Constants that limit nothing, by file and name.
 const NO_LIMITS: &[(&str, &str, &str)] = &[
+    ("core/definition/program/meter.rs", "LIVE_CONTEXT_BYTES", "what is charged"),
+    ("core/definition/program/meter.rs", "LIVE_VALUE_BYTES", "what is charged"),
     ("core/definition/program/meter.rs", "STEP", "what a step is charged as"),
     ("core/definition/program/natives.rs", "GROWTH", "what is charged"),
     ("core/definition/program/value.rs", "ELEMENT_BYTES", "what is charged"),
     ("core/definition/program/value.rs", "LONG_INTEGER_BYTES", "what is charged"),
     ("core/definition/program/value.rs", "MEMBER_BYTES", "what is charged"),
     ("core/definition/program/value.rs", "OBJECT_BYTES", "what is charged"),
-    ("core/definition/program/value.rs", "SORTED_BYTES", "what is charged"),
-    ("engine/engine.rs", "TRIES", "how often a race between two of our own tasks is run again"),
+    ("engine/engine/commands.rs", "TRIES", "how often a race between two of our own tasks is run again"),
     ("engine/registry.rs", "SHARDS", "how a map is divided"),
     ("engine/registry.rs", "NEVER", "stands for no time"),
     ("engine/registry.rs", "NEW", "stands for no time yet"),
