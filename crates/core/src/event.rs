@@ -160,13 +160,20 @@ pub enum Direction {
     Probe,
 }
 
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Direction {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Action => "action",
             Self::Compensation => "compensation",
             Self::Probe => "probe",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -36,6 +36,11 @@ impl SagaId {
     pub const fn as_uuid(&self) -> &Uuid {
         &self.0
     }
+
+    /// Writes it behind `text`.
+    pub fn write(&self, text: &mut String) {
+        text.push_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    }
 }
 
 impl fmt::Display for SagaId {

@@ -124,7 +124,11 @@ fn term(chance: &mut Chance, deep: u32, code: &mut String) {
         15 => inner(chance, code, &["(reduce ", "_", " as $i (", "_", "; ", "_", "))"]),
         16 => inner(chance, code, &["(foreach ", "_", " as $i (", "_", "; ", "_", "))"]),
         17 => inner(chance, code, &["(", "_", " as $y | ", "_", " | [., $y])"]),
-        18 => inner(chance, code, &["(reduce range(", "_", " | length) as $i (", "_", "; [., .]))"]),
+        18 => inner(
+            chance,
+            code,
+            &["(reduce range([", "_", " | length, 300] | min) as $i (", "_", "; [., .]))"],
+        ),
         _ => inner(chance, code, &["\"x\\(", "_", ")\""]),
     }
 }

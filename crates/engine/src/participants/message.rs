@@ -10,6 +10,10 @@ use saga_core::saga::Request;
 
 use super::exchange::Message;
 
+/// Characters of a saga's id.
+const ID_CHARS: usize = 36;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const SAGA_ID: HeaderName = HeaderName::from_static("saga-id");
 const SAGA_STEP: HeaderName = HeaderName::from_static("saga-step");
@@ -41,17 +45,19 @@ pub(super) fn message(
     let target: Uri = if prefix.is_empty() {
         request.path.parse()?
     } else {
-        format!("{prefix}{}", request.path).parse()?
+        format!("{prefix}{}", request.path).try_into()?
     };
     let body = request.body.as_ref().map(|json| Bytes::copy_from_slice(json.text().as_bytes()));
+    let mut saga_id = String::with_capacity(ID_CHARS);
+    request.saga.write(&mut saga_id);
     // Room for those below, so that they are not moved again and again.
     let mut headers = HeaderMap::with_capacity(10 + participant.headers.len());
     headers.insert(HOST, host.clone());
     headers.insert(ACCEPT, JSON);
     headers.insert(USER_AGENT, AGENT);
     // A structured-field string, as draft-ietf-httpapi-idempotency-key-header has it.
-    headers.insert(IDEMPOTENCY_KEY, format!("\"{}\"", request.idempotency_key()).try_into()?);
-    headers.insert(SAGA_ID, request.saga.to_string().try_into()?);
+    headers.insert(IDEMPOTENCY_KEY, quoted_key(request).try_into()?);
+    headers.insert(SAGA_ID, saga_id.try_into()?);
     headers.insert(SAGA_STEP, HeaderValue::from_str(&request.step)?);
     headers.insert(SAGA_ATTEMPT, request.attempt.get().into());
     headers.insert(SAGA_EPOCH, request.epoch.get().into());
@@ -69,6 +75,14 @@ pub(super) fn message(
     Ok(message)
 }
 
+fn quoted_key(request: &Request) -> String {
+    let mut key = String::with_capacity(ID_CHARS + request.step.len() + 16);
+    key.push('"');
+    request.write_idempotency_key(&mut key);
+    key.push('"');
+    key
+}
+
 /// W3C Trace Context: the saga is the trace, the attempt is the span.
 fn traceparent(request: &Request) -> String {
     let mut span: u64 = 0xcbf2_9ce4_8422_2325;
@@ -76,5 +90,15 @@ fn traceparent(request: &Request) -> String {
     for byte in request.step.bytes().chain([direction]).chain(request.attempt.get().to_be_bytes()) {
         span = (span ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    format!("00-{}-{:016x}-01", request.saga.as_uuid().simple(), span.max(1))
+    let mut text = String::with_capacity(55);
+    text.push_str("00-");
+    text.push_str(request.saga.as_uuid().simple().encode_lower(&mut [0; 32]));
+    text.push('-');
+    for byte in span.max(1).to_be_bytes() {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(HEX[usize::from(digit)]));
+        }
+    }
+    text.push_str("-01");
+    text
 }
