@@ -32,7 +32,8 @@ impl Chance {
 
     fn word<'a>(&mut self, of: &'a str) -> &'a str {
         let count = of.split_whitespace().count();
-        of.split_whitespace().nth(self.below(count)).unwrap_or_default()
+        let word = of.split_whitespace().nth(self.below(count)).unwrap_or_default();
+        if ENDLESS.contains(&word) && self.below(ENDLESS_LEFT_OUT + 1) > 0 { self.word(of) } else { word }
     }
 }
 
@@ -66,6 +67,12 @@ const WITH_TWO: &str = r#"
     limit range setpath sub gsub test match while until recurse pow ldexp any all splits skip nth scan atan2
     split
 "#;
+
+/// What hardly ever comes to an end by itself. Each evaluation of it costs as much as ten thousand others, so it is
+/// chosen less often.
+const ENDLESS: [&str; 5] = ["range(1000000000)", "recurse", "repeat", "while", "until"];
+/// How often something else is chosen instead.
+const ENDLESS_LEFT_OUT: usize = 9;
 
 const OPERATORS: &str = r#"
     + - * / % == != < <= > >= and or // | , = |= += -= *= /= %= //=
