@@ -2,11 +2,10 @@
 //!
 //! The JSON form of [`Record`] is a persisted format, pinned by golden files in this crate's tests.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{DefinitionHash, Etat};
+use crate::direction::Direction;
 use crate::id::{AttemptNumber, Claim, Epoch, Timestamp};
 use crate::json::Json;
 
@@ -146,35 +145,6 @@ pub enum Finding {
     NotRun,
     /// It was undone by hand.
     Undone,
-}
-
-/// Whether a call does its step, undoes it, or asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Does it.
-    Action,
-    /// Undoes it.
-    Compensation,
-    /// Asks whether its effect is there. Of such a call, the outcome `ok` says that it is, `refused` that it is not.
-    Probe,
-}
-
-impl Direction {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Action => "action",
-            Self::Compensation => "compensation",
-            Self::Probe => "probe",
-        }
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// What is known of a call's effect.

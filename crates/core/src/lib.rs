@@ -14,6 +14,7 @@
 //! What a saga *does* is data: a [`Definition`], read from YAML and checked in full when it is loaded.
 
 pub mod definition;
+mod direction;
 pub mod event;
 pub mod id;
 pub mod json;
@@ -25,7 +26,8 @@ pub mod seeded;
 pub mod understood;
 
 pub use definition::{Definition, budget};
-pub use event::{Direction, Event, Outcome, Record};
+pub use direction::Direction;
+pub use event::{Event, Outcome, Record};
 pub use id::{AttemptNumber, Claim, Epoch, SagaId, Seq, Timestamp};
 pub use json::Json;
 pub use saga::Saga;

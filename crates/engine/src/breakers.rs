@@ -85,11 +85,6 @@ impl Breakers {
     }
 }
 
-/// Whether an answer says that the participant does not take such calls, whatever the order.
-pub(crate) fn is_not_accepted(verdict: &Verdict) -> bool {
-    verdict.not_accepted
-}
-
 /// What the end of a call says about its participant. A service that answers 500 is there: one order that it
 /// cannot handle must not hold up all others, the trial call after a pause above all. So is one that does not
 /// accept the call (decision 9).

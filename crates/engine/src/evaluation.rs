@@ -1,61 +1,19 @@
-//! Where expressions are evaluated: at once, as long as that takes next to no time; else on a thread of its own.
-//!
-//! The threads that drive orders also answer the API, keep the lease and write the journal. So what they evaluate ends
-//! after [`INLINE_STEPS_MAX`](saga_core::budget::INLINE_STEPS_MAX), which orders as they usually are do not come near.
-//! What has not ended by then is begun again, with the full budget, on one of a few threads that do nothing else.
+//! Threads that evaluate expressions which take long, and do nothing else.
 
-use std::pin::Pin;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-use saga_core::budget::{Budget, within};
-use tokio::sync::oneshot;
-use tokio::time::sleep;
-
-use crate::world::World;
 
 /// Threads that evaluate what takes long.
 const EVALUATORS: usize = 2;
 /// Evaluations that wait for one of them. Further ones ask again.
 const EVALUATIONS_WAITING_MAX: usize = 64;
-/// While so many wait, one that does not fit asks this often.
-const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Something to be evaluated, with the full budget.
 pub type Evaluation = Box<dyn FnOnce() + Send>;
 
 /// There are too many evaluations that wait. It is handed back.
 pub struct Busy(pub Evaluation);
-
-/// What comes of an evaluation elsewhere; `None` if its thread is gone.
-pub(crate) type Elsewhere<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
-
-/// Evaluates here, if that takes next to no time. `None`: it takes longer, and nothing has come of it.
-pub(crate) fn at_once<T>(task: impl FnOnce() -> T) -> Option<T> {
-    let spent = within(Budget::INLINE, task);
-    spent.over.is_none().then_some(spent.value)
-}
-
-/// Evaluates with the full budget, wherever the world does that.
-pub(crate) fn elsewhere<T: Send + 'static>(
-    world: Arc<dyn World>,
-    task: impl FnOnce() -> T + Send + 'static,
-) -> Elsewhere<T> {
-    Box::pin(async move {
-        let (done, result) = oneshot::channel();
-        let mut evaluation: Evaluation = Box::new(move || {
-            // The order may be gone by now.
-            let _ = done.send(within(Budget::FULL, task).value);
-        });
-        while let Err(Busy(back)) = world.evaluate(evaluation) {
-            evaluation = back;
-            sleep(AGAIN_AFTER).await;
-        }
-        result.await.ok()
-    })
-}
 
 /// The threads that evaluate what takes long. They are started when they are first needed.
 #[derive(Debug, Default)]
@@ -113,17 +71,9 @@ fn evaluate(waiting: &Receiver<Evaluation>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::world::Machine;
+    use std::sync::Arc;
 
-    #[tokio::test]
-    async fn a_thread_that_has_died_is_replaced() {
-        let world: Arc<dyn World> = Arc::new(Machine::new());
-        for _ in 0..2 * EVALUATORS {
-            assert_eq!(elsewhere::<()>(world.clone(), || panic!("on purpose")).await, None);
-            assert_eq!(elsewhere(world.clone(), || 7).await, Some(7));
-        }
-    }
+    use super::*;
 
     #[tokio::test]
     async fn more_evaluations_than_may_wait_are_all_done() {

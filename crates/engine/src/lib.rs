@@ -13,7 +13,7 @@
 //! - `membership`: this process's lease. `journal_health`: whether the journal works. `lifecycle`: the process's tasks,
 //!   and its end. `vital`: what may not die. `admission`: slots, bytes, shares of callers.
 //! - `catalog`: definitions, and how sagas are read back. `unreadable`: those that cannot be.
-//! - `evaluation`: expressions that take long, on threads of their own.
+//! - `evaluation`: threads for expressions that take long.
 //! - [`participants`]: calls over HTTP.
 //! - [`Clock`]: the time that sagas live by.
 //! - [`world`]: the machine's clock and the dice, so that a simulator can bring its own.

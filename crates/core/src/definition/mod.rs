@@ -38,7 +38,7 @@ pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
 use self::variables::Unset;
 pub use self::variables::{Origin, SECRET_BYTES_MAX, Variable, Variables};
 pub use self::yaml::{Mistake, Mistakes, SOURCE_BYTES_MAX};
-use crate::event::Direction;
+use crate::direction::Direction;
 use crate::retry::Backoff;
 
 /// The name of a state of the order, such as `STOCK_RESERVE`: the domain's word, exactly as on the wire.

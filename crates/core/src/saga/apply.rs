@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use super::{Blocked, Marks, Phase, Progress, Question, Saga, StepState};
 use crate::definition::Definition;
-use crate::event::{Cause, Direction, Event, Outcome, Record, Stuck};
+use crate::direction::Direction;
+use crate::event::{Cause, Event, Outcome, Record, Stuck};
 use crate::id::{Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
 use crate::seeded::{Bug, is_on};

@@ -7,7 +7,8 @@ use http::Method;
 
 use super::{Phase, Progress, Saga, StepState};
 use crate::definition::{Call, EvalError, Safety, Scope};
-use crate::event::{Direction, Stuck};
+use crate::direction::Direction;
+use crate::event::Stuck;
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
 use crate::seeded::{Bug, is_on};

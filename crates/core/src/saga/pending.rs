@@ -4,7 +4,8 @@
 
 use super::{Blocked, CallWanted, Request, RequestError, Saga, StepState};
 use crate::definition::Participant;
-use crate::event::{Direction, Finding};
+use crate::direction::Direction;
+use crate::event::Finding;
 use crate::id::{AttemptNumber, Seq, Timestamp};
 
 /// What a blocked saga waits for.

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::{BEGINNING, answer};
-use crate::event::{Cause, Direction, Event, Outcome, Stuck};
+use crate::direction::Direction;
+use crate::event::{Cause, Event, Outcome, Stuck};
 use crate::reply::Verdict;
 use crate::retry::Random;
 use crate::saga::{Input, Moment, Saga};

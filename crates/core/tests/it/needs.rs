@@ -1,4 +1,4 @@
-//! The durability rule: the table `needs` of DESIGN.md, section 2, row by row.
+//! The durability rule: the table `needs` of docs/decisions/0003-needs.md, row by row.
 //!
 //! Each test lists, in the order in which they are wanted, the calls of a run and the event each of them needs.
 

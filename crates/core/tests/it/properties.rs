@@ -1,4 +1,5 @@
 //! What holds for every definition and every sequence of inputs.
+// Long: one walk by chance, and everything that must hold after each of its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

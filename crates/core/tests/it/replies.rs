@@ -397,7 +397,7 @@ fn a_long_reason_is_cut_between_characters() {
     assert_eq!(reason("x".repeat(REASON_BYTES_MAX).as_bytes()), "x".repeat(REASON_BYTES_MAX));
 }
 
-/// The answers of the real neighbours (CONTRACT.md), as `voisins.yaml` reads them.
+/// The answers of the real neighbours, as `voisins.yaml` reads them.
 #[test]
 fn the_real_neighbours_are_understood() {
     let voisins = parse(VOISINS);

@@ -12,10 +12,10 @@ use saga_journal::ReplicaId;
 use tokio::sync::watch;
 
 use super::Means;
+use super::evaluating::{Elsewhere, at_once, elsewhere};
 use crate::admission::{Admission, Held};
 use crate::breaker::{self, Permit, Turn};
 use crate::breakers::{self, Breakers};
-use crate::evaluation::{Elsewhere, at_once, elsewhere};
 use crate::membership::Membership;
 use crate::observer::{CallEnded, Called, Observer};
 use crate::participants::{self, Participants};

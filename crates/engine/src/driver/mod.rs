@@ -16,10 +16,12 @@
 //! comes first. The driver itself is dropped only by the end of the process, which is a crash, and safe as one.
 //!
 //! - `calling.rs`: the call that is wanted: its turn, its request, its reply.
+//! - `evaluating.rs`: expressions, at once or elsewhere.
 //! - `saving.rs`: what is on disk, and how the rest gets there.
 //! - `waiters.rs`: those who wait for a reply.
 
 mod calling;
+mod evaluating;
 mod saving;
 mod waiters;
 

@@ -8,10 +8,10 @@ use saga_core::Direction;
 use saga_core::definition::Participant;
 use saga_core::saga::Request;
 
+use uuid::fmt::Hyphenated;
+
 use super::exchange::Message;
 
-/// Characters of a saga's id.
-const ID_CHARS: usize = 36;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -48,7 +48,7 @@ pub(super) fn message(
         format!("{prefix}{}", request.path).try_into()?
     };
     let body = request.body.as_ref().map(|json| Bytes::copy_from_slice(json.text().as_bytes()));
-    let mut saga_id = String::with_capacity(ID_CHARS);
+    let mut saga_id = String::with_capacity(Hyphenated::LENGTH);
     request.saga.write(&mut saga_id);
     // Room for those below, so that they are not moved again and again.
     let mut headers = HeaderMap::with_capacity(10 + participant.headers.len());
@@ -76,7 +76,7 @@ pub(super) fn message(
 }
 
 fn quoted_key(request: &Request) -> String {
-    let mut key = String::with_capacity(ID_CHARS + request.step.len() + 16);
+    let mut key = String::with_capacity(Hyphenated::LENGTH + request.step.len() + 16);
     key.push('"');
     request.write_idempotency_key(&mut key);
     key.push('"');

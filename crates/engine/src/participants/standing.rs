@@ -44,7 +44,7 @@ impl Trouble {
     /// What a call's end says against its participant, if anything.
     pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
         match (verdict.outcome, verdict.status) {
-            _ if crate::breakers::is_not_accepted(verdict) => Some(Self::NotAccepted),
+            _ if verdict.not_accepted => Some(Self::NotAccepted),
             (Outcome::Ok | Outcome::Refused, _) => None,
             (_, Some(429 | 502..=504)) | (Outcome::NotSent, Some(_)) => Some(Self::Unavailable),
             (Outcome::NotSent, None) => Some(Self::Unreachable),

@@ -5,7 +5,7 @@ use http::Method;
 use super::super::yaml::{CallIn, Spanned};
 use super::super::{Absent, Condition, Format, Scope};
 use super::{Check, line};
-use crate::event::Direction;
+use crate::direction::Direction;
 
 /// A call's conditions, in the order in which they are asked.
 pub(super) struct Answers {

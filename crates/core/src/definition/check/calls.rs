@@ -9,7 +9,7 @@ use super::super::yaml::{CallIn, Node};
 use super::super::{Call, Format, InputType, Template};
 use super::answers::{Answers, is_of_an_answer};
 use super::{Check, hints, line};
-use crate::event::Direction;
+use crate::direction::Direction;
 use crate::json::Json;
 
 /// What a call's expressions may read, and how to say it.

@@ -7,7 +7,7 @@ use super::super::yaml::{CompensationIn, File, Node, ProbeIn, RetryIn, Spanned, 
 use super::super::{InputType, Participant, Probe, Safety, Step, Template};
 use super::calls::{Checked, Readable};
 use super::{Check, line};
-use crate::event::Direction;
+use crate::direction::Direction;
 use crate::retry::Backoff;
 
 /// A definition may have this many steps.

@@ -2,7 +2,8 @@
 
 use super::super::{Asked, Phase, Progress, Saga, StepState, Tries};
 use super::Ended;
-use crate::event::{Direction, Outcome};
+use crate::direction::Direction;
+use crate::event::Outcome;
 use crate::id::{AttemptNumber, Seq, Timestamp};
 use crate::seeded::{Bug, is_on};
 

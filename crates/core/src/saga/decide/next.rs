@@ -2,7 +2,8 @@
 
 use super::super::{Phase, Progress, Saga, StepState, Tries};
 use crate::definition::Safety;
-use crate::event::{Cause, Direction, Event, Stuck};
+use crate::direction::Direction;
+use crate::event::{Cause, Event, Stuck};
 use crate::id::{AttemptNumber, Timestamp};
 use crate::seeded::{Bug, is_on};
 

@@ -3,7 +3,8 @@
 use super::super::{CallWanted, Saga, StepState};
 use super::Rejected;
 use crate::definition::Safety;
-use crate::event::{Direction, Event, Finding, Record};
+use crate::direction::Direction;
+use crate::event::{Event, Finding, Record};
 use crate::id::{AttemptNumber, Seq, Timestamp};
 
 impl Saga {

@@ -1,4 +1,5 @@
 //! What a definition says means what its author means, or is refused with the spelling that does.
+// Long: one table of spellings and what is said of each.
 
 use insta::assert_snapshot;
 use saga_core::Definition;

@@ -1,4 +1,5 @@
 //! A person knows what nobody else can.
+// Long: scripts, each with all that it brings about; they are read one at a time.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! A new owner goes on from any prefix of the history.
+// Long: scripts, each with all that it brings about; they are read one at a time.
 
 use super::{READ_AND_TWO, check};
 use crate::support::{Kind, Spec, definition};

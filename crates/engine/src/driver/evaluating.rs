@@ -1,0 +1,62 @@
+//! Where expressions are evaluated: at once, as long as that takes next to no time; else on a thread of its own.
+//!
+//! The threads that drive orders also answer the API, keep the lease and write the journal. So what they evaluate ends
+//! after [`INLINE_STEPS_MAX`](saga_core::budget::INLINE_STEPS_MAX), which orders as they usually are do not come near.
+//! What has not ended by then is begun again, with the full budget, on one of a few threads that do nothing else.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::budget::{Budget, within};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use crate::evaluation::{Busy, Evaluation};
+use crate::world::World;
+
+/// While as many evaluations wait as may, one that does not fit asks this often.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// What comes of an evaluation elsewhere; `None` if its thread is gone.
+pub(super) type Elsewhere<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
+
+/// Evaluates here, if that takes next to no time. `None`: it takes longer, and nothing has come of it.
+pub(super) fn at_once<T>(task: impl FnOnce() -> T) -> Option<T> {
+    let spent = within(Budget::INLINE, task);
+    spent.over.is_none().then_some(spent.value)
+}
+
+/// Evaluates with the full budget, wherever the world does that.
+pub(super) fn elsewhere<T: Send + 'static>(
+    world: Arc<dyn World>,
+    task: impl FnOnce() -> T + Send + 'static,
+) -> Elsewhere<T> {
+    Box::pin(async move {
+        let (done, result) = oneshot::channel();
+        let mut evaluation: Evaluation = Box::new(move || {
+            // The order may be gone by now.
+            let _ = done.send(within(Budget::FULL, task).value);
+        });
+        while let Err(Busy(back)) = world.evaluate(evaluation) {
+            evaluation = back;
+            sleep(AGAIN_AFTER).await;
+        }
+        result.await.ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Machine;
+
+    #[tokio::test]
+    async fn a_thread_that_has_died_is_replaced() {
+        let world: Arc<dyn World> = Arc::new(Machine::new());
+        for _ in 0..4 {
+            assert_eq!(elsewhere::<()>(world.clone(), || panic!("on purpose")).await, None);
+            assert_eq!(elsewhere(world.clone(), || 7).await, Some(7));
+        }
+    }
+}
