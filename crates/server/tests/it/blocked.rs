@@ -1,4 +1,5 @@
 //! Orders that need a person: each kind, what is shown of it, and how it is brought to its end. The shop's ledgers judge.
+// Long: one story for each kind of blocked order, on one set of helpers.
 
 use serde_json::{Value, json};
 
