@@ -50,7 +50,7 @@ fn mistakes(variations: &[(&str, &str)]) -> String {
 const STOCK_URL: &str = "${STOCK_URL:-http://stock-service:8000}";
 const LIBERER: &str =
     "    compensation:\n      post: /api/stock/liberer\n      body: { produits: .panier.produits }\n";
-const MONTANT: &str = "\"[.body[] | select(whole(.produit_id; 1; 1000000000000000)) | whole(.quantite; 1; 1000000) * number(.prix; 0; 1000000000)]\n          | number(add; 0; 1000000000) * 100 | round / 100\"";
+const MONTANT: &str = "\"reduce .body[] as $ligne (null; . + if whole($ligne.produit_id; 1; 1000000000000000) then whole($ligne.quantite; 1; 1000000)\n          * number($ligne.prix; 0; 1000000000) else 0 end) | number(.; 0; 1000000000) * 100 | round / 100\"";
 const PRODUITS: &str = "produits: .body\n";
 /// The last line of the last compensation.
 const ANNULER: &str = "      delete: /api/ventes/commande/\\(.saga_id)\n";
