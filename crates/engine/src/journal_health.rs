@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use saga_core::Timestamp;
-use saga_journal::Unavailable;
+use saga_journal::{Journal, Unavailable};
 
-use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::lifecycle::Lifecycle;
 
@@ -18,8 +17,7 @@ pub(crate) const JOURNAL_PROBE_AFTER: Duration = Duration::from_millis(500);
 pub(crate) struct JournalHealth {
     clock: Arc<Clock>,
     lifecycle: Lifecycle,
-    /// Keeping its current definition is what the probe writes.
-    catalog: Arc<Catalog>,
+    journal: Journal,
     failing: Mutex<Option<Failing>>,
     /// Sagas whose last entry the journal could not take.
     held_up: AtomicUsize,
@@ -42,8 +40,8 @@ impl Drop for HeldUp {
 }
 
 impl JournalHealth {
-    pub(crate) fn new(clock: Arc<Clock>, lifecycle: Lifecycle, catalog: Arc<Catalog>) -> Self {
-        Self { clock, lifecycle, catalog, failing: Mutex::default(), held_up: AtomicUsize::new(0) }
+    pub(crate) fn new(clock: Arc<Clock>, lifecycle: Lifecycle, journal: Journal) -> Self {
+        Self { clock, lifecycle, journal, failing: Mutex::default(), held_up: AtomicUsize::new(0) }
     }
 
     /// Since when the journal fails, and why; `None`: it works.
@@ -91,7 +89,7 @@ impl JournalHealth {
             if self.lock().is_none() {
                 return;
             }
-            if self.catalog.keep_current().await.is_ok() {
+            if self.journal.probe().await.is_ok() {
                 self.works();
             }
         }

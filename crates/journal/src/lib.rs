@@ -32,8 +32,8 @@ pub use self::ownership::{Asked, Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
 pub use self::spread::Spread;
 pub use self::store::{
-    AppendError, Cursor, Demands, Entry, Filter, History, KeptDefinition, LoadError, Page, ROWS_MAX, Row,
-    Store, StoreFuture, Unavailable,
+    AppendError, Cursor, Demands, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library,
+    LoadError, Membership, Page, ROWS_MAX, Row, Store, StoreFuture, Unavailable,
 };
 pub use self::tally::Tally;
 pub use self::writer::{

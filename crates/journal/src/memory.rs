@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use crate::frame::{self, Frame, Head};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, History, Joining, KeptDefinition, LEASE_MAX,
-    Lease, LoadError, Page, Projection, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable, columns,
+    AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, Histories, History, Inbox, Joining,
+    KeptDefinition, LEASE_MAX, Lease, Library, LoadError, Membership, Page, Projection, ReplicaId, Row,
+    StoreFuture, Tally, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -184,7 +185,7 @@ fn clean(projection: &Projection) -> Projection {
     }
 }
 
-impl Store for Memory {
+impl Histories for Memory {
     fn append<'a>(
         &'a self,
         batch: &'a [Entry],
@@ -215,6 +216,43 @@ impl Store for Memory {
         })
     }
 
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        Box::pin(async move {
+            let mut tally = Tally::default();
+            for row in self.tables().sagas.values().map(|kept| &kept.projection).filter(|row| !row.over) {
+                let due_us = row.due.unwrap_or(row.updated).as_micros();
+                let since_us = row.blocked_since.unwrap_or(row.updated).as_micros();
+                tally.add(&Group { rollback: row.rollback.as_str(), sagas: 1, due_us, since_us });
+            }
+            Ok(tally)
+        })
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            if let Some(kept) = self.tables().sagas.get_mut(&saga) {
+                kept.projection.rollback = Rollback::Bloque;
+                kept.projection.echec = Some(Echec { etape: None, raison: columns::text(&reason).into() });
+            }
+            Ok(())
+        })
+    }
+
+    fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(ready(Ok(())))
+    }
+}
+
+impl Membership for Memory {
     fn join(
         &self,
         replica: ReplicaId,
@@ -280,7 +318,9 @@ impl Store for Memory {
             Ok(sagas.take(columns::page_rows(limit)).collect())
         })
     }
+}
 
+impl Inbox for Memory {
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
         Box::pin(async move {
             let demand: Arc<str> = columns::text(&demand).into();
@@ -311,28 +351,9 @@ impl Store for Memory {
             Ok(())
         })
     }
+}
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        Box::pin(async move {
-            let mut tally = Tally::default();
-            for row in self.tables().sagas.values().map(|kept| &kept.projection).filter(|row| !row.over) {
-                let due_us = row.due.unwrap_or(row.updated).as_micros();
-                let since_us = row.blocked_since.unwrap_or(row.updated).as_micros();
-                tally.add(&Group { rollback: row.rollback.as_str(), sagas: 1, due_us, since_us });
-            }
-            Ok(tally)
-        })
-    }
-
-    fn list(
-        &self,
-        filter: Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
-        Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
-    }
-
+impl Library for Memory {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.tables().definitions.entry(hash).or_insert(kept);
         Box::pin(ready(Ok(())))
@@ -343,15 +364,5 @@ impl Store for Memory {
         hash: DefinitionHash,
     ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         Box::pin(async move { Ok(self.tables().definitions.get(&hash).cloned()) })
-    }
-
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move {
-            if let Some(kept) = self.tables().sagas.get_mut(&saga) {
-                kept.projection.rollback = Rollback::Bloque;
-                kept.projection.echec = Some(Echec { etape: None, raison: columns::text(&reason).into() });
-            }
-            Ok(())
-        })
     }
 }

@@ -11,7 +11,7 @@ use saga_core::{Record, SagaId, Seq, Timestamp};
 
 use crate::{Asked, Joining, Lease, Projection, ReplicaId, Tally};
 
-/// A page of [`Store::list`], [`Store::claim`], [`Store::owned`] or [`Store::demands`] has at most this many rows.
+/// A page of [`Histories::list`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::demands`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
 /// What a store's methods give.
@@ -21,7 +21,12 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub type Demands = Vec<(SagaId, Arc<str>)>;
 
 /// A place to keep sagas.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Histories + Membership + Inbox + Library {}
+
+impl<T: Histories + Membership + Inbox + Library> Store for T {}
+
+/// What happened to each saga, and where it stands.
+pub trait Histories: Send + Sync + 'static {
     /// Appends all entries in one transaction, and makes them durable before it answers: one result for each, in
     /// order. A batch has at most one entry for a saga.
     ///
@@ -39,6 +44,32 @@ pub trait Store: Send + Sync + 'static {
     /// A saga's row.
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>>;
 
+    /// Counts the sagas that are not over.
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>>;
+
+    /// Rows, newest first.
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>>;
+
+    /// Flags a saga that cannot be read: its row says `BLOQUE` and why. Its history is left as it is.
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Writes something that changes nothing, and makes it durable: whether that works tells whether the store can
+    /// write at all.
+    fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Whether [`Histories::append`] blocks its thread: then the writer has a thread of its own.
+    fn is_blocking(&self) -> bool {
+        false
+    }
+}
+
+/// The replicas that share the store, and which sagas each owns.
+pub trait Membership: Send + Sync + 'static {
     /// What the store's own clock shows; `None`: it has none but this machine's.
     fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
         Box::pin(async { Ok(None) })
@@ -70,7 +101,7 @@ pub trait Store: Send + Sync + 'static {
     /// loaded. A replica that is gone itself gets none.
     ///
     /// If this is `Unavailable`, some may be its own all the same, and nobody else will look after them:
-    /// [`Store::owned`] tells.
+    /// [`Membership::owned`] tells.
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 
     /// At most `limit` of the sagas that `replica` owns and that have something to do by themselves, in the order of
@@ -81,8 +112,11 @@ pub trait Store: Send + Sync + 'static {
         after: Option<SagaId>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+}
 
-    /// Leaves a word for whoever owns `saga`; it stays there until [`Store::answered`], whoever the owner is by then,
+/// What operators want of sagas, left for their owners.
+pub trait Inbox: Send + Sync + 'static {
+    /// Leaves a word for whoever owns `saga`; it stays there until [`Inbox::answered`], whoever the owner is by then,
     /// or until the saga is over.
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>>;
 
@@ -91,20 +125,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes a word away that has been followed or refused. Another one that was left since stays.
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
+}
 
-    /// Counts the sagas that are not over.
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>>;
-
-    /// Rows, newest first.
-    fn list(
-        &self,
-        filter: Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Page, Unavailable>>;
-
-    /// Keeps a definition under its hash, for as long as there are sagas. Keeping it again is no mistake,
-    /// and writes all the same: whether that works tells whether the store can write at all.
+/// The definitions that sagas are pinned to.
+pub trait Library: Send + Sync + 'static {
+    /// Keeps a definition under its hash, for as long as there are sagas. Keeping it again is no mistake.
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// The definition kept under `hash`.
@@ -112,14 +137,6 @@ pub trait Store: Send + Sync + 'static {
         &self,
         hash: DefinitionHash,
     ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>>;
-
-    /// Flags a saga that cannot be read: its row says `BLOQUE` and why. Its history is left as it is.
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
-
-    /// Whether [`Store::append`] blocks its thread: then the writer has a thread of its own.
-    fn is_blocking(&self) -> bool {
-        false
-    }
 }
 
 /// A definition as it is kept.

@@ -5,22 +5,18 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use saga_core::definition::DefinitionHash;
-use saga_core::{Json, SagaId, Timestamp};
+use saga_core::{Json, SagaId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ended::{self, Ended};
 use crate::spread::{ANY, Spread, Spreading};
-use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
-    Page, ReplicaId, Row, Store, Tally, Unavailable,
-};
+use crate::{AppendError, Entry, Store, Unavailable};
 
 /// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
 pub const QUEUE_ENTRIES_MAX: usize = 65_536;
@@ -37,13 +33,22 @@ const COMMIT_US: [u64; 16] = [
 /// Ranges for the entries in one transaction: up to [`BATCH_ENTRIES_MAX`].
 const BATCH_ENTRIES: [u64; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, ANY];
 
-/// The front of a [`Store`]. Cheap to clone; the writer ends when the last clone is gone.
+/// The front of a [`Store`], which it is but for appending: entries go through the writer. Cheap to clone; the writer ends
+/// when the last clone is gone.
 #[derive(Clone)]
 pub struct Journal {
     queue: mpsc::Sender<Waiting>,
     store: Arc<dyn Store>,
     stats: Arc<Counters>,
     ended: Ended,
+}
+
+impl Deref for Journal {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
 }
 
 struct Waiting {
@@ -155,107 +160,6 @@ impl Journal {
                 Appending(result)
             }
         }
-    }
-
-    /// See [`Store::load`].
-    pub async fn load(&self, saga: SagaId) -> Result<Option<History>, LoadError> {
-        self.store.load(saga).await
-    }
-
-    /// See [`Store::row`].
-    pub async fn row(&self, saga: SagaId) -> Result<Option<Row>, Unavailable> {
-        self.store.row(saga).await
-    }
-
-    /// See [`Store::join`].
-    pub async fn join(
-        &self,
-        replica: ReplicaId,
-        name: Arc<str>,
-        joining: Joining,
-        lease: Duration,
-    ) -> Result<(), Unavailable> {
-        self.store.join(replica, name, joining, lease).await
-    }
-
-    /// See [`Store::clock`].
-    pub async fn clock(&self) -> Result<Option<Timestamp>, Unavailable> {
-        self.store.clock().await
-    }
-
-    /// See [`Store::renew`].
-    pub async fn renew(&self, replica: ReplicaId, lease: Duration) -> Result<Lease, Unavailable> {
-        self.store.renew(replica, lease).await
-    }
-
-    /// See [`Store::leave`].
-    pub async fn leave(&self, replica: ReplicaId) -> Result<(), Unavailable> {
-        self.store.leave(replica).await
-    }
-
-    /// See [`Store::expire`].
-    pub async fn expire(&self) -> Result<(), Unavailable> {
-        self.store.expire().await
-    }
-
-    /// See [`Store::claim`].
-    pub async fn claim(&self, replica: ReplicaId, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
-        self.store.claim(replica, limit).await
-    }
-
-    /// See [`Store::owned`].
-    pub async fn owned(
-        &self,
-        replica: ReplicaId,
-        after: Option<SagaId>,
-        limit: usize,
-    ) -> Result<Vec<SagaId>, Unavailable> {
-        self.store.owned(replica, after, limit).await
-    }
-
-    /// See [`Store::ask`].
-    pub async fn ask(&self, saga: SagaId, demand: Arc<str>) -> Result<Asked, Unavailable> {
-        self.store.ask(saga, demand).await
-    }
-
-    /// See [`Store::demands`].
-    pub async fn demands(&self, replica: ReplicaId, limit: usize) -> Result<Demands, Unavailable> {
-        self.store.demands(replica, limit).await
-    }
-
-    /// See [`Store::answered`].
-    pub async fn answered(&self, saga: SagaId, demand: Arc<str>) -> Result<(), Unavailable> {
-        self.store.answered(saga, demand).await
-    }
-
-    /// See [`Store::tally`].
-    pub async fn tally(&self) -> Result<Tally, Unavailable> {
-        self.store.tally().await
-    }
-
-    /// See [`Store::list`].
-    pub async fn list(
-        &self,
-        filter: Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page, Unavailable> {
-        self.store.list(filter, after, limit).await
-    }
-
-    /// See [`Store::define`].
-    pub async fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> Result<(), Unavailable> {
-        self.store.define(hash, kept).await
-    }
-
-    /// See [`Store::definition`].
-    pub async fn definition(&self, hash: DefinitionHash) -> Result<Option<KeptDefinition>, Unavailable> {
-        self.store.definition(hash).await
-    }
-
-    /// See [`Store::park`].
-    pub async fn park(&self, saga: SagaId, reason: Arc<str>) -> Result<(), Unavailable> {
-        self.store.park(saga, reason).await
     }
 
     /// What the writer has done.

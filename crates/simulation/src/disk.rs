@@ -12,8 +12,8 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{Event, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
-    Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, Histories, History, Inbox, Joining, KeptDefinition,
+    Lease, Library, LoadError, Membership, Page, ReplicaId, Row, StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -184,7 +184,7 @@ fn describe(entry: &Entry) -> String {
     format!("{}: {}", &saga[saga.len() - 4..], events.join(", "))
 }
 
-impl Store for Line {
+impl Histories for Line {
     fn append<'a>(
         &'a self,
         batch: &'a [Entry],
@@ -271,6 +271,30 @@ impl Store for Line {
         })
     }
 
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        self.disk.memory.tally()
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        self.disk.memory.list(filter, after, limit)
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.recorder.violation("P6", format_args!("{saga} could not be read: {reason}"));
+        self.disk.memory.park(saga, reason)
+    }
+
+    fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move { self.reach("journal: read unavailable").await })
+    }
+}
+
+impl Membership for Line {
     fn join(
         &self,
         replica: ReplicaId,
@@ -343,7 +367,9 @@ impl Store for Line {
             self.disk.memory.owned(replica, after, limit).await
         })
     }
+}
 
+impl Inbox for Line {
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
@@ -364,20 +390,9 @@ impl Store for Line {
             self.disk.memory.answered(saga, demand).await
         })
     }
+}
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        self.disk.memory.tally()
-    }
-
-    fn list(
-        &self,
-        filter: Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
-        self.disk.memory.list(filter, after, limit)
-    }
-
+impl Library for Line {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
@@ -390,10 +405,5 @@ impl Store for Line {
         hash: DefinitionHash,
     ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         self.disk.memory.definition(hash)
-    }
-
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.recorder.violation("P6", format_args!("{saga} could not be read: {reason}"));
-        self.disk.memory.park(saga, reason)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use saga_core::definition::Etat;
 use saga_core::saga::Rollback;
 use saga_core::{Direction, Event, Outcome, Saga};
-use saga_journal::Store;
+use saga_journal::Histories;
 
 use crate::definition::Kind;
 use crate::shop::now;

@@ -12,7 +12,7 @@ use saga_core::reply::{Answer as HttpAnswer, Reply};
 use saga_core::saga::Request;
 use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, SagaId};
 use saga_engine::participants::{Calling, Participants};
-use saga_journal::Store;
+use saga_journal::Histories;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 

@@ -51,7 +51,7 @@ pub struct Engine {
 struct Parts {
     /// What the tasks of all sagas share.
     means: Arc<Means>,
-    catalog: Arc<Catalog>,
+    catalog: Catalog,
     unreadable: Unreadable,
     registry: Arc<Registry>,
     sleepers: Sleepers,
@@ -115,10 +115,10 @@ impl Engine {
             membership: Membership::new(clock.clone(), journal.clone(), name.into(), limits.lease).into(),
             observer: observer.clone(),
         };
-        let catalog = Arc::new(Catalog::new(journal.clone(), definitions));
+        let catalog = Catalog::new(journal.clone(), definitions);
         let saves = Saves {
             journal: journal.clone(),
-            health: Arc::new(JournalHealth::new(clock.clone(), lifecycle.clone(), catalog.clone())),
+            health: Arc::new(JournalHealth::new(clock.clone(), lifecycle.clone(), journal.clone())),
             observer: observer.clone(),
             announcer: Announcer::new(),
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_core::saga::Rollback;
 use saga_engine::{Demand, Limits, Refusal, Wait};
-use saga_journal::{Joining, ReplicaId, Store};
+use saga_journal::{Joining, Membership, ReplicaId};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{PATIENT, Shop, answered, order};

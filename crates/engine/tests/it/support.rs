@@ -15,8 +15,8 @@ use saga_engine::world::{Task, World};
 use saga_engine::{Busy, Caller, Checkout, Clock, Definitions, Engine, Evaluation, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Entry, Filter, History, Joining, Journal, KeptDefinition, Lease, LoadError,
-    Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal, KeptDefinition,
+    Lease, Library, LoadError, Membership, Page, ReplicaId, Row, StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -104,7 +104,7 @@ impl Gated {
     }
 }
 
-impl Store for Gated {
+impl Histories for Gated {
     fn append<'a>(
         &'a self,
         batch: &'a [Entry],
@@ -137,6 +137,32 @@ impl Store for Gated {
         self.memory.row(saga)
     }
 
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        self.memory.tally()
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        self.memory.list(filter, after, limit)
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.park(saga, reason)
+    }
+
+    fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("broken")) });
+        }
+        self.memory.probe()
+    }
+}
+
+impl Membership for Gated {
     fn join(
         &self,
         replica: ReplicaId,
@@ -182,7 +208,9 @@ impl Store for Gated {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.memory.owned(replica, after, limit)
     }
+}
 
+impl Inbox for Gated {
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
         self.memory.ask(saga, demand)
     }
@@ -201,20 +229,9 @@ impl Store for Gated {
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.answered(saga, demand)
     }
+}
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        self.memory.tally()
-    }
-
-    fn list(
-        &self,
-        filter: Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
-        self.memory.list(filter, after, limit)
-    }
-
+impl Library for Gated {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         if self.broken.load(Ordering::SeqCst) {
             return Box::pin(async { Err(Unavailable::because("broken")) });
@@ -227,10 +244,6 @@ impl Store for Gated {
         hash: DefinitionHash,
     ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         self.memory.definition(hash)
-    }
-
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.memory.park(saga, reason)
     }
 }
 

@@ -46,8 +46,8 @@ use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
-    OpenError, Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, Histories, History, Inbox, Joining, KeptDefinition,
+    Lease, Library, LoadError, Membership, OpenError, Page, ReplicaId, Row, StoreFuture, Tally, Unavailable,
 };
 
 /// Connections for everything but appending and the lease. With those: six for each process.
@@ -92,7 +92,7 @@ pub async fn migrate(url: &str) -> Result<Migrated, OpenError> {
     schema::prepare(&Connector::new(url)?).await.map(|prepared| prepared.migrated)
 }
 
-impl Store for Postgres {
+impl Histories for Postgres {
     fn append<'a>(
         &'a self,
         batch: &'a [Entry],
@@ -130,6 +130,53 @@ impl Store for Postgres {
         })
     }
 
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        Box::pin(async move {
+            let rows = self.pool.query(sql::TALLY, &[]).await?;
+            let read = || -> Result<_, tokio_postgres::Error> {
+                let mut tally = Tally::default();
+                for row in &rows {
+                    let (rollback, sagas) = (row.try_get(0)?, row.try_get(1)?);
+                    tally.add(&Group { rollback, sagas, due_us: row.try_get(2)?, since_us: row.try_get(3)? });
+                }
+                Ok(tally)
+            };
+            read().map_err(Unavailable::because)
+        })
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        let limit = page_rows(limit);
+        // One more than asked for tells whether there are more.
+        let listing = listing(sql::LIST, filter, after, limit + 1, '$');
+        Box::pin(async move {
+            let texts: Vec<_> = listing.params.iter().map(Param::clean).collect();
+            let params: Vec<(&(dyn ToSql + Sync), Type)> = texts.iter().map(CleanParam::bind).collect();
+            let rows = self.pool.query(&listing.sql, &params).await?;
+            let rows = rows.iter().map(read_row).collect::<Result<_, _>>()?;
+            Ok(Page::cut(rows, limit))
+        })
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            let params: [(&(dyn ToSql + Sync), Type); 2] =
+                [(saga.as_uuid(), Type::UUID), (&text(&reason), Type::TEXT)];
+            self.pool.query(sql::PARK, &params).await.map(drop)
+        })
+    }
+
+    fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move { self.pool.query(sql::PROBE, &[]).await.map(drop) })
+    }
+}
+
+impl Membership for Postgres {
     fn join(
         &self,
         replica: ReplicaId,
@@ -168,7 +215,9 @@ impl Store for Postgres {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move { ownership::owned(&self.pool, replica, after, limit).await })
     }
+}
 
+impl Inbox for Postgres {
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
         Box::pin(async move { ownership::ask(&self.pool, saga, &demand).await })
     }
@@ -180,40 +229,9 @@ impl Store for Postgres {
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move { ownership::answered(&self.pool, saga, &demand).await })
     }
+}
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        Box::pin(async move {
-            let rows = self.pool.query(sql::TALLY, &[]).await?;
-            let read = || -> Result<_, tokio_postgres::Error> {
-                let mut tally = Tally::default();
-                for row in &rows {
-                    let (rollback, sagas) = (row.try_get(0)?, row.try_get(1)?);
-                    tally.add(&Group { rollback, sagas, due_us: row.try_get(2)?, since_us: row.try_get(3)? });
-                }
-                Ok(tally)
-            };
-            read().map_err(Unavailable::because)
-        })
-    }
-
-    fn list(
-        &self,
-        filter: Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
-        let limit = page_rows(limit);
-        // One more than asked for tells whether there are more.
-        let listing = listing(sql::LIST, filter, after, limit + 1, '$');
-        Box::pin(async move {
-            let texts: Vec<_> = listing.params.iter().map(Param::clean).collect();
-            let params: Vec<(&(dyn ToSql + Sync), Type)> = texts.iter().map(CleanParam::bind).collect();
-            let rows = self.pool.query(&listing.sql, &params).await?;
-            let rows = rows.iter().map(read_row).collect::<Result<_, _>>()?;
-            Ok(Page::cut(rows, limit))
-        })
-    }
-
+impl Library for Postgres {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             let (hash, name, source) = (hash.as_str(), text(&kept.name), text(&kept.source));
@@ -234,14 +252,6 @@ impl Store for Postgres {
                 Ok(KeptDefinition { name: name.into(), source: source.into(), format: row.try_get(2)? })
             };
             rows.first().map(read).transpose().map_err(Unavailable::because)
-        })
-    }
-
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move {
-            let params: [(&(dyn ToSql + Sync), Type); 2] =
-                [(saga.as_uuid(), Type::UUID), (&text(&reason), Type::TEXT)];
-            self.pool.query(sql::PARK, &params).await.map(drop)
         })
     }
 }

@@ -192,13 +192,15 @@ SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(coale
 FROM saga WHERE NOT is_over GROUP BY rollback";
 
 /// Keeping a definition again is no mistake.
-///
-/// Written again where it is there already, so that the answer tells whether the database takes anything.
 pub(super) const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES ($1, $2, $3, $4) \
-     ON CONFLICT (hash) DO UPDATE SET name = saga_definition.name";
+     ON CONFLICT (hash) DO NOTHING";
 
 /// By its hash.
 pub(super) const DEFINITION: &str = "SELECT name, source, format FROM saga_definition WHERE hash = $1";
+
+/// The same name again for the replica that came last: its commit is flushed, and waits for the standbys, like any other.
+pub(super) const PROBE: &str = "UPDATE replica SET name = name \
+     WHERE replica_id = (SELECT replica_id FROM replica ORDER BY replica_id DESC LIMIT 1)";
 
 /// Says that a person is needed, and why.
 pub(super) const PARK: &str =
@@ -233,7 +235,7 @@ pub(super) const RIGHTS_MISSING: &str = "\
 SELECT needed.name, needed.privilege FROM (VALUES
     ('saga', 'SELECT'), ('saga', 'INSERT'), ('saga', 'UPDATE'),
     ('saga_event', 'SELECT'), ('saga_event', 'INSERT'),
-    ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'), ('saga_definition', 'UPDATE'),
+    ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
 WHERE NOT has_table_privilege(needed.name, needed.privilege)";

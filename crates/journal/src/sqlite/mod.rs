@@ -37,8 +37,8 @@ use crate::frame;
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, KeptDefinition, Lease, LoadError,
-    OpenError, Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, Histories, History, Inbox, Joining, KeptDefinition,
+    Lease, Library, LoadError, Membership, OpenError, Page, ReplicaId, Row, StoreFuture, Tally, Unavailable,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -162,13 +162,21 @@ async fn finished<T>(task: tokio::task::JoinHandle<Result<T, Unavailable>>) -> R
     }
 }
 
-impl Store for Sqlite {
+impl Histories for Sqlite {
     /// Blocks its thread: see [`Store::is_blocking`].
     fn append<'a>(
         &'a self,
         batch: &'a [Entry],
     ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
         Box::pin(async move { self.shared.writer().append(batch, &self.shared.replicas) })
+    }
+
+    /// The same number again, at the head of the file: that page is written and flushed like any other.
+    fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(|connection| {
+            let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            connection.pragma_update(None, "user_version", version)
+        }))
     }
 
     fn is_blocking(&self) -> bool {
@@ -193,6 +201,54 @@ impl Store for Sqlite {
         })
     }
 
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
+        const TALLY: &str = "SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(coalesce(bloque_us, modifie_us)) AS since_us \
+             FROM saga WHERE is_over = 0 GROUP BY rollback";
+        Box::pin(self.read(|connection| {
+            let mut tally = Tally::default();
+            let mut statement = connection.prepare_cached(TALLY)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (rollback, sagas) = (&*string(row, 0)?, row.get(1)?);
+                tally.add(&Group { rollback, sagas, due_us: row.get(2)?, since_us: row.get(3)? });
+            }
+            Ok(tally)
+        }))
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        let limit = page_rows(limit);
+        // One more than asked for tells whether there are more.
+        let listing = listing(concat_select!(""), filter, after, limit + 1, '?');
+        Box::pin(async move {
+            let rows = self
+                .read(move |connection| {
+                    let mut statement = connection.prepare_cached(&listing.sql)?;
+                    statement
+                        .query_map(params_from_iter(listing.params), read_row)?
+                        .collect::<rusqlite::Result<Vec<RawRow>>>()
+                })
+                .await?;
+            Ok(Page::cut(rows.into_iter().map(RawRow::into_row).collect(), limit))
+        })
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        const PARK: &str =
+            "UPDATE saga SET rollback = 'BLOQUE', echec_etape = NULL, echec_raison = ?2 WHERE saga_id = ?1";
+        Box::pin(self.write(move |connection| {
+            connection.prepare_cached(PARK)?.execute(params![id(&saga), text(&reason)]).map(drop)
+        }))
+    }
+}
+
+impl Membership for Sqlite {
     fn join(
         &self,
         replica: ReplicaId,
@@ -237,7 +293,9 @@ impl Store for Sqlite {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(self.read(move |connection| ownership::owned(connection, replica, after, page_rows(limit))))
     }
+}
 
+impl Inbox for Sqlite {
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
         Box::pin(self.write(move |connection| ownership::ask(connection, saga, &demand)))
     }
@@ -249,49 +307,12 @@ impl Store for Sqlite {
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.write(move |connection| ownership::answered(connection, saga, &demand)))
     }
+}
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
-        const TALLY: &str = "SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(coalesce(bloque_us, modifie_us)) AS since_us \
-             FROM saga WHERE is_over = 0 GROUP BY rollback";
-        Box::pin(self.read(|connection| {
-            let mut tally = Tally::default();
-            let mut statement = connection.prepare_cached(TALLY)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let (rollback, sagas) = (&*string(row, 0)?, row.get(1)?);
-                tally.add(&Group { rollback, sagas, due_us: row.get(2)?, since_us: row.get(3)? });
-            }
-            Ok(tally)
-        }))
-    }
-
-    fn list(
-        &self,
-        filter: Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
-        let limit = page_rows(limit);
-        // One more than asked for tells whether there are more.
-        let listing = listing(concat_select!(""), filter, after, limit + 1, '?');
-        Box::pin(async move {
-            let rows = self
-                .read(move |connection| {
-                    let mut statement = connection.prepare_cached(&listing.sql)?;
-                    statement
-                        .query_map(params_from_iter(listing.params), read_row)?
-                        .collect::<rusqlite::Result<Vec<RawRow>>>()
-                })
-                .await?;
-            Ok(Page::cut(rows.into_iter().map(RawRow::into_row).collect(), limit))
-        })
-    }
-
+impl Library for Sqlite {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
-        // Written again where it is there already, so that the answer tells whether the disk takes anything.
         const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (hash) DO UPDATE SET name = name";
+             ON CONFLICT (hash) DO NOTHING";
         Box::pin(self.write(move |connection| {
             let KeptDefinition { name, source, format } = &kept;
             connection
@@ -313,14 +334,6 @@ impl Store for Sqlite {
                 Ok(KeptDefinition { name, source, format: row.get(2)? })
             };
             statement.query_row([hash.as_str()], read).optional()
-        }))
-    }
-
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        const PARK: &str =
-            "UPDATE saga SET rollback = 'BLOQUE', echec_etape = NULL, echec_raison = ?2 WHERE saga_id = ?1";
-        Box::pin(self.write(move |connection| {
-            connection.prepare_cached(PARK)?.execute(params![id(&saga), text(&reason)]).map(drop)
         }))
     }
 }

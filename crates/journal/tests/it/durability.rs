@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saga_journal::{AppendError, OpenError, Store, postgres};
+use saga_journal::{AppendError, Histories, OpenError, postgres};
 use saga_testkit::postgres::{Cluster, shared};
 use tokio::time::{Instant, sleep};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use saga_journal::{AppendError, Filter, Lease, LoadError, OpenError, Store, postgres};
+use saga_journal::{AppendError, Filter, Histories, Lease, LoadError, Membership, OpenError, postgres};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use saga_journal::{AppendError, LoadError, OpenError, Store, postgres};
+use saga_journal::{AppendError, Histories, LoadError, OpenError, Store, postgres};
 use saga_testkit::postgres::Cluster;
 
 use crate::entries::{OWNER, next, records, saga, start};

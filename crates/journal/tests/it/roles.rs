@@ -81,6 +81,12 @@ async fn the_service_cannot_change_what_has_happened_or_make_anything() {
     let first = start(1);
     keep(&*store, &[&first, &next(&first, "STOCK_RESERVE")]).await;
     let service = InPostgres { url: fixture.url("service") };
+    // A probe writes a row anew, and nothing into it.
+    let rows = async |what: &str| service.query(&format!("SELECT {what} FROM replica ORDER BY name")).await;
+    let (writers, names) = (rows("xmin::text").await, rows("name").await);
+    store.probe().await.unwrap();
+    assert_ne!(rows("xmin::text").await, writers);
+    assert_eq!(rows("name").await, names);
     let connection = service.connect().await;
     for sql in [
         "UPDATE saga_event SET events = '[]'",
@@ -89,6 +95,7 @@ async fn the_service_cannot_change_what_has_happened_or_make_anything() {
         "DELETE FROM saga",
         "TRUNCATE saga",
         "DELETE FROM saga_definition",
+        "UPDATE saga_definition SET source = ''",
         "DROP TABLE saga",
         "ALTER TABLE saga ADD COLUMN x TEXT",
         "CREATE TABLE mine (id BIGINT)",

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
-use saga_journal::{AppendError, KeptDefinition, Lease, OpenError, Store, sqlite};
+use saga_journal::{AppendError, Histories, KeptDefinition, Lease, Library, OpenError, sqlite};
 
 use crate::entries::{OWNER, hash, next, records, replica, saga, start, word};
 use crate::fixture::{Fixture, InSqlite, LONG, Sql, join, keep};
@@ -156,6 +156,8 @@ async fn files_that_are_moved_replaced_or_deleted_are_noticed_before_anything_is
         let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 1 };
         let defined = store.define(hash(), kept).await.unwrap_err();
         assert!(defined.0.contains(words), "{name}: {defined}");
+        let probed = store.probe().await.unwrap_err();
+        assert!(probed.0.contains(words), "{name}: {probed}");
         // A connection that is made now would read another file.
         if words.starts_with("journal.db was") {
             assert!(store.load(saga(1)).await.is_err(), "{name}");
@@ -169,6 +171,22 @@ async fn files_that_are_moved_replaced_or_deleted_are_noticed_before_anything_is
             assert_eq!(history.records[..1], first.records, "{name}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_probe_writes_to_the_disk_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal.db");
+    let store = sqlite::open(&path).unwrap();
+    let written = || std::fs::metadata(beside(&path, "-wal")).unwrap().len();
+    let version = || {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let before = (version(), written());
+    store.probe().await.unwrap();
+    assert_eq!(version(), before.0);
+    assert!(written() > before.1, "{} bytes, as before", before.1);
 }
 
 #[tokio::test]

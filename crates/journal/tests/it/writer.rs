@@ -9,8 +9,9 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, History, Joining, Journal, KeptDefinition, Lease,
-    LoadError, Page, ReplicaId, Row, Store, StoreFuture, Tally, Unavailable,
+    AppendError, Asked, Cursor, Demands, Entry, Filter, Histories, History, Inbox, Joining, Journal,
+    KeptDefinition, Lease, Library, LoadError, Membership, Page, ReplicaId, Row, StoreFuture, Tally,
+    Unavailable,
 };
 use tokio::time::timeout;
 
@@ -82,7 +83,7 @@ async fn a_writer_that_is_dropped_is_noticed_and_one_that_is_closed_is_no_death(
     }
 }
 
-impl Store for Panicking {
+impl Histories for Panicking {
     fn append<'a>(
         &'a self,
         batch: &'a [Entry],
@@ -103,6 +104,29 @@ impl Store for Panicking {
         self.memory.row(saga)
     }
 
+    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+        self.memory.tally()
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        self.memory.list(filter, after, limit)
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.park(saga, reason)
+    }
+
+    fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.probe()
+    }
+}
+
+impl Membership for Panicking {
     fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
         self.memory.clock()
     }
@@ -141,7 +165,9 @@ impl Store for Panicking {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.memory.owned(replica, after, limit)
     }
+}
 
+impl Inbox for Panicking {
     fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
         self.memory.ask(saga, demand)
     }
@@ -153,20 +179,9 @@ impl Store for Panicking {
     fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.answered(saga, demand)
     }
+}
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        self.memory.tally()
-    }
-
-    fn list(
-        &self,
-        filter: Filter,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
-        self.memory.list(filter, after, limit)
-    }
-
+impl Library for Panicking {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.define(hash, kept)
     }
@@ -176,9 +191,5 @@ impl Store for Panicking {
         hash: DefinitionHash,
     ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
         self.memory.definition(hash)
-    }
-
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.memory.park(saga, reason)
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use saga_core::definition::Format;
 use saga_core::{Definition, Event, Json, SagaId};
 use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Observer, Wait};
-use saga_journal::{Journal, Row, Store};
+use saga_journal::{Histories, Journal, Row};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::chance::Chance;

@@ -7,7 +7,7 @@ use saga_core::event::{Finding, Stuck};
 use saga_core::saga::Rollback;
 use saga_core::{Event, Json, Saga, SagaId};
 use saga_engine::{Caller, Checkout, Demand, Engine, Refusal, Snapshot, Wait};
-use saga_journal::Store;
+use saga_journal::Histories;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
