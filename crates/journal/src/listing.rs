@@ -1,4 +1,4 @@
-//! The query behind [`Store::list`](crate::Store::list): the same for both databases but for the mark of a
+//! The query behind [`Histories::list`](crate::Histories::list): the same for both databases but for the mark of a
 //! parameter.
 
 use std::fmt::Write;

@@ -19,7 +19,7 @@ const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
 /// Values with their types.
 type Bound<'p, const N: usize> = [(&'p (dyn ToSql + Sync), Type); N];
 
-/// See [`Store::join`](crate::Store::join). Whoever comes clears away those who went long ago, so there are not many
+/// See [`Membership::join`](crate::Membership::join). Whoever comes clears away those who went long ago, so there are not many
 /// more rows than processes started within [`GONE_KEPT`].
 pub(super) async fn join(
     pool: &Pool,
@@ -38,14 +38,14 @@ pub(super) async fn join(
     pool.query(sql::FORGET, &[(&micros(GONE_KEPT), Type::INT8)]).await.map(drop)
 }
 
-/// See [`Store::clock`](crate::Store::clock).
+/// See [`Membership::clock`](crate::Membership::clock).
 pub(super) async fn clock(pool: &Pool) -> Result<Timestamp, Unavailable> {
     let rows = pool.query(sql::CLOCK, &[]).await?;
     let row = rows.first().ok_or_else(|| Unavailable::because("the database did not say what time it is"))?;
     cell(row, 0).map(Timestamp::from_micros)
 }
 
-/// See [`Store::renew`](crate::Store::renew).
+/// See [`Membership::renew`](crate::Membership::renew).
 pub(super) async fn renew(pool: &Pool, replica: ReplicaId, lease: Duration) -> Result<Lease, Unavailable> {
     let lease_us = micros(lease.min(LEASE_MAX));
     let params: Bound<'_, 2> = [(replica.as_uuid(), Type::UUID), (&lease_us, Type::INT8)];
@@ -53,17 +53,17 @@ pub(super) async fn renew(pool: &Pool, replica: ReplicaId, lease: Duration) -> R
     Ok(if rows.is_empty() { Lease::Lost } else { Lease::Held })
 }
 
-/// See [`Store::leave`](crate::Store::leave).
+/// See [`Membership::leave`](crate::Membership::leave).
 pub(super) async fn leave(pool: &Pool, replica: ReplicaId) -> Result<(), Unavailable> {
     pool.query(sql::LEAVE, &[(replica.as_uuid(), Type::UUID)]).await.map(drop)
 }
 
-/// See [`Store::expire`](crate::Store::expire).
+/// See [`Membership::expire`](crate::Membership::expire).
 pub(super) async fn expire(pool: &Pool) -> Result<(), Unavailable> {
     pool.query(sql::EXPIRE, &[]).await.map(drop)
 }
 
-/// See [`Store::claim`](crate::Store::claim).
+/// See [`Membership::claim`](crate::Membership::claim).
 ///
 /// Two statements, of which each may be as late as it likes: whoever is gone stays gone, and the last one compares
 /// the owner again.
@@ -77,7 +77,7 @@ pub(super) async fn claim(pool: &Pool, replica: ReplicaId, limit: usize) -> Resu
     rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
 }
 
-/// See [`Store::owned`](crate::Store::owned).
+/// See [`Membership::owned`](crate::Membership::owned).
 pub(super) async fn owned(
     pool: &Pool,
     replica: ReplicaId,
@@ -90,7 +90,7 @@ pub(super) async fn owned(
     rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
 }
 
-/// See [`Store::ask`](crate::Store::ask).
+/// See [`Inbox::ask`](crate::Inbox::ask).
 pub(super) async fn ask(pool: &Pool, saga: SagaId, demand: &str) -> Result<Asked, Unavailable> {
     let demande = text(demand);
     let params: Bound<'_, 2> = [(saga.as_uuid(), Type::UUID), (&demande, Type::TEXT)];
@@ -99,7 +99,7 @@ pub(super) async fn ask(pool: &Pool, saga: SagaId, demand: &str) -> Result<Asked
     Ok(if cell::<&str>(row, 0)? == demande { Asked::Kept } else { Asked::Busy })
 }
 
-/// See [`Store::demands`](crate::Store::demands).
+/// See [`Inbox::demands`](crate::Inbox::demands).
 pub(super) async fn demands(pool: &Pool, replica: ReplicaId, limit: usize) -> Result<Demands, Unavailable> {
     let limit = page_rows(limit) as i64;
     let params: Bound<'_, 2> = [(replica.as_uuid(), Type::UUID), (&limit, Type::INT8)];
@@ -107,7 +107,7 @@ pub(super) async fn demands(pool: &Pool, replica: ReplicaId, limit: usize) -> Re
     rows.iter().map(|row| Ok((SagaId::new(cell(row, 0)?), cell::<&str>(row, 1)?.into()))).collect()
 }
 
-/// See [`Store::answered`](crate::Store::answered).
+/// See [`Inbox::answered`](crate::Inbox::answered).
 pub(super) async fn answered(pool: &Pool, saga: SagaId, demand: &str) -> Result<(), Unavailable> {
     let demande = text(demand);
     let params: Bound<'_, 2> = [(saga.as_uuid(), Type::UUID), (&demande, Type::TEXT)];

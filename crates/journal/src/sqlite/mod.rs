@@ -163,7 +163,7 @@ async fn finished<T>(task: tokio::task::JoinHandle<Result<T, Unavailable>>) -> R
 }
 
 impl Histories for Sqlite {
-    /// Blocks its thread: see [`Store::is_blocking`].
+    /// Blocks its thread: see [`Histories::is_blocking`].
     fn append<'a>(
         &'a self,
         batch: &'a [Entry],

@@ -29,7 +29,7 @@ impl Writer {
         Self { wal: place.wal(), place, is_astray: false, connection: Some(connection) }
     }
 
-    /// See [`Store::append`](crate::Store::append).
+    /// See [`Histories::append`](crate::Histories::append).
     ///
     /// A replica may leave while its start is being written: then the saga is one of those that can be claimed.
     pub(super) fn append(
