@@ -54,7 +54,7 @@ impl Place {
         Self { proxy, machine: Arc::new(Mutex::new(machine)), address: RwLock::default() }
     }
 
-    fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         *self.address.read().unwrap_or_else(PoisonError::into_inner)
     }
 

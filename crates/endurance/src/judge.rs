@@ -180,7 +180,8 @@ impl Court {
             return Err(format!("another's order ({client_id}, {number})"));
         }
         let right = match told {
-            Told::Final { etat: said, .. } => said == etat,
+            // One that was parked went on from there.
+            Told::Final { etat: said, blocked, .. } => said == etat || *blocked,
             Told::WillBeCancelled { .. } => etat == "ANNULEE",
             Told::NotCancelled { code, .. } => match &**code {
                 "already_completed" => etat == "CONFIRMEE",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use boutique::Facon;
 use saga_testkit::postgres::Cluster;
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -114,6 +115,7 @@ impl Ordeal {
 
         let quiet = Instant::now();
         let mut violations = Vec::new();
+        let mut resumed = 0;
         let over = timeout(self.tail, async {
             while let Some(caller) = calling.join_next().await {
                 if let Err(error) = caller {
@@ -124,7 +126,18 @@ impl Ordeal {
                 sleep(Duration::from_millis(100)).await;
             }
         });
-        match over.await {
+        // Callers wait for parked orders, too.
+        let operator = async {
+            loop {
+                resumed += resume_parked(&fleet).await;
+                sleep(Duration::from_millis(500)).await;
+            }
+        };
+        let over = tokio::select! {
+            over = over => over,
+            () = operator => Ok(()),
+        };
+        match over {
             Ok(()) => {}
             Err(_) => violations.push(format!(
                 "without faults for {:?}, {} orders are not over",
@@ -164,6 +177,7 @@ impl Ordeal {
             faults: diary.faults.clone(),
             connections_cut,
             take_overs: 0,
+            resumed,
             latencies: Default::default(),
             restarts: Default::default(),
             zombies: (0, 0),
@@ -188,4 +202,33 @@ impl Ordeal {
         }
         wrong
     }
+}
+
+/// Brings on, as an operator, the orders that are parked because three processes in a row have ended while they were at one
+/// call: with a kill every few seconds, that happens to orders that are well. Nothing else is brought on: what is blocked
+/// for another reason stays so, and is a violation. Tells how many there were.
+async fn resume_parked(fleet: &Fleet) -> usize {
+    let Some(address) = fleet.places.iter().find_map(|place| place.address()) else { return 0 };
+    let list = match send(address, "GET", "/api/commandes?rollback=BLOQUE&limit=100", &[], None).await {
+        Ok(answer) if answer.status == 200 => answer.json(),
+        // A process that is only just there: the next round asks again.
+        _ => return 0,
+    };
+    let mut resumed = 0;
+    for commande in list.as_array().into_iter().flatten() {
+        let (Some(id), "task_failed") =
+            (commande["id"].as_str(), commande["blocage"]["motif"].as_str().unwrap_or_default())
+        else {
+            continue;
+        };
+        let body = json!({ "par": "endurance", "raison": "its processes were killed, it is well itself" });
+        let path = format!("/api/commande/{id}/reprendre");
+        let wait = [("prefer", "respond-async")];
+        if let Ok(answer) = send(address, "POST", &path, &wait, Some(&body)).await
+            && answer.status < 300
+        {
+            resumed += 1;
+        }
+    }
+    resumed
 }

@@ -28,6 +28,8 @@ pub struct Report {
     pub(crate) faults: BTreeMap<Fault, usize>,
     pub(crate) connections_cut: u64,
     pub(crate) take_overs: usize,
+    /// Orders that were parked, and brought on by an operator.
+    pub(crate) resumed: usize,
     /// By what made them necessary; while the store was well, and in all.
     pub(crate) latencies: BTreeMap<Fault, (Durations, Durations)>,
     pub(crate) restarts: BTreeMap<Fault, Durations>,
@@ -105,6 +107,7 @@ impl Report {
             "faults": faults,
             "connections_cut": self.connections_cut,
             "take_overs": self.take_overs,
+            "resumed": self.resumed,
             "take_over_seconds": latencies,
             "restart_to_progress_seconds": restarts,
             "paused_owners_taken_over": self.zombies.0,
@@ -166,6 +169,7 @@ impl fmt::Display for Report {
         }
         writeln!(f, "database connections cut in use: {}", self.connections_cut)?;
         writeln!(f, "take-overs of orders: {}", self.take_overs)?;
+        writeln!(f, "orders that were parked after three of these, and brought on: {}", self.resumed)?;
         writeln!(f, "from the owner's end (or pause) to the next owner's `taken_over`:")?;
         for (fault, (quiet, all)) in &self.latencies {
             writeln!(f, "    {fault:<14} store well: {}", Line(quiet))?;
