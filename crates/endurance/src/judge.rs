@@ -180,7 +180,7 @@ impl Court {
             return Err(format!("another's order ({client_id}, {number})"));
         }
         let right = match told {
-            // One that was parked went on from there.
+            // A parked order went on from there.
             Told::Final { etat: said, blocked, .. } => said == etat || *blocked,
             Told::WillBeCancelled { .. } => etat == "ANNULEE",
             Told::NotCancelled { code, .. } => match &**code {

@@ -13,7 +13,7 @@ use crate::lifecycle::Lifecycle;
 /// While the journal fails, it is tried this often, whether or not a saga has something to write.
 pub(crate) const JOURNAL_PROBE_AFTER: Duration = Duration::from_millis(500);
 
-/// What this process knows of the journal's health.
+/// The journal's health, as this process knows it.
 pub(crate) struct JournalHealth {
     clock: Arc<Clock>,
     lifecycle: Lifecycle,

@@ -19,7 +19,7 @@ const JOURNAL_TIME_WITHIN: Duration = Duration::from_millis(500);
 /// How often the journal is asked for its time until it answers within [`JOURNAL_TIME_WITHIN`].
 const JOURNAL_TIME_TRIES: usize = 5;
 
-/// What this process knows of its own lease.
+/// This process's lease, as far as it knows.
 pub(crate) struct Membership {
     clock: Arc<Clock>,
     journal: Journal,
@@ -49,7 +49,7 @@ struct Held {
     steady_since: Instant,
 }
 
-/// What joining has come to.
+/// The result of joining.
 pub(crate) struct Joined {
     /// Under which id this process owns sagas now.
     pub(crate) id: ReplicaId,

@@ -17,7 +17,7 @@ use crate::handle::Handle;
 
 /// Independently locked parts: the lock is held for a map operation only, but by every start and end.
 const SHARDS: usize = 16;
-/// Who waits for something to be true of all sagas looks at all of them, after a change, this often at most.
+/// A wait for a condition on all sagas scans them after a change, and no more often than this.
 const SCAN_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// The running sagas.
@@ -25,7 +25,7 @@ const SCAN_AGAIN_AFTER: Duration = Duration::from_millis(10);
 pub(crate) struct Registry {
     shards: [Mutex<HashMap<SagaId, Running>>; SHARDS],
     active: AtomicUsize,
-    /// Somebody waits for something to be true of all sagas.
+    /// Waits under way for a condition on all sagas.
     waiting: AtomicUsize,
     changed: Notify,
 }

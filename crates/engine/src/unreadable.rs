@@ -9,7 +9,7 @@ use saga_journal::Journal;
 use crate::observer::Observer;
 use crate::refusal::Refusal;
 
-/// What cannot be read, and why. It is looked at again and again, but reported once.
+/// The orders that cannot be read, and why. Each is tried again and again, but reported once.
 pub(crate) struct Unreadable {
     journal: Journal,
     observer: Arc<dyn Observer>,

@@ -11,7 +11,8 @@ use saga_core::{Record, SagaId, Seq, Timestamp};
 
 use crate::{Asked, Joining, Lease, Projection, ReplicaId, Tally};
 
-/// A page of [`Histories::list`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::demands`] has at most this many rows.
+/// A page of [`Histories::list`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::demands`] has at most this
+/// many rows.
 pub const ROWS_MAX: usize = 1_000;
 
 /// What a store's methods give.
@@ -25,7 +26,7 @@ pub trait Store: Histories + Membership + Inbox + Library {}
 
 impl<T: Histories + Membership + Inbox + Library> Store for T {}
 
-/// What happened to each saga, and where it stands.
+/// The history of each saga, and the row that says where it stands.
 pub trait Histories: Send + Sync + 'static {
     /// Appends all entries in one transaction, and makes them durable before it answers: one result for each, in
     /// order. A batch has at most one entry for a saga.
@@ -114,7 +115,7 @@ pub trait Membership: Send + Sync + 'static {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 }
 
-/// What operators want of sagas, left for their owners.
+/// Operators' commands, left for the owners of sagas.
 pub trait Inbox: Send + Sync + 'static {
     /// Leaves a word for whoever owns `saga`; it stays there until [`Inbox::answered`], whoever the owner is by then,
     /// or until the saga is over.

@@ -48,7 +48,7 @@ use crate::limits::Limits;
 use crate::registry::RunningGuard;
 use crate::sleepers::Sleeper;
 
-/// What the tasks of all sagas share.
+/// The parts that the tasks of all sagas share.
 pub(crate) struct Means {
     pub(crate) clock: Arc<Clock>,
     pub(crate) limits: Limits,
@@ -315,7 +315,7 @@ impl Driver {
         match message {
             Some(Message::Await { milestone, reply }) => self.await_milestone(milestone, reply),
             Some(Message::Look { reply }) => {
-                // Who asked may have gone.
+                // The asker may have gone.
                 let _ = reply.send(self.snapshot(&self.saga.effects()));
             }
             Some(Message::Apply { input, reply }) => {

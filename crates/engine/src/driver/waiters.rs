@@ -49,7 +49,7 @@ impl Waiters {
             Waiter::Applied { needs, .. } => *needs <= durable || is_on(Bug::AcknowledgesBeforeDisk),
         };
         for waiter in self.0.extract_if(.., due) {
-            // Who asked may have gone.
+            // The asker may have gone.
             match waiter {
                 Waiter::Reaches { reply, .. } => _ = reply.send(snapshot.clone()),
                 Waiter::Applied { outcome, reply, .. } => _ = reply.send(outcome),

@@ -105,7 +105,7 @@ impl Engine {
             }
             Err(error) => return Err(error),
         };
-        // One that is over by now is seen to be so below.
+        // A saga that is over by now is found to be so by `resume`.
         if saga.handle(&Input::TakeOver, self.clock().moment()).is_ok() {
             saga.handle(&demand.input(), self.clock().moment())?;
         }

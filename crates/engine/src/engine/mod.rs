@@ -49,7 +49,7 @@ pub struct Engine {
 }
 
 struct Parts {
-    /// What the tasks of all sagas share.
+    /// The parts that the tasks of all sagas share.
     means: Arc<Means>,
     catalog: Catalog,
     unreadable: Unreadable,

@@ -25,7 +25,7 @@ pub struct Checkout {
     pub key: Option<String>,
     /// How long the caller waits.
     pub wait: Wait,
-    /// Who sent the request.
+    /// The caller that sent the request, for its share of the slots.
     pub caller: Caller,
 }
 

@@ -160,7 +160,7 @@ fn target_within(modules: &BTreeMap<Name, Module>, path: &[String], hands: usize
     at
 }
 
-/// Who uses whom among the modules directly inside `parent`.
+/// The uses between the modules directly inside `parent`.
 fn beside_each_other(
     modules: &BTreeMap<Name, Module>,
     parent: &[String],

@@ -111,8 +111,8 @@ pub struct Spent<T> {
     pub bytes: u64,
 }
 
-/// What the interpreter holds. As many as are alive at the same time are charged: one that takes the place of another
-/// takes its memory, too.
+/// A count of objects that the interpreter holds. Their highest number is charged: an object that takes the place of
+/// another takes its memory, too.
 struct Alive {
     now: Cell<usize>,
     /// The most that there were, under this budget.

@@ -1,4 +1,4 @@
-//! What is inside of values: reading it, going through it, changing it.
+//! Access to the inside of values: reading, iterating, changing.
 
 use jaq_core::box_iter::{BoxIter, box_once};
 use jaq_core::path::Opt;
