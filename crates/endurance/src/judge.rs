@@ -1,6 +1,6 @@
 //! The judge: order by order, what is kept, what the shop's ledgers say, and what callers were told. Then the totals.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -64,6 +64,8 @@ struct Court {
     carts: HashMap<i64, Cart>,
     /// Whose it was, its shop and its state, by saga.
     ends: HashMap<String, (i64, i64, String)>,
+    /// The sagas and the states in which they needed a person, by their histories.
+    blocked: HashSet<(String, String)>,
     verdict: Verdict,
 }
 
@@ -74,6 +76,7 @@ impl Court {
             effects,
             carts: HashMap::new(),
             ends: HashMap::new(),
+            blocked: HashSet::new(),
             verdict: Verdict::default(),
         }
     }
@@ -107,11 +110,15 @@ impl Court {
         }
         let (mut epoch, mut before) = (0, Timestamp::from_micros(0));
         let mut called = [false; OPERATIONS.len()];
+        let mut etat = String::new();
         for (position, record) in (1..).zip(&records) {
             if record.at < before {
                 return Err(format!("event {position} is of {}, after one of {before}", record.at));
             }
             before = record.at;
+            if let Some(next) = &record.etat {
+                etat = next.to_string();
+            }
             match &record.event {
                 Event::TakenOver { epoch: next, .. } => {
                     if next.get() <= epoch {
@@ -124,6 +131,9 @@ impl Court {
                     if let Some(Some(operation)) = STEPS.get(*step) {
                         called[*operation] = true;
                     }
+                }
+                Event::Blocked { .. } => {
+                    self.blocked.insert((kept.saga.to_string(), etat.clone()));
                 }
                 _ => {}
             }
@@ -180,8 +190,11 @@ impl Court {
             return Err(format!("another's order ({client_id}, {number})"));
         }
         let right = match told {
-            // A parked order went on from there.
-            Told::Final { etat: said, blocked, .. } => said == etat || *blocked,
+            // A blocked order goes on once a person has seen to it.
+            Told::Final { etat: said, blocked: true, .. } => {
+                self.blocked.contains(&(saga.clone(), said.clone()))
+            }
+            Told::Final { etat: said, blocked: false, .. } => said == etat,
             Told::WillBeCancelled { .. } => etat == "ANNULEE",
             Told::NotCancelled { code, .. } => match &**code {
                 "already_completed" => etat == "CONFIRMEE",
@@ -362,12 +375,15 @@ mod tests {
         let wish = |number| Wish { manner: Manner::Wait, ..Wish::plain(number, 4) };
         let end =
             |saga: &str, etat: &str| Told::Final { saga: saga.into(), etat: etat.into(), blocked: false };
+        let blocked = |etat: &str| Told::Final { saga: "a".into(), etat: etat.into(), blocked: true };
+        court.blocked.insert(("a".to_owned(), "STOCK_RESERVE".to_owned()));
         let refused = |code: &str| Told::NotCancelled { saga: "a".into(), code: code.into() };
         let right = [
             (wish(1), end("a", "CONFIRMEE")),
             (wish(1), Told::Accepted { saga: "a".into() }),
             (wish(1), Told::WillBeCancelled { saga: "b".into() }),
             (wish(1), refused("already_completed")),
+            (wish(1), blocked("STOCK_RESERVE")),
             (wish(1), Told::Lost),
         ];
         for (wish, told) in &right {
@@ -376,6 +392,8 @@ mod tests {
         let wrong = [
             (wish(1), end("a", "ANNULEE")),
             (wish(2), end("a", "CONFIRMEE")),
+            (wish(1), blocked("INITIEE")),
+            (wish(1), blocked("CONFIRMEE")),
             (wish(1), Told::Accepted { saga: "c".into() }),
             (wish(1), Told::WillBeCancelled { saga: "a".into() }),
             (wish(1), refused("already_failed")),
