@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::CommandId;
 use crate::definition::{DefinitionHash, Etat};
 use crate::direction::Direction;
 use crate::id::{AttemptNumber, Claim, Epoch, Timestamp};
@@ -17,6 +18,9 @@ pub struct Record {
     /// The order's new state, where the event changes it: each is one line of `etat_saga`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etat: Option<Etat>,
+    /// The command that brought the event about, where one did: it is applied once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandId>,
     /// What happened.
     pub event: Event,
 }

@@ -13,6 +13,7 @@
 //!
 //! What a saga *does* is data: a [`Definition`], read from YAML and checked in full when it is loaded.
 
+mod command;
 pub mod definition;
 mod direction;
 pub mod event;
@@ -25,6 +26,7 @@ pub mod saga;
 pub mod seeded;
 pub mod understood;
 
+pub use command::{Command, CommandId, CommandKind};
 pub use definition::{Definition, budget};
 pub use direction::Direction;
 pub use event::{Event, Outcome, Record};

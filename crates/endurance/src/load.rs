@@ -187,7 +187,9 @@ fn told(answer: Result<Answer, Failure>) -> Told {
             assert!(answer.header("retry-after").is_some(), "503 without Retry-After: {answer:?}");
             match &*text("code") {
                 // The last two: of a cancellation whose order another process runs.
-                "in_doubt" | "asked_elsewhere" | "busy" => Told::InDoubt { saga: text("saga_id") },
+                "in_doubt" | "asked_elsewhere" | "commands_waiting" => {
+                    Told::InDoubt { saga: text("saga_id") }
+                }
                 "journal_unavailable"
                 | "stopping"
                 | "active_sagas_max"

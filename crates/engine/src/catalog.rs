@@ -63,7 +63,7 @@ impl Catalog {
     }
 
     /// The definition that a saga is pinned to.
-    async fn pinned(&self, hash: &DefinitionHash) -> Result<Arc<Definition>, Refusal> {
+    pub(crate) async fn pinned(&self, hash: &DefinitionHash) -> Result<Arc<Definition>, Refusal> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
         if let Some(definition) = known {
             return Ok(definition);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use saga_core::saga::Moment;
 use saga_core::seeded::{Bug, is_on};
-use saga_core::{SagaId, Timestamp};
+use saga_core::{CommandId, SagaId, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::time::Instant;
 
@@ -63,6 +63,11 @@ impl Clock {
     /// A fresh id: a UUIDv7, so that ids sort by time.
     pub(crate) fn new_saga_id(&self) -> SagaId {
         SagaId::new(self.new_uuid())
+    }
+
+    /// A fresh id for a command.
+    pub(crate) fn new_command_id(&self) -> CommandId {
+        CommandId::new(self.new_uuid())
     }
 
     /// A fresh id for this run of the process.

@@ -23,14 +23,14 @@ pub struct Limits {
     /// Others may take over this process's sagas when they have not heard of it for this long, by the journal's
     /// clock.
     pub lease: Duration,
-    /// How often it lets them hear, and looks for sagas without an owner and for words left for it.
+    /// How often it renews its lease, and looks for sagas without an owner and for commands that wait for it.
     pub beat: Duration,
     /// How often it looks whether it runs all the sagas that it owns.
     pub sweep: Duration,
     /// Sagas claimed at once.
     pub claim_rows_max: usize,
-    /// How long whoever asks something of an order that another process runs waits for that process.
-    pub demand_wait: Duration,
+    /// How long a command for a saga that another process runs waits to be applied before its caller is told that it will be.
+    pub command_wait: Duration,
     /// How long a caller waits for its saga's start to be on disk before it is told that the journal does not answer.
     pub start_wait: Duration,
     /// For so long after its start a process looks in the journal whether a key belongs to an order already, before it
@@ -56,7 +56,7 @@ impl Default for Limits {
             beat: Duration::from_millis(500),
             sweep: Duration::from_secs(10),
             claim_rows_max: 500,
-            demand_wait: Duration::from_secs(10),
+            command_wait: Duration::from_secs(10),
             start_wait: Duration::from_secs(5),
             cautious_for: Duration::from_secs(60),
             sleep_after: Duration::from_secs(5),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saga_core::SagaId;
 use saga_core::saga::Rejected;
-use saga_journal::{LoadError, Unavailable};
+use saga_journal::{COMMANDS_PER_SAGA_MAX, LoadError, Unavailable};
 
 use crate::admission::NoRoom;
 
@@ -41,9 +41,17 @@ pub enum Refusal {
     /// Another process runs the order and has not answered yet.
     #[error("another process runs the order and has not followed what was asked yet; it will, or ask again")]
     Asked(SagaId),
-    /// Something else was asked of the order, and has not been followed yet.
-    #[error("something else was asked of the order just now; try again in a moment")]
-    Busy(SagaId),
+    /// As many commands wait for the saga as may.
+    #[error(
+        "COMMANDS_PER_SAGA_MAX ({COMMANDS_PER_SAGA_MAX}) commands wait for the process that runs the order; nothing was \
+         done, try again later"
+    )]
+    InboxFull(SagaId),
+    /// The process that runs the saga does not know this command.
+    #[error(
+        "the process that runs the order does not understand the command ({0}): bring it to this release"
+    )]
+    NotUnderstood(Arc<str>),
     /// The command makes no sense for where the saga stands.
     #[error(transparent)]
     Rejected(#[from] Rejected),

@@ -26,7 +26,6 @@ pub(crate) struct RawRow {
     pub(crate) due_us: Option<i64>,
     pub(crate) blocked_us: Option<i64>,
     pub(crate) owner: ReplicaId,
-    pub(crate) demande: Option<String>,
 }
 
 impl RawRow {
@@ -74,7 +73,6 @@ impl RawRow {
                 due: self.due_us.map(Timestamp::from_micros),
             },
             owner: self.owner,
-            demand: self.demande.map(Into::into),
         }
     }
 }

@@ -14,6 +14,7 @@
 mod columns;
 mod ended;
 mod frame;
+mod inbox;
 mod listing;
 pub mod memory;
 mod migration;
@@ -27,13 +28,14 @@ mod store;
 mod tally;
 mod writer;
 
+pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::open::OpenError;
-pub use self::ownership::{Asked, Joining, LEASE_MAX, Lease, ReplicaId};
+pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
 pub use self::spread::Spread;
 pub use self::store::{
-    AppendError, Cursor, Demands, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library,
-    LoadError, Membership, Page, ROWS_MAX, Row, Store, StoreFuture, Unavailable,
+    AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
+    Membership, Page, ROWS_MAX, Row, Store, StoreFuture, Unavailable,
 };
 pub use self::tally::Tally;
 pub use self::writer::{

@@ -12,15 +12,15 @@ use std::time::Duration;
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
 use saga_core::seeded::{Bug, is_on};
-use saga_core::{SagaId, Seq};
+use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use tokio::time::Instant;
 
 use crate::frame::{self, Frame, Head};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Echec, Entry, Filter, Histories, History, Inbox, Joining,
-    KeptDefinition, LEASE_MAX, Lease, Library, LoadError, Membership, Page, Projection, ReplicaId, Row,
-    StoreFuture, Tally, Unavailable, columns,
+    AppendError, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Echec, Entry, Filter, Histories, History,
+    Inbox, Joining, KeptCommand, KeptDefinition, LEASE_MAX, Lease, Library, LoadError, Membership, Page,
+    Posted, Projection, ReplicaId, Row, StoreFuture, Tally, Unavailable, columns,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -36,12 +36,17 @@ struct Tables {
     /// Until when each replica's lease lasts; `None`: it is gone.
     replicas: BTreeMap<ReplicaId, Option<Instant>>,
     names: BTreeMap<ReplicaId, Arc<str>>,
+    commands: BTreeMap<(SagaId, CommandId), Waiting>,
+}
+
+struct Waiting {
+    command: KeptCommand,
+    refused: Option<Arc<str>>,
 }
 
 struct Kept {
     seq: Seq,
     owner: ReplicaId,
-    demand: Option<Arc<str>>,
     projection: Projection,
     /// By the position of their first record.
     frames: BTreeMap<i64, String>,
@@ -68,7 +73,7 @@ impl Tables {
             None if entry.expected == Seq::NONE && owner_is_live => {
                 let frames = BTreeMap::from([(first_seq, text)]);
                 let (owner, projection) = (entry.owner, clean(&entry.projection));
-                let kept = Kept { seq: last, owner, demand: None, projection, frames };
+                let kept = Kept { seq: last, owner, projection, frames };
                 self.sagas.insert(entry.saga, kept);
                 Ok(())
             }
@@ -78,7 +83,6 @@ impl Tables {
             Some(kept) if kept.seq == entry.expected || is_on(Bug::AppendsWithoutLooking) => {
                 kept.seq = last;
                 kept.frames.insert(first_seq, text);
-                kept.demand.take_if(|_| entry.projection.over);
                 let new = clean(&entry.projection);
                 kept.projection = Projection {
                     etat: new.etat,
@@ -97,6 +101,21 @@ impl Tables {
             Some(kept) if kept.frames.get(&first_seq) == Some(&text) => Ok(()),
             _ => Err(AppendError::Conflict),
         }
+    }
+
+    fn post(&mut self, command: KeptCommand) -> Posted {
+        let (saga, key) = (command.saga, (command.saga, command.id));
+        if !self.sagas.get(&saga).is_some_and(|kept| !kept.projection.over) {
+            return Posted::Over;
+        }
+        if self.commands.contains_key(&key) {
+            return Posted::Kept;
+        }
+        if self.commands.keys().filter(|(of, _)| *of == saga).count() >= COMMANDS_PER_SAGA_MAX {
+            return Posted::Full;
+        }
+        self.commands.insert(key, Waiting { command, refused: None });
+        Posted::Kept
     }
 
     fn is_live(&self, replica: ReplicaId) -> bool {
@@ -155,7 +174,7 @@ impl Kept {
     }
 
     fn row(&self, saga: SagaId) -> Row {
-        Row { saga, projection: self.projection.clone(), owner: self.owner, demand: self.demand.clone() }
+        Row { saga, projection: self.projection.clone(), owner: self.owner }
     }
 }
 
@@ -321,33 +340,69 @@ impl Membership for Memory {
 }
 
 impl Inbox for Memory {
-    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
+        let body = columns::text(&command.body).into();
+        Box::pin(async move { Ok(self.tables().post(KeptCommand { body, ..command })) })
+    }
+
+    fn commands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
         Box::pin(async move {
-            let demand: Arc<str> = columns::text(&demand).into();
-            Ok(match self.tables().sagas.get_mut(&saga) {
-                Some(kept) if !kept.projection.over => {
-                    let kept = kept.demand.get_or_insert_with(|| demand.clone());
-                    if *kept == demand { Asked::Kept } else { Asked::Busy }
-                }
-                Some(_) | None => Asked::Nobody,
+            let tables = self.tables();
+            let is_for = |saga: &SagaId| {
+                tables.sagas.get(saga).is_some_and(|kept| kept.owner == replica || kept.projection.over)
+            };
+            let waiting = tables.commands.values().filter(|posted| posted.refused.is_none());
+            let own = waiting.map(|posted| &posted.command).filter(|command| is_for(&command.saga));
+            let mut own: Vec<KeptCommand> = own.cloned().collect();
+            own.sort_by_key(|command| (command.asked, command.id));
+            own.truncate(columns::page_rows(limit));
+            Ok(own)
+        })
+    }
+
+    fn status(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
+        Box::pin(async move {
+            Ok(match self.tables().commands.get(&(saga, command)) {
+                None => CommandStatus::Applied,
+                Some(Waiting { refused: None, .. }) => CommandStatus::Waiting,
+                Some(Waiting { refused: Some(why), .. }) => CommandStatus::Refused(why.clone()),
             })
         })
     }
 
-    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            let tables = self.tables();
-            let own = tables.sagas.iter().filter(|(_, kept)| kept.owner == replica);
-            let demands = own.filter_map(|(saga, kept)| Some((*saga, kept.demand.clone()?)));
-            Ok(demands.take(columns::page_rows(limit)).collect())
+            if let Some(posted) = self.tables().commands.get_mut(&(saga, command)) {
+                posted.refused = Some(columns::text(&why).into());
+            }
+            Ok(())
         })
     }
 
-    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            if let Some(kept) = self.tables().sagas.get_mut(&saga) {
-                kept.demand.take_if(|kept| **kept == *columns::text(&demand));
-            }
+            self.tables().commands.remove(&(saga, command));
+            Ok(())
+        })
+    }
+
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            let is_old = |posted: &Waiting| posted.refused.is_some() && posted.command.asked < before;
+            self.tables().commands.retain(|_, posted| !is_old(posted));
             Ok(())
         })
     }

@@ -32,6 +32,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "definition_format",
         sql: include_str!("../migrations/sqlite/0004_definition_format.sql"),
     },
+    Migration { version: 5, name: "commands", sql: include_str!("../migrations/sqlite/0005_commands.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -57,6 +58,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "definition_format",
         sql: include_str!("../migrations/postgres/0005_definition_format.sql"),
     },
+    Migration { version: 6, name: "commands", sql: include_str!("../migrations/postgres/0006_commands.sql") },
 ];
 
 /// A step that was applied, as its row tells.

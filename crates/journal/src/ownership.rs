@@ -66,14 +66,3 @@ pub enum Lease {
     /// It ran out, and somebody has noticed: the replica's sagas belong to others, or will.
     Lost,
 }
-
-/// What became of asking a saga's owner for something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// The owner will find it. (Asking for the same twice is asking once.)
-    Kept,
-    /// Something else has been asked for, and not been answered yet.
-    Busy,
-    /// There is no such saga, or it is over.
-    Nobody,
-}

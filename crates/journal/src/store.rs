@@ -7,19 +7,16 @@ use std::time::Duration;
 
 use saga_core::definition::{DefinitionHash, Etat};
 use saga_core::saga::Rollback;
-use saga_core::{Record, SagaId, Seq, Timestamp};
+use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
-use crate::{Asked, Joining, Lease, Projection, ReplicaId, Tally};
+use crate::{CommandStatus, Joining, KeptCommand, Lease, Posted, Projection, ReplicaId, Tally};
 
-/// A page of [`Histories::list`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::demands`] has at most this
+/// A page of [`Histories::list`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`] has at most this
 /// many rows.
 pub const ROWS_MAX: usize = 1_000;
 
 /// What a store's methods give.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Words left for an owner, each with the saga that it is about.
-pub type Demands = Vec<(SagaId, Arc<str>)>;
 
 /// A place to keep sagas.
 pub trait Store: Histories + Membership + Inbox + Library {}
@@ -115,17 +112,36 @@ pub trait Membership: Send + Sync + 'static {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 }
 
-/// Operators' commands, left for the owners of sagas.
+/// Operators' commands, on their way to the owners of sagas.
 pub trait Inbox: Send + Sync + 'static {
-    /// Leaves a word for whoever owns `saga`; it stays there until [`Inbox::answered`], whoever the owner is by then,
-    /// or until the saga is over.
-    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>>;
+    /// Keeps a command for the owner of its saga, whichever replica that is by then.
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>>;
 
-    /// At most `limit` of the words left for the owner of these sagas.
-    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>>;
+    /// At most `limit` of the commands that wait for `replica`, the first ones given first: those for sagas that it owns,
+    /// and those for sagas that are over, which every replica can answer.
+    fn commands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>>;
 
-    /// Takes a word away that has been followed or refused. Another one that was left since stays.
-    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
+    /// How a command stands that was posted.
+    fn status(&self, saga: SagaId, command: CommandId)
+    -> StoreFuture<'_, Result<CommandStatus, Unavailable>>;
+
+    /// Keeps why a command is refused, for the process that posted it.
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes a command away: it was applied, or its refusal has been read.
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes away the refused commands that were given before that instant: nobody has come for the answer.
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>>;
 }
 
 /// The definitions that sagas are pinned to.
@@ -221,8 +237,6 @@ pub struct Row {
     pub projection: Projection,
     /// Who runs it, or ran it last.
     pub owner: ReplicaId,
-    /// What its owner has been asked for and has not answered yet.
-    pub demand: Option<Arc<str>>,
 }
 
 /// Which rows to list; `None` is any.

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::event::{Cause, Stuck};
-use saga_core::{Event, SagaId, Timestamp};
+use saga_core::{CommandId, Event, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, Histories, History, Inbox, Joining, KeptDefinition,
-    Lease, Library, LoadError, Membership, Page, ReplicaId, Row, StoreFuture, Tally, Unavailable,
+    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
+    KeptDefinition, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Row, StoreFuture, Tally,
+    Unavailable,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -370,24 +371,61 @@ impl Membership for Line {
 }
 
 impl Inbox for Line {
-    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            self.disk.memory.ask(saga, demand).await
+            let posted = self.disk.memory.post(command).await?;
+            self.loses_answer("inbox: posted, answer lost")?;
+            Ok(posted)
         })
     }
 
-    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
+    fn commands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            self.disk.memory.demands(replica, limit).await
+            self.disk.memory.commands(replica, limit).await
         })
     }
 
-    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn status(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            self.disk.memory.answered(saga, demand).await
+            self.disk.memory.status(saga, command).await
+        })
+    }
+
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.refuse(saga, command, why).await
+        })
+    }
+
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("inbox: applied, and not taken away").await?;
+            self.disk.memory.remove(saga, command).await?;
+            self.loses_answer("inbox: taken away, answer lost")
+        })
+    }
+
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.forget_refused(before).await
         })
     }
 }

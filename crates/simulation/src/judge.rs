@@ -56,6 +56,13 @@ fn judge_order(world: &World, order: &Order) {
     {
         world.recorder.hit("saga: blocked, then went on by itself");
     }
+    let mut commands: Vec<_> = history.records.iter().filter_map(|record| record.command).collect();
+    let followed = commands.len();
+    commands.sort();
+    commands.dedup();
+    if commands.len() != followed {
+        broken("commands", format!("of {followed} events that commands brought about, {} have one of their own", commands.len()));
+    }
     ledgers(world, &saga, &events, &broken);
     etats(world, &saga, &history.records.iter().filter_map(|r| r.etat.clone()).collect::<Vec<_>>(), &broken);
 }

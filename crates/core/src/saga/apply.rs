@@ -2,11 +2,11 @@
 //!
 //! - `attempt.rs`: calls that do a step or undo it, from start to end.
 //! - `probe.rs`: calls that ask about a step.
-//! - `person.rs`: what people want and know.
+//! - `command.rs`: what operators have the saga do.
 //! - `take_over.rs`: what a new owner can know of the former one's calls.
 
 mod attempt;
-mod person;
+mod command;
 mod probe;
 mod take_over;
 
@@ -78,6 +78,7 @@ impl Saga {
             etat: record.etat.clone().unwrap_or_else(|| definition.states.started.clone()),
             phase: Phase::Forward { step: 0, parked: None },
             probes: vec![None; steps.len()],
+            commands: Vec::new(),
             steps,
             marks: Marks::default(),
             definition,
@@ -90,6 +91,7 @@ impl Saga {
         self.change(seq, record).map_err(|why| IllegalEvent::new(seq, &record.event, why))?;
         self.seq = seq;
         self.updated = record.at;
+        self.commands.extend(record.command);
         if let Some(etat) = &record.etat {
             self.etat = etat.clone();
         }

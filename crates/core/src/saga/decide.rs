@@ -5,10 +5,10 @@
 //! state again until it has nothing more to say. So a history that was cut off anywhere goes on by itself.
 //!
 //! - `next.rs`: what a state brings about by itself.
-//! - `person.rs`, `rejected.rs`: what people may want and know, and why an input changes nothing.
+//! - `command.rs`, `rejected.rs`: what commands bring about, and why an input changes nothing.
 
+mod command;
 mod next;
-mod person;
 mod rejected;
 
 use std::sync::Arc;
@@ -16,9 +16,10 @@ use std::time::Duration;
 
 pub use self::rejected::Rejected;
 use super::{Phase, Saga, StepState};
+use crate::command::{Command, CommandId};
 use crate::definition::{Definition, Safety};
 use crate::direction::Direction;
-use crate::event::{Cause, Event, Finding, Outcome, Record};
+use crate::event::{Cause, Event, Outcome, Record};
 use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
 use crate::json::Json;
 use crate::reply::Verdict;
@@ -53,30 +54,10 @@ pub enum Input {
     },
     /// Time has passed.
     Tick,
-    /// Somebody wants the order stopped.
-    Cancel,
+    /// A person or a caller wants something of the saga.
+    Command(Command),
     /// The participant answers again: a call that waits for its next attempt need not wait any longer.
     Hurry,
-    /// A person wants the next attempt at once.
-    Resume {
-        /// Who.
-        by: Box<str>,
-        /// Why, where they say.
-        reason: Option<Box<str>>,
-    },
-    /// A person says what became of the step that is stuck.
-    Resolve {
-        /// Its index.
-        step: usize,
-        /// What they found.
-        finding: Finding,
-        /// What the action's answer would have given, where its compensation needs that.
-        output: Option<Json>,
-        /// Who.
-        by: Box<str>,
-        /// How they know.
-        reason: Box<str>,
-    },
     /// This process has just read the saga from the journal and goes on with it.
     TakeOver,
     /// The task that ran the saga has failed: nothing goes on by itself until a person says so.
@@ -97,6 +78,7 @@ impl Saga {
         let started = Record {
             at: moment.now,
             etat: Some(definition.states.started.clone()),
+            command: None,
             event: Event::Started {
                 definition: definition.hash.clone(),
                 input,
@@ -116,7 +98,11 @@ impl Saga {
         let moment = Moment { now: self.not_before_the_last_event(moment.now), ..moment };
         let mut records = Vec::new();
         if let Some(event) = self.decide(input, moment)? {
-            self.record(event, moment.now, &mut records);
+            let command = match input {
+                Input::Command(command) => Some(command.id),
+                _ => None,
+            };
+            self.record(event, command, moment.now, &mut records);
         }
         self.settle(moment, &mut records);
         Ok(records)
@@ -132,12 +118,18 @@ impl Saga {
     /// Records and applies what follows from the state by itself.
     fn settle(&mut self, moment: Moment, records: &mut Vec<Record>) {
         while let Some(event) = self.next(moment.now) {
-            self.record(event, moment.now, records);
+            self.record(event, None, moment.now, records);
         }
     }
 
-    fn record(&mut self, event: Event, now: Timestamp, records: &mut Vec<Record>) {
-        let record = Record { at: now, etat: self.etat_after(&event), event };
+    fn record(
+        &mut self,
+        event: Event,
+        command: Option<CommandId>,
+        now: Timestamp,
+        records: &mut Vec<Record>,
+    ) {
+        let record = Record { at: now, etat: self.etat_after(&event), command, event };
         self.apply(&record).expect("what is decided from a state is legal in that state");
         records.push(record);
     }
@@ -177,30 +169,10 @@ impl Saga {
                 let claim = Claim::drawn(moment.random.0);
                 Ok(Some(Event::TakenOver { epoch: self.epoch.next(), claim }))
             }
-            Input::Cancel => match &self.phase {
-                Phase::Forward { .. } => Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled })),
-                // Asking twice is no mistake.
-                Phase::RollingBack { cause: Cause::Cancelled, .. }
-                | Phase::RolledBack { cause: Cause::Cancelled, .. } => Ok(None),
-                Phase::RollingBack { .. } | Phase::RolledBack { .. } => Err(Rejected::Failing),
-                Phase::Completed => Err(Rejected::Completed),
-            },
+            Input::Command(command) => self.command(command, moment.now),
             Input::Hurry => Ok(self.hurried(moment.now)),
             Input::Park { .. } if self.is_over() => Err(Rejected::Over),
             Input::Park { reason } => Ok(self.park(reason)),
-            Input::Resume { by, reason } => {
-                self.may_resume(moment.now)?;
-                let resumed = Event::Resumed { by: by.clone(), reason: reason.clone() };
-                // What is being tried already need not be told to try.
-                Ok(self.in_flight().is_none().then_some(resumed))
-            }
-            Input::Resolve { step, finding, output, by, reason } => {
-                let (step, finding, output) = (*step, *finding, output.clone());
-                let (by, reason) = (by.clone(), reason.clone());
-                let resolved = Event::Resolved { step, finding, output, by, reason };
-                self.may_resolve(&resolved, moment.now)?;
-                Ok(Some(resolved))
-            }
             Input::Reply { step, direction, attempt, verdict } => {
                 if self.in_flight() != Some((*step, *direction, *attempt)) {
                     return Err(Rejected::Stale);

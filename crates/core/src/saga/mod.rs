@@ -29,6 +29,7 @@ pub use self::apply::IllegalEvent;
 pub use self::decide::{Input, Moment, Rejected};
 pub use self::effects::{CallWanted, Effects, Request, RequestError};
 pub use self::pending::Pending;
+use crate::command::CommandId;
 use crate::definition::{Definition, Etat, Safety};
 use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
@@ -53,6 +54,8 @@ pub struct Saga {
     steps: Vec<StepState>,
     /// The number of each step's last probe, whatever it was asked about.
     probes: Vec<Option<AttemptNumber>>,
+    /// The commands that have brought about an event.
+    commands: Vec<CommandId>,
     marks: Marks,
 }
 

@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{BEGINNING, answer};
+use crate::command::{Command, CommandId, CommandKind};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Stuck};
 use crate::reply::Verdict;
@@ -14,6 +17,9 @@ use crate::saga::{Input, Moment, Saga};
 
 /// Events after which the account ends at the latest: an order whose service is silent never does.
 const EVENTS_MAX: usize = 10_000;
+
+/// Has the order stopped.
+const CANCEL: Command = Command { id: CommandId::new(Uuid::nil()), kind: CommandKind::Cancel };
 
 /// Every wait is as long as it can be.
 const LONGEST: Random = Random(u64::MAX);
@@ -99,7 +105,7 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
 
 /// Stops the order, and answers what is under way, until the step is being undone.
 fn undo(saga: &mut Saga, step: usize) {
-    let _ = saga.handle(&Input::Cancel, BEGINNING);
+    let _ = saga.handle(&Input::Command(CANCEL), BEGINNING);
     while let Some(call) = saga.effects().call.filter(|call| call.direction != Direction::Compensation) {
         let output = saga.definition().steps[step].action.output.is_some();
         let output = output.then(|| super::sample::output(saga.definition(), step));

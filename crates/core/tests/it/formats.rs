@@ -8,10 +8,16 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use saga_core::definition::DefinitionHash;
 use saga_core::event::{Cause, Finding, Stuck};
-use saga_core::{AttemptNumber, Claim, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
+use saga_core::{AttemptNumber, Claim, CommandId, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
+use uuid::Uuid;
 
 fn record(etat: Option<&str>, event: Event) -> Record {
-    Record { at: Timestamp::from_micros(1_735_725_600_123_456), etat: etat.map(Arc::from), event }
+    Record {
+        at: Timestamp::from_micros(1_735_725_600_123_456),
+        etat: etat.map(Arc::from),
+        command: None,
+        event,
+    }
 }
 
 fn later(seconds: i64) -> Timestamp {
@@ -42,6 +48,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         output: None,
         retry_at: None,
     };
+    let command = CommandId::new(Uuid::from_u128(0x0193_5f5e_7a00_7000_8000_0000_0000_0001));
     let resolved = |finding| {
         let (by, reason) = ("Ana".into(), "looked it up".into());
         record(None, Event::Resolved { step: 1, finding, output: None, by, reason })
@@ -108,6 +115,11 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "blocked_nothing_to_undo" => blocked(Stuck::NothingToUndo);
         "blocked_task_failed" => blocked(Stuck::TaskFailed);
         "resumed" => record(None, Event::Resumed { by: "Ana".into(), reason: None });
+        "resumed_by_command" => Record { command: Some(command), ..record(None, Event::Resumed { by: "Ana".into(), reason: None }) };
+        "rollback_decided_by_command" => Record {
+            command: Some(command),
+            ..record(Some("ANNULEE"), Event::RollbackDecided { cause: Cause::Cancelled })
+        };
         "resumed_with_reason" => record(None, Event::Resumed { by: "Ana".into(), reason: Some("stock is back".into()) });
         "resolved_ran" => record(None, Event::Resolved {
             step: 3,
@@ -252,11 +264,9 @@ fn any_record() -> impl Strategy<Value = Record> {
             |(step, output, by, reason)| Event::Resolved { step, finding: Finding::Ran, output, by, reason }
         ),
     ];
-    (at(), proptest::option::of("[A-Z_]{1,12}"), event).prop_map(|(at, etat, event)| Record {
-        at,
-        etat: etat.map(Arc::from),
-        event,
-    })
+    let command = proptest::option::of(any::<u128>().prop_map(|id| CommandId::new(Uuid::from_u128(id))));
+    (at(), proptest::option::of("[A-Z_]{1,12}"), command, event)
+        .prop_map(|(at, etat, command, event)| Record { at, etat: etat.map(Arc::from), command, event })
 }
 
 proptest! {

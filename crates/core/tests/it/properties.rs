@@ -9,11 +9,13 @@ use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Input};
 use saga_core::{
-    AttemptNumber, Claim, Definition, Direction, Epoch, Event, Json, Outcome, Record, Saga, Timestamp,
+    AttemptNumber, Claim, CommandKind, Definition, Direction, Epoch, Event, Json, Outcome, Record, Saga,
+    Timestamp,
 };
 
 use crate::support::{
-    Kind, PROBE_AFTER, Spec, assert_wakes_for_something, at, definition, millis, reply, saga_id, verdict,
+    Kind, PROBE_AFTER, Spec, assert_wakes_for_something, at, command, definition, millis, reply, saga_id,
+    verdict,
 };
 
 /// Something done to a saga; what it refers to is found in the saga when it is done.
@@ -169,14 +171,15 @@ impl Live {
                 self.micros += micros;
                 Input::Tick
             }
-            Act::Cancel => Input::Cancel,
+            Act::Cancel => command(CommandKind::Cancel),
             Act::Hurry => Input::Hurry,
-            Act::Resume => Input::Resume { by: "Ana".into(), reason: None },
+            Act::Resume => command(CommandKind::Resume { by: "Ana".into(), reason: None }),
             Act::Resolve { step, finding } => {
                 let blocked = self.saga.blocked().map_or(0, |blocked| blocked.step);
                 let output = Json::parse(b"{\"x\":1}").ok();
                 let (by, reason) = ("Ana".into(), "asked there".into());
-                Input::Resolve { step: step.unwrap_or(blocked), finding: *finding, output, by, reason }
+                let step = step.unwrap_or(blocked);
+                command(CommandKind::Resolve { step, finding: *finding, output, by, reason })
             }
             Act::TakeOver => Input::TakeOver,
             Act::Crash { kept } => {
@@ -494,7 +497,7 @@ proptest! {
         for event in events {
             let illegal = is_plainly_illegal(records, specs.len(), &event);
             let mut touched = saga.clone();
-            let applied = touched.apply(&Record { at: Timestamp::from_micros(9), etat: None, event: event.clone() });
+            let applied = touched.apply(&Record { at: Timestamp::from_micros(9), etat: None, command: None, event: event.clone() });
             prop_assert!(!(illegal && applied.is_ok()), "{:?} was accepted after {:?}", event, records);
             if applied.is_err() {
                 prop_assert_eq!(told(&touched), told(&saga));

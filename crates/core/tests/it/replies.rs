@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use saga_core::reply::{Answer, REASON_BYTES_MAX, Reply, Verdict, verdict};
-use saga_core::saga::Input;
-use saga_core::{Definition, Direction, Json, Outcome, Saga};
+use saga_core::{CommandKind, Definition, Direction, Json, Outcome, Saga};
 
-use crate::support::{VOISINS, at, parse, reply, saga_id};
+use crate::support::{VOISINS, at, command, parse, reply, saga_id};
 
 /// A call with these keys besides its method and path.
 fn call(method: &str, keys: &str) -> Definition {
@@ -460,7 +459,7 @@ fn the_neighbours_sale_is_cancelled_by_its_own_id() {
         let sent = request.body.map_or(String::new(), |body| body.text().to_owned());
         requests.push(format!("{} {} {sent}", request.method, request.path));
         if i == 3 {
-            saga.handle(&Input::Cancel, at(0, 0)).expect("it can be cancelled");
+            saga.handle(&command(CommandKind::Cancel), at(0, 0)).expect("it can be cancelled");
         }
         let definition = saga.call(call.step, call.direction).expect("a call");
         let verdict = verdict(definition, &answered(status, body.as_bytes()));

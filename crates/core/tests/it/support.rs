@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use saga_core::event::{Cause, Finding};
@@ -10,8 +11,10 @@ use saga_core::reply::Verdict;
 use saga_core::retry::Random;
 use saga_core::saga::{CallWanted, Effects, Input, Moment};
 use saga_core::{
-    AttemptNumber, Definition, Direction, Event, Json, Outcome, Record, Saga, SagaId, Seq, Timestamp,
+    AttemptNumber, Command, CommandId, CommandKind, Definition, Direction, Event, Json, Outcome, Record,
+    Saga, SagaId, Seq, Timestamp,
 };
+use uuid::Uuid;
 
 pub(crate) const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 pub(crate) const VOISINS: &str = include_str!("../../../../sagas/voisins.yaml");
@@ -167,6 +170,7 @@ pub(crate) struct Run {
     pub(crate) now_ms: i64,
     wanted: Vec<CallWanted>,
     shown: String,
+    last_command: Option<Command>,
 }
 
 impl Run {
@@ -177,7 +181,14 @@ impl Run {
         };
         let input = Json::parse(input.as_bytes()).expect("JSON");
         let (saga, records) = Saga::start(saga_id(), definition, input, at(0, u64::MAX));
-        let mut run = Self { saga, records: Vec::new(), now_ms: 0, wanted: Vec::new(), shown: String::new() };
+        let mut run = Self {
+            saga,
+            records: Vec::new(),
+            now_ms: 0,
+            wanted: Vec::new(),
+            shown: String::new(),
+            last_command: None,
+        };
         run.took("start", records);
         run
     }
@@ -227,9 +238,10 @@ impl Run {
                 writeln!(self.shown, "> {line}").expect("strings take what they get");
                 return;
             }
-            "cancel" => Input::Cancel,
+            "cancel" => command(CommandKind::Cancel),
             "hurry" => Input::Hurry,
-            "resume" => Input::Resume { by: "Ana".into(), reason: None },
+            "resume" => command(CommandKind::Resume { by: "Ana".into(), reason: None }),
+            "again" => Input::Command(self.last_command.clone().expect("a command before")),
             "resolve" => resolution(&self.saga, argument.expect("a step"), words),
             "take-over" => Input::TakeOver,
             "park" => Input::Park { reason: "it panicked".into() },
@@ -251,6 +263,9 @@ impl Run {
                 reply(&wanted, verdict(outcome, argument))
             }
         };
+        if let Input::Command(command) = &input {
+            self.last_command = Some(command.clone());
+        }
         match self.saga.handle(&input, self.moment()) {
             Ok(records) => self.took(line, records),
             Err(rejected) => {
@@ -282,6 +297,13 @@ impl Run {
     }
 }
 
+/// A command with an id of its own.
+pub(crate) fn command(kind: CommandKind) -> Input {
+    static COMMANDS: AtomicU64 = AtomicU64::new(0);
+    let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
+    Input::Command(Command { id: CommandId::new(Uuid::from_u128(number.into())), kind })
+}
+
 /// What Ana has found out about the step of that name.
 fn resolution<'a>(saga: &Saga, name: &str, mut words: impl Iterator<Item = &'a str>) -> Input {
     let finding = match words.next().expect("a finding") {
@@ -292,7 +314,7 @@ fn resolution<'a>(saga: &Saga, name: &str, mut words: impl Iterator<Item = &'a s
     };
     let step = saga.definition().step_named(name).expect("a step");
     let output = words.next().map(|json| Json::parse(json.as_bytes()).expect("JSON without spaces"));
-    Input::Resolve { step, finding, output, by: "Ana".into(), reason: "asked there".into() }
+    command(CommandKind::Resolve { step, finding, output, by: "Ana".into(), reason: "asked there".into() })
 }
 
 /// A saga that asked to be woken at an instant at which it then does nothing would be woken for ever.

@@ -1,162 +1,230 @@
-//! What operators want of a saga: applied where the saga runs, or left in the journal for the process that runs it.
+//! Operators' commands: applied where the saga runs, or posted in the journal for the process that runs it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use saga_core::SagaId;
-use saga_core::saga::Input;
-use saga_journal::{Asked, ReplicaId, Unavailable};
+use saga_core::saga::{Input, Rejected};
+use saga_core::{Command, CommandId, CommandKind, Saga, SagaId, Timestamp};
+use saga_journal::{CommandStatus, KeptCommand, Posted, ReplicaId, Unavailable};
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::Engine;
 use super::running::{How, Resumed};
 use super::whereabouts::{LOOK_AGAIN_AFTER, Whereabouts};
-use crate::demand::Demand;
 use crate::handle::{Snapshot, Wait};
 use crate::refusal::Refusal;
 
-impl Engine {
-    /// Has a person's word followed, wherever the order runs: returns when that is on disk.
-    pub async fn demand(&self, id: SagaId, demand: &Demand) -> Result<(), Refusal> {
-        let give_up = Instant::now() + self.limits().demand_wait;
-        let mut pause = LOOK_AGAIN_AFTER.0;
-        loop {
-            match self.tell(id, demand).await {
-                Err(Refusal::Asked(_)) if Instant::now() < give_up => {}
-                // Nothing of this one is left there.
-                Err(Refusal::Asked(_)) => return Err(Refusal::Busy(id)),
-                result => return result,
-            }
-            // The same may have been asked, and followed, before.
-            let before = self.journal().load(id).await.ok().flatten().map_or(0, |it| it.records.len());
-            let text: Arc<str> = serde_json::to_string(demand).unwrap_or_default().into();
-            let is_left = match self.journal().ask(id, text.clone()).await? {
-                Asked::Kept => true,
-                Asked::Busy => false,
-                // It has come to its end meanwhile, or moved here.
-                Asked::Nobody => continue,
-            };
-            while self.journal().row(id).await?.is_some_and(|row| row.demand.is_some()) {
-                if Instant::now() >= give_up {
-                    return Err(if is_left { Refusal::Asked(id) } else { Refusal::Busy(id) });
-                }
-                sleep(pause).await;
-                pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
-            }
-            if !is_left {
-                continue;
-            }
-            // Whether it was followed or refused, the order shows.
-            let (mut saga, history) = self.read(id).await?.ok_or(Refusal::Unknown)?;
-            if demand.was_followed(history.records.get(before..).unwrap_or_default()) {
-                return Ok(());
-            }
-            if saga.handle(&demand.input(), self.clock().moment())?.is_empty() {
-                return Ok(());
-            }
+/// How long a refusal is kept for the process that posted the command.
+const REFUSALS_KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// Where a command was applied.
+enum Applied {
+    /// In this process; its event, or the one that makes it needless, is on disk.
+    Here,
+    /// Nowhere yet: another process owns the saga.
+    Elsewhere,
+}
+
+/// Why a posted command was refused, as the journal keeps it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Refused {
+    /// It makes no sense for where the saga stands.
+    Rejected(Rejected),
+    /// The saga's history cannot be read.
+    Damaged(Arc<str>),
+    /// The owner's release does not know this command.
+    NotUnderstood(String),
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Rejected(rejected) => Self::Rejected(rejected),
+            Refused::Damaged(reason) => Self::Damaged(reason),
+            Refused::NotUnderstood(reason) => Self::NotUnderstood(reason.into()),
         }
     }
+}
 
-    /// Stops an order that is still going forward, and rolls it back. Waits for that to be over.
+impl Engine {
+    /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
+    pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
+        let command = Command { id: self.clock().new_command_id(), kind };
+        let give_up = Instant::now() + self.limits().command_wait;
+        while Instant::now() < give_up {
+            if let Applied::Here = self.apply(id, &command).await? {
+                return Ok(());
+            }
+            let body = serde_json::to_string(&command.kind).unwrap_or_default().into();
+            let asked = self.clock().now();
+            match self.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await? {
+                Posted::Kept => return self.answer_of(id, command.id, give_up).await,
+                Posted::Full => return Err(Refusal::InboxFull(id)),
+                // The saga has come to its end meanwhile.
+                Posted::Over => {}
+            }
+        }
+        Err(Refusal::Asked(id))
+    }
+
+    /// Stops a saga that is still going forward, and rolls it back. Waits for that to be over.
     pub async fn cancel(&self, id: SagaId, wait: Duration) -> Result<Snapshot, Refusal> {
-        self.demand(id, &Demand::Cancel).await?;
+        self.command(id, CommandKind::Cancel).await?;
         self.wait(id, Wait::settled(wait)).await
     }
 
-    /// Has a person's word followed if the order runs here or is over; [`Refusal::Asked`]: another process runs it.
-    async fn tell(&self, id: SagaId, demand: &Demand) -> Result<(), Refusal> {
-        // A saga may leave this process between being found and being told; then it is found again elsewhere.
+    /// What the saga's owner makes of a command that was posted.
+    async fn answer_of(&self, id: SagaId, command: CommandId, give_up: Instant) -> Result<(), Refusal> {
+        let mut pause = LOOK_AGAIN_AFTER.0;
+        while Instant::now() < give_up {
+            match self.journal().status(id, command).await {
+                Ok(CommandStatus::Applied) => return Ok(()),
+                Ok(CommandStatus::Refused(why)) => {
+                    // Nobody else reads it; where it stays, it is forgotten later.
+                    let _ = self.journal().remove(id, command).await;
+                    let not_read = |error: serde_json::Error| Refused::NotUnderstood(error.to_string());
+                    return Err(serde_json::from_str(&why).unwrap_or_else(not_read).into());
+                }
+                // The command is kept, so "nothing was done" would be wrong.
+                Ok(CommandStatus::Waiting) | Err(_) => sleep(pause).await,
+            }
+            pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
+        }
+        Err(Refusal::Asked(id))
+    }
+
+    /// Applies a command if the saga is this process's, or over.
+    async fn apply(&self, id: SagaId, command: &Command) -> Result<Applied, Refusal> {
+        // A saga may leave this process between being found and being reached; then it is found again elsewhere.
         const TRIES: usize = 3;
+        let input = Input::Command(command.clone());
         for _ in 0..TRIES {
             let handle = match self.whereabouts(id).await? {
                 Whereabouts::Running(handle) => handle,
                 Whereabouts::Over(_) => {
-                    // Nothing can change any more; the saga says whether that is what the person wants.
+                    // Nothing can change any more; the saga says whether that is what the command wants.
                     let mut saga = self.parts.catalog.load(id).await?.ok_or(Refusal::Unknown)?;
-                    saga.handle(&demand.input(), self.clock().moment())?;
-                    return Ok(());
+                    saga.handle(&input, self.clock().moment())?;
+                    return Ok(Applied::Here);
                 }
-                Whereabouts::Elsewhere(_) => return Err(Refusal::Asked(id)),
+                Whereabouts::Elsewhere(_) => return Ok(Applied::Elsewhere),
                 Whereabouts::Resting(row) => {
-                    self.try_out(id, demand).await?;
+                    let saga = self.readable(id).await?;
+                    self.try_out(&saga, &input)?;
                     let how = self.parts.sleepers.take(id).map_or(How::TakeOver, How::Wake);
-                    match self.resume(id, row.owner, how).await? {
+                    match self.run_here(saga, row.owner, how)? {
                         Resumed::Here(handle) | Resumed::Before(handle) => handle,
                         Resumed::Over => continue,
                     }
                 }
             };
-            if let Ok(outcome) = handle.apply(demand.input()).await {
-                return Ok(outcome?);
+            if let Ok(outcome) = handle.apply(input.clone()).await {
+                outcome?;
+                return Ok(Applied::Here);
             }
         }
         Err(Refusal::Unavailable(Unavailable::because("the order keeps moving between processes")))
     }
 
-    /// Whether a saga that does not run here, but is this process's, could follow: what it would refuse must not leave
-    /// a take-over behind.
-    async fn try_out(&self, id: SagaId, demand: &Demand) -> Result<(), Refusal> {
-        let mut saga = match self.parts.catalog.load(id).await {
-            Ok(saga) => saga.ok_or(Refusal::Unknown)?,
+    /// A saga that rests here, read; one that cannot be read is parked anew: the reason may have changed.
+    async fn readable(&self, id: SagaId) -> Result<Saga, Refusal> {
+        match self.parts.catalog.load(id).await {
+            Ok(saga) => saga.ok_or(Refusal::Unknown),
             Err(error @ Refusal::Damaged(_)) => {
-                // Why may have changed since it was parked.
                 self.parts.unreadable.park(id, &error).await;
-                return Err(error);
+                Err(error)
             }
-            Err(error) => return Err(error),
-        };
-        // A saga that is over by now is found to be so by `resume`.
-        if saga.handle(&Input::TakeOver, self.clock().moment()).is_ok() {
-            saga.handle(&demand.input(), self.clock().moment())?;
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a saga that rests here would take a command: a refused one must not leave a take-over behind.
+    fn try_out(&self, saga: &Saga, command: &Input) -> Result<(), Refusal> {
+        let mut tried = saga.clone();
+        // A saga that is over by now is found to be so by `run_here`.
+        if tried.handle(&Input::TakeOver, self.clock().moment()).is_ok() {
+            tried.handle(command, self.clock().moment())?;
         }
         Ok(())
     }
 
-    /// Applies the commands that were left for this process.
-    pub(super) async fn follow_demands(&self) -> Result<(), Unavailable> {
+    /// Applies the commands that wait for this process: those of one saga one after the other, as they were given.
+    pub(super) async fn follow_commands(&self) -> Result<(), Unavailable> {
         let Some(id) = self.membership().id() else { return Ok(()) };
-        for (saga, text) in self.journal().demands(id, self.limits().claim_rows_max).await? {
+        let mut by_saga: BTreeMap<SagaId, Vec<KeptCommand>> = BTreeMap::new();
+        for command in self.journal().commands(id, self.limits().claim_rows_max).await? {
+            by_saga.entry(command.saga).or_default().push(command);
+        }
+        for (saga, commands) in by_saga {
             if !self.parts.following.lock().unwrap_or_else(PoisonError::into_inner).insert(saga) {
                 continue;
             }
             let engine = self.clone();
             self.parts.lifecycle.spawn(async move {
-                engine.follow(saga, &text).await;
+                engine.follow(&commands).await;
                 engine.parts.following.lock().unwrap_or_else(PoisonError::into_inner).remove(&saga);
             });
         }
         Ok(())
     }
 
-    /// Applies what former owners of `sagas` were asked and did not hear of, before the sagas run here: an operator who
-    /// has cancelled an order does not want to see it carried on.
+    /// Applies the commands that former owners of `sagas` did not come to, before the sagas run here: an operator who
+    /// has cancelled a saga does not want to see it carried on.
     pub(super) async fn follow_first(&self, id: ReplicaId, sagas: &[SagaId]) -> Result<(), Unavailable> {
-        for (saga, text) in self.journal().demands(id, self.limits().claim_rows_max).await? {
-            if sagas.contains(&saga) {
-                self.follow(saga, &text).await;
-            }
-        }
+        let commands = self.journal().commands(id, self.limits().claim_rows_max).await?;
+        let first: Vec<KeptCommand> =
+            commands.into_iter().filter(|command| sagas.contains(&command.saga)).collect();
+        self.follow(&first).await;
         Ok(())
     }
 
-    /// Applies a command. One that cannot be applied yet is left where it is, for the next beat.
-    async fn follow(&self, saga: SagaId, text: &Arc<str>) {
-        if let Err(error) = self.try_to_follow(saga, text).await {
-            tracing::warn!(saga.id = %saga, error = %error, "cannot follow what was asked of an order yet");
+    /// Takes away refusals that no process has come for.
+    pub(super) async fn forget_refusals(&self) -> Result<(), Unavailable> {
+        let kept_us = i64::try_from(REFUSALS_KEPT.as_micros()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_micros(self.clock().now().as_micros().saturating_sub(kept_us));
+        self.journal().forget_refused(before).await
+    }
+
+    /// Applies commands in their order. One that cannot be applied yet is left for the next beat, and so are the later
+    /// ones for its saga.
+    async fn follow(&self, commands: &[KeptCommand]) {
+        let mut held_up = Vec::new();
+        for command in commands.iter() {
+            if held_up.contains(&command.saga) {
+                continue;
+            }
+            if let Err(error) = self.try_to_follow(command).await {
+                held_up.push(command.saga);
+                tracing::warn!(saga.id = %command.saga, error = %error, "cannot apply a command to an order yet");
+            }
         }
     }
 
-    async fn try_to_follow(&self, saga: SagaId, text: &Arc<str>) -> Result<(), Refusal> {
-        match serde_json::from_str::<Demand>(text) {
-            Ok(demand) => match self.tell(saga, &demand).await {
-                // The one who asked finds out why from the order itself.
-                Ok(()) | Err(Refusal::Rejected(_) | Refusal::Damaged(_)) => {}
+    async fn try_to_follow(&self, kept: &KeptCommand) -> Result<(), Refusal> {
+        let refused = match serde_json::from_str::<CommandKind>(&kept.body) {
+            Ok(kind) => match self.apply(kept.saga, &Command { id: kept.id, kind }).await {
+                Ok(Applied::Here) => None,
+                // It is the new owner's to apply.
+                Ok(Applied::Elsewhere) => return Ok(()),
+                Err(Refusal::Rejected(rejected)) => Some(Refused::Rejected(rejected)),
+                Err(Refusal::Damaged(reason)) => Some(Refused::Damaged(reason)),
                 Err(error) => return Err(error),
             },
             Err(error) => {
-                tracing::error!(saga.id = %saga, error = %error, "what was asked of an order cannot be read; it is dropped");
+                tracing::error!(saga.id = %kept.saga, error = %error, "a command for an order cannot be read; it is refused");
+                Some(Refused::NotUnderstood(error.to_string()))
             }
-        }
-        Ok(self.journal().answered(saga, text.clone()).await?)
+        };
+        let (saga, id) = (kept.saga, kept.id);
+        Ok(match refused {
+            None => self.journal().remove(saga, id).await?,
+            Some(refused) => {
+                let why = serde_json::to_string(&refused).unwrap_or_default().into();
+                self.journal().refuse(saga, id, why).await?;
+            }
+        })
     }
 }

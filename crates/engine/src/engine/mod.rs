@@ -56,7 +56,7 @@ struct Parts {
     registry: Arc<Registry>,
     sleepers: Sleepers,
     lifecycle: Lifecycle,
-    /// Sagas for which a command from the journal is being applied.
+    /// Sagas for which commands from the journal are being applied.
     following: Mutex<HashSet<SagaId>>,
 }
 
@@ -189,6 +189,12 @@ impl Engine {
     /// A saga as its history tells it, without running it.
     pub async fn read(&self, id: SagaId) -> Result<Option<(Saga, History)>, Refusal> {
         self.parts.catalog.read(id).await
+    }
+
+    /// The definition that a saga is pinned to.
+    pub async fn definition_of(&self, id: SagaId) -> Result<Arc<Definition>, Refusal> {
+        let row = self.journal().row(id).await?.ok_or(Refusal::Unknown)?;
+        self.parts.catalog.pinned(&row.projection.definition_hash).await
     }
 
     /// Keeps the current definition in the journal, which [`Engine::recover`] does too. To be called before sagas are

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::SagaId;
 use saga_core::saga::Input;
+use saga_core::{Saga, SagaId};
 use saga_journal::{ReplicaId, Unavailable};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -50,7 +50,18 @@ impl Engine {
         owner: ReplicaId,
         how: How<'_>,
     ) -> Result<Resumed, Refusal> {
-        let Some(mut saga) = self.parts.catalog.load(id).await? else { return Err(Refusal::Unknown) };
+        let saga = self.parts.catalog.load(id).await?.ok_or(Refusal::Unknown)?;
+        self.run_here(saga, owner, how)
+    }
+
+    /// The same for a saga that has just been read.
+    pub(super) fn run_here(
+        &self,
+        mut saga: Saga,
+        owner: ReplicaId,
+        how: How<'_>,
+    ) -> Result<Resumed, Refusal> {
+        let id = saga.id();
         if saga.is_over() {
             return Ok(Resumed::Over);
         }

@@ -56,10 +56,11 @@ impl Engine {
         while self.parts.lifecycle.pause(self.limits().beat).await {
             let looked = async {
                 self.take_orphans().await?;
-                self.follow_demands().await?;
+                self.follow_commands().await?;
                 if swept.elapsed() >= self.limits().sweep {
                     swept = Instant::now();
                     self.sweep().await?;
+                    self.forget_refusals().await?;
                 }
                 Ok::<_, Unavailable>(())
             };

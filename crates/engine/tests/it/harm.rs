@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use saga_core::CommandKind;
 use saga_core::Event;
 use saga_core::event::Stuck;
 use saga_core::saga::Rollback;
-use saga_engine::{Caller, Checkout, Demand, Limits, Refusal, Wait};
+use saga_engine::{Caller, Checkout, Limits, Refusal, Wait};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{PATIENT, Shop, answered, order};
@@ -82,8 +83,8 @@ async fn a_parked_order_that_is_resumed_goes_on() {
     shop.participants.panic("paiement action");
     let parked = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
     shop.participants.mend();
-    let resume = Demand::Resume { by: "Ana".into(), reason: None };
-    shop.engine.demand(parked.saga, &resume).await.unwrap();
+    let resume = CommandKind::Resume { by: "Ana".into(), reason: None };
+    shop.engine.command(parked.saga, resume).await.unwrap();
     let end = shop.engine.wait(parked.saga, Wait::tried(Duration::from_secs(60))).await.unwrap();
     assert_eq!(&*end.etat, "CONFIRMEE");
 }

@@ -10,7 +10,7 @@
 
 mod breaker;
 mod clock;
-mod demand;
+mod commands;
 mod driver;
 mod evaluation;
 mod harm;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use saga_core::CommandKind;
 use saga_core::Event;
 use saga_core::saga::Rollback;
-use saga_engine::{Demand, Engine, Wait};
+use saga_engine::{Engine, Wait};
 use tokio::time::sleep;
 
 use crate::support::{PATIENT, Shop, answered, order};
@@ -45,8 +46,8 @@ async fn a_sleeper_is_not_in_memory_and_wakes_by_itself() {
 async fn what_a_person_wants_wakes_a_sleeper() {
     let (shop, saga) = with_a_sleeper().await;
     shop.participants.always("stock compensation", None);
-    let resume = Demand::Resume { by: "Ana".into(), reason: None };
-    shop.engine.demand(saga, &resume).await.unwrap();
+    let resume = CommandKind::Resume { by: "Ana".into(), reason: None };
+    shop.engine.command(saga, resume).await.unwrap();
     let end = shop.engine.wait(saga, Wait::tried(Duration::from_secs(1))).await.unwrap();
     assert_eq!(end.rollback, Rollback::Termine);
     assert_eq!(take_overs(&shop.engine, saga).await, 0);

@@ -9,14 +9,15 @@ use saga_core::definition::{DefinitionHash, Variables};
 use saga_core::reply::{Answer, Reply};
 use saga_core::retry::Random;
 use saga_core::saga::Request;
-use saga_core::{Definition, Json, SagaId, Timestamp};
+use saga_core::{CommandId, Definition, Json, SagaId, Timestamp};
 use saga_engine::participants::{Calling, Participants};
 use saga_engine::world::{Task, World};
 use saga_engine::{Busy, Caller, Checkout, Clock, Definitions, Engine, Evaluation, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal, KeptDefinition,
-    Lease, Library, LoadError, Membership, Page, ReplicaId, Row, StoreFuture, Tally, Unavailable,
+    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
+    KeptCommand, KeptDefinition, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Row,
+    StoreFuture, Tally, Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -211,23 +212,44 @@ impl Membership for Gated {
 }
 
 impl Inbox for Gated {
-    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
-        self.memory.ask(saga, demand)
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
+        self.memory.post(command)
     }
 
-    fn demands(
+    fn commands(
         &self,
         replica: ReplicaId,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<(SagaId, Arc<str>)>, Unavailable>> {
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
         if self.deaf.load(Ordering::SeqCst) {
             return Box::pin(async { Err(Unavailable::because("deaf")) });
         }
-        self.memory.demands(replica, limit)
+        self.memory.commands(replica, limit)
     }
 
-    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.memory.answered(saga, demand)
+    fn status(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
+        self.memory.status(saga, command)
+    }
+
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.refuse(saga, command, why)
+    }
+
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.remove(saga, command)
+    }
+
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_refused(before)
     }
 }
 

@@ -20,6 +20,7 @@ mod append;
 mod bounds;
 mod checks;
 mod connect;
+mod inbox;
 mod link;
 mod ownership;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
-use saga_core::{SagaId, Timestamp};
+use saga_core::{CommandId, SagaId, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -46,8 +47,9 @@ use crate::frame::{self, Frame, Head};
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, Histories, History, Inbox, Joining, KeptDefinition,
-    Lease, Library, LoadError, Membership, OpenError, Page, ReplicaId, Row, StoreFuture, Tally, Unavailable,
+    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
+    KeptDefinition, Lease, Library, LoadError, Membership, OpenError, Page, Posted, ReplicaId, Row,
+    StoreFuture, Tally, Unavailable,
 };
 
 /// Connections for everything but appending and the lease. With those: six for each process.
@@ -218,16 +220,41 @@ impl Membership for Postgres {
 }
 
 impl Inbox for Postgres {
-    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
-        Box::pin(async move { ownership::ask(&self.pool, saga, &demand).await })
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
+        Box::pin(async move { inbox::post(&self.pool, &command).await })
     }
 
-    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
-        Box::pin(async move { ownership::demands(&self.pool, replica, limit).await })
+    fn commands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
+        Box::pin(inbox::commands(&self.pool, replica, limit))
     }
 
-    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move { ownership::answered(&self.pool, saga, &demand).await })
+    fn status(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
+        Box::pin(inbox::status(&self.pool, saga, command))
+    }
+
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move { inbox::refuse(&self.pool, saga, command, &why).await })
+    }
+
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(inbox::remove(&self.pool, saga, command))
+    }
+
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(inbox::forget_refused(&self.pool, before))
     }
 }
 
@@ -276,7 +303,6 @@ fn read_row(row: &tokio_postgres::Row) -> Result<Row, Unavailable> {
             due_us: row.try_get(13)?,
             blocked_us: row.try_get(14)?,
             owner: ReplicaId::new(row.try_get(15)?),
-            demande: row.try_get(16)?,
         })
     };
     read().map(RawRow::into_row).map_err(Unavailable::because)

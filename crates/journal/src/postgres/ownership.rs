@@ -1,4 +1,4 @@
-//! Leases, claims, and words left for owners. A claim waits for nobody who has a row; the others wait for the row that
+//! Leases and claims. A claim skips the rows that other transactions have; the other statements wait for the row that
 //! they change.
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::pool::Pool;
 use super::sql;
 use crate::columns::{page_rows, text};
-use crate::{Asked, Demands, Joining, LEASE_MAX, Lease, ReplicaId, Unavailable};
+use crate::{Joining, LEASE_MAX, Lease, ReplicaId, Unavailable};
 
 /// How long the row of a replica that is gone is kept: for people who ask who it was.
 const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -90,31 +90,7 @@ pub(super) async fn owned(
     rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
 }
 
-/// See [`Inbox::ask`](crate::Inbox::ask).
-pub(super) async fn ask(pool: &Pool, saga: SagaId, demand: &str) -> Result<Asked, Unavailable> {
-    let demande = text(demand);
-    let params: Bound<'_, 2> = [(saga.as_uuid(), Type::UUID), (&demande, Type::TEXT)];
-    let rows = pool.query(sql::ASK, &params).await?;
-    let Some(row) = rows.first() else { return Ok(Asked::Nobody) };
-    Ok(if cell::<&str>(row, 0)? == demande { Asked::Kept } else { Asked::Busy })
-}
-
-/// See [`Inbox::demands`](crate::Inbox::demands).
-pub(super) async fn demands(pool: &Pool, replica: ReplicaId, limit: usize) -> Result<Demands, Unavailable> {
-    let limit = page_rows(limit) as i64;
-    let params: Bound<'_, 2> = [(replica.as_uuid(), Type::UUID), (&limit, Type::INT8)];
-    let rows = pool.query(sql::DEMANDS, &params).await?;
-    rows.iter().map(|row| Ok((SagaId::new(cell(row, 0)?), cell::<&str>(row, 1)?.into()))).collect()
-}
-
-/// See [`Inbox::answered`](crate::Inbox::answered).
-pub(super) async fn answered(pool: &Pool, saga: SagaId, demand: &str) -> Result<(), Unavailable> {
-    let demande = text(demand);
-    let params: Bound<'_, 2> = [(saga.as_uuid(), Type::UUID), (&demande, Type::TEXT)];
-    pool.query(sql::ANSWERED, &params).await.map(drop)
-}
-
-fn cell<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Unavailable> {
+pub(super) fn cell<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Unavailable> {
     row.try_get(index).map_err(Unavailable::because)
 }
 

@@ -40,8 +40,7 @@ WITH entry AS (
     UPDATE saga SET
         seq = entry.seq, epoch = entry.epoch, etat = entry.etat, rollback = entry.rollback,
         echec_etape = entry.echec_etape, echec_raison = entry.echec_raison, is_over = entry.is_over,
-        modifie_us = entry.modifie_us, du_us = entry.du_us, bloque_us = entry.bloque_us,
-        demande = CASE WHEN entry.is_over THEN NULL ELSE saga.demande END
+        modifie_us = entry.modifie_us, du_us = entry.du_us, bloque_us = entry.bloque_us
     FROM entry
     WHERE saga.saga_id = entry.saga_id AND entry.expected > 0
         AND saga.seq = entry.expected AND saga.owner = entry.owner
@@ -79,12 +78,12 @@ ORDER BY saga_event.first_seq";
 /// Rows; conditions and order are added.
 pub(super) const LIST: &str = "\
 SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, echec_raison, \
-is_over, cree_us, modifie_us, du_us, bloque_us, owner, demande FROM saga";
+is_over, cree_us, modifie_us, du_us, bloque_us, owner FROM saga";
 
 /// One row, with the columns of [`LIST`].
 pub(super) const ROW: &str = "\
 SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, echec_raison, \
-is_over, cree_us, modifie_us, du_us, bloque_us, owner, demande FROM saga WHERE saga_id = $1";
+is_over, cree_us, modifie_us, du_us, bloque_us, owner FROM saga WHERE saga_id = $1";
 
 /// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds.
 ///
@@ -175,16 +174,42 @@ SELECT saga_id FROM saga
 WHERE owner = $1 AND NOT is_over AND (du_us IS NOT NULL OR rollback <> 'BLOQUE') AND ($2::uuid IS NULL OR saga_id > $2)
 ORDER BY saga_id LIMIT $3";
 
-/// Leaves the word `$2` with the saga `$1`, unless it is over or has one; gives the word that is there then.
-pub(super) const ASK: &str =
-    "UPDATE saga SET demande = coalesce(demande, $2) WHERE saga_id = $1 AND NOT is_over RETURNING demande";
+/// Keeps the command `$2` for the saga `$1`, unless that is over or `$5` wait for it: `$3` what it says, `$4` when it was
+/// given. Tells whether the saga is under way, whether the command was there already, and whether there was room.
+pub(super) const POST_COMMAND: &str = "\
+WITH target AS (
+    SELECT saga_id FROM saga WHERE saga_id = $1 AND NOT is_over
+), waiting AS (
+    SELECT count(*) < $5 AS has_room, coalesce(bool_or(command_id = $2), FALSE) AS is_posted
+    FROM saga_command WHERE saga_id = $1
+), posted AS (
+    INSERT INTO saga_command (saga_id, command_id, body, asked_us)
+    SELECT target.saga_id, $2, $3, $4 FROM target CROSS JOIN waiting WHERE waiting.has_room
+    ON CONFLICT (saga_id, command_id) DO NOTHING
+)
+SELECT EXISTS (SELECT 1 FROM target), is_posted, has_room FROM waiting";
 
-/// The words left for `$1`, at most `$2`. Served by saga_demande.
-pub(super) const DEMANDS: &str =
-    "SELECT saga_id, demande FROM saga WHERE owner = $1 AND demande IS NOT NULL ORDER BY saga_id LIMIT $2";
+/// The commands that wait for `$1`, at most `$2`: those for its own sagas, and those for sagas that are over. The table is
+/// small: it should be empty.
+pub(super) const COMMANDS: &str = "\
+SELECT saga_command.saga_id, command_id, body, asked_us
+FROM saga_command JOIN saga ON saga.saga_id = saga_command.saga_id
+WHERE refused IS NULL AND (owner = $1 OR is_over) ORDER BY asked_us, command_id LIMIT $2";
 
-/// Takes the word `$2` away from the saga `$1`.
-pub(super) const ANSWERED: &str = "UPDATE saga SET demande = NULL WHERE saga_id = $1 AND demande = $2";
+/// Why the command `$2` for the saga `$1` was refused; NULL: it waits; no row: it was applied.
+pub(super) const COMMAND_STATUS: &str =
+    "SELECT refused FROM saga_command WHERE saga_id = $1 AND command_id = $2";
+
+/// Keeps why the command `$2` for the saga `$1` is refused.
+pub(super) const REFUSE_COMMAND: &str =
+    "UPDATE saga_command SET refused = $3 WHERE saga_id = $1 AND command_id = $2";
+
+/// Takes the command `$2` for the saga `$1` away.
+pub(super) const REMOVE_COMMAND: &str = "DELETE FROM saga_command WHERE saga_id = $1 AND command_id = $2";
+
+/// Takes away the refused commands that were given before `$1`.
+pub(super) const FORGET_REFUSED: &str =
+    "DELETE FROM saga_command WHERE refused IS NOT NULL AND asked_us < $1";
 
 /// Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
 pub(super) const TALLY: &str = "\
@@ -236,6 +261,7 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('saga', 'SELECT'), ('saga', 'INSERT'), ('saga', 'UPDATE'),
     ('saga_event', 'SELECT'), ('saga_event', 'INSERT'),
     ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'),
+    ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
 WHERE NOT has_table_privilege(needed.name, needed.privilege)";
@@ -342,6 +368,7 @@ mod tests {
     fn no_sql_hides_in_the_other_files() {
         let files = [
             include_str!("append.rs"),
+            include_str!("inbox.rs"),
             include_str!("link.rs"),
             include_str!("mod.rs"),
             include_str!("ownership.rs"),

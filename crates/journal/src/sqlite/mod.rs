@@ -10,6 +10,7 @@
 //! out: whoever has not joined since the file was opened is gone (`replicas.rs`).
 
 mod history;
+mod inbox;
 mod lock;
 mod ownership;
 mod place;
@@ -23,8 +24,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
-use saga_core::SagaId;
 use saga_core::definition::DefinitionHash;
+use saga_core::{CommandId, SagaId, Timestamp};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -37,8 +38,9 @@ use crate::frame;
 use crate::listing::{Param, listing};
 use crate::tally::Group;
 use crate::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, Histories, History, Inbox, Joining, KeptDefinition,
-    Lease, Library, LoadError, Membership, OpenError, Page, ReplicaId, Row, StoreFuture, Tally, Unavailable,
+    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
+    KeptDefinition, Lease, Library, LoadError, Membership, OpenError, Page, Posted, ReplicaId, Row,
+    StoreFuture, Tally, Unavailable,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -296,16 +298,41 @@ impl Membership for Sqlite {
 }
 
 impl Inbox for Sqlite {
-    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
-        Box::pin(self.write(move |connection| ownership::ask(connection, saga, &demand)))
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
+        Box::pin(self.write(move |connection| inbox::post(connection, &command)))
     }
 
-    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
-        Box::pin(self.read(move |connection| ownership::demands(connection, replica, page_rows(limit))))
+    fn commands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
+        Box::pin(self.read(move |connection| inbox::commands(connection, replica, page_rows(limit))))
     }
 
-    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(self.write(move |connection| ownership::answered(connection, saga, &demand)))
+    fn status(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
+        Box::pin(self.read(move |connection| inbox::status(connection, saga, command)))
+    }
+
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| inbox::refuse(connection, saga, command, &why)))
+    }
+
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| inbox::remove(connection, saga, command)))
+    }
+
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| inbox::forget_refused(connection, before)))
     }
 }
 
@@ -361,7 +388,6 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RawRow> {
         due_us: row.get(13)?,
         blocked_us: row.get(14)?,
         owner: row.get(15).map_or(ReplicaId::NOBODY, |bytes| ReplicaId::new(Uuid::from_bytes(bytes))),
-        demande: optional(16)?,
     })
 }
 
@@ -370,7 +396,7 @@ macro_rules! concat_select {
     ($tail:literal) => {
         concat!(
             "SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, \
-             echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us, owner, demande FROM saga",
+             echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us, owner FROM saga",
             $tail
         )
     };

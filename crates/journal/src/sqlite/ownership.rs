@@ -1,12 +1,11 @@
-//! Claims, and words left for owners. Who is gone, `replicas` knows.
+//! Which sagas a replica owns, and which it can claim. `replicas` knows who is gone.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use saga_core::SagaId;
 
 use super::replicas::Replicas;
-use super::{id, saga_id, string};
-use crate::columns::text;
-use crate::{Asked, Demands, ReplicaId};
+use super::{id, saga_id};
+use crate::ReplicaId;
 
 /// Gives `replica`, if it is live, at most `rows` of the sagas that are not over and whose owner is gone.
 pub(super) fn claim(
@@ -50,36 +49,4 @@ pub(super) fn owned(
     let mut statement = connection.prepare_cached(OWNED)?;
     let params = params![replica.as_uuid().as_bytes(), after, rows as i64];
     statement.query_map(params, |row| saga_id(row, 0))?.collect()
-}
-
-/// Leaves a word, unless there is one already.
-pub(super) fn ask(connection: &Connection, saga: SagaId, demand: &str) -> rusqlite::Result<Asked> {
-    const ASK: &str = "UPDATE saga SET demande = coalesce(demande, ?2) WHERE saga_id = ?1 AND is_over = 0 \
-         RETURNING demande";
-    let demande = text(demand);
-    let kept = connection
-        .prepare_cached(ASK)?
-        .query_row(params![id(&saga), demande], |row| string(row, 0))
-        .optional()?;
-    Ok(match kept {
-        Some(kept) if kept == demande => Asked::Kept,
-        Some(_) => Asked::Busy,
-        None => Asked::Nobody,
-    })
-}
-
-/// The words left for `replica`.
-pub(super) fn demands(connection: &Connection, replica: ReplicaId, rows: usize) -> rusqlite::Result<Demands> {
-    // Served by saga_demande.
-    const DEMANDS: &str = "SELECT saga_id, demande FROM saga WHERE demande IS NOT NULL AND owner = ?1 ORDER BY saga_id LIMIT ?2";
-    let mut statement = connection.prepare_cached(DEMANDS)?;
-    let params = params![replica.as_uuid().as_bytes(), rows as i64];
-    let words = statement.query_map(params, |row| Ok((saga_id(row, 0)?, string(row, 1)?.into())))?;
-    words.collect()
-}
-
-/// Takes a word away, if it is still that one.
-pub(super) fn answered(connection: &Connection, saga: SagaId, demand: &str) -> rusqlite::Result<()> {
-    const ANSWERED: &str = "UPDATE saga SET demande = NULL WHERE saga_id = ?1 AND demande = ?2";
-    connection.prepare_cached(ANSWERED)?.execute(params![id(&saga), text(demand)]).map(drop)
 }

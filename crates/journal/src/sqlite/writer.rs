@@ -150,8 +150,8 @@ fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusql
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (saga_id) DO NOTHING";
     // What a saga starts with stays: the indices on it are not touched.
     const MOVE: &str = "UPDATE saga SET seq = ?3, epoch = ?4, etat = ?5, rollback = ?6, echec_etape = ?7, \
-         echec_raison = ?8, is_over = ?9, modifie_us = ?10, du_us = ?11, bloque_us = ?12, \
-         demande = CASE WHEN ?9 THEN NULL ELSE demande END WHERE saga_id = ?1 AND seq = ?2 AND owner = ?13";
+         echec_raison = ?8, is_over = ?9, modifie_us = ?10, du_us = ?11, bloque_us = ?12 \
+         WHERE saga_id = ?1 AND seq = ?2 AND owner = ?13";
 
     let (saga, row) = (id(&entry.saga), &entry.projection);
     let (expected, last) = (frame::expected_seq(entry), frame::last_seq(entry));

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use saga_core::saga::Rollback;
-use saga_core::{Epoch, Seq};
+use saga_core::{CommandId, Epoch, Seq};
 use saga_journal::{
-    AppendError, Cursor, Echec, Filter, Journal, KeptDefinition, Projection, ROWS_MAX, Row, Store, Tally,
+    AppendError, Cursor, Echec, Filter, Journal, KeptCommand, KeptDefinition, Projection, ROWS_MAX, Row,
+    Store, Tally,
 };
 
 use crate::entries::{
@@ -53,7 +54,7 @@ async fn what_is_appended_is_loaded<F: Fixture>() {
     let history = store.load(saga(1)).await.unwrap().unwrap();
     assert_eq!(history.records, records(&[&first, &second, &third]));
     assert_eq!(history.definition_hash, hash());
-    let row = Row { saga: saga(1), projection: third.projection, owner: OWNER, demand: None };
+    let row = Row { saga: saga(1), projection: third.projection, owner: OWNER };
     assert_eq!(store.row(saga(1)).await.unwrap(), Some(row));
 }
 
@@ -273,7 +274,7 @@ async fn variety(store: &dyn Store) -> Vec<Row> {
         row.magasin_id = (number % 7 > 0).then_some(i64::from(number % 7));
         row.created = at(i64::from(number % 6));
         keep(store, &[&entry]).await;
-        rows.push(Row { saga: entry.saga, projection: entry.projection, owner: OWNER, demand: None });
+        rows.push(Row { saga: entry.saga, projection: entry.projection, owner: OWNER });
     }
     rows.sort_by_key(|row| std::cmp::Reverse((row.projection.created, row.saga)));
     rows
@@ -340,11 +341,13 @@ async fn a_page_has_at_least_one_row_and_at_most_rows_max<F: Fixture>() {
     let batch: Vec<_> = (0..=ROWS_MAX as u128).map(start).collect();
     assert!(store.append(&batch).await.unwrap().iter().all(Result::is_ok));
     for entry in &batch {
-        store.ask(entry.saga, word("cancel")).await.unwrap();
+        let id = CommandId::new(*entry.saga.as_uuid());
+        let (body, asked) = (word("cancel"), entry.projection.created);
+        store.post(KeptCommand { saga: entry.saga, id, body, asked }).await.unwrap();
     }
     for (limit, rows) in [(0, 1), (1, 1), (ROWS_MAX, ROWS_MAX), (usize::MAX, ROWS_MAX)] {
         assert_eq!(store.owned(OWNER, None, limit).await.unwrap().len(), rows);
-        assert_eq!(store.demands(OWNER, limit).await.unwrap().len(), rows);
+        assert_eq!(store.commands(OWNER, limit).await.unwrap().len(), rows);
         let page = store.list(Filter::default(), None, limit).await.unwrap();
         assert_eq!(page.rows.len(), rows);
         assert!(page.next.is_some());

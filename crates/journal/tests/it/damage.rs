@@ -5,6 +5,7 @@ use saga_journal::{AppendError, Filter, LoadError, OpenError, Store};
 
 use crate::entries::{OWNER, end, next, records, replica, saga, start};
 use crate::fixture::{Sql, join, keep};
+use crate::inbox::command;
 
 macro_rules! on_both {
     ($($name:ident)*) => {
@@ -21,7 +22,7 @@ on_both! {
     a_row_that_makes_no_sense_is_shown_as_blocked
     a_saga_whose_events_outlived_its_row_does_not_hold_up_a_batch
     an_owner_that_makes_no_sense_is_gone
-    a_word_that_makes_no_sense_is_the_owner_s_to_refuse
+    a_command_that_makes_no_sense_is_the_owner_s_to_refuse
     a_newer_schema_is_refused
     a_schema_made_by_other_sql_is_refused
 }
@@ -131,13 +132,16 @@ async fn an_owner_that_makes_no_sense_is_gone<F: Sql>() {
     assert_eq!(store.row(saga(2)).await.unwrap().unwrap().owner, OWNER);
 }
 
-async fn a_word_that_makes_no_sense_is_the_owner_s_to_refuse<F: Sql>() {
-    let (_fixture, store) = damaged::<F>(F::ODD_DEMANDE).await;
-    store.ask(saga(3), "cancel".into()).await.unwrap();
+async fn a_command_that_makes_no_sense_is_the_owner_s_to_refuse<F: Sql>() {
+    let (fixture, store) = damaged::<F>("SELECT 1").await;
+    store.post(command(2, 2)).await.unwrap();
+    store.post(command(3, 3)).await.unwrap();
+    fixture.execute(F::ODD_COMMAND).await;
     assert_eq!(store.list(Filter::default(), None, 10).await.unwrap().rows.len(), 3);
-    let odd = store.row(saga(2)).await.unwrap().unwrap().demand.unwrap();
-    let demands = store.demands(OWNER, 10).await.unwrap();
-    assert_eq!(demands, [(saga(2), odd), (saga(3), "cancel".into())]);
+    let commands = store.commands(OWNER, 10).await.unwrap();
+    let sagas: Vec<_> = commands.iter().map(|command| command.saga).collect();
+    assert_eq!(sagas, [saga(2), saga(3)]);
+    assert_eq!((&*commands[1].body, &*commands[0].body == "\"cancel\""), ("\"cancel\"", false));
     store.leave(OWNER).await.unwrap();
     join(&*store, replica(7)).await;
     assert_eq!(store.claim(replica(7), 10).await.unwrap().len(), 3);

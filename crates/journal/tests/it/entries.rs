@@ -50,7 +50,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
         saga: saga(number),
         owner: OWNER,
         expected: Seq::NONE,
-        records: vec![Record { at: at(0), etat: Some("INITIEE".into()), event }],
+        records: vec![Record { at: at(0), etat: Some("INITIEE".into()), command: None, event }],
         projection: Projection {
             definition: "checkout".into(),
             definition_hash: hash(),
@@ -96,9 +96,10 @@ pub(crate) fn next_with(before: &Entry, etat: &str, output: &str) -> Entry {
             Record {
                 at: at(last + 1),
                 etat: None,
+                command: None,
                 event: Event::AttemptStarted { step, direction, attempt },
             },
-            Record { at: updated, etat: Some(etat.into()), event: ended },
+            Record { at: updated, etat: Some(etat.into()), command: None, event: ended },
         ],
         projection: Projection {
             etat: etat.into(),

@@ -53,8 +53,8 @@ pub(crate) trait Leases: Fixture {
 pub(crate) trait Sql: Fixture {
     /// Gives `$saga` an owner that no process can have been.
     const ODD_OWNER: &str;
-    /// Leaves a word with `$saga` that no process can have left.
-    const ODD_DEMANDE: &str;
+    /// Spoils command 2.
+    const ODD_COMMAND: &str;
     /// What the first release made of an empty database.
     const FIRST_SCHEMA: &str;
 
@@ -110,7 +110,7 @@ impl Fixture for InSqlite {
 impl Sql for InSqlite {
     const ODD_OWNER: &str =
         "PRAGMA ignore_check_constraints = ON; UPDATE saga SET owner = x'05' WHERE saga_id = $saga";
-    const ODD_DEMANDE: &str = "UPDATE saga SET demande = CAST(x'ff00' AS TEXT) WHERE saga_id = $saga";
+    const ODD_COMMAND: &str = "UPDATE saga_command SET body = CAST(x'ff00' AS TEXT) WHERE command_id = x'00000000000000000000000000000002'";
     const FIRST_SCHEMA: &str = include_str!("../../migrations/sqlite/0001_sagas.sql");
 
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError> {
@@ -173,7 +173,8 @@ impl Fixture for InPostgres {
 impl Sql for InPostgres {
     const ODD_OWNER: &str =
         "UPDATE saga SET owner = '00000000-0000-0000-0000-000000000001' WHERE saga_id = $saga";
-    const ODD_DEMANDE: &str = "UPDATE saga SET demande = '' WHERE saga_id = $saga";
+    const ODD_COMMAND: &str =
+        "UPDATE saga_command SET body = '' WHERE command_id = '00000000-0000-0000-0000-000000000002'";
     const FIRST_SCHEMA: &str = include_str!("../../migrations/postgres/0001_sagas.sql");
 
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError> {

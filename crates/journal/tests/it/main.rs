@@ -6,6 +6,7 @@ mod damage;
 mod durability;
 mod entries;
 mod fixture;
+mod inbox;
 mod network;
 mod ownership;
 mod postgres;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use saga_core::SagaId;
-use saga_journal::{AppendError, Asked, Entry, Joining, Lease, ReplicaId, Store};
+use saga_journal::{AppendError, Entry, Joining, Lease, ReplicaId, Store};
 
 use crate::entries::{OWNER, by, end, next, records, replica, saga, start, word};
 use crate::fixture::{Fixture, LONG, Leases, SHORT, conformance, join, keep};
@@ -19,13 +19,9 @@ conformance! {
     a_replica_that_is_not_live_claims_nothing
     whoever_left_does_not_come_back
     the_longest_lease_has_an_end
+    a_nul_in_a_name_is_replaced
     a_process_that_is_started_again_replaces_itself
     what_is_owned_and_waits_for_a_person_is_not_looked_for
-    a_word_is_found_by_the_owner_until_it_is_answered
-    a_word_passes_to_the_next_owner
-    a_second_word_waits_for_the_first
-    nobody_follows_a_word_to_a_saga_that_is_over
-    a_nul_in_a_word_is_replaced
 }
 
 /// Leases do not run out in SQLite, where there is nobody to take over.
@@ -220,89 +216,11 @@ async fn the_longest_lease_has_an_end<F: Fixture>() {
     assert_eq!(store.claim(OWNER, 10).await, Ok(vec![]));
 }
 
-async fn a_word_is_found_by_the_owner_until_it_is_answered<F: Fixture>() {
+async fn a_nul_in_a_name_is_replaced<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open().await;
-    join(&*store, replica(7)).await;
-    let first = start(1);
-    keep(&*store, &[&first, &start(2), &start(3), &by(replica(7), &start(4))]).await;
-    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
-    for number in [3, 1, 4] {
-        assert_eq!(store.ask(saga(number), word("cancel")).await, Ok(Asked::Kept));
-    }
-    assert_eq!(
-        store.demands(OWNER, 10).await,
-        Ok(vec![(saga(1), word("cancel")), (saga(3), word("cancel"))])
-    );
-    assert_eq!(store.demands(OWNER, 1).await, Ok(vec![(saga(1), word("cancel"))]));
-    assert_eq!(store.demands(replica(7), 10).await, Ok(vec![(saga(4), word("cancel"))]));
-
-    // The saga goes on meanwhile.
-    keep(&*store, &[&next(&first, "STOCK_RESERVE")]).await;
-    let row = store.row(saga(1)).await.unwrap().unwrap();
-    assert_eq!((row.demand, row.projection.etat), (Some(word("cancel")), word("STOCK_RESERVE")));
-
-    for _ in 0..2 {
-        store.answered(saga(1), word("cancel")).await.unwrap();
-        assert_eq!(store.row(saga(1)).await.unwrap().unwrap().demand, None);
-    }
-    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(3), word("cancel"))]));
-    store.answered(saga(9), word("cancel")).await.unwrap();
-}
-
-async fn a_word_passes_to_the_next_owner<F: Fixture>() {
-    let fixture = F::new();
-    let store = fixture.open().await;
-    keep(&*store, &[&start(1)]).await;
-    store.leave(OWNER).await.unwrap();
-    assert_eq!(store.ask(saga(1), word("cancel")).await, Ok(Asked::Kept));
-    join(&*store, replica(7)).await;
-    assert_eq!(store.demands(replica(7), 10).await, Ok(vec![]));
-    assert_eq!(store.claim(replica(7), 10).await, Ok(vec![saga(1)]));
-    assert_eq!(store.demands(replica(7), 10).await, Ok(vec![(saga(1), word("cancel"))]));
-    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
-}
-
-async fn a_second_word_waits_for_the_first<F: Fixture>() {
-    let fixture = F::new();
-    let store = fixture.open().await;
-    keep(&*store, &[&start(1)]).await;
-    let ask = |demand| store.ask(saga(1), word(demand));
-    assert_eq!(ask("cancel").await, Ok(Asked::Kept));
-    assert_eq!(ask("cancel").await, Ok(Asked::Kept));
-    assert_eq!(ask("retry").await, Ok(Asked::Busy));
-    // The answer to another word leaves this one.
-    store.answered(saga(1), word("retry")).await.unwrap();
-    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(1), word("cancel"))]));
-    store.answered(saga(1), word("cancel")).await.unwrap();
-    assert_eq!(ask("retry").await, Ok(Asked::Kept));
-    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(1), word("retry"))]));
-}
-
-async fn nobody_follows_a_word_to_a_saga_that_is_over<F: Fixture>() {
-    let fixture = F::new();
-    let store = fixture.open().await;
-    assert_eq!(store.ask(saga(1), word("cancel")).await, Ok(Asked::Nobody));
-    let first = start(1);
-    keep(&*store, &[&first]).await;
-    assert_eq!(store.ask(saga(1), word("cancel")).await, Ok(Asked::Kept));
-    // It was over before the word was found.
-    keep(&*store, &[&end(&first)]).await;
-    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
-    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().demand, None);
-    assert_eq!(store.ask(saga(1), word("cancel")).await, Ok(Asked::Nobody));
-}
-
-async fn a_nul_in_a_word_is_replaced<F: Fixture>() {
-    let fixture = F::new();
-    let store = fixture.open().await;
-    keep(&*store, &[&start(1)]).await;
-    assert_eq!(store.ask(saga(1), word("a\0b")).await, Ok(Asked::Kept));
-    assert_eq!(store.ask(saga(1), word("a\0b")).await, Ok(Asked::Kept));
-    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![(saga(1), word("a\u{fffd}b"))]));
-    store.answered(saga(1), word("a\0b")).await.unwrap();
-    assert_eq!(store.demands(OWNER, 10).await, Ok(vec![]));
     store.join(replica(7), word("a\0b"), Joining::Started, LONG).await.unwrap();
+    assert_eq!(store.renew(replica(7), LONG).await, Ok(Lease::Held));
 }
 
 /// The store, once it has been made final which leases have run out.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use saga_core::SagaId;
-use saga_journal::{AppendError, Asked, Lease, ReplicaId, Store};
+use saga_journal::{AppendError, Lease, Posted, ReplicaId, Store};
 use tokio_postgres::Client;
 
-use crate::entries::{OWNER, by, next, records, replica, saga, start, word};
+use crate::entries::{OWNER, by, next, records, replica, saga, start};
 use crate::fixture::{Fixture, InPostgres, LONG, Sql, join, keep};
+use crate::inbox::command;
 use crate::postgres::until_somebody_waits;
 
 /// A process that is about to take over.
@@ -212,33 +213,26 @@ async fn many_claimers_at_once_share_without_overlap() {
 }
 
 #[tokio::test]
-async fn a_word_that_comes_with_the_end_is_not_left_behind() {
+async fn a_command_that_comes_with_the_end_is_answered_by_whichever_replica_finds_it() {
     let (_fixture, [old, new], person) = two_processes().await;
     keep(&*old, &[&start(1)]).await;
     let over = format!("BEGIN; UPDATE saga SET is_over = true WHERE saga_id = '{}'", saga(1));
     person.batch_execute(&over).await.unwrap();
-    let end = async {
-        until_somebody_waits(&person).await;
-        person.batch_execute("COMMIT").await.unwrap();
-    };
-    let (asked, ()) = tokio::join!(new.ask(saga(1), word("cancel")), end);
-    assert_eq!(asked, Ok(Asked::Nobody));
-    assert_eq!(old.row(saga(1)).await.unwrap().unwrap().demand, None);
+    // It looks at the row as it was before.
+    assert_eq!(new.post(command(1, 1)).await, Ok(Posted::Kept));
+    person.batch_execute("COMMIT").await.unwrap();
+    for replica in [OWNER, RIVAL] {
+        assert_eq!(old.commands(replica, 10).await, Ok(vec![command(1, 1)]));
+    }
 }
 
 #[tokio::test]
-async fn of_two_words_at_once_one_is_kept() {
-    let (_fixture, [old, new], person) = two_processes().await;
+async fn of_two_commands_at_once_both_are_kept() {
+    let (_fixture, [old, new], _person) = two_processes().await;
     keep(&*old, &[&start(1)]).await;
-    let ask = format!("BEGIN; UPDATE saga SET demande = 'retry' WHERE saga_id = '{}'", saga(1));
-    person.batch_execute(&ask).await.unwrap();
-    let first = async {
-        until_somebody_waits(&person).await;
-        person.batch_execute("COMMIT").await.unwrap();
-    };
-    let (asked, ()) = tokio::join!(new.ask(saga(1), word("cancel")), first);
-    assert_eq!(asked, Ok(Asked::Busy));
-    assert_eq!(old.demands(OWNER, 10).await, Ok(vec![(saga(1), word("retry"))]));
+    let posted = tokio::join!(old.post(command(1, 1)), new.post(command(1, 2)));
+    assert_eq!(posted, (Ok(Posted::Kept), Ok(Posted::Kept)));
+    assert_eq!(old.commands(OWNER, 10).await, Ok(vec![command(1, 1), command(1, 2)]));
 }
 
 #[tokio::test]

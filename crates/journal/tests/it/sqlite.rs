@@ -7,6 +7,7 @@ use saga_journal::{AppendError, Histories, KeptDefinition, Lease, Library, OpenE
 
 use crate::entries::{OWNER, hash, next, records, replica, saga, start, word};
 use crate::fixture::{Fixture, InSqlite, LONG, Sql, join, keep};
+use crate::inbox::command;
 
 #[tokio::test]
 async fn a_second_owner_of_a_file_is_refused_until_the_first_is_gone() {
@@ -240,7 +241,7 @@ async fn a_file_that_another_program_holds_fails_reads_of_nobody_and_writes_with
     let person = rusqlite::Connection::open(fixture.path()).unwrap();
     person.execute_batch("BEGIN IMMEDIATE").unwrap();
     let begun = tokio::time::Instant::now();
-    let asking = join_all((0..20).map(|_| store.ask(saga(1), word("cancel"))));
+    let asking = join_all((0..20).map(|_| store.post(command(1, 1))));
     let (asked, renewed) = tokio::join!(asking, store.renew(OWNER, LONG));
     assert_eq!(renewed, Ok(Lease::Held));
     assert!(asked.iter().all(Result::is_err), "{asked:?}");
@@ -274,10 +275,6 @@ async fn claims_words_and_lists_use_their_indices() {
         (
             "SELECT saga_id FROM saga WHERE is_over = 0 AND owner = x'' AND saga_id > x'' ORDER BY saga_id LIMIT 5",
             "saga_owner",
-        ),
-        (
-            "SELECT demande FROM saga WHERE demande IS NOT NULL AND owner = x'' ORDER BY saga_id LIMIT 5",
-            "saga_demande",
         ),
         ("SELECT rollback, count(*), min(du_us) FROM saga WHERE is_over = 0 GROUP BY rollback", "saga_owner"),
         (

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
-use saga_core::{SagaId, Timestamp};
+use saga_core::{CommandId, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Asked, Cursor, Demands, Entry, Filter, Histories, History, Inbox, Joining, Journal,
-    KeptDefinition, Lease, Library, LoadError, Membership, Page, ReplicaId, Row, StoreFuture, Tally,
-    Unavailable,
+    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
+    KeptCommand, KeptDefinition, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Row,
+    StoreFuture, Tally, Unavailable,
 };
 use tokio::time::timeout;
 
@@ -168,16 +168,41 @@ impl Membership for Panicking {
 }
 
 impl Inbox for Panicking {
-    fn ask(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<Asked, Unavailable>> {
-        self.memory.ask(saga, demand)
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
+        self.memory.post(command)
     }
 
-    fn demands(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Demands, Unavailable>> {
-        self.memory.demands(replica, limit)
+    fn commands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
+        self.memory.commands(replica, limit)
     }
 
-    fn answered(&self, saga: SagaId, demand: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.memory.answered(saga, demand)
+    fn status(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
+        self.memory.status(saga, command)
+    }
+
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.refuse(saga, command, why)
+    }
+
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.remove(saga, command)
+    }
+
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_refused(before)
     }
 }
 

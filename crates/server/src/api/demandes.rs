@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use saga_core::event::Finding;
 use saga_core::saga::Rejected;
-use saga_core::{Json, Saga, SagaId};
-use saga_engine::{Demand, Refusal, Wait};
+use saga_core::{CommandKind, Definition, Json, SagaId};
+use saga_engine::{Refusal, Wait};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
@@ -77,8 +77,8 @@ pub(crate) async fn reprendre(
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let asked = Members::read(&body::json_or_none(&head.headers, body, &api).await?, &["par", "raison"])?;
-    let demand = Demand::Resume { by: asked.required(&PAR)?, reason: asked.optional(&RAISON)? };
-    Ok(follow(&api, id, &demand, preference).await?)
+    let command = CommandKind::Resume { by: asked.required(&PAR)?, reason: asked.optional(&RAISON)? };
+    Ok(apply(&api, id, command, preference).await?)
 }
 
 /// `POST /api/commande/{id}/resoudre`.
@@ -99,24 +99,34 @@ pub(crate) async fn resoudre(
     let (reason, by) = (asked.required(&RAISON)?, asked.required(&PAR)?);
     let output = asked.sortie(finding)?;
 
-    let (saga, _) = api.budgets.read(&api.engine, id).await??.ok_or_else(Problem::not_found)?;
-    let step = saga.definition().step_named(&etape).ok_or_else(|| unknown_step(&saga, &etape))?;
-    let blocked_at = saga.pending().map(|pending| pending.step.to_owned());
-    let demand = Demand::Resolve { step, finding, output, by, reason };
-    match (follow(&api, id, &demand, preference).await, blocked_at) {
-        (Err(refusal @ Refusal::Rejected(Rejected::OtherStep)), Some(at)) => {
-            let detail = format!(
-                "the order is blocked at `{at}`, not at `{etape}`; name that step, and what became of it"
-            );
-            Err(Problem::from(refusal).saying(detail))
-        }
-        (answer, _) => Ok(answer?),
+    // The definition says which step has that name; the history is read where the command is applied, and only there.
+    let definition = api.engine.definition_of(id).await?;
+    let step = definition.step_named(&etape).ok_or_else(|| unknown_step(&definition, &etape))?;
+    let command = CommandKind::Resolve { step, finding, output, by, reason };
+    let refusal = match apply(&api, id, command, preference).await {
+        Ok(answer) => return Ok(answer),
+        Err(refusal) => refusal,
+    };
+    let problem = Problem::from(refusal.clone());
+    if refusal != Refusal::Rejected(Rejected::OtherStep) {
+        return Err(problem);
     }
+    let (saga, _) = api.budgets.read(&api.engine, id).await??.ok_or_else(Problem::not_found)?;
+    let blocked_at = saga.pending().map(|pending| pending.step.to_owned());
+    let Some(at) = blocked_at else { return Err(problem) };
+    Err(problem.saying(format!(
+        "the order is blocked at `{at}`, not at `{etape}`; name that step, and what became of it"
+    )))
 }
 
-/// Has it followed, and waits for what comes of it.
-async fn follow(api: &Api, id: SagaId, demand: &Demand, preference: Preference) -> Result<Response, Refusal> {
-    api.engine.demand(id, demand).await?;
+/// Has a command applied, and waits for what comes of it.
+async fn apply(
+    api: &Api,
+    id: SagaId,
+    command: CommandKind,
+    preference: Preference,
+) -> Result<Response, Refusal> {
+    api.engine.command(id, command).await?;
     let mut snapshot = api.engine.wait(id, Wait::tried(preference.wait.at_most)).await?;
     // It is still blocked, but a call is under way that may change that.
     snapshot.settled &= !snapshot.calling;
@@ -128,8 +138,8 @@ fn not_json(error: serde_json::Error) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("The body is not JSON: {error}"))
 }
 
-fn unknown_step(saga: &Saga, etape: &str) -> Problem {
-    let steps: Vec<&str> = saga.definition().steps.iter().map(|step| &*step.name).collect();
+fn unknown_step(definition: &Definition, etape: &str) -> Problem {
+    let steps: Vec<&str> = definition.steps.iter().map(|step| &*step.name).collect();
     let etape = etape.escape_debug();
     Problem::invalid(format!("`etape`: the order has no step `{etape}`; it has {}", steps.join(", ")))
 }

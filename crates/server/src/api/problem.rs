@@ -116,7 +116,8 @@ impl From<Refusal> for Problem {
             Refusal::Unavailable(_) => Self::new(unavailable, "journal_unavailable", text),
             Refusal::InDoubt(id) => Self::new(unavailable, "in_doubt", text).about(id),
             Refusal::Asked(id) => Self::new(unavailable, "asked_elsewhere", text).about(id),
-            Refusal::Busy(id) => Self::new(unavailable, "busy", text).about(id),
+            Refusal::InboxFull(id) => Self::new(unavailable, "commands_waiting", text).about(id),
+            Refusal::NotUnderstood(_) => Self::new(unavailable, "command_not_understood", text),
             Refusal::KeyReused(id) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", text).about(id)
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use saga_core::event::{Finding, Stuck};
 use saga_core::saga::Rollback;
-use saga_core::{Event, Json, Saga, SagaId};
-use saga_engine::{Caller, Checkout, Demand, Engine, Refusal, Snapshot, Wait};
+use saga_core::{CommandKind, Event, Json, Saga, SagaId};
+use saga_engine::{Caller, Checkout, Engine, Refusal, Snapshot, Wait};
 use saga_journal::Histories;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -135,9 +135,9 @@ impl World {
             blocked.stuck,
             Stuck::CompensationFailing | Stuck::ActionUnsettled | Stuck::NothingToUndo | Stuck::TaskFailed
         );
-        let demand = if can_go_on {
+        let command = if can_go_on {
             self.recorder.hit("person: resumes");
-            Demand::Resume { by: "Ana".into(), reason: None }
+            CommandKind::Resume { by: "Ana".into(), reason: None }
         } else {
             self.recorder.hit("person: resolves");
             let can_be_said = saga.pending().map_or(&[][..], |pending| pending.findings);
@@ -148,11 +148,21 @@ impl World {
             } else {
                 Finding::NotRun
             };
-            Demand::Resolve { step, finding, output: None, by: "Ana".into(), reason: "looked it up".into() }
+            let (by, reason) = ("Ana".into(), "looked it up".into());
+            CommandKind::Resolve { step, finding, output: None, by, reason }
         };
-        self.recorder.note(|| format!("a person about {id}: {demand:?}"));
+        self.recorder.note(|| format!("a person about {id}: {command:?}"));
         let place = self.dice.below(self.skews.len());
-        let answer = self.ask(place, move |engine| async move { engine.demand(id, &demand).await }).await;
+        if self.dice.chance(200) {
+            self.recorder.hit("person: two at once");
+            let (second, command) = (self.clone(), command.clone());
+            let elsewhere = self.dice.below(self.skews.len());
+            outside(async move {
+                let command = move |engine: Engine| async move { engine.command(id, command).await };
+                let _ = second.ask(elsewhere, command).await;
+            });
+        }
+        let answer = self.ask(place, move |engine| async move { engine.command(id, command).await }).await;
         self.recorder.note(|| format!("a person about {id}: {answer:?}"));
     }
 }

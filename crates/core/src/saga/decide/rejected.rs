@@ -1,7 +1,10 @@
 //! Why an input changes nothing.
 
-/// Why an input changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+use serde::{Deserialize, Serialize};
+
+/// Why an input changes nothing. Its JSON form is kept in the journal until whoever gave the command has read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rejected {
     /// A reply to a call that nobody waits for any more, such as that of an abandoned attempt. Ignore it.
     #[error("nobody waits for that call any more")]

@@ -23,12 +23,12 @@ use std::collections::BTreeMap;
 use saga_core::event::Stuck;
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Input};
-use saga_core::{Event, Json, Record, Saga};
+use saga_core::{CommandKind, Event, Json, Record, Saga};
 
 use self::dice::Dice;
 use self::network::Message;
 use self::participant::Ledger;
-use crate::support::{Kind, Spec, at, definition, record_text, saga_id};
+use crate::support::{Kind, Spec, at, command, definition, record_text, saga_id};
 
 const SEEDS: u64 = 10_000;
 /// Faults happen for this many moves; then the world is kind.
@@ -249,7 +249,7 @@ impl World {
             Ok(records) => self.history.extend(records),
             Err(rejected) => {
                 self.say(|_| format!("    rejected: {rejected}"));
-                if matches!(input, Input::Resume { .. } | Input::Resolve { .. }) {
+                if matches!(input, Input::Command(command) if command.kind != CommandKind::Cancel) {
                     self.hit("a person is turned away");
                 }
             }
@@ -304,7 +304,7 @@ impl World {
             Move::Cancel => {
                 self.hit("a cancellation");
                 self.say(|_| "cancel".into());
-                self.handle(&Input::Cancel);
+                self.handle(&command(CommandKind::Cancel));
             }
             Move::LoseRequest => self.lose_request(),
             Move::LoseReply => self.lose_reply(),

@@ -1,12 +1,11 @@
 //! Who looks after orders that are blocked.
 
-use saga_core::Json;
 use saga_core::event::{Finding, Stuck};
-use saga_core::saga::Input;
+use saga_core::{CommandKind, Json};
 
 use super::World;
 use super::participant::Answer;
-use crate::support::{Kind, name};
+use crate::support::{Kind, command, name};
 
 impl World {
     /// Somebody looks after the order, knows what the participant's books say, and tells the truth.
@@ -15,7 +14,7 @@ impl World {
         let (by, reason) = (Box::from("Ana"), Box::from("looked it up"));
         let resume = |world: &mut Self| {
             world.say(|_| "a person wants it to go on".into());
-            world.handle(&Input::Resume { by: "Ana".into(), reason: None })
+            world.handle(&command(CommandKind::Resume { by: "Ana".into(), reason: None }))
         };
         let Some((step, stuck)) = blocked else {
             self.hit("a person wants it to go on");
@@ -67,7 +66,7 @@ impl World {
             _ => None,
         };
         self.say(|_| format!("a person says about {}: {finding:?}", name(step)));
-        if !self.handle(&Input::Resolve { step, finding, output, by, reason }) {
+        if !self.handle(&command(CommandKind::Resolve { step, finding, output, by, reason })) {
             return;
         }
         self.hit(match finding {

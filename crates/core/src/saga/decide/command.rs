@@ -1,14 +1,45 @@
-//! Whether what a person wants or knows can be taken.
+//! What a command brings about, and when it is refused.
 
-use super::super::{CallWanted, Saga, StepState};
+use super::super::{CallWanted, Phase, Saga, StepState};
 use super::Rejected;
+use crate::command::{Command, CommandKind};
 use crate::definition::Safety;
 use crate::direction::Direction;
-use crate::event::{Event, Finding, Record};
+use crate::event::{Cause, Event, Finding, Record};
 use crate::id::{AttemptNumber, Seq, Timestamp};
 
 impl Saga {
-    pub(super) fn may_resume(&self, now: Timestamp) -> Result<(), Rejected> {
+    /// The event that a command brings about; `None`: it has been applied before, or nothing has to change.
+    pub(super) fn command(&self, command: &Command, now: Timestamp) -> Result<Option<Event>, Rejected> {
+        if self.commands.contains(&command.id) {
+            return Ok(None);
+        }
+        match &command.kind {
+            CommandKind::Cancel => match &self.phase {
+                Phase::Forward { .. } => Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled })),
+                // Asking twice is no mistake.
+                Phase::RollingBack { cause: Cause::Cancelled, .. }
+                | Phase::RolledBack { cause: Cause::Cancelled, .. } => Ok(None),
+                Phase::RollingBack { .. } | Phase::RolledBack { .. } => Err(Rejected::Failing),
+                Phase::Completed => Err(Rejected::Completed),
+            },
+            CommandKind::Resume { by, reason } => {
+                self.may_resume(now)?;
+                let resumed = Event::Resumed { by: by.clone(), reason: reason.clone() };
+                // An attempt that is under way need not be hurried.
+                Ok(self.in_flight().is_none().then_some(resumed))
+            }
+            CommandKind::Resolve { step, finding, output, by, reason } => {
+                let (step, finding, output) = (*step, *finding, output.clone());
+                let (by, reason) = (by.clone(), reason.clone());
+                let resolved = Event::Resolved { step, finding, output, by, reason };
+                self.may_resolve(&resolved, now)?;
+                Ok(Some(resolved))
+            }
+        }
+    }
+
+    fn may_resume(&self, now: Timestamp) -> Result<(), Rejected> {
         if self.is_over() {
             return Err(Rejected::Over);
         }
@@ -18,8 +49,8 @@ impl Saga {
         if self.is_in_doubt(step, now) && !has_promise && !may_ask { Err(Rejected::InDoubt) } else { Ok(()) }
     }
 
-    /// Whether `event`, a person's word, can be taken.
-    pub(super) fn may_resolve(&self, event: &Event, now: Timestamp) -> Result<(), Rejected> {
+    /// Whether `event`, what a person has found, can be recorded.
+    fn may_resolve(&self, event: &Event, now: Timestamp) -> Result<(), Rejected> {
         let Event::Resolved { step, finding, output, .. } = event else { return Ok(()) };
         let blocked = match (self.blocked(), self.is_over()) {
             (_, true) => return Err(Rejected::Over),
@@ -52,7 +83,7 @@ impl Saga {
     /// Whether the compensation's request can be made from what a person says.
     fn can_undo_after(&self, event: &Event, step: usize, now: Timestamp) -> bool {
         let mut told = self.clone();
-        let record = Record { at: now, etat: None, event: event.clone() };
+        let record = Record { at: now, etat: None, command: None, event: event.clone() };
         let (direction, attempt) = (Direction::Compensation, AttemptNumber::FIRST);
         let timeout = self.definition.participant(step).timeout;
         let undo = CallWanted { step, direction, attempt, needs: Seq::NONE, timeout };

@@ -1,4 +1,4 @@
-//! What people want and know.
+//! What operators have the saga do, and what they found out.
 
 use super::super::{Asked, Phase, Progress, Question, Saga, StepState, Vouched};
 use crate::event::{Finding, Stuck};

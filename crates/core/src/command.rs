@@ -1,0 +1,79 @@
+//! What people want of a saga: a command with an id of its own, so that applying it once is a comparison of ids.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::event::Finding;
+use crate::json::Json;
+
+/// Identifies one command. The event that a command brings about repeats it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(Uuid);
+
+impl CommandId {
+    /// An id made elsewhere; it has to be fresh.
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The plain UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A command for one saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Which command this is: the same id is applied once, however often it comes.
+    pub id: CommandId,
+    /// What is to be done.
+    pub kind: CommandKind,
+}
+
+/// What a command does.
+///
+/// Its JSON form is kept in the journal while the command waits for the saga's owner; golden files pin it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandKind {
+    /// Stop the saga, and roll it back.
+    Cancel,
+    /// Make the next attempt now.
+    Resume {
+        /// Who wants it.
+        by: Box<str>,
+        /// Why, where they say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Box<str>>,
+    },
+    /// Go on from what a person found out about the step that is stuck.
+    Resolve {
+        /// The step's index.
+        step: usize,
+        /// What they found.
+        finding: Finding,
+        /// What the action's answer would have given, where the compensation needs it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Json>,
+        /// Who found it.
+        by: Box<str>,
+        /// How they know.
+        reason: Box<str>,
+    },
+}
