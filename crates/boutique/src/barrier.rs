@@ -1,24 +1,23 @@
-//! The barrier: what makes a service safe to call twice, too late, or in the wrong order.
+//! The barrier: the rules that make a service safe to call twice, too late, or in the wrong order.
 //!
-//! Every call that changes something passes through [`pass`], in the same SQLite transaction as the change
-//! itself. That is the whole trick: the memory of having done it and the deed are on disk together or not
-//! at all. A barrier kept in another store, or written by a second commit, is none.
+//! Every call that changes data passes through [`pass`], in the same SQLite transaction as the change itself. The
+//! record of the call and its effect are therefore on disk together or not at all. A record in another store, or in a
+//! second commit, would not be a barrier.
 //!
-//! A call brings a key, `saga:step:action` or `saga:step:compensation`. The rules, in the order in which
-//! they are asked (see [`judge`]):
+//! A call carries a key, `saga:step:action` or `saga:step:compensation`. The first rule that applies decides (see
+//! [`judge`]):
 //!
-//! | rule | when | what happens |
+//! | rule | when | result |
 //! |---|---|---|
-//! | stale | the call's epoch is below the highest this service has seen for the saga | 409, nothing changes: its sender was replaced |
-//! | reused | the key is known, with another request | 422: a bug of the caller's |
-//! | replay | the key is known | the stored answer, word for word; no effect. Refusals are stored too: an answer once given stands |
-//! | hanging | an action whose compensation was already processed | 409, nothing changes: it would never be undone |
-//! | null | a compensation whose action never arrived, or was refused | succeeds, does nothing, and is remembered (or `hanging` could not work) |
+//! | stale | the call's epoch is below the highest epoch that this service has seen for the saga | 409, nothing changes: another owner has replaced the sender |
+//! | reused | the key is known, with another request | 422: a defect of the caller |
+//! | replay | the key is known | the stored answer, unchanged; no effect. Refusals are stored too, so an answer never changes |
+//! | hanging | an action whose compensation was already processed | 409, nothing changes: no later compensation would undo it |
+//! | null | a compensation whose action never arrived, or was refused | succeeds, does nothing, and is recorded (rule `hanging` needs the record) |
 //!
-//! Otherwise the operation runs, and its answer is stored under the key. Answers that a fault rule made up
-//! never come this far, so a 5xx is never replayed. A call without a key is not remembered: each has its
-//! effect, as with ordinary services. Keys are kept for ever: forgetting one needs a bound on how late a
-//! call may arrive, which only the caller knows.
+//! Otherwise the operation runs, and its answer is stored under the key. An answer that a fault rule made up is never
+//! stored, so a 5xx is never replayed. A call without a key is not recorded: each has its effect, as with ordinary
+//! services. Keys are kept for ever, because only the caller knows how late a call may still arrive.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -46,7 +45,7 @@ pub(crate) const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// A key this service remembers.
+/// A key that this service has recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Remembered {
     refused: bool,
@@ -54,7 +53,7 @@ struct Remembered {
     answer: Answer,
 }
 
-/// What the barrier knows about one call before it is let through.
+/// What the barrier has recorded about a call before the call runs.
 #[derive(Debug, Default)]
 struct Known {
     epoch: Option<i64>,
@@ -72,8 +71,8 @@ enum Verdict {
     Null,
 }
 
-/// The rules, as a pure function. `direction` is `None` for a call whose key names no step: only the key
-/// and epoch rules apply to it.
+/// The rules, as a pure function. `direction` is `None` for a call whose key names no step; then only the rules about
+/// the key and the epoch apply.
 fn judge(epoch: Option<i64>, direction: Option<Direction>, fingerprint: &str, known: Known) -> Verdict {
     if let (Some(epoch), Some(seen)) = (epoch, known.epoch)
         && epoch < seen
@@ -96,8 +95,8 @@ pub(crate) fn hanging_answer() -> Answer {
     Answer::barrier(409, "action_tardive", "Action refusée : sa compensation a déjà été traitée")
 }
 
-/// Carries out `operation` if the rules allow, and records what became of it. `db` must be inside a
-/// savepoint named `requete`, which the caller releases; an error means that it must be rolled back.
+/// Carries out `operation` if the rules allow it, and records its result. `db` must be inside a savepoint named
+/// `requete`, which the caller releases. After an error the caller must roll it back.
 pub(crate) fn pass(
     db: &Connection,
     request: &Request,
@@ -158,7 +157,7 @@ pub(crate) fn pass(
         Outcome::Done(answer, lines) => (Record::Effect, answer, lines),
         Outcome::Refused(answer) => (Record::Refused, answer, vec![details]),
         Outcome::Nothing(answer) => (Record::Null, answer, vec![details]),
-        // Not stored: the sibling's row, or the sale's cancellation, says the same at the next try.
+        // Not stored: the row of the compensation, or the sale's cancellation, gives the same answer next time.
         Outcome::Hanging(answer) => {
             note(Record::Hanging, &details)?;
             return Ok(answer);

@@ -1,6 +1,6 @@
-//! One HTTP request read in full, who sent it and why ([`Caller`]), and the [`Answer`] to it.
+//! One HTTP request, read in full, its sender and purpose ([`Caller`]), and the [`Answer`] to it.
 //!
-//! Headers and bodies are parsed here, once; the services trust what comes out.
+//! Headers and bodies are parsed here, once; the services rely on the parsed values.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::Facon;
 
-/// Longest identifier taken from a header or a path, in bytes: a saga's UUID and two words fit many times.
+/// Longest identifier taken from a header or a path, in bytes: several times a saga's UUID with two words.
 pub(crate) const ID_BYTES_MAX: usize = 256;
 
 /// A request whose body has been read.
@@ -30,7 +30,7 @@ impl Request {
         self.path.trim_start_matches('/').split('/').collect()
     }
 
-    /// The body as `T`, or the 422 that says what is wrong with it.
+    /// The body as `T`, or a 422 that explains the error.
     pub(crate) fn parse_body<T: DeserializeOwned>(&self) -> Result<T, Answer> {
         serde_json::from_slice(&self.body)
             .map_err(|error| Answer::detail(422, &format!("Corps de requête invalide : {error}")))
@@ -49,13 +49,13 @@ impl Request {
         self.query_value(name).map(|text| percent_decoded(name, text)).transpose()
     }
 
-    /// A query parameter that must be a whole number when it is there.
+    /// A query parameter that must be a whole number if it is present.
     pub(crate) fn query_number(&self, name: &str) -> Result<Option<i64>, Answer> {
         self.query_value(name).map(|text| whole_number(name, text)).transpose()
     }
 
-    /// What makes two requests the same one: method, path, and the body's meaning (not its spacing, nor the
-    /// order of its fields).
+    /// The identity of a request: its method, its path, and the meaning of its body (not the spacing or the order of
+    /// fields).
     pub(crate) fn fingerprint(&self) -> String {
         let body = match serde_json::from_slice::<Value>(&self.body) {
             Ok(value) => sorted(&value).to_string(),
@@ -65,7 +65,7 @@ impl Request {
     }
 }
 
-/// Objects with their fields in order, at every depth.
+/// The value with the fields of all objects sorted, at every depth.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -78,8 +78,8 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-/// Free text from a path or a query. Some callers escape more than others (`:` as `%3A`), and two spellings
-/// of a saga's id must not be two sagas.
+/// Free text from a path or a query, decoded. Callers escape differently (`:` as `%3A`), and two spellings of a
+/// saga's id must not be two sagas.
 pub(crate) fn percent_decoded(name: &str, text: &str) -> Result<String, Answer> {
     let bad = || Answer::detail(422, &format!("{name} : échappement invalide dans « {text} »"));
     let mut parts = text.split('%');
@@ -107,7 +107,7 @@ pub(crate) fn client_id(text: &str) -> Result<i64, Answer> {
     }
 }
 
-/// Which way a call goes.
+/// The direction of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     Action,
@@ -123,7 +123,7 @@ impl Direction {
     }
 }
 
-/// An idempotency key, as the caller wrote it and as we understand it.
+/// An idempotency key, as the caller wrote it and as this service reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
     text: String,
@@ -138,8 +138,8 @@ struct KeyParts {
 }
 
 impl Key {
-    /// Takes `saga:step:action`, with or without the double quotes of a structured field. Any other text is
-    /// a key too: it is then remembered like the others, but belongs to no step.
+    /// Takes `saga:step:action`, with or without the double quotes of a structured field. Any other text is a key,
+    /// too: it is recorded like the others, but belongs to no step.
     fn parse(header: &str) -> Result<Self, Answer> {
         let text = header.trim();
         let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
@@ -175,7 +175,7 @@ impl Key {
         self.parts.as_ref().map(|parts| parts.direction)
     }
 
-    /// The key of the same step's other direction: what the null and hanging rules ask about.
+    /// The key of the same step's other direction, for the rules `null` and `hanging`.
     pub(crate) fn sibling(&self) -> Option<String> {
         let KeyParts { saga, step, direction } = self.parts.as_ref()?;
         let other = match direction {
@@ -186,7 +186,7 @@ impl Key {
     }
 }
 
-/// What the headers say of the caller. All of it is optional: an ordinary caller sends none.
+/// The information that headers give about the caller. All of it is optional: an ordinary caller sends none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) key: Option<Key>,
@@ -197,7 +197,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// `Moderne` refuses headers that it cannot read, since it acts on them; `Ancienne` only notes them.
+    /// `Moderne` refuses headers that it cannot read, because it acts on them; `Ancienne` only records them.
     pub(crate) fn read(headers: &HeaderMap, facon: Facon) -> Result<Self, Answer> {
         match (Self::parse(headers), facon) {
             (Ok(caller), _) => Ok(caller),

@@ -1,4 +1,4 @@
-//! The client service: balances, paid from and refunded to.
+//! The client service: balances, payments from them and refunds to them.
 //!
 //! | request | answer |
 //! |---|---|
@@ -6,8 +6,8 @@
 //! | `POST /api/clients/{id}/rembourser` `{"montant"}` | 200 |
 //! | `GET /api/clients/{id}` | 200 `{"client_id", "solde"}` |
 //!
-//! Façon ancienne: a refused payment is `200 {"ok": false, "detail": "Solde insuffisant"}`; a made one is
-//! `200 {"ok": true, ...}`; and no call is ever recognised.
+//! Façon ancienne: a refused payment is `200 {"ok": false, "detail": "Solde insuffisant"}`, a successful one `200
+//! {"ok": true, ...}`. Keys are ignored.
 
 use rusqlite::Connection;
 use serde::Deserialize;

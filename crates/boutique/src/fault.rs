@@ -1,4 +1,4 @@
-//! Faults on purpose: rules that make an endpoint slow, wrong or mute for some of its requests.
+//! Faults on purpose: rules that make an endpoint slow, wrong or silent for some of its requests.
 //!
 //! A rule is one line of text:
 //!
@@ -6,20 +6,20 @@
 //! METHOD PATH [client=ID|*] [produit=ID|*] [saga=ID|*] ACTION [times=N] [probability=P [seed=S]]
 //! ```
 //!
-//! In METHOD and in a segment of PATH, `*` stands for anything. ACTION is exactly one of
+//! In METHOD and in a segment of PATH, `*` matches anything. ACTION is exactly one of
 //!
 //! | action | the request | the caller sees |
 //! |---|---|---|
 //! | `status=N` | has no effect | that status, with a `detail` |
 //! | `latency=MS` | is carried out after the delay, even if its caller has gone | a late answer |
-//! | `drop-before` | has no effect | the connection closed, not one byte of answer |
+//! | `drop-before` | has no effect | a closed connection without a byte of answer |
 //! | `drop-after` | is carried out | the same |
 //! | `latency-after=MS` | is carried out at once | a late answer |
 //!
-//! Every rule that matches a request applies, in order: delays add up, and the first `status` or
-//! `drop-before` ends it. `times` counts the requests that the rule really hit; `probability` draws from a
-//! generator of the rule's own, so the same requests in the same order are hit again. Only requests that the
-//! service understood are hit: a bad body gets its 422.
+//! All rules that match a request apply, in order: delays add up, and the first `status` or `drop-before` ends the
+//! evaluation. `times` counts the requests that the rule affected. `probability` uses a random generator that belongs
+//! to the rule, so the same requests in the same order are affected again. Rules apply only to requests that the
+//! service could read: an invalid body gets its 422.
 
 use std::{
     fmt,
@@ -35,13 +35,13 @@ use crate::{Facon, Service, client, operation::Subject, panier, stock, ventes};
 
 /// Longest delay of one rule, in milliseconds.
 const LATENCY_MS_MAX: u64 = 600_000;
-/// Most rules at a service at once.
+/// Most rules of a service at the same time.
 const RULES_MAX: usize = 1_000;
-/// Said with every error about a rule's text.
+/// The grammar, shown with every error about a rule's text.
 const GRAMMAR: &str = "METHOD PATH [client=ID|*] [produit=ID|*] [saga=ID|*] \
     status=N|latency=MS|drop-before|drop-after|latency-after=MS [times=N] [probability=P [seed=S]]";
 
-/// What happens to a request that a rule hits.
+/// The effect of a rule on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Answer with this status, 200 to 599, without any effect.
@@ -56,7 +56,7 @@ pub enum Fault {
     LatencyAfter(Duration),
 }
 
-/// Which requests are hit, by what, and how often. Read with [`str::parse`]; printed in the same grammar.
+/// Which requests a rule affects, how, and how often. Read with [`str::parse`]; printed in the same grammar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultRule {
     /// `None`: any.
@@ -176,7 +176,7 @@ fn parse(text: &str) -> Result<FaultRule, String> {
     Ok(rule)
 }
 
-/// Fills a field of the rule; yields no action.
+/// Sets a field of the rule; gives no action.
 fn set<T>(field: &mut Option<T>, value: T) -> Option<Fault> {
     *field = Some(value);
     None
@@ -222,7 +222,7 @@ impl fmt::Display for FaultRule {
     }
 }
 
-/// Segment by segment; `*` and `{name}` match any one.
+/// Compares segment by segment; `*` and `{name}` match any segment.
 fn same_path(pattern: &str, path: &str) -> bool {
     let any = |segment: &str| segment == "*" || segment.starts_with('{');
     let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
@@ -240,13 +240,13 @@ pub(crate) fn routes(service: Service, facon: Facon) -> &'static [(&'static str,
     }
 }
 
-/// The methods that this service has for `path`, `path` being a request's or a rule's.
+/// The methods that this service has for `path`, which is a request's path or a rule's.
 pub(crate) fn methods_of(service: Service, facon: Facon, path: &str) -> Vec<&'static str> {
     let all = routes(service, facon).iter();
     all.filter(|(_, route)| same_path(route, path)).map(|(method, _)| *method).collect()
 }
 
-/// Whether the rule could hit a request of this service, in either façon.
+/// Whether the rule could affect a request of this service, in either façon.
 pub(crate) fn concerns(rule: &FaultRule, service: Service) -> bool {
     [Facon::Moderne, Facon::Ancienne].into_iter().any(|facon| {
         let methods = methods_of(service, facon, &rule.path);
@@ -254,7 +254,7 @@ pub(crate) fn concerns(rule: &FaultRule, service: Service) -> bool {
     })
 }
 
-/// Refuses a rule that no service could ever be hit by: it is a typing error.
+/// Refuses a rule that matches no endpoint of any service: it is a typing error.
 pub(crate) fn check_endpoint(rule: &FaultRule) -> Result<(), FaultRuleError> {
     check_endpoint_among(rule, &Service::ALL)
 }
@@ -279,7 +279,7 @@ pub(crate) fn check_endpoint_among(rule: &FaultRule, services: &[Service]) -> Re
     })
 }
 
-/// What is to happen to one request.
+/// What the service does with one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) delay_before: Duration,
@@ -288,7 +288,7 @@ pub(crate) struct Plan {
     pub(crate) drop_answer: bool,
 }
 
-/// What takes the place of carrying a request out.
+/// What the service does instead of carrying a request out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Instead {
     Answer(u16),
@@ -322,7 +322,7 @@ impl FaultBook {
     }
 
     fn armed(&self) -> std::sync::MutexGuard<'_, Armed> {
-        // No code panics half-way through a change of the list.
+        // A panic cannot leave the list half changed.
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -334,7 +334,7 @@ impl FaultBook {
         id
     }
 
-    /// Reads, checks and adds a rule that came over HTTP.
+    /// Parses, checks and adds a rule from an HTTP request.
     pub(crate) fn add_text(&self, text: &str) -> Result<u64, FaultRuleError> {
         let rule: FaultRule = text.parse()?;
         check_endpoint_among(&rule, &[self.service])?;
@@ -352,7 +352,7 @@ impl FaultBook {
         self.armed().rules.clear();
     }
 
-    /// Whether there was one.
+    /// Removes a rule; returns whether it existed.
     pub(crate) fn remove(&self, id: u64) -> bool {
         let rules = &mut self.armed().rules;
         let before = rules.len();
@@ -365,7 +365,7 @@ impl FaultBook {
         self.armed().rules.iter().map(entry).collect()
     }
 
-    /// Decides one request's fate, and counts the hits.
+    /// Decides how the rules affect one request, and counts the requests that they affect.
     pub(crate) fn plan(&self, method: &Method, path: &str, subject: &Subject, saga_id: Option<&str>) -> Plan {
         let mut plan = Plan::default();
         for armed in &mut self.armed().rules {
@@ -387,7 +387,7 @@ impl FaultBook {
 }
 
 impl ArmedRule {
-    /// Draws and counts.
+    /// Draws a random number if the rule needs one, and counts.
     fn hits(&mut self) -> bool {
         let worn_out = self.rule.times.is_some_and(|times| self.hits >= times);
         let hit = !worn_out && self.rule.probability.is_none_or(|chance| unit(&mut self.random) < chance);

@@ -1,7 +1,7 @@
-//! The ledger: every call that changed something, in order, and what the others came to.
+//! The ledger: every call that changed data, in order, and the results of the other calls.
 //!
-//! It is written in the transaction of the change, so it is the truth about what a service did; tests and
-//! people judge an orchestrator by it. The services themselves never read it.
+//! It is written in the transaction of the change, so it is the truth about the effects that a service had. Tests and
+//! operators compare an orchestrator's claims with it. The services themselves never read it.
 
 use rusqlite::Connection;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::{
     operation::{Details, Operation, Read},
 };
 
-/// Most lines in one answer of `GET /ledger`; `?after=SEQ` goes on from there.
+/// Most lines in one answer of `GET /ledger`; `?after=SEQ` gives the following ones.
 const LEDGER_LINES_MAX: i64 = 1_000_000;
 
 pub(crate) const SCHEMA: &str = "
@@ -37,16 +37,16 @@ pub(crate) const SCHEMA: &str = "
     CREATE INDEX ledger_par_saga ON ledger (saga_id, seq);
 ";
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Record {
-    /// It changed something. The only one listed without `all=true`.
+    /// It changed data. Only these are listed without `all=true`.
     Effect,
-    /// The business said no.
+    /// The service refused it for a business reason.
     Refused,
     /// A compensation with nothing to undo.
     Null,
-    /// A known key: the stored answer went out again.
+    /// A known key: the stored answer was sent again.
     Replay,
     /// A known key with another request.
     KeyReused,
@@ -103,7 +103,7 @@ pub(crate) fn note(
     Ok(())
 }
 
-/// The time of day, for people; nothing here is decided by it.
+/// The time of day, for readers of the ledger; no decision depends on it.
 #[expect(
     clippy::disallowed_methods,
     reason = "the shop is a world outside the engine, with a clock of its own"
@@ -147,7 +147,7 @@ pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
     let after = request.query_number("after")?.unwrap_or(0);
     let limit = request.query_number("limit")?.unwrap_or(LEDGER_LINES_MAX).clamp(0, LEDGER_LINES_MAX);
     Ok(Box::new(move |db| {
-        // Two texts, so that each can use its index; a NULL-or-equals test would scan.
+        // Two SQL texts, so that each can use its index; a NULL-or-equals test would scan the table.
         let by_saga = if saga_id.is_some() { "saga_id = ?1" } else { "?1 IS NULL" };
         let mut query = db.prepare_cached(&format!(
             "SELECT seq, operation, direction, result, saga_id, step, key, epoch, attempt, client_id,

@@ -1,9 +1,9 @@
-//! The four participants of the demo shop (`panier`, `stock`, `client`, `ventes`), for the demo, the tests
-//! and teaching.
+//! The four participants of the demo shop (`panier`, `stock`, `client`, `ventes`), for the demo, the tests and as an
+//! example.
 //!
-//! It owns four small HTTP services, each durable in a SQLite file of its own, and promises that whatever
-//! was acknowledged survives `kill -9`. It deliberately knows nothing of who calls it: an orchestrator is a
-//! caller like any other, known by its headers only.
+//! This crate contains four small HTTP services, each with its own SQLite file. An effect that a service acknowledged
+//! survives `kill -9`. The crate deliberately knows nothing about its callers: an orchestrator is a caller like any
+//! other, identified by its headers only.
 //!
 //! ```text
 //!   accept loop ─► connection task ─► route ─► faults ─► writer thread (group commit) ─► SQLite
@@ -11,8 +11,8 @@
 //!                                              └───────► reader thread (GET)
 //! ```
 //!
-//! To see how a participant is made safe to call twice, read `barrier.rs`; to see what the shop sells and
-//! to whom, `seed.rs`; to break it on purpose, `fault.rs`.
+//! `barrier.rs` shows how a participant becomes safe to call twice, `seed.rs` has the shop's products and clients,
+//! and `fault.rs` the faults on purpose.
 
 mod barrier;
 mod call;
@@ -44,20 +44,20 @@ use fault::FaultBook;
 use server::{Handler, Server};
 use store::Store;
 
-/// The shop: [`Boutique::start`] is the way in.
+/// The shop; start it with [`Boutique::start`].
 #[derive(Debug)]
 pub struct Boutique;
 
 /// What to start, where, and with which data.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Folder of the SQLite files, one a service (`stock.sqlite`, ...); created when missing.
+    /// Folder of the SQLite files, one for each service (`stock.sqlite`, ...); created when missing.
     pub data_dir: PathBuf,
     /// How the services behave on the wire.
     pub facon: Facon,
-    /// Which services to start, and the address each listens on; port 0 takes a free one.
+    /// Which services to start, and the address of each; port 0 takes a free port.
     pub listen: BTreeMap<Service, SocketAddr>,
-    /// What a new file is filled with, and the faults that belong to the scenarios.
+    /// The data of a new file, and the faults that belong to the scenarios.
     pub seed: Seed,
     /// More fault rules, applied after those of the seed. They are not durable.
     pub faults: Vec<FaultRule>,
@@ -80,10 +80,9 @@ impl Config {
 /// The manner in which the services answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Facon {
-    /// The contract's table: refusals are 4xx, and the barrier guards every effect.
+    /// As the contract's table says: refusals are 4xx, and the barrier guards every effect.
     Moderne,
-    /// What most services are like: other paths and names, refusals dressed as `500` or `200`, no
-    /// idempotency at all.
+    /// Like many existing services: other paths and names, refusals as `500` or `200`, no idempotency.
     Ancienne,
 }
 
@@ -130,7 +129,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// Why the shop did not start. Every variant is for the operator to fix; none is worth a retry as it is.
+/// Why the shop did not start. The operator must fix the cause before another attempt.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The data folder cannot be made.
@@ -138,27 +137,27 @@ pub enum Error {
     DataDir {
         /// The folder that was asked for.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A service's file cannot be opened, written or read.
     #[error("open the data of {service} in {}: {source}", path.display())]
     Database {
-        /// Whose data.
+        /// The service of the file.
         service: Service,
         /// The SQLite file.
         path: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// The address is taken, not ours, or forbidden.
+    /// The address is in use, is not one of this machine, or is forbidden.
     #[error("listen on {addr} for {service}: {source}")]
     Listen {
-        /// Whose address.
+        /// The service of the address.
         service: Service,
         /// The address that was asked for.
         addr: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A fault rule names an endpoint that no service has.
@@ -167,9 +166,9 @@ pub enum Error {
     /// A thread cannot be started.
     #[error("start a thread for {service}: {source}")]
     Thread {
-        /// Whose thread.
+        /// The service of the thread.
         service: Service,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -207,8 +206,8 @@ impl Boutique {
     }
 }
 
-/// The shop while it answers. Dropping it closes the doors at once, as a crash would; what was acknowledged
-/// is on disk either way.
+/// The running shop. Dropping it closes all connections at once, as a crash would; acknowledged effects are on disk
+/// in any case.
 #[derive(Debug)]
 pub struct Running {
     services: BTreeMap<Service, Server>,
@@ -253,7 +252,7 @@ impl Running {
 
     /// Takes no new connection, lets the requests under way finish for a few seconds, closes the files.
     pub async fn stop(self) {
-        // All are told first, so that they drain at the same time.
+        // All services are asked to stop first, so that they drain at the same time.
         let servers: Vec<_> = self.services.into_values().map(Server::begin_stop).collect();
         for server in servers {
             server.finish().await;

@@ -106,13 +106,13 @@ fn main() -> ExitCode {
 async fn run(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    // Before the line is printed: whoever reads it may send the signal at once.
+    // Before the line is printed: a reader of the line may send the signal at once.
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let facon = config.facon;
     let running = Boutique::start(config).await?;
     announce(&running, facon).context("print the line of URLs")?;
-    // Either way the same follows; the other signal is not lost, it has nothing left to say.
+    // Both signals have the same result, so the other signal may be lost.
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

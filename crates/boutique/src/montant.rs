@@ -7,15 +7,15 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Largest amount, in cents. Below it a cent count, its `f64` and the shortest text of that `f64` say the
-/// same thing (fewer than 15 significant digits), which is what makes reading and writing exact.
+/// Largest amount, in cents. Below it, a number of cents, its `f64` and the shortest text of that `f64` represent the
+/// same value (fewer than 15 significant digits), so reading and writing are exact.
 const CENTIMES_MAX: i64 = 10_000_000_000_000;
 
 /// An amount of money in whole cents, never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Centimes(i64);
 
-/// The number is no amount of money.
+/// The number is not an amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "montant invalide : {0} (attendu : un nombre positif d'au plus deux décimales, jusqu'à 100 milliards)"
@@ -108,8 +108,8 @@ impl<'de> Deserialize<'de> for Centimes {
                 value.to_string().parse().map_err(E::custom)
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Centimes, E> {
-                // Rust prints the shortest decimal that reads back as the same double, without exponent:
-                // 59.97 stays 59.97, and the noise of a sum made in floating point is seen and refused.
+                // Rust prints the shortest decimal that reads back as the same double, without an exponent: 59.97
+                // stays 59.97, and the rounding error of a sum made in floating point is detected and refused.
                 value.to_string().parse().map_err(E::custom)
             }
         }

@@ -1,4 +1,4 @@
-//! What the services hand to the store: something to read, or an [`Operation`] to carry out.
+//! The work that the services give to the store: a query, or an [`Operation`] to carry out.
 
 use rusqlite::Connection;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ const QUANTITE_MAX: i64 = 1_000_000;
 /// A query, run by the reader thread on a connection that cannot write.
 pub(crate) type Read = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Answer> + Send>;
 
-/// What a request turned out to ask for.
+/// The work that a request asks for.
 pub(crate) enum Task {
     Read(Subject, Read),
     Write(Subject, Box<dyn Operation>),
@@ -31,7 +31,7 @@ impl Task {
     }
 }
 
-/// Whom and what a request is about: what fault rules choose by.
+/// The client, products and saga of a request, which fault rules select by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) client_id: Option<i64>,
@@ -46,12 +46,12 @@ pub(crate) struct Subject {
 pub(crate) trait Operation: Send {
     /// The name in the ledger.
     fn name(&self) -> &'static str;
-    /// Which way it goes when no key says so.
+    /// The direction of the operation if the key has none.
     fn direction(&self) -> Direction;
-    /// What it is about, for the ledger.
+    /// The client, products and amounts, for the ledger.
     fn details(&self) -> Details;
-    /// What a compensation answers when there is nothing to undo. `None`: it must run to find out, because
-    /// its service finds the action by something else than the key.
+    /// The answer of a compensation with nothing to undo. `None`: the operation must run to find out, because its
+    /// service finds the action by something else than the key.
     fn null_answer(&self) -> Option<Answer>;
     /// Makes the change.
     fn run(&self, db: &Connection, caller: &Caller) -> rusqlite::Result<Outcome>;
@@ -60,17 +60,17 @@ pub(crate) trait Operation: Send {
 /// How an operation ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// Changed something: one ledger line for each of the details.
+    /// Changed data: one ledger line for each of the details.
     Done(Answer, Vec<Details>),
-    /// A definite business refusal: changed nothing, and would say the same again.
+    /// A definite business refusal: it changed nothing, and the same request would be refused again.
     Refused(Answer),
-    /// A compensation that found nothing to undo. What it wrote to remember that is kept.
+    /// A compensation that found nothing to undo. The rows that it wrote to record this are kept.
     Nothing(Answer),
     /// An action whose compensation came first.
     Hanging(Answer),
 }
 
-/// The part of a ledger line that says what was done, and to whom.
+/// The part of a ledger line that names the effect and its client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Details {
     pub(crate) saga_id: Option<String>,
@@ -80,7 +80,7 @@ pub(crate) struct Details {
     pub(crate) vente_id: Option<i64>,
 }
 
-/// A product and how many of it, with the price if the caller gave one.
+/// A product and its quantity, with the price if the caller gave one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
 pub(crate) struct Produit {
     pub(crate) produit_id: i64,
@@ -89,7 +89,7 @@ pub(crate) struct Produit {
     pub(crate) prix: Option<Centimes>,
 }
 
-/// Refuses what no cart can hold.
+/// Refuses products and quantities that no cart can contain.
 pub(crate) fn check_produits(produits: &[Produit]) -> Result<(), Answer> {
     if produits.is_empty() || produits.len() > LIGNES_MAX {
         return Err(Answer::detail(422, &format!("produits : de 1 à {LIGNES_MAX} lignes sont attendues")));
@@ -103,7 +103,7 @@ pub(crate) fn check_produits(produits: &[Produit]) -> Result<(), Answer> {
     }
 }
 
-/// A refusal in the façon's dress, where the old services turned every exception into a 500.
+/// A refusal in the form of the façon: the old services turned every exception into a 500.
 pub(crate) fn refusal(facon: Facon, status: u16, detail: &str) -> Answer {
     match facon {
         Facon::Moderne => Answer::detail(status, detail),

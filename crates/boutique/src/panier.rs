@@ -22,7 +22,7 @@ pub(crate) fn routes(facon: Facon) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// When the demo's carts were filled: an extra field that callers must step over.
+/// When the demo's carts were filled: an extra field that callers must ignore.
 const AJOUTE_LE: &str = "2025-01-06T09:30:00Z";
 
 const SCHEMA: &str = "
@@ -39,7 +39,7 @@ const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// Stands for every client who has no cart of their own.
+/// The id of the default cart, for every client without a cart of their own.
 const MODELE: i64 = 0;
 
 pub(crate) fn create(db: &Connection, seed: &Seed) -> rusqlite::Result<()> {

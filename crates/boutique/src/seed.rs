@@ -1,21 +1,21 @@
-//! What the shop sells, to whom, and what goes wrong: the data of a new file.
+//! The data of a new file: products, clients, and the faults of the scenarios.
 //!
-//! The four scenarios that everybody knows come from these rows; no code asks which client it serves.
+//! The four known scenarios come from these rows; no code depends on which client it serves.
 //!
-//! | client | cart | balance | fault | so that |
+//! | client | cart | balance | fault | result |
 //! |---|---|---|---|---|
 //! | 1 | 5 espresso machines, of which the stock has 2 | default | | the stock is refused |
 //! | 2 | default | 5.00 | | the payment is refused |
 //! | 3 | default | default | `POST /api/ventes` answers 500 | the sale cannot be recorded |
 //! | any other | default | default | | every service answers |
 //!
-//! The default cart is 3 x 19.99 (59.97, which binary fractions get wrong) and 2 x 10.50: 80.97 in all.
+//! The default cart is 3 x 19.99 (59.97, which binary fractions cannot represent) and 2 x 10.50: 80.97 in all.
 
 use std::collections::BTreeMap;
 
 use crate::{Centimes, FaultRule};
 
-/// More than any demo or benchmark takes.
+/// More than any demo or benchmark takes from the stock.
 const NEVER_RUNS_OUT: i64 = 1_000_000_000;
 
 /// A product of the shop.
@@ -40,12 +40,12 @@ pub struct Ligne {
     pub quantite: i64,
 }
 
-/// The rows of new files. A file that exists keeps its own.
+/// The rows of new files. An existing file keeps its own rows.
 #[derive(Debug, Clone)]
 pub struct Seed {
-    /// What the shop sells.
+    /// The shop's products.
     pub articles: Vec<Article>,
-    /// The cart of every client without one of their own. Lines whose article is unknown are left out.
+    /// The cart of every client without a cart of their own. Lines with an unknown article are left out.
     pub panier_par_defaut: Vec<Ligne>,
     /// Clients with a cart of their own; it may be empty.
     pub paniers: BTreeMap<i64, Vec<Ligne>>,

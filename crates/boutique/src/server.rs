@@ -1,10 +1,10 @@
-//! The HTTP side of a service: sockets, limits, the common endpoints, and the carrying out of faults.
+//! The HTTP side of a service: sockets, limits, the common endpoints, and the execution of faults.
 //!
-//! Connections are accepted here rather than by a framework, because a fault must be able to close one
-//! without a single byte of answer: the handler then returns [`Dropped`], and hyper gives the connection up.
+//! This module accepts connections itself, without a framework, because a fault must be able to close a connection
+//! without a single byte of answer: the handler then returns [`Dropped`], and hyper closes the connection.
 //!
-//! Endpoints that every service has: `GET /` (who is this), `GET /ledger`, and `GET`, `POST`, `DELETE
-//! /fautes` (`DELETE /fautes/{id}` for one). Faults do not apply to these.
+//! Endpoints of every service: `GET /` (the service's name and endpoints), `GET /ledger`, and `GET`, `POST`, `DELETE
+//! /fautes` (`DELETE /fautes/{id}` for one rule). Faults do not apply to these.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -37,39 +37,40 @@ use crate::{
     ventes,
 };
 
-/// Connections that the kernel may hold before we accept them; tokio's own 128 is too few for a burst.
+/// Connections that the kernel may hold before they are accepted; tokio's own 128 is too few for a burst.
 const BACKLOG_CONNECTIONS_MAX: u32 = 4_096;
-/// Connections open at once; past it they wait in the backlog.
+/// Connections open at once; further ones wait in the backlog.
 const CONNECTIONS_MAX: usize = 16_384;
 /// Largest request body, in bytes: a cart of a thousand lines fits.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Largest head of a request, in bytes; also hyper's buffer for a connection.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// How long a request's head may take to arrive. It also ends idle connections, so it is longer than the 90 s
-/// for which common clients keep theirs: a request must not cross the closing of its connection.
+/// How long a request's head may take to arrive. It also ends idle connections, so it is longer than the 90 s for
+/// which common clients keep theirs: otherwise a request could arrive while its connection is being closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a request's body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a stop waits for the requests under way.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause after a failed accept (no file descriptor left), so that it does not spin.
+/// Pause after a failed accept (no file descriptor left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Binds and listens.
 pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // So that a restart can take the port while old connections linger; Linux still refuses a live one.
+    // So that a restart can take the port while old connections linger; Linux still refuses a port with a live
+    // listener.
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;
     socket.listen(BACKLOG_CONNECTIONS_MAX)
 }
 
-/// One service that listens.
+/// One listening service.
 #[derive(Debug)]
 pub(crate) struct Server {
     addr: SocketAddr,
     handler: Arc<Handler>,
-    /// Dropping it stops the accept loop and every connection, too.
+    /// Dropping the sender also stops the accept loop and every connection.
     stop: watch::Sender<Stop>,
     accepting: JoinHandle<()>,
 }
@@ -97,7 +98,7 @@ impl Server {
         &self.handler
     }
 
-    /// Asks for a stop, and does not wait for it.
+    /// Requests a stop without waiting for it.
     pub(crate) fn begin_stop(self) -> Self {
         self.stop.send_replace(Stop::Drain);
         self
@@ -120,7 +121,7 @@ async fn accept(listener: TcpListener, handler: Arc<Handler>, mut stop: watch::R
             let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
             (slot, listener.accept().await)
         };
-        // Dropping the branch that waits loses nothing: a connection not yet accepted stays in the backlog.
+        // Dropping the waiting branch loses nothing: a connection that is not yet accepted stays in the backlog.
         let (slot, accepted) = tokio::select! {
             accepted = accepted => accepted,
             _ = stop.changed() => break,
@@ -132,7 +133,7 @@ async fn accept(listener: TcpListener, handler: Arc<Handler>, mut stop: watch::R
                 tokio::spawn(async move {
                     tokio::select! {
                         () = serve_connection(stream, handler, watcher) => {}
-                        // The server was dropped, not stopped: end as a crash would.
+                        // The server was dropped without a stop: end as a crash would.
                         () = abandoned(&mut stop) => {}
                     }
                     drop(slot);
@@ -175,12 +176,12 @@ async fn serve_connection(stream: TcpStream, handler: Arc<Handler>, watcher: Wat
     }
 }
 
-/// The connection is to be closed without an answer.
+/// The connection must be closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("a fault rule dropped the connection")]
 pub(crate) struct Dropped;
 
-/// What a connection needs to answer.
+/// The data that a connection needs to answer.
 #[derive(Debug)]
 pub(crate) struct Handler {
     pub(crate) service: Service,
@@ -189,7 +190,7 @@ pub(crate) struct Handler {
     pub(crate) faults: FaultBook,
 }
 
-/// An endpoint of ours, or a task of the service's.
+/// One of the common endpoints, or a task of the service.
 enum Route {
     Now(Answer),
     Ledger(Read),
@@ -211,7 +212,7 @@ impl Handler {
         if plan == Plan::default() {
             return Ok(self.perform(request, task).await);
         }
-        // A task of its own: a slow service goes on even when its caller has hung up.
+        // A task of its own, so that a slow request continues after its caller has disconnected.
         #[expect(
             clippy::disallowed_methods,
             reason = "a delayed request is carried out whether its caller waits or not"
@@ -310,7 +311,7 @@ fn method_not_allowed(methods: &[&str]) -> Answer {
     Answer::detail(405, "Méthode non permise").with_header("allow", methods.join(", "))
 }
 
-/// Reads head and body into a [`Request`], or says why not.
+/// Reads head and body into a [`Request`], or returns the error's answer.
 async fn read(request: http::Request<Incoming>, facon: Facon) -> Result<Request, Answer> {
     let (head, body) = request.into_parts();
     let caller = Caller::read(&head.headers, facon)?;
@@ -339,7 +340,7 @@ async fn read(request: http::Request<Incoming>, facon: Facon) -> Result<Request,
     })
 }
 
-/// The rest of the body is unread: the connection cannot carry another request.
+/// The rest of the body is unread, so the connection cannot carry another request.
 fn closing(answer: Answer) -> Answer {
     answer.with_header("connection", "close")
 }

@@ -6,7 +6,7 @@
 //! | `POST /api/stock/liberer`, same body | 200 |
 //! | `GET /api/stock/{produit_id}` | 200 `{"produit_id", "nom", "quantite"}`, 404 |
 //!
-//! Façon ancienne: a refusal is `500 {"detail": "400: Stock insuffisant"}`, and no call is ever recognised.
+//! Façon ancienne: a refusal is `500 {"detail": "400: Stock insuffisant"}`. Keys are ignored.
 
 use rusqlite::{Connection, OptionalExtension};
 use serde::Deserialize;
@@ -95,7 +95,7 @@ impl Operation for Movement {
         let mut update =
             db.prepare_cached("UPDATE stock SET quantite = quantite + ?2 WHERE produit_id = ?1")?;
         for Produit { produit_id, quantite, .. } in &self.produits {
-            // Asked again for each line: a product may be on several.
+            // Read again for each line, because a product may be on several lines.
             let Some(there) = quantity(db, *produit_id)? else {
                 let detail = format!("Produit {produit_id} inconnu");
                 return Ok(Outcome::Refused(refusal(self.facon, 404, &detail)));

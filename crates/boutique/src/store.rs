@@ -1,8 +1,8 @@
-//! A service's SQLite file, the one thread that writes it, and the one that reads it.
+//! A service's SQLite file, its one writer thread and its one reader thread.
 //!
-//! The writer drains its queue, carries out everything that waits in one transaction, waits for the disk
-//! once, and only then answers all of them. A batch forms by itself while the one before it is being
-//! written, so a lone request never waits for company. An answer that was sent is on disk.
+//! The writer takes all waiting requests from its queue, carries them out in one transaction, waits for the disk
+//! once, and only then answers all of them. A batch forms while the previous one is being written, so a single
+//! request never waits for others. An answer that was sent is on disk.
 //!
 //! ```text
 //!   write() ─┐                    ┌ savepoint: request 1 ┐
@@ -10,7 +10,7 @@
 //!   write() ─┘                    └ savepoint: request 3 ┘
 //! ```
 //!
-//! If a caller goes away, its request is carried out all the same: it was in the queue.
+//! A queued request is carried out even if its caller disconnects.
 
 use std::{
     error::Error as StdError,
@@ -38,7 +38,7 @@ use crate::{
     panier, stock, ventes,
 };
 
-/// Requests that may wait for each thread; past it the answer is 503 and nothing was done.
+/// Requests that may wait for each thread; a further one is answered with 503 and has no effect.
 const QUEUE_REQUESTS_MAX: usize = 8_192;
 /// Requests in one transaction: enough to make the disk's share small, few enough to keep it under 100 ms.
 const BATCH_REQUESTS_MAX: usize = 1_024;
@@ -48,7 +48,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED_MAX: usize = 64;
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
-/// `user_version` of a file that has been made and filled. Another number is another program's file.
+/// `user_version` of a complete file. A file with another number belongs to another program.
 const FILE_VERSION: i64 = 1;
 
 /// The two threads of one file.
@@ -60,7 +60,7 @@ pub(crate) struct Store {
 
 enum Message<T> {
     Job(T),
-    /// Finish what is queued before this, then end.
+    /// Finish the requests that are queued before this one, then end.
     Stop,
 }
 
@@ -108,24 +108,24 @@ impl Store {
         Ok(Self { writes, reads, threads })
     }
 
-    /// Carries out a change; the answer comes when it is on disk.
+    /// Carries out a change; answers when the change is on disk.
     pub(crate) async fn write(&self, request: Request, operation: Box<dyn Operation>) -> Answer {
         let (answer, answered) = oneshot::channel();
         enqueue(&self.writes, Write { request, operation, answer }, answered).await
     }
 
-    /// Runs a query on what is committed.
+    /// Runs a query on committed data.
     pub(crate) async fn read(&self, read: Read) -> Answer {
         let (answer, answered) = oneshot::channel();
         enqueue(&self.reads, Query { read, answer }, answered).await
     }
 
-    /// Finishes what is queued and closes the file. Later requests are answered 503.
+    /// Finishes the queued requests and closes the file. Later requests are answered with 503.
     pub(crate) async fn close(&self) {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let (writes, reads) = (self.writes.clone(), self.reads.clone());
         let joined = tokio::task::spawn_blocking(move || {
-            // A thread that is gone already has no queue to stop.
+            // A thread that has already ended has no queue to stop.
             drop((writes.send(Message::Stop), reads.send(Message::Stop)));
             threads.into_iter().all(|thread| thread.join().is_ok())
         });
@@ -144,7 +144,7 @@ async fn enqueue<T>(queue: &SyncSender<Message<T>>, job: T, answered: oneshot::R
         }
         Err(TrySendError::Disconnected(_)) => return busy("Service en cours d'arrêt"),
     }
-    // The thread drops a job unanswered only if it stops before reaching it: then nothing was done.
+    // The thread drops a request unanswered only if it stops before it reaches the request: then nothing was done.
     answered.await.unwrap_or_else(|_| busy("Service en cours d'arrêt"))
 }
 
@@ -165,7 +165,7 @@ fn prepare(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Makes the tables and their first rows in one transaction: a file is either empty or complete.
+/// Creates the tables and their first rows in one transaction: a file is either empty or complete.
 fn create(db: &mut Connection, service: Service, seed: &Seed) -> rusqlite::Result<()> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -194,7 +194,7 @@ fn write_batches(service: Service, facon: Facon, db: &mut Connection, queue: &Re
     let mut batch = Vec::new();
     let mut open = true;
     while open {
-        // Blocks for the first, takes what is there of the rest.
+        // Blocks for the first request, then takes all others that wait.
         let mut next = queue.recv().ok();
         loop {
             match next {
@@ -231,7 +231,7 @@ fn write_batch(service: Service, facon: Facon, db: &mut Connection, batch: &mut 
     match committed {
         Ok(answers) => {
             for (write, answer) in batch.drain(..).zip(answers) {
-                // The caller may be gone; the change stands.
+                // The caller may be gone; the change remains.
                 drop(write.answer.send(answer));
             }
         }
@@ -244,7 +244,7 @@ fn write_batch(service: Service, facon: Facon, db: &mut Connection, batch: &mut 
     }
 }
 
-/// One request's share of the batch: all of it, or nothing. An error here is one that spoils the batch.
+/// Carries out one request of the batch completely or not at all. An error here affects the whole batch.
 fn in_savepoint(service: Service, facon: Facon, db: &Connection, write: &Write) -> rusqlite::Result<Answer> {
     db.prepare_cached("SAVEPOINT requete")?.execute([])?;
     let done = match facon {
@@ -260,7 +260,7 @@ fn in_savepoint(service: Service, facon: Facon, db: &Connection, write: &Write) 
     Ok(answer)
 }
 
-/// The old way: every call is carried out, whatever its headers say.
+/// The old façon: every call is carried out, whatever its headers are.
 fn without_barrier(
     db: &Connection,
     request: &Request,
@@ -300,7 +300,7 @@ fn unusable(why: String) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(why.into())
 }
 
-/// A column that does not hold what we wrote.
+/// A column with a value that this program did not write.
 pub(crate) fn bad_column(error: impl StdError + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
 }

@@ -7,9 +7,9 @@
 //! | ancienne | `DELETE /api/ventes/{id}` | 200 undone, 404 nothing to undo |
 //! | both | `GET /api/ventes[?saga_id=][&client_id=][&after=ID][&limit=N]` | 200, a list |
 //!
-//! A sale belongs to the saga of the body's `saga_id`, else of the `Saga-Id` header, else of the key
-//! (façon ancienne: of the body's, or none). A cancellation by saga stands for ever: a sale of that saga
-//! that arrives later is refused, whether or not either of them had a key.
+//! A sale belongs to the saga of the body's `saga_id`, else of the `Saga-Id` header, else of the key (façon ancienne:
+//! of the body's, or none). A cancellation by saga is permanent: a sale of that saga that arrives later is refused,
+//! with or without a key.
 
 use rusqlite::{Connection, Row};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ use crate::{
     store::bad_column,
 };
 
-/// Most sales in one answer of `GET /api/ventes`; `?after=ID` goes on from there.
+/// Most sales in one answer of `GET /api/ventes`; `?after=ID` gives the following ones.
 const VENTES_PAGE_MAX: i64 = 10_000;
 
 pub(crate) fn routes(facon: Facon) -> &'static [(&'static str, &'static str)] {
@@ -97,7 +97,7 @@ struct Sale {
 }
 
 impl Sale {
-    /// `None` unless every line has a price and the sum can be held.
+    /// `None` unless every line has a price and the sum is within the largest amount.
     fn total(&self) -> Option<Centimes> {
         self.produits.iter().try_fold(Centimes::ZERO, |total, ligne| {
             total.checked_add(ligne.prix?.checked_mul(ligne.quantite)?)
@@ -207,7 +207,7 @@ impl Operation for Cancel {
     }
 
     fn null_answer(&self) -> Option<Answer> {
-        // The sale may have come without a key: the table of sales knows, not the table of keys.
+        // The sale may have come without a key, so only the table of sales is certain, not the table of keys.
         None
     }
 
@@ -229,7 +229,7 @@ impl Operation for Cancel {
     }
 }
 
-/// Cancels the recorded sales that `condition` chooses and says what they were.
+/// Cancels the recorded sales that match `condition`, and returns them.
 fn mark_cancelled(
     db: &Connection,
     condition: &str,

@@ -1,7 +1,7 @@
-//! Callers: a bounded number of them, each of whom wants one order after the other and does not give up.
+//! Callers: a fixed number of them, each of which places one order after the other and does not give up.
 //!
-//! Whoever gets no answer, or one that says "later", asks again with the same key, wherever somebody listens. Whoever
-//! is told that the order goes on looks for its end, elsewhere.
+//! A caller that gets no answer, or an answer that says "later", sends the order again with the same key to any
+//! process that listens. A caller that is told that the order continues looks for its end at another process.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,21 +16,21 @@ use crate::dice::Dice;
 use crate::fleet::Fleet;
 use crate::load::{Book, Manner, Told, Wish};
 
-/// How long a caller waits for one answer before it asks elsewhere: less than most pauses of a process.
+/// How long a caller waits for one answer before it sends the order elsewhere: less than most pauses of a process.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Between two questions of a caller, in milliseconds.
+/// The pause between two requests of a caller, in milliseconds.
 const ASK_AGAIN_MS: (u64, u64) = (50, 400);
 
-/// What all callers share.
+/// The state that all callers share.
 pub(crate) struct Callers {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) seed: u64,
     pub(crate) book: Book,
     /// The number of the next order.
     pub(crate) next: AtomicI64,
-    /// No further order is begun.
+    /// Callers begin no further order.
     pub(crate) enough: AtomicBool,
-    /// What was said that can never be said.
+    /// Answers that contradict each other, or that can never be right.
     pub(crate) contradictions: Mutex<Vec<String>>,
 }
 
@@ -46,7 +46,8 @@ impl Callers {
         }
     }
 
-    /// Starts so many. They end when there is [`Callers::enough`] and each has seen the end of its last order.
+    /// Starts `callers` callers. They end when [`Callers::enough`] is set and each has seen the end of its last
+    /// order.
     pub(crate) fn start(self: &Arc<Self>, callers: usize, dice: &mut Dice) -> JoinSet<()> {
         (0..callers)
             .map(|_| {
@@ -89,7 +90,7 @@ impl Callers {
         }
     }
 
-    /// Asks for the order's end, anywhere.
+    /// Requests the order's state from any process until the order has ended.
     async fn follow(&self, wish: &Wish, saga: &str, dice: &mut Dice) {
         let path = format!("/api/commande/{saga}");
         loop {
@@ -115,7 +116,7 @@ impl Callers {
     }
 }
 
-/// Whether nothing will change any more.
+/// Whether the order's state is final.
 fn is_over(order: &Value) -> bool {
     order["etat_actuel"] == "CONFIRMEE"
         || order["rollback"] == "TERMINE"

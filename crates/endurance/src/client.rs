@@ -1,4 +1,4 @@
-//! A client of one request a connection, which tells a refused connection from a lost answer.
+//! A client with one request per connection, which distinguishes a refused connection from a lost answer.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// Long enough for anything on a loaded machine; only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether something has happened.
+/// The interval of polling.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
 
-/// Waits until `look` finds something.
+/// Waits until `look` returns a value.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
@@ -28,7 +28,7 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
     }
 }
 
-/// Looks for `this_long` whether something happens that should not.
+/// Watches for `this_long` whether something happens that should not.
 pub async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     while begun.elapsed() < this_long {
@@ -40,7 +40,7 @@ pub async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Optio
     None
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The HTTP status.
@@ -51,10 +51,10 @@ pub struct Answer {
     pub text: String,
 }
 
-/// Why nothing came back.
+/// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Nobody listens there.
+    /// No process listens at the address.
     NotReached,
     /// There was no answer in time.
     Silent,

@@ -1,5 +1,5 @@
-//! The store as SQL shows it: who owns what now, and everything that was ever recorded. Never through a process that is
-//! being judged, nor through its proxy.
+//! The store, read with SQL: which process owns which order now, and everything that was ever recorded. The judge
+//! never reads through a process under test or its proxy.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 /// Orders read at once.
 const PAGE: i64 = 2_000;
-/// How long a question about what is unfinished may take: it is asked in the middle of a fault.
+/// How long a query for unfinished orders may take: it runs in the middle of a fault.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const OWNED: &str = "\
@@ -25,14 +25,14 @@ WHERE saga_id > $1 ORDER BY saga_id LIMIT $2";
 const FRAMES: &str = "\
 SELECT saga_id, first_seq, events FROM saga_event WHERE saga_id > $1 AND saga_id <= $2 ORDER BY saga_id, first_seq";
 
-/// Where orders are kept.
+/// The store of the orders.
 #[derive(Debug, Clone)]
 pub(crate) enum Database {
     Sqlite(PathBuf),
     Postgres(String),
 }
 
-/// One order as it is kept.
+/// One stored order.
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) saga: Uuid,
@@ -48,7 +48,7 @@ pub(crate) struct Kept {
 }
 
 impl Database {
-    /// The unfinished orders of the process called `name`; nothing where that cannot be known now.
+    /// The unfinished orders of the process called `name`; empty while the store cannot be queried.
     pub(crate) async fn owned_by(&self, name: &str) -> Vec<Uuid> {
         let asked = async {
             match self {
@@ -88,14 +88,14 @@ impl Database {
     }
 }
 
-/// Where PostgreSQL listens, and the same database through a proxy.
+/// The same database's URL through a proxy, and the address on which PostgreSQL listens.
 pub(crate) fn through(url: &str, proxy: SocketAddr) -> (SocketAddr, String) {
     let (front, rest) = url.split_once('@').expect("the address has a role");
     let (server, database) = rest.split_once('/').expect("the address has a database");
     (server.parse().expect("clusters listen on an address"), format!("{front}@{proxy}/{database}"))
 }
 
-/// A connection of our own.
+/// A connection of the judge.
 struct Connected {
     client: tokio_postgres::Client,
     task: AbortHandle,

@@ -1,4 +1,4 @@
-//! Randomness that can be had again.
+//! Random numbers that a seed reproduces.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 pub struct Dice(u64);
 
 impl Dice {
-    /// Seeded by `PROCESS_SEED`, or by chance; says which.
+    /// Seeded by `PROCESS_SEED`, or at random; prints the seed.
     pub fn roll(test: &str) -> Self {
         let seed = match std::env::var("PROCESS_SEED") {
             Ok(text) => text.parse().expect("PROCESS_SEED is a number"),
@@ -16,17 +16,17 @@ impl Dice {
         Self::of(seed)
     }
 
-    /// Dice that fall the same way for the same seed.
+    /// A generator that gives the same numbers for the same seed.
     pub fn of(seed: u64) -> Self {
         Self(seed | 1 << 60)
     }
 
-    /// Other dice, whose falls have nothing to do with these.
+    /// Another generator, whose numbers are independent of this one's.
     pub fn split(&mut self) -> Self {
         Self::of(self.number())
     }
 
-    /// One of `choices`, of which there is one at least.
+    /// One of `choices`, which must not be empty.
     pub fn one<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.between(0, choices.len() as u64) as usize]
     }
@@ -39,12 +39,12 @@ impl Dice {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// From `low` on, below `high`.
+    /// A number from `low` on, below `high`.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + (self.number() >> 16) % (high - low)
     }
 
-    /// Once in `times`.
+    /// True once in `times`, on average.
     pub fn one_in(&mut self, times: u64) -> bool {
         self.between(0, times) == 0
     }

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! The faults.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Fault {
     /// `kill -9` of a process, which is started again under its name.
     Kill,
-    /// `kill -9` of a process; another one comes, under another name.
+    /// `kill -9` of a process; another process is started under another name.
     Replace,
     /// `SIGSTOP` for a while.
     Pause,
@@ -19,26 +19,26 @@ pub enum Fault {
     DatabaseStop,
     /// All of a process's connections to PostgreSQL are cut.
     Cut,
-    /// One is cut in the middle of an answer.
+    /// One connection is cut in the middle of an answer.
     CutAnswer,
-    /// One is cut in the middle of a request.
+    /// One connection is cut in the middle of a request.
     CutRequest,
     /// A process's connections to PostgreSQL carry nothing for a while.
     Stall,
-    /// Services turn half of their callers away.
+    /// Services answer half of the calls with 503.
     Refusing,
-    /// Services are slow, before they act or after.
+    /// Services are slow, before or after the effect.
     Slow,
-    /// Services act and say nothing.
+    /// Services carry calls out without an answer.
     AnswersLost,
-    /// Services close connections without acting.
+    /// Services close connections without an effect.
     Reset,
-    /// A service is not there.
+    /// A service is down.
     Down,
 }
 
 impl Fault {
-    /// All.
+    /// All faults.
     pub const ALL: [Self; 15] = [
         Self::Kill,
         Self::Replace,
@@ -57,7 +57,7 @@ impl Fault {
         Self::Down,
     ];
 
-    /// Those that need no PostgreSQL.
+    /// The faults that need no PostgreSQL.
     pub const WITHOUT_A_SERVER: [Self; 8] = [
         Self::Kill,
         Self::Pause,
@@ -69,7 +69,7 @@ impl Fault {
         Self::Down,
     ];
 
-    /// Its name, on the command line and in reports.
+    /// The fault's name, on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",

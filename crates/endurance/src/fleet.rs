@@ -1,4 +1,4 @@
-//! The processes of one ordeal: where each is, and how it is started again.
+//! The processes of one ordeal: the address of each, and how each is started again.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,9 +12,9 @@ use crate::measures::{Micros, now};
 use crate::proxy::Proxy;
 use crate::serve::{Serve, Setup};
 
-/// Between two starts of a process that ends at once, because its database is away.
+/// The pause between two starts of a process that ends at once, because its database is down.
 const START_AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// Starts in vain before it is given up: half a minute and more.
+/// Failed starts before the fleet gives up: half a minute and more.
 const STARTS_MAX: u32 = 200;
 
 /// All processes.
@@ -22,11 +22,11 @@ pub(crate) struct Fleet {
     pub(crate) places: Vec<Arc<Place>>,
 }
 
-/// Where one process is, or the next one is going to be.
+/// The place of one process: the address where the current process, or the next one, listens.
 pub(crate) struct Place {
-    /// Its way to PostgreSQL.
+    /// Its connection to PostgreSQL.
     pub(crate) proxy: Option<Proxy>,
-    /// Whoever has this changes the process; nobody else does meanwhile.
+    /// A task that holds this lock changes the process; no other task does meanwhile.
     pub(crate) machine: Arc<Mutex<Machine>>,
     address: RwLock<Option<SocketAddr>>,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Machine {
 }
 
 impl Fleet {
-    /// A place for a caller to turn to, whoever is there.
+    /// The address of a random place, whether or not a process listens there.
     pub(crate) fn any(&self, dice: &mut Dice) -> Option<SocketAddr> {
         let first = dice.between(0, self.places.len() as u64) as usize;
         (0..self.places.len()).find_map(|turn| self.places[(first + turn) % self.places.len()].address())
@@ -62,7 +62,7 @@ impl Place {
         *self.address.write().unwrap_or_else(PoisonError::into_inner) = address;
     }
 
-    /// Starts the process, again and again until it listens. Returns when that start was.
+    /// Starts the process, repeatedly until it listens. Returns the time of the successful start.
     pub(crate) async fn start(&self, machine: &mut Machine) -> Micros {
         let mut said = String::new();
         for _ in 0..STARTS_MAX {
@@ -80,7 +80,7 @@ impl Place {
         panic!("{} does not start, {STARTS_MAX} times in a row; at last:\n{said}", machine.name);
     }
 
-    /// `kill -9`. Callers find nobody there until the next start.
+    /// `kill -9`. Connections are refused until the next start.
     pub(crate) fn kill(&self, machine: &mut Machine) {
         if let Some(serve) = machine.serve.take() {
             serve.kill();
@@ -88,7 +88,7 @@ impl Place {
         self.moved(None);
     }
 
-    /// Waits until the process has ended by itself. Callers may come until then.
+    /// Waits until the process has ended by itself. Callers may connect until then.
     pub(crate) async fn exit(&self, machine: &mut Machine) {
         if let Some(serve) = machine.serve.take() {
             serve.exit().await;
@@ -98,7 +98,7 @@ impl Place {
 }
 
 impl Machine {
-    /// Another name, which nobody had before.
+    /// A new name that no process had before.
     pub(crate) fn rename(&mut self) {
         let stem = self.name.split('.').next().unwrap_or_default();
         self.names += 1;
@@ -106,7 +106,7 @@ impl Machine {
         self.setup.variable("ORCHESTRATEUR_REPLICA", self.name.clone());
     }
 
-    /// All that the processes of this place have logged.
+    /// The whole log of the processes of this place.
     pub(crate) fn logs(&self) -> String {
         self.setup.logs()
     }

@@ -1,4 +1,5 @@
-//! The judge: order by order, what is kept, what the shop's ledgers say, and what callers were told. Then the totals.
+//! The judge. For each order it compares the stored history, the shop's ledgers and the answers to callers. Then it
+//! checks the totals.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -17,23 +18,23 @@ use crate::measures::Micros;
 use crate::shop::{Line, Shop, cents};
 
 const CHECKOUT: &str = include_str!("../../../sagas/checkout.yaml");
-/// The definition's steps, in order, by the operations that do and undo them.
+/// The definition's steps, in order, by the operations that do and undo them. A read has none.
 const STEPS: [Option<usize>; 4] = [None, Some(0), Some(1), Some(2)];
 
-/// What was found.
+/// The result of the judgement.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// Whatever is not as it must be, with all that is known of it.
+    /// Every violation, with all that is known about its order.
     pub(crate) violations: Vec<String>,
     /// Orders by their end.
     pub(crate) ends: BTreeMap<String, usize>,
-    /// When orders were taken over, for those that were.
+    /// For each order that was taken over, the times of its take-overs.
     pub(crate) taken_over: HashMap<Uuid, Vec<Micros>>,
     /// Answers by kind.
     pub(crate) answers: BTreeMap<&'static str, usize>,
 }
 
-/// Judges everything. The processes have nothing left to do.
+/// Judges everything. The processes must be idle.
 pub(crate) async fn judge(
     database: &Database,
     shop: &Shop,
@@ -59,12 +60,12 @@ pub(crate) async fn judge(
 
 struct Court {
     definition: Arc<Definition>,
-    /// Of orders that were not judged yet.
+    /// Effects of orders that have not been judged yet.
     effects: HashMap<String, Vec<Line>>,
     carts: HashMap<i64, Cart>,
-    /// Whose it was, its shop and its state, by saga.
+    /// The client, the shop and the state of each saga.
     ends: HashMap<String, (i64, i64, String)>,
-    /// The sagas and the states in which they needed a person, by their histories.
+    /// The sagas and the states in which they needed an operator, by their histories.
     blocked: HashSet<(String, String)>,
     verdict: Verdict,
 }
@@ -97,7 +98,8 @@ impl Court {
         self.ends.insert(saga, (kept.client_id, kept.magasin_id, kept.etat.clone()));
     }
 
-    /// Complete, in order, legal from the first event to the last, what the row says, and what the services saw.
+    /// Checks that the history is complete, in order, and legal from the first event to the last, and that it agrees
+    /// with the row and with the services' ledgers.
     fn history(&mut self, kept: &Kept, effects: &[Line]) -> Result<(), String> {
         let mut records: Vec<Record> = Vec::new();
         for (first_seq, events) in &kept.frames {
@@ -190,7 +192,7 @@ impl Court {
             return Err(format!("another's order ({client_id}, {number})"));
         }
         let right = match told {
-            // A blocked order goes on once a person has seen to it.
+            // A blocked order continues after an operator's command.
             Told::Final { etat: said, blocked: true, .. } => {
                 self.blocked.contains(&(saga.clone(), said.clone()))
             }
@@ -206,7 +208,7 @@ impl Court {
         if right { Ok(()) } else { Err(format!("it ended as {etat}")) }
     }
 
-    /// Stock and money: what is gone is what the confirmed orders took.
+    /// Stock and money: the differences must equal the amounts of the confirmed orders.
     async fn totals(&mut self, shop: &Shop) -> anyhow::Result<()> {
         let mut sold: BTreeMap<i64, i64> = BTreeMap::new();
         let mut paid: BTreeMap<i64, i64> = BTreeMap::new();
@@ -257,7 +259,7 @@ fn kind(told: &Told) -> &'static str {
     }
 }
 
-/// All that is known of an order.
+/// All that is known about an order.
 fn described(found: &str, kept: &Kept, effects: &[Line]) -> String {
     let mut text = format!(
         "{}: {found}\n    client {} order {}: {} {} seq {} epoch {}\n",
@@ -277,7 +279,7 @@ mod tests {
     use super::*;
     use crate::load::Manner;
 
-    /// An order that was paid for by two owners, and stands.
+    /// An order that had two owners, was paid and is confirmed.
     const FRAMES: [(i64, &str); 4] = [
         (
             1,

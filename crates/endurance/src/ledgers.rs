@@ -1,4 +1,4 @@
-//! What the shop's ledgers must say about one order, given how it ended.
+//! The effects that the shop's ledgers must show for one order, given its end.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use boutique::Service;
 
 use crate::shop::{Line, Shop, cents, products};
 
-/// Each service's operation, and the one that undoes it.
+/// Each service's operation, and the operation that undoes it.
 pub const OPERATIONS: [(Service, &str, &str); 3] = [
     (Service::Stock, "reserver", "liberer"),
     (Service::Client, "payer", "rembourser"),
@@ -16,7 +16,7 @@ pub const OPERATIONS: [(Service, &str, &str); 3] = [
 /// How an order ended.
 #[derive(Debug, Clone, Copy)]
 pub struct End<'a> {
-    /// Whose it is.
+    /// The order's client.
     pub client_id: i64,
     /// `etat_actuel`.
     pub etat: &'a str,
@@ -24,10 +24,10 @@ pub struct End<'a> {
     pub rollback: &'a str,
 }
 
-/// A client's cart as (product, quantity), and what it costs, in cents.
+/// A client's cart as (product, quantity), and its price, in cents.
 pub type Cart = (Vec<(i64, i64)>, i64);
 
-/// Everything that had an effect, by saga.
+/// All effects, by saga.
 pub async fn effects(shop: &Shop) -> HashMap<String, Vec<Line>> {
     let mut effects: HashMap<String, Vec<Line>> = HashMap::new();
     for service in Service::ALL {
@@ -40,7 +40,7 @@ pub async fn effects(shop: &Shop) -> HashMap<String, Vec<Line>> {
     effects
 }
 
-/// Whether the order is over, and its effects are all there exactly once, or all gone.
+/// Checks that the order is over, and that each of its effects is there exactly once, or is undone.
 pub fn check(end: End<'_>, effects: &[Line], (cart, cost): &Cart) -> Result<(), String> {
     let stands = end.etat == "CONFIRMEE";
     let over = match end.etat {
@@ -73,7 +73,7 @@ pub fn check(end: End<'_>, effects: &[Line], (cart, cost): &Cart) -> Result<(), 
             return Err(format!("another's products, amount or client: {line:?}"));
         }
     }
-    // What the scenarios that everybody knows can never be.
+    // The known scenarios can never be confirmed.
     if stands && matches!(end.client_id, 1..=3) {
         return Err("a client whose orders fail has one".to_owned());
     }

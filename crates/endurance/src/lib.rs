@@ -4,12 +4,12 @@
 //!   callers ──HTTP──▶ fleet: `orchestrateur serve`, several ──proxy each──▶ PostgreSQL (or one SQLite file)
 //!   (callers.rs)        ▲        │                              ▲
 //!                       │        └──HTTP──▶ shop (ledgers)      │
-//!                       └──── trouble: a fault every so often ──┘       then none: everything must come to its end
+//!                       └──── trouble: a fault every so often ──┘       then no faults: every order must end
 //!                                     judge: do ledgers, histories and answers agree?
 //! ```
 //!
-//! [`Ordeal::run`] is all of that together; the command `endurance` runs it for hours. The parts are what the process
-//! tests of `crates/server` are made of.
+//! [`Ordeal::run`] runs all of it together; the command `endurance` runs it for hours. The process tests of
+//! `crates/server` use the parts.
 
 pub mod client;
 pub mod dice;

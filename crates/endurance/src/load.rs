@@ -1,4 +1,4 @@
-//! Clients: what they ask for, and what they are told.
+//! Clients: their requests, and the answers that they get.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Failure, PATIENCE, send_within};
 use crate::dice::Dice;
 
-/// One order that somebody wants. `number` is its shop, so that it can be found whatever becomes of the answer.
+/// One order that a client wants. `number` is its shop, so that the order can be found even if the answer is lost.
 #[derive(Debug, Clone)]
 pub struct Wish {
     /// The shop.
@@ -19,13 +19,13 @@ pub struct Wish {
     pub client_id: i64,
     /// The `Idempotency-Key`.
     pub key: Option<String>,
-    /// How it is asked for.
+    /// How the client requests it.
     pub manner: Manner,
-    /// How long an answer may take; without one by then, it is [`Told::Silent`].
+    /// How long an answer may take; after that it is [`Told::Silent`].
     pub patience: Duration,
 }
 
-/// How a client asks.
+/// How a client places an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     /// Waits for the end.
@@ -36,73 +36,73 @@ pub enum Manner {
     Cancel,
 }
 
-/// What a client was told.
+/// The answer that a client got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// 200.
     Final {
-        /// Which order.
+        /// The order's saga.
         saga: String,
         /// `etat_final`.
         etat: String,
-        /// Whether a person is needed.
+        /// Whether an operator is needed.
         blocked: bool,
     },
     /// 202.
     Accepted {
-        /// Which order.
+        /// The order's saga.
         saga: String,
     },
     /// 202 to a cancellation.
     WillBeCancelled {
-        /// Which order.
+        /// The order's saga.
         saga: String,
     },
     /// 409 to a cancellation.
     NotCancelled {
-        /// Which order.
+        /// The order's saga.
         saga: String,
-        /// Why not.
+        /// The reason.
         code: String,
     },
-    /// 503 that says that nothing was done, or nobody listened.
+    /// A 503 that says that nothing was done, or a refused connection.
     NothingDone,
-    /// 503 that does not know.
+    /// A 503 for an unknown outcome.
     InDoubt {
-        /// Which order.
+        /// The order's saga.
         saga: String,
     },
     /// The connection broke off.
     Lost,
     /// There was no answer in time.
     Silent,
-    /// Nobody knows what became of a cancellation.
+    /// The outcome of a cancellation is unknown.
     CancelLost,
 }
 
-/// Everything that clients were told.
+/// All answers that clients got.
 #[derive(Default)]
 pub struct Book(Mutex<Vec<(Wish, Told)>>);
 
 impl Book {
-    /// Notes one answer.
+    /// Records one answer.
     pub fn note(&self, wish: &Wish, told: Told) {
         self.0.lock().unwrap().push((wish.clone(), told));
     }
 
-    /// All that was noted so far.
+    /// All recorded answers.
     pub fn entries(&self) -> Vec<(Wish, Told)> {
         self.0.lock().unwrap().clone()
     }
 }
 
 impl Wish {
-    /// What anybody wants who has nothing special in mind.
+    /// An ordinary order.
     pub fn plain(number: i64, client_id: i64) -> Self {
         Self { number, client_id, key: None, manner: Manner::Wait, patience: PATIENCE }
     }
 
-    /// A mixture: clients 1, 2 and 3 among others, a third with a key, some who do not wait, some who cancel.
+    /// A mixture: clients 1, 2 and 3 among others, a third with a key, some that do not wait, some that cancel.
     pub fn mixed(number: i64, dice: &mut Dice) -> Self {
         let client_id = dice.between(1, 12) as i64;
         let key = dice.one_in(3).then(|| format!("wish-{number}"));
@@ -119,7 +119,7 @@ impl Wish {
         json!({ "client_id": self.client_id, "magasin_id": self.number })
     }
 
-    /// Asks once, cancels where that is wanted, and notes what was told.
+    /// Places the order once, cancels it if the order's manner says so, and records the answer.
     pub async fn ask(&self, address: SocketAddr, book: &Book) -> Told {
         let mut headers = Vec::new();
         if let Some(key) = &self.key {
@@ -186,7 +186,7 @@ fn told(answer: Result<Answer, Failure>) -> Told {
             assert_eq!(answer.header("content-type"), Some("application/problem+json"));
             assert!(answer.header("retry-after").is_some(), "503 without Retry-After: {answer:?}");
             match &*text("code") {
-                // The last two: of a cancellation whose order another process runs.
+                // The last two: for a cancellation of an order that another process owns.
                 "in_doubt" | "asked_elsewhere" | "commands_waiting" => {
                     Told::InDoubt { saga: text("saga_id") }
                 }

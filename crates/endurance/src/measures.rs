@@ -1,6 +1,6 @@
-//! Instants and durations, as the report has them.
+//! Times and durations for the report.
 
-/// Microseconds since the Unix epoch, by this machine's clock: the one that the processes' events have, too.
+/// Microseconds since the Unix epoch, by this machine's clock, which the processes' events use, too.
 pub(crate) type Micros = i64;
 
 /// Now.
@@ -10,7 +10,7 @@ pub(crate) fn now() -> Micros {
     since.map_or(0, |since| since.as_micros() as Micros)
 }
 
-/// Durations of one kind.
+/// Durations of one kind of fault.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Durations(Vec<Micros>);
 
@@ -23,7 +23,7 @@ impl Durations {
         self.0.len()
     }
 
-    /// The duration that so many of a hundred do not exceed, in seconds; the nearest rank.
+    /// The nearest-rank percentile of the durations, in seconds.
     pub(crate) fn percentile(&self, of_hundred: usize) -> Option<f64> {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();

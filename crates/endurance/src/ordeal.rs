@@ -1,4 +1,4 @@
-//! One ordeal: processes, shop and callers, trouble, a time without trouble, and judgement.
+//! One ordeal: processes, shop and callers; a time with faults; a time without faults; and the judgement.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,32 +27,32 @@ use crate::shop::Shop;
 use crate::store::{self, Engine};
 use crate::trouble::Trouble;
 
-/// How long a process goes on with its orders after SIGTERM, in seconds: less than the slowest service takes, so that
-/// some are handed over.
+/// How long a process continues its orders after SIGTERM, in seconds: less than the slowest service takes, so that
+/// some orders are handed over.
 const DRAIN_S: u32 = 2;
 
-/// What to go through.
+/// The settings of an ordeal.
 #[derive(Debug, Clone)]
 pub struct Ordeal {
-    /// Where orders are kept.
+    /// The store of the orders.
     pub store: Engine,
     /// Processes that share it; one with SQLite.
     pub replicas: usize,
-    /// How long there is trouble.
+    /// How long faults happen.
     pub length: Length,
-    /// What everything that is random comes from.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// What may happen. The same more than once happens more often.
+    /// The faults that may happen. A fault that is listed twice happens twice as often.
     pub faults: Vec<Fault>,
-    /// A fault so often.
+    /// The time between two faults.
     pub every: Duration,
     /// Callers, each of whom waits for one order at a time.
     pub callers: usize,
-    /// Without faults, everything has to be over within this.
+    /// After the last fault, every order must be over within this time.
     pub tail: Duration,
 }
 
-/// How long there is trouble.
+/// How long faults happen.
 #[derive(Debug, Clone, Copy)]
 pub enum Length {
     /// For so long.
@@ -62,7 +62,7 @@ pub enum Length {
 }
 
 impl Ordeal {
-    /// Goes through it. An error: it could not be carried out; a violation is in the report.
+    /// Runs the ordeal. An error means that it could not be carried out; violations are in the report.
     pub async fn run(&self) -> anyhow::Result<Report> {
         let mut dice = Dice::of(self.seed);
         let shop = Shop::open(Facon::Moderne).await;
@@ -187,7 +187,7 @@ impl Ordeal {
         Ok(report)
     }
 
-    /// What is wrong with a process after all this: it has to be ready, with nothing left to do, and never have panicked.
+    /// Checks a process at the end: it must be ready and idle, and must not have panicked.
     async fn check_process(&self, place: &Place) -> Vec<String> {
         let machine = place.machine.lock().await;
         let mut wrong = Vec::new();
@@ -204,14 +204,14 @@ impl Ordeal {
     }
 }
 
-/// Brings on, as an operator, the orders that are parked because three processes in a row have ended while they were at one
-/// call: with a kill every few seconds, that happens to orders that are well. Nothing else is brought on: what is blocked
-/// for another reason stays so, and is a violation. Tells how many there were.
+/// Resumes, as an operator, the orders that are parked because three processes in a row ended while the order was at
+/// one call. With a kill every few seconds, that happens to orders without a defect. Orders that are blocked for
+/// another reason stay blocked, which is a violation. Returns the number of resumed orders.
 async fn resume_parked(fleet: &Fleet) -> usize {
     let Some(address) = fleet.places.iter().find_map(|place| place.address()) else { return 0 };
     let list = match send(address, "GET", "/api/commandes?rollback=BLOQUE&limit=100", &[], None).await {
         Ok(answer) if answer.status == 200 => answer.json(),
-        // A process that is only just there: the next round asks again.
+        // A process that has just started: the next round tries again.
         _ => return 0,
     };
     let mut resumed = 0;

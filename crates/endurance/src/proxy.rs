@@ -1,7 +1,7 @@
-//! A small TCP proxy that breaks connections: between a process and its database.
+//! A small TCP proxy between a process and its database that breaks connections.
 //!
-//! Cutting an answer after some bytes is a commit whose answer is lost: the server has it on disk, and the client
-//! cannot know.
+//! Cutting an answer after some bytes simulates a commit whose answer is lost: the server has it on disk, and the
+//! client cannot know.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use tokio::task::JoinHandle;
 
 /// Bytes carried at once.
 const CHUNK: usize = 16 * 1024;
-/// No cut is due.
+/// No cut is pending.
 const UNLIMITED: i64 = i64::MAX;
 
-/// Carries every connection to one server, until it is told to break them. Dropping it cuts them all.
+/// Forwards every connection to one server, until it is told to break them. Dropping it cuts all connections.
 pub struct Proxy {
     address: SocketAddr,
     control: Arc<Control>,
     accepting: JoinHandle<()>,
 }
 
-/// The two ways of a connection.
+/// The two directions of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// From the client to the server.
@@ -35,10 +35,10 @@ pub enum Way {
 }
 
 struct Control {
-    /// Raised to cut all connections.
+    /// Incremented to cut all connections.
     generation: watch::Sender<u64>,
     stalled: watch::Sender<bool>,
-    /// Bytes that may still pass before a cut, each way.
+    /// Bytes that may still pass before a cut, in each direction.
     left: [AtomicI64; 2],
     cuts: AtomicU64,
 }
@@ -59,7 +59,7 @@ impl Proxy {
         Ok(Self { address, control, accepting })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -69,17 +69,17 @@ impl Proxy {
         self.control.generation.send_modify(|generation| *generation += 1);
     }
 
-    /// Cuts the connection that carries the last of so many more bytes this way; once.
+    /// Cuts the connection that carries the last of the next `bytes` bytes in this direction; once.
     pub fn cut_after(&self, way: Way, bytes: u32) {
         self.control.left[way as usize].store(i64::from(bytes).max(1), Ordering::Relaxed);
     }
 
-    /// Takes back a cut that did not happen yet.
+    /// Cancels a cut that has not happened yet.
     pub fn forget(&self) {
         self.control.left.iter().for_each(|left| left.store(UNLIMITED, Ordering::Relaxed));
     }
 
-    /// Carries nothing until it is told otherwise; connections stay open.
+    /// Forwards nothing while `stalled` is set; connections stay open.
     pub fn stall(&self, stalled: bool) {
         self.control.stalled.send_replace(stalled);
     }
@@ -107,14 +107,14 @@ async fn accept(listener: TcpListener, server: SocketAddr, control: Arc<Control>
 
 async fn carry(client: TcpStream, server: SocketAddr, control: &Control) {
     let mut cut = control.generation.subscribe();
-    // Where nobody listens, the client sees its connection closed.
+    // If the server does not listen, the client sees its connection closed.
     let Ok(server) = TcpStream::connect(server).await else { return };
     for stream in [&client, &server] {
         let _ = stream.set_nodelay(true);
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    // Whichever ends first ends the others: both sockets are closed, with what was under way lost.
+    // The first branch to end closes both sockets; bytes under way are lost.
     tokio::select! {
         _ = cut.changed() => { control.cuts.fetch_add(1, Ordering::Relaxed); }
         () = pump(from_client, to_server, control, Way::Request) => {}
@@ -139,7 +139,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &Control
 }
 
 impl Control {
-    /// How many of `bytes` may pass, and whether that was all.
+    /// How many of `bytes` may pass, and whether that reaches the cut.
     fn take(&self, way: Way, bytes: usize) -> (usize, bool) {
         let left = &self.left[way as usize];
         let mut known = left.load(Ordering::Relaxed);

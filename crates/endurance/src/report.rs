@@ -1,4 +1,4 @@
-//! What came of an ordeal, for people and for programs.
+//! The result of an ordeal, for people and for programs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::judge::Verdict;
 use crate::measures::{Durations, Micros};
 use crate::trouble::Diary;
 
-/// How long after its wake-up a paused owner's orders may still be found taken over because of the pause.
+/// How long after its continuation a paused owner's orders may still be found taken over because of the pause.
 const PAUSE_AFTERMATH: Micros = 5_000_000;
 
-/// What came of it. `Display` is for people; [`Report::json`] for programs.
+/// The result. `Display` is for people; [`Report::json`] for programs.
 #[derive(Debug)]
 pub struct Report {
     pub(crate) seed: u64,
@@ -28,19 +28,19 @@ pub struct Report {
     pub(crate) faults: BTreeMap<Fault, usize>,
     pub(crate) connections_cut: u64,
     pub(crate) take_overs: usize,
-    /// Orders that were parked, and brought on by an operator.
+    /// Orders that were parked, and that the operator resumed.
     pub(crate) resumed: usize,
-    /// By what made them necessary; while the store was well, and in all.
+    /// Take-over times by fault: first those while the store was undisturbed, then all.
     pub(crate) latencies: BTreeMap<Fault, (Durations, Durations)>,
     pub(crate) restarts: BTreeMap<Fault, Durations>,
-    /// Paused owners whose orders were taken over, and those of them that said so when they woke up.
+    /// Paused owners whose orders were taken over, and those of them that logged it when they continued.
     pub(crate) zombies: (usize, usize),
-    /// Each with all that is known of it. None is how it must be.
+    /// The violations, each with all that is known about its order. A good run has none.
     pub violations: Vec<String>,
 }
 
 impl Report {
-    /// Adds what the faults did to their victims.
+    /// Adds the effects of the faults on the processes.
     pub(crate) fn measure(&mut self, diary: &Diary, verdict: &Verdict) {
         self.take_overs = verdict.taken_over.values().map(Vec::len).sum();
         let disturbed = |from: Micros, to: Micros| {
@@ -70,7 +70,7 @@ impl Report {
                     self.zombies.0 += 1;
                     self.zombies.1 += usize::from(departure.said_so);
                 }
-                // Whoever comes under another name waits for the lease of the one before, as anybody does.
+                // A process with a new name waits for the lease of the former one, as any other process does.
                 Fault::Pause | Fault::Replace => {}
                 fault => {
                     if let Some(at) = first_after_the_restart
@@ -117,7 +117,7 @@ impl Report {
     }
 }
 
-/// When each of `owned` got its next owner, where it got one between `from` and `until`.
+/// The time when each of `owned` got its next owner, if that was between `from` and `until`.
 fn next_owners<'a>(
     taken_over: &'a HashMap<Uuid, Vec<Micros>>,
     owned: &'a [Uuid],

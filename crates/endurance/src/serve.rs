@@ -16,16 +16,16 @@ use crate::client::{self, Answer, PATIENCE, POLL, until};
 use crate::shop::Shop;
 use crate::store::Engine;
 
-/// What the process is called, over all its starts, where nothing else is said.
+/// The default name of the process, over all its starts.
 const REPLICA: &str = "replique-1";
 
-/// What every start of one orchestrator has in common.
+/// The settings that all starts of one orchestrator share.
 pub struct Setup {
     folder: TempDir,
     /// `DATABASE_URL`.
     pub database_url: String,
     environment: Vec<(&'static str, String)>,
-    /// Beside those that all processes get.
+    /// Arguments in addition to those of all processes.
     pub arguments: Vec<String>,
     starts: AtomicUsize,
 }
@@ -33,7 +33,7 @@ pub struct Setup {
 /// One running process. Dropping it kills it.
 pub struct Serve {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
     log: PathBuf,
 }
@@ -55,7 +55,7 @@ impl Setup {
         Self { folder, database_url, environment: shop.urls(), arguments: Vec::new(), starts: 0.into() }
     }
 
-    /// Where its files are.
+    /// The folder of its files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -66,7 +66,7 @@ impl Setup {
         self
     }
 
-    /// Another variable for all starts from now on, instead of what it was.
+    /// Sets a variable for all starts from now on.
     pub fn variable(&mut self, name: &'static str, value: String) -> &mut Self {
         self.environment.retain(|(known, _)| *known != name);
         self.environment.push((name, value));
@@ -82,14 +82,14 @@ impl Setup {
         self.argument(&format!("--definition={}", path.display()))
     }
 
-    /// All that its processes have logged.
+    /// The whole log of its processes.
     pub fn logs(&self) -> String {
         let numbers = 0..self.starts.load(Ordering::Relaxed);
         let logs = numbers.map(|number| std::fs::read_to_string(self.folder().join(log_name(number))));
         logs.flatten().collect()
     }
 
-    /// Starts a process, without waiting for anything.
+    /// Starts a process without waiting.
     pub fn spawn(&self) -> (Child, PathBuf) {
         self.spawn_as(REPLICA)
     }
@@ -123,16 +123,16 @@ impl Setup {
             .unwrap_or_else(|(status, log)| panic!("serve ended: {status}\n{log}"))
     }
 
-    /// Starts a process and waits until it listens, or has ended: then with its log.
+    /// Starts a process and waits until it listens, or returns its log if it has ended.
     pub async fn try_start(&self) -> Result<Serve, (ExitStatus, String)> {
         self.try_start_as(REPLICA).await
     }
 
     async fn try_start_as(&self, replica: &str) -> Result<Serve, (ExitStatus, String)> {
         let (child, log) = self.spawn_as(replica);
-        // From here on it is killed whatever happens.
+        // From here on it is killed in any case.
         let mut serve = Serve { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
-        // A loop of its own, as below: what holds an async closure cannot be spawned.
+        // Its own loop, as below: a future that holds an async closure cannot be spawned.
         let begun = Instant::now();
         serve.address = loop {
             if let Some(status) = serve.ended() {
@@ -148,14 +148,14 @@ impl Setup {
     }
 }
 
-/// The orchestrator: `$ORCHESTRATEUR_PROGRAM`, or the one that was built with this program.
+/// The orchestrator's program: `$ORCHESTRATEUR_PROGRAM`, or the one that was built together with this program.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         if let Some(path) = std::env::var_os("ORCHESTRATEUR_PROGRAM") {
             return path.into();
         }
-        // Tests are one folder below the programs that they test.
+        // Test programs are one folder below the programs that they test.
         let own = std::env::current_exe().unwrap();
         let found = own.ancestors().skip(1).take(2).map(|folder| folder.join("orchestrateur"));
         let mut found = found.filter(|path| path.is_file());
@@ -185,7 +185,7 @@ impl Serve {
         let _ = self.child.wait();
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
@@ -241,14 +241,14 @@ impl Serve {
         .await;
     }
 
-    /// The sum of a metric's series whose line begins with `name`.
+    /// The sum of the metric's series whose lines begin with `name`.
     pub async fn metric(&self, name: &str) -> u64 {
         let text = self.get("/metrics").await.text;
         let values = text.lines().filter(|line| line.starts_with(name));
         values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
     }
 
-    /// What it has logged.
+    /// Its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }

@@ -1,4 +1,4 @@
-//! The shop: four services in this process, each of which can be closed and opened on its own.
+//! The shop: four services in this process, each of which can be closed and opened separately.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::client;
 
-/// Lines of a ledger read at once.
+/// Lines of a ledger per page.
 const LINES_PAGE: usize = 20_000;
 
 /// The four services, with one folder for their files.
@@ -28,17 +28,17 @@ pub struct Shop {
 pub struct Line {
     /// Its position in the ledger.
     pub seq: i64,
-    /// What was done: `reserver`, `payer`, ...
+    /// The operation: `reserver`, `payer`, ...
     pub operation: String,
-    /// `effect`, or what came to nothing.
+    /// `effect`, or the result of a call without an effect.
     pub result: String,
-    /// For which saga, where the service knows.
+    /// The saga, if the service knows it.
     pub saga_id: Option<String>,
-    /// Whose.
+    /// The client.
     pub client_id: Option<i64>,
-    /// What.
+    /// The products.
     pub produits: Option<Vec<Value>>,
-    /// How much.
+    /// The amount.
     pub montant: Option<f64>,
 }
 
@@ -63,7 +63,7 @@ impl Shop {
         self.open.remove(&service).expect("the service is open").stop().await;
     }
 
-    /// Opens a service, where it was before.
+    /// Opens a service again, at the same address.
     pub async fn reopen(&mut self, service: Service) {
         let config = Config {
             facon: self.facon,
@@ -76,12 +76,12 @@ impl Shop {
         self.open.insert(service, running);
     }
 
-    /// Where a service listens.
+    /// The address on which a service listens.
     pub fn address(&self, service: Service) -> SocketAddr {
         self.addresses[&service]
     }
 
-    /// The variables that tell the orchestrator where the services are.
+    /// The environment variables with the services' addresses.
     pub fn urls(&self) -> Vec<(&'static str, String)> {
         let url = |service| format!("http://{}", self.addresses[&service]);
         vec![
@@ -105,17 +105,17 @@ impl Shop {
         scenarios.iter().for_each(|rule| self.fault(&rule.to_string()));
     }
 
-    /// Everything that had an effect at a service, in order.
+    /// All effects at a service, in order.
     pub async fn ledger(&self, service: Service) -> Vec<Line> {
         self.lines(service, "/ledger").await
     }
 
-    /// Every call that could have had an effect at a service, in order.
+    /// All calls to a service that could have had an effect, in order.
     pub async fn calls(&self, service: Service) -> Vec<Line> {
         self.lines(service, "/ledger?all=true").await
     }
 
-    /// Page by page: after hours they are many.
+    /// Reads page by page, because there are many lines after hours.
     async fn lines(&self, service: Service, path: &str) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         let sign = if path.contains('?') { '&' } else { '?' };
@@ -132,7 +132,7 @@ impl Shop {
         }
     }
 
-    /// How many effects there are so far, in all services.
+    /// The number of effects so far, in all services.
     pub async fn effects(&self) -> usize {
         let mut effects = 0;
         for service in self.open.keys() {
@@ -141,7 +141,7 @@ impl Shop {
         effects
     }
 
-    /// How often `operation` had an effect for `saga`.
+    /// The number of effects of `operation` for `saga`.
     pub async fn effects_of(&self, saga: &str, operation: &str) -> usize {
         let mut effects = 0;
         for service in self.open.keys() {
@@ -154,7 +154,7 @@ impl Shop {
         effects
     }
 
-    /// A client's cart as (product, quantity), and what it costs, in cents.
+    /// A client's cart as (product, quantity), and its price, in cents.
     pub async fn cart(&self, client_id: i64) -> (Vec<(i64, i64)>, i64) {
         let path = format!("/api/paniers/client/{client_id}");
         let lines = client::get(self.addresses[&Service::Panier], &path).await.json();

@@ -1,4 +1,4 @@
-//! Where orders are kept.
+//! The stores of the orders.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use saga_testkit::postgres;
 pub enum Engine {
     /// One file, one process.
     Sqlite,
-    /// One database, as many processes as one likes.
+    /// One database for any number of processes.
     Postgres,
 }
 
 impl Engine {
-    /// An empty store, in `folder` or in a database of its own.
+    /// An empty store, in `folder` or in its own database.
     pub fn empty(self, folder: &Path) -> String {
         match self {
             Self::Sqlite => format!("sqlite://{}", file(folder).display()),
@@ -29,11 +29,11 @@ pub fn file(folder: &Path) -> PathBuf {
     folder.join("orchestrateur.db")
 }
 
-/// Keeps everybody else from writing to a SQLite file, until it is dropped.
+/// Locks an SQLite file against all other writers, until it is dropped.
 pub struct WriteLock(#[expect(dead_code, reason = "held, not used")] rusqlite::Connection);
 
 impl WriteLock {
-    /// Waits for whoever is writing now.
+    /// Waits until the current writer has finished.
     pub fn take(folder: &Path) -> Self {
         let connection = rusqlite::Connection::open(file(folder)).unwrap();
         connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();

@@ -1,7 +1,7 @@
-//! Trouble: a fault every so often, drawn from the dice, and undone after a while. Faults overlap.
+//! Trouble: random faults at intervals, each of which ends after a while. Faults overlap.
 //!
-//! Each fault takes what it breaks for itself (a process's place, PostgreSQL, the shop); what is taken already is not
-//! drawn again.
+//! Each fault locks the thing that it breaks (a process's place, PostgreSQL, the shop); a thing that is locked is not
+//! chosen again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,47 +21,47 @@ use crate::measures::{Micros, now};
 use crate::proxy::{Proxy, Way};
 use crate::shop::Shop;
 
-/// Between two words about how it goes.
+/// The interval of progress messages.
 const WORD_EVERY: Duration = Duration::from_secs(60);
-/// How long a process is given to say that it lost its lease, once it was woken up.
+/// How long a process may take, after it continues, to log that it lost its lease.
 const WORD_OF_A_LOST_LEASE: Duration = Duration::from_secs(8);
-/// What it says then.
+/// A part of the message that it then logs.
 pub(crate) const LOST_LEASE: &str = "for longer than its lease";
 
-/// Everything that can be broken.
+/// Everything that faults can break.
 pub(crate) struct Trouble {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) database: Database,
     pub(crate) shop: Arc<tokio::sync::Mutex<Shop>>,
-    /// Taken while PostgreSQL is down.
+    /// Locked while PostgreSQL is down.
     server: Arc<tokio::sync::Mutex<()>>,
     diary: Mutex<Diary>,
 }
 
-/// What happened, and when.
+/// A record of the faults and their times.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Diary {
-    /// How often each fault came.
+    /// How often each fault happened.
     pub(crate) faults: BTreeMap<Fault, usize>,
-    /// Owners that went.
+    /// Owners that stopped owning their orders.
     pub(crate) departures: Vec<Departure>,
-    /// When the store was away for somebody, or slow.
+    /// The times when the store was down or slow for some process.
     pub(crate) disturbances: Vec<(Micros, Micros)>,
-    /// What no process may do.
+    /// Violations by processes, such as ending by themselves.
     pub(crate) violations: Vec<String>,
 }
 
-/// An owner that went, or was paused.
+/// An owner that was killed, stopped or paused.
 #[derive(Debug, Clone)]
 pub(crate) struct Departure {
     pub(crate) fault: Fault,
     pub(crate) at: Micros,
-    /// Its unfinished orders then.
+    /// Its unfinished orders at that time.
     pub(crate) owned: Vec<Uuid>,
-    /// When it was started again, or woken up.
+    /// When it was started again, or continued.
     pub(crate) back: Micros,
-    /// Whether it said that its lease was lost, for those that were woken up.
+    /// For an owner that was paused: whether it logged that its lease was lost.
     pub(crate) said_so: bool,
 }
 
@@ -83,7 +83,7 @@ impl Trouble {
         note(&mut self.diary.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Makes trouble until `enough`; returns when everything is mended.
+    /// Causes faults until `enough`; returns when all of them have ended.
     pub(crate) async fn make(
         self: Arc<Self>,
         faults: &[Fault],
@@ -115,12 +115,12 @@ impl Trouble {
         }
     }
 
-    /// How many orders are not over, where that can be known now.
+    /// The number of orders that are not over, if the store can be queried.
     async fn under_way(&self) -> String {
         self.database.unfinished().await.map_or_else(|_| "?".to_owned(), |orders| orders.to_string())
     }
 
-    /// Nobody may end by itself.
+    /// No process may end by itself.
     async fn look_for_the_dead(&self) {
         for place in &self.fleet.places {
             let Ok(mut machine) = place.machine.try_lock() else { continue };
@@ -136,9 +136,9 @@ impl Trouble {
         }
     }
 
-    /// Begins one fault, if what it breaks is whole.
+    /// Begins one fault, if the thing that it breaks is not locked.
     fn draw(self: &Arc<Self>, faults: &[Fault], dice: &mut Dice, under_way: &mut JoinSet<()>) {
-        // Every fault's dice are its own, so that how long one takes does not change what the others are.
+        // Every fault has its own random generator, so that the duration of one fault does not change the others.
         let (mut dice, places) = (dice.split(), self.fleet.places.len() as u64);
         for _ in 0..20 {
             let fault = dice.one(faults);
@@ -180,7 +180,7 @@ impl Trouble {
         }
     }
 
-    /// An owner goes, and comes back.
+    /// Takes an owner away, and brings it back.
     async fn hit(
         &self,
         fault: Fault,
@@ -253,7 +253,7 @@ impl Trouble {
         self.note(|diary| diary.disturbances.push((begun, now())));
     }
 
-    /// Undoes what may still be broken, once all faults are over.
+    /// Undoes whatever may still be broken, after all faults have ended.
     pub(crate) async fn mend(&self) {
         self.shop.lock().await.mend();
         for place in &self.fleet.places {
@@ -265,7 +265,7 @@ impl Trouble {
     }
 }
 
-/// Some cuts, after a few bytes each: so that one of them hits an answer that matters.
+/// Makes some cuts after a few bytes each, so that one of them hits an important answer.
 async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &mut Dice) {
     for _ in 0..dice.between(1, 6) {
         proxy.cut_after(way, dice.between(1, 20_000) as u32);
@@ -285,7 +285,7 @@ async fn says_that_its_lease_is_lost(serve: &crate::serve::Serve) -> bool {
     false
 }
 
-/// Services that are away, slow, or mute.
+/// Makes services fail, slow, or silent.
 async fn annoy(fault: Fault, mut shop: tokio::sync::OwnedMutexGuard<Shop>, dice: &mut Dice) {
     const PATHS: [&str; 7] = [
         "GET /api/paniers/client/*",

@@ -1,7 +1,7 @@
-//! Logs: readable on a terminal, JSON with a flag. Messages never hold bodies or secrets.
+//! Logs: readable on a terminal, JSON with a flag. Messages never contain bodies or secrets.
 //!
-//! Logs are for people, and orders do not wait for them: a thread of its own writes the lines. Where standard error is
-//! closed, or takes no more (a pipe that is not read, a full disk), lines are lost and counted.
+//! Orders do not wait for the log: a separate thread writes the lines. If standard error is closed or takes no more
+//! lines (a pipe that is not read, a full disk), lines are lost and counted.
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-/// Lines that wait for standard error; further ones are lost.
+/// Lines that wait for standard error; further lines are lost.
 const LINES_WAITING_MAX: usize = 8_192;
 /// Characters of a panic's message that are logged.
 const PANIC_CHARS_MAX: usize = 500;
@@ -18,7 +18,7 @@ const PANIC_CHARS_MAX: usize = 500;
 /// Lines that standard error did not take.
 static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
 
-/// Logging that goes on for as long as this lives; the last lines are written when it is dropped.
+/// Logging for as long as this lives; dropping it writes the last lines.
 pub struct Logging {
     dropped: ErrorCounter,
     _guard: WorkerGuard,
@@ -29,20 +29,20 @@ pub struct Logging {
 pub struct LostLines(ErrorCounter);
 
 impl Logging {
-    /// What counts the lines that were lost.
+    /// The counter of lost lines.
     pub fn lost_lines(&self) -> LostLines {
         LostLines(self.dropped.clone())
     }
 }
 
 impl LostLines {
-    /// Lines lost so far.
+    /// The number of lines lost so far.
     pub fn count(&self) -> u64 {
         self.0.dropped_lines() as u64 + UNWRITTEN.load(Ordering::Relaxed)
     }
 }
 
-/// Standard error, which never fails: what it does not take is counted.
+/// Standard error without errors: a line that it does not take is counted.
 struct Tolerant(io::Stderr);
 
 impl Write for Tolerant {
@@ -83,9 +83,9 @@ pub fn start(filter: &str, json: bool) -> anyhow::Result<Logging> {
     Ok(Logging { dropped, _guard: guard })
 }
 
-/// A panic is a line of the log, as long as any other: written by the log's thread, and never waited for.
+/// A panic gives one line of ordinary length: the log's thread writes it, and the caller never waits for it.
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
-    // There it is an error of the expression, and is told as one.
+    // A panic of an evaluation becomes an error of the expression, and is reported there.
     if saga_core::budget::is_evaluating() {
         return;
     }

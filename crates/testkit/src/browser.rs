@@ -1,10 +1,10 @@
-//! A real browser: Debian's Chromium, driven by playwright-core from a script.
+//! A real browser: Debian's Chromium, which a script controls with playwright-core.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Runs a script for node that drives the browser; it gets `arguments` after the paths of playwright-core and
-/// of the browser.
+/// Runs a node script that controls the browser. It gets `arguments` after the paths of playwright-core and of the
+/// browser.
 pub fn run(script: &Path, arguments: &[&str]) -> Output {
     Command::new("node")
         .arg(script)
@@ -25,7 +25,7 @@ fn playwright() -> PathBuf {
     installed
 }
 
-/// `$CHROMIUM`, or the one in the path.
+/// `$CHROMIUM`, or the program in the path.
 fn chromium() -> PathBuf {
     let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What tests need around them, and a participant that says anything ([`hostile`]). For tests only: whatever goes wrong here panics with a sentence.
+//! Helpers of tests, and a hostile participant ([`hostile`]). For tests only: errors panic with a message.
 
 pub mod browser;
 pub mod hostile;

@@ -1,15 +1,15 @@
-//! The Postman collection, run by newman.
+//! Runs the Postman collection with newman.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The collection that everybody knows.
+/// The Postman collection of the first system.
 pub fn collection() -> PathBuf {
     folder().join("saga_checkout_tests.postman_collection.json")
 }
 
-/// Runs the collection against an orchestrator at `address`, with newman's JSON report in the file `report`.
+/// Runs the collection against an orchestrator at `address`. newman writes its JSON report into the file `report`.
 pub fn run(address: SocketAddr, report: &Path) -> Output {
     Command::new(newman())
         .arg("run")
@@ -25,7 +25,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../postman")
 }
 
-/// Where newman is: the copy that `scripts/setup` installs, another one beside it, `$NEWMAN`, or in the path.
+/// The newman program: the copy that `scripts/setup` installs, another copy beside it, `$NEWMAN`, or the program in
+/// the path.
 fn newman() -> PathBuf {
     let installed =
         [".newman/node_modules/.bin/newman", "node_modules/.bin/newman"].map(|place| folder().join(place));

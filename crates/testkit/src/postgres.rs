@@ -6,8 +6,8 @@
 //!        └── pg_ctl start/stop ──▶ postgres
 //! ```
 //!
-//! The pipe ends when the cluster is dropped, and also when the test process ends or is killed: nothing is left.
-//! Durability is as it is in production (`fsync` is on), because tests count on it.
+//! The pipe ends when the cluster is dropped, and when the test process ends or is killed, so nothing remains.
+//! Durability is as in production (`fsync` is on), because tests depend on it.
 
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, TcpListener};
@@ -18,18 +18,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// The system's user that the server runs as when the tests run as root, which it refuses to run as.
+/// When the tests run as root, the server runs as this system user, because it refuses to run as root.
 const SERVER_USER: &str = "postgres";
-/// The role that everybody connects as.
+/// The role of all connections.
 const ROLE: &str = "postgres";
-/// How often it is looked whether something has happened.
+/// The interval of polling.
 const POLL: Duration = Duration::from_millis(50);
-/// How often before giving up: half a minute.
+/// Polls before a wait fails: half a minute.
 const POLLS_MAX: u32 = 600;
-/// Free ports that are tried: another process may take one in between.
+/// Free ports that are tried, because another process may take a port in between.
 const PORTS_MAX: u32 = 5;
 
-/// Stops the server when its input ends. It ignores the signals of a terminal, or Ctrl-C would end it first.
+/// Stops the server when its input ends. It ignores the terminal's signals, so that Ctrl-C does not end it first.
 const GUARD: &str = r#"
 trap '' INT HUP TERM
 cat >/dev/null
@@ -47,10 +47,10 @@ pub struct Cluster {
     databases: AtomicU64,
 }
 
-/// One cluster for all tests of a process, started by the first that asks. Take a database of its own for each.
+/// One cluster for all tests of a process, started on first use. Each test should create its own database in it.
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
-    // Never dropped; the guard sees the process end.
+    // Never dropped; the guard notices the end of the process.
     SHARED.get_or_init(Cluster::start)
 }
 
@@ -60,8 +60,7 @@ impl Cluster {
         Self::start_with("", |_| {})
     }
 
-    /// Makes a cluster whose server offers TLS, with a certificate that nobody but itself vouches for, and logs who
-    /// connects how.
+    /// Makes a cluster whose server offers TLS with a self-signed certificate, and logs how each client connects.
     pub fn start_with_tls() -> Self {
         Self::start_with("ssl = on\nlog_connections = on", |cluster| {
             run(cluster
@@ -85,8 +84,8 @@ impl Cluster {
         })
     }
 
-    /// Makes a cluster with files of its own in its data directory, as a server has its certificates, its keys and its
-    /// rules of access, and with further settings.
+    /// Makes a cluster with additional files in its data directory, such as certificates, keys and access rules, and
+    /// with further settings.
     pub fn start_with_files(settings: &str, files: &[(&str, &str)]) -> Self {
         Self::start_with(settings, |cluster| {
             for (name, text) in files {
@@ -107,7 +106,7 @@ impl Cluster {
         if is_root() {
             run(Command::new("chown").arg(SERVER_USER).arg(&directory));
         }
-        // From here on the directory is removed whatever happens.
+        // From here on the directory is removed in any case.
         let guard = as_server_user("sh")
             .args(["-c", GUARD, "sh"])
             .args([&binaries, &directory])
@@ -135,12 +134,12 @@ impl Cluster {
         cluster
     }
 
-    /// Where to connect: the database that every cluster has.
+    /// The URL of the database that every cluster has.
     pub fn url(&self) -> String {
         self.url_of("postgres")
     }
 
-    /// Makes an empty database with a name of its own, and says where to connect.
+    /// Creates an empty database with its own name, and returns its URL.
     pub fn create_database(&self) -> String {
         self.create_database_with(&[])
     }
@@ -157,19 +156,19 @@ impl Cluster {
         self.url_of(&name)
     }
 
-    /// Stops the server as a crash of all its processes would: at once, with recovery at the next start.
+    /// Stops the server as a crash of all its processes would: at once, with a recovery at the next start.
     pub fn stop_immediate(&self) {
         self.stop("immediate");
     }
 
-    /// Stops the server in an orderly way: clients are turned out, everything is flushed.
+    /// Stops the server in an orderly way: it disconnects clients and flushes everything.
     pub fn stop_fast(&self) {
         self.stop("fast");
     }
 
-    /// Kills the server's first process; the others notice and end themselves. Does not wait for them.
+    /// Kills the server's first process; the others notice that and end. Does not wait for them.
     pub fn kill9(&self) {
-        // The file belongs to the server's user, but root may read it, and otherwise it is our own.
+        // The file belongs to the server's user. Root may read it; without root, it belongs to this user.
         let file = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("the server runs");
         let pid = file.lines().next().expect("the file begins with the process's id");
         run(Command::new("kill").args(["-9", pid]));
@@ -177,7 +176,7 @@ impl Cluster {
 
     /// Starts the stopped or killed server again, on the same port, and waits until it can be used.
     pub fn start_again(&self) {
-        // After kill9() the first attempts may meet processes that have not noticed yet.
+        // After kill9() the first attempts may meet server processes that have not ended yet.
         for _ in 0..20 {
             if self.try_start() {
                 return;
@@ -187,19 +186,19 @@ impl Cluster {
         panic!("PostgreSQL does not start; its log:\n{}", self.log());
     }
 
-    /// Asks everybody but the role of [`Cluster::url`] for their password from now on, as servers do that are not thrown away.
+    /// Requires a password from now on from every role but that of [`Cluster::url`], as production servers do.
     pub fn demand_passwords(&self) {
         let rules = format!("host all {ROLE} all trust\nhost all all all scram-sha-256\n");
         std::fs::write(self.data().join("pg_hba.conf"), rules).expect("write the rules of access");
         run(self.tool("pg_ctl").arg("-D").arg(self.data()).arg("reload"));
     }
 
-    /// Where PostgreSQL's programs are.
+    /// The folder of PostgreSQL's programs.
     pub fn binaries(&self) -> &Path {
         &self.binaries
     }
 
-    /// What the server has logged.
+    /// The server's log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
@@ -221,7 +220,7 @@ impl Cluster {
     fn tool(&self, name: &str) -> Command {
         let own = self.binaries.join(name);
         let mut command = as_server_user(if own.exists() { own.as_os_str() } else { OsStr::new(name) });
-        // The server's user may not be allowed where the tests run.
+        // The server's user may have no access to the tests' working directory.
         command.current_dir("/").stdin(Stdio::null());
         command
     }
@@ -235,7 +234,7 @@ impl Cluster {
     }
 
     fn try_start(&self) -> bool {
-        // Into a file: the server keeps this output open, and a pipe would never end.
+        // Into a file: the server keeps this output open, so a pipe would never end.
         let status = self
             .tool("pg_ctl")
             .arg("-D")

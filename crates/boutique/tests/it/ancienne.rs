@@ -1,4 +1,4 @@
-//! The old ways: other paths and names, odd refusals, no memory.
+//! The old façon: other paths and names, refusals with other statuses, no idempotency.
 
 use boutique::{Facon::Ancienne, Service};
 use serde_json::json;
@@ -45,7 +45,7 @@ async fn keys_and_epochs_are_ignored_and_every_call_has_its_effect() {
         assert_eq!(shop.send(Service::Stock, call).await.status, 200);
     }
     assert_eq!(shop.stock_of(1).await, before - 6);
-    // A compensation without action gives all the same.
+    // A compensation without an action still gives the stock back.
     shop.send(Service::Stock, release(1).of("t", "stock", "compensation")).await;
     assert_eq!(shop.stock_of(1).await, before - 5);
     shop.send(Service::Client, refund(2, "1.50").header("saga-epoch", "no number").header("saga-id", "s"))

@@ -107,7 +107,7 @@ async fn a_compensation_takes_effect_once() {
         shop.send(service, compensation.clone().of("s", "etape", "compensation")).await;
         let again = shop.send(service, compensation.of("s", "etape", "compensation")).await;
         assert!(again.status == 200 && again.replayed, "{again:?}");
-        // The action had its answer before it was undone: it is given again, and nothing is done again.
+        // The action was answered before it was undone: the stored answer comes again, without an effect.
         assert!(shop.send(service, action.of("s", "etape", "action")).await.replayed);
         expect_results(&shop, service, &["effect", "effect", "replay", "replay"]).await;
     }
@@ -125,7 +125,7 @@ async fn a_lower_epoch_than_the_highest_seen_for_the_saga_is_refused() {
             let reply = shop.send(service, stale.epoch(6)).await;
             assert_eq!((reply.status, &reply.body["code"]), (409, &json!("epoque_perimee")));
         }
-        // Other sagas count for themselves; the stale compensation has barred nothing.
+        // Each saga has its own records; the stale compensation has blocked nothing.
         if service != Service::Ventes {
             assert!(shop.send(service, action.of("t", "etape", "action").epoch(1)).await.status < 300);
         }

@@ -1,4 +1,4 @@
-//! The binary: its line of JSON, its errors, its end, and what it keeps when it is killed.
+//! The binary: its line of JSON, its errors, its end, and the data that survives a kill.
 
 use std::{
     io::{BufRead, BufReader},
@@ -24,7 +24,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Already gone when the test went well.
+        // The process has already ended if the test succeeded.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -43,7 +43,7 @@ fn launch(dir: &Path, flags: &[&str]) -> Process {
     Process { child, line: serde_json::from_str(&line).unwrap() }
 }
 
-/// Runs to its end, which must be a failure, and gives what it said.
+/// Runs to its end, which must be a failure, and returns its output.
 fn complaint(dir: &Path, flags: &[&str]) -> String {
     let output = command(dir, flags).output().unwrap();
     assert!(!output.status.success());
@@ -105,7 +105,7 @@ fn it_says_what_is_wrong_and_fails() {
     assert!(said.contains("expected one of:"), "{said}");
 }
 
-/// The faults of the demo's data are off: nothing but the kill disturbs.
+/// The demo data's faults are off, so only the kill disturbs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_acknowledged_before_kill_9_is_kept_and_its_keys_are_remembered() {
     const ENOUGH: usize = 100;

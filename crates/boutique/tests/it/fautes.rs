@@ -1,4 +1,4 @@
-//! Each kind of fault, and the switching of them.
+//! Each kind of fault, and how faults are added and removed.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use tokio::{
 
 use crate::shop::{Call, lines, open, pay, reserve, sell, send, until};
 
-/// What really comes back on the wire.
+/// The bytes that come back on the wire.
 async fn bytes_answered(url: &str, head: &str, body: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     let request = format!("{head} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answered = Vec::new();
-    // A reset is as good as an end: the bytes before it are kept either way.
+    // A reset counts as an end: the bytes before it are kept in both cases.
     drop(stream.read_to_end(&mut answered).await);
     answered
 }

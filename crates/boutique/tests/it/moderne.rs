@@ -70,7 +70,7 @@ async fn a_checkout_and_its_undoing_leave_everything_as_it_was() {
 async fn a_reservation_is_made_for_all_lines_or_for_none() {
     let shop = open(Moderne).await;
     let before = shop.stock_of(1).await;
-    // The second line of product 3 is the one that goes past the stock of 2.
+    // The second line of product 3 exceeds the stock of 2.
     let produits = json!([
         { "produit_id": 1, "quantite": 1 },
         { "produit_id": 3, "quantite": 2 },

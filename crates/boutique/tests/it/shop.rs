@@ -1,4 +1,4 @@
-//! Helpers: a shop in a folder of its own, and a client of one request a connection.
+//! Helpers: a shop in its own folder, and a client with one request per connection.
 
 use std::{future::Future, time::Duration};
 
@@ -34,7 +34,7 @@ impl Shop {
         self.running.url(service).unwrap()
     }
 
-    /// Closes and opens again on the same folder.
+    /// Closes the shop and opens it again on the same folder.
     pub(crate) async fn reopen(self) -> Shop {
         self.running.stop().await;
         let running = start(&self.dir, self.facon).await;
@@ -54,7 +54,7 @@ impl Shop {
         lines(self.get(service, "/ledger").await)
     }
 
-    /// What every call came to, in order.
+    /// The result of every call, in order.
     pub(crate) async fn results(&self, service: Service) -> Vec<String> {
         let all = lines(self.get(service, "/ledger?all=true").await);
         all.iter().map(|line| line["result"].as_str().unwrap().to_owned()).collect()
@@ -134,7 +134,7 @@ pub(crate) struct Reply {
     pub(crate) allow: Option<String>,
 }
 
-/// One request on a connection of its own.
+/// Sends one request on its own connection.
 pub(crate) async fn send(url: &str, call: Call) -> Result<Reply, hyper::Error> {
     let host = url.strip_prefix("http://").unwrap();
     let stream = TcpStream::connect(host).await.unwrap();
@@ -158,7 +158,7 @@ pub(crate) async fn send(url: &str, call: Call) -> Result<Reply, hyper::Error> {
     Ok(Reply { status, body, replayed, allow })
 }
 
-/// Asks until the answer is yes.
+/// Repeats the question until the answer is true.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {
     let asked = tokio::time::timeout(PATIENCE, async {
         while !ask().await {

@@ -1,4 +1,4 @@
-//! A client of a running `serve`, for the commands that ask one: one request, one answer, over plain HTTP.
+//! A client of a running `serve`, for the commands that call one: one request, one answer, over plain HTTP.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,11 +15,11 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long a whole answer may take, beside what it was asked to wait.
+/// How long a whole answer may take, in addition to the wait that the request asks for.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
-/// An answer's body may have this many bytes: several times what a page has.
+/// The largest body of an answer, in bytes: several times the size of a page.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Where `serve` listens when nothing is said.
+/// The default address of `serve`.
 const URL_DEFAULT: &str = "http://127.0.0.1:8023";
 
 /// Which orchestrator is asked.
@@ -58,14 +58,14 @@ impl fmt::Display for Base {
     }
 }
 
-/// What is asked.
+/// A request.
 pub(super) struct Ask {
     pub(super) method: Method,
     /// The path with its query.
     pub(super) path: String,
     /// The JSON body.
     pub(super) body: Option<Value>,
-    /// How long the orchestrator is to wait for the order.
+    /// How long the orchestrator should wait for the order.
     pub(super) wait: Option<Duration>,
 }
 
@@ -75,7 +75,7 @@ impl Ask {
     }
 }
 
-/// A good answer.
+/// A successful answer.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -83,7 +83,7 @@ pub(super) struct Answer {
 }
 
 impl Server {
-    /// The flag that names this server in a further command, with a space before it; empty where none is needed.
+    /// The flag that names this server in a further command, with a space before it; empty where the default applies.
     pub(super) fn flag(&self) -> String {
         let url = self.url.to_string();
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
@@ -94,7 +94,7 @@ impl Server {
         }
     }
 
-    /// Asks, and gives the answer if it is a good one.
+    /// Sends the request, and returns the answer if it is a success.
     pub(super) async fn ask(&self, ask: &Ask) -> anyhow::Result<Answer> {
         let patience = ANSWER_WAIT + ask.wait.unwrap_or_default();
         let (status, headers, text) = match timeout(patience, self.exchange(ask)).await {
@@ -131,7 +131,7 @@ impl Server {
         let url = &self.url;
         let authority = url.0.authority().context("an address was checked to have a host")?;
         let port = authority.port_u16().unwrap_or(80);
-        // An IPv6 address stands in brackets in a URL, and without them in a socket's address.
+        // An IPv6 address is in brackets in a URL, and without them in a socket's address.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((host, port)).await.map_err(|error| {
             anyhow!(
@@ -168,8 +168,8 @@ impl Server {
             Ok((head.status, head.headers, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
         };
         tokio::pin!(exchange);
-        // The connection has no task of its own: it moves while the exchange waits. When it ends first, what it has
-        // brought is still to be read.
+        // The connection has no task of its own: it makes progress while the exchange waits. If it ends first, the
+        // bytes that it has received are still to be read.
         tokio::select! {
             answer = &mut exchange => answer,
             _ = connection => exchange.await,

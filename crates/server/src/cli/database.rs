@@ -1,4 +1,4 @@
-//! Which database a command is about, without ever showing its password.
+//! The database of a command. Its password is never shown.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(super) struct Database {
         hide_env_values = true,
         default_value = "sqlite://orchestrateur.db"
     )]
-    // Read in `url`: the error of a command line shows the value that is wrong, password and all.
+    // Parsed in `url`: an error of the command line would show the invalid value with its password.
     database_url: Secret,
     /// A file that holds the database's URL, for secrets; it is used instead of --database-url.
     #[arg(long, value_name = "FILE", env = "DATABASE_URL_FILE")]

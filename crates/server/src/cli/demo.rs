@@ -23,7 +23,7 @@ use crate::cli::output::say_line;
 use crate::store::DatabaseUrl;
 use crate::{definitions, http, logging};
 
-/// The scenarios that everybody knows, by client.
+/// The known scenarios, by client.
 const SCENARIOS: [(&str, i64, &str); 4] = [
     ("Succès complet", 4, "CONFIRMEE"),
     ("ECHEC STOCK", 1, "ECHEC_STOCK"),
@@ -51,7 +51,7 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         logging::start(&self.log, false)?;
-        // From here on, before there is a folder to leave behind.
+        // From here on, before there is a folder that would have to be removed.
         let mut signals = Signals::of_a_terminal()?;
         let listener = http::listen(self.listen.0)?;
         let address = listener.local_addr().context("read the listener's address")?;
@@ -97,7 +97,7 @@ impl Demo {
     }
 }
 
-/// The orchestrator, on its built-in definition, with the shop as its participants.
+/// The orchestrator with its built-in definition, and with the shop as its participants.
 async fn start(shop: &Running, data: &Path) -> anyhow::Result<Server> {
     let url = |service| shop.url(service).unwrap_or_default();
     let urls = [
@@ -144,7 +144,7 @@ async fn ask(router: &Router, request: Request<Body>) -> anyhow::Result<Value> {
     serde_json::from_slice(&body).context("read the answer")
 }
 
-/// What to try next.
+/// The commands to try next.
 fn invitation(address: SocketAddr, shop: &Running, data: &Path, kept: bool) -> String {
     let url = |service| shop.url(service).unwrap_or_default();
     let kept = if kept { "kept" } else { "removed at the end; --data DIR keeps it" };

@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use crate::cli::output::say_line;
 
-/// How long the whole answer may take: less than the 5 s that the containers' health checks have.
+/// How long the whole answer may take: less than the 5 s of the containers' health checks.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
-/// An answer's body may have this many bytes; `/readyz` needs a few hundred.
+/// The largest body of an answer, in bytes; `/readyz` needs a few hundred.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Ask a running `serve` whether it takes orders; fails when it does not.
@@ -46,17 +46,17 @@ impl Health {
     }
 }
 
-/// A server's address alone asks whether it is ready: `/` answers whatever its state.
+/// A URL without a path requests `/readyz`, because `/` answers whatever the state of the server.
 fn with_path(url: Uri) -> anyhow::Result<Uri> {
     let Some(authority) = url.authority().filter(|_| url.path() == "/" && url.query().is_none()) else {
         return Ok(url);
     };
-    // Another scheme is refused when it is asked, with a sentence.
+    // Another scheme is refused with a message when the request is sent.
     let scheme = url.scheme_str().unwrap_or("http");
     Ok(format!("{scheme}://{authority}/readyz").parse()?)
 }
 
-/// Where a listener is reached from its own machine: one that listens everywhere, on the loopback interface.
+/// The address that reaches a listener from its own machine: the loopback interface if it listens on all interfaces.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen {
         SocketAddr::V4(address) if address.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -66,13 +66,13 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// The body of a good answer.
+/// The body of a successful answer.
 async fn ask(url: &Uri) -> anyhow::Result<String> {
     let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
         bail!("this is no plain HTTP address; write e.g. http://127.0.0.1:8023/readyz");
     };
     let port = authority.port_u16().unwrap_or(80);
-    // An IPv6 address stands in brackets in a URL, and without them in a socket's address.
+    // An IPv6 address is in brackets in a URL, and without them in a socket's address.
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let stream =
         TcpStream::connect((host, port)).await.context("nobody answers there; is `serve` running?")?;
@@ -93,8 +93,8 @@ async fn ask(url: &Uri) -> anyhow::Result<String> {
         Ok(text)
     };
     tokio::pin!(exchange);
-    // The connection has no task of its own: it moves while the exchange waits. When it ends first, what it
-    // has brought is still to be read.
+    // The connection has no task of its own: it makes progress while the exchange waits. If it ends first, the bytes
+    // that it has received are still to be read.
     tokio::select! {
         answer = &mut exchange => answer,
         _ = connection => exchange.await,

@@ -1,10 +1,10 @@
-//! The address to listen on, as a flag says it.
+//! The address to listen on, as a flag.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-/// Where the API is, unless it is said otherwise: for this machine alone, on the port that people know.
+/// The default address of the API: only this machine can reach it, on the port of the first system.
 pub(super) const LISTEN_DEFAULT: &str = "127.0.0.1:8023";
 
 /// An address and a port.

@@ -1,11 +1,11 @@
-//! What commands print. `println!` and `eprintln!` panic where nobody reads any more, so they are not used.
+//! The output of commands. `println!` and `eprintln!` panic when the output is closed, so commands do not use them.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write, stderr, stdout};
 
 use anyhow::Context;
 
-/// Prints `text` as it is. A reader that has seen enough, such as `head`, is no failure.
+/// Prints `text` unchanged. A reader that has closed the output, such as `head`, is no failure.
 pub(super) fn say(text: impl Display) -> anyhow::Result<()> {
     let mut out = stdout().lock();
     match write!(out, "{text}").and_then(|()| out.flush()) {
@@ -24,7 +24,7 @@ pub(super) fn say_json(value: &serde_json::Value) -> anyhow::Result<()> {
     say(format_args!("{value:#}\n"))
 }
 
-/// Says something beside what was asked for, on standard error, which may be closed.
+/// Prints an additional remark to standard error, which may be closed.
 pub(super) fn remark(line: impl Display) {
     _ = writeln!(stderr(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! `orchestrateur participants`: the services that orders call, and how they stand.
+//! `orchestrateur participants`: the services that orders call, and their state.
 
 use clap::Args;
 use serde_json::Value;
@@ -47,7 +47,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// The last call that ended badly, and how many in a row have.
+/// The last call that failed, and the number of consecutive failures.
 fn last_failure(participant: &Value) -> String {
     let failure = &participant["dernier_echec"];
     let text = |name: &str| failure[name].as_str().unwrap_or_default();

@@ -126,7 +126,7 @@ impl Serve {
         let address = listener.local_addr().context("read the listener's address")?;
         let name = self.replica.unwrap_or_else(|| format!("{}:{}", machine_name(), address.port()));
         let env = |name: &str| std::env::var(name).ok();
-        // Of its own name, too, the machine's network has the say and no page's.
+        // The machine's own name is allowed, too: it belongs to the local network, and no page can choose it.
         let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(machine_name().parse().ok()));
         let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
         let participants = HttpParticipants::with(participants)?;
@@ -142,14 +142,14 @@ impl Serve {
     }
 }
 
-/// What the machine, or the container, is called.
+/// The name of the machine or of the container.
 fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "orchestrateur".to_owned() } else { name.to_owned() }
 }
 
-/// A part of the process has ended that it cannot do without. Its exit code is [`Died::EXIT_CODE`].
+/// A vital part of the process has ended. The exit code is [`Died::EXIT_CODE`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: nothing that goes on here is to be believed; start the process again")]
 pub struct Died(Arc<str>);
@@ -159,10 +159,10 @@ impl Died {
     pub const EXIT_CODE: u8 = 70;
 }
 
-/// How long a process whose vital part has ended still answers, all of it with 503.
+/// How long a process with a dead vital part still answers, with 503 each time.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Everything of a running orchestrator but its listener.
+/// All parts of a running orchestrator but its listener.
 pub(super) struct Server {
     api: Api,
     connections: http::Limits,
@@ -241,7 +241,7 @@ impl Server {
             name,
         );
         engine.keep_definition().await;
-        // Unfinished orders are taken over while new ones are served.
+        // Unfinished orders are taken over while the server accepts new ones.
         engine.recover_in_background();
         Ok(Self { api: Api::new(engine, metrics, clock, limits, hosts), connections })
     }
@@ -251,9 +251,9 @@ impl Server {
         api::router(self.api.clone())
     }
 
-    /// Serves until `stop` is over, then drains.
+    /// Serves until `stop` ends, then drains.
     ///
-    /// Fails with [`Died`] as soon as a part has ended that the process cannot do without.
+    /// Fails with [`Died`] as soon as a vital part has ended.
     pub(super) async fn run(
         self,
         listener: TcpListener,
@@ -273,7 +273,7 @@ impl Server {
         let died = async {
             let what = engine.died().await;
             tracing::error!("{what}: the process ends, and its next start goes on with its orders");
-            // Callers hear of it by a closed connection, or are told so by the last answers.
+            // Callers see a closed connection, or get the last answers with 503.
             tokio::time::sleep(LAST_WORDS).await;
             Died(what)
         };

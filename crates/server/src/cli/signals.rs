@@ -1,9 +1,9 @@
-//! The signals that ask a process to end.
+//! The signals that request the end of a process.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens from its making on, so that no signal is missed between two looks.
+/// Listens from its creation on, so that no signal is missed between two waits.
 pub(super) struct Signals(Vec<Signal>);
 
 impl Signals {

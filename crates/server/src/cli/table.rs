@@ -1,6 +1,6 @@
 //! Plain text for a terminal.
 
-/// `rows` in columns that are as wide as they need to be, with two spaces between.
+/// `rows` in columns of the smallest possible width, with two spaces between them.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
@@ -19,12 +19,12 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// `text` moved to the right.
+/// `text`, indented.
 pub(crate) fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
-/// Words of a participant or a person as one line that cannot do anything to a terminal.
+/// A participant's or an operator's text as one line without characters that could control a terminal.
 pub(crate) fn line(words: &str) -> String {
     words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

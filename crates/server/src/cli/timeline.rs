@@ -4,16 +4,16 @@ use serde_json::Value;
 
 use super::table::line;
 
-/// When the day is shown beside the time.
+/// When the timeline shows the day beside the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Days {
-    /// The history may be of any day.
+    /// For a history of any day.
     Always,
-    /// The history is of just now: only where it goes over midnight.
+    /// For a history of the last seconds: only if it passes midnight.
     IfSeveral,
 }
 
-/// A history as rows: when (UTC), what, and how it went.
+/// A history as rows: the time (UTC), the event, and its result.
 pub(super) fn timeline(history: &Value, days: Days) -> Vec<Vec<String>> {
     let text = |value: &Value| line(value.as_str().unwrap_or_default());
     let day = |entry: &Value| text(&entry["timestamp"]).get(..10).unwrap_or_default().to_owned();

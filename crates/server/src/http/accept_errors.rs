@@ -1,4 +1,4 @@
-//! What to do when a connection cannot be accepted: wait longer each time, say so once, then count.
+//! Errors of accepting connections: the wait grows with each error; the log has one line, and a counter counts.
 
 use std::io;
 use std::time::Duration;
@@ -12,27 +12,28 @@ const ACCEPT_RETRY_MAX: Duration = Duration::from_secs(1);
 
 pub(super) struct AcceptErrors {
     counts: Counts,
-    /// Since the last connection that could be accepted.
+    /// Errors since the last connection that was accepted.
     in_a_row: u32,
-    /// Said, and not yet followed by [`AcceptErrors::CALM`] good ones.
+    /// Whether the errors have been logged, and fewer than [`AcceptErrors::CALM`] connections have been accepted
+    /// since.
     told: bool,
-    /// Good ones since the last error.
+    /// Connections accepted since the last error.
     good: u32,
-    /// Errors since it was said.
+    /// Errors since the last log line.
     untold: u64,
 }
 
 impl AcceptErrors {
-    /// After as many accepted connections in a row the trouble is over, and the next one is told again.
+    /// After this many accepted connections in a row the errors are over, and the next one is logged again.
     const CALM: u32 = 1_000;
 
     pub(super) fn new(counts: Counts) -> Self {
         Self { counts, in_a_row: 0, told: false, good: 0, untold: 0 }
     }
 
-    /// How long to wait before the next try.
+    /// The wait before the next attempt.
     pub(super) fn met(&mut self, error: &io::Error) -> Duration {
-        // The client's own doing: the next one is another client's.
+        // Caused by this client; the next connection is another client's.
         if matches!(
             error.kind(),
             io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted

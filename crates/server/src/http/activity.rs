@@ -1,8 +1,7 @@
-//! What a connection is doing, and since when: written by its own task, read by the one that cuts connections
-//! off.
+//! The state of a connection, and since when: written by the connection's task, read by the task that closes
+//! connections.
 //!
-//! Time here is counted in sweeps, so that a request reads no clock: a few atomic stores are all that it
-//! costs.
+//! Time is counted in sweeps, so that a request reads no clock: it costs a few atomic stores.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -27,18 +26,18 @@ impl Clock {
     }
 }
 
-/// What a connection is doing.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Waits for the rest of a request's head.
     Head,
-    /// A request is being answered. How long that takes is the API's business.
+    /// A request is being answered. The API limits the time for that.
     Busy,
     /// Waits for the next request.
     Idle,
 }
 
-/// Why a connection is cut off. The word is a label of `http_connections_closed_total`.
+/// Why a connection is closed. The name is a label of `http_connections_closed_total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
     Head,
@@ -58,15 +57,15 @@ impl Cut {
     }
 }
 
-/// One connection's.
+/// The activity of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
     clock: Clock,
-    /// The phase, and in the lower half the sweep since which it is so.
+    /// The phase, and in the lower half the sweep in which it began.
     phase: AtomicU64,
-    /// The sweep since which bytes wait to be taken by the client; 0: none do.
+    /// The sweep since which bytes wait for the client; 0: no bytes wait.
     unsent_since: AtomicU32,
-    /// The sweep in which the client took bytes last.
+    /// The sweep in which the client last took bytes.
     taken_at: AtomicU32,
 }
 
@@ -82,7 +81,7 @@ impl Activity {
         Arc::new(activity)
     }
 
-    /// From now on.
+    /// Sets the phase from now on.
     pub(super) fn is(&self, phase: Phase) {
         let bits = match phase {
             Phase::Head => 0,
@@ -99,7 +98,7 @@ impl Activity {
         }
     }
 
-    /// Bytes are offered to the client, which takes some or none.
+    /// Bytes are offered to the client, which takes some or none of them.
     pub(super) fn offered(&self, taken: bool) {
         let now = self.clock.now();
         let is_first = self.unsent_since.load(Ordering::Relaxed) == 0;
@@ -111,7 +110,7 @@ impl Activity {
         }
     }
 
-    /// Everything that was offered has been taken.
+    /// The client has taken all offered bytes.
     pub(super) fn all_taken(&self) {
         self.unsent_since.store(0, Ordering::Relaxed);
     }
@@ -126,14 +125,14 @@ impl Activity {
         (phase, word as u32)
     }
 
-    /// Since when it has waited for a request, with nothing left to be taken by the client; `None`: it is at
+    /// Since when the connection has waited for a request, with no bytes waiting for the client; `None`: it is at
     /// work.
     pub(super) fn waiting_since(&self) -> Option<u32> {
         let (phase, since) = self.phase();
         (phase != Phase::Busy && self.unsent_since.load(Ordering::Relaxed) == 0).then_some(since)
     }
 
-    /// Whether the connection is to be cut off, `now`.
+    /// Whether the connection must be closed at `now`, and why.
     pub(super) fn cut(&self, now: u32, limits: &Sweeps) -> Option<Cut> {
         let passed = |since: u32, limit: u32| now.wrapping_sub(since) > limit;
         let unsent_since = self.unsent_since.load(Ordering::Relaxed);
@@ -188,7 +187,7 @@ mod tests {
         Sweeps { head: 2, idle: 5, settled: 1, stall: 3, answer: 10 }
     }
 
-    /// After how many further sweeps it is cut off, and why.
+    /// The number of further sweeps until it is closed, and the reason.
     fn cut_after(activity: &Activity) -> Option<(u32, Cut)> {
         (0..100).find_map(|after| Some((after, activity.cut(activity.clock.now() + after, &sweeps())?)))
     }

@@ -1,4 +1,4 @@
-//! Who calls, as far as a connection tells.
+//! The caller, as far as the connection shows it.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,11 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-/// A caller for the purpose of shares and counts: one IPv4 address, or one /64 of IPv6, which is what one
-/// customer of a network has. Everything behind one load balancer is one caller.
+/// A caller, for shares and counts: one IPv4 address, or one /64 of IPv6, which is what one customer of a network
+/// has. All clients behind one load balancer are one caller.
 ///
-/// Every request that came over a connection has it among its extensions; one without a connection is this
-/// machine's own.
+/// Every request of a connection has it among its extensions. A request without a connection comes from this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Caller(IpAddr);
 
@@ -24,7 +23,7 @@ impl Caller {
 
 impl From<IpAddr> for Caller {
     fn from(address: IpAddr) -> Self {
-        // An IPv4 caller of an IPv6 listener is written as `::ffff:192.0.2.1`.
+        // An IPv6 listener shows an IPv4 caller as `::ffff:192.0.2.1`.
         match address.to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();

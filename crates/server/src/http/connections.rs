@@ -1,4 +1,4 @@
-//! Which connections there are: how many may be, and which has to go when there is one too many.
+//! The connections: how many there may be, and which one is closed when there are too many.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -25,10 +25,11 @@ pub(super) struct Connections {
 struct Known {
     entries: HashMap<u64, Entry>,
     next: u64,
-    /// Entries that count against `connections_max`, and those beyond it; what is being closed is in neither.
+    /// Entries that count against `connections_max`, and those beyond it; a connection that is being closed counts in
+    /// neither.
     open: usize,
     extra: usize,
-    /// How many of `open` each caller has.
+    /// The number of `open` connections of each caller.
     callers: HashMap<Caller, usize>,
 }
 
@@ -36,35 +37,35 @@ struct Entry {
     caller: Caller,
     activity: Arc<Activity>,
     room: Room,
-    /// Ends the connection's task, and so the connection; `None` before the task runs.
+    /// Ends the connection's task, and with it the connection; `None` before the task runs.
     task: Option<AbortHandle>,
 }
 
-/// What a connection counts against.
+/// The limit that a connection counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
     /// `connections_max`.
     Ordinary,
     /// `connections_extra`.
     Extra,
-    /// Nothing any more: it is being closed.
+    /// No limit: the connection is being closed.
     Leaving,
 }
 
-/// Which waiting connections are meant.
+/// Which waiting connections may be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Age {
-    /// Those that have waited for `settled_after`: one that has just come is about to send.
+    /// Those that have waited for `settled_after`: a new connection is about to send.
     Settled,
-    /// All that wait.
+    /// All waiting connections.
     Any,
 }
 
-/// A place among the connections; left when dropped.
+/// A place among the connections; dropping it leaves the place.
 pub(super) struct Place {
     connections: Arc<Connections>,
     id: u64,
-    /// What it is told if it counts against `connections_extra`.
+    /// The reason in the answer if the connection counts against `connections_extra`.
     pub(super) crowded: Option<Crowded>,
     pub(super) activity: Arc<Activity>,
 }
@@ -79,8 +80,9 @@ impl Connections {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more of this caller's, if need be that of a connection that has done nothing for the longest time.
-    /// `None`: all are at work, those that are let in beyond the limit, too, or have only just come: later.
+    /// Takes a place for one more connection of this caller; if necessary, that of the connection that has been idle
+    /// for the longest time. `None`: all connections are at work, including those beyond the limit, or are too new;
+    /// try again later.
     pub(super) fn enter(self: &Arc<Self>, caller: Caller) -> Option<Place> {
         let mut known = self.lock();
         let has_share = known.callers.get(&caller).is_none_or(|open| *open < self.share());
@@ -91,7 +93,7 @@ impl Connections {
         let room = if is_free || self.evict(&mut known, ordinary) {
             Room::Ordinary
         } else if self.idlest(&known, Age::Any, ordinary).is_some() {
-            // Not all are at work: it will soon be known which is not about to be.
+            // Not all connections are at work: some will soon have been idle for long enough.
             return None;
         } else if known.extra < self.limits.connections_extra || self.evict(&mut known, extra) {
             Room::Extra
@@ -118,14 +120,14 @@ impl Connections {
         Some(Place { connections: self.clone(), id, crowded, activity })
     }
 
-    /// How many connections one caller may have; at least one.
+    /// The most connections of one caller; at least one.
     fn share(&self) -> usize {
         (self.limits.connections_max.saturating_mul(self.limits.caller_percent)).div_ceil(100).max(1)
     }
 
-    /// Says which task a connection has, so that it can be ended.
+    /// Sets the task of a connection, so that it can be ended.
     pub(super) fn runs(&self, id: u64, task: AbortHandle) {
-        // A task that has ended already has left its place.
+        // A task that has already ended has left its place.
         if let Some(entry) = self.lock().entries.get_mut(&id) {
             entry.task = Some(task);
         }
@@ -136,7 +138,7 @@ impl Connections {
         self.evict(&mut self.lock(), |entry| entry.room == Room::Ordinary)
     }
 
-    /// Whether there is a place for one more.
+    /// Whether one more connection has a place.
     pub(super) fn has_room(&self) -> bool {
         let known = self.lock();
         known.open < self.limits.connections_max
@@ -155,7 +157,7 @@ impl Connections {
         true
     }
 
-    /// The connection among these that has waited longest for a request; of several, the one that came first.
+    /// The connection among these that has waited longest for a request; of several, the oldest.
     fn idlest(&self, known: &Known, age: Age, among: impl Fn(&Entry) -> bool) -> Option<u64> {
         let now = self.clock.now();
         let waiting = known.entries.iter().filter_map(|(id, entry)| {
@@ -175,7 +177,7 @@ impl Connections {
         self.counts.closed(why);
     }
 
-    /// Cuts off whatever has had its time. To be called every `sweep`.
+    /// Closes the connections that have exceeded a timeout. Call it every `sweep`.
     pub(super) fn sweep(&self) {
         self.clock.advance();
         let now = self.clock.now();
@@ -233,7 +235,7 @@ mod tests {
     use super::super::activity::Phase;
     use super::*;
 
-    /// What is of an earlier sweep may go.
+    /// A connection of an earlier sweep may be closed.
     const SWEEP: std::time::Duration = std::time::Duration::from_millis(100);
 
     fn two_and_one_extra() -> Arc<Connections> {
@@ -270,7 +272,7 @@ mod tests {
         let connections = two_and_one_extra();
         let (_, first) = connect(&connections).unwrap();
         let (_, second) = connect(&connections).unwrap();
-        // Both came in this very sweep.
+        // Both were opened in this sweep.
         assert!(connect(&connections).is_none(), "either may be about to send");
         second.is(Phase::Busy);
         connections.sweep();
@@ -334,7 +336,7 @@ mod tests {
             activity.is(Phase::Busy);
             assert_eq!(room, Room::Ordinary);
         }
-        // Of their own they may give one up.
+        // The caller may lose one of its own connections.
         theirs[3].1.is(Phase::Idle);
         connections.sweep();
         assert_eq!(connect(&connections).unwrap().0, Room::Ordinary);

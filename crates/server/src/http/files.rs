@@ -1,25 +1,25 @@
-//! How many connections the operating system leaves room for. A connection is an open file, and so is every
-//! call to a participant and everything of the store: what clients could use up is bounded by what the others
-//! need.
+//! The number of connections that the operating system leaves room for. A connection is an open file, and so are
+//! every call to a participant and every file of the store: the files of clients are limited by the needs of the
+//! others.
 
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files for everything but clients and calls: standard streams, the listener, the runtime, the store (four
-/// readers and a writer of SQLite, or PostgreSQL's connections) and `connections_extra`.
+/// Files for everything but clients and calls: standard streams, the listener, the runtime, the store (four readers
+/// and a writer of SQLite, or PostgreSQL's connections) and `connections_extra`.
 const FILES_KEPT: u64 = 48;
-/// With less than this many connections a process is of no use.
+/// With fewer connections a process is of no use.
 const CONNECTIONS_MIN: u64 = 8;
 
-/// Raises the soft limit of open files to the hard one, and gives what then holds; `None`: unlimited.
+/// Raises the soft limit of open files to the hard one, and returns the result; `None`: unlimited.
 pub(super) fn limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // The soft limit is low for the sake of programs that use `select`. What cannot be raised stays as it is.
+    // The soft limit is low for programs that use `select`. If it cannot be raised, it stays as it is.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     getrlimit(Resource::Nofile).current.or(current)
 }
 
-/// What calls to participants may need.
+/// The files that calls to participants may need.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Calls {
     /// Participants. An order calls one after the other, and the connection to each stays open for the next order.
@@ -28,11 +28,11 @@ pub(crate) struct Calls {
     pub(crate) calls_max: usize,
 }
 
-/// How many connections there can be: `asked`, or fewer where `files` may be open and calls may need some of them.
+/// The number of connections: `asked`, or fewer if `files` may be open and calls may need some of them.
 pub(super) fn connections(asked: usize, files: Option<u64>, calls: Calls) -> anyhow::Result<usize> {
     let Some(files) = files else { return Ok(asked) };
     let free = files.saturating_sub(FILES_KEPT);
-    // For each client's order, a file for each participant is enough.
+    // One file for each participant is enough for a client's order.
     let for_clients = free / (calls.participants as u64 + 1);
     let for_calls = (calls.calls_max as u64).min(free - for_clients);
     let room = free - for_calls;

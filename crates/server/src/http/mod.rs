@@ -1,12 +1,12 @@
-//! Accepting connections, and what each may take: an address, a backlog, limits, and an orderly end.
+//! Accepts connections and limits their use of the process: an address, a backlog, limits, and an orderly end.
 //!
-//! - `limits.rs`: every limit; `files.rs`: what the operating system leaves room for.
-//! - `connections.rs`: which connections there are, and which has to go; `activity.rs`: what each is doing.
-//! - `stream.rs`, `service.rs`: a socket and its requests, which note that.
-//! - `caller.rs`: who calls.
+//! - `limits.rs`: every limit; `files.rs`: the limit that the operating system sets.
+//! - `connections.rs`: the connections, and which one is closed; `activity.rs`: the state of each.
+//! - `stream.rs`, `service.rs`: a socket and its requests, which record that state.
+//! - `caller.rs`: the caller.
 //!
-//! One task accepts, and looks at all connections every `sweep`; each connection has a task of its own.
-//! Closing one is ending its task.
+//! One task accepts connections, and checks all of them every `sweep`. Each connection has its own task; ending the
+//! task closes the connection.
 
 mod accept_errors;
 mod activity;
@@ -39,17 +39,17 @@ use self::service::Requests;
 use self::stream::Stream;
 use crate::metrics;
 
-/// Connections that wait to be accepted; a burst of clients must not wait for TCP's retransmission.
+/// Connections that wait to be accepted: a burst of clients must not wait for TCP's retransmission.
 const BACKLOG: u32 = 4096;
 /// Hyper's smallest buffer for heads.
 const HEAD_BYTES_MIN: usize = 8_192;
 
-/// Marks a request that came over a connection for which there is no place.
+/// Marks a request of a connection beyond the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crowded {
-    /// `connections_max` are at work.
+    /// `connections_max` connections are at work.
     Full,
-    /// Its caller has as many as one caller may have.
+    /// The caller has as many connections as one caller may have.
     Share,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The same limits with as many connections as the operating system has room for beside calls.
+/// The same limits, with as many connections as the operating system leaves room for beside calls.
 pub(crate) fn fit(limits: Limits, calls: Calls) -> anyhow::Result<Limits> {
     let files = files::limit();
     let connections_max = files::connections(limits.connections_max, files, calls)?;
@@ -84,7 +84,7 @@ pub(crate) fn fit(limits: Limits, calls: Calls) -> anyhow::Result<Limits> {
     Ok(Limits { connections_max, ..limits })
 }
 
-/// Serves until `stop` says so, then waits for answers under way. `stop` changing means: take no more
+/// Serves until `stop` changes, then waits for answers under way. After the change of `stop` it takes no more
 /// requests.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -102,11 +102,11 @@ pub(crate) async fn serve(
     let mut errors = AcceptErrors::new(counts);
     let mut sweeps = interval(limits.sweep);
     sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // A connection that was accepted, and for which there is no place yet.
+    // An accepted connection for which there is no place yet.
     let mut waiting = None;
     loop {
         waiting = waiting.and_then(|(socket, peer)| front.admit(socket, peer));
-        // While there is none for the next one, that waits in the kernel's backlog.
+        // Meanwhile the next connection waits in the kernel's backlog.
         let has_room = waiting.is_none() && front.connections.has_room();
         tokio::select! {
             biased;
@@ -129,7 +129,7 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    // A client that does not take its answer is still cut off.
+    // A client that does not take its answer is still disconnected.
     let Front { graceful, connections, .. } = front;
     let sweeping = async {
         loop {
@@ -145,12 +145,12 @@ pub(crate) async fn serve(
 
 fn builder(limits: &Limits) -> Builder {
     let mut builder = Builder::new();
-    // Hyper's own timeout of heads counts idle time as well: `Connections::sweep` tells the two apart.
+    // Hyper's own timeout of heads also counts idle time: `Connections::sweep` distinguishes the two.
     builder.header_read_timeout(None).max_buf_size(limits.head_bytes_max.max(HEAD_BYTES_MIN));
     builder
 }
 
-/// What accepted connections are given.
+/// The state that accepted connections share.
 struct Front {
     graceful: GracefulShutdown,
     builder: Builder,
@@ -159,7 +159,7 @@ struct Front {
 }
 
 impl Front {
-    /// Serves a connection from now on; gives it back if there is no place for it.
+    /// Serves a connection from now on; returns it if there is no place for it.
     fn admit(&self, socket: TcpStream, peer: SocketAddr) -> Option<(TcpStream, SocketAddr)> {
         let caller = Caller::from(peer.ip());
         let Some(place) = self.connections.enter(caller) else { return Some((socket, peer)) };
@@ -175,7 +175,7 @@ impl Front {
         #[expect(clippy::disallowed_methods, reason = "one task for each connection")]
         let task = tokio::spawn(async move {
             let _place = place;
-            // A connection that breaks off is its client's business.
+            // A broken connection concerns only its client.
             let _ = connection.await;
         });
         self.connections.runs(id, task.abort_handle());

@@ -1,4 +1,4 @@
-//! A connection's requests on their way to the API, and its answers on their way back.
+//! A connection's requests to the API, and the answers back to the client.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -15,11 +15,11 @@ use tower::util::Oneshot;
 use super::activity::{Activity, Phase};
 use super::{Caller, Crowded};
 
-/// What hyper asks for each request of one connection.
+/// The service that hyper calls for each request of one connection.
 pub(super) struct Requests {
     pub(super) router: Router,
     pub(super) caller: Caller,
-    /// Why there is no place for this connection, if there is none.
+    /// The reason if there is no place for this connection.
     pub(super) crowded: Option<Crowded>,
     pub(super) activity: Arc<Activity>,
 }

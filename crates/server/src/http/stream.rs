@@ -1,4 +1,4 @@
-//! A client's socket, which notes what goes through it.
+//! A client's socket, which records its reads and writes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -64,7 +64,7 @@ impl AsyncWrite for Stream {
         self.socket.is_write_vectored()
     }
 
-    /// Hyper asks for this once its own buffers are empty, and not before.
+    /// Hyper calls this only when its own buffers are empty.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.socket).poll_flush(context))?;
         self.activity.all_taken();

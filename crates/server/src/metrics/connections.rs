@@ -19,7 +19,7 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// Why the process closes connections of its own accord.
+/// Why the process closes connections.
 const REASONS: [&str; 5] = ["answer_timeout", "evicted", "head_timeout", "idle_timeout", "stall_timeout"];
 
 impl Connections {
@@ -47,7 +47,7 @@ impl Connections {
         self.open.dec();
     }
 
-    /// One is cut off, for one of [`REASONS`].
+    /// Counts a closed connection, for one of [`REASONS`].
     pub(crate) fn closed(&self, reason: &'static str) {
         self.closed.get_or_create(&ReasonLabels { reason }).inc();
     }

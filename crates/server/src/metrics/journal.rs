@@ -1,4 +1,4 @@
-//! What the journal's writer has done, read from it when somebody asks.
+//! The work of the journal's writer, read from the writer at each scrape.
 
 use std::fmt;
 
@@ -59,7 +59,7 @@ impl Collector for JournalCollector {
     }
 }
 
-/// `per_unit`: how many of the spread's units make one of the metric's.
+/// `per_unit`: how many of the histogram's units make one of the metric's.
 fn histogram<const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,

@@ -1,13 +1,13 @@
-//! What Prometheus reads. Orders are counted from committed events only; no label names an order.
+//! Prometheus' metrics. Orders are counted from committed events only; no label names an order.
 //!
-//! - `sagas.rs`: what the engine tells: states, failures, calls.
-//! - `requests.rs`: what the API was asked.
-//! - `connections.rs`: who is connected.
-//! - `journal.rs`: what the journal's writer has done.
-//! - `tally.rs`: the unfinished orders, asked of the journal itself.
-//! - `process.rs`: what the operating system says about this process.
+//! - `sagas.rs`: reports of the engine: states, failures, calls.
+//! - `requests.rs`: requests to the API.
+//! - `connections.rs`: connections of clients.
+//! - `journal.rs`: the work of the journal's writer.
+//! - `tally.rs`: the unfinished orders, as the journal counts them.
+//! - `process.rs`: the operating system's figures for this process.
 //!
-//! `docs/metrics.md` has every name; a test holds the two together.
+//! `docs/metrics.md` lists every metric; a test compares the list with the program.
 
 mod connections;
 mod journal;
@@ -67,7 +67,7 @@ pub struct Metrics {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     OpenMetrics,
-    /// The older one, version 0.0.4, which every version of Prometheus reads.
+    /// The older format, version 0.0.4, which every version of Prometheus reads.
     Plain,
 }
 
@@ -82,7 +82,7 @@ struct ParticipantLabels {
     participant: Arc<str>,
 }
 
-/// What this binary was built from. Whoever packages it names the revision in `ORCHESTRATEUR_REVISION`.
+/// The source that this binary was built from. The packager sets the revision in `ORCHESTRATEUR_REVISION`.
 const BUILD: BuildLabels = BuildLabels {
     version: env!("CARGO_PKG_VERSION"),
     revision: match option_env!("ORCHESTRATEUR_REVISION") {
@@ -92,8 +92,8 @@ const BUILD: BuildLabels = BuildLabels {
 };
 
 impl Metrics {
-    /// Registers everything. The series of `definition` are there from zero on, so that a dashboard sees them before
-    /// the first order, and a rate their first increase.
+    /// Registers all metrics. The series of `definition` exist from zero on, so that a dashboard shows them before
+    /// the first order, and a rate includes their first increase.
     pub fn new(definition: &Arc<Definition>, journal: Journal, clock: Arc<Clock>) -> Self {
         let mut registry = Registry::default();
         let sagas = Sagas::register(&mut registry);
@@ -157,7 +157,7 @@ impl Metrics {
         }
     }
 
-    /// From now on the lines that the log lost are shown.
+    /// Shows the log's lost lines from now on.
     pub(crate) fn count_lost_lines(&self, lost: LostLines) {
         let _ = self.lost_lines.set(lost);
     }
@@ -167,12 +167,12 @@ impl Metrics {
         self.requests.answered(handler, method, status, took);
     }
 
-    /// Where connections are counted.
+    /// The counter of connections.
     pub(crate) fn connections(&self) -> Connections {
         self.connections.clone()
     }
 
-    /// Everything, as of now; what only the journal knows, as of a moment ago.
+    /// All metrics as of now; figures from the journal may be somewhat older.
     pub(crate) async fn scrape(&self, engine: &Engine, format: Format) -> Result<String, std::fmt::Error> {
         self.tallies.refresh().await;
         let health = engine.health();

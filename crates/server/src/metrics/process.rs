@@ -1,5 +1,5 @@
-//! What the operating system says about this process, under the names that every client library gives it. Linux keeps
-//! it under `/proc`; elsewhere, and where a file cannot be read, nothing is shown.
+//! The operating system's figures for this process, under the names that every client library uses. Linux has them
+//! under `/proc`; on other systems, or if a file cannot be read, nothing is shown.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// Ticks in a second, as `/proc` counts them: `USER_HZ`, which is part of Linux's interface to programs.
+/// Ticks per second in `/proc`: `USER_HZ`, which is part of Linux's interface to programs.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug)]
@@ -63,9 +63,10 @@ struct Stat {
 }
 
 impl Stat {
-    /// From `/proc/self/stat` and `/proc/stat` (proc(5)).
+    /// Reads `/proc/self/stat` and `/proc/stat` (proc(5)).
     fn read(own: &str, system: &str) -> Option<Self> {
-        // The second field is the program's name in parentheses, which may hold anything; the third follows it.
+        // The second field is the program's name in parentheses, which may contain any character; the third field
+        // follows it.
         let fields: Vec<&str> = own.rsplit_once(") ")?.1.split(' ').collect();
         let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
         let booted: f64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
@@ -82,12 +83,12 @@ fn status_number(status: &str, name: &str) -> Option<f64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// `/proc/self/status` counts memory in units of 1024 bytes.
+/// `/proc/self/status` gives memory in units of 1024 bytes.
 fn status_bytes(status: &str, name: &str) -> Option<f64> {
     status_number(status, name).map(|kib| kib * 1024.0)
 }
 
-/// The soft limit, which is the one that holds.
+/// The soft limit, which is the effective one.
 fn limit(limits: &str, name: &str) -> Option<f64> {
     let soft = limits.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?;
     if soft == "unlimited" { Some(f64::INFINITY) } else { soft.parse().ok() }

@@ -1,5 +1,4 @@
-//! Requests to the API, under the names that prometheus-fastapi-instrumentator gave them: people's dashboards use
-//! those.
+//! Requests to the API, under the names of prometheus-fastapi-instrumentator, which existing dashboards use.
 
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ impl Requests {
             400..=499 => "4xx",
             _ => "5xx",
         };
-        // Methods are the client's to choose; unknown ones must not grow the number of series.
+        // Clients choose methods freely; unknown ones must not increase the number of series.
         let method = match method.as_str() {
             "GET" => "GET",
             "POST" => "POST",

@@ -1,7 +1,7 @@
-//! What the engine tells: the states that orders enter, why they fail, how long they take, and the calls.
+//! Reports of the engine: the states that orders enter, why they fail, how long they take, and their calls.
 //!
-//! The series of a definition are looked up once, when it is first seen, and kept by step: counting a call is a few
-//! additions, without labels, hashes or allocations.
+//! The series of a definition are looked up once, when the definition is first used, and kept by step: counting a
+//! call is a few additions, without labels, hashes or allocations.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,10 +18,10 @@ use saga_engine::{CallEnded, Called, CommitSummary, Failure};
 
 use super::CALL_SECONDS;
 
-/// Seconds: from an order without a wait to one that somebody had to look at.
+/// Seconds: from an order without a wait to one that an operator had to settle.
 const SAGA_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 600.0, 3600.0];
-/// The step and the participant of what concerns a saga as a whole.
+/// The step and the participant of events that concern a saga as a whole.
 const NONE: &str = "none";
 const STUCK: [Stuck; 7] = [
     Stuck::ActionUnknown,
@@ -32,7 +32,7 @@ const STUCK: [Stuck; 7] = [
     Stuck::NothingToUndo,
     Stuck::TaskFailed,
 ];
-/// How a call can end, in the order of [`CallSeries::outcomes`]. `None`: the saga wanted something else.
+/// How a call can end, in the order of [`CallSeries::outcomes`]. `None`: the saga stopped waiting for the call.
 const OUTCOMES: [Option<Outcome>; 5] =
     [Some(Outcome::Ok), Some(Outcome::Refused), Some(Outcome::Unknown), Some(Outcome::NotSent), None];
 
@@ -49,7 +49,7 @@ pub(super) struct Sagas {
     leases_lost: Counter,
     parked: Counter,
     tasks_failed: Counter,
-    /// One for each definition that was seen: today's, and those that older sagas are pinned to.
+    /// One for each definition in use: the current one, and those that older sagas are pinned to.
     prepared: RwLock<Vec<Arc<Prepared>>>,
 }
 
@@ -180,7 +180,7 @@ impl Sagas {
         sagas
     }
 
-    /// Makes the series of a definition, at zero where they are new.
+    /// Creates the series of a definition, at zero if they are new.
     pub(super) fn prepare(&self, definition: &Arc<Definition>) {
         let _ = self.prepared(definition);
     }
@@ -305,7 +305,7 @@ impl Sagas {
         step.in_flight.dec();
         let series = match call.direction {
             Direction::Action => &step.action,
-            // Only a step that has a compensation is ever undone.
+            // Only a step with a compensation is ever undone.
             Direction::Compensation => step.compensation.as_ref().unwrap_or(&step.action),
             Direction::Probe => step.probe.as_ref().unwrap_or(&step.action),
         };

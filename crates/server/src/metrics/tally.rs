@@ -1,8 +1,8 @@
-//! The unfinished orders, asked of the journal itself: so they are right after a restart, and the same whichever of
-//! several processes on one database is asked.
+//! The unfinished orders, counted by the journal: the figures are right after a restart, and the same for all
+//! processes on one database.
 //!
-//! A journal that does not answer must not take the other metrics with it: it is asked now and then, by a task of its
-//! own, and a scrape that has waited long enough shows what was known last, and how old that is.
+//! A journal that does not answer must not delay the other metrics. A separate task queries it at intervals; a scrape
+//! that has waited long enough shows the last figures, and their age.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,15 +19,15 @@ use saga_journal::{StoreFuture, Tally, Unavailable};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-/// The journal is asked this often at most, however often the metrics are read.
+/// The shortest time between two queries, however often the metrics are read.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
-/// A scrape waits this long at most for the journal's answer.
+/// How long a scrape waits for the journal's answer.
 const ANSWER_WAIT: Duration = Duration::from_millis(500);
 
-/// Asks the journal.
+/// Queries the journal.
 type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Tally, Unavailable>> + Send + Sync>;
 
-/// Tells the time that orders live by.
+/// Returns the current time of the clock that orders use.
 type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 pub(super) struct Tallies {
@@ -38,10 +38,10 @@ pub(super) struct Tallies {
 
 #[derive(Default)]
 struct Known {
-    /// The last answer, and when it came.
+    /// The last answer, and its time.
     last: Option<(Tally, Timestamp)>,
     asked: Option<Instant>,
-    /// Closed when the answer to the question under way is here.
+    /// Closed when the query under way has its answer.
     answer: Option<watch::Receiver<()>>,
     failures: u64,
 }
@@ -51,12 +51,12 @@ impl Tallies {
         Self { question, now, known: Mutex::default() }
     }
 
-    /// Asks the journal, if its last answer is old enough, and waits a while.
+    /// Queries the journal if its last answer is old enough, and waits for a while.
     pub(super) async fn refresh(self: &Arc<Self>) {
         let mut answer = {
             let mut known = self.known();
             match &known.answer {
-                // One question at a time: a journal that hangs is not asked again.
+                // One query at a time: a journal that hangs gets no second one.
                 Some(answer) if answer.has_changed().is_ok() => answer.clone(),
                 _ if known.asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN_AFTER) => return,
                 _ => {
@@ -76,7 +76,7 @@ impl Tallies {
                 }
             }
         };
-        // Nothing is ever sent: the sender's end is the answer.
+        // No value is ever sent: dropping the sender signals the answer.
         let _ = timeout(ANSWER_WAIT, answer.changed()).await;
     }
 
@@ -95,7 +95,7 @@ impl Tallies {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // Nothing in here panics while it is locked.
+        // No code panics while this is locked.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,7 +119,7 @@ impl Collector for Tallies {
             MetricType::Counter,
         )?;
         ConstCounter::new(failures).encode(descriptor)?;
-        // Before the first answer nothing is known, and no number is shown for it.
+        // Before the first answer no figures are known, so none are shown.
         let Some((tally, answered)) = last else { return Ok(()) };
         let mut family = encoder.encode_descriptor(
             "sagas_unfinished",
@@ -178,7 +178,7 @@ mod tests {
         Never,
     }
 
-    /// A journal that gives these answers in a row, and what is shown of it.
+    /// A journal that gives these answers in turn, and the metrics that are shown of it.
     struct Asked {
         tallies: Arc<Tallies>,
         /// In seconds since the epoch.

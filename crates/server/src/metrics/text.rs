@@ -1,7 +1,7 @@
-//! The two text formats: OpenMetrics as the library writes it, and the older one made from it.
+//! The two text formats: OpenMetrics as the library writes it, and the older one converted from it.
 
-/// OpenMetrics text in the older format: there, a counter's description has the name of its samples, with `_total`,
-/// and neither units nor the end are marked.
+/// Converts OpenMetrics text to the older format: there, a counter's description has the name of its samples, with
+/// `_total`, and neither units nor the end are marked.
 pub(super) fn plain(openmetrics: &str) -> String {
     let mut text = String::with_capacity(openmetrics.len() + 1024);
     let mut lines = openmetrics.lines().peekable();

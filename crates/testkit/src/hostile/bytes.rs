@@ -1,13 +1,13 @@
-//! What answers are made of.
+//! The parts of answers.
 
-/// A head with these lines, and a body with its right length.
+/// A head with these lines, and a body with the right length.
 pub(super) fn answer(status: &str, lines: &[&str], body: &[u8]) -> Vec<u8> {
     let length = format!("content-length: {}", body.len());
     let lines: Vec<&str> = lines.iter().copied().chain([length.as_str()]).collect();
     head(status, &lines, body)
 }
 
-/// A head with these lines alone, and whatever follows.
+/// A head with only these lines; the mode adds the rest.
 pub(super) fn head(status: &str, lines: &[&str], rest: &[u8]) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {status}\r\n").into_bytes();
     for line in lines {
@@ -19,7 +19,7 @@ pub(super) fn head(status: &str, lines: &[&str], rest: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A head that announces chunks, and whatever follows.
+/// A head that announces chunks, followed by `rest`.
 pub(super) fn chunked(rest: &[u8]) -> Vec<u8> {
     head("200 OK", &["transfer-encoding: chunked"], rest)
 }

@@ -1,8 +1,8 @@
-//! A participant that says anything: raw bytes over TCP, right or wrong, fast or slow, or nothing at all.
+//! A hostile participant: it sends raw bytes over TCP, right or wrong, fast or slow, or nothing at all.
 //!
-//! One address, and a [`Mode`] that can be changed at any time: what it does to the next connection and the
-//! next request. Threads and blocking sockets of its own, so that it does not depend on anything that it
-//! tests.
+//! It has one address and a [`Mode`] that can be changed at any time, which defines its behaviour for the next
+//! connection and the next request. It uses its own threads and blocking sockets, so that it does not depend on the
+//! code under test.
 
 mod bytes;
 mod modes;
@@ -18,29 +18,29 @@ use socket2::SockRef;
 
 pub use self::modes::{MODES, Mode, mode};
 
-/// Nothing waits for longer: a thread that nobody wants any more ends.
+/// The longest wait of any operation, so that a thread without a client ends.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A flood ends after so many bytes, in case that it is read for ever.
+/// A flood ends after this many bytes, in case the client never stops reading.
 const FLOOD_BYTES_MAX: usize = 1 << 30;
 
-/// What it does, one after the other.
+/// One action of a mode; a mode is a list of them.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// Writes.
+    /// Writes these bytes.
     Say(Vec<u8>),
-    /// Writes this until the other side closes, or `FLOOD_BYTES_MAX` are written.
+    /// Writes these bytes repeatedly until the client closes, or until `FLOOD_BYTES_MAX` are written.
     Flood(Vec<u8>),
     /// Writes a byte at a time, with a pause after each.
     Trickle(Vec<u8>, Duration),
-    /// Does nothing for a while.
+    /// Pauses.
     Pause(Duration),
-    /// Closes its way to the caller, and leaves the other one open.
+    /// Closes the direction to the client, and leaves the other one open.
     HalfClose,
-    /// Keeps the connection, says nothing, and reads nothing until the other side closes.
+    /// Keeps the connection open, and neither writes nor reads until the client closes.
     Hold,
     /// Reads the next request on the same connection.
     Next,
-    /// Closes with a reset: what it had said may be lost.
+    /// Closes with a reset; bytes that were written before may be lost.
     Reset,
 }
 
@@ -64,7 +64,7 @@ impl Control {
 }
 
 impl Hostile {
-    /// Listens on a free port of this machine; the first mode answers well.
+    /// Listens on a free port of this machine; the first mode gives a good answer.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on this machine");
         let address = listener.local_addr().expect("its own address");
@@ -82,29 +82,29 @@ impl Hostile {
                 }
                 accepting.connections.fetch_add(1, Ordering::Relaxed);
                 let control = accepting.clone();
-                // A caller that hangs up, at any point, is as good as any end.
+                // A client may hang up at any point.
                 thread::spawn(move || _ = serve(stream, &control));
             }
         });
         Self { address, control }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it does from now on.
+    /// Sets the mode.
     pub fn play(&self, mode: &'static Mode) {
         *self.control.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
     }
 
-    /// Requests that it has read.
+    /// The number of requests that it has read.
     pub fn requests(&self) -> usize {
         self.control.requests.load(Ordering::Relaxed)
     }
 
-    /// Connections that it has accepted.
+    /// The number of connections that it has accepted.
     pub fn connections(&self) -> usize {
         self.control.connections.load(Ordering::Relaxed)
     }
@@ -113,7 +113,7 @@ impl Hostile {
 impl Drop for Hostile {
     fn drop(&mut self) {
         self.control.is_over.store(true, Ordering::Relaxed);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -135,7 +135,7 @@ fn serve(mut stream: TcpStream, control: &Control) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether it goes on with the next request.
+/// Returns whether the next request follows on the same connection.
 fn act(stream: &mut TcpStream, mode: &Mode) -> std::io::Result<bool> {
     for part in (mode.parts)() {
         match part {
@@ -165,7 +165,7 @@ fn act(stream: &mut TcpStream, mode: &Mode) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Reads a head and the body that its `Content-Length` announces. False: the caller has hung up.
+/// Reads a head and the body that its `Content-Length` announces. Returns false if the client has hung up.
 fn read_request(stream: &mut TcpStream) -> std::io::Result<bool> {
     let mut head = Vec::new();
     let mut byte = [0];

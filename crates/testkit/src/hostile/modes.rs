@@ -1,4 +1,4 @@
-//! What the participant can do, and what each of it means to the order.
+//! The modes of the participant, and the expected outcome of each.
 
 use std::time::Duration;
 
@@ -8,14 +8,13 @@ use super::bytes::{answer, chunked, gzip_bomb, head, in_chunks_of_one, utf16};
 /// One way to answer.
 #[derive(Debug)]
 pub struct Mode {
-    /// Its name, in small letters.
+    /// Its name, in lower case.
     pub name: &'static str,
-    /// What is known of the call's effect: `ok`, `refused`, `unknown`, `not_sent`; several where the network
-    /// decides.
+    /// The expected outcomes of the call: `ok`, `refused`, `unknown`, `not_sent`; several where the network decides.
     pub outcomes: &'static [&'static str],
-    /// How the reason begins; empty where there is none, or it does not matter.
+    /// The beginning of the reason; empty if there is no reason, or if any reason is right.
     pub reason: &'static str,
-    /// It does not wait for a request.
+    /// Whether it sends before it has read a request.
     pub(super) speaks_first: bool,
     pub(super) parts: fn() -> Vec<Part>,
 }
@@ -37,7 +36,7 @@ const TOO_LARGE: &str = "the answer is larger than answer_bytes_max";
 const NO_ANSWER: &str = "no answer: ";
 const TOO_LATE: &str = "no answer within";
 const UNREADABLE: &str = "unreadable answer";
-/// Between two bytes of a trickle: many of them fit a call's timeout, all of them do not.
+/// The pause between two bytes of a trickle: several bytes arrive within a call's timeout, but not the whole answer.
 const TRICKLE: Duration = Duration::from_millis(40);
 
 const fn after(
@@ -70,7 +69,7 @@ fn words(status: &str, body: &[u8]) -> Vec<Part> {
     vec![Say(answer(status, &["content-type: application/json"], body)), Next]
 }
 
-/// Everything. The first one answers well.
+/// All modes. The first one gives a good answer.
 pub const MODES: &[Mode] = &[
     after("well", OK, "", || vec![Say(good()), Next]),
     // Lengths.
@@ -131,7 +130,7 @@ pub const MODES: &[Mode] = &[
     after("transfer_encoding_unknown", UNKNOWN, UNREADABLE, || {
         vec![Say(head("200 OK", &["transfer-encoding: chunked, zip"], b"PK"))]
     }),
-    // Trickles: a call's time ends with the answer's last byte.
+    // Trickles: the time of a call ends with the answer's last byte.
     after("trickle_in_head", UNKNOWN, TOO_LATE, || {
         vec![Trickle(answer("200 OK", &["x: y"; 40], GOOD), TRICKLE)]
     }),
@@ -212,7 +211,7 @@ pub const MODES: &[Mode] = &[
     at_once("banner_at_once", &["not_sent", "unknown"], "", || {
         vec![Say(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()), Hold]
     }),
-    // Bodies in another coding, though none was asked for: not undone, so no bomb goes off.
+    // Bodies in a content coding that was not requested: the client does not decode them, so a bomb has no effect.
     after("gzip", UNKNOWN, UNREADABLE, || {
         vec![Say(answer("200 OK", &["content-encoding: gzip"], &gzip_bomb(1))), Next]
     }),

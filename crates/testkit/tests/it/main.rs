@@ -1,4 +1,4 @@
-//! The clusters themselves: they start, stop, come back, and leave nothing behind.
+//! The clusters themselves: they start, stop, start again, and leave nothing behind.
 
 use std::net::TcpStream;
 use std::path::Path;

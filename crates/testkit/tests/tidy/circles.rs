@@ -1,7 +1,7 @@
-//! Inside a crate, data flows one way: no modules beside each other use each other in a circle.
+//! Inside a crate, sibling modules must not use each other in a circle.
 //!
-//! A folder's module counts as one to those beside it. What it shares with its own files is its own affair: a file may use
-//! what the folder's `mod.rs` defines, and is used by it.
+//! A folder's module counts as one module for its siblings. Inside the folder there is no such rule between it and
+//! its own files: a file may use the definitions of the folder's `mod.rs`, which uses the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::sources::{below, root};
 /// A module's name from the crate's root: `["engine", "lease"]`.
 type Name = Vec<String>;
 
-/// Circles that are there on purpose, and why.
+/// Accepted circles, each with its reason.
 const ACCEPTED: &[(&str, &[&str], &str)] = &[
     (
         "boutique/",
@@ -26,25 +26,25 @@ const ACCEPTED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// How many modules may hand a name on to the next.
+/// The longest chain of modules that re-export a name.
 const HANDED_ON_MAX: usize = 8;
 
 #[derive(Default)]
 struct Module {
-    /// Paths in it that lead to other modules, from the crate's root.
+    /// Paths in the module that lead to other modules, from the crate's root.
     uses: Vec<Name>,
-    /// Names that it hands on from its own modules: where each really is.
+    /// Names that the module re-exports from its own modules, with their real places.
     hands_on: BTreeMap<String, Name>,
 }
 
-/// Finds the paths in a file, and what it hands on.
+/// Collects the paths and the re-exports of a file.
 struct Paths<'a> {
     here: &'a Name,
     module: Module,
 }
 
 impl Paths<'_> {
-    /// A path from the crate's root; `None`: it leads out of the crate, or is short for something imported.
+    /// The path from the crate's root; `None`: it leads out of the crate, or abbreviates an import.
     fn absolute(&self, path: &[String]) -> Option<Name> {
         let (first, rest) = path.split_first()?;
         match &**first {
@@ -106,7 +106,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         syn::visit::visit_path(self, path);
     }
 
-    /// What tests use is no part of the house.
+    /// Dependencies of tests do not count.
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         if item.content.is_none() || item.ident != "tests" {
             syn::visit::visit_item_mod(self, item);
@@ -138,7 +138,7 @@ fn modules(folder: &str) -> BTreeMap<Name, Module> {
     modules
 }
 
-/// The module that a path really leads to, through what others hand on.
+/// The module that a path leads to, with re-exports resolved.
 fn target(modules: &BTreeMap<Name, Module>, path: &[String]) -> Name {
     target_within(modules, path, HANDED_ON_MAX)
 }

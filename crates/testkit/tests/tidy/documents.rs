@@ -1,4 +1,4 @@
-//! Documents that are named are there, and each word of the glossary has one entry.
+//! Every document that is named exists, and each word of the glossary has one entry.
 
 use std::collections::BTreeSet;
 use std::path::Path;

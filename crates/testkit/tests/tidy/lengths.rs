@@ -1,10 +1,10 @@
-//! No file is longer than a person reads at once, unless it says why.
+//! No file has more than [`LINES_MAX`] lines, unless it gives a reason.
 
 use crate::sources::{below, root};
 
-/// Lines of a file.
+/// The most lines of a file.
 const LINES_MAX: usize = 500;
-/// How a longer file begins the line that says why it is.
+/// The beginning of the line with a longer file's reason.
 const REASON: &str = "// Long: ";
 
 #[test]

@@ -1,4 +1,4 @@
-//! What keeps the house in order: rules about the tree itself, which no compiler checks.
+//! Rules about the source tree that no compiler checks.
 
 mod circles;
 mod documents;

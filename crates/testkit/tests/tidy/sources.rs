@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Folders with nothing of this project's own.
+/// Folders without files of this project.
 const FOREIGN: [&str; 3] = ["target", ".git", "node_modules"];
 
 /// The repository's folder.
@@ -10,7 +10,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository's folder")
 }
 
-/// A file's text, and where it is, from the repository's folder.
+/// A file's text, and its path from the repository's folder.
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,

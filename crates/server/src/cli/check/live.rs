@@ -1,4 +1,5 @@
-//! Whether the services' addresses answer: a connection to each, with TLS where the URL says so, at the same time.
+//! Whether the services' addresses answer: opens a connection to each at the same time, with TLS where the URL
+//! requires it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use super::super::table::{line, table};
 use super::say;
 
-/// Asks all of them, and prints what each one said. Each has its `connect_timeout`.
+/// Connects to all services, and prints the result for each. Each has its `connect_timeout`.
 pub(super) async fn ask(definition: &Arc<Definition>) -> anyhow::Result<()> {
     let participants = Arc::new(HttpParticipants::new()?);
     let mut asked = JoinSet::new();

@@ -1,15 +1,15 @@
-//! What a lost answer means at a step, in words.
+//! The consequence of a lost answer at a step, as text.
 
 use saga_core::Direction;
 use saga_core::definition::Step;
 use saga_core::event::Stuck;
 use saga_core::understood::Turn;
 
-/// One sentence about a call whose answer is lost, and whose service stays silent. `cancelled` is the state of an
-/// order whose deadline has passed.
+/// One sentence about a call whose answer is lost, and whose service does not answer again. `cancelled` is the state
+/// of an order whose deadline has passed.
 pub(super) fn sentence(step: &Step, direction: Direction, turns: &[Turn], cancelled: &str) -> String {
     let mut parts: Vec<String> = Vec::new();
-    // Going back, nothing is given up.
+    // In a rollback, no call is given up.
     let mut is_going_back = direction == Direction::Compensation;
     for (i, turn) in turns.iter().enumerate() {
         let never = if i == 0 { "never repeated: " } else { "" };
@@ -52,7 +52,7 @@ fn often(times: u32) -> String {
     }
 }
 
-/// As the API gives it in `motif`.
+/// The name that the API uses in `motif`.
 fn name(stuck: Stuck) -> String {
     serde_json::to_value(stuck).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }

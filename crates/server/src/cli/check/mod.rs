@@ -1,10 +1,10 @@
-//! `orchestrateur check FILE`: what a definition does, as it was understood.
+//! `orchestrateur check FILE`: prints how the program understands a definition.
 //!
-//! - `sample.rs`: the order that requests are shown for.
-//! - `printed.rs`: the account, for people; `lost.rs`: what a lost answer means, in words.
+//! - `sample.rs`: the sample order for the requests.
+//! - `printed.rs`: the report, for people; `lost.rs`: the consequence of a lost answer, as text.
 //! - `live.rs`: whether the services' addresses answer.
 //!
-//! Nothing is sent, but with `--live` connections are opened and closed.
+//! No request is sent; `--live` opens and closes connections.
 
 mod live;
 mod lost;
@@ -59,7 +59,7 @@ impl Check {
     }
 }
 
-/// What is told of a variable or file that `serve` could not do without; `None`: it has a value.
+/// The warning about a variable or file without which `serve` would not start; `None`: it has a value.
 fn unset(variable: &Variable) -> Option<Warning> {
     let Variable { name, line, origin } = variable;
     let message = match origin {

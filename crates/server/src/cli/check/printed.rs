@@ -1,4 +1,4 @@
-//! The account of a definition, for people.
+//! The report about a definition, for people.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ use super::lost;
 /// Characters of a body that are printed.
 const BODY_CHARS_MAX: usize = 2000;
 
-/// All of it.
+/// The whole report.
 pub(super) fn account(
     definition: &Definition,
     variables: &[Variable],
@@ -42,7 +42,7 @@ pub(super) fn account(
     text
 }
 
-/// The definition at a glance.
+/// An overview of the definition.
 fn summary(definition: &Definition) -> String {
     let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let inputs: Vec<String> =
@@ -173,7 +173,7 @@ fn request_lines(
     }
 }
 
-/// The headers that all requests have, or those that are this one's own, with what may be secret masked.
+/// The headers that all requests have, or those of this request only; values that may be secret are masked.
 fn headers(participant: &Participant, request: &Request, common: bool) -> Vec<String> {
     let message = match as_sent(participant, request) {
         Ok(message) => message,
@@ -184,7 +184,7 @@ fn headers(participant: &Participant, request: &Request, common: bool) -> Vec<St
             || matches!(name.as_str(), "saga-id" | "saga-attempt" | "saga-epoch")
     };
     let shown = message.headers().iter().filter(|(name, value)| {
-        // The URL says it.
+        // The URL shows it.
         *name != HOST && *name != CONTENT_LENGTH && (is_common(name) && !value.is_sensitive()) == common
     });
     shown

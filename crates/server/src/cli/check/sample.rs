@@ -1,4 +1,4 @@
-//! The order that requests are shown for: its input, and what services answer.
+//! The sample order: its input, and the services' answers.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,17 +9,17 @@ use saga_core::reply::Answer;
 use saga_core::{Definition, Json, understood};
 use serde_json::{Map, Value};
 
-/// A sample that is read from a file may have this many bytes.
+/// The largest file of a sample, in bytes.
 const SAMPLE_BYTES_MAX: u64 = 1 << 20;
 
-/// The input that was given, checked as a start's is; else one of the declared types.
+/// The given input, checked like the input of a start; without one, an input of the declared types.
 pub(super) fn input(definition: &Definition, given: Option<&str>) -> anyhow::Result<Json> {
     let Some(given) = given else { return Ok(understood::input(definition)) };
     let text = text(given, "--input")?;
     definition.read_input(text.as_bytes()).context("--input")
 }
 
-/// The answers that were given, by step.
+/// The given answers, by step.
 pub(super) fn answers(
     definition: &Definition,
     given: Option<&str>,
@@ -64,14 +64,14 @@ fn body(status: u16, body: &Value) -> anyhow::Result<Answer> {
     Ok(Answer { status, body: serde_json::to_vec(body)?, ..Answer::default() })
 }
 
-/// JSON as it was given on the command line, or the text of the file that was named.
+/// The JSON text from the command line, or the text of the named file.
 fn text(given: &str, flag: &str) -> anyhow::Result<String> {
     if given.trim_start().starts_with(['{', '[']) {
         return Ok(given.to_owned());
     }
     let mut text = String::new();
     let file = File::open(given).with_context(|| format!("{flag}: read {given}"))?;
-    // One byte more than there may be, of whatever size the file is.
+    // One byte more than the limit, whatever the size of the file.
     file.take(SAMPLE_BYTES_MAX + 1)
         .read_to_string(&mut text)
         .with_context(|| format!("{flag}: read {given}"))?;

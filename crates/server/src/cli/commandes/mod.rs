@@ -177,7 +177,7 @@ impl Commandes {
         Ok(())
     }
 
-    /// The lines of a list, and where the next page is if there is one: of this page, or of all from here on.
+    /// The lines of a list, and the address of the next page if there is one: of this page, or of all from here on.
     async fn pages(&self, mut path: String, all: bool) -> anyhow::Result<(Value, Option<String>)> {
         let mut rows = Vec::new();
         loop {
@@ -202,12 +202,12 @@ impl Commandes {
         say(shown::commande(&commande, &self.server.flag()))?;
         match historique {
             Ok(lines) => say(shown::historique(&lines)),
-            // An order that is blocked because of that says so itself.
+            // An order that is blocked for this reason shows it.
             Err(error) => say_line(format_args!("\nhistory\n  {error:#}")),
         }
     }
 
-    /// Asks something of an order, and shows what came of it.
+    /// Sends an operator's command for an order, and shows the result.
     async fn demand(
         &self,
         id: SagaId,

@@ -1,4 +1,4 @@
-//! Orders as a person reads them in a terminal.
+//! Orders as text for a terminal.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::cli::timeline::{Days, timeline};
 /// Characters of a reason in a list.
 const REASON_CHARS_MAX: usize = 80;
 
-/// A page of orders, a line each; of the blocked ones, what they wait for.
+/// A page of orders, one line each, and the pending calls of the blocked ones.
 pub(super) fn list(rows: &Value) -> String {
     let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {
@@ -44,7 +44,8 @@ pub(super) fn list(rows: &Value) -> String {
     shown
 }
 
-/// One order, and what can be done where a person is needed; `server` is the flag that names the server, if one must.
+/// One order, and the commands that apply if it needs an operator; `server` is the flag that names the server, if one
+/// is needed.
 pub(super) fn commande(commande: &Value, server: &str) -> String {
     let id = text(&commande["id"]);
     let mut rows = vec![
@@ -91,12 +92,12 @@ pub(super) fn commande(commande: &Value, server: &str) -> String {
     shown
 }
 
-/// What happened to an order, in order.
+/// The events of an order, in order.
 pub(super) fn historique(history: &Value) -> String {
     format!("\nhistory (UTC)\n{}", indented(&table(&timeline(history, Days::Always))))
 }
 
-/// What a blocked order is about: the exact call, or why there is none.
+/// The pending call of a blocked order, or the reason why there is none.
 fn call(blocage: &Value) -> String {
     let mut rows = Vec::new();
     let step = blocage["etape"].as_str().map(|step| format!(" at {}", line(step))).unwrap_or_default();
@@ -132,7 +133,7 @@ fn call(blocage: &Value) -> String {
     table(&rows)
 }
 
-/// What a person can do, as commands.
+/// The commands that apply to a blocked order.
 fn advice(id: &str, blocage: &Value, server: &str) -> String {
     let can_be_tried = !matches!(blocage["motif"].as_str(), Some("action_unknown" | "compensation_unknown"));
     let mut shown = String::from("What can be done (docs/blocked-orders.md):\n");
