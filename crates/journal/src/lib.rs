@@ -21,6 +21,7 @@ mod open;
 mod ownership;
 pub mod postgres;
 mod projection;
+mod rollback;
 mod spread;
 pub mod sqlite;
 mod store;
@@ -30,6 +31,7 @@ mod writer;
 pub use self::open::OpenError;
 pub use self::ownership::{Asked, Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
+pub use self::rollback::rollback_word;
 pub use self::spread::Spread;
 pub use self::store::{
     AppendError, Cursor, Demands, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library,

@@ -96,7 +96,7 @@ impl Saga {
     ) -> (Self, Vec<Record>) {
         let started = Record {
             at: moment.now,
-            etat: Some(definition.states.started.clone()),
+            state: Some(definition.states.started.clone()),
             event: Event::Started {
                 definition: definition.hash.clone(),
                 input,
@@ -137,13 +137,13 @@ impl Saga {
     }
 
     fn record(&mut self, event: Event, now: Timestamp, records: &mut Vec<Record>) {
-        let record = Record { at: now, etat: self.etat_after(&event), event };
+        let record = Record { at: now, state: self.state_after(&event), event };
         self.apply(&record).expect("what is decided from a state is legal in that state");
         records.push(record);
     }
 
     /// The order's state after `event`, where it changes.
-    fn etat_after(&self, event: &Event) -> Option<Arc<str>> {
+    fn state_after(&self, event: &Event) -> Option<Arc<str>> {
         let definition = &self.definition;
         match event {
             Event::Started { .. } => Some(definition.states.started.clone()),

@@ -10,8 +10,8 @@ use saga_core::definition::DefinitionHash;
 use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::{AttemptNumber, Claim, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
 
-fn record(etat: Option<&str>, event: Event) -> Record {
-    Record { at: Timestamp::from_micros(1_735_725_600_123_456), etat: etat.map(Arc::from), event }
+fn record(state: Option<&str>, event: Event) -> Record {
+    Record { at: Timestamp::from_micros(1_735_725_600_123_456), state: state.map(Arc::from), event }
 }
 
 fn later(seconds: i64) -> Timestamp {
@@ -252,9 +252,9 @@ fn any_record() -> impl Strategy<Value = Record> {
             |(step, output, by, reason)| Event::Resolved { step, finding: Finding::Ran, output, by, reason }
         ),
     ];
-    (at(), proptest::option::of("[A-Z_]{1,12}"), event).prop_map(|(at, etat, event)| Record {
+    (at(), proptest::option::of("[A-Z_]{1,12}"), event).prop_map(|(at, state, event)| Record {
         at,
-        etat: etat.map(Arc::from),
+        state: state.map(Arc::from),
         event,
     })
 }

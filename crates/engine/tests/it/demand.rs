@@ -34,7 +34,7 @@ async fn who_waits_in_vain_is_told_so_and_the_word_stays_for_whoever_runs_the_or
 
     shop.journal.leave(SILENT).await.unwrap();
     let end = engine.wait(saga, PATIENT).await.unwrap();
-    assert_eq!((&*end.etat, end.rollback), ("ANNULEE", Rollback::Termine));
+    assert_eq!((&*end.state, end.rollback), ("ANNULEE", Rollback::Done));
     assert_eq!(shop.participants.calls("vente action"), 0);
 }
 
@@ -48,7 +48,7 @@ async fn words_that_cannot_be_read_do_not_keep_claimed_orders_from_running() {
     shop.journal.deaf.store(true, Ordering::SeqCst);
     let begun = Instant::now();
     let engine = shop.restarted("barrier").await;
-    assert_eq!(&*engine.wait(saga, PATIENT).await.unwrap().etat, "CONFIRMEE");
+    assert_eq!(&*engine.wait(saga, PATIENT).await.unwrap().state, "CONFIRMEE");
     // At once, but for the retry's wait by a clock that is behind; not by the sweep that looks for strays.
     assert!(begun.elapsed() < Limits::default().sweep, "{:?}", begun.elapsed());
 }
