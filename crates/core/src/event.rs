@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::CommandId;
-use crate::definition::{DefinitionHash, Etat};
+use crate::definition::{DefinitionHash, StateName};
 use crate::direction::Direction;
 use crate::id::{AttemptNumber, Claim, Epoch, Timestamp};
 use crate::json::Json;
@@ -16,8 +16,8 @@ pub struct Record {
     /// By the clock of the machine that recorded it.
     pub at: Timestamp,
     /// The order's new state, where the event changes it: each is one line of `etat_saga`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etat: Option<Etat>,
+    #[serde(rename = "etat", default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateName>,
     /// The command that brought the event about, where one did: it is applied once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandId>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use boutique::Service;
+use saga_core::saga::Rollback;
 use saga_core::{Definition, Event, Record, Saga, SagaId, Timestamp};
 use uuid::Uuid;
 
@@ -118,7 +119,7 @@ impl Court {
                 return Err(format!("event {position} is of {}, after one of {before}", record.at));
             }
             before = record.at;
-            if let Some(next) = &record.etat {
+            if let Some(next) = &record.state {
                 etat = next.to_string();
             }
             match &record.event {
@@ -142,7 +143,7 @@ impl Court {
         }
         let saga = Saga::fold(SagaId::new(kept.saga), self.definition.clone(), &records)
             .map_err(|error| format!("its history is illegal: {error}"))?;
-        let told = (&**saga.etat(), saga.rollback().as_str(), saga.is_over(), saga.seq().get() as i64);
+        let told = (&**saga.state(), rollback_word(saga.rollback()), saga.is_over(), saga.seq().get() as i64);
         let row = (&*kept.etat, &*kept.rollback, kept.is_over, kept.seq);
         if told != row || saga.epoch().get() as i64 != kept.epoch {
             return Err(format!("its history says {told:?} in epoch {:?}, its row {row:?}", saga.epoch()));
@@ -272,6 +273,16 @@ fn described(found: &str, kept: &Kept, effects: &[Line]) -> String {
         let _ = writeln!(text, "    ledger {}: {} ({})", line.seq, line.operation, line.result);
     }
     text
+}
+
+/// As the row's column says it.
+fn rollback_word(rollback: Rollback) -> &'static str {
+    match rollback {
+        Rollback::None => "AUCUN",
+        Rollback::Running => "EN_COURS",
+        Rollback::Done => "TERMINE",
+        Rollback::Blocked => "BLOQUE",
+    }
 }
 
 #[cfg(test)]

@@ -68,13 +68,13 @@ impl Announcer {
                 Event::RollbackDecided { cause } => {
                     let what = why_failed(saga, cause, &records[..at]);
                     if lock(&self.failed).may_write(saga.id(), &what) {
-                        tracing::info!(saga.id = %saga.id(), etat = %saga.etat(), "order {}: {what}", saga.id());
+                        tracing::info!(saga.id = %saga.id(), etat = %saga.state(), "order {}: {what}", saga.id());
                     }
                 }
                 Event::Blocked { step, stuck, .. } => {
                     let what = why_blocked(saga, *step, *stuck);
                     if lock(&self.blocked).may_write(saga.id(), &what) {
-                        tracing::warn!(saga.id = %saga.id(), etat = %saga.etat(),
+                        tracing::warn!(saga.id = %saga.id(), etat = %saga.state(),
                             "order {} needs a person: {what}", saga.id());
                     }
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::definition::Etat;
+use saga_core::definition::StateName;
 use saga_core::event::Cause;
 use saga_core::saga::{Input, Rejected, Rollback};
 use saga_core::{Json, Saga, SagaId};
@@ -117,7 +117,7 @@ pub struct Snapshot {
     /// Which saga.
     pub saga: SagaId,
     /// The order's state.
-    pub etat: Etat,
+    pub state: StateName,
     /// Whether what was done is being undone.
     pub rollback: Rollback,
     /// Over or blocked, and that is on disk.

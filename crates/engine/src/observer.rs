@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::definition::Etat;
+use saga_core::definition::StateName;
 use saga_core::event::{Cause, Stuck};
 use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, Saga};
 
@@ -69,7 +69,7 @@ pub struct CallEnded<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitSummary {
     /// The states that the order entered.
-    pub etats: Vec<Etat>,
+    pub states: Vec<StateName>,
     /// Why there will be no order, where that was decided.
     pub failure: Option<Failure>,
     /// Steps that a person is needed for, by their index.
@@ -93,7 +93,7 @@ pub enum Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Over {
     /// The order's last state.
-    pub etat: Etat,
+    pub state: StateName,
     /// From its first event to its last.
     pub age: Duration,
 }
@@ -104,7 +104,7 @@ impl CommitSummary {
         let mut summary = Self::default();
         let mut last_end = None;
         for record in records {
-            summary.etats.extend(record.etat.clone());
+            summary.states.extend(record.state.clone());
             match &record.event {
                 Event::AttemptEnded { step, direction: Direction::Action, outcome, .. } => {
                     last_end = Some((*step, *outcome));
@@ -123,7 +123,7 @@ impl CommitSummary {
                 Event::Blocked { step, stuck, .. } => summary.blocked.push((*step, *stuck)),
                 Event::Completed | Event::RolledBack => {
                     let age = record.at.since(saga.created());
-                    summary.over = Some(Over { etat: saga.etat().clone(), age });
+                    summary.over = Some(Over { state: saga.state().clone(), age });
                 }
                 Event::Started { .. }
                 | Event::AttemptStarted { .. }

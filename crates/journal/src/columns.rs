@@ -6,6 +6,7 @@ use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
 use saga_core::{Epoch, SagaId, Timestamp};
 
+use crate::rollback::rollback_named;
 use crate::{Cursor, Echec, Page, Projection, ROWS_MAX, ReplicaId, Row};
 
 /// A row as the database has it.
@@ -35,13 +36,13 @@ impl RawRow {
     /// the page that it is on.
     pub(crate) fn into_row(self) -> Row {
         let epoch = serde_json::from_value::<Epoch>(self.epoch.into());
-        let (rollback, epoch, unreadable) = match (Rollback::named(&self.rollback), epoch) {
+        let (rollback, epoch, unreadable) = match (rollback_named(&self.rollback), epoch) {
             (Some(rollback), Ok(epoch)) => (rollback, epoch, None),
             (Some(_), Err(_)) => {
-                (Rollback::Bloque, Epoch::FIRST, Some(format!("its epoch is {}", self.epoch)))
+                (Rollback::Blocked, Epoch::FIRST, Some(format!("its epoch is {}", self.epoch)))
             }
             (None, epoch) => (
-                Rollback::Bloque,
+                Rollback::Blocked,
                 epoch.unwrap_or(Epoch::FIRST),
                 Some(format!("its rollback is {:?}", self.rollback)),
             ),

@@ -22,6 +22,7 @@ mod open;
 mod ownership;
 pub mod postgres;
 mod projection;
+mod rollback;
 mod spread;
 pub mod sqlite;
 mod store;
@@ -32,6 +33,7 @@ pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted}
 pub use self::open::OpenError;
 pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::projection::{Echec, Projection};
+pub use self::rollback::rollback_word;
 pub use self::spread::Spread;
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,

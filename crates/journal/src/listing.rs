@@ -4,9 +4,9 @@
 use std::fmt::Write;
 
 use saga_core::SagaId;
-use saga_core::definition::Etat;
+use saga_core::definition::StateName;
 
-use crate::{Cursor, Filter};
+use crate::{Cursor, Filter, rollback_word};
 
 /// A query with its parameters, numbered from 1.
 pub(crate) struct Listing {
@@ -16,7 +16,7 @@ pub(crate) struct Listing {
 
 /// What a parameter holds.
 pub(crate) enum Param {
-    Text(Etat),
+    Text(StateName),
     BigInt(i64),
     Saga(SagaId),
 }
@@ -44,7 +44,7 @@ pub(crate) fn listing(
     if let Some(rollback) = filter.rollback {
         // One of four words of ours. Not a parameter, so that the planner can tell that the partial index on
         // blocked orders applies.
-        conditions.push(format!("rollback = '{}'", rollback.as_str()));
+        conditions.push(format!("rollback = '{}'", rollback_word(rollback)));
     }
     if let Some(client_id) = filter.client_id {
         conditions.push(format!("client_id = {}", number(Param::BigInt(client_id))));

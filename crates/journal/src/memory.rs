@@ -20,7 +20,7 @@ use crate::tally::Group;
 use crate::{
     AppendError, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Echec, Entry, Filter, Histories, History,
     Inbox, Joining, KeptCommand, KeptDefinition, LEASE_MAX, Lease, Library, LoadError, Membership, Page,
-    Posted, Projection, ReplicaId, Row, StoreFuture, Tally, Unavailable, columns,
+    Posted, Projection, ReplicaId, Row, StoreFuture, Tally, Unavailable, columns, rollback_word,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -170,7 +170,7 @@ impl Kept {
     /// Whether it is not over and does not wait for a person alone.
     fn has_something_to_do(&self) -> bool {
         let projection = &self.projection;
-        !projection.over && (projection.due.is_some() || projection.rollback != Rollback::Bloque)
+        !projection.over && (projection.due.is_some() || projection.rollback != Rollback::Blocked)
     }
 
     fn row(&self, saga: SagaId) -> Row {
@@ -241,7 +241,7 @@ impl Histories for Memory {
             for row in self.tables().sagas.values().map(|kept| &kept.projection).filter(|row| !row.over) {
                 let due_us = row.due.unwrap_or(row.updated).as_micros();
                 let since_us = row.blocked_since.unwrap_or(row.updated).as_micros();
-                tally.add(&Group { rollback: row.rollback.as_str(), sagas: 1, due_us, since_us });
+                tally.add(&Group { rollback: rollback_word(row.rollback), sagas: 1, due_us, since_us });
             }
             Ok(tally)
         })
@@ -259,7 +259,7 @@ impl Histories for Memory {
     fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             if let Some(kept) = self.tables().sagas.get_mut(&saga) {
-                kept.projection.rollback = Rollback::Bloque;
+                kept.projection.rollback = Rollback::Blocked;
                 kept.projection.echec = Some(Echec { etape: None, raison: columns::text(&reason).into() });
             }
             Ok(())

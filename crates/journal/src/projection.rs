@@ -1,7 +1,7 @@
 //! Where a saga stands, in one row: what people ask for by SQL and by API, derived from the saga and never the
 //! other way round.
 
-use saga_core::definition::{DefinitionHash, Etat};
+use saga_core::definition::{DefinitionHash, StateName};
 use saga_core::event::Cause;
 use saga_core::saga::Rollback;
 use saga_core::{Epoch, Saga, Timestamp};
@@ -19,7 +19,7 @@ pub struct Projection {
     /// The input's `magasin_id`.
     pub magasin_id: Option<i64>,
     /// The order's state.
-    pub etat: Etat,
+    pub etat: StateName,
     /// Whether what was done is being undone.
     pub rollback: Rollback,
     /// Why there is no order; where that is not decided, why a person is needed.
@@ -71,7 +71,7 @@ impl Projection {
             definition_hash: saga.definition().hash.clone(),
             client_id,
             magasin_id,
-            etat: saga.etat().clone(),
+            etat: saga.state().clone(),
             rollback: saga.rollback(),
             echec,
             epoch: saga.epoch(),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::definition::{DefinitionHash, Etat};
+use saga_core::definition::{DefinitionHash, StateName};
 use saga_core::saga::Rollback;
 use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
@@ -243,7 +243,7 @@ pub struct Row {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The order's state.
-    pub etat: Option<Etat>,
+    pub etat: Option<StateName>,
     /// Whether what was done is being undone.
     pub rollback: Option<Rollback>,
     /// Whose order.

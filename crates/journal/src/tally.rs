@@ -3,6 +3,8 @@
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
 
+use crate::rollback::rollback_named;
+
 /// How many sagas are not over, and how long they have waited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -35,10 +37,10 @@ impl Tally {
             let at = Timestamp::from_micros(us);
             Some(known.map_or(at, |known| known.min(at)))
         };
-        let count = match Rollback::named(group.rollback) {
-            Some(Rollback::Aucun) => &mut self.forward,
-            Some(Rollback::EnCours | Rollback::Termine) => &mut self.rolling_back,
-            Some(Rollback::Bloque) | None => {
+        let count = match rollback_named(group.rollback) {
+            Some(Rollback::None) => &mut self.forward,
+            Some(Rollback::Running | Rollback::Done) => &mut self.rolling_back,
+            Some(Rollback::Blocked) | None => {
                 self.blocked += group.sagas.unsigned_abs();
                 self.blocked_since = earliest(self.blocked_since, group.since_us);
                 return;

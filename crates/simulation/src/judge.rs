@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use saga_core::definition::Etat;
+use saga_core::definition::StateName;
 use saga_core::saga::Rollback;
 use saga_core::{Direction, Event, Outcome, Saga};
 use saga_journal::Histories;
@@ -42,11 +42,11 @@ fn judge_order(world: &World, order: &Order) {
     };
     let Some(row) = world.row(id) else { return broken("P7", "it has no row".into()) };
     if (row.projection.etat.clone(), row.projection.rollback, row.projection.over)
-        != (saga.etat().clone(), saga.rollback(), saga.is_over())
+        != (saga.state().clone(), saga.rollback(), saga.is_over())
     {
         broken(
             "P7",
-            format!("its row says {:?}, its history {} {:?}", row.projection, saga.etat(), saga.rollback()),
+            format!("its row says {:?}, its history {} {:?}", row.projection, saga.state(), saga.rollback()),
         );
     }
     let events: Vec<&Event> = history.records.iter().map(|record| &record.event).collect();
@@ -61,15 +61,26 @@ fn judge_order(world: &World, order: &Order) {
     commands.sort();
     commands.dedup();
     if commands.len() != followed {
-        broken("commands", format!("of {followed} events that commands brought about, {} have one of their own", commands.len()));
+        broken(
+            "commands",
+            format!(
+                "of {followed} events that commands brought about, {} have one of their own",
+                commands.len()
+            ),
+        );
     }
     ledgers(world, &saga, &events, &broken);
-    etats(world, &saga, &history.records.iter().filter_map(|r| r.etat.clone()).collect::<Vec<_>>(), &broken);
+    states(
+        world,
+        &saga,
+        &history.records.iter().filter_map(|r| r.state.clone()).collect::<Vec<_>>(),
+        &broken,
+    );
 }
 
 /// The participants' books against the order's end.
 fn ledgers(world: &World, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, String)) {
-    let stands = *saga.etat() == world.definition.states.completed;
+    let stands = *saga.state() == world.definition.states.completed;
     for (step, spec) in world.specs.iter().enumerate().filter(|(_, spec)| spec.kind != Kind::Read) {
         let page = world.shop.ledger().page(saga.id(), &world.definition.steps[step].name);
         let open = page.open();
@@ -83,7 +94,9 @@ fn ledgers(world: &World, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
             (true, 1) | (false, 0) => {}
             (true, _) => broken("P1", format!("it is confirmed, and step {step} stands {open} times")),
             (false, _) if !spec.undo => {}
-            (false, _) => broken("P1", format!("it is {}, and step {step} stands {open} times", saga.etat())),
+            (false, _) => {
+                broken("P1", format!("it is {}, and step {step} stands {open} times", saga.state()))
+            }
         }
         let ended_ok = |wanted| {
             events.iter().any(|event| {
@@ -109,14 +122,14 @@ fn ledgers(world: &World, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
 }
 
 /// The states that the order went through, against the way that the definition lays out.
-fn etats(world: &World, saga: &Saga, seen: &[Etat], broken: &dyn Fn(&str, String)) {
+fn states(world: &World, saga: &Saga, seen: &[StateName], broken: &dyn Fn(&str, String)) {
     let states = &world.definition.states;
     let mut way = vec![states.started.clone()];
     way.extend(world.definition.steps.iter().filter_map(|step| step.success.clone()));
     way.push(states.completed.clone());
     let forward = seen.iter().zip(&way).take_while(|(a, b)| a == b).count();
-    let is_failure = |etat: &Etat| {
-        *etat == states.cancelled || world.definition.steps.iter().any(|step| step.failure == *etat)
+    let is_failure = |state: &StateName| {
+        *state == states.cancelled || world.definition.steps.iter().any(|step| step.failure == *state)
     };
     let rest = &seen[forward..];
     let legal = match rest {
@@ -127,8 +140,8 @@ fn etats(world: &World, saga: &Saga, seen: &[Etat], broken: &dyn Fn(&str, String
     if !legal {
         broken("P7", format!("it went through {seen:?}"));
     }
-    let ends_well = saga.rollback() == Rollback::Aucun && *saga.etat() == states.completed;
+    let ends_well = saga.rollback() == Rollback::None && *saga.state() == states.completed;
     if saga.is_over() && ends_well != (forward == way.len()) {
-        broken("P7", format!("it ended as {} after {seen:?}", saga.etat()));
+        broken("P7", format!("it ended as {} after {seen:?}", saga.state()));
     }
 }

@@ -42,7 +42,7 @@ use crate::direction::Direction;
 use crate::retry::Backoff;
 
 /// The name of a state of the order, such as `STOCK_RESERVE`: the domain's word, exactly as on the wire.
-pub type Etat = Arc<str>;
+pub type StateName = Arc<str>;
 
 /// A saga's program.
 #[derive(Debug)]
@@ -71,11 +71,11 @@ pub struct Definition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct States {
     /// From its start.
-    pub started: Etat,
+    pub started: StateName,
     /// Every step has succeeded.
-    pub completed: Etat,
+    pub completed: StateName,
     /// Stopped on request or by its deadline.
-    pub cancelled: Etat,
+    pub cancelled: StateName,
 }
 
 /// The SHA-256 of a definition's source and format, in lower-case hex.
@@ -223,9 +223,9 @@ pub struct Step {
     /// What asks whether its effect is there, where that may be asked.
     pub probe: Option<Probe>,
     /// The order's state once the action has succeeded; `None`: the state stays.
-    pub success: Option<Etat>,
+    pub success: Option<StateName>,
     /// The order's state once the step has failed.
-    pub failure: Etat,
+    pub failure: StateName,
     /// Attempts of the action.
     pub retry: Backoff,
     /// Attempts of the compensation, and of finding out whether the action ran.

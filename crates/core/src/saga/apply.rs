@@ -75,7 +75,7 @@ impl Saga {
             deadline: *deadline,
             seq,
             epoch: Epoch::FIRST,
-            etat: record.etat.clone().unwrap_or_else(|| definition.states.started.clone()),
+            state: record.state.clone().unwrap_or_else(|| definition.states.started.clone()),
             phase: Phase::Forward { step: 0, parked: None },
             probes: vec![None; steps.len()],
             commands: Vec::new(),
@@ -92,8 +92,8 @@ impl Saga {
         self.seq = seq;
         self.updated = record.at;
         self.commands.extend(record.command);
-        if let Some(etat) = &record.etat {
-            self.etat = etat.clone();
+        if let Some(state) = &record.state {
+            self.state = state.clone();
         }
         Ok(())
     }

@@ -77,7 +77,7 @@ impl Saga {
     ) -> (Self, Vec<Record>) {
         let started = Record {
             at: moment.now,
-            etat: Some(definition.states.started.clone()),
+            state: Some(definition.states.started.clone()),
             command: None,
             event: Event::Started {
                 definition: definition.hash.clone(),
@@ -129,13 +129,13 @@ impl Saga {
         now: Timestamp,
         records: &mut Vec<Record>,
     ) {
-        let record = Record { at: now, etat: self.etat_after(&event), command, event };
+        let record = Record { at: now, state: self.state_after(&event), command, event };
         self.apply(&record).expect("what is decided from a state is legal in that state");
         records.push(record);
     }
 
     /// The order's state after `event`, where it changes.
-    fn etat_after(&self, event: &Event) -> Option<Arc<str>> {
+    fn state_after(&self, event: &Event) -> Option<Arc<str>> {
         let definition = &self.definition;
         match event {
             Event::Started { .. } => Some(definition.states.started.clone()),

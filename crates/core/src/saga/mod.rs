@@ -30,7 +30,7 @@ pub use self::decide::{Input, Moment, Rejected};
 pub use self::effects::{CallWanted, Effects, Request, RequestError};
 pub use self::pending::Pending;
 use crate::command::CommandId;
-use crate::definition::{Definition, Etat, Safety};
+use crate::definition::{Definition, Safety, StateName};
 use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
@@ -49,7 +49,7 @@ pub struct Saga {
     /// Of the last event applied.
     seq: Seq,
     epoch: Epoch,
-    etat: Etat,
+    state: StateName,
     phase: Phase,
     steps: Vec<StepState>,
     /// The number of each step's last probe, whatever it was asked about.
@@ -196,34 +196,17 @@ struct Vouched {
     at: Timestamp,
 }
 
-/// Whether what was done is being undone: the field `rollback`.
+/// Whether what was done is being undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rollback {
     /// Nothing to undo.
-    Aucun,
+    None,
     /// Under way.
-    EnCours,
+    Running,
     /// Everything is undone.
-    Termine,
+    Done,
     /// A person is needed.
-    Bloque,
-}
-
-impl Rollback {
-    /// Its name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Aucun => "AUCUN",
-            Self::EnCours => "EN_COURS",
-            Self::Termine => "TERMINE",
-            Self::Bloque => "BLOQUE",
-        }
-    }
-
-    /// The value with that name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Aucun, Self::EnCours, Self::Termine, Self::Bloque].into_iter().find(|r| r.as_str() == name)
-    }
+    Blocked,
 }
 
 impl Saga {
@@ -287,8 +270,8 @@ impl Saga {
     }
 
     /// The order's state.
-    pub fn etat(&self) -> &Etat {
-        &self.etat
+    pub fn state(&self) -> &StateName {
+        &self.state
     }
 
     /// Whether nothing will ever change any more.
@@ -300,12 +283,12 @@ impl Saga {
     pub fn rollback(&self) -> Rollback {
         match &self.phase {
             Phase::Forward { parked: Some(_), .. } | Phase::RollingBack { blocked: Some(_), .. } => {
-                Rollback::Bloque
+                Rollback::Blocked
             }
-            Phase::Forward { parked: None, .. } | Phase::Completed => Rollback::Aucun,
-            Phase::RollingBack { .. } => Rollback::EnCours,
-            Phase::RolledBack { undone: false, .. } => Rollback::Aucun,
-            Phase::RolledBack { undone: true, .. } => Rollback::Termine,
+            Phase::Forward { parked: None, .. } | Phase::Completed => Rollback::None,
+            Phase::RollingBack { .. } => Rollback::Running,
+            Phase::RolledBack { undone: false, .. } => Rollback::None,
+            Phase::RolledBack { undone: true, .. } => Rollback::Done,
         }
     }
 

@@ -11,10 +11,10 @@ use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::{AttemptNumber, Claim, CommandId, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
 use uuid::Uuid;
 
-fn record(etat: Option<&str>, event: Event) -> Record {
+fn record(state: Option<&str>, event: Event) -> Record {
     Record {
         at: Timestamp::from_micros(1_735_725_600_123_456),
-        etat: etat.map(Arc::from),
+        state: state.map(Arc::from),
         command: None,
         event,
     }
@@ -266,7 +266,7 @@ fn any_record() -> impl Strategy<Value = Record> {
     ];
     let command = proptest::option::of(any::<u128>().prop_map(|id| CommandId::new(Uuid::from_u128(id))));
     (at(), proptest::option::of("[A-Z_]{1,12}"), command, event)
-        .prop_map(|(at, etat, command, event)| Record { at, etat: etat.map(Arc::from), command, event })
+        .prop_map(|(at, state, command, event)| Record { at, state: state.map(Arc::from), command, event })
 }
 
 proptest! {

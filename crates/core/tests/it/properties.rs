@@ -497,7 +497,7 @@ proptest! {
         for event in events {
             let illegal = is_plainly_illegal(records, specs.len(), &event);
             let mut touched = saga.clone();
-            let applied = touched.apply(&Record { at: Timestamp::from_micros(9), etat: None, command: None, event: event.clone() });
+            let applied = touched.apply(&Record { at: Timestamp::from_micros(9), state: None, command: None, event: event.clone() });
             prop_assert!(!(illegal && applied.is_ok()), "{:?} was accepted after {:?}", event, records);
             if applied.is_err() {
                 prop_assert_eq!(told(&touched), told(&saga));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use saga_core::reply::{Answer, REASON_BYTES_MAX, Reply, Verdict, verdict};
+use saga_core::saga::Rollback;
 use saga_core::{CommandKind, Definition, Direction, Json, Outcome, Saga};
 
 use crate::support::{VOISINS, at, command, parse, reply, saga_id};
@@ -474,5 +475,5 @@ fn the_neighbours_sale_is_cancelled_by_its_own_id() {
     POST /api/clients/4/rembourser {"montant":59.97}
     POST /api/stock/liberer {"produits":[{"produit_id":1,"quantite":3,"prix":19.99}]}
     "#);
-    assert_eq!((&**saga.etat(), saga.rollback().as_str()), ("ANNULEE", "TERMINE"));
+    assert_eq!((&**saga.state(), saga.rollback()), ("ANNULEE", Rollback::Done));
 }

@@ -343,7 +343,7 @@ pub(crate) fn tell(definition: &Arc<Definition>, script: &str) -> String {
     run.steps(told);
     let Run { saga, shown, .. } = run;
     let over = if saga.is_over() { "over" } else { "under way" };
-    format!("{shown}{} {} {over}", saga.etat(), saga.rollback().as_str())
+    format!("{shown}{} {:?} {over}", saga.state(), saga.rollback())
 }
 
 pub(crate) fn millis(text: &str) -> i64 {
@@ -413,8 +413,8 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
         Event::Resolved { step, finding, by, .. } => format!("resolved by {by}: {} {finding:?}", name(step)),
         Event::TakenOver { epoch, .. } => format!("taken over: epoch {}", epoch.get()),
     };
-    if let Some(etat) = &record.etat {
-        write!(text, " [{etat}]").expect("strings take what they get");
+    if let Some(state) = &record.state {
+        write!(text, " [{state}]").expect("strings take what they get");
     }
     text
 }

@@ -221,7 +221,7 @@ impl Driver {
         let durable = self.saving.durable();
         Snapshot {
             saga: self.saga.id(),
-            etat: self.saga.etat().clone(),
+            state: self.saga.state().clone(),
             rollback: self.saga.rollback(),
             settled: effects.answer.is_some_and(|needs| needs <= durable),
             calling: effects.call.is_some(),

@@ -117,7 +117,7 @@ impl Engine {
 
     /// A saga as the journal tells it.
     async fn kept(&self, row: Row) -> Result<Snapshot, Refusal> {
-        let has_failed = row.projection.rollback != Rollback::Aucun || row.projection.echec.is_some();
+        let has_failed = row.projection.rollback != Rollback::None || row.projection.echec.is_some();
         // The row says why a person is needed, where one is; the history, why there is no order.
         let saga = if has_failed { self.parts.catalog.load(row.saga).await.ok().flatten() } else { None };
         Ok(Snapshot { failure: saga.as_ref().and_then(Failed::of), ..kept(row) })
@@ -146,7 +146,7 @@ fn kept(row: Row) -> Snapshot {
     let settled = is_settled(&row);
     Snapshot {
         saga: row.saga,
-        etat: row.projection.etat,
+        state: row.projection.etat,
         rollback: row.projection.rollback,
         settled,
         calling: false,
@@ -157,5 +157,5 @@ fn kept(row: Row) -> Snapshot {
 }
 
 fn is_settled(row: &Row) -> bool {
-    row.projection.over || row.projection.rollback == Rollback::Bloque
+    row.projection.over || row.projection.rollback == Rollback::Blocked
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saga_core::definition::Etat;
+use saga_core::definition::StateName;
 use saga_engine::breaker::{Kind, State};
 use saga_engine::{Engine, Wait};
 use tokio::time::{Instant, sleep};
@@ -22,10 +22,10 @@ fn stock(engine: &Engine) -> State {
 }
 
 /// Starts an order, and gives its end.
-fn ordered(engine: &Engine, client: i64) -> tokio::task::JoinHandle<Etat> {
+fn ordered(engine: &Engine, client: i64) -> tokio::task::JoinHandle<StateName> {
     let engine = engine.clone();
     #[expect(clippy::disallowed_methods, reason = "callers, who wait side by side")]
-    tokio::spawn(async move { engine.checkout(order(client, None, PATIENT)).await.expect("an answer").etat })
+    tokio::spawn(async move { engine.checkout(order(client, None, PATIENT)).await.expect("an answer").state })
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,8 +61,8 @@ async fn deadlines_hold_while_it_is_open_and_what_never_left_leaves_nothing_to_u
     let waiting = ordered(&shop.engine, 99);
     assert_eq!(&*waiting.await.expect("no panic"), "ANNULEE");
     for order in first {
-        let etat = order.await.expect("no panic");
-        assert!(matches!(&*etat, "ECHEC_STOCK" | "ANNULEE"), "{etat}");
+        let state = order.await.expect("no panic");
+        assert!(matches!(&*state, "ECHEC_STOCK" | "ANNULEE"), "{state}");
     }
     assert_eq!(shop.participants.calls("stock compensation"), 0);
     let row = shop.engine.checkout(order(100, None, Wait::started())).await.expect("an answer");
@@ -109,7 +109,7 @@ async fn orders_that_never_get_an_answer_do_not_hold_up_the_others_after_an_outa
     }
     assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     for order in hopeless {
-        let etat = order.await.expect("no panic");
-        assert!(matches!(&*etat, "ECHEC_PAIEMENT" | "ANNULEE"), "{etat}");
+        let state = order.await.expect("no panic");
+        assert!(matches!(&*state, "ECHEC_PAIEMENT" | "ANNULEE"), "{state}");
     }
 }

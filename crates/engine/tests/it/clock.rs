@@ -26,20 +26,20 @@ async fn while_a_retry_waits_the_clock_steps(by: i64) -> (String, Duration) {
         ahead.store(by, Ordering::SeqCst);
     });
     let end = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
-    (end.etat.to_string(), begun.elapsed())
+    (end.state.to_string(), begun.elapsed())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_steps_back_holds_no_order_up() {
-    let (etat, took) = while_a_retry_waits_the_clock_steps(-600).await;
-    assert_eq!(etat, "CONFIRMEE");
+    let (state, took) = while_a_retry_waits_the_clock_steps(-600).await;
+    assert_eq!(state, "CONFIRMEE");
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_steps_forward_cancels_no_order() {
-    let (etat, _) = while_a_retry_waits_the_clock_steps(HOUR).await;
-    assert_eq!(etat, "CONFIRMEE");
+    let (state, _) = while_a_retry_waits_the_clock_steps(HOUR).await;
+    assert_eq!(state, "CONFIRMEE");
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +64,7 @@ async fn a_replica_whose_clock_is_ahead_cancels_nothing_that_it_takes_over() {
     let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let next = shop.restarted_ahead("barrier", 600).await;
     let end = next.wait(begun.saga, Wait::settled(Duration::from_secs(30))).await.unwrap();
-    assert_eq!((&*end.etat, end.rollback), ("CONFIRMEE", Rollback::Aucun));
+    assert_eq!((&*end.state, end.rollback), ("CONFIRMEE", Rollback::None));
     let right = shop.engine.clock().now();
     let off = next.clock().now().as_micros() - right.as_micros();
     assert!(off.abs() < 1_000_000, "off by {off} us");

@@ -63,7 +63,7 @@ async fn commands_that_wait_in_vain_stay_for_the_replica_that_runs_the_order_nex
 
     shop.journal.leave(SILENT).await.unwrap();
     let end = engine.wait(saga, PATIENT).await.unwrap();
-    assert_eq!((&*end.etat, end.rollback), ("ANNULEE", Rollback::Termine));
+    assert_eq!((&*end.state, end.rollback), ("ANNULEE", Rollback::Done));
     assert_eq!(shop.participants.calls("vente action"), 0);
     let followed = followed(&shop, saga).await;
     assert_eq!(followed.iter().filter(|(name, _)| *name == "cancelled").count(), 1, "{followed:?}");
@@ -154,7 +154,7 @@ async fn commands_that_cannot_be_read_do_not_keep_claimed_orders_from_running() 
     shop.journal.deaf.store(true, Ordering::SeqCst);
     let begun = Instant::now();
     let engine = shop.restarted("barrier").await;
-    assert_eq!(&*engine.wait(saga, PATIENT).await.unwrap().etat, "CONFIRMEE");
+    assert_eq!(&*engine.wait(saga, PATIENT).await.unwrap().state, "CONFIRMEE");
     // At once, but for the retry's wait by a clock that is behind; not by the sweep that looks for strays.
     assert!(begun.elapsed() < Limits::default().sweep, "{:?}", begun.elapsed());
 }

@@ -13,7 +13,7 @@ use crate::support::{PATIENT, Shop, answered, order};
 async fn a_happy_checkout_against_barriers_waits_for_the_disk_twice() {
     let shop = Shop::new("barrier");
     let end = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
-    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(
         shop.log(),
         [
@@ -58,7 +58,7 @@ async fn nothing_with_an_effect_leaves_while_the_disk_is_held_up() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(shop.log(), ["call panier action #1 epoch 1"]);
     shop.journal.open();
-    assert_eq!(&*waiting.await.unwrap().unwrap().etat, "CONFIRMEE");
+    assert_eq!(&*waiting.await.unwrap().unwrap().state, "CONFIRMEE");
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,7 +70,7 @@ async fn the_first_compensation_waits_for_the_decision_to_roll_back() {
         answered(402, r#"{"detail":"Solde insuffisant"}"#),
     );
     let end = shop.engine.checkout(order(2, None, PATIENT)).await.unwrap();
-    assert_eq!((&*end.etat, end.rollback), ("ECHEC_PAIEMENT", Rollback::Termine));
+    assert_eq!((&*end.state, end.rollback), ("ECHEC_PAIEMENT", Rollback::Done));
     let log = shop.log();
     let decided = log.iter().position(|line| line == "durable 5-9").expect("the decision is written");
     let undone =
@@ -87,7 +87,7 @@ async fn a_caller_who_goes_away_changes_nothing() {
             .await;
     assert!(gone.is_err());
     let end = shop.engine.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
-    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
 }
 
@@ -124,7 +124,7 @@ async fn an_order_that_nobody_waits_for_is_acknowledged_when_its_start_is_durabl
     assert!(begun.started && !begun.settled);
     assert_eq!(shop.log(), ["call panier action #1 epoch 1", "durable 1-2"]);
     let end = shop.engine.wait(begun.saga, PATIENT).await.unwrap();
-    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(&*end.state, "CONFIRMEE");
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ async fn an_entry_whose_answer_was_lost_is_offered_again_and_counts_once() {
     let shop = Shop::new("barrier");
     shop.journal.lose_answer.store(true, Ordering::SeqCst);
     let end = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
-    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
     assert_eq!(shop.log().iter().filter(|line| *line == "durable 1-4").count(), 2);
 }
@@ -151,10 +151,10 @@ async fn while_the_journal_fails_running_orders_wait_and_new_ones_are_refused() 
     assert!(shop.engine.health().journal_failing.is_some());
     shop.journal.broken.store(false, Ordering::SeqCst);
     // The reply that came meanwhile was not lost: nothing is parked, nothing is called twice.
-    assert_eq!(&*running.await.unwrap().unwrap().etat, "CONFIRMEE");
+    assert_eq!(&*running.await.unwrap().unwrap().state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
     assert_eq!(shop.engine.health().journal_failing, None);
-    assert_eq!(&*shop.engine.checkout(order(8, None, PATIENT)).await.unwrap().etat, "CONFIRMEE");
+    assert_eq!(&*shop.engine.checkout(order(8, None, PATIENT)).await.unwrap().state, "CONFIRMEE");
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +165,7 @@ async fn a_start_that_cannot_be_written_in_time_is_in_doubt_and_says_so() {
     let refused = shop.engine.checkout(order(7, Some("k"), wait)).await;
     assert!(matches!(refused, Err(Refusal::InDoubt(_))), "{refused:?}");
     shop.journal.open();
-    assert_eq!(&*shop.engine.checkout(order(7, Some("k"), PATIENT)).await.unwrap().etat, "CONFIRMEE");
+    assert_eq!(&*shop.engine.checkout(order(7, Some("k"), PATIENT)).await.unwrap().state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("vente action"), 1);
 }
 
@@ -178,9 +178,9 @@ async fn another_process_goes_on_with_the_next_epoch_and_the_former_owner_drops_
     tokio::time::sleep(Duration::from_secs(1)).await;
     let other = shop.restarted("barrier").await;
     let end = other.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
-    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(&*end.state, "CONFIRMEE");
     // The former owner finds out when it renews its lease, and answers from the journal.
-    assert_eq!(&*former.await.unwrap().unwrap().etat, "CONFIRMEE");
+    assert_eq!(&*former.await.unwrap().unwrap().state, "CONFIRMEE");
     let log = shop.log();
     assert!(log.contains(&"call paiement action #2 epoch 2".to_owned()), "{log:?}");
     assert_eq!(shop.engine.health().active, 0);
@@ -191,10 +191,10 @@ async fn a_call_without_any_promise_that_was_cut_short_is_never_repeated() {
     let shop = Shop::new("none");
     shop.participants.next("paiement action", Duration::from_secs(4), answered(200, "{}"));
     let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
-    assert_eq!((&*begun.etat, begun.settled), ("STOCK_RESERVE", false));
+    assert_eq!((&*begun.state, begun.settled), ("STOCK_RESERVE", false));
     let other = shop.restarted("none").await;
     let end = other.wait(begun.saga, PATIENT).await.unwrap();
-    assert_eq!((&*end.etat, end.rollback), ("ECHEC_PAIEMENT", Rollback::Bloque));
+    assert_eq!((&*end.state, end.rollback), ("ECHEC_PAIEMENT", Rollback::Blocked));
     assert_eq!(shop.participants.calls("paiement action"), 1);
     assert_eq!(other.health().active, 0, "a parked order takes no room");
 }
@@ -205,7 +205,7 @@ async fn a_cancelled_order_is_rolled_back_and_a_finished_one_cannot_be_cancelled
     shop.participants.next("vente action", Duration::from_secs(4), answered(201, "{}"));
     let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let end = shop.engine.cancel(begun.saga, Duration::from_secs(60)).await.unwrap();
-    assert_eq!((&*end.etat, end.rollback), ("ANNULEE", Rollback::Termine));
+    assert_eq!((&*end.state, end.rollback), ("ANNULEE", Rollback::Done));
     for step in ["vente", "paiement", "stock"] {
         assert_eq!(shop.participants.calls(&format!("{step} compensation")), 1, "{step}");
     }
@@ -245,7 +245,7 @@ async fn stopping_drains_and_leaves_the_rest_without_parking_anything() {
     let _ = caller.await.unwrap();
     let next = shop.restarted("none").await;
     let end = next.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
-    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
 }
 

@@ -24,11 +24,11 @@ async fn orders_that_cannot_be_undone_do_not_keep_new_ones_out() {
     refuses_and_cannot_undo(&shop);
     for client in 0..100 {
         let end = shop.engine.checkout(order(client, None, PATIENT)).await.unwrap();
-        assert_eq!(end.rollback, Rollback::Bloque);
+        assert_eq!(end.rollback, Rollback::Blocked);
     }
     shop.participants.always("paiement action", None);
     let end = shop.engine.checkout(order(100, None, PATIENT)).await.unwrap();
-    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(&*end.state, "CONFIRMEE");
     assert!(shop.engine.health().is_ready());
     // They are still tried.
     let tried = shop.participants.calls("stock compensation");
@@ -60,7 +60,7 @@ async fn a_panic_in_an_orders_task_parks_that_order_and_no_other() {
     shop.participants.panic("paiement action");
     let parked = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
     // The result of the barrier before it was not on disk yet.
-    assert_eq!((&*parked.etat, parked.rollback), ("INITIEE", Rollback::Bloque));
+    assert_eq!((&*parked.state, parked.rollback), ("INITIEE", Rollback::Blocked));
     let (saga, _) = shop.engine.read(parked.saga).await.unwrap().unwrap();
     let blocked = saga.blocked().unwrap();
     assert_eq!(blocked.stuck, Stuck::TaskFailed);
@@ -72,7 +72,7 @@ async fn a_panic_in_an_orders_task_parks_that_order_and_no_other() {
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(shop.log().len(), calls);
     let end = shop.engine.cancel(parked.saga, Duration::from_secs(60)).await.unwrap();
-    assert_eq!((&*end.etat, end.rollback), ("ANNULEE", Rollback::Termine));
+    assert_eq!((&*end.state, end.rollback), ("ANNULEE", Rollback::Done));
     assert_eq!(shop.participants.calls("stock compensation"), 1);
 }
 
@@ -86,7 +86,7 @@ async fn a_parked_order_that_is_resumed_goes_on() {
     let resume = CommandKind::Resume { by: "Ana".into(), reason: None };
     shop.engine.command(parked.saga, resume).await.unwrap();
     let end = shop.engine.wait(parked.saga, Wait::tried(Duration::from_secs(60))).await.unwrap();
-    assert_eq!(&*end.etat, "CONFIRMEE");
+    assert_eq!(&*end.state, "CONFIRMEE");
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,7 +99,7 @@ async fn an_order_that_ends_its_owners_is_parked_by_the_one_that_takes_it_over_f
         let engine = shop.restarted("barrier").await;
         sleep(Duration::from_secs(1)).await;
         let row = engine.journal().row(begun.saga).await.unwrap().unwrap();
-        let parked = row.projection.rollback == Rollback::Bloque;
+        let parked = row.projection.rollback == Rollback::Blocked;
         assert_eq!(parked, restart == 3, "after {restart} restarts");
     }
     let (saga, history) = shop.engine.read(begun.saga).await.unwrap().unwrap();

@@ -17,7 +17,7 @@ async fn two_processes_of_one_name_do_not_drive_each_other_out() {
     for (client, engine) in [(7, &shop.engine), (8, &twin)] {
         shop.participants.next("paiement action", Duration::from_secs(4), answered(200, "{}"));
         let end = engine.checkout(order(client, None, PATIENT)).await.unwrap();
-        assert_eq!(&*end.etat, "CONFIRMEE");
+        assert_eq!(&*end.state, "CONFIRMEE");
     }
     let taken_over: Vec<String> = shop.log().into_iter().filter(|line| line.contains("epoch 2")).collect();
     assert!(taken_over.is_empty(), "{taken_over:?}");

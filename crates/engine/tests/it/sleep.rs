@@ -17,7 +17,7 @@ async fn with_a_sleeper() -> (Shop, saga_core::SagaId) {
     shop.participants.always("paiement action", Some(answered(402, "")));
     shop.participants.always("stock compensation", Some(answered(500, "")));
     let end = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
-    assert_eq!(end.rollback, Rollback::Bloque);
+    assert_eq!(end.rollback, Rollback::Blocked);
     // Waits are random: in the end there is a long one.
     while shop.engine.health().asleep == 0 {
         sleep(Duration::from_millis(100)).await;
@@ -37,7 +37,7 @@ async fn a_sleeper_is_not_in_memory_and_wakes_by_itself() {
     shop.participants.always("stock compensation", None);
     sleep(Duration::from_secs(31)).await;
     let row = shop.engine.journal().row(saga).await.unwrap().unwrap();
-    assert_eq!(row.projection.rollback, Rollback::Termine);
+    assert_eq!(row.projection.rollback, Rollback::Done);
     assert_eq!(take_overs(&shop.engine, saga).await, 0, "its owner has never changed");
     assert_eq!(shop.engine.health().asleep, 0);
 }
@@ -49,7 +49,7 @@ async fn what_a_person_wants_wakes_a_sleeper() {
     let resume = CommandKind::Resume { by: "Ana".into(), reason: None };
     shop.engine.command(saga, resume).await.unwrap();
     let end = shop.engine.wait(saga, Wait::tried(Duration::from_secs(1))).await.unwrap();
-    assert_eq!(end.rollback, Rollback::Termine);
+    assert_eq!(end.rollback, Rollback::Done);
     assert_eq!(take_overs(&shop.engine, saga).await, 0);
 }
 
@@ -71,7 +71,7 @@ async fn a_sleeper_that_has_moved_on_elsewhere_is_not_run_twice() {
     let next = shop.restarted("barrier").await;
     sleep(Duration::from_secs(60)).await;
     let row = next.journal().row(saga).await.unwrap().unwrap();
-    assert_eq!(row.projection.rollback, Rollback::Termine);
+    assert_eq!(row.projection.rollback, Rollback::Done);
     let undone = shop.log().iter().filter(|line| line.starts_with("call stock compensation")).count();
     sleep(Duration::from_secs(600)).await;
     assert_eq!(shop.log().iter().filter(|line| line.starts_with("call stock compensation")).count(), undone);

@@ -14,7 +14,7 @@ use super::connect::Connector;
 use super::link::{Link, Params, StatementError, describe};
 use super::sql;
 use crate::columns::{echec, text};
-use crate::{AppendError, Entry, Unavailable, frame};
+use crate::{AppendError, Entry, Unavailable, frame, rollback_word};
 
 /// How often a batch is repeated that lost against other transactions (40001, 40P01).
 const AGAIN_MAX: u32 = 5;
@@ -230,7 +230,7 @@ impl<'b> Columns<'b> {
             columns.client_id.push(row.client_id);
             columns.magasin_id.push(row.magasin_id);
             columns.etat.push(text(&row.etat));
-            columns.rollback.push(row.rollback.as_str());
+            columns.rollback.push(rollback_word(row.rollback));
             columns.etape.push(etape);
             columns.raison.push(raison);
             columns.over.push(row.over);

@@ -7,7 +7,7 @@ use super::id;
 use super::place::{Identity, Place};
 use super::replicas::Replicas;
 use crate::columns::{echec, text};
-use crate::{AppendError, Entry, Unavailable, frame};
+use crate::{AppendError, Entry, Unavailable, frame, rollback_word};
 
 /// Statements that stay prepared: all that are used on this connection.
 const STATEMENTS_CACHED_MAX: usize = 16;
@@ -172,7 +172,7 @@ fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusql
             row.client_id,
             row.magasin_id,
             text(&row.etat),
-            row.rollback.as_str(),
+            rollback_word(row.rollback),
             etape,
             raison,
             row.over,
@@ -189,7 +189,7 @@ fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusql
             last,
             row.epoch.get(),
             text(&row.etat),
-            row.rollback.as_str(),
+            rollback_word(row.rollback),
             etape,
             raison,
             row.over,

@@ -45,7 +45,7 @@ async fn what_is_appended_is_loaded<F: Fixture>() {
     let first = start(1);
     let second = next(&first, "STOCK_RESERVE");
     let mut third = next(&second, "ECHEC_PAIEMENT");
-    third.projection.rollback = Rollback::EnCours;
+    third.projection.rollback = Rollback::Running;
     third.projection.echec =
         Some(Echec { etape: Some("paiement".into()), raison: "solde insuffisant".into() });
     third.projection.epoch = Epoch::FIRST.next().next();
@@ -203,7 +203,7 @@ async fn since_when_a_person_is_needed_stands_in_the_row<F: Fixture>() {
     let store = fixture.open().await;
     let first = start(1);
     let mut blocked = next(&first, "ECHEC_STOCK");
-    (blocked.projection.rollback, blocked.projection.blocked_since) = (Rollback::Bloque, Some(at(7)));
+    (blocked.projection.rollback, blocked.projection.blocked_since) = (Rollback::Blocked, Some(at(7)));
     // A compensation that goes on failing is heard of again and again, and blocked all the while.
     let mut tried = next(&blocked, "ECHEC_STOCK");
     tried.projection.updated = at(5_000);
@@ -229,14 +229,14 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
         keep(&*store, &[&over, &end(&over)]).await;
         assert_eq!(store.tally().await, Ok(Tally::default()));
         for (number, rollback, updated) in [
-            (10, Rollback::Aucun, 900),
-            (11, Rollback::Aucun, 700),
-            (12, Rollback::Aucun, 800),
-            (20, Rollback::EnCours, 500),
-            (21, Rollback::EnCours, 600),
+            (10, Rollback::None, 900),
+            (11, Rollback::None, 700),
+            (12, Rollback::None, 800),
+            (20, Rollback::Running, 500),
+            (21, Rollback::Running, 600),
             // Older than any that is due: nobody waits for it but a person.
-            (30, Rollback::Bloque, 300),
-            (31, Rollback::Bloque, 400),
+            (30, Rollback::Blocked, 300),
+            (31, Rollback::Blocked, 400),
         ] {
             let first = start(number);
             let mut second = next(&first, "STOCK_RESERVE");
@@ -268,8 +268,8 @@ async fn variety(store: &dyn Store) -> Vec<Row> {
         let mut entry = start(u128::from(number) * 0x1111_1111_1111);
         let row = &mut entry.projection;
         row.etat = word(["INITIEE", "CONFIRMEE", "ECHEC_STOCK"][usize::from(number % 3)]);
-        row.rollback = [Rollback::Aucun, Rollback::EnCours, Rollback::Termine, Rollback::Bloque]
-            [usize::from(number % 4)];
+        row.rollback =
+            [Rollback::None, Rollback::Running, Rollback::Done, Rollback::Blocked][usize::from(number % 4)];
         row.client_id = (number % 5 > 0).then_some(i64::from(number % 5));
         row.magasin_id = (number % 7 > 0).then_some(i64::from(number % 7));
         row.created = at(i64::from(number % 6));
@@ -303,7 +303,7 @@ async fn lists_are_filtered<F: Fixture>() {
     for bits in 0..16 {
         let filter = Filter {
             etat: (bits & 1 > 0).then(|| word("CONFIRMEE")),
-            rollback: (bits & 2 > 0).then_some(Rollback::Bloque),
+            rollback: (bits & 2 > 0).then_some(Rollback::Blocked),
             client_id: (bits & 4 > 0).then_some(2),
             magasin_id: (bits & 8 > 0).then_some(1),
         };
@@ -382,7 +382,7 @@ async fn a_parked_saga_says_why_and_keeps_its_history<F: Fixture>() {
     keep(&*store, &[&first, &start(2)]).await;
     store.park(saga(1), word("its history is damaged")).await.unwrap();
 
-    let blocked = Filter { rollback: Some(Rollback::Bloque), ..Filter::default() };
+    let blocked = Filter { rollback: Some(Rollback::Blocked), ..Filter::default() };
     let rows = store.list(blocked, None, 10).await.unwrap().rows;
     let [row] = &rows[..] else { panic!("{rows:?}") };
     assert_eq!(row.saga, saga(1));

@@ -50,14 +50,14 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
         saga: saga(number),
         owner: OWNER,
         expected: Seq::NONE,
-        records: vec![Record { at: at(0), etat: Some("INITIEE".into()), command: None, event }],
+        records: vec![Record { at: at(0), state: Some("INITIEE".into()), command: None, event }],
         projection: Projection {
             definition: "checkout".into(),
             definition_hash: hash(),
             client_id: Some(4),
             magasin_id: Some(1),
             etat: "INITIEE".into(),
-            rollback: Rollback::Aucun,
+            rollback: Rollback::None,
             echec: None,
             epoch: Epoch::FIRST,
             blocked_since: None,
@@ -95,11 +95,11 @@ pub(crate) fn next_with(before: &Entry, etat: &str, output: &str) -> Entry {
         records: vec![
             Record {
                 at: at(last + 1),
-                etat: None,
+                state: None,
                 command: None,
                 event: Event::AttemptStarted { step, direction, attempt },
             },
-            Record { at: updated, etat: Some(etat.into()), command: None, event: ended },
+            Record { at: updated, state: Some(etat.into()), command: None, event: ended },
         ],
         projection: Projection {
             etat: etat.into(),

@@ -19,7 +19,7 @@ async fn two_orders<F: Sql>() -> (F, std::sync::Arc<dyn saga_journal::Store>) {
     refused.projection.client_id = Some(1);
     refused.projection.magasin_id = None;
     let mut failed = next(&refused, "ECHEC_STOCK");
-    failed.projection.rollback = Rollback::EnCours;
+    failed.projection.rollback = Rollback::Running;
     failed.projection.echec = Some(Echec { etape: Some(word("stock")), raison: word("stock insuffisant") });
     keep(&*store, &[&refused, &failed]).await;
     (fixture, store)

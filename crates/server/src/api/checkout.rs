@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::prefer::Preference;
 use super::problem::Problem;
-use super::{Api, body};
+use super::{Api, body, words};
 use crate::http;
 
 /// Characters of an `Idempotency-Key`.
@@ -71,19 +71,19 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
 /// The answer about a saga that somebody waited for.
 pub(crate) fn answer(snapshot: &Snapshot, applied: Option<String>) -> Response {
     let mut response = if snapshot.settled {
-        let blocked = snapshot.rollback == Rollback::Bloque;
+        let blocked = snapshot.rollback == Rollback::Blocked;
         let body = Final {
             saga_id: snapshot.saga,
-            etat_final: &snapshot.etat,
-            rollback: blocked.then_some(snapshot.rollback.as_str()),
+            etat_final: &snapshot.state,
+            rollback: blocked.then_some(words::rollback(snapshot.rollback)),
             echec: snapshot.failure.as_ref().map(Echec::from),
         };
         (StatusCode::OK, axum::Json(body)).into_response()
     } else {
         let body = SoFar {
             saga_id: snapshot.saga,
-            etat_actuel: &snapshot.etat,
-            rollback: snapshot.rollback.as_str(),
+            etat_actuel: &snapshot.state,
+            rollback: words::rollback(snapshot.rollback),
         };
         let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
         if let Ok(location) = HeaderValue::try_from(format!("/api/commande/{}", snapshot.saga)) {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::blocage::Blocage;
 use super::problem::Problem;
-use super::{Api, constat};
+use super::{Api, constat, words};
 
 /// Bytes of the body of the pending call that are shown.
 const BODY_SHOWN_BYTES_MAX: usize = 65_536;
@@ -74,7 +74,7 @@ impl From<Row> for Commande {
             client_id: projection.client_id,
             magasin_id: projection.magasin_id,
             etat_actuel: projection.etat.to_string(),
-            rollback: projection.rollback.as_str(),
+            rollback: words::rollback(projection.rollback),
             echec: projection.echec.map(|echec| Echec {
                 etape: echec.etape.map(|etape| etape.to_string()),
                 raison: echec.raison.to_string(),
@@ -133,7 +133,7 @@ pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<
 }
 
 pub(crate) fn is_blocked(row: &Row) -> bool {
-    row.projection.rollback == Rollback::Bloque
+    row.projection.rollback == Rollback::Blocked
 }
 
 /// What a blocked order waits for, as far as its history tells.

@@ -3,15 +3,14 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use saga_core::Timestamp;
-use saga_core::saga::Rollback;
 use saga_journal::{Cursor, Filter, Row};
 use tokio::time::Instant;
 
-use super::Api;
 use super::blocage::Blocage;
 use super::commande::{self, Commande};
 use super::page::Page;
 use super::problem::Problem;
+use super::{Api, words};
 
 /// Rows in a page when the caller does not say.
 const LIMIT_DEFAULT: usize = 50;
@@ -46,7 +45,7 @@ pub(crate) async fn commandes(
             }
             "etat" => filter.etat = Some(value.as_str().into()),
             "rollback" => {
-                filter.rollback = Some(Rollback::named(value).ok_or_else(|| {
+                filter.rollback = Some(words::rollback_named(value).ok_or_else(|| {
                     Problem::invalid("`rollback` must be AUCUN, EN_COURS, TERMINE or BLOQUE")
                 })?);
             }

@@ -77,7 +77,7 @@ pub(crate) async fn historique(
         if asked.with_steps {
             lines.add(record);
         }
-        if let Some(etat) = &record.etat {
+        if let Some(etat) = &record.state {
             let transition = Transition { etat: etat.to_string(), timestamp: record.at.to_string() };
             lines.shown.push(Ligne::Transition(transition));
         }

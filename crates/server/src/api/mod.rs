@@ -23,6 +23,7 @@ mod participants;
 mod prefer;
 mod problem;
 mod protect;
+pub(crate) mod words;
 
 use std::ops::Deref;
 use std::sync::Arc;

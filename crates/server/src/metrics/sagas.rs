@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use saga_core::definition::Etat;
+use saga_core::definition::StateName;
 use saga_core::event::Stuck;
 use saga_core::{AttemptNumber, Definition, Direction, Outcome};
 use saga_engine::{CallEnded, Called, CommitSummary, Failure};
@@ -56,7 +56,7 @@ pub(super) struct Sagas {
 /// The series of one definition.
 struct Prepared {
     definition: Arc<Definition>,
-    states: Vec<(Etat, Counter)>,
+    states: Vec<(StateName, Counter)>,
     steps: Vec<StepSeries>,
 }
 
@@ -76,7 +76,7 @@ struct CallSeries {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StateLabels {
-    etat: Etat,
+    etat: StateName,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -204,7 +204,7 @@ impl Sagas {
         new
     }
 
-    fn prepare_states(&self, definition: &Definition) -> Vec<(Etat, Counter)> {
+    fn prepare_states(&self, definition: &Definition) -> Vec<(StateName, Counter)> {
         let states = &definition.states;
         let failures = definition.steps.iter().map(|step| &step.failure);
         for etat in failures.chain([&states.completed, &states.cancelled]) {
@@ -214,7 +214,7 @@ impl Sagas {
             let _ = self.failures.get_or_create_owned(&of_whole_saga(cause));
         }
         let passed = definition.steps.iter().flat_map(|step| step.success.iter().chain([&step.failure]));
-        let mut counters: Vec<(Etat, Counter)> = Vec::new();
+        let mut counters: Vec<(StateName, Counter)> = Vec::new();
         for etat in [&states.started, &states.completed, &states.cancelled].into_iter().chain(passed) {
             if !counters.iter().any(|(known, _)| known == etat) {
                 let labels = StateLabels { etat: etat.clone() };
@@ -266,7 +266,7 @@ impl Sagas {
 
     pub(super) fn committed(&self, definition: &Arc<Definition>, news: &CommitSummary) {
         let prepared = self.prepared(definition);
-        for etat in &news.etats {
+        for etat in &news.states {
             match prepared.states.iter().find(|(known, _)| known == etat) {
                 Some((_, counter)) => counter.inc(),
                 // A state that another version of this program recorded.
@@ -283,7 +283,7 @@ impl Sagas {
             self.blocked.get_or_create(&is_blocked(definition, *step, *stuck)).inc();
         }
         if let Some(over) = &news.over {
-            let labels = StateLabels { etat: over.etat.clone() };
+            let labels = StateLabels { etat: over.state.clone() };
             self.durations.get_or_create(&labels).observe(over.age.as_secs_f64());
         }
     }

@@ -15,7 +15,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
-use saga_journal::{StoreFuture, Tally, Unavailable};
+use saga_journal::{StoreFuture, Tally, Unavailable, rollback_word};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -128,11 +128,11 @@ impl Collector for Tallies {
             MetricType::Gauge,
         )?;
         for (rollback, sagas) in [
-            (Rollback::Aucun, tally.forward),
-            (Rollback::EnCours, tally.rolling_back),
-            (Rollback::Bloque, tally.blocked),
+            (Rollback::None, tally.forward),
+            (Rollback::Running, tally.rolling_back),
+            (Rollback::Blocked, tally.blocked),
         ] {
-            let labels = [("rollback", rollback.as_str())];
+            let labels = [("rollback", rollback_word(rollback))];
             ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
         }
         let now = (self.now)();

@@ -347,7 +347,7 @@ impl World {
 }
 
 pub(crate) fn is_blocked(row: &Row) -> bool {
-    row.projection.rollback == saga_core::saga::Rollback::Bloque
+    row.projection.rollback == saga_core::saga::Rollback::Blocked
 }
 
 /// Sees to it that orders' tasks panic only where an answer makes them.

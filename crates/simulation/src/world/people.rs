@@ -103,7 +103,7 @@ impl World {
     /// A caller was told how an order stands: that has to be on disk, and to stay true.
     pub(super) fn told(&self, id: SagaId, snapshot: &Snapshot) {
         self.recorder.note(|| {
-            format!("told {id}: {} {:?} settled {}", snapshot.etat, snapshot.rollback, snapshot.settled)
+            format!("told {id}: {} {:?} settled {}", snapshot.state, snapshot.rollback, snapshot.settled)
         });
         if snapshot.saga != id {
             self.recorder.violation("answers", format_args!("the key of {id} gave {}", snapshot.saga));
@@ -115,11 +115,11 @@ impl World {
         if let Some(order) = self.orders().iter_mut().find(|order| order.id == id) {
             order.acknowledged = true;
         }
-        let over = snapshot.settled && snapshot.rollback != Rollback::Bloque;
-        if over && (!row.projection.over || row.projection.etat != snapshot.etat) {
+        let over = snapshot.settled && snapshot.rollback != Rollback::Blocked;
+        if over && (!row.projection.over || row.projection.etat != snapshot.state) {
             self.recorder.violation(
                 "answers",
-                format_args!("{id} was told {} and is {}", snapshot.etat, row.projection.etat),
+                format_args!("{id} was told {} and is {}", snapshot.state, row.projection.etat),
             );
         }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::suggest::did_you_mean;
 use super::variables::{Unset, Variable};
 use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
-use super::{Checked, Definition, Etat, Format, InputType, States, Variables, Warning};
+use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
 
 /// Names and states may have this many characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -147,9 +147,9 @@ impl Check<'_> {
     }
 
     fn states(&mut self, given: &StatesIn) -> Option<States> {
-        let mut etat = |given: &Option<Spanned<String>>| given.as_ref().and_then(|etat| self.etat(etat));
+        let mut state = |given: &Option<Spanned<String>>| given.as_ref().and_then(|state| self.state(state));
         let (started, completed, cancelled) =
-            (etat(&given.started), etat(&given.completed), etat(&given.cancelled));
+            (state(&given.started), state(&given.completed), state(&given.cancelled));
         Some(States { started: started?, completed: completed?, cancelled: cancelled? })
     }
 
@@ -167,8 +167,8 @@ impl Check<'_> {
         text.clone()
     }
 
-    fn etat(&mut self, etat: &Spanned<String>) -> Option<Etat> {
-        Some(self.name(etat, "state").into())
+    fn state(&mut self, state: &Spanned<String>) -> Option<StateName> {
+        Some(self.name(state, "state").into())
     }
 
     fn duration(&mut self, text: Option<&Spanned<String>>, default: Duration) -> Duration {

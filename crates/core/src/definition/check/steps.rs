@@ -123,8 +123,8 @@ impl Check<'_> {
         checked.into_iter().flatten().for_each(|checked| reads.note(checked));
         let retry = self.retry(given.retry.as_ref(), Backoff::ACTION);
         let persist = self.retry(given.persist.as_ref(), Backoff::PERSISTENT);
-        let success = given.success.as_ref().and_then(|etat| self.etat(etat));
-        let failure = given.failure.as_ref().and_then(|etat| self.etat(etat));
+        let success = given.success.as_ref().and_then(|state| self.state(state));
+        let failure = given.failure.as_ref().and_then(|state| self.state(state));
         Some(Step {
             name: name.as_str().into(),
             participant: index_of?,

@@ -33,7 +33,7 @@ fn nothing_to_undo_of_a_step_that_has_run_is_no_success_and_only_a_person_tries_
       18 -b#3 ok
       19 rolled back
       = answer needs 19
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -45,7 +45,7 @@ fn barrier_nothing_to_undo_of_a_step_that_has_run_is_no_success_either() {
       10 -b#1 refused
       11 blocked: b NothingToUndo
       = answer needs 11
-    ECHEC_C BLOQUE under way
+    ECHEC_C Blocked under way
     ");
 }
 
@@ -57,7 +57,7 @@ fn barrier_nothing_to_undo_of_a_step_in_doubt_is_a_success() {
       6 -a#1 ok
       7 rolled back
       = answer needs 7
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -69,7 +69,7 @@ fn nothing_to_undo_after_a_sending_without_an_answer_is_a_success() {
       10 -a#2 ok
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -81,7 +81,7 @@ fn nothing_to_undo_after_definite_answers_only_is_no_success() {
       13 -a#3 refused
       14 blocked: a NothingToUndo
       = answer needs 14
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -93,7 +93,7 @@ fn nothing_to_undo_after_a_compensation_that_a_take_over_cut_short_is_a_success(
       10 -a#2 ok
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -106,7 +106,7 @@ fn barrier_nothing_to_undo_is_a_success_where_a_former_owner_may_have_undone_ahe
       9 -a#1 ok
       10 rolled back
       = answer needs 10
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -118,7 +118,7 @@ fn idempotent_a_compensation_whose_start_was_not_kept_cannot_have_left() {
       9 -a#1 refused
       10 blocked: a NothingToUndo
       = answer needs 10
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -134,7 +134,7 @@ fn what_a_person_says_did_run_contradicts_nothing_to_undo() {
       10 resolved by Ana: a Undone
       11 rolled back
       = answer needs 11
-    ECHEC_A TERMINE over
+    ECHEC_A Done over
     ");
 }
 
@@ -147,6 +147,6 @@ fn an_answer_of_a_probe_that_it_is_still_there_makes_the_sending_before_definite
       12 -a#2 refused
       13 blocked: a NothingToUndo
       = answer needs 13
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }

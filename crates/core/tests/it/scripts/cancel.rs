@@ -25,7 +25,7 @@ fn none_a_cancellation_with_a_call_in_flight_waits_for_its_answer() {
       8 +c#1 unknown
       9 blocked: c ActionUnknown
       = answer needs 9
-    ANNULEE BLOQUE under way
+    ANNULEE Blocked under way
     ");
 }
 
@@ -55,7 +55,7 @@ fn none_a_cancelled_call_that_never_left_is_not_repeated() {
       10 -b#1 ok
       11 rolled back
       = answer needs 11
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -95,7 +95,7 @@ fn idempotent_a_cancellation_with_a_call_in_flight_asks_until_its_outcome_is_kno
       14 -b#1 ok
       15 rolled back
       = answer needs 15
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -130,7 +130,7 @@ fn barrier_a_cancellation_with_a_call_in_flight_undoes_it_at_once_and_ignores_it
       11 -b#1 ok
       12 rolled back
       = answer needs 12
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -157,7 +157,7 @@ fn cancelling_twice_is_no_mistake() {
       = answer needs 8
     > cancel
       = answer needs 8
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -172,7 +172,7 @@ fn cancelling_before_any_effect_leaves_nothing_to_undo() {
       3 rollback: cancelled [ANNULEE]
       4 rolled back
       = answer needs 4
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }
 
@@ -197,7 +197,7 @@ fn cancelling_a_confirmed_order_is_too_late() {
       = answer needs 8
     > cancel
       rejected: the order is confirmed; it cannot be cancelled any more
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -229,6 +229,6 @@ fn cancelling_an_order_that_fails_already_is_refused() {
       = answer needs 11
     > cancel
       rejected: the order has failed already; what was done is undone without being asked
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }

@@ -26,7 +26,7 @@ fn a_happy_checkout_waits_for_the_disk_twice() {
       9 +vente#1 ok [COMMANDE_ENREGISTREE]
       10 completed [CONFIRMEE]
       = answer needs 10
-    CONFIRMEE AUCUN over
+    CONFIRMEE None over
     ");
 }
 
@@ -53,7 +53,7 @@ fn a_happy_checkout_of_plain_services_waits_once_for_each_step() {
       9 +vente#1 ok [COMMANDE_ENREGISTREE]
       10 completed [CONFIRMEE]
       = answer needs 10
-    CONFIRMEE AUCUN over
+    CONFIRMEE None over
     ");
 }
 
@@ -73,7 +73,7 @@ fn a_refused_reservation_leaves_nothing_to_undo() {
       6 rollback: stock failed (why) [ECHEC_STOCK]
       7 rolled back
       = answer needs 7
-    ECHEC_STOCK AUCUN over
+    ECHEC_STOCK None over
     ");
 }
 
@@ -101,7 +101,7 @@ fn a_refused_payment_gives_the_stock_back() {
       10 -stock#1 ok
       11 rolled back
       = answer needs 11
-    ECHEC_PAIEMENT TERMINE over
+    ECHEC_PAIEMENT Done over
     ");
 }
 
@@ -137,7 +137,7 @@ fn a_refused_sale_gives_payment_and_stock_back_in_reverse() {
       14 -stock#1 ok
       15 rolled back
       = answer needs 15
-    ECHEC_ENREGISTREMENT TERMINE over
+    ECHEC_ENREGISTREMENT Done over
     ");
 }
 
@@ -153,7 +153,7 @@ fn an_unreadable_or_empty_cart_ends_in_echec_stock_with_nothing_to_undo() {
       4 rollback: panier failed (why) [ECHEC_STOCK]
       5 rolled back
       = answer needs 5
-    ECHEC_STOCK AUCUN over
+    ECHEC_STOCK None over
     ");
 }
 
@@ -193,6 +193,6 @@ fn a_cart_that_does_not_answer_is_read_again_then_the_order_fails() {
       12 rollback: panier failed (why) [ECHEC_STOCK]
       13 rolled back
       = answer needs 13
-    ECHEC_STOCK AUCUN over
+    ECHEC_STOCK None over
     ");
 }

@@ -43,7 +43,7 @@ fn retry_after_is_waited_for() {
       7 +b#2 ok [B]
       8 +c#1
       = call +c#1 needs 8, wake at 10s
-    B AUCUN under way
+    B None under way
     ");
 }
 
@@ -73,7 +73,7 @@ fn the_deadline_stops_a_step_that_waits_for_its_next_attempt() {
       10 -b#1 ok
       11 rolled back
       = answer needs 11
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -90,7 +90,7 @@ fn the_deadline_stops_a_read_in_flight() {
       = answer needs 4
     > old ok
       rejected: nobody waits for that call any more
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }
 
@@ -124,7 +124,7 @@ fn the_deadline_with_a_plain_call_in_flight_waits_for_its_answer() {
       12 -b#1 ok
       13 rolled back
       = answer needs 13
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -154,7 +154,7 @@ fn the_deadline_is_past_when_rolling_back_already() {
       10 -b#1 ok
       11 rolled back
       = answer needs 11
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -183,6 +183,6 @@ fn a_clock_that_steps_back_only_makes_waits_longer() {
       7 +b#2 ok [B]
       8 +c#1
       = call +c#1 needs 8, wake at 10s
-    B AUCUN under way
+    B None under way
     ");
 }

@@ -32,7 +32,7 @@ fn idempotent_an_action_that_may_have_run_is_not_repeated_beyond_the_horizon() {
       = answer needs 9
     > wait 60s
       = answer needs 9
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -57,7 +57,7 @@ fn idempotent_an_action_that_never_left_is_called_at_any_age() {
       7 +b#1 ok [B]
       8 completed [FINI]
       = answer needs 8
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -90,7 +90,7 @@ fn idempotent_each_call_has_its_own_age() {
       10 -a#2 ok
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -106,7 +106,7 @@ fn idempotent_a_compensation_that_may_have_run_is_not_repeated_beyond_the_horizo
       = answer needs 9
     > wait 60s
       = answer needs 9
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -137,7 +137,7 @@ fn idempotent_a_compensation_that_never_left_is_made_at_any_age() {
       15 -a#4 ok
       16 rolled back
       = answer needs 16
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -156,7 +156,7 @@ fn idempotent_a_compensation_lost_from_sight_is_in_doubt_beyond_the_horizon() {
       8 taken over: epoch 2
       9 blocked: a HorizonPassed
       = answer needs 9
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -174,7 +174,7 @@ fn idempotent_exactly_at_the_horizon_the_promise_still_holds() {
       10 -a#2 ok
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -198,7 +198,7 @@ fn barrier_an_order_that_is_older_than_the_horizon_is_not_undone_by_itself() {
       = answer needs 7
     > wait 60s
       = answer needs 7
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -213,7 +213,7 @@ fn barrier_an_action_that_may_have_run_is_not_repeated_beyond_the_horizon() {
       6 rollback: b failed (why) [ECHEC_B]
       7 blocked: b HorizonPassed
       = answer needs 7
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -229,7 +229,7 @@ fn barrier_a_compensation_is_not_repeated_beyond_the_horizon() {
       = answer needs 9
     > wait 60s
       = answer needs 9
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -253,7 +253,7 @@ fn barrier_beyond_the_horizon_an_action_in_flight_is_waited_for() {
       6 +b#1 ok
       7 blocked: b HorizonPassed
       = answer needs 7
-    ANNULEE BLOQUE under way
+    ANNULEE Blocked under way
     ");
 }
 
@@ -285,7 +285,7 @@ fn barrier_a_shadowed_step_is_not_undone_beyond_the_horizon() {
       rejected: nobody waits for that call any more
     > wait 60s
       = answer needs 6
-    ANNULEE BLOQUE under way
+    ANNULEE Blocked under way
     ");
 }
 
@@ -317,7 +317,7 @@ fn plain_services_promise_nothing_that_could_end() {
       10 -a#2 ok
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -334,7 +334,7 @@ fn taken_over_beyond_the_horizon_nothing_is_repeated() {
       7 rollback: b failed (why) [ECHEC_B]
       8 blocked: b HorizonPassed
       = answer needs 8
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -363,7 +363,7 @@ fn a_clock_that_steps_back_into_the_promise_finds_it_again() {
       9 -a#1 ok
       10 rolled back
       = answer needs 10
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 

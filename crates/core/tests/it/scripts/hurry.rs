@@ -32,7 +32,7 @@ fn a_waiting_action_is_made_at_once() {
       7 +b#1 ok [B]
       8 completed [FINI]
       = answer needs 8
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -50,7 +50,7 @@ fn a_waiting_compensation_is_made_at_once() {
       10 -a#2 ok
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -76,7 +76,7 @@ fn retry_after_is_cut_short_too() {
       7 +b#1 ok [B]
       8 completed [FINI]
       = answer needs 8
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -101,7 +101,7 @@ fn a_call_in_flight_stays_the_only_one() {
       = answer needs 6
     > hurry
       = answer needs 6
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -140,7 +140,7 @@ fn a_question_is_not_asked_before_its_time() {
       9 +b#1 ok [B]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -159,7 +159,7 @@ fn nothing_is_called_after_the_deadline() {
       4 rollback: deadline [ANNULEE]
       5 rolled back
       = answer needs 5
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }
 
@@ -176,7 +176,7 @@ fn nothing_is_repeated_beyond_the_horizon() {
       = answer needs 9
     > hurry
       = answer needs 9
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -191,6 +191,6 @@ fn nothing_is_undone_at_a_barrier_beyond_the_horizon() {
     > hurry
       9 blocked: a HorizonPassed
       = answer needs 9
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }

@@ -24,7 +24,7 @@ fn three_owners_lost_at_the_same_call_park_the_saga() {
     > take-over
       11 taken over: epoch 5
       = answer needs 10
-    A BLOQUE under way
+    A Blocked under way
     ");
 }
 
@@ -44,7 +44,7 @@ fn the_end_of_a_call_is_progress() {
       13 taken over: epoch 5
       14 +c#3
       = call +c#3 needs 14, wake at 10s
-    B AUCUN under way
+    B None under way
     ");
 }
 
@@ -67,7 +67,7 @@ fn owners_that_end_while_nothing_is_in_flight_are_not_counted() {
     > wait
       10 +b#2
       = call +b#2 needs 10, wake at 10s
-    A AUCUN under way
+    A None under way
     ");
 }
 
@@ -93,7 +93,7 @@ fn a_parked_saga_that_is_resumed_goes_on_and_may_be_parked_again() {
       17 taken over: epoch 7
       18 blocked: b TaskFailed
       = answer needs 18
-    A BLOQUE under way
+    A Blocked under way
     ");
 }
 
@@ -115,7 +115,7 @@ fn a_parked_saga_that_is_cancelled_is_rolled_back() {
       17 -b#1 ok
       18 rolled back
       = answer needs 18
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -139,7 +139,7 @@ fn owners_lost_while_undoing_park_the_saga_and_a_person_may_say_what_became_of_t
       16 resolved by Ana: b Undone
       17 rolled back
       = answer needs 17
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -155,7 +155,7 @@ fn a_task_that_fails_parks_its_saga_at_once() {
       7 rollback: b failed (the call was cut short by a restart) [ECHEC_B]
       8 blocked: b ActionUnknown
       = answer needs 8
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
     check!(definition(&READ_AND_TWO(Kind::Barrier)), "ok; take-over | park; park; old ok; wait 3600s; resume; ok", @r"
     ...
@@ -177,7 +177,7 @@ fn a_task_that_fails_parks_its_saga_at_once() {
       11 -c#1 ok
       12 -b#1
       = call -b#1 needs 12
-    ANNULEE EN_COURS under way
+    ANNULEE Running under way
     ");
 }
 
@@ -187,6 +187,6 @@ fn a_saga_that_is_over_cannot_be_parked() {
     ...
     > park
       rejected: the order is over
-    ECHEC_A AUCUN over
+    ECHEC_A None over
     ");
 }

@@ -42,7 +42,7 @@ fn an_action_that_ran_is_undone() {
       12 -a#1 ok
       13 rolled back
       = answer needs 13
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -63,7 +63,7 @@ fn an_action_that_did_not_run_is_left_alone() {
       10 -a#1 ok
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -84,7 +84,7 @@ fn an_action_that_was_undone_by_hand_is_left_alone() {
       10 -a#1 ok
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -109,7 +109,7 @@ fn undoing_by_an_id_needs_the_id() {
       14 -vente#1 ok
       15 -paiement#1
       = call -paiement#1 needs 15
-    ECHEC_ENREGISTREMENT EN_COURS under way
+    ECHEC_ENREGISTREMENT Running under way
     "#);
 }
 
@@ -126,7 +126,7 @@ fn the_id_is_not_needed_where_nothing_is_to_be_undone() {
       12 resolved by Ana: vente NotRun
       13 -paiement#1
       = call -paiement#1 needs 13
-    ECHEC_ENREGISTREMENT EN_COURS under way
+    ECHEC_ENREGISTREMENT Running under way
     ");
 }
 
@@ -146,7 +146,7 @@ fn a_compensation_that_did_not_run_is_made_again() {
       12 -a#2 ok
       13 rolled back
       = answer needs 13
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -162,7 +162,7 @@ fn a_compensation_that_ran_is_believed() {
       10 resolved by Ana: a Undone
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -180,7 +180,7 @@ fn of_what_is_being_undone_nobody_can_say_that_it_did_not_run() {
       10 resolved by Ana: a Undone
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -210,7 +210,7 @@ fn a_failing_compensation_may_be_settled_by_hand_between_two_attempts() {
       14 resolved by Ana: a Undone
       15 rolled back
       = answer needs 15
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -242,7 +242,7 @@ fn a_failing_compensation_that_is_still_to_be_made_is_given_patience_anew() {
       16 -a#4 refused, again at 400ms
       17 blocked: a CompensationFailing
       = wake at 400ms, answer needs 17
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -282,7 +282,7 @@ fn an_unsettled_action_may_be_settled_by_hand() {
       14 -a#1 ok
       15 rolled back
       = answer needs 15
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -318,7 +318,7 @@ fn an_unsettled_action_that_did_not_run_is_left_alone() {
       12 -a#1 ok
       13 rolled back
       = answer needs 13
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -360,7 +360,7 @@ fn a_question_under_way_is_waited_for() {
       12 resolved by Ana: a NotRun
       13 rolled back
       = answer needs 13
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }
 
@@ -391,7 +391,7 @@ fn beyond_the_horizon_what_is_still_there_is_undone() {
       14 resolved by Ana: a Undone
       15 rolled back
       = answer needs 15
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -435,7 +435,7 @@ fn beyond_the_horizon_a_shadowed_step_may_be_settled() {
       13 -a#1 ok
       14 rolled back
       = answer needs 14
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -450,7 +450,7 @@ fn another_step_is_not_what_the_person_was_asked_about() {
       = answer needs 7
     > resolve a undone
       rejected: the order is blocked at another step
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -474,7 +474,7 @@ fn nobody_is_needed_while_nothing_is_stuck() {
       = call -a#1 needs 7
     > resolve a undone
       rejected: the order is not blocked; there is nothing to resolve
-    ECHEC_B EN_COURS under way
+    ECHEC_B Running under way
     ");
 }
 
@@ -499,7 +499,7 @@ fn nobody_is_needed_any_more() {
       = answer needs 11
     > resolve b undone
       rejected: the order is over
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -535,6 +535,6 @@ fn what_a_person_said_is_there_for_the_next_owner() {
       13 -a#1 ok
       14 rolled back
       = answer needs 14
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }

@@ -42,7 +42,7 @@ fn a_waiting_action_is_made_at_once() {
       8 +b#1 ok [B]
       9 completed [FINI]
       = answer needs 9
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -75,7 +75,7 @@ fn a_failing_compensation_is_tried_at_once_and_stays_flagged() {
       17 -a#4 ok
       18 rolled back
       = answer needs 18
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -103,7 +103,7 @@ fn what_is_under_way_need_not_be_told_to_go_on() {
       8 -a#1 ok
       9 rolled back
       = answer needs 9
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -117,7 +117,7 @@ fn what_is_over_cannot_go_on() {
       = answer needs 6
     > resume
       rejected: the order is over
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -139,7 +139,7 @@ fn without_a_probe_what_is_in_doubt_cannot_go_on() {
       = answer needs 5
     > resume
       rejected: nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: find out there, and say so with `resoudre`
-    ECHEC_A BLOQUE under way
+    ECHEC_A Blocked under way
     ");
 }
 
@@ -171,7 +171,7 @@ fn with_a_probe_what_is_in_doubt_is_asked_again_at_once() {
       10 +b#1 ok [B]
       11 completed [FINI]
       = answer needs 11
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -204,7 +204,7 @@ fn a_question_is_not_asked_before_its_time_whoever_wants_it() {
       9 +b#1 ok [B]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -242,7 +242,7 @@ fn a_blocked_question_is_asked_again_at_once() {
       12 ?a#3 refused
       13 rolled back
       = answer needs 13
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }
 
@@ -277,7 +277,7 @@ fn beyond_the_horizon_a_person_vouches_for_one_step_at_a_time() {
       16 -a#1 ok
       17 rolled back
       = answer needs 17
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -321,7 +321,7 @@ fn beyond_the_horizon_a_person_vouches_for_as_long_as_the_promise_holds_again() 
       19 -b#3 ok
       20 blocked: a HorizonPassed
       = answer needs 20
-    ECHEC_C BLOQUE under way
+    ECHEC_C Blocked under way
     ");
 }
 
@@ -347,7 +347,7 @@ fn beyond_the_horizon_an_idempotent_call_is_made_again() {
       16 -a#1 ok
       17 rolled back
       = answer needs 17
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -396,7 +396,7 @@ fn beyond_the_horizon_a_person_may_ask_then_vouch() {
       17 -a#1 ok
       18 rolled back
       = answer needs 18
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -438,7 +438,7 @@ fn a_person_vouches_even_where_the_promise_is_shorter_than_the_wait_before_askin
       14 -a#1 ok
       15 rolled back
       = answer needs 15
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -469,7 +469,7 @@ fn a_resumed_saga_is_the_same_for_the_next_owner() {
       14 -b#2 ok
       15 blocked: a HorizonPassed
       = answer needs 15
-    ECHEC_C BLOQUE under way
+    ECHEC_C Blocked under way
     ");
 }
 

@@ -46,7 +46,7 @@ fn a_compensation_that_keeps_failing_calls_for_a_person_and_goes_on() {
       17 -b#4 ok
       18 rolled back
       = answer needs 18
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -82,7 +82,7 @@ fn none_a_compensation_with_an_unknown_outcome_blocks() {
       = answer needs 13
     > wait 60s
       = answer needs 13
-    ECHEC_C BLOQUE under way
+    ECHEC_C Blocked under way
     ");
 }
 
@@ -127,7 +127,7 @@ fn idempotent_an_action_that_stays_unknown_calls_for_a_person_and_is_asked_on() 
       15 -b#1 ok
       16 rolled back
       = answer needs 16
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -155,7 +155,7 @@ fn a_step_that_is_never_undone_is_left_alone() {
       10 -a#1 ok
       11 rolled back
       = answer needs 11
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -180,6 +180,6 @@ fn a_step_that_is_never_undone_is_not_waited_for() {
       = answer needs 8
     > old ok
       rejected: nobody waits for that call any more
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }

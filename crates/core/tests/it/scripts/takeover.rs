@@ -21,7 +21,7 @@ fn taken_over_while_reading_reads_again() {
       5 +a#2 ok [A]
       6 +b#1
       = call +b#1 needs 6, wake at 10s
-    A AUCUN under way
+    A None under way
     ");
 }
 
@@ -45,7 +45,7 @@ fn none_taken_over_with_a_call_in_flight_blocks() {
       8 rollback: c failed (the call was cut short by a restart) [ECHEC_C]
       9 blocked: c ActionUnknown
       = answer needs 9
-    ECHEC_C BLOQUE under way
+    ECHEC_C Blocked under way
     ");
 }
 
@@ -72,7 +72,7 @@ fn none_a_call_whose_start_was_not_kept_cannot_have_left() {
       8 +c#1 ok [C]
       9 completed [FINI]
       = answer needs 9
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -99,7 +99,7 @@ fn idempotent_taken_over_with_a_call_in_flight_repeats_it() {
       9 +c#2 ok [C]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -135,7 +135,7 @@ fn idempotent_a_repetition_waits_for_its_record_so_that_none_is_unknown_to_the_n
       11 -b#1 ok
       12 rolled back
       = answer needs 12
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -165,7 +165,7 @@ fn idempotent_a_next_owner_with_a_slower_clock_knows_that_the_repetition_never_l
       7 rollback: cancelled [ANNULEE]
       8 rolled back
       = answer needs 8
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }
 
@@ -199,7 +199,7 @@ fn barrier_a_next_owner_with_a_slower_clock_undoes_a_repetition_that_may_have_le
       9 -c#1 ok
       10 -b#1
       = call -b#1 needs 10
-    ANNULEE EN_COURS under way
+    ANNULEE Running under way
     ");
 }
 
@@ -238,7 +238,7 @@ fn barrier_taken_over_undoes_whatever_may_have_run_ahead_of_the_disk() {
       11 -b#1 ok
       12 rolled back
       = answer needs 12
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -269,7 +269,7 @@ fn barrier_taken_over_before_the_first_effect_was_kept_undoes_nothing() {
       6 rollback: cancelled [ANNULEE]
       7 -b#1
       = call -b#1 needs 7
-    ANNULEE EN_COURS under way
+    ANNULEE Running under way
     ");
 }
 
@@ -304,7 +304,7 @@ fn barrier_taken_over_goes_on_to_the_end_without_doubling() {
       9 +c#1 ok [C]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -335,7 +335,7 @@ fn barrier_a_plain_step_is_the_edge_that_nothing_crosses_unrecorded() {
       9 -a#1 ok
       10 rolled back
       = answer needs 10
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -370,7 +370,7 @@ fn barrier_a_step_whose_output_is_needed_is_an_edge_too() {
       9 -a#1 ok
       10 rolled back
       = answer needs 10
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -401,7 +401,7 @@ fn barrier_a_read_after_the_first_effect_is_an_edge_too() {
       9 +c#1 ok [C]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -438,7 +438,7 @@ fn barrier_taken_over_after_a_step_gave_up_undoes_nothing_that_cannot_have_run()
       11 rollback: b failed (why) [ECHEC_B]
       12 rolled back
       = answer needs 12
-    ECHEC_B AUCUN over
+    ECHEC_B None over
     ");
 }
 
@@ -472,7 +472,7 @@ fn barrier_taken_over_while_rolling_back_does_not_undo_what_never_left() {
       12 -b#2 ok
       13 rolled back
       = answer needs 13
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -504,7 +504,7 @@ fn barrier_taken_over_while_undoing_repeats_the_compensation() {
       12 -b#2 ok
       13 rolled back
       = answer needs 13
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -532,7 +532,7 @@ fn none_taken_over_while_undoing_blocks() {
       10 taken over: epoch 2
       11 blocked: b CompensationUnknown
       = answer needs 11
-    ECHEC_C BLOQUE under way
+    ECHEC_C Blocked under way
     ");
 }
 
@@ -560,7 +560,7 @@ fn taken_over_while_waiting_keeps_the_wait() {
       8 +b#2 ok [B]
       9 +c#1
       = call +c#1 needs 9, wake at 10s
-    B AUCUN under way
+    B None under way
     ");
 }
 
@@ -587,7 +587,7 @@ fn taken_over_between_the_last_result_and_the_end_just_ends() {
       8 taken over: epoch 2
       9 completed [FINI]
       = answer needs 9
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -619,7 +619,7 @@ fn taken_over_between_the_decision_and_the_first_compensation_compensates() {
       11 -b#1 ok
       12 rolled back
       = answer needs 12
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -636,6 +636,6 @@ fn taken_over_after_the_end_is_refused() {
       = answer needs 4
     > take-over
       rejected: the order is over
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }

@@ -27,7 +27,7 @@ fn none_an_unknown_outcome_blocks_for_a_person() {
       = answer needs 9
     > cancel
       rejected: the order has failed already; what was done is undone without being asked
-    ECHEC_C BLOQUE under way
+    ECHEC_C Blocked under way
     ");
 }
 
@@ -81,7 +81,7 @@ fn idempotent_an_unknown_outcome_is_repeated_until_known_then_undone() {
       20 -b#1 ok
       21 rolled back
       = answer needs 21
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -125,7 +125,7 @@ fn idempotent_an_unknown_outcome_that_turns_out_refused_is_not_undone() {
       16 -b#1 ok
       17 rolled back
       = answer needs 17
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -154,7 +154,7 @@ fn idempotent_a_repetition_that_succeeds_goes_on_as_if_nothing_had_been() {
       9 +c#1 ok [C]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -198,7 +198,7 @@ fn barrier_an_unknown_outcome_is_repeated_then_undone_at_once() {
       16 -b#1 ok
       17 rolled back
       = answer needs 17
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -236,7 +236,7 @@ fn barrier_a_refusal_after_an_unknown_outcome_is_undone_all_the_same() {
       14 -b#1 ok
       15 rolled back
       = answer needs 15
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -276,7 +276,7 @@ fn a_call_that_never_left_is_tried_again_with_every_safety_then_not_undone() {
       14 -b#1 ok
       15 rolled back
       = answer needs 15
-    ECHEC_C TERMINE over
+    ECHEC_C Done over
     ");
 }
 
@@ -305,6 +305,6 @@ fn a_reply_from_an_abandoned_attempt_is_ignored() {
       = call +c#1 needs 8, wake at 10s
     > old ok
       rejected: nobody waits for that call any more
-    B AUCUN under way
+    B None under way
     ");
 }

@@ -47,7 +47,7 @@ impl World {
                 if effects(self).iter().any(|&step| self.specs[step].is_undone() && net[step] != 0) {
                     self.broken("P1: rolled back, and an effect is left");
                 }
-                let undone = self.saga.rollback() == saga_core::saga::Rollback::Termine;
+                let undone = self.saga.rollback() == saga_core::saga::Rollback::Done;
                 self.hit(if undone { "rolled back: undone" } else { "rolled back: nothing to undo" });
                 self.count_undone();
             }

@@ -25,7 +25,7 @@ fn an_action_that_ran_is_behind_us() {
       7 +b#1 ok [B]
       8 completed [FINI]
       = answer needs 8
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -56,7 +56,7 @@ fn an_action_that_did_not_run_is_called_again() {
       9 +b#1 ok [B]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -102,7 +102,7 @@ fn an_action_is_called_again_only_as_often_as_any() {
       14 rollback: a failed (why) [ECHEC_A]
       15 rolled back
       = answer needs 15
-    ECHEC_A AUCUN over
+    ECHEC_A None over
     ");
 }
 
@@ -155,7 +155,7 @@ fn without_an_answer_the_order_fails_when_the_patience_for_the_action_ends_and_i
       17 ?a#6 refused
       18 rolled back
       = answer needs 18
-    ECHEC_A AUCUN over
+    ECHEC_A None over
     ");
 }
 
@@ -183,7 +183,7 @@ fn the_answer_while_rolling_back_says_whether_to_undo() {
       8 -a#1 ok
       9 rolled back
       = answer needs 9
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -207,7 +207,7 @@ fn an_action_that_did_not_run_is_not_undone() {
       6 ?a#1 refused
       7 rolled back
       = answer needs 7
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }
 
@@ -237,7 +237,7 @@ fn a_cancellation_while_waiting_to_ask_does_not_shorten_the_wait() {
       8 -a#1 ok
       9 rolled back
       = answer needs 9
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -271,7 +271,7 @@ fn the_deadline_while_asking_waits_for_the_answer() {
       10 ?a#3 refused
       11 rolled back
       = answer needs 11
-    ANNULEE AUCUN over
+    ANNULEE None over
     ");
 }
 
@@ -299,6 +299,6 @@ fn the_deadline_while_a_question_is_in_flight_waits_for_its_answer() {
       8 -a#1 ok
       9 rolled back
       = answer needs 9
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }

@@ -18,7 +18,7 @@ fn a_compensation_that_is_in_doubt_ran() {
       10 ?a#1 refused
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -42,7 +42,7 @@ fn a_compensation_that_is_in_doubt_did_not_run_and_is_made_again() {
       12 -a#2 ok
       13 rolled back
       = answer needs 13
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -85,7 +85,7 @@ fn a_compensation_without_an_answer_calls_for_a_person_and_is_asked_about_on() {
       19 -a#2 ok
       20 rolled back
       = answer needs 20
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -127,7 +127,7 @@ fn a_compensation_that_never_takes_is_made_at_a_slow_rate_and_calls_for_a_person
     > ok
       19 ?a#3 ok, again at 6700ms
       = wake at 6700ms, answer needs 15
-    ECHEC_B BLOQUE under way
+    ECHEC_B Blocked under way
     ");
 }
 
@@ -165,6 +165,6 @@ fn questions_about_the_action_and_about_its_compensation_are_numbered_as_one() {
       12 ?a#2 refused
       13 rolled back
       = answer needs 13
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }

@@ -31,7 +31,7 @@ fn idempotent_calls_are_repeated_not_asked_about_while_the_promise_holds() {
       9 +b#1 ok [B]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -71,7 +71,7 @@ fn idempotent_beyond_the_horizon_an_action_is_asked_about() {
       11 +b#1 ok [B]
       12 completed [FINI]
       = answer needs 12
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -102,7 +102,7 @@ fn idempotent_beyond_the_horizon_a_compensation_is_asked_about() {
       15 -a#3 ok
       16 rolled back
       = answer needs 16
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -138,7 +138,7 @@ fn idempotent_a_call_in_flight_at_the_horizon_is_waited_for() {
       10 -a#1 ok
       11 rolled back
       = answer needs 11
-    ANNULEE TERMINE over
+    ANNULEE Done over
     ");
 }
 
@@ -180,7 +180,7 @@ fn barrier_beyond_the_horizon_an_action_is_asked_about_and_a_person_undoes_it() 
       14 -a#1 ok
       15 rolled back
       = answer needs 15
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -228,6 +228,6 @@ fn barrier_taken_over_with_a_question_in_flight_undoes_what_may_have_run_after_i
     > ok
       12 -b#1 ok
       = wake at 6300ms
-    ANNULEE EN_COURS under way
+    ANNULEE Running under way
     ");
 }

@@ -32,7 +32,7 @@ fn taken_over_while_waiting_to_ask_the_wait_begins_anew() {
       8 +b#1 ok [B]
       9 completed [FINI]
       = answer needs 9
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -65,7 +65,7 @@ fn taken_over_with_a_question_in_flight_the_wait_begins_anew_and_another_questio
       9 +b#1 ok [B]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -96,7 +96,7 @@ fn taken_over_with_a_call_in_flight_it_is_asked_about() {
       9 +b#1 ok [B]
       10 completed [FINI]
       = answer needs 10
-    FINI AUCUN over
+    FINI None over
     ");
 }
 
@@ -119,7 +119,7 @@ fn taken_over_while_undoing_the_compensation_is_asked_about() {
       10 ?a#1 refused
       11 rolled back
       = answer needs 11
-    ECHEC_B TERMINE over
+    ECHEC_B Done over
     ");
 }
 
@@ -136,6 +136,6 @@ fn a_question_after_a_take_over_needs_its_own_record_on_disk() {
     > wait
       4 ?a#1
       = call ?a#1 needs 4, wake at 10s
-    DEBUT AUCUN under way
+    DEBUT None under way
     ");
 }

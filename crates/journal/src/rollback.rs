@@ -1,0 +1,19 @@
+//! The words of the column `rollback`, which people read with SQL.
+
+use saga_core::saga::Rollback;
+
+/// What the column says.
+pub const fn rollback_word(rollback: Rollback) -> &'static str {
+    match rollback {
+        Rollback::None => "AUCUN",
+        Rollback::Running => "EN_COURS",
+        Rollback::Done => "TERMINE",
+        Rollback::Blocked => "BLOQUE",
+    }
+}
+
+/// What a word of the column means; `None`: it is none of them.
+pub(crate) fn rollback_named(word: &str) -> Option<Rollback> {
+    let all = [Rollback::None, Rollback::Running, Rollback::Done, Rollback::Blocked];
+    all.into_iter().find(|rollback| rollback_word(*rollback) == word)
+}
