@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::CommandId;
-use crate::definition::{DefinitionHash, StateName};
+use crate::definition::{DefinitionHash, Labels, StateName};
 use crate::direction::Direction;
 use crate::id::{AttemptNumber, Claim, Epoch, Timestamp};
 use crate::json::Json;
@@ -48,6 +48,9 @@ pub enum Event {
         definition: DefinitionHash,
         /// What it was asked for.
         input: Json,
+        /// What it is found by.
+        #[serde(default, skip_serializing_if = "Labels::is_empty")]
+        labels: Labels,
         /// When it is stopped if it is still going forward.
         deadline: Timestamp,
         /// Makes this start unlike any other.

@@ -20,7 +20,7 @@ const OWNED: &str = "\
 SELECT saga.saga_id FROM saga JOIN replica ON replica.replica_id = saga.owner \
 WHERE replica.name = $1 AND NOT replica.gone AND NOT saga.is_over";
 const ROWS: &str = "\
-SELECT saga_id, seq, epoch, etat, rollback, is_over, client_id, magasin_id FROM saga \
+SELECT saga_id, seq, epoch, state, rollback, is_over, labels FROM saga \
 WHERE saga_id > $1 ORDER BY saga_id LIMIT $2";
 const FRAMES: &str = "\
 SELECT saga_id, first_seq, events FROM saga_event WHERE saga_id > $1 AND saga_id <= $2 ORDER BY saga_id, first_seq";
@@ -121,16 +121,19 @@ async fn page_of_server(url: &str, after: Uuid) -> anyhow::Result<Vec<Kept>> {
     let rows = connected.client.query(ROWS, &[&after, &PAGE]).await?;
     let mut page: Vec<Kept> = rows
         .iter()
-        .map(|row| Kept {
-            saga: row.get(0),
-            seq: row.get(1),
-            epoch: row.get(2),
-            etat: row.get(3),
-            rollback: row.get(4),
-            is_over: row.get(5),
-            client_id: row.get(6),
-            magasin_id: row.get(7),
-            frames: Vec::new(),
+        .map(|row| {
+            let (client_id, magasin_id) = labels(row.get(6));
+            Kept {
+                saga: row.get(0),
+                seq: row.get(1),
+                epoch: row.get(2),
+                etat: row.get(3),
+                rollback: wire(row.get(4)),
+                is_over: row.get(5),
+                client_id,
+                magasin_id,
+                frames: Vec::new(),
+            }
         })
         .collect();
     let Some(last) = page.last().map(|kept| kept.saga) else { return Ok(page) };
@@ -148,7 +151,7 @@ fn open(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
 
 fn unfinished(path: &Path) -> rusqlite::Result<Vec<Uuid>> {
     let connection = open(path)?;
-    let mut query = connection.prepare("SELECT saga_id FROM saga WHERE is_over = 0")?;
+    let mut query = connection.prepare("SELECT saga_id FROM saga WHERE NOT is_over")?;
     let rows = query.query_map([], |row| row.get::<_, [u8; 16]>(0))?;
     rows.map(|id| id.map(Uuid::from_bytes)).collect()
 }
@@ -157,15 +160,16 @@ fn page_of_file(path: &Path, after: Uuid) -> anyhow::Result<Vec<Kept>> {
     let connection = open(path)?;
     let mut query = connection.prepare(ROWS)?;
     let rows = query.query_map((after.as_bytes(), PAGE), |row| {
+        let (client_id, magasin_id) = labels(row.get_ref(6)?.as_str()?);
         Ok(Kept {
             saga: Uuid::from_bytes(row.get(0)?),
             seq: row.get(1)?,
             epoch: row.get(2)?,
             etat: row.get(3)?,
-            rollback: row.get(4)?,
+            rollback: wire(row.get_ref(4)?.as_str()?),
             is_over: row.get(5)?,
-            client_id: row.get(6)?,
-            magasin_id: row.get(7)?,
+            client_id,
+            magasin_id,
             frames: Vec::new(),
         })
     })?;
@@ -177,6 +181,25 @@ fn page_of_file(path: &Path, after: Uuid) -> anyhow::Result<Vec<Kept>> {
         add_frame(&mut page, Uuid::from_bytes(row.get(0)?), row.get(1)?, row.get(2)?)?;
     }
     Ok(page)
+}
+
+/// The client and the shop of an order; -1 where its labels do not say.
+fn labels(json: &str) -> (i64, i64) {
+    let labels: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    let of = |name: &str| labels[name].as_i64().unwrap_or(-1);
+    (of("client_id"), of("magasin_id"))
+}
+
+/// The API's word for the column's.
+fn wire(rollback: &str) -> String {
+    let word = match rollback {
+        "none" => "AUCUN",
+        "running" => "EN_COURS",
+        "done" => "TERMINE",
+        "blocked" => "BLOQUE",
+        other => other,
+    };
+    word.to_owned()
 }
 
 fn add_frame(page: &mut [Kept], saga: Uuid, first_seq: i64, events: String) -> anyhow::Result<()> {

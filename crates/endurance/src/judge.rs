@@ -275,7 +275,7 @@ fn described(found: &str, kept: &Kept, effects: &[Line]) -> String {
     text
 }
 
-/// As the row's column says it.
+/// As the API says it.
 fn rollback_word(rollback: Rollback) -> &'static str {
     match rollback {
         Rollback::None => "AUCUN",

@@ -12,10 +12,12 @@ use crate::breaker::{Breaker, Ended};
 use crate::clock::Clock;
 use crate::participants::{Change, Record, Standing, Trouble};
 
-/// One for each participant and address: definitions of different ages may know the same name elsewhere.
+/// One for each address: definitions that name the same service differently share its breaker, and definitions of
+/// different ages may know the same name elsewhere. The settings are those of the first participant that names the
+/// address.
 pub(crate) struct Breakers {
     clock: Arc<Clock>,
-    known: RwLock<BTreeMap<Key, Known>>,
+    known: RwLock<BTreeMap<Arc<str>, Known>>,
     /// Participants whose last call ended badly: as long as there are none, a call that ends well has nothing
     /// to note.
     in_trouble: AtomicUsize,
@@ -27,9 +29,6 @@ struct Known {
     breaker: Breaker,
     record: Arc<Record>,
 }
-
-/// A participant's name and address.
-type Key = (Arc<str>, Arc<str>);
 
 impl Breakers {
     /// With those of the current definition, whose settings apply wherever an older one names the same
@@ -71,8 +70,8 @@ impl Breakers {
     }
 
     fn known(&self, participant: &Participant) -> Known {
-        let key = (participant.name.clone(), participant.address.clone());
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        let address = &participant.address;
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(address) {
             return known.clone();
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +80,7 @@ impl Breakers {
             breaker: Breaker::new(participant.breaker, participant.calls_max, move || world.random()),
             record: Arc::default(),
         };
-        known.entry(key).or_insert_with(new).clone()
+        known.entry(address.clone()).or_insert_with(new).clone()
     }
 }
 

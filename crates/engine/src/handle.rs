@@ -1,12 +1,10 @@
 //! How a running saga is reached: by messages to its task, each with a reply of its own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::definition::StateName;
-use saga_core::event::Cause;
-use saga_core::saga::{Input, Rejected, Rollback};
-use saga_core::{Json, Saga, SagaId};
+use saga_core::saga::{Failure, Input, Rejected, Rollback};
+use saga_core::{Json, SagaId};
 use saga_journal::ReplicaId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -129,7 +127,7 @@ pub struct Snapshot {
     /// What it was asked for.
     pub input: Json,
     /// Why there is no order, once that is decided.
-    pub failure: Option<Failed>,
+    pub failure: Option<Failure>,
 }
 
 impl Snapshot {
@@ -140,28 +138,5 @@ impl Snapshot {
             Milestone::Settled => self.settled,
             Milestone::Tried => self.settled && !self.calling,
         }
-    }
-}
-
-/// Why there is no order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
-    /// The name of the step that failed; `None`: the saga as a whole was stopped.
-    pub step: Option<Arc<str>>,
-    /// For people.
-    pub reason: Arc<str>,
-}
-
-impl Failed {
-    /// Why a saga rolls back, or has rolled back.
-    pub fn of(saga: &Saga) -> Option<Self> {
-        Some(match saga.cause()? {
-            Cause::StepFailed { step, reason } => Self {
-                step: saga.definition().steps.get(*step).map(|step| step.name.clone()),
-                reason: reason.as_ref().into(),
-            },
-            Cause::Cancelled => Self { step: None, reason: "cancelled on request".into() },
-            Cause::DeadlinePassed => Self { step: None, reason: "the saga's deadline passed".into() },
-        })
     }
 }

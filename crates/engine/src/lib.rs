@@ -47,7 +47,7 @@ pub use self::catalog::Definitions;
 pub use self::clock::Clock;
 pub use self::engine::{Checkout, Engine, Health};
 pub use self::evaluation::{Busy, Evaluation};
-pub use self::handle::{Failed, Milestone, Snapshot, Wait};
+pub use self::handle::{Milestone, Snapshot, Wait};
 pub use self::limits::Limits;
 pub use self::observer::{CallEnded, Called, CommitSummary, Failure, Observer, Over, Silent};
 pub use self::refusal::Refusal;

@@ -1,88 +1,300 @@
-//! The row's columns: what is written there, and how a row is read that says something impossible.
+//! The columns of the table `saga`: one list, from which both databases' statements and readers are made.
+//!
+//! A field of [`Summary`](crate::Summary) needs no column. A new column is an entry in [`COLUMNS`], and a migration for
+//! each database.
 
 use std::borrow::Cow;
 
-use saga_core::definition::DefinitionHash;
+use saga_core::definition::{DefinitionHash, Labels};
 use saga_core::saga::Rollback;
 use saga_core::{Epoch, SagaId, Timestamp};
+use uuid::Uuid;
 
-use crate::rollback::rollback_named;
-use crate::{Cursor, Echec, Page, Projection, ROWS_MAX, ReplicaId, Row};
+use crate::rollback::{rollback_named, rollback_word};
+use crate::{Cursor, Entry, KeptRow, Page, ROWS_MAX, ReplicaId, Row, Summary, frame};
 
-/// A row as the database has it.
-pub(crate) struct RawRow {
-    pub(crate) saga: SagaId,
-    pub(crate) definition: String,
-    pub(crate) definition_hash: String,
-    pub(crate) client_id: Option<i64>,
-    pub(crate) magasin_id: Option<i64>,
-    pub(crate) etat: String,
-    pub(crate) rollback: String,
-    pub(crate) echec_etape: Option<String>,
-    pub(crate) echec_raison: Option<String>,
-    pub(crate) epoch: i64,
-    pub(crate) over: bool,
-    pub(crate) created_us: i64,
-    pub(crate) updated_us: i64,
-    pub(crate) due_us: Option<i64>,
-    pub(crate) blocked_us: Option<i64>,
-    pub(crate) owner: ReplicaId,
+/// What a column holds. Every kind may be NULL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Uuid,
+    BigInt,
+    Text,
+    Bool,
 }
 
-impl RawRow {
-    /// The row, if every column makes sense; otherwise the same order as `BLOQUE`, with the reason.
-    ///
-    /// A person has to look at such a row, so it is shown where they look, rather than skipped, and never fails
-    /// the page that it is on.
-    pub(crate) fn into_row(self) -> Row {
-        let epoch = serde_json::from_value::<Epoch>(self.epoch.into());
-        let (rollback, epoch, unreadable) = match (rollback_named(&self.rollback), epoch) {
-            (Some(rollback), Ok(epoch)) => (rollback, epoch, None),
-            (Some(_), Err(_)) => {
-                (Rollback::Blocked, Epoch::FIRST, Some(format!("its epoch is {}", self.epoch)))
-            }
-            (None, epoch) => (
-                Rollback::Blocked,
-                epoch.unwrap_or(Epoch::FIRST),
-                Some(format!("its rollback is {:?}", self.rollback)),
-            ),
+/// A value for a column, or from one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell<'c> {
+    Null,
+    Uuid(Uuid),
+    BigInt(i64),
+    Text(Cow<'c, str>),
+    Bool(bool),
+}
+
+/// One column.
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) written: Written,
+    /// What an entry writes there.
+    pub(crate) write: fn(&Entry) -> Cell<'_>,
+    /// Takes what was read there; `None`: rows are not read for it.
+    pub(crate) read: Option<fn(&mut Reading, Cell<'_>)>,
+}
+
+/// When a column is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// By the start alone: the indices on it are not touched later.
+    Once,
+    /// By every append.
+    Always,
+}
+
+/// A row that is being read, and what is wrong with it.
+pub(crate) struct Reading {
+    row: KeptRow,
+    damage: Option<String>,
+}
+
+const fn once(
+    name: &'static str,
+    kind: Kind,
+    write: fn(&Entry) -> Cell<'_>,
+    read: fn(&mut Reading, Cell<'_>),
+) -> Column {
+    Column { name, kind, written: Written::Once, write, read: Some(read) }
+}
+
+const fn always(
+    name: &'static str,
+    kind: Kind,
+    write: fn(&Entry) -> Cell<'_>,
+    read: fn(&mut Reading, Cell<'_>),
+) -> Column {
+    Column { name, kind, written: Written::Always, write, read: Some(read) }
+}
+
+/// A column that SQL compares, and that nobody reads.
+const fn unread(name: &'static str, kind: Kind, write: fn(&Entry) -> Cell<'_>) -> Column {
+    Column { name, kind, written: Written::Always, write, read: None }
+}
+
+/// All columns.
+#[rustfmt::skip]
+pub(crate) const COLUMNS: &[Column] = &[
+    once("saga_id", Kind::Uuid,
+        |entry| Cell::Uuid(*entry.saga.as_uuid()),
+        |into, cell| into.row.saga = SagaId::new(cell.uuid())),
+    once("owner", Kind::Uuid,
+        |entry| Cell::Uuid(*entry.owner.as_uuid()),
+        |into, cell| into.row.owner = ReplicaId::new(cell.uuid())),
+    once("definition", Kind::Text,
+        |entry| text(&entry.row.definition).into(),
+        |into, cell| into.row.row.definition = cell.text().into()),
+    once("definition_hash", Kind::Text,
+        |entry| Cow::Borrowed(entry.row.definition_hash.as_str()).into(),
+        |into, cell| into.row.row.definition_hash = DefinitionHash::new(cell.text())),
+    once("created_us", Kind::BigInt,
+        |entry| entry.row.created.into(),
+        |into, cell| into.row.row.created = cell.time().unwrap_or(EPOCH)),
+    once("labels", Kind::Text,
+        |entry| json(&entry.row.labels),
+        Reading::labels),
+    unread("seq", Kind::BigInt,
+        |entry| Cell::BigInt(frame::last_seq(entry))),
+    always("epoch", Kind::BigInt,
+        |entry| Cell::BigInt(entry.row.epoch.get().into()),
+        Reading::epoch),
+    always("state", Kind::Text,
+        |entry| text(&entry.row.state).into(),
+        |into, cell| into.row.row.state = cell.text().into()),
+    always("rollback", Kind::Text,
+        |entry| Cow::Borrowed(rollback_word(entry.row.rollback)).into(),
+        Reading::rollback),
+    always("is_over", Kind::Bool,
+        |entry| Cell::Bool(entry.row.over),
+        |into, cell| into.row.row.over = cell == Cell::Bool(true)),
+    // The state once the saga is over: sagas are found by it, and it changes once.
+    unread("final_state", Kind::Text,
+        |entry| if entry.row.over { text(&entry.row.state).into() } else { Cell::Null }),
+    always("updated_us", Kind::BigInt,
+        |entry| entry.row.updated.into(),
+        |into, cell| into.row.row.updated = cell.time().unwrap_or(EPOCH)),
+    always("due_us", Kind::BigInt,
+        |entry| entry.row.due.map_or(Cell::Null, Into::into),
+        |into, cell| into.row.row.due = cell.time()),
+    always("blocked_us", Kind::BigInt,
+        |entry| entry.row.blocked_since.map_or(Cell::Null, Into::into),
+        |into, cell| into.row.row.blocked_since = cell.time()),
+    always("summary", Kind::Text,
+        |entry| json(&entry.row.summary),
+        Reading::summary),
+    // Whatever can be appended to can be read.
+    always("parked", Kind::Text,
+        |_| Cell::Null,
+        |into, cell| into.row.parked = cell.some_text().map(Into::into)),
+];
+
+/// The Unix epoch.
+const EPOCH: Timestamp = Timestamp::from_micros(0);
+
+impl Reading {
+    /// Before anything is read.
+    fn new() -> Self {
+        let row = Row {
+            definition: "".into(),
+            definition_hash: DefinitionHash::new(""),
+            labels: Labels::default(),
+            state: "".into(),
+            rollback: Rollback::None,
+            epoch: Epoch::FIRST,
+            blocked_since: None,
+            over: false,
+            created: EPOCH,
+            updated: EPOCH,
+            due: None,
+            summary: Summary::default(),
         };
-        let echec = match unreadable {
-            Some(why) => {
-                tracing::error!(saga.id = %self.saga, "the saga's row is damaged: {why}");
-                Some(Echec { etape: None, raison: format!("the saga's row is damaged: {why}").into() })
-            }
-            None => self
-                .echec_raison
-                .map(|raison| Echec { etape: self.echec_etape.map(Into::into), raison: raison.into() }),
-        };
-        Row {
-            saga: self.saga,
-            projection: Projection {
-                definition: self.definition.into(),
-                definition_hash: DefinitionHash::new(&self.definition_hash),
-                client_id: self.client_id,
-                magasin_id: self.magasin_id,
-                etat: self.etat.into(),
-                rollback,
-                echec,
-                epoch,
-                blocked_since: self.blocked_us.map(Timestamp::from_micros),
-                over: self.over,
-                created: Timestamp::from_micros(self.created_us),
-                updated: Timestamp::from_micros(self.updated_us),
-                due: self.due_us.map(Timestamp::from_micros),
-            },
-            owner: self.owner,
+        let saga = SagaId::new(Uuid::nil());
+        Self { row: KeptRow { saga, owner: ReplicaId::NOBODY, row, parked: None }, damage: None }
+    }
+
+    fn labels(&mut self, cell: Cell<'_>) {
+        match serde_json::from_str(cell.text()) {
+            Ok(labels) => self.row.row.labels = labels,
+            Err(error) => self.damaged(format_args!("its labels are {:?} ({error})", cell.text())),
         }
+    }
+
+    fn epoch(&mut self, cell: Cell<'_>) {
+        let Cell::BigInt(epoch) = cell else { return };
+        match serde_json::from_value(epoch.into()) {
+            Ok(epoch) => self.row.row.epoch = epoch,
+            Err(_) => self.damaged(format_args!("its epoch is {epoch}")),
+        }
+    }
+
+    fn rollback(&mut self, cell: Cell<'_>) {
+        match rollback_named(cell.text()) {
+            Some(rollback) => self.row.row.rollback = rollback,
+            None => self.damaged(format_args!("its rollback is {:?}", cell.text())),
+        }
+    }
+
+    fn summary(&mut self, cell: Cell<'_>) {
+        match serde_json::from_str(cell.text()) {
+            Ok(summary) => self.row.row.summary = summary,
+            Err(error) => self.damaged(format_args!("its summary is {:?} ({error})", cell.text())),
+        }
+    }
+
+    /// The first damage is the one that is reported.
+    fn damaged(&mut self, what: std::fmt::Arguments<'_>) {
+        self.damage.get_or_insert_with(|| what.to_string());
+    }
+
+    /// The row. One that makes no sense is parked, with the reason: a person has to look at it, so it is shown where
+    /// they look, rather than skipped, and never fails the page that it is on.
+    fn finish(mut self) -> KeptRow {
+        if let Some(damage) = self.damage {
+            tracing::error!(saga.id = %self.row.saga, "the saga's row is damaged: {damage}");
+            self.row.parked = Some(format!("the saga's row is damaged: {damage}").into());
+        }
+        self.row
     }
 }
 
-/// The texts of a failure, fit for columns.
-pub(crate) fn echec(echec: Option<&Echec>) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
-    match echec {
-        Some(echec) => (echec.etape.as_deref().map(text), Some(text(&echec.raison))),
-        None => (None, None),
+/// Reads a row whose columns are those of [`read_columns`], in that order.
+pub(crate) fn read_row<E>(
+    mut cell: impl FnMut(usize, Kind) -> Result<Cell<'static>, E>,
+) -> Result<KeptRow, E> {
+    let mut reading = Reading::new();
+    for (index, (kind, read)) in
+        COLUMNS.iter().filter_map(|column| Some((column.kind, column.read?))).enumerate()
+    {
+        read(&mut reading, cell(index, kind)?);
+    }
+    Ok(reading.finish())
+}
+
+/// The names of the columns that rows are read from, in the order of [`read_row`].
+pub(crate) fn read_columns() -> String {
+    names(COLUMNS.iter().filter(|column| column.read.is_some()))
+}
+
+/// The names of columns, separated by commas.
+pub(crate) fn names<'c>(columns: impl Iterator<Item = &'c Column>) -> String {
+    columns.map(|column| column.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The columns that an append to a saga that is there writes.
+pub(crate) fn moved() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| column.written == Written::Always)
+}
+
+impl<'c> From<Cow<'c, str>> for Cell<'c> {
+    fn from(text: Cow<'c, str>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Timestamp> for Cell<'_> {
+    fn from(at: Timestamp) -> Self {
+        Self::BigInt(at.as_micros())
+    }
+}
+
+impl Cell<'_> {
+    pub(crate) fn into_owned(self) -> Cell<'static> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Uuid(uuid) => Cell::Uuid(uuid),
+            Self::BigInt(number) => Cell::BigInt(number),
+            Self::Text(text) => Cell::Text(text.into_owned().into()),
+            Self::Bool(value) => Cell::Bool(value),
+        }
+    }
+
+    fn uuid(&self) -> Uuid {
+        if let Self::Uuid(uuid) = self { *uuid } else { Uuid::nil() }
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        if let Self::BigInt(us) = self { Some(Timestamp::from_micros(*us)) } else { None }
+    }
+
+    fn text(&self) -> &str {
+        self.some_text().unwrap_or_default()
+    }
+
+    fn some_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
+/// JSON whose texts are fit for a column.
+fn json(value: &impl serde::Serialize) -> Cell<'static> {
+    let json = serde_json::to_string(value).expect("it has no maps with odd keys and writes to memory");
+    // PostgreSQL reads no member of a text with this escape. A backslash before it would make it another text's.
+    let fit = if json.contains("\\u0000") { without_nul(&json) } else { json };
+    Cell::Text(fit.into())
+}
+
+/// The JSON with U+FFFD for every NUL.
+fn without_nul(json: &str) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(json).expect("it was just written");
+    clean(&mut value);
+    value.to_string()
+}
+
+fn clean(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(string) => *string = text(string).into_owned(),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(clean),
+        serde_json::Value::Object(members) => members.values_mut().for_each(clean),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
     }
 }
 
@@ -99,13 +311,11 @@ pub(crate) fn page_rows(limit: usize) -> usize {
 
 impl Page {
     /// The first `limit` of `rows`, and where the next page begins if there are more.
-    pub(crate) fn cut(mut rows: Vec<Row>, limit: usize) -> Self {
+    pub(crate) fn cut(mut rows: Vec<KeptRow>, limit: usize) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = rows
-            .last()
-            .filter(|_| more)
-            .map(|row| Cursor { created: row.projection.created, saga: row.saga });
+        let next =
+            rows.last().filter(|_| more).map(|row| Cursor { created: row.row.created, saga: row.saga });
         Self { rows, next }
     }
 }

@@ -4,42 +4,42 @@
 //!   saga tasks ── append ──▶ queue ──▶ writer: all that waits, one transaction, one flush ──▶ wakes all
 //! ```
 //!
-//! Each saga has an append-only history of records, and one row (its [`Projection`]) written in the same
+//! Each saga has an append-only history of records, and one row (its [`Row`]) written in the same
 //! transaction, which says where it stands. The row is the queue of unfinished sagas, too: there is no second
 //! table that could drift from it. Who owns a saga stands in its row, too (`ownership.rs`).
 //!
 //! [`Journal`] is the front: group commit over any [`Store`]. Stores keep bytes and compare numbers:
 //! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.
 
+mod backlog;
 mod columns;
 mod ended;
 mod frame;
+mod histogram;
 mod inbox;
-mod listing;
 pub mod memory;
 mod migration;
 mod open;
 mod ownership;
 pub mod postgres;
-mod projection;
+mod query;
 mod rollback;
-mod spread;
+mod row;
 pub mod sqlite;
 mod store;
-mod tally;
 mod writer;
 
+pub use self::backlog::Backlog;
+pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::open::OpenError;
 pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
-pub use self::projection::{Echec, Projection};
 pub use self::rollback::rollback_word;
-pub use self::spread::Spread;
+pub use self::row::{KeptRow, Row, Summary};
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
-    Membership, Page, ROWS_MAX, Row, Store, StoreFuture, Unavailable,
+    Membership, Page, ROWS_MAX, Store, StoreFuture, Unavailable,
 };
-pub use self::tally::Tally;
 pub use self::writer::{
     Appending, BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Journal, NotAppended, QUEUE_ENTRIES_MAX, Stats,
 };

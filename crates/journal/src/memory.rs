@@ -3,8 +3,8 @@
 //! Frames are kept as the same text that the databases keep, so whatever does not survive being written and read
 //! does not survive here either.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,12 +15,14 @@ use saga_core::seeded::{Bug, is_on};
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use tokio::time::Instant;
 
+use crate::backlog::Group;
+use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::frame::{self, Frame, Head};
-use crate::tally::Group;
+use crate::rollback::rollback_word;
 use crate::{
-    AppendError, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Echec, Entry, Filter, Histories, History,
-    Inbox, Joining, KeptCommand, KeptDefinition, LEASE_MAX, Lease, Library, LoadError, Membership, Page,
-    Posted, Projection, ReplicaId, Row, StoreFuture, Tally, Unavailable, columns, rollback_word,
+    AppendError, Backlog, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Entry, Filter, Histories, History,
+    Inbox, Joining, KeptCommand, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
+    Page, Posted, ReplicaId, StoreFuture, Unavailable,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -46,8 +48,10 @@ struct Waiting {
 
 struct Kept {
     seq: Seq,
-    owner: ReplicaId,
-    projection: Projection,
+    /// As a database has them.
+    cells: Vec<Cell<'static>>,
+    /// What they say.
+    row: KeptRow,
     /// By the position of their first record.
     frames: BTreeMap<i64, String>,
 }
@@ -72,30 +76,23 @@ impl Tables {
         match self.sagas.get_mut(&entry.saga) {
             None if entry.expected == Seq::NONE && owner_is_live => {
                 let frames = BTreeMap::from([(first_seq, text)]);
-                let (owner, projection) = (entry.owner, clean(&entry.projection));
-                let kept = Kept { seq: last, owner, projection, frames };
-                self.sagas.insert(entry.saga, kept);
+                let cells: Vec<_> = COLUMNS.iter().map(|column| (column.write)(entry).into_owned()).collect();
+                let row = read(&cells);
+                self.sagas.insert(entry.saga, Kept { seq: last, cells, row, frames });
                 Ok(())
             }
-            Some(kept) if kept.owner != entry.owner && !is_on(Bug::AppendsWithoutLooking) => {
+            Some(kept) if kept.row.owner != entry.owner && !is_on(Bug::AppendsWithoutLooking) => {
                 Err(AppendError::Conflict)
             }
             Some(kept) if kept.seq == entry.expected || is_on(Bug::AppendsWithoutLooking) => {
                 kept.seq = last;
                 kept.frames.insert(first_seq, text);
-                let new = clean(&entry.projection);
-                kept.projection = Projection {
-                    etat: new.etat,
-                    rollback: new.rollback,
-                    echec: new.echec,
-                    epoch: new.epoch,
-                    blocked_since: new.blocked_since,
-                    over: new.over,
-                    updated: new.updated,
-                    due: new.due,
-                    // What a saga starts with never changes, and the databases do not write it again.
-                    ..kept.projection.clone()
-                };
+                for (cell, column) in kept.cells.iter_mut().zip(COLUMNS) {
+                    if column.written == Written::Always {
+                        *cell = (column.write)(entry).into_owned();
+                    }
+                }
+                kept.row = KeptRow { owner: kept.row.owner, ..read(&kept.cells) };
                 Ok(())
             }
             Some(kept) if kept.frames.get(&first_seq) == Some(&text) => Ok(()),
@@ -105,7 +102,7 @@ impl Tables {
 
     fn post(&mut self, command: KeptCommand) -> Posted {
         let (saga, key) = (command.saga, (command.saga, command.id));
-        if !self.sagas.get(&saga).is_some_and(|kept| !kept.projection.over) {
+        if !self.sagas.get(&saga).is_some_and(|kept| !kept.row.row.over) {
             return Posted::Over;
         }
         if self.commands.contains_key(&key) {
@@ -141,27 +138,24 @@ impl Tables {
             is_on(Bug::ClaimsFromTheLiving) && owner != replica
                 || !matches!(replicas.get(&owner), Some(Some(_)))
         };
-        let orphans = self.sagas.iter_mut().filter(|(_, kept)| !kept.projection.over && is_gone(kept.owner));
+        let orphans = self.sagas.iter_mut().filter(|(_, kept)| !kept.row.row.over && is_gone(kept.row.owner));
         orphans
             .take(columns::page_rows(limit))
             .map(|(saga, kept)| {
-                kept.owner = replica;
+                kept.row.owner = replica;
                 *saga
             })
             .collect()
     }
 
     fn list(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Page {
-        let before = |row: &Row| {
-            after.is_none_or(|after| (row.projection.created, row.saga) < (after.created, after.saga))
+        let before = |kept: &KeptRow| {
+            after.is_none_or(|after| (kept.row.created, kept.saga) < (after.created, after.saga))
         };
-        let mut rows: Vec<Row> = self
-            .sagas
-            .iter()
-            .map(|(saga, kept)| kept.row(*saga))
-            .filter(|row| filter.matches(&row.projection) && before(row))
-            .collect();
-        rows.sort_by_key(|row| std::cmp::Reverse((row.projection.created, row.saga)));
+        let all = self.sagas.values().map(|kept| &kept.row);
+        let mut rows: Vec<KeptRow> =
+            all.filter(|kept| filter.matches(kept) && before(kept)).cloned().collect();
+        rows.sort_by_key(|kept| std::cmp::Reverse((kept.row.created, kept.saga)));
         Page::cut(rows, columns::page_rows(limit))
     }
 }
@@ -169,38 +163,25 @@ impl Tables {
 impl Kept {
     /// Whether it is not over and does not wait for a person alone.
     fn has_something_to_do(&self) -> bool {
-        let projection = &self.projection;
-        !projection.over && (projection.due.is_some() || projection.rollback != Rollback::Blocked)
+        !self.row.row.over && (self.row.row.due.is_some() || self.row.rollback() != Rollback::Blocked)
     }
+}
 
-    fn row(&self, saga: SagaId) -> Row {
-        Row { saga, projection: self.projection.clone(), owner: self.owner }
-    }
+/// The row that these cells are.
+fn read(cells: &[Cell<'static>]) -> KeptRow {
+    let shown: Vec<_> = cells.iter().zip(COLUMNS).filter(|(_, column)| column.read.is_some()).collect();
+    let cell = |index: usize, _| Ok::<_, Infallible>(shown[index].0.clone());
+    columns::read_row(cell).unwrap_or_else(|never| match never {})
 }
 
 impl Filter {
-    fn matches(&self, row: &Projection) -> bool {
-        self.etat.as_ref().is_none_or(|etat| row.etat == *etat)
-            && self.rollback.is_none_or(|rollback| row.rollback == rollback)
-            && self.client_id.is_none_or(|client_id| row.client_id == Some(client_id))
-            && self.magasin_id.is_none_or(|magasin_id| row.magasin_id == Some(magasin_id))
-    }
-}
-
-/// The projection as the databases' columns have it.
-fn clean(projection: &Projection) -> Projection {
-    let shared = |text: &Arc<str>| match columns::text(text) {
-        Cow::Borrowed(_) => text.clone(),
-        Cow::Owned(cleaned) => cleaned.into(),
-    };
-    Projection {
-        definition: shared(&projection.definition),
-        etat: shared(&projection.etat),
-        echec: projection
-            .echec
-            .as_ref()
-            .map(|echec| Echec { etape: echec.etape.as_ref().map(shared), raison: shared(&echec.raison) }),
-        ..projection.clone()
+    fn matches(&self, kept: &KeptRow) -> bool {
+        let has = |(name, value): &(Arc<str>, Arc<str>)| {
+            kept.row.labels.get(name).is_some_and(|label| label.to_string() == **value)
+        };
+        self.state.as_ref().is_none_or(|state| kept.row.state == *state)
+            && self.rollback.is_none_or(|rollback| kept.rollback() == rollback)
+            && self.labels.iter().all(has)
     }
 }
 
@@ -220,7 +201,7 @@ impl Histories for Memory {
             let tables = self.tables();
             let Some(kept) = tables.sagas.get(&saga) else { return Ok(None) };
             let head =
-                Head { seq: kept.seq.get() as i64, definition_hash: kept.projection.definition_hash.clone() };
+                Head { seq: kept.seq.get() as i64, definition_hash: kept.row.row.definition_hash.clone() };
             frame::assemble(
                 Some(head),
                 kept.frames.iter().map(|(first_seq, events)| Frame { first_seq: *first_seq, events }),
@@ -228,22 +209,20 @@ impl Histories for Memory {
         })
     }
 
-    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
-        Box::pin(async move {
-            let tables = self.tables();
-            Ok(tables.sagas.get(&saga).map(|kept| kept.row(saga)))
-        })
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().sagas.get(&saga).map(|kept| kept.row.clone())) })
     }
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+    fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         Box::pin(async move {
-            let mut tally = Tally::default();
-            for row in self.tables().sagas.values().map(|kept| &kept.projection).filter(|row| !row.over) {
-                let due_us = row.due.unwrap_or(row.updated).as_micros();
-                let since_us = row.blocked_since.unwrap_or(row.updated).as_micros();
-                tally.add(&Group { rollback: rollback_word(row.rollback), sagas: 1, due_us, since_us });
+            let mut backlog = Backlog::default();
+            for kept in self.tables().sagas.values().map(|kept| &kept.row).filter(|kept| !kept.row.over) {
+                let due_us = kept.row.due.unwrap_or(kept.row.updated).as_micros();
+                let since_us = kept.row.blocked_since.unwrap_or(kept.row.updated).as_micros();
+                let rollback = rollback_word(kept.rollback());
+                backlog.add(&Group { rollback, sagas: 1, due_us, since_us });
             }
-            Ok(tally)
+            Ok(backlog)
         })
     }
 
@@ -259,8 +238,7 @@ impl Histories for Memory {
     fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             if let Some(kept) = self.tables().sagas.get_mut(&saga) {
-                kept.projection.rollback = Rollback::Blocked;
-                kept.projection.echec = Some(Echec { etape: None, raison: columns::text(&reason).into() });
+                kept.row.parked = Some(columns::text(&reason).into());
             }
             Ok(())
         })
@@ -331,8 +309,10 @@ impl Membership for Memory {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             let tables = self.tables();
-            let own =
-                tables.sagas.iter().filter(|(_, kept)| kept.owner == replica && kept.has_something_to_do());
+            let own = tables
+                .sagas
+                .iter()
+                .filter(|(_, kept)| kept.row.owner == replica && kept.has_something_to_do());
             let sagas = own.map(|(saga, _)| *saga).filter(|saga| after.is_none_or(|after| *saga > after));
             Ok(sagas.take(columns::page_rows(limit)).collect())
         })
@@ -353,7 +333,7 @@ impl Inbox for Memory {
         Box::pin(async move {
             let tables = self.tables();
             let is_for = |saga: &SagaId| {
-                tables.sagas.get(saga).is_some_and(|kept| kept.owner == replica || kept.projection.over)
+                tables.sagas.get(saga).is_some_and(|kept| kept.row.owner == replica || kept.row.row.over)
             };
             let waiting = tables.commands.values().filter(|posted| posted.refused.is_none());
             let own = waiting.map(|posted| &posted.command).filter(|command| is_for(&command.saga));

@@ -33,6 +33,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0004_definition_format.sql"),
     },
     Migration { version: 5, name: "commands", sql: include_str!("../migrations/sqlite/0005_commands.sql") },
+    Migration { version: 6, name: "rows", sql: include_str!("../migrations/sqlite/0006_rows.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -59,6 +60,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0005_definition_format.sql"),
     },
     Migration { version: 6, name: "commands", sql: include_str!("../migrations/postgres/0006_commands.sql") },
+    Migration { version: 7, name: "rows", sql: include_str!("../migrations/postgres/0007_rows.sql") },
 ];
 
 /// A step that was applied, as its row tells.

@@ -5,10 +5,10 @@ use saga_core::saga::Rollback;
 /// What the column says.
 pub const fn rollback_word(rollback: Rollback) -> &'static str {
     match rollback {
-        Rollback::None => "AUCUN",
-        Rollback::Running => "EN_COURS",
-        Rollback::Done => "TERMINE",
-        Rollback::Blocked => "BLOQUE",
+        Rollback::None => "none",
+        Rollback::Running => "running",
+        Rollback::Done => "done",
+        Rollback::Blocked => "blocked",
     }
 }
 

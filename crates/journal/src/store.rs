@@ -9,7 +9,7 @@ use saga_core::definition::{DefinitionHash, StateName};
 use saga_core::saga::Rollback;
 use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
-use crate::{CommandStatus, Joining, KeptCommand, Lease, Posted, Projection, ReplicaId, Tally};
+use crate::{Backlog, CommandStatus, Joining, KeptCommand, KeptRow, Lease, Posted, ReplicaId, Row};
 
 /// A page of [`Histories::list`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`] has at most this
 /// many rows.
@@ -40,10 +40,10 @@ pub trait Histories: Send + Sync + 'static {
     fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>>;
 
     /// A saga's row.
-    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>>;
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>>;
 
     /// Counts the sagas that are not over.
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>>;
+    fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>>;
 
     /// Rows, newest first.
     fn list(
@@ -53,7 +53,7 @@ pub trait Histories: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
 
-    /// Flags a saga that cannot be read: its row says `BLOQUE` and why. Its history is left as it is.
+    /// Keeps why a saga cannot be read: a person is needed. Its history, and the rest of its row, are left as they are.
     fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// Writes something that changes nothing, and makes it durable: whether that works tells whether the store can
@@ -179,7 +179,7 @@ pub struct Entry {
     /// The events, at positions `expected + 1` and on; at least one.
     pub records: Vec<Record>,
     /// Where the saga stands after them.
-    pub projection: Projection,
+    pub row: Row,
 }
 
 /// Why an entry was not kept, or may not have been.
@@ -228,28 +228,15 @@ pub struct History {
     pub records: Vec<Record>,
 }
 
-/// A saga's row with its id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Which saga.
-    pub saga: SagaId,
-    /// Where it stands.
-    pub projection: Projection,
-    /// Who runs it, or ran it last.
-    pub owner: ReplicaId,
-}
-
 /// Which rows to list; `None` is any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// The order's state.
-    pub etat: Option<StateName>,
-    /// Whether what was done is being undone.
+    /// The saga's state.
+    pub state: Option<StateName>,
+    /// Whether what was done is being undone. A saga that cannot be read is blocked.
     pub rollback: Option<Rollback>,
-    /// Whose order.
-    pub client_id: Option<i64>,
-    /// At which shop.
-    pub magasin_id: Option<i64>,
+    /// Labels, each with its value as text.
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// The last row of a page: the next page begins after it.
@@ -265,7 +252,7 @@ pub struct Cursor {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// Newest first.
-    pub rows: Vec<Row>,
+    pub rows: Vec<KeptRow>,
     /// `None`: there are no more.
     pub next: Option<Cursor>,
 }

@@ -15,7 +15,7 @@ use saga_core::{Json, SagaId};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ended::{self, Ended};
-use crate::spread::{ANY, Spread, Spreading};
+use crate::histogram::{ANY, Filling, Histogram};
 use crate::{AppendError, Entry, Store, Unavailable};
 
 /// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
@@ -78,9 +78,9 @@ pub struct Stats {
     /// Transactions that failed, or whose result is not known.
     pub failures: u64,
     /// Microseconds that transactions took, those that failed included.
-    pub commit_us: Spread<16>,
+    pub commit_us: Histogram<16>,
     /// Entries in each transaction that was made durable.
-    pub batch_entries: Spread<12>,
+    pub batch_entries: Histogram<12>,
     /// Entries that wait now.
     pub queued: u64,
 }
@@ -90,8 +90,8 @@ struct Counters {
     entries: AtomicU64,
     events: AtomicU64,
     failures: AtomicU64,
-    commit_us: Spreading<16>,
-    batch_entries: Spreading<12>,
+    commit_us: Filling<16>,
+    batch_entries: Filling<12>,
 }
 
 impl Counters {
@@ -101,8 +101,8 @@ impl Counters {
             entries: AtomicU64::new(0),
             events: AtomicU64::new(0),
             failures: AtomicU64::new(0),
-            commit_us: Spreading::over(&COMMIT_US),
-            batch_entries: Spreading::over(&BATCH_ENTRIES),
+            commit_us: Filling::over(&COMMIT_US),
+            batch_entries: Filling::over(&BATCH_ENTRIES),
         }
     }
 }

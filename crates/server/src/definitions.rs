@@ -53,6 +53,7 @@ fn loaded(file: Option<&Path>, env: &dyn Variables) -> anyhow::Result<Loaded> {
     let (name, source) = read(file)?;
     let Checked { definition, warnings, .. } = Definition::check(&name, &source, env)?;
     suits_the_api(&name, &definition)?;
+    let definition = definition.labelled_by(&REQUIRED_INPUTS);
     Ok(Loaded { definition, warnings: warnings.iter().map(|warning| warning.told(&name)).collect() })
 }
 

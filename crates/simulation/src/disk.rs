@@ -12,9 +12,9 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{CommandId, Event, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
-    KeptDefinition, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Row, StoreFuture, Tally,
-    Unavailable,
+    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
+    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
+    StoreFuture, Unavailable,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -265,15 +265,15 @@ impl Histories for Line {
         })
     }
 
-    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
             self.disk.memory.row(saga).await
         })
     }
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        self.disk.memory.tally()
+    fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
+        self.disk.memory.backlog()
     }
 
     fn list(

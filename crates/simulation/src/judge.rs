@@ -41,12 +41,12 @@ fn judge_order(world: &World, order: &Order) {
         Err(error) => return broken("P7", format!("its history is illegal: {error}")),
     };
     let Some(row) = world.row(id) else { return broken("P7", "it has no row".into()) };
-    if (row.projection.etat.clone(), row.projection.rollback, row.projection.over)
+    if (row.row.state.clone(), row.row.rollback, row.row.over)
         != (saga.state().clone(), saga.rollback(), saga.is_over())
     {
         broken(
             "P7",
-            format!("its row says {:?}, its history {} {:?}", row.projection, saga.state(), saga.rollback()),
+            format!("its row says {:?}, its history {} {:?}", row.row, saga.state(), saga.rollback()),
         );
     }
     let events: Vec<&Event> = history.records.iter().map(|record| &record.event).collect();

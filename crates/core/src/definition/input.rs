@@ -7,8 +7,32 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::labels::{Label, Labels};
 use super::{Definition, InputType};
 use crate::json::Json;
+
+/// What a saga is started with: made by a definition alone, from a caller's body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    json: Json,
+    labels: Labels,
+}
+
+impl Input {
+    /// The declared members, in their order.
+    pub fn json(&self) -> &Json {
+        &self.json
+    }
+
+    /// What the saga is found by.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    pub(crate) fn into_parts(self) -> (Json, Labels) {
+        (self.json, self.labels)
+    }
+}
 
 /// A number may be written with this many characters.
 pub const NUMBER_CHARS_MAX: usize = 100;
@@ -61,7 +85,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 impl Definition {
     /// Reads a caller's body: the declared members, each checked, in one order. Other members are passed over, and are no
     /// part of the input.
-    pub fn read_input(&self, body: &[u8]) -> Result<Json, InputError> {
+    pub fn read_input(&self, body: &[u8]) -> Result<Input, InputError> {
         let body = Json::parse_unambiguous(body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data if error.to_string().contains("is there twice") => {
                 InputError::Ambiguous(error.to_string())
@@ -75,7 +99,7 @@ impl Definition {
         }
         let given: BTreeMap<Name<'_>, &RawValue> =
             serde_json::from_str(body.text()).map_err(|error| InputError::NotJson(error.to_string()))?;
-        let mut text = String::from("{");
+        let (mut text, mut labels) = (String::from("{"), Vec::new());
         for (name, kind) in &self.input {
             let value = given
                 .get(&Name(Cow::Borrowed(name)))
@@ -83,9 +107,21 @@ impl Definition {
             let separator = if text.len() > 1 { "," } else { "" };
             let value = kind.read(name, value.get())?;
             text.push_str(&format!("{separator}{}:{value}", serde_json::Value::from(&**name)));
+            let is_label = |label: &&std::sync::Arc<str>| ***label == **name;
+            if let (Some(label), Ok(value)) = (self.labels.iter().find(is_label), value.parse()) {
+                labels.push((label.clone(), Label::Integer(value)));
+            }
         }
         text.push('}');
-        Json::parse(text.as_bytes()).map_err(|error| InputError::NotJson(error.to_string()))
+        let json = Json::parse(text.as_bytes()).map_err(|error| InputError::NotJson(error.to_string()))?;
+        Ok(Input { json, labels: labels.into_iter().collect() })
+    }
+
+    /// The definition with these members of its input, where they are whole numbers, as labels.
+    #[must_use]
+    pub fn labelled_by(mut self, members: &[&str]) -> Self {
+        self.labels.extend(members.iter().map(|member| (*member).into()));
+        self
     }
 }
 

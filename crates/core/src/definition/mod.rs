@@ -12,6 +12,7 @@ mod checked;
 mod condition;
 mod format;
 mod input;
+mod labels;
 mod path;
 mod program;
 mod suggest;
@@ -29,7 +30,8 @@ pub use self::call::{Absent, Call};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;
-pub use self::input::{InputError, NUMBER_CHARS_MAX};
+pub use self::input::{Input, InputError, NUMBER_CHARS_MAX};
+pub use self::labels::{Label, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
 pub use self::program::meter as budget;
@@ -57,6 +59,8 @@ pub struct Definition {
     pub source: Arc<str>,
     /// The members that an input must have; others are passed over.
     pub input: Vec<(Box<str>, InputType)>,
+    /// The members of the input that its sagas are found by.
+    pub labels: Vec<Arc<str>>,
     /// The states that belong to the saga as a whole.
     pub states: States,
     /// From the start; a saga that is still going forward by then is stopped and rolled back.

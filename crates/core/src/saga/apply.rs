@@ -60,7 +60,7 @@ impl Saga {
         record: &Record,
     ) -> Result<Self, IllegalEvent> {
         let seq = Seq::NONE.next();
-        let Event::Started { definition: pinned, input, deadline, .. } = &record.event else {
+        let Event::Started { definition: pinned, input, labels, deadline, .. } = &record.event else {
             return Err(IllegalEvent::new(seq, &record.event, "a history begins with `started`"));
         };
         if *pinned != definition.hash {
@@ -70,6 +70,7 @@ impl Saga {
         Ok(Self {
             id,
             input: input.clone(),
+            labels: labels.clone(),
             created: record.at,
             updated: record.at,
             deadline: *deadline,

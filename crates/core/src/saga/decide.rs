@@ -17,11 +17,10 @@ use std::time::Duration;
 pub use self::rejected::Rejected;
 use super::{Phase, Saga, StepState};
 use crate::command::{Command, CommandId};
-use crate::definition::{Definition, Safety};
+use crate::definition::{self, Definition, Safety};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record};
 use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
-use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
 use crate::seeded::{Bug, is_on};
@@ -72,9 +71,10 @@ impl Saga {
     pub fn start(
         id: SagaId,
         definition: &Arc<Definition>,
-        input: Json,
+        input: definition::Input,
         moment: Moment,
     ) -> (Self, Vec<Record>) {
+        let (input, labels) = input.into_parts();
         let started = Record {
             at: moment.now,
             state: Some(definition.states.started.clone()),
@@ -82,6 +82,7 @@ impl Saga {
             event: Event::Started {
                 definition: definition.hash.clone(),
                 input,
+                labels,
                 deadline: moment.now.plus(definition.deadline),
                 claim: Claim::drawn(moment.random.0),
             },

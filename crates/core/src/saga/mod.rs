@@ -15,12 +15,13 @@
 //! - `decide.rs`: which event an input, or the passing of time, brings about.
 //! - `effects.rs`: what the state wants from the world, and what must be on disk before it may have it.
 //! - `doubt.rs`: what nobody can know, and when calling again would be no way to find out.
-//! - `pending.rs`: what a person who is needed has to know.
+//! - `failure.rs`, `pending.rs`: what people are shown of a saga that fails, or needs a person.
 
 mod apply;
 mod decide;
 mod doubt;
 mod effects;
+mod failure;
 mod pending;
 
 use std::sync::Arc;
@@ -28,9 +29,10 @@ use std::sync::Arc;
 pub use self::apply::IllegalEvent;
 pub use self::decide::{Input, Moment, Rejected};
 pub use self::effects::{CallWanted, Effects, Request, RequestError};
+pub use self::failure::Failure;
 pub use self::pending::Pending;
 use crate::command::CommandId;
-use crate::definition::{Definition, Safety, StateName};
+use crate::definition::{Definition, Labels, Safety, StateName};
 use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
@@ -43,6 +45,7 @@ pub struct Saga {
     id: SagaId,
     definition: Arc<Definition>,
     input: Json,
+    labels: Labels,
     created: Timestamp,
     updated: Timestamp,
     deadline: Timestamp,
@@ -231,6 +234,11 @@ impl Saga {
     /// What it was asked for.
     pub fn input(&self) -> &Json {
         &self.input
+    }
+
+    /// What it is found by.
+    pub fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// Bytes of the payloads that it keeps: its input, and its steps' outputs.

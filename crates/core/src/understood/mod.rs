@@ -16,11 +16,10 @@ use uuid::Uuid;
 
 pub use self::lost::Turn;
 pub use self::sample::input;
-use crate::definition::Definition;
+use crate::definition::{self, Definition};
 use crate::direction::Direction;
 use crate::event::Outcome;
 use crate::id::{AttemptNumber, SagaId, Seq, Timestamp};
-use crate::json::Json;
 use crate::reply::{Answer, Reply, Verdict, verdict};
 use crate::retry::Random;
 use crate::saga::{CallWanted, Input, Moment, Request, RequestError, Saga};
@@ -65,7 +64,7 @@ const BEGINNING: Moment = Moment { now: Timestamp::from_micros(0), random: Rando
 /// output of a step without one is made up of texts that name their places, such as `~vente.id~`.
 pub fn understood(
     definition: &Arc<Definition>,
-    input: Json,
+    input: definition::Input,
     answers: &BTreeMap<String, Answer>,
 ) -> Vec<StepUnderstood> {
     let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), definition, input, BEGINNING);

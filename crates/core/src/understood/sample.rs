@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::{Definition, InputType, Template};
+use crate::definition::{Definition, Input, InputType, Template};
 use crate::json::Json;
 
 /// An input of the declared types.
-pub fn input(definition: &Definition) -> Json {
+pub fn input(definition: &Definition) -> Input {
     let members = definition.input.iter().enumerate().map(|(i, (name, kind))| {
         let value = match kind {
             InputType::Integer => json!(i + 1),
@@ -16,7 +16,8 @@ pub fn input(definition: &Definition) -> Json {
         };
         (name.to_string(), value)
     });
-    Json::of(&members.collect::<Map<_, _>>()).unwrap_or_else(|_| Json::null())
+    let sample = Value::Object(members.collect()).to_string();
+    definition.read_input(sample.as_bytes()).expect("members of the declared types are an input")
 }
 
 /// What a step's action might give: an object of the form that the definition makes or reads, whose values are texts

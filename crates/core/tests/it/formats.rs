@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use saga_core::definition::DefinitionHash;
+use saga_core::definition::{DefinitionHash, Label, Labels};
 use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::{AttemptNumber, Claim, CommandId, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
 use uuid::Uuid;
@@ -59,6 +59,17 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "started" => record(Some("INITIEE"), Event::Started {
             definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
             input: json("{\"client_id\":4,\"magasin_id\":1}"),
+            labels: Labels::default(),
+            deadline: later(60),
+            claim: Claim::drawn(7 << 11),
+        });
+        "started_with_labels" => record(Some("INITIEE"), Event::Started {
+            definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            input: json("{\"client_id\":4,\"magasin_id\":1}"),
+            labels: [("client_id", Label::Integer(4)), ("shop", Label::Text("Lyon".into()))]
+                .map(|(name, label)| (name.into(), label))
+                .into_iter()
+                .collect(),
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
         });
@@ -236,6 +247,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             Event::Started {
                 definition: DefinitionHash::new(&hash),
                 input,
+                labels: Labels::default(),
                 deadline,
                 claim: Claim::drawn(random),
             }

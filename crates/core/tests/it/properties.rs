@@ -120,7 +120,7 @@ fn told(saga: &Saga) -> String {
 
 impl Live {
     fn start(definition: &Arc<Definition>) -> Self {
-        let input = Json::parse(b"{\"n\":1}").expect("JSON");
+        let input = definition.read_input(b"{\"n\":1}").expect("an input");
         let (saga, records) = Saga::start(saga_id(), definition, input, at(0, 7));
         let mut live = Self { saga, records: Vec::new(), states: Vec::new(), wanted: Vec::new(), micros: 0 };
         let first = Saga::fold(saga_id(), definition.clone(), &records[..1]).expect("a start");
@@ -244,6 +244,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Started {
             definition: saga_core::definition::DefinitionHash::new("0"),
             input: Json::null(),
+            labels: saga_core::definition::Labels::default(),
             deadline: Timestamp::from_micros(1),
             claim: Claim::drawn(0),
         }),

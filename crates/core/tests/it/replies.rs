@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saga_core::reply::{Answer, REASON_BYTES_MAX, Reply, Verdict, verdict};
 use saga_core::saga::Rollback;
-use saga_core::{CommandKind, Definition, Direction, Json, Outcome, Saga};
+use saga_core::{CommandKind, Definition, Direction, Outcome, Saga};
 
 use crate::support::{VOISINS, at, command, parse, reply, saga_id};
 
@@ -442,7 +442,7 @@ fn the_real_neighbours_are_understood() {
 #[test]
 fn the_neighbours_sale_is_cancelled_by_its_own_id() {
     let voisins = parse(VOISINS);
-    let input = Json::parse(br#"{"client_id":4,"magasin_id":2}"#).expect("JSON");
+    let input = voisins.read_input(br#"{"client_id":4,"magasin_id":2}"#).expect("an input");
     let (mut saga, _) = Saga::start(saga_id(), &voisins, input, at(0, 0));
     let mut requests = Vec::new();
     let answers = [

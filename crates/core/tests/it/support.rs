@@ -179,7 +179,7 @@ impl Run {
             Some(_) => r#"{"client_id":7,"magasin_id":1}"#,
             None => r#"{"n":1}"#,
         };
-        let input = Json::parse(input.as_bytes()).expect("JSON");
+        let input = definition.read_input(input.as_bytes()).expect("an input");
         let (saga, records) = Saga::start(saga_id(), definition, input, at(0, u64::MAX));
         let mut run = Self {
             saga,

@@ -16,7 +16,7 @@ use crate::support::{CHECKOUT, VOISINS, no_env};
 fn account(source: &str, input: Option<&str>, answers: &[(&str, u16, &str)]) -> String {
     let definition = Arc::new(Definition::parse("d.yaml", source, &no_env).expect("a definition"));
     let input = match input {
-        Some(input) => Json::parse(input.as_bytes()).expect("JSON"),
+        Some(input) => definition.read_input(input.as_bytes()).expect("an input"),
         None => understood::input(&definition),
     };
     let answers: BTreeMap<String, Answer> = answers
@@ -28,7 +28,7 @@ fn account(source: &str, input: Option<&str>, answers: &[(&str, u16, &str)]) -> 
             )
         })
         .collect();
-    let mut text = format!("input {}\n", input.text());
+    let mut text = format!("input {}\n", input.json().text());
     for (step, told) in definition.steps.iter().zip(understood(&definition, input, &answers)) {
         let mut request = |what: &str, request: &Result<Request, NotShown>| match request {
             Ok(Request { method, path, body, .. }) => {

@@ -43,7 +43,7 @@ pub(crate) use self::saving::Saves;
 use self::saving::Saving;
 use self::waiters::{Waiter, Waiters};
 use crate::clock::Clock;
-use crate::handle::{Failed, Message, Milestone, Snapshot};
+use crate::handle::{Message, Milestone, Snapshot};
 use crate::limits::Limits;
 use crate::registry::RunningGuard;
 use crate::sleepers::Sleeper;
@@ -113,7 +113,7 @@ impl Driver {
     ) -> Self {
         Self {
             calling: Calling::new(means.clone(), owner),
-            saving: Saving::new(means.clone(), owner, saga.input(), durable, records),
+            saving: Saving::new(means.clone(), owner, durable, records),
             forward: saga.cause().is_none(),
             means,
             owner,
@@ -227,7 +227,7 @@ impl Driver {
             calling: effects.call.is_some(),
             started: durable > Seq::NONE,
             input: self.saga.input().clone(),
-            failure: Failed::of(&self.saga),
+            failure: self.saga.failure(),
         }
     }
 

@@ -4,8 +4,8 @@ use std::future::pending;
 use std::sync::Arc;
 
 use saga_core::seeded::{Bug, is_on};
-use saga_core::{Json, Record, Saga, Seq, Timestamp};
-use saga_journal::{AppendError, Appending, Entry, Journal, NotAppended, Projection, ReplicaId};
+use saga_core::{Record, Saga, Seq, Timestamp};
+use saga_journal::{AppendError, Appending, Entry, Journal, NotAppended, ReplicaId, Row};
 
 use super::{Dropped, Means};
 use crate::announce::Announcer;
@@ -24,9 +24,6 @@ pub(crate) struct Saves {
 pub(super) struct Saving {
     means: Arc<Means>,
     owner: ReplicaId,
-    /// The projection's columns that come from the input.
-    client_id: Option<i64>,
-    magasin_id: Option<i64>,
     /// The last event on disk.
     durable: Seq,
     /// Events after the ones being appended.
@@ -67,22 +64,10 @@ struct Contents {
 
 impl Saving {
     /// Everything up to `durable` is on disk; `records` come after it.
-    pub(super) fn new(
-        means: Arc<Means>,
-        owner: ReplicaId,
-        input: &Json,
-        durable: Seq,
-        records: Vec<Record>,
-    ) -> Self {
-        let number = |name: &str| match saga_core::json::pick(input.text(), &[name.into()]) {
-            saga_core::json::Picked::Value(text) => text.parse().ok(),
-            _ => None,
-        };
+    pub(super) fn new(means: Arc<Means>, owner: ReplicaId, durable: Seq, records: Vec<Record>) -> Self {
         Self {
             means,
             owner,
-            client_id: number("client_id"),
-            magasin_id: number("magasin_id"),
             durable,
             unsaved: records,
             append: Append::None,
@@ -125,13 +110,8 @@ impl Saving {
         let is_told = summary.failure.is_some() || !summary.blocked.is_empty();
         let told = if is_told { records.clone() } else { Vec::new() };
         let contents = Contents { events: records.len(), summary, told };
-        let entry = Entry {
-            saga: saga.id(),
-            owner: self.owner,
-            expected: self.durable,
-            records,
-            projection: Projection::of(saga, self.client_id, self.magasin_id),
-        };
+        let entry =
+            Entry { saga: saga.id(), owner: self.owner, expected: self.durable, records, row: Row::of(saga) };
         self.since = now;
         self.append = Append::Offered { contents, appending: self.means.saves.journal.append(entry) };
     }

@@ -194,7 +194,7 @@ impl Engine {
     /// The definition that a saga is pinned to.
     pub async fn definition_of(&self, id: SagaId) -> Result<Arc<Definition>, Refusal> {
         let row = self.journal().row(id).await?.ok_or(Refusal::Unknown)?;
-        self.parts.catalog.pinned(&row.projection.definition_hash).await
+        self.parts.catalog.pinned(&row.row.definition_hash).await
     }
 
     /// Keeps the current definition in the journal, which [`Engine::recover`] does too. To be called before sagas are

@@ -1,7 +1,7 @@
 //! A request for a saga: a new one is started, a repeated one finds the saga that its key belongs to.
 
 use saga_core::seeded::{Bug, is_on};
-use saga_core::{Json, Saga, SagaId, Seq};
+use saga_core::{Json, Saga, SagaId, Seq, definition};
 use saga_journal::Unavailable;
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ const LEASE_RAN_OUT: &str =
 #[derive(Debug, Clone)]
 pub struct Checkout {
     /// The input, already checked against the definition.
-    pub input: Json,
+    pub input: definition::Input,
     /// The caller's `Idempotency-Key`.
     pub key: Option<String>,
     /// How long the caller waits.
@@ -109,5 +109,5 @@ impl Engine {
 }
 
 fn same_request(id: SagaId, input: &Json, request: &Checkout) -> Result<(), Refusal> {
-    if input.same_value(&request.input) { Ok(()) } else { Err(Refusal::KeyReused(id)) }
+    if input.same_value(request.input.json()) { Ok(()) } else { Err(Refusal::KeyReused(id)) }
 }

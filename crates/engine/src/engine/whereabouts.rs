@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use saga_core::saga::Rollback;
 use saga_core::{Json, SagaId};
-use saga_journal::Row;
+use saga_journal::KeptRow;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Engine;
-use crate::handle::{Failed, Gone, Handle, Milestone, Snapshot, Wait};
+use crate::handle::{Gone, Handle, Milestone, Snapshot, Wait};
 use crate::refusal::Refusal;
 
 /// A saga that another process runs is looked at in the journal this soon while somebody waits for it, and then less
@@ -21,11 +21,11 @@ pub(super) enum Whereabouts {
     /// It runs here.
     Running(Handle),
     /// It is over.
-    Over(Box<Row>),
+    Over(Box<KeptRow>),
     /// It is this process's own, and waits on disk.
-    Resting(Box<Row>),
+    Resting(Box<KeptRow>),
     /// Another process owns it.
-    Elsewhere(Box<Row>),
+    Elsewhere(Box<KeptRow>),
 }
 
 impl Engine {
@@ -34,9 +34,9 @@ impl Engine {
         if let Some(handle) = self.parts.registry.find(id) {
             return Ok(Whereabouts::Running(handle));
         }
-        let row: Box<Row> = self.journal().row(id).await?.ok_or(Refusal::Unknown)?.into();
+        let row: Box<KeptRow> = self.journal().row(id).await?.ok_or(Refusal::Unknown)?.into();
         Ok(match () {
-            () if row.projection.over => Whereabouts::Over(row),
+            () if row.row.over => Whereabouts::Over(row),
             () if self.membership().id() == Some(row.owner) => Whereabouts::Resting(row),
             () => Whereabouts::Elsewhere(row),
         })
@@ -46,11 +46,11 @@ impl Engine {
     pub async fn wait(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
         match self.whereabouts(id).await? {
             Whereabouts::Running(handle) => self.ask(id, &handle, wait).await,
-            Whereabouts::Over(row) => self.kept(*row).await,
+            Whereabouts::Over(row) => Ok(kept(*row)),
             Whereabouts::Resting(row) | Whereabouts::Elsewhere(row)
                 if is_settled(&row) && wait.until != Milestone::Tried =>
             {
-                self.kept(*row).await
+                Ok(kept(*row))
             }
             Whereabouts::Resting(_) | Whereabouts::Elsewhere(_) => self.watch(id, wait).await,
         }
@@ -103,7 +103,7 @@ impl Engine {
                 Milestone::Settled | Milestone::Tried => is_settled(&row) && !is_calling,
             };
             if has_reached || self.parts.lifecycle.is_stopping() || Instant::now() >= give_up {
-                return Ok(Snapshot { calling: is_calling, ..self.kept(row).await? });
+                return Ok(Snapshot { calling: is_calling, ..kept(row) });
             }
             // It may have come here.
             if let Some(handle) = self.parts.registry.find(id) {
@@ -115,17 +115,9 @@ impl Engine {
         }
     }
 
-    /// A saga as the journal tells it.
-    async fn kept(&self, row: Row) -> Result<Snapshot, Refusal> {
-        let has_failed = row.projection.rollback != Rollback::None || row.projection.echec.is_some();
-        // The row says why a person is needed, where one is; the history, why there is no order.
-        let saga = if has_failed { self.parts.catalog.load(row.saga).await.ok().flatten() } else { None };
-        Ok(Snapshot { failure: saga.as_ref().and_then(Failed::of), ..kept(row) })
-    }
-
     /// Whether a call of a saga that another process runs is under way, as far as its history tells.
-    async fn is_calling(&self, row: &Row) -> bool {
-        if row.projection.over {
+    async fn is_calling(&self, row: &KeptRow) -> bool {
+        if row.row.over {
             return false;
         }
         matches!(self.parts.catalog.load(row.saga).await, Ok(Some(saga)) if saga.effects().call.is_some())
@@ -142,20 +134,19 @@ async fn has_started(handle: &Handle, wait: Duration) -> bool {
 }
 
 /// A saga as its row tells it.
-fn kept(row: Row) -> Snapshot {
-    let settled = is_settled(&row);
+fn kept(row: KeptRow) -> Snapshot {
     Snapshot {
         saga: row.saga,
-        state: row.projection.etat,
-        rollback: row.projection.rollback,
-        settled,
+        settled: is_settled(&row),
+        rollback: row.rollback(),
         calling: false,
         started: true,
         input: Json::null(),
-        failure: None,
+        failure: row.row.summary.failure,
+        state: row.row.state,
     }
 }
 
-fn is_settled(row: &Row) -> bool {
-    row.projection.over || row.projection.rollback == Rollback::Blocked
+fn is_settled(row: &KeptRow) -> bool {
+    row.row.over || row.rollback() == Rollback::Blocked
 }

@@ -52,7 +52,7 @@ async fn a_deadline_fires_in_time_though_the_clock_has_stepped_back() {
     shop.ahead.store(-HOUR, Ordering::SeqCst);
     sleep(Duration::from_secs(61)).await;
     let row = shop.engine.journal().row(begun.saga).await.unwrap().unwrap();
-    assert_eq!(&*row.projection.etat, "ANNULEE");
+    assert_eq!(&*row.row.state, "ANNULEE");
 }
 
 #[tokio::test(start_paused = true)]

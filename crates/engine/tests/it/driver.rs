@@ -255,5 +255,5 @@ async fn events_that_nothing_waits_for_are_written_soon_all_the_same() {
     shop.participants.next("vente action", Duration::from_secs(3), answered(201, "{}"));
     let begun = shop.engine.checkout(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let row = shop.engine.journal().row(begun.saga).await.unwrap().unwrap();
-    assert_eq!(&*row.projection.etat, "PAIEMENT_EFFECTUE");
+    assert_eq!(&*row.row.state, "PAIEMENT_EFFECTUE");
 }

@@ -99,7 +99,7 @@ async fn an_order_that_ends_its_owners_is_parked_by_the_one_that_takes_it_over_f
         let engine = shop.restarted("barrier").await;
         sleep(Duration::from_secs(1)).await;
         let row = engine.journal().row(begun.saga).await.unwrap().unwrap();
-        let parked = row.projection.rollback == Rollback::Blocked;
+        let parked = row.row.rollback == Rollback::Blocked;
         assert_eq!(parked, restart == 3, "after {restart} restarts");
     }
     let (saga, history) = shop.engine.read(begun.saga).await.unwrap().unwrap();

@@ -37,7 +37,7 @@ async fn a_sleeper_is_not_in_memory_and_wakes_by_itself() {
     shop.participants.always("stock compensation", None);
     sleep(Duration::from_secs(31)).await;
     let row = shop.engine.journal().row(saga).await.unwrap().unwrap();
-    assert_eq!(row.projection.rollback, Rollback::Done);
+    assert_eq!(row.row.rollback, Rollback::Done);
     assert_eq!(take_overs(&shop.engine, saga).await, 0, "its owner has never changed");
     assert_eq!(shop.engine.health().asleep, 0);
 }
@@ -71,7 +71,7 @@ async fn a_sleeper_that_has_moved_on_elsewhere_is_not_run_twice() {
     let next = shop.restarted("barrier").await;
     sleep(Duration::from_secs(60)).await;
     let row = next.journal().row(saga).await.unwrap().unwrap();
-    assert_eq!(row.projection.rollback, Rollback::Done);
+    assert_eq!(row.row.rollback, Rollback::Done);
     let undone = shop.log().iter().filter(|line| line.starts_with("call stock compensation")).count();
     sleep(Duration::from_secs(600)).await;
     assert_eq!(shop.log().iter().filter(|line| line.starts_with("call stock compensation")).count(), undone);

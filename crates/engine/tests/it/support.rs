@@ -9,15 +9,15 @@ use saga_core::definition::{DefinitionHash, Variables};
 use saga_core::reply::{Answer, Reply};
 use saga_core::retry::Random;
 use saga_core::saga::Request;
-use saga_core::{CommandId, Definition, Json, SagaId, Timestamp};
+use saga_core::{CommandId, Definition, SagaId, Timestamp};
 use saga_engine::participants::{Calling, Participants};
 use saga_engine::world::{Task, World};
 use saga_engine::{Busy, Caller, Checkout, Clock, Definitions, Engine, Evaluation, Limits, Silent, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
-    KeptCommand, KeptDefinition, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Row,
-    StoreFuture, Tally, Unavailable,
+    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
+    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
+    StoreFuture, Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -134,12 +134,12 @@ impl Histories for Gated {
         self.memory.load(saga)
     }
 
-    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
         self.memory.row(saga)
     }
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        self.memory.tally()
+    fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
+        self.memory.backlog()
     }
 
     fn list(
@@ -475,7 +475,8 @@ fn engine(
 }
 
 pub fn order(client: i64, key: Option<&str>, wait: Wait) -> Checkout {
-    let input = Json::parse(format!(r#"{{"client_id":{client},"magasin_id":1}}"#).as_bytes()).unwrap();
+    let body = format!(r#"{{"client_id":{client},"magasin_id":1}}"#);
+    let input = checkout("barrier").read_input(body.as_bytes()).unwrap();
     Checkout { input, key: key.map(str::to_owned), wait, caller: Caller::Unknown }
 }
 

@@ -4,17 +4,18 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use saga_core::Timestamp;
+use saga_core::Seq;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::bounds::APPEND_DEADLINE;
+use super::cells::Array;
 use super::connect::Connector;
 use super::link::{Link, Params, StatementError, describe};
 use super::sql;
-use crate::columns::{echec, text};
-use crate::{AppendError, Entry, Unavailable, frame, rollback_word};
+use crate::columns::{COLUMNS, Column, text};
+use crate::{AppendError, Entry, Unavailable, frame};
 
 /// How often a batch is repeated that lost against other transactions (40001, 40P01).
 const AGAIN_MAX: u32 = 5;
@@ -115,13 +116,13 @@ impl Line {
     /// Runs [`sql::APPEND`].
     async fn append(&mut self, pooled: bool, params: &Params<'_>) -> Result<Vec<Row>, StatementError> {
         if pooled {
-            return self.link.query(sql::APPEND, params).await;
+            return self.link.query(&sql::APPEND, params).await;
         }
         let statement = match self.statement.take().filter(|_| self.uses_left > 0) {
             Some(statement) => statement,
             None => {
                 let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
-                let statement = self.link.prepare(sql::APPEND, &types).await?;
+                let statement = self.link.prepare(&sql::APPEND, &types).await?;
                 self.uses_left = self.uses;
                 self.uses = USES_MAX.min(self.uses * 2);
                 statement
@@ -190,90 +191,60 @@ async fn append(
     Ok(results)
 }
 
-/// A batch turned on its side: one array for each column.
-#[derive(Default)]
+/// A batch turned on its side: one array for each parameter of [`sql::APPEND`].
 struct Columns<'b> {
+    batch: &'b [Entry],
     saga: Vec<Uuid>,
-    owner: Vec<Uuid>,
     expected: Vec<i64>,
-    seq: Vec<i64>,
-    epoch: Vec<i64>,
-    definition: Vec<Cow<'b, str>>,
-    definition_hash: Vec<&'b str>,
-    client_id: Vec<Option<i64>>,
-    magasin_id: Vec<Option<i64>>,
-    etat: Vec<Cow<'b, str>>,
-    rollback: Vec<&'b str>,
-    etape: Vec<Option<Cow<'b, str>>>,
-    raison: Vec<Option<Cow<'b, str>>>,
-    over: Vec<bool>,
-    created_us: Vec<i64>,
-    updated_us: Vec<i64>,
-    due_us: Vec<Option<i64>>,
-    blocked_us: Vec<Option<i64>>,
+    row: Vec<Array<'b>>,
     events: Vec<String>,
+    labels: Labels<'b>,
+}
+
+/// The labels of the sagas that start in a batch.
+#[derive(Default)]
+struct Labels<'b> {
+    saga: Vec<Uuid>,
+    name: Vec<Cow<'b, str>>,
+    value: Vec<String>,
+    created_us: Vec<i64>,
 }
 
 impl<'b> Columns<'b> {
     fn of(batch: &'b [Entry]) -> Self {
-        let mut columns = Self::default();
-        for entry in batch {
-            let row = &entry.projection;
-            let (etape, raison) = echec(row.echec.as_ref());
-            columns.saga.push(*entry.saga.as_uuid());
-            columns.owner.push(*entry.owner.as_uuid());
-            columns.expected.push(frame::expected_seq(entry));
-            columns.seq.push(frame::last_seq(entry));
-            columns.epoch.push(row.epoch.get().into());
-            columns.definition.push(text(&row.definition));
-            columns.definition_hash.push(row.definition_hash.as_str());
-            columns.client_id.push(row.client_id);
-            columns.magasin_id.push(row.magasin_id);
-            columns.etat.push(text(&row.etat));
-            columns.rollback.push(rollback_word(row.rollback));
-            columns.etape.push(etape);
-            columns.raison.push(raison);
-            columns.over.push(row.over);
-            columns.created_us.push(row.created.as_micros());
-            columns.updated_us.push(row.updated.as_micros());
-            columns.due_us.push(row.due.map(Timestamp::as_micros));
-            columns.blocked_us.push(row.blocked_since.map(Timestamp::as_micros));
-            columns.events.push(frame::encode(entry));
+        let column = |column: &Column| {
+            let mut array = Array::of(column.kind, batch.len());
+            batch.iter().for_each(|entry| array.push((column.write)(entry)));
+            array
+        };
+        Self {
+            batch,
+            saga: batch.iter().map(|entry| *entry.saga.as_uuid()).collect(),
+            expected: batch.iter().map(frame::expected_seq).collect(),
+            row: COLUMNS.iter().map(column).collect(),
+            events: batch.iter().map(frame::encode).collect(),
+            labels: Labels::of(batch),
         }
-        columns
     }
 
     /// As [`sql::APPEND`] wants them.
-    fn params(&self) -> [(&(dyn ToSql + Sync), Type); 19] {
-        [
-            (&self.saga, Type::UUID_ARRAY),
-            (&self.owner, Type::UUID_ARRAY),
-            (&self.expected, Type::INT8_ARRAY),
-            (&self.seq, Type::INT8_ARRAY),
-            (&self.epoch, Type::INT8_ARRAY),
-            (&self.definition, Type::TEXT_ARRAY),
-            (&self.definition_hash, Type::TEXT_ARRAY),
-            (&self.client_id, Type::INT8_ARRAY),
-            (&self.magasin_id, Type::INT8_ARRAY),
-            (&self.etat, Type::TEXT_ARRAY),
-            (&self.rollback, Type::TEXT_ARRAY),
-            (&self.etape, Type::TEXT_ARRAY),
-            (&self.raison, Type::TEXT_ARRAY),
-            (&self.over, Type::BOOL_ARRAY),
-            (&self.created_us, Type::INT8_ARRAY),
-            (&self.updated_us, Type::INT8_ARRAY),
-            (&self.due_us, Type::INT8_ARRAY),
-            (&self.blocked_us, Type::INT8_ARRAY),
-            (&self.events, Type::TEXT_ARRAY),
-        ]
+    fn params(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
+        let mut params: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&self.expected, Type::INT8_ARRAY)];
+        params.extend(self.row.iter().map(Array::bind));
+        params.push((&self.events, Type::TEXT_ARRAY));
+        params.push((&self.labels.saga, Type::UUID_ARRAY));
+        params.push((&self.labels.name, Type::TEXT_ARRAY));
+        params.push((&self.labels.value, Type::TEXT_ARRAY));
+        params.push((&self.labels.created_us, Type::INT8_ARRAY));
+        params
     }
 
     /// Those of the sagas at `indices` whose entries were there before.
     async fn already_there(&self, link: &Link, indices: &[usize]) -> Result<HashSet<Uuid>, StatementError> {
-        let saga: Vec<Uuid> = indices.iter().map(|index| self.saga[*index]).collect();
-        let owner: Vec<Uuid> = indices.iter().map(|index| self.owner[*index]).collect();
-        let first_seq: Vec<i64> = indices.iter().map(|index| self.expected[*index] + 1).collect();
-        let last_seq: Vec<i64> = indices.iter().map(|index| self.seq[*index]).collect();
+        let of = |number: fn(&Entry) -> i64| indices.iter().map(|at| number(&self.batch[*at])).collect();
+        let (first_seq, last_seq): (Vec<i64>, Vec<i64>) = (of(frame::first_seq), of(frame::last_seq));
+        let saga: Vec<Uuid> = indices.iter().map(|at| self.saga[*at]).collect();
+        let owner: Vec<Uuid> = indices.iter().map(|at| *self.batch[*at].owner.as_uuid()).collect();
         let events: Vec<&str> = indices.iter().map(|index| &*self.events[*index]).collect();
         let rows = link
             .query(
@@ -288,6 +259,21 @@ impl<'b> Columns<'b> {
             )
             .await?;
         sagas(&rows)
+    }
+}
+
+impl<'b> Labels<'b> {
+    fn of(batch: &'b [Entry]) -> Self {
+        let mut labels = Self::default();
+        for entry in batch.iter().filter(|entry| entry.expected == Seq::NONE) {
+            for (name, label) in entry.row.labels.iter() {
+                labels.saga.push(*entry.saga.as_uuid());
+                labels.name.push(text(name));
+                labels.value.push(text(&label.to_string()).into_owned());
+                labels.created_us.push(entry.row.created.as_micros());
+            }
+        }
+        labels
     }
 }
 

@@ -18,6 +18,7 @@
 mod address;
 mod append;
 mod bounds;
+mod cells;
 mod checks;
 mod connect;
 mod inbox;
@@ -33,24 +34,25 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::append::Writer;
+use self::connect::Connector;
+use self::pool::Pool;
+use crate::backlog::Group;
+use crate::columns::{Cell, page_rows, text};
+use crate::frame::{self, Frame, Head};
+use crate::query::{Dialect, Param, query};
+use crate::{
+    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
+    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted,
+    ReplicaId, StoreFuture, Unavailable,
+};
 use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
-use uuid::Uuid;
 
-use self::append::Writer;
-use self::connect::Connector;
-use self::pool::Pool;
-use crate::columns::{RawRow, page_rows, text};
-use crate::frame::{self, Frame, Head};
-use crate::listing::{Param, listing};
-use crate::tally::Group;
-use crate::{
-    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
-    KeptDefinition, Lease, Library, LoadError, Membership, OpenError, Page, Posted, ReplicaId, Row,
-    StoreFuture, Tally, Unavailable,
-};
+/// How lists are queried.
+const DIALECT: Dialect = Dialect { mark: '$', is_under_way: "NOT saga.is_over" };
 
 /// Connections for everything but appending and the lease. With those: six for each process.
 const POOL_CONNECTIONS_MAX: usize = 4;
@@ -125,23 +127,24 @@ impl Histories for Postgres {
         })
     }
 
-    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
         Box::pin(async move {
-            let rows = self.pool.query(sql::ROW, &[(saga.as_uuid(), Type::UUID)]).await?;
-            rows.first().map(read_row).transpose()
+            let rows = self.pool.query(&sql::ROW, &[(saga.as_uuid(), Type::UUID)]).await?;
+            rows.first().map(cells::row).transpose().map_err(Unavailable::because)
         })
     }
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+    fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         Box::pin(async move {
-            let rows = self.pool.query(sql::TALLY, &[]).await?;
+            let rows = self.pool.query(sql::BACKLOG, &[]).await?;
             let read = || -> Result<_, tokio_postgres::Error> {
-                let mut tally = Tally::default();
+                let mut backlog = Backlog::default();
                 for row in &rows {
                     let (rollback, sagas) = (row.try_get(0)?, row.try_get(1)?);
-                    tally.add(&Group { rollback, sagas, due_us: row.try_get(2)?, since_us: row.try_get(3)? });
+                    let (due_us, since_us) = (row.try_get(2)?, row.try_get(3)?);
+                    backlog.add(&Group { rollback, sagas, due_us, since_us });
                 }
-                Ok(tally)
+                Ok(backlog)
             };
             read().map_err(Unavailable::because)
         })
@@ -155,13 +158,13 @@ impl Histories for Postgres {
     ) -> StoreFuture<'_, Result<Page, Unavailable>> {
         let limit = page_rows(limit);
         // One more than asked for tells whether there are more.
-        let listing = listing(sql::LIST, filter, after, limit + 1, '$');
+        let query = query(&filter, after, limit + 1, &DIALECT);
         Box::pin(async move {
-            let texts: Vec<_> = listing.params.iter().map(Param::clean).collect();
-            let params: Vec<(&(dyn ToSql + Sync), Type)> = texts.iter().map(CleanParam::bind).collect();
-            let rows = self.pool.query(&listing.sql, &params).await?;
-            let rows = rows.iter().map(read_row).collect::<Result<_, _>>()?;
-            Ok(Page::cut(rows, limit))
+            let cells: Vec<Cell<'_>> = query.params.iter().map(Param::cell).collect();
+            let params: Vec<(&(dyn ToSql + Sync), Type)> = cells.iter().map(cells::bind).collect();
+            let rows = self.pool.query(&query.sql, &params).await?;
+            let rows = rows.iter().map(cells::row).collect::<Result<_, _>>();
+            Ok(Page::cut(rows.map_err(Unavailable::because)?, limit))
         })
     }
 
@@ -280,57 +283,5 @@ impl Library for Postgres {
             };
             rows.first().map(read).transpose().map_err(Unavailable::because)
         })
-    }
-}
-
-/// A row of [`sql::LIST`]'s columns.
-fn read_row(row: &tokio_postgres::Row) -> Result<Row, Unavailable> {
-    let read = || -> Result<RawRow, tokio_postgres::Error> {
-        Ok(RawRow {
-            saga: SagaId::new(row.try_get(0)?),
-            epoch: row.try_get(1)?,
-            definition: row.try_get(2)?,
-            definition_hash: row.try_get(3)?,
-            client_id: row.try_get(4)?,
-            magasin_id: row.try_get(5)?,
-            etat: row.try_get(6)?,
-            rollback: row.try_get(7)?,
-            echec_etape: row.try_get(8)?,
-            echec_raison: row.try_get(9)?,
-            over: row.try_get(10)?,
-            created_us: row.try_get(11)?,
-            updated_us: row.try_get(12)?,
-            due_us: row.try_get(13)?,
-            blocked_us: row.try_get(14)?,
-            owner: ReplicaId::new(row.try_get(15)?),
-        })
-    };
-    read().map(RawRow::into_row).map_err(Unavailable::because)
-}
-
-/// A parameter that PostgreSQL can take.
-enum CleanParam<'p> {
-    Text(std::borrow::Cow<'p, str>),
-    BigInt(i64),
-    Uuid(Uuid),
-}
-
-impl Param {
-    fn clean(&self) -> CleanParam<'_> {
-        match self {
-            Self::Text(value) => CleanParam::Text(text(value)),
-            Self::BigInt(number) => CleanParam::BigInt(*number),
-            Self::Saga(saga) => CleanParam::Uuid(*saga.as_uuid()),
-        }
-    }
-}
-
-impl CleanParam<'_> {
-    fn bind(&self) -> (&(dyn ToSql + Sync), Type) {
-        match self {
-            Self::Text(text) => (text, Type::TEXT),
-            Self::BigInt(number) => (number, Type::INT8),
-            Self::Uuid(uuid) => (uuid, Type::UUID),
-        }
     }
 }

@@ -1,8 +1,12 @@
 //! All SQL for PostgreSQL but the migrations, in one place, so that one test can hold it to what its distributed
 //! relatives and poolers understand.
 
-/// A batch: `$1` sagas, `$2` owners, `$3` expected positions, `$4` last positions, then the row's columns, and `$19`
-/// frames.
+use std::sync::LazyLock;
+
+use crate::columns::{self, COLUMNS, Kind};
+
+/// A batch: `$1` expected positions, then the row's columns in their order, the frames, and the labels of the sagas that
+/// start: sagas, names, values, and when they start.
 ///
 /// A saga that is where its entry expects it, and that the entry's owner owns, is moved (or made, if that owner is not
 /// gone), and only then is its frame kept; what comes back are those sagas. Where another transaction has the row, this
@@ -12,35 +16,38 @@
 /// A start may commit after its owner is gone, if it looked before: then it is one of the sagas that can be claimed.
 ///
 /// What a saga starts with stays: the indices on it are not touched.
-pub(super) const APPEND: &str = "\
+pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| {
+    let number_of = |column: usize| column + 2;
+    let arrays: Vec<String> = COLUMNS
+        .iter()
+        .enumerate()
+        .map(|(at, column)| format!("${}::{}[]", number_of(at), type_name(column.kind)))
+        .collect();
+    let (arrays, names) = (arrays.join(", "), columns::names(COLUMNS.iter()));
+    let moved: Vec<String> = columns::moved().map(|column| format!("{0} = entry.{0}", column.name)).collect();
+    let moved = moved.join(", ");
+    let events = number_of(COLUMNS.len());
+    let [saga, name, value, created] = [1, 2, 3, 4].map(|label| events + label);
+    format!(
+        "\
 WITH entry AS (
-    SELECT * FROM unnest(
-        $1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
-        $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::bigint[], $16::bigint[],
-        $17::bigint[], $18::bigint[], $19::text[]
-    ) AS entry (
-        saga_id, owner, expected, seq, epoch, definition, definition_hash, client_id,
-        magasin_id, etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us,
-        du_us, bloque_us, events
-    )
+    SELECT * FROM unnest($1::bigint[], {arrays}, ${events}::text[]) AS entry (expected, {names}, events)
 ), started AS (
-    INSERT INTO saga (
-        saga_id, owner, seq, epoch, definition, definition_hash, client_id, magasin_id,
-        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us
-    )
-    SELECT
-        saga_id, owner, seq, epoch, definition, definition_hash, client_id, magasin_id,
-        etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us
-    FROM entry
+    INSERT INTO saga ({names})
+    SELECT {names} FROM entry
     WHERE expected = 0
         AND EXISTS (SELECT 1 FROM replica WHERE replica.replica_id = entry.owner AND NOT replica.gone)
     ON CONFLICT (saga_id) DO NOTHING
     RETURNING saga_id
+), labelled AS (
+    INSERT INTO saga_label (saga_id, name, value, created_us)
+    SELECT label.saga_id, label.name, label.value, label.created_us
+    FROM unnest(${saga}::uuid[], ${name}::text[], ${value}::text[], ${created}::bigint[])
+        AS label (saga_id, name, value, created_us)
+    JOIN started ON started.saga_id = label.saga_id
+    ON CONFLICT DO NOTHING
 ), moved AS (
-    UPDATE saga SET
-        seq = entry.seq, epoch = entry.epoch, etat = entry.etat, rollback = entry.rollback,
-        echec_etape = entry.echec_etape, echec_raison = entry.echec_raison, is_over = entry.is_over,
-        modifie_us = entry.modifie_us, du_us = entry.du_us, bloque_us = entry.bloque_us
+    UPDATE saga SET {moved}
     FROM entry
     WHERE saga.saga_id = entry.saga_id AND entry.expected > 0
         AND saga.seq = entry.expected AND saga.owner = entry.owner
@@ -51,7 +58,19 @@ WITH entry AS (
     INSERT INTO saga_event (saga_id, first_seq, events)
     SELECT entry.saga_id, entry.expected + 1, entry.events FROM entry JOIN hit ON hit.saga_id = entry.saga_id
 )
-SELECT saga_id FROM hit";
+SELECT saga_id FROM hit"
+    )
+});
+
+/// What PostgreSQL calls a column's type.
+const fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Uuid => "uuid",
+        Kind::BigInt => "bigint",
+        Kind::Text => "text",
+        Kind::Bool => "boolean",
+    }
+}
 
 /// Which of the entries that missed are there already, to the letter, in sagas that still have their owner: `$1`
 /// sagas, `$2` owners, `$3` first positions, `$4` last positions, `$5` frames.
@@ -75,15 +94,9 @@ LEFT JOIN saga ON saga.saga_id = wanted.saga_id
 LEFT JOIN saga_event ON saga_event.saga_id = wanted.saga_id
 ORDER BY saga_event.first_seq";
 
-/// Rows; conditions and order are added.
-pub(super) const LIST: &str = "\
-SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, echec_raison, \
-is_over, cree_us, modifie_us, du_us, bloque_us, owner FROM saga";
-
-/// One row, with the columns of [`LIST`].
-pub(super) const ROW: &str = "\
-SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, echec_raison, \
-is_over, cree_us, modifie_us, du_us, bloque_us, owner FROM saga WHERE saga_id = $1";
+/// One row.
+pub(super) static ROW: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = $1", columns::read_columns()));
 
 /// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds.
 ///
@@ -171,7 +184,7 @@ RETURNING saga.saga_id";
 /// What `$1` owns and is to go on by itself, after `$2` if there is one, at most `$3`. Served by saga_owner.
 pub(super) const OWNED: &str = "\
 SELECT saga_id FROM saga
-WHERE owner = $1 AND NOT is_over AND (du_us IS NOT NULL OR rollback <> 'BLOQUE') AND ($2::uuid IS NULL OR saga_id > $2)
+WHERE owner = $1 AND NOT is_over AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND ($2::uuid IS NULL OR saga_id > $2)
 ORDER BY saga_id LIMIT $3";
 
 /// Keeps the command `$2` for the saga `$1`, unless that is over or `$5` wait for it: `$3` what it says, `$4` when it was
@@ -212,9 +225,10 @@ pub(super) const FORGET_REFUSED: &str =
     "DELETE FROM saga_command WHERE refused IS NOT NULL AND asked_us < $1";
 
 /// Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
-pub(super) const TALLY: &str = "\
-SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(coalesce(bloque_us, modifie_us)) AS since_us
-FROM saga WHERE NOT is_over GROUP BY rollback";
+pub(super) const BACKLOG: &str = "\
+SELECT CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*),
+    min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us))
+FROM saga WHERE NOT is_over GROUP BY shown";
 
 /// Keeping a definition again is no mistake.
 pub(super) const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES ($1, $2, $3, $4) \
@@ -227,9 +241,8 @@ pub(super) const DEFINITION: &str = "SELECT name, source, format FROM saga_defin
 pub(super) const PROBE: &str = "UPDATE replica SET name = name \
      WHERE replica_id = (SELECT replica_id FROM replica ORDER BY replica_id DESC LIMIT 1)";
 
-/// Says that a person is needed, and why.
-pub(super) const PARK: &str =
-    "UPDATE saga SET rollback = 'BLOQUE', echec_etape = NULL, echec_raison = $2 WHERE saga_id = $1";
+/// Keeps why the saga `$1` cannot be read: `$2`.
+pub(super) const PARK: &str = "UPDATE saga SET parked = $2 WHERE saga_id = $1";
 
 /// Where migrations are kept.
 pub(super) const MIGRATION_TABLE: &str = "\
@@ -261,6 +274,7 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('saga', 'SELECT'), ('saga', 'INSERT'), ('saga', 'UPDATE'),
     ('saga_event', 'SELECT'), ('saga_event', 'INSERT'),
     ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'),
+    ('saga_label', 'SELECT'), ('saga_label', 'INSERT'),
     ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
@@ -325,8 +339,9 @@ mod tests {
                 statement.strip_prefix("CREATE TABLE ").map(|rest| rest.trim_start_matches("IF NOT EXISTS "));
             let name = table.and_then(|rest| rest.split([' ', '(']).next());
             let Some(name) = name.filter(|name| !REFERENCE_TABLES.contains(name)) else { continue };
-            if !statement.contains("PRIMARY KEY (SAGA_ID") {
-                return Some(format!("the key of {name} is not led by saga_id"));
+            let key = statement.split("PRIMARY KEY (").nth(1).and_then(|rest| rest.split(')').next());
+            if !key.is_some_and(|key| key.split(", ").any(|column| column == "SAGA_ID")) {
+                return Some(format!("the key of {name} does not say which saga it is about"));
             }
         }
         (words.windows(2).any(|pair| pair == ["FOREIGN", "KEY"]) || words.contains(&"REFERENCES"))
@@ -340,7 +355,8 @@ mod tests {
         let statements: Vec<&str> = constants.split('"').skip(1).step_by(2).collect();
         assert!(statements.len() > 10);
         let migrations = migration::POSTGRES.iter().map(|migration| migration.sql);
-        for sql in statements.into_iter().chain(migrations) {
+        let made = [super::APPEND.as_str(), super::ROW.as_str()];
+        for sql in statements.into_iter().chain(made).chain(migrations) {
             assert_eq!(objection(sql), None, "{sql}");
         }
     }
@@ -353,7 +369,7 @@ mod tests {
             "LISTEN sagas",
             "CREATE TABLE t (saga_id UUID, n SERIAL, PRIMARY KEY (saga_id))",
             "CREATE TABLE t (saga_id UUID, n INTEGER, PRIMARY KEY (saga_id))",
-            "CREATE TABLE t (n BIGINT, saga_id UUID, PRIMARY KEY (n, saga_id))",
+            "CREATE TABLE t (n BIGINT, saga_id UUID, PRIMARY KEY (n))",
             "CREATE TABLE t (n BIGINT PRIMARY KEY)",
             "CREATE TABLE t (saga_id UUID REFERENCES saga, PRIMARY KEY (saga_id))",
             "SELECT 1; SET synchronous_commit = on",

@@ -9,18 +9,21 @@
 //! keeps a second process out; the system takes it back from a dead one. So there are no leases here that could run
 //! out: whoever has not joined since the file was opened is gone (`replicas.rs`).
 
+mod cells;
 mod history;
 mod inbox;
 mod lock;
 mod ownership;
 mod place;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod replicas;
 mod schema;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
@@ -33,18 +36,21 @@ use self::place::Place;
 use self::readers::Readers;
 use self::replicas::Replicas;
 use self::writer::Writer;
-use crate::columns::{RawRow, page_rows, text};
+use crate::backlog::Group;
+use crate::columns::{self, page_rows, text};
 use crate::frame;
-use crate::listing::{Param, listing};
-use crate::tally::Group;
+use crate::query::{Dialect, Param, query};
 use crate::{
-    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
-    KeptDefinition, Lease, Library, LoadError, Membership, OpenError, Page, Posted, ReplicaId, Row,
-    StoreFuture, Tally, Unavailable,
+    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
+    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted,
+    ReplicaId, StoreFuture, Unavailable,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
 const VERSION_MIN: i32 = 3_051_003;
+
+/// How lists are queried. A partial index is used where a query repeats its condition to the letter.
+const DIALECT: Dialect = Dialect { mark: '?', is_under_way: "saga.is_over = 0" };
 
 /// How long a statement waits for a person who writes with other tools.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -192,30 +198,28 @@ impl Histories for Sqlite {
         })
     }
 
-    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
-        const ONE: &str = concat_select!(" WHERE saga_id = ?1");
-        Box::pin(async move {
-            self.read(move |connection| {
-                connection.prepare_cached(ONE)?.query_row([id(&saga)], read_row).optional()
-            })
-            .await
-            .map(|row| row.map(RawRow::into_row))
-        })
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
+        static ROW: LazyLock<String> =
+            LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = ?1", columns::read_columns()));
+        Box::pin(self.read(move |connection| {
+            connection.prepare_cached(&ROW)?.query_row([id(&saga)], cells::row).optional()
+        }))
     }
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
+    fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
-        const TALLY: &str = "SELECT rollback, count(*), min(coalesce(du_us, modifie_us)) AS due_us, min(coalesce(bloque_us, modifie_us)) AS since_us \
-             FROM saga WHERE is_over = 0 GROUP BY rollback";
+        const BACKLOG: &str = "SELECT CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*), \
+             min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
+             FROM saga WHERE is_over = 0 GROUP BY shown";
         Box::pin(self.read(|connection| {
-            let mut tally = Tally::default();
-            let mut statement = connection.prepare_cached(TALLY)?;
+            let mut backlog = Backlog::default();
+            let mut statement = connection.prepare_cached(BACKLOG)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let (rollback, sagas) = (&*string(row, 0)?, row.get(1)?);
-                tally.add(&Group { rollback, sagas, due_us: row.get(2)?, since_us: row.get(3)? });
+                backlog.add(&Group { rollback, sagas, due_us: row.get(2)?, since_us: row.get(3)? });
             }
-            Ok(tally)
+            Ok(backlog)
         }))
     }
 
@@ -225,25 +229,24 @@ impl Histories for Sqlite {
         after: Option<Cursor>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>> {
-        let limit = page_rows(limit);
+        let limit = columns::page_rows(limit);
         // One more than asked for tells whether there are more.
-        let listing = listing(concat_select!(""), filter, after, limit + 1, '?');
+        let query = query(&filter, after, limit + 1, &DIALECT);
         Box::pin(async move {
             let rows = self
                 .read(move |connection| {
-                    let mut statement = connection.prepare_cached(&listing.sql)?;
+                    let mut statement = connection.prepare_cached(&query.sql)?;
                     statement
-                        .query_map(params_from_iter(listing.params), read_row)?
-                        .collect::<rusqlite::Result<Vec<RawRow>>>()
+                        .query_map(params_from_iter(query.params.iter().map(Param::cell)), cells::row)?
+                        .collect::<rusqlite::Result<Vec<KeptRow>>>()
                 })
                 .await?;
-            Ok(Page::cut(rows.into_iter().map(RawRow::into_row).collect(), limit))
+            Ok(Page::cut(rows, limit))
         })
     }
 
     fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        const PARK: &str =
-            "UPDATE saga SET rollback = 'BLOQUE', echec_etape = NULL, echec_raison = ?2 WHERE saga_id = ?1";
+        const PARK: &str = "UPDATE saga SET parked = ?2 WHERE saga_id = ?1";
         Box::pin(self.write(move |connection| {
             connection.prepare_cached(PARK)?.execute(params![id(&saga), text(&reason)]).map(drop)
         }))
@@ -365,44 +368,6 @@ impl Library for Sqlite {
     }
 }
 
-/// A row of [`concat_select`]'s columns.
-fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RawRow> {
-    let optional = |index| match row.get_ref(index)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => string(row, index).map(Some),
-    };
-    Ok(RawRow {
-        saga: saga_id(row, 0)?,
-        epoch: row.get(1)?,
-        definition: string(row, 2)?,
-        definition_hash: string(row, 3)?,
-        client_id: row.get(4)?,
-        magasin_id: row.get(5)?,
-        etat: string(row, 6)?,
-        rollback: string(row, 7)?,
-        echec_etape: optional(8)?,
-        echec_raison: optional(9)?,
-        over: row.get(10)?,
-        created_us: row.get(11)?,
-        updated_us: row.get(12)?,
-        due_us: row.get(13)?,
-        blocked_us: row.get(14)?,
-        owner: row.get(15).map_or(ReplicaId::NOBODY, |bytes| ReplicaId::new(Uuid::from_bytes(bytes))),
-    })
-}
-
-/// The columns of a row, in the order that [`read_row`] wants, and what comes behind.
-macro_rules! concat_select {
-    ($tail:literal) => {
-        concat!(
-            "SELECT saga_id, epoch, definition, definition_hash, client_id, magasin_id, etat, rollback, echec_etape, \
-             echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us, owner FROM saga",
-            $tail
-        )
-    };
-}
-use concat_select;
-
 fn id(saga: &SagaId) -> &[u8; 16] {
     saga.as_uuid().as_bytes()
 }
@@ -417,14 +382,4 @@ fn string(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<String> {
         .as_bytes()
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
         .map_err(Into::into)
-}
-
-impl rusqlite::ToSql for Param {
-    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
-        match self {
-            Self::Text(text) => text.to_sql(),
-            Self::BigInt(number) => number.to_sql(),
-            Self::Saga(saga) => Ok(rusqlite::types::ToSqlOutput::from(&id(saga)[..])),
-        }
-    }
 }

@@ -44,7 +44,7 @@ pub(super) fn owned(
     rows: usize,
 ) -> rusqlite::Result<Vec<SagaId>> {
     // Served by saga_owner. Every id is after the empty one.
-    const OWNED: &str = "SELECT saga_id FROM saga WHERE is_over = 0 AND owner = ?1 AND (du_us IS NOT NULL OR rollback <> 'BLOQUE') AND saga_id > ?2 ORDER BY saga_id LIMIT ?3";
+    const OWNED: &str = "SELECT saga_id FROM saga WHERE is_over = 0 AND owner = ?1 AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND saga_id > ?2 ORDER BY saga_id LIMIT ?3";
     let after: &[u8] = after.as_ref().map_or(&[], |after| id(after));
     let mut statement = connection.prepare_cached(OWNED)?;
     let params = params![replica.as_uuid().as_bytes(), after, rows as i64];

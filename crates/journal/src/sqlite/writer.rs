@@ -1,13 +1,15 @@
 //! The one connection that writes: a batch is one transaction, and every failure leaves it fit for the next.
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
-use saga_core::Timestamp;
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params, params_from_iter};
+use saga_core::Seq;
 
 use super::id;
 use super::place::{Identity, Place};
 use super::replicas::Replicas;
-use crate::columns::{echec, text};
-use crate::{AppendError, Entry, Unavailable, frame, rollback_word};
+use crate::columns::{self, COLUMNS, Cell, text};
+use crate::{AppendError, Entry, Unavailable, frame};
 
 /// Statements that stay prepared: all that are used on this connection.
 const STATEMENTS_CACHED_MAX: usize = 16;
@@ -145,61 +147,40 @@ fn try_append(
 /// Makes the saga's row, if the entry's owner is not gone; or moves it, if it is where the entry expects it and has
 /// that owner.
 fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusqlite::Result<bool> {
-    const START: &str = "INSERT INTO saga (saga_id, seq, epoch, definition, definition_hash, client_id, magasin_id, \
-         etat, rollback, echec_etape, echec_raison, is_over, cree_us, modifie_us, du_us, bloque_us, owner) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (saga_id) DO NOTHING";
-    // What a saga starts with stays: the indices on it are not touched.
-    const MOVE: &str = "UPDATE saga SET seq = ?3, epoch = ?4, etat = ?5, rollback = ?6, echec_etape = ?7, \
-         echec_raison = ?8, is_over = ?9, modifie_us = ?10, du_us = ?11, bloque_us = ?12 \
-         WHERE saga_id = ?1 AND seq = ?2 AND owner = ?13";
+    static MOVE: LazyLock<String> = LazyLock::new(|| {
+        let set: Vec<String> = columns::moved().map(|column| format!("{} = ?", column.name)).collect();
+        format!("UPDATE saga SET {} WHERE saga_id = ? AND seq = ? AND owner = ?", set.join(", "))
+    });
 
-    let (saga, row) = (id(&entry.saga), &entry.projection);
-    let (expected, last) = (frame::expected_seq(entry), frame::last_seq(entry));
-    let (etape, raison) = echec(row.echec.as_ref());
-    let (due_us, blocked_us) =
-        (row.due.map(Timestamp::as_micros), row.blocked_since.map(Timestamp::as_micros));
-    let owner = entry.owner.as_uuid().as_bytes();
-    let rows = if expected == 0 {
-        if !replicas.is_live(entry.owner) {
-            return Ok(false);
-        }
-        connection.prepare_cached(START)?.execute(params![
-            saga,
-            last,
-            row.epoch.get(),
-            text(&row.definition),
-            row.definition_hash.as_str(),
-            row.client_id,
-            row.magasin_id,
-            text(&row.etat),
-            rollback_word(row.rollback),
-            etape,
-            raison,
-            row.over,
-            row.created.as_micros(),
-            row.updated.as_micros(),
-            due_us,
-            blocked_us,
-            owner,
-        ])?
-    } else {
-        connection.prepare_cached(MOVE)?.execute(params![
-            saga,
-            expected,
-            last,
-            row.epoch.get(),
-            text(&row.etat),
-            rollback_word(row.rollback),
-            etape,
-            raison,
-            row.over,
-            row.updated.as_micros(),
-            due_us,
-            blocked_us,
-            owner,
-        ])?
-    };
+    if entry.expected == Seq::NONE {
+        return Ok(replicas.is_live(entry.owner) && start(connection, entry)?);
+    }
+    let cells = columns::moved().map(|column| (column.write)(entry));
+    let owner = Cell::Uuid(*entry.owner.as_uuid());
+    let condition = [Cell::Uuid(*entry.saga.as_uuid()), Cell::BigInt(frame::expected_seq(entry)), owner];
+    let rows = connection.prepare_cached(&MOVE)?.execute(params_from_iter(cells.chain(condition)))?;
     Ok(rows == 1)
+}
+
+/// Makes the row of a saga that is not there, and its labels.
+fn start(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
+    static START: LazyLock<String> = LazyLock::new(|| {
+        let (names, marks) = (columns::names(COLUMNS.iter()), vec!["?"; COLUMNS.len()].join(", "));
+        format!("INSERT INTO saga ({names}) VALUES ({marks}) ON CONFLICT (saga_id) DO NOTHING")
+    });
+    const LABEL: &str = "INSERT INTO saga_label (name, value, created_us, saga_id) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT DO NOTHING";
+
+    let cells = COLUMNS.iter().map(|column| (column.write)(entry));
+    if connection.prepare_cached(&START)?.execute(params_from_iter(cells))? == 0 {
+        return Ok(false);
+    }
+    for (name, label) in entry.row.labels.iter() {
+        let (value, created_us) = (label.to_string(), entry.row.created.as_micros());
+        let params = params![text(name), text(&value), created_us, id(&entry.saga)];
+        connection.prepare_cached(LABEL)?.execute(params)?;
+    }
+    Ok(true)
 }
 
 /// The entry's place is taken: by the entry itself, whose first answer was lost, or by another's. If the saga has

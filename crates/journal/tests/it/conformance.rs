@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 use saga_core::saga::Rollback;
 use saga_core::{CommandId, Epoch, Seq};
 use saga_journal::{
-    AppendError, Cursor, Echec, Filter, Journal, KeptCommand, KeptDefinition, Projection, ROWS_MAX, Row,
-    Store, Tally,
+    AppendError, Backlog, Cursor, Filter, Journal, KeptCommand, KeptDefinition, KeptRow, ROWS_MAX, Row, Store,
 };
 
 use crate::entries::{
-    OWNER, at, by, end, hash, next, next_with, records, replica, saga, start, start_with, word,
+    OWNER, at, by, end, failure, hash, labels, next, next_with, records, replica, saga, start, start_with,
+    word,
 };
 use crate::fixture::{Fixture, conformance, join, keep};
 
@@ -45,16 +45,15 @@ async fn what_is_appended_is_loaded<F: Fixture>() {
     let first = start(1);
     let second = next(&first, "STOCK_RESERVE");
     let mut third = next(&second, "ECHEC_PAIEMENT");
-    third.projection.rollback = Rollback::Running;
-    third.projection.echec =
-        Some(Echec { etape: Some("paiement".into()), raison: "solde insuffisant".into() });
-    third.projection.epoch = Epoch::FIRST.next().next();
+    third.row.rollback = Rollback::Running;
+    third.row.summary.failure = Some(failure(Some("paiement"), "solde insuffisant"));
+    third.row.epoch = Epoch::FIRST.next().next();
     keep(&*store, &[&first, &second, &third]).await;
 
     let history = store.load(saga(1)).await.unwrap().unwrap();
     assert_eq!(history.records, records(&[&first, &second, &third]));
     assert_eq!(history.definition_hash, hash());
-    let row = Row { saga: saga(1), projection: third.projection, owner: OWNER };
+    let row = KeptRow { saga: saga(1), row: third.row, owner: OWNER, parked: None };
     assert_eq!(store.row(saga(1)).await.unwrap(), Some(row));
 }
 
@@ -134,7 +133,7 @@ async fn an_entry_that_comes_again_late_moves_nothing_back<F: Fixture>() {
     let third = next(&second, "PAIEMENT_EFFECTUE");
     keep(&*store, &[&first, &second, &third, &second, &first]).await;
     assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second, &third]));
-    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection, third.projection);
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().row, third.row);
 }
 
 async fn a_saga_starts_once<F: Fixture>() {
@@ -151,13 +150,13 @@ async fn what_a_saga_starts_with_stays<F: Fixture>() {
     let store = fixture.open().await;
     let first = start(1);
     let mut second = next(&first, "STOCK_RESERVE");
-    second.projection.client_id = None;
-    second.projection.definition = word("another");
-    second.projection.created = at(5);
+    second.row.labels = labels(&[]);
+    second.row.definition = word("another");
+    second.row.created = at(5);
     keep(&*store, &[&first, &second]).await;
     let expected =
-        Projection { definition: word("checkout"), client_id: Some(4), created: at(0), ..second.projection };
-    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection, expected);
+        Row { definition: word("checkout"), labels: first.row.labels, created: at(0), ..second.row };
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().row, expected);
 }
 
 async fn a_replica_s_unfinished_sagas_come_page_by_page<F: Fixture>() {
@@ -190,12 +189,12 @@ async fn what_is_due_stands_in_the_row<F: Fixture>() {
     let first = start(1);
     let second = next(&first, "STOCK_RESERVE");
     let mut waiting = next(&second, "PAIEMENT_EFFECTUE");
-    waiting.projection.due = None;
+    waiting.row.due = None;
     for entry in [&first, &second, &waiting, &end(&waiting)] {
         keep(&*store, &[entry]).await;
-        assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection.due, entry.projection.due);
+        assert_eq!(store.row(saga(1)).await.unwrap().unwrap().row.due, entry.row.due);
     }
-    assert!(first.projection.due.is_some() && first.projection.due != second.projection.due);
+    assert!(first.row.due.is_some() && first.row.due != second.row.due);
 }
 
 async fn since_when_a_person_is_needed_stands_in_the_row<F: Fixture>() {
@@ -203,31 +202,31 @@ async fn since_when_a_person_is_needed_stands_in_the_row<F: Fixture>() {
     let store = fixture.open().await;
     let first = start(1);
     let mut blocked = next(&first, "ECHEC_STOCK");
-    (blocked.projection.rollback, blocked.projection.blocked_since) = (Rollback::Blocked, Some(at(7)));
+    (blocked.row.rollback, blocked.row.blocked_since) = (Rollback::Blocked, Some(at(7)));
     // A compensation that goes on failing is heard of again and again, and blocked all the while.
     let mut tried = next(&blocked, "ECHEC_STOCK");
-    tried.projection.updated = at(5_000);
+    tried.row.updated = at(5_000);
     for entry in [&first, &blocked, &tried] {
         keep(&*store, &[entry]).await;
         let row = store.row(saga(1)).await.unwrap().unwrap();
-        assert_eq!(row.projection.blocked_since, entry.projection.blocked_since);
+        assert_eq!(row.row.blocked_since, entry.row.blocked_since);
     }
-    assert_eq!(store.tally().await.unwrap().blocked_since, Some(at(7)));
+    assert_eq!(store.backlog().await.unwrap().blocked_since, Some(at(7)));
     let mut undone = end(&tried);
-    undone.projection.blocked_since = None;
+    undone.row.blocked_since = None;
     keep(&*store, &[&undone]).await;
-    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection.blocked_since, None);
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().row.blocked_since, None);
 }
 
 async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>() {
     let fixture = F::new();
     {
         let store = fixture.open().await;
-        assert_eq!(store.tally().await, Ok(Tally::default()));
+        assert_eq!(store.backlog().await, Ok(Backlog::default()));
         // Over, and older than all others: of no interest.
         let over = start(1);
         keep(&*store, &[&over, &end(&over)]).await;
-        assert_eq!(store.tally().await, Ok(Tally::default()));
+        assert_eq!(store.backlog().await, Ok(Backlog::default()));
         for (number, rollback, updated) in [
             (10, Rollback::None, 900),
             (11, Rollback::None, 700),
@@ -240,47 +239,57 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
         ] {
             let first = start(number);
             let mut second = next(&first, "STOCK_RESERVE");
-            second.projection.rollback = rollback;
-            second.projection.updated = at(updated);
-            second.projection.due = Some(at(updated));
+            second.row.rollback = rollback;
+            second.row.updated = at(updated);
+            second.row.due = Some(at(updated));
             keep(&*store, &[&first, &second]).await;
         }
     }
     // The same for whoever opens it next.
     let store = fixture.open().await;
-    let expected = Tally {
+    let expected = Backlog {
         forward: 3,
         rolling_back: 2,
         blocked: 2,
         oldest_due: Some(at(500)),
         blocked_since: Some(at(300)),
     };
-    assert_eq!(store.tally().await, Ok(expected));
+    assert_eq!(store.backlog().await, Ok(expected));
     store.park(saga(20), word("its history is damaged")).await.unwrap();
-    let expected = Tally { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
-    assert_eq!(store.tally().await, Ok(expected));
+    let expected = Backlog { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
+    assert_eq!(store.backlog().await, Ok(expected));
 }
 
 /// Orders in a fixed variety: states, rollbacks, clients, shops, and few instants.
-async fn variety(store: &dyn Store) -> Vec<Row> {
+async fn variety(store: &dyn Store) -> Vec<KeptRow> {
     let mut rows = Vec::new();
     for number in 0..60_u8 {
         let mut entry = start(u128::from(number) * 0x1111_1111_1111);
-        let row = &mut entry.projection;
-        row.etat = word(["INITIEE", "CONFIRMEE", "ECHEC_STOCK"][usize::from(number % 3)]);
+        let row = &mut entry.row;
+        row.state = word(["INITIEE", "CONFIRMEE", "ECHEC_STOCK"][usize::from(number % 3)]);
         row.rollback =
             [Rollback::None, Rollback::Running, Rollback::Done, Rollback::Blocked][usize::from(number % 4)];
-        row.client_id = (number % 5 > 0).then_some(i64::from(number % 5));
-        row.magasin_id = (number % 7 > 0).then_some(i64::from(number % 7));
+        let (client, shop) = (i64::from(number % 5), i64::from(number % 7));
+        let of: Vec<_> = [("client_id", client), ("magasin_id", shop)]
+            .into_iter()
+            .filter(|(_, value)| *value > 0)
+            .collect();
+        row.labels = labels(&of);
+        (row.over, row.due) = (number % 11 > 5 && number % 4 % 2 == 0, None);
         row.created = at(i64::from(number % 6));
         keep(store, &[&entry]).await;
-        rows.push(Row { saga: entry.saga, projection: entry.projection, owner: OWNER });
+        let mut kept = KeptRow { saga: entry.saga, row: entry.row, owner: OWNER, parked: None };
+        if number % 13 == 0 {
+            store.park(kept.saga, word("odd")).await.unwrap();
+            kept.parked = Some(word("odd"));
+        }
+        rows.push(kept);
     }
-    rows.sort_by_key(|row| std::cmp::Reverse((row.projection.created, row.saga)));
+    rows.sort_by_key(|row| std::cmp::Reverse((row.row.created, row.saga)));
     rows
 }
 
-async fn walk(store: &dyn Store, filter: &Filter, limit: usize) -> Vec<Row> {
+async fn walk(store: &dyn Store, filter: &Filter, limit: usize) -> Vec<KeptRow> {
     let mut walked = Vec::new();
     let mut after: Option<Cursor> = None;
     loop {
@@ -300,21 +309,23 @@ async fn lists_are_filtered<F: Fixture>() {
     let store = fixture.open().await;
     let all = variety(&*store).await;
     let mut sizes = BTreeSet::new();
-    for bits in 0..16 {
+    let rollbacks = [Rollback::None, Rollback::Running, Rollback::Done, Rollback::Blocked].map(Some);
+    for (bits, rollback) in (0..8).flat_map(|bits| rollbacks.iter().chain([&None]).map(move |it| (bits, *it)))
+    {
+        let wanted = [("client_id", 2, bits & 2 > 0), ("magasin_id", 1, bits & 4 > 0)];
+        let wanted: Vec<_> = wanted.iter().filter(|(_, _, is_wanted)| *is_wanted).collect();
         let filter = Filter {
-            etat: (bits & 1 > 0).then(|| word("CONFIRMEE")),
-            rollback: (bits & 2 > 0).then_some(Rollback::Blocked),
-            client_id: (bits & 4 > 0).then_some(2),
-            magasin_id: (bits & 8 > 0).then_some(1),
+            state: (bits & 1 > 0).then(|| word("CONFIRMEE")),
+            rollback,
+            labels: wanted.iter().map(|(name, value, _)| (word(name), word(&value.to_string()))).collect(),
         };
-        let expected: Vec<Row> = all
+        let expected: Vec<KeptRow> = all
             .iter()
-            .filter(|row| {
-                let row = &row.projection;
-                filter.etat.as_ref().is_none_or(|etat| *etat == row.etat)
-                    && filter.rollback.is_none_or(|rollback| rollback == row.rollback)
-                    && filter.client_id.is_none_or(|client_id| row.client_id == Some(client_id))
-                    && filter.magasin_id.is_none_or(|magasin_id| row.magasin_id == Some(magasin_id))
+            .filter(|kept| {
+                let shown = if kept.parked.is_some() { Rollback::Blocked } else { kept.row.rollback };
+                filter.state.as_ref().is_none_or(|state| *state == kept.row.state)
+                    && rollback.is_none_or(|rollback| rollback == shown)
+                    && wanted.iter().all(|(name, value, _)| kept.row.labels.integer(name) == Some(*value))
             })
             .cloned()
             .collect();
@@ -322,7 +333,7 @@ async fn lists_are_filtered<F: Fixture>() {
         assert_eq!(walk(&*store, &filter, 3).await, expected, "{filter:?}");
     }
     assert!(sizes.len() > 5, "the filters tell orders apart: {sizes:?}");
-    let hostile = Filter { etat: Some(word("' OR '1' = '1")), ..Filter::default() };
+    let hostile = Filter { state: Some(word("' OR '1' = '1")), ..Filter::default() };
     assert_eq!(walk(&*store, &hostile, 3).await, []);
 }
 
@@ -342,7 +353,7 @@ async fn a_page_has_at_least_one_row_and_at_most_rows_max<F: Fixture>() {
     assert!(store.append(&batch).await.unwrap().iter().all(Result::is_ok));
     for entry in &batch {
         let id = CommandId::new(*entry.saga.as_uuid());
-        let (body, asked) = (word("cancel"), entry.projection.created);
+        let (body, asked) = (word("cancel"), entry.row.created);
         store.post(KeptCommand { saga: entry.saga, id, body, asked }).await.unwrap();
     }
     for (limit, rows) in [(0, 1), (1, 1), (ROWS_MAX, ROWS_MAX), (usize::MAX, ROWS_MAX)] {
@@ -386,7 +397,12 @@ async fn a_parked_saga_says_why_and_keeps_its_history<F: Fixture>() {
     let rows = store.list(blocked, None, 10).await.unwrap().rows;
     let [row] = &rows[..] else { panic!("{rows:?}") };
     assert_eq!(row.saga, saga(1));
-    assert_eq!(row.projection.echec, Some(Echec { etape: None, raison: word("its history is damaged") }));
+    assert_eq!(row.trouble(), Some(failure(None, "its history is damaged")));
+    assert_eq!(
+        (row.rollback(), row.row.rollback),
+        (Rollback::Blocked, Rollback::None),
+        "the row itself is as it was"
+    );
     assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, first.records);
     assert_eq!(store.owned(OWNER, None, 10).await.unwrap(), [saga(1), saga(2)]);
 }
@@ -403,7 +419,7 @@ async fn what_was_kept_is_found_again_after_reopening<F: Fixture>() {
     }
     let store = fixture.open().await;
     assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&first, &second]));
-    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().projection, second.projection);
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().row, second.row);
     assert_eq!(store.definition(hash()).await, Ok(Some(kept)));
     keep(&*store, &[&next(&second, "PAIEMENT_EFFECTUE")]).await;
 }
@@ -447,11 +463,13 @@ async fn a_nul_in_a_reason_is_replaced<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open().await;
     let mut entry = start(1);
-    entry.projection.echec = Some(Echec { etape: Some(word("a\0b")), raison: word("c\0") });
+    entry.row.summary.failure = Some(failure(Some("a\0b"), "c\0 \\u0000"));
     keep(&*store, &[&entry]).await;
-    let echec = store.row(saga(1)).await.unwrap().unwrap().projection.echec;
-    assert_eq!(echec, Some(Echec { etape: Some(word("a\u{fffd}b")), raison: word("c\u{fffd}") }));
+    let trouble = || async { store.row(saga(1)).await.unwrap().unwrap().trouble() };
+    assert_eq!(trouble().await, Some(failure(Some("a\u{fffd}b"), "c\u{fffd} \\u0000")));
     store.park(saga(1), word("d\0")).await.unwrap();
-    let echec = store.row(saga(1)).await.unwrap().unwrap().projection.echec;
-    assert_eq!(echec, Some(Echec { etape: None, raison: word("d\u{fffd}") }));
+    assert_eq!(trouble().await, Some(failure(None, "d\u{fffd}")));
+    // What can be appended to can be read.
+    keep(&*store, &[&next(&entry, "STOCK_RESERVE")]).await;
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().parked, None);
 }

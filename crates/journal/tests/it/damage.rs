@@ -57,7 +57,7 @@ async fn only_number_2_is_damaged(store: &dyn Store, why: &str) {
     assert_eq!(store.owned(OWNER, None, 10).await.unwrap(), [saga(2)]);
     assert_eq!(store.list(Filter::default(), None, 10).await.unwrap().rows.len(), 3);
     store.park(saga(2), why.into()).await.unwrap();
-    assert_eq!(store.row(saga(2)).await.unwrap().unwrap().projection.rollback, Rollback::Blocked);
+    assert_eq!(store.row(saga(2)).await.unwrap().unwrap().rollback(), Rollback::Blocked);
 }
 
 async fn a_frame_that_is_not_json_damages_its_saga_only<F: Sql>() {
@@ -89,19 +89,24 @@ async fn a_row_without_events_and_events_without_a_row_are_damage<F: Sql>() {
 }
 
 async fn a_row_that_makes_no_sense_is_shown_as_blocked<F: Sql>() {
-    for (damage, why) in [("rollback = 'PEUT-ETRE'", "PEUT-ETRE"), ("epoch = -7", "-7")] {
+    for (damage, why) in [
+        ("rollback = 'PEUT-ETRE'", "PEUT-ETRE"),
+        ("epoch = -7", "-7"),
+        ("summary = '{'", "its summary"),
+        ("labels = '[]'", "its labels"),
+    ] {
         let (_fixture, store) =
             damaged::<F>(&format!("UPDATE saga SET {damage} WHERE saga_id = $saga")).await;
         let rows = store.list(Filter::default(), None, 10).await.unwrap().rows;
         let row = rows.iter().find(|row| row.saga == saga(2)).unwrap();
-        assert_eq!(row.projection.rollback, Rollback::Blocked);
-        assert!(row.projection.echec.as_ref().unwrap().raison.contains(why), "{row:?}");
+        assert_eq!(row.rollback(), Rollback::Blocked);
+        assert!(row.trouble().unwrap().reason.contains(why), "{row:?}");
         assert_eq!(store.row(saga(2)).await.unwrap().as_ref(), Some(row));
-        assert_eq!(rows.iter().filter(|row| row.projection.rollback == Rollback::None).count(), 2);
+        assert_eq!(rows.iter().filter(|row| row.rollback() == Rollback::None).count(), 2);
         assert_eq!(store.owned(OWNER, None, 10).await.unwrap().len(), 3);
-        let tally = store.tally().await.unwrap();
+        let backlog = store.backlog().await.unwrap();
         let unknown = u64::from(why == "PEUT-ETRE");
-        assert_eq!((tally.forward, tally.rolling_back, tally.blocked), (3 - unknown, 0, unknown));
+        assert_eq!((backlog.forward, backlog.rolling_back, backlog.blocked), (3 - unknown, 0, unknown));
     }
 }
 

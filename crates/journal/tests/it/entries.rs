@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use saga_core::definition::DefinitionHash;
-use saga_core::saga::Rollback;
+use saga_core::definition::{DefinitionHash, Label, Labels};
+use saga_core::saga::{Failure, Rollback};
 use saga_core::{
     AttemptNumber, Claim, Direction, Epoch, Event, Json, Outcome, Record, SagaId, Seq, Timestamp,
 };
-use saga_journal::{Entry, Projection, ReplicaId};
+use saga_journal::{Entry, ReplicaId, Row, Summary};
 use uuid::Uuid;
 
 /// 2026-11-22T00:00:00Z.
@@ -37,6 +37,15 @@ pub(crate) fn hash() -> DefinitionHash {
     DefinitionHash::new(&"ab".repeat(32))
 }
 
+pub(crate) fn labels(of: &[(&str, i64)]) -> Labels {
+    of.iter().map(|(name, value)| ((*name).into(), Label::Integer(*value))).collect()
+}
+
+/// A failure at a step, or of the saga as a whole.
+pub(crate) fn failure(step: Option<&str>, reason: &str) -> Failure {
+    Failure { step: step.map(Into::into), reason: reason.into() }
+}
+
 /// The start of order `number`.
 pub(crate) fn start(number: u128) -> Entry {
     start_with(number, r#"{"client_id": 4, "magasin_id": 1}"#)
@@ -44,27 +53,31 @@ pub(crate) fn start(number: u128) -> Entry {
 
 pub(crate) fn start_with(number: u128, input: &str) -> Entry {
     let input = Json::parse(input.as_bytes()).unwrap();
-    let event =
-        Event::Started { definition: hash(), input, deadline: at(60_000_000), claim: Claim::drawn(1 << 20) };
+    let event = Event::Started {
+        definition: hash(),
+        input,
+        labels: Labels::default(),
+        deadline: at(60_000_000),
+        claim: Claim::drawn(1 << 20),
+    };
     Entry {
         saga: saga(number),
         owner: OWNER,
         expected: Seq::NONE,
         records: vec![Record { at: at(0), state: Some("INITIEE".into()), command: None, event }],
-        projection: Projection {
+        row: Row {
             definition: "checkout".into(),
             definition_hash: hash(),
-            client_id: Some(4),
-            magasin_id: Some(1),
-            etat: "INITIEE".into(),
+            labels: labels(&[("client_id", 4), ("magasin_id", 1)]),
+            state: "INITIEE".into(),
             rollback: Rollback::None,
-            echec: None,
             epoch: Epoch::FIRST,
             blocked_since: None,
             over: false,
             created: at(0),
             updated: at(0),
             due: Some(at(30_000_000)),
+            summary: Summary::default(),
         },
     }
 }
@@ -101,12 +114,7 @@ pub(crate) fn next_with(before: &Entry, etat: &str, output: &str) -> Entry {
             },
             Record { at: updated, state: Some(etat.into()), command: None, event: ended },
         ],
-        projection: Projection {
-            etat: etat.into(),
-            updated,
-            due: Some(at(last + 9)),
-            ..before.projection.clone()
-        },
+        row: Row { state: etat.into(), updated, due: Some(at(last + 9)), ..before.row.clone() },
     }
 }
 
@@ -114,8 +122,8 @@ pub(crate) fn next_with(before: &Entry, etat: &str, output: &str) -> Entry {
 pub(crate) fn end(before: &Entry) -> Entry {
     let mut entry = next(before, "CONFIRMEE");
     entry.records[1].event = Event::Completed;
-    entry.projection.over = true;
-    entry.projection.due = None;
+    entry.row.over = true;
+    entry.row.due = None;
     entry
 }
 

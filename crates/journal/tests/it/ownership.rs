@@ -265,8 +265,8 @@ async fn what_is_owned_and_waits_for_a_person_is_not_looked_for<F: Fixture>() {
     keep(&*store, &[&first, &start(2)]).await;
     assert_eq!(store.owned(OWNER, None, 10).await, Ok(vec![saga(1), saga(2)]));
     let mut blocked = next(&first, "ECHEC_STOCK");
-    blocked.projection.rollback = saga_core::saga::Rollback::Blocked;
-    blocked.projection.due = None;
+    blocked.row.rollback = saga_core::saga::Rollback::Blocked;
+    blocked.row.due = None;
     keep(&*store, &[&blocked]).await;
     assert_eq!(store.owned(OWNER, None, 10).await, Ok(vec![saga(2)]));
 }

@@ -276,17 +276,12 @@ async fn claims_words_and_lists_use_their_indices() {
             "SELECT saga_id FROM saga WHERE is_over = 0 AND owner = x'' AND saga_id > x'' ORDER BY saga_id LIMIT 5",
             "saga_owner",
         ),
-        ("SELECT rollback, count(*), min(du_us) FROM saga WHERE is_over = 0 GROUP BY rollback", "saga_owner"),
         (
-            "SELECT etat FROM saga WHERE rollback = 'BLOQUE' ORDER BY cree_us DESC, saga_id DESC LIMIT 5",
-            "saga_blocked",
+            "SELECT rollback, count(*), min(due_us) FROM saga WHERE is_over = 0 GROUP BY rollback",
+            "saga_owner",
         ),
         (
-            "SELECT etat FROM saga WHERE client_id = 4 ORDER BY cree_us DESC, saga_id DESC LIMIT 5",
-            "saga_client",
-        ),
-        (
-            "SELECT etat FROM saga WHERE (cree_us, saga_id) < (5, x'') ORDER BY cree_us DESC, saga_id DESC LIMIT 5",
+            "SELECT state FROM saga WHERE (created_us, saga_id) < (5, x'') ORDER BY created_us DESC, saga_id DESC LIMIT 5",
             "saga_newest",
         ),
     ] {

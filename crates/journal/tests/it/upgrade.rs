@@ -34,7 +34,7 @@ async fn what_was_under_way_is_claimed_by_whoever_comes<F: Sql>() {
     let fixture = first_release::<F>().await;
     let store = fixture.open_for_nobody().await;
     let row = store.row(saga(1)).await.unwrap().unwrap();
-    assert_eq!((row.owner, row.projection.due), (replica(0), None));
+    assert_eq!((row.owner, row.row.due), (replica(0), None));
     join(&*store, OWNER).await;
     let second = by(OWNER, &next(&start(1), "STOCK_RESERVE"));
     assert!(store.append(std::slice::from_ref(&second)).await.unwrap()[0].is_err(), "it is not claimed yet");

@@ -1,9 +1,8 @@
 //! What people read with plain SQL.
 
 use saga_core::saga::Rollback;
-use saga_journal::Echec;
 
-use crate::entries::{end, next, saga, start, start_with, word};
+use crate::entries::{end, failure, labels, next, saga, start, start_with};
 use crate::fixture::{InPostgres, InSqlite, Sql, keep};
 
 async fn two_orders<F: Sql>() -> (F, std::sync::Arc<dyn saga_journal::Store>) {
@@ -16,11 +15,10 @@ async fn two_orders<F: Sql>() -> (F, std::sync::Arc<dyn saga_journal::Store>) {
     keep(&*store, &[&first, &second, &end(&second)]).await;
 
     let mut refused = start(2);
-    refused.projection.client_id = Some(1);
-    refused.projection.magasin_id = None;
+    refused.row.labels = labels(&[("client_id", 1)]);
     let mut failed = next(&refused, "ECHEC_STOCK");
-    failed.projection.rollback = Rollback::Running;
-    failed.projection.echec = Some(Echec { etape: Some(word("stock")), raison: word("stock insuffisant") });
+    failed.row.rollback = Rollback::Running;
+    failed.row.summary.failure = Some(failure(Some("stock"), "stock insuffisant"));
     keep(&*store, &[&refused, &failed]).await;
     (fixture, store)
 }

@@ -9,9 +9,9 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
-    KeptCommand, KeptDefinition, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Row,
-    StoreFuture, Tally, Unavailable,
+    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
+    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
+    StoreFuture, Unavailable,
 };
 use tokio::time::timeout;
 
@@ -100,12 +100,12 @@ impl Histories for Panicking {
         self.memory.load(saga)
     }
 
-    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<Row>, Unavailable>> {
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
         self.memory.row(saga)
     }
 
-    fn tally(&self) -> StoreFuture<'_, Result<Tally, Unavailable>> {
-        self.memory.tally()
+    fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
+        self.memory.backlog()
     }
 
     fn list(

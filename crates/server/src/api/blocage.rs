@@ -4,7 +4,7 @@
 use saga_core::event::Stuck;
 use saga_core::saga::{Pending, Request};
 use saga_core::{Direction, Json, Saga};
-use saga_journal::Row;
+use saga_journal::KeptRow;
 use serde::Serialize;
 
 use super::constat;
@@ -65,8 +65,8 @@ struct Appel {
 impl Blocage {
     /// What is known of a blocked order once its history has been read; with as much of its call's body as
     /// `body_bytes_max`.
-    pub(crate) fn of(row: &Row, saga: &Saga, body_bytes_max: usize) -> Self {
-        if is_parked(row) {
+    pub(crate) fn of(row: &KeptRow, saga: &Saga, body_bytes_max: usize) -> Self {
+        if row.parked.is_some() {
             return Self::unread(row, "the order can be read again: `reprendre` makes it go on");
         }
         let Some(pending) = saga.pending() else {
@@ -92,13 +92,13 @@ impl Blocage {
     }
 
     /// What the row alone tells, and why there is no more.
-    pub(crate) fn unread(row: &Row, why: impl Into<String>) -> Self {
-        let echec = row.projection.echec.as_ref();
+    pub(crate) fn unread(row: &KeptRow, why: impl Into<String>) -> Self {
+        let trouble = row.trouble();
         Self {
-            etape: echec.and_then(|echec| echec.etape.as_ref()).map(ToString::to_string),
-            motif: is_parked(row).then_some(Motif::Unreadable("history_unreadable")),
-            raison: echec.map(|echec| echec.raison.to_string()).unwrap_or_default(),
-            depuis: row.projection.updated.to_string(),
+            etape: trouble.as_ref().and_then(|trouble| trouble.step.as_ref()).map(ToString::to_string),
+            motif: row.parked.is_some().then_some(Motif::Unreadable("history_unreadable")),
+            raison: trouble.map(|trouble| trouble.reason.to_string()).unwrap_or_default(),
+            depuis: row.row.updated.to_string(),
             appel: None,
             appel_absent: Some(why.into()),
             tentatives: 0,
@@ -108,13 +108,6 @@ impl Blocage {
             sortie_requise: false,
         }
     }
-}
-
-/// Whether the order is flagged because it could not be read: whatever else is stuck is known since when.
-fn is_parked(row: &Row) -> bool {
-    let has_step = row.projection.echec.as_ref().is_some_and(|echec| echec.etape.is_some());
-    // Rows of before that was kept name the step that is stuck.
-    row.projection.blocked_since.is_none() && !has_step
 }
 
 impl Appel {

@@ -4,8 +4,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saga_core::definition::InputError;
-use saga_core::saga::Rollback;
-use saga_engine::{Caller, Checkout, Failed, Snapshot};
+use saga_core::saga::{Failure, Rollback};
+use saga_engine::{Caller, Checkout, Snapshot};
 use serde::Serialize;
 
 use super::prefer::Preference;
@@ -37,8 +37,8 @@ struct Echec<'a> {
     raison: &'a str,
 }
 
-impl<'a> From<&'a Failed> for Echec<'a> {
-    fn from(failed: &'a Failed) -> Self {
+impl<'a> From<&'a Failure> for Echec<'a> {
+    fn from(failed: &'a Failure) -> Self {
         Self { etape: failed.step.as_deref(), raison: &failed.reason }
     }
 }

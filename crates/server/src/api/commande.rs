@@ -7,7 +7,7 @@ use saga_core::event::Cause;
 use saga_core::saga::Rollback;
 use saga_core::{Event, Saga, SagaId};
 use saga_engine::Refusal;
-use saga_journal::{History, Row};
+use saga_journal::{History, KeptRow};
 use serde::Serialize;
 
 use super::blocage::Blocage;
@@ -66,27 +66,27 @@ struct Definition {
     empreinte: String,
 }
 
-impl From<Row> for Commande {
-    fn from(row: Row) -> Self {
-        let projection = row.projection;
+impl From<KeptRow> for Commande {
+    fn from(kept: KeptRow) -> Self {
+        let (rollback, trouble, row) = (kept.rollback(), kept.trouble(), kept.row);
         Self {
-            id: row.saga,
-            client_id: projection.client_id,
-            magasin_id: projection.magasin_id,
-            etat_actuel: projection.etat.to_string(),
-            rollback: words::rollback(projection.rollback),
-            echec: projection.echec.map(|echec| Echec {
-                etape: echec.etape.map(|etape| etape.to_string()),
-                raison: echec.raison.to_string(),
+            id: kept.saga,
+            client_id: row.labels.integer("client_id"),
+            magasin_id: row.labels.integer("magasin_id"),
+            etat_actuel: row.state.to_string(),
+            rollback: words::rollback(rollback),
+            echec: trouble.map(|trouble| Echec {
+                etape: trouble.step.map(|step| step.to_string()),
+                raison: trouble.reason.to_string(),
             }),
             blocage: None,
             interventions: None,
             interventions_omises: 0,
-            cree_le: projection.created.to_string(),
-            modifie_le: projection.updated.to_string(),
+            cree_le: row.created.to_string(),
+            modifie_le: row.updated.to_string(),
             definition: Definition {
-                nom: projection.definition.to_string(),
-                empreinte: projection.definition_hash.to_string(),
+                nom: row.definition.to_string(),
+                empreinte: row.definition_hash.to_string(),
             },
         }
     }
@@ -132,13 +132,13 @@ pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<
     }))
 }
 
-pub(crate) fn is_blocked(row: &Row) -> bool {
-    row.projection.rollback == Rollback::Blocked
+pub(crate) fn is_blocked(row: &KeptRow) -> bool {
+    row.rollback() == Rollback::Blocked
 }
 
 /// What a blocked order waits for, as far as its history tells.
 pub(crate) fn blocage(
-    row: &Row,
+    row: &KeptRow,
     read: Result<Option<(Saga, History)>, Refusal>,
     body_bytes_max: usize,
 ) -> Blocage {

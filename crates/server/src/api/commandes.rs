@@ -3,7 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use saga_core::Timestamp;
-use saga_journal::{Cursor, Filter, Row};
+use saga_journal::{Cursor, Filter, KeptRow};
 use tokio::time::Instant;
 
 use super::blocage::Blocage;
@@ -34,7 +34,7 @@ pub(crate) async fn commandes(
             return Err(Problem::invalid(format!("`{}` stands more than once", name.escape_debug())));
         }
         let number = || {
-            value.parse().map_err(|_| {
+            value.parse::<i64>().map_err(|_| {
                 Problem::invalid(format!("`{name}` must be an integer, not `{}`", value.escape_debug()))
             })
         };
@@ -43,14 +43,16 @@ pub(crate) async fn commandes(
             "etat" if value.is_empty() || value.contains(char::is_control) => {
                 return Err(Problem::invalid("`etat` must be the name of a state, such as CONFIRMEE"));
             }
-            "etat" => filter.etat = Some(value.as_str().into()),
+            "etat" => filter.state = Some(value.as_str().into()),
             "rollback" => {
                 filter.rollback = Some(words::rollback_named(value).ok_or_else(|| {
                     Problem::invalid("`rollback` must be AUCUN, EN_COURS, TERMINE or BLOQUE")
                 })?);
             }
-            "client_id" => filter.client_id = Some(number()?),
-            "magasin_id" => filter.magasin_id = Some(number()?),
+            // As labels are written: `07` is 7.
+            "client_id" | "magasin_id" => {
+                filter.labels.push((name.as_str().into(), number()?.to_string().into()));
+            }
             "limit" => {
                 limit = value
                     .parse()
@@ -86,7 +88,7 @@ pub(crate) async fn commandes(
 
 /// As many of a page's orders as fit into `page_bytes_max`, and where the next page begins if that is before the last
 /// row; of those that are blocked, what they wait for.
-async fn shown(api: &Api, rows: Vec<Row>) -> Result<(Page, Option<Cursor>), Problem> {
+async fn shown(api: &Api, rows: Vec<KeptRow>) -> Result<(Page, Option<Cursor>), Problem> {
     let begun = Instant::now();
     let wait = api.limits.blocages_wait;
     let mut page = Page::new(api.limits.page_bytes_max);
@@ -103,7 +105,7 @@ async fn shown(api: &Api, rows: Vec<Row>) -> Result<(Page, Option<Cursor>), Prob
             );
             Some(Blocage::unread(&row, why))
         };
-        let here = Cursor { created: row.projection.created, saga: row.saga };
+        let here = Cursor { created: row.row.created, saga: row.saga };
         if !page.add(&Commande::from(row).blocked(blocage)).map_err(|error| Problem::unwritable(&error))? {
             return Ok((page, last));
         }
@@ -113,7 +115,7 @@ async fn shown(api: &Api, rows: Vec<Row>) -> Result<(Page, Option<Cursor>), Prob
 }
 
 /// What a blocked order of a list waits for; the body of its call is left to `GET /api/commande/{id}`.
-async fn blocage_of(api: &Api, row: &Row) -> Blocage {
+async fn blocage_of(api: &Api, row: &KeptRow) -> Blocage {
     match api.budgets.read(&api.engine, row.saga).await {
         Ok(read) => commande::blocage(row, read, BODY_BYTES_IN_LISTS),
         Err(problem) => Blocage::unread(row, problem.detail()),

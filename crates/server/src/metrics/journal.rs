@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use saga_journal::{Journal, Spread};
+use saga_journal::{Histogram, Journal};
 
 pub(super) struct JournalCollector(Journal);
 
@@ -64,15 +64,15 @@ fn histogram<const N: usize>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
-    spread: &Spread<N>,
+    histogram: &Histogram<N>,
     per_unit: f64,
 ) -> fmt::Result {
     let bound = |bound: u64| if bound == u64::MAX { f64::INFINITY } else { bound as f64 / per_unit };
     let buckets: Vec<(f64, u64)> =
-        spread.bounds.iter().zip(spread.counts).map(|(&upper, count)| (bound(upper), count)).collect();
-    let count = spread.counts.iter().sum();
+        histogram.bounds.iter().zip(histogram.counts).map(|(&upper, count)| (bound(upper), count)).collect();
+    let count = histogram.counts.iter().sum();
     encoder.encode_descriptor(name, help, None, MetricType::Histogram)?.encode_histogram::<NoLabelSet>(
-        spread.sum as f64 / per_unit,
+        histogram.sum as f64 / per_unit,
         count,
         &buckets,
         None,

@@ -133,7 +133,7 @@ impl Metrics {
         registry.register_collector(Box::new(JournalCollector::new(journal.clone())));
         let question = move || -> StoreFuture<'static, _> {
             let journal = journal.clone();
-            Box::pin(async move { journal.tally().await })
+            Box::pin(async move { journal.backlog().await })
         };
         let tallies = Arc::new(Tallies::new(Box::new(question), Box::new(move || clock.now())));
         registry.register_collector(Box::new(tallies.clone()));

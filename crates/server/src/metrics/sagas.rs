@@ -38,7 +38,7 @@ const OUTCOMES: [Option<Outcome>; 5] =
 
 pub(super) struct Sagas {
     states: Family<StateLabels, Counter>,
-    durations: Family<StateLabels, Histogram>,
+    durations: Family<EndLabels, Histogram>,
     failures: Family<FailureLabels, Counter>,
     blocked: Family<BlockedLabels, Counter>,
     calls: Family<OutcomeLabels, Counter>,
@@ -80,15 +80,23 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndLabels {
+    etat: StateName,
+    saga: Arc<str>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct FailureLabels {
     cause: &'static str,
     participant: Arc<str>,
+    saga: Arc<str>,
     step: Arc<str>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct BlockedLabels {
     participant: Arc<str>,
+    saga: Arc<str>,
     step: Arc<str>,
     stuck: &'static str,
 }
@@ -96,12 +104,14 @@ struct BlockedLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StepLabels {
     participant: Arc<str>,
+    saga: Arc<str>,
     step: Arc<str>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CallLabels {
     participant: Arc<str>,
+    saga: Arc<str>,
     step: Arc<str>,
     direction: &'static str,
 }
@@ -109,6 +119,7 @@ struct CallLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OutcomeLabels {
     participant: Arc<str>,
+    saga: Arc<str>,
     step: Arc<str>,
     direction: &'static str,
     outcome: &'static str,
@@ -208,10 +219,11 @@ impl Sagas {
         let states = &definition.states;
         let failures = definition.steps.iter().map(|step| &step.failure);
         for etat in failures.chain([&states.completed, &states.cancelled]) {
-            let _ = self.durations.get_or_create_owned(&StateLabels { etat: etat.clone() });
+            let labels = EndLabels { etat: etat.clone(), saga: definition.name.clone() };
+            let _ = self.durations.get_or_create_owned(&labels);
         }
         for cause in ["cancelled", "deadline"] {
-            let _ = self.failures.get_or_create_owned(&of_whole_saga(cause));
+            let _ = self.failures.get_or_create_owned(&of_whole_saga(definition, cause));
         }
         let passed = definition.steps.iter().flat_map(|step| step.success.iter().chain([&step.failure]));
         let mut counters: Vec<(StateName, Counter)> = Vec::new();
@@ -225,7 +237,7 @@ impl Sagas {
     }
 
     fn prepare_step(&self, definition: &Definition, step: usize) -> StepSeries {
-        let StepLabels { participant, step: name } = labels(definition, step);
+        let StepLabels { participant, saga, step: name } = labels(definition, step);
         for outcome in OUTCOMES {
             if outcome != Some(Outcome::Ok) {
                 let _ = self.failures.get_or_create_owned(&of_step(definition, step, outcome));
@@ -242,14 +254,16 @@ impl Sagas {
                 Direction::Compensation => "compensation",
                 Direction::Probe => "probe",
             };
-            let call = CallLabels { participant: participant.clone(), step: name.clone(), direction };
+            let (participant, saga, step) = (participant.clone(), saga.clone(), name.clone());
+            let call = CallLabels { direction, participant, saga, step };
             CallSeries {
                 durations: self.call_durations.get_or_create_owned(&call),
                 retries: self.retries.get_or_create_owned(&call),
                 outcomes: OUTCOMES.map(|outcome| {
-                    let CallLabels { participant, step, direction } = call.clone();
+                    let CallLabels { direction, participant, saga, step } = call.clone();
                     let outcome = outcome.map_or("abandoned", Outcome::as_str);
-                    self.calls.get_or_create_owned(&OutcomeLabels { participant, step, direction, outcome })
+                    let labels = OutcomeLabels { direction, outcome, participant, saga, step };
+                    self.calls.get_or_create_owned(&labels)
                 }),
             }
         };
@@ -275,15 +289,15 @@ impl Sagas {
         }
         match news.failure {
             None => {}
-            Some(Failure::Cancelled) => self.failed(&of_whole_saga("cancelled")),
-            Some(Failure::DeadlinePassed) => self.failed(&of_whole_saga("deadline")),
+            Some(Failure::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
+            Some(Failure::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
             Some(Failure::Step(step, outcome)) => self.failed(&of_step(definition, step, outcome)),
         }
         for (step, stuck) in &news.blocked {
             self.blocked.get_or_create(&is_blocked(definition, *step, *stuck)).inc();
         }
         if let Some(over) = &news.over {
-            let labels = StateLabels { etat: over.state.clone() };
+            let labels = EndLabels { etat: over.state.clone(), saga: definition.name.clone() };
             self.durations.get_or_create(&labels).observe(over.age.as_secs_f64());
         }
     }
@@ -343,24 +357,27 @@ fn find(prepared: &[Arc<Prepared>], definition: &Arc<Definition>) -> Option<Arc<
 
 fn labels(definition: &Definition, step: usize) -> StepLabels {
     match definition.steps.get(step) {
-        Some(known) => {
-            StepLabels { participant: definition.participant(step).name.clone(), step: known.name.clone() }
-        }
-        None => StepLabels { participant: NONE.into(), step: NONE.into() },
+        Some(known) => StepLabels {
+            participant: definition.participant(step).name.clone(),
+            saga: definition.name.clone(),
+            step: known.name.clone(),
+        },
+        None => StepLabels { participant: NONE.into(), saga: definition.name.clone(), step: NONE.into() },
     }
 }
 
 fn of_step(definition: &Definition, step: usize, outcome: Option<Outcome>) -> FailureLabels {
-    let StepLabels { participant, step } = labels(definition, step);
-    FailureLabels { cause: outcome.map_or("interrupted", Outcome::as_str), participant, step }
+    let StepLabels { participant, saga, step } = labels(definition, step);
+    FailureLabels { cause: outcome.map_or("interrupted", Outcome::as_str), participant, saga, step }
 }
 
-fn of_whole_saga(cause: &'static str) -> FailureLabels {
-    FailureLabels { cause, participant: NONE.into(), step: NONE.into() }
+fn of_whole_saga(definition: &Definition, cause: &'static str) -> FailureLabels {
+    let saga = definition.name.clone();
+    FailureLabels { cause, participant: NONE.into(), saga, step: NONE.into() }
 }
 
 fn is_blocked(definition: &Definition, step: usize, stuck: Stuck) -> BlockedLabels {
-    let StepLabels { participant, step } = labels(definition, step);
+    let StepLabels { participant, saga, step } = labels(definition, step);
     let stuck = match stuck {
         Stuck::ActionUnknown => "action_unknown",
         Stuck::CompensationUnknown => "compensation_unknown",
@@ -370,5 +387,5 @@ fn is_blocked(definition: &Definition, step: usize, stuck: Stuck) -> BlockedLabe
         Stuck::NothingToUndo => "nothing_to_undo",
         Stuck::TaskFailed => "task_failed",
     };
-    BlockedLabels { participant, step, stuck }
+    BlockedLabels { participant, saga, step, stuck }
 }

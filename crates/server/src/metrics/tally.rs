@@ -15,9 +15,11 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
-use saga_journal::{StoreFuture, Tally, Unavailable, rollback_word};
+use saga_journal::{Backlog, StoreFuture, Unavailable};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+
+use crate::api::words;
 
 /// The shortest time between two queries, however often the metrics are read.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -25,7 +27,7 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 const ANSWER_WAIT: Duration = Duration::from_millis(500);
 
 /// Queries the journal.
-type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Tally, Unavailable>> + Send + Sync>;
+type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Backlog, Unavailable>> + Send + Sync>;
 
 /// Returns the current time of the clock that orders use.
 type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
@@ -39,7 +41,7 @@ pub(super) struct Tallies {
 #[derive(Default)]
 struct Known {
     /// The last answer, and its time.
-    last: Option<(Tally, Timestamp)>,
+    last: Option<(Backlog, Timestamp)>,
     asked: Option<Instant>,
     /// Closed when the query under way has its answer.
     answer: Option<watch::Receiver<()>>,
@@ -132,7 +134,7 @@ impl Collector for Tallies {
             (Rollback::Running, tally.rolling_back),
             (Rollback::Blocked, tally.blocked),
         ] {
-            let labels = [("rollback", rollback_word(rollback))];
+            let labels = [("rollback", words::rollback(rollback))];
             ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
         }
         let now = (self.now)();
@@ -195,7 +197,7 @@ mod tests {
             let question: Question = Box::new(move || match answers.lock().unwrap().pop_front() {
                 Some(Answer::Blocked(blocked)) => {
                     let blocked_since = Some(Timestamp::from_micros(900_000_000));
-                    Box::pin(ready(Ok(Tally { blocked, blocked_since, ..Tally::default() })))
+                    Box::pin(ready(Ok(Backlog { blocked, blocked_since, ..Backlog::default() })))
                 }
                 Some(Answer::Failure) => Box::pin(ready(Err(Unavailable::because("gone")))),
                 Some(Answer::Never) => Box::pin(pending()),

@@ -147,7 +147,7 @@ async fn calls_are_counted_by_step_outcome_and_repetition() {
     let world = World::open().await;
     world.shop.fault("POST /api/ventes client=9 status=503 times=2");
     world.order(9, "CONFIRMEE").await;
-    let vente = "participant=\"ventes\",step=\"vente\"";
+    let vente = "participant=\"ventes\",saga=\"checkout\",step=\"vente\"";
     let count = async |name: &str, more: &str| world.metric(&format!("{name}{{{vente}{more}}}")).await;
     let action = ",direction=\"action\"";
     assert_eq!(count("saga_calls_total", &format!("{action},outcome=\"not_sent\"")).await, 2.0);
@@ -180,7 +180,8 @@ async fn failures_are_counted_by_cause_and_step_and_durations_by_the_last_state(
         family.samples.into_iter().filter(|(_, value)| *value > 0.0).collect()
     };
     let failure = |cause: &str, participant: &str, step: &str| {
-        let labels = format!("cause=\"{cause}\",participant=\"{participant}\",step=\"{step}\"");
+        let labels =
+            format!("cause=\"{cause}\",participant=\"{participant}\",saga=\"checkout\",step=\"{step}\"");
         (format!("saga_failures_total{{{labels}}}"), 1.0)
     };
     let expected = BTreeMap::from([
@@ -192,8 +193,9 @@ async fn failures_are_counted_by_cause_and_step_and_durations_by_the_last_state(
     ]);
     assert_eq!(happened(families.remove("saga_failures_total").unwrap()), expected);
     let durations = families.remove("saga_duration_seconds").unwrap().samples;
-    let sample =
-        |suffix: &str, etat: &str| durations[&format!("saga_duration_seconds_{suffix}{{etat=\"{etat}\"}}")];
+    let sample = |suffix: &str, etat: &str| {
+        durations[&format!("saga_duration_seconds_{suffix}{{etat=\"{etat}\",saga=\"checkout\"}}")]
+    };
     for (etat, orders) in [
         ("CONFIRMEE", 1.0),
         ("ECHEC_STOCK", 2.0),
@@ -224,7 +226,7 @@ async fn unfinished_orders_are_counted_in_the_journal_and_so_after_a_restart_too
     // Past the call that may not be repeated: a restart during that one would block this order, too.
     let waiting = world.begin(6).await;
     world.reaches(&waiting, "PAIEMENT_EFFECTUE").await;
-    let stuck = "saga_blocked_total{participant=\"client\",step=\"paiement\",stuck=\"action_unknown\"}";
+    let stuck = "saga_blocked_total{participant=\"client\",saga=\"checkout\",step=\"paiement\",stuck=\"action_unknown\"}";
     assert_eq!(world.metric(stuck).await, 1.0);
     let counted = async |world: &World| {
         let unfinished = async |rollback: &str| {

@@ -6,7 +6,6 @@
 //! two meanings.
 
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -17,32 +16,11 @@ use saga_core::definition::{DefinitionHash, Format};
 use crate::server::Setup;
 use crate::shop::Shop;
 use crate::store::{self, Engine};
+use crate::upgrade::moved_to_now;
 
 const JOURNAL: &str = include_str!("formats/format_one.sql");
-/// When it was killed, in microseconds; and how all its instants begin.
+/// When it was killed, in microseconds.
 const KILLED_US: u64 = 1_795_793_384_208_312;
-const INSTANTS: &str = "179";
-
-/// The journal as if its release had been killed a moment ago: an order of last year would be too late for everything.
-fn journal() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
-    let mut shifted = String::new();
-    let mut rest = JOURNAL;
-    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (before, number) = rest.split_at(at);
-        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-        let (number, after) = number.split_at(end);
-        shifted.push_str(before);
-        match number.parse::<u64>() {
-            Ok(instant) if number.len() == 16 && number.starts_with(INSTANTS) => {
-                shifted.push_str(&(instant + now - KILLED_US).to_string());
-            }
-            _ => shifted.push_str(number),
-        }
-        rest = after;
-    }
-    shifted + rest
-}
 
 /// The definition that its orders are pinned to, and its name there.
 fn kept() -> (String, DefinitionHash) {
@@ -108,7 +86,10 @@ async fn orders_of_the_release_before_are_finished_by_its_rules() {
     let shop = Shop::open(Facon::Moderne).await;
     let (url, seen) = services().await;
     let mut setup = Setup::new(&shop, Engine::Sqlite);
-    rusqlite::Connection::open(store::file(setup.folder())).unwrap().execute_batch(&journal()).unwrap();
+    rusqlite::Connection::open(store::file(setup.folder()))
+        .unwrap()
+        .execute_batch(&moved_to_now(JOURNAL, KILLED_US))
+        .unwrap();
     let serve = setup.variable("PANIER_URL", url).start().await;
     serve.quiet().await;
     let orders = [

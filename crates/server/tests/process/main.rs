@@ -25,4 +25,5 @@ mod probes;
 mod replicas;
 mod shutdown;
 mod tls;
+mod upgrade;
 mod voisins;

@@ -75,7 +75,7 @@ async fn what_was_done_is_undone_even_if_the_service_is_away_for_a_while() {
     shop.close(Service::Client).await;
     until("the refund is turned away", async || {
         let turned_away =
-            "saga_calls_total{participant=\"client\",step=\"paiement\",direction=\"compensation\"";
+            "saga_calls_total{participant=\"client\",saga=\"checkout\",step=\"paiement\",direction=\"compensation\"";
         (serve.metric(turned_away).await > 2).then_some(())
     })
     .await;
@@ -99,7 +99,7 @@ async fn a_service_that_turns_callers_away_now_and_then_is_tried_again() {
         let (_, etat) = ask(&serve, &book, number).await;
         assert_eq!(etat, "CONFIRMEE");
     }
-    assert_eq!(serve.metric("saga_calls_total{participant=\"ventes\",step=\"vente\",direction=\"action\",outcome=\"not_sent\"}").await, 30);
+    assert_eq!(serve.metric("saga_calls_total{participant=\"ventes\",saga=\"checkout\",step=\"vente\",direction=\"action\",outcome=\"not_sent\"}").await, 30);
     judge(&serve, &shop, &book).await;
 }
 

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use saga_core::definition::Format;
-use saga_core::{Definition, Event, Json, SagaId};
+use saga_core::{Definition, Event, SagaId};
 use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Observer, Wait};
-use saga_journal::{Histories, Journal, Row};
+use saga_journal::{Histories, Journal, KeptRow};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::chance::Chance;
@@ -185,7 +185,7 @@ impl World {
         while Instant::now() < ends && !self.recorder.is_broken() {
             self.restart_the_dead();
             if self.row(id).is_none() {
-                let Ok(input) = Json::parse(b"{\"n\":1}") else { return };
+                let Ok(input) = self.definition.read_input(b"{\"n\":1}") else { return };
                 let request = Checkout {
                     input,
                     key: Some("the order".into()),
@@ -198,7 +198,7 @@ impl World {
                 }
             }
             sleep(Duration::from_millis(50)).await;
-            let is_settled = self.row(id).is_some_and(|row| row.projection.over || is_blocked(&row));
+            let is_settled = self.row(id).is_some_and(|row| row.row.over || is_blocked(&row));
             let is_alive = !self.replicas()[0].process.is_dead();
             if is_settled && is_alive && !self.shop.is_anything_in_transit() {
                 break;
@@ -266,7 +266,7 @@ impl World {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn row(&self, id: SagaId) -> Option<Row> {
+    pub(crate) fn row(&self, id: SagaId) -> Option<KeptRow> {
         now(self.disk.memory.row(id)).ok().flatten()
     }
 
@@ -286,13 +286,15 @@ impl World {
             process.wake();
         }
         self.restart_the_dead();
-        let blocked = self.settle(TAIL, |row| row.projection.over || is_blocked(row)).await;
-        for row in blocked.iter().filter(|row| !row.projection.over && !is_blocked(row)) {
+        let blocked = self.settle(TAIL, |row| row.row.over || is_blocked(row)).await;
+        for row in blocked.iter().filter(|row| !row.row.over && !is_blocked(row)) {
             self.recorder.violation(
                 "P6",
                 format_args!(
                     "{} is still {} {:?} after {TAIL:?} without faults",
-                    row.saga, row.projection.etat, row.projection.rollback
+                    row.saga,
+                    row.row.state,
+                    row.rollback()
                 ),
             );
         }
@@ -307,13 +309,11 @@ impl World {
             }
             // What a person cannot settle goes on by itself, at its slow rate.
             sleep(Duration::from_secs(5)).await;
-            self.settle(TAIL, |row| row.projection.over || is_blocked(row)).await;
+            self.settle(TAIL, |row| row.row.over || is_blocked(row)).await;
         }
-        for row in self.rows().iter().filter(|row| !row.projection.over) {
-            self.recorder.violation(
-                "P6",
-                format_args!("{} cannot be cleared by a person: {:?}", row.saga, row.projection),
-            );
+        for row in self.rows().iter().filter(|row| !row.row.over) {
+            self.recorder
+                .violation("P6", format_args!("{} cannot be cleared by a person: {:?}", row.saga, row.row));
         }
     }
 
@@ -327,7 +327,7 @@ impl World {
     }
 
     /// Waits until all orders are `fine` and nothing is on its way, but no longer than `limit`.
-    async fn settle(&self, limit: Duration, fine: impl Fn(&Row) -> bool) -> Vec<Row> {
+    async fn settle(&self, limit: Duration, fine: impl Fn(&KeptRow) -> bool) -> Vec<KeptRow> {
         let ends = Instant::now() + limit;
         loop {
             sleep(Duration::from_millis(250)).await;
@@ -340,14 +340,14 @@ impl World {
         }
     }
 
-    pub(crate) fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<KeptRow> {
         let ids: Vec<SagaId> = self.orders().iter().map(|order| order.id).collect();
         ids.into_iter().filter_map(|id| self.row(id)).collect()
     }
 }
 
-pub(crate) fn is_blocked(row: &Row) -> bool {
-    row.projection.rollback == saga_core::saga::Rollback::Blocked
+pub(crate) fn is_blocked(row: &KeptRow) -> bool {
+    row.rollback() == saga_core::saga::Rollback::Blocked
 }
 
 /// Sees to it that orders' tasks panic only where an answer makes them.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_core::event::{Finding, Stuck};
 use saga_core::saga::Rollback;
-use saga_core::{CommandKind, Event, Json, Saga, SagaId};
+use saga_core::{CommandKind, Event, Saga, SagaId};
 use saga_engine::{Caller, Checkout, Engine, Refusal, Snapshot, Wait};
 use saga_journal::Histories;
 use tokio::sync::oneshot;
@@ -39,7 +39,7 @@ impl World {
                 self.recorder.hit("caller: same key again elsewhere");
                 sleep(self.dice.millis(10, 4_000)).await;
             }
-            let input = Json::parse(format!("{{\"n\":{number}}}").as_bytes());
+            let input = self.definition.read_input(format!("{{\"n\":{number}}}").as_bytes());
             let Ok(input) = input else { return };
             let request = Checkout { input, key: Some(key.clone()), wait, caller: Caller::Unknown };
             let place = self.dice.below(self.skews.len());
@@ -64,8 +64,7 @@ impl World {
         self.recorder.hit("caller: cancels");
         let place = self.dice.below(self.skews.len());
         let wait = self.dice.millis(0, 10_000);
-        let is_elsewhere =
-            now(self.disk.memory.row(id)).ok().flatten().is_some_and(|row| !row.projection.over);
+        let is_elsewhere = now(self.disk.memory.row(id)).ok().flatten().is_some_and(|row| !row.row.over);
         let answer = self.ask(place, move |engine| async move { engine.cancel(id, wait).await }).await;
         if let Some(Ok(snapshot)) = answer {
             if is_elsewhere && self.skews.len() > 1 {
@@ -116,10 +115,10 @@ impl World {
             order.acknowledged = true;
         }
         let over = snapshot.settled && snapshot.rollback != Rollback::Blocked;
-        if over && (!row.projection.over || row.projection.etat != snapshot.state) {
+        if over && (!row.row.over || row.row.state != snapshot.state) {
             self.recorder.violation(
                 "answers",
-                format_args!("{id} was told {} and is {}", snapshot.state, row.projection.etat),
+                format_args!("{id} was told {} and is {}", snapshot.state, row.row.state),
             );
         }
     }

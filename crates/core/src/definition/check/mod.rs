@@ -139,6 +139,7 @@ impl Check<'_> {
             format: self.format,
             source: source.into(),
             input,
+            labels: Vec::new(),
             states: states?,
             deadline,
             participants,

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use saga_core::event::Stuck;
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Input};
-use saga_core::{CommandKind, Event, Json, Record, Saga};
+use saga_core::{CommandKind, Event, Record, Saga};
 
 use self::dice::Dice;
 use self::network::Message;
@@ -183,7 +183,7 @@ impl World {
         let failing = [4, 25][dice.below(2)];
         let (unready, refusing) = ([0, 5, 40][dice.below(3)], [8, 40][dice.below(2)]);
         let definition = definition(&specs);
-        let input = Json::parse(b"{\"n\":1}").expect("JSON");
+        let input = definition.read_input(b"{\"n\":1}").expect("an input");
         let (saga, history) = Saga::start(saga_id(), &definition, input, at(0, dice.next()));
         let ledgers = specs.iter().map(|_| Ledger::default()).collect();
         let world = Self {

@@ -5,15 +5,16 @@ use std::fs::File;
 use std::io::Read;
 
 use anyhow::{Context, bail};
+use saga_core::definition::Input;
 use saga_core::reply::Answer;
-use saga_core::{Definition, Json, understood};
+use saga_core::{Definition, understood};
 use serde_json::{Map, Value};
 
 /// The largest file of a sample, in bytes.
 const SAMPLE_BYTES_MAX: u64 = 1 << 20;
 
 /// The given input, checked like the input of a start; without one, an input of the declared types.
-pub(super) fn input(definition: &Definition, given: Option<&str>) -> anyhow::Result<Json> {
+pub(super) fn input(definition: &Definition, given: Option<&str>) -> anyhow::Result<Input> {
     let Some(given) = given else { return Ok(understood::input(definition)) };
     let text = text(given, "--input")?;
     definition.read_input(text.as_bytes()).context("--input")

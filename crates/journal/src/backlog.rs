@@ -7,7 +7,7 @@ use crate::rollback::rollback_named;
 
 /// How many sagas are not over, and how long they have waited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct Backlog {
     /// Going forward: `AUCUN`.
     pub forward: u64,
     /// Being rolled back: `EN_COURS`.
@@ -31,7 +31,7 @@ pub(crate) struct Group<'r> {
     pub(crate) since_us: i64,
 }
 
-impl Tally {
+impl Backlog {
     pub(crate) fn add(&mut self, group: &Group<'_>) {
         let earliest = |known: Option<Timestamp>, us| {
             let at = Timestamp::from_micros(us);

@@ -1,4 +1,4 @@
-//! How values are spread over fixed ranges: a histogram that the writer fills and anybody reads.
+//! Histograms over fixed ranges: the writer fills them, and metrics read them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ pub(crate) const ANY: u64 = u64::MAX;
 
 /// Values counted by range, as of one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spread<const N: usize> {
+pub struct Histogram<const N: usize> {
     /// The largest value that each range takes, rising; the last one is `u64::MAX`.
     pub bounds: &'static [u64; N],
     /// How many values fell into each range.
@@ -17,13 +17,13 @@ pub struct Spread<const N: usize> {
 }
 
 /// The same while it is being filled.
-pub(crate) struct Spreading<const N: usize> {
+pub(crate) struct Filling<const N: usize> {
     bounds: &'static [u64; N],
     counts: [AtomicU64; N],
     sum: AtomicU64,
 }
 
-impl<const N: usize> Spreading<N> {
+impl<const N: usize> Filling<N> {
     pub(crate) fn over(bounds: &'static [u64; N]) -> Self {
         Self { bounds, counts: std::array::from_fn(|_| AtomicU64::new(0)), sum: AtomicU64::new(0) }
     }
@@ -34,10 +34,10 @@ impl<const N: usize> Spreading<N> {
         self.sum.fetch_add(value, Ordering::Relaxed);
     }
 
-    pub(crate) fn read(&self) -> Spread<N> {
+    pub(crate) fn read(&self) -> Histogram<N> {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counts = std::array::from_fn(|range| read(&self.counts[range]));
-        Spread { bounds: self.bounds, counts, sum: read(&self.sum) }
+        Histogram { bounds: self.bounds, counts, sum: read(&self.sum) }
     }
 }
 
@@ -47,11 +47,11 @@ mod tests {
 
     #[test]
     fn a_value_is_counted_in_the_first_range_that_takes_it() {
-        let spreading = Spreading::over(&[1, 10, ANY]);
+        let filling = Filling::over(&[1, 10, ANY]);
         for value in [0, 1, 2, 10, 11, 1 << 40] {
-            spreading.observe(value);
+            filling.observe(value);
         }
-        let spread = spreading.read();
-        assert_eq!((spread.counts, spread.sum), ([2, 2, 2], 24 + (1 << 40)));
+        let histogram = filling.read();
+        assert_eq!((histogram.counts, histogram.sum), ([2, 2, 2], 24 + (1 << 40)));
     }
 }

@@ -1,0 +1,38 @@
+//! Why a saga fails, or a person is needed, as it is shown.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Saga;
+use crate::event::Cause;
+
+/// A step and a reason. Both are for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The step's name; `None`: the saga as a whole was stopped.
+    pub step: Option<Arc<str>>,
+    /// The participant's words, where it gave any.
+    pub reason: Arc<str>,
+}
+
+impl Saga {
+    /// Why the saga rolls back, or has rolled back. It stays, whatever happens meanwhile.
+    pub fn failure(&self) -> Option<Failure> {
+        Some(match self.cause()? {
+            Cause::StepFailed { step, reason } => self.failure_at(*step, reason),
+            Cause::Cancelled => Failure { step: None, reason: "cancelled on request".into() },
+            Cause::DeadlinePassed => Failure { step: None, reason: "the saga's deadline passed".into() },
+        })
+    }
+
+    /// Where and why a person is needed.
+    pub fn blocked_by(&self) -> Option<Failure> {
+        self.blocked().map(|blocked| self.failure_at(blocked.step, &blocked.reason))
+    }
+
+    fn failure_at(&self, step: usize, reason: &str) -> Failure {
+        let step = self.definition.steps.get(step).map(|step| step.name.clone());
+        Failure { step, reason: reason.into() }
+    }
+}

@@ -1,0 +1,78 @@
+//! Values on their way into PostgreSQL's columns, and out of them.
+
+use std::borrow::Cow;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use crate::KeptRow;
+use crate::columns::{Cell, Kind, read_row};
+
+/// One column of a batch: its values, each of which may be NULL.
+pub(super) enum Array<'c> {
+    Uuid(Vec<Option<Uuid>>),
+    BigInt(Vec<Option<i64>>),
+    Text(Vec<Option<Cow<'c, str>>>),
+    Bool(Vec<Option<bool>>),
+}
+
+impl<'c> Array<'c> {
+    /// An empty one with room.
+    pub(super) fn of(kind: Kind, room: usize) -> Self {
+        match kind {
+            Kind::Uuid => Self::Uuid(Vec::with_capacity(room)),
+            Kind::BigInt => Self::BigInt(Vec::with_capacity(room)),
+            Kind::Text => Self::Text(Vec::with_capacity(room)),
+            Kind::Bool => Self::Bool(Vec::with_capacity(room)),
+        }
+    }
+
+    /// Adds a value of that kind.
+    pub(super) fn push(&mut self, cell: Cell<'c>) {
+        match (self, cell) {
+            (Self::Uuid(values), Cell::Uuid(value)) => values.push(Some(value)),
+            (Self::BigInt(values), Cell::BigInt(value)) => values.push(Some(value)),
+            (Self::Text(values), Cell::Text(value)) => values.push(Some(value)),
+            (Self::Bool(values), Cell::Bool(value)) => values.push(Some(value)),
+            (Self::Uuid(values), _) => values.push(None),
+            (Self::BigInt(values), _) => values.push(None),
+            (Self::Text(values), _) => values.push(None),
+            (Self::Bool(values), _) => values.push(None),
+        }
+    }
+
+    /// As a parameter.
+    pub(super) fn bind(&self) -> (&(dyn ToSql + Sync), Type) {
+        match self {
+            Self::Uuid(values) => (values, Type::UUID_ARRAY),
+            Self::BigInt(values) => (values, Type::INT8_ARRAY),
+            Self::Text(values) => (values, Type::TEXT_ARRAY),
+            Self::Bool(values) => (values, Type::BOOL_ARRAY),
+        }
+    }
+}
+
+/// One value as a parameter.
+pub(super) fn bind<'p>(cell: &'p Cell<'_>) -> (&'p (dyn ToSql + Sync), Type) {
+    match cell {
+        Cell::Null => (&None::<&str>, Type::TEXT),
+        Cell::Uuid(value) => (value, Type::UUID),
+        Cell::BigInt(value) => (value, Type::INT8),
+        Cell::Text(value) => (value, Type::TEXT),
+        Cell::Bool(value) => (value, Type::BOOL),
+    }
+}
+
+/// A row that was selected with [`read_columns`](crate::columns::read_columns).
+pub(super) fn row(row: &Row) -> Result<KeptRow, tokio_postgres::Error> {
+    read_row(|index, kind| {
+        Ok(match kind {
+            Kind::Uuid => row.try_get::<_, Option<_>>(index)?.map(Cell::Uuid),
+            Kind::BigInt => row.try_get::<_, Option<_>>(index)?.map(Cell::BigInt),
+            Kind::Text => row.try_get::<_, Option<String>>(index)?.map(|text| Cell::Text(text.into())),
+            Kind::Bool => row.try_get::<_, Option<_>>(index)?.map(Cell::Bool),
+        }
+        .unwrap_or(Cell::Null))
+    })
+}

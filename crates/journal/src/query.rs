@@ -1,0 +1,137 @@
+//! The query behind [`Histories::list`](crate::Histories::list): the same for both databases but for the mark of a
+//! parameter.
+
+use std::fmt::Write;
+
+use saga_core::SagaId;
+use saga_core::definition::StateName;
+use saga_core::saga::Rollback;
+
+use crate::columns::{COLUMNS, Cell, Column, text};
+use crate::rollback::rollback_word;
+use crate::{Cursor, Filter};
+
+/// A query with its parameters, numbered from 1.
+pub(crate) struct Query {
+    pub(crate) sql: String,
+    pub(crate) params: Vec<Param>,
+}
+
+/// What the two databases write differently.
+pub(crate) struct Dialect {
+    /// Begins a parameter.
+    pub(crate) mark: char,
+    /// The sagas that are not over, as the partial index on them says it.
+    pub(crate) is_under_way: &'static str,
+}
+
+/// What a parameter holds.
+pub(crate) enum Param {
+    Text(StateName),
+    BigInt(i64),
+    Saga(SagaId),
+}
+
+impl Param {
+    /// The parameter as a column would have it.
+    pub(crate) fn cell(&self) -> Cell<'_> {
+        match self {
+            Self::Text(value) => text(value).into(),
+            Self::BigInt(number) => Cell::BigInt(*number),
+            Self::Saga(saga) => Cell::Uuid(*saga.as_uuid()),
+        }
+    }
+}
+
+/// Rows newest first, at most `rows`, from the first one after `after`.
+///
+/// The cursor is a key, not an offset: a page costs the same wherever it is, and no saga is shown twice or left out when
+/// new ones arrive meanwhile. Every filter that few sagas pass is served by an index in the order of the list:
+///
+/// | filter | served by |
+/// |---|---|
+/// | labels | `saga_label`, whose key ends with the list's order |
+/// | a state | `saga_final` for sagas that are over; of the others, there are few: `saga_owner` |
+/// | `Blocked`, `Done` | `saga_person`, `saga_undone` |
+/// | `Running` | few: `saga_owner` |
+/// | none, `None` | `saga_newest` |
+pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect: &Dialect) -> Query {
+    let mut params = Params { mark: dialect.mark, values: Vec::new() };
+    let limit = params.number(Param::BigInt(rows as i64));
+    let columns: Vec<String> = shown().map(|column| format!("saga.{}", column.name)).collect();
+    let mut from = String::from("saga");
+    // The table whose key is in the order of the list.
+    let mut order = String::from("saga");
+    let mut conditions = Vec::new();
+    for (index, (name, value)) in filter.labels.iter().enumerate() {
+        let label = format!("label{index}");
+        write!(
+            from,
+            " JOIN saga_label AS {label} ON {label}.saga_id = saga.saga_id AND {label}.created_us = saga.created_us"
+        )
+        .expect("writing to memory cannot fail");
+        let (name, value) =
+            (params.number(Param::Text(name.clone())), params.number(Param::Text(value.clone())));
+        conditions.push(format!("{label}.name = {name} AND {label}.value = {value}"));
+        order = label;
+    }
+    if let Some(rollback) = filter.rollback {
+        conditions.push(rolls_back(rollback, dialect));
+    }
+    if let Some(Cursor { created, saga }) = after {
+        let created = params.number(Param::BigInt(created.as_micros()));
+        let saga = params.number(Param::Saga(saga));
+        conditions.push(format!("({order}.created_us, {order}.saga_id) < ({created}, {saga})"));
+    }
+    let select = |further: &str| {
+        let all: Vec<&str> =
+            conditions.iter().map(String::as_str).chain(Some(further).filter(|it| !it.is_empty())).collect();
+        let filtered = if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) };
+        let columns = columns.join(", ");
+        format!(
+            "SELECT {columns} FROM {from}{filtered} ORDER BY {order}.created_us DESC, {order}.saga_id DESC LIMIT {limit}"
+        )
+    };
+    let sql = match &filter.state {
+        None => select(""),
+        Some(state) => {
+            let state = params.number(Param::Text(state.clone()));
+            let over = select(&format!("saga.final_state = {state}"));
+            let under_way = select(&format!("{} AND saga.state = {state}", dialect.is_under_way));
+            format!(
+                "SELECT * FROM ({over}) AS ended UNION ALL SELECT * FROM ({under_way}) AS going \
+                 ORDER BY created_us DESC, saga_id DESC LIMIT {limit}"
+            )
+        }
+    };
+    Query { sql, params: params.values }
+}
+
+struct Params {
+    mark: char,
+    values: Vec<Param>,
+}
+
+impl Params {
+    fn number(&mut self, param: Param) -> String {
+        self.values.push(param);
+        format!("{}{}", self.mark, self.values.len())
+    }
+}
+
+fn shown() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| column.read.is_some())
+}
+
+/// The sagas of which this is true. As the partial indices say it, and without a parameter, so that the planner can tell
+/// that they apply.
+fn rolls_back(rollback: Rollback, dialect: &Dialect) -> String {
+    let word = rollback_word(rollback);
+    match rollback {
+        Rollback::Blocked => "(saga.rollback = 'blocked' OR saga.parked IS NOT NULL)".to_owned(),
+        Rollback::Running => {
+            format!("{} AND saga.rollback = '{word}' AND saga.parked IS NULL", dialect.is_under_way)
+        }
+        Rollback::None | Rollback::Done => format!("saga.rollback = '{word}' AND saga.parked IS NULL"),
+    }
+}

@@ -1,0 +1,51 @@
+//! What SQLite makes of the queries behind lists: each is served by an index in the list's order, whatever it filters by.
+
+use saga_core::definition::StateName;
+use saga_core::saga::Rollback;
+
+use super::DIALECT;
+use crate::Filter;
+use crate::query::{Param, query};
+
+/// How the query for `filter` is carried out, a line each.
+fn plan(store: &super::Sqlite, filter: &Filter) -> Vec<String> {
+    let query = query(filter, None, 10, &DIALECT);
+    let connection = rusqlite::Connection::open(store.path()).unwrap();
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
+    let params = rusqlite::params_from_iter(query.params.iter().map(Param::cell));
+    let lines = statement.query_map(params, |row| row.get(3)).unwrap();
+    lines.collect::<rusqlite::Result<_>>().unwrap()
+}
+
+#[test]
+fn what_few_sagas_pass_is_found_without_reading_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let state = |name: &str| Filter { state: Some(StateName::from(name)), ..Filter::default() };
+    let rollback = |rollback| Filter { rollback: Some(rollback), ..Filter::default() };
+    let label = |names: &[&str]| Filter {
+        labels: names.iter().map(|name| ((*name).into(), "4".into())).collect(),
+        ..Filter::default()
+    };
+    for (filter, indices) in [
+        (Filter::default(), &["saga_newest"][..]),
+        (rollback(Rollback::None), &["saga_newest"]),
+        (rollback(Rollback::Blocked), &["saga_person"]),
+        (rollback(Rollback::Done), &["saga_undone"]),
+        (rollback(Rollback::Running), &["saga_owner"]),
+        (state("ECHEC_STOCK"), &["saga_final", "saga_owner"]),
+        (label(&["client_id"]), &["label0 USING PRIMARY KEY (name=? AND value=?)"]),
+        (label(&["client_id", "magasin_id"]), &["PRIMARY KEY (name=? AND value=?"]),
+        (
+            Filter { rollback: Some(Rollback::Blocked), ..label(&["client_id"]) },
+            &["label0 USING PRIMARY KEY (name=?"],
+        ),
+    ] {
+        let plan = plan(&store, &filter);
+        for index in indices {
+            assert!(plan.iter().any(|line| line.contains(index)), "{filter:?} by {index}: {plan:#?}");
+        }
+        let scanned = plan.iter().find(|line| line.starts_with("SCAN saga") && !line.contains("INDEX"));
+        assert_eq!(scanned, None, "{filter:?}: {plan:#?}");
+    }
+}
