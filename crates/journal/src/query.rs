@@ -52,8 +52,7 @@ impl Param {
 /// |---|---|
 /// | labels | `saga_label`, whose key ends with the list's order |
 /// | a state | `saga_final` for sagas that are over; of the others, there are few: `saga_owner` |
-/// | `Blocked`, `Done` | `saga_person`, `saga_undone` |
-/// | `Running` | few: `saga_owner` |
+/// | `Blocked`, `Running`, `Done` | `saga_person`, `saga_running`, `saga_undone` |
 /// | none, `None` | `saga_newest` |
 pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect: &Dialect) -> Query {
     let mut params = Params { mark: dialect.mark, values: Vec::new() };
@@ -61,43 +60,48 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
     let columns: Vec<String> = shown().map(|column| format!("saga.{}", column.name)).collect();
     let mut from = String::from("saga");
     // The table whose key is in the order of the list.
-    let mut order = String::from("saga");
+    let mut order = "saga";
     let mut conditions = Vec::new();
     for (index, (name, value)) in filter.labels.iter().enumerate() {
-        let label = format!("label{index}");
-        write!(
-            from,
-            " JOIN saga_label AS {label} ON {label}.saga_id = saga.saga_id AND {label}.created_us = saga.created_us"
-        )
-        .expect("writing to memory cannot fail");
         let (name, value) =
             (params.number(Param::Text(name.clone())), params.number(Param::Text(value.clone())));
-        conditions.push(format!("{label}.name = {name} AND {label}.value = {value}"));
-        order = label;
+        if index == 0 {
+            from = "saga_label AS label JOIN saga ON saga.saga_id = label.saga_id".to_owned();
+            order = "label";
+            conditions.push(format!("label.name = {name} AND label.value = {value}"));
+        } else {
+            conditions.push(format!(
+                "EXISTS (SELECT 1 FROM saga_label AS other WHERE other.name = {name} AND other.value = {value} \
+                 AND other.created_us = label.created_us AND other.saga_id = label.saga_id)"
+            ));
+        }
     }
     if let Some(rollback) = filter.rollback {
-        conditions.push(rolls_back(rollback, dialect));
+        conditions.push(rolls_back(rollback));
     }
     if let Some(Cursor { created, saga }) = after {
         let created = params.number(Param::BigInt(created.as_micros()));
         let saga = params.number(Param::Saga(saga));
         conditions.push(format!("({order}.created_us, {order}.saga_id) < ({created}, {saga})"));
     }
-    let select = |further: &str| {
+    let select = |further: &str, order_by: &str| {
         let all: Vec<&str> =
             conditions.iter().map(String::as_str).chain(Some(further).filter(|it| !it.is_empty())).collect();
         let filtered = if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) };
         let columns = columns.join(", ");
-        format!(
-            "SELECT {columns} FROM {from}{filtered} ORDER BY {order}.created_us DESC, {order}.saga_id DESC LIMIT {limit}"
-        )
+        format!("SELECT {columns} FROM {from}{filtered} ORDER BY {order_by} LIMIT {limit}")
     };
+    let by_index = format!("{order}.created_us DESC, {order}.saga_id DESC");
     let sql = match &filter.state {
-        None => select(""),
+        None => select("", &by_index),
         Some(state) => {
             let state = params.number(Param::Text(state.clone()));
-            let over = select(&format!("saga.final_state = {state}"));
-            let under_way = select(&format!("{} AND saga.state = {state}", dialect.is_under_way));
+            let over = select(&format!("saga.final_state = {state}"), &by_index);
+            // Sorted, so that the index on all sagas is not walked in its order until enough are found.
+            let under_way = select(
+                &format!("{} AND saga.state = {state}", dialect.is_under_way),
+                "saga.created_us + 0 DESC, saga.saga_id DESC",
+            );
             format!(
                 "SELECT * FROM ({over}) AS ended UNION ALL SELECT * FROM ({under_way}) AS going \
                  ORDER BY created_us DESC, saga_id DESC LIMIT {limit}"
@@ -125,13 +129,12 @@ fn shown() -> impl Iterator<Item = &'static Column> {
 
 /// The sagas of which this is true. As the partial indices say it, and without a parameter, so that the planner can tell
 /// that they apply.
-fn rolls_back(rollback: Rollback, dialect: &Dialect) -> String {
+fn rolls_back(rollback: Rollback) -> String {
     let word = rollback_word(rollback);
     match rollback {
         Rollback::Blocked => "(saga.rollback = 'blocked' OR saga.parked IS NOT NULL)".to_owned(),
-        Rollback::Running => {
-            format!("{} AND saga.rollback = '{word}' AND saga.parked IS NULL", dialect.is_under_way)
+        Rollback::None | Rollback::Running | Rollback::Done => {
+            format!("saga.rollback = '{word}' AND saga.parked IS NULL")
         }
-        Rollback::None | Rollback::Done => format!("saga.rollback = '{word}' AND saga.parked IS NULL"),
     }
 }

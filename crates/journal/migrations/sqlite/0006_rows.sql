@@ -83,6 +83,8 @@ CREATE INDEX saga_newest ON saga (created_us, saga_id);
 CREATE INDEX saga_final ON saga (final_state, created_us, saga_id) WHERE final_state IS NOT NULL;
 -- The sagas that need a person, newest first. Small: it should be empty.
 CREATE INDEX saga_person ON saga (created_us, saga_id) WHERE (rollback = 'blocked' OR parked IS NOT NULL);
+-- The sagas that are being rolled back, newest first. Small: only for as long as that takes.
+CREATE INDEX saga_running ON saga (created_us, saga_id) WHERE rollback = 'running';
 -- The sagas that were undone, newest first.
 CREATE INDEX saga_undone ON saga (created_us, saga_id) WHERE rollback = 'done';
 

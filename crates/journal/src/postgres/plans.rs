@@ -113,6 +113,7 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
         (rollback(Rollback::None), 40),
         (rollback(Rollback::Blocked), 40),
         (rollback(Rollback::Done), 40),
+        (rollback(Rollback::Running), 40),
         (labels(&[("client", "17")]), 60),
         (labels(&[("shop", "3")]), 60),
         (labels(&[("client", "17"), ("shop", "3")]), 90),

@@ -32,13 +32,19 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
         (rollback(Rollback::None), &["saga_newest"]),
         (rollback(Rollback::Blocked), &["saga_person"]),
         (rollback(Rollback::Done), &["saga_undone"]),
-        (rollback(Rollback::Running), &["saga_owner"]),
+        (rollback(Rollback::Running), &["saga_running"]),
         (state("ECHEC_STOCK"), &["saga_final", "saga_owner"]),
-        (label(&["client_id"]), &["label0 USING PRIMARY KEY (name=? AND value=?)"]),
-        (label(&["client_id", "magasin_id"]), &["PRIMARY KEY (name=? AND value=?"]),
+        (label(&["client_id"]), &["label USING PRIMARY KEY (name=? AND value=?)"]),
+        (
+            label(&["client_id", "magasin_id"]),
+            &[
+                "label USING PRIMARY KEY (name=? AND value=?)",
+                "other EXISTS USING PRIMARY KEY (name=? AND value=? AND created_us=? AND saga_id=?)",
+            ],
+        ),
         (
             Filter { rollback: Some(Rollback::Blocked), ..label(&["client_id"]) },
-            &["label0 USING PRIMARY KEY (name=?"],
+            &["label USING PRIMARY KEY (name=?"],
         ),
     ] {
         let plan = plan(&store, &filter);

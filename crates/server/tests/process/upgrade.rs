@@ -86,8 +86,8 @@ async fn orders_of_the_release_before_are_listed_and_finished(setup: &mut Setup)
         let motive = if is_damaged { "history_unreadable" } else { "nothing_to_undo" };
         let wanted = if rollback == "BLOQUE" { Value::from(motive) } else { Value::Null };
         assert_eq!(order["blocage"]["motif"], wanted, "{name}: {order}");
-        let history = serve.get(&format!("/api/commande/{id}/historique")).await.json();
         if !is_damaged {
+            let history = serve.get(&format!("/api/commande/{id}/historique")).await.json();
             assert_eq!(history[0]["etat"], "INITIEE", "{name}: {history}");
         }
     }
