@@ -29,7 +29,8 @@ pub struct Limits {
     pub sweep: Duration,
     /// Sagas that are claimed at a time.
     pub claim_rows_max: usize,
-    /// How long a command for a saga that another process runs waits to be applied before its caller is told that it will be.
+    /// How long a caller waits for another process to apply its command. Then it gets the answer that the command is
+    /// stored.
     pub command_wait: Duration,
     /// How long a caller waits for its saga's start to be on disk before it gets the answer that the journal does not
     /// answer.
