@@ -1,7 +1,8 @@
 //! Callers: a fixed number of them, each of which places one order after the other and does not give up.
 //!
 //! A caller that gets no answer, or an answer that says "later", sends the order again with the same key to any
-//! process that listens. A caller that is told that the order continues looks for its end at another process.
+//! process that listens. A caller whose answer says that the order continues
+//! looks for the order's end at another process.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

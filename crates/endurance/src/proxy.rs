@@ -18,7 +18,7 @@ const CHUNK: usize = 16 * 1024;
 /// No cut is pending.
 const UNLIMITED: i64 = i64::MAX;
 
-/// Forwards every connection to one server, until it is told to break them. Dropping it cuts all connections.
+/// Forwards every connection to one server, until a test breaks them. Dropping it cuts all connections.
 pub struct Proxy {
     address: SocketAddr,
     control: Arc<Control>,

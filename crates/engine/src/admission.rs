@@ -1,12 +1,12 @@
 //! How much may be under way at the same time: slots for sagas that go forward, bytes in memory, shares of callers.
 //!
-//! A start needs a slot. The slot is free again once its saga is over, or rolls back: what is being undone has to be
-//! undone, whatever else waits, and must not keep new sagas out. Sagas that exist already are never refused.
+//! A start needs a slot. The slot is free again once its saga is over or is being rolled back: a rollback must go on
+//! whatever else waits, and must not keep new sagas out. Existing sagas are never refused.
 //!
-//! No caller gets all slots: it is refused while it holds more than a multiple of those that are still free. So one
-//! caller alone gets [`caller_share_percent`](crate::Limits::caller_share_percent) of them, several divide them up, and
-//! one that comes later always finds some. (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory
-//! Packet Switches", IEEE/ACM Transactions on Networking, 1998.)
+//! No caller gets all slots: a caller is refused while it holds more than a multiple of the slots that are still
+//! free. A single caller therefore gets [`caller_share_percent`](crate::Limits::caller_share_percent) of them,
+//! several callers divide them, and a further caller always finds some. (Choudhury and Hahne, "Dynamic Queue Length
+//! Thresholds for Shared-Memory Packet Switches", IEEE/ACM Transactions on Networking, 1998.)
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,20 +18,20 @@ use tokio::time::Instant;
 
 use crate::limits::Limits;
 
-/// What a saga takes in memory beside its payloads, in bytes: its task, its state, its place in the maps.
+/// Memory of a saga beside its payloads, in bytes: its task, its state, its place in the maps.
 const SAGA_BYTES: usize = 8 << 10;
-/// What is freed is counted over this long, to tell how soon there may be room.
+/// Freed slots are counted over this period, to estimate when there will be room.
 const DRAIN_WINDOW: Duration = Duration::from_secs(10);
-/// The shortest and the longest wait that a refused caller is told.
+/// The shortest and the longest `Retry-After` of a refused caller.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Who sent a request, as far as shares go.
+/// The sender of a request, for shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Caller {
-    /// Not known: all of these share one share.
+    /// Not known: all of these have one share together.
     #[default]
     Unknown,
-    /// By the address, or the network, that it called from.
+    /// The address, or the network, of the caller.
     Address(IpAddr),
 }
 
@@ -42,11 +42,11 @@ pub struct NoRoom {
     pub limit: &'static str,
     /// Its value.
     pub value: usize,
-    /// How long it may take until there is room, at the rate at which sagas end now.
+    /// The expected time until there is room, at the current rate of ending sagas.
     pub retry_after: Duration,
 }
 
-/// What is under way, against the limits.
+/// The slots and bytes in use, and their limits.
 pub(crate) struct Admission {
     slots_max: usize,
     bytes_max: usize,
@@ -54,8 +54,8 @@ pub(crate) struct Admission {
     slots: Mutex<Slots>,
     /// Bytes of the sagas in memory.
     bytes: Arc<AtomicUsize>,
-    /// Bytes that answers may have which are on their way to them. Only further such answers wait for these: most are far
-    /// smaller than they may be.
+    /// Bytes reserved for answers on their way. Only further reservations count them: most answers are far smaller
+    /// than their reservation.
     reserved: Arc<AtomicUsize>,
 }
 
@@ -66,10 +66,10 @@ struct Slots {
     window: Window,
 }
 
-/// What became free, and who was refused, in this stretch of time and in the one before.
+/// The slots freed and the starts refused, in the current period and in the one before.
 struct Window {
     since: Instant,
-    /// How long the stretch before was; zero where it says nothing.
+    /// The length of the period before; zero if it gives no information.
     before: Duration,
     freed: (usize, usize),
     refused: (usize, usize),
@@ -87,7 +87,7 @@ pub(crate) struct Slot {
     caller: Caller,
 }
 
-/// Bytes that are accounted for as long as this lives.
+/// Bytes that are counted as long as this lives.
 pub(crate) struct Held {
     account: Arc<AtomicUsize>,
     bytes: usize,
@@ -133,18 +133,18 @@ impl Admission {
         self.slots().taken
     }
 
-    /// Bytes that are accounted for.
+    /// Bytes that are counted.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Accounts for a saga in memory.
+    /// Counts a saga in memory.
     pub(crate) fn saga(&self) -> Held {
         Held::new(&self.bytes, SAGA_BYTES)
     }
 
-    /// Accounts for an answer of at most `bytes` that is to be kept, if there is room for it. An answer that is larger
-    /// than all the room there is gets it when nothing else is there.
+    /// Reserves bytes for an answer of at most `bytes` that will be kept, if there is room for it. Any answer, even
+    /// one that is larger than the whole limit, gets its reservation while at most half of the limit is in use.
     pub(crate) fn reserve(&self, bytes: usize) -> Option<Held> {
         let held = self.bytes().saturating_add(self.reserved.load(Ordering::Relaxed));
         let fits = held.saturating_add(bytes) <= self.bytes_max || held <= self.bytes_max / 2;
@@ -157,7 +157,7 @@ impl Admission {
 }
 
 impl Window {
-    /// Begins the next stretch when this one is over.
+    /// Begins the next period when this one is over.
     fn turn(&mut self) {
         let passed = self.since.elapsed();
         if passed >= DRAIN_WINDOW {
@@ -174,7 +174,7 @@ impl Window {
         self.freed.0 += 1;
     }
 
-    /// Notes that a caller was refused; tells when there may be room for it, behind those that were refused before.
+    /// Counts a refused start, and returns when there may be room for it after the starts that were refused before.
     fn refuse(&mut self) -> Duration {
         self.turn();
         self.refused.0 += 1;
@@ -208,7 +208,7 @@ impl Held {
         Self { account: account.clone(), bytes }
     }
 
-    /// Accounts for a saga with payloads of this many bytes.
+    /// Counts the saga's payloads of this many bytes.
     pub(crate) fn payloads(&mut self, bytes: usize) {
         let bytes = SAGA_BYTES + bytes;
         if bytes != self.bytes {
@@ -282,7 +282,7 @@ mod tests {
         let admission = admission(100, 100);
         let (mut slots, refused) = take_all(&admission, caller(1));
         assert_eq!(refused.retry_after, DRAIN_WINDOW, "nothing has ended yet");
-        // One saga ends each second, and one caller comes each second.
+        // One saga ends each second, and one start comes each second.
         for _ in 0..30 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             slots.pop();
@@ -292,7 +292,7 @@ mod tests {
         }
         let refused = admission.admit(caller(1)).err().expect("no room");
         assert!((2..=4).contains(&refused.retry_after.as_secs()), "{refused:?}");
-        // Nobody ends for a long time, and many want in.
+        // No saga ends for a long time, and many starts come.
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(admission.admit(caller(1)).err().expect("no room").retry_after, DRAIN_WINDOW);
     }

@@ -1,7 +1,7 @@
-//! A circuit breaker: when calls to a participant fail anyway, they are suspended, so that it can recover and nobody
-//! waits for timeouts one by one. One for each participant, shared by all sagas of a process. (M. Nygard, "Release
-//! It!", 2007.) It is also where the limit on calls at once is kept: whoever waits for either has not called yet, and
-//! everybody knows.
+//! A circuit breaker: when most calls to a participant fail, it suspends them, so that the participant can recover
+//! and orders do not each wait for timeouts. All sagas of a process share one breaker for each participant. (M.
+//! Nygard, "Release It!", 2007.) The breaker also enforces the limit on concurrent calls: a call that waits for
+//! either has not been sent, and the driver knows that.
 //!
 //! ```text
 //!              too many of the window's calls failed
@@ -12,14 +12,14 @@
 //!          not need all of its places              1, 2, 4, 8, ... calls at once
 //! ```
 //!
-//! - `circuit.rs`: the states, and what calls and time do to them. No tasks, no waiting.
+//! - `circuit.rs`: the states, and their transitions by calls and time. No tasks, no waiting.
 //! - `window.rs`: the calls of the last stretch of time.
-//! - here: how many are under way, who waits, in which order, and who is woken.
+//! - here: the number of calls under way, the queue of waiting calls, and waking them.
 //!
-//! There is no task: time is moved on by whoever asks, and by the first who waits. Whoever waits passes in the order of
-//! asking; but while it is half open it is drawn by lot who does, since calls that never get an answer must not be the
-//! ones to judge by again and again. A call that is let through holds a [`Permit`] and says how it ended; one that is
-//! dropped says nothing, and its place is free again.
+//! The breaker has no task: each request to it, and the first waiting call, move its time on. Waiting calls pass in
+//! the order of asking. While the breaker is half open it chooses among them at random, so that calls which never get
+//! an answer do not decide every round. A call that is let through holds a [`Permit`] and reports how it ended. A
+//! permit that is dropped reports nothing, and its place is free again.
 
 mod circuit;
 #[cfg(test)]
@@ -46,7 +46,7 @@ pub struct Breaker {
     shared: Arc<Shared>,
 }
 
-/// What asking gives.
+/// The result of asking for a call.
 #[derive(Debug)]
 pub enum Turn {
     /// The call may be made at once.
@@ -55,43 +55,43 @@ pub enum Turn {
     Wait(Waiting),
 }
 
-/// How a call ended, as far as it tells whether its participant works.
+/// How a call ended, as far as that shows whether its participant works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It answered, be it with a refusal or an error about this call.
+    /// It got an answer, even if that was a refusal or an error about this call.
     Good,
-    /// It did not answer, or only to say that it is away or overloaded.
+    /// It got no answer, or an answer that the participant is away or overloaded.
     Bad {
-        /// How long it wants to be left alone, if it said so.
+        /// How long the participant asks to be left alone, if it says so.
         retry_after: Option<Duration>,
     },
 }
 
-/// What people see of a breaker.
+/// A breaker's state, for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
-    /// Who may pass.
+    /// Which calls may pass.
     pub kind: Kind,
-    /// For how long it has been so.
+    /// The time in this state.
     pub lasted: Duration,
     /// Calls that wait to pass.
     pub waiting: usize,
     /// Calls that ended within the window, while it is closed.
     pub calls: u32,
-    /// Those of them that ended badly.
+    /// Failed calls among `calls`.
     pub failures: u32,
-    /// In how long one call is let through, while it is open.
+    /// The time until one call is let through, while it is open.
     pub tried_in: Option<Duration>,
 }
 
-/// Who may pass.
+/// Which calls may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// As many as may call at once.
+    /// As many calls as may be under way at once.
     Closed,
-    /// A few at a time: the participant seems to have come back, or is being tried.
+    /// A few calls at a time: the participant seems to work again, or is being tried.
     HalfOpen,
-    /// Nobody.
+    /// No call.
     Open,
 }
 
@@ -118,14 +118,14 @@ type Dice = Box<dyn Fn() -> Random + Send + Sync>;
 struct Inner {
     circuit: Circuit,
     queue: Queue,
-    /// Calls that were let through and have not ended, whatever the state was then.
+    /// Calls that were let through and have not ended, in whatever state they were let through.
     in_flight: usize,
     in_flight_max: usize,
-    /// Who keeps the time, and until when.
+    /// The waiting call that keeps the time, and until when.
     clock: Option<(u64, Instant)>,
 }
 
-/// Who waits, in the order of asking, and who need not any more but does not know yet.
+/// The waiting calls in the order of asking, and those that have been let through but have not been polled since.
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
@@ -140,8 +140,9 @@ impl fmt::Debug for Shared {
 }
 
 impl Breaker {
-    /// A closed breaker that lets at most so many calls through at once. The dice shorten its pauses by up to a tenth, so
-    /// that several processes do not try at the same instant, and draw who may try.
+    /// A closed breaker that lets at most `calls_max` calls through at once. The random numbers shorten its pauses by
+    /// up to a tenth, so that several processes do not try at the same instant, and choose the waiting calls that may
+    /// be made.
     pub fn new(
         settings: Settings,
         in_flight_max: usize,
@@ -153,10 +154,10 @@ impl Breaker {
         Self { shared: Arc::new(Shared { inner: Mutex::new(inner), recovered, dice: Box::new(dice) }) }
     }
 
-    /// Asks for one call. It passes at once only if nobody waits.
+    /// Asks for one call. It passes at once only if no other call waits.
     pub fn ask(&self) -> Turn {
         self.shared.change(|inner| {
-            // Whoever may pass by now has been let through, so that this one overtakes nobody.
+            // Calls that may pass by now are let through first, so that this one overtakes none.
             if let Some(ticket) = inner.admit() {
                 return Turn::Go(self.permit(ticket));
             }
@@ -167,13 +168,13 @@ impl Breaker {
         })
     }
 
-    /// Changes each time that the participant has come back: the call that tried it after a pause went well. What waits
-    /// for its next attempt may be hurried then.
+    /// Changes each time that the participant works again, that is, when the first call after a pause succeeded. A
+    /// saga that waits for its next attempt may then make it earlier.
     pub fn recovered(&self) -> watch::Receiver<u64> {
         self.shared.recovered.subscribe()
     }
 
-    /// How it stands.
+    /// The breaker's state.
     pub fn state(&self) -> State {
         let now = Instant::now();
         self.shared.change(|inner| {
@@ -201,11 +202,12 @@ impl Breaker {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Each change is whole by the time anything could panic (the dice), so a poisoned lock guards nothing.
+        // Every change is complete before code that could panic (the random numbers), so a poisoned lock protects
+        // nothing.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves time on, makes a change, and lets through whoever may pass after it.
+    /// Moves time on, makes a change, and lets through all calls that may pass after it.
     fn change<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         let (result, woken) = {
             let mut inner = self.lock();
@@ -222,7 +224,7 @@ impl Shared {
 }
 
 impl Queue {
-    /// Takes out the one that the lot falls on, or the first.
+    /// Removes the waiting call that the random number selects, or the first one.
     fn leave(&mut self, lot: Option<Random>) -> Option<(u64, Option<Waker>)> {
         let Random(lot) = lot.unwrap_or(Random(0));
         let nth = (u128::from(lot) * self.waiting.len() as u128) >> 64;
@@ -242,13 +244,13 @@ impl Inner {
         Some(ticket)
     }
 
-    /// A call was not made after all, or nobody knows how it ended.
+    /// The call was not made, or its outcome is unknown.
     fn given_back(&mut self, ticket: Ticket) {
         self.in_flight -= 1;
         self.circuit.given_back(ticket);
     }
 
-    /// Gives whoever may pass a ticket. Those to be woken.
+    /// Gives tickets to all waiting calls that may pass. Returns the wakers to wake.
     fn grant(&mut self, dice: &Dice) -> Vec<Waker> {
         let mut woken = Vec::new();
         while !self.queue.waiting.is_empty() {
@@ -264,14 +266,14 @@ impl Inner {
         woken
     }
 
-    /// The first who waits, if somebody else keeps the time, or until another instant.
+    /// The waker of the first waiting call, if another call keeps the time, or keeps it until another instant.
     fn clock_to_set(&mut self) -> Option<Waker> {
         let until = self.circuit.tried_at()?;
         let mut first = self.queue.waiting.first_entry()?;
         if self.clock == Some((*first.key(), until)) { None } else { first.get_mut().take() }
     }
 
-    /// Remembers whom to wake. The first who waits has to keep the time until the instant returned.
+    /// Remembers the waker. The first waiting call has to keep the time until the returned instant.
     fn wait(&mut self, place: u64, waker: &Waker) -> Option<Instant> {
         self.queue.waiting.insert(place, Some(waker.clone()));
         let until = self.circuit.tried_at()?;
@@ -281,14 +283,15 @@ impl Inner {
     }
 }
 
-/// A place among those who wait; a future that gives the permit. Dropping it leaves the place, and passes on a permit
-/// that it was given meanwhile. Poll it or drop it: the turn of one that does neither blocks all others.
+/// A place in the queue; a future that gives the permit. Dropping it leaves the queue, and passes on a permit that it
+/// was given meanwhile. Poll it or drop it: a place that is neither polled nor dropped blocks all others when its
+/// turn comes.
 #[derive(Debug)]
 #[must_use = "whoever waits has to be polled, or dropped"]
 pub struct Waiting {
     breaker: Breaker,
     place: u64,
-    /// Kept by the first who waits.
+    /// Only the first waiting call has it.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -327,7 +330,7 @@ impl Drop for Waiting {
     }
 }
 
-/// A call that may be made, or is being made.
+/// A call that may be made, or is under way.
 #[derive(Debug)]
 #[must_use = "a permit that is dropped says nothing about its call"]
 pub struct Permit {

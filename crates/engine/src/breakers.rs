@@ -18,12 +18,11 @@ use crate::participants::{Change, Record, Standing, Trouble};
 pub(crate) struct Breakers {
     clock: Arc<Clock>,
     known: RwLock<BTreeMap<Arc<str>, Known>>,
-    /// Participants whose last call ended badly: as long as there are none, a call that ends well has nothing
-    /// to note.
+    /// Participants whose last call failed: while there are none, a successful call has nothing to record.
     in_trouble: AtomicUsize,
 }
 
-/// A participant's breaker, and how it has answered.
+/// A participant's breaker, and its recent answers.
 #[derive(Clone)]
 struct Known {
     breaker: Breaker,
@@ -31,8 +30,8 @@ struct Known {
 }
 
 impl Breakers {
-    /// With those of the current definition, whose settings apply wherever an older one names the same
-    /// participant.
+    /// Contains the breakers of the current definition, whose settings also apply where an older definition names the
+    /// same participant.
     pub(crate) fn new(clock: Arc<Clock>, current: &Definition) -> Self {
         let breakers = Self { clock, known: RwLock::default(), in_trouble: AtomicUsize::new(0) };
         for participant in &current.participants {
@@ -51,12 +50,12 @@ impl Breakers {
         self.known(participant).breaker
     }
 
-    /// How a participant has answered.
+    /// A participant's recent answers.
     pub(crate) fn standing(&self, participant: &Participant) -> Standing {
         self.known(participant).record.standing()
     }
 
-    /// Notes how a call to a step's participant ended.
+    /// Records how a call to a step's participant ended.
     pub(crate) fn note(&self, definition: &Definition, step: usize, verdict: &Verdict) {
         if Trouble::of(verdict).is_none() && self.in_trouble.load(Ordering::Relaxed) == 0 {
             return;
@@ -84,9 +83,9 @@ impl Breakers {
     }
 }
 
-/// What the end of a call says about its participant. A service that answers 500 is there: one order that it
-/// cannot handle must not hold up all others, the trial call after a pause above all. So is one that does not
-/// accept the call (decision 9).
+/// What the end of a call shows about its participant. A service that answers 500 is there: one order that it cannot
+/// handle must not hold up all others, least of all as the trial call after a pause. A service that does not accept
+/// the call is there, too (decision 9).
 pub(crate) fn ended(verdict: &Verdict) -> Ended {
     match (verdict.outcome, verdict.status) {
         (Outcome::Ok | Outcome::Refused, _) => Ended::Good,

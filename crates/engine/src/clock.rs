@@ -1,9 +1,10 @@
-//! The time that sagas live by: the journal's, counted on by this process's monotonic clock.
+//! The time that sagas use: the journal's time, continued by this process's monotonic clock.
 //!
-//! A machine's wall clock may be set at any moment, and differs from replica to replica. Deadlines and waits are
-//! recorded by one replica and kept by another, so both must go by the same clock: the journal's, read when this process
-//! joins. From there on only the monotonic clock counts. The journal's clock is followed slowly
-//! ([`FOLLOW_AT_MOST_PERCENT`]): a clock that drifts is corrected within seconds, one that jumps moves nothing.
+//! A machine's wall clock may be set at any moment, and differs from replica to replica. One replica records
+//! deadlines and waits, and another one may apply them, so both must use the same clock: the journal's, read when
+//! this process joins. After that, only the monotonic clock counts. It is corrected slowly by the journal's clock
+//! ([`FOLLOW_AT_MOST_PERCENT`]): drift is corrected within seconds, and a jump of the journal's clock cannot move
+//! this one suddenly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::world::World;
 
-/// How much of the time that has passed a correction may amount to. Real clocks differ by less than 0.1 %.
+/// The largest correction, as a share of the time that has passed. Real clocks differ by less than 0.1 %.
 const FOLLOW_AT_MOST_PERCENT: i64 = 1;
 
 /// The clock of one process. It never steps while the process holds its lease.
@@ -26,7 +27,7 @@ pub struct Clock {
     begun: Instant,
     /// The time when the process began, in microseconds since the epoch.
     origin_us: AtomicI64,
-    /// When the journal's clock was last followed, in microseconds since the process began.
+    /// When the clock was last corrected, in microseconds since the process began.
     followed_us: AtomicI64,
 }
 
@@ -37,7 +38,7 @@ impl Clock {
         Self { world, begun: Instant::now(), origin_us, followed_us: AtomicI64::new(0) }
     }
 
-    /// Where its machine's time came from.
+    /// The source of the machine's time.
     pub(crate) fn world(&self) -> &Arc<dyn World> {
         &self.world
     }
@@ -55,7 +56,7 @@ impl Clock {
         self.begun.elapsed()
     }
 
-    /// The time and a random number, as inputs to the core come.
+    /// The time and a random number, in the form of the core's inputs.
     pub(crate) fn moment(&self) -> Moment {
         Moment { now: self.now(), random: self.world.random() }
     }
@@ -75,14 +76,14 @@ impl Clock {
         ReplicaId::new(self.new_uuid())
     }
 
-    /// Takes the journal's time over, whatever the difference. To be called while no saga runs here.
+    /// Sets the clock to the journal's time, whatever the difference. Call it only while no saga runs here.
     pub(crate) fn set(&self, journal: Timestamp) {
         let elapsed = self.elapsed_us();
         self.origin_us.store(journal.as_micros().saturating_sub(elapsed), Ordering::Relaxed);
         self.followed_us.store(elapsed, Ordering::Relaxed);
     }
 
-    /// Comes nearer to the journal's time, which it was when the journal was asked or a little later.
+    /// Corrects the clock towards the journal's time, which was read when the journal was asked or a little later.
     pub(crate) fn follow(&self, journal: Timestamp) {
         let elapsed = self.elapsed_us();
         let since = elapsed.saturating_sub(self.followed_us.swap(elapsed, Ordering::Relaxed));

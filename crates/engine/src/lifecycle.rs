@@ -1,4 +1,4 @@
-//! Where the process is in its life, and the tasks that it runs meanwhile.
+//! The stage of the process's life, and its tasks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,17 +26,17 @@ struct Phase {
     course: Course,
 }
 
-/// What the process does with sagas. It only ever goes on to what comes later here.
+/// What the process does with sagas. It only ever moves to later variants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Course {
     /// It starts them.
     #[default]
     Running,
-    /// It refuses new ones, and lets those that run go on.
+    /// It refuses new sagas, and lets those that run continue.
     Draining,
-    /// It begins none any more; those that run end at the next point where nothing is under way.
+    /// It begins no saga any more; running sagas end at the next point where no call or append is under way.
     Ending,
-    /// Its lease needs no renewal any more.
+    /// Its lease is not renewed any more.
     Left,
 }
 
@@ -50,7 +50,7 @@ impl Lifecycle {
         &self.world
     }
 
-    /// The tasks that the process cannot do without.
+    /// The tasks without which the process ends.
     pub(crate) fn vital(&self) -> &Vital {
         &self.vital
     }
@@ -64,37 +64,37 @@ impl Lifecycle {
         self.course() >= Course::Draining
     }
 
-    /// Whether no saga may begin to run here any more, a new one or one from the journal.
+    /// Whether no saga may begin to run here any more, neither a new one nor one from the journal.
     pub(crate) fn is_ending(&self) -> bool {
         self.course() >= Course::Ending
     }
 
-    /// All sagas that were unfinished at the start have been taken over.
+    /// Records that all sagas that were unfinished at the start have been taken over.
     pub(crate) fn recovered(&self) {
         self.phase.send_modify(|phase| phase.is_recovered = true);
     }
 
-    /// New sagas are refused from now on.
+    /// Refuses new sagas from now on.
     pub(crate) fn drain(&self) {
         self.enter(Course::Draining);
     }
 
-    /// No saga begins to run here from now on.
+    /// Lets no saga begin to run here from now on.
     pub(crate) fn end(&self) {
         self.enter(Course::Ending);
     }
 
-    /// The lease is not renewed from now on.
+    /// Stops renewing the lease.
     pub(crate) fn leave(&self) {
         self.enter(Course::Left);
     }
 
-    /// Waits for as long as `pause`. `false`: the process stops, and the wait was cut short by that.
+    /// Waits for `pause`. Returns `false` if the process stops, which ends the wait early.
     pub(crate) async fn pause(&self, pause: Duration) -> bool {
         self.pause_before(Course::Draining, pause).await
     }
 
-    /// The same, but goes on until the lease needs no renewal any more.
+    /// The same, but continues until the lease is not renewed any more.
     pub(crate) async fn pause_until_left(&self, pause: Duration) -> bool {
         self.pause_before(Course::Left, pause).await
     }

@@ -1,44 +1,46 @@
-//! The engine's limits. Each has a name, which its error gives, and a default that suits two cores.
+//! The engine's limits. Each has a name, which its error contains, and a default for two cores.
 
 use std::time::Duration;
 
-/// What the engine takes on at the same time, and how long it waits.
+/// How much the engine does at the same time, and how long it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Sagas going forward; a further start is refused before anything is written.
+    /// Sagas that go forward; a further start is refused before anything is written.
     pub active_sagas_max: usize,
-    /// Bytes of inputs and outputs of sagas in memory, 8 KiB for each saga included; beyond it starts are refused, and
-    /// answers that would be kept wait.
+    /// Bytes of the inputs and outputs of sagas in memory, with 8 KiB for each saga; beyond it starts are refused,
+    /// and answers that would be kept wait.
     pub active_bytes_max: usize,
-    /// The part of `active_sagas_max` that one caller gets while there is no other.
+    /// The share of `active_sagas_max` that one caller gets while no other calls.
     pub caller_share_percent: usize,
-    /// Commands that wait for one saga (who asks for its end, who cancels it).
+    /// Messages that wait for one saga's task (callers that wait for its end, commands); a further one waits until
+    /// there is room.
     pub inbox_commands_max: usize,
-    /// Events may wait this long for company before they are written, when nothing needs them to be durable.
+    /// How long events may wait for others before they are written, if no effect needs them to be durable.
     pub flush_after: Duration,
-    /// The first and the longest wait before an entry that the journal could not take is offered again.
+    /// The first and the longest wait before a failed entry is offered to the journal again.
     pub journal_retry: (Duration, Duration),
     /// Histories that are read at the same time when unfinished sagas are taken over.
     pub take_over_loads_max: usize,
-    /// Others may take over this process's sagas when they have not heard of it for this long, by the journal's
-    /// clock.
+    /// Other replicas may take over this process's sagas after this time without a renewal, by the journal's clock.
     pub lease: Duration,
     /// How often it renews its lease, and looks for sagas without an owner and for commands that wait for it.
     pub beat: Duration,
-    /// How often it looks whether it runs all the sagas that it owns.
+    /// How often it compares the sagas that it owns with the sagas that it runs.
     pub sweep: Duration,
-    /// Sagas claimed at once.
+    /// Sagas that are claimed at a time.
     pub claim_rows_max: usize,
-    /// How long a command for a saga that another process runs waits to be applied before its caller is told that it will be.
+    /// How long a caller waits for another process to apply its command. Then it gets the answer that the command is
+    /// stored.
     pub command_wait: Duration,
-    /// How long a caller waits for its saga's start to be on disk before it is told that the journal does not answer.
+    /// How long a caller waits for its saga's start to be on disk before it gets the answer that the journal does not
+    /// answer.
     pub start_wait: Duration,
-    /// For so long after its start a process looks in the journal whether a key belongs to an order already, before it
-    /// begins one.
+    /// For this time after its start, a process looks in the journal whether a key already belongs to an order,
+    /// before it begins one.
     pub cautious_for: Duration,
-    /// A saga that has nothing to do for this long leaves memory until then.
+    /// A saga whose next timer is further away leaves memory until then.
     pub sleep_after: Duration,
-    /// A saga that should have gone on by itself this long ago makes the process unready.
+    /// A saga that should have continued longer ago makes the process unready.
     pub stall_max: Duration,
 }
 

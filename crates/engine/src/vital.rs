@@ -1,24 +1,24 @@
-//! Tasks that the process cannot do without: the lease, take-over, the journal's writer.
+//! Tasks without which the process ends: the lease, take-over, the journal's writer.
 //!
-//! When one of them ends, by a panic or by a mistake, nothing that goes on looking well can be believed: the process is
-//! unready from then on, and whoever runs it ends it, so that a supervisor starts it again.
+//! When one of them ends, by a panic or a defect, the rest of the process cannot be relied on. The process is then
+//! unready and ends, so that its supervisor starts it again.
 
 use std::sync::Arc;
 
 use saga_core::seeded::{Bug, is_on};
 use tokio::sync::watch;
 
-/// Which vital task has ended first, if any has. Cheap to clone.
+/// The vital task that ended first, if any. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Vital {
     ended: watch::Sender<Option<Arc<str>>>,
 }
 
-/// Tells when it is dropped: also while a panic unwinds the task that holds it.
+/// Reports when it is dropped, also while a panic unwinds the task that holds it.
 struct Obituary {
     name: &'static str,
     ended: watch::Sender<Option<Arc<str>>>,
-    /// Whether the task may end by now.
+    /// Whether the task may end now.
     may_end: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -27,7 +27,7 @@ impl Vital {
         Self { ended: watch::Sender::new(None) }
     }
 
-    /// A task that must not end before `may_end` says that it may.
+    /// A guard for a task that must not end before `may_end` returns true.
     pub(crate) fn guard(
         &self,
         name: &'static str,
@@ -41,7 +41,7 @@ impl Vital {
         }
     }
 
-    /// A task that waits for the end of something that runs elsewhere, and reports it.
+    /// A task that waits for the end of another task elsewhere, and reports it.
     pub(crate) fn watch(
         &self,
         elsewhere: impl Future<Output = Arc<str>> + Send + 'static,
@@ -53,12 +53,12 @@ impl Vital {
         }
     }
 
-    /// What has ended; `None`: nothing.
+    /// The task that has ended; `None`: none.
     pub(crate) fn ended(&self) -> Option<Arc<str>> {
         self.ended.borrow().clone()
     }
 
-    /// Waits until something has ended.
+    /// Waits until a vital task has ended.
     pub(crate) async fn wait(&self) -> Arc<str> {
         let mut ended = self.ended.subscribe();
         match ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
@@ -79,7 +79,7 @@ impl Drop for Obituary {
     }
 }
 
-/// Only the first end is told: others may follow from it.
+/// Only the first end is reported: others may follow from it.
 fn tell(ended: &watch::Sender<Option<Arc<str>>>, what: impl FnOnce() -> Arc<str>) {
     ended.send_if_modified(|ended| {
         let is_first = ended.is_none();

@@ -1,5 +1,6 @@
-//! The machine's clock, the dice, and where tasks run. Nothing else in this crate reads or starts any, so a simulator
-//! that brings its own gets the same run again from the same seed, and can stop a whole process as a crash would.
+//! The machine's clock, random numbers, and the start of tasks. No other module of this crate reads a clock or starts
+//! a task, so a simulator with its own `World` gets the same run again from the same seed, and can stop a whole
+//! process as a crash would.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -12,12 +13,12 @@ use saga_core::retry::Random;
 
 use crate::evaluation::{Busy, Evaluation, Evaluators};
 
-/// Something to be run to its end in the background.
+/// A task that runs to its end in the background.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where the engine gets time and randomness from. Waiting is tokio's: its clock can be paused.
+/// The source of time and randomness for the engine. Waiting uses tokio's clock, which can be paused.
 pub trait World: Send + Sync + 'static {
-    /// What the machine's wall clock shows. It may be wrong, and may step; see [`Clock`](crate::Clock).
+    /// The time of the machine's wall clock. It may be wrong, and may step; see [`Clock`](crate::Clock).
     fn wall(&self) -> Timestamp;
 
     /// A random number.
@@ -26,7 +27,7 @@ pub trait World: Send + Sync + 'static {
     /// Starts a task of the engine.
     fn spawn(&self, task: Task);
 
-    /// Runs an evaluation that takes long, where it holds up nothing else. A world without threads does it at once.
+    /// Runs a long evaluation where it delays nothing else. A world without threads runs it at once.
     fn evaluate(&self, evaluation: Evaluation) -> Result<(), Busy> {
         evaluation();
         Ok(())
@@ -42,7 +43,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Seeds the dice from the operating system, once.
+    /// Seeds the random numbers from the operating system, once.
     pub fn new() -> Self {
         Self {
             keys: (RandomState::new(), RandomState::new()),
@@ -77,7 +78,7 @@ impl World for Machine {
         self.evaluators.evaluate(evaluation)
     }
 
-    /// SipHash with random keys over a counter: no system call, and ids that nobody can foresee.
+    /// SipHash with random keys over a counter: no system call, and ids that cannot be predicted.
     fn random(&self) -> Random {
         let n = self.drawn.fetch_add(1, Ordering::Relaxed);
         Random(self.keys.0.hash_one(n) ^ self.keys.1.hash_one(!n).rotate_left(32))

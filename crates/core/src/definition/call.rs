@@ -1,4 +1,4 @@
-//! Calls: one request, and how its answer is understood.
+//! Calls: one request, and the meaning of its answer.
 
 use http::Method;
 
@@ -7,7 +7,7 @@ use super::format::Format;
 use super::path::RequestPath;
 use super::template::Template;
 
-/// An HTTP call and how its answer is understood.
+/// An HTTP call and the rules for the meaning of its answer.
 #[derive(Debug)]
 pub struct Call {
     /// The method.
@@ -16,42 +16,43 @@ pub struct Call {
     pub path: RequestPath,
     /// The JSON body, if there is one.
     pub body: Option<Template>,
-    /// Whether an answer means that there may have been an effect, whatever its status; asked first.
+    /// Whether an answer means that the call may have had an effect, whatever its status; evaluated first.
     pub unknown: Option<Condition>,
-    /// Whether an answer means that it was refused, asked second.
+    /// Whether an answer means that the call was refused; evaluated second.
     pub refused: Option<Condition>,
-    /// Whether an answer means that there was nothing to undo, asked third.
+    /// Whether an answer means that there was nothing to undo; evaluated third.
     pub absent: Absent,
-    /// Whether an answer means that nothing was done and it may be tried again, asked fourth.
+    /// Whether an answer means that the call had no effect and may be repeated; evaluated fourth.
     pub not_sent: Option<Condition>,
-    /// Whether an answer means success, asked last; where given, nothing else is a success.
+    /// Whether an answer means success; evaluated last. If given, no other answer is a success.
     pub ok: Option<Condition>,
-    /// What is kept of a successful answer for later steps; `None`: nothing.
+    /// The part of a successful answer that is kept for later steps; `None`: nothing.
     pub output: Option<Template>,
-    /// Whether it asks about a step: then what cannot be asked or read says nothing about the step.
+    /// Whether the call is a probe: a probe that cannot be sent, or whose answer cannot be read, shows nothing about
+    /// the step.
     pub is_probe: bool,
     /// The rules that its definition was checked with.
     pub format: Format,
 }
 
-/// When an answer means that there was nothing to undo.
+/// Which answers mean that there was nothing to undo.
 #[derive(Debug)]
 pub enum Absent {
-    /// Never: the call undoes nothing.
+    /// None: the call undoes nothing.
     Never,
-    /// When its status is 404 or 410.
+    /// Answers with the status 404 or 410.
     ByStatus,
-    /// When this holds.
+    /// Answers for which this is true.
     When(Condition),
 }
 
 impl Call {
-    /// Whether its request is made of what is called `name`: a step's output.
+    /// Whether the request is built from `name`, a step's output.
     pub fn sends(&self, name: &str) -> bool {
         self.path.reads(name) || self.body.as_ref().is_some_and(|body| body.reads(name))
     }
 
-    /// Whether anything about the answer depends on its headers; if not, nobody needs to keep them.
+    /// Whether any expression about the answer reads its headers; if not, they need not be kept.
     pub fn reads_headers(&self) -> bool {
         let absent = match &self.absent {
             Absent::When(condition) => Some(condition),

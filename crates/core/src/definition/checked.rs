@@ -1,24 +1,24 @@
-//! A definition that can be relied on, and what is questionable about it all the same.
+//! A checked definition, and the warnings about it.
 
 use super::{Definition, Mistake, Variable};
 
-/// A definition, and what its author should know.
+/// A definition, and the remarks for its author.
 #[derive(Debug)]
 pub struct Checked {
-    /// What was read.
+    /// The definition.
     pub definition: Definition,
     /// The environment variables and files that it names, in the order in which they were looked up.
     pub variables: Vec<Variable>,
-    /// What is no mistake, and probably not meant, in the order of lines.
+    /// Warnings about constructs that are valid but probably not meant, in the order of lines.
     pub warnings: Vec<Warning>,
 }
 
-/// Something that is no mistake, but should not stay as it is.
+/// A construct that is valid but should be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Counted from 1; 0 where the place is not known.
+    /// Counted from 1; 0 if the line is not known.
     pub line: usize,
-    /// What is questionable, and what to do.
+    /// The problem, and the correction.
     pub message: String,
 }
 
@@ -33,7 +33,7 @@ impl Warning {
 }
 
 impl From<Mistake> for Warning {
-    /// Both are told alike: on one line, in the order of lines, each once.
+    /// Warnings and mistakes are reported alike: each once, on one line, in the order of lines.
     fn from(Mistake { line, message }: Mistake) -> Self {
         Self { line, message }
     }

@@ -8,7 +8,7 @@ use super::format::Format;
 use super::program::{self, EvalError, SyntaxError};
 use super::template::{Interpreted, Scope};
 
-/// A question about an answer, such as `ok`.
+/// A condition about an answer, such as `ok`.
 #[derive(Debug)]
 pub struct Condition {
     code: Box<str>,
@@ -24,7 +24,7 @@ impl Condition {
         Ok(Self { code: code.trim().into(), program, format })
     }
 
-    /// Why `code` can be neither true nor false, where its syntax shows that, and what to write instead.
+    /// Why `code` can be neither true nor false, as far as its syntax shows it, and the correction.
     pub(super) fn never_holds(code: &str) -> Option<String> {
         kinds::never_a_condition(code.trim(), &program::parse(code).ok()?)
     }
@@ -34,7 +34,8 @@ impl Condition {
         self.program.reads(name)
     }
 
-    /// Asks about the answer in `scope`. Anything but true or false is an error: the answer cannot be read.
+    /// Evaluates the condition for the answer in `scope`. A value other than true or false is an error: the answer is
+    /// unreadable.
     pub fn holds(&self, scope: &Scope<'_>) -> Result<bool, EvalError> {
         match (self.program.run(scope)?, self.format) {
             (Val::Bool(holds), _) => Ok(holds),

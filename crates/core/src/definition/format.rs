@@ -1,8 +1,8 @@
-//! The rules that a definition was checked with, by their number.
+//! The rules that a definition was checked with, identified by a number.
 //!
-//! Rules become stricter from release to release. A stricter rule refuses a file; it never changes what an order that
-//! is under way does. So a definition is kept together with its format, and the orders pinned to it are run by the rules
-//! of that format to their end.
+//! Rules become stricter from release to release. A stricter rule refuses a file; it never changes the behaviour of
+//! an order under way. A definition is therefore stored together with its format, and the orders that are pinned to
+//! it are run by the rules of that format to their end.
 
 use sha2::{Digest, Sha256};
 
@@ -11,11 +11,11 @@ use super::DefinitionHash;
 /// Which rules apply to a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
-    /// Everything that was stored before formats were told apart: a condition holds unless it gives `false` or `null`;
-    /// a path with a computed part is one program, whose values are sent as they are; 404 and 410 refuse a
-    /// compensation, and 401 refuses whatever was called.
+    /// All texts that were stored before formats existed: a condition is true unless it gives `false` or `null`; a
+    /// path with a computed part is one program, whose values are sent without encoding; 404 and 410 refuse a
+    /// compensation, and 401 refuses any call.
     One,
-    /// Today's rules, as `docs/definitions.md` has them.
+    /// The current rules, described in `docs/definitions.md`.
     Two,
 }
 
@@ -23,7 +23,7 @@ impl Format {
     /// The rules that files are checked with.
     pub const CURRENT: Self = Self::Two;
 
-    /// The number that is kept in the journal.
+    /// The number that is stored in the journal.
     pub const fn number(self) -> i64 {
         match self {
             Self::One => 1,
@@ -40,8 +40,8 @@ impl Format {
         }
     }
 
-    /// Names a text that is read by these rules. The same text read by other rules is another definition, so its hash
-    /// is another one: neither an order nor a replica of another release can take one for the other.
+    /// The hash that names a text which is read by these rules. The same text under other rules is another definition
+    /// with another hash, so neither an order nor a replica of another release can confuse them.
     pub(super) fn hash(self, source: &str) -> DefinitionHash {
         let mut digest = Sha256::new();
         if self > Self::One {

@@ -1,5 +1,5 @@
-//! A saga's input: what a caller brings, checked against what the definition declares. Numbers keep the digits that they
-//! were written with.
+//! A saga's input: the body of a caller's request, checked against the definition's declarations. Numbers keep their
+//! digits.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,30 +34,30 @@ impl Input {
     }
 }
 
-/// A number may be written with this many characters.
+/// The longest number, in characters.
 pub const NUMBER_CHARS_MAX: usize = 100;
 
 /// Why a body is not the input of a saga.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
-    /// It cannot be read at all.
+    /// It is not JSON.
     #[error("The body is not JSON: {0}")]
     NotJson(String),
-    /// Two readers might see two inputs in it.
+    /// Two programs might read different inputs from it.
     #[error("The body is ambiguous: {0}")]
     Ambiguous(String),
-    /// It is JSON of another kind.
+    /// It is JSON, but not an object.
     #[error("The body must be a JSON object, such as {{{example}}}")]
     NotAnObject {
-        /// Members that would do.
+        /// Members that would be valid.
         example: String,
     },
-    /// A declared member is not there.
+    /// A declared member is missing.
     #[error("`{name}` is missing; it must be a JSON {}", kind.as_str())]
     Missing {
         /// The member.
         name: Box<str>,
-        /// What it has to be.
+        /// Its declared type.
         kind: InputType,
     },
     /// A declared member is of another type.
@@ -65,15 +65,15 @@ pub enum InputError {
     Wrong {
         /// The member.
         name: Box<str>,
-        /// What it has to be.
+        /// Its declared type.
         kind: InputType,
     },
-    /// A number has more digits than anything counts.
+    /// A number has too many digits.
     #[error("`{name}` is a number of {chars} characters; the limit NUMBER_CHARS_MAX is {NUMBER_CHARS_MAX}")]
     TooLong {
         /// The member.
         name: Box<str>,
-        /// As many as it has.
+        /// Its length.
         chars: usize,
     },
 }
@@ -83,8 +83,8 @@ pub enum InputError {
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Definition {
-    /// Reads a caller's body: the declared members, each checked, in one order. Other members are passed over, and are no
-    /// part of the input.
+    /// Reads a caller's body: the declared members, each checked, in a fixed order. Other members are ignored, and
+    /// are no part of the input.
     pub fn read_input(&self, body: &[u8]) -> Result<Input, InputError> {
         let body = Json::parse_unambiguous(body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data if error.to_string().contains("is there twice") => {
@@ -126,14 +126,15 @@ impl Definition {
 }
 
 impl InputType {
-    /// The value as it is kept.
+    /// The value as it is stored.
     fn read<'v>(self, name: &str, value: &'v str) -> Result<Cow<'v, str>, InputError> {
         let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
         if is_number && value.len() > NUMBER_CHARS_MAX && matches!(self, Self::Integer | Self::Number) {
             return Err(InputError::TooLong { name: name.into(), chars: value.len() });
         }
         match self {
-            // `-0`, `1.0` and `1e3` are numbers that are written like none: a path or a key would not be the same.
+            // `-0`, `1.0` and `1e3` are whole numbers in an unusual notation: a path or a key made of them would
+            // differ.
             Self::Integer if value != "-0" && value.parse::<i64>().is_ok() => Ok(value.into()),
             Self::Number if is_number => Ok(value.into()),
             Self::Boolean if matches!(value, "true" | "false") => Ok(value.into()),
@@ -144,7 +145,7 @@ impl InputType {
         }
     }
 
-    /// What else an error says of it.
+    /// Further details for an error message.
     const fn details(self) -> &'static str {
         match self {
             Self::Integer => ", written without a fraction or an exponent, from -2^63 to 2^63 - 1",

@@ -1,10 +1,12 @@
-//! What a saga does: its participants and steps, as typed data that has been checked in full.
+//! A saga's definition: its participants and steps, as typed data that has been checked in full.
 //!
-//! [`Definition::parse`] is the only way to get one that runs, so it can be relied on: every expression compiles and
-//! reads only what exists by then, every step has a participant, every state a name.
+//! Only [`Definition::parse`] and its siblings return a definition that can run, so the rest of the program can rely
+//! on it: every expression compiles and reads only names that exist when it runs, every step has a participant, every
+//! state has a name.
 //!
-//! - `yaml`: a file's form. `check`: what it means. Both tell all mistakes at once; `suggest.rs`: what was meant.
-//! - `template.rs`, `program.rs`: expressions. `variables.rs`: the environment, and what was read from it.
+//! - `yaml`: the form of a file. `check`: its meaning. Both report all mistakes at once; `suggest.rs`: corrections of
+//!   names.
+//! - `template.rs`, `program.rs`: expressions. `variables.rs`: the environment, and the variables that were read.
 
 mod call;
 mod check;
@@ -46,39 +48,39 @@ use crate::retry::Backoff;
 /// The name of a state of the order, such as `STOCK_RESERVE`: the domain's word, exactly as on the wire.
 pub type StateName = Arc<str>;
 
-/// A saga's program.
+/// The definition of a saga.
 #[derive(Debug)]
 pub struct Definition {
-    /// What the saga is called.
+    /// The saga's name.
     pub name: Arc<str>,
-    /// Names this exact text and the rules that it is read by: a running saga is pinned to both.
+    /// The hash of this exact text and its format; a running saga is pinned to both.
     pub hash: DefinitionHash,
     /// The rules that it was checked with.
     pub format: Format,
-    /// The YAML it was read from, as it is kept in the journal.
+    /// The YAML text, as it is stored in the journal.
     pub source: Arc<str>,
-    /// The members that an input must have; others are passed over.
+    /// The members that an input must have; others are ignored.
     pub input: Vec<(Box<str>, InputType)>,
     /// The members of the input that its sagas are found by.
     pub labels: Vec<Arc<str>>,
-    /// The states that belong to the saga as a whole.
+    /// The states that belong to no single step.
     pub states: States,
-    /// From the start; a saga that is still going forward by then is stopped and rolled back.
+    /// Time from the start; a saga that still goes forward then is cancelled and rolled back.
     pub deadline: Duration,
-    /// The services called.
+    /// The services that steps call.
     pub participants: Vec<Participant>,
-    /// In the order in which they run; undone in reverse.
+    /// In the order in which they run; they are undone in reverse order.
     pub steps: Vec<Step>,
 }
 
-/// The states that belong to the saga as a whole.
+/// The states that belong to no single step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct States {
-    /// From its start.
+    /// The state from the start on.
     pub started: StateName,
-    /// Every step has succeeded.
+    /// The state once every step has succeeded.
     pub completed: StateName,
-    /// Stopped on request or by its deadline.
+    /// The state of a saga that a caller or its deadline has cancelled.
     pub cancelled: StateName,
 }
 
@@ -88,7 +90,7 @@ pub struct States {
 pub struct DefinitionHash(Arc<str>);
 
 impl DefinitionHash {
-    /// A hash read back from where it was kept.
+    /// A hash that was stored before.
     pub fn new(hex: &str) -> Self {
         Self(hex.into())
     }
@@ -149,38 +151,38 @@ pub struct Participant {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What it promises about repeated and undone calls.
     pub safety: Safety,
-    /// From sending a request to the end of its answer.
+    /// Time from sending a request to the end of its answer.
     pub timeout: Duration,
-    /// To open a connection.
+    /// Time for opening a connection.
     pub connect_timeout: Duration,
-    /// Calls under way at the same time; further ones wait for their turn.
+    /// Calls under way at the same time; further calls queue.
     pub calls_max: usize,
-    /// An answer's body; a larger one is an unreadable answer.
+    /// The largest body of an answer; a larger answer is unreadable.
     pub answer_bytes_max: usize,
-    /// How long it keeps its promise for one order: keys older than this may be forgotten.
+    /// The time for which it keeps its promise for one order: it may have forgotten older keys.
     pub horizon: Duration,
     /// When calls to it are suspended.
     pub breaker: Breaker,
 }
 
-/// When calls to a participant are suspended, and when they are tried again. (M. Nygard, "Release It!", 2007.)
+/// When calls to a participant are suspended, and when a call is let through again. (M. Nygard, "Release It!", 2007.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
-    /// Calls of this last stretch of time count.
+    /// Only calls of this last stretch of time count.
     pub window: Duration,
-    /// Fewer calls within it say nothing.
+    /// With fewer calls in the window, the breaker stays closed.
     pub calls_min: u32,
-    /// It opens when at least this share of them failed, in percent.
+    /// The breaker opens when at least this share of the calls failed, in percent.
     pub failures_percent: u32,
-    /// How long it stays open before one call is let through; twice as long after each one that fails.
+    /// How long the breaker stays open before one call is let through; twice as long each time that this call fails.
     pub open: Duration,
-    /// It never stays open for longer.
+    /// The longest `open` after doublings.
     pub open_max: Duration,
 }
 
 impl Breaker {
-    /// Opens when half of at least twenty calls within ten seconds failed; asks again after one second, then after
-    /// two, and so on up to thirty.
+    /// Opens when half of at least twenty calls within ten seconds failed; lets a call through after one second, then
+    /// after two, and so on up to thirty.
     pub const DEFAULT: Self = Self {
         window: Duration::from_secs(10),
         calls_min: 20,
@@ -190,7 +192,7 @@ impl Breaker {
     };
 }
 
-/// What a participant promises, and so what may be done when nobody knows whether a call took effect.
+/// A participant's promise, which decides how the orchestrator handles a call with an unknown outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Safety {
     /// Nothing: a call whose outcome is unknown is never repeated.
@@ -216,17 +218,17 @@ impl Safety {
 /// One step of a saga.
 #[derive(Debug)]
 pub struct Step {
-    /// Its name in the definition, in keys and in history.
+    /// Its name in the definition, in keys and in the history.
     pub name: Arc<str>,
     /// Index into [`Definition::participants`].
     pub participant: usize,
-    /// What it does.
+    /// The call that does the step.
     pub action: Call,
-    /// What undoes it; `None` for reads and for what was declared `compensation: none`.
+    /// The call that undoes the step; `None` for reads and for `compensation: none`.
     pub compensation: Option<Call>,
-    /// What asks whether its effect is there, where that may be asked.
+    /// The call that asks whether the step's effect is there, if there is one.
     pub probe: Option<Probe>,
-    /// The order's state once the action has succeeded; `None`: the state stays.
+    /// The order's state once the action has succeeded; `None`: the state stays as it is.
     pub success: Option<StateName>,
     /// The order's state once the step has failed.
     pub failure: StateName,
@@ -243,35 +245,36 @@ impl Step {
     }
 }
 
-/// A question about a step: is its effect there?
+/// A call that asks whether a step's effect is there.
 #[derive(Debug)]
 pub struct Probe {
-    /// Success means that the effect is there, a refusal that it is not.
+    /// Success means that the effect is there; a refusal means that it is not.
     pub call: Call,
-    /// Asked this long after the end of the call in doubt: by then, it has taken effect or never will.
+    /// Time between the end of the call with the unknown outcome and the probe: by then, the call has taken effect or
+    /// never will.
     pub after: Duration,
 }
 
 impl Definition {
-    /// Checks a file by today's rules. `file` is the name that mistakes are reported under, `env` answers for
+    /// Checks a file by the current rules. `file` is its name in reports of mistakes, `env` gives the values of
     /// `${NAME}` and `${file:PATH}`.
     pub fn check(file: &str, source: &str, env: &dyn Variables) -> Result<Checked, Mistakes> {
         check::read(file, source, Format::CURRENT, (env, Unset::Refused))
     }
 
-    /// Reads a definition that was kept, by the rules that it was checked with.
+    /// Reads a stored definition, by the rules that it was checked with.
     pub fn read(source: &str, format: Format, env: &dyn Variables) -> Result<Self, Mistakes> {
         check::read("the journal's definition", source, format, (env, Unset::Refused))
             .map(|checked| checked.definition)
     }
 
-    /// Checks a file by today's rules, where there are variables and no files, and warnings do not matter.
+    /// Checks a file by the current rules, with variables but without files, and ignores warnings.
     pub fn parse(file: &str, source: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
         Self::check(file, source, &variables::VariablesOnly(env)).map(|checked| checked.definition)
     }
 
-    /// Checks a file for people who look at it: a variable that is not set, or a file that cannot be used, is noted
-    /// instead of refused, and a URL with one in it stands for no address. Nothing can be called with such a definition.
+    /// Checks a file without making calls: a variable that is not set, or a file that cannot be used, is recorded
+    /// instead of refused, and a URL with such a variable has no address. No call can be made with such a definition.
     pub fn inspect(file: &str, source: &str, env: &dyn Variables) -> Result<Checked, Mistakes> {
         check::read(file, source, Format::CURRENT, (env, Unset::Noted))
     }
@@ -281,7 +284,7 @@ impl Definition {
         &self.participants[self.steps[step].participant]
     }
 
-    /// How a step is done or undone; `None` where it is never undone, or there is no such step.
+    /// The call that does or undoes a step; `None` if the step is never undone, or does not exist.
     pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
         let step = self.steps.get(step)?;
         match direction {

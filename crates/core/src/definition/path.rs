@@ -1,8 +1,8 @@
 //! Request paths: literal text, and holes whose values are always percent-encoded.
 //!
-//! A path is written as the text of a jq string. Each `\( )` is a template of its own, whatever stands in it, and its
-//! value is encoded by itself: no value can begin a new segment, a query or a fragment. What becomes of a value that
-//! is missing, or that would lead elsewhere (an empty segment, `.`, `..`), is an error of the step.
+//! A path is written as the text of a jq string. Each `\( )` is a template of its own, and its value is encoded
+//! separately, so no value can begin a new segment, a query or a fragment. A value that is missing, or that would
+//! change the path's segments (an empty segment, `.`, `..`), is an error of the step.
 
 mod first;
 mod literal;
@@ -20,7 +20,7 @@ use super::template::{Scope, Template};
 
 pub(super) use self::literal::{Spelling, segment as literal_segment};
 
-/// A request's path, with its query, may have this many bytes: common servers take no longer request line.
+/// The longest path of a request with its query, in bytes: common servers accept no longer request line.
 pub const PATH_BYTES_MAX: usize = 8 * 1024;
 
 /// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.
@@ -32,11 +32,11 @@ pub struct RequestPath(Form);
 
 #[derive(Debug)]
 enum Form {
-    /// The same for every saga.
+    /// The same path for every saga.
     Fixed(Box<str>),
-    /// Made of these pieces.
+    /// A path made of these pieces.
     Made(Vec<Piece>),
-    /// As definitions of [`Format::One`] are sent.
+    /// A path as definitions of [`Format::One`] send it.
     First(Template),
 }
 
@@ -48,16 +48,16 @@ enum Piece {
 
 #[derive(Debug)]
 struct Hole {
-    /// As it is written, for errors.
+    /// The source text, for errors.
     code: Box<str>,
     value: Template,
-    /// Behind the `?`: there a value may be empty.
+    /// After the `?`, where a value may be empty.
     in_query: bool,
 }
 
 /// Why a path cannot be read.
 pub(super) enum PathError {
-    /// It is no jq.
+    /// It is not valid jq.
     Syntax(SyntaxError),
     /// It is not the path that its author means.
     Mistaken(String),
@@ -70,7 +70,7 @@ impl From<SyntaxError> for PathError {
 }
 
 impl RequestPath {
-    /// Reads a path as definitions write it: the text of a jq string, without its quotes.
+    /// Reads a path in the notation of definitions: the text of a jq string, without its quotes.
     pub(super) fn parse(text: &str, format: Format, spelling: &Spelling<'_>) -> Result<Self, PathError> {
         if format == Format::One {
             return Ok(Self(Form::First(first::parse(text)?)));
@@ -89,7 +89,7 @@ impl RequestPath {
         }))
     }
 
-    /// Whether the path is made of what is called `name`, or may be.
+    /// Whether the path is built from `name`, or may be.
     pub fn reads(&self, name: &str) -> bool {
         self.values().any(|value| value.reads(name))
     }
@@ -135,7 +135,7 @@ impl RequestPath {
                 )));
             }
         }
-        // Values bring no `/` and no `?` along: these are the file's own segments, filled in.
+        // Values contain no `/` and no `?`, so these are the file's own segments with their values.
         let (segments, _) = path.split_once('?').unwrap_or((&path, ""));
         match segments.split('/').find(|segment| is_dots(segment)) {
             Some(dots) => Err(EvalError(format!(
@@ -148,7 +148,7 @@ impl RequestPath {
 }
 
 impl Hole {
-    /// Refuses what can be no value of a path, as far as that shows without a saga.
+    /// Refuses expressions that cannot give a path's value, as far as their syntax shows it.
     fn check(&self) -> Result<(), String> {
         let constant = match &self.value {
             Template::Object(_) => Some("an object".to_owned()),
@@ -196,11 +196,11 @@ impl Hole {
     }
 }
 
-/// The pieces of a path as it is written. Each hole is compiled by itself.
+/// The pieces of a path's text. Each hole is compiled separately.
 fn pieces(text: &str) -> Result<Vec<Piece>, PathError> {
-    // A path is no jq by itself: quoted, it is a jq string.
+    // A path alone is not jq; in quotes it is a jq string.
     let quoted = format!("\"{text}\"");
-    // What is limited and refused is limited and refused for the path as a whole.
+    // The limits of expressions apply to the path as a whole.
     program::parse(&quoted)?;
     let tokens = Lexer::new(quoted.as_str()).lex().unwrap_or_default();
     let [Token(_, Tok::Str(parts))] = tokens.as_slice() else {
@@ -232,8 +232,8 @@ fn pieces(text: &str) -> Result<Vec<Piece>, PathError> {
     Ok(pieces)
 }
 
-/// Whether a server may take `segment` for the folder itself, or for the one above: the dots may be encoded, and some
-/// servers cut off what follows a `;`.
+/// Whether a server may read `segment` as the folder itself, or as its parent: the dots may be encoded, and some
+/// servers ignore the text after a `;`.
 fn is_dots(segment: &str) -> bool {
     if !segment.starts_with(['.', '%']) {
         return false;

@@ -1,8 +1,8 @@
 //! jq programs, compiled once when a definition is loaded.
 //!
-//! The language is jq as [jaq](https://github.com/01mf02/jaq) runs it. A program here must be a function of its
-//! input and nothing else, since a request has to be the same on every attempt: what reads the clock, the
-//! environment or further inputs is refused when the definition is loaded.
+//! The language is jq as [jaq](https://github.com/01mf02/jaq) runs it. A program must be a function of its input and
+//! nothing else, because a request has to be the same on every attempt. Programs that read the clock, the environment
+//! or further inputs are refused when the definition is loaded.
 
 use std::fmt::{self, Write as _};
 
@@ -31,7 +31,7 @@ mod weigh;
 pub(super) struct Program {
     code: Box<str>,
     filter: Filter<Expressions>,
-    /// It cannot be run within bounds, and is not run.
+    /// Why it cannot be run within bounds; then it is not run.
     refused: Option<Box<str>>,
 }
 
@@ -58,7 +58,7 @@ impl Program {
         Ok(Self { code: code.into(), filter, refused })
     }
 
-    /// What it was compiled from.
+    /// The source text.
     pub(super) fn code(&self) -> &str {
         &self.code
     }
@@ -71,7 +71,7 @@ impl Program {
         self.within_budget(|| self.one_value(members).map(Metered::into_val))
     }
 
-    /// Runs the program, and gives its value as JSON text.
+    /// Runs the program, and returns its value as JSON text.
     pub(super) fn json<'s>(
         &self,
         members: impl Iterator<Item = (&'s str, &'s str)>,
@@ -121,13 +121,13 @@ impl Program {
 
     fn failed(&self, error: &value::Error) -> EvalError {
         let mut message = Beginning(String::new());
-        // It ends early where the message is long.
+        // Writing ends early if the message is long.
         _ = write!(message, "{error}");
         EvalError(format!("`{}`: {}", self.code, cut(&message.0)))
     }
 }
 
-/// Keeps the beginning of what is written, and refuses the rest: an error quotes whole values.
+/// Keeps the beginning of the text, and refuses the rest: an error may quote whole values.
 struct Beginning(String);
 
 impl fmt::Write for Beginning {
@@ -149,7 +149,7 @@ impl fmt::Debug for Program {
 /// Characters of a jq message that are kept.
 const MESSAGE_CHARS_MAX: usize = 200;
 
-/// jq's messages quote the values that they are about; a whole cart does not belong into a reason.
+/// jq's messages quote values; a reason must not contain a whole cart.
 fn cut(message: &str) -> String {
     match message.char_indices().nth(MESSAGE_CHARS_MAX) {
         Some((at, _)) => format!("{}…", &message[..at]),
@@ -162,18 +162,18 @@ fn cut(message: &str) -> String {
 #[error("{0}")]
 pub struct EvalError(pub String);
 
-/// Why a text is no program, and where in the text.
+/// Why a text is not a program, and the place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {
     /// Lines after the text's first.
     pub line_offset: usize,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
 }
 
 impl SyntaxError {
     fn new(code: &str, at: &str, message: impl Into<String>) -> Self {
-        // The end of the code is a place in it, too.
+        // The end of the code is a valid place, too.
         let range = code.as_bytes().as_ptr_range();
         let inside = (range.start..=range.end).contains(&at.as_ptr());
         let offset = if inside { load::span(code, at).start } else { 0 };
@@ -181,7 +181,7 @@ impl SyntaxError {
     }
 }
 
-/// Parses `code` and refuses what is impure.
+/// Parses `code` and refuses impure programs.
 pub(super) fn parse(code: &str) -> Result<Term<&str>, SyntaxError> {
     limits(code)?;
     let end = &code[code.trim_end().len()..];
@@ -213,8 +213,8 @@ pub(super) fn parse(code: &str) -> Result<Term<&str>, SyntaxError> {
     }
 }
 
-/// Refuses a program that goes on for as long as its input makes it. Definitions that were kept before this was asked
-/// are run as they are: the [budget](meter) ends what does not end itself.
+/// Refuses a program that may run as long as its input makes it. Definitions that were stored before this rule are
+/// still run: the [budget](meter) ends a program that does not end.
 pub(super) fn bounded(code: &str) -> Result<(), SyntaxError> {
     match bounds::unbounded(&parse(code)?) {
         Some(found) => Err(SyntaxError::new(code, found.name, found.to_string())),
@@ -222,13 +222,14 @@ pub(super) fn bounded(code: &str) -> Result<(), SyntaxError> {
     }
 }
 
-/// Refuses what no person writes: parsing is recursive, and a definition must not be able to overflow the stack.
+/// Refuses programs that are too large or too deep: parsing is recursive, and a definition must not be able to
+/// overflow the stack.
 fn limits(code: &str) -> Result<(), SyntaxError> {
-    /// An expression may have this many bytes.
+    /// The longest expression, in bytes.
     const CODE_BYTES_MAX: usize = 4096;
-    /// Brackets inside each other, those in texts included.
+    /// Nested brackets, including those in texts.
     const BRACKETS_MAX: usize = 64;
-    /// Operators and keywords that take a program behind them, those in texts included.
+    /// Operators, and keywords that are followed by a program, including those in texts.
     const OPERATORS_MAX: usize = 100;
     const KEYWORDS: &[&str] = &["if", "elif", "try", "and", "or", "as", "def", "label", "reduce", "foreach"];
 

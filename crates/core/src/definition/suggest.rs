@@ -1,15 +1,15 @@
 //! "Did you mean": the known name that an unknown one was probably meant to be.
 
-/// The name among `known` that `word` is a slip of the hand away from, if there is one.
+/// The name among `known` from which `word` differs by a typo, if there is one.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    /// Names are short; the distance of long texts costs their lengths' product.
+    /// Names are short; the cost of comparing two texts is the product of their lengths.
     const WORD_BYTES_MAX: usize = 64;
     if word.is_empty() || word.len() > WORD_BYTES_MAX {
         return None;
     }
     let bare = |name: &str| name.replace(['_', '-', ' '], "").to_lowercase();
     let wanted = bare(word);
-    // One slip for each three characters; short names that differ in one are other names.
+    // One typo for each three characters; short names that differ in one character are different names.
     let slips_max = (wanted.chars().count() / 3).min(3);
     known
         .into_iter()

@@ -1,8 +1,8 @@
 //! Bodies, outputs and the holes of paths: JSON texts with holes, filled from a [`Scope`].
 //!
-//! A template is written in jq. What is plain enough (constants, references such as `.input.client_id`, strings
-//! with references inside, and mappings of those) is filled in by copying text; only the rest is run by the jq
-//! interpreter. Both give the same values: the plain forms come from the same parser.
+//! A template is written in jq. Simple forms (constants, references such as `.input.client_id`, strings with
+//! references inside, and mappings of those) are filled by copying text; the jq interpreter runs only the other
+//! forms. Both ways give the same values, because the same parser reads the simple forms.
 
 mod paths;
 
@@ -16,7 +16,7 @@ use jaq_json::Val;
 use super::program::{self, EvalError, Program, References, SyntaxError};
 use crate::json::{Json, Picked, pick};
 
-/// A rendered body, or a kept output, larger than this is an error of the step that made it.
+/// The largest rendered body or kept output, in bytes; a larger one is an error of its step.
 pub const RENDERED_BYTES_MAX: usize = 1 << 20;
 
 /// The named values that templates are filled from: each a JSON text.
@@ -41,17 +41,17 @@ impl<'a> Scope<'a> {
 pub enum Template {
     /// The same JSON every time.
     Constant(Json),
-    /// A value from the scope, passed through as it stands there.
+    /// A value from the scope, passed on unchanged.
     Reference(Reference),
     /// A string with references inside.
     Text(Vec<Piece>),
     /// An object, member by member.
     Object(Vec<(Json, Template)>),
-    /// Anything else.
+    /// Any other form.
     Program(Interpreted),
 }
 
-/// A name in the scope, and the keys to follow from there.
+/// A name in the scope, and the keys below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     root: Box<str>,
@@ -61,13 +61,13 @@ pub struct Reference {
 /// A part of a [`Template::Text`].
 #[derive(Debug)]
 pub enum Piece {
-    /// Stands as it is.
+    /// Literal text.
     Literal(Box<str>),
-    /// Filled in.
+    /// The value of a reference.
     Hole(Reference),
 }
 
-/// A program and the names that it needs in its input.
+/// A program and the names that it reads from its input.
 #[derive(Debug)]
 pub struct Interpreted {
     program: Program,
@@ -207,8 +207,8 @@ impl Template {
         Ok(text)
     }
 
-    /// The first name that an outside value is read by, for every place that reads one: `.a.b` gives `["a", "b"]`.
-    /// The flag says whether anything else may be read too.
+    /// The paths of all places that read an outside value: `.a.b` gives `["a", "b"]`. The flag says whether the
+    /// program may also read others.
     pub fn references(code: &str) -> Result<(Vec<Vec<String>>, bool), SyntaxError> {
         let term = program::parse(code)?;
         let found = References::of(&term);
@@ -283,7 +283,7 @@ fn plain(term: &Term<&str>) -> Option<Template> {
     }
 }
 
-/// `.a.b.c`, and nothing more than that.
+/// `.a.b.c`, without anything else.
 fn reference(term: &Term<&str>) -> Option<Reference> {
     let Term::Path(base, Path(parts)) = term else { return None };
     if !matches!(**base, Term::Id) {

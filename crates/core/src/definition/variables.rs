@@ -1,7 +1,7 @@
-//! What `${NAME}` and `${file:PATH}` in a definition stand for. This crate has no environment and reads no files: the
-//! process that loads a definition brings both along.
+//! The values of `${NAME}` and `${file:PATH}` in a definition. This crate has no environment and reads no files; the
+//! process that loads a definition provides both.
 
-/// A file that `${file:PATH}` names may have this many bytes.
+/// The largest file that `${file:PATH}` names, in bytes.
 pub const SECRET_BYTES_MAX: usize = 16 * 1024;
 
 /// The environment that a definition is loaded in.
@@ -9,12 +9,12 @@ pub trait Variables {
     /// The environment variable called `name`; `None`: it is not set.
     fn variable(&self, name: &str) -> Option<String>;
 
-    /// The content of the file at `path`, of at most [`SECRET_BYTES_MAX`] bytes. The error says why there is none,
-    /// without any of the content.
+    /// The content of the file at `path`, of at most [`SECRET_BYTES_MAX`] bytes. The error gives the reason, without
+    /// any of the content.
     fn file(&self, path: &str) -> Result<String, String>;
 }
 
-/// Variables alone: every file is out of reach.
+/// Variables only: no file can be read.
 pub(super) struct VariablesOnly<'e>(pub(super) &'e dyn Fn(&str) -> Option<String>);
 
 impl Variables for VariablesOnly<'_> {
@@ -27,31 +27,31 @@ impl Variables for VariablesOnly<'_> {
     }
 }
 
-/// A variable or file that was looked up, and where its value came from. Never the value.
+/// A variable or file that was looked up, and the source of its value. Never the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     /// Its name; a file's is `file:PATH`.
     pub name: Box<str>,
     /// Where the definition names it.
     pub line: usize,
-    /// Where its value came from.
+    /// The source of its value.
     pub origin: Origin,
 }
 
-/// Where a variable's value came from.
+/// The source of a variable's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The environment.
     Set,
-    /// The default in the definition: it is not set, or empty.
+    /// The default in the definition: the variable is not set, or is empty.
     Default,
-    /// Nowhere: it is not set, and has no default.
+    /// None: the variable is not set, and has no default.
     Missing,
     /// A file.
     File,
-    /// Nowhere: it is a file that cannot be used.
+    /// None: the file cannot be used.
     NoFile {
-        /// Why, for people.
+        /// The reason, for people.
         reason: Box<str>,
     },
 }
@@ -63,11 +63,11 @@ impl Origin {
     }
 }
 
-/// What to do with a variable that is not set and has no default, or a file that cannot be used.
+/// How to handle a variable that is not set and has no default, or a file that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unset {
-    /// It is a mistake: nothing can be called without it.
+    /// As a mistake: no call can be made without it.
     Refused,
-    /// It is noted: people who look at a definition need not have its secrets.
+    /// As a remark: a check of a definition must not need its secrets.
     Noted,
 }

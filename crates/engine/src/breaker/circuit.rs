@@ -1,4 +1,4 @@
-//! What the breaker decides: a state, and what calls and time do to it. It knows neither tasks nor who waits.
+//! The breaker's decisions: a state, and its transitions by calls and time. It knows neither tasks nor the queue.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use tokio::time::Instant;
 use super::Ended;
 use super::window::{Counts, Window};
 
-/// After a pause one call is let through; when it went well two at a time, then four, and so on: a service that has just
-/// come back is not met by everything that has waited for it. From this many on nobody is held back any more.
+/// After a pause, one call is let through; after a success two at a time, then four, and so on, so that a service
+/// that works again is not hit by all waiting calls at once. From this many on, calls are not held back any more.
 pub(super) const SLOW_START_MAX: u32 = 64;
-/// A round of fewer calls than these is judged as if it were of these: one call that gets no answer may be that call's
-/// own fault, and says less of the participant than two.
+/// A round of fewer calls is judged as if it had this many: a single call without an answer may be that call's own
+/// fault, and proves less about the participant than two.
 pub(super) const ROUND_MIN: u32 = 4;
-/// The wait is shorter by up to this share of it, so that the processes of one fleet do not all try at once.
+/// A wait is shortened by a random share, at most this one, so that the processes of one fleet do not all try at
+/// once.
 const JITTER_SHARE: u32 = 10;
 
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Circuit {
     settings: Settings,
     phase: Phase,
     since: Instant,
-    /// Tells the calls of this phase from those that were let through before.
+    /// Distinguishes the calls of this phase from those that were let through before.
     generation: u64,
     /// How often it has opened since it was last closed.
     openings: u32,
@@ -33,13 +34,13 @@ pub(super) struct Circuit {
 pub(super) enum Phase {
     /// Calls pass, and are counted.
     Closed { window: Window },
-    /// Nobody passes before `until`.
+    /// No call passes before `until`.
     Open { until: Instant },
     /// `limit` calls pass at once: one on trial, then more in each round.
     HalfOpen { limit: u32, in_flight: u32, round: Round },
 }
 
-/// As many successes as calls may pass at once.
+/// Ends with as many successes as calls may pass at once.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Round {
     succeeded: u32,
@@ -70,7 +71,7 @@ impl Circuit {
         &self.phase
     }
 
-    /// What the tickets of this phase have in common.
+    /// The number that the tickets of this phase carry.
     #[cfg(test)]
     pub(super) fn generation(&self) -> u64 {
         self.generation
@@ -80,7 +81,7 @@ impl Circuit {
         self.since
     }
 
-    /// When it is tried next, while nobody passes.
+    /// When the next call is let through, while no call passes.
     pub(super) fn tried_at(&self) -> Option<Instant> {
         match self.phase {
             Phase::Open { until } => Some(until),
@@ -95,7 +96,7 @@ impl Circuit {
         }
     }
 
-    /// Time has passed.
+    /// Applies the time that has passed.
     pub(super) fn pass(&mut self, now: Instant) {
         if self.tried_at().is_some_and(|until| now >= until) {
             self.enter(Phase::HalfOpen { limit: 1, in_flight: 0, round: Round::default() }, now);
@@ -117,7 +118,7 @@ impl Circuit {
         may_pass.then_some(Ticket { generation: self.generation })
     }
 
-    /// A call was not made after all, or nobody knows how it ended.
+    /// The call was not made, or its outcome is unknown.
     pub(super) fn given_back(&mut self, ticket: Ticket) {
         if ticket.generation != self.generation {
             return;
@@ -128,7 +129,7 @@ impl Circuit {
         }
     }
 
-    /// A call has ended. Whether the participant has come back with it.
+    /// Records the end of a call. Returns whether the participant works again with it.
     pub(super) fn ended(
         &mut self,
         ticket: Ticket,
@@ -172,14 +173,14 @@ impl Circuit {
                     self.open(retry_after, now, random());
                 }
             }
-            // Nobody was let through.
+            // No call of this phase was let through.
             (Phase::Open { .. }, _) => {}
         }
         false
     }
 
-    /// A call from an earlier phase says nothing about this one, but for how long the participant wants to be left
-    /// alone.
+    /// A call from an earlier phase does not count for this one, except for the time that the participant asks to be
+    /// left alone.
     fn ended_late(&mut self, ended: Ended, now: Instant) {
         if let (Phase::Open { until }, Ended::Bad { retry_after: Some(wait) }) = (&mut self.phase, ended) {
             *until = (*until).max(now + wait.min(RETRY_AFTER_MAX));

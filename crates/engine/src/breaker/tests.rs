@@ -22,7 +22,7 @@ const SETTINGS: Settings = Settings {
 };
 /// More calls at once than any test makes.
 const MANY: usize = 100_000;
-/// Pauses in full, and the lot falls on whoever asked first.
+/// Pauses at full length, and the first call in the queue is chosen.
 const FIRST: Random = Random(0);
 const BAD: Ended = Ended::Bad { retry_after: None };
 
@@ -41,7 +41,7 @@ fn go(breaker: &Breaker) -> Permit {
     }
 }
 
-/// Somebody who waits, and is polled only when woken, as a task would be.
+/// A waiting call that is polled only when woken, as a task would be.
 struct Waiter {
     waiting: Pin<Box<Waiting>>,
     woken: Arc<Woken>,
@@ -67,7 +67,7 @@ impl Waiter {
         }
         let waker = Waker::from(self.woken.clone());
         let waiting = &mut self.waiting;
-        // The test is one task, but whoever waits is not: each has a budget of its own.
+        // The test is one task, but each waiting call stands for a task with its own budget.
         let poll =
             std::future::poll_fn(|_| Poll::Ready(waiting.as_mut().poll(&mut Context::from_waker(&waker))));
         match unconstrained(poll).await {
@@ -91,7 +91,7 @@ fn opened() -> Breaker {
     breaker
 }
 
-/// As many bad ends as open it.
+/// As many failures as open the breaker.
 fn fail(breaker: &Breaker, last: Ended) {
     let permits: Vec<Permit> = (0..SETTINGS.calls_min).map(|_| go(breaker)).collect();
     let calls = permits.len();
@@ -161,7 +161,7 @@ async fn whoever_asks_after_its_time_tries_if_nobody_waits() {
     let trial = go(&breaker);
     assert!(matches!(breaker.ask(), Turn::Wait(_)), "only one call");
     trial.ended(BAD);
-    // One call without an answer may have itself to blame.
+    // A single call without an answer may be its own fault.
     assert_eq!(kind(&breaker), Kind::HalfOpen);
     go(&breaker).ended(BAD);
     assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::Open, Some(secs(2))));
@@ -173,7 +173,7 @@ async fn a_trial_that_says_nothing_leaves_its_turn_to_the_next() {
     let (mut first, second, mut third) = (wait(&breaker).await, wait(&breaker).await, wait(&breaker).await);
     advance(secs(1)).await;
     drop(first.poll().await.expect("its turn"));
-    // It was told, and went away before it looked.
+    // The call was given a permit, and was dropped before it was polled.
     assert!(second.woken.0.load(Ordering::Relaxed));
     drop(second);
     third.poll().await.expect("its turn").ended(Ended::Good);
@@ -195,7 +195,7 @@ async fn the_next_keeps_the_time_when_the_first_goes_away() {
 async fn waiting_for_a_task_of_its_own_needs_no_help() {
     let breaker = opened();
     let Turn::Wait(waiting) = breaker.ask() else { panic!("it is open") };
-    // The paused clock moves on by itself while there is nothing else to do.
+    // The paused clock moves on by itself when all tasks wait.
     let before = Instant::now();
     waiting.await.ended(Ended::Good);
     assert_eq!(before.elapsed(), secs(1));
@@ -271,7 +271,7 @@ async fn failures_in_the_slow_start_open_it_again_for_longer() {
     assert_eq!(kind(&breaker), Kind::HalfOpen, "one of a round of two");
     go(&breaker).ended(BAD);
     assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::Open, Some(secs(2))));
-    // What was let through before says nothing about this pause.
+    // A call that was let through before does not count for this pause.
     other.ended(Ended::Good);
     assert_eq!(kind(&breaker), Kind::Open);
     advance(secs(2)).await;
@@ -279,7 +279,7 @@ async fn failures_in_the_slow_start_open_it_again_for_longer() {
     go(&breaker).ended(Ended::Good);
     go(&breaker).ended(Ended::Good);
     assert_eq!(kind(&breaker), Kind::Closed);
-    // Once it was closed, the pauses begin anew.
+    // After the breaker was closed, the pauses begin anew.
     fail(&breaker, BAD);
     assert_eq!(breaker.state().tried_in, Some(secs(1)));
 }
@@ -331,7 +331,7 @@ async fn as_many_pass_at_once_as_may_and_the_others_in_the_order_of_asking() {
     one.ended(Ended::Good);
     let three = third.poll().await.expect("its turn");
     assert!(fourth.poll().await.is_none());
-    // Told that it may pass, it goes away; so does one that was let through.
+    // A call with a permit is dropped; so is one that was let through.
     drop(two);
     drop(fourth);
     let five = fifth.poll().await.expect("its turn");

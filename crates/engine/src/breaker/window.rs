@@ -1,17 +1,17 @@
-//! The calls of the last stretch of time, and how many of them failed.
+//! The calls of the last stretch of time, and the number of failures among them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The stretch is counted in this many pieces; the oldest one is forgotten as a whole.
+/// The parts of the window; the oldest part is dropped as a whole.
 const PIECES: u32 = 10;
 
 #[derive(Debug)]
 pub(super) struct Window {
     piece: Duration,
-    /// Oldest first; those without a call are left out.
+    /// Oldest first; parts without a call are left out.
     pieces: VecDeque<Piece>,
 }
 
@@ -21,7 +21,7 @@ struct Piece {
     counts: Counts,
 }
 
-/// Calls that have ended.
+/// The number of calls that have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
     pub(super) calls: u32,

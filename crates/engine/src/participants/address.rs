@@ -1,4 +1,4 @@
-//! Where a participant is, as its base URL says: read once.
+//! A participant's address, parsed once from its base URL.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,18 +12,18 @@ use saga_core::definition::Participant;
 pub(super) struct Address {
     pub(super) host: Host,
     pub(super) port: u16,
-    /// `Some`: speak TLS to this name, and never anything else.
+    /// `Some`: always use TLS, with this name.
     pub(super) tls: Option<ServerName<'static>>,
-    /// What `Host` says.
+    /// The value of `Host`.
     pub(super) header: HeaderValue,
 }
 
-/// What stands where a URL has its host.
+/// The host in a URL.
 #[derive(Debug)]
 pub(super) enum Host {
-    /// An address: nothing to resolve.
+    /// An address, which needs no resolution.
     Literal(IpAddr),
-    /// A name, which may have several addresses, and others tomorrow.
+    /// A name, which may have several addresses, and later different ones.
     Name(Box<str>),
 }
 
@@ -49,8 +49,8 @@ impl Address {
     }
 }
 
-/// The order in which addresses are tried: those that failed a moment ago last, otherwise as the resolver has
-/// them, with both families in turn (RFC 8305, 4).
+/// The order in which addresses are tried: those that failed recently come last; otherwise the resolver's order, with
+/// both families in turn (RFC 8305, 4).
 pub(super) fn order(resolved: &[SocketAddr], is_avoided: impl Fn(&SocketAddr) -> bool) -> Vec<SocketAddr> {
     let first_is_v6 = resolved.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<&SocketAddr>, Vec<&SocketAddr>) =
@@ -92,7 +92,7 @@ mod tests {
             &["10.0.0.1:1", "[::2]:1"],
             &["[::1]:1", "10.0.0.1:1", "[::2]:1"],
         );
-        // All of them failed: the order as if none had.
+        // If all of them failed, the order is as if none had.
         check(&["10.0.0.1:1", "[::1]:1"], &["10.0.0.1:1", "[::1]:1"], &["10.0.0.1:1", "[::1]:1"]);
         check(&["10.0.0.1:1", "10.0.0.1:1"], &[], &["10.0.0.1:1"]);
     }

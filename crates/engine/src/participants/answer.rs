@@ -1,4 +1,4 @@
-//! An answer is read to its end, within limits.
+//! Reads an answer to its end, within limits.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use hyper::body::{Body, Incoming};
 use saga_core::reply::Answer;
 use saga_core::retry::RETRY_AFTER_MAX;
 
-/// An answer's headers that expressions can see.
+/// The headers of an answer that expressions can read.
 const ANSWER_HEADERS_MAX: usize = 64;
-/// Memory that is taken for a body before any of it has come, whatever its `Content-Length` says.
+/// Memory that is allocated for a body before any of it has arrived, whatever its `Content-Length` says.
 const BODY_BYTES_AHEAD: usize = 16 * 1024;
 
-/// What the call's participant and definition want of an answer.
+/// The requirements of the call's participant and definition on an answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
-    /// A body that is larger is no answer.
+    /// The largest body; a larger one makes the answer unreadable.
     pub(super) bytes_max: usize,
     /// Whether expressions read its headers.
     pub(super) headers: bool,
 }
 
-/// Reads `response`; the error is for people.
+/// Reads `response`; the error is text for people.
 pub(super) async fn read(response: http::Response<Incoming>, wanted: Wanted) -> Result<Answer, String> {
     let (head, body) = response.into_parts();
     let body = read_body(body, wanted.bytes_max).await?;
@@ -42,7 +42,7 @@ pub(super) async fn read(response: http::Response<Incoming>, wanted: Wanted) -> 
     })
 }
 
-/// One piece of memory for all chunks: a body of a million chunks of a byte each is a million bytes.
+/// One buffer for all chunks: a body of a million chunks of one byte takes a million bytes.
 async fn read_body(mut body: Incoming, bytes_max: usize) -> Result<Vec<u8>, String> {
     let too_large = || format!("the answer is larger than answer_bytes_max ({bytes_max} bytes)");
     let announced = body.size_hint().lower();
@@ -61,12 +61,12 @@ async fn read_body(mut body: Incoming, bytes_max: usize) -> Result<Vec<u8>, Stri
     Ok(bytes)
 }
 
-/// `Retry-After` in either form (RFC 9110, 10.2.3): seconds, or a date. A date is taken relative to the
-/// answer's own `Date`, so that no clock of ours is compared with one of theirs. At most [`RETRY_AFTER_MAX`].
+/// `Retry-After` in either form (RFC 9110, 10.2.3): seconds, or a date. A date is compared with the answer's own
+/// `Date`, never with a clock of this machine. At most [`RETRY_AFTER_MAX`].
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than a number holds are a long time, too.
+        // A number of seconds that does not fit counts as a long time, too.
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
         let until = httpdate::parse_http_date(text).ok()?;
@@ -76,7 +76,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
-/// An error with what caused it: hyper's own words alone say little.
+/// An error with its causes: hyper's own text alone says little.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,8 +1,8 @@
-//! New connections: a participant's addresses, in turn, until one of them answers.
+//! New connections: tries a participant's addresses in turn until one of them answers.
 //!
-//! An attempt that is slow is overtaken, not given up (RFC 8305, "happy eyeballs"), so an address that is
-//! silent costs [`ATTEMPT_DELAY`] and no order. TLS is a part of an attempt: an address behind which nobody
-//! completes a handshake is as silent as one that never accepts.
+//! A slow attempt continues while the next one starts (RFC 8305, "happy eyeballs"), so an address that does not
+//! answer costs [`ATTEMPT_DELAY`] and fails no order. TLS is a part of an attempt: an address that completes no
+//! handshake counts as one that does not answer.
 
 use std::fmt;
 use std::io;
@@ -22,19 +22,19 @@ use super::exchange::{Connection, open};
 use super::resolve::{Lookup, Name};
 use super::trust;
 
-/// The next address is tried when the one before it has not answered after this time: what RFC 8305, 8
-/// recommends. With a short `connect_timeout` it is less, so that each address has its turn.
+/// The next address is tried when the one before it has not answered after this time, as RFC 8305, 8 recommends. A
+/// short `connect_timeout` shortens it, so that each address is tried.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// Addresses of a name that are tried for one connection; further ones are left for the next resolution.
 const ADDRESSES_MAX: usize = 8;
-/// An address that failed or was overtaken is tried after the others for this long.
+/// An address that failed or was too slow is tried after the others for this time.
 const AVOIDED_FOR: Duration = Duration::from_secs(30);
 
 /// Opens connections to one participant.
 pub(super) struct Connector {
     target: Target,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// Addresses that did not answer well, and since when.
+    /// Addresses that failed or were too slow, and since when.
     avoided: Mutex<Vec<(SocketAddr, Instant)>>,
 }
 
@@ -65,7 +65,7 @@ impl Connector {
         }
     }
 
-    /// A new connection within `limit`, all addresses together.
+    /// Opens a new connection within `limit` for all addresses together.
     pub(super) async fn connect(&self, limit: Duration) -> Result<Connection, NoConnection> {
         let mut attempts = Attempts::default();
         let connected = timeout(limit, self.try_all(limit, &mut attempts)).await;
@@ -91,7 +91,7 @@ impl Connector {
         }
     }
 
-    /// An address that a call was lost at comes after the others for a while. Whether there are others.
+    /// Tries an address last for a while after a call to it was lost. Returns whether there are other addresses.
     pub(super) fn lost_at(&self, address: SocketAddr) -> bool {
         let is_name = matches!(self.target, Target::Name(_));
         if is_name {
@@ -111,7 +111,7 @@ impl Connector {
             avoided.retain(|(known, _)| *known != address);
             avoided.push((address, now));
         }
-        // The oldest are forgotten: names may move a lot.
+        // The oldest entries are dropped: a name's addresses may change often.
         let surplus = avoided.len().saturating_sub(ADDRESSES_MAX);
         avoided.drain(..surplus);
     }
@@ -177,7 +177,7 @@ impl Connector {
     }
 }
 
-/// What has been tried for one connection.
+/// The attempts for one connection.
 #[derive(Debug, Default)]
 struct Attempts {
     begun: Vec<SocketAddr>,
@@ -185,13 +185,13 @@ struct Attempts {
 }
 
 impl Attempts {
-    /// The addresses that were begun before `address`, or all of them.
+    /// The addresses whose attempts began before that of `address`, or all of them.
     fn before(&self, address: impl Into<Option<SocketAddr>>) -> Vec<SocketAddr> {
         let address = address.into();
         self.begun.iter().copied().take_while(|begun| Some(*begun) != address).collect()
     }
 
-    /// For people: each address with its error, then what it came to.
+    /// For people: each address with its error, then the result.
     fn told(&self, end: &str) -> String {
         if self.failed.is_empty() { end.to_owned() } else { format!("{end}: {}", self.failed.join("; ")) }
     }

@@ -1,4 +1,4 @@
-//! A connection, and one request and one answer over it.
+//! A connection, with one request and one answer over it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,19 +17,17 @@ use tokio::time::{Instant, timeout};
 use super::answer::{Wanted, chain, read};
 use super::metered::{Allowance, Metered};
 
-/// An answer's status line and headers, and apart from them its trailers, in bytes. (Their number is bounded
-/// by hyper: 100.)
+/// An answer's status line and headers, and separately its trailers, in bytes. (hyper limits their number to 100.)
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// What is read ahead of one connection, in bytes.
+/// Bytes that are read ahead from one connection.
 const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
-/// What an answer may have beside twice its largest body, in bytes: heads, 1xx answers, chunk sizes,
-/// trailers.
+/// Bytes that an answer may have beyond twice its largest body: heads, 1xx answers, chunk sizes, trailers.
 const FRAMING_BYTES_MAX: u64 = 256 * 1024;
 
-/// A request as it goes out.
+/// A request in the form that is sent.
 pub(super) type Message = http::Request<Full<Bytes>>;
 
-/// An open connection that no call uses.
+/// An open connection without a call.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     allowance: Arc<Allowance>,
@@ -37,13 +35,13 @@ pub(super) struct Connection {
     pub(super) address: SocketAddr,
 }
 
-/// How an exchange failed.
+/// Why an exchange failed.
 pub(super) enum Failed {
     /// The connection was closed before it took the request: certainly not sent.
     NotTaken(Box<Message>),
     /// The request may have arrived.
     Lost(String),
-    /// The same, and nothing was heard of it in time.
+    /// The same, because no answer came in time.
     Silent(String),
 }
 
@@ -56,7 +54,7 @@ impl Connection {
         self.sender.is_closed()
     }
 
-    /// Sends `message` and reads the answer to its end, within `limit` from here.
+    /// Sends `message` and reads the answer to its end, within `limit` from now.
     pub(super) async fn exchange(
         &mut self,
         message: Message,
@@ -82,7 +80,7 @@ fn not_taken(mut error: TrySendError<Message>) -> Failed {
     }
 }
 
-/// Begins to speak HTTP/1.1 over `stream`.
+/// Begins HTTP/1.1 on `stream`.
 pub(super) async fn open<S>(stream: S, address: SocketAddr) -> io::Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -95,7 +93,7 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
-    // Ends when the sender is dropped or the peer closes, which it notices while the connection is idle, too.
+    // Ends when the sender is dropped or the peer closes; it also notices a close while the connection is idle.
     #[expect(clippy::disallowed_methods, reason = "one task for each connection")]
     tokio::spawn(connection);
     Ok(Connection { sender, allowance, born: Instant::now(), address })

@@ -7,13 +7,13 @@
 //!                           connect.rs ── resolve.rs, trust.rs
 //! ```
 //!
-//! What matters here is telling "certainly not sent" from "lost": the first may always be repeated, the
-//! second only where the participant promises that it does no harm. A call counts as lost from the moment
-//! that hyper has taken the request for writing.
+//! The main task is to distinguish "certainly not sent" from "lost": a call that was not sent may always be repeated,
+//! a lost one only if the participant's promise allows it. A call counts as lost from the moment that hyper has taken
+//! the request for writing.
 //!
-//! A redirect is an answer like any other and is not followed: the request would go to somebody whom the
-//! definition does not name. `HTTP_PROXY` and its like are not read. An `https` participant is never called
-//! without TLS.
+//! A redirect is an answer like any other and is not followed: the request would go to a host that the definition
+//! does not name. `HTTP_PROXY` and similar variables are not read. An `https` participant is never called without
+//! TLS.
 
 use std::collections::HashMap;
 use std::io;
@@ -40,9 +40,9 @@ use super::{Calling, Participants};
 
 /// How participants are reached.
 pub struct Settings {
-    /// A PEM file with certificates to trust beside those that the machine trusts.
+    /// A PEM file with certificates to trust in addition to the machine's.
     pub authorities: Option<PathBuf>,
-    /// What gives the addresses of names.
+    /// Resolves names to addresses.
     pub resolver: Arc<Resolver>,
     /// The longest life of a connection.
     pub connection_age_max: Duration,
@@ -71,12 +71,12 @@ struct Endpoint {
 }
 
 impl HttpParticipants {
-    /// Trusts what the machine trusts, and asks its resolver.
+    /// Trusts the machine's certificates, and uses its resolver.
     pub fn new() -> Result<Self, SetupError> {
         Self::with(Settings::default())
     }
 
-    /// Reaches participants as `settings` say.
+    /// Reaches participants by `settings`.
     pub fn with(settings: Settings) -> Result<Self, SetupError> {
         Ok(Self {
             tls: TlsConnector::from(trust::config(settings.authorities.as_deref())?),
@@ -86,7 +86,7 @@ impl HttpParticipants {
         })
     }
 
-    /// Opens a connection to a participant as a call would, and closes it again without asking for anything.
+    /// Opens a connection to a participant as a call would, and closes it again without a request.
     pub async fn reach(&self, participant: &Participant) -> io::Result<()> {
         let endpoint = self.endpoint(participant)?;
         let connected = endpoint.connector.connect(participant.connect_timeout).await;
@@ -130,7 +130,7 @@ impl Endpoint {
             bytes_max: participant.answer_bytes_max,
             headers: definition.call(step, request.direction).is_some_and(|call| call.reads_headers()),
         };
-        // Where a lost call cannot be repeated, no connection is used that may be closing at the other end.
+        // If a lost call cannot be repeated, no kept connection is used, because the peer may be closing it.
         let may_reuse = participant.safety != Safety::None || definition.steps[step].is_read();
         let mut message = match message(participant, &self.host_header, &request) {
             Ok(message) => message,
@@ -161,8 +161,8 @@ impl Endpoint {
         }
     }
 
-    /// Calls over a kept connection, or gives the message back untouched: there is none, or it was closed
-    /// before it took the request.
+    /// Makes the call over a kept connection. Returns the message unchanged if there is no such connection, or if it
+    /// was closed before it took the request.
     async fn call_kept(
         &self,
         message: Message,
@@ -181,7 +181,7 @@ impl Endpoint {
         }
     }
 
-    /// No answer came in time: the name's other addresses, if there are any, come first for a while.
+    /// No answer came in time: the name's other addresses, if there are any, are tried first for a while.
     fn silent(&self, connection: &Connection, reason: String) -> Reply {
         if self.connector.lost_at(connection.address) {
             self.pool.leave(connection.address);

@@ -1,4 +1,4 @@
-//! A request as it goes out: target, headers, body.
+//! A request in the form that is sent: target, headers, body.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
@@ -23,7 +23,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION")));
 
-/// A request as it would be sent to a participant, for people who look at a definition. Values that may be secret are
+/// A request as it would be sent to a participant, for reports about a definition. Values that may be secret are
 /// marked as sensitive.
 pub fn as_sent(
     participant: &Participant,
@@ -34,7 +34,7 @@ pub fn as_sent(
     message(participant, &HeaderValue::from_str(authority)?, request)
 }
 
-/// Writes `request` to `participant`. Only what the definition and the saga say: no proxy, no cookie, no
+/// Makes the message of `request` for `participant`, from the definition and the saga only: no proxy, no cookie, no
 /// credentials of the environment.
 pub(super) fn message(
     participant: &Participant,
@@ -50,7 +50,7 @@ pub(super) fn message(
     let body = request.body.as_ref().map(|json| Bytes::copy_from_slice(json.text().as_bytes()));
     let mut saga_id = String::with_capacity(Hyphenated::LENGTH);
     request.saga.write(&mut saga_id);
-    // Room for those below, so that they are not moved again and again.
+    // Room for the headers below, so that they are not moved.
     let mut headers = HeaderMap::with_capacity(10 + participant.headers.len());
     headers.insert(HOST, host.clone());
     headers.insert(ACCEPT, JSON);

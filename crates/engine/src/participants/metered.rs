@@ -1,8 +1,8 @@
-//! A stream that reads so many bytes and no more: whatever an answer is made of, its bytes on the wire are
-//! bounded.
+//! A stream that reads at most a given number of bytes, so that the bytes of an answer on the wire are limited,
+//! whatever its form.
 //!
-//! The parser bounds heads and bodies, but interim answers (1xx), chunk sizes and extensions could go on for
-//! as long as a call may take. Counting costs no system call and no allocation per call.
+//! The parser limits heads and bodies, but interim answers (1xx), chunk sizes and extensions could continue for the
+//! whole time of a call. Counting costs no system call and no allocation per call.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many bytes may still be read: set before each call, counted down by the connection's task.
+/// The number of bytes that may still be read: set before each call, reduced by the connection's task.
 #[derive(Debug, Default)]
 pub(super) struct Allowance(AtomicU64);
 
@@ -22,7 +22,7 @@ impl Allowance {
     }
 }
 
-/// The answer has more bytes than it may have.
+/// The answer has more bytes than allowed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the answer with its heads, 1xx answers and chunk sizes has more bytes than twice answer_bytes_max and \
@@ -30,7 +30,7 @@ impl Allowance {
 )]
 struct TooLong;
 
-/// A stream whose reading is bounded by an [`Allowance`].
+/// A stream that reads within an [`Allowance`].
 pub(super) struct Metered<S> {
     stream: S,
     allowance: Arc<Allowance>,
@@ -83,7 +83,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Does not wait: a peer that reads nothing would keep TLS' last words, and so the connection, for ever.
+    /// Does not wait: with a peer that reads nothing, TLS' closing message would keep the connection for ever.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_shutdown(cx) {
             Poll::Pending => Poll::Ready(Ok(())),

@@ -1,4 +1,4 @@
-//! Calls to participants: a request goes out, a [`Reply`] comes back, always.
+//! Calls to participants: for each request there is always a [`Reply`].
 
 mod address;
 mod answer;
@@ -30,13 +30,13 @@ pub use self::standing::{Failure, Standing, Trouble};
 pub use self::state::ParticipantState;
 pub use self::trust::SetupError;
 
-/// A call under way. Dropping it abandons the call: the participant may or may not have seen it.
+/// A call under way. Dropping it abandons the call: the participant may or may not have received it.
 pub type Calling = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// Carries requests to participants.
 pub trait Participants: Send + Sync + 'static {
-    /// Sends `request` to the participant of `step`. The reply comes within `timeout` of the request's
-    /// leaving, plus the participant's connect timeout and the time that it waits for its turn.
+    /// Sends `request` to the participant of `step`. The reply comes within `timeout` after the request was sent,
+    /// plus the participant's connect timeout and the time in the queue.
     fn call(&self, definition: &Arc<Definition>, step: usize, request: Request, timeout: Duration)
     -> Calling;
 }

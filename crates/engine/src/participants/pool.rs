@@ -1,8 +1,8 @@
-//! Idle connections to one participant, the one used last on top.
+//! Idle connections to one participant, the most recently used on top.
 //!
-//! A connection is kept until it has been idle for [`IDLE_MAX`] or has lived for [`CONNECTION_AGE_MAX`], by
-//! the monotonic clock: under steady traffic a name that has moved to another address is followed within that
-//! time. A task takes out what is too old while nobody calls; there is one only while something is kept.
+//! A connection is kept until it has been idle for [`IDLE_MAX`] or has lived for [`CONNECTION_AGE_MAX`], by the
+//! monotonic clock: under steady traffic, calls reach a name's new address within that time. A task removes
+//! connections that are too old while there are no calls; it runs only while connections are kept.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,14 +12,15 @@ use tokio::time::{Instant, sleep};
 
 use super::exchange::Connection;
 
-/// An idle connection is not used again after this. Common servers close theirs after 5 s (uvicorn, Node),
-/// and a request that meets the close is lost from sight.
+/// An idle connection is not used again after this time. Common servers close theirs after 5 s (uvicorn, Node), and
+/// the outcome of a request that meets the close is unknown.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 /// Idle connections kept for one participant.
 const IDLE_CONNECTIONS_MAX: usize = 256;
-/// The longest life of a connection: a new one asks the resolver again, and may go to another address.
+/// The longest life of a connection: a new connection resolves the name again, and may use another address.
 pub(super) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(60);
-/// Lives are shorter by up to this share of it, so that connections opened together are not renewed together.
+/// Lives are shortened by a share of at most this one, so that connections that were opened together are not renewed
+/// together.
 const AGE_JITTER_SHARE: u32 = 10;
 
 /// The idle connections of one participant.
@@ -30,10 +31,10 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Idle {
-    /// The one that has been idle for longest is at the bottom.
+    /// The connection that has been idle for longest is at the bottom.
     connections: Vec<(Connection, Instant)>,
     is_swept: bool,
-    /// Spreads the ends of lives.
+    /// Counts kept connections, to spread the ends of their lives.
     kept: u32,
 }
 
@@ -52,7 +53,7 @@ impl Pool {
         while let Some((connection, since)) = idle.connections.pop() {
             let now = Instant::now();
             if now.duration_since(since) > IDLE_MAX {
-                // The ones below have been idle for longer still.
+                // The connections below it have been idle for longer.
                 idle.connections.clear();
                 return None;
             }
@@ -71,7 +72,7 @@ impl Pool {
         let now = Instant::now();
         let mut idle = self.lock();
         idle.kept = idle.kept.wrapping_add(1);
-        // 0 to 255, each as often as the others.
+        // 0 to 255, evenly distributed.
         let spread = idle.kept.wrapping_mul(0x9e37_79b9) >> 24;
         let life = self.age_max - self.age_max / AGE_JITTER_SHARE * spread / 256;
         if now.duration_since(connection.born) >= life || idle.connections.len() >= IDLE_CONNECTIONS_MAX {
@@ -91,7 +92,8 @@ impl Pool {
         self.lock().connections.retain(|(connection, _)| connection.address != address);
     }
 
-    /// Drops what has been idle, or has lived, for too long. Whether nothing is left: then the sweep is over.
+    /// Drops connections that have been idle, or have lived, for too long. Returns whether none is left: then the
+    /// task ends.
     fn drop_old(&self) -> bool {
         let now = Instant::now();
         let mut idle = self.lock();

@@ -1,11 +1,11 @@
-//! Names become addresses: by the machine's resolver, on a thread of its own, since that one may never come
-//! back.
+//! Resolves names to addresses with the machine's resolver, on a separate thread, because the resolver may never
+//! return.
 //!
 //! A name is resolved again for each new connection. Connections that are opened at the same time share one
-//! resolution, so a name whose resolver hangs holds one thread, however many orders call it; after
-//! [`ASKED_AGAIN_AFTER`] another one asks beside it, in case that the first one never comes back, and all
-//! names together hold [`RESOLUTIONS_MAX`]. How long a call waits for a resolution is bounded by its
-//! participant's `connect_timeout`.
+//! resolution, so a name whose resolver hangs holds one thread, however many orders call it. After
+//! [`ASKED_AGAIN_AFTER`] a second resolution starts beside it, in case the first one never returns. All names
+//! together hold at most [`RESOLUTIONS_MAX`] threads. A participant's `connect_timeout` limits how long a call waits
+//! for a resolution.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -19,25 +19,25 @@ use tokio::time::Instant;
 pub const RESOLUTIONS_MAX: usize = 16;
 /// The same for one name, so that a name that hangs leaves threads to the others.
 const RESOLUTIONS_OF_A_NAME_MAX: usize = 2;
-/// A resolution that has taken so long is left to itself, and the name is asked for again.
+/// A resolution that has taken this long is abandoned, and the name is resolved again.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Gives the addresses of a name at a port, in the order in which they should be tried. May block.
 pub type Resolver = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// The machine's own resolver: its hosts file, its DNS, whatever it is told to use (getaddrinfo).
+/// The machine's own resolver: its hosts file, its DNS, or another configured source (getaddrinfo).
 pub(super) fn machine(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok((host, port).to_socket_addrs()?.collect())
 }
 
-/// What all names have in common.
+/// Data that all names share.
 #[derive(Clone)]
 pub(super) struct Lookup {
     resolver: Arc<Resolver>,
     threads: Arc<Semaphore>,
 }
 
-/// One name, and the resolution of it that is under way.
+/// One name, and its current resolution.
 pub(super) struct Name {
     lookup: Lookup,
     host: Box<str>,
@@ -65,7 +65,7 @@ impl Name {
         &self.host
     }
 
-    /// Its addresses as of now. Dropping this leaves the resolution to the others that wait for it.
+    /// Its current addresses. Dropping this future leaves the resolution to the other waiting connections.
     pub(super) async fn resolve(&self) -> io::Result<Arc<[SocketAddr]>> {
         let mut resolution = self.join()?;
         let resolved = resolution.wait_for(Option::is_some).await.map(|resolved| resolved.clone());
@@ -80,11 +80,11 @@ impl Name {
         io::Error::other(format!("resolve {}: {error}", self.host))
     }
 
-    /// The resolution under way, or a new one.
+    /// The current resolution, or a new one.
     fn join(&self) -> io::Result<Resolution> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((resolution, since)) = &*under_way {
-            // One that has a result is of a moment that has passed.
+            // A resolution with a result is of an earlier moment.
             let is_under_way = resolution.has_changed().is_ok() && resolution.borrow().is_none();
             let is_hanging = since.elapsed() >= ASKED_AGAIN_AFTER && self.threads.available_permits() > 0;
             if is_under_way && !is_hanging {
@@ -104,7 +104,7 @@ impl Name {
         };
         let (sender, resolution) = watch::channel(None);
         let (resolver, host, port) = (self.lookup.resolver.clone(), self.host.clone(), self.port);
-        // No thread of the runtime: one that hangs would hold up the process's end.
+        // Not a thread of the runtime: a thread that hangs would delay the end of the process.
         std::thread::Builder::new().name("resolver".to_owned()).spawn(move || {
             let permits = (own, shared);
             let resolved = match resolver(&host, port) {
@@ -112,7 +112,7 @@ impl Name {
                 Ok(addresses) => Ok(addresses.into()),
                 Err(error) => Err(error.to_string().into()),
             };
-            // Before the result: a name that is resolved often does not meet its own threads.
+            // Before the result, so that a name that is resolved often does not compete with its own threads.
             drop(permits);
             sender.send_replace(Some(resolved));
         })?;
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// The first two never come back; the third one would.
+    /// The first two never return; the third one would.
     #[tokio::test(start_paused = true)]
     async fn a_name_whose_resolution_hangs_is_asked_for_again_and_not_for_ever() {
         let asked = Arc::new(AtomicUsize::new(0));

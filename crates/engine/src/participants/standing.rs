@@ -1,8 +1,8 @@
-//! How a participant has answered of late: for people, not for decisions.
+//! A participant's recent answers, for reports only, not for decisions.
 //!
-//! A participant that does not accept our calls, or that nobody can reach, makes orders fail that have
-//! nothing wrong with them. Each change is one line in the log, at most two lines a minute for each
-//! participant, whatever the number of orders.
+//! Orders without a fault of their own fail when a participant does not accept the orchestrator's calls or cannot be
+//! reached. Each change gives one line in the log, at most two lines a minute for each participant, whatever the
+//! number of orders.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,21 +11,21 @@ use saga_core::reply::Verdict;
 use saga_core::{Outcome, Timestamp};
 use tokio::time::Instant;
 
-/// After a participant's trouble has been logged, further trouble is only counted for this long.
+/// For this time after a log line about a participant's failures, further failures are only counted.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// What kind of bad answer a call got.
+/// The kind of a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// It answered that it takes no such calls: a token that has expired, a wrong path, another content type.
+    /// It answered that it does not accept the call: an expired token, a wrong path, another content type.
     NotAccepted,
     /// There was no connection.
     Unreachable,
-    /// It said that it is away or overloaded (429, 502, 503, 504), or that it did not run the call.
+    /// It answered that it is away or overloaded (429, 502, 503, 504), or that it did not run the call.
     Unavailable,
-    /// The request went out, and no whole answer came back.
+    /// The request was sent, and no whole answer came back.
     Unanswered,
-    /// It answered, and the answer does not say what became of the call (500, unreadable).
+    /// It answered, and the answer does not show the call's outcome (500, unreadable).
     Unclear,
 }
 
@@ -41,7 +41,7 @@ impl Trouble {
         }
     }
 
-    /// What a call's end says against its participant, if anything.
+    /// The kind of failure that a call's end shows, if any.
     pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
         match (verdict.outcome, verdict.status) {
             _ if verdict.not_accepted => Some(Self::NotAccepted),
@@ -53,70 +53,70 @@ impl Trouble {
         }
     }
 
-    /// Whether it is a participant's trouble rather than one order's: an order's data can make a service
-    /// answer 500.
+    /// Whether it is a failure of the participant rather than of one order: an order's data can make a service answer
+    /// 500.
     const fn is_told(self) -> bool {
         !matches!(self, Self::Unclear)
     }
 }
 
-/// A call that ended badly.
+/// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// When it ended.
     pub at: Timestamp,
-    /// How.
+    /// The kind of failure.
     pub trouble: Trouble,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
-    /// Why, in at most [`REASON_BYTES_MAX`](saga_core::reply::REASON_BYTES_MAX) bytes.
+    /// The reason, in at most [`REASON_BYTES_MAX`](saga_core::reply::REASON_BYTES_MAX) bytes.
     pub reason: Box<str>,
 }
 
-/// How a participant has answered in this process.
+/// A participant's answers to this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Calls that ended badly since the last one that did not.
+    /// Failed calls since the last successful one.
     pub failures: u64,
-    /// The last call that ended badly, however long ago.
+    /// The last failed call, however long ago.
     pub last_failure: Option<Failure>,
     /// Calls that it did not accept, since the process began.
     pub not_accepted: u64,
 }
 
-/// One participant's standing, and what the log has been told of it.
+/// One participant's standing, and what the log contains about it.
 #[derive(Debug, Default)]
 pub(crate) struct Record(Mutex<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {
     standing: Standing,
-    /// The log says that it is in trouble.
+    /// Whether the log's last line about it reports a failure.
     is_told: bool,
-    /// When the log was last told of trouble.
+    /// When the log last reported a failure.
     told_at: Option<Instant>,
-    /// Calls that ended badly since then, each of them.
+    /// Failed calls since then.
     untold: u64,
 }
 
-/// What a call's end changed.
+/// The change that a call's end made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It is as it was.
+    /// No change.
     None,
-    /// The call before this one had ended well, or there was none.
+    /// The call before this one had succeeded, or there was none.
     InTrouble,
-    /// The call before this one had ended badly.
+    /// The call before this one had failed.
     Well,
 }
 
-/// What the log should be told.
+/// The line to log.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Nothing,
-    /// So many calls, this one included, ended badly since the log was last told of trouble.
+    /// The number of failed calls, including this one, since the log last reported a failure.
     Trouble(u64),
-    /// So many calls in a row had ended badly.
+    /// The number of consecutive failed calls before.
     Good(u64),
 }
 
@@ -129,7 +129,7 @@ impl Record {
         self.lock().standing.clone()
     }
 
-    /// A call to `name` has ended.
+    /// Records the end of a call to `name`.
     pub(crate) fn note(&self, name: &str, verdict: &Verdict, at: Timestamp) -> Change {
         let Some(trouble) = Trouble::of(verdict) else {
             let (change, line) = self.lock().good();
@@ -204,7 +204,7 @@ mod tests {
         Failure { at: Timestamp::from_micros(0), trouble, status: None, reason: "r".into() }
     }
 
-    /// A thousand orders that fail and succeed in turn are two lines a minute.
+    /// A thousand orders that fail and succeed in turn give two lines a minute.
     #[test]
     fn each_change_is_told_once_and_not_more_than_two_lines_a_minute() {
         let mut noted = Noted::default();
@@ -218,11 +218,11 @@ mod tests {
             assert_eq!(noted.bad(failure(Trouble::NotAccepted), begun).1, Line::Nothing);
             assert_eq!(noted.good().1, Line::Nothing);
         }
-        // What was kept back is told with its number.
+        // The failures that were only counted are reported with their number.
         let later = begun + TOLD_AGAIN_AFTER;
         assert_eq!(noted.bad(failure(Trouble::Unreachable), later).1, Line::Trouble(1002));
         assert_eq!(noted.standing.failures, 1);
-        // As long as it lasts, nothing is told again.
+        // While it continues to fail, there are no further lines.
         let much_later = later + 10 * TOLD_AGAIN_AFTER;
         assert_eq!(noted.bad(failure(Trouble::Unreachable), much_later).1, Line::Nothing);
         assert_eq!(noted.good().1, Line::Good(2));

@@ -1,4 +1,4 @@
-//! How the participants stand, for people.
+//! The state of the participants, for reports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use crate::breaker::State;
 pub struct ParticipantState {
     /// Its name in the definition.
     pub name: Arc<str>,
-    /// Where it is. Without its headers: they may be secret.
+    /// Its URL. Without its headers: they may be secret.
     pub url: String,
     /// What it promises.
     pub safety: Safety,
-    /// From sending a request to the end of its answer.
+    /// Time from sending a request to the end of its answer.
     pub timeout: Duration,
     /// Calls under way at the same time.
     pub calls_max: usize,
-    /// How long it keeps its promise for one order.
+    /// The time for which it keeps its promise for one order.
     pub horizon: Duration,
     /// Whether calls to it are let through.
     pub breaker: State,
-    /// How it has answered in this process.
+    /// Its answers to this process.
     pub standing: Standing,
 }
 

@@ -1,4 +1,4 @@
-//! Whose certificates are believed, and what to do about one that is not.
+//! Which certificates are trusted, and what to do about one that is not.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{AlertDescription, CertificateError, ClientConfig, InvalidMessage, RootCertStore};
 
-/// The TLS side cannot be set up.
+/// TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// By the library's own account.
+    /// An error of the library.
     #[error("set up TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// The file of `--participants-ca`.
+    /// An error of the file of `--participants-ca`.
     #[error(
         "--participants-ca {file}: {reason}; it wants the PEM file of the authority's certificate, or several in one \
          file (-----BEGIN CERTIFICATE-----)", file = file.display()
@@ -22,13 +22,13 @@ pub enum SetupError {
     Authorities {
         /// Its path.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
 }
 
-/// Trusts what the machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` stand in for it), and the certificates
-/// in `authorities`.
+/// Trusts the machine's certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them), and the certificates in
+/// `authorities`.
 pub(super) fn config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, SetupError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
@@ -58,7 +58,7 @@ fn add(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
     if roots.len() == before { Err("there is no certificate in it".to_owned()) } else { Ok(()) }
 }
 
-/// A failed handshake in words that say what to do.
+/// The message for a failed handshake, with what to do.
 pub(super) fn explained(error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let advice = match tls {
@@ -78,7 +78,7 @@ pub(super) fn explained(error: &io::Error) -> String {
 
 fn of_certificate(error: &CertificateError) -> &'static str {
     match error {
-        // A bad signature: an authority of that name is trusted, and it is another one.
+        // A bad signature: another authority with the same name is trusted.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "its certificate is of an authority that is not trusted; name it with --participants-ca"
         }

@@ -1,10 +1,10 @@
-//! Where a participant is: every part of its URL means what it says, or is a mistake. Nothing is dropped silently.
+//! A participant's URL: every part of it has a meaning, or is a mistake. No part is dropped silently.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::path::{Spelling, literal_segment};
 
-/// What to write.
+/// The correction in messages.
 pub(super) const HELP: &str = "write http://host:port or https://host, with or without a path, e.g. \
                                \"${STOCK_URL:-http://stock-service:8000}\"";
 /// The longest name of a host (RFC 1035, 2.3.4).
@@ -15,7 +15,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err(format!("the URL is empty; {HELP}"));
     }
-    // Not repeated in the message: what stands before the `@` is a secret.
+    // Not repeated in the message: the text before the `@` is a secret.
     if text.contains('@') {
         return Err(
             "a URL cannot carry a name or password; put what the service asks for into `headers`".into()

@@ -1,4 +1,4 @@
-//! How a call's answer is understood: its conditions, which are true or false.
+//! The meaning of a call's answer: its conditions, which are true or false.
 
 use http::Method;
 
@@ -7,7 +7,7 @@ use super::super::{Absent, Condition, Format, Scope};
 use super::{Check, line};
 use crate::direction::Direction;
 
-/// A call's conditions, in the order in which they are asked.
+/// A call's conditions, in the order of their evaluation.
 pub(super) struct Answers {
     pub(super) unknown: Option<Condition>,
     pub(super) refused: Option<Condition>,
@@ -16,7 +16,7 @@ pub(super) struct Answers {
     pub(super) ok: Option<Condition>,
 }
 
-/// What expressions about an answer may read.
+/// Whether an expression about an answer may read `name`.
 pub(super) fn is_of_an_answer(name: &str) -> bool {
     matches!(name, "status" | "headers" | "body")
 }
@@ -53,7 +53,7 @@ impl Check<'_> {
             (Some(given), Direction::Compensation) => {
                 self.condition(Some(given)).map_or(Absent::Never, Absent::When)
             }
-            // Before there was `absent`, these statuses refused a compensation.
+            // Before `absent` existed, these statuses refused a compensation.
             (None, Direction::Compensation) if self.format == Format::One => Absent::Never,
             (None, Direction::Compensation) => Absent::ByStatus,
         }
@@ -69,7 +69,7 @@ impl Check<'_> {
         condition
     }
 
-    /// A wrong path answers 404 as well. If that were a success, a typo in a compensation would leave its step done.
+    /// A wrong path gives a 404 as well. If that were a success, a typo in a compensation would leave its step done.
     fn accepts_absence(&mut self, given: &Spanned<String>, ok: &Condition, has_absent: bool) {
         let accepted = [404, 410].into_iter().find(|status: &u16| {
             let answer = Scope::default()

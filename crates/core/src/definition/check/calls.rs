@@ -1,4 +1,4 @@
-//! Calls: one request, what its expressions may read, and how its answer is understood.
+//! Calls: one request, the names that its expressions may read, and the meaning of its answer.
 
 use http::Method;
 
@@ -12,19 +12,19 @@ use super::{Check, hints, line};
 use crate::direction::Direction;
 use crate::json::Json;
 
-/// What a call's expressions may read, and how to say it.
+/// The names that a call's expressions may read, for checks and messages.
 pub(super) struct Readable<'a> {
     /// The definition's inputs.
     pub(super) inputs: &'a [(Box<str>, InputType)],
-    /// Outputs that exist by then.
+    /// Outputs that exist when the call is made.
     pub(super) outputs: &'a [String],
-    /// All steps, to tell a later one from an unknown name.
+    /// All steps, to distinguish a later step from an unknown name.
     pub(super) steps: &'a [String],
-    /// The step whose call this is, where its own output cannot be read, with the reason.
+    /// The call's own step, if its output cannot be read, with the reason.
     pub(super) own: Option<(&'a str, &'static str)>,
 }
 
-/// A call that was read, and which steps' outputs its expressions read.
+/// A checked call, and the steps whose outputs its expressions read.
 #[derive(Default)]
 pub(super) struct Checked {
     pub(super) call: Option<Call>,
@@ -33,7 +33,7 @@ pub(super) struct Checked {
 }
 
 impl Check<'_> {
-    /// The call written at line `at`, which does, undoes or asks about its step.
+    /// The call at line `at`, which is a step's action, compensation or probe.
     pub(super) fn call(
         &mut self,
         (at, call): (usize, &CallIn),
@@ -51,7 +51,7 @@ impl Check<'_> {
         let mut given = methods.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?)));
         let (method, path) = match (given.next(), given.next()) {
             (Some(one), None) => one,
-            // A method may stand there, and be mistaken itself.
+            // There may be a method whose value is a mistake.
             (None, None) if call.is_mistaken => return checked,
             _ => {
                 self.mistake(
@@ -70,7 +70,7 @@ impl Check<'_> {
         let request_path = match RequestPath::parse(&path.value, self.format, &spelling) {
             Ok(path) => Some(path),
             Err(PathError::Syntax(error)) => self.syntax(line(path), &path.value, Err(error)),
-            // A path that begins with something else has been told already.
+            // A path with another first character has been reported already.
             Err(PathError::Mistaken(_)) if !path.value.starts_with('/') => None,
             Err(PathError::Mistaken(message)) => {
                 self.mistake(line(path), message);
@@ -162,14 +162,14 @@ impl Check<'_> {
         }
     }
 
-    /// Checks that an expression has an end of its own. Where a kept one has none, its budget ends it.
+    /// Checks that an expression always ends. A stored expression that may not end is ended by its budget.
     fn bounded(&mut self, code: &str, at: usize) {
         if self.format >= Format::Two {
             self.syntax(at, code, program::bounded(code));
         }
     }
 
-    /// Checks that a request's expression reads only what exists by then, and notes what it reads.
+    /// Checks that a request's expression reads only names that exist when the call is made, and records them.
     fn readable(&mut self, code: &str, at: usize, readable: &Readable<'_>, checked: &mut Checked) {
         self.bounded(code, at);
         let Ok((paths, whole)) = Template::references(code) else { return };
@@ -234,7 +234,7 @@ impl Check<'_> {
             let name = &path[0];
             let meant = match nearest(name, ["status", "headers", "body"]) {
                 Some(near) => format!("; did you mean `.{near}`?"),
-                // What other expressions read is no slip of the hand.
+                // A name that other expressions can read is not a typo.
                 None if self.names.contains(name) => String::new(),
                 None => format!("; did you mean `.body.{name}`?"),
             };
@@ -244,7 +244,7 @@ impl Check<'_> {
         }
     }
 
-    /// A member that an output does not have is null, which is hardly ever meant.
+    /// Warns of a member that an output does not have: it is null, which is rarely meant.
     fn warn_of_no_member(&mut self, step: &str, member: Option<&str>, at: usize) {
         let (Some(members), Some(member)) = (self.members.get(step), member) else { return };
         if members.iter().any(|known| known == member) {
@@ -256,7 +256,7 @@ impl Check<'_> {
         self.warning(at, format!("`.{step}.{member}` is null: the output of `{step}` has {members}{meant}"));
     }
 
-    /// A date or a telephone number without quotes is a subtraction to jq.
+    /// Warns of a date or a telephone number without quotes, which jq reads as a subtraction.
     fn warn_of_subtraction(&mut self, code: &str, at: usize) {
         let parts: Vec<_> = code.trim().split('-').collect();
         let are_numbers =

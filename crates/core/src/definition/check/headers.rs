@@ -1,4 +1,5 @@
-//! Headers that a definition adds to its calls: those that are ours, or that say how a message is sent, are not to be had.
+//! Headers that a definition adds to its calls. The headers of the orchestrator, and those that control how a message
+//! is sent, are refused.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use http::{HeaderName, HeaderValue};
 use super::super::yaml::Spanned;
 use super::{Check, line};
 
-/// Headers that frame a message or belong to one connection (RFC 9110, 7.6.1; RFC 9112): a wrong one makes a request
-/// that a service reads otherwise than it was meant.
+/// Headers that frame a message or belong to one connection (RFC 9110, 7.6.1; RFC 9112): with a wrong value, the
+/// service would read another request than the one that was sent.
 const FRAMING: &[&str] = &[
     "connection",
     "content-encoding",
@@ -25,16 +26,16 @@ const FRAMING: &[&str] = &[
     "transfer-encoding",
     "upgrade",
 ];
-/// Headers that every call carries by itself. Beside them, every name that begins with `saga-`.
+/// Headers that the orchestrator sets on every call, as it does all names that begin with `saga-`.
 const OURS: &[&str] = &["idempotency-key", "traceparent", "tracestate"];
-/// Names that begin or end like this belong to secrets.
+/// Beginnings and ends of headers' names that usually hold secrets.
 const SECRETS: &[&str] =
     &["authorization", "cookie", "key", "apikey", "token", "secret", "password", "credential"];
-/// Words that may stand before a secret that comes from elsewhere, as in `Bearer ${TOKEN}`.
+/// Words that may precede a substituted secret, as in `Bearer ${TOKEN}`.
 const NO_SECRETS: &[&str] = &["basic", "bearer", "digest", "token", "apikey", "key", "negotiate"];
 
 impl Check<'_> {
-    /// What is sent with every call to a participant.
+    /// The headers of every call to a participant.
     pub(super) fn headers(
         &mut self,
         given: &BTreeMap<String, Spanned<String>>,
@@ -69,7 +70,7 @@ impl Check<'_> {
     }
 }
 
-/// Why a header cannot be set by a definition.
+/// Why a definition cannot set this header.
 fn reserved(name: &str) -> Option<&'static str> {
     if FRAMING.contains(&name) {
         Some("it says how a message is sent, which is not for a definition to say")
@@ -86,7 +87,7 @@ fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|secret| name.ends_with(secret) || name.starts_with(secret))
 }
 
-/// What part of a header's value stands in the file itself; `None`: nothing that could be a secret.
+/// The part of a header's value that is written in the file itself; `None`: no part that could be a secret.
 fn kept(written: &str) -> Option<&'static str> {
     let mut rest = written;
     let mut is_literal = false;
@@ -105,7 +106,7 @@ fn kept(written: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a text beside variables is nothing but a scheme's name, or punctuation.
+/// Whether a text beside variables is only a scheme's name, or punctuation.
 fn is_no_secret(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())

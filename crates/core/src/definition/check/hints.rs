@@ -1,4 +1,4 @@
-//! What to write instead of an expression that does not compile, as far as that can be guessed.
+//! Corrections for an expression that does not compile, as far as they can be guessed.
 
 use jaq_core::data::JustLut;
 use jaq_json::Val;
@@ -7,7 +7,7 @@ use super::super::program::SyntaxError;
 use super::super::suggest::nearest;
 use super::super::yaml;
 
-/// What jq's texts and operators look like elsewhere, and how jq writes them.
+/// Forms of jq's texts and operators in other languages, and jq's own forms.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("${", "`${NAME}` is read in `url` and `headers` alone; an expression reads `.input.NAME`"),
     ("{{", "nothing is inserted by `{{ }}`; an expression reads `.input.NAME`, a path `\\(.input.NAME)`"),
@@ -19,7 +19,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("'", "jq writes texts with \" \""),
 ];
 
-/// Filters by the names that other languages have for them.
+/// Names of filters in other languages, and jq's names.
 const ELSEWHERE_CALLED: &[(&str, &str)] = &[
     ("sum", "add"),
     ("concat", "add"),
@@ -39,12 +39,12 @@ const ELSEWHERE_CALLED: &[(&str, &str)] = &[
     ("date", "todate"),
 ];
 
-/// The end of a message about `code`: what to write instead, or nothing.
+/// The end of a message about `code`: a correction, or nothing.
 pub(super) fn instead(code: &str, error: &SyntaxError, cut: Option<&str>, names: &[String]) -> String {
     if let Some(why) = cut {
         return format!("; {why}");
     }
-    // What compiles and is refused all the same says itself why.
+    // An expression that compiles and is refused has its own message.
     if !error.message.starts_with("unknown ") && !error.message.starts_with("expected ") {
         return String::new();
     }
@@ -82,7 +82,7 @@ pub(super) fn instead(code: &str, error: &SyntaxError, cut: Option<&str>, names:
     }
 }
 
-/// Whether `code` is words, and nothing that only programs have.
+/// Whether `code` consists of words, without any sign of a program.
 fn looks_like_text(code: &str) -> bool {
     let code = code.trim();
     !code.is_empty()
@@ -92,12 +92,12 @@ fn looks_like_text(code: &str) -> bool {
         && !code.contains(" .")
 }
 
-/// A text as a jq program, and that as YAML.
+/// A text as a jq program, in YAML quotes.
 fn in_both_quotes(text: &str) -> String {
     yaml::shown(&yaml::in_quotes(&format!("\"{}\"", text.trim())))
 }
 
-/// The names of all that jq can call.
+/// The names of all filters that jq can call.
 fn filters<'a>() -> impl Iterator<Item = &'a str> {
     let functions = jaq_core::funs::<JustLut<Val>>().map(|function| function.0);
     let functions = functions.chain(jaq_std::funs::<JustLut<Val>>().map(|function| function.0));

@@ -1,6 +1,6 @@
-//! Checking definitions: the shape of a file to a [`Definition`] that can be relied on.
+//! Checking definitions: turns the content of a file into a [`Definition`] that the rest of the program can rely on.
 //!
-//! Everything that can be known before the first saga runs is found here, with its line and what to do about it.
+//! Every mistake that can be known before the first saga runs is found here, with its line and a correction.
 
 mod address;
 mod answers;
@@ -19,14 +19,14 @@ use super::variables::{Unset, Variable};
 use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
 use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
 
-/// Names and states may have this many characters.
+/// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
-/// The longest deadline, timeout or wait that can be asked for.
+/// The longest deadline, timeout or wait in a definition.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
 
-/// Reads and checks a file in full: the definition, or everything that is wrong with it, in the order of lines.
+/// Reads and checks a file in full: returns the definition, or all mistakes, in the order of lines.
 pub(super) fn read(
     name: &str,
     source: &str,
@@ -46,7 +46,7 @@ pub(super) fn read(
         members: BTreeMap::new(),
         inputs_known: true,
     };
-    // What a file means is checked also where its form is wrong in places.
+    // The meaning is checked even if the form is wrong in places.
     let definition = file.and_then(|file| check.definition(&file, source));
     match (definition, check.mistakes.is_empty()) {
         (Some(definition), true) => {
@@ -64,15 +64,15 @@ struct Check<'e> {
     format: Format,
     variables: Vec<Variable>,
     mistakes: Vec<Mistake>,
-    /// What is no mistake, and probably not meant.
+    /// Constructs that are valid but probably not meant.
     warnings: Vec<Mistake>,
     /// See [`Reading::cuts`].
     cuts: yaml::Cuts,
-    /// What expressions can read somewhere in this definition, for those that forget the dot.
+    /// All names that expressions can read in this definition, for messages about a missing dot.
     names: Vec<String>,
-    /// The members of steps' outputs, where an output is a mapping.
+    /// The members of steps' outputs that are mappings.
     members: BTreeMap<String, Vec<String>>,
-    /// Whether it is known which inputs there are.
+    /// Whether the inputs are known.
     inputs_known: bool,
 }
 
@@ -85,7 +85,7 @@ impl Check<'_> {
         self.mistakes.push(Mistake { line, message: message.into() });
     }
 
-    /// A mistake by the rules of [`Format::Two`]. A definition that was stored before is read as it was then.
+    /// A mistake by the rules of [`Format::Two`]. A definition that was stored by older rules is still read by those.
     fn mistake_since_two(&mut self, line: usize, message: impl Into<String>) {
         if self.format >= Format::Two {
             self.mistake(line, message);
@@ -101,7 +101,7 @@ impl Check<'_> {
         let mut input = Vec::new();
         self.inputs_known = file.input.is_some();
         for (name, kind) in file.input.iter().flatten() {
-            // Of one with the wrong form, the name is known all the same.
+            // The name of an input with the wrong form is still known.
             let Some(kind) = kind else {
                 input.push((name.as_str().into(), InputType::String));
                 continue;
@@ -117,7 +117,7 @@ impl Check<'_> {
                         line(kind),
                         format!("input `{name}` has the unknown type `{other}`; write integer, number, string or boolean{meant}"),
                     );
-                    // Declared all the same: who reads it is not mistaken.
+                    // Declared nevertheless, so that expressions that read it are no mistakes.
                     InputType::String
                 }
             };

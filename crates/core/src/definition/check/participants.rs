@@ -1,4 +1,4 @@
-//! Participants: where they are, what they promise, how patient one is with them.
+//! Participants: their addresses, promises and timeouts.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ const CALLS_MAX_DEFAULT: usize = 256;
 const ANSWER_BYTES_MAX_DEFAULT: usize = 1 << 20;
 const HORIZON_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 
-/// In the place of a URL that cannot be known, for people who only look: reserved for names that do not exist
-/// (RFC 6761, 6.4).
+/// Stands for a URL that is not known, in checks that make no calls: reserved for names that do not exist (RFC 6761,
+/// 6.4).
 const NO_ADDRESS: &str = "http://not-set.invalid";
 
-/// A text of the definition with values in it.
+/// A text of the definition with its variables replaced.
 pub(super) struct Filled {
     pub(super) text: String,
     /// Whether each value is known.
@@ -28,8 +28,8 @@ pub(super) struct Filled {
 }
 
 impl Participant {
-    /// Whether its URL has a variable that is not set: only [`Definition::inspect`](super::super::Definition::inspect)
-    /// gives such a one.
+    /// Whether its URL has a variable that is not set: only
+    /// [`Definition::inspect`](super::super::Definition::inspect) returns such a participant.
     pub fn has_no_address(&self) -> bool {
         self.base == Uri::from_static(NO_ADDRESS)
     }
@@ -113,7 +113,7 @@ impl Check<'_> {
         }
     }
 
-    /// The address, and the text that it is shown as: what the definition says where it is not known.
+    /// The address, and the text that shows it: the text of the definition if the address is not known.
     fn url(&mut self, given: &Spanned<String>) -> Option<(Uri, String)> {
         let filled = self.substitute(given)?;
         if !filled.is_whole {
@@ -126,7 +126,7 @@ impl Check<'_> {
             self.mistake(line(given), message);
             return None;
         }
-        // What remains to be said applies to definitions that were stored before addresses were checked in full.
+        // The remaining checks apply to definitions that were stored before addresses were checked in full.
         match text.trim_end_matches('/').parse::<Uri>() {
             Ok(uri)
                 if matches!(uri.scheme_str(), Some("http" | "https"))

@@ -1,11 +1,11 @@
-//! The order's states: each has one meaning, since people and programs read nothing else.
+//! The order's states. Each has one meaning, because callers and operators read only the state.
 
 use std::collections::HashMap;
 
 use super::super::yaml::{File, Spanned};
 use super::{Check, line};
 
-/// What an order in a state has come to.
+/// The meaning of a state.
 #[derive(Clone, PartialEq, Eq)]
 enum Meaning<'f> {
     Started,
@@ -13,7 +13,7 @@ enum Meaning<'f> {
     Cancelled,
     /// This step, by its index, has succeeded.
     Succeeded(usize, &'f str),
-    /// A step has failed. Which one, the history tells: several may be one to people.
+    /// A step has failed. Several steps may share the state; the history shows which step it was.
     Failed,
 }
 
@@ -30,7 +30,7 @@ impl Meaning<'_> {
 }
 
 impl Check<'_> {
-    /// Refuses a state that is used in two meanings: an order that was refused must not read as confirmed.
+    /// Refuses a state with two meanings: an order that was refused must not read as confirmed.
     pub(super) fn meanings<'f>(&mut self, file: &'f File) {
         let mut states: Vec<(&Spanned<String>, Meaning<'_>)> = Vec::new();
         let mut add = |state: &'f Option<Spanned<String>>, meaning: Meaning<'f>| {

@@ -1,4 +1,4 @@
-//! Steps: their names, their calls, and whose outputs have to be kept.
+//! Steps: their names, their calls, and which outputs are kept.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::{Check, line};
 use crate::direction::Direction;
 use crate::retry::Backoff;
 
-/// A definition may have this many steps.
+/// The most steps of a definition.
 const STEPS_MAX: usize = 64;
-/// Names that a step cannot have, since expressions use them for something else.
+/// Names that a step cannot have, because expressions use them for something else.
 const RESERVED_NAMES: [&str; 5] = ["input", "saga_id", "status", "headers", "body"];
 
-/// What all steps have in common.
+/// Data that all steps share.
 struct Surroundings<'a> {
     file: &'a File,
     inputs: &'a [(Box<str>, InputType)],
@@ -24,7 +24,7 @@ struct Surroundings<'a> {
     names: &'a [String],
 }
 
-/// Which steps' outputs are read anywhere.
+/// The steps whose outputs an expression reads.
 #[derive(Default)]
 struct Reads {
     names: Vec<String>,
@@ -72,7 +72,7 @@ impl Check<'_> {
             .enumerate()
             .filter_map(|(i, step)| self.step(i, &step.value, &around, &mut reads))
             .collect();
-        // The calls came first: whether a step's output is kept depends on who reads it.
+        // After all calls: whether a step's output is kept depends on the expressions that read it.
         for step in steps.iter_mut().filter(|step| reads.have(step)) {
             self.keep_output(step, file);
         }
@@ -94,7 +94,8 @@ impl Check<'_> {
             }
         }
         let index_of = self.participant_of(given, around);
-        // Where it is not known, what it promises is not known either: then the step may read what it could at most.
+        // If the participant is unknown, its promise is unknown, too: then the step may read as much as any step
+        // could.
         let participant = index_of.map(|index| &around.participants[index]);
         let safety = participant.map_or(Safety::None, |participant| participant.safety);
         let before = Readable { inputs: around.inputs, outputs: &names[..index], steps: names, own: None };
@@ -142,10 +143,10 @@ impl Check<'_> {
     fn participant_of(&mut self, given: &StepIn, around: &Surroundings<'_>) -> Option<usize> {
         let participant = given.participant.as_ref()?;
         let name = &participant.value;
-        // Where there are none, that has been told.
+        // If there are no participants, that has been reported already.
         let known = around.file.participants.as_ref()?;
         let index = around.participants.iter().position(|participant| *participant.name == **name);
-        // One that is there in the file is mistaken itself, and has been told so.
+        // A participant that is in the file but has no index is itself a mistake that has been reported.
         if index.is_none() && !known.contains_key(name) {
             let known: Vec<_> = known.keys().map(String::as_str).collect();
             let message = match nearest(name, known.iter().copied()) {
@@ -160,7 +161,7 @@ impl Check<'_> {
         index
     }
 
-    /// How the step is undone; `None`: not at all.
+    /// The call that undoes the step; `None`: the step is not undone.
     fn compensation(
         &mut self,
         given: &StepIn,
@@ -198,7 +199,7 @@ impl Check<'_> {
         }
     }
 
-    /// The step's output is read somewhere: it is kept, and its probe has to give it, too.
+    /// Keeps the step's output, because an expression reads it; its probe has to give it, too.
     fn keep_output(&mut self, step: &mut Step, file: &File) {
         if step.action.output.is_none() {
             step.action.output = Template::parse(".body").ok();
@@ -217,7 +218,7 @@ impl Check<'_> {
         }
     }
 
-    /// A probe, and what it reads.
+    /// A probe, and the names that it reads.
     fn probe(
         &mut self,
         given: &Spanned<ProbeIn>,

@@ -1,4 +1,4 @@
-//! What kinds of values a condition can give, as far as its syntax shows it: `ok: 204` is a number whatever the
+//! The kinds of values that a condition can give, as far as its syntax shows it: `ok: 204` is a number whatever the
 //! answer, and a number is no condition.
 
 use jaq_core::load::lex::StrPart;
@@ -8,7 +8,7 @@ use jaq_json::Val;
 
 use crate::definition::program::constant;
 
-/// A set of JSON's kinds; the empty one belongs to a program that never gives a value.
+/// A set of JSON's kinds; the empty set belongs to a program that never gives a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Kinds(u8);
 
@@ -68,7 +68,7 @@ impl Given {
         }
     }
 
-    /// The value behind one more part of a path.
+    /// The value at one more part of a path.
     fn at(self, part: &Part<Term<&str>>) -> Self {
         let key = match part {
             Part::Index(key) => constant(key),
@@ -79,7 +79,7 @@ impl Given {
             (Self::Answer, _, Some("headers")) => Self::Headers,
             (Self::Answer, ..) => Self::ANY,
             (Self::Headers, ..) => Self::Value(Kinds::STRING.or(Kinds::NULL)),
-            // A member of nothing is nothing; numbers and booleans have no members at all.
+            // A member of null is null; numbers and booleans have no members.
             (Self::Value(kinds), Part::Index(_), _)
                 if !kinds.has(Kinds::OBJECT.or(Kinds::ARRAY).or(Kinds::STRING)) =>
             {
@@ -91,7 +91,7 @@ impl Given {
     }
 }
 
-/// What `term` gives for `input`.
+/// The result of `term` for `input`.
 fn given(term: &Term<&str>, input: Given) -> Given {
     let kinds = |term: &Term<&str>| given(term, input).kinds();
     Given::Value(match term {
@@ -104,7 +104,7 @@ fn given(term: &Term<&str>, input: Given) -> Given {
             BinaryOp::Pipe(None) => return given(right, given(left, input)),
             BinaryOp::Pipe(Some(_)) => return given(right, input),
             BinaryOp::Comma => kinds(left).or(kinds(right)),
-            // What is neither null nor false is given as it is, and the right side never asked.
+            // A left side that is neither null nor false is the result, and the right side is never evaluated.
             BinaryOp::Alt if !kinds(left).has(Kinds::NULL.or(Kinds::BOOLEAN)) && cannot_fail(left) => {
                 kinds(left)
             }
@@ -131,7 +131,7 @@ fn given(term: &Term<&str>, input: Given) -> Given {
         Term::Path(base, Path(parts)) => {
             return parts.iter().fold(given(base, input), |at, (part, _)| at.at(part));
         }
-        // What names stand for is not followed.
+        // The definitions behind names are not followed.
         Term::Recurse | Term::Fold(..) | Term::Def(..) | Term::Var(_) => Kinds::ANY,
     })
 }
@@ -149,7 +149,7 @@ fn cannot_fail(term: &Term<&str>) -> bool {
     }
 }
 
-/// What the filters that come with jq give.
+/// The kinds that jq's own filters give.
 fn called(name: &str, args: &[Term<&str>], input: Given) -> Kinds {
     match name {
         "true" | "false" | "not" => Kinds::BOOLEAN,
@@ -176,12 +176,12 @@ fn called(name: &str, args: &[Term<&str>], input: Given) -> Kinds {
         "splits" => Kinds::STRING,
         "from_entries" | "with_entries" | "capture" | "match" => Kinds::OBJECT,
         "first" | "last" if args.len() == 1 => given(&args[0], input).kinds(),
-        // Whatever else there is may give anything, as far as is known here.
+        // Any other filter may give any kind, as far as this check knows.
         _ => Kinds::ANY,
     }
 }
 
-/// Why the program `code` can be neither true nor false, and what to write instead.
+/// Why the program `code` can be neither true nor false, and the correction.
 pub(super) fn never_a_condition(code: &str, term: &Term<&str>) -> Option<String> {
     let code = shown(code);
     if let Term::BinOp(_, BinaryOp::Comma, _) = term {
@@ -204,7 +204,7 @@ pub(super) fn never_a_condition(code: &str, term: &Term<&str>) -> Option<String>
     Some(format!("`{code}` {what}, and a condition is true or false; write {}", instead(term)))
 }
 
-/// A condition that may be what was meant.
+/// The condition that the author probably meant.
 fn instead(term: &Term<&str>) -> String {
     let statuses = statuses(term);
     if statuses.is_empty() {
@@ -230,7 +230,7 @@ fn is_status(term: &Term<&str>) -> bool {
     }
 }
 
-/// The HTTP statuses that stand in `term` as numbers, texts, or lists of them.
+/// The HTTP statuses in `term`, as numbers, texts, or lists of them.
 fn statuses(term: &Term<&str>) -> Vec<u16> {
     let status = |text: &str| text.parse().ok().filter(|status| (100..600).contains(status));
     match term {

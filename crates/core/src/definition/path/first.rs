@@ -1,5 +1,5 @@
-//! Paths as definitions of [`Format::One`](crate::definition::Format::One) are sent: where every hole is a plain
-//! reference, values are encoded; one computed hole makes the path a program, whose values are sent as they are.
+//! Paths of definitions of [`Format::One`](crate::definition::Format::One): if every hole is a plain reference,
+//! values are encoded; one computed hole makes the path a program, whose values are sent without encoding.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::Term;

@@ -1,10 +1,10 @@
-//! What stands in a path as it is written: legal characters, no segments that lead elsewhere, and no placeholders of
-//! other tools, which would be sent as they stand.
+//! The literal text of a path: legal characters, no segments `.` or `..`, and no placeholders of other tools, which
+//! would be sent as they are written.
 
 use super::{Piece, is_dots};
 use crate::definition::InputType;
 
-/// The names that a placeholder may mean, to tell how it is spelled here.
+/// The names that a placeholder may mean, for the correction in a message.
 pub(in crate::definition) struct Spelling<'a> {
     /// The definition's inputs.
     pub(in crate::definition) inputs: &'a [(Box<str>, InputType)],
@@ -13,7 +13,7 @@ pub(in crate::definition) struct Spelling<'a> {
 }
 
 impl Spelling<'_> {
-    /// How the value that `name` stands for is inserted.
+    /// The notation for the value of `name`.
     fn of(&self, name: &str) -> String {
         let name = name.trim().trim_matches('.');
         let name = name.strip_prefix("input.").unwrap_or(name);
@@ -32,7 +32,7 @@ impl Spelling<'_> {
     }
 }
 
-/// Stands for a hole: a character that no literal may have.
+/// Stands for a hole: a character that no literal text may contain.
 const HOLE: char = '\u{0}';
 
 /// Checks the literal text of a path.
@@ -51,7 +51,7 @@ pub(super) fn check(pieces: &[Piece], spelling: &Spelling<'_>) -> Result<(), Str
     };
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(text) = segments.next() {
-        // Some services want a `/` at the end.
+        // Some services require a `/` at the end.
         if text.is_empty() && segments.peek().is_none() {
             break;
         }
@@ -83,7 +83,7 @@ pub(in crate::definition) fn segment(text: &str, spelling: &Spelling<'_>) -> Res
     }
 }
 
-/// Refuses what other tools fill in.
+/// Refuses placeholders of other tools.
 fn placeholder(text: &str, spelling: &Spelling<'_>) -> Result<(), String> {
     let word = |rest: &str| -> String {
         rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "_.".contains(*c)).collect()
@@ -152,7 +152,7 @@ fn placeholder(text: &str, spelling: &Spelling<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// What RFC 3986 allows in a path and in a query (3.3, 3.4), encoded characters included.
+/// The characters that RFC 3986 allows in a path and in a query (3.3, 3.4), including encoded ones.
 fn is_legal(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/?".contains(c)
 }

@@ -1,17 +1,17 @@
-//! Programs without bounds: what no definition needs, and what no budget should have to end, is refused at load.
+//! Programs without bounds: definitions do not need them, so they are refused when the definition is loaded.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::path::{Part, Path};
 
-/// Filters that go on until their input makes them stop, by how many arguments they have.
+/// Filters that run until their input makes them stop, with their number of arguments.
 const UNBOUNDED: &[(&str, usize)] =
     &[("repeat", 1), ("recurse", 1), ("recurse", 2), ("while", 2), ("until", 2)];
 
-/// What a program has that nothing bounds.
+/// A construct that has no bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unbounded<'s> {
-    /// The call, where it stands.
+    /// The name in the call.
     pub(super) name: &'s str,
     /// Whether it is a function that calls itself.
     pub(super) is_recursion: bool,
@@ -28,19 +28,19 @@ impl std::fmt::Display for Unbounded<'_> {
     }
 }
 
-/// The first thing in `term` that nothing bounds.
+/// The first construct in `term` without a bound.
 pub(super) fn unbounded<'s>(term: &Term<&'s str>) -> Option<Unbounded<'s>> {
     Search { inside: Vec::new(), only_growing: false }.term(term)
 }
 
-/// A function that calls itself and has filters as parameters: each call wraps the ones before, so that even a small
-/// number of them cannot be taken down again without a deep stack. It is never run, not even of a kept definition.
+/// A function that calls itself and has filters as parameters: each call wraps the previous ones, so that even a
+/// small number of them cannot be dropped without a deep stack. It is never run, not even from a stored definition.
 pub(super) fn growing<'s>(term: &Term<&'s str>) -> Option<Unbounded<'s>> {
     Search { inside: Vec::new(), only_growing: true }.term(term)
 }
 
 struct Search<'s> {
-    /// The functions whose bodies are around this place: name and number of parameters.
+    /// The functions whose bodies contain this place: name and number of parameters.
     inside: Vec<(&'s str, usize)>,
     only_growing: bool,
 }

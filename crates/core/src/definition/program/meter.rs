@@ -1,41 +1,41 @@
-//! The budget of expressions: what they may cost, charged as they run.
+//! The budget of expressions: the cost of an evaluation is counted while it runs.
 //!
-//! jq has loops, and values that share their parts: a text of one line can ask for more time and memory than there is.
-//! So everything that costs is charged to the meter of the thread that evaluates: each term that the interpreter runs,
-//! and, before it is done, whatever an operation on a value would cost beyond that. There is no clock: the same
-//! expression on the same input costs the same everywhere.
+//! jq has loops, and values that share their parts: one line of text can need more time and memory than there is.
+//! Therefore every cost is counted by the meter of the evaluating thread: each term that the interpreter runs, and,
+//! before an operation on a value, the cost of the operation beyond that. The meter uses no clock: the same
+//! expression on the same input has the same cost everywhere.
 //!
-//! Once a limit is reached the evaluation is unwound at once. An error value would not do: jq programs catch errors
-//! (`try`, `?`, `//`), and comparing, hashing and printing have no errors. The unwinding is no panic: no panic hook
-//! hears of it, and it ends in the function that evaluates.
+//! When a limit is reached, the evaluation is unwound at once. An error value would not work: jq programs catch
+//! errors (`try`, `?`, `//`), and comparing, hashing and printing have no errors. The unwinding does not call the
+//! panic hook, and it ends in the function that evaluates.
 
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Steps that one request, or the reading of one answer, may take: a step is one term of a program, about 100 ns.
+/// Steps of one request, or of reading one answer: a step is one term of a program, about 100 ns.
 pub const EXPRESSION_STEPS_MAX: u64 = 2_000_000;
-/// Steps that are taken at once, on the thread that asks. What needs more is evaluated again, elsewhere, from the start.
+/// Steps that the calling thread takes. An evaluation that needs more starts again on another thread.
 pub const INLINE_STEPS_MAX: u64 = 10_000;
-/// Bytes that the expressions of one request or answer may make in all, what is read from JSON included.
+/// Bytes of all values that the expressions of one request or answer make, including the JSON that they read.
 pub const EXPRESSION_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of one text that an expression makes.
 pub const EXPRESSION_TEXT_BYTES_MAX: usize = 2 << 20;
 /// Arrays and objects inside each other.
 pub const EXPRESSION_DEPTH_MAX: u32 = 256;
-/// Parts of a path, as `path` gives them, and steps down into values that were not made on the way.
+/// Parts of a path, as `path` gives them, and steps down into values that existed before.
 pub const EXPRESSION_PATH_PARTS_MAX: u32 = 1_024;
 /// Bytes of the thread's stack that the interpreter may use: programs nest, and functions may call themselves.
 pub const EXPRESSION_STACK_BYTES_MAX: usize = 1 << 20;
-/// Bytes that a context (variables and input of a term) takes while it is alive, with the iterators that hold it.
+/// Bytes of a context (variables and input of a term) while it is alive, with the iterators that hold it.
 const LIVE_CONTEXT_BYTES: usize = 2_560;
-/// Bytes that a value takes while it is alive, with the iterator or list that holds it.
+/// Bytes of a value while it is alive, with the iterator or list that holds it.
 const LIVE_VALUE_BYTES: usize = 128;
-/// Parts of a step: what costs less than a term is charged in these.
+/// Parts of a step, the unit for costs below one term.
 pub(super) const STEP: u64 = 16;
 
-/// How much expressions may cost.
+/// A limit on the cost of expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     steps: u64,
@@ -43,21 +43,21 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of so many steps and bytes.
+    /// A budget of this many steps and bytes.
     pub const fn new(steps: u64, bytes: u64) -> Self {
         Self { steps, bytes }
     }
 
-    /// Enough for what is usual, and little enough not to hold up the thread that evaluates: about a millisecond.
+    /// Enough for usual expressions, and small enough not to delay the evaluating thread: about a millisecond.
     pub const INLINE: Self = Self { steps: INLINE_STEPS_MAX, bytes: EXPRESSION_BYTES_MAX };
-    /// All that an expression may ever cost.
+    /// The largest cost that an expression may ever have.
     pub const FULL: Self = Self { steps: EXPRESSION_STEPS_MAX, bytes: EXPRESSION_BYTES_MAX };
 }
 
 /// A limit that expressions have reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// [`EXPRESSION_STEPS_MAX`], or the smaller number of a smaller budget.
+    /// [`EXPRESSION_STEPS_MAX`], or the limit of a smaller budget.
     Steps(u64),
     /// [`EXPRESSION_BYTES_MAX`].
     Bytes(u64),
@@ -98,10 +98,10 @@ impl fmt::Display for Limit {
     }
 }
 
-/// Something that was evaluated, and what it cost.
+/// The result of an evaluation, and its cost.
 #[derive(Debug)]
 pub struct Spent<T> {
-    /// What came of it. Where a limit was reached, expressions in it have ended in an error that names the limit.
+    /// The result. After a limit was reached, it contains an error that names the limit.
     pub value: T,
     /// The limit that was reached.
     pub over: Option<Limit>,
@@ -111,11 +111,11 @@ pub struct Spent<T> {
     pub bytes: u64,
 }
 
-/// A count of objects that the interpreter holds. Their highest number is charged: an object that takes the place of
-/// another takes its memory, too.
+/// A count of objects that the interpreter holds. The largest count is charged, because an object may reuse the
+/// memory of a former one.
 struct Alive {
     now: Cell<usize>,
-    /// The most that there were, under this budget.
+    /// The largest count under this budget.
     charged: Cell<usize>,
 }
 
@@ -132,7 +132,7 @@ struct Meter {
     bytes_left: Cell<u64>,
     contexts: Alive,
     values: Alive,
-    /// Where the stack was when the evaluation began.
+    /// The stack's position when the evaluation began.
     base: Cell<usize>,
     evaluating: Cell<bool>,
     over: Cell<Option<Limit>>,
@@ -153,7 +153,7 @@ thread_local! {
     };
 }
 
-/// What unwinds an evaluation whose budget is spent.
+/// The payload of the unwinding when a budget is spent.
 struct OverBudget;
 
 /// Why an evaluation has no result.
@@ -162,7 +162,7 @@ pub(super) enum Stopped {
     Panicked(String),
 }
 
-/// Runs `task`: all the expressions in it share `budget`. Where one is running already, that one goes on.
+/// Runs `task`: all expressions in it share `budget`. If a budget is already active, that one continues.
 pub fn within<T>(budget: Budget, task: impl FnOnce() -> T) -> Spent<T> {
     /// Ends the budget even if `task` panics.
     struct End;
@@ -196,12 +196,13 @@ pub fn within<T>(budget: Budget, task: impl FnOnce() -> T) -> Spent<T> {
     spent
 }
 
-/// Whether this thread is evaluating an expression: a panic there is caught and is its error, so it needs no line in a log.
+/// Whether this thread is evaluating an expression: a panic there is caught and becomes the expression's error, so it
+/// needs no log line.
 pub fn is_evaluating() -> bool {
     METER.try_with(|meter| meter.evaluating.get()).unwrap_or(false)
 }
 
-/// Evaluates an expression at the expense of the thread's budget; of a full one of its own where there is none.
+/// Evaluates an expression under the thread's budget, or under a full one of its own if there is none.
 pub(super) fn evaluate<T>(task: impl FnOnce() -> T) -> Result<T, Stopped> {
     within(Budget::FULL, || {
         let here = 0_u8;
@@ -238,7 +239,7 @@ fn stop(meter: &Meter, limit: Limit) -> ! {
     resume_unwind(Box::new(OverBudget))
 }
 
-/// Ends the evaluation under way.
+/// Ends the current evaluation.
 #[cold]
 pub(super) fn over(limit: Limit) {
     METER.with(|meter| {
@@ -280,7 +281,7 @@ fn charge_work(meter: &Meter, parts: u64) {
     }
 }
 
-/// Charges memory, before it is taken.
+/// Charges memory before it is allocated.
 #[inline]
 pub(super) fn bytes(count: usize) {
     METER.with(|meter| charge_bytes(meter, count));
@@ -298,7 +299,7 @@ fn charge_bytes(meter: &Meter, count: usize) {
     }
 }
 
-/// Charges a text of this length, before it is made.
+/// Charges a text of this length before it is made.
 #[inline]
 pub(super) fn text(length: usize) {
     if length > EXPRESSION_TEXT_BYTES_MAX {

@@ -1,5 +1,5 @@
-//! The filters that are no jq themselves: jaq's, where what they cost is charged by the values that they work on, and
-//! ours, where jaq's would read the clock, end the process, panic, or take their time without asking.
+//! The filters that are not written in jq: those of jaq, with their cost charged by the values that they work on; and
+//! replacements for filters of jaq that would read the clock, end the process, panic, or run without a limit.
 
 use jaq_core::box_iter::box_once;
 use jaq_core::load::parse::Def;
@@ -16,7 +16,7 @@ use super::running::{Expressions, Input};
 use super::value::{Error, Metered};
 use super::weigh::{self, Compared};
 
-/// jaq's filters about times panic, or give nonsense, on times that are far off; these look at their input first.
+/// jaq's filters about times panic, or give wrong results, on times that are far off; these check their input first.
 const TIMES: &str = r#"
 def gmtime: timely("") | gmtime_;
 def mktime: timely("") | mktime_;
@@ -24,7 +24,7 @@ def strftime($format): timely($format) | strftime_($format);
 def todateiso8601: timely("") | todateiso8601_;
 "#;
 
-/// jaq keeps the keys that it sorts by in lists of its own, which nothing charges; so each is an array here.
+/// jaq keeps the keys that it sorts by in internal lists that are not charged; here each is an array.
 const SORTS: &str = r#"
 def sort_by(f): sort_by_([f]);
 def group_by(f): group_by_([f]);
@@ -37,11 +37,11 @@ pub(super) fn defs() -> Vec<Def<&'static str>> {
     let wrapped = [TIMES, SORTS]
         .into_iter()
         .flat_map(|defs| load::parse(defs, |parser| parser.defs()).expect("the definitions above are jq"));
-    // What is defined later may use what is defined before.
+    // A later definition may use an earlier one.
     wrapped.chain(jaq_core::defs()).chain(jaq_std::defs()).chain(jaq_json::defs()).collect()
 }
 
-/// All filters. Of two with the same name, the first is the one.
+/// All filters. Of two filters with the same name, the first counts.
 pub(super) fn funs() -> impl Iterator<Item = Fun<Expressions>> {
     let library = jaq_core::funs::<Expressions>().chain(jaq_std::funs::<Expressions>());
     let library = library.map(|(name, args, filter)| {
@@ -155,7 +155,7 @@ fn length(input: &Metered) -> ValR<Metered> {
     Ok(count.into())
 }
 
-/// As jq has it: a part of a text, a subset of an array or object by the same rule, or the same.
+/// As in jq: a part of a text, a subset of an array or object by the same rule, or an equal value.
 fn contains(a: &Val, b: &Val) -> bool {
     match (a, b) {
         (Val::TStr(a), Val::TStr(b)) | (Val::BStr(a), Val::BStr(b)) => {
@@ -209,17 +209,17 @@ fn implode(input: Metered) -> ValR<Metered> {
     Ok(Metered::text(text))
 }
 
-/// Lets a time through that jaq can calculate with, to be written in `format`.
+/// Accepts a time that jaq can calculate with, to be written in `format`.
 fn timely(input: Metered, format: Metered) -> ValR<Metered> {
-    /// Seconds before and after 1970: some 30,000 years, beyond what dates are made of.
+    /// Seconds before and after 1970: some 30,000 years, the range of dates.
     const SECONDS_MAX: u64 = 1_000_000_000_000;
-    /// Bytes that one directive of a format may become, per byte of its own.
+    /// Bytes that one directive of a format may give, for each of its own bytes.
     const GROWTH: usize = 128;
 
     meter::text(format.as_bytes().map_or(0, <[u8]>::len).saturating_mul(GROWTH));
     let is_far = match input.val() {
         Val::Num(_) => input.as_f64().is_some_and(|seconds| seconds.abs() > SECONDS_MAX as f64),
-        // The month, counted from 0, is counted from 1 by adding to a byte.
+        // jaq converts the month, counted from 0, to one counted from 1 by adding to a byte.
         Val::Arr(items) => items.get(1).and_then(Val::as_isize) == Some(i8::MAX.into()),
         _ => false,
     };
@@ -228,7 +228,7 @@ fn timely(input: Metered, format: Metered) -> ValR<Metered> {
 
 type Range = fn(Metered, &Metered, &Metered) -> ValR<Metered>;
 
-/// The values are looked at one by one; both ends are the first value that they give.
+/// The values are checked one by one; each of the two ends is the first value of its filter.
 fn in_range<'a>((mut context, input): Input<'a>, range: Range) -> ValXs<'a, Metered> {
     let ((to, to_context), (from, from_context)) = (context.pop_fun(), context.pop_fun());
     let (value, value_context) = context.pop_fun();

@@ -1,8 +1,9 @@
-//! `number(VALUE; FROM; TO)` and `whole(VALUE; FROM; TO)`, beside jq's own filters: a number is let through, or it is said
-//! why not.
+//! `number(VALUE; FROM; TO)` and `whole(VALUE; FROM; TO)`, in addition to jq's own filters: they accept a number, or
+//! give an error with the reason.
 //!
-//! jq compares values of different kinds without a word (`"19.99" >= 0` is true), and multiplies a text by repeating it.
-//! What a participant answers is foreign; a definition says here what it has to be.
+//! jq compares values of different kinds without an error (`"19.99" >= 0` is true), and multiplies a text by
+//! repeating it. A participant's answer may contain anything; with these filters a definition states the expected
+//! values.
 
 use jaq_core::ValR;
 use jaq_json::Val;

@@ -1,7 +1,7 @@
-//! JSON that is foreign, looked over before jaq reads it: how deep it is, and what it will cost.
+//! Checks foreign JSON before jaq reads it: its depth, and the cost of reading it.
 //!
-//! jaq reads by recursion and makes what it reads, whatever it is; and to read a number of a million digits takes it
-//! minutes. One pass over the text tells all of that beforehand.
+//! jaq reads recursively and makes every value that it reads; a number of a million digits takes it minutes. One pass
+//! over the text finds both beforehand.
 
 use jaq_json::Val;
 
@@ -11,22 +11,22 @@ use super::value::{ELEMENT_BYTES, MEMBER_BYTES, Metered, OBJECT_BYTES};
 /// Bytes of one number that an expression reads.
 pub(super) const NUMBER_BYTES_MAX: usize = 1_000;
 
-/// What a text of JSON will be, once it has been read.
+/// The values that a JSON text contains.
 struct Survey {
     depth: u32,
     bytes: usize,
-    /// Literals that equal nothing, each of which is looked for among all the others if it is a key.
+    /// NaN literals: each equals nothing, so as a key it is compared with all the others.
     nans: usize,
 }
 
-/// Reads one value at the expense of the budget.
+/// Reads one value and charges the budget.
 pub(super) fn read(text: &[u8]) -> Result<Metered, String> {
     let depth = charge(text)?;
     let val = jaq_json::read::parse_single(text).map_err(|error| error.to_string())?;
     Ok(Metered::new(val, depth))
 }
 
-/// Reads all the values of a text at the expense of the budget.
+/// Reads all values of a text and charges the budget.
 pub(super) fn read_many(text: &[u8]) -> impl Iterator<Item = Result<Metered, String>> {
     let (depth, refused) = match charge(text) {
         Ok(depth) => (depth, None),
@@ -43,7 +43,7 @@ pub(super) fn read_many(text: &[u8]) -> impl Iterator<Item = Result<Metered, Str
     refused.into_iter().chain(values)
 }
 
-/// Charges what it costs to read `text`; says how deep it is.
+/// Charges the cost of reading `text`; returns its depth.
 fn charge(text: &[u8]) -> Result<u32, String> {
     meter::work(text.len() / 8);
     let survey = survey(text)?;
@@ -68,7 +68,7 @@ fn survey(text: &[u8]) -> Result<Survey, String> {
                 survey.bytes += if *byte == b'{' { OBJECT_BYTES + MEMBER_BYTES } else { 112 };
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
-            // An element or a member more; which of both is not known here.
+            // One more element or member; this place does not know which of both.
             b',' => survey.bytes += ELEMENT_BYTES,
             b':' => survey.bytes += MEMBER_BYTES - ELEMENT_BYTES,
             b'N' | b'I' => survey.nans += 1,
@@ -87,7 +87,7 @@ fn survey(text: &[u8]) -> Result<Survey, String> {
                 if length > EXPRESSION_TEXT_BYTES_MAX {
                     meter::over(Limit::Text);
                 }
-                // Its bytes, twice while it grows, and what holds them.
+                // Its bytes, twice while it grows, and the structure that holds them.
                 survey.bytes += 64 + 2 * length;
             }
             b'0'..=b'9' | b'+' | b'-' => {

@@ -1,4 +1,4 @@
-//! What a program reads of its input, found in its syntax: only that is handed to it.
+//! The names that a program reads from its input, found in its syntax: only these are passed to it.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
@@ -25,12 +25,12 @@ const IMPURE: &[&str] = &[
     "repl",
 ];
 
-/// What a program reads from its input.
+/// The names that a program reads from its input.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(in crate::definition) struct References<'s> {
     /// The paths read, at least as far as their constant keys go: `.input.client_id` is `["input", "client_id"]`.
     pub paths: Vec<Vec<&'s str>>,
-    /// Whether it may read anything at all, because it handles its input as a whole.
+    /// Whether it may read everything, because it handles its input as a whole.
     pub whole: bool,
     pub(super) impure: Option<&'s str>,
 }
@@ -45,7 +45,7 @@ enum Here {
 }
 
 impl<'s> References<'s> {
-    /// What `term` reads.
+    /// The names that `term` reads.
     pub(in crate::definition) fn of(term: &Term<&'s str>) -> Self {
         let mut references = Self::default();
         references.walk(term, Here::Root);
@@ -134,7 +134,7 @@ impl<'s> References<'s> {
                     self.impure = Some(name);
                 }
                 let is_constant = matches!(*name, "true" | "false" | "null" | "empty" | "nan" | "infinite");
-                // Alone, `error` raises its input.
+                // Without an argument, `error` raises its input.
                 if !is_constant && (*name != "error" || args.is_empty()) {
                     self.whole(here);
                 }

@@ -1,4 +1,4 @@
-//! Regular expressions, charged by the size of the pattern times the length of what is searched, for every search.
+//! Regular expressions. Every search costs the size of the pattern times the length of the searched text.
 
 use jaq_core::{Error as JaqError, ValR, ValT as _};
 use jaq_json::Val;
@@ -10,10 +10,10 @@ use super::value::{Error, Metered};
 
 /// Bytes of a pattern.
 pub(super) const REGEX_BYTES_MAX: usize = 1_024;
-/// A compiled pattern may take as many bytes as the last of these. The first that it fits into is its size.
+/// The possible sizes of a compiled pattern, in bytes. A pattern's size is the smallest that it fits into.
 const SIZES: [usize; 4] = [1 << 10, 1 << 12, 1 << 14, 1 << 16];
 
-/// What of a text is wanted.
+/// The requested parts of the matches.
 #[derive(Clone, Copy)]
 pub(super) struct Kept {
     pub(super) matches: bool,
@@ -38,7 +38,7 @@ pub(super) fn apply(input: &Metered, pattern: &Metered, flags: &Metered, kept: K
     let mut kept_up_to = 0;
     let mut found = regex.captures_iter(haystack);
     loop {
-        // Two searches, where the first one finds nothing at the place of the last.
+        // Two searches, if the first one finds nothing at the place of the last match.
         meter::work((haystack.len() - searched + 16).saturating_mul(size / 16));
         let Some(captures) = found.next() else { break };
         let Some(whole) = captures.get(0) else { break };
@@ -91,7 +91,7 @@ fn text(value: &Metered) -> Result<&str, Error> {
     }
 }
 
-/// Where a byte of a text is, counted in characters. Places that are asked for one after the other cost one pass.
+/// The position of a byte in a text, counted in characters. Increasing positions cost one pass in all.
 struct Places<'t> {
     text: &'t str,
     byte: usize,

@@ -1,4 +1,5 @@
-//! How the interpreter runs under the meter: it asks for its terms before it runs one, so that each is charged.
+//! Runs the interpreter under the meter: the interpreter requests each term before it runs it, so each term is
+//! charged.
 
 use jaq_core::data::HasLut;
 use jaq_core::{Cv, DataT, Lut};
@@ -6,7 +7,7 @@ use jaq_core::{Cv, DataT, Lut};
 use super::meter;
 use super::value::Metered;
 
-/// Names the values and the data of expressions to jaq.
+/// The types of values and data for jaq.
 pub(super) struct Expressions;
 
 /// Context and input of a filter.
@@ -17,7 +18,7 @@ impl DataT for Expressions {
     type Data<'a> = Running<'a>;
 }
 
-/// What every context of a running program holds.
+/// The data in every context of a running program.
 pub(super) struct Running<'a>(&'a Lut<Expressions>);
 
 impl<'a> Running<'a> {
@@ -40,7 +41,7 @@ impl Drop for Running<'_> {
 }
 
 impl<'a> HasLut<'a, Expressions> for Running<'a> {
-    /// Called for every term that is run, of functions that call themselves, too.
+    /// Called for every term that runs, including those of recursive functions.
     fn lut(&self) -> &'a Lut<Expressions> {
         meter::step();
         self.0

@@ -1,7 +1,7 @@
 //! jaq's values, with every operation charged to the thread's [meter](super::meter) before it is done.
 //!
-//! What an operation gives is what jaq's own gives; the tests hold both against each other. The differences are
-//! deliberate: integers beyond the range of a float become infinite, as in jq.
+//! The result of an operation is that of jaq; the tests compare both. One difference is intended: integers beyond the
+//! range of a float become infinite, as in jq.
 
 use std::fmt;
 use std::io;
@@ -20,33 +20,33 @@ mod places;
 
 use self::places::{ends, position};
 
-/// Bytes that an element of an array takes, with what its growth wastes.
+/// Bytes of an array's element, with the spare room of a growing array.
 pub(super) const ELEMENT_BYTES: usize = 40;
-/// Bytes that a member of an object takes.
+/// Bytes of an object's member.
 pub(super) const MEMBER_BYTES: usize = 96;
-/// Bytes that an object takes, be it empty.
+/// Bytes of an object, even of an empty one.
 pub(super) const OBJECT_BYTES: usize = 240;
-/// Bytes that an integer of more than 64 bits takes beside its digits.
+/// Bytes of an integer of more than 64 bits, beside its digits.
 const LONG_INTEGER_BYTES: usize = 96;
-/// Integers of more bits are infinite: floats end there.
+/// Integers of more bits are infinite, because floats end there.
 const INTEGER_BITS_MAX: u64 = 1024;
 
-/// An error whose values are charged for.
+/// An error whose values are charged.
 pub(super) type Error = jaq_core::Error<Metered>;
 
-/// A value that is charged for.
+/// A value that is charged.
 #[derive(Clone, Debug)]
 pub(super) struct Metered {
     val: Val,
-    /// Arrays and objects inside each other; it may say more than there are.
+    /// The nesting of arrays and objects; it may be too large, never too small.
     depth: u32,
-    /// Steps down to it from a value that was made: as many as a path to it has parts, or more.
+    /// Steps down to this value from a value that was made: at least the number of parts of a path to it.
     parts: u32,
     _live: Live,
 }
 
-/// Counts the values that are alive, whoever holds them: the interpreter keeps those that `reduce` and updates go
-/// over in lists of its own, which nothing else charges.
+/// Counts the values that are alive: the interpreter keeps the values that `reduce` and updates iterate over in
+/// internal lists, which are not charged otherwise.
 #[derive(Debug)]
 struct Live;
 
@@ -73,7 +73,7 @@ impl Drop for Live {
 }
 
 impl Metered {
-    /// A value that is no deeper than those that it is made of.
+    /// A value that is no deeper than its parts.
     fn of(val: Val, depth: u32) -> Self {
         Self { val, depth, parts: 0, _live: Live::new() }
     }
@@ -83,12 +83,12 @@ impl Metered {
         Self::of(val, depth).shallow_enough()
     }
 
-    /// A value that has nothing inside.
+    /// A value without parts.
     pub(super) fn scalar(val: Val) -> Self {
         Self::of(val, 0)
     }
 
-    /// A text, charged for by now.
+    /// A text that has been charged already.
     pub(super) fn text(text: Vec<u8>) -> Self {
         Self::scalar(Val::utf8_str(text))
     }
@@ -115,7 +115,7 @@ impl Metered {
         }
     }
 
-    /// What is nested too deep would overflow the stack when it is dropped.
+    /// A value that is nested too deep would overflow the stack when it is dropped.
     fn shallow_enough(mut self) -> Self {
         if self.depth > EXPRESSION_DEPTH_MAX {
             self.depth = weigh::depth(&self.val);
@@ -126,12 +126,12 @@ impl Metered {
         self
     }
 
-    /// Something inside of a value as deep as this.
+    /// A part of a value of this depth.
     fn inside(&self, val: Val) -> Self {
         inside(val, self.depth)
     }
 
-    /// One step further down. A path is a list whose parts are dropped one inside the other, so it is bounded.
+    /// One step further down. A path is a list whose parts are dropped recursively, so its length is limited.
     fn below(mut self, parts: u32) -> Self {
         self.parts = parts + 1;
         if self.parts > EXPRESSION_PATH_PARTS_MAX {
@@ -184,7 +184,7 @@ impl Metered {
         }
     }
 
-    /// Where `wanted` is in a text or an array, as `indices` says.
+    /// The places of `wanted` in a text or an array, as `indices` gives them.
     pub(super) fn indices(&self, wanted: &Self) -> ValR<Self, Self> {
         let found: Vec<usize> = match (&self.val, &wanted.val) {
             (Val::TStr(text), Val::TStr(part)) | (Val::BStr(text), Val::BStr(part)) => {
@@ -233,7 +233,7 @@ struct Charged(Vec<u8>);
 impl io::Write for Charged {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         meter::work(1 + part.len() / 16);
-        // What the vector's growth wastes is charged, too.
+        // The spare room of the growing vector is charged, too.
         meter::bytes(part.len() * 2);
         if self.0.len() + part.len() > meter::EXPRESSION_TEXT_BYTES_MAX {
             meter::over(Limit::Text);
@@ -247,7 +247,7 @@ impl io::Write for Charged {
     }
 }
 
-/// Takes an array out of its counter; where others hold it, too, it is copied.
+/// Takes an array out of its reference counter; copies it if it is shared.
 fn unshared(items: Rc<Vec<Val>>) -> Vec<Val> {
     meter::work(items.len() / 4);
     if Rc::strong_count(&items) > 1 {
@@ -276,7 +276,7 @@ fn copied_object(len: usize) {
 
 impl fmt::Display for Metered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Charges what is written; the rest of a text that is too long is not written.
+        /// Charges the written text; the rest of a text that is too long is not written.
         struct Writer<'a, 'f> {
             to: &'a mut fmt::Formatter<'f>,
             room: usize,
@@ -423,7 +423,7 @@ fn put(members: &mut Map, key: Val, val: Val) {
     members.insert(key, val);
 }
 
-/// jaq's own error where there cannot be one: the types have been looked at before.
+/// jaq's error for a case that cannot occur, because the types have been checked before.
 fn lost(error: jaq_json::Error) -> Error {
     Error::new(Metered::scalar(error.into_val()))
 }

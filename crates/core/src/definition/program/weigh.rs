@@ -1,7 +1,7 @@
-//! What operations on values cost beyond a step, charged before they are done.
+//! The cost of operations on values beyond a step, charged before they are done.
 //!
 //! Values share their parts: `reduce range(30) as $i ([1]; [., .])` is small in memory, but comparing, printing and
-//! hashing take it apart into a thousand million pieces. So these walks charge as they go, and end with the budget.
+//! hashing visit a thousand million parts. So these walks charge as they go, and end with the budget.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use jaq_json::{Map, Num, Val};
 
 use super::meter;
 
-/// Charges a walk over all of `value`, as hashing or printing it would do.
+/// Charges a walk over all of `value`, as for hashing or printing it.
 pub(super) fn whole(value: &Val) {
     match value {
         Val::Null | Val::Bool(_) => meter::work(1),
@@ -33,7 +33,7 @@ pub(super) fn whole(value: &Val) {
 fn members_sorted(members: &Map) {
     let log = members.len().checked_ilog2().unwrap_or(0) as usize + 1;
     meter::work(2 + 4 * members.len() * log);
-    // Long keys are compared as often as that.
+    // Long keys are compared this many times.
     members.keys().for_each(|key| {
         if let Val::TStr(text) | Val::BStr(text) = key {
             meter::work(text.len() / 32 * log);
@@ -51,7 +51,7 @@ fn digits(number: &Num) -> usize {
     }
 }
 
-/// Charges asking whether two values are equal.
+/// Charges a comparison of two values for equality.
 pub(super) fn equal(a: &Val, b: &Val) {
     match (a, b) {
         (Val::Arr(a), Val::Arr(b)) if a.len() == b.len() => {
@@ -67,7 +67,7 @@ pub(super) fn equal(a: &Val, b: &Val) {
     }
 }
 
-/// Charges asking which of two values comes first.
+/// Charges a comparison of two values for order.
 pub(super) fn order(a: &Val, b: &Val) {
     match (a, b) {
         (Val::Arr(a), Val::Arr(b)) => {
@@ -93,13 +93,13 @@ fn both(a: &Map, b: &Map) {
     }
 }
 
-/// Charges looking for `key` in an object of `members`.
+/// Charges a search for `key` in an object of `members`.
 pub(super) fn lookup(key: &Val, members: usize) {
     match key {
         Val::TStr(text) | Val::BStr(text) => meter::work(1 + text.len() / 32),
         key => {
             whole(key);
-            // What is not a number equals nothing, itself neither, and all of it has one hash.
+            // NaN equals nothing, not even itself, and all NaN have the same hash.
             if has_nan(key) {
                 meter::work(members * 2);
             }
@@ -109,7 +109,7 @@ pub(super) fn lookup(key: &Val, members: usize) {
 
 fn has_nan(value: &Val) -> bool {
     match value {
-        // jaq gives all that is not finite the same hash.
+        // jaq gives all numbers that are not finite the same hash.
         Val::Num(Num::Float(float)) => !float.is_finite(),
         Val::Num(Num::Dec(_)) => true,
         Val::Arr(items) => items.iter().any(has_nan),
@@ -126,7 +126,7 @@ pub(super) fn long_product(a: &Num, b: &Num) {
     }
 }
 
-/// How deep `value` is nested, walked at the expense of the budget.
+/// The depth of `value`; the walk is charged to the budget.
 pub(super) fn depth(value: &Val) -> u32 {
     meter::work(1);
     match value {
@@ -138,7 +138,7 @@ pub(super) fn depth(value: &Val) -> u32 {
     }
 }
 
-/// A value that is charged for whenever it is compared.
+/// A value that is charged whenever it is compared.
 #[derive(Clone, Copy)]
 pub(super) struct Compared<'a>(pub(super) &'a Val);
 

@@ -1,4 +1,4 @@
-//! What a template reads, as far as its form tells.
+//! The names that a template reads, as far as its form shows them.
 
 use super::{Piece, Reference, Template};
 
@@ -22,7 +22,7 @@ impl Template {
         }
     }
 
-    /// Whether a program in it reads `name`, or may read it: then its value cannot be told from where it came.
+    /// Whether a program in it reads `name`, or may read it: then the source of its value is not known.
     pub fn computes_from(&self, name: &str) -> bool {
         match self {
             Self::Object(members) => members.iter().any(|(_, member)| member.computes_from(name)),

@@ -1,7 +1,7 @@
-//! What is wrong where the YAML parser gives up, in the words of a definition's author.
+//! The mistake that made the YAML parser stop, in terms that a definition's author knows.
 //!
-//! The parser says where it cannot go on. Where that began is often further up: a quotation mark or a bracket that
-//! was never closed, a text that needed quotes. The mistake is told for that line, with what to write instead.
+//! The parser reports the place where it cannot continue. The mistake often began further up: a quotation mark or a
+//! bracket that was never closed, a text that needed quotes. It is reported for that line, with a correction.
 
 use std::ops::Range;
 
@@ -9,20 +9,20 @@ use granit_parser::{ErrorKind, ScanError};
 
 use super::{Mistake, YAML_NESTING_MAX, in_quotes, line_of, shown};
 
-/// What had been read when the parser gave up.
+/// The text that the parser had read when it stopped.
 pub(super) struct SoFar {
     /// The bytes of the last word, bracket or text.
     pub(super) last: Range<usize>,
-    /// Where the value of the last key begins, if any of it was read.
+    /// The beginning of the last key's value, if any of it was read.
     pub(super) value: Option<usize>,
-    /// The line and byte of the innermost `{` or `[` that is open.
+    /// The line and byte of the innermost open `{` or `[`.
     pub(super) flow: Option<(usize, usize)>,
 }
 
 /// The mistake behind `error`.
 pub(super) fn told(source: &str, error: &ScanError, so_far: SoFar) -> Mistake {
     let at = error.marker().byte_offset().unwrap_or(source.len()).min(source.len());
-    // The place may be inside of a character only where the parser counts differently than thought.
+    // The place can be inside of a character only if the parser counts differently than expected.
     let at = source.floor_char_boundary(at);
     let line = line_of(source, at);
     let broken = Broken { source, at, line, so_far };
@@ -135,7 +135,7 @@ impl Broken<'_> {
         }
     }
 
-    /// Text behind a closing quotation mark: the opening one has no partner on its line, or the text goes on.
+    /// Text after a closing quotation mark: the opening one has no partner on its line, or the text continues.
     fn after_quote(&self, mark: char) -> (usize, String) {
         let (line, opening) = self.opening(Some(mark));
         let closing = self.source[..self.at].rfind(mark).map_or(self.line, |at| line_of(self.source, at));
@@ -159,7 +159,7 @@ impl Broken<'_> {
         )
     }
 
-    /// A `\` within double quotes that means nothing there, as jq's `\( )`: or the quotes go on for too long.
+    /// A `\` within double quotes that has no meaning there, as in jq's `\( )`; or the quotes end too late.
     fn no_escape(&self) -> (usize, String) {
         let from = self.so_far.last.end.min(self.at);
         let at = self.source[from..].find('"').map_or(self.at, |found| from + found);
@@ -177,7 +177,7 @@ impl Broken<'_> {
         }
     }
 
-    /// The line of the quotation mark that opened the text which the parser was in, and the mark as messages show it.
+    /// The line of the quotation mark that opened the parser's current text, and the mark as messages show it.
     fn opening(&self, mark: Option<char>) -> (usize, String) {
         let marks = |c: char| mark.map_or(matches!(c, '"' | '\''), |mark| c == mark);
         let from = self.so_far.last.end.min(self.at);
@@ -186,7 +186,7 @@ impl Broken<'_> {
         (line_of(self.source, at), format!("`{c}`"))
     }
 
-    /// Something between `{ }` or `[ ]` that cannot stand there without quotes, or a bracket that is not closed.
+    /// Text between `{ }` or `[ ]` that needs quotes there, or a bracket that is not closed.
     fn in_brackets(&self) -> (usize, String) {
         let rest = &self.source[self.at..];
         let value = self.source.get(self.so_far.last.clone()).unwrap_or_default();
@@ -235,7 +235,7 @@ impl Broken<'_> {
         (self.line, format!("a text with `: ` in it needs quotes; write {}", self.quoted_value()))
     }
 
-    /// A line that is no `key: value`.
+    /// A line without `key: value`.
     fn no_key(&self) -> (usize, String) {
         let text = self.line_text().trim();
         let word =
@@ -250,7 +250,7 @@ impl Broken<'_> {
         )
     }
 
-    /// Something that fits neither the mapping nor the list that it stands in.
+    /// A line that fits neither the mapping nor the list around it.
     fn misplaced(&self) -> (usize, String) {
         let text = self.line_text();
         let before = self.source[..self.at].rsplit('\n').next().unwrap_or_default();
@@ -275,7 +275,7 @@ impl Broken<'_> {
         )
     }
 
-    /// A value that begins with a character that means something else to YAML.
+    /// A value that begins with a character that has another meaning in YAML.
     fn bad_beginning(&self) -> (usize, String) {
         let c = self.source[self.at..].chars().next().unwrap_or(' ');
         if self.so_far.flow.is_some() {
@@ -290,7 +290,7 @@ impl Broken<'_> {
         (self.line, format!("a text cannot begin with `{c}`; put it into quotes: {}", self.quoted_value()))
     }
 
-    /// Whether the line above announces a text that this line would be, were it indented.
+    /// Whether the line above announces a text to which this line would belong if it were indented.
     fn is_below_block_mark(&self) -> bool {
         let above = self.source[..self.at].lines().rev().skip(1).find(|line| !line.trim().is_empty());
         let this = self.line_text();
@@ -313,7 +313,7 @@ impl Broken<'_> {
         self.source[self.at..].lines().next().unwrap_or_default()
     }
 
-    /// The value that the parser stumbled in, in quotes: all of it that its author may have meant.
+    /// The value at which the parser stopped, in quotes: all of it that its author may have meant.
     fn quoted_value(&self) -> String {
         let behind_key = || {
             let behind = &self.source[self.so_far.last.end.min(self.at)..];

@@ -1,10 +1,10 @@
-//! Bodies and outputs: jq programs in mappings as deep as needed.
+//! Bodies and outputs: jq programs, in mappings of any depth.
 
 use super::keys::{Keys, Notes, is_word};
 use super::tree::{self, Entry, Kind};
 use super::{Spanned, in_quotes, shown};
 
-/// A body or output: a jq program, or a mapping of names to more of them.
+/// A body or output: a jq program, or a mapping of names to such nodes.
 pub(in super::super) enum Node {
     Code(String),
     Members(Vec<(String, Spanned<Node>)>),
@@ -16,7 +16,7 @@ impl Node {
         Self::read(node, key, keys.notes)
     }
 
-    /// `name` is what the expression is the value of.
+    /// `name` is the key of the expression.
     fn read(node: &tree::Node, name: &str, notes: &mut Notes<'_>) -> Option<Spanned<Self>> {
         let name = shown(name);
         let value = match &node.kind {
@@ -54,7 +54,7 @@ impl Node {
     }
 }
 
-/// A scalar without quotes as jq writes it: YAML has more ways to write a boolean or a number.
+/// A scalar without quotes in jq's notation: YAML has more notations for a boolean or a number.
 fn as_jq(text: &str) -> String {
     match text.to_lowercase().as_str() {
         "true" | "yes" | "on" | "y" => return "true".into(),
@@ -75,12 +75,12 @@ fn as_jq(text: &str) -> String {
     }
     let is_number = plain.trim_start_matches('.').starts_with(|c: char| c.is_ascii_digit());
     let plain = match plain.trim_start_matches('0') {
-        // `007` is no number of jq's; `0` and `0.5` are.
+        // `007` is not a number in jq; `0` and `0.5` are.
         digits if digits.starts_with(|c: char| c.is_ascii_digit()) => digits,
         _ => &plain,
     };
     match plain.parse::<f64>() {
-        // jq wants digits on both sides of a point.
+        // jq requires digits on both sides of a point.
         Ok(number) if is_number && (plain.starts_with('.') || plain.ends_with('.')) => {
             format!("{sign}{number}")
         }

@@ -1,7 +1,7 @@
-//! The shape of a definition file: which keys there are, and where.
+//! The form of a definition file: its keys and their places.
 //!
-//! A key is one field and one line of `read`. What is left out, or has the wrong form, is `None`; the second has
-//! been told by then.
+//! A key is one field and one line of `read`. A key that is missing or has the wrong form is `None`; a wrong form has
+//! been reported.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use super::{Spanned, shown};
 /// A whole file.
 pub(in super::super) struct File {
     pub(in super::super) saga: Option<Spanned<String>>,
-    /// `None`: it is there, and wrong in its form; so of each member.
+    /// `None`: it is present, and its form is wrong; the same for each member.
     pub(in super::super) input: Option<BTreeMap<String, Option<Spanned<String>>>>,
     pub(in super::super) states: Option<StatesIn>,
     pub(in super::super) deadline: Option<Spanned<String>>,
-    /// `None`: it is not there, or wrong in its form; so of each participant.
+    /// `None`: it is missing, or its form is wrong; the same for each participant.
     pub(in super::super) participants: Option<BTreeMap<String, Option<Spanned<ParticipantIn>>>>,
     pub(in super::super) steps: Option<Spanned<Vec<Spanned<StepIn>>>>,
 }
@@ -67,7 +67,7 @@ pub(in super::super) struct RetryIn {
 }
 
 pub(in super::super) struct CallIn {
-    /// Each method that is there, with its path.
+    /// Each method that is present, with its path.
     pub(in super::super) get: Option<Spanned<String>>,
     pub(in super::super) post: Option<Spanned<String>>,
     pub(in super::super) put: Option<Spanned<String>>,
@@ -80,11 +80,11 @@ pub(in super::super) struct CallIn {
     pub(in super::super) absent: Option<Spanned<String>>,
     pub(in super::super) not_sent: Option<Spanned<String>>,
     pub(in super::super) output: Option<Spanned<Node>>,
-    /// Whether something about its keys is wrong, which has been told.
+    /// Whether some of its keys are wrong, which has been reported.
     pub(in super::super) is_mistaken: bool,
 }
 
-/// A call that changes nothing, and when it is made.
+/// A call that changes nothing, and the time at which it is made.
 pub(in super::super) struct ProbeIn {
     pub(in super::super) call: CallIn,
     pub(in super::super) after: Option<Spanned<String>>,
@@ -94,11 +94,11 @@ pub(in super::super) struct ProbeIn {
 pub(in super::super) enum CompensationIn {
     Word(String),
     Call(Box<CallIn>),
-    /// Its form is wrong, which has been told.
+    /// Its form is wrong, which has been reported.
     Mistaken,
 }
 
-/// Reads a file, whose mistakes are noted. `None`: there is nothing in it that could be read.
+/// Reads a file and records its mistakes. `None`: the file has no content that could be read.
 pub(super) fn read(root: &tree::Node, mut notes: Notes<'_>) -> Option<File> {
     let Kind::Mapping(entries) = &root.kind else {
         let message =
@@ -307,7 +307,7 @@ impl CompensationIn {
         let node = keys.node("compensation")?;
         let value = match &node.kind {
             Kind::Scalar { text, .. } if is_word(text) => Self::Word(text.clone()),
-            // `mapping` tells what is wrong with anything but a mapping.
+            // `mapping` reports the mistake of a value that is not a mapping.
             _ => match CallIn::read_at(keys, "compensation") {
                 Some(call) => Self::Call(Box::new(call.value)),
                 None => Self::Mistaken,

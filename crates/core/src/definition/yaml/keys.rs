@@ -1,7 +1,7 @@
-//! Reading a mapping key by key, and noting everything that is wrong with it.
+//! Reads a mapping key by key, and records its mistakes.
 //!
-//! Each key is asked for once, by the shape that wants it; what was not asked for is unknown. A key whose value has
-//! the wrong form is told and then counts as left out, so that reading goes on.
+//! The form that needs a key requests it once; a key that is never requested is unknown. A key whose value has the
+//! wrong form is reported and then counts as missing, so that reading continues.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use super::super::suggest;
 use super::tree::{Entry, Kind, Node};
 use super::{Mistake, Spanned, in_quotes, shown, wanted};
 
-/// Where mistakes are noted, and the text that they are about.
+/// The list of recorded mistakes, and the text that they are about.
 pub(super) struct Notes<'m> {
     pub(super) source: &'m str,
     pub(super) mistakes: &'m mut Vec<Mistake>,
-    /// What is no mistake, and probably not meant.
+    /// Constructs that are valid but probably not meant.
     pub(super) warnings: &'m mut Vec<Mistake>,
 }
 
@@ -22,7 +22,7 @@ impl Notes<'_> {
         self.mistakes.push(Mistake { line, message: message.into() });
     }
 
-    /// A node as messages repeat it.
+    /// A node as messages quote it.
     pub(super) fn text_of(&self, node: &Node) -> String {
         shown(self.source.get(node.bytes.clone()).unwrap_or_default())
     }
@@ -30,7 +30,7 @@ impl Notes<'_> {
 
 /// A mapping that is being read.
 pub(super) struct Keys<'n, 'm> {
-    /// What it is, for messages: "participant `stock`".
+    /// Its description for messages: "participant `stock`".
     pub(super) place: String,
     line: usize,
     entries: &'n [Entry],
@@ -39,7 +39,7 @@ pub(super) struct Keys<'n, 'm> {
 }
 
 impl<'n, 'm> Keys<'n, 'm> {
-    /// Reads the mapping `node`, whose form has been seen, and tells which of its keys nothing has asked for.
+    /// Reads the mapping `node`, whose form has been checked, and reports its keys that were never requested.
     pub(super) fn read<T>(
         node: &Node,
         entries: &[Entry],
@@ -54,7 +54,7 @@ impl<'n, 'm> Keys<'n, 'm> {
         value
     }
 
-    /// The value of `key`, unless it is left out, says that there is nothing, or cannot be had.
+    /// The value of `key`, unless it is missing, is null, or has been reported as a mistake.
     fn given(&mut self, key: &'static str) -> Option<&'n Entry> {
         if !self.known.contains(&key) {
             self.known.push(key);
@@ -64,7 +64,7 @@ impl<'n, 'm> Keys<'n, 'm> {
         })
     }
 
-    /// Tells that `key` is there without a value, where it is.
+    /// Warns that `key` is present without a value.
     fn warn_if_empty(&mut self, key: &'static str) {
         if let Some(entry) = self.entries.iter().find(|entry| entry.key == key && entry.value.is_empty()) {
             let message = format!(
@@ -75,7 +75,7 @@ impl<'n, 'm> Keys<'n, 'm> {
         }
     }
 
-    /// Tells that `key` is missing, where it is.
+    /// Reports that `key` is missing.
     pub(super) fn require(&mut self, key: &'static str) {
         let message = match self.entries.iter().find(|entry| entry.key == key) {
             Some(entry) if entry.value.is_null() => {
@@ -86,7 +86,7 @@ impl<'n, 'm> Keys<'n, 'm> {
             Some(_) => return,
             None => format!("{} has no `{key}`; add it: `{}`", self.place, wanted::example(key)),
         };
-        // Something there that was meant to be it is told as that.
+        // A key that was probably meant to be this one is reported as that.
         let meant = |entry: &&Entry| self.meant_by(&entry.key) == Some(key);
         if !self.entries.iter().any(|entry| meant(&entry)) {
             self.notes.mistake(self.line, message);
@@ -132,7 +132,7 @@ impl<'n, 'm> Keys<'n, 'm> {
         }
     }
 
-    /// Anything: its form is the reader's affair.
+    /// Any node: the caller checks its form.
     pub(super) fn node(&mut self, key: &'static str) -> Option<&'n Node> {
         self.given(key).map(|entry| &*entry.value)
     }
@@ -199,7 +199,7 @@ impl<'n, 'm> Keys<'n, 'm> {
         None
     }
 
-    /// The key of this mapping that a key which is not one was meant to be.
+    /// The key of this mapping that an unknown key was probably meant to be.
     fn meant_by(&self, key: &str) -> Option<&'static str> {
         if self.known.contains(&key) {
             return None;
@@ -234,12 +234,12 @@ impl<'n, 'm> Keys<'n, 'm> {
     }
 }
 
-/// Whether `key` is what keys look like.
+/// Whether `key` has the form of a key.
 pub(super) fn is_word(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
-/// The condition that a list of statuses stands for, where it is one.
+/// The condition that a list of statuses stands for, if it is such a list.
 fn statuses(items: &[std::rc::Rc<Node>]) -> Option<String> {
     let statuses: Option<Vec<_>> = items
         .iter()
@@ -255,7 +255,7 @@ fn statuses(items: &[std::rc::Rc<Node>]) -> Option<String> {
         .map(|statuses| statuses.join(" or "))
 }
 
-/// How `key` is written as a mapping with what its author wrote instead of one.
+/// The notation of `key` as a mapping, with the text that its author wrote instead of one.
 fn mapping_for(key: &str, text: &str) -> String {
     let is_number = whole_number(text).is_some();
     let is_duration = text.starts_with(|c: char| c.is_ascii_digit()) && !is_number;
@@ -280,7 +280,7 @@ fn mapping_for(key: &str, text: &str) -> String {
     }
 }
 
-/// A whole number as YAML writes it: in tens, or as `0x`, `0o` or `0b`.
+/// A whole number in YAML's notations: decimal, or with `0x`, `0o` or `0b`.
 fn whole_number(text: &str) -> Option<u32> {
     let text = text.trim().replace('_', "");
     let text = text.strip_prefix('+').unwrap_or(&text);

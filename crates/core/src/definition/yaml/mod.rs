@@ -1,16 +1,16 @@
-//! Reading definition files: YAML to the shape of a definition, with everything that is wrong with the form.
+//! Reads definition files: YAML to the form of a definition, with all mistakes of the form.
 //!
 //! ```text
 //! source ──tree──▶ nodes with lines ──file, through keys──▶ File ──check──▶ Definition
 //! ```
 //!
 //! - `tree.rs`: the YAML parser's events as a tree, within limits.
-//! - `broken.rs`: what is wrong where the parser gives up, and where that began.
-//! - `keys.rs`: reading a mapping key by key; `wanted.rs`: what each key wants, with an example.
-//! - `file.rs`: which keys there are; `code.rs`: bodies and outputs.
+//! - `broken.rs`: the mistake that made the parser stop, and the line where it began.
+//! - `keys.rs`: reads a mapping key by key; `wanted.rs`: the expected value of each key, with an example.
+//! - `file.rs`: the keys of a file; `code.rs`: bodies and outputs.
 //!
-//! The YAML library is known to this folder alone. What a file *means* is checked in `check`, also where its form is
-//! wrong in some places: all mistakes are told at once.
+//! Only this folder uses the YAML library. `check` checks the *meaning* of a file, even if its form is wrong in some
+//! places, so that all mistakes are reported at once.
 
 mod broken;
 mod code;
@@ -27,41 +27,41 @@ pub(super) use self::file::{
     BreakerIn, CallIn, CompensationIn, File, ParticipantIn, ProbeIn, RetryIn, StatesIn, StepIn,
 };
 
-/// A definition's source may have this many bytes.
+/// The largest source of a definition, in bytes.
 pub const SOURCE_BYTES_MAX: usize = 256 * 1024;
-/// Mappings and lists may be this deep inside each other: reading them is recursive, and the stack is finite.
+/// Nesting of mappings and lists: reading them is recursive, and the stack is limited.
 const YAML_NESTING_MAX: usize = 32;
-/// A definition may have this many keys, values, mappings and lists, those that aliases repeat included.
+/// Keys, values, mappings and lists of a definition, including the copies that aliases make.
 const YAML_VALUES_MAX: usize = 100_000;
-/// So many mistakes are told of one definition: whoever makes more wants to see the first ones mended first.
+/// Mistakes that are reported for one definition; an author with more will correct the first ones before reading on.
 const MISTAKES_MAX: usize = 100;
 
-/// One thing wrong with a definition.
+/// One mistake in a definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// Counted from 1; 0 where the place is not known.
+    /// Counted from 1; 0 if the line is not known.
     pub line: usize,
-    /// What is wrong and what to do.
+    /// The problem, and the correction.
     pub message: String,
 }
 
-/// Everything found wrong with one definition; never empty.
+/// All mistakes of one definition; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes {
-    /// The name it was read under.
+    /// The name of the file.
     pub file: String,
     /// In the order of lines.
     pub mistakes: Vec<Mistake>,
 }
 
 impl Mistakes {
-    /// Those of `file`, whose text is `source`, in the order of lines, each told once.
+    /// The mistakes of `file`, whose text is `source`, in the order of lines, each once.
     pub(super) fn of(file: &str, source: &str, mut mistakes: Vec<Mistake>) -> Self {
-        // What is missing at the end of the text is at a place behind its last line to the parser.
+        // For the parser, a missing end of the text is at a place after its last line.
         let last = line_of(source, source.trim_end_matches(['\n', '\r']).len());
         mistakes.iter_mut().for_each(|mistake| mistake.line = mistake.line.min(last));
         mistakes.sort_by_key(|mistake| mistake.line);
-        // Messages repeat the file's own words: those stay on one line, and do nothing to a terminal.
+        // Messages quote the file's own words: these stay on one line, and cannot control a terminal.
         for Mistake { message, .. } in &mut mistakes {
             if message.contains(char::is_control) {
                 *message = message.split(char::is_control).map(str::trim).collect::<Vec<_>>().join(" ");
@@ -92,26 +92,26 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// A value, and where it stands.
+/// A value, and its line.
 #[derive(Debug, Clone)]
 pub(super) struct Spanned<T> {
     pub(super) value: T,
-    /// Counted from 1. Of a text below a `|`, the line of its first word.
+    /// Counted from 1. For a text below a `|`, the line of its first word.
     pub(super) line: usize,
 }
 
 /// Why YAML gave less of an expression than its line has, by the expression's line.
 pub(super) type Cuts = BTreeMap<usize, &'static str>;
 
-/// What was read of a file: its shape as far as it has one, and what is wrong with the form.
+/// The result of reading a file: its form, as far as it has one, and the mistakes of the form.
 #[derive(Default)]
 pub(super) struct Reading {
-    /// `None`: there is no mapping at all.
+    /// `None`: the file has no mapping.
     pub(super) file: Option<File>,
     pub(super) mistakes: Vec<Mistake>,
-    /// What is no mistake, and probably not meant.
+    /// Constructs that are valid but probably not meant.
     pub(super) warnings: Vec<Mistake>,
-    /// Why YAML gave less of an expression than its line has, by line: told where the expression does not compile.
+    /// Why YAML gave less of an expression than its line has, by line: reported if the expression does not compile.
     pub(super) cuts: Cuts,
 }
 
@@ -136,7 +136,7 @@ pub(super) fn read(source: &str) -> Reading {
     Reading { file, mistakes: tree.mistakes, warnings, cuts: tree.cuts }
 }
 
-/// The line of a byte, counted from 1. YAML takes a carriage return alone for the end of a line, too.
+/// The line of a byte, counted from 1. In YAML, a single carriage return ends a line, too.
 fn line_of(source: &str, at: usize) -> usize {
     let bytes = source.as_bytes();
     let is_end =
@@ -144,7 +144,7 @@ fn line_of(source: &str, at: usize) -> usize {
     1 + (0..at.min(bytes.len())).filter(is_end).count()
 }
 
-/// A piece of a file as messages repeat it: one line, and no more of it than helps.
+/// A piece of a file as messages quote it: one line of limited length.
 pub(super) fn shown(text: &str) -> String {
     /// Characters of a file's own text in a message.
     const SHOWN_CHARS_MAX: usize = 60;
@@ -156,7 +156,7 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
-/// `text` in single quotes, as YAML has them: within, nothing is an escape.
+/// `text` in YAML's single quotes, within which there are no escapes.
 pub(super) fn in_quotes(text: &str) -> String {
     format!("'{}'", text.trim().replace('\'', "''"))
 }

@@ -1,7 +1,7 @@
-//! The YAML parser's events as a tree of nodes that know their lines.
+//! The YAML parser's events as a tree of nodes with their lines.
 //!
-//! What is wrong with one key or one alias is noted, and reading goes on; where the parser gives up, so does this.
-//! Aliases share the node that they name: a file that repeats itself a billion times is counted, not copied.
+//! A mistake in one key or one alias is recorded, and reading continues; it ends where the parser stops. Aliases
+//! share the node that they name: a file that repeats itself a billion times is counted, not copied.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,7 +18,7 @@ pub(super) struct Node {
     /// Its bytes in the source.
     pub(super) bytes: Range<usize>,
     pub(super) kind: Kind,
-    /// How many nodes it consists of, and how deep they are.
+    /// The number of its nodes, and its depth.
     nodes: usize,
     depth: usize,
 }
@@ -31,7 +31,7 @@ pub(super) enum Kind {
     },
     Mapping(Vec<Entry>),
     List(Vec<Rc<Node>>),
-    /// It cannot be had, which has been told.
+    /// It could not be read, which has been reported.
     Mistaken,
 }
 
@@ -43,29 +43,29 @@ pub(super) struct Entry {
     pub(super) value: Rc<Node>,
 }
 
-/// What was read.
+/// The result of reading.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    /// `None`: the source has no value, or is no YAML.
+    /// `None`: the source has no value, or is not YAML.
     pub(super) root: Option<Rc<Node>>,
     pub(super) mistakes: Vec<Mistake>,
     pub(super) cuts: Cuts,
 }
 
 impl Node {
-    /// Whether nothing stands there.
+    /// Whether the value is left out.
     pub(super) fn is_empty(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, is_plain: true } if text.is_empty())
     }
 
-    /// Whether it says that there is nothing: `key:`, `~` or `null`.
+    /// Whether the value is null: `key:`, `~` or `null`.
     pub(super) fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, is_plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 }
 
-/// Reads `source`, which is one document.
+/// Reads `source`, which must be one document.
 pub(super) fn read(source: &str) -> Tree {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
@@ -92,17 +92,17 @@ struct Reader<'s> {
     source: &'s str,
     tree: Tree,
     open: Vec<Open>,
-    /// By the parser's number; `None` while the node is not complete.
+    /// Nodes by the parser's number of the anchor; `None` while the node is not complete.
     anchors: HashMap<usize, Option<Rc<Node>>>,
     documents: usize,
     nodes: usize,
-    /// Where the last event that has a text was.
+    /// The bytes of the last event with a text.
     last: Range<usize>,
     /// The line on which the last value without quotes ended.
     plain_until: Option<(usize, usize)>,
 }
 
-/// A mapping or list whose end has not come.
+/// A mapping or list whose end has not been read.
 struct Open {
     line: usize,
     start: usize,
@@ -121,16 +121,16 @@ enum Content {
 #[derive(Default)]
 struct Members {
     entries: Vec<Entry>,
-    /// The keys that are there, and their lines.
+    /// The keys so far, and their lines.
     lines: HashMap<String, usize>,
     merged: Vec<Rc<Node>>,
     key: Option<Key>,
-    /// Where the value of the last key begins; `None`: it has not come.
+    /// The beginning of the last key's value; `None`: not read yet.
     value_start: Option<usize>,
 }
 
 impl Members {
-    /// Adds an entry, unless its key is there; then the line on which it is.
+    /// Adds an entry, unless its key is present; then returns that key's line.
     fn add(&mut self, entry: Entry) -> Result<(), usize> {
         if let Some(first) = self.lines.get(&entry.key) {
             return Err(*first);
@@ -141,10 +141,10 @@ impl Members {
     }
 }
 
-/// A key whose value has not come.
+/// A key whose value has not been read.
 struct Key {
     line: usize,
-    /// `None`: it is no word, which has been told.
+    /// `None`: it is not a word, which has been reported.
     word: Option<String>,
     is_merge: bool,
 }
@@ -198,7 +198,7 @@ impl<'s> Reader<'s> {
                 }
                 self.note_start(bytes.start);
                 self.plain_until = (style == ScalarStyle::Plain).then(|| (line, span.end.line()));
-                // A value that is left out is given as `~`, with no place of its own.
+                // The parser gives a value that is left out as `~`, without a place of its own.
                 let text = if bytes.is_empty() && is_plain { String::new() } else { text.into_owned() };
                 let kind = Kind::Scalar { text, is_plain };
                 self.complete(Node { line, bytes, kind, nodes: 1, depth: 0 }, anchor)?;
@@ -254,7 +254,7 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    /// Something begins: a key, or the value of the one before it.
+    /// Records the beginning of a key, or of the value of the previous key.
     fn note_start(&mut self, start: usize) {
         if let Some(Open { content: Content::Mapping(members), .. }) = self.open.last_mut() {
             members.value_start = members.key.is_some().then_some(start);
@@ -285,9 +285,9 @@ impl<'s> Reader<'s> {
         self.place(node, true)
     }
 
-    /// Puts a node where it belongs: below the mapping or list that is open, or at the top.
+    /// Puts a node into its place: below the open mapping or list, or at the top.
     fn place(&mut self, node: Rc<Node>, is_new: bool) -> Result<(), Mistake> {
-        // The nodes inside of a new one have been counted.
+        // The nodes inside a new node have been counted already.
         self.nodes += if is_new { 1 } else { node.nodes };
         if self.nodes > YAML_VALUES_MAX {
             let message = format!(
@@ -341,7 +341,7 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    /// `<<: *other`: the entries of the other mapping, or of several, but for the keys that are there.
+    /// `<<: *other`: adds the entries of the other mapping, or of several, except for keys that are present.
     fn merge(&mut self, members: &mut Members, node: &Rc<Node>) {
         let (mappings, is_list) = match &node.kind {
             Kind::List(items) => (items.as_slice(), true),
@@ -357,14 +357,14 @@ impl<'s> Reader<'s> {
                 continue;
             };
             for Entry { key, line, value } in others {
-                // What is there already stays.
+                // An entry that is present stays.
                 let _ = members.add(Entry { key: key.clone(), line: *line, value: value.clone() });
             }
         }
     }
 }
 
-/// In the place of a value that cannot be had, which has been told.
+/// Stands for a value that could not be read, which has been reported.
 fn absent(line: usize) -> Rc<Node> {
     Rc::new(Node { line, bytes: 0..0, kind: Kind::Mistaken, nodes: 1, depth: 0 })
 }

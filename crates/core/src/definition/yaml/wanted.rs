@@ -1,6 +1,6 @@
-//! What each key of a definition wants: in words, with an example, and where it belongs.
+//! The expected value of each key of a definition: a description, an example, and its place.
 
-/// A key as it is written.
+/// A key in its notation.
 pub(super) fn example(key: &str) -> &'static str {
     match key {
         "saga" => "saga: checkout",
@@ -57,7 +57,7 @@ pub(super) fn example(key: &str) -> &'static str {
     }
 }
 
-/// What a key's value is called, where it is one word or text.
+/// The description of a key's value, if it is one word or text.
 pub(super) fn kind(key: &str) -> &'static str {
     match key {
         "deadline" | "timeout" | "connect_timeout" | "horizon" | "window" | "open" | "open_max" | "base"
@@ -72,7 +72,7 @@ pub(super) fn kind(key: &str) -> &'static str {
     }
 }
 
-/// Where a key belongs, for those that are looked for in other places.
+/// The place of a key, for keys that were found in another place.
 pub(super) fn home(key: &str) -> Option<&'static str> {
     Some(match key {
         "saga" | "input" | "states" | "deadline" | "participants" | "steps" => "the file",
@@ -91,7 +91,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
     })
 }
 
-/// What other formats call a key of this one.
+/// The key of this format for a key of another format.
 pub(super) fn synonym(key: &str) -> Option<&'static str> {
     Some(match key.to_lowercase().replace(['-', ' '], "_").as_str() {
         "name" | "id" => "step",
@@ -119,7 +119,7 @@ pub(super) fn synonym(key: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    /// The keys that the schema has anywhere: the parser has the same.
+    /// All keys of the schema; the parser has the same.
     fn keys(schema: &serde_json::Value) -> Vec<String> {
         let below = match schema {
             serde_json::Value::Object(members) => members.values().flat_map(keys).collect(),

@@ -4,7 +4,8 @@ use saga_core::retry::RETRY_AFTER_MAX;
 
 use super::*;
 
-/// Calls that ended, and when: `g` good, `b` bad, `.` a second passes. Whether it is open then.
+/// A sequence of events: `g` a success, `b` a failure, `.` a second passes. Returns whether the breaker is open at
+/// the end.
 async fn opens(settings: Settings, calls: &str) -> bool {
     let breaker = Breaker::new(settings, MANY, || FIRST);
     for call in calls.chars() {
@@ -27,7 +28,7 @@ async fn it_opens_at_the_least_number_of_calls_and_the_share_of_failures() {
         ("gggb", false),
         ("gggbb", false),
         ("gggbbb", true),
-        // A good call never opens it, whatever the share.
+        // A success never opens it, whatever the share.
         ("bbbg", false),
         ("bbbgb", true),
     ] {
@@ -44,7 +45,7 @@ async fn it_opens_at_the_least_number_of_calls_and_the_share_of_failures() {
 async fn calls_before_the_window_are_forgotten() {
     assert!(opens(SETTINGS, "bbb.........b").await, "nine seconds");
     assert!(!opens(SETTINGS, "bbb..........b").await, "ten seconds");
-    // Many good calls long ago do not cover up what fails now.
+    // Many successes long ago do not hide current failures.
     assert!(!opens(SETTINGS, "gggggggg.bbbb").await);
     assert!(opens(SETTINGS, "gggggggg..........bbbb").await);
     // The window slides: of calls one second apart, the last ten count.
@@ -66,7 +67,7 @@ async fn pauses_double_up_to_the_longest() {
     assert_eq!(pauses, [1, 2, 4, 8, 8, 8]);
 }
 
-/// What opens it while closed opens it again, in rounds that are counted as if they were of four calls at least.
+/// Failures that would open a closed breaker open it again, in rounds that are counted as at least four calls.
 #[tokio::test(start_paused = true)]
 async fn trials_are_judged_by_the_participants_own_share() {
     for (percent, failures) in [(1, 1), (25, 1), (26, 2), (50, 2), (51, 3), (100, 4)] {

@@ -1,4 +1,4 @@
-//! Calls that begin, end, and are dropped in any order. `BREAKER_SEED=17` runs that one alone.
+//! Calls that begin, end, and are dropped in random order. `BREAKER_SEED=17` runs that seed alone.
 
 use super::*;
 
@@ -26,7 +26,7 @@ struct World {
     rolls: Rolls,
     waiters: Vec<Waiter>,
     permits: Vec<Permit>,
-    /// How often each kind of state was seen.
+    /// How often each kind of state occurred.
     seen: [u32; 4],
 }
 
@@ -68,7 +68,7 @@ impl World {
     fn ask(&mut self) {
         match self.breaker.ask() {
             Turn::Go(permit) => {
-                // Those who were given their turn may not have looked yet; but nobody may still be waiting for one.
+                // Calls with a permit may not have been polled yet; but no call may still wait.
                 assert_eq!(self.breaker.state().waiting, 0, "somebody was overtaken");
                 self.permits.push(permit);
             }
@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    /// Polls those who were woken, as a runtime would.
+    /// Polls the calls that were woken, as a runtime would.
     async fn poll(&mut self) {
         let mut still = Vec::new();
         let mut passed = Vec::new();
@@ -90,7 +90,7 @@ impl World {
         self.permits.extend(passed);
     }
 
-    /// As many calls are let through as the state allows, and it knows of each.
+    /// As many calls are let through as the state allows, and the breaker counts each.
     fn check(&mut self) {
         let inner = self.breaker.shared.lock();
         let generation = inner.circuit.generation();
@@ -136,7 +136,7 @@ async fn nobody_is_forgotten_or_let_through_twice() {
         for _ in 0..MOVES {
             world.one_move(good_percent).await;
         }
-        // From now on calls succeed, and nobody goes away: everybody passes.
+        // From now on calls succeed, and none is dropped: all of them must pass.
         let mut rounds = 0;
         while !(world.waiters.is_empty() && world.permits.is_empty()) {
             world.poll().await;

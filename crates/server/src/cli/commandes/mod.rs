@@ -1,4 +1,4 @@
-//! `orchestrateur commandes`: orders, and what people ask of them, through a running `serve`.
+//! `orchestrateur commandes`: shows orders, and sends operators' commands for them to a running `serve`.
 
 mod shown;
 

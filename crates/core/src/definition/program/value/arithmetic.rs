@@ -54,10 +54,10 @@ impl std::ops::Add for Metered {
     }
 }
 
-/// Charges a text that is put behind another one.
+/// Charges a text that is appended to another one.
 fn joined(a: &[u8], is_unique: bool, b: &[u8]) {
     if is_unique && a.len() + b.len() <= meter::EXPRESSION_TEXT_BYTES_MAX {
-        // It grows in its place, now and then into a place of twice the size.
+        // It grows in place, and now and then moves to a place of twice the size.
         meter::text(b.len() * 3);
         meter::work(a.len() / 64);
     } else {
@@ -99,7 +99,7 @@ impl std::ops::Mul for Metered {
                 weigh::long_product(&a, &b);
                 Ok(Self::number(a * b))
             }
-            // As jaq has it: integers only.
+            // As in jq: integers only.
             (text @ (TStr(_) | BStr(_)), Num(times)) if is_integer(&times) => repeated(text, times),
             (Num(times), text @ (TStr(_) | BStr(_))) if is_integer(&times) => repeated(text, times),
             (Obj(mut a), Obj(b)) => {
@@ -115,7 +115,7 @@ fn is_integer(number: &Num) -> bool {
     matches!(number, Num::Int(_) | Num::BigInt(_))
 }
 
-/// A text, so many times.
+/// A text, repeated.
 fn repeated(text: Val, times: Num) -> ValR<Metered> {
     let times = Val::Num(times);
     let length = text.as_bytes().map_or(0, <[u8]>::len) as f64 * times.as_f64().unwrap_or(0.0).max(0.0);
@@ -124,7 +124,7 @@ fn repeated(text: Val, times: Num) -> ValR<Metered> {
     (text * times).map(Metered::scalar).map_err(lost)
 }
 
-/// Puts the members of `b` into `a`; where both have an object, those are merged alike.
+/// Merges the members of `b` into `a`; if both have an object for a key, these are merged in the same way.
 fn merge(a: &mut Rc<Map>, b: Rc<Map>) {
     if Rc::strong_count(a) > 1 {
         copied_object(a.len());
@@ -189,7 +189,7 @@ impl std::ops::Neg for Metered {
 
     fn neg(self) -> ValR<Self> {
         match self.val {
-            // jaq makes `-+1.5` of it, which it cannot read itself.
+            // jaq writes `-+1.5`, which it cannot read itself.
             Val::Num(Num::Dec(text)) if text.starts_with('+') => {
                 Ok(Self::scalar(Val::Num(Num::Dec(Rc::new(format!("-{}", &text[1..]))))))
             }

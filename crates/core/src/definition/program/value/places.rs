@@ -7,7 +7,7 @@ use jaq_std::ValT as _;
 use super::{Error, Metered, inside};
 use crate::definition::program::meter;
 
-/// A place in a text or an array, counted from its end where it is negative.
+/// A place in a text or an array, counted from the end if it is negative.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     from_start: bool,
@@ -36,7 +36,7 @@ pub(super) fn position(index: &Metered) -> Option<Place> {
     }
 }
 
-/// The two ends of a range; `null` is no end.
+/// The two ends of a range; `null` means no end.
 pub(super) fn range_of(range: val::Range<&Metered>) -> Result<val::Range<Place>, Error> {
     let place = |end: Option<&Metered>| match end {
         None => Ok(None),
@@ -53,7 +53,7 @@ pub(super) fn ends(bounds: &Map, depth: u32) -> (Option<Metered>, Option<Metered
     (end("start"), end("end"))
 }
 
-/// Where a range begins, and how long it is.
+/// The start and the length of a range.
 pub(super) fn clip(range: &val::Range<Place>, len: usize) -> (usize, usize) {
     let from = Place::clipped(range.start, len, 0);
     (from, Place::clipped(range.end, len, len).saturating_sub(from))
