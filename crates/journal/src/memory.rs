@@ -102,7 +102,7 @@ impl Tables {
 
     fn post(&mut self, command: KeptCommand) -> Posted {
         let (saga, key) = (command.saga, (command.saga, command.id));
-        if !self.sagas.get(&saga).is_some_and(|kept| !kept.row.row.over) {
+        if self.sagas.get(&saga).is_none_or(|kept| kept.row.row.over) {
             return Posted::Over;
         }
         if self.commands.contains_key(&key) {

@@ -1,8 +1,6 @@
 //! The query behind [`Histories::list`](crate::Histories::list): the same for both databases but for the mark of a
 //! parameter.
 
-use std::fmt::Write;
-
 use saga_core::SagaId;
 use saga_core::definition::StateName;
 use saga_core::saga::Rollback;

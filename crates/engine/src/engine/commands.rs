@@ -192,7 +192,7 @@ impl Engine {
     /// ones for its saga.
     async fn follow(&self, commands: &[KeptCommand]) {
         let mut held_up = Vec::new();
-        for command in commands.iter() {
+        for command in commands {
             if held_up.contains(&command.saga) {
                 continue;
             }
@@ -219,12 +219,13 @@ impl Engine {
             }
         };
         let (saga, id) = (kept.saga, kept.id);
-        Ok(match refused {
+        match refused {
             None => self.journal().remove(saga, id).await?,
             Some(refused) => {
                 let why = serde_json::to_string(&refused).unwrap_or_default().into();
                 self.journal().refuse(saga, id, why).await?;
             }
-        })
+        }
+        Ok(())
     }
 }
