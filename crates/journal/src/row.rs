@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ReplicaId;
 
-/// What one saga's row says. [`columns`](crate::columns) says which column has what.
+/// What one saga's row says; `columns.rs` says which column has what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The definition's name.
