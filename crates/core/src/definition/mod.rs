@@ -13,6 +13,7 @@ mod check;
 mod checked;
 mod condition;
 mod format;
+mod graph;
 mod input;
 mod labels;
 mod path;
@@ -32,6 +33,7 @@ pub use self::call::{Absent, Call};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;
+pub use self::graph::{Graph, StepSet};
 pub use self::input::{Input, InputError, NUMBER_CHARS_MAX};
 pub use self::labels::{Label, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
@@ -69,8 +71,10 @@ pub struct Definition {
     pub deadline: Duration,
     /// The services that steps call.
     pub participants: Vec<Participant>,
-    /// In the order in which they run; they are undone in reverse order.
+    /// In the order of the file.
     pub steps: Vec<Step>,
+    /// Which steps each waits for.
+    pub graph: Graph,
 }
 
 /// The states that belong to no single step.

@@ -12,7 +12,7 @@ mod take_over;
 
 use std::sync::Arc;
 
-use super::{Blocked, Marks, Phase, Progress, Question, Saga, StepState};
+use super::{Blocked, Marks, Notes, Phase, Progress, Question, Saga, StepState};
 use crate::definition::Definition;
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record, Stuck};
@@ -76,8 +76,8 @@ impl Saga {
             seq,
             epoch: Epoch::FIRST,
             state: record.state.clone().unwrap_or_else(|| definition.states.started.clone()),
-            phase: Phase::Forward { step: 0, parked: None },
-            probes: vec![None; steps.len()],
+            phase: Phase::Forward { parked: None },
+            notes: vec![Notes::default(); steps.len()],
             commands: Vec::new(),
             steps,
             marks: Marks::default(),
@@ -111,7 +111,7 @@ impl Saga {
                 self.attempt_started(seq, record.at, *step, *direction, *attempt)
             }
             Event::AttemptEnded { step, direction, attempt, outcome, reason, output, retry_at, .. } => {
-                if self.in_flight() != Some((*step, *direction, *attempt)) {
+                if !self.in_flight().any(|call| call == (*step, *direction, *attempt)) {
                     return Err("that attempt is not in flight");
                 }
                 let (reason, output) = (reason.as_deref(), output.as_ref());
@@ -133,14 +133,14 @@ impl Saga {
             Event::RollbackDecided { cause } => self.rollback_decided(seq, record.at, cause),
             Event::Blocked { step, stuck, reason } => self.block_at(seq, record.at, *step, *stuck, reason),
             Event::Completed => match self.phase {
-                Phase::Forward { step, .. } if step == self.steps.len() => {
+                Phase::Forward { .. } if self.active().is_empty() => {
                     self.phase = Phase::Completed;
                     Ok(())
                 }
                 _ => Err("not every step has succeeded"),
             },
             Event::RolledBack => match &self.phase {
-                Phase::RollingBack { cause, .. } if self.undoing().is_none() => {
+                Phase::RollingBack { cause, .. } if self.active().is_empty() => {
                     let undone = self.steps.iter().any(|state| matches!(state, StepState::Undone));
                     self.phase = Phase::RolledBack { cause: cause.clone(), undone };
                     Ok(())
@@ -156,7 +156,7 @@ impl Saga {
                     return Err("epochs grow by one");
                 }
                 self.epoch = *epoch;
-                if self.in_flight().is_some() {
+                if self.in_flight().next().is_some() {
                     self.marks.lost_owners += 1;
                 }
                 self.marks.take_over = seq;
@@ -175,16 +175,20 @@ impl Saga {
         stuck: Stuck,
         reason: &str,
     ) -> Result<(), &'static str> {
-        let flag = match &mut self.phase {
-            Phase::RollingBack { blocked, .. } => blocked,
-            Phase::Forward { parked, .. } if stuck == Stuck::TaskFailed => parked,
-            _ => return Err("only a rollback can be blocked, but for a task that fails"),
-        };
-        if step >= self.steps.len() || flag.as_ref().is_some_and(|flag| flag.stuck == stuck) {
+        let before = self.blocked_at(step);
+        if step >= self.steps.len() || before.is_some_and(|flag| flag.stuck == stuck) {
             return Err("a saga is blocked once for the same, and at a step that it has");
         }
-        let at = flag.as_ref().map_or(now, |flag| flag.at);
-        *flag = Some(Blocked { since: seq, at, step, stuck, reason: reason.into() });
+        let at = before.map_or(now, |flag| flag.at);
+        let flag = Blocked { since: seq, at, step, stuck, reason: reason.into() };
+        match &mut self.phase {
+            Phase::RollingBack { blocked, .. } => match blocked.iter_mut().find(|known| known.step == step) {
+                Some(known) => *known = flag,
+                None => blocked.push(flag),
+            },
+            Phase::Forward { parked } if stuck == Stuck::TaskFailed => *parked = Some(flag),
+            _ => return Err("only a rollback can be blocked, but for a task that fails"),
+        }
         if stuck == Stuck::TaskFailed {
             // The next task that runs it knows no more of this one's calls than another owner would.
             self.marks.take_over = seq;
@@ -197,18 +201,17 @@ impl Saga {
         if !matches!(self.phase, Phase::Forward { .. }) {
             return Err("the rollback is decided once");
         }
-        let current = self.current();
-        self.phase = Phase::RollingBack { cause: cause.clone(), blocked: None };
+        self.phase = Phase::RollingBack { cause: cause.clone(), blocked: Vec::new() };
         self.marks.rollback = seq;
         self.marks.lost_owners = 0;
-        let Some(step) = current else { return Ok(()) };
-        // A barrier's later steps may have been called ahead of the disk, and are undone first.
-        let is_abandoned = self.undoing() != Some(step);
-        if let StepState::Doing { tries, may_have_run } = &mut self.steps[step] {
+        // Steps of barriers that wait for one of these may have been called ahead of the disk, and are undone first.
+        let goes_on = self.active();
+        for (step, state) in self.steps.iter_mut().enumerate() {
+            let StepState::Doing { tries, may_have_run } = state else { continue };
             // From here on another patience applies, and its count begins anew.
             tries.failures = 0;
             tries.asked.failures = 0;
-            if is_abandoned && (tries.in_flight() || tries.asked.is_in_flight()) {
+            if !goes_on.contains(step) && (tries.in_flight() || tries.asked.is_in_flight()) {
                 *may_have_run = true;
                 tries.progress = Progress::GivenUp;
                 tries.ended_at = now;
@@ -220,11 +223,8 @@ impl Saga {
 
     /// A step has taken effect, or been undone.
     fn succeeded(&mut self, seq: Seq, step: usize) {
-        if let Phase::Forward { step: current, .. } = &mut self.phase {
-            *current += 1;
-        }
         if self.is_waited_for(step) {
-            self.marks.last_waited_for = seq;
+            self.notes[step].waited_for = seq;
         }
         self.unblock(step);
     }
@@ -232,7 +232,7 @@ impl Saga {
     /// What a person was needed for at this step has come about.
     fn unblock(&mut self, step: usize) {
         if let Phase::RollingBack { blocked, .. } = &mut self.phase {
-            blocked.take_if(|blocked| blocked.step == step);
+            blocked.retain(|blocked| blocked.step != step);
         }
     }
 }

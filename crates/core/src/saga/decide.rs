@@ -54,8 +54,11 @@ pub enum Input {
     Tick,
     /// A person or a caller wants something of the saga.
     Command(Command),
-    /// The participant answers again: a call that waits for its next attempt need not wait any longer.
-    Hurry,
+    /// A step's participant answers again: a call that waits for its next attempt need not wait any longer.
+    Hurry {
+        /// The step's index.
+        step: usize,
+    },
     /// This process has just read the saga from the journal and goes on with it.
     TakeOver,
     /// The task that ran the saga has failed: nothing goes on by itself until a person says so.
@@ -170,11 +173,11 @@ impl Saga {
                 Ok(Some(Event::TakenOver { epoch: self.epoch.next(), claim }))
             }
             Input::Command(command) => self.command(command, moment.now),
-            Input::Hurry => Ok(self.hurried(moment.now)),
+            Input::Hurry { step } => Ok(self.hurried(*step, moment.now)),
             Input::Park { .. } if self.is_over() => Err(Rejected::Over),
             Input::Park { reason } => Ok(self.park(reason)),
             Input::Reply { step, direction, attempt, verdict } => {
-                if self.in_flight() != Some((*step, *direction, *attempt)) {
+                if !self.in_flight().any(|call| call == (*step, *direction, *attempt)) {
                     return Err(Rejected::Stale);
                 }
                 let contradicted = self.contradiction(*step, *direction, verdict);

@@ -11,7 +11,7 @@ use http::Method;
 #[cfg(debug_assertions)]
 pub use self::lens::{Lens, look_through};
 use super::{Phase, Progress, Saga, StepState};
-use crate::definition::{Call, EvalError, Safety, Scope};
+use crate::definition::{Call, EvalError, Safety, Scope, StepSet};
 use crate::direction::Direction;
 use crate::event::Stuck;
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
@@ -20,12 +20,20 @@ use crate::json::Json;
 /// Everything a state wants at once. Comparing it with what is under way is all that a driver does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effects {
-    /// The one call that should be under way. Any other one is abandoned.
-    pub call: Option<CallWanted>,
+    /// The calls that should be under way, at most one for each step, in the order of the file. Any other one is
+    /// abandoned.
+    pub calls: Vec<CallWanted>,
     /// When the state wants to be asked again, whatever happens until then.
     pub wake_at: Option<Timestamp>,
     /// Whoever waits for the end may be answered once this event is on disk: the saga is over, or blocked.
     pub answer: Option<Seq>,
+}
+
+impl Effects {
+    /// The first of the calls, in the order of the file.
+    pub fn first_call(&self) -> Option<CallWanted> {
+        self.calls.first().copied()
+    }
 }
 
 /// A call that should be under way.
@@ -90,19 +98,29 @@ impl Request {
 impl Saga {
     /// What this state wants now.
     pub fn effects(&self) -> Effects {
-        let call = self.in_flight().map(|(step, direction, attempt)| CallWanted {
+        let wanted = |(step, direction, attempt)| CallWanted {
             step,
             direction,
             attempt,
             needs: self.needs(step, direction),
             timeout: self.definition.participant(step).timeout,
-        });
-        let answer =
-            if self.is_over() { Some(self.seq) } else { self.blocked().map(|blocked| blocked.since) };
-        let effects = Effects { call, wake_at: self.wake_at(), answer };
+        };
+        let calls = self.in_flight().map(wanted).collect();
+        let effects = Effects { calls, wake_at: self.wake_at(), answer: self.answer() };
         #[cfg(debug_assertions)]
         let effects = lens::seen(self, effects);
         effects
+    }
+
+    /// The event that must be on disk before those who wait for the end are answered; `None`: not yet. A blocked saga is
+    /// settled once each step that it is at needs a person.
+    fn answer(&self) -> Option<Seq> {
+        if self.is_over() {
+            return Some(self.seq);
+        }
+        let needs_person = |step| self.blocked_at(step).is_some();
+        let is_settled = self.is_parked() || self.active().iter().all(needs_person);
+        self.flags().map(|flag| flag.since).max().filter(|_| is_settled)
     }
 
     /// The durability rule of each call. See `docs/decisions/0003-needs.md`.
@@ -117,7 +135,9 @@ impl Saga {
             // request was computed from is safe, nor ahead of a result that cannot be had a second time. A step that
             // is never undone is announced first: nobody would look for what it left behind.
             (_, Direction::Action) if safety == Safety::Barrier && is_undone => {
-                marks.first_effect.unwrap_or(self.seq).max(marks.last_waited_for)
+                let before = self.definition.graph.before(step).iter();
+                let waited_for = before.map(|earlier| self.notes[earlier].waited_for).max();
+                marks.first_effect.unwrap_or(self.seq).max(waited_for.unwrap_or(Seq::NONE))
             }
             // Also when it is repeated: a repetition that had left ahead of its record would be unknown to the next
             // owner, who would take a step whose first call was turned away for one that never ran.
@@ -149,21 +169,21 @@ impl Saga {
         if self.is_parked() {
             return None;
         }
-        let due = self.current().and_then(|step| self.due_at(step));
+        let due = self.active().iter().filter_map(|step| self.due_at(step)).min();
         match self.phase {
             Phase::Forward { .. } => Some(due.map_or(self.deadline, |due| due.min(self.deadline))),
             _ => due,
         }
     }
 
-    /// When the step that the saga is at goes on by itself: its next call, its next question, or a person is told.
-    fn due_at(&self, step: usize) -> Option<Timestamp> {
+    /// When a step that the saga is at goes on by itself: its next call, its next question, or a person is told.
+    pub(super) fn due_at(&self, step: usize) -> Option<Timestamp> {
         let (_, tries) = self.tries(step)?;
-        if self.in_flight().is_some() {
+        if self.is_calling(step) {
             return None;
         }
         let question = self.question_at(step);
-        let is_flagged = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
+        let is_flagged = self.blocked_at(step).is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
         match (question, tries.progress) {
             (Some(at), _) if self.is_in_doubt(step, at) => Some(at),
             // Only a person can say that the participant has not forgotten, after all.
@@ -176,17 +196,17 @@ impl Saga {
     /// When it is to go on by itself at the latest: its next attempt's time, or the end of the call under way. `None`:
     /// it is over, or only a person can move it.
     pub fn due(&self) -> Option<Timestamp> {
-        if let Some((step, ..)) = self.in_flight() {
-            return Some(self.updated.plus(self.definition.participant(step).timeout));
-        }
-        self.wake_at()
+        let ends = |(step, ..): (usize, _, _)| self.updated.plus(self.definition.participant(step).timeout);
+        let called = self.in_flight().map(ends).min();
+        called.or_else(|| self.wake_at())
     }
 
-    /// The step whose next attempt has to wait for its time, if there is one.
-    pub fn waiting(&self) -> Option<usize> {
-        let step = self.current()?;
-        let (_, tries) = self.tries(step)?;
-        matches!(tries.progress, Progress::Due(_)).then_some(step)
+    /// The steps whose next attempt has to wait for its time.
+    pub fn waiting(&self) -> StepSet {
+        let is_waiting = |step: &usize| {
+            self.tries(*step).is_some_and(|(_, tries)| matches!(tries.progress, Progress::Due(_)))
+        };
+        self.active().iter().filter(is_waiting).collect()
     }
 
     /// Whether the call that is wanted has waited for so long that its participant's promise has ended meanwhile: then

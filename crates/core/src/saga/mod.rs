@@ -34,7 +34,7 @@ pub use self::effects::{Lens, look_through};
 pub use self::failure::Failure;
 pub use self::pending::Pending;
 use crate::command::CommandId;
-use crate::definition::{Definition, Labels, Safety, StateName};
+use crate::definition::{Definition, Labels, Safety, StateName, StepSet};
 use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
@@ -57,8 +57,8 @@ pub struct Saga {
     state: StateName,
     phase: Phase,
     steps: Vec<StepState>,
-    /// The number of each step's last probe, whatever it was asked about.
-    probes: Vec<Option<AttemptNumber>>,
+    /// What is kept of each step whatever its state.
+    notes: Vec<Notes>,
     /// The commands that have brought about an event.
     commands: Vec<CommandId>,
     marks: Marks,
@@ -67,11 +67,11 @@ pub struct Saga {
 /// Where the saga as a whole stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
-    /// Doing `step`, the first one that is not done; the number of steps when all are. `parked`: the saga's task
-    /// fails there ([`Stuck::TaskFailed`]).
-    Forward { step: usize, parked: Option<Blocked> },
-    /// Undoing, from the last step to the first.
-    RollingBack { cause: Cause, blocked: Option<Blocked> },
+    /// Doing steps. `parked`: the saga's task fails ([`Stuck::TaskFailed`]).
+    Forward { parked: Option<Blocked> },
+    /// Undoing steps, each after those that waited for it. `blocked`: at most one flag for each step, in the order in
+    /// which they were set.
+    RollingBack { cause: Cause, blocked: Vec<Blocked> },
     /// Over, and the order stands.
     Completed,
     /// Over, and there is no order. `undone`: whether anything had to be undone.
@@ -110,6 +110,17 @@ enum StepState {
     Undoing { tries: Tries, may_have_run: bool, has_run: bool, output: Option<Json> },
     /// Its compensation took effect.
     Undone,
+}
+
+/// What is kept of a step whatever its state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Notes {
+    /// The number of its last probe, whatever it was asked about.
+    probe: Option<AttemptNumber>,
+    /// Its success, where later steps wait for that (see [`Saga::is_waited_for`]): they may not run ahead of it.
+    waited_for: Seq,
+    /// The last time that a person vouched for its participant.
+    vouched: Option<Vouched>,
 }
 
 /// The attempts of one call.
@@ -180,14 +191,10 @@ enum Progress {
 struct Marks {
     /// The first call with an effect may leave from here.
     first_effect: Option<Seq>,
-    /// The last success that is waited for (see [`Saga::is_waited_for`]): what follows may not run ahead of it.
-    last_waited_for: Seq,
     /// The decision to roll back.
     rollback: Seq,
     /// The last take-over.
     take_over: Seq,
-    /// The last time that a person vouched for a participant.
-    vouched: Option<Vouched>,
     /// Take-overs in a row that found a call in flight and no end of one since the take-over before: the owner did
     /// not survive this call, or what came of it.
     lost_owners: u32,
@@ -196,7 +203,6 @@ struct Marks {
 /// A person says that a step's participant has not forgotten: its promise is counted anew from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Vouched {
-    step: usize,
     seq: Seq,
     at: Timestamp,
 }
@@ -292,10 +298,9 @@ impl Saga {
     /// Whether what was done is being undone.
     pub fn rollback(&self) -> Rollback {
         match &self.phase {
-            Phase::Forward { parked: Some(_), .. } | Phase::RollingBack { blocked: Some(_), .. } => {
-                Rollback::Blocked
-            }
-            Phase::Forward { parked: None, .. } | Phase::Completed => Rollback::None,
+            Phase::Forward { parked: Some(_) } => Rollback::Blocked,
+            Phase::RollingBack { blocked, .. } if !blocked.is_empty() => Rollback::Blocked,
+            Phase::Forward { parked: None } | Phase::Completed => Rollback::None,
             Phase::RollingBack { .. } => Rollback::Running,
             Phase::RolledBack { undone: false, .. } => Rollback::None,
             Phase::RolledBack { undone: true, .. } => Rollback::Done,
@@ -310,17 +315,29 @@ impl Saga {
         }
     }
 
-    /// Why a person is needed, while one is.
+    /// Why a person is needed, while one is: for the step that was blocked first.
     pub fn blocked(&self) -> Option<&Blocked> {
-        match &self.phase {
-            Phase::RollingBack { blocked, .. } | Phase::Forward { parked: blocked, .. } => blocked.as_ref(),
-            Phase::Completed | Phase::RolledBack { .. } => None,
-        }
+        self.flags().next()
+    }
+
+    /// Why a person is needed for a step, while one is.
+    fn blocked_at(&self, step: usize) -> Option<&Blocked> {
+        self.flags().find(|blocked| blocked.step == step)
+    }
+
+    /// All that a person is needed for, in the order in which it came about.
+    fn flags(&self) -> impl Iterator<Item = &Blocked> {
+        let flags = match &self.phase {
+            Phase::RollingBack { blocked, .. } => &blocked[..],
+            Phase::Forward { parked } => parked.as_slice(),
+            Phase::Completed | Phase::RolledBack { .. } => &[],
+        };
+        flags.iter()
     }
 
     /// Whether nothing goes on by itself because the saga's task fails at this point.
     pub fn is_parked(&self) -> bool {
-        self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::TaskFailed)
+        self.flags().any(|blocked| blocked.stuck == Stuck::TaskFailed)
     }
 
     fn is_barrier(&self, step: usize) -> bool {
@@ -332,11 +349,6 @@ impl Saga {
     fn is_waited_for(&self, step: usize) -> bool {
         let definition = &self.definition.steps[step];
         definition.action.output.is_some() || !(definition.is_read() || self.is_barrier(step))
-    }
-
-    /// The step that rolling back is at: the last one that may have an effect left. `None`: nothing is left.
-    fn undoing(&self) -> Option<usize> {
-        (0..self.steps.len()).rev().find(|step| !self.is_settled(*step))
     }
 
     /// Whether rolling back has nothing (more) to do for a step.
@@ -355,23 +367,47 @@ impl Saga {
         }
     }
 
-    /// The step that the saga is at, in its present direction.
-    fn current(&self) -> Option<usize> {
+    /// The steps of which that is true.
+    fn steps_that(&self, is_one: impl Fn(usize) -> bool) -> StepSet {
+        (0..self.steps.len()).filter(|step| is_one(*step)).collect()
+    }
+
+    /// The steps that the saga is at, in its present direction.
+    ///
+    /// Forward, those that are not done and wait for none that is not. Back, those that are not settled and that no
+    /// unsettled one has waited for: a step is undone after every step that waited for it.
+    fn active(&self) -> StepSet {
+        let graph = &self.definition.graph;
         match self.phase {
-            Phase::Forward { step, .. } => Some(step).filter(|step| *step < self.steps.len()),
-            Phase::RollingBack { .. } => self.undoing(),
-            Phase::Completed | Phase::RolledBack { .. } => None,
+            Phase::Forward { .. } => {
+                let done = self.steps_that(|step| matches!(self.steps[step], StepState::Done { .. }));
+                self.steps_that(|step| !done.contains(step) && graph.after(step).is_within(done))
+            }
+            Phase::RollingBack { .. } => {
+                let settled = self.steps_that(|step| self.is_settled(step));
+                self.steps_that(|step| !settled.contains(step) && graph.behind(step).is_within(settled))
+            }
+            Phase::Completed | Phase::RolledBack { .. } => StepSet::NONE,
         }
     }
 
-    /// The attempt that is in flight, if any is that still matters.
-    fn in_flight(&self) -> Option<(usize, Direction, AttemptNumber)> {
-        let step = self.current()?;
+    /// The attempts that are in flight and still matter.
+    fn in_flight(&self) -> impl Iterator<Item = (usize, Direction, AttemptNumber)> {
+        self.active().iter().filter_map(|step| self.in_flight_at(step))
+    }
+
+    /// The attempt of a step that is in flight, if one is.
+    fn in_flight_at(&self, step: usize) -> Option<(usize, Direction, AttemptNumber)> {
         let (direction, tries) = self.tries(step)?;
         if let Question::InFlight(attempt) = tries.asked.question {
             return Some((step, Direction::Probe, attempt));
         }
         tries.in_flight().then_some((step, direction, tries.attempt))
+    }
+
+    /// Whether an attempt of a step is in flight.
+    fn is_calling(&self, step: usize) -> bool {
+        self.in_flight_at(step).is_some()
     }
 
     /// The attempts of what a step is being called for, if it is.
@@ -392,6 +428,6 @@ impl Saga {
 
     /// The number of the step's next probe.
     fn next_probe(&self, step: usize) -> AttemptNumber {
-        self.probes[step].map_or(AttemptNumber::FIRST, AttemptNumber::next)
+        self.notes[step].probe.map_or(AttemptNumber::FIRST, AttemptNumber::next)
     }
 }

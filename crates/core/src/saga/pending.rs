@@ -58,8 +58,8 @@ impl Saga {
             direction,
             request: self.request(&CallWanted { step, direction, attempt, needs: Seq::NONE, timeout }),
             attempts: made.map_or(0, AttemptNumber::get),
-            is_under_way: self.in_flight().is_some(),
-            next_at: self.effects().wake_at,
+            is_under_way: self.is_calling(step),
+            next_at: self.due_at(step).filter(|_| !self.is_parked()),
             findings: self.findings(step),
             lacks_output: sends_output && matches!(state, StepState::Doing { .. }),
         })

@@ -71,7 +71,7 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
     let mut events = 0;
     while events < EVENTS_MAX {
         let effects = saga.effects();
-        let input = match (effects.call, effects.wake_at) {
+        let input = match (effects.first_call(), effects.wake_at) {
             (Some(call), _) => {
                 now = now.plus(call.timeout);
                 Input::Reply {
@@ -106,11 +106,11 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
 /// Stops the order, and answers what is under way, until the step is being undone.
 fn undo(saga: &mut Saga, step: usize) {
     let _ = saga.handle(&Input::Command(CANCEL), BEGINNING);
-    while let Some(call) = saga.effects().call.filter(|call| call.direction != Direction::Compensation) {
+    while let Some(call) = saga.effects().first_call().filter(|call| call.direction != Direction::Compensation) {
         let output = saga.definition().steps[step].action.output.is_some();
         let output = output.then(|| super::sample::output(saga.definition(), step));
         answer(saga, Verdict { output, ..Verdict::without_answer(Outcome::Ok, "") });
-        if saga.effects().call == Some(call) {
+        if saga.effects().first_call() == Some(call) {
             break;
         }
     }
@@ -142,7 +142,7 @@ fn note(turns: &mut Vec<Turn>, saga: &Saga, step: usize, direction: Direction, e
         Event::RollbackDecided { .. } => Turn::Late,
         Event::Blocked { stuck, .. } => {
             let effects = saga.effects();
-            Turn::Parked { stuck: *stuck, goes_on: effects.call.is_some() || effects.wake_at.is_some() }
+            Turn::Parked { stuck: *stuck, goes_on: !effects.calls.is_empty() || effects.wake_at.is_some() }
         }
         _ => return,
     };

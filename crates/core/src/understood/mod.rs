@@ -121,7 +121,7 @@ fn call(saga: &Saga, step: usize, direction: Direction) -> CallWanted {
 
 /// The call under way is answered.
 fn answer(saga: &mut Saga, verdict: Verdict) {
-    if let Some(CallWanted { step, direction, attempt, .. }) = saga.effects().call {
+    if let Some(CallWanted { step, direction, attempt, .. }) = saga.effects().first_call() {
         // It is the call that is wanted, so its answer is taken.
         let _ = saga.handle(&Input::Reply { step, direction, attempt, verdict }, BEGINNING);
     }

@@ -14,7 +14,7 @@ fn needs(definition: &Arc<Definition>, script: &str) -> String {
     let mut seen = Vec::new();
     let mut note = |run: &Run| {
         let effects = run.saga.effects();
-        if let Some(call) = effects.call {
+        if let Some(call) = effects.first_call() {
             let sign = match call.direction {
                 Direction::Action => '+',
                 Direction::Compensation => '-',

@@ -138,7 +138,7 @@ impl Live {
             self.records.push(record.clone());
         }
         assert_eq!(told(&before), told(&self.saga), "live, the same events were applied");
-        if let Some(call) = self.saga.effects().call
+        if let Some(call) = self.saga.effects().first_call()
             && self.wanted.last() != Some(&call)
         {
             self.wanted.push(call);
@@ -147,7 +147,7 @@ impl Live {
 
     fn act(&mut self, act: &Act) {
         let input = match act {
-            Act::Reply { outcome, retry_after } => match self.saga.effects().call {
+            Act::Reply { outcome, retry_after } => match self.saga.effects().first_call() {
                 Some(call) => reply(&call, verdict(outcome, *retry_after)),
                 None => return,
             },
@@ -172,7 +172,7 @@ impl Live {
                 Input::Tick
             }
             Act::Cancel => command(CommandKind::Cancel),
-            Act::Hurry => Input::Hurry,
+            Act::Hurry => Input::Hurry { step: self.saga.waiting().least().unwrap_or(0) },
             Act::Resume => command(CommandKind::Resume { by: "Ana".into(), reason: None }),
             Act::Resolve { step, finding } => {
                 let blocked = self.saga.blocked().map_or(0, |blocked| blocked.step);
@@ -192,7 +192,7 @@ impl Live {
             }
         };
         let before = self.saga.clone();
-        let was_wanted = before.effects().call;
+        let was_wanted = before.effects().first_call();
         match self.saga.handle(&input, at(self.micros, 7)) {
             Ok(records) => {
                 if let Input::Reply { step, direction, attempt, .. } = input {
@@ -428,7 +428,7 @@ proptest! {
         prop_assert_eq!(live.records.last().is_some_and(is_end), live.saga.is_over());
         if live.saga.is_over() {
             let effects = live.saga.effects();
-            prop_assert_eq!((effects.call, effects.wake_at, effects.answer), (None, None, Some(live.saga.seq())));
+            prop_assert_eq!((effects.first_call(), effects.wake_at, effects.answer), (None, None, Some(live.saga.seq())));
         }
     }
 
@@ -513,7 +513,7 @@ proptest! {
         let mut seen = BTreeMap::new();
         for act in &acts {
             live.act(act);
-            let Some(call) = live.saga.effects().call else { continue };
+            let Some(call) = live.saga.effects().first_call() else { continue };
             prop_assert!(call.needs <= live.saga.seq());
             let request = live.saga.request(&call).expect("every output that it is made of is there");
             if !matches!(act, Act::Crash { .. }) {

@@ -455,7 +455,7 @@ fn the_neighbours_sale_is_cancelled_by_its_own_id() {
         (200, "{}"),
     ];
     for (i, (status, body)) in answers.into_iter().enumerate() {
-        let call = saga.effects().call.expect("a call");
+        let call = saga.effects().first_call().expect("a call");
         let request = saga.request(&call).expect("a request");
         let sent = request.body.map_or(String::new(), |body| body.text().to_owned());
         requests.push(format!("{} {} {sent}", request.method, request.path));

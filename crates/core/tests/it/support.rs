@@ -239,7 +239,7 @@ impl Run {
                 return;
             }
             "cancel" => command(CommandKind::Cancel),
-            "hurry" => Input::Hurry,
+            "hurry" => Input::Hurry { step: self.saga.waiting().least().unwrap_or(0) },
             "resume" => command(CommandKind::Resume { by: "Ana".into(), reason: None }),
             "again" => Input::Command(self.last_command.clone().expect("a command before")),
             "resolve" => resolution(&self.saga, argument.expect("a step"), words),
@@ -253,13 +253,13 @@ impl Run {
                 Input::TakeOver
             }
             "old" => {
-                let current = self.saga.effects().call;
+                let current = self.saga.effects().first_call();
                 let old = self.wanted.iter().rev().find(|call| Some(**call) != current).expect("an old call");
                 reply(old, verdict(argument.expect("an outcome"), None))
             }
             outcome => {
                 let wanted =
-                    self.saga.effects().call.unwrap_or_else(|| panic!("`{line}`: no call is wanted"));
+                    self.saga.effects().first_call().unwrap_or_else(|| panic!("`{line}`: no call is wanted"));
                 reply(&wanted, verdict(outcome, argument))
             }
         };
@@ -284,7 +284,7 @@ impl Run {
         }
         assert_wakes_for_something(&self.saga, self.now_ms * 1000);
         let effects = self.saga.effects();
-        if let Some(call) = effects.call
+        if let Some(call) = effects.first_call()
             && self.wanted.last() != Some(&call)
         {
             self.wanted.push(call);
@@ -421,7 +421,7 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
 
 pub(crate) fn effects_text(saga: &Saga, effects: &Effects) -> String {
     let mut parts = Vec::new();
-    if let Some(call) = effects.call {
+    if let Some(call) = effects.first_call() {
         let text = call_text(saga, call.step, call.direction, call.attempt);
         parts.push(match call.needs {
             Seq::NONE => format!("call {text} at once"),

@@ -20,10 +20,11 @@ impl Saga {
             return Err("there is no such step");
         }
         let is_its_turn = match (&self.phase, direction) {
-            (Phase::Forward { step: current, .. }, Direction::Action) => *current == step,
-            (Phase::Forward { .. }, _) => return Err("nothing is undone before that is decided"),
+            (Phase::Forward { .. }, Direction::Compensation | Direction::Probe) => {
+                return Err("nothing is undone before that is decided");
+            }
             (_, Direction::Compensation) if self.definition.steps[step].compensation.is_none() => false,
-            _ => self.undoing() == Some(step),
+            _ => self.active().contains(step),
         };
         if !is_its_turn {
             return Err("it is not this step's turn");

@@ -11,18 +11,26 @@ impl Saga {
     ///
     /// A question is not asked before its time, whoever wants it: the call it is about may still be on its way.
     pub(super) fn resumed(&mut self, seq: Seq, now: Timestamp) -> Result<(), &'static str> {
-        if self.in_flight().is_some() {
+        let active = self.active();
+        if !active.is_empty() && active.iter().all(|step| self.is_calling(step)) {
             return Err("an attempt is in flight already");
         }
-        let Some(step) = self.current() else { return Ok(()) };
         self.unpark();
-        let vouches = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
+        for step in active.iter().filter(|step| !self.is_calling(*step)).collect::<Vec<_>>() {
+            self.hurry(seq, now, step);
+        }
+        Ok(())
+    }
+
+    /// A step's next attempt, or its next question, is due now.
+    fn hurry(&mut self, seq: Seq, now: Timestamp, step: usize) {
+        let vouches = self.blocked_at(step).is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
         if vouches {
             self.unblock(step);
-            self.marks.vouched = Some(Vouched { step, seq, at: now });
+            self.notes[step].vouched = Some(Vouched { seq, at: now });
         }
         let is_in_doubt = self.is_in_doubt(step, now);
-        let Some(tries) = self.tries_mut(step) else { return Ok(()) };
+        let Some(tries) = self.tries_mut(step) else { return };
         if vouches {
             tries.failures = 0;
         }
@@ -32,14 +40,15 @@ impl Saga {
         } else if let Question::Due(at) = &mut tries.asked.question {
             *at = now;
         }
-        Ok(())
     }
 
     /// A person has the saga run again where its task failed.
     fn unpark(&mut self) {
         self.marks.lost_owners = 0;
-        if let Phase::RollingBack { blocked, .. } | Phase::Forward { parked: blocked, .. } = &mut self.phase {
-            blocked.take_if(|blocked| blocked.stuck == Stuck::TaskFailed);
+        match &mut self.phase {
+            Phase::RollingBack { blocked, .. } => blocked.retain(|flag| flag.stuck != Stuck::TaskFailed),
+            Phase::Forward { parked } => *parked = None,
+            Phase::Completed | Phase::RolledBack { .. } => {}
         }
     }
 
@@ -53,15 +62,13 @@ impl Saga {
         output: Option<&Json>,
         reason: &str,
     ) -> Result<(), &'static str> {
-        if self.in_flight().is_some() {
+        if step < self.steps.len() && self.is_calling(step) {
             return Err("an attempt is in flight");
         }
-        match &mut self.phase {
-            Phase::RollingBack { blocked, .. } if blocked.as_ref().is_some_and(|b| b.step == step) => {
-                *blocked = None;
-            }
-            _ => return Err("no person is needed for that step"),
+        if self.cause().is_none() || self.blocked_at(step).is_none() {
+            return Err("no person is needed for that step");
         }
+        self.unblock(step);
         self.marks.lost_owners = 0;
         let state = &mut self.steps[step];
         match (finding, &mut *state) {
@@ -77,7 +84,7 @@ impl Saga {
             (Finding::Ran, _) => *state = StepState::Done { output: output.cloned() },
         }
         if finding == Finding::Ran {
-            self.marks.vouched = Some(Vouched { step, seq, at: now });
+            self.notes[step].vouched = Some(Vouched { seq, at: now });
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::id::AttemptNumber;
 impl Saga {
     /// A question may leave from here on.
     pub(super) fn probe_started(&mut self, step: usize, attempt: AttemptNumber) -> Result<(), &'static str> {
-        if self.current() != Some(step) || self.definition.steps[step].probe.is_none() {
+        if !self.active().contains(step) || self.definition.steps[step].probe.is_none() {
             return Err("there is nothing to ask about that step");
         }
         let due = self.next_probe(step);
@@ -20,7 +20,7 @@ impl Saga {
             return Err("attempts are numbered without gaps");
         }
         tries.asked.question = Question::InFlight(attempt);
-        self.probes[step] = Some(attempt);
+        self.notes[step].probe = Some(attempt);
         Ok(())
     }
 
@@ -28,7 +28,8 @@ impl Saga {
     pub(super) fn probe_ended(&mut self, ended: &Ended<'_>) -> Result<(), &'static str> {
         let &Ended { seq, at, step, outcome, reason, output, retry_at } = ended;
         let is_forward = matches!(self.phase, Phase::Forward { .. });
-        let keeps_failing = self.blocked().is_some_and(|blocked| blocked.stuck == Stuck::CompensationFailing);
+        let keeps_failing =
+            self.blocked_at(step).is_some_and(|blocked| blocked.stuck == Stuck::CompensationFailing);
         let is_answer = matches!(outcome, Outcome::Ok | Outcome::Refused);
         let state = &mut self.steps[step];
         let (StepState::Doing { tries, may_have_run } | StepState::Undoing { tries, may_have_run, .. }) =

@@ -1,7 +1,7 @@
 //! What a new owner can know of the former one's calls.
 
 use super::super::{Phase, Progress, Question, Saga, StepState, Tries};
-use crate::definition::{Safety, Step};
+use crate::definition::{Safety, Step, StepSet};
 use crate::id::Timestamp;
 use crate::retry::RETRY_AFTER_MAX;
 use crate::rules;
@@ -11,7 +11,10 @@ impl Saga {
     pub(super) fn lose_sight(&mut self, now: Timestamp) {
         let forward = matches!(self.phase, Phase::Forward { .. });
         let none_has_left = self.marks.first_effect.is_none();
+        // The steps that may have succeeded by now, whatever the history says: what waits for them may have been called.
+        let mut maybe_done = StepSet::NONE;
         for step in 0..self.steps.len() {
+            let is_reached = self.definition.graph.after(step).is_within(maybe_done);
             let is_read = self.definition.steps[step].is_read();
             let safety = self.definition.participant(step).safety;
             let Step { retry, persist, .. } = &self.definition.steps[step];
@@ -47,7 +50,7 @@ impl Saga {
                     cut_short(tries);
                 }
                 // Forward, calls to barriers may be any number of steps ahead of the history.
-                StepState::Pending { shadow } if forward && !none_has_left => {
+                StepState::Pending { shadow } if forward && is_reached && !none_has_left => {
                     *shadow |= rules::may_have_run_ahead(safety, is_read);
                 }
                 StepState::Pending { .. }
@@ -55,19 +58,18 @@ impl Saga {
                 | StepState::NotDone { .. }
                 | StepState::Undone => {}
             }
-            // What comes after it can have left only if this step may have succeeded ahead of the history.
-            let is_edge = match &self.steps[step] {
-                StepState::Pending { .. } => self.is_waited_for(step),
+            let may_be_done = match &self.steps[step] {
+                StepState::Pending { .. } => is_reached && !self.is_waited_for(step),
                 // A question may have found that it succeeded although it was given up.
                 StepState::Doing { tries, .. } => {
                     let may_ask = self.definition.steps[step].probe.is_some();
-                    (tries.progress == Progress::GivenUp && !may_ask) || self.is_waited_for(step)
+                    (tries.progress != Progress::GivenUp || may_ask) && !self.is_waited_for(step)
                 }
-                StepState::NotDone { .. } => true,
-                StepState::Done { .. } | StepState::Undoing { .. } | StepState::Undone => false,
+                StepState::NotDone { .. } => false,
+                StepState::Done { .. } | StepState::Undoing { .. } | StepState::Undone => true,
             };
-            if forward && is_edge {
-                break;
+            if may_be_done {
+                maybe_done = maybe_done.with(StepSet::of(step));
             }
         }
     }

@@ -26,8 +26,10 @@ impl Saga {
             CommandKind::Resume { by, reason } => {
                 self.may_resume(now)?;
                 let resumed = Event::Resumed { by: by.clone(), reason: reason.clone() };
-                // An attempt that is under way need not be hurried.
-                Ok(self.in_flight().is_none().then_some(resumed))
+                // Attempts that are under way need not be hurried.
+                let active = self.active();
+                let is_idle = active.is_empty() || !active.iter().all(|step| self.is_calling(step));
+                Ok(is_idle.then_some(resumed))
             }
             CommandKind::Resolve { step, finding, output, by, reason } => {
                 let (step, finding, output) = (*step, *finding, output.clone());
@@ -43,27 +45,33 @@ impl Saga {
         if self.is_over() {
             return Err(Rejected::Over);
         }
-        let Some(step) = self.current().filter(|_| !self.is_parked()) else { return Ok(()) };
-        let has_promise = self.definition.participant(step).safety != Safety::None;
-        let may_ask = self.definition.steps[step].probe.is_some();
-        if self.is_in_doubt(step, now) && !has_promise && !may_ask { Err(Rejected::InDoubt) } else { Ok(()) }
+        let active = self.active();
+        // Where one step can go on, it does.
+        let can_go_on = |step: usize| {
+            let has_promise = self.definition.participant(step).safety != Safety::None;
+            let may_ask = self.definition.steps[step].probe.is_some();
+            !self.is_in_doubt(step, now) || has_promise || may_ask
+        };
+        if self.is_parked() || active.is_empty() || active.iter().any(can_go_on) {
+            Ok(())
+        } else {
+            Err(Rejected::InDoubt)
+        }
     }
 
     /// Whether `event`, what a person has found, can be recorded.
     fn may_resolve(&self, event: &Event, now: Timestamp) -> Result<(), Rejected> {
         let Event::Resolved { step, finding, output, .. } = event else { return Ok(()) };
-        let blocked = match (self.blocked(), self.is_over()) {
+        match (self.blocked(), self.is_over()) {
             (_, true) => return Err(Rejected::Over),
             (None, _) => return Err(Rejected::NotBlocked),
-            (Some(blocked), _) => blocked,
-        };
-        if blocked.step != *step {
-            return Err(Rejected::OtherStep);
+            (Some(_), _) if self.blocked_at(*step).is_none() => return Err(Rejected::OtherStep),
+            (Some(_), _) => {}
         }
         if self.cause().is_none() {
             return Err(Rejected::GoingForward);
         }
-        if self.in_flight().is_some() {
+        if self.is_calling(*step) {
             return Err(Rejected::CallUnderWay);
         }
         if !self.findings(*step).contains(finding) {

@@ -16,18 +16,19 @@ impl Saga {
     pub(super) fn next(&self, now: Timestamp) -> Option<Event> {
         match &self.phase {
             _ if self.is_parked() => None,
-            Phase::Forward { step, .. } if *step == self.steps.len() => Some(Event::Completed),
+            Phase::Forward { .. } if self.active().is_empty() => Some(Event::Completed),
             _ if rules::may_end_its_process(self.marks.lost_owners, LOST_OWNERS_MAX) => self.park(&format!(
                 "its process ended {LOST_OWNERS_MAX} times while it was here, without any progress in between"
             )),
             Phase::Forward { .. } if now >= self.deadline => {
                 Some(Event::RollbackDecided { cause: Cause::DeadlinePassed })
             }
-            Phase::Forward { step, .. } => self.next_forward(*step, now),
-            Phase::RollingBack { .. } => match self.undoing() {
-                None => Some(Event::RolledBack),
-                Some(step) => self.next_back(step, now),
-            },
+            Phase::Forward { .. } => self.active().iter().find_map(|step| self.next_forward(step, now)),
+            Phase::RollingBack { .. } => {
+                let active = self.active();
+                let over = active.is_empty().then_some(Event::RolledBack);
+                over.or_else(|| active.iter().find_map(|step| self.next_back(step, now)))
+            }
             Phase::Completed | Phase::RolledBack { .. } => None,
         }
     }
@@ -37,7 +38,7 @@ impl Saga {
             Some(Event::RollbackDecided { cause: Cause::StepFailed { step, reason: reason.into() } })
         };
         match &self.steps[step] {
-            _ if self.in_flight().is_some() => None,
+            _ if self.is_calling(step) => None,
             StepState::Pending { .. } => Some(started(step, Direction::Action, AttemptNumber::FIRST)),
             StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
                 let definition = &self.definition.steps[step];
@@ -66,7 +67,7 @@ impl Saga {
         // A barrier refuses an action that arrives after its undoing, so nobody waits for one in flight.
         let undoes_at_once = is_barrier && !is_forgotten;
         let is_waiting = self
-            .in_flight()
+            .in_flight_at(step)
             .is_some_and(|(_, direction, _)| direction != Direction::Action || !undoes_at_once);
         match &self.steps[step] {
             _ if is_waiting => None,
@@ -97,17 +98,17 @@ impl Saga {
         }
     }
 
-    /// Flags the saga as one whose task fails, at the step that it is at; `None`: it is flagged for that already.
+    /// Flags the saga as one whose task fails, at the first step that it is at; `None`: it is flagged for that already.
     pub(super) fn park(&self, reason: &str) -> Option<Event> {
         let last = self.steps.len().saturating_sub(1);
-        let step = self.current().unwrap_or(last);
+        let step = self.active().least().unwrap_or(last);
         let reason = format!("the order is not run any more, so that it harms no other: {reason}").into();
         (!self.is_parked()).then_some(Event::Blocked { step, stuck: Stuck::TaskFailed, reason })
     }
 
     /// What the saga is flagged for at this step.
     fn flagged(&self, step: usize) -> Option<Stuck> {
-        self.blocked().filter(|blocked| blocked.step == step).map(|blocked| blocked.stuck)
+        self.blocked_at(step).map(|blocked| blocked.stuck)
     }
 
     /// Flags the saga for people, unless it is flagged for the same.
@@ -166,12 +167,11 @@ impl Saga {
         }
     }
 
-    /// The attempt that only waits for its time.
-    pub(super) fn hurried(&self, now: Timestamp) -> Option<Event> {
-        let step = self.current()?;
-        let (direction, tries) = self.tries(step)?;
+    /// A step's next attempt, if it only waits for its time.
+    pub(super) fn hurried(&self, step: usize, now: Timestamp) -> Option<Event> {
+        let (direction, tries) = self.tries(step).filter(|_| self.active().contains(step))?;
         let is_waiting =
-            matches!(tries.progress, Progress::Due(_)) && self.in_flight().is_none() && !self.is_parked();
+            matches!(tries.progress, Progress::Due(_)) && !self.is_calling(step) && !self.is_parked();
         // What has to wait for a question or for a person is not pulled forward, and what is due comes anyway.
         let is_held =
             self.is_in_doubt(step, now) || (self.is_barrier(step) && self.is_beyond_horizon(step, now));

@@ -501,7 +501,7 @@ fn a_command_that_comes_again_is_applied_once() {
       8 resumed by Ana
       9 +a#3
       = call +a#3 needs 9, wake at 10s
-    DEBUT AUCUN under way
+    DEBUT None under way
     ");
     check!(two(Kind::Idempotent), "unknown; cancel; again; crash 5; again", @r"
     > start

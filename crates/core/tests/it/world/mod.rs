@@ -270,7 +270,7 @@ impl World {
                 _ => {}
             }
         }
-        if self.sent.is_some() && self.saga.effects().call != self.sent.map(|sent| self.rewanted(sent)) {
+        if self.sent.is_some() && self.saga.effects().first_call() != self.sent.map(|sent| self.rewanted(sent)) {
             self.sent = None;
         }
         is_taken
@@ -278,7 +278,7 @@ impl World {
 
     /// `sent`, with what may change about a call while it is under way: only what it needs.
     fn rewanted(&self, sent: CallWanted) -> CallWanted {
-        CallWanted { needs: self.saga.effects().call.map_or(sent.needs, |call| call.needs), ..sent }
+        CallWanted { needs: self.saga.effects().first_call().map_or(sent.needs, |call| call.needs), ..sent }
     }
 
     /// One thing happens.
@@ -318,7 +318,7 @@ impl World {
             Move::Hurry => {
                 self.hit("a hurry");
                 self.say(|_| "hurry".into());
-                self.handle(&Input::Hurry);
+                self.handle(&Input::Hurry { step: self.saga.waiting().least().unwrap_or(0) });
             }
             Move::Person => {
                 if self.has_person {
@@ -390,7 +390,7 @@ impl World {
     fn is_stuck(&self) -> bool {
         let effects = self.saga.effects();
         let is_blocked = self.saga.blocked().is_some() && !self.saga.is_parked();
-        is_blocked && effects.call.is_none() && effects.wake_at.is_none()
+        is_blocked && effects.calls.is_empty() && effects.wake_at.is_none()
     }
 
     fn run(mut self) -> Hits {

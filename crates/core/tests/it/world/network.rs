@@ -20,7 +20,7 @@ pub(super) struct Message {
 impl World {
     /// Sends the wanted call, if its `needs` is durable and it has not been sent.
     pub(super) fn send(&mut self) {
-        let Some(call) = self.saga.effects().call else { return };
+        let Some(call) = self.saga.effects().first_call() else { return };
         if self.sent == Some(call) || call.needs.get() > self.durable as u64 {
             return;
         }
