@@ -22,7 +22,9 @@ pub mod json;
 mod printable;
 pub mod reply;
 pub mod retry;
+pub mod rules;
 pub mod saga;
+#[cfg(debug_assertions)]
 pub mod seeded;
 pub mod understood;
 

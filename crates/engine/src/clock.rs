@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use saga_core::saga::Moment;
-use saga_core::seeded::{Bug, is_on};
 use saga_core::{CommandId, SagaId, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::time::Instant;
@@ -45,9 +44,6 @@ impl Clock {
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        if is_on(Bug::TrustsWallClock) {
-            return self.world.wall();
-        }
         Timestamp::from_micros(self.origin_us.load(Ordering::Relaxed).saturating_add(self.elapsed_us()))
     }
 

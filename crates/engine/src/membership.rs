@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use saga_core::Timestamp;
-use saga_core::seeded::{Bug, is_on};
 use saga_journal::{Joining, Journal, Lease, ReplicaId, Unavailable};
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
@@ -76,8 +75,7 @@ impl Membership {
     /// Whether `owner` may call anybody: its lease cannot have run out yet. A paused process that wakes up finds that
     /// it has, and waits for the journal's word.
     pub(crate) fn may_act(&self, owner: ReplicaId) -> bool {
-        let held = self.held();
-        is_on(Bug::IgnoresLease) || held.is_some_and(|held| held.id == owner && Instant::now() < held.until)
+        self.held().is_some_and(|held| held.id == owner && Instant::now() < held.until)
     }
 
     /// Whether this process had a lease that may have run out by now: others may own its sagas.

@@ -6,8 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use saga_core::seeded::{Bug, is_on};
-use saga_core::{SagaId, Seq, Timestamp};
+use saga_core::{SagaId, Seq, Timestamp, rules};
 use saga_journal::ReplicaId;
 
 /// The sagas that sleep.
@@ -48,14 +47,11 @@ impl Sleepers {
 
     /// Wakes at most `limit` of those whose time has come, the earliest first.
     pub(crate) fn take_due(&self, now: Timestamp, limit: usize) -> Vec<(SagaId, Sleeper)> {
-        if is_on(Bug::ForgetsSleepers) {
-            return Vec::new();
-        }
         let mut asleep = self.asleep();
         let due: Vec<SagaId> = asleep
             .by_time
             .iter()
-            .take_while(|(until, _)| *until <= now)
+            .take_while(|(until, _)| rules::is_due(*until, now))
             .take(limit)
             .map(|(_, id)| *id)
             .collect();

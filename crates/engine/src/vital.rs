@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use saga_core::seeded::{Bug, is_on};
 use tokio::sync::watch;
 
 /// The vital task that ended first, if any. Cheap to clone.
@@ -71,7 +70,7 @@ impl Vital {
 
 impl Drop for Obituary {
     fn drop(&mut self) {
-        if (self.may_end)() || is_on(Bug::IgnoresDeaths) {
+        if (self.may_end)() {
             return;
         }
         let what = if std::thread::panicking() { "has panicked" } else { "has ended" };

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
-use saga_core::seeded::{Bug, is_on};
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use tokio::time::Instant;
 
@@ -81,10 +80,8 @@ impl Tables {
                 self.sagas.insert(entry.saga, Kept { seq: last, cells, row, frames });
                 Ok(())
             }
-            Some(kept) if kept.row.owner != entry.owner && !is_on(Bug::AppendsWithoutLooking) => {
-                Err(AppendError::Conflict)
-            }
-            Some(kept) if kept.seq == entry.expected || is_on(Bug::AppendsWithoutLooking) => {
+            Some(kept) if kept.row.owner != entry.owner => Err(AppendError::Conflict),
+            Some(kept) if kept.seq == entry.expected => {
                 kept.seq = last;
                 kept.frames.insert(first_seq, text);
                 for (cell, column) in kept.cells.iter_mut().zip(COLUMNS) {
@@ -134,10 +131,7 @@ impl Tables {
             return Vec::new();
         }
         let replicas = &self.replicas;
-        let is_gone = |owner| {
-            is_on(Bug::ClaimsFromTheLiving) && owner != replica
-                || !matches!(replicas.get(&owner), Some(Some(_)))
-        };
+        let is_gone = |owner| !matches!(replicas.get(&owner), Some(Some(_)));
         let orphans = self.sagas.iter_mut().filter(|(_, kept)| !kept.row.row.over && is_gone(kept.row.owner));
         orphans
             .take(columns::page_rows(limit))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use saga_core::Definition;
 use saga_core::definition::Safety;
 
+use crate::bugs::Lies;
 use crate::dice::Dice;
 
 /// What a step is, as far as its promises go.
@@ -46,7 +47,11 @@ pub(crate) struct Spec {
     pub(crate) is_read_later: bool,
 }
 
-pub(crate) fn name(step: usize) -> char {
+pub(crate) fn step_name(step: usize) -> String {
+    name(step).to_string()
+}
+
+fn name(step: usize) -> char {
     char::from(b'a' + step as u8)
 }
 
@@ -68,7 +73,7 @@ pub(crate) fn drawn(dice: &Dice) -> Vec<Spec> {
 
 /// The definition made of these steps, with as many calls at once to each participant. Few attempts and short waits, so
 /// that runs are short.
-pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32) -> Arc<Definition> {
+pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: Lies) -> Arc<Definition> {
     let mut yaml = format!(
         "saga: essai\ninput: {{ n: integer }}\n\
          states: {{ started: DEBUT, completed: FINI, cancelled: ANNULEE }}\ndeadline: {deadline_s}s\nparticipants:\n"
@@ -118,7 +123,7 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32) -> Arc
         );
     }
     let parsed = Definition::parse("generated.yaml", &yaml, &|_| None);
-    Arc::new(parsed.unwrap_or_else(|mistakes| panic!("{mistakes}\n{yaml}")))
+    Arc::new(lies.definition(parsed.unwrap_or_else(|mistakes| panic!("{mistakes}\n{yaml}"))))
 }
 
 fn line(yaml: &mut String, text: std::fmt::Arguments<'_>) {

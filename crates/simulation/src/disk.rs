@@ -12,13 +12,14 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{CommandId, Event, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
-    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
-    StoreFuture, Unavailable,
+    Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
+    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, StoreFuture,
+    Unavailable,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
+use crate::bugs::{Appended, Lies};
 use crate::dice::Dice;
 use crate::process::{BEGINNING_US, Process, STORE_PANICS, outside};
 use crate::record::Recorder;
@@ -105,6 +106,7 @@ pub(crate) struct Line {
     pub(crate) kind: Arc<AtomicBool>,
     /// How long sagas may go forward.
     pub(crate) deadline: Duration,
+    pub(crate) lies: Lies,
     /// In a small world, when the process dies.
     pub(crate) script: Option<Arc<Script>>,
 }
@@ -134,11 +136,7 @@ impl Line {
     }
 
     /// As the script has it: the process may die before the batch is durable, or right after.
-    async fn append_scripted(
-        &self,
-        script: &Script,
-        batch: &[Entry],
-    ) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
+    async fn append_scripted(&self, script: &Script, batch: &[Entry]) -> Appended {
         let (dies_before, dies_after) =
             (script.dies_writing(Crash::Before), script.dies_writing(Crash::After));
         if dies_before {
@@ -152,6 +150,72 @@ impl Line {
         }
         sleep(Duration::from_millis(1)).await;
         result
+    }
+
+    /// An append on its way there and back.
+    async fn carry(&self, batch: &[Entry]) -> Appended {
+        let faults = self.faults();
+        self.out()?;
+        if let Some(script) = &self.script {
+            return self.append_scripted(script, batch).await;
+        }
+        if self.dice.chance(faults.refused) {
+            self.recorder.hit("journal: append refused");
+            return Err(Unavailable::because("refused"));
+        }
+        let stalled = self.dice.chance(faults.stalled);
+        if stalled {
+            self.recorder.hit("journal: append stalled");
+        }
+        let long = if stalled { 6_000 } else { 4 };
+        let (there, back) = (self.dice.millis(0, long), self.dice.millis(0, 4));
+        let lost = self.dice.chance(faults.answer_lost);
+        let (answer, answered) = oneshot::channel();
+        let (disk, recorder, process) = (self.disk.clone(), self.recorder.clone(), self.process.clone());
+        let (deadline, lies) = (self.deadline, self.lies);
+        let batch = batch.to_vec();
+        // On its way to the database, it is out of the process's hands.
+        outside(async move {
+            sleep(there).await;
+            let result = match disk.is_out.load(Ordering::Relaxed) {
+                true => Err(Unavailable::because("the database is out")),
+                false => lies.append(&disk.memory, &batch).await,
+            };
+            if let Ok(results) = &result {
+                if process.is_dead() && results.iter().any(Result::is_ok) {
+                    recorder.hit("journal: append lands after its process is dead");
+                }
+                for (entry, kept) in batch.iter().zip(results) {
+                    recorder.note(|| {
+                        format!("{} {}", if kept.is_ok() { "disk" } else { "conflict" }, describe(entry))
+                    });
+                    if kept.is_err() {
+                        recorder.hit("journal: conflict");
+                    }
+                    for record in entry.records.iter().filter(|_| kept.is_ok()) {
+                        match &record.event {
+                            Event::TakenOver { .. } => recorder.hit("saga: taken over"),
+                            Event::Started { .. } => disk.judge_start(entry.saga, record.at, &recorder),
+                            Event::Blocked { stuck: Stuck::TaskFailed, .. } => recorder.hit("saga: parked"),
+                            Event::Blocked { .. } => recorder.hit("saga: blocked"),
+                            Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
+                                recorder.hit("saga: deadline passed");
+                                disk.judge_deadline(entry.saga, deadline, &recorder);
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            sleep(back).await;
+            let _ = answer.send(result);
+        });
+        let result = answered.await.unwrap_or_else(|_| Err(Unavailable::because("the line broke")))?;
+        if lost {
+            self.recorder.hit("journal: append kept, answer lost");
+            return Err(Unavailable::because("the answer was lost"));
+        }
+        Ok(result)
     }
 
     /// Whether the answer of something that was done is lost on the way back.
@@ -186,76 +250,8 @@ fn describe(entry: &Entry) -> String {
 }
 
 impl Histories for Line {
-    fn append<'a>(
-        &'a self,
-        batch: &'a [Entry],
-    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
-        Box::pin(async move {
-            let faults = self.faults();
-            self.out()?;
-            if let Some(script) = &self.script {
-                return self.append_scripted(script, batch).await;
-            }
-            if self.dice.chance(faults.refused) {
-                self.recorder.hit("journal: append refused");
-                return Err(Unavailable::because("refused"));
-            }
-            let stalled = self.dice.chance(faults.stalled);
-            if stalled {
-                self.recorder.hit("journal: append stalled");
-            }
-            let long = if stalled { 6_000 } else { 4 };
-            let (there, back) = (self.dice.millis(0, long), self.dice.millis(0, 4));
-            let lost = self.dice.chance(faults.answer_lost);
-            let (answer, answered) = oneshot::channel();
-            let (disk, recorder, process) = (self.disk.clone(), self.recorder.clone(), self.process.clone());
-            let deadline = self.deadline;
-            let batch = batch.to_vec();
-            // On its way to the database, it is out of the process's hands.
-            outside(async move {
-                sleep(there).await;
-                let result = match disk.is_out.load(Ordering::Relaxed) {
-                    true => Err(Unavailable::because("the database is out")),
-                    false => disk.memory.append(&batch).await,
-                };
-                if let Ok(results) = &result {
-                    if process.is_dead() && results.iter().any(Result::is_ok) {
-                        recorder.hit("journal: append lands after its process is dead");
-                    }
-                    for (entry, kept) in batch.iter().zip(results) {
-                        recorder.note(|| {
-                            format!("{} {}", if kept.is_ok() { "disk" } else { "conflict" }, describe(entry))
-                        });
-                        if kept.is_err() {
-                            recorder.hit("journal: conflict");
-                        }
-                        for record in entry.records.iter().filter(|_| kept.is_ok()) {
-                            match &record.event {
-                                Event::TakenOver { .. } => recorder.hit("saga: taken over"),
-                                Event::Started { .. } => disk.judge_start(entry.saga, record.at, &recorder),
-                                Event::Blocked { stuck: Stuck::TaskFailed, .. } => {
-                                    recorder.hit("saga: parked")
-                                }
-                                Event::Blocked { .. } => recorder.hit("saga: blocked"),
-                                Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
-                                    recorder.hit("saga: deadline passed");
-                                    disk.judge_deadline(entry.saga, deadline, &recorder);
-                                }
-                                _ => {}
-                            }
-                        }
-                    }
-                }
-                sleep(back).await;
-                let _ = answer.send(result);
-            });
-            let result = answered.await.unwrap_or_else(|_| Err(Unavailable::because("the line broke")))?;
-            if lost {
-                self.recorder.hit("journal: append kept, answer lost");
-                return Err(Unavailable::because("the answer was lost"));
-            }
-            Ok(result)
-        })
+    fn append<'a>(&'a self, batch: &'a [Entry]) -> StoreFuture<'a, Appended> {
+        Box::pin(async move { self.lies.appended(self.carry(batch).await, batch.len()) })
     }
 
     fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
@@ -305,14 +301,14 @@ impl Membership for Line {
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             self.reach("journal: renewal unavailable").await?;
-            self.disk.memory.join(replica, name, joining, lease).await
+            self.disk.memory.join(replica, name, joining, self.lies.lease(lease)).await
         })
     }
 
     fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: renewal unavailable").await?;
-            Ok(self.disk.has_clock.then_some(self.disk.now()))
+            Ok(self.lies.clock(self.disk.has_clock.then_some(self.disk.now())))
         })
     }
 
@@ -323,7 +319,7 @@ impl Membership for Line {
                 panic!("{STORE_PANICS}");
             }
             self.reach("journal: renewal unavailable").await?;
-            let lease = self.disk.memory.renew(replica, lease).await?;
+            let lease = self.disk.memory.renew(replica, self.lies.lease(lease)).await?;
             if lease == Lease::Lost {
                 self.recorder.hit("process: lease lost and noticed");
             }
@@ -348,7 +344,7 @@ impl Membership for Line {
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            let claimed = self.disk.memory.claim(replica, limit).await?;
+            let claimed = self.lies.claim(&self.disk.memory, replica, limit).await?;
             if !claimed.is_empty() {
                 self.recorder.note(|| format!("{replica} claims {}", claimed.len()));
                 self.loses_answer("journal: claim kept, answer lost")?;
@@ -365,7 +361,7 @@ impl Membership for Line {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            self.disk.memory.owned(replica, after, limit).await
+            Ok(self.lies.owned(self.disk.memory.owned(replica, after, limit).await?))
         })
     }
 }

@@ -7,7 +7,7 @@ use saga_core::saga::Rollback;
 use saga_core::{Direction, Event, Outcome, Saga};
 use saga_journal::Histories;
 
-use crate::definition::Kind;
+use crate::definition::{Kind, step_name};
 use crate::shop::now;
 use crate::world::{Order, World};
 
@@ -29,7 +29,7 @@ fn judge_order(world: &World, order: &Order) {
             broken("P2", "it was acknowledged and is not there".into());
         }
         for (step, _) in world.specs.iter().enumerate() {
-            let page = world.shop.ledger().page(id, &world.definition.steps[step].name);
+            let page = world.shop.ledger().page(id, &step_name(step));
             if page.applied > 0 {
                 broken("P2", format!("step {step} took effect, and there is no order"));
             }
@@ -82,7 +82,7 @@ fn judge_order(world: &World, order: &Order) {
 fn ledgers(world: &World, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, String)) {
     let stands = *saga.state() == world.definition.states.completed;
     for (step, spec) in world.specs.iter().enumerate().filter(|(_, spec)| spec.kind != Kind::Read) {
-        let page = world.shop.ledger().page(saga.id(), &world.definition.steps[step].name);
+        let page = world.shop.ledger().page(saga.id(), &step_name(step));
         let open = page.open();
         if !(0..=1).contains(&open) {
             broken("P3", format!("step {step} stands {open} times"));

@@ -69,8 +69,9 @@ impl Ledger {
         self.pages.get(&(saga, step.into())).cloned().unwrap_or_default()
     }
 
-    /// Handles a request as a participant of this kind does. `refuse`: it would rather not do what it is free to refuse.
-    pub(crate) fn handle(&mut self, kind: Kind, request: &Request, refuse: bool) -> Handled {
+    /// Handles a request that came under `key`, as a participant of this kind does. `refuse`: it would rather not do what
+    /// it is free to refuse.
+    pub(crate) fn handle(&mut self, kind: Kind, key: String, request: &Request, refuse: bool) -> Handled {
         self.answers += 1;
         let fresh = Answer::Ok(format!("{{\"x\":{}}}", self.answers));
         let body = request.body.as_ref().map(|body| body.text().to_owned()).unwrap_or_default();
@@ -100,12 +101,10 @@ impl Ledger {
             }
             page.epoch = Some(request.epoch);
         }
-        let key = request.idempotency_key();
         if let (true, Some(Stored { body: known, answer, .. })) =
             (remembers, stored.as_ref().filter(|stored| stored.key == key))
         {
-            let violation = (*known != body)
-                .then(|| format!("{} means two requests: {known} and {body}", request.idempotency_key()));
+            let violation = (*known != body).then(|| format!("{key} means two requests: {known} and {body}"));
             return Handled {
                 answer: answer.clone(),
                 remark: Some("participant: answer repeated from memory"),

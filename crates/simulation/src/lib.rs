@@ -11,6 +11,7 @@
 //!
 //! The same seed gives the same run: one thread, tokio's paused clock, and no other source of chance than [`Dice`].
 
+mod bugs;
 mod definition;
 mod dice;
 mod disk;
@@ -22,6 +23,7 @@ mod shop;
 mod small;
 mod world;
 
+pub use self::bugs::Bug;
 pub use self::definition::Kind;
 pub use self::dice::Dice;
 pub use self::record::{FAULT_POINTS, Hits, Report};

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn one(seed: u64) -> ExitCode {
-    let report = run(Plan { seed, traced: true });
+    let report = run(Plan { seed, traced: true, ..Plan::default() });
     for line in &report.trace {
         println!("{line}");
     }
@@ -54,7 +54,7 @@ fn many(options: &Options) -> ExitCode {
             scope.spawn(|| {
                 while sagas.load(Ordering::Relaxed) < options.sagas {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let report = run(Plan { seed, traced: false });
+                    let report = run(Plan { seed, ..Plan::default() });
                     sagas.fetch_add(report.sagas as u64, Ordering::Relaxed);
                     if let (Ok(mut hits), Ok(mut broken)) = (hits.lock(), broken.lock()) {
                         for (point, count) in report.hits {

@@ -16,6 +16,7 @@ use saga_journal::Histories;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::bugs::Lies;
 use crate::definition::{Kind, Spec};
 use crate::disk::Disk;
 use crate::ledger::{Answer, Handled, Ledger};
@@ -102,6 +103,7 @@ pub(crate) struct Shop {
     disk: Arc<Disk>,
     recorder: Arc<Recorder>,
     fates: Arc<dyn Fates>,
+    lies: Lies,
     in_transit: AtomicU64,
     sent: Mutex<BTreeMap<String, VecDeque<Instant>>>,
     /// Ends of calls in each order's history, and processes that it has ended since the last one.
@@ -116,9 +118,10 @@ impl Shop {
         disk: Arc<Disk>,
         recorder: Arc<Recorder>,
         fates: Arc<dyn Fates>,
+        lies: Lies,
     ) -> Arc<Self> {
         let (ledger, sent, in_transit, ended, panics) = Default::default();
-        Arc::new(Self { specs, ledger, disk, recorder, fates, in_transit, sent, ended, panics })
+        Arc::new(Self { specs, ledger, disk, recorder, fates, lies, in_transit, sent, ended, panics })
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -234,7 +237,7 @@ impl Shop {
     /// The request arrives.
     fn arrives(&self, step: usize, request: &Request, refuse: bool) -> Reply {
         let Handled { answer, remark, violation } =
-            self.ledger().handle(self.specs[step].kind, request, refuse);
+            self.ledger().handle(self.specs[step].kind, self.lies.key_of_request(request), request, refuse);
         self.recorder.note(|| {
             format!(
                 "shop {} {} #{} e{}: {answer:?}",
@@ -429,7 +432,7 @@ impl Participants for Gate {
             }
             let is_answer = matches!(reply, Reply::Answered(_)) && request.direction == Direction::Action;
             match shop.fates.poison(request.saga, step).filter(|_| is_answer) {
-                None => reply,
+                None => shop.lies.heard(request.direction, reply),
                 Some(Poison::Kills) => {
                     shop.has_ended_its_process(request.saga);
                     process.kill();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use saga_core::{Definition, Direction, SagaId};
 
+use crate::bugs::Lies;
 use crate::definition::{Kind, Spec, definition};
 use crate::record::Report;
 use crate::shop::{Around, Fate, Fates, Poison};
@@ -177,7 +178,7 @@ pub fn small_worlds(steps: usize, faults: usize, share: (usize, usize)) -> Count
         }
         let specs: Vec<Spec> =
             kinds.iter().map(|kind| Spec { kind: *kind, undo: true, is_read_later: false }).collect();
-        let world = (specs.clone(), definition(&specs, 60, 256));
+        let world = (specs.clone(), definition(&specs, 60, 256, Lies::default()));
         explore(&world, &Case { kinds, refused, faults: Vec::new() }, faults, &mut counted);
     }
     counted

@@ -18,7 +18,6 @@ use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record, Stuck};
 use crate::id::{Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
-use crate::seeded::{Bug, is_on};
 
 /// An event that cannot follow the history before it: the journal is damaged, or was written by something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -134,9 +133,7 @@ impl Saga {
             Event::RollbackDecided { cause } => self.rollback_decided(seq, record.at, cause),
             Event::Blocked { step, stuck, reason } => self.block_at(seq, record.at, *step, *stuck, reason),
             Event::Completed => match self.phase {
-                Phase::Forward { step, .. }
-                    if step == self.steps.len() || is_on(Bug::ConfirmsWithoutSteps) =>
-                {
+                Phase::Forward { step, .. } if step == self.steps.len() => {
                     self.phase = Phase::Completed;
                     Ok(())
                 }

@@ -23,7 +23,6 @@ use crate::event::{Cause, Event, Outcome, Record};
 use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
 use crate::reply::Verdict;
 use crate::retry::Random;
-use crate::seeded::{Bug, is_on};
 
 /// How far two clocks that show the right time may be apart: an owner's and the next one's, or one that is corrected.
 const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(1);
@@ -185,7 +184,7 @@ impl Saga {
                     step: *step,
                     direction: *direction,
                     attempt: *attempt,
-                    outcome: seeded(*direction, verdict.outcome),
+                    outcome: verdict.outcome,
                     status: verdict.status,
                     reason: verdict.reason.clone(),
                     output: verdict.output.clone(),
@@ -198,7 +197,7 @@ impl Saga {
     /// "There was nothing to undo", about a step whose action is known to have run, and whose compensation nobody can
     /// have sent before: no success, but most likely a compensation that looks in the wrong place.
     fn contradiction(&self, step: usize, direction: Direction, verdict: &Verdict) -> Option<Verdict> {
-        if direction != Direction::Compensation || !verdict.absent || is_on(Bug::AbsentIsUndone) {
+        if direction != Direction::Compensation || !verdict.absent {
             return None;
         }
         match self.steps[step] {
@@ -229,12 +228,7 @@ impl Saga {
     ) -> Option<Timestamp> {
         let (_, tries) = self.tries(step)?;
         let definition = &self.definition.steps[step];
-        let repeatable = definition.is_read()
-            || self.definition.participant(step).safety != Safety::None
-            || is_on(Bug::RepeatsWithoutPromise);
-        if is_on(Bug::Hammers) && direction == Direction::Compensation && verdict.outcome != Outcome::Ok {
-            return Some(moment.now);
-        }
+        let repeatable = definition.is_read() || self.definition.participant(step).safety != Safety::None;
         let forward = matches!(self.phase, Phase::Forward { .. });
         let patience = if forward { definition.retry } else { definition.persist };
         let failures = tries.failures + 1;
@@ -258,14 +252,5 @@ impl Saga {
 
     fn is_undoing(&self, step: usize) -> bool {
         matches!(self.steps[step], StepState::Undoing { .. })
-    }
-}
-
-/// What an outcome is taken for.
-fn seeded(direction: Direction, outcome: Outcome) -> Outcome {
-    match (outcome, direction) {
-        (Outcome::Unknown, Direction::Action) if is_on(Bug::UnknownIsRefused) => Outcome::Refused,
-        (Outcome::Unknown, Direction::Probe) if is_on(Bug::SilenceIsAbsence) => Outcome::Refused,
-        _ => outcome,
     }
 }

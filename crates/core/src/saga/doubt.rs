@@ -6,7 +6,6 @@
 use super::{Question, Saga, StepState, Vouched};
 use crate::definition::Safety;
 use crate::id::Timestamp;
-use crate::seeded::{Bug, is_on};
 
 impl Saga {
     /// Whether nobody can know if the step's last call, which is over, took effect, and calling again is no way to
@@ -61,7 +60,6 @@ impl Saga {
         let probe = self.definition.steps[step].probe.as_ref()?;
         let (_, tries) = self.tries(step)?;
         match tries.asked.question {
-            Question::NotYet if is_on(Bug::AsksTooEarly) => Some(tries.ended_at),
             Question::NotYet => Some(tries.ended_at.plus(probe.after)),
             Question::Due(at) => Some(at),
             Question::InFlight(_) => None,

@@ -1,17 +1,21 @@
 //! What a state wants from the world, and what must be on disk before it may have it.
 
+#[cfg(debug_assertions)]
+mod lens;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 
+#[cfg(debug_assertions)]
+pub use self::lens::{Lens, look_through};
 use super::{Phase, Progress, Saga, StepState};
 use crate::definition::{Call, EvalError, Safety, Scope};
 use crate::direction::Direction;
 use crate::event::Stuck;
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
-use crate::seeded::{Bug, is_on};
 
 /// Everything a state wants at once. Comparing it with what is under way is all that a driver does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +84,6 @@ impl Request {
             text.push(':');
             text.push_str(part);
         }
-        if is_on(Bug::KeyForEachAttempt) {
-            text.push_str(&format!(":{}", self.attempt.get()));
-        }
     }
 }
 
@@ -96,14 +97,12 @@ impl Saga {
             needs: self.needs(step, direction),
             timeout: self.definition.participant(step).timeout,
         });
-        let answer = if is_on(Bug::AnswersBeforeTheEnd) && self.is_over() {
-            Some(Seq::NONE)
-        } else if self.is_over() {
-            Some(self.seq)
-        } else {
-            self.blocked().map(|blocked| blocked.since)
-        };
-        Effects { call, wake_at: self.wake_at(), answer }
+        let answer =
+            if self.is_over() { Some(self.seq) } else { self.blocked().map(|blocked| blocked.since) };
+        let effects = Effects { call, wake_at: self.wake_at(), answer };
+        #[cfg(debug_assertions)]
+        let effects = lens::seen(self, effects);
+        effects
     }
 
     /// The durability rule of each call. See `docs/decisions/0003-needs.md`.
@@ -113,14 +112,6 @@ impl Saga {
         let is_undone = self.definition.steps[step].compensation.is_some();
         let rule = match (&self.steps[step], direction) {
             (_, Direction::Probe) => Seq::NONE,
-            (_, Direction::Action) if is_on(Bug::AheadOfStart) => return Seq::NONE,
-            (_, Direction::Compensation) if is_on(Bug::AheadOfRollback) => return Seq::NONE,
-            (StepState::Doing { .. }, _) if is_on(Bug::AheadOfAnnouncement) && safety != Safety::Barrier => {
-                Seq::NONE
-            }
-            (_, Direction::Action) if is_on(Bug::AheadOfOutputs) && safety == Safety::Barrier => {
-                marks.first_effect.unwrap_or(self.seq)
-            }
             (_, Direction::Action) if self.definition.steps[step].is_read() => Seq::NONE,
             // The same key has one effect, so calling early loses nothing but work; but not before what the
             // request was computed from is safe, nor ahead of a result that cannot be had a second time. A step that
@@ -138,7 +129,7 @@ impl Saga {
             (StepState::Undoing { tries, .. }, _) => tries.started,
             _ => self.seq,
         };
-        if is_on(Bug::AheadOfTakeOver) || marks.take_over == Seq::NONE {
+        if marks.take_over == Seq::NONE {
             return rule;
         }
         // A saga that has lost an owner never runs ahead of the disk again: what if a call of it is what ends its owners?

@@ -29,6 +29,8 @@ use std::sync::Arc;
 pub use self::apply::IllegalEvent;
 pub use self::decide::{Input, Moment, Rejected};
 pub use self::effects::{CallWanted, Effects, Request, RequestError};
+#[cfg(debug_assertions)]
+pub use self::effects::{Lens, look_through};
 pub use self::failure::Failure;
 pub use self::pending::Pending;
 use crate::command::CommandId;
@@ -37,7 +39,7 @@ use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
-use crate::seeded::{Bug, is_on};
+use crate::rules;
 
 /// A saga as its events tell it.
 #[derive(Debug, Clone)]
@@ -322,9 +324,6 @@ impl Saga {
     }
 
     fn is_barrier(&self, step: usize) -> bool {
-        if is_on(Bug::TakesIdempotentForBarrier) {
-            return self.definition.participant(step).safety != Safety::None;
-        }
         self.definition.participant(step).safety == Safety::Barrier
     }
 
@@ -348,8 +347,9 @@ impl Saga {
         }
         match &self.steps[step] {
             StepState::Pending { shadow } => !shadow,
-            StepState::Doing { .. } if is_on(Bug::CompensatesOnlyCompleted) => true,
-            StepState::Doing { tries, may_have_run } => !may_have_run && !tries.in_flight(),
+            StepState::Doing { tries, may_have_run } => {
+                !rules::may_have_an_effect(tries.in_flight(), *may_have_run)
+            }
             StepState::NotDone { .. } | StepState::Undone => true,
             StepState::Done { .. } | StepState::Undoing { .. } => false,
         }

@@ -288,7 +288,7 @@ impl Driver {
     fn take(&mut self, wakeup: Wakeup) -> Result<(), Dropped> {
         match wakeup {
             Wakeup::Saved(Ok(())) => self.saving.saved(&self.saga),
-            Wakeup::Saved(Err(failed)) => self.saving.not_saved(&self.saga, failed)?,
+            Wakeup::Saved(Err(failed)) => self.saving.not_saved(failed)?,
             Wakeup::Call(event) => {
                 if let Some(input) = self.calling.take(&self.saga, event) {
                     // A stale reply cannot come: the call is dropped as soon as another is wanted.

@@ -3,7 +3,6 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use saga_core::seeded::{Bug, is_on};
 use saga_core::{Record, Saga, Seq, Timestamp};
 use saga_journal::{AppendError, Appending, Entry, Journal, NotAppended, ReplicaId, Row};
 
@@ -138,16 +137,7 @@ impl Saving {
     }
 
     /// The entry was not taken.
-    pub(super) fn not_saved(&mut self, saga: &Saga, failed: NotAppended) -> Result<(), Dropped> {
-        let is_conflict = failed.error == AppendError::Conflict;
-        if is_on(Bug::ConflictIsDone) && is_conflict || is_on(Bug::DoubtIsDone) && !is_conflict {
-            self.saved(saga);
-            return Ok(());
-        }
-        if is_on(Bug::ForgetsToReoffer) && !is_conflict {
-            self.append = Append::None;
-            return Ok(());
-        }
+    pub(super) fn not_saved(&mut self, failed: NotAppended) -> Result<(), Dropped> {
         let (reason, entry) = match (failed.error, failed.entry) {
             (AppendError::Unavailable(reason), Some(entry)) => (reason, entry),
             (error @ AppendError::Refused(_), _) => return Err(Dropped::Refused(error.to_string())),

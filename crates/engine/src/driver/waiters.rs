@@ -1,8 +1,7 @@
 //! Those who wait for a saga: for a milestone of it, or for what became of a command.
 
-use saga_core::Seq;
 use saga_core::saga::Rejected;
-use saga_core::seeded::{Bug, is_on};
+use saga_core::{Seq, rules};
 use tokio::sync::oneshot;
 
 use crate::handle::{Milestone, Snapshot};
@@ -43,10 +42,10 @@ impl Waiters {
     pub(super) fn reply(&mut self, snapshot: &Snapshot, durable: Seq) {
         let due = |waiter: &mut Waiter| match waiter {
             Waiter::Reaches { milestone: Milestone::Started, .. } => {
-                snapshot.started || is_on(Bug::AcknowledgesBeforeDisk)
+                rules::is_durable(Seq::NONE.next(), durable)
             }
             Waiter::Reaches { milestone, .. } => snapshot.has_reached(*milestone),
-            Waiter::Applied { needs, .. } => *needs <= durable || is_on(Bug::AcknowledgesBeforeDisk),
+            Waiter::Applied { needs, .. } => rules::is_durable(*needs, durable),
         };
         for waiter in self.0.extract_if(.., due) {
             // The asker may have gone.

@@ -1,6 +1,5 @@
 //! A request for a saga: a new one is started, a repeated one finds the saga that its key belongs to.
 
-use saga_core::seeded::{Bug, is_on};
 use saga_core::{Json, Saga, SagaId, Seq, definition};
 use saga_journal::Unavailable;
 use tokio::sync::oneshot;
@@ -35,8 +34,8 @@ impl Engine {
     /// A caller who goes away changes nothing: the saga has a task of its own.
     pub async fn checkout(&self, request: Checkout) -> Result<Snapshot, Refusal> {
         let id = match &request.key {
-            Some(key) if !is_on(Bug::OrderForEachRequest) => SagaId::from_idempotency_key(key),
-            _ => self.clock().new_saga_id(),
+            Some(key) => SagaId::from_idempotency_key(key),
+            None => self.clock().new_saga_id(),
         };
         if let Some(handle) = self.parts.registry.find(id) {
             return self.join(id, &handle, &request).await;

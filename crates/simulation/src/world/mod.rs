@@ -19,6 +19,7 @@ use saga_journal::{Histories, Journal, KeptRow};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::chance::Chance;
+use crate::bugs::{Bug, Lies};
 use crate::definition::{self, Spec};
 use crate::dice::Dice;
 use crate::disk::{Disk, Line, LineFaults};
@@ -44,11 +45,14 @@ pub struct Plan {
     pub seed: u64,
     /// Whether to write down what happens.
     pub traced: bool,
+    /// What is broken on purpose.
+    pub bug: Option<Bug>,
 }
 
 /// Runs a world to its end.
 pub fn run(plan: Plan) -> Report {
     silence_panics_on_purpose();
+    let _bug = Lies::of(plan.bug).begin();
     run_paused(async {
         let world = Arc::new(World::drawn(plan));
         world.live().await;
@@ -81,6 +85,7 @@ pub(crate) struct World {
     dice: Dice,
     kind: Arc<AtomicBool>,
     line_faults: LineFaults,
+    lies: Lies,
     replicas: Mutex<Vec<Replica>>,
     script: Option<Arc<Script>>,
     begun: Instant,
@@ -101,16 +106,17 @@ struct Replica {
 
 impl World {
     fn drawn(plan: Plan) -> Self {
+        let lies = Lies::of(plan.bug);
         let dice = Dice::new(plan.seed ^ 0x5eed_5a6a);
         let recorder = Arc::new(Recorder::new(plan.seed, plan.traced));
         let specs = definition::drawn(&dice);
         let calls_max = dice.one(&[1, 2, 256, 256]);
-        let definition = definition::definition(&specs, dice.one(&[3, 10, 60]), calls_max);
+        let definition = definition::definition(&specs, dice.one(&[3, 10, 60]), calls_max, lies);
         let count = 1 + dice.below(3);
         let disk = Arc::new(Disk::new(count > 1 || dice.chance(500)));
         let kind = Arc::new(AtomicBool::new(false));
         let fates = Arc::new(Chance::drawn(dice.split(), kind.clone()));
-        let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), fates);
+        let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), fates, lies);
         let seldom = |dice: &Dice| dice.one(&[0, 0, 10, 50]);
         let line_faults = LineFaults {
             refused: seldom(&dice),
@@ -130,6 +136,7 @@ impl World {
             orders: Mutex::default(),
             kind,
             line_faults,
+            lies,
             replicas: Mutex::default(),
             script: None,
             begun: Instant::now(),
@@ -149,7 +156,8 @@ impl World {
         run_paused(async {
             let recorder = Arc::new(Recorder::new(0, false));
             let disk = Arc::new(Disk::new(false));
-            let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone());
+            let lies = Lies::default();
+            let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone(), lies);
             let world = Arc::new(Self {
                 specs,
                 definition,
@@ -159,6 +167,7 @@ impl World {
                 orders: Mutex::default(),
                 kind: Arc::new(AtomicBool::new(true)),
                 line_faults: LineFaults::default(),
+                lies,
                 replicas: Mutex::default(),
                 script: Some(script),
                 begun: Instant::now(),
@@ -228,16 +237,19 @@ impl World {
             faults: self.line_faults,
             kind: self.kind.clone(),
             deadline: self.definition.deadline,
+            lies: self.lies,
             script: self.script.clone(),
         };
         let engine = engine(&process, line, &self.shop, &self.definition, &format!("r{place}"));
         engine.recover_in_background();
         // Whoever runs the process ends it when a part of it is dead.
         let (watched, supervised) = (engine.clone(), process.clone());
-        process.start(Box::pin(async move {
-            watched.died().await;
-            supervised.kill();
-        }));
+        if self.lies.is_supervised() {
+            process.start(Box::pin(async move {
+                watched.died().await;
+                supervised.kill();
+            }));
+        }
         Replica { process, engine }
     }
 
@@ -374,6 +386,7 @@ pub(crate) fn engine(
     definition: &Arc<Definition>,
     name: &str,
 ) -> Engine {
+    let limits = line.lies.limits(Limits { sleep_after: SLEEP_AFTER, ..Limits::default() });
     let (journal, writer) = Journal::with_writer(Arc::new(line));
     process.start(Box::pin(writer));
     let current = definition.clone();
@@ -383,7 +396,7 @@ pub(crate) fn engine(
         journal,
         Arc::new(Gate { shop: shop.clone(), process: process.clone() }),
         Arc::new(Watching { shop: shop.clone(), process: process.clone() }),
-        Limits { sleep_after: SLEEP_AFTER, ..Limits::default() },
+        limits,
         Definitions { current, read: Box::new(read) },
         name,
     )

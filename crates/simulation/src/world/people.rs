@@ -41,7 +41,8 @@ impl World {
             }
             let input = self.definition.read_input(format!("{{\"n\":{number}}}").as_bytes());
             let Ok(input) = input else { return };
-            let request = Checkout { input, key: Some(key.clone()), wait, caller: Caller::Unknown };
+            let request =
+                Checkout { input, key: self.lies.key_of_caller(&key), wait, caller: Caller::Unknown };
             let place = self.dice.below(self.skews.len());
             let answer = self.ask(place, move |engine| async move { engine.checkout(request).await }).await;
             match answer {

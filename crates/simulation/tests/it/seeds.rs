@@ -14,7 +14,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn no_world_breaks_a_promise_and_every_fault_is_met() {
     if let Some(seed) = number("SAGA_SEED") {
-        let report = run(Plan { seed, traced: true });
+        let report = run(Plan { seed, traced: true, ..Plan::default() });
         println!("{}", report.trace.join("\n"));
         assert_eq!(report.violations, Vec::<String>::new());
         return;
@@ -30,7 +30,7 @@ fn no_world_breaks_a_promise_and_every_fault_is_met() {
                     if seed >= seeds {
                         return;
                     }
-                    let report = run(Plan { seed, traced: false });
+                    let report = run(Plan { seed, ..Plan::default() });
                     sagas.fetch_add(report.sagas as u64, Ordering::Relaxed);
                     for (point, count) in report.hits {
                         *hits.lock().unwrap().entry(point).or_default() += count;
@@ -58,7 +58,7 @@ fn no_world_breaks_a_promise_and_every_fault_is_met() {
 #[test]
 fn the_same_seed_is_the_same_world() {
     for seed in 0..50 {
-        let [first, second] = [(); 2].map(|()| run(Plan { seed, traced: false }));
+        let [first, second] = [(); 2].map(|()| run(Plan { seed, ..Plan::default() }));
         assert_eq!((first.fingerprint, first.hits), (second.fingerprint, second.hits), "seed {seed}");
     }
 }

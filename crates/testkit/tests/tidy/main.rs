@@ -3,4 +3,5 @@
 mod circles;
 mod documents;
 mod lengths;
+mod seams;
 mod sources;

@@ -5,7 +5,6 @@ use super::Ended;
 use crate::direction::Direction;
 use crate::event::Outcome;
 use crate::id::{AttemptNumber, Seq, Timestamp};
-use crate::seeded::{Bug, is_on};
 
 impl Saga {
     /// A call may leave from here on.
@@ -122,9 +121,6 @@ impl Saga {
                 *state = StepState::Done { output: output.cloned() };
             }
             (Outcome::Ok, _) => *state = StepState::Undone,
-            (Outcome::Refused, Direction::Compensation) if is_on(Bug::RefusedCompensationIsDone) => {
-                *state = StepState::Undone;
-            }
             (Outcome::Refused, Direction::Action) if !is_undone_anyway => {
                 *state = StepState::NotDone { reason: reason.unwrap_or_default().into() };
             }

@@ -4,7 +4,7 @@ use super::super::{Phase, Progress, Question, Saga, StepState, Tries};
 use crate::definition::{Safety, Step};
 use crate::id::Timestamp;
 use crate::retry::RETRY_AFTER_MAX;
-use crate::seeded::{Bug, is_on};
+use crate::rules;
 
 impl Saga {
     /// A new owner cannot know what became of the former one's calls.
@@ -18,7 +18,7 @@ impl Saga {
             let longest = retry.cap.max(persist.cap).max(RETRY_AFTER_MAX);
             let cut_short = |tries: &mut Tries| {
                 if tries.in_flight() {
-                    let repeatable = is_read || safety != Safety::None || is_on(Bug::RepeatsWithoutPromise);
+                    let repeatable = is_read || safety != Safety::None;
                     tries.progress = if repeatable { Progress::Due(now) } else { Progress::GivenUp };
                     if !repeatable {
                         tries.reason = Some("the call was cut short by a restart".into());
@@ -27,11 +27,8 @@ impl Saga {
                 // Clocks differ, and the former owner may have called again after an answer that nobody recorded: the
                 // wait before asking begins anew.
                 tries.ended_at = now;
-                // However far ahead the former owner's clock was, nobody waits for longer than any retry does.
-                if let Progress::Due(at) = tries.progress
-                    && !is_on(Bug::TrustsFormerClock)
-                {
-                    tries.progress = Progress::Due(at.min(now.plus(longest)));
+                if let Progress::Due(at) = &mut tries.progress {
+                    *at = rules::wait_after_take_over(*at, now.plus(longest));
                 }
                 tries.asked.question = Question::NotYet;
             };
@@ -40,19 +37,18 @@ impl Saga {
                     // A barrier's next attempt may leave ahead of the record of its start.
                     let ahead =
                         forward && safety == Safety::Barrier && matches!(tries.progress, Progress::Due(_));
-                    *may_have_run |=
-                        !is_read && (tries.in_flight() || ahead) && !is_on(Bug::ForgetsCallsInFlight);
+                    *may_have_run |= !is_read && rules::may_have_left(tries.in_flight(), ahead);
                     cut_short(tries);
                 }
                 StepState::Undoing { tries, may_have_run, .. } => {
                     // A barrier's next attempt may leave ahead of the record of its start, too.
                     let ahead = safety == Safety::Barrier && matches!(tries.progress, Progress::Due(_));
-                    *may_have_run |= tries.in_flight() || ahead;
+                    *may_have_run |= rules::may_have_left(tries.in_flight(), ahead);
                     cut_short(tries);
                 }
                 // Forward, calls to barriers may be any number of steps ahead of the history.
                 StepState::Pending { shadow } if forward && !none_has_left => {
-                    *shadow |= !is_read && safety == Safety::Barrier && !is_on(Bug::ForgetsShadows);
+                    *shadow |= rules::may_have_run_ahead(safety, is_read);
                 }
                 StepState::Pending { .. }
                 | StepState::Done { .. }

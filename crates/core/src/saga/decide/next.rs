@@ -5,7 +5,7 @@ use crate::definition::Safety;
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Stuck};
 use crate::id::{AttemptNumber, Timestamp};
-use crate::seeded::{Bug, is_on};
+use crate::rules;
 
 /// Owners that a saga may lose in a row, with a call in flight and no end of one in between, before it is parked: it
 /// may be what ends them.
@@ -17,12 +17,7 @@ impl Saga {
         match &self.phase {
             _ if self.is_parked() => None,
             Phase::Forward { step, .. } if *step == self.steps.len() => Some(Event::Completed),
-            Phase::Forward { step, .. }
-                if is_on(Bug::ConfirmsWithoutSteps) && step + 1 == self.steps.len() =>
-            {
-                Some(Event::Completed)
-            }
-            _ if self.marks.lost_owners >= LOST_OWNERS_MAX && !is_on(Bug::RunsPoison) => self.park(&format!(
+            _ if rules::may_end_its_process(self.marks.lost_owners, LOST_OWNERS_MAX) => self.park(&format!(
                 "its process ended {LOST_OWNERS_MAX} times while it was here, without any progress in between"
             )),
             Phase::Forward { .. } if now >= self.deadline => {

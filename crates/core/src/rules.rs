@@ -1,0 +1,62 @@
+//! Rules that promises hang on, each a predicate with a name.
+//!
+//! They stand here because nothing outside of them could bend them: a wrong definition, store or participant cannot make
+//! the saga forget what may have run. In builds with debug assertions, tests break one at a time (`seeded`). A release
+//! has the rules alone.
+
+use crate::definition::Safety;
+use crate::id::{Seq, Timestamp};
+#[cfg(debug_assertions)]
+use crate::seeded::{Rule, is_broken};
+
+/// What a rule says while a test has broken it.
+macro_rules! broken {
+    ($rule:ident => $says:expr) => {
+        #[cfg(debug_assertions)]
+        if is_broken(Rule::$rule) {
+            return $says;
+        }
+    };
+}
+
+/// Rolling back undoes a step whose action may have an effect, not only one that is known to have succeeded.
+pub(crate) fn may_have_an_effect(is_in_flight: bool, may_have_run: bool) -> bool {
+    broken!(MayHaveAnEffect => false);
+    is_in_flight || may_have_run
+}
+
+/// A new owner takes a call in flight for one that may have run, and so a call that could leave ahead of its record.
+pub(crate) fn may_have_left(is_in_flight: bool, could_run_ahead: bool) -> bool {
+    broken!(MayHaveLeft => false);
+    is_in_flight || could_run_ahead
+}
+
+/// A new owner takes a step that the history does not mention for one that may have run, if its call needs no record.
+pub(crate) fn may_have_run_ahead(safety: Safety, is_read: bool) -> bool {
+    broken!(MayHaveRunAhead => false);
+    safety == Safety::Barrier && !is_read
+}
+
+/// However far ahead a former owner's clock was, the new one waits no longer than any retry does.
+pub(crate) fn wait_after_take_over(due: Timestamp, latest: Timestamp) -> Timestamp {
+    broken!(WaitAfterTakeOver => due);
+    due.min(latest)
+}
+
+/// An order that has lost this many owners in a row may be what ends them.
+pub(crate) fn may_end_its_process(lost_owners: u32, most: u32) -> bool {
+    broken!(MayEndItsProcess => false);
+    lost_owners >= most
+}
+
+/// What came of a command, or of a start, is reported once the event that it rests on is on disk.
+pub fn is_durable(needs: Seq, durable: Seq) -> bool {
+    broken!(IsDurable => true);
+    needs <= durable
+}
+
+/// An order that waits outside memory is woken when its time has come.
+pub fn is_due(until: Timestamp, now: Timestamp) -> bool {
+    broken!(IsDue => false);
+    until <= now
+}

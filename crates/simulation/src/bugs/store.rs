@@ -1,0 +1,79 @@
+//! What a store says that is not so, and what it does though it must not.
+
+use std::time::Duration;
+
+use saga_core::{SagaId, Seq, Timestamp};
+use saga_journal::memory::Memory;
+use saga_journal::{AppendError, Entry, Filter, Histories, Membership, ReplicaId, Unavailable};
+
+use super::{Bug, Lies};
+
+/// What a store says of a batch.
+pub(crate) type Appended = Result<Vec<Result<(), AppendError>>, Unavailable>;
+
+impl Lies {
+    /// Keeps a batch.
+    pub(crate) async fn append(self, memory: &Memory, batch: &[Entry]) -> Appended {
+        if !self.has(Bug::AppendsWithoutLooking) {
+            return memory.append(batch).await;
+        }
+        let mut results = Vec::new();
+        for entry in batch {
+            let mut entry = entry.clone();
+            if let (Some(row), Ok(Some(history))) =
+                (memory.row(entry.saga).await?, memory.load(entry.saga).await)
+            {
+                entry.owner = row.owner;
+                entry.expected = Seq::NONE.plus(history.records.len());
+            }
+            results.extend(memory.append(&[entry]).await?);
+        }
+        Ok(results)
+    }
+
+    /// What a process hears of its batch.
+    pub(crate) fn appended(self, said: Appended, entries: usize) -> Appended {
+        match (self.0, said) {
+            (Some(Bug::DoubtIsDone), Err(_)) => Ok(vec![Ok(()); entries]),
+            (Some(Bug::ConflictIsDone), Ok(results)) => {
+                let believed = |result| match result {
+                    Err(AppendError::Conflict) => Ok(()),
+                    other => other,
+                };
+                Ok(results.into_iter().map(believed).collect())
+            }
+            (_, said) => said,
+        }
+    }
+
+    /// The lease that a process gets when it asks for this one: it counts on what it has asked for.
+    pub(crate) fn lease(self, asked: Duration) -> Duration {
+        if self.has(Bug::IgnoresLease) { asked / 5 } else { asked }
+    }
+
+    /// What the store's clock shows, if it has one.
+    pub(crate) fn clock(self, clock: Option<Timestamp>) -> Option<Timestamp> {
+        clock.filter(|_| !self.has(Bug::TrustsWallClock))
+    }
+
+    /// Gives sagas without an owner to `replica`.
+    pub(crate) async fn claim(
+        self,
+        memory: &Memory,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> Result<Vec<SagaId>, Unavailable> {
+        if self.has(Bug::ClaimsFromTheLiving) {
+            let rows = memory.list(Filter::default(), None, limit).await?.rows;
+            for row in rows.iter().filter(|row| row.owner != replica) {
+                memory.leave(row.owner).await?;
+            }
+        }
+        memory.claim(replica, limit).await
+    }
+
+    /// The sagas that a replica owns.
+    pub(crate) fn owned(self, sagas: Vec<SagaId>) -> Vec<SagaId> {
+        if self.has(Bug::NeverSweeps) { Vec::new() } else { sagas }
+    }
+}

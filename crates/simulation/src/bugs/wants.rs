@@ -1,0 +1,62 @@
+//! What a driver sees of a saga's wants: calls that need less than they do, an answer that needs nothing.
+
+use saga_core::definition::Safety;
+use saga_core::saga::{CallWanted, Effects, Lens};
+use saga_core::{Direction, Epoch, Saga, Seq};
+
+use super::Bug;
+
+/// Where a saga's start is in its history.
+const START: Seq = Seq::NONE.next();
+
+/// What this bug makes drivers see, if it is one of theirs.
+pub(super) fn lens(bug: Bug) -> Option<Lens> {
+    let lens: Lens = match bug {
+        Bug::AheadOfStart => |_, wants| calls(wants, is_action, |_| Seq::NONE),
+        Bug::AheadOfAnnouncement => |saga, wants| {
+            let is_plain =
+                |call: &CallWanted| is_action(call) && is_first_owner(saga) && !is_barrier(saga, call);
+            calls(wants, is_plain, |needs| needs.min(START))
+        },
+        Bug::AheadOfRollback => {
+            |_, wants| calls(wants, |call| call.direction == Direction::Compensation, |_| Seq::NONE)
+        }
+        Bug::AheadOfTakeOver => |saga, wants| calls(wants, |_| !is_first_owner(saga), |_| Seq::NONE),
+        Bug::AheadOfOutputs => |saga, wants| {
+            let follows_output = |call: &CallWanted| {
+                is_action(call) && is_first_owner(saga) && is_barrier(saga, call) && saga.keeps_outputs()
+            };
+            calls(wants, follows_output, |needs| needs.min(START))
+        },
+        // What is only taken for a barrier is announced all the same: it is how it is undone that is wrong.
+        Bug::TakesIdempotentForBarrier => {
+            |saga, wants| calls(wants, is_action, |needs| needs.max(saga.seq()))
+        }
+        Bug::AnswersBeforeTheEnd => |saga, wants| Effects {
+            answer: wants.answer.map(|needs| if saga.is_over() { Seq::NONE } else { needs }),
+            ..wants
+        },
+        _ => return None,
+    };
+    Some(lens)
+}
+
+/// The wants, but that calls which are `meant` need other events.
+fn calls(wants: Effects, meant: impl Fn(&CallWanted) -> bool, needs: impl Fn(Seq) -> Seq) -> Effects {
+    let call = wants
+        .call
+        .map(|call| if meant(&call) { CallWanted { needs: needs(call.needs), ..call } } else { call });
+    Effects { call, ..wants }
+}
+
+fn is_action(call: &CallWanted) -> bool {
+    call.direction == Direction::Action
+}
+
+fn is_barrier(saga: &Saga, call: &CallWanted) -> bool {
+    saga.definition().participant(call.step).safety == Safety::Barrier
+}
+
+fn is_first_owner(saga: &Saga) -> bool {
+    saga.epoch() == Epoch::FIRST
+}
