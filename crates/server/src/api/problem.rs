@@ -85,10 +85,6 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "answer_unwritable", format!("write the answer: {error}"))
     }
 
-    pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "commande_inconnue", "Commande non trouvée")
-    }
-
     pub(crate) fn no_such_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no_such_path", "There is nothing at this path; see /docs")
     }
@@ -101,10 +97,9 @@ impl Problem {
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
     }
-}
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+    /// What the engine refuses. `unknown` is how a face says that there is no such saga.
+    pub(crate) fn refused(refusal: Refusal, unknown: fn() -> Self) -> Self {
         let text = refusal.to_string();
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         match refusal {
@@ -121,7 +116,7 @@ impl From<Refusal> for Problem {
             Refusal::KeyReused(id) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", text).about(id)
             }
-            Refusal::Unknown => Self::not_found(),
+            Refusal::Unknown => unknown(),
             Refusal::Damaged(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history_damaged", text),
             Refusal::Rejected(rejected) => {
                 let code = match rejected {

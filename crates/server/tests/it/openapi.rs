@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use orchestrateur::api::{OPENAPI, ROUTES};
+use orchestrateur::api::OPENAPI;
+use orchestrateur::routes::ROUTES;
 use serde_json::{Value, json};
 
 use crate::harness::World;

@@ -1,6 +1,6 @@
 //! Requests that work, changed at random: some still do, and none may bring the server down.
 
-use orchestrateur::api::ROUTES;
+use orchestrateur::routes::ROUTES;
 
 use super::dice::Dice;
 use super::{Expect, Sent};

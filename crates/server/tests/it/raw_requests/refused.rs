@@ -1,7 +1,7 @@
 //! Requests that nobody should send: each gets a 4xx that explains itself, or is cut off by the HTTP layer
 //! where it is not even HTTP.
 
-use orchestrateur::api::ROUTES;
+use orchestrateur::routes::ROUTES;
 
 use super::dice::Dice;
 use super::{Expect, Sent};

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use saga_core::event::Finding;
 use saga_core::saga::Rejected;
 use saga_core::{CommandKind, Definition, Json, SagaId};
 use saga_engine::{Refusal, Wait};
@@ -15,9 +14,12 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::commande::Id;
-use super::prefer::Preference;
-use super::problem::Problem;
-use super::{Api, body, checkout, constat};
+use super::error::Error;
+use super::words::Constat;
+use super::{checkout, words};
+use crate::api::prefer::Preference;
+use crate::api::problem::Problem;
+use crate::api::{Api, body};
 
 /// Characters of `par`.
 const PAR_CHARS_MAX: usize = 100;
@@ -52,11 +54,7 @@ const CONSTAT: Text = Text {
 };
 
 /// `POST /api/commande/{id}/annuler`.
-pub(crate) async fn annuler(
-    State(api): State<Api>,
-    Id(id): Id,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     // There is nothing to say; but what is said must be JSON, which no form of another site's page can send.
@@ -73,7 +71,7 @@ pub(crate) async fn reprendre(
     State(api): State<Api>,
     Id(id): Id,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let asked = Members::read(&body::json_or_none(&head.headers, body, &api).await?, &["par", "raison"])?;
@@ -86,35 +84,35 @@ pub(crate) async fn resoudre(
     State(api): State<Api>,
     Id(id): Id,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let body = body::json_or_none(&head.headers, body, &api).await?;
     let asked = Members::read(&body, &["etape", "constat", "raison", "par", "sortie"])?;
     let etape = asked.required(&ETAPE)?;
     let word = asked.required(&CONSTAT)?;
-    let finding = constat::named(&word).ok_or_else(|| {
+    let constat = words::read::<Constat>(&word).ok_or_else(|| {
         Problem::invalid(format!("`constat` must be {}, not `{}`", CONSTAT.says, word.escape_debug()))
     })?;
     let (reason, by) = (asked.required(&RAISON)?, asked.required(&PAR)?);
-    let output = asked.sortie(finding)?;
+    let output = asked.sortie(constat)?;
 
     // The definition says which step has that name; the history is read where the command is applied, and only there.
     let definition = api.engine.definition_of(id).await?;
     let step = definition.step_named(&etape).ok_or_else(|| unknown_step(&definition, &etape))?;
-    let command = CommandKind::Resolve { step, finding, output, by, reason };
+    let command = CommandKind::Resolve { step, finding: constat.into(), output, by, reason };
     let refusal = match apply(&api, id, command, preference).await {
         Ok(answer) => return Ok(answer),
         Err(refusal) => refusal,
     };
-    let problem = Problem::from(refusal.clone());
+    let error = Error::from(refusal.clone());
     if refusal != Refusal::Rejected(Rejected::OtherStep) {
-        return Err(problem);
+        return Err(error);
     }
-    let (saga, _) = api.budgets.read(&api.engine, id).await??.ok_or_else(Problem::not_found)?;
+    let (saga, _) = api.budgets.read(&api.engine, id).await??.ok_or_else(Error::unknown)?;
     let blocked_at = saga.pending().map(|pending| pending.step.to_owned());
-    let Some(at) = blocked_at else { return Err(problem) };
-    Err(problem.saying(format!(
+    let Some(at) = blocked_at else { return Err(error) };
+    Err(error.saying(format!(
         "the order is blocked at `{at}`, not at `{etape}`; name that step, and what became of it"
     )))
 }
@@ -207,10 +205,10 @@ impl Members {
     }
 
     /// What the action's answer would have given.
-    fn sortie(&self, finding: Finding) -> Result<Option<Json>, Problem> {
+    fn sortie(&self, constat: Constat) -> Result<Option<Json>, Problem> {
         let Some(value) = self.0.get("sortie") else { return Ok(None) };
         let text = value.get();
-        if finding != Finding::Ran {
+        if constat != Constat::Executee {
             return Err(Problem::invalid(
                 "`sortie` goes with EXECUTEE only: nothing is undone otherwise; leave it out",
             ));

@@ -7,11 +7,12 @@ use saga_core::{Direction, Event, Record, Saga, Timestamp};
 use saga_engine::Refusal;
 use serde::Serialize;
 
-use super::Api;
 use super::commande::Id;
-use super::constat;
-use super::page::Page;
-use super::problem::Problem;
+use super::error::Error;
+use super::words::{Constat, Fait, Motif, Resultat, Sens};
+use crate::api::Api;
+use crate::api::page::Page;
+use crate::api::problem::Problem;
 
 /// Lines of a history in one answer; `Link` leads to the next ones. Most orders have a dozen, and one that
 /// was tried for weeks has thousands.
@@ -37,10 +38,10 @@ enum Ligne {
 #[derive(Serialize)]
 struct Tentative {
     etape: String,
-    direction: Direction,
+    direction: Sens,
     tentative: u32,
     /// `null`: under way, or cut off.
-    resultat: Option<&'static str>,
+    resultat: Option<Resultat>,
     statut_http: Option<u16>,
     raison: Option<String>,
     duree_ms: Option<f64>,
@@ -50,11 +51,11 @@ struct Tentative {
 /// What happened beside states and calls.
 #[derive(Serialize)]
 struct Evenement {
-    evenement: &'static str,
+    evenement: Fait,
     etape: Option<String>,
     /// Of `bloque`: the machine's word for what is stuck.
-    motif: Option<saga_core::event::Stuck>,
-    constat: Option<&'static str>,
+    motif: Option<Motif>,
+    constat: Option<Constat>,
     par: Option<String>,
     raison: Option<String>,
     timestamp: String,
@@ -65,11 +66,11 @@ pub(crate) async fn historique(
     State(api): State<Api>,
     Id(id): Id,
     RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
+) -> Result<Response, Error> {
     let asked = Asked::read(&query.unwrap_or_default())?;
     let (saga, history) = match api.budgets.read(&api.engine, id).await? {
         Ok(Some(found)) => found,
-        Ok(None) | Err(Refusal::Unknown) => return Err(Problem::not_found()),
+        Ok(None) | Err(Refusal::Unknown) => return Err(Error::unknown()),
         Err(error) => return Err(error.into()),
     };
     let mut lines = Lines { saga: &saga, shown: Vec::new(), open: None };
@@ -144,7 +145,7 @@ impl Lines<'_> {
     fn add(&mut self, record: &Record) {
         let timestamp = record.at.to_string();
         let text = |text: &str| Some(text.to_owned());
-        let plain = |evenement: &'static str| Evenement {
+        let plain = |evenement: Fait| Evenement {
             evenement,
             etape: None,
             motif: None,
@@ -158,7 +159,7 @@ impl Lines<'_> {
                 self.open = Some((self.shown.len(), (*step, *direction), record.at));
                 return self.shown.push(Ligne::Tentative(Tentative {
                     etape: self.step(*step).unwrap_or_default(),
-                    direction: *direction,
+                    direction: (*direction).into(),
                     tentative: attempt.get(),
                     resultat: None,
                     statut_http: None,
@@ -172,7 +173,7 @@ impl Lines<'_> {
                     && call == (*step, *direction)
                     && let Some(Ligne::Tentative(tentative)) = self.shown.get_mut(line)
                 {
-                    tentative.resultat = Some(outcome.as_str());
+                    tentative.resultat = Some((*outcome).into());
                     tentative.statut_http = *status;
                     tentative.raison = reason.as_ref().map(ToString::to_string);
                     tentative.duree_ms = Some(record.at.since(since).as_micros() as f64 / 1_000.0);
@@ -182,28 +183,28 @@ impl Lines<'_> {
             // That a step has failed shows in the attempt before.
             Event::RollbackDecided { cause: Cause::StepFailed { .. } } => return,
             Event::RollbackDecided { cause: Cause::Cancelled } => {
-                Evenement { raison: text("cancelled on request"), ..plain("rollback_decide") }
+                Evenement { raison: text("cancelled on request"), ..plain(Fait::RollbackDecide) }
             }
             Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
-                Evenement { raison: text("the saga's deadline passed"), ..plain("rollback_decide") }
+                Evenement { raison: text("the saga's deadline passed"), ..plain(Fait::RollbackDecide) }
             }
             Event::Blocked { step, stuck, reason } => Evenement {
                 etape: self.step(*step),
-                motif: Some(*stuck),
+                motif: Some((*stuck).into()),
                 raison: text(reason),
-                ..plain("bloque")
+                ..plain(Fait::Bloque)
             },
             Event::Resumed { by, reason } => {
-                Evenement { par: text(by), raison: reason.as_deref().and_then(text), ..plain("repris") }
+                Evenement { par: text(by), raison: reason.as_deref().and_then(text), ..plain(Fait::Repris) }
             }
             Event::Resolved { step, finding, by, reason, .. } => Evenement {
                 etape: self.step(*step),
-                constat: Some(constat::word(*finding)),
+                constat: Some((*finding).into()),
                 par: text(by),
                 raison: text(reason),
-                ..plain("resolu")
+                ..plain(Fait::Resolu)
             },
-            Event::TakenOver { .. } => plain("pris_en_charge"),
+            Event::TakenOver { .. } => plain(Fait::PrisEnCharge),
             Event::Started { .. } | Event::Completed | Event::RolledBack => return,
         };
         self.shown.push(Ligne::Evenement(event));

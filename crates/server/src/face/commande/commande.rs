@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use saga_core::event::Cause;
-use saga_core::saga::Rollback;
-use saga_core::{Event, Saga, SagaId};
+use saga_core::{Event, Saga, SagaId, saga};
 use saga_engine::Refusal;
 use saga_journal::{History, KeptRow};
 use serde::Serialize;
 
 use super::blocage::Blocage;
-use super::problem::Problem;
-use super::{Api, constat, words};
+use super::error::Error;
+use super::words::{Constat, Demande, Rollback};
+use crate::api::Api;
 
 /// Bytes of the body of the pending call that are shown.
 const BODY_SHOWN_BYTES_MAX: usize = 65_536;
@@ -26,7 +26,7 @@ pub(crate) struct Commande {
     client_id: Option<i64>,
     magasin_id: Option<i64>,
     etat_actuel: String,
-    rollback: &'static str,
+    rollback: Rollback,
     /// Why there is no order, or why a person is needed.
     echec: Option<Echec>,
     /// While a person is needed.
@@ -51,9 +51,9 @@ struct Echec {
 /// What somebody asked of the order.
 #[derive(Serialize)]
 struct Intervention {
-    quoi: &'static str,
+    quoi: Demande,
     etape: Option<String>,
-    constat: Option<&'static str>,
+    constat: Option<Constat>,
     /// `null`: `annuler` does not say who.
     par: Option<String>,
     raison: Option<String>,
@@ -74,7 +74,7 @@ impl From<KeptRow> for Commande {
             client_id: row.labels.integer("client_id"),
             magasin_id: row.labels.integer("magasin_id"),
             etat_actuel: row.state.to_string(),
-            rollback: words::rollback(rollback),
+            rollback: rollback.into(),
             echec: trouble.map(|trouble| Echec {
                 etape: trouble.step.map(|step| step.to_string()),
                 raison: trouble.reason.to_string(),
@@ -103,19 +103,19 @@ impl Commande {
 pub(crate) struct Id(pub(crate) SagaId);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
-    type Rejection = Problem;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
-            return Err(Problem::not_found());
+            return Err(Error::unknown());
         };
-        text.parse().map(Self).map_err(|_| Problem::not_found())
+        text.parse().map(Self).map_err(|_| Error::unknown())
     }
 }
 
 /// `GET /api/commande/{id}`.
-pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Problem> {
-    let row = api.engine.journal().row(id).await?.ok_or_else(Problem::not_found)?;
+pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Error> {
+    let row = api.engine.journal().row(id).await?.ok_or_else(Error::unknown)?;
     let read = api.budgets.read(&api.engine, id).await?;
     let interventions = match &read {
         Ok(Some((saga, history))) => Some(interventions(saga, history)),
@@ -133,7 +133,7 @@ pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<
 }
 
 pub(crate) fn is_blocked(row: &KeptRow) -> bool {
-    row.rollback() == Rollback::Blocked
+    row.rollback() == saga::Rollback::Blocked
 }
 
 /// What a blocked order waits for, as far as its history tells.
@@ -166,18 +166,18 @@ fn interventions(saga: &Saga, history: &History) -> (Vec<Intervention>, usize) {
     };
     let mut said = history.records.iter().rev().filter_map(|record| {
         let intervention = match &record.event {
-            Event::RollbackDecided { cause: Cause::Cancelled } => of("annuler"),
+            Event::RollbackDecided { cause: Cause::Cancelled } => of(Demande::Annuler),
             Event::Resumed { by, reason } => Intervention {
                 par: Some(by.to_string()),
                 raison: reason.as_ref().map(ToString::to_string),
-                ..of("reprendre")
+                ..of(Demande::Reprendre)
             },
             Event::Resolved { step: index, finding, by, reason, .. } => Intervention {
                 etape: step(*index),
-                constat: Some(constat::word(*finding)),
+                constat: Some((*finding).into()),
                 par: Some(by.to_string()),
                 raison: Some(reason.to_string()),
-                ..of("resoudre")
+                ..of(Demande::Resoudre)
             },
             _ => return None,
         };

@@ -1,21 +1,20 @@
 //! `blocage`: why a person is needed for an order, the exact call that is pending, and what can be said of
 //! it.
 
-use saga_core::event::Stuck;
 use saga_core::saga::{Pending, Request};
-use saga_core::{Direction, Json, Saga};
+use saga_core::{Json, Saga};
 use saga_journal::KeptRow;
 use serde::Serialize;
 
-use super::constat;
-use super::page::cut;
+use super::words::{Constat, Motif, Sens};
+use crate::api::page::cut;
 
 /// Why a person is needed.
 #[derive(Serialize)]
 pub(crate) struct Blocage {
     /// `null`: the order as a whole cannot be read.
     etape: Option<String>,
-    motif: Option<Motif>,
+    motif: Option<MotifLu>,
     raison: String,
     depuis: String,
     appel: Option<Appel>,
@@ -28,7 +27,7 @@ pub(crate) struct Blocage {
     /// When it is tried again by itself.
     prochaine_tentative: Option<String>,
     /// What `resoudre` takes.
-    constats_possibles: Vec<&'static str>,
+    constats_possibles: Vec<Constat>,
     /// Whether `EXECUTEE` needs a `sortie`.
     sortie_requise: bool,
 }
@@ -36,10 +35,16 @@ pub(crate) struct Blocage {
 /// For programs.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Motif {
-    Stuck(Stuck),
-    /// `history_unreadable`.
-    Unreadable(&'static str),
+enum MotifLu {
+    Motif(Motif),
+    Illisible(Illisible),
+}
+
+/// The order as a whole cannot be read.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Illisible {
+    HistoryUnreadable,
 }
 
 /// Characters of what is shown of a call's address, and of why there is none.
@@ -49,7 +54,7 @@ const SHOWN_CHARS_MAX: usize = 2_000;
 #[derive(Serialize)]
 struct Appel {
     participant: String,
-    direction: Direction,
+    direction: Sens,
     methode: String,
     url: String,
     /// `null`: there is none, or it is not shown here as a whole.
@@ -78,7 +83,7 @@ impl Blocage {
         };
         Self {
             etape: Some(pending.step.to_owned()),
-            motif: Some(Motif::Stuck(pending.blocked.stuck)),
+            motif: Some(MotifLu::Motif(pending.blocked.stuck.into())),
             raison: cut(pending.blocked.reason.to_string(), SHOWN_CHARS_MAX),
             depuis: pending.blocked.at.to_string(),
             appel,
@@ -86,7 +91,7 @@ impl Blocage {
             tentatives: pending.attempts,
             en_cours: pending.is_under_way,
             prochaine_tentative: pending.next_at.map(|at| at.to_string()),
-            constats_possibles: pending.findings.iter().map(|finding| constat::word(*finding)).collect(),
+            constats_possibles: pending.findings.iter().copied().map(Constat::from).collect(),
             sortie_requise: pending.lacks_output,
         }
     }
@@ -96,7 +101,7 @@ impl Blocage {
         let trouble = row.trouble();
         Self {
             etape: trouble.as_ref().and_then(|trouble| trouble.step.as_ref()).map(ToString::to_string),
-            motif: row.parked.is_some().then_some(Motif::Unreadable("history_unreadable")),
+            motif: row.parked.is_some().then_some(MotifLu::Illisible(Illisible::HistoryUnreadable)),
             raison: trouble.map(|trouble| trouble.reason.to_string()).unwrap_or_default(),
             depuis: row.row.updated.to_string(),
             appel: None,
@@ -123,7 +128,7 @@ impl Appel {
         let base = pending.participant.base.to_string();
         Self {
             participant: pending.participant.name.to_string(),
-            direction: pending.direction,
+            direction: pending.direction.into(),
             methode: request.method.to_string(),
             url: cut(format!("{}{}", base.trim_end_matches('/'), request.path), SHOWN_CHARS_MAX),
             corps: whole,

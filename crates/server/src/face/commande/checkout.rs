@@ -4,13 +4,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saga_core::definition::InputError;
-use saga_core::saga::{Failure, Rollback};
+use saga_core::saga::Failure;
 use saga_engine::{Caller, Checkout, Snapshot};
 use serde::Serialize;
 
-use super::prefer::Preference;
-use super::problem::Problem;
-use super::{Api, body, words};
+use super::error::Error;
+use super::words::Rollback;
+use crate::api::prefer::Preference;
+use crate::api::problem::Problem;
+use crate::api::{Api, body};
 use crate::http;
 
 /// Characters of an `Idempotency-Key`.
@@ -23,7 +25,7 @@ struct Final<'a> {
     etat_final: &'a str,
     /// Only where a person is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rollback: Option<&'a str>,
+    rollback: Option<Rollback>,
     /// Only where there is no order.
     #[serde(skip_serializing_if = "Option::is_none")]
     echec: Option<Echec<'a>>,
@@ -48,11 +50,11 @@ impl<'a> From<&'a Failure> for Echec<'a> {
 struct SoFar<'a> {
     saga_id: saga_core::SagaId,
     etat_actuel: &'a str,
-    rollback: &'a str,
+    rollback: Rollback,
 }
 
 /// Runs the saga and answers with its end, or with where it stands when the caller's wait is over.
-pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let key = idempotency_key(&head.headers)?;
@@ -70,21 +72,17 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
 
 /// The answer about a saga that somebody waited for.
 pub(crate) fn answer(snapshot: &Snapshot, applied: Option<String>) -> Response {
+    let rollback = Rollback::from(snapshot.rollback);
     let mut response = if snapshot.settled {
-        let blocked = snapshot.rollback == Rollback::Blocked;
         let body = Final {
             saga_id: snapshot.saga,
             etat_final: &snapshot.state,
-            rollback: blocked.then_some(words::rollback(snapshot.rollback)),
+            rollback: Some(rollback).filter(|rollback| *rollback == Rollback::Bloque),
             echec: snapshot.failure.as_ref().map(Echec::from),
         };
         (StatusCode::OK, axum::Json(body)).into_response()
     } else {
-        let body = SoFar {
-            saga_id: snapshot.saga,
-            etat_actuel: &snapshot.state,
-            rollback: words::rollback(snapshot.rollback),
-        };
+        let body = SoFar { saga_id: snapshot.saga, etat_actuel: &snapshot.state, rollback };
         let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
         if let Ok(location) = HeaderValue::try_from(format!("/api/commande/{}", snapshot.saga)) {
             response.headers_mut().insert(header::LOCATION, location);

@@ -8,9 +8,11 @@ use tokio::time::Instant;
 
 use super::blocage::Blocage;
 use super::commande::{self, Commande};
-use super::page::Page;
-use super::problem::Problem;
-use super::{Api, words};
+use super::error::Error;
+use super::words::{self, Rollback};
+use crate::api::Api;
+use crate::api::page::Page;
+use crate::api::problem::Problem;
 
 /// Rows in a page when the caller does not say.
 const LIMIT_DEFAULT: usize = 50;
@@ -21,17 +23,14 @@ const LIMIT_MAX: usize = 200;
 const BODY_BYTES_IN_LISTS: usize = 0;
 
 /// `GET /api/commandes?etat=&rollback=&client_id=&magasin_id=&limit=&cursor=`.
-pub(crate) async fn commandes(
-    State(api): State<Api>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
+pub(crate) async fn commandes(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Error> {
     let mut filter = Filter::default();
     let (mut limit, mut after) = (LIMIT_DEFAULT, None);
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     for (index, (name, value)) in pairs.iter().enumerate() {
         if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
-            return Err(Problem::invalid(format!("`{}` stands more than once", name.escape_debug())));
+            return Err(Problem::invalid(format!("`{}` stands more than once", name.escape_debug())).into());
         }
         let number = || {
             value.parse::<i64>().map_err(|_| {
@@ -41,13 +40,14 @@ pub(crate) async fn commandes(
         match name.as_str() {
             // PostgreSQL cannot even be asked for a text with a NUL in it.
             "etat" if value.is_empty() || value.contains(char::is_control) => {
-                return Err(Problem::invalid("`etat` must be the name of a state, such as CONFIRMEE"));
+                return Err(Problem::invalid("`etat` must be the name of a state, such as CONFIRMEE").into());
             }
             "etat" => filter.state = Some(value.as_str().into()),
             "rollback" => {
-                filter.rollback = Some(words::rollback_named(value).ok_or_else(|| {
+                let rollback: Rollback = words::read(value).ok_or_else(|| {
                     Problem::invalid("`rollback` must be AUCUN, EN_COURS, TERMINE or BLOQUE")
-                })?);
+                })?;
+                filter.rollback = Some(rollback.into());
             }
             // As labels are written: `07` is 7.
             "client_id" | "magasin_id" => {
@@ -70,7 +70,7 @@ pub(crate) async fn commandes(
                     "There is no filter `{}`; there are etat, rollback, client_id, magasin_id, limit and cursor",
                     other.escape_debug()
                 );
-                return Err(Problem::invalid(detail));
+                return Err(Problem::invalid(detail).into());
             }
         }
     }
@@ -88,7 +88,7 @@ pub(crate) async fn commandes(
 
 /// As many of a page's orders as fit into `page_bytes_max`, and where the next page begins if that is before the last
 /// row; of those that are blocked, what they wait for.
-async fn shown(api: &Api, rows: Vec<KeptRow>) -> Result<(Page, Option<Cursor>), Problem> {
+async fn shown(api: &Api, rows: Vec<KeptRow>) -> Result<(Page, Option<Cursor>), Error> {
     let begun = Instant::now();
     let wait = api.limits.blocages_wait;
     let mut page = Page::new(api.limits.page_bytes_max);
