@@ -7,10 +7,10 @@
 pub(crate) mod body;
 pub(crate) mod browser;
 pub(crate) mod budgets;
-mod docs;
+pub(crate) mod documented;
 mod health;
 mod home;
-mod hosts;
+pub(crate) mod hosts;
 pub(crate) mod page;
 mod participants;
 pub(crate) mod prefer;
@@ -21,13 +21,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use saga_engine::{Clock, Engine};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::budgets::Budgets;
-pub use self::docs::OPENAPI;
 pub use self::hosts::{AllowedHost, Hosts};
+use self::problem::Problem;
 use crate::metrics::Metrics;
 
 /// What handlers work with. A copy of it is another reference to the same parts.
@@ -109,13 +110,17 @@ impl Default for Limits {
     }
 }
 
+/// Their part of the document.
+#[derive(OpenApi)]
+#[openapi(tags((name = "exploitation", description = "For operators")), components(schemas(Problem)))]
+struct Document;
+
 /// The routes that belong to no face.
-pub(crate) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/", get(home::home))
-        .route("/api/participants", get(participants::participants))
-        .route("/livez", get(health::livez))
-        .route("/metrics", get(health::metrics))
-        .route("/readyz", get(health::readyz))
-        .merge(docs::swagger())
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(home::home))
+        .routes(routes!(participants::participants))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::readyz))
 }

@@ -8,23 +8,27 @@ use saga_core::SagaId;
 use saga_core::saga::Rejected;
 use saga_engine::Refusal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::Crowded;
 
 /// What a caller waits, in seconds, before it tries again.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// An error answer.
-#[derive(Debug, Serialize)]
+/// An error answer (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
     status: u16,
+    /// What was wrong, and what to do.
     detail: String,
     /// Stable, for programs.
     code: &'static str,
+    /// The order that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid", nullable = false)]
     saga_id: Option<SagaId>,
     #[serde(skip)]
     retry: bool,
@@ -62,8 +66,12 @@ impl Problem {
         self
     }
 
-    /// The status, for tests.
-    #[cfg(test)]
+    /// Whether it goes away by itself, so that the answer says when to try again.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.retry
+    }
+
+    /// The HTTP status.
     pub(crate) fn status(&self) -> u16 {
         self.status
     }

@@ -23,8 +23,9 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value) -> Result<(
             },
             "enum" => demanded.as_array().is_some_and(|values| values.contains(value)),
             "const" => demanded == value,
-            "minimum" => value.as_f64() >= demanded.as_f64(),
-            "maximum" => value.as_f64() <= demanded.as_f64(),
+            // Of what is no number, neither demands anything.
+            "minimum" => value.as_f64().is_none_or(|number| Some(number) >= demanded.as_f64()),
+            "maximum" => value.as_f64().is_none_or(|number| Some(number) <= demanded.as_f64()),
             "maxLength" => value
                 .as_str()
                 .is_none_or(|text| text.chars().count() as u64 <= demanded.as_u64().unwrap_or(0)),
@@ -96,6 +97,7 @@ fn a_value_that_does_not_fit_is_found() {
     for (value, fits) in [
         (r#"{"a": 1}"#, true),
         (r#"{"a": 1, "b": [{"a": 2, "b": null, "d": null}]}"#, true),
+        (r#"{"a": null}"#, true),
         (r#"{"a": 1, "c": "2026-11-22T10:15:30.123456Z", "d": "x"}"#, true),
         (r#"{}"#, false),
         (r#"[]"#, false),

@@ -1,15 +1,19 @@
 //! `POST /api/commande/checkout`.
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use saga_core::definition::InputError;
-use saga_core::saga::Failure;
-use saga_engine::{Caller, Checkout, Snapshot};
-use serde::Serialize;
+use std::time::Duration;
 
-use super::error::Error;
-use super::words::Rollback;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use saga_core::definition::InputError;
+use saga_engine::{Caller, Checkout, NoRoom, Refusal};
+use utoipa::IntoResponses;
+
+use super::answer::{Fin, GoesOn, answer};
+use super::error::{Error, Unreadable};
+use super::examples;
+use super::input::Demande;
+use crate::api::documented::{Responses, problems};
 use crate::api::prefer::Preference;
 use crate::api::problem::Problem;
 use crate::api::{Api, body};
@@ -18,42 +22,52 @@ use crate::http;
 /// Characters of an `Idempotency-Key`.
 const KEY_CHARS_MAX: usize = 255;
 
-/// The answer once the saga is over or blocked.
-#[derive(Serialize)]
-struct Final<'a> {
-    saga_id: saga_core::SagaId,
-    etat_final: &'a str,
-    /// Only where a person is needed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rollback: Option<Rollback>,
-    /// Only where there is no order.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    echec: Option<Echec<'a>>,
-}
-
-/// Why there is no order.
-#[derive(Serialize)]
-struct Echec<'a> {
-    /// `null`: the order was stopped as a whole.
-    etape: Option<&'a str>,
-    raison: &'a str,
-}
-
-impl<'a> From<&'a Failure> for Echec<'a> {
-    fn from(failed: &'a Failure) -> Self {
-        Self { etape: failed.step.as_deref(), raison: &failed.reason }
-    }
-}
-
-/// The answer while the saga goes on.
-#[derive(Serialize)]
-struct SoFar<'a> {
-    saga_id: saga_core::SagaId,
-    etat_actuel: &'a str,
-    rollback: Rollback,
-}
-
-/// Runs the saga and answers with its end, or with where it stands when the caller's wait is over.
+/// Run an order
+///
+/// Answers `200` once the saga is over (or needs a person: then `rollback` is `BLOQUE`), whatever its end: a refusal of the
+/// stock or the payment is a well-defined end. A caller that hangs up changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/commande/checkout",
+    tag = "commandes",
+    params(
+        (
+            "Idempotency-Key" = Option<String>,
+            Header,
+            description = "The same key and body name the same order, for as long as the order is kept: repeating the \
+                           request never orders twice. 1 to 255 characters, bare or in double quotes.",
+            nullable = false,
+            // With the quotes.
+            max_length = 257,
+            example = "panier-7-2026-11-22"
+        ),
+        Preference
+    ),
+    request_body(content = Demande, example = json!({ "client_id": 7, "magasin_id": 1 })),
+    responses(
+        (
+            status = 200,
+            description = "The order has ended.",
+            body = Fin,
+            examples(
+                ("confirmee" = (value = json!(examples::end("CONFIRMEE")))),
+                ("echec_stock" = (value = json!(examples::out_of_stock()))),
+                ("bloquee" = (summary = "A person is needed", value = json!(examples::needs_a_person())))
+            )
+        ),
+        GoesOn,
+        body::Unusable,
+        (
+            status = 422,
+            description = "A field is wrong or missing, or the Idempotency-Key belongs to another body.",
+            body = Problem,
+            content_type = "application/problem+json",
+            example = json!(Problem::invalid("`client_id` is missing; it must be a JSON integer"))
+        ),
+        Unreadable,
+        NotTaken
+    )
+)]
 pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
@@ -70,29 +84,19 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     Ok(answer(&snapshot, preference.applied))
 }
 
-/// The answer about a saga that somebody waited for.
-pub(crate) fn answer(snapshot: &Snapshot, applied: Option<String>) -> Response {
-    let rollback = Rollback::from(snapshot.rollback);
-    let mut response = if snapshot.settled {
-        let body = Final {
-            saga_id: snapshot.saga,
-            etat_final: &snapshot.state,
-            rollback: Some(rollback).filter(|rollback| *rollback == Rollback::Bloque),
-            echec: snapshot.failure.as_ref().map(Echec::from),
-        };
-        (StatusCode::OK, axum::Json(body)).into_response()
-    } else {
-        let body = SoFar { saga_id: snapshot.saga, etat_actuel: &snapshot.state, rollback };
-        let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
-        if let Ok(location) = HeaderValue::try_from(format!("/api/commande/{}", snapshot.saga)) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        response
-    };
-    if let Some(applied) = applied.and_then(|applied| HeaderValue::try_from(applied).ok()) {
-        response.headers_mut().insert("preference-applied", applied);
+/// `503`: there is no room for the order, or the journal is not there.
+struct NotTaken;
+
+impl IntoResponses for NotTaken {
+    fn responses() -> Responses {
+        let no_room =
+            NoRoom { limit: "active_sagas_max", value: 10_000, retry_after: Duration::from_secs(1) };
+        problems([(
+            "A limit is reached or the journal cannot be reached. `Retry-After` says when to try again; `detail` says \
+             whether anything was done.",
+            Error::from(Refusal::Full(no_room)).into(),
+        )])
     }
-    response
 }
 
 /// The key, in either of its two forms: a structured-field string in quotes, or bare.

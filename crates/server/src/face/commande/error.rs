@@ -4,7 +4,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use saga_engine::Refusal;
 use saga_journal::Unavailable;
+use utoipa::IntoResponses;
 
+use crate::api::documented::{Responses, problems};
 use crate::api::problem::Problem;
 
 /// A problem in the words of this face.
@@ -44,8 +46,35 @@ impl From<Unavailable> for Error {
     }
 }
 
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        error.0
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         self.0.into_response()
+    }
+}
+
+/// `404`: there is no such order.
+pub(crate) struct UnknownOrder;
+
+impl IntoResponses for UnknownOrder {
+    fn responses() -> Responses {
+        problems([("There is no such order.", unknown())])
+    }
+}
+
+/// `500`: the order cannot be read.
+pub(crate) struct Unreadable;
+
+impl IntoResponses for Unreadable {
+    fn responses() -> Responses {
+        problems([(
+            "The order's history cannot be read. The order is parked for a person.",
+            Error::from(Refusal::Damaged("frame 1 is not JSON".into())).0,
+        )])
     }
 }

@@ -3,6 +3,9 @@
 use anyhow::bail;
 use saga_core::Definition;
 use saga_core::definition::InputType;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The members of the input that orders are listed and shown by.
 const REQUIRED: [&str; 2] = ["client_id", "magasin_id"];
@@ -24,4 +27,23 @@ pub(crate) fn suits(name: &str, definition: &Definition) -> anyhow::Result<()> {
 /// `definition`, with the members that orders are found by as labels.
 pub(crate) fn labelled(definition: Definition) -> Definition {
     definition.labelled_by(&REQUIRED)
+}
+
+/// The body of `POST /api/commande/checkout`, as the document has it. The definition reads it: it may demand more.
+pub(crate) struct Demande;
+
+impl ToSchema for Demande {}
+
+impl PartialSchema for Demande {
+    fn schema() -> RefOr<Schema> {
+        let integer = || {
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        };
+        let body = ObjectBuilder::new()
+            .description(Some("What a definition declares as input. Other members are passed over."));
+        let body = REQUIRED.iter().fold(body, |body, name| body.property(*name, integer()).required(*name));
+        Schema::from(body.build()).into()
+    }
 }

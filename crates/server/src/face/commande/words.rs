@@ -3,14 +3,33 @@
 //!
 //! The names of members are the fields of this folder's structs.
 
+use saga_core::definition::StateName;
 use saga_core::event::{Finding, Stuck};
 use saga_core::{Direction, Outcome, saga};
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A state of the definition; the built-in checkout has these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(
+    value_type = String,
+    examples(
+        "INITIEE", "STOCK_RESERVE", "PAIEMENT_EFFECTUE", "COMMANDE_ENREGISTREE", "CONFIRMEE", "ECHEC_STOCK",
+        "ECHEC_PAIEMENT", "ECHEC_ENREGISTREMENT", "ANNULEE"
+    )
+)]
+pub(crate) struct Etat(StateName);
+
+impl From<StateName> for Etat {
+    fn from(name: StateName) -> Self {
+        Self(name)
+    }
+}
 
 /// Whether what was done is being undone. `BLOQUE`: a person is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Rollback {
     Aucun,
@@ -43,7 +62,7 @@ impl From<Rollback> for saga::Rollback {
 
 /// `EXECUTEE`: the step's effect is there, and is undone now. `NON_EXECUTEE`: it had no effect. `ANNULEE`: its effect is
 /// gone, undone by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Constat {
     Executee,
@@ -71,10 +90,9 @@ impl From<Constat> for Finding {
     }
 }
 
-/// What a person asked of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Demande {
+pub(crate) enum Quoi {
     Annuler,
     Reprendre,
     Resoudre,
@@ -82,7 +100,7 @@ pub(crate) enum Demande {
 
 /// `rollback_decide`: stopped on request or by its deadline. `bloque`: a person is needed. `repris`, `resolu`: a person's
 /// word. `pris_en_charge`: another process, or the same one after a restart, goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Fait {
     RollbackDecide,
@@ -93,7 +111,7 @@ pub(crate) enum Fait {
 }
 
 /// What is stuck, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Motif {
     ActionUnknown,
@@ -120,7 +138,7 @@ impl From<Stuck> for Motif {
 }
 
 /// Whether a call does its step, undoes it, or asks what became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Sens {
     Action,
@@ -139,7 +157,7 @@ impl From<Direction> for Sens {
 }
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Resultat {
     Ok,
