@@ -3,6 +3,7 @@
 //! Stricter than JSON Schema in one point: an object may not have members that its schema does not name, so that an
 //! answer with an undocumented member fails.
 
+use regex::Regex;
 use serde_json::Value;
 
 /// Members of a schema that demand nothing.
@@ -29,6 +30,12 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value) -> Result<(
             "maxLength" => value
                 .as_str()
                 .is_none_or(|text| text.chars().count() as u64 <= demanded.as_u64().unwrap_or(0)),
+            "pattern" => value.as_str().is_none_or(|text| {
+                let pattern = demanded.as_str().and_then(|pattern| Regex::new(pattern).ok());
+                pattern.is_some_and(|pattern| pattern.is_match(text))
+            }),
+            // As it is held here in any case.
+            "additionalProperties" if demanded == false => true,
             "format" => value.as_str().is_none_or(|text| has_format(text, demanded)) || value.is_i64(),
             "required" => demanded.as_array().into_iter().flatten().all(|name| {
                 value.as_object().is_none_or(|object| object.contains_key(name.as_str().unwrap_or_default()))
@@ -92,6 +99,7 @@ fn a_value_that_does_not_fit_is_found() {
         "b": { "oneOf": [{ "type": "null" }, { "type": "array", "items": { "$ref": "#/s" } }] },
         "c": { "type": "string", "format": "date-time" },
         "d": { "enum": ["x", null] },
+        "e": { "type": "string", "pattern": "^[a-z]+$" },
     } } });
     let schema = serde_json::json!({ "$ref": "#/s" });
     for (value, fits) in [
@@ -107,6 +115,8 @@ fn a_value_that_does_not_fit_is_found() {
         (r#"{"a": 1, "b": [{}]}"#, false),
         (r#"{"a": 1, "c": "yesterday"}"#, false),
         (r#"{"a": 1, "d": "y"}"#, false),
+        (r#"{"a": 1, "e": "x"}"#, true),
+        (r#"{"a": 1, "e": "X"}"#, false),
         (r#"{"a": 1, "undocumented": 1}"#, false),
     ] {
         let value = serde_json::from_str(value).unwrap();

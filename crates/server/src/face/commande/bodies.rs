@@ -13,11 +13,12 @@ use crate::api::problem::Problem;
 
 /// The body of `reprendre`.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Reprise {
     /// Who asks.
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(value_type = String, max_length = 100, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     pub(crate) par: Box<str>,
-    #[schema(value_type = Option<String>, max_length = 1_000)]
+    #[schema(value_type = Option<String>, max_length = 1_000, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     pub(crate) raison: Option<Box<str>>,
 }
 
@@ -30,16 +31,17 @@ impl Reprise {
 
 /// The body of `resoudre`.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Resolution {
     /// The step that `blocage.etape` names.
-    #[schema(value_type = String, max_length = 64)]
+    #[schema(value_type = String, max_length = 64, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     pub(crate) etape: Box<str>,
     pub(crate) constat: Constat,
     /// How they know.
-    #[schema(value_type = String, max_length = 1_000)]
+    #[schema(value_type = String, max_length = 1_000, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     pub(crate) raison: Box<str>,
     /// Who found it.
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(value_type = String, max_length = 100, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     pub(crate) par: Box<str>,
     /// With `EXECUTEE`, where undoing the step needs it (`blocage.sortie_requise`): what the action's answer would have
     /// given. At most 16384 bytes.

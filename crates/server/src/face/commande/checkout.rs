@@ -39,6 +39,7 @@ const KEY_CHARS_MAX: usize = 255;
             nullable = false,
             // With the quotes.
             max_length = 257,
+            pattern = r#"^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$"#,
             example = "panier-7-2026-11-22"
         ),
         Preference

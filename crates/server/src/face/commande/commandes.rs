@@ -31,7 +31,7 @@ const BODY_BYTES_IN_LISTS: usize = 0;
 #[into_params(parameter_in = Query)]
 struct Filtres {
     /// Only orders in this state.
-    #[param(value_type = Option<String>, example = "ECHEC_PAIEMENT")]
+    #[param(value_type = Option<String>, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "ECHEC_PAIEMENT")]
     etat: Option<StateName>,
     /// Only orders whose rollback stands so.
     #[param(example = "BLOQUE")]
@@ -44,7 +44,11 @@ struct Filtres {
     #[param(required = false, minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: usize,
     /// From the `Link` header of the page before.
-    #[param(value_type = Option<String>, example = "1795342530123456.01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21")]
+    #[param(
+        value_type = Option<String>,
+        pattern = r"^[0-9]{1,18}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        example = "1795342530123456.01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21"
+    )]
     cursor: Option<Cursor>,
 }
 
