@@ -20,6 +20,7 @@ use super::signals::Signals;
 use crate::api::{self, AllowedHost, Api, Hosts};
 use crate::http::Calls;
 use crate::metrics::Metrics;
+use crate::routes;
 use crate::store::{self, DatabaseUrl};
 use crate::{definitions, http, logging};
 
@@ -248,7 +249,7 @@ impl Server {
 
     /// The API without a listener.
     pub(super) fn router(&self) -> axum::Router {
-        api::router(self.api.clone())
+        routes::router(self.api.clone())
     }
 
     /// Serves until `stop` ends, then drains.
@@ -263,7 +264,7 @@ impl Server {
         let engine = self.api.engine.clone();
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
-        let serving = http::serve(listener, api::router(self.api), self.connections, counts, watched);
+        let serving = http::serve(listener, routes::router(self.api), self.connections, counts, watched);
         let stopping = async {
             stop.await;
             // Callers still get their answers while their orders are drained; new orders get 503.

@@ -49,7 +49,7 @@ pub(crate) async fn api_of(
         definitions,
         "essai",
     );
-    api::router(Api::new(engine, metrics, clock, limits, Hosts::default()))
+    orchestrateur::routes::router(Api::new(engine, metrics, clock, limits, Hosts::default()))
 }
 
 /// A body that begins and never goes on.
