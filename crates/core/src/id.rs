@@ -25,10 +25,19 @@ impl SagaId {
     /// The same key names the same saga on every replica and after every restart, so the journal's primary key
     /// is what keeps two racing requests from starting two sagas; there is no second table that could drift.
     pub fn from_idempotency_key(key: &str) -> Self {
-        let digest =
-            Sha256::new().chain_update(b"orchestrateur/idempotency-key/").chain_update(key).finalize();
+        Self::hashed(Sha256::new().chain_update(b"orchestrateur/idempotency-key/").chain_update(key))
+    }
+
+    /// The id that belongs to a key of callers of one saga: as [`Self::from_idempotency_key`], but the same key of another
+    /// saga is another id.
+    pub fn of_key(saga: &str, key: &str) -> Self {
+        let hash = Sha256::new().chain_update(b"orchestrateur/saga-key/").chain_update(saga);
+        Self::hashed(hash.chain_update([0]).chain_update(key))
+    }
+
+    fn hashed(hash: Sha256) -> Self {
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
+        bytes.copy_from_slice(&hash.finalize()[..16]);
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 

@@ -19,7 +19,7 @@ use super::Api;
     ))
 )]
 pub(crate) async fn home(State(api): State<Api>) -> Html<String> {
-    let definition = api.engine.definition();
+    let definition = api.commande();
     Html(format!(
         "<!doctype html><html lang=\"fr\"><meta charset=\"utf-8\"><title>orchestrateur</title>\
          <h1>orchestrateur</h1><p>It works: version {}, saga <code>{}</code>.</p>\

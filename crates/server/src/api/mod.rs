@@ -21,6 +21,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::Definition;
 use saga_engine::{Clock, Engine};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -71,6 +72,11 @@ impl Api {
     ) -> Self {
         let parts = Parts { engine, metrics, clock, limits, hosts, budgets: Budgets::new(&limits) };
         Self { parts: Arc::new(parts) }
+    }
+
+    /// The definition that the French face serves.
+    pub(crate) fn commande(&self) -> &Arc<Definition> {
+        self.engine.definitions().first().expect("a process serves a definition")
     }
 }
 

@@ -225,13 +225,14 @@ impl Server {
         hosts: Hosts,
         name: &str,
     ) -> anyhow::Result<Self> {
-        let called = &definitions.current.participants;
+        let called: Vec<_> =
+            definitions.served.iter().flat_map(|definition| &definition.participants).collect();
         let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
         let connections = http::fit(connections, Calls { participants: called.len(), calls_max })?;
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let clock = Arc::new(Clock::new(world));
-        let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), clock.clone()));
+        let metrics = Arc::new(Metrics::new(&definitions.served, journal.clone(), clock.clone()));
         let engine = Engine::new(
             clock.clone(),
             journal,
@@ -241,7 +242,7 @@ impl Server {
             definitions,
             name,
         );
-        engine.keep_definition().await;
+        engine.keep_definitions().await;
         // Unfinished orders are taken over while the server accepts new ones.
         engine.recover_in_background();
         Ok(Self { api: Api::new(engine, metrics, clock, limits, hosts), connections })

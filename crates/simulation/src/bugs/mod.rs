@@ -18,6 +18,8 @@ mod store;
 #[cfg(debug_assertions)]
 mod wants;
 
+use saga_core::SagaId;
+
 pub(crate) use self::store::Appended;
 
 /// A bug that people have had. Each names the rule that it breaks.
@@ -120,9 +122,9 @@ impl Lies {
         self.0 == Some(bug)
     }
 
-    /// What an engine hears of a caller's idempotency key.
-    pub(crate) fn key_of_caller(self, key: &str) -> Option<String> {
-        (!self.has(Bug::OrderForEachRequest)).then(|| key.to_owned())
+    /// The id that an engine is given for a caller's idempotency key.
+    pub(crate) fn id_of_caller(self, id: SagaId) -> Option<SagaId> {
+        (!self.has(Bug::OrderForEachRequest)).then_some(id)
     }
 
     /// Whether the process is ended when a part of it is dead.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use saga_core::SagaId;
 use saga_core::definition::InputError;
-use saga_engine::{Caller, Checkout, NoRoom, Refusal};
+use saga_engine::{Caller, NoRoom, Refusal, Start};
 use utoipa::IntoResponses;
 
 use super::answer::{Fin, GoesOn, answer};
@@ -74,14 +75,15 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     let preference = Preference::of(&head.headers, &api.limits);
     let key = idempotency_key(&head.headers)?;
     let body = body::json(&head.headers, body, &api).await?;
-    let input = api.engine.definition().read_input(&body).map_err(|error| match &error {
+    let input = api.commande().read_input(&body).map_err(|error| match &error {
         InputError::NotJson(_) => Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()),
         _ => Problem::invalid(error.to_string()),
     })?;
     let caller = head.extensions.get::<http::Caller>().copied().unwrap_or_default();
     let caller = Caller::Address(caller.network());
-    let request = Checkout { input, key, wait: preference.wait, caller };
-    let snapshot = api.engine.checkout(request).await?;
+    let id = key.as_deref().map(SagaId::from_idempotency_key);
+    let request = Start { input, id, wait: preference.wait, caller };
+    let snapshot = api.engine.start(request).await?;
     Ok(answer(&snapshot, preference.applied))
 }
 
