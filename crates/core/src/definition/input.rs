@@ -11,7 +11,7 @@ use super::labels::{Label, Labels};
 use super::{Definition, InputType};
 use crate::json::Json;
 
-/// What a saga is started with: made by a definition alone, from a caller's body.
+/// The input of a saga. Only a definition can make it, from a caller's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     json: Json,
@@ -24,7 +24,7 @@ impl Input {
         &self.json
     }
 
-    /// What the saga is found by.
+    /// The labels, by which operators and callers find the saga.
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
