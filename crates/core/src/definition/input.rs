@@ -12,7 +12,7 @@ use super::labels::{Label, Labels};
 use super::{Definition, InputType};
 use crate::json::Json;
 
-/// What a saga is started with: made by its definition alone, from a caller's body.
+/// The input of a saga. Only a definition can make it, from a caller's body.
 #[derive(Debug, Clone)]
 pub struct Input {
     definition: Arc<Definition>,
@@ -31,7 +31,7 @@ impl Input {
         &self.json
     }
 
-    /// What the saga is found by.
+    /// The labels, by which operators and callers find the saga.
     pub fn labels(&self) -> &Labels {
         &self.labels
     }

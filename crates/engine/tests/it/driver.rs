@@ -103,7 +103,7 @@ async fn the_same_key_is_the_same_order_before_during_and_after() {
         ids.push(one.await.unwrap());
     }
     ids.push(shop.engine.start(order(7, Some("k"), PATIENT)).await.unwrap().saga);
-    ids.push(shop.restarted("barrier").await.checkout(order(7, Some("k"), PATIENT)).await.unwrap().saga);
+    ids.push(shop.restarted("barrier").await.start(order(7, Some("k"), PATIENT)).await.unwrap().saga);
     ids.dedup();
     assert_eq!(ids.len(), 1);
     assert_eq!(shop.participants.calls("vente action"), 1);
@@ -176,7 +176,7 @@ async fn another_process_goes_on_with_the_next_epoch_and_the_former_owner_drops_
     let former = tokio::spawn(async move { engine.start(order(7, Some("k"), PATIENT)).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     let other = shop.restarted("barrier").await;
-    let end = other.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
+    let end = other.start(order(7, Some("k"), PATIENT)).await.unwrap();
     assert_eq!(&*end.state, "CONFIRMEE");
     // The former owner finds out when it renews its lease, and answers from the journal.
     assert_eq!(&*former.await.unwrap().unwrap().state, "CONFIRMEE");
@@ -243,7 +243,7 @@ async fn stopping_drains_and_leaves_the_rest_without_parking_anything() {
     assert_eq!(shop.engine.start(order(8, None, PATIENT)).await, Err(Refusal::Stopping));
     let _ = caller.await.unwrap();
     let next = shop.restarted("none").await;
-    let end = next.checkout(order(7, Some("k"), PATIENT)).await.unwrap();
+    let end = next.start(order(7, Some("k"), PATIENT)).await.unwrap();
     assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
 }
