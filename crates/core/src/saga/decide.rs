@@ -16,11 +16,11 @@ use std::time::Duration;
 
 pub use self::rejected::Rejected;
 use super::{Phase, Saga, StepState};
-use crate::command::{Command, CommandId};
+use crate::command::Command;
 use crate::definition::{self, Safety};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record};
-use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
+use crate::id::{AttemptNumber, Claim, CommandId, SagaId, Timestamp};
 use crate::reply::Verdict;
 use crate::retry::Random;
 
