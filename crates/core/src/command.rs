@@ -1,41 +1,10 @@
 //! What people want of a saga: a command with an id of its own, so that applying it once is a comparison of ids.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::event::Finding;
+use crate::id::CommandId;
 use crate::json::Json;
-
-/// Identifies one command. The event that a command brings about repeats it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CommandId(Uuid);
-
-impl CommandId {
-    /// An id made elsewhere; it has to be fresh.
-    pub const fn new(id: Uuid) -> Self {
-        Self(id)
-    }
-
-    /// The plain UUID.
-    pub const fn as_uuid(&self) -> &Uuid {
-        &self.0
-    }
-}
-
-impl fmt::Display for CommandId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for CommandId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
 
 /// A command for one saga.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::CommandId;
 use crate::definition::{DefinitionHash, Labels, StateName};
 use crate::direction::Direction;
-use crate::id::{AttemptNumber, Claim, Epoch, Timestamp};
+use crate::id::{AttemptNumber, Claim, CommandId, Epoch, Timestamp};
 use crate::json::Json;
 
 /// One entry of a saga's history: an event, when it was recorded, and the state that the order entered with it.

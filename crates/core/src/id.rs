@@ -25,10 +25,19 @@ impl SagaId {
     /// The same key names the same saga on every replica and after every restart, so the journal's primary key
     /// is what keeps two racing requests from starting two sagas; there is no second table that could drift.
     pub fn from_idempotency_key(key: &str) -> Self {
-        let digest =
-            Sha256::new().chain_update(b"orchestrateur/idempotency-key/").chain_update(key).finalize();
+        Self::hashed(Sha256::new().chain_update(b"orchestrateur/idempotency-key/").chain_update(key))
+    }
+
+    /// The id that belongs to a key of callers of one saga: as [`Self::from_idempotency_key`], but the same key of another
+    /// saga is another id.
+    pub fn of_key(saga: &str, key: &str) -> Self {
+        let hash = Sha256::new().chain_update(b"orchestrateur/saga-key/").chain_update(saga);
+        Self::hashed(hash.chain_update([0]).chain_update(key))
+    }
+
+    fn hashed(hash: Sha256) -> Self {
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
+        bytes.copy_from_slice(&hash.finalize()[..16]);
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
@@ -60,6 +69,35 @@ impl std::str::FromStr for SagaId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self)
+    }
+}
+
+/// Identifies one command. The event that a command brings about repeats it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(Uuid);
+
+impl CommandId {
+    /// An id made elsewhere; it has to be fresh.
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The plain UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

@@ -28,10 +28,10 @@ pub mod saga;
 pub mod seeded;
 pub mod understood;
 
-pub use command::{Command, CommandId, CommandKind};
+pub use command::{Command, CommandKind};
 pub use definition::{Definition, budget};
 pub use direction::Direction;
 pub use event::{Event, Outcome, Record};
-pub use id::{AttemptNumber, Claim, Epoch, SagaId, Seq, Timestamp};
+pub use id::{AttemptNumber, Claim, CommandId, Epoch, SagaId, Seq, Timestamp};
 pub use json::Json;
 pub use saga::Saga;

@@ -30,11 +30,11 @@ struct Known {
 }
 
 impl Breakers {
-    /// Contains the breakers of the current definition, whose settings also apply where an older definition names the
-    /// same participant.
-    pub(crate) fn new(clock: Arc<Clock>, current: &Definition) -> Self {
+    /// Contains the breakers of the served definitions, whose settings also apply where an older definition names the
+    /// same address.
+    pub(crate) fn new(clock: Arc<Clock>, served: &[Arc<Definition>]) -> Self {
         let breakers = Self { clock, known: RwLock::default(), in_trouble: AtomicUsize::new(0) };
-        for participant in &current.participants {
+        for participant in served.iter().flat_map(|definition| &definition.participants) {
             let _ = breakers.of_participant(participant);
         }
         breakers

@@ -9,10 +9,10 @@ use saga_journal::{History, Journal, KeptDefinition, Unavailable};
 
 use crate::refusal::Refusal;
 
-/// The definition that new sagas run, and how older ones are read back.
+/// The definitions that new sagas can run, and how older ones are read back.
 pub struct Definitions {
-    /// For new sagas.
-    pub current: Arc<Definition>,
+    /// For new sagas: no two of the same name.
+    pub served: Vec<Arc<Definition>>,
     /// Reads a source that was kept in the journal, by the rules that it was checked with.
     #[expect(clippy::type_complexity, reason = "named by its field")]
     pub read: Box<dyn Fn(&str, Format) -> Result<Definition, String> + Send + Sync>,
@@ -27,25 +27,27 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     pub(crate) fn new(journal: Journal, definitions: Definitions) -> Self {
-        let current = &definitions.current;
-        let known = HashMap::from([(current.hash.clone(), current.clone())]);
+        let served = definitions.served.iter();
+        let known = served.map(|definition| (definition.hash.clone(), definition.clone())).collect();
         Self { journal, definitions, known: Mutex::new(known) }
     }
 
-    /// The definition that new sagas run.
-    pub(crate) fn current(&self) -> &Arc<Definition> {
-        &self.definitions.current
+    /// The definitions that new sagas can run.
+    pub(crate) fn served(&self) -> &[Arc<Definition>] {
+        &self.definitions.served
     }
 
-    /// Keeps the current definition in the journal, so that its sagas can be read back whatever becomes of the file.
-    pub(crate) async fn keep_current(&self) -> Result<(), Unavailable> {
-        let current = self.current();
-        let kept = KeptDefinition {
-            name: current.name.clone(),
-            source: current.source.clone(),
-            format: current.format.number(),
-        };
-        self.journal.define(current.hash.clone(), kept).await
+    /// Keeps them in the journal, so that their sagas can be read back whatever becomes of the files.
+    pub(crate) async fn keep_served(&self) -> Result<(), Unavailable> {
+        for definition in self.served() {
+            let kept = KeptDefinition {
+                name: definition.name.clone(),
+                source: definition.source.clone(),
+                format: definition.format.number(),
+            };
+            self.journal.define(definition.hash.clone(), kept).await?;
+        }
+        Ok(())
     }
 
     /// A saga as its history tells it, without running it; `None`: there is none.

@@ -6,17 +6,16 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use saga_core::Definition;
-use saga_core::definition::{Checked, InputType, SECRET_BYTES_MAX, SOURCE_BYTES_MAX, Variables};
+use saga_core::definition::{Checked, SECRET_BYTES_MAX, SOURCE_BYTES_MAX, Variables};
 use saga_engine::Definitions;
+
+use crate::face::commande;
 
 /// The shop's checkout, as it is when nothing else is asked for.
 pub const CHECKOUT: &str = include_str!("../../../sagas/checkout.yaml");
 
 /// The JSON Schema of definitions, for editors.
 pub const SCHEMA: &str = include_str!("../../../sagas/definition.schema.json");
-
-/// The members of the input that the API of orders is about.
-const REQUIRED_INPUTS: [&str; 2] = ["client_id", "magasin_id"];
 
 /// A definition that was loaded, and what its author should know.
 pub struct Loaded {
@@ -52,8 +51,8 @@ pub fn load_with(file: Option<&Path>, env: &dyn Fn(&str) -> Option<String>) -> a
 fn loaded(file: Option<&Path>, env: &dyn Variables) -> anyhow::Result<Loaded> {
     let (name, source) = read(file)?;
     let Checked { definition, warnings, .. } = Definition::check(&name, &source, env)?;
-    suits_the_api(&name, &definition)?;
-    let definition = definition.labelled_by(&REQUIRED_INPUTS);
+    commande::suits(&name, &definition)?;
+    let definition = commande::labelled(definition);
     Ok(Loaded { definition, warnings: warnings.iter().map(|warning| warning.told(&name)).collect() })
 }
 
@@ -62,7 +61,7 @@ fn loaded(file: Option<&Path>, env: &dyn Variables) -> anyhow::Result<Loaded> {
 pub fn inspect(file: Option<&Path>) -> anyhow::Result<(String, Checked)> {
     let (name, source) = read(file)?;
     let checked = Definition::inspect(&name, &source, &Environment(|name: &str| std::env::var(name).ok()))?;
-    suits_the_api(&name, &checked.definition)?;
+    commande::suits(&name, &checked.definition)?;
     Ok((name, checked))
 }
 
@@ -93,19 +92,6 @@ fn read(file: Option<&Path>) -> anyhow::Result<(String, String)> {
     }
 }
 
-fn suits_the_api(name: &str, definition: &Definition) -> anyhow::Result<()> {
-    for required in REQUIRED_INPUTS {
-        let declared = definition.input.iter().find(|(name, _)| **name == *required);
-        if !matches!(declared, Some((_, InputType::Integer))) {
-            bail!(
-                "{name}: the input has no `{required}: integer`, which every order has; \
-                 write `input: {{ client_id: integer, magasin_id: integer }}`"
-            );
-        }
-    }
-    Ok(())
-}
-
 /// The definitions that the engine works with. Sources kept in the journal are read by the rules that they were checked
 /// with, and with today's environment: a saga is pinned to what it does, not to where its participants are reached.
 pub fn for_engine(
@@ -114,7 +100,7 @@ pub fn for_engine(
 ) -> Definitions {
     let env = Environment(env);
     Definitions {
-        current: current.into(),
+        served: vec![current.into()],
         read: Box::new(move |source, format| {
             Definition::read(source, format, &env).map_err(|mistakes| mistakes.to_string())
         }),

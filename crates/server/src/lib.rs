@@ -9,7 +9,9 @@
 pub mod api;
 pub mod cli;
 pub mod definitions;
+pub mod face;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+pub mod routes;
 pub mod store;

@@ -12,9 +12,9 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{CommandId, Event, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
-    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
-    StoreFuture, Unavailable,
+    Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
+    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, StoreFuture,
+    Unavailable,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,26 +12,32 @@ use super::labels::{Label, Labels};
 use super::{Definition, InputType};
 use crate::json::Json;
 
-/// What a saga is started with: made by a definition alone, from a caller's body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The input of a saga. Only a definition can make it, from a caller's body.
+#[derive(Debug, Clone)]
 pub struct Input {
+    definition: Arc<Definition>,
     json: Json,
     labels: Labels,
 }
 
 impl Input {
+    /// What the saga will run.
+    pub fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
     /// The declared members, in their order.
     pub fn json(&self) -> &Json {
         &self.json
     }
 
-    /// What the saga is found by.
+    /// The labels, by which operators and callers find the saga.
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
 
-    pub(crate) fn into_parts(self) -> (Json, Labels) {
-        (self.json, self.labels)
+    pub(crate) fn into_parts(self) -> (Arc<Definition>, Json, Labels) {
+        (self.definition, self.json, self.labels)
     }
 }
 
@@ -85,7 +92,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 impl Definition {
     /// Reads a caller's body: the declared members, each checked, in a fixed order. Other members are ignored, and
     /// are no part of the input.
-    pub fn read_input(&self, body: &[u8]) -> Result<Input, InputError> {
+    pub fn read_input(self: &Arc<Self>, body: &[u8]) -> Result<Input, InputError> {
         let body = Json::parse_unambiguous(body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data if error.to_string().contains("is there twice") => {
                 InputError::Ambiguous(error.to_string())
@@ -107,14 +114,14 @@ impl Definition {
             let separator = if text.len() > 1 { "," } else { "" };
             let value = kind.read(name, value.get())?;
             text.push_str(&format!("{separator}{}:{value}", serde_json::Value::from(&**name)));
-            let is_label = |label: &&std::sync::Arc<str>| ***label == **name;
+            let is_label = |label: &&Arc<str>| ***label == **name;
             if let (Some(label), Ok(value)) = (self.labels.iter().find(is_label), value.parse()) {
                 labels.push((label.clone(), Label::Integer(value)));
             }
         }
         text.push('}');
         let json = Json::parse(text.as_bytes()).map_err(|error| InputError::NotJson(error.to_string()))?;
-        Ok(Input { json, labels: labels.into_iter().collect() })
+        Ok(Input { definition: self.clone(), json, labels: labels.into_iter().collect() })
     }
 
     /// The definition with these members of its input, where they are whole numbers, as labels.

@@ -1,4 +1,4 @@
-//! What sagas are found by: a few names with small values, made at the start and never changed.
+//! Labels, by which sagas are found: a few names with small values, set at the start and never changed.
 
 use std::fmt;
 use std::sync::Arc;

@@ -63,7 +63,7 @@ pub struct Definition {
     pub source: Arc<str>,
     /// The members that an input must have; others are ignored.
     pub input: Vec<(Box<str>, InputType)>,
-    /// The members of the input that its sagas are found by.
+    /// The members of the input by which its sagas are found.
     pub labels: Vec<Arc<str>>,
     /// The states that belong to no single step.
     pub states: States,

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 pub use self::rejected::Rejected;
 use super::{Phase, Saga, StepState};
-use crate::command::{Command, CommandId};
-use crate::definition::{self, Definition, Safety};
+use crate::command::Command;
+use crate::definition::{self, Safety};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record};
-use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
+use crate::id::{AttemptNumber, Claim, CommandId, SagaId, Timestamp};
 use crate::reply::Verdict;
 use crate::retry::Random;
 
@@ -70,13 +70,8 @@ pub enum Input {
 
 impl Saga {
     /// A new saga, its first events recorded.
-    pub fn start(
-        id: SagaId,
-        definition: &Arc<Definition>,
-        input: definition::Input,
-        moment: Moment,
-    ) -> (Self, Vec<Record>) {
-        let (input, labels) = input.into_parts();
+    pub fn start(id: SagaId, input: definition::Input, moment: Moment) -> (Self, Vec<Record>) {
+        let (definition, input, labels) = input.into_parts();
         let started = Record {
             at: moment.now,
             state: Some(definition.states.started.clone()),
@@ -89,8 +84,8 @@ impl Saga {
                 claim: Claim::drawn(moment.random.0),
             },
         };
-        let mut saga = Self::begin(id, definition.clone(), &started)
-            .expect("a start begins a saga of its own definition");
+        let mut saga =
+            Self::begin(id, definition, &started).expect("a start begins a saga of its own definition");
         let mut records = vec![started];
         saga.settle(moment, &mut records);
         (saga, records)

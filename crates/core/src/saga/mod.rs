@@ -33,11 +33,10 @@ pub use self::effects::{CallWanted, Effects, Request, RequestError};
 pub use self::effects::{Lens, look_through};
 pub use self::failure::Failure;
 pub use self::pending::Pending;
-use crate::command::CommandId;
 use crate::definition::{Definition, Labels, Safety, StateName, StepSet};
 use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
-use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
+use crate::id::{AttemptNumber, CommandId, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
 use crate::rules;
 

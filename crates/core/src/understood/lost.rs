@@ -8,9 +8,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{BEGINNING, answer};
-use crate::command::{Command, CommandId, CommandKind};
+use crate::command::{Command, CommandKind};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Stuck};
+use crate::id::CommandId;
 use crate::reply::Verdict;
 use crate::retry::Random;
 use crate::saga::{Input, Moment, Saga};

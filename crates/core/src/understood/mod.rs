@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub use self::lost::Turn;
 pub use self::sample::input;
-use crate::definition::{self, Definition};
+use crate::definition;
 use crate::direction::Direction;
 use crate::event::Outcome;
 use crate::id::{AttemptNumber, SagaId, Seq, Timestamp};
@@ -60,14 +60,11 @@ pub enum NotShown {
 /// Time and dice of a sample order: no time passes but what it waits for, and waits have no jitter.
 const BEGINNING: Moment = Moment { now: Timestamp::from_micros(0), random: Random(0) };
 
-/// The account of `definition` for an order of `input`. `answers` are answers to the actions of steps, by name; the
+/// The account of a definition for an order of `input`, which it has made. `answers` are answers to the actions of steps, by name; the
 /// output of a step without one is made up of texts that name their places, such as `~vente.id~`.
-pub fn understood(
-    definition: &Arc<Definition>,
-    input: definition::Input,
-    answers: &BTreeMap<String, Answer>,
-) -> Vec<StepUnderstood> {
-    let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), definition, input, BEGINNING);
+pub fn understood(input: definition::Input, answers: &BTreeMap<String, Answer>) -> Vec<StepUnderstood> {
+    let definition = input.definition().clone();
+    let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), input, BEGINNING);
     let mut made_up: Vec<Arc<str>> = Vec::new();
     let mut steps = Vec::with_capacity(definition.steps.len());
     for (step, given) in definition.steps.iter().enumerate() {
@@ -82,7 +79,7 @@ pub fn understood(
         let good = answered.clone().filter(|verdict| verdict.outcome == Outcome::Ok).unwrap_or_else(|| {
             made_up.push(given.name.clone());
             Verdict {
-                output: given.action.output.is_some().then(|| sample::output(definition, step)),
+                output: given.action.output.is_some().then(|| sample::output(&definition, step)),
                 ..Verdict::without_answer(Outcome::Ok, "")
             }
         });

@@ -1,12 +1,14 @@
 //! A sample order: an input of the declared types, and outputs that stand for what services would give.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::definition::{Definition, Input, InputType, Template};
 use crate::json::Json;
 
 /// An input of the declared types.
-pub fn input(definition: &Definition) -> Input {
+pub fn input(definition: &Arc<Definition>) -> Input {
     let members = definition.input.iter().enumerate().map(|(i, (name, kind))| {
         let value = match kind {
             InputType::Integer => json!(i + 1),

@@ -121,7 +121,7 @@ fn told(saga: &Saga) -> String {
 impl Live {
     fn start(definition: &Arc<Definition>) -> Self {
         let input = definition.read_input(b"{\"n\":1}").expect("an input");
-        let (saga, records) = Saga::start(saga_id(), definition, input, at(0, 7));
+        let (saga, records) = Saga::start(saga_id(), input, at(0, 7));
         let mut live = Self { saga, records: Vec::new(), states: Vec::new(), wanted: Vec::new(), micros: 0 };
         let first = Saga::fold(saga_id(), definition.clone(), &records[..1]).expect("a start");
         live.states.push(told(&first));

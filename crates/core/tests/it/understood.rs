@@ -29,7 +29,7 @@ fn account(source: &str, input: Option<&str>, answers: &[(&str, u16, &str)]) -> 
         })
         .collect();
     let mut text = format!("input {}\n", input.json().text());
-    for (step, told) in definition.steps.iter().zip(understood(&definition, input, &answers)) {
+    for (step, told) in definition.steps.iter().zip(understood(input, &answers)) {
         let mut request = |what: &str, request: &Result<Request, NotShown>| match request {
             Ok(Request { method, path, body, .. }) => {
                 let body = body.as_ref().map_or("", Json::text);

@@ -24,7 +24,7 @@ use saga_core::{Definition, Saga, SagaId, Timestamp};
 use saga_journal::{History, Journal};
 use tokio::time::sleep;
 
-pub use self::start::Checkout;
+pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;
 use crate::breakers::Breakers;
@@ -110,7 +110,7 @@ impl Engine {
         let lifecycle = Lifecycle::new(clock.world().clone());
         let calls = Calls {
             participants,
-            breakers: Breakers::new(clock.clone(), &definitions.current),
+            breakers: Breakers::new(clock.clone(), &definitions.served),
             admission: Arc::new(Admission::new(&limits)),
             membership: Membership::new(clock.clone(), journal.clone(), name.into(), limits.lease).into(),
             observer: observer.clone(),
@@ -134,9 +134,9 @@ impl Engine {
         Self { parts: Arc::new(parts) }
     }
 
-    /// The definition that new sagas run.
-    pub fn definition(&self) -> &Arc<Definition> {
-        self.parts.catalog.current()
+    /// The definitions that new sagas can run.
+    pub fn definitions(&self) -> &[Arc<Definition>] {
+        self.parts.catalog.served()
     }
 
     /// The journal, for reading.
@@ -176,14 +176,14 @@ impl Engine {
         self.parts.lifecycle.vital().wait().await
     }
 
-    /// The participants of the definition that new sagas run, by their names.
+    /// The participants of the definitions that new sagas can run.
     pub fn participants(&self) -> Vec<ParticipantState> {
         let breakers = &self.parts.means.calls.breakers;
         let state = |participant| {
             let breaker = breakers.of_participant(participant).state();
             ParticipantState::of(participant, breaker, breakers.standing(participant))
         };
-        self.definition().participants.iter().map(state).collect()
+        self.definitions().iter().flat_map(|definition| &definition.participants).map(state).collect()
     }
 
     /// A saga as its history tells it, without running it.
@@ -197,11 +197,11 @@ impl Engine {
         self.parts.catalog.pinned(&row.row.definition_hash).await
     }
 
-    /// Keeps the current definition in the journal, which [`Engine::recover`] does too. To be called before sagas are
-    /// accepted wherever the definition may have changed by the next start: a saga that started before it is kept
-    /// could not be read back then. Keeps trying while the journal is unavailable.
-    pub async fn keep_definition(&self) {
-        while let Err(error) = self.parts.catalog.keep_current().await {
+    /// Keeps the served definitions in the journal, which [`Engine::recover`] does too. To be called before sagas are
+    /// accepted wherever a definition may have changed by the next start: a saga that started before its definition is
+    /// kept could not be read back then. Keeps trying while the journal is unavailable.
+    pub async fn keep_definitions(&self) {
+        while let Err(error) = self.parts.catalog.keep_served().await {
             self.journal_health().fails(&error);
             sleep(JOURNAL_PROBE_AFTER).await;
         }

@@ -17,11 +17,11 @@ const LEASE_RAN_OUT: &str =
 
 /// A request for a new saga.
 #[derive(Debug, Clone)]
-pub struct Checkout {
-    /// The input, already checked against the definition.
+pub struct Start {
+    /// What the saga runs, and what it is asked for.
     pub input: definition::Input,
-    /// The caller's `Idempotency-Key`.
-    pub key: Option<String>,
+    /// The id that the caller's `Idempotency-Key` gives the saga; `None`: the caller has none, and gets a fresh one.
+    pub id: Option<SagaId>,
     /// How long the caller waits.
     pub wait: Wait,
     /// The caller that sent the request, for its share of the slots.
@@ -29,20 +29,17 @@ pub struct Checkout {
 }
 
 impl Engine {
-    /// Runs a checkout: starts a saga, or finds the one that its key belongs to, and waits.
+    /// Starts a saga, or finds the one that has its id, and waits.
     ///
     /// A caller who goes away changes nothing: the saga has a task of its own.
-    pub async fn checkout(&self, request: Checkout) -> Result<Snapshot, Refusal> {
-        let id = match &request.key {
-            Some(key) => SagaId::from_idempotency_key(key),
-            None => self.clock().new_saga_id(),
-        };
+    pub async fn start(&self, request: Start) -> Result<Snapshot, Refusal> {
+        let id = request.id.unwrap_or_else(|| self.clock().new_saga_id());
         if let Some(handle) = self.parts.registry.find(id) {
             return self.join(id, &handle, &request).await;
         }
         self.admits()?;
         let owner = self.joined().await?;
-        if request.key.is_some() && self.is_cautious() && self.journal().row(id).await?.is_some() {
+        if request.id.is_some() && self.is_cautious() && self.journal().row(id).await?.is_some() {
             return self.join_kept(id, &request).await;
         }
         let slot = self.admission().admit(request.caller).map_err(Refusal::Full)?;
@@ -53,8 +50,7 @@ impl Engine {
             Err(AlreadyRunning(handle)) => return self.join(id, &handle, &request).await,
         };
         self.may_begin(owner)?;
-        let (saga, records) =
-            Saga::start(id, self.definition(), request.input.clone(), self.clock().moment());
+        let (saga, records) = Saga::start(id, request.input.clone(), self.clock().moment());
         let mut driver =
             Driver::new(self.parts.means.clone(), owner, saga, Seq::NONE, records, messages, guard);
         let (reply, reached) = oneshot::channel();
@@ -89,7 +85,7 @@ impl Engine {
     }
 
     /// Another request for a saga that runs here.
-    async fn join(&self, id: SagaId, handle: &Handle, request: &Checkout) -> Result<Snapshot, Refusal> {
+    async fn join(&self, id: SagaId, handle: &Handle, request: &Start) -> Result<Snapshot, Refusal> {
         match handle.look().await {
             Ok(snapshot) => {
                 same_request(id, &snapshot.input, request)?;
@@ -100,13 +96,13 @@ impl Engine {
     }
 
     /// Another request for a saga that is kept in the journal.
-    async fn join_kept(&self, id: SagaId, request: &Checkout) -> Result<Snapshot, Refusal> {
+    async fn join_kept(&self, id: SagaId, request: &Start) -> Result<Snapshot, Refusal> {
         let saga = self.parts.catalog.load(id).await?.ok_or(Refusal::InDoubt(id))?;
         same_request(id, saga.input(), request)?;
         self.wait(id, request.wait).await
     }
 }
 
-fn same_request(id: SagaId, input: &Json, request: &Checkout) -> Result<(), Refusal> {
+fn same_request(id: SagaId, input: &Json, request: &Start) -> Result<(), Refusal> {
     if input.same_value(request.input.json()) { Ok(()) } else { Err(Refusal::KeyReused(id)) }
 }

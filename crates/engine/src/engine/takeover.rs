@@ -29,7 +29,7 @@ impl Engine {
         let lifecycle = &self.parts.lifecycle;
         // The writer outlives all sagas, so nothing waits for the end of this task.
         lifecycle.world().spawn(Box::pin(lifecycle.vital().watch(self.journal().ended())));
-        self.keep_definition().await;
+        self.keep_definitions().await;
         while let Err(error) = self.take_orphans().await {
             self.journal_health().fails(&error);
             if !lifecycle.pause(JOURNAL_PROBE_AFTER).await {

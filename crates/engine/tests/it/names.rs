@@ -16,7 +16,7 @@ async fn two_processes_of_one_name_do_not_drive_each_other_out() {
     sleep(Duration::from_secs(10)).await;
     for (client, engine) in [(7, &shop.engine), (8, &twin)] {
         shop.participants.next("paiement action", Duration::from_secs(4), answered(200, "{}"));
-        let end = engine.checkout(order(client, None, PATIENT)).await.unwrap();
+        let end = engine.start(order(client, None, PATIENT)).await.unwrap();
         assert_eq!(&*end.state, "CONFIRMEE");
     }
     let taken_over: Vec<String> = shop.log().into_iter().filter(|line| line.contains("epoch 2")).collect();

@@ -16,7 +16,7 @@ async fn with_a_sleeper() -> (Shop, saga_core::SagaId) {
     shop.engine.recover().await;
     shop.participants.always("paiement action", Some(answered(402, "")));
     shop.participants.always("stock compensation", Some(answered(500, "")));
-    let end = shop.engine.checkout(order(7, None, PATIENT)).await.unwrap();
+    let end = shop.engine.start(order(7, None, PATIENT)).await.unwrap();
     assert_eq!(end.rollback, Rollback::Blocked);
     // Waits are random: in the end there is a long one.
     while shop.engine.health().asleep == 0 {

@@ -12,7 +12,7 @@ use saga_core::saga::Request;
 use saga_core::{CommandId, Definition, SagaId, Timestamp};
 use saga_engine::participants::{Calling, Participants};
 use saga_engine::world::{Task, World};
-use saga_engine::{Busy, Caller, Checkout, Clock, Definitions, Engine, Evaluation, Limits, Silent, Wait};
+use saga_engine::{Busy, Caller, Clock, Definitions, Engine, Evaluation, Limits, Silent, Start, Wait};
 use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
@@ -461,7 +461,7 @@ fn engine(
     participants: Arc<dyn Participants>,
     world: Paused,
 ) -> Engine {
-    let current = Arc::new(checkout(safety));
+    let served = vec![Arc::new(checkout(safety))];
     let read = |source: &str, format| Definition::read(source, format, &NoEnv).map_err(|e| e.to_string());
     Engine::new(
         Arc::new(Clock::new(Arc::new(world))),
@@ -469,15 +469,16 @@ fn engine(
         participants,
         Arc::new(Silent),
         limits,
-        Definitions { current, read: Box::new(read) },
+        Definitions { served, read: Box::new(read) },
         "essai",
     )
 }
 
-pub fn order(client: i64, key: Option<&str>, wait: Wait) -> Checkout {
+pub fn order(client: i64, key: Option<&str>, wait: Wait) -> Start {
     let body = format!(r#"{{"client_id":{client},"magasin_id":1}}"#);
-    let input = checkout("barrier").read_input(body.as_bytes()).unwrap();
-    Checkout { input, key: key.map(str::to_owned), wait, caller: Caller::Unknown }
+    let input = Arc::new(checkout("barrier")).read_input(body.as_bytes()).unwrap();
+    let id = key.map(SagaId::from_idempotency_key);
+    Start { input, id, wait, caller: Caller::Unknown }
 }
 
 pub const PATIENT: Wait = Wait::settled(Duration::from_secs(600));

@@ -1,14 +1,19 @@
 //! The body of a request: JSON, of limited size, in limited time. It must call itself JSON: what a form or a
 //! script of a page from elsewhere can send without asking does not.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use serde::de::IgnoredAny;
+use utoipa::IntoResponses;
 
-use super::Api;
+use super::documented::{Responses, problems};
 use super::problem::Problem;
+use super::{Api, Limits};
 
 /// A body that must be there.
 pub(crate) async fn json(headers: &HeaderMap, body: Body, api: &Api) -> Result<Bytes, Problem> {
@@ -42,7 +47,11 @@ fn is_json(media: &str) -> Result<(), Problem> {
     if media == "application/json" || (media.starts_with("application/") && media.ends_with("+json")) {
         return Ok(());
     }
-    Err(not_json(format!("The body must be application/json, not `{}`", media.escape_debug())))
+    Err(other_media(media))
+}
+
+fn other_media(media: &str) -> Problem {
+    not_json(format!("The body must be application/json, not `{}`", media.escape_debug()))
 }
 
 fn not_json(detail: impl Into<String>) -> Problem {
@@ -53,11 +62,13 @@ async fn read(body: Body, api: &Api) -> Result<Bytes, Problem> {
     let wait = api.limits.request_timeout;
     match tokio::time::timeout(wait, collect(body, api)).await {
         Ok(read) => read,
-        Err(_) => {
-            let detail = format!("The body did not arrive within {wait:?} (request_timeout)");
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
-        }
+        Err(_) => Err(late(wait)),
     }
+}
+
+fn late(wait: Duration) -> Problem {
+    let detail = format!("The body did not arrive within {wait:?} (request_timeout)");
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail)
 }
 
 async fn collect(mut body: Body, api: &Api) -> Result<Bytes, Problem> {
@@ -69,10 +80,38 @@ async fn collect(mut body: Body, api: &Api) -> Result<Bytes, Problem> {
         };
         let Ok(bytes) = frame.into_data() else { continue };
         if read.len() + bytes.len() > max {
-            let detail = format!("The body is larger than request_bytes_max ({max} bytes)");
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request_bytes_max", detail));
+            return Err(too_large(max));
         }
         read.add(&bytes)?;
     }
     Ok(read.whole())
+}
+
+fn too_large(max: usize) -> Problem {
+    let detail = format!("The body is larger than request_bytes_max ({max} bytes)");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request_bytes_max", detail)
+}
+
+/// The body calls itself JSON and is none.
+pub(crate) fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "not_json", format!("The body is not JSON: {error}"))
+}
+
+/// `400`, `408`, `413`, `415`: the problems that bodies have.
+pub(crate) struct Unusable;
+
+impl IntoResponses for Unusable {
+    fn responses() -> Responses {
+        let limits = Limits::default();
+        let error = serde_json::from_str::<IgnoredAny>("x").expect_err("it is not JSON");
+        problems([
+            (
+                "The body is not JSON, or broke off; or the `Host` header is missing, stands more than once, or cannot be read.",
+                malformed(&error),
+            ),
+            ("The body did not arrive in time.", late(limits.request_timeout)),
+            ("The body is too large.", too_large(limits.request_bytes_max)),
+            ("The body is not declared as JSON.", other_media("text/plain")),
+        ])
+    }
 }

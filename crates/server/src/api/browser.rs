@@ -20,9 +20,14 @@ pub(crate) fn check<B>(request: &Request<B>, host: Option<&Host>) -> Result<(), 
     if is_ours || is_page(request.uri().path()) && is_followed_link(request.method(), headers) {
         return Ok(());
     }
+    Err(cross_site())
+}
+
+/// A page of another site has sent the request.
+pub(crate) fn cross_site() -> Problem {
     let detail = "The request comes from a page of another site, and nothing was done. Only this server's own pages \
                   may send requests from a browser; programs are free to";
-    Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", detail))
+    Problem::new(StatusCode::FORBIDDEN, "cross_site", detail)
 }
 
 /// `Sec-Fetch-Site`, which scripts cannot set. Said twice or unreadable, it is said wrongly.

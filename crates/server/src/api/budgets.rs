@@ -29,7 +29,7 @@ const HISTORY_READ_WAIT: Duration = Duration::from_secs(5);
 
 /// What is left of each.
 #[derive(Clone)]
-pub(super) struct Budgets {
+pub(crate) struct Budgets {
     requests: Arc<Semaphore>,
     answers: Arc<Semaphore>,
     histories: Arc<Semaphore>,
@@ -37,7 +37,7 @@ pub(super) struct Budgets {
 
 impl Budgets {
     /// All of it.
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let bytes = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         Self {
             requests: bytes(limits.requests_bytes_max),
@@ -47,12 +47,12 @@ impl Budgets {
     }
 
     /// An empty body that can grow.
-    pub(super) fn body(&self, limits: &Limits) -> Growing<'_> {
+    pub(crate) fn body(&self, limits: &Limits) -> Growing<'_> {
         Growing { budgets: self, total_max: limits.requests_bytes_max, bytes: Vec::new(), held: None }
     }
 
     /// `response`, with its bytes counted until they are written; `503` if there are too many already.
-    pub(super) async fn answer(&self, response: Response, limits: &Limits) -> Response {
+    pub(crate) async fn answer(&self, response: Response, limits: &Limits) -> Response {
         let size = response.body().size_hint().lower() as usize;
         if size <= SMALL_ANSWER_BYTES_MAX {
             return response;
@@ -77,7 +77,7 @@ impl Budgets {
     }
 
     /// Reads an order's history when its turn has come.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         engine: &Engine,
         saga: SagaId,
@@ -111,7 +111,7 @@ impl AsRef<[u8]> for Held {
 }
 
 /// A request's body while it arrives.
-pub(super) struct Growing<'a> {
+pub(crate) struct Growing<'a> {
     budgets: &'a Budgets,
     total_max: usize,
     bytes: Vec<u8>,
@@ -120,7 +120,7 @@ pub(super) struct Growing<'a> {
 
 impl Growing<'_> {
     /// Adds what has arrived.
-    pub(super) fn add(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let Some(more) = take(&self.budgets.requests, bytes.len()) else {
             let detail = format!(
                 "bodies of requests_bytes_max ({} bytes) are being read already; nothing was done, try again later",
@@ -136,12 +136,12 @@ impl Growing<'_> {
         Ok(())
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// The whole body, which counts until it is dropped.
-    pub(super) fn whole(self) -> Bytes {
+    pub(crate) fn whole(self) -> Bytes {
         match self.held {
             Some(held) => Bytes::from_owner(Held { bytes: self.bytes.into(), _held: held }),
             None => Bytes::new(),

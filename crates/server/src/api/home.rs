@@ -5,9 +5,21 @@ use axum::response::Html;
 
 use super::Api;
 
-/// `GET /`.
+/// A short "it works"
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "exploitation",
+    responses((
+        status = 200,
+        description = "A page for people.",
+        body = String,
+        content_type = "text/html",
+        example = "<!doctype html><h1>orchestrateur</h1>"
+    ))
+)]
 pub(crate) async fn home(State(api): State<Api>) -> Html<String> {
-    let definition = api.engine.definition();
+    let definition = api.commande();
     Html(format!(
         "<!doctype html><html lang=\"fr\"><meta charset=\"utf-8\"><title>orchestrateur</title>\
          <h1>orchestrateur</h1><p>It works: version {}, saga <code>{}</code>.</p>\

@@ -80,8 +80,7 @@ impl Hosts {
             if request.version() < Version::HTTP_11 && request.uri().authority().is_none() {
                 return Ok(None);
             }
-            let detail = "The request has no Host header; send one, such as Host: localhost:8023";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "no_host", detail));
+            return Err(unnamed());
         };
         let header = first.to_str().ok().and_then(Host::read).ok_or_else(malformed)?;
         self.check(&header)?;
@@ -96,12 +95,7 @@ impl Hosts {
         if self.allow(&host.name()) {
             return Ok(());
         }
-        let name = host.name();
-        let detail = format!(
-            "This server does not answer for the host `{name}`; if that is its name, start it with \
-             --allowed-host {name} (ORCHESTRATEUR_ALLOWED_HOST)"
-        );
-        Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "host_not_allowed", detail))
+        Err(foreign(&host.name()))
     }
 
     fn allow(&self, name: &str) -> bool {
@@ -119,6 +113,21 @@ impl Hosts {
                 Allowed::Everything => true,
             })
     }
+}
+
+/// The request does not say which host it is for.
+pub(crate) fn unnamed() -> Problem {
+    let detail = "The request has no Host header; send one, such as Host: localhost:8023";
+    Problem::new(StatusCode::BAD_REQUEST, "no_host", detail)
+}
+
+/// The request is for the host `name`, which this server is not.
+pub(crate) fn foreign(name: &str) -> Problem {
+    let detail = format!(
+        "This server does not answer for the host `{name}`; if that is its name, start it with \
+         --allowed-host {name} (ORCHESTRATEUR_ALLOWED_HOST)"
+    );
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "host_not_allowed", detail)
 }
 
 fn malformed() -> Problem {

@@ -1,46 +1,35 @@
-//! The HTTP API. One file for each resource; every error is a problem (`problem.rs`).
+//! What the HTTP API's faces share (`crate::face` has them), and the resources that belong to no face: those for operators
+//! and programs. Every error is a problem (`problem.rs`).
 //!
-//! What every request passes on its way in, and every answer on its way out, is in `around`, below:
-//! `hosts.rs` (which names are answered), `browser.rs` (pages from elsewhere), `budgets.rs` (bytes in
-//! memory), `protect.rs` (headers for browsers).
+//! `crate::routes` has every request pass `hosts.rs` (which names are answered), `browser.rs` (pages from elsewhere),
+//! `budgets.rs` (bytes in memory) and `protect.rs` (headers for browsers).
 
-mod blocage;
-mod body;
-mod browser;
-mod budgets;
-mod checkout;
-mod commande;
-mod commandes;
-mod constat;
-mod demandes;
-mod docs;
+pub(crate) mod body;
+pub(crate) mod browser;
+pub(crate) mod budgets;
+pub(crate) mod documented;
 mod health;
-mod historique;
 mod home;
-mod hosts;
-mod page;
+pub(crate) mod hosts;
+pub(crate) mod page;
 mod participants;
-mod prefer;
-mod problem;
-mod protect;
-pub(crate) mod words;
+pub(crate) mod prefer;
+pub(crate) mod problem;
+pub(crate) mod protect;
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use saga_core::Definition;
 use saga_engine::{Clock, Engine};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::budgets::Budgets;
-pub use self::docs::OPENAPI;
 pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
-use crate::http::Crowded;
 use crate::metrics::Metrics;
 
 /// What handlers work with. A copy of it is another reference to the same parts.
@@ -61,7 +50,7 @@ pub struct Parts {
     pub limits: Limits,
     /// The names that are answered.
     pub hosts: Hosts,
-    budgets: Budgets,
+    pub(crate) budgets: Budgets,
 }
 
 impl Deref for Api {
@@ -83,6 +72,11 @@ impl Api {
     ) -> Self {
         let parts = Parts { engine, metrics, clock, limits, hosts, budgets: Budgets::new(&limits) };
         Self { parts: Arc::new(parts) }
+    }
+
+    /// The definition that the French face serves.
+    pub(crate) fn commande(&self) -> &Arc<Definition> {
+        self.engine.definitions().first().expect("a process serves a definition")
     }
 }
 
@@ -122,70 +116,17 @@ impl Default for Limits {
     }
 }
 
-/// Every route of the API, as in the OpenAPI document; a test holds the two together.
-pub const ROUTES: &[(&str, &[&str])] = &[
-    ("/", &["get"]),
-    ("/api/commande/checkout", &["post"]),
-    ("/api/commande/{id}", &["get"]),
-    ("/api/commande/{id}/annuler", &["post"]),
-    ("/api/commande/{id}/historique", &["get"]),
-    ("/api/commande/{id}/reprendre", &["post"]),
-    ("/api/commande/{id}/resoudre", &["post"]),
-    ("/api/commandes", &["get"]),
-    ("/api/participants", &["get"]),
-    ("/livez", &["get"]),
-    ("/metrics", &["get"]),
-    ("/openapi.json", &["get"]),
-    ("/readyz", &["get"]),
-];
+/// Their part of the document.
+#[derive(OpenApi)]
+#[openapi(tags((name = "exploitation", description = "For operators")), components(schemas(Problem)))]
+struct Document;
 
-/// The whole API.
-pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/", get(home::home))
-        .route("/api/commande/checkout", post(checkout::checkout))
-        .route("/api/commande/{id}", get(commande::commande))
-        .route("/api/commande/{id}/annuler", post(demandes::annuler))
-        .route("/api/commande/{id}/historique", get(historique::historique))
-        .route("/api/commande/{id}/reprendre", post(demandes::reprendre))
-        .route("/api/commande/{id}/resoudre", post(demandes::resoudre))
-        .route("/api/commandes", get(commandes::commandes))
-        .route("/api/participants", get(participants::participants))
-        .route("/livez", get(health::livez))
-        .route("/metrics", get(health::metrics))
-        .route("/readyz", get(health::readyz))
-        .merge(docs::swagger())
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .fallback(|| async { Problem::no_such_path() })
-        .layer(middleware::from_fn_with_state(api.clone(), around))
-        .with_state(api)
-}
-
-/// Has a request answered if it may be, protects the answer, and counts it under its route.
-async fn around(State(api): State<Api>, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let handler = path.and_then(|path| ROUTES.iter().find(|(route, _)| *route == path.as_str()));
-    let is_page = browser::is_page(request.uri().path());
-    let begun = api.clock.now();
-    let mut response = match admit(&api, &request) {
-        Ok(()) => api.budgets.answer(next.run(request).await, &api.limits).await,
-        Err(problem) => problem.into_response(),
-    };
-    let took = api.clock.now().since(begun);
-    protect::protect(is_page, response.headers_mut());
-    // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
-    let handler = handler.map_or("none", |(route, _)| route);
-    api.metrics.answered(handler, &method, response.status().as_u16(), took);
-    response
-}
-
-/// Whether a request is answered at all.
-fn admit(api: &Api, request: &Request) -> Result<(), Problem> {
-    let host = api.hosts.of(request)?;
-    browser::check(request, host.as_ref())?;
-    let for_supervisors = ["/livez", "/readyz", "/metrics"].contains(&request.uri().path());
-    match request.extensions().get::<Crowded>() {
-        Some(crowded) if !for_supervisors => Err(Problem::crowded(*crowded)),
-        _ => Ok(()),
-    }
+/// The routes that belong to no face.
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(home::home))
+        .routes(routes!(participants::participants))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::readyz))
 }

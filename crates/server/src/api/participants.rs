@@ -2,43 +2,76 @@
 
 use axum::Json;
 use axum::extract;
-use saga_engine::breaker::{Kind, State};
-use saga_engine::participants::{Failure, ParticipantState};
+use saga_core::definition::Safety;
+use saga_engine::breaker::{self, State};
+use saga_engine::participants::{Failure, ParticipantState, Trouble};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
 
-/// A participant; names as in definitions.
-#[derive(Serialize)]
+/// Names as in definitions.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Participant {
     nom: String,
     url: String,
-    safety: &'static str,
+    #[schema(inline)]
+    safety: Promise,
     timeout_ms: u128,
     calls_max: usize,
+    /// How long it keeps its promise for one order.
     horizon_ms: u128,
     breaker: Breaker,
     /// Calls of this process that ended badly since the last one that did not.
     echecs_de_suite: u64,
     /// The last call of this process that ended badly, however long ago.
+    #[schema(required)]
     dernier_echec: Option<Echec>,
 }
 
 /// A call that ended badly.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EchecAppel)]
 struct Echec {
+    #[schema(format = DateTime)]
     le: String,
-    /// `not_accepted`, `unreachable`, `unavailable`, `unanswered`, `unclear`.
-    genre: &'static str,
+    #[schema(inline)]
+    genre: Kind,
+    /// The HTTP status, where there was an answer.
+    #[schema(required)]
     statut: Option<u16>,
     raison: Box<str>,
+}
+
+/// not_accepted: it takes no such calls (a token, a path). unreachable: no connection. unavailable: it said that it is away
+/// or overloaded. unanswered: no whole answer. unclear: an answer that does not say what became of the call.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    NotAccepted,
+    Unreachable,
+    Unavailable,
+    Unanswered,
+    Unclear,
+}
+
+impl From<Trouble> for Kind {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::NotAccepted => Self::NotAccepted,
+            Trouble::Unreachable => Self::Unreachable,
+            Trouble::Unavailable => Self::Unavailable,
+            Trouble::Unanswered => Self::Unanswered,
+            Trouble::Unclear => Self::Unclear,
+        }
+    }
 }
 
 impl From<Failure> for Echec {
     fn from(failure: Failure) -> Self {
         Self {
             le: failure.at.to_string(),
-            genre: failure.trouble.as_str(),
+            genre: failure.trouble.into(),
             statut: failure.status,
             raison: failure.reason,
         }
@@ -46,28 +79,46 @@ impl From<Failure> for Echec {
 }
 
 /// Whether calls are let through.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Breaker {
-    etat: &'static str,
+    #[schema(inline)]
+    etat: Position,
     /// For how long it has been so.
     depuis_ms: u128,
     /// Calls that wait to be let through.
     en_attente: usize,
-    /// Calls that ended within its window, and how many of them failed.
+    /// Calls that ended within its window.
     appels: u32,
+    /// Those of them that failed.
     echecs: u32,
-    /// In how long a call is let through again, to see.
+    /// In how long a call is let through again, to see; null while it is not OUVERT.
+    #[schema(required)]
     essai_dans_ms: Option<u128>,
+}
+
+/// OUVERT: calls are suspended. MI_OUVERT: a few are let through, to see.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Position {
+    Ferme,
+    Ouvert,
+    MiOuvert,
+}
+
+impl From<breaker::Kind> for Position {
+    fn from(kind: breaker::Kind) -> Self {
+        match kind {
+            breaker::Kind::Closed => Self::Ferme,
+            breaker::Kind::HalfOpen => Self::MiOuvert,
+            breaker::Kind::Open => Self::Ouvert,
+        }
+    }
 }
 
 impl From<State> for Breaker {
     fn from(state: State) -> Self {
         Self {
-            etat: match state.kind {
-                Kind::Closed => "FERME",
-                Kind::HalfOpen => "MI_OUVERT",
-                Kind::Open => "OUVERT",
-            },
+            etat: state.kind.into(),
             depuis_ms: state.lasted.as_millis(),
             en_attente: state.waiting,
             appels: state.calls,
@@ -77,12 +128,31 @@ impl From<State> for Breaker {
     }
 }
 
+/// What it promises about repeated calls.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Promise {
+    None,
+    Idempotent,
+    Barrier,
+}
+
+impl From<Safety> for Promise {
+    fn from(safety: Safety) -> Self {
+        match safety {
+            Safety::None => Self::None,
+            Safety::Idempotent => Self::Idempotent,
+            Safety::Barrier => Self::Barrier,
+        }
+    }
+}
+
 impl From<ParticipantState> for Participant {
     fn from(state: ParticipantState) -> Self {
         Self {
             nom: state.name.to_string(),
             url: state.url.trim_end_matches('/').to_owned(),
-            safety: state.safety.as_str(),
+            safety: state.safety.into(),
             timeout_ms: state.timeout.as_millis(),
             calls_max: state.calls_max,
             horizon_ms: state.horizon.as_millis(),
@@ -93,7 +163,33 @@ impl From<ParticipantState> for Participant {
     }
 }
 
-/// `GET /api/participants`.
+/// The services that orders call, and how they stand
+#[utoipa::path(
+    get,
+    path = "/api/participants",
+    tag = "exploitation",
+    responses((
+        status = 200,
+        description = "Those of the definition that new orders run.",
+        body = Vec<Participant>,
+        example = json!([{
+            "nom": "stock",
+            "url": "http://stock-service:8000",
+            "safety": "barrier",
+            "timeout_ms": 5_000,
+            "calls_max": 256,
+            "horizon_ms": 604_800_000,
+            "breaker": {
+                "etat": "FERME", "depuis_ms": 86_400_000, "en_attente": 0, "appels": 12, "echecs": 0,
+                "essai_dans_ms": null
+            },
+            "echecs_de_suite": 3,
+            "dernier_echec": {
+                "le": "2026-11-27T12:00:00Z", "genre": "not_accepted", "statut": 401, "raison": "the token has expired"
+            }
+        }])
+    ))
+)]
 pub(crate) async fn participants(extract::State(api): extract::State<Api>) -> Json<Vec<Participant>> {
     Json(api.engine.participants().into_iter().map(Participant::from).collect())
 }

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use saga_engine::Wait;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{Required, Schema};
 
 use super::Limits;
 
@@ -44,6 +48,24 @@ impl Preference {
             }
             (false, None) => Self { wait: Wait::settled(limits.wait_default), applied: None },
         }
+    }
+}
+
+impl IntoParams for Preference {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = format!(
+            "`respond-async`: answer `202` as soon as the order is recorded. `wait=N`: wait at most N seconds (0 to {}). \
+             RFC 7240.",
+            Limits::default().wait_max.as_secs()
+        );
+        let header = ParameterBuilder::new()
+            .name("Prefer")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .schema(Some(Schema::from(ObjectBuilder::new().schema_type(Type::String).build())))
+            .example(Some("wait=10".into()));
+        vec![header.build()]
     }
 }
 

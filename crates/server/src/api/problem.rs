@@ -8,23 +8,27 @@ use saga_core::SagaId;
 use saga_core::saga::Rejected;
 use saga_engine::Refusal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::Crowded;
 
 /// What a caller waits, in seconds, before it tries again.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// An error answer.
-#[derive(Debug, Serialize)]
+/// An error answer (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
     status: u16,
+    /// What was wrong, and what to do.
     detail: String,
     /// Stable, for programs.
     code: &'static str,
+    /// The order that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid", nullable = false)]
     saga_id: Option<SagaId>,
     #[serde(skip)]
     retry: bool,
@@ -62,8 +66,12 @@ impl Problem {
         self
     }
 
-    /// The status, for tests.
-    #[cfg(test)]
+    /// Whether it goes away by itself, so that the answer says when to try again.
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.retry
+    }
+
+    /// The HTTP status.
     pub(crate) fn status(&self) -> u16 {
         self.status
     }
@@ -85,10 +93,6 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "answer_unwritable", format!("write the answer: {error}"))
     }
 
-    pub(crate) fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "commande_inconnue", "Commande non trouvée")
-    }
-
     pub(crate) fn no_such_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no_such_path", "There is nothing at this path; see /docs")
     }
@@ -101,10 +105,9 @@ impl Problem {
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
     }
-}
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+    /// What the engine refuses. `unknown` is how a face says that there is no such saga.
+    pub(crate) fn refused(refusal: Refusal, unknown: fn() -> Self) -> Self {
         let text = refusal.to_string();
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         match refusal {
@@ -121,7 +124,7 @@ impl From<Refusal> for Problem {
             Refusal::KeyReused(id) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", text).about(id)
             }
-            Refusal::Unknown => Self::not_found(),
+            Refusal::Unknown => unknown(),
             Refusal::Damaged(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history_damaged", text),
             Refusal::Rejected(rejected) => {
                 let code = match rejected {

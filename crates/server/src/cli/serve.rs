@@ -20,6 +20,7 @@ use super::signals::Signals;
 use crate::api::{self, AllowedHost, Api, Hosts};
 use crate::http::Calls;
 use crate::metrics::Metrics;
+use crate::routes;
 use crate::store::{self, DatabaseUrl};
 use crate::{definitions, http, logging};
 
@@ -224,13 +225,14 @@ impl Server {
         hosts: Hosts,
         name: &str,
     ) -> anyhow::Result<Self> {
-        let called = &definitions.current.participants;
+        let called: Vec<_> =
+            definitions.served.iter().flat_map(|definition| &definition.participants).collect();
         let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
         let connections = http::fit(connections, Calls { participants: called.len(), calls_max })?;
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let clock = Arc::new(Clock::new(world));
-        let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), clock.clone()));
+        let metrics = Arc::new(Metrics::new(&definitions.served, journal.clone(), clock.clone()));
         let engine = Engine::new(
             clock.clone(),
             journal,
@@ -240,7 +242,7 @@ impl Server {
             definitions,
             name,
         );
-        engine.keep_definition().await;
+        engine.keep_definitions().await;
         // Unfinished orders are taken over while the server accepts new ones.
         engine.recover_in_background();
         Ok(Self { api: Api::new(engine, metrics, clock, limits, hosts), connections })
@@ -248,7 +250,7 @@ impl Server {
 
     /// The API without a listener.
     pub(super) fn router(&self) -> axum::Router {
-        api::router(self.api.clone())
+        routes::router(self.api.clone())
     }
 
     /// Serves until `stop` ends, then drains.
@@ -263,7 +265,7 @@ impl Server {
         let engine = self.api.engine.clone();
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
-        let serving = http::serve(listener, api::router(self.api), self.connections, counts, watched);
+        let serving = http::serve(listener, routes::router(self.api), self.connections, counts, watched);
         let stopping = async {
             stop.await;
             // Callers still get their answers while their orders are drained; new orders get 503.

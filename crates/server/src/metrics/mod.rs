@@ -92,12 +92,12 @@ const BUILD: BuildLabels = BuildLabels {
 };
 
 impl Metrics {
-    /// Registers all metrics. The series of `definition` exist from zero on, so that a dashboard shows them before
+    /// Registers all metrics. The series of the `served` definitions exist from zero on, so that a dashboard shows them before
     /// the first order, and a rate includes their first increase.
-    pub fn new(definition: &Arc<Definition>, journal: Journal, clock: Arc<Clock>) -> Self {
+    pub fn new(served: &[Arc<Definition>], journal: Journal, clock: Arc<Clock>) -> Self {
         let mut registry = Registry::default();
         let sagas = Sagas::register(&mut registry);
-        sagas.prepare(definition);
+        served.iter().for_each(|definition| sagas.prepare(definition));
         let requests = Requests::register(&mut registry);
         let connections = Connections::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {

@@ -14,12 +14,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use saga_core::Timestamp;
-use saga_core::saga::Rollback;
 use saga_journal::{Backlog, StoreFuture, Unavailable};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-
-use crate::api::words;
 
 /// The shortest time between two queries, however often the metrics are read.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -129,12 +126,10 @@ impl Collector for Tallies {
             None,
             MetricType::Gauge,
         )?;
-        for (rollback, sagas) in [
-            (Rollback::None, tally.forward),
-            (Rollback::Running, tally.rolling_back),
-            (Rollback::Blocked, tally.blocked),
-        ] {
-            let labels = [("rollback", words::rollback(rollback))];
+        for (rollback, sagas) in
+            [("AUCUN", tally.forward), ("EN_COURS", tally.rolling_back), ("BLOQUE", tally.blocked)]
+        {
+            let labels = [("rollback", rollback)];
             ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
         }
         let now = (self.now)();

@@ -39,7 +39,7 @@ pub(crate) async fn api_of(
     let journal = Journal::new(store::open(&url).await.unwrap());
     let definitions = definitions::for_engine(definition, env);
     let clock = Arc::new(Clock::new(Arc::new(Machine::new())));
-    let metrics = Arc::new(Metrics::new(&definitions.current, journal.clone(), clock.clone()));
+    let metrics = Arc::new(Metrics::new(&definitions.served, journal.clone(), clock.clone()));
     let engine = Engine::new(
         clock.clone(),
         journal,
@@ -49,7 +49,7 @@ pub(crate) async fn api_of(
         definitions,
         "essai",
     );
-    api::router(Api::new(engine, metrics, clock, limits, Hosts::default()))
+    orchestrateur::routes::router(Api::new(engine, metrics, clock, limits, Hosts::default()))
 }
 
 /// A body that begins and never goes on.

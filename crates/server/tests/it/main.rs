@@ -2,7 +2,7 @@
 //! neighbours, whose own ledgers are the judge of what happened.
 //!
 //! - `harness.rs`: a shop and an orchestrator of a test's own; `http.rs`: a client that can also misbehave.
-//! - `schema.rs`: whether a JSON value is what the OpenAPI document says.
+//! - `routes.rs`: the document and its routes; `schema.rs`: whether a JSON value is what the OpenAPI document says.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
@@ -12,6 +12,7 @@
 
 mod harness;
 mod http;
+mod routes;
 mod schema;
 
 mod annuler;

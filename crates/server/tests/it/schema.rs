@@ -3,6 +3,7 @@
 //! Stricter than JSON Schema in one point: an object may not have members that its schema does not name, so that an
 //! answer with an undocumented member fails.
 
+use regex::Regex;
 use serde_json::Value;
 
 /// Members of a schema that demand nothing.
@@ -23,11 +24,18 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value) -> Result<(
             },
             "enum" => demanded.as_array().is_some_and(|values| values.contains(value)),
             "const" => demanded == value,
-            "minimum" => value.as_f64() >= demanded.as_f64(),
-            "maximum" => value.as_f64() <= demanded.as_f64(),
+            // Of what is no number, neither demands anything.
+            "minimum" => value.as_f64().is_none_or(|number| Some(number) >= demanded.as_f64()),
+            "maximum" => value.as_f64().is_none_or(|number| Some(number) <= demanded.as_f64()),
             "maxLength" => value
                 .as_str()
                 .is_none_or(|text| text.chars().count() as u64 <= demanded.as_u64().unwrap_or(0)),
+            "pattern" => value.as_str().is_none_or(|text| {
+                let pattern = demanded.as_str().and_then(|pattern| Regex::new(pattern).ok());
+                pattern.is_some_and(|pattern| pattern.is_match(text))
+            }),
+            // As it is held here in any case.
+            "additionalProperties" if demanded == false => true,
             "format" => value.as_str().is_none_or(|text| has_format(text, demanded)) || value.is_i64(),
             "required" => demanded.as_array().into_iter().flatten().all(|name| {
                 value.as_object().is_none_or(|object| object.contains_key(name.as_str().unwrap_or_default()))
@@ -91,11 +99,13 @@ fn a_value_that_does_not_fit_is_found() {
         "b": { "oneOf": [{ "type": "null" }, { "type": "array", "items": { "$ref": "#/s" } }] },
         "c": { "type": "string", "format": "date-time" },
         "d": { "enum": ["x", null] },
+        "e": { "type": "string", "pattern": "^[a-z]+$" },
     } } });
     let schema = serde_json::json!({ "$ref": "#/s" });
     for (value, fits) in [
         (r#"{"a": 1}"#, true),
         (r#"{"a": 1, "b": [{"a": 2, "b": null, "d": null}]}"#, true),
+        (r#"{"a": null}"#, true),
         (r#"{"a": 1, "c": "2026-11-22T10:15:30.123456Z", "d": "x"}"#, true),
         (r#"{}"#, false),
         (r#"[]"#, false),
@@ -105,6 +115,8 @@ fn a_value_that_does_not_fit_is_found() {
         (r#"{"a": 1, "b": [{}]}"#, false),
         (r#"{"a": 1, "c": "yesterday"}"#, false),
         (r#"{"a": 1, "d": "y"}"#, false),
+        (r#"{"a": 1, "e": "x"}"#, true),
+        (r#"{"a": 1, "e": "X"}"#, false),
         (r#"{"a": 1, "undocumented": 1}"#, false),
     ] {
         let value = serde_json::from_str(value).unwrap();

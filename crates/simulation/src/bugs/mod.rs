@@ -18,6 +18,8 @@ mod store;
 #[cfg(debug_assertions)]
 mod wants;
 
+use saga_core::SagaId;
+
 pub(crate) use self::store::Appended;
 
 /// A bug that people have had. Each names the rule that it breaks.
@@ -62,30 +64,36 @@ pub enum Bug {
 impl Bug {
     /// All, with what each does.
     pub const ALL: [(Self, &'static str); 33] = [
-        (Self::AheadOfStart, "the first call with an effect leaves before the start is on disk"),
-        (Self::AheadOfAnnouncement, "a call that cannot be repeated leaves before it is announced on disk"),
-        (Self::AheadOfRollback, "the first compensation leaves before the decision to roll back is on disk"),
+        (Self::AheadOfStart, "the first call with an effect is sent before the start is on disk"),
+        (
+            Self::AheadOfAnnouncement,
+            "a call that cannot be repeated is sent before its `attempt_started` is on disk",
+        ),
+        (Self::AheadOfRollback, "the first compensation is sent before the decision to roll back is on disk"),
         (Self::AheadOfTakeOver, "a new owner calls before its take-over is on disk"),
-        (Self::AheadOfOutputs, "a barrier runs ahead of outputs that later requests are made of"),
+        (
+            Self::AheadOfOutputs,
+            "a call to a barrier is sent before the outputs that it depends on are on disk",
+        ),
         (Self::AnswersBeforeTheEnd, "the caller is answered before the terminal event is on disk"),
         (Self::AcknowledgesBeforeDisk, "a cancellation or a start is acknowledged before it is on disk"),
         (Self::CompensatesOnlyCompleted, "only completed steps are compensated"),
-        (Self::ForgetsShadows, "a new owner forgets that barriers may have run ahead of the disk"),
-        (Self::ForgetsCallsInFlight, "a new owner takes calls in flight for calls that never left"),
-        (Self::TrustsFormerClock, "a retry waits for the clock of a former owner that was ahead"),
-        (Self::UnknownIsRefused, "an unknown outcome is taken for a failure"),
-        (Self::RepeatsWithoutPromise, "a call is repeated though its participant promises nothing"),
-        (Self::Hammers, "compensations, and questions about them, are repeated without a wait"),
         (
-            Self::TakesIdempotentForBarrier,
-            "a merely idempotent step is undone without knowing whether it ran",
+            Self::ForgetsShadows,
+            "a new owner ignores that calls to barriers may have been sent ahead of the disk",
         ),
+        (Self::ForgetsCallsInFlight, "a new owner takes calls in flight for calls that were never sent"),
+        (Self::TrustsFormerClock, "a retry waits for the clock of a former owner that was ahead"),
+        (Self::UnknownIsRefused, "an unknown outcome is treated as a failure"),
+        (Self::RepeatsWithoutPromise, "a call is repeated though its participant promises nothing"),
+        (Self::Hammers, "compensations, and probes about them, are repeated without a wait"),
+        (Self::TakesIdempotentForBarrier, "an idempotent step is undone although its outcome is unknown"),
         (Self::KeyForEachAttempt, "every attempt has an idempotency key of its own"),
         (Self::AsksTooEarly, "a probe is asked while the call may still take effect"),
-        (Self::SilenceIsAbsence, "a probe without an answer is taken for `not there`"),
-        (Self::IgnoresLease, "a process that cannot know whether it owns a saga calls all the same"),
-        (Self::ConflictIsDone, "a conflicting append is taken for a kept one"),
-        (Self::DoubtIsDone, "a doubtful append is taken for a kept one"),
+        (Self::SilenceIsAbsence, "a probe without an answer is treated as `not there`"),
+        (Self::IgnoresLease, "a process sends calls although its lease may have expired"),
+        (Self::ConflictIsDone, "a conflicting append is treated as a successful one"),
+        (Self::DoubtIsDone, "an append with an unknown outcome is treated as a successful one"),
         (Self::NeverSweeps, "a claim whose answer was lost is never looked for"),
         (Self::OrderForEachRequest, "the same idempotency key starts another order"),
         (Self::AppendsWithoutLooking, "the journal compares neither owner nor position"),
@@ -94,9 +102,9 @@ impl Bug {
         (Self::RefusedCompensationIsDone, "a refused compensation counts as done"),
         (Self::ConfirmsWithoutSteps, "an order is confirmed before its last step"),
         (Self::AbsentIsUndone, "`nothing to undo` counts as undone though the action is known to have run"),
-        (Self::RunsPoison, "an order that ends its process is taken over for ever"),
-        (Self::TrustsWallClock, "orders go by the machine's wall clock"),
-        (Self::IgnoresDeaths, "a process lives on without a part that it cannot do without"),
+        (Self::RunsPoison, "an order that ends its process is taken over again and again"),
+        (Self::TrustsWallClock, "orders use the machine's wall clock"),
+        (Self::IgnoresDeaths, "a process continues although a vital task has ended"),
         (Self::ForgetsSleepers, "an order that has left memory is never woken"),
     ];
 }
@@ -114,9 +122,9 @@ impl Lies {
         self.0 == Some(bug)
     }
 
-    /// What an engine hears of a caller's idempotency key.
-    pub(crate) fn key_of_caller(self, key: &str) -> Option<String> {
-        (!self.has(Bug::OrderForEachRequest)).then(|| key.to_owned())
+    /// The id that an engine is given for a caller's idempotency key.
+    pub(crate) fn id_of_caller(self, id: SagaId) -> Option<SagaId> {
+        (!self.has(Bug::OrderForEachRequest)).then_some(id)
     }
 
     /// Whether the process is ended when a part of it is dead.

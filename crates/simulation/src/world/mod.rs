@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use saga_core::definition::Format;
 use saga_core::{Definition, Event, SagaId};
-use saga_engine::{Caller, Checkout, Clock, Definitions, Engine, Limits, Observer, Wait};
+use saga_engine::{Caller, Clock, Definitions, Engine, Limits, Observer, Start, Wait};
 use saga_journal::{Histories, Journal, KeptRow};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -195,13 +195,8 @@ impl World {
             self.restart_the_dead();
             if self.row(id).is_none() {
                 let Ok(input) = self.definition.read_input(b"{\"n\":1}") else { return };
-                let request = Checkout {
-                    input,
-                    key: Some("the order".into()),
-                    wait: Wait::started(),
-                    caller: Caller::Unknown,
-                };
-                let answer = self.ask(0, move |engine| async move { engine.checkout(request).await });
+                let request = Start { input, id: Some(id), wait: Wait::started(), caller: Caller::Unknown };
+                let answer = self.ask(0, move |engine| async move { engine.start(request).await });
                 if let Ok(Some(Ok(snapshot))) = timeout(Duration::from_secs(1), answer).await {
                     self.told(id, &snapshot);
                 }
@@ -389,7 +384,7 @@ pub(crate) fn engine(
     let limits = line.lies.limits(Limits { sleep_after: SLEEP_AFTER, ..Limits::default() });
     let (journal, writer) = Journal::with_writer(Arc::new(line));
     process.start(Box::pin(writer));
-    let current = definition.clone();
+    let served = vec![definition.clone()];
     let read = move |_: &str, _: Format| Err("there is one definition only".to_owned());
     Engine::new(
         Arc::new(Clock::new(Arc::new(Inside(process.clone())))),
@@ -397,7 +392,7 @@ pub(crate) fn engine(
         Arc::new(Gate { shop: shop.clone(), process: process.clone() }),
         Arc::new(Watching { shop: shop.clone(), process: process.clone() }),
         limits,
-        Definitions { current, read: Box::new(read) },
+        Definitions { served, read: Box::new(read) },
         name,
     )
 }

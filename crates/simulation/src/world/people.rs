@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_core::event::{Finding, Stuck};
 use saga_core::saga::Rollback;
 use saga_core::{CommandKind, Event, Saga, SagaId};
-use saga_engine::{Caller, Checkout, Engine, Refusal, Snapshot, Wait};
+use saga_engine::{Caller, Engine, Refusal, Snapshot, Start, Wait};
 use saga_journal::Histories;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -41,10 +41,9 @@ impl World {
             }
             let input = self.definition.read_input(format!("{{\"n\":{number}}}").as_bytes());
             let Ok(input) = input else { return };
-            let request =
-                Checkout { input, key: self.lies.key_of_caller(&key), wait, caller: Caller::Unknown };
+            let request = Start { input, id: self.lies.id_of_caller(id), wait, caller: Caller::Unknown };
             let place = self.dice.below(self.skews.len());
-            let answer = self.ask(place, move |engine| async move { engine.checkout(request).await }).await;
+            let answer = self.ask(place, move |engine| async move { engine.start(request).await }).await;
             match answer {
                 Some(Ok(snapshot)) => {
                     self.told(id, &snapshot);

@@ -10,6 +10,7 @@ mod absent;
 mod cancel;
 mod checkout;
 mod clock;
+mod commands;
 mod horizon;
 mod hurry;
 mod parked;

@@ -184,7 +184,7 @@ impl World {
         let (unready, refusing) = ([0, 5, 40][dice.below(3)], [8, 40][dice.below(2)]);
         let definition = definition(&specs);
         let input = definition.read_input(b"{\"n\":1}").expect("an input");
-        let (saga, history) = Saga::start(saga_id(), &definition, input, at(0, dice.next()));
+        let (saga, history) = Saga::start(saga_id(), input, at(0, dice.next()));
         let ledgers = specs.iter().map(|_| Ledger::default()).collect();
         let world = Self {
             seed,

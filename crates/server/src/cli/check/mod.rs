@@ -47,7 +47,7 @@ impl Check {
         let definition = Arc::new(definition);
         let input = sample::input(&definition, self.input.as_deref())?;
         let answers = sample::answers(&definition, self.answers.as_deref())?;
-        let steps = understood(&definition, input.clone(), &answers);
+        let steps = understood(input.clone(), &answers);
         say(printed::account(&definition, &variables, input.json(), &steps))?;
         let unset = variables.iter().filter_map(unset);
         let mut warnings: Vec<_> = warnings.into_iter().chain(unset).collect();

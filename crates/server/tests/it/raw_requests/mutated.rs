@@ -1,10 +1,9 @@
 //! Requests that work, changed at random: some still do, and none may bring the server down.
 
-use orchestrateur::api::ROUTES;
-
 use super::dice::Dice;
 use super::{Expect, Sent};
 use crate::http::Close;
+use crate::routes::ROUTES;
 
 /// What stands in the place of other bytes, or between them.
 const NASTY: &[&str] = &[
@@ -109,7 +108,7 @@ const METHODS: &[&str] =
 
 /// A request that the server can read, for any route and with any method.
 fn good(dice: &mut Dice) -> Vec<u8> {
-    let (path, methods) = ROUTES[dice.below(ROUTES.len())];
+    let (path, methods) = &ROUTES[dice.below(ROUTES.len())];
     let method =
         if dice.below(4) == 0 { dice.pick(METHODS).to_owned() } else { methods[0].to_ascii_uppercase() };
     let id =

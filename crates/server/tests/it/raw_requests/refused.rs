@@ -1,11 +1,10 @@
 //! Requests that nobody should send: each gets a 4xx that explains itself, or is cut off by the HTTP layer
 //! where it is not even HTTP.
 
-use orchestrateur::api::ROUTES;
-
 use super::dice::Dice;
 use super::{Expect, Sent};
 use crate::http::{Call, Close};
+use crate::routes::ROUTES;
 
 const CHECKOUT: &str = "/api/commande/checkout";
 
@@ -127,7 +126,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
         10 => {
             let method =
                 dice.pick(&["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get", "Post", "M-SEARCH"]);
-            let (path, _) = ROUTES[dice.below(ROUTES.len())];
+            let (path, _) = &ROUTES[dice.below(ROUTES.len())];
             call("odd method", Call::new(method, &path.replace("{id}", "7")))
         }
         11 => {

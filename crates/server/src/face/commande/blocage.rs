@@ -1,64 +1,86 @@
 //! `blocage`: why a person is needed for an order, the exact call that is pending, and what can be said of
 //! it.
 
-use saga_core::event::Stuck;
 use saga_core::saga::{Pending, Request};
-use saga_core::{Direction, Json, Saga};
+use saga_core::{Json, Saga};
 use saga_journal::KeptRow;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use super::constat;
-use super::page::cut;
+use super::words::{Constat, Motif, Sens};
+use crate::api::page::cut;
 
-/// Why a person is needed.
-#[derive(Serialize)]
+/// Why a person is needed, and the exact call that is pending. docs/blocked-orders.md says how to go on.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Blocage {
-    /// `null`: the order as a whole cannot be read.
+    /// The step that is stuck; `null`: the order as a whole cannot be read.
+    #[schema(required)]
     etape: Option<String>,
-    motif: Option<Motif>,
+    /// For programs. `null`: not read.
+    #[schema(required)]
+    motif: Option<MotifBlocage>,
+    /// For people, with the participant's words where it gave any.
     raison: String,
+    #[schema(format = DateTime)]
     depuis: String,
+    /// The call that nobody can know about, or that would be made next.
+    #[schema(required)]
     appel: Option<Appel>,
     /// Why there is no call, where there is none.
+    #[schema(required)]
     appel_absent: Option<String>,
     /// Attempts of the call so far.
     tentatives: u32,
     /// Whether the call, or a question about it, is under way.
     en_cours: bool,
     /// When it is tried again by itself.
+    #[schema(required, format = DateTime)]
     prochaine_tentative: Option<String>,
     /// What `resoudre` takes.
-    constats_possibles: Vec<&'static str>,
+    constats_possibles: Vec<Constat>,
     /// Whether `EXECUTEE` needs a `sortie`.
     sortie_requise: bool,
 }
 
-/// For programs.
-#[derive(Serialize)]
+/// What is stuck, or that nothing can be read.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum Motif {
-    Stuck(Stuck),
-    /// `history_unreadable`.
-    Unreadable(&'static str),
+enum MotifBlocage {
+    Motif(Motif),
+    Illisible(Illisible),
+}
+
+/// The order as a whole cannot be read.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Illisible {
+    HistoryUnreadable,
 }
 
 /// Characters of what is shown of a call's address, and of why there is none.
 const SHOWN_CHARS_MAX: usize = 2_000;
 
 /// The call that is in doubt, or that would be made next.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Appel {
     participant: String,
-    direction: Direction,
+    #[schema(schema_with = done_or_undone)]
+    direction: Sens,
     methode: String,
+    /// Cut after 2,000 characters, with `…`.
     url: String,
-    /// `null`: there is none, or it is not shown here as a whole.
+    /// The JSON body; `null`: there is none, or it is in `corps_coupe`, or this is a list, which shows no bodies.
+    #[schema(value_type = Value)]
     corps: Option<Json>,
-    /// The body's size, whether it is shown or not; `null`: there is none.
+    /// The body's size in bytes, whether it is shown or not; `null`: there is none.
+    #[schema(required)]
     corps_octets: Option<usize>,
-    /// The beginning of a body that is too long to be shown, as text.
+    /// The first 65,536 bytes of a body that has more, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     corps_coupe: Option<String>,
+    /// The header `Idempotency-Key`, without its quotes.
     cle_idempotence: String,
 }
 
@@ -78,7 +100,7 @@ impl Blocage {
         };
         Self {
             etape: Some(pending.step.to_owned()),
-            motif: Some(Motif::Stuck(pending.blocked.stuck)),
+            motif: Some(MotifBlocage::Motif(pending.blocked.stuck.into())),
             raison: cut(pending.blocked.reason.to_string(), SHOWN_CHARS_MAX),
             depuis: pending.blocked.at.to_string(),
             appel,
@@ -86,7 +108,7 @@ impl Blocage {
             tentatives: pending.attempts,
             en_cours: pending.is_under_way,
             prochaine_tentative: pending.next_at.map(|at| at.to_string()),
-            constats_possibles: pending.findings.iter().map(|finding| constat::word(*finding)).collect(),
+            constats_possibles: pending.findings.iter().copied().map(Constat::from).collect(),
             sortie_requise: pending.lacks_output,
         }
     }
@@ -96,7 +118,7 @@ impl Blocage {
         let trouble = row.trouble();
         Self {
             etape: trouble.as_ref().and_then(|trouble| trouble.step.as_ref()).map(ToString::to_string),
-            motif: row.parked.is_some().then_some(Motif::Unreadable("history_unreadable")),
+            motif: row.parked.is_some().then_some(MotifBlocage::Illisible(Illisible::HistoryUnreadable)),
             raison: trouble.map(|trouble| trouble.reason.to_string()).unwrap_or_default(),
             depuis: row.row.updated.to_string(),
             appel: None,
@@ -123,7 +145,7 @@ impl Appel {
         let base = pending.participant.base.to_string();
         Self {
             participant: pending.participant.name.to_string(),
-            direction: pending.direction,
+            direction: pending.direction.into(),
             methode: request.method.to_string(),
             url: cut(format!("{}{}", base.trim_end_matches('/'), request.path), SHOWN_CHARS_MAX),
             corps: whole,
@@ -132,4 +154,10 @@ impl Appel {
             cle_idempotence: request.idempotency_key(),
         }
     }
+}
+
+/// What is asked about is not called itself: there is no `probe` here.
+fn done_or_undone() -> Object {
+    let words = [Sens::Action, Sens::Compensation].map(|sens| serde_json::json!(sens));
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }

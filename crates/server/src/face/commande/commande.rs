@@ -4,15 +4,19 @@ use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use saga_core::event::Cause;
-use saga_core::saga::Rollback;
-use saga_core::{Event, Saga, SagaId};
+use saga_core::{Event, Saga, SagaId, saga};
 use saga_engine::Refusal;
 use saga_journal::{History, KeptRow};
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
+use super::answer::Echec;
 use super::blocage::Blocage;
-use super::problem::Problem;
-use super::{Api, constat, words};
+use super::error::{Error, UnknownOrder};
+use super::examples;
+use super::words::{Constat, Etat, Quoi, Rollback};
+use crate::api::Api;
+use crate::api::documented::Unavailable;
 
 /// Bytes of the body of the pending call that are shown.
 const BODY_SHOWN_BYTES_MAX: usize = 65_536;
@@ -20,49 +24,61 @@ const BODY_SHOWN_BYTES_MAX: usize = 65_536;
 const INTERVENTIONS_SHOWN_MAX: usize = 100;
 
 /// An order, as it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Commande {
+    #[schema(value_type = String, format = "uuid")]
     id: SagaId,
+    #[schema(required)]
     client_id: Option<i64>,
+    #[schema(required)]
     magasin_id: Option<i64>,
-    etat_actuel: String,
-    rollback: &'static str,
+    etat_actuel: Etat,
+    rollback: Rollback,
     /// Why there is no order, or why a person is needed.
+    #[schema(required)]
     echec: Option<Echec>,
     /// While a person is needed.
+    #[schema(required)]
     blocage: Option<Blocage>,
-    /// What people asked; not in lists. `null`: the history cannot be read.
+    /// What people asked. Not in lists. `null`: the history cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Intervention>>)]
     interventions: Option<Option<Vec<Intervention>>>,
-    /// How many older ones than these there are.
+    /// How many interventions before these are left out: the newest 100 are shown, the history has all.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schema(minimum = 1)]
     interventions_omises: usize,
+    #[schema(format = DateTime)]
     cree_le: String,
+    #[schema(format = DateTime)]
     modifie_le: String,
+    #[schema(inline)]
     definition: Definition,
 }
 
-#[derive(Serialize)]
-struct Echec {
-    etape: Option<String>,
-    raison: String,
-}
-
 /// What somebody asked of the order.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Intervention {
-    quoi: &'static str,
+    #[schema(inline)]
+    quoi: Quoi,
+    #[schema(required)]
     etape: Option<String>,
-    constat: Option<&'static str>,
+    #[schema(required)]
+    constat: Option<Constat>,
     /// `null`: `annuler` does not say who.
+    #[schema(required)]
     par: Option<String>,
+    #[schema(required)]
     raison: Option<String>,
+    #[schema(format = DateTime)]
     timestamp: String,
 }
 
-#[derive(Serialize)]
+/// What this order runs.
+#[derive(Serialize, ToSchema)]
 struct Definition {
     nom: String,
+    /// SHA-256 of the definition's source: what this order runs, whatever becomes of the file.
     empreinte: String,
 }
 
@@ -73,12 +89,9 @@ impl From<KeptRow> for Commande {
             id: kept.saga,
             client_id: row.labels.integer("client_id"),
             magasin_id: row.labels.integer("magasin_id"),
-            etat_actuel: row.state.to_string(),
-            rollback: words::rollback(rollback),
-            echec: trouble.map(|trouble| Echec {
-                etape: trouble.step.map(|step| step.to_string()),
-                raison: trouble.reason.to_string(),
-            }),
+            etat_actuel: row.state.into(),
+            rollback: rollback.into(),
+            echec: trouble.map(|trouble| Echec { etape: trouble.step, raison: trouble.reason }),
             blocage: None,
             interventions: None,
             interventions_omises: 0,
@@ -100,22 +113,48 @@ impl Commande {
 }
 
 /// The id in a path. Text that is no id names no order, whatever is wrong with it.
-pub(crate) struct Id(pub(crate) SagaId);
+#[derive(IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub(crate) struct Id(
+    /// The order's id, which is the saga's id too.
+    #[param(value_type = String, format = "uuid", example = examples::id)]
+    pub(crate) SagaId,
+);
 
 impl<S: Send + Sync> FromRequestParts<S> for Id {
-    type Rejection = Problem;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
-            return Err(Problem::not_found());
+            return Err(Error::unknown());
         };
-        text.parse().map(Self).map_err(|_| Problem::not_found())
+        text.parse().map(Self).map_err(|_| Error::unknown())
     }
 }
 
-/// `GET /api/commande/{id}`.
-pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Problem> {
-    let row = api.engine.journal().row(id).await?.ok_or_else(Problem::not_found)?;
+/// One order
+#[utoipa::path(
+    get,
+    path = "/api/commande/{id}",
+    tag = "commandes",
+    params(Id),
+    responses(
+        (
+            status = 200,
+            description = "The order.",
+            body = Commande,
+            examples(
+                ("confirmee" = (value = json!(examples::confirmed()))),
+                ("echec" = (value = json!(examples::failed()))),
+                ("bloquee" = (value = json!(examples::blocked())))
+            )
+        ),
+        UnknownOrder,
+        Unavailable
+    )
+)]
+pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Error> {
+    let row = api.engine.journal().row(id).await?.ok_or_else(Error::unknown)?;
     let read = api.budgets.read(&api.engine, id).await?;
     let interventions = match &read {
         Ok(Some((saga, history))) => Some(interventions(saga, history)),
@@ -133,7 +172,7 @@ pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<
 }
 
 pub(crate) fn is_blocked(row: &KeptRow) -> bool {
-    row.rollback() == Rollback::Blocked
+    row.rollback() == saga::Rollback::Blocked
 }
 
 /// What a blocked order waits for, as far as its history tells.
@@ -166,18 +205,18 @@ fn interventions(saga: &Saga, history: &History) -> (Vec<Intervention>, usize) {
     };
     let mut said = history.records.iter().rev().filter_map(|record| {
         let intervention = match &record.event {
-            Event::RollbackDecided { cause: Cause::Cancelled } => of("annuler"),
+            Event::RollbackDecided { cause: Cause::Cancelled } => of(Quoi::Annuler),
             Event::Resumed { by, reason } => Intervention {
                 par: Some(by.to_string()),
                 raison: reason.as_ref().map(ToString::to_string),
-                ..of("reprendre")
+                ..of(Quoi::Reprendre)
             },
             Event::Resolved { step: index, finding, by, reason, .. } => Intervention {
                 etape: step(*index),
-                constat: Some(constat::word(*finding)),
+                constat: Some((*finding).into()),
                 par: Some(by.to_string()),
                 raison: Some(reason.to_string()),
-                ..of("resoudre")
+                ..of(Quoi::Resoudre)
             },
             _ => return None,
         };

@@ -6,85 +6,138 @@ use saga_core::event::Cause;
 use saga_core::{Direction, Event, Record, Saga, Timestamp};
 use saga_engine::Refusal;
 use serde::Serialize;
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
-use super::Api;
 use super::commande::Id;
-use super::constat;
-use super::page::Page;
-use super::problem::Problem;
+use super::error::{Error, UnknownOrder, Unreadable};
+use super::examples;
+use super::words::{Constat, Etat, Fait, Motif, Resultat, Sens};
+use crate::api::Api;
+use crate::api::documented::{self, Responses, Unavailable, header};
+use crate::api::page::Page;
+use crate::api::problem::Problem;
 
 /// Lines of a history in one answer; `Link` leads to the next ones. Most orders have a dozen, and one that
 /// was tried for weeks has thousands.
 const LINES_MAX: usize = 2_000;
 
 /// A state that the order entered.
-#[derive(Serialize)]
-struct Transition {
-    etat: String,
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Transition {
+    etat: Etat,
+    #[schema(format = DateTime)]
     timestamp: String,
 }
 
-/// A line of the detailed history.
-#[derive(Serialize)]
+/// A line of a history. Without `detail` there are only those with an `etat`.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum Ligne {
+pub(crate) enum Ligne {
     Transition(Transition),
     Tentative(Tentative),
     Evenement(Evenement),
 }
 
 /// One attempt of a call to a participant.
-#[derive(Serialize)]
-struct Tentative {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Tentative {
     etape: String,
-    direction: Direction,
+    direction: Sens,
+    #[schema(minimum = 1)]
     tentative: u32,
     /// `null`: under way, or cut off.
-    resultat: Option<&'static str>,
+    #[schema(required)]
+    resultat: Option<Resultat>,
+    #[schema(required)]
     statut_http: Option<u16>,
+    #[schema(required)]
     raison: Option<String>,
+    #[schema(required)]
     duree_ms: Option<f64>,
+    #[schema(format = DateTime)]
     timestamp: String,
 }
 
 /// What happened beside states and calls.
-#[derive(Serialize)]
-struct Evenement {
-    evenement: &'static str,
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Evenement {
+    #[schema(inline)]
+    evenement: Fait,
+    #[schema(required)]
     etape: Option<String>,
-    /// Of `bloque`: the machine's word for what is stuck.
-    motif: Option<saga_core::event::Stuck>,
-    constat: Option<&'static str>,
+    /// Of `bloque`: what is stuck, for programs.
+    #[schema(required)]
+    motif: Option<Motif>,
+    #[schema(required)]
+    constat: Option<Constat>,
+    #[schema(required)]
     par: Option<String>,
+    #[schema(required)]
     raison: Option<String>,
+    #[schema(format = DateTime)]
     timestamp: String,
 }
 
-/// `GET /api/commande/{id}/historique`.
+/// `200`: the history.
+struct Histoire;
+
+impl IntoResponses for Histoire {
+    fn responses() -> Responses {
+        let next =
+            format!("</api/commande/{}/historique?detail=etapes&cursor=2000>; rel=\"next\"", examples::ID);
+        let description = "The next lines, if there are more than fit into one answer (RFC 8288).";
+        let response =
+            documented::json("In the order of events.", documented::list_of("Ligne"), examples::history())
+                .header("Link", header(description, next));
+        Responses::from([("200".to_owned(), response.build().into())])
+    }
+}
+
+/// An order's history
+#[utoipa::path(
+    get,
+    path = "/api/commande/{id}/historique",
+    tag = "commandes",
+    params(Id, Asked),
+    responses(
+        Histoire,
+        UnknownOrder,
+        (
+            status = 422,
+            description = "A parameter is wrong.",
+            body = Problem,
+            content_type = "application/problem+json",
+            example = json!(Asked::read("detail=tout").err())
+        ),
+        Unreadable,
+        Unavailable
+    )
+)]
 pub(crate) async fn historique(
     State(api): State<Api>,
     Id(id): Id,
     RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
+) -> Result<Response, Error> {
     let asked = Asked::read(&query.unwrap_or_default())?;
+    let with_steps = asked.detail == Some(Detail::Etapes);
     let (saga, history) = match api.budgets.read(&api.engine, id).await? {
         Ok(Some(found)) => found,
-        Ok(None) | Err(Refusal::Unknown) => return Err(Problem::not_found()),
+        Ok(None) | Err(Refusal::Unknown) => return Err(Error::unknown()),
         Err(error) => return Err(error.into()),
     };
     let mut lines = Lines { saga: &saga, shown: Vec::new(), open: None };
     for record in &history.records {
-        if asked.with_steps {
+        if with_steps {
             lines.add(record);
         }
         if let Some(etat) = &record.state {
-            let transition = Transition { etat: etat.to_string(), timestamp: record.at.to_string() };
+            let transition = Transition { etat: etat.clone().into(), timestamp: record.at.to_string() };
             lines.shown.push(Ligne::Transition(transition));
         }
     }
     let mut page = Page::new(api.limits.page_bytes_max);
-    let mut end = asked.begin;
-    for line in lines.shown.iter().skip(asked.begin).take(LINES_MAX) {
+    let mut end = asked.cursor;
+    for line in lines.shown.iter().skip(asked.cursor).take(LINES_MAX) {
         if !page.add(line).map_err(|error| Problem::unwritable(&error))? {
             break;
         }
@@ -92,18 +145,28 @@ pub(crate) async fn historique(
     }
     // Lines are added at the end alone, so that a line's number is its place for good.
     let next = (end < lines.shown.len()).then(|| {
-        let detail = if asked.with_steps { "detail=etapes&" } else { "" };
+        let detail = if with_steps { "detail=etapes&" } else { "" };
         format!("/api/commande/{id}/historique?{detail}cursor={end}")
     });
     Ok(page.answer(next))
 }
 
 /// What is asked of a history.
-#[derive(Default)]
+#[derive(Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Asked {
-    with_steps: bool,
-    /// The number of the first line that is shown.
-    begin: usize,
+    /// `etapes`: every call to a participant too, and what people asked.
+    #[param(inline, example = "etapes")]
+    detail: Option<Detail>,
+    /// The next page, as the `Link` header of the one before has it: 2,000 lines at most are in one answer.
+    #[param(required = false, example = 2_000)]
+    cursor: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Detail {
+    Etapes,
 }
 
 impl Asked {
@@ -111,13 +174,13 @@ impl Asked {
         let mut asked = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match (&*name, &*value) {
-                ("detail", "etapes") => asked.with_steps = true,
+                ("detail", "etapes") => asked.detail = Some(Detail::Etapes),
                 ("detail", other) => {
                     let detail = format!("`detail` can be `etapes`, not `{}`", other.escape_debug());
                     return Err(Problem::invalid(detail));
                 }
                 ("cursor", value) => {
-                    asked.begin = value.parse().map_err(|_| {
+                    asked.cursor = value.parse().map_err(|_| {
                         Problem::invalid("`cursor` must come from the Link header of the page before")
                     })?;
                 }
@@ -144,7 +207,7 @@ impl Lines<'_> {
     fn add(&mut self, record: &Record) {
         let timestamp = record.at.to_string();
         let text = |text: &str| Some(text.to_owned());
-        let plain = |evenement: &'static str| Evenement {
+        let plain = |evenement: Fait| Evenement {
             evenement,
             etape: None,
             motif: None,
@@ -158,7 +221,7 @@ impl Lines<'_> {
                 self.open = Some((self.shown.len(), (*step, *direction), record.at));
                 return self.shown.push(Ligne::Tentative(Tentative {
                     etape: self.step(*step).unwrap_or_default(),
-                    direction: *direction,
+                    direction: (*direction).into(),
                     tentative: attempt.get(),
                     resultat: None,
                     statut_http: None,
@@ -172,7 +235,7 @@ impl Lines<'_> {
                     && call == (*step, *direction)
                     && let Some(Ligne::Tentative(tentative)) = self.shown.get_mut(line)
                 {
-                    tentative.resultat = Some(outcome.as_str());
+                    tentative.resultat = Some((*outcome).into());
                     tentative.statut_http = *status;
                     tentative.raison = reason.as_ref().map(ToString::to_string);
                     tentative.duree_ms = Some(record.at.since(since).as_micros() as f64 / 1_000.0);
@@ -182,28 +245,28 @@ impl Lines<'_> {
             // That a step has failed shows in the attempt before.
             Event::RollbackDecided { cause: Cause::StepFailed { .. } } => return,
             Event::RollbackDecided { cause: Cause::Cancelled } => {
-                Evenement { raison: text("cancelled on request"), ..plain("rollback_decide") }
+                Evenement { raison: text("cancelled on request"), ..plain(Fait::RollbackDecide) }
             }
             Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
-                Evenement { raison: text("the saga's deadline passed"), ..plain("rollback_decide") }
+                Evenement { raison: text("the saga's deadline passed"), ..plain(Fait::RollbackDecide) }
             }
             Event::Blocked { step, stuck, reason } => Evenement {
                 etape: self.step(*step),
-                motif: Some(*stuck),
+                motif: Some((*stuck).into()),
                 raison: text(reason),
-                ..plain("bloque")
+                ..plain(Fait::Bloque)
             },
             Event::Resumed { by, reason } => {
-                Evenement { par: text(by), raison: reason.as_deref().and_then(text), ..plain("repris") }
+                Evenement { par: text(by), raison: reason.as_deref().and_then(text), ..plain(Fait::Repris) }
             }
             Event::Resolved { step, finding, by, reason, .. } => Evenement {
                 etape: self.step(*step),
-                constat: Some(constat::word(*finding)),
+                constat: Some((*finding).into()),
                 par: text(by),
                 raison: text(reason),
-                ..plain("resolu")
+                ..plain(Fait::Resolu)
             },
-            Event::TakenOver { .. } => plain("pris_en_charge"),
+            Event::TakenOver { .. } => plain(Fait::PrisEnCharge),
             Event::Started { .. } | Event::Completed | Event::RolledBack => return,
         };
         self.shown.push(Ligne::Evenement(event));

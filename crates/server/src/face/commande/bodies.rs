@@ -1,0 +1,203 @@
+//! The bodies of what people ask of an order, and how every mistake in one is explained. serde's own words would not say
+//! what to write instead.
+
+use std::collections::BTreeMap;
+
+use saga_core::Json;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::words::{self, Constat};
+use crate::api::body::malformed;
+use crate::api::problem::Problem;
+
+/// The body of `reprendre`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reprise {
+    /// Who asks.
+    #[schema(value_type = String, max_length = 100, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
+    pub(crate) par: Box<str>,
+    #[schema(value_type = Option<String>, max_length = 1_000, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
+    pub(crate) raison: Option<Box<str>>,
+}
+
+impl Reprise {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
+        let asked = Members::read(body, &["par", "raison"])?;
+        Ok(Self { par: asked.required(&PAR)?, raison: asked.optional(&RAISON)? })
+    }
+}
+
+/// The body of `resoudre`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resolution {
+    /// The step that `blocage.etape` names.
+    #[schema(value_type = String, max_length = 64, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
+    pub(crate) etape: Box<str>,
+    pub(crate) constat: Constat,
+    /// How they know.
+    #[schema(value_type = String, max_length = 1_000, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
+    pub(crate) raison: Box<str>,
+    /// Who found it.
+    #[schema(value_type = String, max_length = 100, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
+    pub(crate) par: Box<str>,
+    /// With `EXECUTEE`, where undoing the step needs it (`blocage.sortie_requise`): what the action's answer would have
+    /// given. At most 16384 bytes.
+    #[schema(value_type = Value, required = false)]
+    pub(crate) sortie: Option<Json>,
+}
+
+impl Resolution {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
+        let asked = Members::read(body, &["etape", "constat", "raison", "par", "sortie"])?;
+        let etape = asked.required(&ETAPE)?;
+        let word = asked.required(&CONSTAT)?;
+        let constat = words::read(&word).ok_or_else(|| {
+            Problem::invalid(format!("`constat` must be {}, not `{}`", CONSTAT.says, word.escape_debug()))
+        })?;
+        let (raison, par) = (asked.required(&RAISON)?, asked.required(&PAR)?);
+        Ok(Self { etape, constat, raison, par, sortie: asked.sortie(constat)? })
+    }
+}
+
+/// Characters of `par`.
+const PAR_CHARS_MAX: usize = 100;
+/// Characters of `raison`.
+const RAISON_CHARS_MAX: usize = 1_000;
+/// Characters of `etape`: as many as a step's name can have.
+const ETAPE_CHARS_MAX: usize = 64;
+/// Characters of `constat`; its words have fewer.
+const CONSTAT_CHARS_MAX: usize = 20;
+/// Bytes of `sortie`.
+const SORTIE_BYTES_MAX: usize = 16 * 1024;
+
+const PAR: Text =
+    Text { name: "par", max: ("PAR_CHARS_MAX", PAR_CHARS_MAX), says: "who you are", example: "Ana" };
+const RAISON: Text = Text {
+    name: "raison",
+    max: ("RAISON_CHARS_MAX", RAISON_CHARS_MAX),
+    says: "how you know",
+    example: "seen in the stock's journal",
+};
+const ETAPE: Text = Text {
+    name: "etape",
+    max: ("ETAPE_CHARS_MAX", ETAPE_CHARS_MAX),
+    says: "the step that `blocage.etape` names",
+    example: "stock",
+};
+const CONSTAT: Text = Text {
+    name: "constat",
+    max: ("CONSTAT_CHARS_MAX", CONSTAT_CHARS_MAX),
+    says: "EXECUTEE (the step's effect is there), NON_EXECUTEE (it has none) or ANNULEE (it was undone by hand)",
+    example: "ANNULEE",
+};
+
+/// A member that is a line of text.
+struct Text {
+    name: &'static str,
+    /// The limit's name, and its value in characters.
+    max: (&'static str, usize),
+    /// What it says, for people.
+    says: &'static str,
+    example: &'static str,
+}
+
+/// A body's members, as they were written.
+struct Members(BTreeMap<String, Box<RawValue>>);
+
+impl Members {
+    /// Reads an object that has no other members than these: what was misspelt must not be taken for left out.
+    fn read(body: &[u8], known: &[&str]) -> Result<Self, Problem> {
+        let names = known.join("`, `");
+        // Of an empty body, too, it is said what is missing.
+        let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
+        let parsed: &RawValue = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+        let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(parsed.get())
+            .map_err(|_| Problem::invalid(format!("The body must be a JSON object with `{names}`")))?;
+        match members.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(other) => {
+                let other: String = other.chars().take(ETAPE_CHARS_MAX).collect();
+                let other = other.escape_debug();
+                Err(Problem::invalid(format!("There is no member `{other}` here; there are `{names}`")))
+            }
+            None => Ok(Self(members)),
+        }
+    }
+
+    fn required(&self, text: &Text) -> Result<Box<str>, Problem> {
+        let Text { name, says, example, .. } = text;
+        self.optional(text)?.ok_or_else(|| {
+            Problem::invalid(format!("`{name}` is missing; write {says}, such as \"{name}\": \"{example}\""))
+        })
+    }
+
+    fn optional(&self, text: &Text) -> Result<Option<Box<str>>, Problem> {
+        let Text { name, max: (limit, max), says, example } = text;
+        let Some(value) = self.0.get(*name).filter(|value| value.get() != "null") else { return Ok(None) };
+        let Ok(given) = serde_json::from_str::<String>(value.get()) else {
+            let detail = format!("`{name}` must be a JSON string: {says}, such as \"{example}\"");
+            return Err(Problem::invalid(detail));
+        };
+        let given = given.trim();
+        let length = given.chars().count();
+        if length == 0 {
+            Err(Problem::invalid(format!("`{name}` is empty; write {says}, such as \"{example}\"")))
+        } else if length > *max {
+            let detail = format!("`{name}` has {length} characters; at most {max} are taken ({limit})");
+            Err(Problem::invalid(detail))
+        } else if given.contains(char::is_control) {
+            let detail =
+                format!("`{name}` has a control character in it, such as a line break; leave it out");
+            Err(Problem::invalid(detail))
+        } else {
+            Ok(Some(given.into()))
+        }
+    }
+
+    /// What the action's answer would have given.
+    fn sortie(&self, constat: Constat) -> Result<Option<Json>, Problem> {
+        let Some(value) = self.0.get("sortie") else { return Ok(None) };
+        let text = value.get();
+        if constat != Constat::Executee {
+            return Err(Problem::invalid(
+                "`sortie` goes with EXECUTEE only: nothing is undone otherwise; leave it out",
+            ));
+        }
+        if text.len() > SORTIE_BYTES_MAX {
+            let bytes = text.len();
+            let detail = format!(
+                "`sortie` has {bytes} bytes; at most {SORTIE_BYTES_MAX} are taken (SORTIE_BYTES_MAX)"
+            );
+            return Err(Problem::invalid(detail));
+        }
+        Json::parse(text.as_bytes())
+            .map(Some)
+            .map_err(|error| Problem::invalid(format!("`sortie` cannot be used: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema;
+
+    use super::*;
+
+    #[test]
+    fn the_document_has_the_limits() {
+        let (reprise, resolution) =
+            (serde_json::json!(Reprise::schema()), serde_json::json!(Resolution::schema()));
+        for (body, name, max) in [
+            (&reprise, "par", PAR_CHARS_MAX),
+            (&reprise, "raison", RAISON_CHARS_MAX),
+            (&resolution, "etape", ETAPE_CHARS_MAX),
+            (&resolution, "raison", RAISON_CHARS_MAX),
+            (&resolution, "par", PAR_CHARS_MAX),
+        ] {
+            assert_eq!(body["properties"][name]["maxLength"], max, "{name}");
+        }
+        let sortie = resolution["properties"]["sortie"]["description"].to_string();
+        assert!(sortie.contains(&SORTIE_BYTES_MAX.to_string()), "{sortie}");
+    }
+}

@@ -1,0 +1,45 @@
+//! The checkout's face: orders of a shop, in French, as the callers of the first system know them.
+//!
+//! `words.rs` has the words of the wire for what the core has in English, `error.rs` those for what cannot be done;
+//! nothing outside this folder knows that an order has a `client_id` and a `magasin_id`. One file for each resource.
+
+mod answer;
+mod blocage;
+mod bodies;
+mod checkout;
+#[expect(clippy::module_inception, reason = "the resource `/api/commande/{id}`, beside `/api/commandes`")]
+mod commande;
+mod commandes;
+mod demandes;
+mod error;
+mod examples;
+mod historique;
+mod input;
+mod words;
+
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use self::input::{labelled, suits};
+use crate::api::Api;
+
+/// This face's part of the document: what the handlers do not name themselves.
+#[derive(OpenApi)]
+#[openapi(
+    tags((name = "commandes", description = "Orders")),
+    components(schemas(answer::EnCours, commande::Commande, historique::Ligne))
+)]
+struct Document;
+
+/// Its routes.
+pub(crate) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(checkout::checkout))
+        .routes(routes!(commande::commande))
+        .routes(routes!(demandes::annuler))
+        .routes(routes!(historique::historique))
+        .routes(routes!(demandes::reprendre))
+        .routes(routes!(demandes::resoudre))
+        .routes(routes!(commandes::commandes))
+}

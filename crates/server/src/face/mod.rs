@@ -1,0 +1,8 @@
+//! Faces: sagas as one kind of caller sees them. Each is a folder with routes, a vocabulary and errors of its own:
+//!
+//! - [`commande`]: the checkout, in French.
+//!
+//! A face translates and knows no other face. What all of them share is in `crate::api`; `crate::routes` puts them beside each
+//! other.
+
+pub mod commande;

@@ -1,0 +1,38 @@
+//! `GET /docs` (Swagger UI, from this binary alone) and `GET /openapi.json`.
+
+use axum::Router;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::TEXT;
+use crate::api::Api;
+use crate::api::problem::Problem;
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "exploitation",
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" })))
+)]
+pub(super) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], TEXT.as_str()).into_response()
+}
+
+/// The page, and the files that it is made of.
+pub(super) fn page() -> Router<Api> {
+    // Without this, the page sends the document's address to a validator on the Internet.
+    let config = Config::from("/openapi.json").try_it_out_enabled(true).validator_url("none");
+    let page: Router<Api> = SwaggerUi::new("/docs").config(config).into();
+    page.layer(middleware::map_response(explain_missing))
+}
+
+/// Swagger UI's own answer about a file that it does not have is empty.
+async fn explain_missing(response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        return Problem::no_such_path().into_response();
+    }
+    response
+}

@@ -1,0 +1,87 @@
+//! The document (OpenAPI 3.1): what the router has collected from the handlers, and what is true of every route.
+
+use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{Ref, RefOr, Response};
+
+use crate::api::documented::problem;
+use crate::api::problem::Problem;
+use crate::api::{browser, hosts};
+use crate::http::Crowded;
+
+/// The document before it has any routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "orchestrateur",
+        description = "Runs each order as a saga: reads the cart, reserves the stock, takes the payment, records the sale; \
+                       undoes what was done when a step fails. Every error is `application/problem+json` (RFC 9457), and \
+                       its `detail` says what to do."
+    ),
+    servers((url = "/"))
+)]
+pub(super) struct Base;
+
+/// One sentence about all of it.
+const SUMMARY: &str = "Orders as sagas over panier, stock, client and ventes.";
+
+/// The answers that [`super::around`] gives whatever the route is: status, name, when, and an example.
+fn everywhere() -> [(&'static str, &'static str, &'static str, Problem); 5] {
+    [
+        (
+            "400",
+            "HoteIllisible",
+            "The `Host` header is missing, stands more than once, or cannot be read.",
+            hosts::unnamed(),
+        ),
+        (
+            "403",
+            "PageAilleurs",
+            "A browser sends it for a page of another site (`Sec-Fetch-Site`, `Origin`). Nothing was done.",
+            browser::cross_site(),
+        ),
+        ("405", "MethodeRefusee", "The path does not take this method.", Problem::method_not_allowed()),
+        (
+            "421",
+            "HoteInconnu",
+            "It is sent to a host that this server does not answer for; see `--allowed-host`.",
+            hosts::foreign("orders.example.com"),
+        ),
+        (
+            "503",
+            "Plein",
+            "A limit is reached. `Retry-After` says when to try again.",
+            Problem::crowded(Crowded::Full),
+        ),
+    ]
+}
+
+/// Adds the common answers to each operation that does not say more of that status itself.
+pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let components = document.components.get_or_insert_default();
+    for (_, name, description, example) in everywhere() {
+        let response: RefOr<Response> = problem(description, &example).build().into();
+        components.responses.insert(name.to_owned(), response);
+    }
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            add_common(operation);
+        }
+    }
+    document
+}
+
+fn add_common(operation: &mut Operation) {
+    for (status, name, ..) in everywhere() {
+        let responses = &mut operation.responses.responses;
+        responses.entry(status.to_owned()).or_insert_with(|| Ref::from_response_name(name).into());
+    }
+}
+
+/// The document's text.
+pub(super) fn text(document: &utoipa::openapi::OpenApi) -> String {
+    let mut document = serde_json::to_value(document).expect("a document is plain JSON");
+    // `info.summary` is new in OpenAPI 3.1, and utoipa has no field for it.
+    document["info"]["summary"] = SUMMARY.into();
+    document.to_string()
+}

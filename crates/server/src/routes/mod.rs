@@ -1,0 +1,81 @@
+//! Every route: those of the faces, and those of no face; and what every request and every answer passes.
+//!
+//! A route, its handler and its part of the OpenAPI document stand in one place, at the handler (`#[utoipa::path]`). The
+//! document that comes of them (`document.rs`) is the list of all routes.
+
+mod docs;
+mod document;
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::problem::Problem;
+use crate::api::{self, Api, browser, protect};
+use crate::face;
+use crate::http::Crowded;
+
+/// The document of all routes.
+static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| document::complete(documented().into_openapi()));
+
+/// [`DOCUMENT`], as it is answered.
+static TEXT: LazyLock<String> = LazyLock::new(|| document::text(&DOCUMENT));
+
+/// The OpenAPI document, as `GET /openapi.json` answers it.
+pub fn document() -> &'static str {
+    &TEXT
+}
+
+/// The routes that are in the document. `/docs` is not: it is for people.
+fn documented() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(document::Base::openapi())
+        .merge(face::commande::routes())
+        .merge(api::routes())
+        .routes(routes!(docs::openapi))
+}
+
+/// The whole API.
+pub fn router(api: Api) -> Router {
+    Router::from(documented())
+        .merge(docs::page())
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .fallback(|| async { Problem::no_such_path() })
+        .layer(middleware::from_fn_with_state(api.clone(), around))
+        .with_state(api)
+}
+
+/// Has a request answered if it may be, protects the answer, and counts it under its route.
+async fn around(State(api): State<Api>, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let handler = path.and_then(|path| DOCUMENT.paths.paths.get_key_value(path.as_str()));
+    let is_page = browser::is_page(request.uri().path());
+    let begun = api.clock.now();
+    let mut response = match admit(&api, &request) {
+        Ok(()) => api.budgets.answer(next.run(request).await, &api.limits).await,
+        Err(problem) => problem.into_response(),
+    };
+    let took = api.clock.now().since(begun);
+    protect::protect(is_page, response.headers_mut());
+    // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
+    let handler = handler.map_or("none", |(route, _)| route);
+    api.metrics.answered(handler, &method, response.status().as_u16(), took);
+    response
+}
+
+/// Whether a request is answered at all.
+fn admit(api: &Api, request: &Request) -> Result<(), Problem> {
+    let host = api.hosts.of(request)?;
+    browser::check(request, host.as_ref())?;
+    let for_supervisors = ["/livez", "/readyz", "/metrics"].contains(&request.uri().path());
+    match request.extensions().get::<Crowded>() {
+        Some(crowded) if !for_supervisors => Err(Problem::crowded(*crowded)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,18 @@
+//! The API's document and its routes, as tests go through them.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+/// Every route, in the order of paths, with its methods in lower case.
+pub(crate) static ROUTES: LazyLock<Vec<(String, Vec<String>)>> = LazyLock::new(|| {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+    let methods = |item: &Value| item.as_object().unwrap().keys().cloned().collect();
+    paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+});
+
+/// The OpenAPI document.
+pub(crate) fn document() -> Value {
+    serde_json::from_str(orchestrateur::routes::document()).unwrap()
+}
