@@ -15,7 +15,7 @@
 //! *Cancel points.* The four things waited for are kept in the driver between turns, so none is lost when another
 //! comes first. The driver itself is dropped only by the end of the process, which is a crash, and safe as one.
 //!
-//! - `calling.rs`: the call that is wanted: its turn, its request, its reply.
+//! - `calling.rs`, `step_call.rs`: the calls that are wanted, and the way of each: its turn, its request, its reply.
 //! - `evaluating.rs`: expressions, at once or elsewhere.
 //! - `saving.rs`: what is on disk, and how the rest gets there.
 //! - `waiters.rs`: those who wait for a reply.
@@ -23,6 +23,7 @@
 mod calling;
 mod evaluating;
 mod saving;
+mod step_call;
 mod waiters;
 
 use std::future::pending;
@@ -38,9 +39,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(crate) use self::calling::Calls;
-use self::calling::{CallEvent, Calling};
+use self::calling::Calling;
 pub(crate) use self::saving::Saves;
 use self::saving::Saving;
+use self::step_call::CallEvent;
 use self::waiters::{Waiter, Waiters};
 use crate::clock::Clock;
 use crate::handle::{Message, Milestone, Snapshot};
@@ -78,7 +80,7 @@ pub(crate) struct Driver {
 /// What a turn of the loop waits for.
 enum Wakeup {
     Saved(Result<(), NotAppended>),
-    Call(CallEvent),
+    Call((usize, CallEvent)),
     Message(Option<Message>),
     Alarm,
 }
@@ -179,7 +181,7 @@ impl Driver {
 
     /// Until when the saga may leave memory: nothing is under way, all is on disk, nobody waits, and its time is far.
     fn may_sleep(&self, effects: &Effects) -> Option<Timestamp> {
-        let until = effects.wake_at.filter(|_| effects.call.is_none() && !self.stopping)?;
+        let until = effects.wake_at.filter(|_| effects.calls.is_empty() && !self.stopping)?;
         let is_far = until > self.means.clock.now().plus(self.means.limits.sleep_after);
         let is_free = self.saving.is_done() && !self.calling.is_under_way() && self.waiters.is_empty();
         (is_far && is_free && self.messages.is_empty() && !self.calling.waits_for_participant(&self.saga))
@@ -188,11 +190,11 @@ impl Driver {
 
     /// Starts the call that is wanted, if it may leave; drops one that is not wanted any more.
     fn act(&mut self, effects: &Effects) {
-        self.calling.keep(&self.saga, effects.call);
-        if let Some(wanted) = effects.call
-            && !self.stopping
-        {
-            self.calling.start(&self.saga, wanted, self.saving.durable());
+        self.calling.keep(&self.saga, &effects.calls);
+        if !self.stopping {
+            for wanted in &effects.calls {
+                self.calling.start(&self.saga, *wanted, self.saving.durable());
+            }
         }
     }
 
@@ -202,7 +204,7 @@ impl Driver {
         let blocks = |needs: Seq| needs > durable;
         // A start alone waits for nothing but those who want to know of it: it joins what the first read brings.
         let is_needed = durable == Seq::NONE && self.waiters.want_start()
-            || effects.call.is_some_and(|wanted| blocks(wanted.needs))
+            || effects.calls.iter().any(|wanted| blocks(wanted.needs))
             || effects.answer.is_some_and(blocks)
             || self.waiters.need_more_than(durable)
             || self.stopping;
@@ -224,7 +226,7 @@ impl Driver {
             state: self.saga.state().clone(),
             rollback: self.saga.rollback(),
             settled: effects.answer.is_some_and(|needs| needs <= durable),
-            calling: effects.call.is_some(),
+            calling: !effects.calls.is_empty(),
             started: durable > Seq::NONE,
             input: self.saga.input().clone(),
             failure: self.saga.failure(),
@@ -232,7 +234,7 @@ impl Driver {
     }
 
     fn is_finished(&self, effects: &Effects) -> bool {
-        let wants_nothing = effects.call.is_none() && effects.wake_at.is_none();
+        let wants_nothing = effects.calls.is_empty() && effects.wake_at.is_none();
         self.saving.is_done() && !self.calling.is_under_way() && (wants_nothing || self.stopping)
     }
 
@@ -338,16 +340,19 @@ impl Driver {
     /// (it waits for the disk, or for its participant's breaker) is recorded as not sent, so that nobody has to wonder
     /// whether it ran. Tells whether that changed anything.
     fn withdraw(&mut self, effects: &Effects) -> bool {
-        let Some(CallWanted { step, direction, attempt, .. }) = effects.call else { return false };
-        let has_promise = self.saga.definition().participant(step).safety != Safety::None;
-        if self.calling.is_under_way()
-            || self.stopping && has_promise
-            || !self.stopping && direction != Direction::Action
-        {
-            return false;
+        let mut is_changed = false;
+        for &CallWanted { step, direction, attempt, .. } in &effects.calls {
+            let has_promise = self.saga.definition().participant(step).safety != Safety::None;
+            if self.calling.is_calling(step)
+                || self.stopping && has_promise
+                || !self.stopping && direction != Direction::Action
+            {
+                continue;
+            }
+            let reason = "the call had not left yet when the order was stopped";
+            let verdict = Verdict::without_answer(Outcome::NotSent, reason);
+            is_changed |= self.input(&Input::Reply { step, direction, attempt, verdict }).is_ok();
         }
-        let verdict =
-            Verdict::without_answer(Outcome::NotSent, "the call had not left yet when the order was stopped");
-        self.input(&Input::Reply { step, direction, attempt, verdict }).is_ok()
+        is_changed
     }
 }

@@ -120,7 +120,7 @@ impl Engine {
         if row.row.over {
             return false;
         }
-        matches!(self.parts.catalog.load(row.saga).await, Ok(Some(saga)) if saga.effects().call.is_some())
+        matches!(self.parts.catalog.load(row.saga).await, Ok(Some(saga)) if !saga.effects().calls.is_empty())
     }
 }
 

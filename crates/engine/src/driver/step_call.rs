@@ -1,0 +1,339 @@
+//! The call of one step: its turn at the participant's breaker, its request, its reply.
+
+use std::future::{pending, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::reply::{self, Reply, Verdict};
+use saga_core::saga::{CallWanted, Input, Request, RequestError};
+use saga_core::{Definition, Outcome, Saga, Seq, Timestamp};
+use saga_journal::ReplicaId;
+use tokio::sync::watch;
+
+use super::Means;
+use super::evaluating::{Elsewhere, at_once, elsewhere};
+use crate::admission::Held;
+use crate::breaker::{Permit, Turn};
+use crate::breakers;
+use crate::observer::{CallEnded, Called};
+use crate::participants;
+
+/// While the lease may have run out, a call that wants to leave looks this often whether it holds.
+const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// While there is no room for its answer, a call that wants to leave looks this often whether there is.
+const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Why a call that was evaluated elsewhere has no result.
+const GONE: &str = "the thread that evaluates expressions has ended";
+
+/// The call of one step, from being wanted to its end.
+pub(super) struct StepCall {
+    means: Arc<Means>,
+    owner: ReplicaId,
+    /// The step's index.
+    step: usize,
+    call: Option<Call>,
+    /// The wanted call's turn at its participant's breaker.
+    turn: Option<Queued>,
+    /// When a call that may not leave now is looked at again.
+    again_at: Option<Timestamp>,
+    /// Tells when the participant that the next attempt waits for has come back.
+    recovered: Option<watch::Receiver<u64>>,
+}
+
+/// A call under way.
+struct Call {
+    wanted: CallWanted,
+    permit: Permit,
+    since: Timestamp,
+    definition: Arc<Definition>,
+    stage: Stage,
+    /// Bytes for its answer, where that is to be kept.
+    _room: Option<Held>,
+}
+
+/// How far a call has come. Making the request and reading the answer are done at once, as far as that takes no time.
+enum Stage {
+    /// Its request is being made.
+    Preparing(Elsewhere<Result<Request, RequestError>>),
+    /// It is with its participant.
+    Sent(participants::Calling),
+    /// Its answer is being read.
+    Reading { verdict: Elsewhere<Verdict>, was_made: bool },
+}
+
+/// What came of a call.
+pub(super) struct Read {
+    verdict: Verdict,
+    /// A call that could not even be made says nothing about its participant.
+    was_made: bool,
+}
+
+/// There is no room in memory for another answer that is to be kept.
+struct NoRoomYet;
+
+/// A call that has asked its participant's breaker.
+struct Queued {
+    wanted: CallWanted,
+    turn: Turn,
+}
+
+/// What a saga that wants to call waits for.
+pub(super) enum CallEvent {
+    /// What came of the call under way.
+    Reply(Read),
+    /// The wanted call's turn has come.
+    Permit(Permit),
+    /// The participant that the next attempt waits for has come back.
+    Recovered,
+}
+
+impl StepCall {
+    pub(super) fn new(means: Arc<Means>, owner: ReplicaId, step: usize) -> Self {
+        Self { means, owner, step, call: None, turn: None, again_at: None, recovered: None }
+    }
+
+    pub(super) fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Whether there is nothing that it waits for.
+    pub(super) fn is_idle(&self) -> bool {
+        self.call.is_none() && self.turn.is_none() && self.recovered.is_none()
+    }
+
+    pub(super) fn is_under_way(&self) -> bool {
+        self.call.is_some()
+    }
+
+    /// Drops the call under way if it is not wanted any more, and forgets the turn of one that is not.
+    pub(super) fn keep(&mut self, saga: &Saga, wanted: Option<CallWanted>) {
+        self.again_at = None;
+        let same = |call: &CallWanted| (call.step, call.direction, call.attempt);
+        if self.call.as_ref().is_some_and(|call| wanted.as_ref().map(same) != Some(same(&call.wanted))) {
+            self.abandon(saga);
+        }
+        self.turn.take_if(|asked| wanted != Some(asked.wanted));
+    }
+
+    /// Drops the call under way, whatever becomes of it.
+    pub(super) fn abandon(&mut self, saga: &Saga) {
+        if let Some(abandoned) = self.call.take() {
+            self.ended(saga, &abandoned, None);
+        }
+    }
+
+    /// Starts the call that is wanted, if none is under way and it may leave by now.
+    pub(super) fn start(&mut self, saga: &Saga, wanted: CallWanted, durable: Seq) {
+        if self.call.is_some() || wanted.needs > durable {
+            return;
+        }
+        // No call leaves while the lease may have expired: another replica may own the saga.
+        if !self.means.calls.membership.may_act(self.owner) {
+            self.again_at = Some(self.means.clock.now().plus(LEASE_AGAIN_AFTER));
+            return;
+        }
+        let room = match self.room(saga, &wanted) {
+            Ok(room) => room,
+            Err(NoRoomYet) => {
+                self.again_at = Some(self.means.clock.now().plus(ROOM_AGAIN_AFTER));
+                return;
+            }
+        };
+        let Some(permit) = self.permit(saga, wanted) else { return };
+        let definition = saga.definition().clone();
+        let stage = match at_once(|| saga.request(&wanted)) {
+            Some(request) => Stage::Sent(send(&self.means, &definition, &wanted, request)),
+            None => {
+                let saga = saga.clone();
+                Stage::Preparing(elsewhere(self.means.clock.world().clone(), move || saga.request(&wanted)))
+            }
+        };
+        self.means.calls.observer.call_started(&called(saga, &wanted));
+        let since = self.means.clock.now();
+        self.call = Some(Call { wanted, permit, since, definition, stage, _room: room });
+    }
+
+    /// Room for the answer of a call whose output is kept. Only the first one of a saga waits for room: those that hold
+    /// something already must be able to come to their end, or nothing would ever be freed.
+    fn room(&self, saga: &Saga, wanted: &CallWanted) -> Result<Option<Held>, NoRoomYet> {
+        let keeps_output = saga.call(wanted.step, wanted.direction).is_some_and(|call| call.output.is_some());
+        if !keeps_output || saga.cause().is_some() || saga.keeps_outputs() {
+            return Ok(None);
+        }
+        let bytes = saga.definition().participant(wanted.step).answer_bytes_max;
+        self.means.calls.admission.reserve(bytes).map(Some).ok_or(NoRoomYet)
+    }
+
+    /// The breaker's permit for a call, once it has been given.
+    fn permit(&mut self, saga: &Saga, wanted: CallWanted) -> Option<Permit> {
+        let turn = match self.turn.take() {
+            Some(asked) => asked.turn,
+            None => self.means.calls.breakers.of(saga.definition(), wanted.step).ask(),
+        };
+        match turn {
+            Turn::Go(permit) => Some(permit),
+            Turn::Wait(_) => {
+                self.turn = Some(Queued { wanted, turn });
+                None
+            }
+        }
+    }
+
+    /// Listens to the breaker of the step's participant while its next attempt waits for its time.
+    pub(super) fn listen(&mut self, saga: &Saga, is_waiting: bool) {
+        self.recovered.take_if(|_| !is_waiting);
+        if is_waiting && self.recovered.is_none() {
+            self.recovered = Some(self.means.calls.breakers.of(saga.definition(), self.step).recovered());
+        }
+    }
+
+    /// Waits for whatever comes first. Loses nothing when it is dropped.
+    pub(super) async fn event(&mut self) -> CallEvent {
+        let Self { means, owner, call, turn, recovered, .. } = self;
+        let replied = async {
+            match call {
+                Some(call) => call.read(means, *owner).await,
+                None => pending().await,
+            }
+        };
+        let permitted = async {
+            match turn {
+                Some(Queued { turn: Turn::Wait(waiting), .. }) => Pin::new(waiting).await,
+                _ => pending().await,
+            }
+        };
+        let recovered = async {
+            match recovered {
+                // The sender lives as long as the breaker, which this process keeps.
+                Some(recovered) => _ = recovered.changed().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            read = replied => CallEvent::Reply(read),
+            permit = permitted => CallEvent::Permit(permit),
+            () = recovered => CallEvent::Recovered,
+        }
+    }
+
+    /// What an event means to the saga.
+    pub(super) fn take(&mut self, saga: &Saga, event: CallEvent) -> Option<Input> {
+        match event {
+            CallEvent::Reply(read) => self.replied(saga, read),
+            CallEvent::Permit(permit) => self.permitted(saga, permit),
+            CallEvent::Recovered => Some(Input::Hurry { step: self.step }),
+        }
+    }
+
+    /// The breaker lets the call through that has waited for it.
+    fn permitted(&mut self, saga: &Saga, permit: Permit) -> Option<Input> {
+        let Queued { wanted, .. } = self.turn.take()?;
+        if saga.is_too_late(&wanted, self.means.clock.now()) {
+            let CallWanted { step, direction, attempt, .. } = wanted;
+            let reason = "the participant was suspended for longer than its promise holds";
+            let verdict = Verdict::without_answer(Outcome::NotSent, reason);
+            return Some(Input::Reply { step, direction, attempt, verdict });
+        }
+        self.turn = Some(Queued { wanted, turn: Turn::Go(permit) });
+        None
+    }
+
+    fn replied(&mut self, saga: &Saga, Read { verdict, was_made }: Read) -> Option<Input> {
+        let call = self.call.take()?;
+        let CallWanted { step, direction, attempt, .. } = call.wanted;
+        self.ended(saga, &call, Some(verdict.outcome));
+        if was_made {
+            call.permit.ended(breakers::ended(&verdict));
+            self.means.calls.breakers.note(saga.definition(), step, &verdict);
+        }
+        Some(Input::Reply { step, direction, attempt, verdict })
+    }
+
+    fn ended(&self, saga: &Saga, call: &Call, outcome: Option<Outcome>) {
+        self.means.calls.observer.call_ended(&CallEnded {
+            call: called(saga, &call.wanted),
+            outcome,
+            duration: self.means.clock.now().since(call.since),
+        });
+    }
+
+    /// When it is to be looked at again, whatever happens until then.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        self.again_at
+    }
+
+    /// When the call under way must have ended.
+    pub(super) fn due(&self, saga: &Saga) -> Option<Timestamp> {
+        let is_sent = |call: &&Call| matches!(call.stage, Stage::Sent(_));
+        self.call.as_ref().filter(is_sent).map(|call| {
+            let participant = saga.definition().participant(call.wanted.step);
+            call.since.plus(participant.connect_timeout + call.wanted.timeout)
+        })
+    }
+}
+
+impl Call {
+    /// Waits for the reply, and reads it. Loses nothing when it is dropped: each stage is kept until the next has begun.
+    async fn read(&mut self, means: &Means, owner: ReplicaId) -> Read {
+        loop {
+            match &mut self.stage {
+                Stage::Preparing(request) => {
+                    let request = request.as_mut().await;
+                    let not_sent = |reason: &str| Reply::NotSent { reason: reason.into() };
+                    self.stage = Stage::Sent(match request {
+                        // That has taken its time, and the lease is looked at just before a call leaves.
+                        _ if !means.calls.membership.may_act(owner) => {
+                            Box::pin(ready(not_sent("the lease may have run out")))
+                        }
+                        Some(request) => send(means, &self.definition, &self.wanted, request),
+                        None => Box::pin(ready(not_sent(GONE))),
+                    });
+                }
+                Stage::Sent(reply) => {
+                    let reply = reply.as_mut().await;
+                    let was_made = !matches!(reply, Reply::Impossible { .. });
+                    if let Some(verdict) = at_once(|| verdict(&self.definition, &self.wanted, &reply)) {
+                        return Read { verdict, was_made };
+                    }
+                    let (definition, wanted) = (self.definition.clone(), self.wanted);
+                    let verdict =
+                        elsewhere(means.clock.world().clone(), move || verdict(&definition, &wanted, &reply));
+                    self.stage = Stage::Reading { verdict, was_made };
+                }
+                Stage::Reading { verdict, was_made } => {
+                    let verdict = verdict.as_mut().await;
+                    let lost = || Verdict::without_answer(Outcome::Unknown, GONE);
+                    return Read { verdict: verdict.unwrap_or_else(lost), was_made: *was_made };
+                }
+            }
+        }
+    }
+}
+
+fn send(
+    means: &Means,
+    definition: &Arc<Definition>,
+    wanted: &CallWanted,
+    request: Result<Request, RequestError>,
+) -> participants::Calling {
+    match request {
+        Ok(request) => means.calls.participants.call(definition, wanted.step, request, wanted.timeout),
+        Err(error) => Box::pin(ready(Reply::Impossible { reason: error.to_string() })),
+    }
+}
+
+fn verdict(definition: &Definition, wanted: &CallWanted, reply: &Reply) -> Verdict {
+    match definition.call(wanted.step, wanted.direction) {
+        Some(call) => reply::verdict(call, reply),
+        // What is wanted is in the definition.
+        None => Verdict::without_answer(Outcome::Unknown, "the step has no such call"),
+    }
+}
+
+fn called<'a>(saga: &'a Saga, wanted: &CallWanted) -> Called<'a> {
+    let &CallWanted { step, direction, attempt, .. } = wanted;
+    Called { definition: saga.definition(), step, direction, attempt }
+}
