@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use boutique::Service;
+use saga_testkit::dice::Dice;
 use saga_testkit::postgres::Cluster;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::database::Database;
-use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Machine, Place};
 use crate::measures::{Micros, now};
@@ -88,7 +88,7 @@ impl Trouble {
         self: Arc<Self>,
         faults: &[Fault],
         every: Duration,
-        dice: &mut Dice,
+        dice: &Dice,
         enough: impl Fn() -> bool,
     ) {
         let mut under_way = JoinSet::new();
@@ -137,9 +137,9 @@ impl Trouble {
     }
 
     /// Begins one fault, if the thing that it breaks is not locked.
-    fn draw(self: &Arc<Self>, faults: &[Fault], dice: &mut Dice, under_way: &mut JoinSet<()>) {
+    fn draw(self: &Arc<Self>, faults: &[Fault], dice: &Dice, under_way: &mut JoinSet<()>) {
         // Every fault has its own random generator, so that the duration of one fault does not change the others.
-        let (mut dice, places) = (dice.split(), self.fleet.places.len() as u64);
+        let (dice, places) = (dice.split(), self.fleet.places.len() as u64);
         for _ in 0..20 {
             let fault = dice.one(faults);
             let index = dice.between(0, places) as usize;
@@ -148,15 +148,15 @@ impl Trouble {
                     let place = self.fleet.places[index].clone();
                     let Ok(machine) = place.machine.clone().try_lock_owned() else { continue };
                     let this = self.clone();
-                    let mut dice = dice.split();
-                    under_way.spawn(async move { this.hit(fault, &place, machine, &mut dice).await })
+                    let dice = dice.split();
+                    under_way.spawn(async move { this.hit(fault, &place, machine, &dice).await })
                 }
                 Fault::DatabaseKill | Fault::DatabaseStop => {
                     let Some(cluster) = self.cluster.clone() else { continue };
                     let Ok(server) = self.server.clone().try_lock_owned() else { continue };
-                    let (this, mut dice) = (self.clone(), dice.split());
+                    let (this, dice) = (self.clone(), dice.split());
                     under_way.spawn(async move {
-                        this.without_a_server(fault, cluster, &mut dice).await;
+                        this.without_a_server(fault, cluster, &dice).await;
                         drop(server);
                     })
                 }
@@ -165,13 +165,13 @@ impl Trouble {
                     if place.proxy.is_none() {
                         continue;
                     }
-                    let (this, mut dice) = (self.clone(), dice.split());
-                    under_way.spawn(async move { this.break_connections(fault, &place, &mut dice).await })
+                    let (this, dice) = (self.clone(), dice.split());
+                    under_way.spawn(async move { this.break_connections(fault, &place, &dice).await })
                 }
                 Fault::Refusing | Fault::Slow | Fault::AnswersLost | Fault::Reset | Fault::Down => {
                     let Ok(shop) = self.shop.clone().try_lock_owned() else { continue };
-                    let mut dice = dice.split();
-                    under_way.spawn(async move { annoy(fault, shop, &mut dice).await })
+                    let dice = dice.split();
+                    under_way.spawn(async move { annoy(fault, shop, &dice).await })
                 }
             };
             drop(begun);
@@ -186,7 +186,7 @@ impl Trouble {
         fault: Fault,
         place: &Place,
         mut machine: tokio::sync::OwnedMutexGuard<Machine>,
-        dice: &mut Dice,
+        dice: &Dice,
     ) {
         let name = machine.name.clone();
         let Some(serve) = &machine.serve else { return };
@@ -221,7 +221,7 @@ impl Trouble {
         self.note(|diary| diary.departures.push(departure));
     }
 
-    async fn without_a_server(&self, fault: Fault, cluster: Arc<Cluster>, dice: &mut Dice) {
+    async fn without_a_server(&self, fault: Fault, cluster: Arc<Cluster>, dice: &Dice) {
         let begun = now();
         let away = Duration::from_millis(dice.between(1_000, 10_000));
         let act = cluster.clone();
@@ -237,7 +237,7 @@ impl Trouble {
         self.note(|diary| diary.disturbances.push((begun, now())));
     }
 
-    async fn break_connections(&self, fault: Fault, place: &Place, dice: &mut Dice) {
+    async fn break_connections(&self, fault: Fault, place: &Place, dice: &Dice) {
         let Some(proxy) = &place.proxy else { return };
         let begun = now();
         match fault {
@@ -266,7 +266,7 @@ impl Trouble {
 }
 
 /// Makes some cuts after a few bytes each, so that one of them hits an important answer.
-async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &mut Dice) {
+async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &Dice) {
     for _ in 0..dice.between(1, 6) {
         proxy.cut_after(way, dice.between(1, 20_000) as u32);
         sleep(Duration::from_millis(dice.between(100, 800))).await;
@@ -286,7 +286,7 @@ async fn says_that_its_lease_is_lost(serve: &crate::serve::Serve) -> bool {
 }
 
 /// Makes services fail, slow, or silent.
-async fn annoy(fault: Fault, mut shop: tokio::sync::OwnedMutexGuard<Shop>, dice: &mut Dice) {
+async fn annoy(fault: Fault, mut shop: tokio::sync::OwnedMutexGuard<Shop>, dice: &Dice) {
     const PATHS: [&str; 7] = [
         "GET /api/paniers/client/*",
         "POST /api/stock/reserver",

@@ -8,19 +8,19 @@ use orchestrateur::definitions::CHECKOUT;
 use tokio::time::Instant;
 
 use crate::client::until;
-use crate::dice::Dice;
 use crate::judge::judge;
 use crate::load::{Book, Told, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
 use crate::store::Engine;
+use saga_testkit::dice::Dice;
 
 /// Clients that ask one after the other, until nobody listens any more.
 fn keep_asking(
     address: std::net::SocketAddr,
     clients: i64,
     book: &Arc<Book>,
-    dice: &mut Dice,
+    dice: &Dice,
 ) -> tokio::task::JoinSet<()> {
     (0..clients)
         .map(|client| {
@@ -40,12 +40,12 @@ fn keep_asking(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_under_load_answers_everybody_and_loses_nothing() {
-    let mut dice = Dice::roll("shutdown under load");
+    let dice = crate::dice();
     let shop = Shop::open(Facon::Moderne).await;
     let setup = Setup::new(&shop, Engine::Sqlite);
     let book = Arc::new(Book::default());
     let serve = setup.start().await;
-    let clients = keep_asking(serve.address, 30, &book, &mut dice);
+    let clients = keep_asking(serve.address, 30, &book, &dice);
     until("there is some load", async || (book.entries().len() > 60).then_some(())).await;
     let begun = Instant::now();
     serve.signal("TERM");
