@@ -12,13 +12,6 @@ use crate::sources::{below, root};
 /// A module's name from the crate's root: `["engine", "lease"]`.
 type Name = Vec<String>;
 
-/// Circles that are there on purpose, and why.
-const ACCEPTED: &[(&str, &[&str], &str)] = &[(
-    "boutique/",
-    &["barrier", "ledger", "store", "ventes"],
-    "each service's rules are beside the store's that keep them",
-)];
-
 /// How many modules may hand a name on to the next.
 const HANDED_ON_MAX: usize = 8;
 
@@ -206,12 +199,7 @@ fn no_modules_of_a_crate_use_each_other_in_a_circle() {
         for parent in parents {
             for circle in circles(&beside_each_other(&modules, &parent)) {
                 let place = format!("{folder}/{}", parent.join("/"));
-                let is_accepted = |(at, names, _): &&(&str, &[&str], &str)| {
-                    *at == place && circle.iter().all(|name| names.contains(&&**name))
-                };
-                if !ACCEPTED.iter().any(|accepted| is_accepted(&accepted)) {
-                    wrong.push(format!("{place}: {}", circle.iter().cloned().collect::<Vec<_>>().join(", ")));
-                }
+                wrong.push(format!("{place}: {}", circle.iter().cloned().collect::<Vec<_>>().join(", ")));
             }
         }
     }
