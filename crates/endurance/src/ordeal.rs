@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use boutique::Facon;
+use saga_testkit::dice::Dice;
 use saga_testkit::postgres::Cluster;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -25,7 +26,6 @@ use crate::serve::Setup;
 use crate::shop::Shop;
 use crate::store::{self, Engine};
 use crate::trouble::Trouble;
-use saga_testkit::dice::Dice;
 
 /// How long a process continues its orders after SIGTERM, in seconds: less than the slowest service takes, so that
 /// some orders are handed over.

@@ -11,7 +11,7 @@ use boutique::Service;
 use saga_testkit::dice::Dice;
 use saga_testkit::postgres::Cluster;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::database::Database;
@@ -19,14 +19,13 @@ use crate::fault::Fault;
 use crate::fleet::{Fleet, Machine, Place};
 use crate::measures::{Micros, now};
 use crate::proxy::{Proxy, Way};
+use crate::serve::Serve;
 use crate::shop::Shop;
 
 /// The interval of progress messages.
 const WORD_EVERY: Duration = Duration::from_secs(60);
-/// How long a process may take, after it continues, to log that it lost its lease.
-const WORD_OF_A_LOST_LEASE: Duration = Duration::from_secs(8);
-/// A part of the message that it then logs.
-pub(crate) const LOST_LEASE: &str = "for longer than its lease";
+/// How long a process may take, after it continues, to notice that it lost its lease.
+const LOSS_NOTICED_WITHIN: Duration = Duration::from_secs(8);
 
 /// Everything that faults can break.
 pub(crate) struct Trouble {
@@ -193,12 +192,14 @@ impl Trouble {
         let mut departure = Departure { fault, at: now(), owned: Vec::new(), back: 0, said_so: false };
         match fault {
             Fault::Pause => {
+                let leases_lost = timeout(LOSS_NOTICED_WITHIN, serve.leases_lost()).await;
+                let leases_lost = leases_lost.map_or(0, |counted| counted.unwrap_or(0));
                 serve.signal("STOP");
                 departure.owned = self.database.owned_by(&name).await;
                 sleep(Duration::from_millis(dice.between(1_000, 30_000))).await;
                 serve.signal("CONT");
                 departure.back = now();
-                departure.said_so = says_that_its_lease_is_lost(serve).await;
+                departure.said_so = has_lost_another_lease(serve, leases_lost).await;
             }
             Fault::Shutdown => {
                 departure.owned = self.database.owned_by(&name).await;
@@ -274,15 +275,14 @@ async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &Dice) {
     proxy.forget();
 }
 
-async fn says_that_its_lease_is_lost(serve: &crate::serve::Serve) -> bool {
-    let give_up = Instant::now() + WORD_OF_A_LOST_LEASE;
-    while Instant::now() < give_up {
-        if serve.log().contains(LOST_LEASE) {
-            return true;
+/// Whether a process soon counts that it lost its lease more often than `before`.
+async fn has_lost_another_lease(serve: &Serve, before: u64) -> bool {
+    let looking = async {
+        while serve.leases_lost().await.unwrap_or(0) <= before {
+            sleep(Duration::from_millis(50)).await;
         }
-        sleep(Duration::from_millis(50)).await;
-    }
-    false
+    };
+    timeout(LOSS_NOTICED_WITHIN, looking).await.is_ok()
 }
 
 /// Makes services fail, slow, or silent.
