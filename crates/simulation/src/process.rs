@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Waker};
 use saga_core::Timestamp;
 use saga_core::retry::Random;
 use saga_engine::world::{Task, World};
+use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
 use crate::record::Recorder;
-use saga_testkit::dice::Dice;
 
 /// One run of a process, with a clock and dice of its own.
 pub(crate) struct Process {

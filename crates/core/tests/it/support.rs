@@ -15,6 +15,7 @@ use saga_core::{
     AttemptNumber, Command, CommandId, CommandKind, Definition, Direction, Event, Json, Outcome, Record,
     Saga, SagaId, Seq, Timestamp,
 };
+use saga_testkit::definition::change;
 use uuid::Uuid;
 
 pub(crate) const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
@@ -47,7 +48,7 @@ pub(crate) fn parse(source: &str) -> Arc<Definition> {
 
 /// The built-in checkout with another safety for its three services.
 pub(crate) fn checkout(safety: &str) -> Arc<Definition> {
-    parse(&CHECKOUT.replace("safety: barrier", &format!("safety: {safety}")))
+    parse(&change(CHECKOUT).set("participants.*.safety", safety).text())
 }
 
 /// What a step is, as far as the core cares.

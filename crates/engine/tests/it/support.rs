@@ -26,7 +26,7 @@ pub const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 
 /// The built-in checkout, with another safety for its three services.
 pub fn checkout(safety: &str) -> Definition {
-    let source = CHECKOUT.replace("safety: barrier", &format!("safety: {safety}"));
+    let source = saga_testkit::definition::change(CHECKOUT).set("participants.*.safety", safety).text();
     // The sale's compensation of the built-in definition suits every safety.
     Definition::parse("checkout.yaml", &source, &|_| None).unwrap()
 }

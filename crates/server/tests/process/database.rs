@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use boutique::Facon;
+use saga_testkit::dice::Dice;
 use saga_testkit::postgres::Cluster;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
@@ -15,7 +16,6 @@ use crate::load::{Book, Told, Wish};
 use crate::server::{Serve, Setup};
 use crate::shop::Shop;
 use crate::store::Engine;
-use saga_testkit::dice::Dice;
 
 const ARRIVES_EVERY: Duration = Duration::from_millis(25);
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use boutique::{Facon, Service};
 use orchestrateur::definitions::CHECKOUT;
+use saga_testkit::definition::change;
+use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
 use crate::client::until;
@@ -13,7 +15,6 @@ use crate::load::{Book, Told, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
 use crate::store::Engine;
-use saga_testkit::dice::Dice;
 
 /// Clients that ask one after the other, until nobody listens any more.
 fn keep_asking(
@@ -75,7 +76,7 @@ async fn orders_that_a_short_drain_cannot_finish_are_finished_by_the_next_start(
     let mut setup = Setup::new(&shop, Engine::Sqlite);
     setup.argument("--drain-s=1");
     // Without a promise a call that is cut short is a person's work; here none need be.
-    setup.definition(&CHECKOUT.replace("safety: barrier", "safety: none"));
+    setup.definition(&change(CHECKOUT).set("participants.*.safety", "none").text());
     let book = Arc::new(Book::default());
     let serve = setup.start().await;
     for rule in ["POST /api/stock/reserver", "POST /api/clients/*/payer", "POST /api/ventes"] {

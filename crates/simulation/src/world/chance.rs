@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use saga_core::{Direction, SagaId};
+use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
 use crate::definition::{Kind, Spec};
 use crate::fate::{Around, Fate, Fates, Poison};
-use saga_testkit::dice::Dice;
 
 /// Calls' fates by chance. Each world has a character: some faults are common in it, others never happen. (Groce et
 /// al., "Swarm Testing", ISSTA 2012.)
