@@ -28,6 +28,9 @@ use std::{
     time::Duration,
 };
 
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -313,7 +316,7 @@ struct ArmedRule {
     id: u64,
     rule: FaultRule,
     hits: u64,
-    random: u64,
+    random: Xoshiro256PlusPlus,
 }
 
 impl FaultBook {
@@ -330,7 +333,12 @@ impl FaultBook {
         let mut armed = self.armed();
         armed.last_id += 1;
         let id = armed.last_id;
-        armed.rules.push(ArmedRule { id, random: rule.seed, rule, hits: 0 });
+        armed.rules.push(ArmedRule {
+            id,
+            random: Xoshiro256PlusPlus::seed_from_u64(rule.seed),
+            rule,
+            hits: 0,
+        });
         id
     }
 
@@ -390,20 +398,10 @@ impl ArmedRule {
     /// Draws a random number if the rule needs one, and counts.
     fn hits(&mut self) -> bool {
         let worn_out = self.rule.times.is_some_and(|times| self.hits >= times);
-        let hit = !worn_out && self.rule.probability.is_none_or(|chance| unit(&mut self.random) < chance);
+        let hit = !worn_out && self.rule.probability.is_none_or(|chance| self.random.random_bool(chance));
         self.hits += u64::from(hit);
         hit
     }
-}
-
-/// The next number in 0..1 of a splitmix64 generator (Steele, Lea, Flood 2014).
-fn unit(state: &mut u64) -> f64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut bits = *state;
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^= bits >> 31;
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -444,8 +442,11 @@ mod tests {
     #[test]
     fn probability_draws_the_same_requests_again_for_the_same_seed() {
         let draw = |seed| {
-            let mut random = seed;
-            (0..1_000).filter(|_| unit(&mut random) < 0.3).collect::<Vec<_>>()
+            let book = FaultBook::new(Service::Stock);
+            let rule = format!("POST /api/stock/reserver probability=0.3 seed={seed} drop-after");
+            book.add(rule.parse().unwrap());
+            let mut armed = book.armed();
+            (0..1_000).filter(|_| armed.rules[0].hits()).collect::<Vec<_>>()
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));

@@ -170,7 +170,7 @@ pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
                     client_id: row.get(9)?,
                     produits: row
                         .get::<_, Option<String>>(10)?
-                        .map(|text| RawValue::from_string(text).map_err(crate::store::bad_column))
+                        .map(|text| RawValue::from_string(text).map_err(crate::columns::bad_column))
                         .transpose()?,
                     montant: row.get(11)?,
                     vente_id: row.get(12)?,

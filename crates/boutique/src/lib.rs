@@ -17,6 +17,7 @@
 mod barrier;
 mod call;
 mod client;
+mod columns;
 mod fault;
 mod ledger;
 mod montant;

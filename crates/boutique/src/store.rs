@@ -13,7 +13,6 @@
 //! A queued request is carried out even if its caller disconnects.
 
 use std::{
-    error::Error as StdError,
     fmt,
     path::Path,
     sync::{
@@ -24,14 +23,11 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{
-    Connection, OpenFlags, ToSql, TransactionBehavior,
-    types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef},
-};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use crate::{
-    Centimes, Error, Facon, Seed, Service, barrier,
+    Error, Facon, Seed, Service, barrier,
     call::{Answer, Request},
     client, ledger,
     operation::{Operation, Outcome, Read},
@@ -298,21 +294,4 @@ fn internal_error() -> Answer {
 
 fn unusable(why: String) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(why.into())
-}
-
-/// A column with a value that this program did not write.
-pub(crate) fn bad_column(error: impl StdError + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
-}
-
-impl ToSql for Centimes {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.get().into())
-    }
-}
-
-impl FromSql for Centimes {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Self::new(i64::column_result(value)?).map_err(|error| FromSqlError::Other(Box::new(error)))
-    }
 }

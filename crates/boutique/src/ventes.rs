@@ -18,8 +18,8 @@ use serde_json::{Value, json, value::RawValue};
 use crate::{
     Centimes, Facon, barrier,
     call::{Answer, Caller, Direction, ID_BYTES_MAX, Request, percent_decoded, whole_number},
+    columns::bad_column,
     operation::{Details, Operation, Outcome, Produit, Subject, Task, check_produits},
-    store::bad_column,
 };
 
 /// Most sales in one answer of `GET /api/ventes`; `?after=ID` gives the following ones.

@@ -60,3 +60,21 @@ pub fn is_due(until: Timestamp, now: Timestamp) -> bool {
     broken!(IsDue => false);
     until <= now
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_durable_once_the_journal_has_kept_it_or_a_later_one() {
+        let durable = |needs, durable| is_durable(Seq::new(needs), Seq::new(durable));
+        assert_eq!([durable(3, 2), durable(3, 3), durable(3, 4)], [false, true, true]);
+        assert!(durable(0, 0), "nothing is needed");
+    }
+
+    #[test]
+    fn an_order_is_due_from_its_time_on() {
+        let due = |now| is_due(Timestamp::from_micros(5), Timestamp::from_micros(now));
+        assert_eq!([due(4), due(5), due(6)], [false, true, true]);
+    }
+}

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use saga_testkit::dice::Dice;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::client::{Answer, send_within};
-use crate::dice::Dice;
 use crate::fleet::Fleet;
 use crate::load::{Book, Manner, Told, Wish};
 
@@ -49,21 +49,21 @@ impl Callers {
 
     /// Starts `callers` callers. They end when [`Callers::enough`] is set and each has seen the end of its last
     /// order.
-    pub(crate) fn start(self: &Arc<Self>, callers: usize, dice: &mut Dice) -> JoinSet<()> {
+    pub(crate) fn start(self: &Arc<Self>, callers: usize, dice: &Dice) -> JoinSet<()> {
         (0..callers)
             .map(|_| {
-                let (this, mut dice) = (self.clone(), dice.split());
+                let (this, dice) = (self.clone(), dice.split());
                 async move {
                     while !this.enough.load(Ordering::Relaxed) {
                         let number = this.next.fetch_add(1, Ordering::Relaxed);
-                        this.order(number, &mut dice).await;
+                        this.order(number, &dice).await;
                     }
                 }
             })
             .collect()
     }
 
-    async fn order(&self, number: i64, dice: &mut Dice) {
+    async fn order(&self, number: i64, dice: &Dice) {
         let mixed = Wish::mixed(number, dice);
         let cancels = mixed.manner == Manner::Cancel;
         let wish = Wish {
@@ -92,7 +92,7 @@ impl Callers {
     }
 
     /// Requests the order's state from any process until the order has ended.
-    async fn follow(&self, wish: &Wish, saga: &str, dice: &mut Dice) {
+    async fn follow(&self, wish: &Wish, saga: &str, dice: &Dice) {
         let path = format!("/api/commande/{saga}");
         loop {
             pause(dice).await;
@@ -124,6 +124,6 @@ fn is_over(order: &Value) -> bool {
         || (order["rollback"] == "AUCUN" && !order["echec"].is_null())
 }
 
-async fn pause(dice: &mut Dice) {
+async fn pause(dice: &Dice) {
     sleep(Duration::from_millis(dice.between(ASK_AGAIN_MS.0, ASK_AGAIN_MS.1))).await;
 }

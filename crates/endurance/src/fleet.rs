@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use saga_testkit::dice::Dice;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use crate::dice::Dice;
 use crate::measures::{Micros, now};
 use crate::proxy::Proxy;
 use crate::serve::{Serve, Setup};
@@ -41,7 +41,7 @@ pub(crate) struct Machine {
 
 impl Fleet {
     /// The address of a random place, whether or not a process listens there.
-    pub(crate) fn any(&self, dice: &mut Dice) -> Option<SocketAddr> {
+    pub(crate) fn any(&self, dice: &Dice) -> Option<SocketAddr> {
         let first = dice.between(0, self.places.len() as u64) as usize;
         (0..self.places.len()).find_map(|turn| self.places[(first + turn) % self.places.len()].address())
     }

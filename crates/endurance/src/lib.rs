@@ -12,7 +12,6 @@
 //! `crates/server` use the parts.
 
 pub mod client;
-pub mod dice;
 pub mod ledgers;
 pub mod load;
 pub mod proxy;

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use saga_testkit::dice::Dice;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Failure, PATIENCE, send_within};
-use crate::dice::Dice;
 
 /// One order that a client wants. `number` is its shop, so that the order can be found even if the answer is lost.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ impl Wish {
     }
 
     /// A mixture: clients 1, 2 and 3 among others, a third with a key, some that do not wait, some that cancel.
-    pub fn mixed(number: i64, dice: &mut Dice) -> Self {
+    pub fn mixed(number: i64, dice: &Dice) -> Self {
         let client_id = dice.between(1, 12) as i64;
         let key = dice.one_in(3).then(|| format!("wish-{number}"));
         let manner = match dice.between(0, 10) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use boutique::Facon;
+use saga_testkit::dice::Dice;
 use saga_testkit::postgres::Cluster;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -15,7 +16,6 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::callers::Callers;
 use crate::client::send;
 use crate::database::{self, Database};
-use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Place};
 use crate::judge::judge;
@@ -64,7 +64,7 @@ pub enum Length {
 impl Ordeal {
     /// Runs the ordeal. An error means that it could not be carried out; violations are in the report.
     pub async fn run(&self) -> anyhow::Result<Report> {
-        let mut dice = Dice::of(self.seed);
+        let dice = Dice::new(self.seed);
         let shop = Shop::open(Facon::Moderne).await;
         let sqlite = tempfile::tempdir().context("make a folder")?;
         let (cluster, database) = match self.store {
@@ -102,13 +102,13 @@ impl Ordeal {
         let callers = Arc::new(Callers::new(fleet.clone(), self.seed));
 
         let begun = Instant::now();
-        let mut calling = callers.start(self.callers, &mut dice);
+        let mut calling = callers.start(self.callers, &dice);
         let (length, asked) = (self.length, callers.clone());
         let enough = move || match length {
             Length::Time(time) => begun.elapsed() >= time,
             Length::Orders(orders) => asked.next.load(Ordering::Relaxed) as u64 > orders,
         };
-        trouble.clone().make(&self.faults, self.every, &mut dice, enough).await;
+        trouble.clone().make(&self.faults, self.every, &dice, enough).await;
         callers.enough.store(true, Ordering::Relaxed);
         trouble.mend().await;
         let seconds = begun.elapsed().as_secs_f64();

@@ -243,9 +243,19 @@ impl Serve {
 
     /// The sum of the metric's series whose lines begin with `name`.
     pub async fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics").await.text;
+        self.try_metric(name).await.unwrap_or_else(|failure| panic!("GET /metrics: {failure:?}"))
+    }
+
+    /// The same of a process that may be gone or silent.
+    pub async fn try_metric(&self, name: &str) -> Result<u64, client::Failure> {
+        let text = client::send(self.address, "GET", "/metrics", &[], None).await?.text;
         let values = text.lines().filter(|line| line.starts_with(name));
-        values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+        Ok(values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum())
+    }
+
+    /// How often the process has counted that it lost its lease.
+    pub async fn leases_lost(&self) -> Result<u64, client::Failure> {
+        self.try_metric("leases_lost_total").await
     }
 
     /// Its log.

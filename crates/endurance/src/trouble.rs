@@ -8,25 +8,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use boutique::Service;
+use saga_testkit::dice::Dice;
 use saga_testkit::postgres::Cluster;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::database::Database;
-use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::fleet::{Fleet, Machine, Place};
 use crate::measures::{Micros, now};
 use crate::proxy::{Proxy, Way};
+use crate::serve::Serve;
 use crate::shop::Shop;
 
 /// The interval of progress messages.
 const WORD_EVERY: Duration = Duration::from_secs(60);
-/// How long a process may take, after it continues, to log that it lost its lease.
-const WORD_OF_A_LOST_LEASE: Duration = Duration::from_secs(8);
-/// A part of the message that it then logs.
-pub(crate) const LOST_LEASE: &str = "for longer than its lease";
+/// How long a process may take, after it continues, to notice that it lost its lease.
+const LOSS_NOTICED_WITHIN: Duration = Duration::from_secs(8);
 
 /// Everything that faults can break.
 pub(crate) struct Trouble {
@@ -88,7 +87,7 @@ impl Trouble {
         self: Arc<Self>,
         faults: &[Fault],
         every: Duration,
-        dice: &mut Dice,
+        dice: &Dice,
         enough: impl Fn() -> bool,
     ) {
         let mut under_way = JoinSet::new();
@@ -137,9 +136,9 @@ impl Trouble {
     }
 
     /// Begins one fault, if the thing that it breaks is not locked.
-    fn draw(self: &Arc<Self>, faults: &[Fault], dice: &mut Dice, under_way: &mut JoinSet<()>) {
+    fn draw(self: &Arc<Self>, faults: &[Fault], dice: &Dice, under_way: &mut JoinSet<()>) {
         // Every fault has its own random generator, so that the duration of one fault does not change the others.
-        let (mut dice, places) = (dice.split(), self.fleet.places.len() as u64);
+        let (dice, places) = (dice.split(), self.fleet.places.len() as u64);
         for _ in 0..20 {
             let fault = dice.one(faults);
             let index = dice.between(0, places) as usize;
@@ -148,15 +147,15 @@ impl Trouble {
                     let place = self.fleet.places[index].clone();
                     let Ok(machine) = place.machine.clone().try_lock_owned() else { continue };
                     let this = self.clone();
-                    let mut dice = dice.split();
-                    under_way.spawn(async move { this.hit(fault, &place, machine, &mut dice).await })
+                    let dice = dice.split();
+                    under_way.spawn(async move { this.hit(fault, &place, machine, &dice).await })
                 }
                 Fault::DatabaseKill | Fault::DatabaseStop => {
                     let Some(cluster) = self.cluster.clone() else { continue };
                     let Ok(server) = self.server.clone().try_lock_owned() else { continue };
-                    let (this, mut dice) = (self.clone(), dice.split());
+                    let (this, dice) = (self.clone(), dice.split());
                     under_way.spawn(async move {
-                        this.without_a_server(fault, cluster, &mut dice).await;
+                        this.without_a_server(fault, cluster, &dice).await;
                         drop(server);
                     })
                 }
@@ -165,13 +164,13 @@ impl Trouble {
                     if place.proxy.is_none() {
                         continue;
                     }
-                    let (this, mut dice) = (self.clone(), dice.split());
-                    under_way.spawn(async move { this.break_connections(fault, &place, &mut dice).await })
+                    let (this, dice) = (self.clone(), dice.split());
+                    under_way.spawn(async move { this.break_connections(fault, &place, &dice).await })
                 }
                 Fault::Refusing | Fault::Slow | Fault::AnswersLost | Fault::Reset | Fault::Down => {
                     let Ok(shop) = self.shop.clone().try_lock_owned() else { continue };
-                    let mut dice = dice.split();
-                    under_way.spawn(async move { annoy(fault, shop, &mut dice).await })
+                    let dice = dice.split();
+                    under_way.spawn(async move { annoy(fault, shop, &dice).await })
                 }
             };
             drop(begun);
@@ -186,19 +185,21 @@ impl Trouble {
         fault: Fault,
         place: &Place,
         mut machine: tokio::sync::OwnedMutexGuard<Machine>,
-        dice: &mut Dice,
+        dice: &Dice,
     ) {
         let name = machine.name.clone();
         let Some(serve) = &machine.serve else { return };
         let mut departure = Departure { fault, at: now(), owned: Vec::new(), back: 0, said_so: false };
         match fault {
             Fault::Pause => {
+                let leases_lost = timeout(LOSS_NOTICED_WITHIN, serve.leases_lost()).await;
+                let leases_lost = leases_lost.map_or(0, |counted| counted.unwrap_or(0));
                 serve.signal("STOP");
                 departure.owned = self.database.owned_by(&name).await;
                 sleep(Duration::from_millis(dice.between(1_000, 30_000))).await;
                 serve.signal("CONT");
                 departure.back = now();
-                departure.said_so = says_that_its_lease_is_lost(serve).await;
+                departure.said_so = has_lost_another_lease(serve, leases_lost).await;
             }
             Fault::Shutdown => {
                 departure.owned = self.database.owned_by(&name).await;
@@ -221,7 +222,7 @@ impl Trouble {
         self.note(|diary| diary.departures.push(departure));
     }
 
-    async fn without_a_server(&self, fault: Fault, cluster: Arc<Cluster>, dice: &mut Dice) {
+    async fn without_a_server(&self, fault: Fault, cluster: Arc<Cluster>, dice: &Dice) {
         let begun = now();
         let away = Duration::from_millis(dice.between(1_000, 10_000));
         let act = cluster.clone();
@@ -237,7 +238,7 @@ impl Trouble {
         self.note(|diary| diary.disturbances.push((begun, now())));
     }
 
-    async fn break_connections(&self, fault: Fault, place: &Place, dice: &mut Dice) {
+    async fn break_connections(&self, fault: Fault, place: &Place, dice: &Dice) {
         let Some(proxy) = &place.proxy else { return };
         let begun = now();
         match fault {
@@ -266,7 +267,7 @@ impl Trouble {
 }
 
 /// Makes some cuts after a few bytes each, so that one of them hits an important answer.
-async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &mut Dice) {
+async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &Dice) {
     for _ in 0..dice.between(1, 6) {
         proxy.cut_after(way, dice.between(1, 20_000) as u32);
         sleep(Duration::from_millis(dice.between(100, 800))).await;
@@ -274,19 +275,18 @@ async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &mut Dice) {
     proxy.forget();
 }
 
-async fn says_that_its_lease_is_lost(serve: &crate::serve::Serve) -> bool {
-    let give_up = Instant::now() + WORD_OF_A_LOST_LEASE;
-    while Instant::now() < give_up {
-        if serve.log().contains(LOST_LEASE) {
-            return true;
+/// Whether a process soon counts that it lost its lease more often than `before`.
+async fn has_lost_another_lease(serve: &Serve, before: u64) -> bool {
+    let looking = async {
+        while serve.leases_lost().await.unwrap_or(0) <= before {
+            sleep(Duration::from_millis(50)).await;
         }
-        sleep(Duration::from_millis(50)).await;
-    }
-    false
+    };
+    timeout(LOSS_NOTICED_WITHIN, looking).await.is_ok()
 }
 
 /// Makes services fail, slow, or silent.
-async fn annoy(fault: Fault, mut shop: tokio::sync::OwnedMutexGuard<Shop>, dice: &mut Dice) {
+async fn annoy(fault: Fault, mut shop: tokio::sync::OwnedMutexGuard<Shop>, dice: &Dice) {
     const PATHS: [&str; 7] = [
         "GET /api/paniers/client/*",
         "POST /api/stock/reserver",

@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use saga_core::Definition;
 use saga_core::definition::Safety;
 
+use saga_testkit::dice::Dice;
+
 use crate::bugs::Lies;
-use crate::dice::Dice;
 
 /// What a step is, as far as its promises go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,8 +45,37 @@ pub(crate) struct Spec {
     pub(crate) kind: Kind,
     /// Whether it is undone; a read never is.
     pub(crate) undo: bool,
-    /// Whether the requests of later steps are made of its answer.
-    pub(crate) is_read_later: bool,
+    /// The earlier steps whose outputs its requests are made of.
+    pub(crate) from: Vec<usize>,
+    /// Whether it can be asked about, though its participant promises something; see [`Spec::is_probed`].
+    pub(crate) probe: bool,
+    /// Whether its participant keeps its promise for [`HORIZON`] only.
+    pub(crate) forgets: bool,
+}
+
+/// How soon participants that forget may forget.
+pub(crate) const HORIZON: Duration = Duration::from_secs(3);
+
+impl Spec {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, undo: true, from: Vec::new(), probe: false, forgets: false }
+    }
+
+    /// Whether it can be asked about.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.probe || self.kind == Kind::Probed
+    }
+
+    /// Whether what is sent arrives soon or never: a question that comes before its call is answered wrongly, and a
+    /// participant that has forgotten takes a late call for a new one.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.is_probed() || self.forgets
+    }
+
+    /// Whether its participant knows a call again.
+    pub(crate) fn has_keys(&self) -> bool {
+        matches!(self.kind, Kind::Idempotent | Kind::Barrier)
+    }
 }
 
 pub(crate) fn step_name(step: usize) -> String {
@@ -55,20 +86,29 @@ fn name(step: usize) -> char {
     char::from(b'a' + step as u8)
 }
 
-/// Between one and five steps.
-pub(crate) fn drawn(dice: &Dice) -> Vec<Spec> {
-    let mut specs: Vec<Spec> = (0..1 + dice.below(4))
-        .map(|_| Spec {
-            kind: dice.one(&Kind::EFFECTS),
-            undo: !dice.chance(80),
-            is_read_later: dice.chance(200),
-        })
+/// Between one and five steps, of any kinds, made of any earlier outputs. Where `forgets`, some participants forget.
+pub(crate) fn drawn(dice: &Dice, forgets: bool) -> Vec<Spec> {
+    let favourite = dice.one(&Kind::EFFECTS);
+    let mut kinds: Vec<Kind> = (0..1 + dice.below(4))
+        .map(|_| if dice.chance(300) { favourite } else { dice.one(&Kind::EFFECTS) })
         .collect();
     if dice.chance(500) {
-        specs
-            .insert(dice.below(specs.len() + 1), Spec { kind: Kind::Read, undo: false, is_read_later: true });
+        kinds.insert(dice.below(kinds.len() + 1), Kind::Read);
     }
-    specs
+    let reads_outputs = dice.one(&[0, 200, 500]);
+    let spec = |(step, kind)| {
+        let is_read = kind == Kind::Read;
+        let mut spec = Spec::new(kind);
+        spec.undo = !is_read && !dice.chance(80);
+        spec.from =
+            (0..step).filter(|earlier| kinds[*earlier] == Kind::Read || dice.chance(reads_outputs)).collect();
+        if spec.has_keys() {
+            spec.forgets = forgets && dice.chance(700);
+            spec.probe = dice.chance(if spec.forgets { 400 } else { 100 });
+        }
+        spec
+    };
+    kinds.iter().copied().enumerate().map(spec).collect()
 }
 
 /// The definition made of these steps, with as many calls at once to each participant. Few attempts and short waits, so
@@ -80,7 +120,10 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: 
     );
     for (i, spec) in specs.iter().enumerate() {
         let safety = spec.kind.safety().as_str();
-        let limits = format_args!("calls_max: {calls_max}, breaker: {{ calls_min: 6, open_max: 4s }}");
+        let horizon = if spec.forgets { HORIZON } else { Duration::from_secs(24 * 3_600) }.as_secs();
+        let limits = format_args!(
+            "horizon: {horizon}s, calls_max: {calls_max}, breaker: {{ calls_min: 6, open_max: 4s }}"
+        );
         line(
             &mut yaml,
             format_args!("  p{i}: {{ url: 'http://p{i}', safety: {safety}, timeout: 1s, {limits} }}"),
@@ -89,12 +132,7 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: 
     yaml.push_str("steps:\n");
     for (i, spec) in specs.iter().enumerate() {
         let (step, upper) = (name(i), name(i).to_ascii_uppercase());
-        let sources: String = specs[..i]
-            .iter()
-            .enumerate()
-            .filter(|(_, earlier)| earlier.is_read_later)
-            .map(|(j, _)| format!(", {0}: .{0}", name(j)))
-            .collect();
+        let sources: String = spec.from.iter().map(|&from| format!(", {0}: .{0}", name(from))).collect();
         let body = format!("{{ n: .input.n{sources} }}");
         line(&mut yaml, format_args!("  - step: {step}\n    participant: p{i}"));
         match spec.kind {
@@ -108,7 +146,7 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: 
             }
             (false, _) => line(&mut yaml, format_args!("    compensation: none")),
         }
-        if spec.kind == Kind::Probed {
+        if spec.is_probed() {
             line(
                 &mut yaml,
                 format_args!("    probe: {{ get: '/{step}/\\(.saga_id)', output: .body, after: 2s }}"),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
@@ -16,14 +17,14 @@ use saga_journal::{
     KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, StoreFuture,
     Unavailable,
 };
+use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use crate::bugs::{Appended, Lies};
-use crate::dice::Dice;
 use crate::process::{BEGINNING_US, Process, STORE_PANICS, outside};
 use crate::record::Recorder;
-use crate::small::{Crash, Script};
+use crate::script::{Crash, Script};
 
 /// The database: one for all processes.
 pub(crate) struct Disk {
@@ -36,6 +37,8 @@ pub(crate) struct Disk {
     pub(crate) has_clock: bool,
     /// When each saga says that it started.
     pub(crate) started: Mutex<HashMap<SagaId, Timestamp>>,
+    /// The commands that were posted for each saga.
+    posted: Mutex<HashMap<SagaId, Vec<CommandId>>>,
 }
 
 /// How far a process's clock may be off.
@@ -51,7 +54,15 @@ impl Disk {
             begun: Instant::now(),
             has_clock,
             started: Mutex::default(),
+            posted: Mutex::default(),
         }
+    }
+
+    /// Whether a command waits for this saga's owner.
+    pub(crate) fn is_commanded(&self, saga: SagaId) -> bool {
+        let posted = self.posted.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = |id: &CommandId| matches!(now(self.memory.status(saga, *id)), Ok(CommandStatus::Waiting));
+        posted.get(&saga).is_some_and(|posted| posted.iter().any(waits))
     }
 
     /// The right time.
@@ -81,6 +92,14 @@ impl Disk {
                 format_args!("{saga}'s deadline of {deadline:?} fired at {now}; it started at {started}"),
             );
         }
+    }
+}
+
+/// A future of the memory store, which is always ready.
+pub(crate) fn now<T>(mut future: std::pin::Pin<Box<dyn Future<Output = T> + Send + '_>>) -> T {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("the memory store waits for nothing"),
     }
 }
 
@@ -197,6 +216,9 @@ impl Line {
                             Event::TakenOver { .. } => recorder.hit("saga: taken over"),
                             Event::Started { .. } => disk.judge_start(entry.saga, record.at, &recorder),
                             Event::Blocked { stuck: Stuck::TaskFailed, .. } => recorder.hit("saga: parked"),
+                            Event::Blocked { stuck: Stuck::HorizonPassed, .. } => {
+                                recorder.hit("saga: blocked, the promise has ended");
+                            }
                             Event::Blocked { .. } => recorder.hit("saga: blocked"),
                             Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
                                 recorder.hit("saga: deadline passed");
@@ -370,7 +392,11 @@ impl Inbox for Line {
     fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
+            let (saga, id) = (command.saga, command.id);
             let posted = self.disk.memory.post(command).await?;
+            let mut all = self.disk.posted.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(saga).or_default().push(id);
+            drop(all);
             self.loses_answer("inbox: posted, answer lost")?;
             Ok(posted)
         })

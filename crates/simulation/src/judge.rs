@@ -1,47 +1,79 @@
-//! When everything is over: do ledgers, histories and answers agree?
-
-use std::sync::Arc;
+//! Do ledgers, histories and answers agree?
 
 use saga_core::definition::StateName;
+use saga_core::event::Stuck;
 use saga_core::saga::Rollback;
-use saga_core::{Direction, Event, Outcome, Saga};
-use saga_journal::Histories;
+use saga_core::{Direction, Event, Outcome, Record, Saga};
 
-use crate::definition::{Kind, step_name};
-use crate::shop::now;
-use crate::world::{Order, World};
+use crate::definition::Kind;
+use crate::scene::{Order, Scene, is_stuck};
 
-/// P1 (all or nothing), P2 (nothing lost), P3 (nothing doubled), P5 (decisions stand), P7 (histories are complete).
-pub(crate) fn judge(world: &Arc<World>) {
-    let orders = world.orders().clone();
-    world.recorder.report().sagas = orders.len();
+/// P1 (all or nothing), P2 (nothing lost), P3 (nothing doubled), P5 (decisions stand), P7 (histories are complete), when
+/// everything is over.
+pub(crate) fn judge(scene: &Scene) {
+    let orders = scene.orders().clone();
+    scene.recorder.report().sagas = orders.len();
     for order in &orders {
-        judge_order(world, order);
+        judge_order(scene, order);
     }
 }
 
-fn judge_order(world: &World, order: &Order) {
+/// P6 (only where nothing is promised is a person needed for good) and P1 of the orders that are blocked, when nothing is
+/// on its way and nothing fails any more.
+pub(crate) fn judge_blocked(scene: &Scene) {
+    for order in scene.orders().clone() {
+        let Some(saga) = scene.saga(order.id) else { continue };
+        let Some(blocked) = saga.blocked().filter(|_| !saga.is_parked()) else { continue };
+        let spec = &scene.specs[blocked.step];
+        let broken = |checker: &str, what: String| {
+            scene.recorder.violation(checker, format_args!("{}: {what}", order.id));
+        };
+        if is_stuck(&saga) {
+            let is_fair = match blocked.stuck {
+                Stuck::HorizonPassed => spec.forgets,
+                Stuck::ActionUnknown | Stuck::CompensationUnknown => spec.kind == Kind::Plain,
+                Stuck::NothingToUndo => true,
+                Stuck::CompensationFailing | Stuck::ActionUnsettled | Stuck::TaskFailed => false,
+            };
+            if !is_fair {
+                broken("P6", format!("a person is needed for good: {:?} at {spec:?}", blocked.stuck));
+            }
+            scene.recorder.hit(match blocked.stuck {
+                Stuck::HorizonPassed => "stuck: the promise has ended",
+                Stuck::ActionUnknown => "stuck: nobody knows about the action",
+                Stuck::CompensationUnknown => "stuck: nobody knows about the compensation",
+                _ => "stuck: nothing to undo, it is said",
+            });
+        }
+        for (step, spec) in scene.specs.iter().enumerate().skip(blocked.step + 1) {
+            if spec.undo && scene.page(order.id, step).open() != 0 {
+                broken("P1", format!("it is at step {}, and step {step} is not undone", blocked.step));
+            }
+        }
+    }
+}
+
+fn judge_order(scene: &Scene, order: &Order) {
     let id = order.id;
     let broken =
-        |checker: &str, what: String| world.recorder.violation(checker, format_args!("{id}: {what}"));
-    let Ok(Some(history)) = now(world.disk.memory.load(id)) else {
+        |checker: &str, what: String| scene.recorder.violation(checker, format_args!("{id}: {what}"));
+    let Some(records) = scene.history(id) else {
         if order.acknowledged {
             broken("P2", "it was acknowledged and is not there".into());
         }
-        for (step, _) in world.specs.iter().enumerate() {
-            let page = world.shop.ledger().page(id, &step_name(step));
-            if page.applied > 0 {
+        for step in 0..scene.specs.len() {
+            if scene.page(id, step).applied > 0 {
                 broken("P2", format!("step {step} took effect, and there is no order"));
             }
         }
         return;
     };
-    let saga = match Saga::fold(id, world.definition.clone(), &history.records) {
+    let saga = match Saga::fold(id, scene.definition.clone(), &records) {
         Ok(saga) => saga,
         Err(error) => return broken("P7", format!("its history is illegal: {error}")),
     };
-    let Some(row) = world.row(id) else { return broken("P7", "it has no row".into()) };
-    if (row.row.state.clone(), row.row.rollback, row.row.over)
+    let Some(row) = scene.row(id) else { return broken("P7", "it has no row".into()) };
+    if (row.row.state.clone(), row.rollback(), row.row.over)
         != (saga.state().clone(), saga.rollback(), saga.is_over())
     {
         broken(
@@ -49,14 +81,8 @@ fn judge_order(world: &World, order: &Order) {
             format!("its row says {:?}, its history {} {:?}", row.row, saga.state(), saga.rollback()),
         );
     }
-    let events: Vec<&Event> = history.records.iter().map(|record| &record.event).collect();
-    if events.iter().any(|event| matches!(event, Event::Blocked { .. }))
-        && !events.iter().any(|event| matches!(event, Event::Resolved { .. } | Event::Resumed { .. }))
-        && saga.is_over()
-    {
-        world.recorder.hit("saga: blocked, then went on by itself");
-    }
-    let mut commands: Vec<_> = history.records.iter().filter_map(|record| record.command).collect();
+    count(scene, &saga, &records);
+    let mut commands: Vec<_> = records.iter().filter_map(|record| record.command).collect();
     let followed = commands.len();
     commands.sort();
     commands.dedup();
@@ -69,23 +95,75 @@ fn judge_order(world: &World, order: &Order) {
             ),
         );
     }
-    ledgers(world, &saga, &events, &broken);
-    states(
-        world,
-        &saga,
-        &history.records.iter().filter_map(|r| r.state.clone()).collect::<Vec<_>>(),
-        &broken,
-    );
+    let events: Vec<&Event> = records.iter().map(|record| &record.event).collect();
+    ledgers(scene, &saga, &events, &broken);
+    states(scene, &saga, &records.iter().filter_map(|r| r.state.clone()).collect::<Vec<_>>(), &broken);
+}
+
+/// What a world must have seen of orders to prove anything.
+fn count(scene: &Scene, saga: &Saga, records: &[Record]) {
+    let hit = |point| scene.recorder.hit(point);
+    let has = |test: &dyn Fn(&Event) -> bool| records.iter().any(|record| test(&record.event));
+    let helped = has(&|event| matches!(event, Event::Resolved { .. } | Event::Resumed { .. }));
+    if has(&|event| matches!(event, Event::Blocked { .. })) && !helped && saga.is_over() {
+        hit("saga: blocked, then went on by itself");
+    }
+    if saga.is_over() {
+        hit(match saga.rollback() {
+            Rollback::None if saga.cause().is_none() => "saga: confirmed",
+            Rollback::Done => "saga: rolled back",
+            _ => "saga: rolled back, there was nothing to undo",
+        });
+    }
+    for step in 0..scene.specs.len() {
+        let started = |wanted| {
+            has(&|event| {
+                matches!(event, Event::AttemptStarted { step: s, direction, .. }
+                    if *s == step && *direction == wanted)
+            })
+        };
+        if started(Direction::Compensation) && !started(Direction::Action) {
+            hit("saga: a barrier's step that was lost is undone");
+        }
+    }
+    for pair in records.windows(2) {
+        if let (
+            Event::AttemptEnded { step, direction, retry_at: Some(retry_at), .. },
+            Event::AttemptStarted { step: again, direction: towards, .. },
+        ) = (&pair[0].event, &pair[1].event)
+            && (step, direction) == (again, towards)
+            && pair[1].at < *retry_at
+        {
+            hit("saga: hurries when its participant is back");
+        }
+    }
 }
 
 /// The participants' books against the order's end.
-fn ledgers(world: &World, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, String)) {
-    let stands = *saga.state() == world.definition.states.completed;
-    for (step, spec) in world.specs.iter().enumerate().filter(|(_, spec)| spec.kind != Kind::Read) {
-        let page = world.shop.ledger().page(saga.id(), &step_name(step));
+fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, String)) {
+    let stands = *saga.state() == scene.definition.states.completed;
+    for (step, spec) in scene.specs.iter().enumerate().filter(|(_, spec)| spec.kind != Kind::Read) {
+        let page = scene.page(saga.id(), step);
         let open = page.open();
         if !(0..=1).contains(&open) {
             broken("P3", format!("step {step} stands {open} times"));
+        }
+        // A person who is told about a step is told of it, too.
+        let is_told = events.iter().any(|event| {
+            matches!(event, Event::AttemptStarted { step: s, .. } | Event::Blocked { step: s, .. } if *s == step)
+        });
+        if (page.applied > 0 || page.touched > 0 && spec.undo) && !is_told {
+            broken("P7", format!("step {step}'s participant was called, and the history knows of no call"));
+        }
+        let ended_ok = events.iter().any(|event| {
+            matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: Outcome::Ok, .. }
+                if *s == step)
+        });
+        if ended_ok && page.applied == 0 {
+            broken(
+                "P7",
+                format!("the history says that step {step} was done, its participant that it was not"),
+            );
         }
         if !saga.is_over() {
             continue;
@@ -98,38 +176,18 @@ fn ledgers(world: &World, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
                 broken("P1", format!("it is {}, and step {step} stands {open} times", saga.state()))
             }
         }
-        let ended_ok = |wanted| {
-            events.iter().any(|event| {
-                matches!(event, Event::AttemptEnded { step: s, direction, outcome: Outcome::Ok, .. }
-                    if *s == step && *direction == wanted)
-            })
-        };
-        if ended_ok(Direction::Action) && page.applied == 0 {
-            broken(
-                "P7",
-                format!("the history says that step {step} was done, its participant that it was not"),
-            );
-        }
-        if page.applied > 0 && page.arrived == 0 {
-            broken("P7", format!("step {step} took effect without a call"));
-        }
-        let called =
-            events.iter().any(|event| matches!(event, Event::AttemptStarted { step: s, .. } if *s == step));
-        if page.applied > 0 && !called {
-            broken("P7", format!("step {step} took effect, and the history knows of no call"));
-        }
     }
 }
 
 /// The states that the order went through, against the way that the definition lays out.
-fn states(world: &World, saga: &Saga, seen: &[StateName], broken: &dyn Fn(&str, String)) {
-    let states = &world.definition.states;
+fn states(scene: &Scene, saga: &Saga, seen: &[StateName], broken: &dyn Fn(&str, String)) {
+    let states = &scene.definition.states;
     let mut way = vec![states.started.clone()];
-    way.extend(world.definition.steps.iter().filter_map(|step| step.success.clone()));
+    way.extend(scene.definition.steps.iter().filter_map(|step| step.success.clone()));
     way.push(states.completed.clone());
     let forward = seen.iter().zip(&way).take_while(|(a, b)| a == b).count();
     let is_failure = |state: &StateName| {
-        *state == states.cancelled || world.definition.steps.iter().any(|step| step.failure == *state)
+        *state == states.cancelled || scene.definition.steps.iter().any(|step| step.failure == *state)
     };
     let rest = &seen[forward..];
     let legal = match rest {

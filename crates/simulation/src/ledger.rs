@@ -1,11 +1,17 @@
 //! Participants' own books: the only judges of what took effect.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use saga_core::saga::Request;
 use saga_core::{Direction, Epoch, SagaId};
+use tokio::time::Instant;
 
-use crate::definition::Kind;
+use crate::definition::{HORIZON, Kind, Spec};
+
+/// How long participants that forget remember all the same: calls that leave just before the promise ends are still on
+/// their way, and clocks and leases are not exact.
+const REMEMBERED: Duration = HORIZON.saturating_add(Duration::from_secs(8));
 
 /// What a participant knows of one saga's step.
 #[derive(Debug, Clone, Default)]
@@ -13,19 +19,52 @@ pub(crate) struct Page {
     /// Times that the action took effect, and that one was undone.
     pub(crate) applied: u32,
     pub(crate) undone: u32,
+    /// The effect that is there.
+    effect: Option<Effect>,
     /// The answers it remembers, if it promises to.
     action: Option<Stored>,
     compensation: Option<Stored>,
+    /// Somebody sees to it that it does not forget.
+    pub(crate) is_kept: bool,
+    /// A person has undone it, which the orchestrator may not have heard yet.
+    pub(crate) is_undone_by_hand: bool,
     /// The highest epoch seen; kept by barriers.
     epoch: Option<Epoch>,
-    /// Requests that arrived, for the checkers.
-    pub(crate) arrived: u32,
+    /// Calls that arrived, questions aside.
+    pub(crate) touched: u32,
+}
+
+/// What an action did.
+#[derive(Debug, Clone)]
+struct Effect {
+    body: String,
+    output: String,
 }
 
 impl Page {
     /// Effects that are there now.
     pub(crate) fn open(&self) -> i64 {
         i64::from(self.applied) - i64::from(self.undone)
+    }
+
+    /// What the action answered whose effect is there.
+    pub(crate) fn output(&self) -> Option<&str> {
+        self.effect.as_ref().map(|effect| &*effect.output)
+    }
+
+    /// Whether it still knows what its promise was about, when the step is about to be done or undone again: or there is
+    /// nothing to know, as what is called again has not run.
+    pub(crate) fn remembers(&self, kind: Kind, is_undoing: bool) -> bool {
+        match kind {
+            Kind::Barrier => self.action.is_some(),
+            _ if is_undoing => self.compensation.is_some() || self.open() > 0,
+            _ => self.action.is_some() || self.open() == 0,
+        }
+    }
+
+    fn undo(&mut self) {
+        self.undone += 1;
+        self.effect = None;
     }
 }
 
@@ -35,6 +74,7 @@ struct Stored {
     key: String,
     body: String,
     answer: Answer,
+    at: Instant,
 }
 
 /// What a participant answers.
@@ -60,8 +100,14 @@ pub(crate) struct Ledger {
 pub(crate) struct Handled {
     pub(crate) answer: Answer,
     pub(crate) remark: Option<Remark>,
-    /// A promise that the orchestrator broke.
-    pub(crate) violation: Option<String>,
+    /// A promise that the orchestrator broke, and how.
+    pub(crate) violation: Option<(&'static str, String)>,
+}
+
+impl Handled {
+    fn good(answer: Answer) -> Self {
+        Self { answer, remark: None, violation: None }
+    }
 }
 
 impl Ledger {
@@ -69,42 +115,71 @@ impl Ledger {
         self.pages.get(&(saga, step.into())).cloned().unwrap_or_default()
     }
 
-    /// Handles a request that came under `key`, as a participant of this kind does. `refuse`: it would rather not do what
-    /// it is free to refuse.
-    pub(crate) fn handle(&mut self, kind: Kind, key: String, request: &Request, refuse: bool) -> Handled {
+    fn page_mut(&mut self, saga: SagaId, step: &str) -> &mut Page {
+        self.pages.entry((saga, step.into())).or_default()
+    }
+
+    /// A person undoes the effect that is there, without the orchestrator.
+    pub(crate) fn undo_by_hand(&mut self, saga: SagaId, step: &str) {
+        let page = self.page_mut(saga, step);
+        page.undo();
+        page.is_undone_by_hand = true;
+    }
+
+    /// A person sees to it that the participant remembers the order; or does so no longer, and its promise begins anew.
+    pub(crate) fn keep(&mut self, saga: SagaId, step: &str, is_kept: bool) {
+        let page = self.page_mut(saga, step);
+        page.is_kept = is_kept;
+        for stored in [&mut page.action, &mut page.compensation].into_iter().flatten() {
+            stored.at = Instant::now();
+        }
+    }
+
+    /// A participant forgets what it promised to remember for so long only. What it has forgotten.
+    pub(crate) fn forget(&mut self, spec: &Spec, saga: SagaId, step: &str) -> Vec<Remark> {
+        let page = self.page_mut(saga, step);
+        if !spec.forgets || page.is_kept {
+            return Vec::new();
+        }
+        let is_old = |stored: &mut Stored| stored.at.elapsed() > REMEMBERED;
+        let action = page.action.take_if(is_old).map(|_| "participant: has forgotten an action");
+        let compensation =
+            page.compensation.take_if(is_old).map(|_| "participant: has forgotten a compensation");
+        action.into_iter().chain(compensation).collect()
+    }
+
+    /// Handles a request that came under `key`, as the participant of such a step does. `refuse`: it would rather not do
+    /// what it is free to refuse.
+    pub(crate) fn handle(&mut self, spec: &Spec, key: String, request: &Request, refuse: bool) -> Handled {
         self.answers += 1;
-        let fresh = Answer::Ok(format!("{{\"x\":{}}}", self.answers));
+        let output = format!("{{\"x\":{}}}", self.answers);
+        let kind = spec.kind;
         let body = request.body.as_ref().map(|body| body.text().to_owned()).unwrap_or_default();
-        let page = self.pages.entry((request.saga, (*request.step).into())).or_default();
-        page.arrived += 1;
-        let good = |answer| Handled { answer, remark: None, violation: None };
-        let remembers = matches!(kind, Kind::Idempotent | Kind::Barrier);
+        let page = self.page_mut(request.saga, &request.step);
         let stored = match request.direction {
             Direction::Action => &page.action,
             Direction::Compensation => &page.compensation,
-            Direction::Probe => {
-                let is_there = page.open() > 0;
-                let (answer, remark) = if is_there {
-                    (fresh, "probe: the effect is there")
-                } else {
-                    (Answer::Absent, "probe: it is not")
-                };
-                return Handled { remark: Some(remark), ..good(answer) };
-            }
+            Direction::Probe if page.open() > 0 => return Handled::good(Answer::Ok(output)),
+            Direction::Probe => return Handled::good(Answer::Absent),
         };
+        page.touched += 1;
         if kind == Kind::Read {
-            return good(fresh);
+            return Handled::good(Answer::Ok(output));
         }
         if kind == Kind::Barrier {
             if page.epoch.is_some_and(|seen| request.epoch < seen) {
-                return Handled { remark: Some("participant: stale epoch refused"), ..good(Answer::Refused) };
+                return Handled {
+                    remark: Some("participant: stale epoch refused"),
+                    ..Handled::good(Answer::Refused)
+                };
             }
             page.epoch = Some(request.epoch);
         }
         if let (true, Some(Stored { body: known, answer, .. })) =
-            (remembers, stored.as_ref().filter(|stored| stored.key == key))
+            (spec.has_keys(), stored.as_ref().filter(|stored| stored.key == key))
         {
-            let violation = (*known != body).then(|| format!("{key} means two requests: {known} and {body}"));
+            let violation =
+                (*known != body).then(|| ("P3", format!("{key} means two requests: {known} and {body}")));
             return Handled {
                 answer: answer.clone(),
                 remark: Some("participant: answer repeated from memory"),
@@ -112,46 +187,73 @@ impl Ledger {
             };
         }
         match request.direction {
-            Direction::Action => {
-                if kind == Kind::Barrier && page.compensation.is_some() {
-                    return Handled {
-                        remark: Some("participant: action after its compensation"),
-                        ..good(Answer::Refused)
-                    };
-                }
-                let answer = if refuse { Answer::Refused } else { fresh };
-                if matches!(answer, Answer::Ok(_)) {
-                    page.applied += 1;
-                }
-                page.action = Some(Stored { key, body, answer: answer.clone() });
-                let remark = refuse.then_some("participant: refusal");
-                let violation = (page.open() > 1)
-                    .then(|| format!("{} of {} took effect twice", request.step, request.saga));
-                Handled { answer, remark, violation }
-            }
-            Direction::Compensation if refuse => {
-                Handled { remark: Some("participant: refused compensation"), ..good(Answer::Refused) }
-            }
-            Direction::Compensation => {
-                let is_null = page.open() <= 0;
-                let mut handled = good(fresh.clone());
-                match (is_null, kind) {
-                    (true, Kind::Barrier) => handled.remark = Some("participant: compensation of nothing"),
-                    (true, _) => {
-                        handled.violation = Some(format!(
-                            "{} of {} is undone though it is not there",
-                            request.step, request.saga
-                        ));
-                    }
-                    (false, _) => {}
-                }
-                if !is_null {
-                    page.undone += 1;
-                }
-                page.compensation = Some(Stored { key, body, answer: fresh });
-                handled
-            }
-            Direction::Probe => good(fresh),
+            Direction::Action => page.act(kind, request, key, body, if refuse { None } else { Some(output) }),
+            Direction::Compensation | Direction::Probe if refuse => Handled {
+                remark: Some("participant: refused compensation"),
+                ..Handled::good(Answer::Refused)
+            },
+            Direction::Compensation | Direction::Probe => page.compensate(spec, request, key, body, output),
         }
+    }
+}
+
+impl Page {
+    /// An action. Without an `output` it is refused.
+    fn act(
+        &mut self,
+        kind: Kind,
+        request: &Request,
+        key: String,
+        body: String,
+        output: Option<String>,
+    ) -> Handled {
+        if kind == Kind::Barrier && self.compensation.is_some() {
+            return Handled {
+                remark: Some("participant: action after its compensation"),
+                ..Handled::good(Answer::Refused)
+            };
+        }
+        let answer = match output {
+            Some(output) => {
+                self.applied += 1;
+                self.effect = Some(Effect { body: body.clone(), output: output.clone() });
+                Answer::Ok(output)
+            }
+            None => Answer::Refused,
+        };
+        let remark = (answer == Answer::Refused).then_some("participant: refusal");
+        self.action = Some(Stored { key, body, answer: answer.clone(), at: Instant::now() });
+        let violation = (self.open() > 1)
+            .then(|| ("P3", format!("{} of {} took effect twice", request.step, request.saga)));
+        Handled { answer, remark, violation }
+    }
+
+    fn compensate(
+        &mut self,
+        spec: &Spec,
+        request: &Request,
+        key: String,
+        body: String,
+        output: String,
+    ) -> Handled {
+        let mut handled = Handled::good(Answer::Ok(output));
+        let of = || format!("{} of {}", request.step, request.saga);
+        let is_barrier = spec.kind == Kind::Barrier;
+        let has_run = self.action.as_ref().is_some_and(|action| matches!(action.answer, Answer::Ok(_)));
+        match &self.effect {
+            // It knows nothing of the action, undoes nothing, and says that it did.
+            Some(_) if is_barrier && !has_run => {
+                handled.violation = Some(("P1", format!("{} is undone where it is forgotten", of())));
+            }
+            Some(effect) if effect.body != body => {
+                let told = format!("{}: {} was done, and {body} is undone", of(), effect.body);
+                handled.violation = Some(("P1", told));
+            }
+            Some(_) => self.undo(),
+            None if is_barrier && !has_run => handled.remark = Some("participant: compensation of nothing"),
+            None => handled.violation = Some(("P3", format!("{} is undone though it is not there", of()))),
+        }
+        self.compensation = Some(Stored { key, body, answer: handled.answer.clone(), at: Instant::now() });
+        handled
     }
 }

@@ -3,30 +3,37 @@
 //! keep exactly the promise that they declare and no more.
 //!
 //! ```text
-//!   dice ──▶ world: replicas (process.rs), journal (disk.rs), network and participants (shop.rs), callers, people
-//!              │  faults for a while, then none: everything has to come to its end
+//!   dice ──▶ world: replicas (fleet.rs), journal (disk.rs), network and participants (shop.rs, watched by watch.rs),
+//!              │    callers (world/callers.rs), a person (person.rs)
+//!              │  faults for a while, then none (ending.rs): everything has to come to its end
 //!              ▼
 //!            judge.rs: do the participants' ledgers, the histories and what callers were told agree?
 //! ```
 //!
-//! The same seed gives the same run: one thread, tokio's paused clock, and no other source of chance than [`Dice`].
+//! The same seed gives the same run: one thread, tokio's paused clock, and no other source of chance than [`Dice`](saga_testkit::dice::Dice).
 
 mod bugs;
 mod definition;
-mod dice;
 mod disk;
+mod ending;
+mod fate;
+mod fleet;
 mod judge;
 mod ledger;
+mod person;
 mod process;
 mod record;
+mod scene;
+mod script;
 mod shop;
 mod small;
+mod watch;
 mod world;
 
 pub use self::bugs::Bug;
 pub use self::definition::Kind;
-pub use self::dice::Dice;
+pub use self::fate::Fate;
 pub use self::record::{FAULT_POINTS, Hits, Report};
-pub use self::shop::Fate;
-pub use self::small::{Case, Counted, Crash, Fault, small_worlds};
+pub use self::script::{Crash, Fault};
+pub use self::small::{Case, Counted, small_worlds};
 pub use self::world::{Plan, run};

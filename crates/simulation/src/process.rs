@@ -10,9 +10,9 @@ use std::task::{Context, Poll, Waker};
 use saga_core::Timestamp;
 use saga_core::retry::Random;
 use saga_engine::world::{Task, World};
+use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
-use crate::dice::Dice;
 use crate::record::Recorder;
 
 /// One run of a process, with a clock and dice of its own.
@@ -195,4 +195,11 @@ impl World for Inside {
 pub(crate) fn outside(task: impl Future<Output = ()> + Send + 'static) {
     #[expect(clippy::disallowed_methods, reason = "the simulator's own tasks")]
     tokio::spawn(task);
+}
+
+/// Runs a world on one thread, in which time passes only when nobody has anything to do.
+pub(crate) fn run_paused<T>(world: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("start a runtime: {error}"));
+    runtime.block_on(world)
 }

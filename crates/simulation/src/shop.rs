@@ -1,113 +1,40 @@
 //! The network and the participants at its end. Each keeps exactly the promise of its kind: what a promise does not
 //! forbid may happen to any call.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::pending;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use saga_core::reply::{Answer as HttpAnswer, Reply};
 use saga_core::saga::Request;
-use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, SagaId};
+use saga_core::{Definition, Direction, SagaId};
 use saga_engine::participants::{Calling, Participants};
-use saga_journal::Histories;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::bugs::Lies;
-use crate::definition::{Kind, Spec};
+use crate::definition::Spec;
 use crate::disk::Disk;
-use crate::ledger::{Answer, Handled, Ledger};
+use crate::fate::{Around, Fate, Fates, Poison};
+use crate::ledger::{Answer, Handled, Ledger, Page};
 use crate::process::{ANSWER_PANICS, Process, outside};
 use crate::record::Recorder;
-
-/// What becomes of one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// The participant does what it is asked, and says so.
-    Good,
-    /// It refuses.
-    Refusal,
-    /// 500, and nothing was done.
-    ErrorBefore,
-    /// 500, and it was done.
-    ErrorAfter,
-    /// 503: nothing was done; come back after so many seconds.
-    Unready(u8),
-    /// Nobody listens.
-    ConnectionRefused,
-    /// Nobody listens, and so it goes for a while.
-    Down,
-    /// The connection breaks; the request never arrived.
-    ResetBefore,
-    /// The connection breaks; the request arrived.
-    ResetAfter,
-    /// No answer in time; the request never arrived.
-    SilenceBefore,
-    /// No answer in time; the request arrived.
-    SilenceAfter,
-    /// No answer in time; the request arrives this much later, in milliseconds.
-    Late(u32),
-    /// A compensation that looks in the wrong place: 404, there is nothing to undo, it says.
-    Misdirected,
-    /// The request arrives twice, the second time this much later, in milliseconds.
-    Doubled(u32),
-}
-
-/// What an answer does to the process that reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Poison {
-    /// The process ends, as it does when it gets no more memory.
-    Kills,
-    /// The order's task panics.
-    Panics,
-}
-
-/// Processes that one order may end without any end of a call of it in between: one before its history shows the call,
-/// and those after which it is taken over.
-const ENDED_BY_ONE_ORDER_MAX: usize = 4;
-
-/// Where a process may be killed around a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Around {
-    Before,
-    After,
-    Answer,
-}
-
-/// Who decides what becomes of calls.
-pub(crate) trait Fates: Send + Sync {
-    /// What becomes of the next call, which goes to a participant of this kind.
-    fn of_call(&self, kind: Kind, direction: Direction, step: usize) -> Fate;
-
-    /// Whether the process dies here.
-    fn kills(&self, around: Around) -> bool;
-
-    /// What the answer to an action of this order does to the process that reads it.
-    fn poison(&self, saga: SagaId, step: usize) -> Option<Poison>;
-
-    /// How long a message takes.
-    fn travel(&self) -> Duration;
-}
-
-/// Calls with the same key that may leave within [`HAMMER_WINDOW`]: an attempt for each take-over, and their retries.
-const HAMMER_CALLS_MAX: usize = 20;
-const HAMMER_WINDOW: Duration = Duration::from_secs(1);
+use crate::watch::Watch;
 
 /// The participants, and the network around them.
 pub(crate) struct Shop {
     specs: Vec<Spec>,
     ledger: Mutex<Ledger>,
-    disk: Arc<Disk>,
+    watch: Watch,
     recorder: Arc<Recorder>,
     fates: Arc<dyn Fates>,
     lies: Lies,
-    in_transit: AtomicU64,
-    sent: Mutex<BTreeMap<String, VecDeque<Instant>>>,
-    /// Ends of calls in each order's history, and processes that it has ended since the last one.
-    ended: Mutex<BTreeMap<SagaId, (usize, usize)>>,
+    /// Requests on their way, of each order.
+    in_transit: Mutex<BTreeMap<SagaId, usize>>,
+    /// The order whose participants take no calls, because a person looks into their books.
+    held: Mutex<Option<SagaId>>,
     /// Panics of orders' tasks that are to be noticed.
     pub(crate) panics: AtomicI64,
 }
@@ -120,124 +47,63 @@ impl Shop {
         fates: Arc<dyn Fates>,
         lies: Lies,
     ) -> Arc<Self> {
-        let (ledger, sent, in_transit, ended, panics) = Default::default();
-        Arc::new(Self { specs, ledger, disk, recorder, fates, lies, in_transit, sent, ended, panics })
+        let (ledger, in_transit, held, panics) = Default::default();
+        let watch = Watch::new(specs.clone(), disk, recorder.clone());
+        Arc::new(Self { specs, ledger, watch, recorder, fates, lies, in_transit, held, panics })
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn in_transit(&self) -> MutexGuard<'_, BTreeMap<SagaId, usize>> {
+        self.in_transit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<SagaId>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether a request is still on its way.
     pub(crate) fn is_anything_in_transit(&self) -> bool {
-        self.in_transit.load(Ordering::Relaxed) > 0
+        !self.in_transit().is_empty()
     }
 
-    /// What must be on disk when a request leaves, as the design says it. (P2, P5, and nobody calls for a saga that
-    /// belongs to somebody else.)
-    fn leaves(&self, definition: &Definition, step: usize, request: &Request) {
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = sent.entry(request.idempotency_key()).or_default();
-        times.push_back(Instant::now());
-        times.retain(|at| at.elapsed() < HAMMER_WINDOW);
-        if times.len() > HAMMER_CALLS_MAX {
-            self.recorder.violation(
-                "no hammering",
-                format_args!("{} calls of {} within a second", times.len(), request.idempotency_key()),
-            );
+    /// A person opens the books about an order: from here on nothing changes in them, until [`Shop::release`]. `false`:
+    /// a request that may change them is still on its way, or they are open already.
+    pub(crate) fn hold(&self, saga: SagaId) -> bool {
+        let mut held = self.held();
+        let is_quiet = held.is_none() && !self.in_transit().contains_key(&saga);
+        if is_quiet {
+            *held = Some(saga);
         }
-        drop(sent);
-        if request.direction == Direction::Probe || definition.steps[step].is_read() {
-            return;
-        }
-        let history = match now(self.disk.memory.load(request.saga)) {
-            Ok(Some(history)) => history,
-            _ => {
-                self.recorder.violation(
-                    "P2",
-                    format_args!("{} leaves before its saga's start is on disk", request.idempotency_key()),
-                );
-                return;
-            }
-        };
-        let has = |test: &dyn Fn(&Event) -> bool| history.records.iter().any(|record| test(&record.event));
-        let epoch =
-            1 + history.records.iter().filter(|r| matches!(r.event, Event::TakenOver { .. })).count() as u32;
-        if epoch != request.epoch.get() {
-            self.recorder.violation(
-                "ownership",
-                format_args!(
-                    "{} leaves in epoch {} while the saga is in epoch {epoch}",
-                    request.idempotency_key(),
-                    request.epoch.get()
-                ),
-            );
-        }
-        if has(&|event| matches!(event, Event::Completed | Event::RolledBack)) {
-            self.recorder.violation(
-                "P5",
-                format_args!("{} leaves though the saga is over", request.idempotency_key()),
-            );
-        }
-        let is_announced = has(&|event| {
-            matches!(event, Event::AttemptStarted { step: s, direction, attempt }
-                if (*s, *direction, *attempt) == (step, request.direction, request.attempt))
-        });
-        let kind = self.specs[step].kind;
-        if request.direction == Direction::Action && kind != Kind::Barrier && !is_announced {
-            self.recorder.violation("P2", format_args!("{} leaves unannounced", request.idempotency_key()));
-        }
-        if request.direction == Direction::Compensation
-            && !has(&|event| matches!(event, Event::RollbackDecided { .. }))
-        {
-            self.recorder.violation(
-                "P5",
-                format_args!("{} leaves before the rollback is on disk", request.idempotency_key()),
-            );
-        }
-        if request.direction == Direction::Compensation
-            && has(
-                &|event| matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: Outcome::Unknown, .. } if *s == step),
-            )
-        {
-            self.recorder.hit("saga: compensated after an unknown outcome");
-        }
+        is_quiet
     }
 
-    /// Whether the history shows that a step has run, and that this is the first time that it is to be undone.
-    fn is_known_to_be_there(&self, step: usize, request: &Request) -> bool {
-        let Ok(Some(history)) = now(self.disk.memory.load(request.saga)) else { return false };
-        let events = || history.records.iter().map(|record| &record.event);
-        let has_run = events().any(|event| {
-            matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: Outcome::Ok, .. } if *s == step)
-        });
-        let rolling_back = events().skip_while(|event| !matches!(event, Event::RollbackDecided { .. }));
-        let is_first =
-            request.direction == Direction::Compensation && request.attempt == AttemptNumber::FIRST;
-        has_run && is_first && !rolling_back.into_iter().any(|event| matches!(event, Event::TakenOver { .. }))
+    /// The books are closed, and calls are taken again.
+    pub(crate) fn release(&self) {
+        *self.held() = None;
     }
 
-    /// An order has ended the process that ran it.
-    fn has_ended_its_process(&self, saga: SagaId) {
-        self.recorder.hit("process: ended by an order");
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        // An order of which nothing was kept is none: whoever asks for it again asks for the same again.
-        let Ok(Some(history)) = now(self.disk.memory.load(saga)) else { return };
-        let is_end =
-            |event: &Event| matches!(event, Event::AttemptEnded { .. } | Event::RollbackDecided { .. });
-        let ends = history.records.iter().filter(|record| is_end(&record.event)).count();
-        let (before, times) = ended.entry(saga).or_default();
-        *times = if *before == ends { *times + 1 } else { 1 };
-        *before = ends;
-        if *times > ENDED_BY_ONE_ORDER_MAX {
-            self.recorder.violation("P8", format_args!("{saga} has ended {times} processes in a row"));
+    /// Whether a person has the books open.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held().is_some()
+    }
+
+    /// What is in the book of a step's participant now, whatever it has forgotten.
+    pub(crate) fn page(&self, saga: SagaId, step: usize, name: &str) -> Page {
+        let mut ledger = self.ledger();
+        for remark in ledger.forget(&self.specs[step], saga, name) {
+            self.recorder.hit(remark);
         }
+        ledger.page(saga, name)
     }
 
     /// The request arrives.
     fn arrives(&self, step: usize, request: &Request, refuse: bool) -> Reply {
+        self.page(request.saga, step, &request.step);
         let Handled { answer, remark, violation } =
-            self.ledger().handle(self.specs[step].kind, self.lies.key_of_request(request), request, refuse);
+            self.ledger().handle(&self.specs[step], self.lies.key_of_request(request), request, refuse);
         self.recorder.note(|| {
             format!(
                 "shop {} {} #{} e{}: {answer:?}",
@@ -250,8 +116,17 @@ impl Shop {
         if let Some(remark) = remark {
             self.recorder.hit(remark);
         }
-        if let Some(violation) = violation {
-            self.recorder.violation("P3", violation);
+        if request.direction == Direction::Probe {
+            let is_there = matches!(answer, Answer::Ok(_));
+            self.recorder.hit(match (is_there, self.watch.is_undoing(request.saga, step)) {
+                (true, false) => "probe: the action's effect is there",
+                (false, false) => "probe: it is not",
+                (true, true) => "probe: the effect is not undone yet",
+                (false, true) => "probe: nothing is left to undo",
+            });
+        }
+        if let Some((promise, violation)) = violation {
+            self.recorder.violation(promise, violation);
         }
         match answer {
             Answer::Ok(body) => reply(200, body, None),
@@ -270,16 +145,28 @@ impl Shop {
         back: Option<oneshot::Sender<Reply>>,
     ) {
         let (shop, request, travel) = (self.clone(), request.clone(), self.fates.travel());
-        self.in_transit.fetch_add(1, Ordering::Relaxed);
+        *self.in_transit().entry(request.saga).or_default() += 1;
         outside(async move {
             sleep(delay).await;
             let reply = shop.arrives(step, &request, refuse);
-            shop.in_transit.fetch_sub(1, Ordering::Relaxed);
+            shop.arrived(request.saga);
             if let Some(back) = back {
                 sleep(travel).await;
                 let _ = back.send(reply);
             }
         });
+    }
+}
+
+impl Shop {
+    fn arrived(&self, saga: SagaId) {
+        let mut in_transit = self.in_transit();
+        if let Some(count) = in_transit.get_mut(&saga) {
+            *count -= 1;
+            if *count == 0 {
+                in_transit.remove(&saga);
+            }
+        }
     }
 }
 
@@ -292,14 +179,6 @@ fn reply(status: u16, body: String, retry_after: Option<Duration>) -> Reply {
     Reply::Answered(HttpAnswer { status, body: body.into_bytes(), retry_after, ..HttpAnswer::default() })
 }
 
-/// A future of the memory store, which is always ready.
-pub(crate) fn now<T>(mut future: std::pin::Pin<Box<dyn Future<Output = T> + Send + '_>>) -> T {
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("the memory store waits for nothing"),
-    }
-}
-
 /// One process's way to the shop.
 pub(crate) struct Gate {
     pub(crate) shop: Arc<Shop>,
@@ -309,21 +188,21 @@ pub(crate) struct Gate {
 impl Participants for Gate {
     fn call(&self, definition: &Arc<Definition>, step: usize, request: Request, limit: Duration) -> Calling {
         let (shop, process) = (self.shop.clone(), self.process.clone());
-        let kind = shop.specs[step].kind;
         if shop.fates.kills(Around::Before) {
             process.kill();
             return Box::pin(pending());
         }
-        shop.leaves(definition, step, &request);
+        shop.watch.leaves(definition, step, &request);
         if shop.recorder.is_broken() {
             // Time may stand still for whoever calls without a pause.
             process.kill();
             return Box::pin(pending());
         }
-        let fate = match shop.fates.of_call(kind, request.direction, step) {
+        let fate = match shop.fates.of_call(&shop.specs[step], request.direction, step) {
+            _ if *shop.held() == Some(request.saga) => Fate::ConnectionRefused,
             // Where the step may not have run, or may have been undone, 404 would be as good as undone: no participant
             // says it of what is there.
-            Fate::Misdirected if !shop.is_known_to_be_there(step, &request) => Fate::Good,
+            Fate::Misdirected if !shop.watch.is_known_to_be_there(step, &request) => Fate::Good,
             fate => fate,
         };
         shop.recorder.note(|| {
@@ -358,9 +237,7 @@ impl Participants for Gate {
             }
             Fate::Unready(seconds) => {
                 let asked = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
-                if asked.is_some() {
-                    hit("participant: 503 with Retry-After");
-                }
+                hit(if asked.is_some() { "participant: 503 with Retry-After" } else { "participant: 503" });
                 at_once = Some(reply(503, String::new(), asked));
             }
             Fate::ConnectionRefused => {
@@ -434,7 +311,7 @@ impl Participants for Gate {
             match shop.fates.poison(request.saga, step).filter(|_| is_answer) {
                 None => shop.lies.heard(request.direction, reply),
                 Some(Poison::Kills) => {
-                    shop.has_ended_its_process(request.saga);
+                    shop.watch.has_ended_its_process(request.saga);
                     process.kill();
                     pending().await
                 }

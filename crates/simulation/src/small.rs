@@ -2,17 +2,29 @@
 //! every single fault at every point where it can happen; for fewer steps every pair of faults, too.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use saga_core::{Definition, Direction, SagaId};
+use saga_core::{Definition, SagaId};
+use saga_engine::{Caller, Start, Wait};
+use saga_testkit::dice::Dice;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::bugs::Lies;
 use crate::definition::{Kind, Spec, definition};
-use crate::record::Report;
-use crate::shop::{Around, Fate, Fates, Poison};
-use crate::world::World;
+use crate::disk::Disk;
+use crate::ending::TAIL;
+use crate::fate::Fate;
+use crate::fleet::Fleet;
+use crate::process::run_paused;
+use crate::record::{Recorder, Report};
+use crate::scene::{Order, Scene, is_blocked};
+use crate::script::{Crash, Fault, Script, Seen, may_meet};
+use crate::shop::Shop;
+
+/// The key of the one order.
+const KEY: &str = "the order";
 
 /// What can go wrong with one call.
 const FATES: [Fate; 12] = [
@@ -30,28 +42,6 @@ const FATES: [Fate; 12] = [
     Fate::Late(8_000),
     Fate::Doubled(3_000),
 ];
-
-/// One thing that goes wrong, at one place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The call of this number meets this fate.
-    Call(u32, Fate),
-    /// The process dies before the call of this number leaves, after it has, or when its answer arrives.
-    DiesAt(u32, Crash),
-    /// The process dies before the append of this number is durable, or after it.
-    DiesWriting(u32, Crash),
-}
-
-/// Where around something a process dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Crash {
-    /// Before it.
-    Before,
-    /// After it.
-    After,
-    /// When its answer arrives.
-    Answer,
-}
 
 /// One small world.
 #[derive(Debug, Clone)]
@@ -73,102 +63,6 @@ pub struct Counted {
     pub broken: Vec<(Case, Vec<String>)>,
 }
 
-/// What is to happen, and what has happened so far.
-pub(crate) struct Script {
-    refused: Option<usize>,
-    faults: Vec<Fault>,
-    seen: Mutex<Seen>,
-    is_over: AtomicBool,
-}
-
-#[derive(Debug, Default, Clone)]
-struct Seen {
-    calls: Vec<Kind>,
-    answers: u32,
-    appends: u32,
-    refusals: u32,
-    /// Which faults have happened: each happens once.
-    happened: Vec<Fault>,
-}
-
-impl Seen {
-    /// Whether this fault is in the script and has not happened yet; then it has now.
-    fn happens(&mut self, script: &[Fault], fault: Fault) -> bool {
-        let now = script.contains(&fault) && !self.happened.contains(&fault);
-        if now {
-            self.happened.push(fault);
-        }
-        now
-    }
-}
-
-impl Script {
-    fn new(case: &Case) -> Arc<Self> {
-        Arc::new(Self {
-            refused: case.refused,
-            faults: case.faults.clone(),
-            seen: Mutex::default(),
-            is_over: AtomicBool::new(false),
-        })
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the process dies at this append.
-    pub(crate) fn dies_writing(&self, crash: Crash) -> bool {
-        let mut seen = self.seen();
-        let number = seen.appends;
-        if crash == Crash::After {
-            seen.appends += 1;
-        }
-        seen.happens(&self.faults, Fault::DiesWriting(number, crash))
-    }
-}
-
-impl Fates for Script {
-    fn of_call(&self, kind: Kind, direction: Direction, step: usize) -> Fate {
-        let mut seen = self.seen();
-        let number = seen.calls.len() as u32;
-        seen.calls.push(kind);
-        let scripted = self.faults.iter().find_map(|fault| match fault {
-            // After another fault, the call of this number may go to somebody else.
-            Fault::Call(at, fate) if *at == number && may_meet(kind, *fate) => Some(*fate),
-            _ => None,
-        });
-        match scripted {
-            Some(fate) => fate,
-            None if self.refused == Some(step) && direction == Direction::Action && seen.refusals == 0 => {
-                seen.refusals += 1;
-                Fate::Refusal
-            }
-            None => Fate::Good,
-        }
-    }
-
-    fn poison(&self, _: SagaId, _: usize) -> Option<Poison> {
-        None
-    }
-
-    fn kills(&self, around: Around) -> bool {
-        let mut seen = self.seen();
-        let (number, crash) = match around {
-            Around::Before => (seen.calls.len() as u32, Crash::Before),
-            Around::After => (seen.calls.len() as u32 - 1, Crash::After),
-            Around::Answer => {
-                seen.answers += 1;
-                (seen.answers - 1, Crash::Answer)
-            }
-        };
-        seen.happens(&self.faults, Fault::DiesAt(number, crash))
-    }
-
-    fn travel(&self) -> Duration {
-        Duration::from_millis(if self.is_over.load(Ordering::Relaxed) { 0 } else { 1 })
-    }
-}
-
 /// Runs every world: of exactly `steps` steps, with up to `faults` faults in each; one of the shares of the work.
 pub fn small_worlds(steps: usize, faults: usize, share: (usize, usize)) -> Counted {
     let mut counted = Counted::default();
@@ -176,8 +70,7 @@ pub fn small_worlds(steps: usize, faults: usize, share: (usize, usize)) -> Count
         if number % share.1 != share.0 {
             continue;
         }
-        let specs: Vec<Spec> =
-            kinds.iter().map(|kind| Spec { kind: *kind, undo: true, is_read_later: false }).collect();
+        let specs: Vec<Spec> = kinds.iter().copied().map(Spec::new).collect();
         let world = (specs.clone(), definition(&specs, 60, 256, Lies::default()));
         explore(&world, &Case { kinds, refused, faults: Vec::new() }, faults, &mut counted);
     }
@@ -237,17 +130,6 @@ fn faults(seen: &Seen) -> Vec<Fault> {
     all
 }
 
-/// Whether a participant of this kind leaves room for that.
-fn may_meet(kind: Kind, fate: Fate) -> bool {
-    let has_keys = matches!(kind, Kind::Idempotent | Kind::Barrier);
-    match fate {
-        Fate::Doubled(_) => has_keys,
-        // A probe is asked after two seconds.
-        Fate::Late(ms) => kind != Kind::Probed || ms < 2_000,
-        _ => true,
-    }
-}
-
 fn order(fault: &Fault) -> (u8, u32, u32) {
     match fault {
         Fault::Call(number, fate) => {
@@ -260,13 +142,45 @@ fn order(fault: &Fault) -> (u8, u32, u32) {
 }
 
 fn run((specs, definition): &Shape, case: &Case) -> (Report, Seen) {
-    let script = Script::new(case);
-    let report = World::small(specs.clone(), definition.clone(), script.clone());
+    let script = Script::new(case.refused, &case.faults);
+    let report = run_paused(async {
+        let recorder = Arc::new(Recorder::new(0, false));
+        let (disk, lies) = (Arc::new(Disk::new(false)), Lies::default());
+        let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone(), lies);
+        let (specs, definition) = (specs.clone(), definition.clone());
+        let scene = Scene { specs, lies, definition, disk, shop, recorder, orders: Mutex::default() };
+        let kind = Arc::new(AtomicBool::new(true));
+        let fleet = Fleet::new(scene, Dice::new(0), vec![0], kind).scripted(script.clone());
+        live(&fleet).await;
+        fleet.scene.recorder.take()
+    });
     let seen = script.seen().clone();
     (report, seen)
 }
 
-/// The one saga of a small world.
-pub(crate) fn the_order() -> SagaId {
-    SagaId::from_idempotency_key("the order")
+/// One order and one process, in which what the script says happens and nothing else.
+async fn live(fleet: &Fleet) {
+    let scene = &fleet.scene;
+    fleet.start_all();
+    let id = SagaId::from_idempotency_key(KEY);
+    scene.orders().push(Order { id, acknowledged: false });
+    let ends = Instant::now() + TAIL;
+    while Instant::now() < ends && !scene.recorder.is_broken() {
+        fleet.restart_the_dead();
+        if scene.row(id).is_none() {
+            let Ok(input) = scene.definition.read_input(b"{\"n\":1}") else { return };
+            let request = Start { input, id: Some(id), wait: Wait::started(), caller: Caller::Unknown };
+            let answer = fleet.ask(0, move |engine| async move { engine.start(request).await });
+            if let Ok(Some(Ok(snapshot))) = timeout(Duration::from_secs(1), answer).await {
+                fleet.told(id, &snapshot);
+            }
+        }
+        sleep(Duration::from_millis(50)).await;
+        let is_settled = scene.row(id).is_some_and(|row| row.row.over || is_blocked(&row));
+        let is_alive = !fleet.replica(0).0.is_dead();
+        if is_settled && is_alive && !scene.shop.is_anything_in_transit() {
+            break;
+        }
+    }
+    fleet.end().await;
 }

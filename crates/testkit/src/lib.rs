@@ -1,6 +1,8 @@
 //! Helpers of tests, and a hostile participant ([`hostile`]). For tests only: errors panic with a message.
 
 pub mod browser;
+pub mod definition;
+pub mod dice;
 pub mod hostile;
 pub mod newman;
 pub mod postgres;

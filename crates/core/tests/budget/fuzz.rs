@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jaq_json::Val;
 use saga_core::budget::Budget;
 use saga_core::definition::Template;
+use saga_testkit::dice::{number, seed};
 
 use crate::generator::{Chance, body, program};
 use crate::measured::{HELD_BYTES_MAX, alone, evaluate};
@@ -22,10 +23,6 @@ const DIFFERENT: [&str; 6] = ["nan", "gmtime", "mktime", "strftime", "todate", "
 const PROGRESS_AFTER: u64 = 50_000;
 /// What took more steps is not run by plain jaq, which has no limits.
 const PLAIN_STEPS_MAX: u64 = 50_000;
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}: no number")))
-}
 
 fn read(json: &str) -> Val {
     jaq_json::read::parse_single(json.as_bytes()).unwrap_or_else(|error| panic!("{json:.200}: {error}"))
@@ -45,7 +42,10 @@ struct Counted {
 #[test]
 fn programs_by_chance_end_within_the_budget_and_give_what_jaq_gives() {
     let _turn = alone();
-    let (from, count) = (number("FUZZ_SEED", 0), number("FUZZ_EVALUATIONS", EVALUATIONS));
+    let (from, count) = (
+        seed("FUZZ_SEED", 0, "cargo test -p saga-core --test budget"),
+        number("FUZZ_EVALUATIONS").unwrap_or(EVALUATIONS),
+    );
     let mut counted = Counted::default();
     let mut seeds = from..;
     while counted.values + counted.errors < count {
@@ -66,8 +66,8 @@ fn programs_by_chance_end_within_the_budget_and_give_what_jaq_gives() {
 }
 
 fn one(seed: u64, counted: &mut Counted) {
-    let mut chance = Chance::new(seed);
-    let (code, body) = (program(&mut chance), body(&mut chance));
+    let chance = Chance::new(seed);
+    let (code, body) = (program(&chance), body(&chance));
     let Ok(template) = Template::parse(&code) else {
         counted.refused += 1;
         return;

@@ -2,35 +2,30 @@
 
 use std::fmt::Write as _;
 
+use saga_testkit::dice::Dice;
+
 /// Terms inside each other in one program.
 const TERMS_DEEP_MAX: u32 = 5;
 /// Values inside each other in one answer.
 const VALUES_DEEP_MAX: u32 = 4;
 
-/// Numbers by chance (SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-pub(crate) struct Chance(u64);
+/// Words by chance.
+pub(crate) struct Chance(Dice);
 
 impl Chance {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Dice::new(seed))
     }
 
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+    fn below(&self, bound: usize) -> usize {
+        self.0.below(bound)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap_or(0)
+    fn one_of<'a>(&self, all: &[&'a str]) -> &'a str {
+        self.0.one(all)
     }
 
-    fn one_of<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        all[self.below(all.len())]
-    }
-
-    fn word<'a>(&mut self, of: &'a str) -> &'a str {
+    fn word<'a>(&self, of: &'a str) -> &'a str {
         let count = of.split_whitespace().count();
         let word = of.split_whitespace().nth(self.below(count)).unwrap_or_default();
         if ENDLESS.contains(&word) && self.below(ENDLESS_LEFT_OUT + 1) > 0 { self.word(of) } else { word }
@@ -79,7 +74,7 @@ const OPERATORS: &str = r#"
 "#;
 
 /// A program by chance. Most can be compiled.
-pub(crate) fn program(chance: &mut Chance) -> String {
+pub(crate) fn program(chance: &Chance) -> String {
     let mut code = String::new();
     // One value of it, so that most programs give exactly one.
     if chance.below(3) > 0 {
@@ -92,12 +87,12 @@ pub(crate) fn program(chance: &mut Chance) -> String {
     code
 }
 
-fn term(chance: &mut Chance, deep: u32, code: &mut String) {
+fn term(chance: &Chance, deep: u32, code: &mut String) {
     let Some(deeper) = deep.checked_sub(1) else {
         code.push_str(chance.word(ATOMS));
         return;
     };
-    let inner = |chance: &mut Chance, code: &mut String, parts: &[&str]| {
+    let inner = |chance: &Chance, code: &mut String, parts: &[&str]| {
         for part in parts {
             match *part {
                 "_" => term(chance, deeper, code),
@@ -179,13 +174,13 @@ const TEXTS: &[&str] = &[
 ];
 
 /// An answer's body by chance: always JSON.
-pub(crate) fn body(chance: &mut Chance) -> String {
+pub(crate) fn body(chance: &Chance) -> String {
     let mut json = String::new();
     value(chance, VALUES_DEEP_MAX, &mut json);
     json
 }
 
-fn value(chance: &mut Chance, deep: u32, json: &mut String) {
+fn value(chance: &Chance, deep: u32, json: &mut String) {
     let kind = if deep == 0 { chance.below(5) } else { chance.below(12) };
     match kind {
         0 => json.push_str(chance.one_of(&["null", "true", "false"])),
@@ -215,11 +210,11 @@ fn value(chance: &mut Chance, deep: u32, json: &mut String) {
 }
 
 fn items(
-    chance: &mut Chance,
+    chance: &Chance,
     deep: u32,
     json: &mut String,
     [open, close]: [char; 2],
-    key: impl Fn(&mut Chance, &mut String),
+    key: impl Fn(&Chance, &mut String),
 ) {
     json.push(open);
     for number in 0..chance.below(5) {

@@ -11,6 +11,8 @@ use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::{AttemptNumber, Claim, CommandId, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
 use uuid::Uuid;
 
+use crate::support::by_seed;
+
 fn record(state: Option<&str>, event: Event) -> Record {
     Record {
         at: Timestamp::from_micros(1_735_725_600_123_456),
@@ -282,7 +284,7 @@ fn any_record() -> impl Strategy<Value = Record> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..by_seed() })]
 
     #[test]
     fn what_is_written_is_read_back(record in any_record()) {

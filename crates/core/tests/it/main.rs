@@ -9,4 +9,3 @@ mod schema;
 mod scripts;
 mod support;
 mod understood;
-mod world;

@@ -14,8 +14,8 @@ use saga_core::{
 };
 
 use crate::support::{
-    Kind, PROBE_AFTER, Spec, assert_wakes_for_something, at, command, definition, millis, reply, saga_id,
-    verdict,
+    Kind, PROBE_AFTER, Spec, assert_wakes_for_something, at, by_seed, command, definition, millis, reply,
+    saga_id, verdict,
 };
 
 /// Something done to a saga; what it refers to is found in the saga when it is done.
@@ -408,7 +408,7 @@ impl Calls {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..by_seed() })]
 
     #[test]
     fn every_prefix_of_a_history_folds_to_what_the_live_run_had_there(specs in specs(), acts in acts()) {

@@ -61,6 +61,8 @@ fn without_an_answer_the_driver_says_whether_it_was_sent() {
     assert_eq!((lost.outcome, lost.status, lost.reason.as_deref()), (Unknown, None, Some("timeout")));
     let never = judge(&plain, &Reply::NotSent { reason: "refused connection".into() });
     assert_eq!((never.outcome, never.reason.as_deref()), (NotSent, Some("refused connection")));
+    let never = judge(&plain, &Reply::Impossible { reason: "no `n`".into() });
+    assert_eq!((never.outcome, never.reason.as_deref()), (Refused, Some("no `n`")));
 }
 
 #[test]
@@ -281,6 +283,7 @@ fn an_expression_that_fails_leaves_the_outcome_unknown() {
     let fragile = call("post", "      refused: .body.detail | test(\"^4\")\n");
     let verdict = judge(&fragile, &answered(200, b"{}"));
     assert_eq!(verdict.outcome, Unknown);
+    assert_eq!(verdict.status, Some(200));
     assert!(verdict.reason.expect("a reason").starts_with("unreadable answer: `.body.detail | test"));
 }
 
@@ -295,7 +298,8 @@ fn conditions_see_headers_and_bodies_that_are_no_json() {
     assert_eq!(judge(&seen, &Reply::Answered(answer)).outcome, NotSent);
     assert_eq!(outcome(&seen, 500, "complet: plein"), Refused);
     assert_eq!(judge(&seen, &answered(200, b"\xff\xfe plein")).outcome, Refused, "invalid UTF-8 is replaced");
-    assert_eq!(outcome(&seen, 200, ""), Ok, "an empty body is null");
+    let empty = call("post", "      ok: .body == null\n");
+    assert_eq!([outcome(&empty, 500, ""), outcome(&empty, 500, "\"\"")], [Ok, Unknown], "no body is null");
 }
 
 #[test]

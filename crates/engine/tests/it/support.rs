@@ -19,6 +19,8 @@ use saga_journal::{
     KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
     StoreFuture, Unavailable,
 };
+use saga_testkit::definition::change;
+use saga_testkit::dice::Dice;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -26,15 +28,15 @@ pub const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 
 /// The built-in checkout, with another safety for its three services.
 pub fn checkout(safety: &str) -> Definition {
-    let source = CHECKOUT.replace("safety: barrier", &format!("safety: {safety}"));
+    let source = change(CHECKOUT).set("participants.*.safety", safety).text();
     // The sale's compensation of the built-in definition suits every safety.
     Definition::parse("checkout.yaml", &source, &|_| None).unwrap()
 }
 
-/// Tokio's clock, and numbers in a row.
+/// Tokio's clock, and random numbers from a seed of its own.
 pub struct Paused {
     begun: Instant,
-    drawn: AtomicU64,
+    dice: Dice,
     /// How far the machine's wall clock is ahead of the right time, in seconds.
     ahead: Arc<AtomicI64>,
     /// How many evaluations took long.
@@ -48,7 +50,7 @@ impl World for Paused {
     }
 
     fn random(&self) -> Random {
-        Random(self.drawn.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        Random(self.dice.next())
     }
 
     fn spawn(&self, task: Task) {
@@ -450,8 +452,8 @@ impl Variables for NoEnv {
 }
 
 fn paused(ahead: Arc<AtomicI64>, elsewhere: Arc<AtomicUsize>) -> Paused {
-    let drawn = AtomicU64::new(SEEDS.fetch_add(1 << 32, Ordering::Relaxed));
-    Paused { begun: Instant::now(), drawn, ahead, elsewhere }
+    let dice = Dice::new(SEEDS.fetch_add(1, Ordering::Relaxed));
+    Paused { begun: Instant::now(), dice, ahead, elsewhere }
 }
 
 fn engine(

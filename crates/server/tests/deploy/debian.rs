@@ -1,4 +1,5 @@
-//! The Debian package: made, read, installed on this machine, run, and taken off it again.
+//! The Debian package: made and read; and on request, because that changes this machine, installed, run, and taken off it
+//! again: [`ON_REQUEST`].
 //!
 //! It packages the program that the tests were built with, without stripping: nothing is built once more. The package
 //! for others is made by `scripts/package` from the same metadata, with the release profile.
@@ -16,6 +17,8 @@ use crate::settings;
 
 const NAME: &str = "orchestrateur";
 const SETTINGS: &str = "/etc/orchestrateur/orchestrateur.env";
+/// The environment variable that asks for what changes the machine. Continuous integration sets it.
+const ON_REQUEST: &str = "TEST_CHANGES_MACHINE";
 /// How often another user of dpkg is waited for, and how long each time: two minutes.
 const LOCK_TRIES_MAX: u32 = 240;
 const LOCK_WAIT: Duration = Duration::from_millis(500);
@@ -146,6 +149,12 @@ fn traces() -> String {
 
 /// Why the package cannot be installed for a test, if it cannot.
 fn why_not_here() -> Option<String> {
+    if std::env::var_os(ON_REQUEST).is_none_or(|value| value != "1") {
+        return Some(format!(
+            "it installs a package on this machine and removes it again; to have that tested: \
+             {ON_REQUEST}=1 cargo test -p orchestrateur --test deploy debian"
+        ));
+    }
     if let Some(status) = status() {
         return Some(format!(
             "this machine has the package already ({status}), and it is not ours to remove"

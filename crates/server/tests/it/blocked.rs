@@ -1,6 +1,8 @@
 //! Orders that need a person: each kind, what is shown of it, and how it is brought to its end. The shop's ledgers judge.
 // Long: one story for each kind of blocked order, on one set of helpers.
 
+use orchestrateur::definitions::CHECKOUT;
+use saga_testkit::definition::change;
 use serde_json::{Value, json};
 
 use crate::harness::{Shop, World, until};
@@ -12,14 +14,14 @@ const NEVER: &str = "720h";
 /// The built-in checkout with another promise of its client service, and one attempt of everything before a person is
 /// told.
 fn careful(client: &str) -> String {
-    let source = include_str!("../../../../sagas/checkout.yaml");
-    let promise = "client: { url: \"${CLIENT_URL:-http://client-service:8000}\", safety: barrier }";
-    let other = format!("client: {{ url: \"${{CLIENT_URL:-http://client-service:8000}}\", {client} }}");
-    let patience = format!(
-        "    retry: {{ attempts: 1 }}\n    persist: {{ attempts: 1, base: {NEVER}, cap: {NEVER} }}\n    failure: ECHEC"
-    );
-    assert!(source.contains(promise));
-    source.replace(promise, &other).replace("    failure: ECHEC", &patience)
+    change(CHECKOUT)
+        .set(
+            "participants.client",
+            &format!("{{ url: \"${{CLIENT_URL:-http://client-service:8000}}\", {client} }}"),
+        )
+        .add("steps.*.retry", "{ attempts: 1 }")
+        .add("steps.*.persist", &format!("{{ attempts: 1, base: {NEVER}, cap: {NEVER} }}"))
+        .text()
 }
 
 async fn open(definition: &str) -> World {
@@ -249,15 +251,11 @@ async fn past_its_horizon_a_participant_is_called_again_only_on_a_persons_word()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_undone_by_its_answer_is_undone_by_what_a_person_looked_up() {
-    let source = include_str!("../../../../sagas/checkout.yaml");
-    let by_id = source
-        .replace("http://ventes-service:8000}\", safety: barrier", "http://ventes-service:8000}\"")
-        .replace("      post: /api/ventes\n", "      post: /api/ventes\n      output: { numero: .body.id }\n")
-        .replace(
-            "delete: /api/ventes/commande/\\(.saga_id)",
-            "delete: /api/ventes/commande/\\(.vente.numero)",
-        );
-    assert_eq!(by_id.matches("numero").count(), 2);
+    let by_id = change(CHECKOUT)
+        .remove("participants.ventes.safety")
+        .add("steps.vente.action.output", "{ numero: .body.id }")
+        .set("steps.vente.compensation.delete", "/api/ventes/commande/\\(.vente.numero)")
+        .text();
     let world = open(&by_id).await;
     world.shop.fault("POST /api/ventes client=61 drop-after");
     let (saga, blocage) = block(&world, 61, "ECHEC_ENREGISTREMENT", "vente", "action_unknown").await;

@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use http_body_util::BodyExt;
 use orchestrateur::{api, definitions};
+use saga_testkit::definition::change;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -31,15 +32,11 @@ fn silent_service() -> SocketAddr {
 
 /// The checkout with a text among its inputs, which the payment is sent; nobody can know whether that ran.
 fn with_note() -> String {
-    let client = format!("\"http://{}\" }}", silent_service());
-    let noted = definitions::CHECKOUT
-        .replace("\"${CLIENT_URL:-http://client-service:8000}\", safety: barrier }", &client)
-        .replacen("magasin_id: integer", "magasin_id: integer, note: string", 1)
-        .replacen("{ montant: ", "{ note: .input.note, montant: ", 1);
-    assert!(
-        noted.matches("note").count() == 3
-            && !noted.contains("${CLIENT_URL:-http://client-service:8000}\", safety")
-    );
+    let noted = change(definitions::CHECKOUT)
+        .set("participants.client", &format!("{{ url: \"http://{}\" }}", silent_service()))
+        .add("input.note", "string")
+        .add("steps.paiement.action.body.note", ".input.note")
+        .text();
     noted
 }
 

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::process::Command;
 
+use saga_testkit::definition::change;
+
 use crate::cli::{Ended, complaint, run, saga};
 use crate::harness::{database_in, orchestrateur};
 
@@ -200,7 +202,7 @@ fn check_live_asks_whether_each_address_answers() {
 fn check_live_says_that_an_address_is_not_known() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secrets.yaml").display().to_string();
-    std::fs::write(&file, SECRETS.replace("http://ventes:8000", "http://127.0.0.1:1")).unwrap();
+    std::fs::write(&file, change(SECRETS).swap("http://ventes:8000", "http://127.0.0.1:1").text()).unwrap();
     let ended = run(check(&file).arg("--live"));
     assert!(ended.stderr.contains("no connection to: stock, ventes"), "{ended:?}");
     has(

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::CommandFactory;
+use saga_testkit::definition::change;
 
 use crate::harness::{Server, Shop, database_in, orchestrateur};
 use crate::http::{Call, PATIENCE};
@@ -87,9 +88,10 @@ fn check_names_every_mistake_with_file_and_line() {
     let file = folder.path().join("mine.yaml");
     let source = std::fs::read_to_string(saga("checkout.yaml")).unwrap();
     let line_of = |text: &str| source.lines().position(|line| line.contains(text)).unwrap() + 1;
-    let wrong = source
-        .replace("participant: stock", "participant: stokc")
-        .replace("post: /api/ventes", "post: \"/api/\\\\(.x |\"");
+    let wrong = change(&source)
+        .set("steps.stock.participant", "stokc")
+        .set("steps.vente.action.post", "\"/api/\\\\(.x |\"")
+        .text();
     std::fs::write(&file, wrong).unwrap();
     let ended = orchestrateur_with(&["check", file.to_str().unwrap()]);
     let said = complaint(&ended);
@@ -115,8 +117,9 @@ fn secrets_come_from_files_and_one_in_the_definition_is_warned_of() {
     }
     let source = std::fs::read_to_string(saga("checkout.yaml")).unwrap();
     let write = |header: &str| {
-        let with_header = format!("safety: barrier, headers: {{ {header} }} }}");
-        std::fs::write(path("mine.yaml"), source.replacen("safety: barrier }", &with_header, 1)).unwrap();
+        let headers = format!("{{ {header} }}");
+        let with_header = change(&source).add("participants.stock.headers", &headers).text();
+        std::fs::write(path("mine.yaml"), with_header).unwrap();
     };
     let check = |header: &str| {
         write(header);
@@ -171,10 +174,11 @@ fn check_says_what_is_wrong_with_files_that_are_no_definitions() {
         file.display().to_string()
     };
     let source = std::fs::read_to_string(saga("checkout.yaml")).unwrap();
-    let no_client = source
-        .replace("client_id: integer, ", "")
-        .replace("/\\(.input.client_id)", "/1")
-        .replace("client_id: .input.client_id, ", "");
+    let no_client = change(&source)
+        .remove("input.client_id")
+        .swap("/\\(.input.client_id)", "/1")
+        .remove("steps.vente.action.body.client_id")
+        .text();
     for (file, said) in [
         (folder.path().join("missing.yaml").display().to_string(), "read the definition"),
         (folder.path().display().to_string(), "read the definition"),

@@ -1,5 +1,6 @@
 //! `GET /api/commande/{id}` and its `historique`.
 
+use saga_testkit::definition::change;
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -73,9 +74,10 @@ async fn a_reason_is_cut_to_300_bytes_between_two_letters() {
         }
     });
     let world = World::open().await;
-    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../sagas/checkout.yaml"));
+    let source = change(orchestrateur::definitions::CHECKOUT);
+    let source = source.set("participants.stock.url", &format!("\"{url}\"")).text();
     let file = world.data.path().join("talker.yaml");
-    std::fs::write(&file, source.unwrap().replace("${STOCK_URL:-http://stock-service:8000}", &url)).unwrap();
+    std::fs::write(&file, source).unwrap();
     let definition = file.display().to_string();
     let world = World::with(world.shop, &["--definition", &definition]).await;
     let saga = world.order(4, "ECHEC_STOCK").await;

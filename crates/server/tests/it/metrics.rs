@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use saga_testkit::definition::change;
+
 use crate::harness::{Shop, World, until};
 use crate::http::{Call, Reply};
 
@@ -213,10 +215,8 @@ async fn unfinished_orders_are_counted_in_the_journal_and_so_after_a_restart_too
     let shop = Shop::open().await;
     let folder = tempfile::tempdir().unwrap();
     let definition = folder.path().join("sans-promesse.yaml");
-    let source = orchestrateur::definitions::CHECKOUT.replace(
-        "http://client-service:8000}\", safety: barrier",
-        "http://client-service:8000}\", safety: none",
-    );
+    let source =
+        change(orchestrateur::definitions::CHECKOUT).set("participants.client.safety", "none").text();
     std::fs::write(&definition, source).unwrap();
     let mut world = World::with(shop, &["--definition", definition.to_str().unwrap()]).await;
     world.shop.fault("POST /api/clients/*/payer client=5 drop-after");

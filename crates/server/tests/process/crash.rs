@@ -8,7 +8,6 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::client::{until, within};
-use crate::dice::Dice;
 use crate::judge::{judge, orders};
 use crate::load::{Book, Manner, Told, Wish};
 use crate::server::{Serve, Setup};
@@ -29,7 +28,7 @@ async fn every_order_survives_five_kills_with_postgres() {
 }
 
 async fn every_order_survives_five_kills(engine: Engine) {
-    let mut dice = Dice::roll(&format!("five kills with {engine:?}"));
+    let dice = crate::dice();
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, engine);
     // The same process each time, as far as others can tell: nobody waits for its lease.
@@ -40,7 +39,7 @@ async fn every_order_survives_five_kills(engine: Engine) {
     let mut serve = setup.start().await;
     for _ in 0..KILLS {
         let mut wishes = std::mem::take(&mut again);
-        wishes.extend((number..number + CLIENTS).map(|number| Wish::mixed(number, &mut dice)));
+        wishes.extend((number..number + CLIENTS).map(|number| Wish::mixed(number, &dice)));
         number += CLIENTS;
         let clients = ask_all(&serve, wishes, &book);
         sleep(Duration::from_millis(dice.between(30, 1_200))).await;

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use boutique::Facon;
+use saga_testkit::dice::Dice;
 use saga_testkit::postgres::Cluster;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use crate::client::{self, until, within};
-use crate::dice::Dice;
 use crate::judge::judge;
 use crate::load::{Book, Told, Wish};
 use crate::server::{Serve, Setup};
@@ -35,7 +35,7 @@ async fn orders_survive_a_database_that_is_restarted() {
 }
 
 async fn orders_survive(outage: Duration, stop: fn(&Cluster)) {
-    let dice = Dice::roll("database");
+    let dice = crate::dice();
     let cluster = Arc::new(tokio::task::spawn_blocking(Cluster::start).await.unwrap());
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, Engine::Sqlite);
@@ -92,14 +92,14 @@ struct Load {
 }
 
 impl Load {
-    fn start(serve: &Serve, book: &Arc<Book>, mut dice: Dice) -> Self {
+    fn start(serve: &Serve, book: &Arc<Book>, dice: Dice) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let (address, book, stop) = (serve.address, book.clone(), stopped.clone());
         let arriving = tokio::spawn(async move {
             let mut clients = JoinSet::new();
             let mut number = 0;
             while !stop.load(Ordering::Relaxed) {
-                let (wish, book) = (Wish::mixed(number, &mut dice), book.clone());
+                let (wish, book) = (Wish::mixed(number, &dice), book.clone());
                 clients.spawn(async move { wish.ask(address, &book).await });
                 number += 1;
                 sleep(ARRIVES_EVERY).await;

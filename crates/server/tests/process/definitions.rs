@@ -2,6 +2,7 @@
 
 use boutique::{Facon, Service};
 use orchestrateur::definitions::CHECKOUT;
+use saga_testkit::definition::change;
 
 use crate::client::until;
 use crate::load::{Book, Manner, Told, Wish};
@@ -26,7 +27,7 @@ async fn running_orders_finish_on_their_definition_and_new_ones_run_the_new_one(
     // The new one takes no payment, and calls the end by another name.
     let (head, payment) = CHECKOUT.split_once("  - step: paiement").unwrap();
     let (_, sale) = payment.split_once("  - step: vente").unwrap();
-    let changed = format!("{head}  - step: vente{sale}").replace("CONFIRMEE", "LIVREE");
+    let changed = change(&format!("{head}  - step: vente{sale}")).set("states.completed", "LIVREE").text();
     let serve = setup.definition(&changed).start().await;
     serve.quiet().await;
     let Told::Final { saga: after, etat, .. } = Wish::plain(2, 4).ask(serve.address, &book).await else {

@@ -2,6 +2,7 @@
 
 use boutique::{Facon, Service};
 use orchestrateur::definitions::CHECKOUT;
+use saga_testkit::definition::change;
 use serde_json::Value;
 
 use crate::judge::OPERATIONS;
@@ -24,7 +25,7 @@ pub(crate) const COMPENSATIONS: [(&str, &str, &str); 3] = [
 
 /// The checkout with participants that promise `safety`.
 fn checkout(safety: &str) -> String {
-    CHECKOUT.replace("safety: barrier", &format!("safety: {safety}"))
+    change(CHECKOUT).set("participants.*.safety", safety).text()
 }
 
 /// The same with a last step that is always refused, so that everything is undone.

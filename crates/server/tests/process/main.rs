@@ -2,11 +2,13 @@
 //!
 //! The shop runs in the test's process and answers over HTTP; its own ledgers judge the orchestrator, never the
 //! orchestrator's tables (`judge.rs`). Whatever is random comes from one seed, which is printed; `PROCESS_SEED`
-//! sets it.
+//! sets another.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 #![expect(clippy::disallowed_methods, reason = "real processes run in real time, and tasks load them")]
 
-use saga_endurance::{client, dice, load, serve as server, shop, store};
+use saga_endurance::{client, load, serve as server, shop, store};
+
+use saga_testkit::dice::{Dice, seed};
 
 mod judge;
 
@@ -27,3 +29,11 @@ mod shutdown;
 mod tls;
 mod upgrade;
 mod voisins;
+
+/// What everything that is random in these tests comes from.
+const SEED: u64 = 20_260_720;
+
+/// The dice of the test that asks.
+fn dice() -> Dice {
+    Dice::new(seed("PROCESS_SEED", SEED, "cargo test -p orchestrateur --test process"))
+}

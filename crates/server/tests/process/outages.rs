@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use boutique::{Facon, Service};
 use orchestrateur::definitions::CHECKOUT;
+use saga_testkit::definition::change;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -91,7 +92,7 @@ async fn a_service_that_turns_callers_away_now_and_then_is_tried_again() {
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, Engine::Sqlite);
     // Three calls of four fail: its breaker would suspend such a service for seconds.
-    let patient = CHECKOUT.replace("safety: barrier }", "safety: barrier, breaker: { calls_min: 1000 } }");
+    let patient = change(CHECKOUT).add("participants.*.breaker", "{ calls_min: 1000 }").text();
     let serve = setup.definition(&patient).start().await;
     let book = Book::default();
     for number in 0..10 {
@@ -107,7 +108,7 @@ async fn a_service_that_turns_callers_away_now_and_then_is_tried_again() {
 async fn a_service_that_hangs_is_given_up_on_and_what_it_may_have_done_is_undone() {
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, Engine::Sqlite);
-    let impatient = CHECKOUT.replace("safety: barrier }", "safety: barrier, timeout: 200ms }");
+    let impatient = change(CHECKOUT).add("participants.*.timeout", "200ms").text();
     let serve = setup.definition(&impatient).start().await;
     let book = Book::default();
     shop.fault("POST /api/clients/*/payer latency-after=5000");
@@ -141,11 +142,7 @@ async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, Engine::Sqlite);
     // Ten at a time, so that most have to wait for their turn.
-    let narrow = CHECKOUT.replace(
-        "\"${VENTES_URL:-http://ventes-service:8000}\", safety: barrier",
-        "\"${VENTES_URL:-http://ventes-service:8000}\", safety: barrier, calls_max: 10",
-    );
-    assert_ne!(narrow, CHECKOUT);
+    let narrow = change(CHECKOUT).add("participants.ventes.calls_max", "10").text();
     let serve = setup.definition(&narrow).start().await;
     let book = Arc::new(Book::default());
     shop.fault("POST /api/ventes latency=500");
@@ -173,13 +170,11 @@ async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
 async fn who_waits_for_a_turn_has_not_called_yet() {
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, Engine::Sqlite);
-    let one_by_one = CHECKOUT
-        .replace(
-            "http://client-service:8000}\", safety: barrier",
-            "http://client-service:8000}\", calls_max: 1",
-        )
-        .replace("deadline: 60s", "deadline: 2s");
-    assert!(one_by_one.contains("calls_max: 1") && one_by_one.contains("deadline: 2s"));
+    let one_by_one = change(CHECKOUT)
+        .remove("participants.client.safety")
+        .add("participants.client.calls_max", "1")
+        .set("deadline", "2s")
+        .text();
     let serve = setup.definition(&one_by_one).start().await;
     shop.fault("POST /api/clients/5/payer latency=4000");
     let (address, book) = (serve.address, Arc::new(Book::default()));
@@ -227,7 +222,7 @@ async fn a_service_is_not_called_again_before_the_time_it_asked_for() {
         calls
     });
     let mut setup = Setup::new(&shop, Engine::Sqlite);
-    let fronted = CHECKOUT.replace("${STOCK_URL:-http://stock-service:8000}", &stock);
+    let fronted = change(CHECKOUT).set("participants.stock.url", &format!("\"{stock}\"")).text();
     let serve = setup.definition(&fronted).start().await;
     let (_, etat) = ask(&serve, &Book::default(), 1).await;
     assert_eq!(etat, "ECHEC_STOCK");

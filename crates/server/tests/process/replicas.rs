@@ -1,6 +1,7 @@
 //! Two processes on one database: whichever of them somebody asks, the one that runs the order follows.
 
 use boutique::{Facon, Service};
+use saga_testkit::definition::change;
 use serde_json::{Value, json};
 
 use crate::client::{self, Answer, until};
@@ -13,11 +14,11 @@ const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 /// The built-in checkout with a client service that promises nothing, and one attempt of everything before a person is
 /// told. What is to be tried later, is not tried while a test runs.
 fn careful() -> String {
-    let patience =
-        "    retry: { attempts: 1 }\n    persist: { attempts: 1, base: 720h, cap: 720h }\n    failure: ECHEC";
-    CHECKOUT
-        .replace("http://client-service:8000}\", safety: barrier", "http://client-service:8000}\"")
-        .replace("    failure: ECHEC", patience)
+    change(CHECKOUT)
+        .remove("participants.client.safety")
+        .add("steps.*.retry", "{ attempts: 1 }")
+        .add("steps.*.persist", "{ attempts: 1, base: 720h, cap: 720h }")
+        .text()
 }
 
 struct Pair {

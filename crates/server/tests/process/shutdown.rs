@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use boutique::{Facon, Service};
 use orchestrateur::definitions::CHECKOUT;
+use saga_testkit::definition::change;
+use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
 use crate::client::until;
-use crate::dice::Dice;
 use crate::judge::judge;
 use crate::load::{Book, Told, Wish};
 use crate::server::Setup;
@@ -20,7 +21,7 @@ fn keep_asking(
     address: std::net::SocketAddr,
     clients: i64,
     book: &Arc<Book>,
-    dice: &mut Dice,
+    dice: &Dice,
 ) -> tokio::task::JoinSet<()> {
     (0..clients)
         .map(|client| {
@@ -40,12 +41,12 @@ fn keep_asking(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_under_load_answers_everybody_and_loses_nothing() {
-    let mut dice = Dice::roll("shutdown under load");
+    let dice = crate::dice();
     let shop = Shop::open(Facon::Moderne).await;
     let setup = Setup::new(&shop, Engine::Sqlite);
     let book = Arc::new(Book::default());
     let serve = setup.start().await;
-    let clients = keep_asking(serve.address, 30, &book, &mut dice);
+    let clients = keep_asking(serve.address, 30, &book, &dice);
     until("there is some load", async || (book.entries().len() > 60).then_some(())).await;
     let begun = Instant::now();
     serve.signal("TERM");
@@ -75,7 +76,7 @@ async fn orders_that_a_short_drain_cannot_finish_are_finished_by_the_next_start(
     let mut setup = Setup::new(&shop, Engine::Sqlite);
     setup.argument("--drain-s=1");
     // Without a promise a call that is cut short is a person's work; here none need be.
-    setup.definition(&CHECKOUT.replace("safety: barrier", "safety: none"));
+    setup.definition(&change(CHECKOUT).set("participants.*.safety", "none").text());
     let book = Arc::new(Book::default());
     let serve = setup.start().await;
     for rule in ["POST /api/stock/reserver", "POST /api/clients/*/payer", "POST /api/ventes"] {

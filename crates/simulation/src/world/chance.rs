@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use saga_core::{Direction, SagaId};
+use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
-use crate::definition::Kind;
-use crate::dice::Dice;
-use crate::shop::{Around, Fate, Fates, Poison};
+use crate::definition::{Kind, Spec};
+use crate::fate::{Around, Fate, Fates, Poison};
 
 /// Calls' fates by chance. Each world has a character: some faults are common in it, others never happen. (Groce et
 /// al., "Swarm Testing", ISSTA 2012.)
@@ -65,7 +65,8 @@ impl Chance {
 }
 
 impl Fates for Chance {
-    fn of_call(&self, kind: Kind, direction: Direction, step: usize) -> Fate {
+    fn of_call(&self, spec: &Spec, direction: Direction, step: usize) -> Fate {
+        let kind = spec.kind;
         if self.is_down(step) {
             return Fate::Down;
         }
@@ -89,8 +90,8 @@ impl Fates for Chance {
             }
         });
         match (fate.unwrap_or(Fate::Good), kind) {
-            // Nobody can promise anything about a request that arrives after it was asked about.
-            (Fate::Late(ms), Kind::Probed) => Fate::Late(ms.min(1_400)),
+            (Fate::Late(ms), _) if spec.is_bounded() => Fate::Late(ms.min(1_400)),
+            (Fate::Doubled(_), _) if spec.is_bounded() && spec.has_keys() => Fate::Doubled(5),
             (Fate::Misdirected, _) if direction != Direction::Compensation => Fate::Good,
             // TCP does not double; whoever promises nothing about that need not be tried with it.
             (Fate::Doubled(_), Kind::Plain | Kind::Probed | Kind::Read) => Fate::Good,

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use saga_core::SagaId;
 use saga_engine::breaker;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::World;
 use crate::process::outside;
+use crate::scene::is_blocked;
 
 /// How long faults happen.
 const FAULTY: Duration = Duration::from_secs(30);
@@ -18,54 +20,61 @@ impl World {
     /// Processes crash and pause, and the database goes away, until the faults end.
     pub(super) async fn break_things(self: &Arc<Self>) {
         let ends = Instant::now() + FAULTY;
-        while Instant::now() < ends && !self.recorder.is_broken() {
+        while Instant::now() < ends && !self.scene().recorder.is_broken() {
             sleep(Duration::from_millis(100)).await;
-            let place = self.dice.below(self.skews.len());
-            let engine = self.replicas()[place].engine.clone();
+            let place = self.fleet.dice.below(self.fleet.places());
+            let (process, engine) = self.fleet.replica(place);
             for participant in engine.participants() {
                 match participant.breaker {
                     breaker::State { kind: breaker::Kind::Open, .. } => {
-                        self.recorder.hit("participant: suspended by its breaker");
+                        self.scene().recorder.hit("participant: suspended by its breaker");
                     }
                     breaker::State { kind: breaker::Kind::Closed, waiting: 1.., .. } => {
-                        self.recorder.hit("participant: as many calls at once as may be");
+                        self.scene().recorder.hit("participant: as many calls at once as may be");
                     }
                     breaker::State { .. } => {}
                 }
             }
-            self.restart_the_dead();
-            if self.dice.chance(self.clock_steps) {
-                self.recorder.hit("process: clock steps");
-                let by = self.dice.one(&[-600_000_000, -5_000_000, 5_000_000, 3_600_000_000]);
-                self.replicas()[place].process.step_clock(by);
+            self.fleet.restart_the_dead();
+            if self.fleet.dice.chance(self.clock_steps) {
+                self.scene().recorder.hit("process: clock steps");
+                let by = self.fleet.dice.one(&[-600_000_000, -5_000_000, 5_000_000, 3_600_000_000]);
+                process.step_clock(by);
             }
-            if self.dice.chance(self.crash) {
+            if self.fleet.dice.chance(self.crash) {
                 self.crash(place).await;
             }
-            if self.dice.chance(self.pause) {
-                let long = self.dice.chance(500);
-                let pause = if long { self.dice.millis(3_500, 20_000) } else { self.dice.millis(100, 2_000) };
-                self.recorder.hit(if long {
+            if self.fleet.dice.chance(self.pause) {
+                let long = self.fleet.dice.chance(500);
+                let pause = if long {
+                    self.fleet.dice.millis(3_500, 20_000)
+                } else {
+                    self.fleet.dice.millis(100, 2_000)
+                };
+                self.scene().recorder.hit(if long {
                     "process: pause beyond the lease"
                 } else {
                     "process: pause within the lease"
                 });
-                let process = self.replicas()[place].process.clone();
-                self.recorder.note(|| format!("r{place} pauses for {pause:?}"));
+                let (process, _) = self.fleet.replica(place);
+                self.scene().recorder.note(|| format!("r{place} pauses for {pause:?}"));
                 process.pause();
-                let recorder = self.recorder.clone();
+                let recorder = self.scene().recorder.clone();
                 outside(async move {
                     sleep(pause).await;
                     recorder.note(|| format!("r{place} wakes"));
                     process.wake();
                 });
             }
-            if self.dice.chance(self.shutdown) {
+            if self.fleet.dice.chance(self.person) {
+                self.somebody_looks();
+            }
+            if self.fleet.dice.chance(self.shutdown) {
                 self.shut_down(place);
             }
-            if self.dice.chance(self.outage) {
-                let (disk, outage) = (self.disk.clone(), self.dice.millis(100, 8_000));
-                self.recorder.note(|| format!("the database is out for {outage:?}"));
+            if self.fleet.dice.chance(self.outage) {
+                let (disk, outage) = (self.scene().disk.clone(), self.fleet.dice.millis(100, 8_000));
+                self.scene().recorder.note(|| format!("the database is out for {outage:?}"));
                 disk.is_out.store(true, Ordering::Relaxed);
                 outside(async move {
                     sleep(outage).await;
@@ -75,27 +84,40 @@ impl World {
         }
     }
 
+    /// Somebody who looks after orders looks at one of them, whatever it is up to.
+    fn somebody_looks(self: &Arc<Self>) {
+        let orders = self.scene().orders().clone();
+        let of_interest = |id| self.scene().row(id).is_some_and(|row| is_blocked(&row));
+        let blocked: Vec<SagaId> =
+            orders.iter().map(|order| order.id).filter(|id| of_interest(*id)).collect();
+        let any = || orders.get(self.fleet.dice.below(orders.len().max(1))).map(|order| order.id);
+        let chosen = match &*blocked {
+            [_, ..] if self.fleet.dice.chance(800) => Some(self.fleet.dice.one(&blocked)),
+            _ => any(),
+        };
+        if let Some(id) = chosen {
+            let world = self.clone();
+            outside(async move { world.fleet.look_after(id).await });
+        }
+    }
+
     async fn crash(&self, place: usize) {
-        self.recorder.hit("process: crash");
-        self.recorder.note(|| format!("r{place} crashes"));
-        if self.shop.is_anything_in_transit() {
-            self.recorder.hit("process: crash with calls in flight");
+        self.scene().recorder.hit("process: crash");
+        self.scene().recorder.note(|| format!("r{place} crashes"));
+        if self.scene().shop.is_anything_in_transit() {
+            self.scene().recorder.hit("process: crash with calls in flight");
         }
-        self.replicas()[place].process.kill();
-        if self.dice.chance(500) {
-            sleep(self.dice.millis(0, 6_000)).await;
+        self.fleet.replica(place).0.kill();
+        if self.fleet.dice.chance(500) {
+            sleep(self.fleet.dice.millis(0, 6_000)).await;
         }
-        let replica = self.start(place);
-        self.replicas()[place] = replica;
+        self.fleet.restart_the_dead();
     }
 
     fn shut_down(self: &Arc<Self>, place: usize) {
-        self.recorder.hit("process: planned shutdown");
-        self.recorder.note(|| format!("r{place} shuts down"));
-        let (process, engine, drain) = {
-            let replica = &self.replicas()[place];
-            (replica.process.clone(), replica.engine.clone(), self.dice.millis(0, 3_000))
-        };
+        self.scene().recorder.hit("process: planned shutdown");
+        self.scene().recorder.note(|| format!("r{place} shuts down"));
+        let ((process, engine), drain) = (self.fleet.replica(place), self.fleet.dice.millis(0, 3_000));
         let (done, stopped) = oneshot::channel();
         process.start(Box::pin(async move {
             engine.stop(drain).await;
@@ -107,8 +129,7 @@ impl World {
             let _ = timeout(Duration::from_secs(30), stopped).await;
             if !process.is_dead() {
                 process.kill();
-                let replica = world.start(place);
-                world.replicas()[place] = replica;
+                world.fleet.restart(place);
             }
         });
     }

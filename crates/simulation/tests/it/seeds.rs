@@ -4,12 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use saga_simulation::{FAULT_POINTS, Hits, Plan, run};
+use saga_testkit::dice::number;
 
 const SEEDS: u64 = 10_000;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
 
 #[test]
 fn no_world_breaks_a_promise_and_every_fault_is_met() {
@@ -50,7 +47,11 @@ fn no_world_breaks_a_promise_and_every_fault_is_met() {
     for (seed, violations) in broken.iter().take(10) {
         println!("SAGA_SEED={seed}: {violations:?}");
     }
-    assert!(broken.is_empty(), "replay with SAGA_SEED={}", broken[0].0);
+    if let Some((seed, _)) = broken.first() {
+        panic!(
+            "to repeat this run: SAGA_SEED={seed} cargo test -p saga-simulation --test it seeds -- --nocapture"
+        );
+    }
     let missed: Vec<_> = FAULT_POINTS.iter().filter(|point| !hits.contains_key(*point)).collect();
     assert!(missed.is_empty(), "never met: {missed:?}");
 }

@@ -1,7 +1,7 @@
-//! Inside a crate, sibling modules must not use each other in a circle.
+//! Inside a crate, data flows one way: no modules beside each other use each other in a circle.
 //!
-//! A folder's module counts as one module for its siblings. Inside the folder there is no such rule between it and
-//! its own files: a file may use the definitions of the folder's `mod.rs`, which uses the file.
+//! A folder's module counts as one to those beside it. What it shares with its own files is its own affair: a file may use
+//! what the folder's `mod.rs` defines, and is used by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,39 +12,25 @@ use crate::sources::{below, root};
 /// A module's name from the crate's root: `["engine", "lease"]`.
 type Name = Vec<String>;
 
-/// Accepted circles, each with its reason.
-const ACCEPTED: &[(&str, &[&str], &str)] = &[
-    (
-        "boutique/",
-        &["barrier", "ledger", "store", "ventes"],
-        "each service's rules are beside the store's that keep them",
-    ),
-    (
-        "simulation/",
-        &["disk", "judge", "shop", "small", "world"],
-        "the parts of a world look at each other through it",
-    ),
-];
-
-/// The longest chain of modules that re-export a name.
+/// How many modules may hand a name on to the next.
 const HANDED_ON_MAX: usize = 8;
 
 #[derive(Default)]
 struct Module {
-    /// Paths in the module that lead to other modules, from the crate's root.
+    /// Paths in it that lead to other modules, from the crate's root.
     uses: Vec<Name>,
-    /// Names that the module re-exports from its own modules, with their real places.
+    /// Names that it hands on from its own modules: where each really is.
     hands_on: BTreeMap<String, Name>,
 }
 
-/// Collects the paths and the re-exports of a file.
+/// Finds the paths in a file, and what it hands on.
 struct Paths<'a> {
     here: &'a Name,
     module: Module,
 }
 
 impl Paths<'_> {
-    /// The path from the crate's root; `None`: it leads out of the crate, or abbreviates an import.
+    /// A path from the crate's root; `None`: it leads out of the crate, or is short for something imported.
     fn absolute(&self, path: &[String]) -> Option<Name> {
         let (first, rest) = path.split_first()?;
         match &**first {
@@ -106,7 +92,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         syn::visit::visit_path(self, path);
     }
 
-    /// Dependencies of tests do not count.
+    /// What tests use is no part of the house.
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         if item.content.is_none() || item.ident != "tests" {
             syn::visit::visit_item_mod(self, item);
@@ -138,7 +124,7 @@ fn modules(folder: &str) -> BTreeMap<Name, Module> {
     modules
 }
 
-/// The module that a path leads to, with re-exports resolved.
+/// The module that a path really leads to, through what others hand on.
 fn target(modules: &BTreeMap<Name, Module>, path: &[String]) -> Name {
     target_within(modules, path, HANDED_ON_MAX)
 }
@@ -213,12 +199,7 @@ fn no_modules_of_a_crate_use_each_other_in_a_circle() {
         for parent in parents {
             for circle in circles(&beside_each_other(&modules, &parent)) {
                 let place = format!("{folder}/{}", parent.join("/"));
-                let is_accepted = |(at, names, _): &&(&str, &[&str], &str)| {
-                    *at == place && circle.iter().all(|name| names.contains(&&**name))
-                };
-                if !ACCEPTED.iter().any(|accepted| is_accepted(&accepted)) {
-                    wrong.push(format!("{place}: {}", circle.iter().cloned().collect::<Vec<_>>().join(", ")));
-                }
+                wrong.push(format!("{place}: {}", circle.iter().cloned().collect::<Vec<_>>().join(", ")));
             }
         }
     }

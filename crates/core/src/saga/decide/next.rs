@@ -39,6 +39,10 @@ impl Saga {
         };
         match &self.steps[step] {
             _ if self.is_calling(step) => None,
+            // Called again, it would run again.
+            StepState::Pending { shadow: true } if self.is_beyond_horizon(step, now) => failed(
+                "a former owner may have run it, and the participant may have forgotten that (`horizon`)",
+            ),
             StepState::Pending { .. } => Some(started(step, Direction::Action, AttemptNumber::FIRST)),
             StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
                 let definition = &self.definition.steps[step];

@@ -7,7 +7,7 @@ use saga_core::reply::{Answer, Reply, Verdict, verdict};
 use saga_core::{Definition, Outcome};
 
 use super::parse;
-use crate::support::{CHECKOUT, VOISINS};
+use crate::support::{CHECKOUT, VOISINS, by_seed};
 
 /// What the cart's answer comes to in `definition`.
 fn read(definition: &Definition, body: &str) -> Verdict {
@@ -130,7 +130,7 @@ fn a_cart_that_makes_sense_is_taken_as_it_is() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, ..by_seed() })]
 
     #[test]
     fn amounts_are_exact_to_the_cent(

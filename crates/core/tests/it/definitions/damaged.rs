@@ -10,7 +10,7 @@ use proptest::sample::{Index, select};
 use saga_core::understood::{self, understood};
 
 use super::parse;
-use crate::support::{CHECKOUT, VOISINS};
+use crate::support::{CHECKOUT, VOISINS, by_seed};
 
 /// A definition of that many bytes, whatever is wrong with it, is read within this time, in a debug build on a busy
 /// machine. What it guards against takes minutes.
@@ -229,7 +229,7 @@ fn the_third_example_is_a_definition() {
 
 proptest! {
     // `PROPTEST_CASES` makes it more.
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(by_seed())]
 
     #[test]
     fn a_damaged_definition_is_an_error_at_a_line_or_a_definition_never_a_panic(

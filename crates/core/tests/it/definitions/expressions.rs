@@ -1,6 +1,7 @@
 //! What jq programs may read, and when that is known.
 
 use insta::assert_snapshot;
+use saga_testkit::definition::change;
 
 use super::{ANNULER, MONTANT, PRODUITS, mistakes, parse, with};
 use crate::support::CHECKOUT;
@@ -165,9 +166,10 @@ fn expressions_that_read_what_is_not_there() {
         d.yaml:40: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
     ");
     // A service without a barrier is undone only once its answer is known.
-    let by_id = CHECKOUT
-        .replace("safety: barrier", "safety: idempotent")
-        .replace("commande/\\(.saga_id)", "\\(.vente.id)");
+    let by_id = change(CHECKOUT)
+        .set("participants.*.safety", "idempotent")
+        .set("steps.vente.compensation.delete", "/api/ventes/\\(.vente.id)")
+        .text();
     let kept = parse(&by_id).expect("its own output can be read").steps[3].action.output.is_some();
     assert!(kept, "what the compensation reads is kept");
 }

@@ -1,17 +1,20 @@
 //! Texts that are no definition, or hardly one.
 
 use insta::assert_snapshot;
+use saga_testkit::definition::change;
 
 use super::{MONTANT, parse, with};
 use crate::support::CHECKOUT;
 
 #[test]
 fn several_mistakes_are_told_together_in_the_order_of_lines() {
-    let source = with("- step: vente", "- step: body")
-        .replace("deadline: 60s", "deadline: soon")
-        .replace(".panier.montant", ".panir")
-        .replace("safety: barrier", "safety: maybe")
-        .replace("* 100 | round", "* | round");
+    let source = change(CHECKOUT)
+        .set("steps.vente.step", "body")
+        .set("deadline", "soon")
+        .swap(".panier.montant", ".panir")
+        .set("participants.*.safety", "maybe")
+        .swap("* 100 | round", "* | round")
+        .text();
     assert_snapshot!(parse(&source).expect_err("mistakes").to_string(), @r"
     d.yaml:6: `soon` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
     d.yaml:10: unknown safety `maybe`; write none, idempotent or barrier

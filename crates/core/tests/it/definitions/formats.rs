@@ -3,6 +3,7 @@
 use saga_core::definition::{Format, Scope, Variables};
 use saga_core::reply::{Answer, Reply, Verdict, verdict};
 use saga_core::{Definition, Direction, Outcome};
+use saga_testkit::definition::change;
 
 use super::{parse, with};
 use crate::support::{CHECKOUT, VOISINS};
@@ -60,7 +61,8 @@ fn judge(definition: &Definition, (step, direction): (usize, Direction), status:
 fn what_was_taken_before_is_refused_in_a_file_and_read_from_the_journal() {
     let told = parse(REFUSED_TODAY).expect_err("mistakes").to_string();
     assert!(told.contains("`99999` is not a port"), "{told}");
-    let told = parse(&REFUSED_TODAY.replace(":99999/../x", "")).expect_err("mistakes").to_string();
+    let told =
+        parse(&change(REFUSED_TODAY).swap(":99999/../x", "").text()).expect_err("mistakes").to_string();
     for mistake in ["`Host`", "`Saga-Id`", "twice", "empty segment", "a number", "for a 404", "state `B`"] {
         assert!(told.contains(mistake), "{mistake}: {told}");
     }
@@ -147,10 +149,10 @@ fn of_the_first_format_a_computed_path_is_sent_as_it_is() {
             .with("input", r#"{"client_id":7,"s":"A/../../admin?x=1","n":null,"d":".."}"#)
     };
     let path = |path: &str, format| {
-        let source = with("post: /api/ventes\n", &format!("post: '{path}'\n")).replace(
-            "input: { client_id: integer",
-            "input: { s: string, n: number, d: string, client_id: integer",
-        );
+        let source = change(CHECKOUT)
+            .set("steps.vente.action.post", &format!("'{path}'"))
+            .set("input", "{ s: string, n: number, d: string, client_id: integer, magasin_id: integer }")
+            .text();
         read(&source, format).steps[3].action.path.render_path(&scope()).map_err(|error| error.0)
     };
     for (text, one, two) in [

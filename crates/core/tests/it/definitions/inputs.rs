@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use saga_core::definition::{InputError, NUMBER_CHARS_MAX};
 use saga_core::{Definition, Json};
+use saga_testkit::definition::change;
 
-use super::{parse, with};
+use super::parse;
 use crate::support::CHECKOUT;
 
 fn declared(inputs: &str) -> Definition {
-    let source =
-        with("input: { client_id: integer, magasin_id: integer }", &format!("input: {{ {inputs} }}"));
-    let source = source.replace(".input.client_id", ".saga_id").replace(".input.magasin_id", ".saga_id");
-    parse(&source).unwrap_or_else(|told| panic!("{told}"))
+    let source = change(CHECKOUT)
+        .set("input", &format!("{{ {inputs} }}"))
+        .swap(".input.client_id", ".saga_id")
+        .swap(".input.magasin_id", ".saga_id");
+    parse(&source.text()).unwrap_or_else(|told| panic!("{told}"))
 }
 
 fn read(inputs: &str, body: &str) -> Result<String, String> {

@@ -4,6 +4,7 @@
 use insta::assert_snapshot;
 use saga_core::Definition;
 use saga_core::definition::{Checked, Variables};
+use saga_testkit::definition::change;
 
 use super::{ANNULER, STOCK_URL, mistakes, parse, with};
 use crate::support::{CHECKOUT, VOISINS, no_env};
@@ -522,8 +523,9 @@ fn secrets_that_stand_in_the_file_are_warned_of() {
 
 #[test]
 fn files_are_substituted_into_urls_and_headers() {
-    let source =
-        with_header("Authorization: 'Bearer ${file:/run/key}'").replace(STOCK_URL, "${file:/run/url}/${KEY}");
+    let source = change(&with_header("Authorization: 'Bearer ${file:/run/key}'"))
+        .swap(STOCK_URL, "${file:/run/url}/${KEY}")
+        .text();
     let stock = &check(&source).definition.participants[2];
     assert_eq!(stock.name.as_ref(), "stock");
     assert_eq!(stock.base.to_string(), "http://stock/k1");

@@ -15,6 +15,7 @@ use std::fmt::Write;
 
 use saga_core::Definition;
 use saga_core::definition::Mistakes;
+use saga_testkit::definition::change;
 
 use crate::support::{CHECKOUT, VOISINS, no_env};
 
@@ -24,8 +25,7 @@ fn parse(source: &str) -> Result<Definition, Mistakes> {
 
 /// `checkout.yaml` with the first `from` replaced.
 fn with(from: &str, to: &str) -> String {
-    assert!(CHECKOUT.contains(from), "checkout.yaml has no `{from}`");
-    CHECKOUT.replacen(from, to, 1)
+    change(CHECKOUT).swap_first(from, to).text()
 }
 
 /// The mistakes in each of these variations of `checkout.yaml`, one block for each.
@@ -96,11 +96,10 @@ fn any_change_of_the_text_is_another_definition() {
 
 #[test]
 fn the_environment_is_substituted_into_urls_and_headers() {
-    let source = with(STOCK_URL, "${STOCK_URL:-http://stock}/${BASE}/").replacen(
-        "safety: barrier }",
-        "safety: barrier, headers: { Authorization: \"Bearer ${KEY:-none}\" } }",
-        1,
-    );
+    let source = change(CHECKOUT)
+        .set("participants.stock.url", "\"${STOCK_URL:-http://stock}/${BASE}/\"")
+        .add("participants.stock.headers", "{ Authorization: \"Bearer ${KEY:-none}\" }")
+        .text();
     let read = |env: &dyn Fn(&str) -> Option<String>| {
         let definition = Definition::parse("d.yaml", &source, env).expect("a definition");
         let stock = definition.participant(1);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use insta::assert_snapshot;
+use saga_testkit::definition::change;
 
 use super::{mistakes, parse, with};
 use crate::support::VOISINS;
@@ -77,29 +78,26 @@ fn probes() {
 
 #[test]
 fn what_is_read_of_a_step_has_to_be_given_by_its_probe_too() {
-    let probe = "    probe: { get: /api/ventes }\n    success: COMMANDE_ENREGISTREE";
-    let by_id = VOISINS.replacen("    success: COMMANDE_ENREGISTREE", probe, 1);
-    assert_snapshot!(parse(&by_id).expect_err("a mistake").to_string(), @"d.yaml:75: the output of step `vente` is read elsewhere, so its probe has to give it, too: add an `output` to the probe that has what `.vente` has after the action");
-    let given = by_id.replacen("get: /api/ventes }", "get: /api/ventes, output: { id: '.body[0].id' } }", 1);
-    let vente = parse(&given).expect("a definition").steps.pop().expect("steps");
+    let success = "    success: COMMANDE_ENREGISTREE";
+    let by_id = change(VOISINS).swap(success, &format!("    probe: {{ get: /api/ventes }}\n{success}"));
+    assert_snapshot!(parse(&by_id.clone().text()).expect_err("a mistake").to_string(), @"d.yaml:75: the output of step `vente` is read elsewhere, so its probe has to give it, too: add an `output` to the probe that has what `.vente` has after the action");
+    let given = by_id.add("steps.vente.probe.output", "{ id: '.body[0].id' }");
+    let vente = parse(&given.text()).expect("a definition").steps.pop().expect("steps");
     assert!(vente.probe.expect("a probe").call.output.is_some());
     // Nobody reads what the reservation gave, so its probe has nothing to give; nor if it is kept all the same.
     let unread = with("    success: STOCK_RESERVE\n", &probed("      get: /x\n"));
     assert!(parse(&unread).expect("a definition").steps[1].probe.is_some());
-    let kept = unread.replacen(
-        "      post: /api/stock/reserver\n",
-        "      post: /api/stock/reserver\n      output: .body\n",
-        1,
-    );
+    let kept = change(&unread).add("steps.stock.action.output", ".body").text();
     assert!(parse(&kept).expect("a definition").steps[1].action.output.is_some());
 }
 
 #[test]
 fn a_probe_waits_for_as_long_as_a_call_may_take() {
     let after = |lines| {
-        let source = with("    success: STOCK_RESERVE\n", &probed(lines))
-            .replace("safety: barrier }", "timeout: 7s }");
-        parse(&source).expect("a definition").steps[1].probe.as_ref().expect("a probe").after
+        let source = change(&with("    success: STOCK_RESERVE\n", &probed(lines)))
+            .remove("participants.stock.safety")
+            .add("participants.stock.timeout", "7s");
+        parse(&source.text()).expect("a definition").steps[1].probe.as_ref().expect("a probe").after
     };
     assert_eq!(after("      get: /x\n"), Duration::from_secs(7));
     assert_eq!(after("      get: /x\n      after: 1m\n"), Duration::from_secs(60));

@@ -381,3 +381,27 @@ fn a_person_is_needed_since_the_first_flag() {
     let again = blocked(&run).expect("two more failed");
     assert!(again.0 == Stuck::CompensationFailing && again.1 > at, "somebody has seen to it: {again:?}");
 }
+
+/// The call of `b` left ahead of the disk, and the crash lost every trace of it. Four seconds later the participant does not
+/// know its key any more.
+#[test]
+fn a_step_that_a_former_owner_may_have_run_is_not_run_again_beyond_the_horizon() {
+    check!(forgetful(Kind::Barrier), "ok; pass 4s | crash 3", @"
+    ...
+    > crash 3
+      4 taken over: epoch 2
+      5 rollback: b failed (a former owner may have run it, and the participant may have forgotten that (`horizon`)) [ECHEC_B]
+      6 blocked: b HorizonPassed
+      = answer needs 6
+    ECHEC_B Blocked under way
+    ");
+    // In time its participant knows the call again.
+    check!(forgetful(Kind::Barrier), "ok; pass 2s | crash 3", @"
+    ...
+    > crash 3
+      4 taken over: epoch 2
+      5 +b#1
+      = call +b#1 needs 5, wake at 10s
+    A None under way
+    ");
+}

@@ -1,29 +1,15 @@
 //! Calls that begin, end, and are dropped in random order. `BREAKER_SEED=17` runs that seed alone.
 
+use saga_testkit::dice::{Dice, number};
+
 use super::*;
 
 const SEEDS: u64 = 3_000;
 const MOVES: u32 = 150;
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct Rolls(u64);
-
-impl Rolls {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-}
-
 struct World {
     breaker: Breaker,
-    rolls: Rolls,
+    dice: Dice,
     waiters: Vec<Waiter>,
     permits: Vec<Permit>,
     /// How often each kind of state occurred.
@@ -32,34 +18,33 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut rolls = Rolls(seed);
-        let calls_max = [1, 3, 20, MANY][rolls.below(4)];
-        let dice = Mutex::new(Rolls(rolls.below(usize::MAX) as u64));
-        let settings = Settings { failures_percent: [1, 50, 100][rolls.below(3)], ..SETTINGS };
-        let breaker =
-            Breaker::new(settings, calls_max, move || Random(dice.lock().expect("no panic").next()));
-        Self { breaker, rolls, waiters: Vec::new(), permits: Vec::new(), seen: [0; 4] }
+        let dice = Dice::new(seed);
+        let calls_max = [1, 3, 20, MANY][dice.below(4)];
+        let jitter = dice.split();
+        let settings = Settings { failures_percent: [1, 50, 100][dice.below(3)], ..SETTINGS };
+        let breaker = Breaker::new(settings, calls_max, move || Random(jitter.next()));
+        Self { breaker, dice, waiters: Vec::new(), permits: Vec::new(), seen: [0; 4] }
     }
 
     async fn one_move(&mut self, good_percent: usize) {
-        match self.rolls.below(10) {
+        match self.dice.below(10) {
             0..3 => self.ask(),
             3..6 if !self.permits.is_empty() => {
-                let which = self.rolls.below(self.permits.len());
+                let which = self.dice.below(self.permits.len());
                 let permit = self.permits.swap_remove(which);
-                let is_good = self.rolls.below(100) < good_percent;
-                let retry_after = Some(secs(self.rolls.below(4) as u64)).filter(|wait| !wait.is_zero());
+                let is_good = self.dice.below(100) < good_percent;
+                let retry_after = Some(secs(self.dice.below(4) as u64)).filter(|wait| !wait.is_zero());
                 permit.ended(if is_good { Ended::Good } else { Ended::Bad { retry_after } });
             }
             6 if !self.permits.is_empty() => {
-                let which = self.rolls.below(self.permits.len());
+                let which = self.dice.below(self.permits.len());
                 drop(self.permits.swap_remove(which));
             }
             7 if !self.waiters.is_empty() => {
-                let which = self.rolls.below(self.waiters.len());
+                let which = self.dice.below(self.waiters.len());
                 drop(self.waiters.remove(which));
             }
-            8 => advance(Duration::from_millis(self.rolls.below(1500) as u64)).await,
+            8 => advance(Duration::from_millis(self.dice.below(1500) as u64)).await,
             _ => self.poll().await,
         }
         self.check();
@@ -126,13 +111,13 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_forgotten_or_let_through_twice() {
-    let only = std::env::var("BREAKER_SEED").ok().map(|seed| seed.parse().expect("a number"));
-    let seeds = only.map_or(0..SEEDS, |seed: u64| seed..seed + 1);
+    let only = number("BREAKER_SEED");
+    let seeds = only.map_or(0..SEEDS, |seed| seed..seed + 1);
     let mut seen = [0; 4];
     for seed in seeds {
-        println!("BREAKER_SEED={seed}");
+        println!("to repeat this run: BREAKER_SEED={seed} cargo test -p saga-engine --lib breaker");
         let mut world = World::new(seed);
-        let good_percent = [20, 60, 90][world.rolls.below(3)];
+        let good_percent = [20, 60, 90][world.dice.below(3)];
         for _ in 0..MOVES {
             world.one_move(good_percent).await;
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use saga_testkit::definition::change;
 use serde_json::{Value, json};
 
 use crate::harness::{Shop, World};
@@ -9,11 +10,10 @@ use crate::http::Call;
 
 /// An orchestrator that waits for a payment for as long as the test takes, and an order that does.
 async fn waiting() -> (World, String) {
-    let patient = orchestrateur::definitions::CHECKOUT.replace("deadline: 60s", "deadline: 2h").replace(
-        "http://client-service:8000}\", safety: barrier",
-        "http://client-service:8000}\", safety: barrier, timeout: 1h",
-    );
-    assert!(patient.contains("2h") && patient.contains("1h"), "{patient}");
+    let patient = change(orchestrateur::definitions::CHECKOUT)
+        .set("deadline", "2h")
+        .add("participants.client.timeout", "1h")
+        .text();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("patient.yaml");
     std::fs::write(&file, patient).unwrap();

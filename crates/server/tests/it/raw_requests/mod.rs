@@ -3,23 +3,23 @@
 //!
 //! - `refused.rs`: what must not work; `mutated.rs`: what worked before it was changed.
 //!
-//! `RAW_REQUESTS` says how many of each are sent, `RAW_REQUESTS_SEED` repeats a run.
+//! `RAW_REQUESTS` says how many of each are sent, `RAW_REQUESTS_SEED` what they are made up from.
 
-mod dice;
 mod mutated;
 mod refused;
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use saga_testkit::dice::{Dice, number, seed};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use self::dice::Dice;
 use crate::harness::World;
 use crate::http::{Close, Reply, raw_bytes};
 
+/// What all of them are made up from.
+const SEED: u64 = 20_260_720;
 /// How many there are of each kind, unless `RAW_REQUESTS` says otherwise.
 const REQUESTS: u64 = 3_000;
 /// Sent at the same time.
@@ -78,11 +78,9 @@ async fn send(address: SocketAddr, sent: &Sent) -> Result<usize, String> {
 }
 
 /// Sends so many of what `make` makes, and holds the process to be as it was.
-async fn send_all(what: &str, make: fn(u64, &mut Dice) -> Sent) -> (World, u64) {
-    let variable = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let drawn = || RandomState::new().hash_one(0) % 1_000_000;
-    let seed = variable("RAW_REQUESTS_SEED").unwrap_or_else(drawn);
-    let requests = variable("RAW_REQUESTS").unwrap_or(REQUESTS);
+async fn send_all(what: &str, make: fn(u64, &Dice) -> Sent) -> (World, u64) {
+    let seed = seed("RAW_REQUESTS_SEED", SEED, "cargo test -p orchestrateur --test it");
+    let requests = number("RAW_REQUESTS").unwrap_or(REQUESTS);
     let world = World::open().await;
     let (turns, address) = (Arc::new(Semaphore::new(AT_ONCE)), world.server.address);
     let memory = async || world.metric("process_resident_memory_bytes").await;
@@ -93,7 +91,7 @@ async fn send_all(what: &str, make: fn(u64, &mut Dice) -> Sent) -> (World, u64) 
                 let turns = turns.clone();
                 tokio::spawn(async move {
                     let _turn = turns.acquire().await.unwrap();
-                    let sent = make(number, &mut Dice(seed.wrapping_mul(1_000_003).wrapping_add(number)));
+                    let sent = make(number, &Dice::new(seed.wrapping_mul(1_000_003).wrapping_add(number)));
                     send(address, &sent).await.map_err(|wrong| {
                         let shown: String = String::from_utf8_lossy(&sent.bytes).chars().take(600).collect();
                         format!(

@@ -1,6 +1,7 @@
 //! Requests that work, changed at random: some still do, and none may bring the server down.
 
-use super::dice::Dice;
+use saga_testkit::dice::Dice;
+
 use super::{Expect, Sent};
 use crate::http::Close;
 use crate::routes::ROUTES;
@@ -107,14 +108,14 @@ const METHODS: &[&str] =
     &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "QUERY"];
 
 /// A request that the server can read, for any route and with any method.
-fn good(dice: &mut Dice) -> Vec<u8> {
+fn good(dice: &Dice) -> Vec<u8> {
     let (path, methods) = &ROUTES[dice.below(ROUTES.len())];
     let method =
-        if dice.below(4) == 0 { dice.pick(METHODS).to_owned() } else { methods[0].to_ascii_uppercase() };
+        if dice.below(4) == 0 { dice.one(METHODS).to_owned() } else { methods[0].to_ascii_uppercase() };
     let id =
-        dice.pick(&["01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21", "x", "%2F", "01939F2E7C1B7C3E9A520D8A6B1F4E21"]);
+        dice.one(&["01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21", "x", "%2F", "01939F2E7C1B7C3E9A520D8A6B1F4E21"]);
     let query =
-        dice.pick(&["", "", "?limit=2", "?rollback=BLOQUE&cursor=1.2", "?detail=etapes&cursor=1", "?%00=&="]);
+        dice.one(&["", "", "?limit=2", "?rollback=BLOQUE&cursor=1.2", "?detail=etapes&cursor=1", "?%00=&="]);
     let (path, client) = (path.replace("{id}", id), dice.below(12));
     let body = match path.rsplit('/').next() {
         Some("checkout") => format!("{{\"client_id\": {client}, \"magasin_id\": 1}}"),
@@ -127,7 +128,7 @@ fn good(dice: &mut Dice) -> Vec<u8> {
         if dice.below(10) == 0 { format!("http://test{path}{query}") } else { format!("{path}{query}") };
     let mut request = format!("{method} {target} HTTP/1.1\r\nhost: test\r\n");
     for _ in 0..dice.below(3) {
-        request.push_str(&format!("{}\r\n", dice.pick(LINES)));
+        request.push_str(&format!("{}\r\n", dice.one(LINES)));
     }
     if method == "POST" && !body.is_empty() {
         request.push_str("content-type: application/json\r\n");
@@ -149,7 +150,7 @@ fn good(dice: &mut Dice) -> Vec<u8> {
 }
 
 /// Changes a request in one place.
-fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
+fn mutate(bytes: &mut Vec<u8>, dice: &Dice) {
     if bytes.is_empty() {
         return;
     }
@@ -163,8 +164,8 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
             let copy = bytes[from..to].repeat(1 + dice.below(50));
             bytes.splice(at..at, copy);
         }
-        4 => drop(bytes.splice(from..to, dice.pick(NASTY).bytes())),
-        5 => drop(bytes.splice(at..at, dice.pick(NASTY).bytes())),
+        4 => drop(bytes.splice(from..to, dice.one(NASTY).bytes())),
+        5 => drop(bytes.splice(at..at, dice.one(NASTY).bytes())),
         6 => bytes.truncate(at),
         7 => {
             // A further header line where a line ends.
@@ -172,7 +173,7 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
                 bytes.windows(2).enumerate().filter(|(_, two)| two == b"\r\n").map(|(n, _)| n + 2).collect();
             if !ends.is_empty() {
                 let at = ends[dice.below(ends.len())];
-                let line = format!("{}\r\n", dice.pick(LINES));
+                let line = format!("{}\r\n", dice.one(LINES));
                 bytes.splice(at..at, line.into_bytes());
             }
         }
@@ -181,9 +182,9 @@ fn mutate(bytes: &mut Vec<u8>, dice: &mut Dice) {
 }
 
 /// One request inside another: what one reader takes for the body, another takes for the next request.
-fn smuggled(dice: &mut Dice) -> Vec<u8> {
+fn smuggled(dice: &Dice) -> Vec<u8> {
     let inner = "DELETE /api/commandes HTTP/1.1\r\nhost: test\r\n\r\n";
-    let lengths = dice.pick(&[
+    let lengths = dice.one(&[
         "content-length: LEN\r\ntransfer-encoding: chunked\r\n",
         "transfer-encoding: chunked\r\ncontent-length: LEN\r\n",
         "content-length: 5\r\ncontent-length: LEN\r\n",
@@ -203,7 +204,7 @@ fn smuggled(dice: &mut Dice) -> Vec<u8> {
 }
 
 /// The next one.
-pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
+pub(super) fn make(number: u64, dice: &Dice) -> Sent {
     let (kind, bytes) = match number % 4 {
         0 => {
             let mut bytes = good(dice);

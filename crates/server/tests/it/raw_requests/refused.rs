@@ -1,7 +1,8 @@
 //! Requests that nobody should send: each gets a 4xx that explains itself, or is cut off by the HTTP layer
 //! where it is not even HTTP.
 
-use super::dice::Dice;
+use saga_testkit::dice::Dice;
+
 use super::{Expect, Sent};
 use crate::http::{Call, Close};
 use crate::routes::ROUTES;
@@ -17,8 +18,8 @@ fn good_order() -> Call {
 }
 
 /// A JSON value that is no integer of 64 bits.
-fn no_integer(dice: &mut Dice) -> &'static str {
-    dice.pick(&[
+fn no_integer(dice: &Dice) -> &'static str {
+    dice.one(&[
         "null",
         "true",
         "\"4\"",
@@ -39,7 +40,7 @@ fn no_integer(dice: &mut Dice) -> &'static str {
 }
 
 /// The next request. Every kind comes up in turn; what it looks like is drawn.
-pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
+pub(super) fn make(number: u64, dice: &Dice) -> Sent {
     let call =
         |kind, call: Call| Sent { kind, bytes: call.bytes(), close: Close::Never, expect: Expect::Refused };
     let no_http =
@@ -47,11 +48,11 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
     let head = "host: test\r\nconnection: close\r\n";
     match number % 31 {
         0 => {
-            let (left, right) = (no_integer(dice), dice.pick(&["1", "\"1\"", "null"]));
+            let (left, right) = (no_integer(dice), dice.one(&["1", "\"1\"", "null"]));
             call("wrong type", order(format!("{{\"client_id\": {left}, \"magasin_id\": {right}}}")))
         }
         1 => {
-            let body = dice.pick(&[
+            let body = dice.one(&[
                 "{}",
                 "{\"client_id\": 4}",
                 "{\"magasin_id\": 1}",
@@ -65,7 +66,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
             call("missing member", order(body))
         }
         2 => {
-            let (depth, open) = (1 + dice.below(15_000), dice.pick(&["[", "{\"a\":"]));
+            let (depth, open) = (1 + dice.below(15_000), dice.one(&["[", "{\"a\":"]));
             let body = format!("{{\"client_id\": {}", open.repeat(depth));
             call(
                 "deep nesting",
@@ -90,8 +91,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
         6 => call("noise for a body", order([b"%", &*dice.bytes(2_000)].concat())),
         7 => call("huge body", order(vec![b' '; 65_537 + dice.below(1_000_000)])),
         8 => {
-            let number =
-                dice.pick(&["1e999", "-1e999", "NaN", "Infinity", "0x10", "01", "+1", ".5", "1_000"]);
+            let number = dice.one(&["1e999", "-1e999", "NaN", "Infinity", "0x10", "01", "+1", ".5", "1_000"]);
             call("no JSON number", order(format!("{{\"client_id\": {number}, \"magasin_id\": 1}}")))
         }
         9 => {
@@ -109,7 +109,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
                 0 => call("unknown id", Call::get(&format!("/api/commande/{id}"))),
                 3 => call("unknown id", by("reprendre").body("{\"par\": \"A\"}")),
                 4 => {
-                    let body = dice.pick(&[
+                    let body = dice.one(&[
                         "",
                         "{}",
                         "[]",
@@ -125,12 +125,12 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
         }
         10 => {
             let method =
-                dice.pick(&["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get", "Post", "M-SEARCH"]);
+                dice.one(&["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get", "Post", "M-SEARCH"]);
             let (path, _) = &ROUTES[dice.below(ROUTES.len())];
             call("odd method", Call::new(method, &path.replace("{id}", "7")))
         }
         11 => {
-            let path = dice.pick(&[
+            let path = dice.one(&[
                 "//",
                 "/../../etc/passwd",
                 "/api//commandes",
@@ -152,7 +152,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
         }
         12 => call("long path", Call::get(&format!("/{}", "a".repeat(1 + dice.below(15_000))))),
         13 => {
-            let media = dice.pick(&[
+            let media = dice.one(&[
                 "text/plain",
                 "json",
                 "application/jsonp",
@@ -167,13 +167,13 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
         14 => {
             let key = match dice.below(3) {
                 0 => "k".repeat(256 + dice.below(5_000)),
-                1 => dice.pick(&["\"\"", "", "  ", "\u{e9}\u{e9}"]).to_owned(),
+                1 => dice.one(&["\"\"", "", "  ", "\u{e9}\u{e9}"]).to_owned(),
                 _ => return call("two keys", good_order().key("a").key("b")),
             };
             call("odd key", good_order().key(&key))
         }
         15 => {
-            let query = dice.pick(&[
+            let query = dice.one(&[
                 "limit=0",
                 "limit=-5",
                 "limit=1e2",
@@ -200,7 +200,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
             call("bad query", Call::get(&format!("/api/commandes?{query}")))
         }
         16 => {
-            let version = dice.pick(&[
+            let version = dice.one(&[
                 "HTTP/2.0",
                 "HTTP/0.9",
                 "HTTP/1.2",
@@ -213,7 +213,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
             no_http("wrong version", format!("GET /nothing {version}\r\n{head}\r\n").into_bytes())
         }
         17 => {
-            let end = dice.pick(&["\r", "\n", "\r\r", "\n\r", "\n\n"]);
+            let end = dice.one(&["\r", "\n", "\r\r", "\n\r", "\n\n"]);
             no_http(
                 "lone CR or LF",
                 format!("GET /nothing HTTP/1.1{end}host: t{end}connection: close{end}{end}").into(),
@@ -233,7 +233,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
             no_http("cut off", bytes[..cut].to_vec())
         }
         20 => {
-            let lengths = dice.pick(&[
+            let lengths = dice.one(&[
                 "content-length: 1\r\ncontent-length: 2\r\n",
                 "content-length: -1\r\n",
                 "content-length: 1e3\r\n",
@@ -249,7 +249,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
             )
         }
         21 => {
-            let chunk = dice.pick(&[
+            let chunk = dice.one(&[
                 "zz\r\n",
                 "-1\r\n",
                 "ffffffffffffffffff\r\n",
@@ -263,7 +263,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
             )
         }
         22 => {
-            let line = dice.pick(&[
+            let line = dice.one(&[
                 "GET /no thing HTTP/1.1",
                 "GET  /nothing HTTP/1.1",
                 " GET /nothing HTTP/1.1",
@@ -282,7 +282,7 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
         23 => no_http("noise", dice.bytes(3_000)),
         24 => {
             let path = ROUTES[dice.below(ROUTES.len())].0.replace("{id}", "7");
-            let host = dice.pick(&[
+            let host = dice.one(&[
                 "evil.example",
                 "evil.example:8023",
                 "127.0.0.1.evil.example",
@@ -298,8 +298,8 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
             call("wrong host", Call::get(&path).host(host))
         }
         25 => {
-            let lines = dice.pick(&["", "host: a\r\nhost: a\r\n", "host: a\r\nHOST: b\r\n", "host : a\r\n"]);
-            let target = dice.pick(&["/livez", "http://evil.example/livez", CHECKOUT]);
+            let lines = dice.one(&["", "host: a\r\nhost: a\r\n", "host: a\r\nHOST: b\r\n", "host : a\r\n"]);
+            let target = dice.one(&["/livez", "http://evil.example/livez", CHECKOUT]);
             no_http("no host or two", format!("GET {target} HTTP/1.1\r\n{lines}\r\n").into_bytes())
         }
         26 => {
@@ -312,27 +312,26 @@ pub(super) fn make(number: u64, dice: &mut Dice) -> Sent {
                 ("origin", "file://"),
             ][dice.below(6)];
             let path = ROUTES[1 + dice.below(ROUTES.len() - 1)].0.replace("{id}", "7");
-            let method = dice.pick(&["GET", "POST", "OPTIONS", "DELETE"]);
+            let method = dice.one(&["GET", "POST", "OPTIONS", "DELETE"]);
             call("a page of another site", Call::new(method, &path).header(name, value))
         }
         27 => {
-            let what = dice.pick(&["checkout", "7/annuler", "7/reprendre", "7/resoudre"]);
-            let media =
-                dice.pick(&["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]);
+            let what = dice.one(&["checkout", "7/annuler", "7/reprendre", "7/resoudre"]);
+            let media = dice.one(&["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]);
             let call_it = Call::post(&format!("/api/commande/{what}")).header("content-type", media);
-            call("a form", call_it.body(dice.pick(&["", "a=b", "{\"par\": \"Ana\"}"])))
+            call("a form", call_it.body(dice.one(&["", "a=b", "{\"par\": \"Ana\"}"])))
         }
         28 => {
-            let digits = |dice: &mut Dice, max: usize| -> String {
+            let digits = |dice: &Dice, max: usize| -> String {
                 (0..1 + dice.below(max)).map(|_| char::from(b'1' + (dice.next() % 9) as u8)).collect()
             };
             // Never an integer of 64 bits: a fraction, an exponent, or more than 19 digits.
             let number = match dice.below(3) {
                 0 => format!("{}.{}", digits(dice, 300), digits(dice, 300)),
-                1 => format!("{}e{}{}", digits(dice, 30), dice.pick(&["", "-", "+"]), digits(dice, 4)),
+                1 => format!("{}e{}{}", digits(dice, 30), dice.one(&["", "-", "+"]), digits(dice, 4)),
                 _ => format!("{}{}", "9".repeat(20), digits(dice, 5_000)),
             };
-            let sign = dice.pick(&["", "-"]);
+            let sign = dice.one(&["", "-"]);
             call("number of any size", order(format!("{{\"client_id\": {sign}{number}, \"magasin_id\": 1}}")))
         }
         29 => {

@@ -6,9 +6,11 @@ mod yaml;
 
 use insta::assert_snapshot;
 use saga_core::Definition;
+use saga_testkit::definition::change;
 
 use super::formats::Nothing;
 use super::{parse, with};
+use crate::support::CHECKOUT;
 
 /// What is replaced in `checkout.yaml`, by what, and the lines of the answer: `LINE: MESSAGE`.
 type Wrong = (&'static str, &'static str, &'static [&'static str]);
@@ -50,14 +52,16 @@ fn there_are_enough_wrong_files() {
 
 #[test]
 fn mistakes_of_form_and_of_meaning_are_told_at_once() {
-    let source = with("saga: checkout", "sagas: checkout")
-        .replace("deadline: 60s", "deadlin: 60")
-        .replacen("safety: barrier", "safty: barrier", 1)
-        .replacen("      post: /api/stock/reserver", "      pots: /api/stock/reserver", 1)
-        .replacen("    success: STOCK_RESERVE", "    retry: 3\n    success: [a]", 1)
-        .replacen("participant: client", "participant: clients", 1)
-        .replacen(".panier.montant }", ".panir.montant }", 1)
-        .replacen("    failure: ECHEC_PAIEMENT\n", "", 1);
+    let source = change(CHECKOUT)
+        .swap("saga: checkout", "sagas: checkout")
+        .swap("deadline: 60s", "deadlin: 60")
+        .swap_first("safety: barrier", "safty: barrier")
+        .swap("      post: /api/stock/reserver", "      pots: /api/stock/reserver")
+        .swap("    success: STOCK_RESERVE", "    retry: 3\n    success: [a]")
+        .swap("participant: client", "participant: clients")
+        .swap_first(".panier.montant }", ".panir.montant }")
+        .swap("    failure: ECHEC_PAIEMENT\n", "")
+        .text();
     assert_snapshot!(parse(&source).expect_err("mistakes").to_string(), @r"
     d.yaml:3: there is no key `sagas` in the file; did you mean `saga`?
     d.yaml:6: there is no key `deadlin` in the file; did you mean `deadline`?

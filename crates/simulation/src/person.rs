@@ -1,0 +1,175 @@
+//! The person who looks after orders: looks into the participants' books, and says what is there.
+
+use std::time::Duration;
+
+use saga_core::event::{Finding, Stuck};
+use saga_core::{CommandKind, Event, Json, Saga, SagaId};
+use saga_engine::{Engine, Refusal};
+use tokio::time::sleep;
+
+use crate::definition::{Kind, step_name};
+use crate::fleet::Fleet;
+use crate::scene::is_stuck;
+
+/// How long the person waits before repeating what got no answer.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How often the person repeats it. Faults end long before.
+const TIMES_MAX: usize = 300;
+
+/// Out of a thousand times that both are right: the person undoes an effect by hand instead of having it undone.
+const BY_HAND: u32 = 300;
+/// Of those that a participant still remembers: the person vouches for it instead of settling the step.
+const VOUCHES: u32 = 500;
+/// Two people say the same at the same time.
+const TWO_AT_ONCE: u32 = 200;
+/// Of those that are tried all the same: the person has it tried at once instead of settling the step.
+const RESUMES: u32 = 500;
+
+/// What the person says, and what it is counted as.
+struct Word {
+    command: CommandKind,
+    point: &'static str,
+    /// The step whose participant has to remember the order for as long as it promises, from this word on.
+    vouches_for: Option<usize>,
+}
+
+impl Word {
+    fn resume(point: &'static str) -> Self {
+        Self { command: CommandKind::Resume { by: "Ana".into(), reason: None }, point, vouches_for: None }
+    }
+}
+
+impl Fleet {
+    /// The person opens the books about an order, says what is there, and closes them when that was heard. Meanwhile
+    /// nothing changes in them: what is said of a step has to be true until it is heard.
+    pub(crate) async fn look_after(&self, id: SagaId) {
+        if !self.scene.shop.hold(id) {
+            return;
+        }
+        // What got no answer may be heard all the same: so the person looks again before saying anything again.
+        for _ in 0..TIMES_MAX {
+            let Some(word) = self.word(id) else { break };
+            let is_heard = self.say(id, &word).await;
+            self.settle_commands(id).await;
+            if is_heard || self.scene.recorder.is_broken() {
+                break;
+            }
+            self.scene.recorder.hit("person: gets no answer");
+        }
+        self.scene.shop.release();
+    }
+
+    /// Waits until no command waits for an order: what was said is true only while the books are open.
+    async fn settle_commands(&self, id: SagaId) {
+        for _ in 0..TIMES_MAX {
+            if !self.scene.disk.is_commanded(id) || self.scene.recorder.is_broken() {
+                return;
+            }
+            sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Whether it was heard.
+    async fn say(&self, id: SagaId, word: &Word) -> bool {
+        let recorder = &self.scene.recorder;
+        recorder.hit(word.point);
+        recorder.note(|| format!("a person about {id}: {:?}", word.command));
+        let say = || {
+            let (place, command) = (self.dice.below(self.places()), word.command.clone());
+            self.ask(place, move |engine: Engine| async move { engine.command(id, command).await })
+        };
+        // Where a participant may forget, the second of two who resume would vouch: see `word`.
+        let may_be_two = matches!(word.command, CommandKind::Resolve { .. })
+            || self.scene.specs.iter().all(|spec| !spec.forgets);
+        let answer = if may_be_two && self.dice.chance(TWO_AT_ONCE) {
+            recorder.hit("person: two at once");
+            let (first, second) = tokio::join!(say(), say());
+            first.and(second)
+        } else {
+            say().await
+        };
+        recorder.note(|| format!("a person about {id}: {answer:?}"));
+        match answer {
+            Some(Ok(())) => {}
+            Some(Err(Refusal::Rejected(_))) => recorder.hit("person: turned away"),
+            Some(Err(_)) | None => {
+                sleep(AGAIN_AFTER).await;
+                return false;
+            }
+        }
+        if let Some(step) = word.vouches_for {
+            self.scene.shop.ledger().keep(id, &step_name(step), false);
+        }
+        true
+    }
+
+    fn word(&self, id: SagaId) -> Option<Word> {
+        let saga = self.scene.saga(id)?;
+        if saga.is_over() {
+            return None;
+        }
+        // Where a participant may forget, the order may be blocked for that by the time that the word is heard; then it
+        // would vouch for what nobody has looked at.
+        let may_vouch = self.scene.specs.iter().any(|spec| spec.forgets);
+        let Some(blocked) = saga.blocked() else {
+            return (!may_vouch).then(|| Word::resume("person: resumes what is not blocked"));
+        };
+        match blocked.stuck {
+            Stuck::TaskFailed => return Some(Word::resume("person: has a parked order run again")),
+            _ if self.scene.page(id, blocked.step).is_undone_by_hand => {}
+            // Nothing is known of the step: only trying again tells.
+            Stuck::NothingToUndo if !may_vouch && !self.dice.chance(200) => {
+                return Some(Word::resume("person: resumes what has nothing to undo"));
+            }
+            Stuck::CompensationFailing | Stuck::ActionUnsettled
+                if !may_vouch && self.dice.chance(RESUMES) =>
+            {
+                return Some(Word::resume("person: resumes what is tried all the same"));
+            }
+            _ => {}
+        }
+        self.settled_word(&saga, blocked.step, blocked.stuck)
+    }
+
+    /// What the books say about the step that is blocked.
+    fn settled_word(&self, saga: &Saga, step: usize, stuck: Stuck) -> Option<Word> {
+        let (id, spec, name) = (saga.id(), &self.scene.specs[step], &*step_name(step));
+        let page = self.scene.page(id, step);
+        let is_undoing = self.scene.history(id)?.iter().any(|record| {
+            matches!(record.event, Event::AttemptStarted { step: s, direction: saga_core::Direction::Compensation, .. } if s == step)
+        });
+        let remembers = page.remembers(spec.kind, is_undoing);
+        let ledger = || self.scene.shop.ledger();
+        if stuck == Stuck::HorizonPassed && remembers && !page.is_undone_by_hand && self.dice.chance(VOUCHES)
+        {
+            ledger().keep(id, name, true);
+            return Some(Word { vouches_for: Some(step), ..Word::resume("person: vouches") });
+        }
+        // A barrier that has forgotten the step undoes nothing, and says that it did.
+        let must = spec.kind == Kind::Barrier && !remembers;
+        // Nor is undone by hand what an unheard word of the same person relies on.
+        let may = is_stuck(saga) && !page.is_kept && self.dice.chance(BY_HAND);
+        let findings = saga.pending().map_or(&[][..], |pending| pending.findings);
+        let output = page.output().and_then(|output| Json::parse(output.as_bytes()).ok());
+        let (finding, point) = if page.open() > 0 && (must || may) {
+            ledger().undo_by_hand(id, name);
+            (Finding::Undone, "person: undoes it by hand")
+        } else if page.open() > 0 {
+            // Which is its word for what is undone next, too.
+            ledger().keep(id, name, true);
+            (Finding::Ran, "person: says that it ran")
+        } else if page.undone == 0 && findings.contains(&Finding::NotRun) {
+            (Finding::NotRun, "person: says that it did not run")
+        } else {
+            (Finding::Undone, "person: says that it is undone")
+        };
+        let command = CommandKind::Resolve {
+            step,
+            finding,
+            output: output.filter(|_| finding == Finding::Ran),
+            by: "Ana".into(),
+            reason: "looked it up".into(),
+        };
+        Some(Word { command, point, vouches_for: (finding == Finding::Ran).then_some(step) })
+    }
+}

@@ -1,0 +1,74 @@
+//! What a world consists of, whatever happens in it: the definition, the journal, the participants, and the orders that
+//! were placed. All that is needed to judge it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use saga_core::{Definition, Record, Saga, SagaId};
+use saga_journal::{Histories, KeptRow};
+
+use crate::bugs::Lies;
+use crate::definition::{Spec, step_name};
+use crate::disk::{Disk, now};
+use crate::ledger::Page;
+use crate::record::Recorder;
+use crate::shop::Shop;
+
+/// An order, as its caller knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) id: SagaId,
+    /// Whether anybody was told that it exists.
+    pub(crate) acknowledged: bool,
+}
+
+pub(crate) struct Scene {
+    pub(crate) specs: Vec<Spec>,
+    /// What is broken on purpose.
+    pub(crate) lies: Lies,
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) shop: Arc<Shop>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) orders: Mutex<Vec<Order>>,
+}
+
+impl Scene {
+    pub(crate) fn orders(&self) -> MutexGuard<'_, Vec<Order>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn row(&self, id: SagaId) -> Option<KeptRow> {
+        now(self.disk.memory.row(id)).ok().flatten()
+    }
+
+    pub(crate) fn rows(&self) -> Vec<KeptRow> {
+        let ids: Vec<SagaId> = self.orders().iter().map(|order| order.id).collect();
+        ids.into_iter().filter_map(|id| self.row(id)).collect()
+    }
+
+    /// What is on disk of an order; `None`: nothing.
+    pub(crate) fn history(&self, id: SagaId) -> Option<Vec<Record>> {
+        now(self.disk.memory.load(id)).ok().flatten().map(|history| history.records)
+    }
+
+    /// The saga that its history tells.
+    pub(crate) fn saga(&self, id: SagaId) -> Option<Saga> {
+        Saga::fold(id, self.definition.clone(), &self.history(id)?).ok()
+    }
+
+    /// The book of a step's participant about an order.
+    pub(crate) fn page(&self, id: SagaId, step: usize) -> Page {
+        self.shop.page(id, step, &step_name(step))
+    }
+}
+
+/// Whether a person is asked for.
+pub(crate) fn is_blocked(row: &KeptRow) -> bool {
+    row.rollback() == saga_core::saga::Rollback::Blocked
+}
+
+/// Whether nothing but a person's word moves a saga on.
+pub(crate) fn is_stuck(saga: &Saga) -> bool {
+    let effects = saga.effects();
+    saga.blocked().is_some() && effects.call.is_none() && effects.wake_at.is_none()
+}

@@ -1,0 +1,134 @@
+//! What happens in a small world, in which everything that happens is laid down beforehand.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use saga_core::{Direction, SagaId};
+
+use crate::definition::{Kind, Spec};
+use crate::fate::{Around, Fate, Fates, Poison};
+
+/// One thing that goes wrong, at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The call of this number meets this fate.
+    Call(u32, Fate),
+    /// The process dies before the call of this number leaves, after it has, or when its answer arrives.
+    DiesAt(u32, Crash),
+    /// The process dies before the append of this number is durable, or after it.
+    DiesWriting(u32, Crash),
+}
+
+/// Where around something a process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// Before it.
+    Before,
+    /// After it.
+    After,
+    /// When its answer arrives.
+    Answer,
+}
+
+/// What is to happen, and what has happened so far.
+pub(crate) struct Script {
+    refused: Option<usize>,
+    faults: Vec<Fault>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Seen {
+    pub(crate) calls: Vec<Kind>,
+    answers: u32,
+    pub(crate) appends: u32,
+    refusals: u32,
+    /// Which faults have happened: each happens once.
+    happened: Vec<Fault>,
+}
+
+impl Seen {
+    /// Whether this fault is in the script and has not happened yet; then it has now.
+    fn happens(&mut self, script: &[Fault], fault: Fault) -> bool {
+        let now = script.contains(&fault) && !self.happened.contains(&fault);
+        if now {
+            self.happened.push(fault);
+        }
+        now
+    }
+}
+
+impl Script {
+    /// `refused`: the step that is refused once.
+    pub(crate) fn new(refused: Option<usize>, faults: &[Fault]) -> Arc<Self> {
+        Arc::new(Self { refused, faults: faults.to_vec(), seen: Mutex::default() })
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the process dies at this append.
+    pub(crate) fn dies_writing(&self, crash: Crash) -> bool {
+        let mut seen = self.seen();
+        let number = seen.appends;
+        if crash == Crash::After {
+            seen.appends += 1;
+        }
+        seen.happens(&self.faults, Fault::DiesWriting(number, crash))
+    }
+}
+
+impl Fates for Script {
+    fn of_call(&self, spec: &Spec, direction: Direction, step: usize) -> Fate {
+        let kind = spec.kind;
+        let mut seen = self.seen();
+        let number = seen.calls.len() as u32;
+        seen.calls.push(kind);
+        let scripted = self.faults.iter().find_map(|fault| match fault {
+            // After another fault, the call of this number may go to somebody else.
+            Fault::Call(at, fate) if *at == number && may_meet(kind, *fate) => Some(*fate),
+            _ => None,
+        });
+        match scripted {
+            Some(fate) => fate,
+            None if self.refused == Some(step) && direction == Direction::Action && seen.refusals == 0 => {
+                seen.refusals += 1;
+                Fate::Refusal
+            }
+            None => Fate::Good,
+        }
+    }
+
+    fn poison(&self, _: SagaId, _: usize) -> Option<Poison> {
+        None
+    }
+
+    fn kills(&self, around: Around) -> bool {
+        let mut seen = self.seen();
+        let (number, crash) = match around {
+            Around::Before => (seen.calls.len() as u32, Crash::Before),
+            Around::After => (seen.calls.len() as u32 - 1, Crash::After),
+            Around::Answer => {
+                seen.answers += 1;
+                (seen.answers - 1, Crash::Answer)
+            }
+        };
+        seen.happens(&self.faults, Fault::DiesAt(number, crash))
+    }
+
+    fn travel(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+}
+
+/// Whether a participant of this kind leaves room for that.
+pub(crate) fn may_meet(kind: Kind, fate: Fate) -> bool {
+    let has_keys = matches!(kind, Kind::Idempotent | Kind::Barrier);
+    match fate {
+        Fate::Doubled(_) => has_keys,
+        // A probe is asked after two seconds.
+        Fate::Late(ms) => kind != Kind::Probed || ms < 2_000,
+        _ => true,
+    }
+}

@@ -1,0 +1,153 @@
+//! What must be true whenever a call leaves, as the journal's contents show at that moment.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use saga_core::saga::Request;
+use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, SagaId};
+use saga_journal::Histories;
+use tokio::time::Instant;
+
+use crate::definition::{Kind, Spec};
+use crate::disk::{Disk, now};
+use crate::record::Recorder;
+
+/// Processes that one order may end without any end of a call of it, or a person who has it run again, in between: one before its history shows the call,
+/// and those after which it is taken over.
+const ENDED_BY_ONE_ORDER_MAX: usize = 4;
+
+/// Calls with the same key that may leave within [`HAMMER_WINDOW`]: an attempt for each take-over, and their retries.
+const HAMMER_CALLS_MAX: usize = 20;
+const HAMMER_WINDOW: Duration = Duration::from_secs(1);
+
+/// Who sees every call leave.
+pub(crate) struct Watch {
+    specs: Vec<Spec>,
+    disk: Arc<Disk>,
+    recorder: Arc<Recorder>,
+    sent: Mutex<BTreeMap<String, VecDeque<Instant>>>,
+    /// Ends of calls in each order's history, and processes that it has ended since the last one.
+    ended: Mutex<BTreeMap<SagaId, (usize, usize)>>,
+}
+
+impl Watch {
+    pub(crate) fn new(specs: Vec<Spec>, disk: Arc<Disk>, recorder: Arc<Recorder>) -> Self {
+        Self { specs, disk, recorder, sent: Mutex::default(), ended: Mutex::default() }
+    }
+
+    /// What must be on disk when a request leaves, as the design says it. (P2, P5, and nobody calls for a saga that
+    /// belongs to somebody else.)
+    pub(crate) fn leaves(&self, definition: &Definition, step: usize, request: &Request) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = sent.entry(request.idempotency_key()).or_default();
+        times.push_back(Instant::now());
+        times.retain(|at| at.elapsed() < HAMMER_WINDOW);
+        if times.len() > HAMMER_CALLS_MAX {
+            self.recorder.violation(
+                "no hammering",
+                format_args!("{} calls of {} within a second", times.len(), request.idempotency_key()),
+            );
+        }
+        drop(sent);
+        if request.direction == Direction::Probe || definition.steps[step].is_read() {
+            return;
+        }
+        let history = match now(self.disk.memory.load(request.saga)) {
+            Ok(Some(history)) => history,
+            _ => {
+                self.recorder.violation(
+                    "P2",
+                    format_args!("{} leaves before its saga's start is on disk", request.idempotency_key()),
+                );
+                return;
+            }
+        };
+        let has = |test: &dyn Fn(&Event) -> bool| history.records.iter().any(|record| test(&record.event));
+        let epoch =
+            1 + history.records.iter().filter(|r| matches!(r.event, Event::TakenOver { .. })).count() as u32;
+        if epoch != request.epoch.get() {
+            self.recorder.violation(
+                "ownership",
+                format_args!(
+                    "{} leaves in epoch {} while the saga is in epoch {epoch}",
+                    request.idempotency_key(),
+                    request.epoch.get()
+                ),
+            );
+        }
+        if has(&|event| matches!(event, Event::Completed | Event::RolledBack)) {
+            self.recorder.violation(
+                "P5",
+                format_args!("{} leaves though the saga is over", request.idempotency_key()),
+            );
+        }
+        let is_announced = has(&|event| {
+            matches!(event, Event::AttemptStarted { step: s, direction, attempt }
+                if (*s, *direction, *attempt) == (step, request.direction, request.attempt))
+        });
+        let kind = self.specs[step].kind;
+        if request.direction == Direction::Action && kind != Kind::Barrier && !is_announced {
+            self.recorder.violation("P2", format_args!("{} leaves unannounced", request.idempotency_key()));
+        }
+        let is_decision = |record: &&Record| matches!(record.event, Event::RollbackDecided { .. });
+        let decisions = history.records.iter().filter(is_decision).count();
+        if request.direction == Direction::Compensation && decisions != 1 {
+            self.recorder.violation(
+                "P5",
+                format_args!(
+                    "{} leaves with {decisions} decisions to roll back on disk",
+                    request.idempotency_key()
+                ),
+            );
+        }
+        if request.direction == Direction::Compensation
+            && has(
+                &|event| matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: Outcome::Unknown, .. } if *s == step),
+            )
+        {
+            self.recorder.hit("saga: compensated after an unknown outcome");
+        }
+    }
+
+    /// Whether the history shows that a step has run, and that this is the first time that it is to be undone.
+    pub(crate) fn is_known_to_be_there(&self, step: usize, request: &Request) -> bool {
+        let Ok(Some(history)) = now(self.disk.memory.load(request.saga)) else { return false };
+        let events = || history.records.iter().map(|record| &record.event);
+        let has_run = events().any(|event| {
+            matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: Outcome::Ok, .. } if *s == step)
+        });
+        let rolling_back = events().skip_while(|event| !matches!(event, Event::RollbackDecided { .. }));
+        let is_first =
+            request.direction == Direction::Compensation && request.attempt == AttemptNumber::FIRST;
+        has_run && is_first && !rolling_back.into_iter().any(|event| matches!(event, Event::TakenOver { .. }))
+    }
+
+    /// Whether the history shows that the step is being undone.
+    pub(crate) fn is_undoing(&self, saga: SagaId, step: usize) -> bool {
+        let Ok(Some(history)) = now(self.disk.memory.load(saga)) else { return false };
+        let undoes = |event: &Event| matches!(event, Event::AttemptStarted { step: s, direction: Direction::Compensation, .. } if *s == step);
+        history.records.iter().any(|record| undoes(&record.event))
+    }
+
+    /// An order has ended the process that ran it.
+    pub(crate) fn has_ended_its_process(&self, saga: SagaId) {
+        self.recorder.hit("process: ended by an order");
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        // An order of which nothing was kept is none: whoever asks for it again asks for the same again.
+        let Ok(Some(history)) = now(self.disk.memory.load(saga)) else { return };
+        let is_end = |event: &Event| {
+            matches!(
+                event,
+                Event::AttemptEnded { .. } | Event::RollbackDecided { .. } | Event::Resumed { .. }
+            )
+        };
+        let ends = history.records.iter().filter(|record| is_end(&record.event)).count();
+        let (before, times) = ended.entry(saga).or_default();
+        *times = if *before == ends { *times + 1 } else { 1 };
+        *before = ends;
+        if *times > ENDED_BY_ONE_ORDER_MAX {
+            self.recorder.violation("P8", format_args!("{saga} has ended {times} processes in a row"));
+        }
+    }
+}
