@@ -337,7 +337,7 @@ fn send(
 fn verdict(definition: &Definition, wanted: &CallWanted, reply: &Reply) -> Verdict {
     match definition.call(wanted.step, wanted.direction) {
         Some(call) => reply::verdict(call, reply),
-        // What is wanted is in the definition.
+        // The definition has every call that the saga wants.
         None => Verdict::without_answer(Outcome::Unknown, "the step has no such call"),
     }
 }

@@ -67,7 +67,7 @@ async fn a_panic_in_an_orders_task_parks_that_order_and_no_other() {
     assert!(blocked.reason.contains("a bug in paiement action"), "{}", blocked.reason);
     let health = shop.engine.health();
     assert!(health.is_ready() && health.active == 0, "{health:?}");
-    // Nobody runs it, and a person may have it rolled back.
+    // No task runs it, and an operator may have it rolled back.
     let calls = shop.log().len();
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(shop.log().len(), calls);

@@ -95,7 +95,7 @@ static SEEDS: AtomicU64 = AtomicU64::new(1);
 pub type Log = Arc<Mutex<Vec<String>>>;
 
 impl Gated {
-    /// Somebody sets the journal's clock on.
+    /// Sets the journal's clock on, as its administrator may.
     pub fn step_clock(&self, seconds: i64) {
         self.stepped.fetch_add(seconds, Ordering::SeqCst);
     }

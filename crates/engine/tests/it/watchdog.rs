@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::support::{Place, Shop, order};
 
-/// Whoever carries these calls has forgotten its time-outs.
+/// Participants whose calls have no time-outs and never end.
 pub struct Hung;
 
 impl Participants for Hung {

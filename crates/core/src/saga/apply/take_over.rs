@@ -55,7 +55,7 @@ impl Saga {
                 | StepState::NotDone { .. }
                 | StepState::Undone => {}
             }
-            // What comes after it can have left only if this step may have succeeded ahead of the history.
+            // Calls of later steps can have left only if this step may have succeeded ahead of the history.
             let is_edge = match &self.steps[step] {
                 StepState::Pending { .. } => self.is_waited_for(step),
                 // A question may have found that it succeeded although it was given up.
