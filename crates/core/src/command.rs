@@ -11,7 +11,7 @@ use crate::json::Json;
 pub struct Command {
     /// Which command this is: the same id is applied once, however often it comes.
     pub id: CommandId,
-    /// What is to be done.
+    /// The kind of command, with its values.
     pub kind: CommandKind,
 }
 
@@ -25,7 +25,7 @@ pub enum CommandKind {
     Cancel,
     /// Make the next attempt now.
     Resume {
-        /// Who wants it.
+        /// The operator who wants it.
         by: Box<str>,
         /// Why, where they say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub enum CommandKind {
         /// What the action's answer would have given, where the compensation needs it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Json>,
-        /// Who found it.
+        /// The operator who found it.
         by: Box<str>,
         /// How they know.
         reason: Box<str>,

@@ -1,4 +1,4 @@
-//! What is recorded about a saga: its whole truth, in order, for good.
+//! The events of a saga: its whole truth, in order, for good.
 //!
 //! The JSON form of [`Record`] is a persisted format, pinned by golden files in this crate's tests.
 
@@ -24,7 +24,7 @@ pub struct Record {
     pub event: Event,
 }
 
-/// What can happen to a saga.
+/// An event: a change that can happen to a saga.
 ///
 /// | event | legal when | leads to | says |
 /// |---|---|---|---|
@@ -96,7 +96,7 @@ pub enum Event {
     Blocked {
         /// The step that is stuck.
         step: usize,
-        /// What cannot go on.
+        /// The kind of obstacle.
         stuck: Stuck,
         /// For people.
         reason: Box<str>,
@@ -107,7 +107,7 @@ pub enum Event {
     RolledBack,
     /// A person wants the next attempt at once, whatever it waits for.
     Resumed {
-        /// Who.
+        /// The operator.
         by: Box<str>,
         /// Why, where it was said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub enum Event {
         /// What the action's answer would have given, where the compensation needs it.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         output: Option<Json>,
-        /// Who.
+        /// The operator.
         by: Box<str>,
         /// How they know.
         reason: Box<str>,
@@ -153,7 +153,7 @@ pub enum Finding {
     Undone,
 }
 
-/// What is known of a call's effect.
+/// The outcome of a call: what its answer shows about its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -161,7 +161,7 @@ pub enum Outcome {
     Ok,
     /// It was refused: no effect, and trying again will not help.
     Refused,
-    /// Nobody knows: it may have taken effect.
+    /// The effect is not known: the call may have taken effect.
     Unknown,
     /// It did not run (never sent, or turned away before anything was done): it may be tried again.
     NotSent,
@@ -190,7 +190,7 @@ pub enum Cause {
         /// The reason of its last attempt.
         reason: Box<str>,
     },
-    /// Somebody asked for it.
+    /// A cancel command asked for it.
     Cancelled,
     /// The saga's own deadline passed.
     DeadlinePassed,
@@ -200,9 +200,9 @@ pub enum Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stuck {
-    /// Nobody can know whether the step's action ran: its participant promises nothing about repeating it.
+    /// The step's action is in doubt: it may have run, and its participant promises nothing about repeating it.
     ActionUnknown,
-    /// Nobody can know whether the step's compensation ran: as above.
+    /// The step's compensation is in doubt: as above.
     CompensationUnknown,
     /// The compensation keeps failing. It is still tried, at a slow rate.
     CompensationFailing,

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Arrays and objects inside each other. Whoever reads the value later may do it by recursion, as jq does: without a
+/// Arrays and objects inside each other. Code that reads the value later may do it by recursion, as jq does: without a
 /// limit, a participant's answer could overflow the stack and end the process.
 pub const NESTING_MAX: usize = 128;
 

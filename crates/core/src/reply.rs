@@ -7,7 +7,7 @@ use crate::event::Outcome;
 use crate::json::{Json, Picked, pick};
 use crate::printable::printable;
 
-/// A reason that is longer, in bytes, is cut. What is not printed of it is replaced.
+/// A reason that is longer, in bytes, is cut. Its characters that are not printable are replaced.
 pub const REASON_BYTES_MAX: usize = 300;
 
 /// What came back from a call, or why nothing did.
@@ -48,7 +48,7 @@ pub struct Answer {
 /// What a reply means for the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// What is known of the effect.
+    /// The outcome: what the reply shows about the effect.
     pub outcome: Outcome,
     /// Of a compensation whose outcome is `ok`: there was nothing to undo.
     pub absent: bool,
@@ -58,7 +58,7 @@ pub struct Verdict {
     pub status: Option<u16>,
     /// Why it is not `ok`, or how it is known that there was nothing to undo.
     pub reason: Option<Box<str>>,
-    /// What is kept of the answer.
+    /// The output: the part of the answer that is kept.
     pub output: Option<Json>,
     /// The wait that the participant asked for.
     pub retry_after: Option<Duration>,
@@ -194,8 +194,9 @@ fn judge(call: &Call, answer: &Answer) -> Result<Meaning, Unreadable> {
     })
 }
 
-/// What is known after an answer that cannot be read. A read has no effect that could be unknown, and asking again gives
-/// the same content; what comes with another status than a success may be a proxy's words, and is asked for again.
+/// The outcome of a call whose answer cannot be read. A read has no effect that could be unknown, and asking again
+/// gives the same content; what comes with another status than a success may be a proxy's words, and is asked for
+/// again.
 fn unreadable(call: &Call, is_a_success: bool, error: EvalError) -> Unreadable {
     let is_final = call.method.is_safe() && !call.is_probe && is_a_success;
     Unreadable(if is_final { Outcome::Refused } else { Outcome::Unknown }, error)

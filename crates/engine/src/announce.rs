@@ -46,7 +46,7 @@ impl Lines {
         false
     }
 
-    /// What was left out in a stretch of time that is over.
+    /// The orders without a line in a stretch of time that is over: their number, and one of them.
     fn turn(&mut self) -> Option<(u64, SagaId, String)> {
         if self.since.elapsed() < LINES_WINDOW {
             return None;

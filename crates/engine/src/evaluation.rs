@@ -26,7 +26,7 @@ struct Evaluator {
 }
 
 impl Evaluators {
-    /// Gives `evaluation` to a thread that has room. One that has died is replaced.
+    /// Gives `evaluation` to a thread that has room. A thread that has died is replaced.
     pub(crate) fn evaluate(&self, evaluation: Evaluation) -> Result<(), Busy> {
         let mut threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         threads.retain(|evaluator| !evaluator.thread.is_finished());

@@ -101,7 +101,7 @@ impl Membership {
         let (id, asked) = (self.clock.new_replica_id(), Instant::now());
         self.journal.join(id, self.name.clone(), joining, self.lease).await?;
         if let Some((time, at)) = journal_time(&self.journal).await? {
-            // Whatever ran here under another lease has been dropped: nothing waits by the clock now.
+            // Every saga that ran here under another lease has been dropped: nothing waits by the clock now.
             self.clock.set(time.plus(at.elapsed()));
         }
         self.set(State::Member(Held { id, until: asked + self.lease, steady_since: asked }));

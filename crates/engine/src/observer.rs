@@ -83,7 +83,7 @@ pub struct CommitSummary {
 pub enum Failure {
     /// A step failed, and how its last call ended; `None`: a restart cut that call short.
     Step(usize, Option<Outcome>),
-    /// Somebody asked for it.
+    /// A cancel command asked for it.
     Cancelled,
     /// The saga's own deadline passed.
     DeadlinePassed,

@@ -131,7 +131,7 @@ pub(crate) const COLUMNS: &[Column] = &[
     always("summary", Kind::Text,
         |entry| json(&entry.row.summary),
         Reading::summary),
-    // Whatever can be appended to can be read.
+    // An append takes the mark away: a saga that can be appended to can be read.
     always("parked", Kind::Text,
         |_| Cell::Null,
         |into, cell| into.row.parked = cell.some_text().map(Into::into)),
@@ -195,8 +195,8 @@ impl Reading {
         self.damage.get_or_insert_with(|| what.to_string());
     }
 
-    /// The row. One that makes no sense is parked, with the reason: a person has to look at it, so it is shown where
-    /// they look, rather than skipped, and never fails the page that it is on.
+    /// The row. A damaged row is parked, with the reason: an operator has to look at it, so it is shown in the
+    /// operator's list, rather than skipped, and never fails the page that it is on.
     fn finish(mut self) -> KeptRow {
         if let Some(damage) = self.damage {
             tracing::error!(saga.id = %self.row.saga, "the saga's row is damaged: {damage}");

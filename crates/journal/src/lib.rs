@@ -6,7 +6,7 @@
 //!
 //! Each saga has an append-only history of records, and one row (its [`Row`]) written in the same
 //! transaction, which says where it stands. The row is the queue of unfinished sagas, too: there is no second
-//! table that could drift from it. Who owns a saga stands in its row, too (`ownership.rs`).
+//! table that could drift from it. The row names the saga's owner, too (`ownership.rs`).
 //!
 //! [`Journal`] is the front: group commit over any [`Store`]. Stores keep bytes and compare numbers:
 //! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.

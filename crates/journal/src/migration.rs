@@ -1,6 +1,6 @@
 //! Which steps a schema is still missing. Forward only; each step's SQL is pinned by its checksum.
 //!
-//! The steps are SQL files embedded in the program. What was applied is kept in the table `saga_migration`; each
+//! The steps are SQL files embedded in the program. The table `saga_migration` keeps the steps that were applied; each
 //! backend reads it, asks [`pending`], and applies the rest, each step in one transaction with its row.
 
 use sha2::{Digest, Sha256};

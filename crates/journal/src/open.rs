@@ -86,13 +86,13 @@ pub enum OpenError {
         "this role may not use the journal's tables: as their owner, run {grants} (docs/operations.md has them all)"
     )]
     Rights {
-        /// What is missing, as SQL.
+        /// The statements that grant the missing rights, as SQL.
         grants: String,
     },
     /// The address cannot be understood, or asks for something that is not there.
     #[error("cannot read the PostgreSQL address: {0}")]
     Address(String),
-    /// Nobody answers, or not in time; may pass by itself.
+    /// The server does not answer, or not in time; may pass by itself.
     #[error("cannot reach PostgreSQL at {place}: {reason}")]
     Unreachable {
         /// Host, port and database, without secrets.

@@ -1,4 +1,4 @@
-//! Who runs which saga.
+//! The ownership of sagas: which replica runs which saga.
 //!
 //! ```text
 //!   join ──▶ renew, renew, ... ──▶ leave                 a replica's lease, by the store's clock
@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// The longest lease: whoever asks for more gets this. A replica that vanished is missed for so long at the most.
 pub const LEASE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// One run of a process that runs sagas. Whoever loses its lease comes back under another id.
+/// One run of a process that runs sagas. A process that loses its lease comes back under another id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReplicaId(Uuid);
 
@@ -52,9 +52,9 @@ impl fmt::Debug for ReplicaId {
 /// Why a replica joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Joining {
-    /// Its process has started. Whoever has its name is the same process as it was before, and gone.
+    /// Its process has started. A replica that has its name already is an earlier run of the same process, and gone.
     Started,
-    /// Its process lost its lease and goes on. Whoever has its name now is somebody else, and stays.
+    /// Its process lost its lease and goes on. A replica that has its name by now is another process, and stays.
     Again,
 }
 

@@ -36,11 +36,11 @@ pub struct Row {
     /// When it was to go on by itself, at the latest; `None`: it is over, or waits for a person alone. An instant
     /// that is long past means that no replica runs it.
     pub due: Option<Timestamp>,
-    /// What is only shown.
+    /// The values that are only shown.
     pub summary: Summary,
 }
 
-/// What is shown of a saga, and neither compared nor sorted by: one JSON text.
+/// The values of a saga that are shown, and neither compared nor sorted by: one JSON text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Why the saga fails, once that is decided.

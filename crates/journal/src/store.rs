@@ -172,7 +172,7 @@ pub struct KeptDefinition {
 pub struct Entry {
     /// Whose history it is.
     pub saga: SagaId,
-    /// Who appends; a start makes it the saga's owner.
+    /// The replica that appends; a start makes it the saga's owner.
     pub owner: ReplicaId,
     /// The position of the last event before these; [`Seq::NONE`] for a start.
     pub expected: Seq,
@@ -185,7 +185,7 @@ pub struct Entry {
 /// Why an entry was not kept, or may not have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// Somebody else has written to this saga, or owns it: it is not ours any more. Drop it from memory.
+    /// Another replica has written to this saga, or owns it: it is not ours any more. Drop it from memory.
     #[error("the saga has another owner, or another history")]
     Conflict,
     /// The store does not take what the entry says, however often it comes: nothing was kept. Park the saga.
@@ -214,7 +214,7 @@ pub enum LoadError {
     /// Try again later.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// What is kept cannot be understood. Park the saga and tell a person.
+    /// The kept history cannot be understood. Park the saga and tell a person.
     #[error("the saga's history is damaged: {0}")]
     Damaged(Arc<str>),
 }

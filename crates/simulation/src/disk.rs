@@ -1,5 +1,5 @@
 //! The journal's disk, as each process reaches it: a memory store behind a line that may be slow, cut, or lose answers.
-//! What has arrived is done, whether or not whoever asked is still there to hear of it.
+//! An operation that has arrived is done, whether or not the process that asked is still there to hear of it.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -29,7 +29,7 @@ use crate::script::{Crash, Script};
 /// The database: one for all processes.
 pub(crate) struct Disk {
     pub(crate) memory: Memory,
-    /// Nobody reaches it.
+    /// Whether it is out of every process's reach.
     pub(crate) is_out: AtomicBool,
     /// When the world began; the database's clock is right.
     pub(crate) begun: Instant,
@@ -70,7 +70,7 @@ impl Disk {
         Timestamp::from_micros(BEGINNING_US).plus(self.begun.elapsed())
     }
 
-    /// Whatever the clocks of processes show: a start is recorded about when it happened.
+    /// A start is recorded about when it happened, whatever the clocks of processes show.
     fn judge_start(&self, saga: SagaId, at: Timestamp, recorder: &Recorder) {
         let now = self.now();
         if self.has_clock && (at.since(now) > CLOCK_SLACK || now.since(at) > START_KEPT_WITHIN) {

@@ -19,9 +19,9 @@ pub enum Fate {
     ErrorAfter,
     /// 503: nothing was done; come back after so many seconds.
     Unready(u8),
-    /// Nobody listens.
+    /// The participant does not listen.
     ConnectionRefused,
-    /// Nobody listens, and so it goes for a while.
+    /// The participant does not listen, and so it goes for a while.
     Down,
     /// The connection breaks; the request never arrived.
     ResetBefore,
@@ -56,7 +56,7 @@ pub(crate) enum Around {
     Answer,
 }
 
-/// Who decides what becomes of calls.
+/// Decides what becomes of calls.
 pub(crate) trait Fates: Send + Sync {
     /// What becomes of the next call, which is one of the step that `spec` describes.
     fn of_call(&self, spec: &Spec, direction: Direction, step: usize) -> Fate;

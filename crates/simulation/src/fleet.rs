@@ -133,7 +133,7 @@ impl Fleet {
         };
         let engine = engine(&process, line, shop, definition, &format!("r{place}"));
         engine.recover_in_background();
-        // Whoever runs the process ends it when a part of it is dead.
+        // The process's supervisor ends it when a part of it is dead.
         let (watched, supervised) = (engine.clone(), process.clone());
         if self.scene.lies.is_supervised() {
             process.start(Box::pin(async move {

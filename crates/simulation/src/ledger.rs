@@ -24,7 +24,7 @@ pub(crate) struct Page {
     /// The answers it remembers, if it promises to.
     action: Option<Stored>,
     compensation: Option<Stored>,
-    /// Somebody sees to it that it does not forget.
+    /// An operator sees to it that it does not forget.
     pub(crate) is_kept: bool,
     /// A person has undone it, which the orchestrator may not have heard yet.
     pub(crate) is_undone_by_hand: bool,

@@ -68,7 +68,7 @@ impl Process {
         Arc::new(Self { state: Mutex::default(), begun, skew_us: AtomicI64::new(skew_us), dice, recorder })
     }
 
-    /// Somebody sets its wall clock.
+    /// Sets its wall clock, as an administrator may.
     pub(crate) fn step_clock(&self, by_us: i64) {
         self.skew_us.fetch_add(by_us, Ordering::Relaxed);
     }

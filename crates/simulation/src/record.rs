@@ -116,7 +116,7 @@ pub struct Report {
     pub take_overs: Vec<Duration>,
 }
 
-/// What is being written down while a run goes on.
+/// The report of a run, while the run goes on.
 pub(crate) struct Recorder {
     seed: u64,
     begun: Instant,

@@ -23,7 +23,7 @@ pub(crate) struct Order {
 
 pub(crate) struct Scene {
     pub(crate) specs: Vec<Spec>,
-    /// What is broken on purpose.
+    /// The lies of the bug that is seeded on purpose, if there is one.
     pub(crate) lies: Lies,
     pub(crate) definition: Arc<Definition>,
     pub(crate) disk: Arc<Disk>,
@@ -46,7 +46,7 @@ impl Scene {
         ids.into_iter().filter_map(|id| self.row(id)).collect()
     }
 
-    /// What is on disk of an order; `None`: nothing.
+    /// The history that is on disk of an order; `None`: nothing is.
     pub(crate) fn history(&self, id: SagaId) -> Option<Vec<Record>> {
         now(self.disk.memory.load(id)).ok().flatten().map(|history| history.records)
     }

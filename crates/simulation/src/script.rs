@@ -30,7 +30,7 @@ pub enum Crash {
     Answer,
 }
 
-/// What is to happen, and what has happened so far.
+/// The faults that are to happen, and what has happened so far.
 pub(crate) struct Script {
     refused: Option<usize>,
     faults: Vec<Fault>,

@@ -90,7 +90,7 @@ impl Shop {
         self.held().is_some()
     }
 
-    /// What is in the book of a step's participant now, whatever it has forgotten.
+    /// The page in the book of a step's participant, without what the participant has forgotten by now.
     pub(crate) fn page(&self, saga: SagaId, step: usize, name: &str) -> Page {
         let mut ledger = self.ledger();
         for remark in ledger.forget(&self.specs[step], saga, name) {

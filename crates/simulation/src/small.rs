@@ -26,7 +26,7 @@ use crate::shop::Shop;
 /// The key of the one order.
 const KEY: &str = "the order";
 
-/// What can go wrong with one call.
+/// The ways in which one call can go wrong.
 const FATES: [Fate; 12] = [
     Fate::Refusal,
     Fate::ErrorBefore,
@@ -50,7 +50,7 @@ pub struct Case {
     pub kinds: Vec<Kind>,
     /// The step that is refused, so that the saga rolls back; `None`: none is.
     pub refused: Option<usize>,
-    /// What goes wrong.
+    /// The faults that happen.
     pub faults: Vec<Fault>,
 }
 

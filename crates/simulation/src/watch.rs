@@ -21,7 +21,7 @@ const ENDED_BY_ONE_ORDER_MAX: usize = 4;
 const HAMMER_CALLS_MAX: usize = 20;
 const HAMMER_WINDOW: Duration = Duration::from_secs(1);
 
-/// Who sees every call leave.
+/// Sees every call leave.
 pub(crate) struct Watch {
     specs: Vec<Spec>,
     disk: Arc<Disk>,

@@ -245,7 +245,7 @@ fn complete<'s>(
                 items.push(complete(event, inner, events));
             };
             let is_flow = style == granit_parser::StructureStyle::Flow;
-            // What is written in lines ends where its last line does, whatever blank lines and comments follow.
+            // A block ends where its last line does, whatever blank lines and comments follow.
             let end = items.last().filter(|_| !is_flow).map_or(end, |last| last.bytes.end);
             Node { bytes: bytes.start..end, content: Content::List(items) }
         }

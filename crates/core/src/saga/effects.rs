@@ -25,7 +25,7 @@ pub struct Effects {
     pub calls: Vec<CallWanted>,
     /// When the state wants to be asked again, whatever happens until then.
     pub wake_at: Option<Timestamp>,
-    /// Whoever waits for the end may be answered once this event is on disk: the saga is over, or blocked.
+    /// The caller that waits for the end may be answered once this event is on disk: the saga is over, or blocked.
     pub answer: Option<Seq>,
 }
 

@@ -86,13 +86,13 @@ pub struct Blocked {
     pub at: Timestamp,
     /// The step's index.
     pub step: usize,
-    /// What is stuck.
+    /// The kind of obstacle.
     pub stuck: Stuck,
     /// For people.
     pub reason: Box<str>,
 }
 
-/// What is known about one step.
+/// The state of one step, as far as the saga knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum StepState {
     /// Not begun by any owner, as far as the history tells. `shadow`: a former owner may have called it all the
@@ -133,7 +133,7 @@ struct Tries {
     /// When the first attempt started, and when the last one ended or was lost from sight.
     first_at: Timestamp,
     ended_at: Timestamp,
-    /// Attempts that ended badly. Those that a restart cut short do not count.
+    /// Attempts that ended badly. Attempts that a restart cut short do not count.
     failures: u32,
     /// Of the last bad end.
     reason: Option<Box<str>>,
@@ -344,7 +344,7 @@ impl Saga {
     }
 
     /// Whether nothing after this step may be called until its success is on disk: it cannot be had a second time,
-    /// or the requests of later steps are computed from it. Whoever takes over needs it to undo them.
+    /// or the requests of later steps are computed from it. A new owner needs it to undo them.
     fn is_waited_for(&self, step: usize) -> bool {
         let definition = &self.definition.steps[step];
         definition.action.output.is_some() || !(definition.is_read() || self.is_barrier(step))

@@ -27,11 +27,11 @@ use crate::saga::{CallWanted, Input, Moment, Request, RequestError, Saga};
 /// What one step does.
 #[derive(Debug)]
 pub struct StepUnderstood {
-    /// What does it.
+    /// The call that does it.
     pub action: CallUnderstood,
-    /// What undoes it.
+    /// The call that undoes it.
     pub compensation: Option<CallUnderstood>,
-    /// What asks whether its effect is there.
+    /// The probe, which asks whether its effect is there.
     pub probe: Option<Result<Request, NotShown>>,
     /// What the answer that was given along means; `None`: none was.
     pub answered: Option<Verdict>,

@@ -1,5 +1,5 @@
 //! Expressions under their budget: nothing that a definition says, on nothing that a service answers, takes more memory
-//! or steps than the limits say. What is allocated is counted.
+//! or steps than the limits say. The test's allocator counts the memory.
 
 mod cases;
 mod fuzz;

@@ -318,7 +318,7 @@ fn an_output_that_cannot_be_taken_is_unknown_for_an_effect_and_refused_for_a_rea
         for body in ["{}", "null", "[]", "\"x\""] {
             assert_eq!(outcome(&strict, 200, body), expected, "{method} {body}");
         }
-        // What is no JSON at all may be a proxy's page: nobody knows what the service said.
+        // A body that is no JSON at all may be a proxy's page: the service's own answer is not known.
         for body in ["<html>", "", "{\"id\":"] {
             let verdict = judge(&strict, &answered(200, body.as_bytes()));
             assert!(verdict.outcome != Ok && verdict.output.is_none(), "{method} {body}");

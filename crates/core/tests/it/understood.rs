@@ -1,4 +1,4 @@
-//! What is told of a definition: requests as they would be sent, and what a lost answer means.
+//! The explanation of a definition: requests as they would be sent, and what a lost answer means.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

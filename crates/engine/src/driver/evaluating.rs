@@ -2,7 +2,8 @@
 //!
 //! The threads that drive orders also answer the API, keep the lease and write the journal. So what they evaluate ends
 //! after [`INLINE_STEPS_MAX`](saga_core::budget::INLINE_STEPS_MAX), which orders as they usually are do not come near.
-//! What has not ended by then is begun again, with the full budget, on one of a few threads that do nothing else.
+//! An evaluation that has not ended by then is begun again, with the full budget, on one of a few threads that do
+//! nothing else.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::world::World;
 /// While as many evaluations wait as may, one that does not fit asks this often.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// What comes of an evaluation elsewhere; `None` if its thread is gone.
+/// The result of an evaluation elsewhere; `None` if its thread is gone.
 pub(super) type Elsewhere<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
 
 /// Evaluates here, if that takes next to no time. `None`: it takes longer, and nothing has come of it.

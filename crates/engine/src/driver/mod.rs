@@ -265,8 +265,8 @@ impl Driver {
         [self.calling.due(&self.saga), self.saving.under_way_since(), alarm].into_iter().flatten().min()
     }
 
-    /// Sets the alarm for the earliest instant that matters. One that is early already is left: waking up once
-    /// for nothing costs less than setting it anew on every turn.
+    /// Sets the alarm for the earliest instant that matters. An alarm that is early already is left: waking up once for
+    /// nothing costs less than setting it anew on every turn.
     fn set_alarm(&mut self, effects: &Effects) {
         let wake_at = effects.wake_at.filter(|_| !self.stopping);
         let Some(at) = [wake_at, self.saving.wake_at(), self.calling.wake_at()].into_iter().flatten().min()

@@ -53,7 +53,7 @@ enum Append {
     },
 }
 
-/// What has to be known of an entry once it is durable.
+/// The parts of an entry that the driver needs once it is durable.
 struct Contents {
     events: usize,
     summary: CommitSummary,

@@ -328,7 +328,7 @@ fn send(
 fn verdict(definition: &Definition, wanted: &CallWanted, reply: &Reply) -> Verdict {
     match definition.call(wanted.step, wanted.direction) {
         Some(call) => reply::verdict(call, reply),
-        // What is wanted is in the definition.
+        // A wanted call is in the definition.
         None => Verdict::without_answer(Outcome::Unknown, "the step has no such call"),
     }
 }

@@ -1,4 +1,4 @@
-//! Those who wait for a saga: for a milestone of it, or for what became of a command.
+//! The callers that wait for a saga: for a milestone of it, or for what became of a command.
 
 use saga_core::saga::Rejected;
 use saga_core::{Seq, rules};
@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::handle::{Milestone, Snapshot};
 
-/// Those who wait, in the order of asking.
+/// The waiting callers, in the order of asking.
 #[derive(Default)]
 pub(super) struct Waiters(Vec<Waiter>);
 

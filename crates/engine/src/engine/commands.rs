@@ -83,7 +83,7 @@ impl Engine {
             match self.journal().status(id, command).await {
                 Ok(CommandStatus::Applied) => return Ok(()),
                 Ok(CommandStatus::Refused(why)) => {
-                    // Nobody else reads it; where it stays, it is forgotten later.
+                    // The refusal has no other reader; where it stays, it is forgotten later.
                     let _ = self.journal().remove(id, command).await;
                     let not_read = |error: serde_json::Error| Refused::NotUnderstood(error.to_string());
                     return Err(serde_json::from_str(&why).unwrap_or_else(not_read).into());
@@ -188,8 +188,8 @@ impl Engine {
         self.journal().forget_refused(before).await
     }
 
-    /// Applies commands in their order. One that cannot be applied yet is left for the next beat, and so are the later
-    /// ones for its saga.
+    /// Applies commands in their order. A command that cannot be applied yet is left for the next beat, and so are the
+    /// later ones for its saga.
     async fn follow(&self, commands: &[KeptCommand]) {
         let mut held_up = Vec::new();
         for command in commands {

@@ -14,8 +14,8 @@ const LAST_TASKS_WAIT: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Refuses new sagas, lets running ones go on for `drain`, then ends each at the next point where nothing is
-    /// under way. Those that have nothing to do before `drain` is over are not waited for. Whatever is not over by then
-    /// can be taken over at once, by the next start or another process.
+    /// under way. Sagas that have nothing to do before `drain` is over are not waited for. A saga that is not over by
+    /// then can be taken over at once, by the next start or another process.
     pub async fn stop(&self, drain: Duration) {
         let lifecycle = &self.parts.lifecycle;
         lifecycle.drain();

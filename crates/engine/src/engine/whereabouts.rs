@@ -124,7 +124,7 @@ impl Engine {
     }
 }
 
-/// Whether a running saga's start is on disk, or will be within `wait`. One that does not run any more has started,
+/// Whether a running saga's start is on disk, or will be within `wait`. A saga that does not run any more has started,
 /// or was never this process's: what is asked next tells.
 async fn has_started(handle: &Handle, wait: Duration) -> bool {
     match handle.look().await {

@@ -7,7 +7,7 @@ use saga_engine::breaker::{Kind, State};
 use saga_engine::{Engine, Wait};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENT, Shop, answered, order};
+use crate::support::{PATIENT, Place, Shop, answered, order};
 
 /// As many failures as open the default breaker.
 const FAILURES: usize = 20;
@@ -25,7 +25,7 @@ fn stock(engine: &Engine) -> State {
 fn ordered(engine: &Engine, client: i64) -> tokio::task::JoinHandle<StateName> {
     let engine = engine.clone();
     #[expect(clippy::disallowed_methods, reason = "callers, who wait side by side")]
-    tokio::spawn(async move { engine.start(order(client, None, PATIENT)).await.expect("an answer").state })
+    tokio::spawn(async move { engine.place(order(client, None, PATIENT)).await.expect("an answer").state })
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +65,7 @@ async fn deadlines_hold_while_it_is_open_and_what_never_left_leaves_nothing_to_u
         assert!(matches!(&*state, "ECHEC_STOCK" | "ANNULEE"), "{state}");
     }
     assert_eq!(shop.participants.calls("stock compensation"), 0);
-    let row = shop.engine.start(order(100, None, Wait::started())).await.expect("an answer");
+    let row = shop.engine.place(order(100, None, Wait::started())).await.expect("an answer");
     assert!(row.started);
 }
 

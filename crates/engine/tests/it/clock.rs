@@ -8,7 +8,7 @@ use saga_core::saga::Rollback;
 use saga_engine::Wait;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENT, Shop, order};
+use crate::support::{PATIENT, Place, Shop, order};
 
 const HOUR: i64 = 3_600;
 
@@ -25,7 +25,7 @@ async fn while_a_retry_waits_the_clock_steps(by: i64) -> (String, Duration) {
         sleep(Duration::from_millis(20)).await;
         ahead.store(by, Ordering::SeqCst);
     });
-    let end = shop.engine.start(order(7, None, PATIENT)).await.unwrap();
+    let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
     (end.state.to_string(), begun.elapsed())
 }
 
@@ -48,7 +48,7 @@ async fn a_deadline_fires_in_time_though_the_clock_has_stepped_back() {
     shop.engine.recover().await;
     let later = Answer { status: 503, retry_after: Some(Duration::from_secs(50)), ..Answer::default() };
     shop.participants.always("stock action", Some(Reply::Answered(later)));
-    let begun = shop.engine.start(order(7, None, Wait::started())).await.unwrap();
+    let begun = shop.engine.place(order(7, None, Wait::started())).await.unwrap();
     shop.ahead.store(-HOUR, Ordering::SeqCst);
     sleep(Duration::from_secs(61)).await;
     let row = shop.engine.journal().row(begun.saga).await.unwrap().unwrap();
@@ -61,7 +61,7 @@ async fn a_replica_whose_clock_is_ahead_cancels_nothing_that_it_takes_over() {
     shop.journal.has_clock.store(true, Ordering::SeqCst);
     shop.engine.recover().await;
     shop.participants.next("stock action", Duration::from_secs(4), crate::support::answered(200, "{}"));
-    let begun = shop.engine.start(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.place(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let next = shop.restarted_ahead("barrier", 600).await;
     let end = next.wait(begun.saga, Wait::settled(Duration::from_secs(30))).await.unwrap();
     assert_eq!((&*end.state, end.rollback), ("CONFIRMEE", Rollback::None));

@@ -13,7 +13,7 @@ use saga_journal::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENT, Shop, answered, order};
+use crate::support::{PATIENT, Place, Shop, answered, order};
 
 /// A replica whose lease holds, and that does nothing.
 const SILENT: ReplicaId = ReplicaId::new(uuid::Uuid::from_u128(7));
@@ -26,7 +26,7 @@ fn resume() -> CommandKind {
 async fn owned_elsewhere() -> (Shop, Engine, SagaId) {
     let shop = Shop::new("barrier");
     shop.participants.next("paiement action", Duration::from_secs(5), answered(503, ""));
-    let saga = shop.engine.start(order(7, None, Wait::started())).await.unwrap().saga;
+    let saga = shop.engine.place(order(7, None, Wait::started())).await.unwrap().saga;
     sleep(Duration::from_secs(1)).await;
     shop.engine.stop(Duration::ZERO).await;
     shop.journal.join(SILENT, "muet".into(), Joining::Started, Duration::from_secs(3_600)).await.unwrap();
@@ -150,7 +150,7 @@ async fn only_so_many_commands_wait_for_one_order() {
 async fn commands_that_cannot_be_read_do_not_keep_claimed_orders_from_running() {
     let shop = Shop::new("barrier");
     shop.participants.next("paiement action", Duration::from_secs(5), answered(503, ""));
-    let saga = shop.engine.start(order(7, None, Wait::started())).await.unwrap().saga;
+    let saga = shop.engine.place(order(7, None, Wait::started())).await.unwrap().saga;
     sleep(Duration::from_secs(1)).await;
     shop.engine.stop(Duration::ZERO).await;
     shop.journal.deaf.store(true, Ordering::SeqCst);

@@ -7,12 +7,12 @@ use saga_core::reply::Reply;
 use saga_core::saga::Rollback;
 use saga_engine::{Limits, NoRoom, Refusal, Wait};
 
-use crate::support::{PATIENT, Shop, answered, order};
+use crate::support::{PATIENT, Place, Shop, answered, order};
 
 #[tokio::test(start_paused = true)]
 async fn a_happy_checkout_against_barriers_waits_for_the_disk_twice() {
     let shop = Shop::new("barrier");
-    let end = shop.engine.start(order(7, None, PATIENT)).await.unwrap();
+    let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
     assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(
         shop.log(),
@@ -31,7 +31,7 @@ async fn a_happy_checkout_against_barriers_waits_for_the_disk_twice() {
 async fn without_a_barrier_each_call_waits_for_the_result_before_it() {
     for safety in ["idempotent", "none"] {
         let shop = Shop::new(safety);
-        shop.engine.start(order(7, None, PATIENT)).await.unwrap();
+        shop.engine.place(order(7, None, PATIENT)).await.unwrap();
         assert_eq!(
             shop.log(),
             [
@@ -54,7 +54,7 @@ async fn nothing_with_an_effect_leaves_while_the_disk_is_held_up() {
     let shop = Shop::new("barrier");
     shop.journal.shut();
     let engine = shop.engine.clone();
-    let waiting = tokio::spawn(async move { engine.start(order(7, None, PATIENT)).await });
+    let waiting = tokio::spawn(async move { engine.place(order(7, None, PATIENT)).await });
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(shop.log(), ["call panier action #1 epoch 1"]);
     shop.journal.open();
@@ -69,7 +69,7 @@ async fn the_first_compensation_waits_for_the_decision_to_roll_back() {
         Duration::ZERO,
         answered(402, r#"{"detail":"Solde insuffisant"}"#),
     );
-    let end = shop.engine.start(order(2, None, PATIENT)).await.unwrap();
+    let end = shop.engine.place(order(2, None, PATIENT)).await.unwrap();
     assert_eq!((&*end.state, end.rollback), ("ECHEC_PAIEMENT", Rollback::Done));
     let log = shop.log();
     let decided = log.iter().position(|line| line == "durable 5-9").expect("the decision is written");
@@ -83,9 +83,9 @@ async fn a_caller_who_goes_away_changes_nothing() {
     let shop = Shop::new("barrier");
     shop.participants.next("stock action", Duration::from_secs(2), answered(200, "{}"));
     let gone =
-        tokio::time::timeout(Duration::from_secs(1), shop.engine.start(order(7, Some("k"), PATIENT))).await;
+        tokio::time::timeout(Duration::from_secs(1), shop.engine.place(order(7, Some("k"), PATIENT))).await;
     assert!(gone.is_err());
-    let end = shop.engine.start(order(7, Some("k"), PATIENT)).await.unwrap();
+    let end = shop.engine.place(order(7, Some("k"), PATIENT)).await.unwrap();
     assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
 }
@@ -96,18 +96,18 @@ async fn the_same_key_is_the_same_order_before_during_and_after() {
     shop.participants.next("stock action", Duration::from_secs(2), answered(200, "{}"));
     let racing = (0..20).map(|_| {
         let engine = shop.engine.clone();
-        tokio::spawn(async move { engine.start(order(7, Some("k"), PATIENT)).await.unwrap().saga })
+        tokio::spawn(async move { engine.place(order(7, Some("k"), PATIENT)).await.unwrap().saga })
     });
     let mut ids = Vec::new();
     for one in racing.collect::<Vec<_>>() {
         ids.push(one.await.unwrap());
     }
-    ids.push(shop.engine.start(order(7, Some("k"), PATIENT)).await.unwrap().saga);
-    ids.push(shop.restarted("barrier").await.start(order(7, Some("k"), PATIENT)).await.unwrap().saga);
+    ids.push(shop.engine.place(order(7, Some("k"), PATIENT)).await.unwrap().saga);
+    ids.push(shop.restarted("barrier").await.place(order(7, Some("k"), PATIENT)).await.unwrap().saga);
     ids.dedup();
     assert_eq!(ids.len(), 1);
     assert_eq!(shop.participants.calls("vente action"), 1);
-    let other = shop.engine.start(order(8, Some("k"), PATIENT)).await;
+    let other = shop.engine.place(order(8, Some("k"), PATIENT)).await;
     assert_eq!(other, Err(Refusal::KeyReused(ids[0])));
 }
 
@@ -119,7 +119,7 @@ async fn an_order_that_nobody_waits_for_is_acknowledged_when_its_start_is_durabl
         Duration::from_secs(3),
         answered(200, r#"[{"produit_id":1,"quantite":1,"prix":1}]"#),
     );
-    let begun = shop.engine.start(order(7, None, Wait::started())).await.unwrap();
+    let begun = shop.engine.place(order(7, None, Wait::started())).await.unwrap();
     assert!(begun.started && !begun.settled);
     assert_eq!(shop.log(), ["call panier action #1 epoch 1", "durable 1-2"]);
     let end = shop.engine.wait(begun.saga, PATIENT).await.unwrap();
@@ -130,7 +130,7 @@ async fn an_order_that_nobody_waits_for_is_acknowledged_when_its_start_is_durabl
 async fn an_entry_whose_answer_was_lost_is_offered_again_and_counts_once() {
     let shop = Shop::new("barrier");
     shop.journal.lose_answer.store(true, Ordering::SeqCst);
-    let end = shop.engine.start(order(7, None, PATIENT)).await.unwrap();
+    let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
     assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
     assert_eq!(shop.log().iter().filter(|line| *line == "durable 1-4").count(), 2);
@@ -141,19 +141,19 @@ async fn while_the_journal_fails_running_orders_wait_and_new_ones_are_refused() 
     let shop = Shop::new("none");
     shop.participants.next("stock action", Duration::from_secs(1), answered(200, "{}"));
     let engine = shop.engine.clone();
-    let running = tokio::spawn(async move { engine.start(order(7, None, PATIENT)).await });
+    let running = tokio::spawn(async move { engine.place(order(7, None, PATIENT)).await });
     tokio::time::sleep(Duration::from_millis(500)).await;
     shop.journal.broken.store(true, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(shop.participants.calls("paiement"), 0);
-    assert!(matches!(shop.engine.start(order(8, None, PATIENT)).await, Err(Refusal::Unavailable(_))));
+    assert!(matches!(shop.engine.place(order(8, None, PATIENT)).await, Err(Refusal::Unavailable(_))));
     assert!(shop.engine.health().journal_failing.is_some());
     shop.journal.broken.store(false, Ordering::SeqCst);
     // The reply that came meanwhile was not lost: nothing is parked, nothing is called twice.
     assert_eq!(&*running.await.unwrap().unwrap().state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
     assert_eq!(shop.engine.health().journal_failing, None);
-    assert_eq!(&*shop.engine.start(order(8, None, PATIENT)).await.unwrap().state, "CONFIRMEE");
+    assert_eq!(&*shop.engine.place(order(8, None, PATIENT)).await.unwrap().state, "CONFIRMEE");
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,10 +161,10 @@ async fn a_start_that_cannot_be_written_in_time_is_in_doubt_and_says_so() {
     let shop = Shop::new("barrier");
     shop.journal.shut();
     let wait = Wait::settled(Duration::from_secs(2));
-    let refused = shop.engine.start(order(7, Some("k"), wait)).await;
+    let refused = shop.engine.place(order(7, Some("k"), wait)).await;
     assert!(matches!(refused, Err(Refusal::InDoubt(_))), "{refused:?}");
     shop.journal.open();
-    assert_eq!(&*shop.engine.start(order(7, Some("k"), PATIENT)).await.unwrap().state, "CONFIRMEE");
+    assert_eq!(&*shop.engine.place(order(7, Some("k"), PATIENT)).await.unwrap().state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("vente action"), 1);
 }
 
@@ -173,10 +173,10 @@ async fn another_process_goes_on_with_the_next_epoch_and_the_former_owner_drops_
     let shop = Shop::new("barrier");
     shop.participants.next("paiement action", Duration::from_secs(4), answered(200, "{}"));
     let engine = shop.engine.clone();
-    let former = tokio::spawn(async move { engine.start(order(7, Some("k"), PATIENT)).await });
+    let former = tokio::spawn(async move { engine.place(order(7, Some("k"), PATIENT)).await });
     tokio::time::sleep(Duration::from_secs(1)).await;
     let other = shop.restarted("barrier").await;
-    let end = other.start(order(7, Some("k"), PATIENT)).await.unwrap();
+    let end = other.place(order(7, Some("k"), PATIENT)).await.unwrap();
     assert_eq!(&*end.state, "CONFIRMEE");
     // The former owner finds out when it renews its lease, and answers from the journal.
     assert_eq!(&*former.await.unwrap().unwrap().state, "CONFIRMEE");
@@ -189,7 +189,7 @@ async fn another_process_goes_on_with_the_next_epoch_and_the_former_owner_drops_
 async fn a_call_without_any_promise_that_was_cut_short_is_never_repeated() {
     let shop = Shop::new("none");
     shop.participants.next("paiement action", Duration::from_secs(4), answered(200, "{}"));
-    let begun = shop.engine.start(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.place(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     assert_eq!((&*begun.state, begun.settled), ("STOCK_RESERVE", false));
     let other = shop.restarted("none").await;
     let end = other.wait(begun.saga, PATIENT).await.unwrap();
@@ -202,14 +202,14 @@ async fn a_call_without_any_promise_that_was_cut_short_is_never_repeated() {
 async fn a_cancelled_order_is_rolled_back_and_a_finished_one_cannot_be_cancelled() {
     let shop = Shop::new("barrier");
     shop.participants.next("vente action", Duration::from_secs(4), answered(201, "{}"));
-    let begun = shop.engine.start(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.place(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let end = shop.engine.cancel(begun.saga, Duration::from_secs(60)).await.unwrap();
     assert_eq!((&*end.state, end.rollback), ("ANNULEE", Rollback::Done));
     for step in ["vente", "paiement", "stock"] {
         assert_eq!(shop.participants.calls(&format!("{step} compensation")), 1, "{step}");
     }
     assert!(shop.engine.cancel(begun.saga, Duration::ZERO).await.is_ok(), "asking twice is no mistake");
-    let done = shop.engine.start(order(8, None, PATIENT)).await.unwrap();
+    let done = shop.engine.place(order(8, None, PATIENT)).await.unwrap();
     assert!(matches!(shop.engine.cancel(done.saga, Duration::ZERO).await, Err(Refusal::Rejected(_))));
 }
 
@@ -219,10 +219,10 @@ async fn more_orders_than_may_run_are_refused_before_anything_is_written() {
     let shop = Shop::with_limits("barrier", limits);
     shop.participants.next("panier action", Duration::from_secs(2), answered(200, "[]"));
     let engine = shop.engine.clone();
-    let first = tokio::spawn(async move { engine.start(order(7, None, PATIENT)).await });
+    let first = tokio::spawn(async move { engine.place(order(7, None, PATIENT)).await });
     tokio::task::yield_now().await;
     let no_room = NoRoom { limit: "active_sagas_max", value: 1, retry_after: Duration::from_secs(10) };
-    assert_eq!(shop.engine.start(order(8, None, PATIENT)).await, Err(Refusal::Full(no_room)));
+    assert_eq!(shop.engine.place(order(8, None, PATIENT)).await, Err(Refusal::Full(no_room)));
     assert_eq!(shop.log(), ["call panier action #1 epoch 1"]);
     first.await.unwrap().unwrap();
 }
@@ -236,14 +236,14 @@ async fn stopping_drains_and_leaves_the_rest_without_parking_anything() {
         shop.participants.next("paiement action", Duration::from_millis(900), busy());
     }
     let engine = shop.engine.clone();
-    let caller = tokio::spawn(async move { engine.start(order(7, Some("k"), PATIENT)).await });
+    let caller = tokio::spawn(async move { engine.place(order(7, Some("k"), PATIENT)).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     shop.engine.stop(Duration::from_millis(500)).await;
     assert_eq!(shop.engine.health().active, 0);
-    assert_eq!(shop.engine.start(order(8, None, PATIENT)).await, Err(Refusal::Stopping));
+    assert_eq!(shop.engine.place(order(8, None, PATIENT)).await, Err(Refusal::Stopping));
     let _ = caller.await.unwrap();
     let next = shop.restarted("none").await;
-    let end = next.start(order(7, Some("k"), PATIENT)).await.unwrap();
+    let end = next.place(order(7, Some("k"), PATIENT)).await.unwrap();
     assert_eq!(&*end.state, "CONFIRMEE");
     assert_eq!(shop.participants.calls("stock action"), 1);
 }
@@ -252,7 +252,7 @@ async fn stopping_drains_and_leaves_the_rest_without_parking_anything() {
 async fn events_that_nothing_waits_for_are_written_soon_all_the_same() {
     let shop = Shop::new("barrier");
     shop.participants.next("vente action", Duration::from_secs(3), answered(201, "{}"));
-    let begun = shop.engine.start(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.place(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let row = shop.engine.journal().row(begun.saga).await.unwrap().unwrap();
     assert_eq!(&*row.row.state, "PAIEMENT_EFFECTUE");
 }

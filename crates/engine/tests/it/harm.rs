@@ -6,10 +6,10 @@ use saga_core::CommandKind;
 use saga_core::Event;
 use saga_core::event::Stuck;
 use saga_core::saga::Rollback;
-use saga_engine::{Caller, Limits, Refusal, Start, Wait};
+use saga_engine::{Caller, Limits, Refusal, Wait};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENT, Shop, answered, order};
+use crate::support::{Order, PATIENT, Place, Shop, answered, order};
 
 /// Payment is refused, and the stock cannot be given back.
 fn refuses_and_cannot_undo(shop: &Shop) {
@@ -23,11 +23,11 @@ async fn orders_that_cannot_be_undone_do_not_keep_new_ones_out() {
     shop.engine.recover().await;
     refuses_and_cannot_undo(&shop);
     for client in 0..100 {
-        let end = shop.engine.start(order(client, None, PATIENT)).await.unwrap();
+        let end = shop.engine.place(order(client, None, PATIENT)).await.unwrap();
         assert_eq!(end.rollback, Rollback::Blocked);
     }
     shop.participants.always("paiement action", None);
-    let end = shop.engine.start(order(100, None, PATIENT)).await.unwrap();
+    let end = shop.engine.place(order(100, None, PATIENT)).await.unwrap();
     assert_eq!(&*end.state, "CONFIRMEE");
     assert!(shop.engine.health().is_ready());
     // They are still tried.
@@ -46,7 +46,7 @@ async fn a_stop_does_not_wait_for_orders_that_only_wait_themselves() {
     shop.engine.recover().await;
     refuses_and_cannot_undo(&shop);
     for client in 0..20 {
-        shop.engine.start(order(client, None, PATIENT)).await.unwrap();
+        shop.engine.place(order(client, None, PATIENT)).await.unwrap();
     }
     let begun = Instant::now();
     shop.engine.stop(Duration::from_secs(20)).await;
@@ -58,7 +58,7 @@ async fn a_panic_in_an_orders_task_parks_that_order_and_no_other() {
     let shop = Shop::new("barrier");
     shop.engine.recover().await;
     shop.participants.panic("paiement action");
-    let parked = shop.engine.start(order(7, None, PATIENT)).await.unwrap();
+    let parked = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
     // The result of the barrier before it was not on disk yet.
     assert_eq!((&*parked.state, parked.rollback), ("INITIEE", Rollback::Blocked));
     let (saga, _) = shop.engine.read(parked.saga).await.unwrap().unwrap();
@@ -67,7 +67,7 @@ async fn a_panic_in_an_orders_task_parks_that_order_and_no_other() {
     assert!(blocked.reason.contains("a bug in paiement action"), "{}", blocked.reason);
     let health = shop.engine.health();
     assert!(health.is_ready() && health.active == 0, "{health:?}");
-    // Nobody runs it, and a person may have it rolled back.
+    // No task runs it, and an operator may have it rolled back.
     let calls = shop.log().len();
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(shop.log().len(), calls);
@@ -81,7 +81,7 @@ async fn a_parked_order_that_is_resumed_goes_on() {
     let shop = Shop::new("barrier");
     shop.engine.recover().await;
     shop.participants.panic("paiement action");
-    let parked = shop.engine.start(order(7, None, PATIENT)).await.unwrap();
+    let parked = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
     shop.participants.mend();
     let resume = CommandKind::Resume { by: "Ana".into(), reason: None };
     shop.engine.command(parked.saga, resume).await.unwrap();
@@ -94,7 +94,7 @@ async fn an_order_that_ends_its_owners_is_parked_by_the_one_that_takes_it_over_f
     let shop = Shop::new("barrier");
     shop.engine.recover().await;
     shop.participants.never("/payer".into());
-    let begun = shop.engine.start(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
+    let begun = shop.engine.place(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     for restart in 1..=3 {
         let engine = shop.restarted("barrier").await;
         sleep(Duration::from_secs(1)).await;
@@ -120,7 +120,7 @@ async fn large_answers_wait_for_room_and_new_orders_are_turned_away() {
     shop.participants.never("/reserver".into());
     let mut refused = 0;
     for client in 0..600 {
-        match shop.engine.start(order(client, None, Wait::started())).await {
+        match shop.engine.place(order(client, None, Wait::started())).await {
             Ok(_) => {}
             Err(Refusal::Full(no_room)) => {
                 assert_eq!(no_room.limit, "active_bytes_max");
@@ -141,13 +141,13 @@ async fn large_answers_wait_for_room_and_new_orders_are_turned_away() {
 async fn one_caller_leaves_room_for_others() {
     let shop = Shop::with_limits("barrier", Limits { active_sagas_max: 10, ..Limits::default() });
     shop.participants.never("/reserver".into());
-    let from = |last: u8, client: i64| Start {
+    let from = |last: u8, client: i64| Order {
         caller: Caller::Address(std::net::IpAddr::from([127, 0, 0, last])),
         ..order(client, None, Wait::started())
     };
     let mut placed = 0;
     let refused = loop {
-        match shop.engine.start(from(1, placed)).await {
+        match shop.engine.place(from(1, placed)).await {
             Ok(_) => placed += 1,
             Err(error) => break error,
         }
@@ -157,7 +157,7 @@ async fn one_caller_leaves_room_for_others() {
         matches!(&refused, Refusal::Full(no_room) if no_room.limit == "caller_share_percent"),
         "{refused}"
     );
-    shop.engine.start(from(2, 100)).await.unwrap();
+    shop.engine.place(from(2, 100)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +166,7 @@ async fn a_caller_hears_within_seconds_that_the_journal_does_not_answer() {
     shop.engine.recover().await;
     shop.journal.shut();
     let begun = Instant::now();
-    let answer = shop.engine.start(order(7, None, Wait::settled(Duration::from_secs(300)))).await;
+    let answer = shop.engine.place(order(7, None, Wait::settled(Duration::from_secs(300)))).await;
     assert!(matches!(answer, Err(Refusal::InDoubt(_))), "{answer:?}");
     assert!(
         begun.elapsed() <= Limits::default().start_wait + Duration::from_secs(1),

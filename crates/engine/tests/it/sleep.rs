@@ -8,7 +8,7 @@ use saga_core::saga::Rollback;
 use saga_engine::{Engine, Wait};
 use tokio::time::sleep;
 
-use crate::support::{PATIENT, Shop, answered, order};
+use crate::support::{PATIENT, Place, Shop, answered, order};
 
 /// A shop with one order that is blocked, and asleep.
 async fn with_a_sleeper() -> (Shop, saga_core::SagaId) {
@@ -16,7 +16,7 @@ async fn with_a_sleeper() -> (Shop, saga_core::SagaId) {
     shop.engine.recover().await;
     shop.participants.always("paiement action", Some(answered(402, "")));
     shop.participants.always("stock compensation", Some(answered(500, "")));
-    let end = shop.engine.start(order(7, None, PATIENT)).await.unwrap();
+    let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
     assert_eq!(end.rollback, Rollback::Blocked);
     // Waits are random: in the end there is a long one.
     while shop.engine.health().asleep == 0 {

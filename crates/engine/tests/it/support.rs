@@ -12,7 +12,9 @@ use saga_core::saga::Request;
 use saga_core::{CommandId, Definition, SagaId, Timestamp};
 use saga_engine::participants::{Calling, Participants};
 use saga_engine::world::{Task, World};
-use saga_engine::{Busy, Caller, Clock, Definitions, Engine, Evaluation, Limits, Silent, Start, Wait};
+use saga_engine::{
+    Busy, Caller, Clock, Definitions, Engine, Evaluation, Limits, Refusal, Silent, Snapshot, Start, Wait,
+};
 use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
@@ -93,7 +95,7 @@ static SEEDS: AtomicU64 = AtomicU64::new(1);
 pub type Log = Arc<Mutex<Vec<String>>>;
 
 impl Gated {
-    /// Somebody sets the journal's clock on.
+    /// Sets the journal's clock on, as its administrator may.
     pub fn step_clock(&self, seconds: i64) {
         self.stepped.fetch_add(seconds, Ordering::SeqCst);
     }
@@ -476,11 +478,30 @@ fn engine(
     )
 }
 
-pub fn order(client: i64, key: Option<&str>, wait: Wait) -> Start {
-    let body = format!(r#"{{"client_id":{client},"magasin_id":1}}"#);
-    let input = Arc::new(checkout("barrier")).read_input(body.as_bytes()).unwrap();
-    let id = key.map(SagaId::from_idempotency_key);
-    Start { input, id, wait, caller: Caller::Unknown }
+/// A client's order, for whatever an engine serves.
+pub struct Order {
+    pub client: i64,
+    pub key: Option<String>,
+    pub wait: Wait,
+    pub caller: Caller,
+}
+
+pub fn order(client: i64, key: Option<&str>, wait: Wait) -> Order {
+    Order { client, key: key.map(str::to_owned), wait, caller: Caller::Unknown }
+}
+
+pub trait Place {
+    /// Starts the order's saga, or finds the one of its key.
+    async fn place(&self, order: Order) -> Result<Snapshot, Refusal>;
+}
+
+impl Place for Engine {
+    async fn place(&self, order: Order) -> Result<Snapshot, Refusal> {
+        let body = format!(r#"{{"client_id":{},"magasin_id":1}}"#, order.client);
+        let input = self.definitions()[0].read_input(body.as_bytes()).unwrap();
+        let id = order.key.as_deref().map(SagaId::from_idempotency_key);
+        self.start(Start { input, id, wait: order.wait, caller: order.caller }).await
+    }
 }
 
 pub const PATIENT: Wait = Wait::settled(Duration::from_secs(600));

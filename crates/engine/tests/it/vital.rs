@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_engine::{Refusal, Wait};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{PATIENT, Shop, order};
+use crate::support::{PATIENT, Place, Shop, order};
 
 #[tokio::test(start_paused = true)]
 async fn when_the_lease_is_not_kept_any_more_the_process_says_so_and_takes_nothing() {
@@ -18,7 +18,7 @@ async fn when_the_lease_is_not_kept_any_more_the_process_says_so_and_takes_nothi
     assert_eq!(&*what, "the task `lease` has panicked");
     let health = shop.engine.health();
     assert!(!health.is_ready() && health.dead.as_deref() == Some(&*what), "{health:?}");
-    let answer = shop.engine.start(order(7, None, PATIENT)).await;
+    let answer = shop.engine.place(order(7, None, PATIENT)).await;
     assert!(matches!(answer, Err(Refusal::Unavailable(_))), "{answer:?}");
 }
 
@@ -27,7 +27,7 @@ async fn when_the_journal_s_writer_panics_the_process_says_so_and_takes_nothing(
     let shop = Shop::new("barrier");
     shop.engine.recover().await;
     shop.journal.appends_panic.store(true, Ordering::SeqCst);
-    let answer = shop.engine.start(order(7, None, PATIENT)).await;
+    let answer = shop.engine.place(order(7, None, PATIENT)).await;
     assert!(answer.is_err(), "{answer:?}");
     let what = timeout(Duration::from_secs(1), shop.engine.died()).await.expect("it is noticed at once");
     assert_eq!(&*what, "the journal's writer has panicked: on purpose");
@@ -52,11 +52,11 @@ async fn a_process_that_may_have_lost_its_lease_is_not_ready_and_says_so_at_once
     let health = shop.engine.health();
     assert!(health.lease_ran_out && !health.is_ready(), "{health:?}");
     let begun = Instant::now();
-    let answer = shop.engine.start(order(7, None, Wait::settled(Duration::from_secs(30)))).await;
+    let answer = shop.engine.place(order(7, None, Wait::settled(Duration::from_secs(30)))).await;
     assert!(matches!(answer, Err(Refusal::Unavailable(_))), "{answer:?}");
     assert_eq!(begun.elapsed(), Duration::ZERO);
     shop.journal.broken.store(false, Ordering::SeqCst);
     sleep(Duration::from_secs(2)).await;
     assert!(shop.engine.health().is_ready(), "{:?}", shop.engine.health());
-    shop.engine.start(order(7, None, PATIENT)).await.unwrap();
+    shop.engine.place(order(7, None, PATIENT)).await.unwrap();
 }

@@ -10,9 +10,9 @@ use saga_engine::participants::{Calling, Participants};
 use saga_engine::{Limits, Wait};
 use tokio::time::sleep;
 
-use crate::support::{Shop, order};
+use crate::support::{Place, Shop, order};
 
-/// Whoever carries these calls has forgotten its time-outs.
+/// Participants whose calls have no time-outs and never end.
 pub struct Hung;
 
 impl Participants for Hung {
@@ -24,7 +24,7 @@ impl Participants for Hung {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_never_ends_makes_the_process_unready() {
     let shop = Shop::with_participants(Arc::new(Hung));
-    let begun = shop.engine.start(order(7, None, Wait::started())).await.expect("it starts");
+    let begun = shop.engine.place(order(7, None, Wait::started())).await.expect("it starts");
     assert!(begun.started);
     sleep(Duration::from_secs(5)).await;
     let health = shop.engine.health();

@@ -1,4 +1,4 @@
-//! Whatever a participant says: each mode has one meaning, and takes no longer than a call may take.
+//! The answers of the hostile participant: each mode has one meaning, and takes no longer than a call may take.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::support::{Caller, TIMEOUT};
 /// Beyond a call's own time: the machine is busy with other tests.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What is wrong with a mode's verdict, if anything.
+/// The complaint about a mode's verdict, if there is one.
 fn complaint(mode: &Mode, verdict: &Verdict) -> Option<String> {
     let reason = verdict.reason.as_deref().unwrap_or_default();
     let is_right = mode.outcomes.contains(&verdict.outcome.as_str())
@@ -53,7 +53,8 @@ async fn every_mode_of_a_hostile_participant_has_one_meaning() {
                 assert!(!output.text().contains("666"), "{}: the answer of another call", mode.name);
             }
         }
-        // Whatever it was, once it has been seen that the connection is closed: the next call is well.
+        // The next call is well, in whatever mode the last one was answered, once it has been seen that the connection
+        // is closed.
         tokio::time::sleep(Duration::from_millis(20)).await;
         hostile.play(self::mode("well"));
         let verdict = caller.judged().await;

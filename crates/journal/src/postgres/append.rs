@@ -49,7 +49,7 @@ impl Writer {
         Self { connector, line: Some(Line::new(link)), pooled: false }
     }
 
-    /// See [`Histories::append`](crate::Histories::append). What takes too long may be kept all the same.
+    /// See [`Histories::append`](crate::Histories::append). A batch that takes too long may be kept all the same.
     pub(super) async fn append(
         &mut self,
         batch: &[Entry],

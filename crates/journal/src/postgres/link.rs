@@ -165,7 +165,7 @@ pub(super) enum StatementError {
     /// The server does not know the prepared statement, and did nothing: a pooler has put another of its
     /// connections behind ours.
     NotPrepared(String),
-    /// What was to be put in is there already, and it did nothing.
+    /// The row that it was to insert is there already, and it did nothing.
     Taken(String),
     /// The data was refused (by its class, or before it was sent), and it did nothing.
     Refused(String),

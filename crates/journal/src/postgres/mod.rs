@@ -6,10 +6,10 @@
 //!   everybody else ──────────────────▶ Pool (a few connections)
 //! ```
 //!
-//! Whoever appends names the last event they know and themselves; the row decides, so two processes cannot both write
-//! to one saga. Nothing hangs on a connection: no session settings, no advisory locks, and where a prepared statement is
-//! lost, it does without; so it works through a pooler, and the SQL is designed for PostgreSQL-compatible distributed databases too (see the
-//! test in `sql`).
+//! Each entry names its owner and the last event that the owner knows; the row decides, so two processes cannot both
+//! write to one saga. Nothing hangs on a connection: no session settings, no advisory locks, and where a prepared
+//! statement is lost, it does without; so it works through a pooler, and the SQL is designed for PostgreSQL-compatible
+//! distributed databases too (see the test in `sql`).
 //!
 //! Every operation has a deadline (`bounds`). After it, after every error that is not about the data, and after a warning at
 //! a commit, the connection is thrown away and the answer is `Unavailable`; the next statement connects again, to the next

@@ -19,8 +19,8 @@ const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
 /// Values with their types.
 type Bound<'p, const N: usize> = [(&'p (dyn ToSql + Sync), Type); N];
 
-/// See [`Membership::join`](crate::Membership::join). Whoever comes clears away those who went long ago, so there are not many
-/// more rows than processes started within [`GONE_KEPT`].
+/// See [`Membership::join`](crate::Membership::join). A replica that joins removes the rows of replicas that went long
+/// ago, so there are not many more rows than processes started within [`GONE_KEPT`].
 pub(super) async fn join(
     pool: &Pool,
     replica: ReplicaId,

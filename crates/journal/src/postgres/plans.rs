@@ -12,7 +12,7 @@ use crate::query::{Param, query};
 
 /// A live replica among the others' ids.
 const LIVE: Uuid = Uuid::from_u128(0x50);
-/// What is read of an index to find that there is nothing in a gap: its root, a page between, a leaf.
+/// The pages of an index that are read to find that there is nothing in a gap: its root, a page between, a leaf.
 const DESCENT_PAGES_MAX: u64 = 3;
 
 /// 20 000 sagas under way, 20 000 that are over; three live replicas own them, and one that is gone owned some that
@@ -125,7 +125,7 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
         let (plan, pages) = explain(&link, &query.sql, &params).await;
         assert!(pages <= pages_max, "{filter:?}: {pages} pages:\n{plan}");
     }
-    // Those that are over by index; of the others there are few in a shop's life, though half of all here.
+    // The sagas that are over are found by an index; the others are few in a shop's life, though half of all here.
     for filter in [state("ECHEC"), state("NIE")] {
         let query = query(&filter, None, 10, &super::DIALECT);
         let cells: Vec<_> = query.params.iter().map(Param::cell).collect();

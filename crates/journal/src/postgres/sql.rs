@@ -106,15 +106,15 @@ INSERT INTO replica (replica_id, name, joined_at, expires_at, gone)
 VALUES ($1, $2, now(), now() + $3 * INTERVAL '1 microsecond', FALSE)
 ON CONFLICT (replica_id) DO UPDATE SET expires_at = excluded.expires_at WHERE NOT replica.gone";
 
-/// Whoever has the name `$2` and is not `$1` is gone.
+/// Every replica that has the name `$2` and is not `$1` is gone.
 pub(super) const REPLACE: &str =
     "UPDATE replica SET gone = TRUE, expires_at = now() WHERE name = $2 AND replica_id <> $1 AND NOT gone";
 
 /// The database's time, in microseconds since the epoch.
 pub(super) const CLOCK: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)";
 
-/// `$1` whose lease, `$2` how long, in microseconds. Whoever is gone stays gone, even if that was only being written
-/// when this began: it waits for the row, and looks again.
+/// `$1` whose lease, `$2` how long, in microseconds. A replica that is gone stays gone, even if that was only being
+/// written when this statement began: the statement waits for the row, and looks again.
 pub(super) const RENEW: &str = "\
 UPDATE replica SET expires_at = now() + $2 * INTERVAL '1 microsecond' WHERE replica_id = $1 AND NOT gone
 RETURNING replica_id";
@@ -140,13 +140,13 @@ UPDATE replica SET gone = TRUE WHERE replica_id IN (
     SELECT replica_id FROM replica WHERE NOT gone AND expires_at < now() FOR UPDATE SKIP LOCKED
 )";
 
-/// Who owns sagas that are not over, and is not a live replica: gone, or forgotten, or nobody.
+/// The owners of sagas that are not over, without the live replicas: gone, or forgotten, or nobody.
 ///
 /// Walks saga_owner through the gaps between the live replicas' ids, from one owner to the next: what live replicas
 /// own is not read, nor the second saga of any owner. (The largest UUID is nobody's: versions have bits that are 0.)
 ///
-/// Who is gone when this looks is gone for good, so the answer does not grow wrong; and a saga that has one of these
-/// owners has no other.
+/// A replica that is gone when this statement looks is gone for good, so the answer does not grow wrong; and a saga
+/// that has one of these owners has no other.
 pub(super) const ORPHANING: &str = "\
 WITH RECURSIVE live AS (
     SELECT replica_id FROM replica WHERE NOT gone
@@ -253,7 +253,7 @@ CREATE TABLE IF NOT EXISTS saga_migration (
     appliquee_le TIMESTAMPTZ NOT NULL DEFAULT now()
 )";
 
-/// What was applied.
+/// The steps that were applied.
 pub(super) const MIGRATIONS_APPLIED: &str = "SELECT version, checksum FROM saga_migration ORDER BY version";
 
 /// Begins a step: its version, name and checksum come behind.
@@ -315,7 +315,7 @@ mod tests {
     /// Tables that are not about one saga: small, and the same for all.
     const REFERENCE_TABLES: &[&str] = &["REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION"];
 
-    /// What is wrong with `sql`, if anything.
+    /// The first error in `sql`, if there is one.
     fn objection(sql: &str) -> Option<String> {
         let code: String = sql
             .lines()

@@ -170,7 +170,8 @@ impl ServerCertVerifier for Checked {
             Err(InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.with_name => Ok(ServerCertVerified::assertion()),
-            // Its time is looked at before its kind, so that is right. Nobody else has to vouch for it.
+            // Its time is looked at before its kind, so that is right. The pinned certificate needs no other
+            // certificate's signature.
             Err(InvalidCertificate(CertificateError::Other(other)))
                 if format!("{other:?}").contains("CaUsedAsEndEntity") && self.pinned.contains(end_entity) =>
             {

@@ -7,7 +7,7 @@ use saga_core::definition::DefinitionHash;
 use super::{id, string};
 use crate::frame::{Frame, Head};
 
-/// What is read of a saga: the row, and the frames as bytes, which may be no text any more.
+/// The parts of a saga that are read: the row, and the frames as bytes, which may be no text any more.
 type Read = (Option<Head>, Vec<Frame<Vec<u8>>>);
 
 /// A saga's row and its frames, both as of one moment.

@@ -54,8 +54,8 @@ const DIALECT: Dialect = Dialect { mark: '?', is_under_way: "saga.is_over = 0" }
 
 /// How long a statement waits for a person who writes with other tools.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Of one read or write that somebody waits for, with its wait for a connection. What is given up may still be carried
-/// out.
+/// Of one read or write that somebody waits for, with its wait for a connection. An operation that is given up may
+/// still be carried out.
 const OPERATION_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A journal in an SQLite file.

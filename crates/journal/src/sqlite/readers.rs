@@ -40,7 +40,7 @@ impl Readers {
         let mut loan = self.borrow();
         let result = query(loan.connection()?);
         if result.is_err() {
-            // Whatever is wrong with it, a fresh one cannot be worse.
+            // A fresh connection cannot be worse than a connection whose query failed.
             loan.connection = None;
         }
         result.map_err(Unavailable::because)

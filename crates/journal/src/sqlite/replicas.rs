@@ -1,4 +1,4 @@
-//! Who is alive in the one process that has the file.
+//! The live replicas of the one process that has the file.
 //!
 //! Nothing of this is on disk. The file's lock says that there is no other process, so whoever is not known here is
 //! gone; and no lease runs out, because nobody else could take over. Several replicas in one process are kept apart,
@@ -24,7 +24,7 @@ struct Known {
 }
 
 impl Replicas {
-    /// Whoever has left stays gone; nobody cannot join.
+    /// A replica that has left stays gone; [`ReplicaId::NOBODY`] cannot join.
     pub(super) fn join(&self, replica: ReplicaId, name: Arc<str>, joining: Joining) {
         let mut known = self.lock();
         let is_former = |id: ReplicaId, known: &Known| id != replica && known.name == name;

@@ -381,7 +381,7 @@ async fn definitions_are_kept_once<F: Fixture>() {
         store.define(hash(), kept.clone()).await.unwrap();
     }
     assert_eq!(store.definition(hash()).await, Ok(Some(kept.clone())));
-    // What was kept first stands: orders are pinned to it.
+    // The format that was kept first stands: orders are pinned to it.
     store.define(hash(), KeptDefinition { format: 1, ..kept.clone() }).await.unwrap();
     assert_eq!(store.definition(hash()).await, Ok(Some(kept)));
 }
@@ -469,7 +469,7 @@ async fn a_nul_in_a_reason_is_replaced<F: Fixture>() {
     assert_eq!(trouble().await, Some(failure(Some("a\u{fffd}b"), "c\u{fffd} \\u0000")));
     store.park(saga(1), word("d\0")).await.unwrap();
     assert_eq!(trouble().await, Some(failure(None, "d\u{fffd}")));
-    // What can be appended to can be read.
+    // An append takes the mark away: a saga that can be appended to can be read.
     keep(&*store, &[&next(&entry, "STOCK_RESERVE")]).await;
     assert_eq!(store.row(saga(1)).await.unwrap().unwrap().parked, None);
 }

@@ -1,4 +1,4 @@
-//! What is on disk and makes no sense concerns one saga, and never the others.
+//! Data on disk that makes no sense concerns one saga, and never the others.
 
 use saga_core::saga::Rollback;
 use saga_journal::{AppendError, Filter, LoadError, OpenError, Store};

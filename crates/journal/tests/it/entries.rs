@@ -82,7 +82,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
     }
 }
 
-/// What comes after `before`: a call and its answer, which leads to `etat`.
+/// The entry after `before`: a call and its answer, which leads to `etat`.
 pub(crate) fn next(before: &Entry, etat: &str) -> Entry {
     next_with(before, etat, r#"{"ok": true}"#)
 }

@@ -201,7 +201,7 @@ async fn a_store_finds_the_next_host_when_its_own_falls_silent() {
 async fn all_addresses_of_a_name_are_tried() {
     let fixture = InPostgres::new();
     let port = saga_testkit::postgres::shared().port();
-    // Nobody listens on the name's IPv6 address, or somebody who says nothing.
+    // The name's IPv6 address has no listener, or a listener that says nothing.
     let silent = TcpListener::bind(("::1", port)).await;
     let url = fixture.url.replace("127.0.0.1", "localhost") + "?connect_timeout=1";
     let store = within(Duration::from_secs(2), "open", postgres::open(&url)).await.unwrap();

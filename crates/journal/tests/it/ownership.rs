@@ -1,4 +1,4 @@
-//! Who owns which saga, and what others leave for them: on every backend to the letter the same.
+//! The ownership of sagas, and claims of sagas whose owners are gone: on every backend to the letter the same.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -127,7 +127,7 @@ async fn a_start_that_is_there_already_comes_again_after_its_owner_left<F: Fixtu
 async fn what_a_gone_replica_owned_is_claimed_page_by_page<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open().await;
-    // Those who leave lie below, between and above those who stay.
+    // The ids of the replicas that leave lie below, between and above the ids of those that stay.
     let (leaving, staying) = ([1, 2, 50, 51, 52, u128::MAX >> 1, u128::MAX - 1], [40, 60, 70]);
     let mut expected = BTreeSet::new();
     for (number, owner) in (1_000..).step_by(10).zip(leaving.iter().chain(&staying)) {
@@ -229,7 +229,7 @@ async fn expired(store: &dyn Store) -> &dyn Store {
     store
 }
 
-/// Whoever comes under a name that is known already is that process, started again.
+/// A replica that joins under a name that is known already is that process, started again.
 async fn a_process_that_is_started_again_replaces_itself<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open().await;
@@ -279,7 +279,7 @@ async fn a_lease_that_ran_out_and_was_expired_is_lost<F: Leases>() {
     let first = by(late, &start(1));
     keep(&*store, &[&first]).await;
     fixture.run_out(late).await;
-    // Nobody has noticed.
+    // The store has not made it final that the lease has run out.
     let second = next(&first, "STOCK_RESERVE");
     keep(&*store, &[&second, &by(late, &start(2))]).await;
 

@@ -137,7 +137,8 @@ async fn a_server_that_was_restarted_meanwhile_goes_unnoticed() {
 #[tokio::test]
 async fn a_deadlock_is_tried_again() {
     let fixture = InPostgres::new();
-    // Whoever has waited this long looks for a circle, once: the append, as soon as the person is sure to be in it.
+    // A transaction that has waited this long looks for a circle, once: the append, as soon as the person is sure to be
+    // in it.
     let database = fixture.url.rsplit('/').next().unwrap();
     fixture.execute(&format!("ALTER DATABASE {database} SET deadlock_timeout = '1s'")).await;
     let store = fixture.open().await;

@@ -155,7 +155,7 @@ async fn a_claim_passes_over_a_lease_that_is_being_renewed() {
     assert_eq!(claim(&*new).await, []);
     assert_eq!(old.renew(OWNER, LONG).await, Ok(Lease::Held));
 
-    // One that is not renewed after all is noticed then.
+    // A lease whose renewal is rolled back has run out, and the claim notices it after the rollback.
     fixture.execute(&format!("{run_out} = '{OWNER}'")).await;
     person.batch_execute(&renew).await.unwrap();
     assert_eq!(claim(&*new).await, []);

@@ -165,7 +165,7 @@ async fn files_that_are_moved_replaced_or_deleted_are_noticed_before_anything_is
         }
         drop(store);
         if name.starts_with("wal") {
-            // What had been acknowledged was saved before the process ended.
+            // The acknowledged entry was saved before the process ended.
             let _ = std::fs::remove_file(beside(&path, "-wal"));
             let store = sqlite::open(&path).unwrap();
             let history = store.load(saga(1)).await.unwrap().unwrap();

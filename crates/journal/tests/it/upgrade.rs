@@ -48,8 +48,8 @@ async fn what_was_under_way_is_claimed_by_whoever_comes<F: Sql>() {
     );
 }
 
-/// What was kept before definitions had formats has the first one, and keeping it again changes nothing: orders are
-/// pinned to it. A release without formats that runs beside this one still writes into the same table.
+/// A definition that was kept before definitions had formats has the first one, and keeping it again changes nothing:
+/// orders are pinned to it. A release without formats that runs beside this one still writes into the same table.
 async fn definitions_without_a_format_have_the_first_one<F: Sql>() {
     let fixture = first_release::<F>().await;
     let store = fixture.open_for_nobody().await;

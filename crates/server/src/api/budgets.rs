@@ -27,7 +27,7 @@ const HISTORY_READS_MAX: usize = 8;
 /// How long a request waits for its turn to read one.
 const HISTORY_READ_WAIT: Duration = Duration::from_secs(5);
 
-/// What is left of each.
+/// The part of each budget that is left.
 #[derive(Clone)]
 pub(crate) struct Budgets {
     requests: Arc<Semaphore>,

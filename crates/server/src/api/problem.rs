@@ -22,7 +22,7 @@ pub(crate) struct Problem {
     kind: String,
     title: &'static str,
     status: u16,
-    /// What was wrong, and what to do.
+    /// The error, and what to do.
     detail: String,
     /// Stable, for programs.
     code: &'static str,
@@ -55,7 +55,7 @@ impl Problem {
         self
     }
 
-    /// What was wrong, and what to do.
+    /// The error, and what to do.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

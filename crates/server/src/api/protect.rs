@@ -5,7 +5,7 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
-/// What is no page loads nothing and stands in no frame.
+/// An answer that is no page loads nothing and stands in no frame.
 const DATA_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 /// Pages load what this server has, and nothing else; scripts stand in files of their own. Swagger UI sets
 /// styles of elements, and has its images in them.

@@ -43,7 +43,7 @@ pub(super) struct Demo {
     /// Keep orders, stock and money in this folder; without it, a fresh one that is removed at the end.
     #[arg(long, value_name = "DIR", env = "ORCHESTRATEUR_DATA")]
     data: Option<PathBuf>,
-    /// What is logged, in the form of RUST_LOG.
+    /// The lines to log, in the form of RUST_LOG.
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATEUR_LOG", default_value = "warn")]
     log: String,
 }

@@ -11,7 +11,7 @@ use crate::{logging, store};
 pub(super) struct Migrate {
     #[command(flatten)]
     database: Database,
-    /// What is logged, in the form of RUST_LOG.
+    /// The lines to log, in the form of RUST_LOG.
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATEUR_LOG", default_value = "warn")]
     log: String,
     /// Log as JSON, one object a line.

@@ -58,7 +58,7 @@ pub(super) struct Serve {
     participants_ca: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitFlags,
-    /// What is logged, in the form of RUST_LOG.
+    /// The lines to log, in the form of RUST_LOG.
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATEUR_LOG", default_value = "info")]
     log: String,
     /// Log as JSON, one object a line.

@@ -55,7 +55,7 @@ pub(super) enum Room {
 /// Which waiting connections may be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Age {
-    /// Those that have waited for `settled_after`: a new connection is about to send.
+    /// Connections that have waited for `settled_after`: a new connection is about to send.
     Settled,
     /// All waiting connections.
     Any,

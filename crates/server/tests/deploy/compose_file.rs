@@ -65,7 +65,7 @@ fn the_one_command_brings_up_every_service() {
     assert_eq!(reached, compose.services().into_iter().collect());
 }
 
-/// Who waits for a healthy service waits for ever when nothing says how healthy it is.
+/// A service that waits for a healthy service waits for ever when nothing says how healthy that is.
 #[test]
 fn every_service_has_a_health_check_and_what_orders_need_is_waited_for() {
     let (compose, dockerfile) = (Compose::read(), Dockerfile::read());

@@ -12,7 +12,7 @@ use crate::settings;
 
 const UNIT: &str = "deploy/systemd/orchestrateur.service";
 const SETTINGS: &str = "deploy/debian/orchestrateur.env";
-/// Exposure, in tenths, from 0 (walled in) to 100. What is left is the network, which it is there for.
+/// Exposure, in tenths, from 0 (walled in) to 100. The network is left, which the service is there for.
 const EXPOSURE_MAX: u32 = 15;
 
 /// The unit's lines by their keys; the last one of each.

@@ -284,7 +284,7 @@ async fn whoever_cannot_wait_is_told_where_to_look() {
         assert_eq!(reply.expect(202), expected, "{preference}");
         assert_eq!(reply.header("location"), Some(&*format!("/api/commande/{saga}")));
     }
-    // What was found may change while a call is under way.
+    // The operator's finding may change while a call is under way.
     let call = resoudre(&saga, &found("paiement", "ANNULEE"));
     let refused = world.send(&call).await.problem(409, "call_under_way");
     assert!(refused["detail"].as_str().unwrap().contains("look again"), "{refused}");
@@ -434,7 +434,7 @@ async fn an_order_whose_definition_is_missing_shows_so_and_goes_on_once_it_is_ba
             database.execute("UPDATE saga_definition SET hash = replace(hash, ?1, ?2)", [from, to]).unwrap();
         assert!(changed > 0);
     };
-    // Whatever the hash begins with, it begins with `x` then.
+    // The renamed hash begins with `x`, whatever the hash begins with.
     let hash = {
         let database = rusqlite::Connection::open(&database).unwrap();
         database.query_row("SELECT hash FROM saga_definition", [], |row| row.get::<_, String>(0)).unwrap()

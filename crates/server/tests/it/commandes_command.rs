@@ -219,7 +219,7 @@ fn a_command_line_that_cannot_be_used_ends_with_2_and_says_why() {
     }
 }
 
-/// Somebody who reads one request and answers it with these bytes.
+/// A server that reads one request and answers it with these bytes.
 fn answering(answer: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

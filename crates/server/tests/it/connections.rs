@@ -221,7 +221,7 @@ async fn a_client_that_never_reads_its_answers_is_cut_off() {
     let grown = memory().await - before;
     assert!(grown < 100e6, "{grown} bytes more");
     drop(held);
-    // One that reads slowly, but reads, gets the whole of it.
+    // A client that reads slowly, but reads, gets the whole of it.
     let mut slow = connect_and_send(world.server.address, &ask[..ask.len() / 100]).await;
     let (mut got, mut piece) = (0, vec![0; 200_000]);
     while got < 1_000_000 {

@@ -17,7 +17,7 @@ fn complaint(arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// Somebody who reads one request and answers it with these bytes.
+/// A server that reads one request and answers it with these bytes.
 fn answering(answer: impl AsRef<[u8]> + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -29,7 +29,7 @@ fn answering(answer: impl AsRef<[u8]> + Send + 'static) -> SocketAddr {
             stream.read_exact(&mut byte).unwrap();
             head.push(byte[0]);
         }
-        // Whoever asked may have gone before the end of a long answer.
+        // The client may have gone before the end of a long answer.
         let _ = stream.write_all(answer.as_ref());
     });
     address
@@ -102,7 +102,7 @@ fn it_says_what_is_wrong() {
     assert!(said.contains("read the answer, of 65536 bytes at most: "), "{said}");
 }
 
-/// Somebody accepts the connection and says nothing: the kernel, for a listener that nobody serves.
+/// The kernel accepts the connection and says nothing, for a listener that no program serves.
 #[test]
 fn it_does_not_wait_for_ever() {
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -27,7 +27,7 @@ async fn respond_async_answers_at_once_and_the_order_goes_on() {
         (&reply.json()["etat_actuel"], &reply.json()["rollback"]),
         (&json!("INITIEE"), &json!("AUCUN"))
     );
-    // What was acknowledged can be asked for at once.
+    // An acknowledged order can be asked for at once.
     assert_eq!(world.get(reply.header("location").unwrap()).await.expect(200)["id"], *saga);
     world.reaches(&saga, "CONFIRMEE").await;
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Members of a schema that demand nothing.
 const ANNOTATIONS: [&str; 5] = ["description", "examples", "example", "default", "title"];
 
-/// What is wrong with `value`, with the place; `Ok` if nothing is. `document` is where references lead.
+/// The first thing that is wrong with `value`, with the place; `Ok` if nothing is. `document` is where references lead.
 pub(crate) fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
     let Some(keywords) = schema.as_object() else { return Err(format!("{schema} is no schema")) };
     for (keyword, demanded) in keywords {

@@ -46,7 +46,7 @@ async fn every_order_survives_five_kills(engine: Engine) {
         taken_over += serve.metric("sagas_taken_over_total").await;
         serve.kill();
         let answered = clients.join_all().await;
-        // Whoever has a key and no answer repeats the request.
+        // A caller that has a key and no answer repeats the request.
         again.extend(answered.into_iter().filter_map(|(wish, told)| {
             (wish.key.is_some() && !matches!(told, Told::Final { .. })).then_some(wish)
         }));

@@ -50,7 +50,7 @@ async fn orders_survive(outage: Duration, stop: fn(&Cluster)) {
     let early = within(outage, async || (ready(&serve).await == 200).then_some(begun.elapsed())).await;
     assert_eq!(early, None, "it says that it is ready, without a database");
     if !outage.is_zero() {
-        // Whoever asks now is turned away at once.
+        // A caller that asks now is turned away at once.
         let asked = Instant::now();
         let told = Wish::plain(-1, 4).ask(serve.address, &book).await;
         assert_eq!(told, Told::NothingDone);
@@ -62,7 +62,7 @@ async fn orders_survive(outage: Duration, stop: fn(&Cluster)) {
     until("orders go on as before", async || (self::finals(&book) > finals + 20).then_some(())).await;
     load.stop().await;
     serve.quiet().await;
-    // Nobody with an answer under way was cut off, since the orchestrator never went away.
+    // No caller with an answer under way was cut off, since the orchestrator never went away.
     let lost = book.entries().into_iter().filter(|(_, told)| *told == Told::Lost).count();
     assert_eq!(lost, 0, "callers without an answer");
     let verdict = judge(&serve, &shop, &book).await;

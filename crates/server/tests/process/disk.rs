@@ -83,7 +83,7 @@ async fn a_full_disk_turns_new_orders_away_and_loses_none() {
     assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
     serve.quiet().await;
     judge(&serve, &shop, &book).await;
-    // What was written is whole.
+    // The journal that was written is whole.
     serve.kill();
     let serve = setup.start().await;
     serve.quiet().await;

@@ -82,8 +82,8 @@ impl World {
         answer.json()["saga_id"].as_str().unwrap().to_owned()
     }
 
-    /// The modes in turn, some orders in each; how many there were. What was left in the dark is settled as
-    /// soon as the participant answers well.
+    /// The modes in turn, some orders in each; how many there were. Orders with an unknown outcome are settled as soon
+    /// as the participant answers well.
     async fn round(&self) -> usize {
         for mode in MODES {
             self.hostile.play(mode);

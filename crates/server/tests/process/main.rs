@@ -1,8 +1,8 @@
 //! The real binary: killed, stopped, starved of its disk and its database, and started again on the same data.
 //!
 //! The shop runs in the test's process and answers over HTTP; its own ledgers judge the orchestrator, never the
-//! orchestrator's tables (`judge.rs`). Whatever is random comes from one seed, which is printed; `PROCESS_SEED`
-//! sets another.
+//! orchestrator's tables (`judge.rs`). Every random choice comes from one seed, which is printed; `PROCESS_SEED` sets
+//! another.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 #![expect(clippy::disallowed_methods, reason = "real processes run in real time, and tasks load them")]
 

@@ -45,7 +45,7 @@ async fn open(definition: &str) -> (Shop, Setup) {
     (shop, setup)
 }
 
-/// What was asked about the order, and what came of it.
+/// The probes of the order: their steps and their outcomes.
 async fn findings(serve: &Serve, order: &Value) -> Vec<(String, String)> {
     let path = format!("/api/commande/{}/historique?detail=etapes", order["id"].as_str().unwrap());
     let lines = serve.get(&path).await.json();
@@ -117,7 +117,8 @@ async fn a_call_that_a_kill_cut_short_is_asked_about_after_the_restart() {
     assert_eq!(findings(&serve, &order).await, found("paiement", "ok"));
 }
 
-/// Nobody answers: a person is told, and it is asked about on; with the first answer the order goes on by itself.
+/// The probe has no answer: an operator is told, and the probe is repeated; with the first answer the order goes on by
+/// itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_nobody_answers_a_person_is_told_and_it_is_asked_about_on() {
     let (shop, setup) = open(&asking()).await;

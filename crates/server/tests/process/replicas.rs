@@ -12,7 +12,7 @@ use crate::store::Engine;
 const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 
 /// The built-in checkout with a client service that promises nothing, and one attempt of everything before a person is
-/// told. What is to be tried later, is not tried while a test runs.
+/// told. An attempt that is to be made later is not made while a test runs.
 fn careful() -> String {
     change(CHECKOUT)
         .remove("participants.client.safety")
@@ -67,7 +67,7 @@ impl Pair {
         effects
     }
 
-    /// Nobody took the order over: what was asked went to whoever runs it.
+    /// No other replica took the order over: the command went to the replica that runs it.
     async fn stayed(&self, saga: &str) {
         assert_eq!(self.owner_of(saga).await, "replique-1");
     }
@@ -160,7 +160,7 @@ async fn a_step_is_resolved_through_the_process_that_does_not_run_it() {
     refused(&ask(&pair.other, &saga, "reprendre", "wait=60", Some(&by_ana)).await, 409, "in_doubt");
     let elsewhere = json!({ "etape": "stock", "constat": "ANNULEE", "raison": "r", "par": "Ana" });
     refused(&ask(&pair.other, &saga, "resoudre", "wait=60", Some(&elsewhere)).await, 409, "other_step");
-    // What was refused leaves no trace, and does not keep anything else from being asked.
+    // A refused command leaves no trace, and does not keep other commands from being sent.
     let history = pair.other.get(&format!("/api/commande/{saga}/historique?detail=etapes")).await.json();
     let last = history.as_array().unwrap().last().unwrap();
     assert_eq!(last["evenement"], "bloque", "{history:#}");
@@ -188,7 +188,8 @@ async fn the_same_key_is_the_same_order_in_both_processes() {
     let first = checkout(&pair.owner, 4, &[key, ("prefer", "respond-async")]).await;
     assert_eq!(first.status, 202, "{first:?}");
     let saga = first.json()["saga_id"].clone();
-    // Whoever does not wait is told where it is, and whoever waits gets its end, from a process that does not run it.
+    // A caller that does not wait is told where the order is, and a caller that waits gets its end, from a process that
+    // does not run it.
     let second = checkout(&pair.other, 4, &[key, ("prefer", "respond-async")]).await;
     assert_eq!((second.status, &second.json()["saga_id"]), (202, &saga), "{second:?}");
     assert_eq!(second.header("location"), first.header("location"));

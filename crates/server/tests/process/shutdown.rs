@@ -58,7 +58,7 @@ async fn a_shutdown_under_load_answers_everybody_and_loses_nothing() {
     assert!(told.iter().any(|(_, told)| *told == Told::NothingDone), "nobody asked while it went down");
     let serve = setup.start().await;
     serve.quiet().await;
-    // Whatever was left to undo or to finish was over before the end, in so long a drain.
+    // Every order that was left to undo or to finish was over before the end, in so long a drain.
     assert_eq!(serve.metric("sagas_taken_over_total").await, 0);
     let verdict = judge(&serve, &shop, &book).await;
     // A connection may come just when the door is shut; but whose order was begun has an answer.

@@ -63,7 +63,7 @@ async fn a_participant_is_called_over_https_if_its_authority_is_trusted_and_not_
     setup.variable("STOCK_URL", format!("https://localhost:{}", stock.port()));
     let book = Book::default();
 
-    // Nobody vouches for the proxy yet: the call is certainly not sent, and the order fails cleanly.
+    // No trusted authority vouches for the proxy yet: the call is certainly not sent, and the order fails cleanly.
     let serve = setup.start().await;
     let Told::Final { saga, etat, .. } = Wish::plain(1, 4).ask(serve.address, &book).await else {
         panic!("not over")

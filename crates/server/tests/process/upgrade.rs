@@ -62,7 +62,7 @@ const ENDS: [(&str, &str, &str); 19] = [
     ("blocked", "ECHEC_PAIEMENT", "BLOQUE"),
     ("resumed", "ECHEC_PAIEMENT", "BLOQUE"),
     ("damaged", "STOCK_RESERVE", "BLOQUE"),
-    // What was left for their owner is applied, or refused where it makes no sense.
+    // Commands that were left for the orders' owner are applied, or refused where they make no sense.
     ("to-cancel", "ANNULEE", "TERMINE"),
     ("to-resume", "CONFIRMEE", "AUCUN"),
     ("to-resolve", "ECHEC_PAIEMENT", "TERMINE"),

@@ -28,7 +28,7 @@ pub(super) fn lens(bug: Bug) -> Option<Lens> {
             };
             calls(wants, follows_output, |needs| needs.min(START))
         },
-        // What is only taken for a barrier is announced all the same: it is how it is undone that is wrong.
+        // A step that is only taken for a barrier is announced all the same: the bug is in how the step is undone.
         Bug::TakesIdempotentForBarrier => {
             |saga, wants| calls(wants, is_action, |needs| needs.max(saga.seq()))
         }

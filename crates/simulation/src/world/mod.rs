@@ -33,7 +33,7 @@ pub struct Plan {
     pub seed: u64,
     /// Whether to write down what happens.
     pub traced: bool,
-    /// What is broken on purpose.
+    /// The bug that is seeded on purpose, if there is one.
     pub bug: Option<Bug>,
 }
 

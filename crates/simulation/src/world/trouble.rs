@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// Somebody who looks after orders looks at one of them, whatever it is up to.
+    /// An operator looks at one of the orders, whatever it is up to.
     fn somebody_looks(self: &Arc<Self>) {
         let orders = self.scene().orders().clone();
         let of_interest = |id| self.scene().row(id).is_some_and(|row| is_blocked(&row));

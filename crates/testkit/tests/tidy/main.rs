@@ -5,3 +5,4 @@ mod documents;
 mod lengths;
 mod seams;
 mod sources;
+mod subjects;

@@ -176,7 +176,8 @@ impl Saga {
         let (direction, tries) = self.tries(step).filter(|_| self.active().contains(step))?;
         let is_waiting =
             matches!(tries.progress, Progress::Due(_)) && !self.is_calling(step) && !self.is_parked();
-        // What has to wait for a question or for a person is not pulled forward, and what is due comes anyway.
+        // An attempt that has to wait for a probe or for an operator is not pulled forward, and an attempt that is due
+        // comes anyway.
         let is_held =
             self.is_in_doubt(step, now) || (self.is_barrier(step) && self.is_beyond_horizon(step, now));
         let is_free = is_waiting && !is_held && self.next(now).is_none();

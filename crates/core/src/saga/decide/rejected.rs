@@ -18,7 +18,7 @@ pub enum Rejected {
     /// The saga is over.
     #[error("the order is over")]
     Over,
-    /// Nobody waits for a person.
+    /// The saga does not wait for an operator.
     #[error("the order is not blocked; there is nothing to resolve")]
     NotBlocked,
     /// A person is needed, but for another step.
@@ -29,7 +29,7 @@ pub enum Rejected {
         "the order was going forward when its task failed: resume it, or cancel it to have it rolled back"
     )]
     GoingForward,
-    /// Nobody can know whether the last call took effect, and calling again may double it.
+    /// The last call is in doubt: it may have taken effect, and calling again may double it.
     #[error(
         "nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: \
          find out there, and say so with `resoudre`"
@@ -40,7 +40,7 @@ pub enum Rejected {
         "a call to the participant is under way and may change what was found; look again when it has ended"
     )]
     CallUnderWay,
-    /// What was done is being undone: "it did not run" would be heard as "the compensation did not".
+    /// The step is being undone: "it did not run" would be heard as "the compensation did not".
     #[error(
         "that cannot be said of a step that is being undone: say EXECUTEE if its effect is still there (it is undone \
          then), or ANNULEE if its effect is gone"

@@ -84,7 +84,7 @@ fn what_is_read_of_a_step_has_to_be_given_by_its_probe_too() {
     let given = by_id.add("steps.vente.probe.output", "{ id: '.body[0].id' }");
     let vente = parse(&given.text()).expect("a definition").steps.pop().expect("steps");
     assert!(vente.probe.expect("a probe").call.output.is_some());
-    // Nobody reads what the reservation gave, so its probe has nothing to give; nor if it is kept all the same.
+    // No request reads what the reservation gave, so its probe has nothing to give; nor if it is kept all the same.
     let unread = with("    success: STOCK_RESERVE\n", &probed("      get: /x\n"));
     assert!(parse(&unread).expect("a definition").steps[1].probe.is_some());
     let kept = change(&unread).add("steps.stock.action.output", ".body").text();

@@ -367,7 +367,7 @@ fn a_clock_that_steps_back_into_the_promise_finds_it_again() {
     ");
 }
 
-/// What is stuck may change; the person has been needed since it began.
+/// The obstacle may change; the operator has been needed since the first one.
 #[test]
 fn a_person_is_needed_since_the_first_flag() {
     let mut run = Run::start(&forgetful(Kind::Barrier));

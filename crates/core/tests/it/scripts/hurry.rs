@@ -54,7 +54,7 @@ fn a_waiting_compensation_is_made_at_once() {
     ");
 }
 
-/// Whoever asked for the wait has answered others since.
+/// The participant that asked for the wait has answered other calls since.
 #[test]
 fn retry_after_is_cut_short_too() {
     check!(two(Kind::Plain), "not_sent 30s; hurry; ok; ok", @r"

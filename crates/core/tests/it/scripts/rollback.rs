@@ -1,4 +1,4 @@
-//! What is undone, what is left alone, and what keeps failing.
+//! Rolling back: steps that are undone, steps that are left alone, and compensations that keep failing.
 
 use super::{READ_AND_TWO, check};
 use crate::support::{Kind, Spec, definition};

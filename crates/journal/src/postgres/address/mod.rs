@@ -49,7 +49,7 @@ pub(super) enum Host {
     Socket(PathBuf),
 }
 
-/// What is said of itself to the server.
+/// The name that this program gives itself at the server.
 const APPLICATION_NAME: &str = "orchestrateur";
 const PORT_DEFAULT: u16 = 5432;
 

@@ -57,7 +57,7 @@ const REFUSED: &[Refused] = &[
     ),
 ];
 
-/// What is known but not refused here, for suggestions.
+/// Parameters that are known and not refused here, for suggestions.
 const KNOWN: &[&str] = &[
     "application_name",
     "channel_binding",

@@ -91,7 +91,7 @@ struct Resoudre {
     /// The step that it is blocked at.
     #[arg(long)]
     etape: String,
-    /// What was found.
+    /// The finding.
     #[arg(long, value_enum, ignore_case = true)]
     constat: Constat,
     /// How you know; it is kept in the order's history.
@@ -121,7 +121,7 @@ enum Constat {
 
 #[derive(Debug, Args)]
 struct Who {
-    /// Who you are; it is kept in the order's history.
+    /// Your name; it is kept in the order's history.
     #[arg(long, env = "ORCHESTRATEUR_PAR")]
     par: String,
 }

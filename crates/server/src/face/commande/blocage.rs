@@ -43,7 +43,7 @@ pub(crate) struct Blocage {
     sortie_requise: bool,
 }
 
-/// What is stuck, or that nothing can be read.
+/// The kind of obstacle, or that nothing can be read.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum MotifBlocage {
@@ -85,7 +85,7 @@ struct Appel {
 }
 
 impl Blocage {
-    /// What is known of a blocked order once its history has been read; with as much of its call's body as
+    /// The facts about a blocked order once its history has been read; with as much of its call's body as
     /// `body_bytes_max`.
     pub(crate) fn of(row: &KeptRow, saga: &Saga, body_bytes_max: usize) -> Self {
         if row.parked.is_some() {
@@ -156,7 +156,7 @@ impl Appel {
     }
 }
 
-/// What is asked about is not called itself: there is no `probe` here.
+/// The call that a blocked order waits for is an action or a compensation: there is no `probe` here.
 fn done_or_undone() -> Object {
     let words = [Sens::Action, Sens::Compensation].map(|sens| serde_json::json!(sens));
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()

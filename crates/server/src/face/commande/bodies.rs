@@ -15,7 +15,7 @@ use crate::api::problem::Problem;
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reprise {
-    /// Who asks.
+    /// The operator who asks.
     #[schema(value_type = String, max_length = 100, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     pub(crate) par: Box<str>,
     #[schema(value_type = Option<String>, max_length = 1_000, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
@@ -40,7 +40,7 @@ pub(crate) struct Resolution {
     /// How they know.
     #[schema(value_type = String, max_length = 1_000, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     pub(crate) raison: Box<str>,
-    /// Who found it.
+    /// The operator who found it.
     #[schema(value_type = String, max_length = 100, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     pub(crate) par: Box<str>,
     /// With `EXECUTEE`, where undoing the step needs it (`blocage.sortie_requise`): what the action's answer would have

@@ -53,8 +53,8 @@ pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request
 
 /// Try now
 ///
-/// What is to be tried later is tried at once, and an order that could not be read is read again. Recorded in the history
-/// with who asked. Waits for what comes of it.
+/// An attempt that is to be made later is made at once, and an order that could not be read is read again. Recorded in
+/// the history with who asked. Waits for what comes of it.
 #[utoipa::path(
     post,
     path = "/api/commande/{id}/reprendre",

@@ -151,7 +151,7 @@ pub(crate) async fn historique(
     Ok(page.answer(next))
 }
 
-/// What is asked of a history.
+/// The query of a history.
 #[derive(Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Asked {

@@ -110,7 +110,7 @@ pub(crate) enum Fait {
     PrisEnCharge,
 }
 
-/// What is stuck, for programs.
+/// The kind of obstacle, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Motif {

@@ -27,7 +27,7 @@ const AT_ONCE: usize = 32;
 /// Memory may grow by this many bytes between the first tenth and the end.
 const GROWTH_MAX: f64 = 48e6;
 
-/// What is sent, and what must come of it.
+/// The bytes that are sent, and what must come of them.
 struct Sent {
     kind: &'static str,
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ enum Expect {
     Anything,
 }
 
-/// What is wrong with an answer.
+/// Judges an answer; the error says what is wrong with it.
 fn judge(reply: &Reply, expect: Expect) -> Result<(), String> {
     let explains = || {
         let problem = serde_json::from_str::<Value>(&reply.text).unwrap_or_default();

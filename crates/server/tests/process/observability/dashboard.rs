@@ -119,7 +119,7 @@ fn the_dashboard_has_what_grafana_needs() {
     assert!(dashboard.expressions().len() > 20);
 }
 
-/// What is objected to, and how a dashboard comes to be like that.
+/// A part of the objection, and the change of the dashboard that is objected to.
 type Breakage = (&'static str, fn(&mut Value));
 
 #[test]

@@ -1,5 +1,5 @@
-//! What is watched, and by whom: the dashboard and the alert rules under `deploy/`, run by a real Prometheus that
-//! reads the real binary while orders go well, fail and get stuck.
+//! Observability: the dashboard and the alert rules under `deploy/`, run by a real Prometheus that reads the real
+//! binary while orders go well, fail and get stuck.
 //!
 //! Prometheus is Debian's; `scripts/setup` fetches it.
 

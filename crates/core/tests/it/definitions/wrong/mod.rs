@@ -12,7 +12,7 @@ use super::formats::Nothing;
 use super::{parse, with};
 use crate::support::CHECKOUT;
 
-/// What is replaced in `checkout.yaml`, by what, and the lines of the answer: `LINE: MESSAGE`.
+/// A text in `checkout.yaml`, its replacement, and the lines of the answer: `LINE: MESSAGE`.
 type Wrong = (&'static str, &'static str, &'static [&'static str]);
 
 fn check(wrong: &[Wrong]) {

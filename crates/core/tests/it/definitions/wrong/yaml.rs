@@ -1,4 +1,4 @@
-//! What is no YAML, or another YAML than was meant.
+//! Texts that are no YAML, or another YAML than was meant.
 
 use super::super::MONTANT;
 use super::Wrong;

@@ -1,4 +1,4 @@
-//! What is asked about an action.
+//! Probes that ask about an action.
 
 use super::super::check;
 use super::probed;

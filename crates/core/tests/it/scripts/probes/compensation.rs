@@ -1,4 +1,4 @@
-//! What is asked about a compensation.
+//! Probes that ask about a compensation.
 
 use super::super::check;
 use super::probed;
