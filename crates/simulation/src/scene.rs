@@ -70,5 +70,5 @@ pub(crate) fn is_blocked(row: &KeptRow) -> bool {
 /// Whether nothing but a person's word moves a saga on.
 pub(crate) fn is_stuck(saga: &Saga) -> bool {
     let effects = saga.effects();
-    saga.blocked().is_some() && effects.call.is_none() && effects.wake_at.is_none()
+    saga.blocked().is_some() && effects.calls.is_empty() && effects.wake_at.is_none()
 }

@@ -126,6 +126,8 @@ mod tests {
         assert_eq!(graph.before(63), StepSet::first(63));
         assert_eq!(graph.behind(0).iter().count(), 63);
         assert_eq!((StepSet::first(64).iter().count(), StepSet::first(0)), (64, StepSet::NONE));
-        assert!(StepSet::first(3).is_within(StepSet::first(64)) && !StepSet::of(63).is_within(StepSet::first(63)));
+        assert!(
+            StepSet::first(3).is_within(StepSet::first(64)) && !StepSet::of(63).is_within(StepSet::first(63))
+        );
     }
 }

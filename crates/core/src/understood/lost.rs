@@ -107,7 +107,9 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
 /// Stops the order, and answers what is under way, until the step is being undone.
 fn undo(saga: &mut Saga, step: usize) {
     let _ = saga.handle(&Input::Command(CANCEL), BEGINNING);
-    while let Some(call) = saga.effects().first_call().filter(|call| call.direction != Direction::Compensation) {
+    while let Some(call) =
+        saga.effects().first_call().filter(|call| call.direction != Direction::Compensation)
+    {
         let output = saga.definition().steps[step].action.output.is_some();
         let output = output.then(|| super::sample::output(saga.definition(), step));
         answer(saga, Verdict { output, ..Verdict::without_answer(Outcome::Ok, "") });

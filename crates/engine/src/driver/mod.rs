@@ -38,8 +38,8 @@ use saga_journal::{NotAppended, ReplicaId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub(crate) use self::calling::Calls;
 use self::calling::Calling;
+pub(crate) use self::calling::Calls;
 pub(crate) use self::saving::Saves;
 use self::saving::Saving;
 use self::step_call::CallEvent;

@@ -32,12 +32,11 @@ fn silent_service() -> SocketAddr {
 
 /// The checkout with a text among its inputs, which the payment is sent; nobody can know whether that ran.
 fn with_note() -> String {
-    let noted = change(definitions::CHECKOUT)
+    change(definitions::CHECKOUT)
         .set("participants.client", &format!("{{ url: \"http://{}\" }}", silent_service()))
         .add("input.note", "string")
         .add("steps.paiement.action.body.note", ".input.note")
-        .text();
-    noted
+        .text()
 }
 
 fn noted(client: i64, note: &str) -> Call {

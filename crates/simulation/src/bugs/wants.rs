@@ -43,9 +43,9 @@ pub(super) fn lens(bug: Bug) -> Option<Lens> {
 
 /// The wants, but that calls which are `meant` need other events.
 fn calls(wants: Effects, meant: impl Fn(&CallWanted) -> bool, needs: impl Fn(Seq) -> Seq) -> Effects {
-    let seen = |call: CallWanted| if meant(&call) { CallWanted { needs: needs(call.needs), ..call } } else { call };
+    let seen =
+        |call: CallWanted| if meant(&call) { CallWanted { needs: needs(call.needs), ..call } } else { call };
     Effects { calls: wants.calls.into_iter().map(seen).collect(), ..wants }
-}
 }
 
 fn is_action(call: &CallWanted) -> bool {

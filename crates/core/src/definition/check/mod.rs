@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::suggest::did_you_mean;
 use super::variables::{Unset, Variable};
 use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
-use super::{Graph, Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
+use super::{Checked, Definition, Format, Graph, InputType, StateName, States, Variables, Warning};
 
 /// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
