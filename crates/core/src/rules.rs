@@ -5,7 +5,7 @@
 //! has the rules alone.
 
 use crate::definition::Safety;
-use crate::id::{Seq, Timestamp};
+use crate::id::{CommandId, Seq, Timestamp};
 #[cfg(debug_assertions)]
 use crate::seeded::{Rule, is_broken};
 
@@ -47,6 +47,12 @@ pub(crate) fn wait_after_take_over(due: Timestamp, latest: Timestamp) -> Timesta
 pub(crate) fn may_end_its_process(lost_owners: u32, most: u32) -> bool {
     broken!(MayEndItsProcess => false);
     lost_owners >= most
+}
+
+/// A command that has brought about an event is not applied again.
+pub(crate) fn was_applied(applied: &[CommandId], command: CommandId) -> bool {
+    broken!(WasApplied => false);
+    applied.contains(&command)
 }
 
 /// What came of a command, or of a start, is reported once the event that it rests on is on disk.

@@ -15,6 +15,7 @@ pub enum Rule {
     WaitAfterTakeOver,
     MayEndItsProcess,
     IsDurable,
+    WasApplied,
     IsDue,
 }
 

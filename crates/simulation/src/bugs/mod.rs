@@ -59,11 +59,12 @@ pub enum Bug {
     TrustsWallClock,
     IgnoresDeaths,
     ForgetsSleepers,
+    AppliesCommandsTwice,
 }
 
 impl Bug {
     /// All, with what each does.
-    pub const ALL: [(Self, &'static str); 33] = [
+    pub const ALL: [(Self, &'static str); 34] = [
         (Self::AheadOfStart, "the first call with an effect is sent before the start is on disk"),
         (
             Self::AheadOfAnnouncement,
@@ -106,6 +107,7 @@ impl Bug {
         (Self::TrustsWallClock, "orders use the machine's wall clock"),
         (Self::IgnoresDeaths, "a process continues although a vital task has ended"),
         (Self::ForgetsSleepers, "an order that has left memory is never woken"),
+        (Self::AppliesCommandsTwice, "a command that has brought about an event is applied again"),
     ];
 }
 
@@ -145,6 +147,7 @@ impl Lies {
             Bug::RunsPoison => Some(Rule::MayEndItsProcess),
             Bug::AcknowledgesBeforeDisk => Some(Rule::IsDurable),
             Bug::ForgetsSleepers => Some(Rule::IsDue),
+            Bug::AppliesCommandsTwice => Some(Rule::WasApplied),
             _ => None,
         });
         saga_core::seeded::break_rule(rule);

@@ -7,11 +7,12 @@ use crate::definition::Safety;
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Finding, Record};
 use crate::id::{AttemptNumber, Seq, Timestamp};
+use crate::rules;
 
 impl Saga {
     /// The event that a command brings about; `None`: it has been applied before, or nothing has to change.
     pub(super) fn command(&self, command: &Command, now: Timestamp) -> Result<Option<Event>, Rejected> {
-        if self.commands.contains(&command.id) {
+        if rules::was_applied(&self.commands, command.id) {
             return Ok(None);
         }
         match &command.kind {
