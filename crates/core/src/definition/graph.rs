@@ -42,13 +42,28 @@ impl StepSet {
     }
 
     /// Each, in the order of the file.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = usize> + Clone {
-        (0..64).filter(move |step| self.contains(*step))
+    pub fn iter(self) -> Steps {
+        Steps(self.0)
     }
 
     /// The first one in the file.
     pub const fn least(self) -> Option<usize> {
         if self.0 == 0 { None } else { Some(self.0.trailing_zeros() as usize) }
+    }
+}
+
+/// The steps of a set, in the order of the file.
+#[derive(Debug, Clone)]
+pub struct Steps(u64);
+
+impl Iterator for Steps {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let least = StepSet(self.0).least()?;
+        // Without its lowest bit.
+        self.0 &= self.0 - 1;
+        Some(least)
     }
 }
 

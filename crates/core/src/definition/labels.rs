@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A saga's labels, in the order in which its definition names them.
+/// A saga's labels, in the order in which its definition names them. A copy shares them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Labels(Vec<(Arc<str>, Label)>);
+pub struct Labels(Option<Arc<[(Arc<str>, Label)]>>);
 
 /// A label's value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +23,12 @@ pub enum Label {
 impl Labels {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// Each name with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Label)> {
-        self.0.iter().map(|(name, label)| (name, label))
+        self.0.iter().flat_map(|labels| labels.iter()).map(|(name, label)| (name, label))
     }
 
     /// The value of a label.
@@ -47,7 +47,8 @@ impl Labels {
 
 impl FromIterator<(Arc<str>, Label)> for Labels {
     fn from_iter<T: IntoIterator<Item = (Arc<str>, Label)>>(labels: T) -> Self {
-        Self(labels.into_iter().collect())
+        let labels: Arc<[_]> = labels.into_iter().collect();
+        Self(Some(labels).filter(|labels| !labels.is_empty()))
     }
 }
 
@@ -83,7 +84,7 @@ impl<'de> Deserialize<'de> for Labels {
                 while let Some(label) = members.next_entry()? {
                     labels.push(label);
                 }
-                Ok(Labels(labels))
+                Ok(labels.into_iter().collect())
             }
         }
 

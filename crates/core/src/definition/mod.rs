@@ -33,7 +33,7 @@ pub use self::call::{Absent, Call};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;
-pub use self::graph::{Graph, StepSet};
+pub use self::graph::{Graph, StepSet, Steps};
 pub use self::input::{Input, InputError, NUMBER_CHARS_MAX};
 pub use self::labels::{Label, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};

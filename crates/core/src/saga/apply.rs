@@ -13,7 +13,7 @@ mod take_over;
 use std::sync::Arc;
 
 use super::{Blocked, Marks, Notes, Phase, Progress, Question, Saga, StepState};
-use crate::definition::Definition;
+use crate::definition::{Definition, StepSet};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record, Stuck};
 use crate::id::{Epoch, SagaId, Seq, Timestamp};
@@ -66,7 +66,7 @@ impl Saga {
             return Err(IllegalEvent::new(seq, &record.event, "the saga is pinned to another definition"));
         }
         let steps = vec![StepState::Pending { shadow: false }; definition.steps.len()];
-        Ok(Self {
+        let mut saga = Self {
             id,
             input: input.clone(),
             labels: labels.clone(),
@@ -81,8 +81,11 @@ impl Saga {
             commands: Vec::new(),
             steps,
             marks: Marks::default(),
+            active: StepSet::NONE,
             definition,
-        })
+        };
+        saga.active = saga.derived_active();
+        Ok(saga)
     }
 
     /// Applies the next event.
@@ -95,6 +98,7 @@ impl Saga {
         if let Some(state) = &record.state {
             self.state = state.clone();
         }
+        self.active = self.derived_active();
         Ok(())
     }
 
@@ -205,7 +209,7 @@ impl Saga {
         self.marks.rollback = seq;
         self.marks.lost_owners = 0;
         // Steps of barriers that wait for one of these may have been called ahead of the disk, and are undone first.
-        let goes_on = self.active();
+        let goes_on = self.derived_active();
         for (step, state) in self.steps.iter_mut().enumerate() {
             let StepState::Doing { tries, may_have_run } = state else { continue };
             // From here on another patience applies, and its count begins anew.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use smallvec::SmallVec;
 
 #[cfg(debug_assertions)]
 pub use self::lens::{Lens, look_through};
@@ -22,7 +23,7 @@ use crate::json::Json;
 pub struct Effects {
     /// The calls that should be under way, at most one for each step, in the order of the file. Any other one is
     /// abandoned.
-    pub calls: Vec<CallWanted>,
+    pub calls: SmallVec<[CallWanted; 2]>,
     /// When the state wants to be asked again, whatever happens until then.
     pub wake_at: Option<Timestamp>,
     /// The caller that waits for the end may be answered once this event is on disk: the saga is over, or blocked.

@@ -56,6 +56,8 @@ pub struct Saga {
     state: StateName,
     phase: Phase,
     steps: Vec<StepState>,
+    /// Derived from phase and steps, after each event: it is read more often than it changes.
+    active: StepSet,
     /// What is kept of each step whatever its state.
     notes: Vec<Notes>,
     /// The commands that have brought about an event.
@@ -372,10 +374,15 @@ impl Saga {
     }
 
     /// The steps that the saga is at, in its present direction.
+    fn active(&self) -> StepSet {
+        self.active
+    }
+
+    /// The same, derived from the states of all steps.
     ///
     /// Forward, those that are not done and wait for none that is not. Back, those that are not settled and that no
     /// unsettled one has waited for: a step is undone after every step that waited for it.
-    fn active(&self) -> StepSet {
+    fn derived_active(&self) -> StepSet {
         let graph = &self.definition.graph;
         match self.phase {
             Phase::Forward { .. } => {

@@ -83,7 +83,7 @@ async fn a_second_answer_is_never_the_next_calls_answer() {
                 "{name} {n}"
             );
             // The second one arrives meanwhile.
-            tokio::time::sleep(Duration::from_millis(if name.ends_with("later") { 40 } else { 2 })).await;
+            tokio::time::sleep(Duration::from_millis(if name.ends_with("later") { 150 } else { 10 })).await;
         }
     }
 }
