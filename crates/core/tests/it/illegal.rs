@@ -36,3 +36,15 @@ fn nothing_is_called_while_a_probe_is_in_flight() {
         assert_eq!(why, "an attempt is still in flight", "{direction}");
     }
 }
+
+#[test]
+fn only_a_barrier_is_undone_without_knowing_whether_it_ran() {
+    for kind in [Kind::Plain, Kind::Idempotent] {
+        let why = refusal(
+            &definition(&[Spec::new(kind)]),
+            "unknown; cancel",
+            started(Direction::Compensation, AttemptNumber::FIRST),
+        );
+        assert_eq!(why, "the step is not in a state for that", "{kind:?}");
+    }
+}
