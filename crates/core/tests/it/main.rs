@@ -2,6 +2,8 @@
 
 mod definitions;
 mod formats;
+mod illegal;
+mod kept;
 mod needs;
 mod properties;
 mod replies;

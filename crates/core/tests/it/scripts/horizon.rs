@@ -6,7 +6,7 @@ use saga_core::Definition;
 use saga_core::event::Stuck;
 
 use super::check;
-use crate::support::{Kind, Run, Spec, definition};
+use crate::support::{Kind, Run, Spec, at, definition};
 
 /// Two steps at a participant that forgets after three seconds.
 fn forgetful(kind: Kind) -> Arc<Definition> {
@@ -404,4 +404,46 @@ fn a_step_that_a_former_owner_may_have_run_is_not_run_again_beyond_the_horizon()
       = call +b#1 needs 5, wake at 10s
     A None under way
     ");
+}
+
+/// A person's word counts from when it was given: how late the next question would be does not matter then.
+#[test]
+fn what_a_person_vouches_for_is_called_at_once_however_far_the_next_question_is() {
+    let asked = definition(&[Spec::new(Kind::Idempotent).horizon("3s").probed(), Spec::new(Kind::Plain)]);
+    check!(asked, "ok; refused; pass 1500ms; unknown; wait; unknown; wait | unknown 30s; resume; ok", @r"
+    ...
+    > unknown 30s
+      12 ?a#2 unknown, again at 33700ms
+      13 blocked: a HorizonPassed
+      = wake at 33700ms, answer needs 13
+    > resume
+      14 resumed by Ana
+      15 -a#2
+      = call -a#2 needs 15
+    > ok
+      16 -a#2 ok
+      17 rolled back
+      = answer needs 17
+    ECHEC_B Done over
+    ");
+}
+
+/// Whether the call that is wanted after `script` is too late once that many milliseconds have passed.
+fn is_too_late(definition: &Arc<Definition>, script: &str, after_ms: i64) -> bool {
+    let mut run = Run::start(definition);
+    run.steps(script);
+    let wanted = run.saga.effects().first_call().expect("a call");
+    run.saga.is_too_late(&wanted, at((run.now_ms + after_ms) * 1000, 0).now)
+}
+
+#[test]
+fn a_call_that_has_waited_beyond_the_horizon_is_too_late() {
+    for (kind, late) in [(Kind::Idempotent, true), (Kind::Barrier, true), (Kind::Plain, false)] {
+        let too_late = |after_ms| is_too_late(&forgetful(kind), "", after_ms);
+        assert_eq!([too_late(3_000), too_late(3_001)], [false, late], "{kind:?}");
+    }
+    let vouched_for = "ok; refused; pass 4s; unknown; resume";
+    assert!(!is_too_late(&forgetful(Kind::Idempotent), vouched_for, 60_000), "a person wants it");
+    let probed = definition(&[Spec::new(Kind::Idempotent).horizon("3s").probed()]);
+    assert!(!is_too_late(&probed, "pass 1500ms; unknown; wait", 60_000), "a probe has no effect");
 }

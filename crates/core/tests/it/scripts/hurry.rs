@@ -194,3 +194,39 @@ fn nothing_is_undone_at_a_barrier_beyond_the_horizon() {
     ECHEC_B Blocked under way
     ");
 }
+
+#[test]
+fn a_barrier_that_remembers_and_a_call_that_never_left_are_called_at_once() {
+    check!(two(Kind::Barrier), "ok | unknown; hurry", @r"
+    ...
+    > unknown
+      5 +b#1 unknown, again at 100ms
+      = wake at 100ms
+    > hurry
+      6 +b#2
+      = call +b#2 needs 2, wake at 10s
+    A None under way
+    ");
+    let forgetful = definition(&[Spec::new(Kind::Idempotent).horizon("3s")]);
+    check!(forgetful, "not_sent 8s; pass 4s | hurry", @r"
+    ...
+    > hurry
+      4 +a#2
+      = call +a#2 needs 4, wake at 10s
+    DEBUT None under way
+    ");
+}
+
+#[test]
+fn a_contradiction_waits_for_a_person_all_the_same() {
+    check!(two(Kind::Plain), "ok; refused | absent; hurry", @r"
+    ...
+    > absent
+      8 -a#1 refused
+      9 blocked: a NothingToUndo
+      = answer needs 9
+    > hurry
+      = answer needs 9
+    ECHEC_B Blocked under way
+    ");
+}

@@ -14,6 +14,7 @@ mod commands;
 mod horizon;
 mod hurry;
 mod parked;
+mod pending;
 mod probes;
 mod resolve;
 mod resume;
