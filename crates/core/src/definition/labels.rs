@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A saga's labels, in the order in which its definition names them. A copy shares them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Labels(Option<Arc<[(Arc<str>, Label)]>>);
+pub struct Labels(Option<Arc<[Named]>>);
+
+type Named = (Arc<str>, Label);
 
 /// A label's value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +49,7 @@ impl Labels {
 
 impl FromIterator<(Arc<str>, Label)> for Labels {
     fn from_iter<T: IntoIterator<Item = (Arc<str>, Label)>>(labels: T) -> Self {
-        let labels: Arc<[_]> = labels.into_iter().collect();
+        let labels: Arc<[Named]> = labels.into_iter().collect();
         Self(Some(labels).filter(|labels| !labels.is_empty()))
     }
 }
