@@ -13,8 +13,9 @@ async fn survive(ordeal: Ordeal) -> Report {
     report
 }
 
-/// What everything that is random in these tests comes from.
-const SEED: u64 = 20_260_720;
+/// What everything that is random in these tests comes from. A seed with many kills of the single process and without long
+/// pauses of it, which leave no time for another fault.
+const SEED: u64 = 11;
 
 fn seed() -> u64 {
     saga_testkit::dice::seed("ENDURANCE_SEED", SEED, "cargo test -p orchestrateur --test endurance")
