@@ -34,6 +34,11 @@ pub(crate) const SQLITE: &[Migration] = &[
     },
     Migration { version: 5, name: "commands", sql: include_str!("../migrations/sqlite/0005_commands.sql") },
     Migration { version: 6, name: "rows", sql: include_str!("../migrations/sqlite/0006_rows.sql") },
+    Migration {
+        version: 7,
+        name: "event_frames",
+        sql: include_str!("../migrations/sqlite/0007_event_frames.sql"),
+    },
 ];
 
 /// The steps for PostgreSQL.
