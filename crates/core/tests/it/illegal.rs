@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use saga_core::event::Stuck;
+use saga_core::event::{Finding, Stuck};
 use saga_core::{AttemptNumber, Definition, Direction, Event, Record, Timestamp};
 
 use crate::support::{Kind, Run, Spec, definition};
@@ -84,4 +84,21 @@ fn an_order_is_not_resumed_while_its_only_call_is_in_flight() {
     let one = definition(&[Spec::new(Kind::Plain)]);
     let resumed = Event::Resumed { by: "Ana".into(), reason: None };
     assert_eq!(refusal(&one, "", resumed), "an attempt is in flight already");
+}
+
+#[test]
+fn a_person_resolves_only_the_step_that_is_blocked() {
+    let two = definition(&[Spec::new(Kind::Plain), Spec::new(Kind::Plain)]);
+    let resolved = |step| Event::Resolved {
+        step,
+        finding: Finding::Undone,
+        output: None,
+        by: "Ana".into(),
+        reason: "asked there".into(),
+    };
+    for (script, step) in [("ok", 0), ("ok; refused; not_sent", 0), ("ok; unknown", 0), ("ok; unknown", 2)] {
+        let why = refusal(&two, script, resolved(step));
+        assert_eq!(why, "no person is needed for that step", "{script}: {step}");
+    }
+    assert_eq!(refusal(&two, "ok; refused", resolved(0)), "an attempt is in flight");
 }
