@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use saga_core::definition::{Graph, StepSet};
 use saga_core::{Definition, Direction};
 
 use crate::support::{Kind, Run, Spec, checkout, definition, name};
@@ -149,4 +150,11 @@ fn an_answer_needs_the_end_or_the_event_that_says_blocked() {
     // While it is blocked and still tried, the answer stands.
     let blocked = needs(&steps(&[Barrier, Barrier]), "ok; refused; refused; wait; refused; wait; ok");
     assert_eq!(blocked, "+a@2 +b@2 -a@6 =11 -a@6 =11 =14");
+}
+
+#[test]
+fn of_calls_side_by_side_each_needs_its_own_start() {
+    let mut fork = Arc::into_inner(steps(&[Plain, Plain, Plain])).expect("its own");
+    fork.graph = Graph::new(vec![StepSet::NONE, StepSet::NONE, StepSet::first(2)]);
+    assert_eq!(needs(&Arc::new(fork), "ok; ok; refused; ok; ok"), "+a@2 +b@3 +c@6 -a@9 -b@10 =13");
 }

@@ -306,6 +306,7 @@ impl Run {
         }
         writeln!(self.shown, "  = {}", effects_text(&self.saga, &effects))
             .expect("strings take what they get");
+        assert_eq!(self.saga.seq(), Seq::NONE.plus(self.records.len()), "it has taken all its events");
         let folded =
             Saga::fold(saga_id(), self.saga.definition().clone(), &self.records).expect("its own history");
         assert_eq!(format!("{folded:?}"), format!("{:?}", self.saga), "the fold of a history is the saga");

@@ -1,7 +1,10 @@
 //! "There was nothing to undo" (`absent`): when that is as good as undone, and when it contradicts what is known.
 
+use saga_core::Event;
+use saga_core::reply::Verdict;
+
 use super::{READ_AND_TWO, check};
-use crate::support::{Kind, Spec, definition};
+use crate::support::{Kind, Run, Spec, at, definition, reply, verdict};
 
 const ONE: fn(Kind) -> [Spec; 2] = |kind| [Spec::new(kind), Spec::new(Kind::Plain)];
 
@@ -149,4 +152,17 @@ fn an_answer_of_a_probe_that_it_is_still_there_makes_the_sending_before_definite
       = answer needs 13
     ECHEC_B Blocked under way
     ");
+}
+
+#[test]
+fn a_contradiction_is_told_in_its_own_words_and_keeps_nothing_of_the_answer() {
+    let mut run = Run::start(&definition(&[Spec::new(Kind::Plain), Spec::new(Kind::Plain)]));
+    run.steps("ok; refused");
+    let call = run.saga.effects().first_call().expect("a compensation");
+    let absent = Verdict { output: verdict("ok", None).output, ..verdict("absent", None) };
+    let records = run.saga.handle(&reply(&call, absent), at(run.now_ms * 1000, 0)).expect("it is wanted");
+    let Event::AttemptEnded { reason, output, .. } = &records[0].event else { panic!("{records:?}") };
+    assert_eq!(*output, None);
+    let reason = reason.as_deref().expect("a reason");
+    assert!(reason.starts_with("the answer (HTTP 404) says that there was nothing to undo"), "{reason}");
 }

@@ -639,3 +639,21 @@ fn taken_over_after_the_end_is_refused() {
     ANNULEE None over
     ");
 }
+
+#[test]
+fn none_a_compensation_that_has_not_left_is_made_by_the_new_owner() {
+    check!(definition(&[Spec::new(Kind::Plain), Spec::new(Kind::Plain)]), "ok; refused; not_sent | take-over; wait; ok", @r"
+    ...
+    > take-over
+      9 taken over: epoch 2
+      = wake at 100ms
+    > wait
+      10 -a#2
+      = call -a#2 needs 10
+    > ok
+      11 -a#2 ok
+      12 rolled back
+      = answer needs 12
+    ECHEC_B Done over
+    ");
+}
