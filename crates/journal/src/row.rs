@@ -49,9 +49,6 @@ pub struct Summary {
     /// Why a person is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Failure>,
-    /// How many events the history has; `None`: an older release has written the row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub events: Option<u64>,
 }
 
 /// A row as it was read.
@@ -82,11 +79,7 @@ impl Row {
             created: saga.created(),
             updated: saga.updated(),
             due: saga.due(),
-            summary: Summary {
-                failure: saga.failure(),
-                blocked: saga.blocked_by(),
-                events: Some(saga.seq().get()),
-            },
+            summary: Summary { failure: saga.failure(), blocked: saga.blocked_by() },
         }
     }
 }
@@ -99,7 +92,7 @@ impl KeptRow {
 
     /// Why the saga fails; where that is not decided, why a person is needed.
     pub fn trouble(&self) -> Option<Failure> {
-        let Summary { failure, blocked, .. } = &self.row.summary;
+        let Summary { failure, blocked } = &self.row.summary;
         match &self.parked {
             Some(reason) => Some(Failure { step: None, reason: reason.clone() }),
             None => failure.as_ref().or(blocked.as_ref()).cloned(),

@@ -52,10 +52,6 @@ pub(crate) struct Commande {
     cree_le: String,
     #[schema(format = DateTime)]
     modifie_le: String,
-    /// How many events the history has; not there where an older release recorded the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    evenements: Option<u64>,
     #[schema(inline)]
     definition: Definition,
 }
@@ -101,7 +97,6 @@ impl From<KeptRow> for Commande {
             interventions_omises: 0,
             cree_le: row.created.to_string(),
             modifie_le: row.updated.to_string(),
-            evenements: row.summary.events,
             definition: Definition {
                 nom: row.definition.to_string(),
                 empreinte: row.definition_hash.to_string(),
