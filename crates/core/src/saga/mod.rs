@@ -58,7 +58,7 @@ pub struct Saga {
     steps: Vec<StepState>,
     /// Derived from phase and steps, after each event: it is read more often than it changes.
     active: StepSet,
-    /// What is kept of each step whatever its state.
+    /// Facts about each step, whatever its state.
     notes: Vec<Notes>,
     /// The commands that have brought about an event.
     commands: Vec<CommandId>,
@@ -113,7 +113,7 @@ enum StepState {
     Undone,
 }
 
-/// What is kept of a step whatever its state.
+/// Facts about a step, whatever its state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Notes {
     /// The number of its last probe, whatever it was asked about.

@@ -1,0 +1,235 @@
+//! A journal in memory that waits, fails and panics when a test says so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use saga_core::definition::DefinitionHash;
+use saga_core::{CommandId, SagaId, Timestamp};
+use saga_journal::memory::Memory;
+use saga_journal::{
+    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
+    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
+    StoreFuture, Unavailable,
+};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Log;
+
+/// A memory journal behind a gate: appends wait while it is shut, and fail while it is broken.
+pub struct Gated {
+    memory: Memory,
+    open: watch::Sender<bool>,
+    pub broken: AtomicBool,
+    /// Words left for owners cannot be read.
+    pub deaf: AtomicBool,
+    /// Keep the next batch, but lose its answer.
+    pub lose_answer: AtomicBool,
+    /// Renewing the lease panics.
+    pub panics: AtomicBool,
+    /// Appending panics.
+    pub appends_panic: AtomicBool,
+    /// The journal has a clock of its own, which shows the right time.
+    pub has_clock: AtomicBool,
+    /// How far its clock has been set on, in seconds.
+    stepped: AtomicI64,
+    begun: Instant,
+    pub log: Log,
+}
+
+impl Gated {
+    /// An empty journal whose gate is open and whose parts all work.
+    pub fn open_now(log: Log) -> Self {
+        Self {
+            memory: Memory::default(),
+            open: watch::channel(true).0,
+            broken: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+            lose_answer: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+            appends_panic: AtomicBool::new(false),
+            has_clock: AtomicBool::new(false),
+            stepped: AtomicI64::new(0),
+            begun: Instant::now(),
+            log,
+        }
+    }
+
+    /// Sets the journal's clock on, as its administrator may.
+    pub fn step_clock(&self, seconds: i64) {
+        self.stepped.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub fn shut(&self) {
+        self.open.send_replace(false);
+    }
+
+    pub fn open(&self) {
+        self.open.send_replace(true);
+    }
+}
+
+impl Histories for Gated {
+    fn append<'a>(
+        &'a self,
+        batch: &'a [Entry],
+    ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>> {
+        Box::pin(async move {
+            assert!(!self.appends_panic.load(Ordering::SeqCst), "on purpose");
+            let mut open = self.open.subscribe();
+            let _ = open.wait_for(|open| *open).await;
+            if self.broken.load(Ordering::SeqCst) {
+                return Err(Unavailable::because("broken"));
+            }
+            let results = self.memory.append(batch).await?;
+            for (entry, result) in batch.iter().zip(&results) {
+                let last = entry.expected.plus(entry.records.len());
+                let how = if result.is_ok() { "durable" } else { "conflict" };
+                self.log.lock().unwrap().push(format!("{how} {}-{last}", entry.expected.next()));
+            }
+            if self.lose_answer.swap(false, Ordering::SeqCst) {
+                return Err(Unavailable::because("the answer was lost"));
+            }
+            Ok(results)
+        })
+    }
+
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+        self.memory.load(saga)
+    }
+
+    fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
+        self.memory.row(saga)
+    }
+
+    fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
+        self.memory.backlog()
+    }
+
+    fn list(
+        &self,
+        filter: Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Page, Unavailable>> {
+        self.memory.list(filter, after, limit)
+    }
+
+    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.park(saga, reason)
+    }
+
+    fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("broken")) });
+        }
+        self.memory.probe()
+    }
+}
+
+impl Membership for Gated {
+    fn join(
+        &self,
+        replica: ReplicaId,
+        name: Arc<str>,
+        joining: Joining,
+        lease: Duration,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.join(replica, name, joining, lease)
+    }
+
+    fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
+        let stepped = self.stepped.load(Ordering::SeqCst) * 1_000_000;
+        let right = Timestamp::from_micros(1_700_000_000_000_000 + stepped).plus(self.begun.elapsed());
+        let time = self.has_clock.load(Ordering::SeqCst).then_some(right);
+        Box::pin(async move { Ok(time) })
+    }
+
+    fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>> {
+        assert!(!self.panics.load(Ordering::SeqCst), "the store panics");
+        if self.broken.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("broken")) });
+        }
+        self.memory.renew(replica, lease)
+    }
+
+    fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.leave(replica)
+    }
+
+    fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.expire()
+    }
+
+    fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.claim(replica, limit)
+    }
+
+    fn owned(
+        &self,
+        replica: ReplicaId,
+        after: Option<SagaId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.owned(replica, after, limit)
+    }
+}
+
+impl Inbox for Gated {
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
+        self.memory.post(command)
+    }
+
+    fn commands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
+        if self.deaf.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("deaf")) });
+        }
+        self.memory.commands(replica, limit)
+    }
+
+    fn status(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
+        self.memory.status(saga, command)
+    }
+
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.refuse(saga, command, why)
+    }
+
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.remove(saga, command)
+    }
+
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_refused(before)
+    }
+}
+
+impl Library for Gated {
+    fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("broken")) });
+        }
+        self.memory.define(hash, kept)
+    }
+
+    fn definition(
+        &self,
+        hash: DefinitionHash,
+    ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
+        self.memory.definition(hash)
+    }
+}
