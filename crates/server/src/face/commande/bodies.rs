@@ -1,11 +1,14 @@
 //! The bodies of what people ask of an order, and how every mistake in one is explained. serde's own words would not say
 //! what to write instead.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use saga_core::Json;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::{RefOr, schema::Object};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::words::{self, Constat};
 use crate::api::body::malformed;
@@ -60,6 +63,39 @@ impl Resolution {
         let (raison, par) = (asked.required(&RAISON)?, asked.required(&PAR)?);
         Ok(Self { etape, constat, raison, par, sortie: asked.sortie(constat)? })
     }
+}
+
+/// How the document shows [`Resolution`]: `sortie` goes with `EXECUTEE` alone.
+pub(crate) struct ResolutionInDocument;
+
+impl PartialSchema for ResolutionInDocument {
+    fn schema() -> RefOr<Schema> {
+        let shown = Resolution::schema();
+        // A schema of another form than a struct's: shown as it is.
+        let RefOr::T(Schema::Object(members)) = shown else { return shown };
+        let (ran, mut not) = (members.clone(), members);
+        not.properties.remove("sortie");
+        RefOr::T(Schema::OneOf(
+            OneOfBuilder::new()
+                .item(with_constat(ran, &[Constat::Executee]))
+                .item(with_constat(not, &[Constat::NonExecutee, Constat::Annulee]))
+                .build(),
+        ))
+    }
+}
+
+impl ToSchema for ResolutionInDocument {
+    fn name() -> Cow<'static, str> {
+        Resolution::name()
+    }
+}
+
+/// The object, whose `constat` is one of these.
+fn with_constat(mut object: Object, words: &[Constat]) -> Object {
+    let words = words.iter().map(|word| serde_json::json!(word));
+    let constat = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build();
+    object.properties.insert("constat".to_owned(), Schema::Object(constat).into());
+    object
 }
 
 /// Characters of `par`.
@@ -180,24 +216,45 @@ impl Members {
 
 #[cfg(test)]
 mod tests {
-    use utoipa::PartialSchema;
-
     use super::*;
 
     #[test]
     fn the_document_has_the_limits() {
-        let (reprise, resolution) =
-            (serde_json::json!(Reprise::schema()), serde_json::json!(Resolution::schema()));
+        let reprise = serde_json::json!(Reprise::schema());
+        let resolution = serde_json::json!(ResolutionInDocument::schema());
+        let [ran, not] = [0, 1].map(|way| &resolution["oneOf"][way]);
         for (body, name, max) in [
             (&reprise, "par", PAR_CHARS_MAX),
             (&reprise, "raison", RAISON_CHARS_MAX),
-            (&resolution, "etape", ETAPE_CHARS_MAX),
-            (&resolution, "raison", RAISON_CHARS_MAX),
-            (&resolution, "par", PAR_CHARS_MAX),
+            (ran, "etape", ETAPE_CHARS_MAX),
+            (not, "raison", RAISON_CHARS_MAX),
+            (not, "par", PAR_CHARS_MAX),
         ] {
             assert_eq!(body["properties"][name]["maxLength"], max, "{name}");
         }
-        let sortie = resolution["properties"]["sortie"]["description"].to_string();
+        let sortie = ran["properties"]["sortie"]["description"].to_string();
         assert!(sortie.contains(&SORTIE_BYTES_MAX.to_string()), "{sortie}");
+    }
+
+    #[test]
+    fn the_document_has_an_output_beside_an_executed_step_alone() {
+        let resolution = serde_json::json!(ResolutionInDocument::schema());
+        let ways: Vec<_> = resolution["oneOf"].as_array().expect("two ways").iter().collect();
+        let shown = ways.iter().map(|way| {
+            let members = &way["properties"];
+            (
+                members["constat"]["enum"].to_string(),
+                members["sortie"].is_object(),
+                &way["additionalProperties"],
+            )
+        });
+        let no = &serde_json::json!(false);
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                (r#"["EXECUTEE"]"#.to_owned(), true, no),
+                (r#"["NON_EXECUTEE","ANNULEE"]"#.to_owned(), false, no),
+            ]
+        );
     }
 }

@@ -40,7 +40,8 @@ const KEY_CHARS_MAX: usize = 255;
             nullable = false,
             // With the quotes.
             max_length = 257,
-            pattern = r#"^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$"#,
+            // In quotes; or one character; or with no quote at its beginning, or at its end.
+            pattern = r#"^("[\t -~]{1,255}"|[!-~]|[!#-~][\t -~]{0,253}[!-~]|"[\t -~]{0,253}[!#-~])$"#,
             example = "panier-7-2026-11-22"
         ),
         Preference

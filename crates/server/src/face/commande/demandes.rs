@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use utoipa::IntoResponses;
 
 use super::answer::{Fin, GoesBack, GoesOn, answer};
-use super::bodies::{Reprise, Resolution};
+use super::bodies::{Reprise, Resolution, ResolutionInDocument};
 use super::commande::Id;
 use super::error::{Error, UnknownOrder, Unreadable};
 use super::examples;
@@ -100,7 +100,7 @@ pub(crate) async fn reprendre(
     tag = "commandes",
     params(Id, Preference),
     request_body(
-        content = Resolution,
+        content = ResolutionInDocument,
         example = json!({
             "etape": "vente", "constat": "EXECUTEE", "raison": "sale 4711 is in the shop's books", "par": "Ana",
             "sortie": { "id": 4711 }

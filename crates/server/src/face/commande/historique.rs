@@ -159,7 +159,7 @@ struct Asked {
     #[param(inline, example = "etapes")]
     detail: Option<Detail>,
     /// The next page, as the `Link` header of the one before has it: 2,000 lines at most are in one answer.
-    #[param(required = false, example = 2_000, maximum = 1_000_000_000_000i64)]
+    #[param(required = false, example = 2_000, maximum = 18_446_744_073_709_551_615usize)]
     cursor: usize,
 }
 
