@@ -96,9 +96,10 @@ impl Graph {
         Self { after, before, behind }
     }
 
-    /// The graph of steps that run one after the other.
-    pub fn chain(steps: usize) -> Self {
-        Self::new((0..steps).map(|step| step.checked_sub(1).into_iter().collect()).collect())
+    /// Whether the steps run one after the other, as they stand in the file.
+    pub fn is_chain(&self) -> bool {
+        let above = |step: usize| step.checked_sub(1).map_or(StepSet::NONE, StepSet::of);
+        self.after.iter().enumerate().all(|(step, after)| *after == above(step))
     }
 
     /// The steps that `step` waits for.
@@ -133,11 +134,14 @@ mod tests {
         assert_eq!(graph.behind(0), set(&[1, 2, 3]));
         assert_eq!((graph.before(4), graph.behind(4)), (set(&[]), set(&[])));
         assert_eq!(graph.after(3), set(&[1, 2]));
+        assert!(!graph.is_chain());
     }
 
     #[test]
     fn a_chain_of_as_many_steps_as_may_be_fits_the_set() {
-        let graph = Graph::chain(64);
+        let graph =
+            Graph::new((0..64).map(|step: usize| step.checked_sub(1).into_iter().collect()).collect());
+        assert!(graph.is_chain());
         assert_eq!(graph.before(63), StepSet::first(63));
         assert_eq!(graph.behind(0).iter().count(), 63);
         assert_eq!((StepSet::first(64).iter().count(), StepSet::first(0)), (64, StepSet::NONE));

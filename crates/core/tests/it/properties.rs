@@ -2,9 +2,11 @@
 // Long: one walk by chance, and everything that must hold after each of its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use saga_core::definition::Graph;
 use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Input};
@@ -21,7 +23,9 @@ use crate::support::{
 /// Something done to a saga; what it refers to is found in the saga when it is done.
 #[derive(Debug, Clone)]
 enum Act {
+    /// To one of the calls that are wanted.
     Reply {
+        which: usize,
         outcome: &'static str,
         retry_after: Option<&'static str>,
     },
@@ -69,8 +73,8 @@ fn finding() -> impl Strategy<Value = Finding> {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        10 => (outcome(), proptest::option::weighted(0.1, Just("3s")))
-            .prop_map(|(outcome, retry_after)| Act::Reply { outcome, retry_after }),
+        10 => (0..5_usize, outcome(), proptest::option::weighted(0.1, Just("3s")))
+            .prop_map(|(which, outcome, retry_after)| Act::Reply { which, outcome, retry_after }),
         1 => (outcome(), 1..4_usize).prop_map(|(outcome, back)| Act::Stale { outcome, back }),
         1 => (0..6_usize, direction(), 1..4_u32)
             .prop_map(|(step, direction, attempt)| Act::Stray { step, direction, attempt }),
@@ -91,12 +95,32 @@ fn spec(step: usize) -> impl Strategy<Value = Spec> {
     let from = proptest::sample::subsequence((0..step).collect::<Vec<_>>(), 0..=step.min(2));
     // Shorter than a backoff, shorter than the wait before asking, longer than both.
     let horizon = proptest::option::weighted(0.5, prop_oneof![Just("1ms"), Just("150ms"), Just("3s")]);
-    (kind, proptest::bool::weighted(0.85), from, any::<bool>(), horizon)
-        .prop_map(|(kind, undo, from, probe, horizon)| Spec { kind, undo, from, probe, horizon })
+    let after = proptest::option::weighted(
+        0.6,
+        proptest::sample::subsequence((0..step).collect::<Vec<_>>(), 0..=step.min(3)),
+    );
+    (kind, proptest::bool::weighted(0.85), from, after, any::<bool>(), horizon).prop_map(
+        |(kind, undo, from, after, probe, horizon)| Spec { kind, undo, from, after, probe, horizon },
+    )
 }
 
 fn specs() -> impl Strategy<Value = Vec<Spec>> {
-    (1..=5_usize).prop_flat_map(|steps| (0..steps).map(spec).collect::<Vec<_>>())
+    (1..=5_usize).prop_flat_map(|steps| (0..steps).map(spec).collect::<Vec<_>>()).prop_map(|mut specs| {
+        let graph = graph(&specs);
+        for (step, spec) in specs.iter_mut().enumerate() {
+            spec.from.retain(|earlier| graph.before(step).contains(*earlier));
+        }
+        specs
+    })
+}
+
+/// Which steps each waits for.
+fn graph(specs: &[Spec]) -> Graph {
+    let above = |step: usize| step.checked_sub(1).into_iter().collect();
+    let after = |(step, spec): (usize, &Spec)| {
+        spec.after.as_ref().map_or_else(|| above(step), |after| after.iter().copied().collect())
+    };
+    Graph::new(specs.iter().enumerate().map(after).collect())
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -138,19 +162,20 @@ impl Live {
             self.records.push(record.clone());
         }
         assert_eq!(told(&before), told(&self.saga), "live, the same events were applied");
-        if let Some(call) = self.saga.effects().first_call()
-            && self.wanted.last() != Some(&call)
-        {
-            self.wanted.push(call);
+        for call in self.saga.effects().calls {
+            if !self.wanted.contains(&call) {
+                self.wanted.push(call);
+            }
         }
     }
 
     fn act(&mut self, act: &Act) {
         let input = match act {
-            Act::Reply { outcome, retry_after } => match self.saga.effects().first_call() {
-                Some(call) => reply(&call, verdict(outcome, *retry_after)),
-                None => return,
-            },
+            Act::Reply { which, outcome, retry_after } => {
+                let calls = self.saga.effects().calls;
+                let Some(call) = calls.get(which % calls.len().max(1)) else { return };
+                reply(call, verdict(outcome, *retry_after))
+            }
             Act::Stale { outcome, back } => match self.wanted.iter().rev().nth(*back) {
                 Some(call) => reply(call, verdict(outcome, None)),
                 None => return,
@@ -192,12 +217,14 @@ impl Live {
             }
         };
         let before = self.saga.clone();
-        let was_wanted = before.effects().first_call();
+        let were_wanted = before.effects().calls;
         match self.saga.handle(&input, at(self.micros, 7)) {
             Ok(records) => {
                 if let Input::Reply { step, direction, attempt, .. } = input {
-                    let wanted = was_wanted.expect("a reply that counts is to a wanted call");
-                    assert_eq!((step, direction, attempt), (wanted.step, wanted.direction, wanted.attempt));
+                    let is_it = |call: &CallWanted| {
+                        (call.step, call.direction, call.attempt) == (step, direction, attempt)
+                    };
+                    assert!(were_wanted.iter().any(is_it), "a reply that counts is to a wanted call");
                 }
                 self.took(before, &records);
             }
@@ -287,14 +314,17 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 /// Whether the table at [`Event`] forbids `event` after `records`, as far as the history alone can tell.
-fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
+fn is_plainly_illegal(records: &[Record], graph: &Graph, steps: usize, event: &Event) -> bool {
     let has = |test: fn(&Event) -> bool| records.iter().any(|record| test(&record.event));
     let rolling_back = has(|e| matches!(e, Event::RollbackDecided { .. }));
     let is_over = records.iter().any(is_end);
     let in_flight = |wanted: (usize, Direction, AttemptNumber)| {
         let last = records.iter().rev().find_map(|record| match record.event {
-            Event::AttemptStarted { step, direction, attempt } => Some(Some((step, direction, attempt))),
-            Event::AttemptEnded { .. } | Event::TakenOver { .. } => Some(None),
+            Event::AttemptStarted { step, direction, attempt } if step == wanted.0 => {
+                Some(Some((step, direction, attempt)))
+            }
+            Event::AttemptEnded { step, .. } if step == wanted.0 => Some(None),
+            Event::TakenOver { .. } => Some(None),
             _ => None,
         });
         last == Some(Some(wanted))
@@ -311,15 +341,16 @@ fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
             Event::AttemptEnded { step, direction, attempt, .. } => !in_flight((*step, *direction, *attempt)),
             Event::RollbackDecided { .. } => rolling_back,
             Event::Blocked { step, .. } => !rolling_back || *step >= steps,
+            // Beside other steps, one may wait while a call is in flight.
+            Event::Resumed { .. } if !graph.is_chain() => false,
             Event::Resumed { .. } => {
                 matches!(records.last(), Some(Record { event: Event::AttemptStarted { .. }, .. }))
             }
             Event::Resolved { step, .. } => {
-                let blocked = records.iter().rev().find_map(|record| match record.event {
-                    Event::Blocked { step, .. } => Some(step),
-                    _ => None,
-                });
-                !rolling_back || blocked != Some(*step)
+                let was_blocked = records
+                    .iter()
+                    .any(|record| matches!(record.event, Event::Blocked { step: at, .. } if at == *step));
+                !rolling_back || !was_blocked
             }
             Event::Completed => rolling_back,
             Event::RolledBack => !rolling_back,
@@ -332,36 +363,39 @@ fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
 
 /// What a history says about each step's present call, read without the core's help.
 struct Calls {
-    in_flight: Option<(usize, Direction)>,
+    /// Of each step.
+    in_flight: BTreeMap<usize, Direction>,
     /// First started when, for each step and direction.
     first: BTreeMap<(usize, Direction), Timestamp>,
     may_have_run: BTreeSet<(usize, Direction)>,
-    /// The step that a person last vouched for, and when: its promise is counted anew from there.
-    word: Option<(usize, Timestamp)>,
-    /// The step that is blocked because its participant may have forgotten.
-    horizon_passed: Option<usize>,
+    /// When a person last vouched for a step: its promise is counted anew from there.
+    words: BTreeMap<usize, Timestamp>,
+    /// The steps that are blocked because their participants may have forgotten.
+    horizon_passed: BTreeSet<usize>,
 }
 
 impl Calls {
     fn new() -> Self {
         Self {
-            in_flight: None,
+            in_flight: BTreeMap::new(),
             first: BTreeMap::new(),
             may_have_run: BTreeSet::new(),
-            word: None,
-            horizon_passed: None,
+            words: BTreeMap::new(),
+            horizon_passed: BTreeSet::new(),
         }
     }
 
     /// Takes the next record, and says what it breaks.
     fn follow(&mut self, record: &Record, specs: &[Spec], created: Timestamp) -> Option<&'static str> {
         match record.event {
-            Event::AttemptStarted { direction: Direction::Probe, .. } => self.in_flight = None,
+            Event::AttemptStarted { step, direction: Direction::Probe, .. } => {
+                self.in_flight.remove(&step);
+            }
             Event::AttemptStarted { step, direction, .. } => {
                 let call = (step, direction);
                 let first = *self.first.entry(call).or_insert(record.at);
                 let horizon = specs[step].horizon.map_or(i64::MAX, |horizon| 1000 * millis(horizon));
-                let word = self.word.filter(|(of, _)| *of == step).map(|(_, at)| at);
+                let word = self.words.get(&step).copied();
                 let is_older = |since: Timestamp| {
                     let since = word.map_or(since, |word| word.max(since));
                     record.at.as_micros() - since.as_micros() > horizon
@@ -376,7 +410,7 @@ impl Calls {
                 if !may_call {
                     return Some("a call that only a person may want");
                 }
-                self.in_flight = Some(call);
+                self.in_flight.insert(step, direction);
             }
             Event::AttemptEnded { step, direction: Direction::Probe, outcome, .. } => {
                 // It is there, so it was not undone; or it is not there, so it was not done.
@@ -386,19 +420,25 @@ impl Calls {
                     Outcome::Unknown | Outcome::NotSent => false,
                 };
             }
-            Event::AttemptEnded { outcome, .. } => {
-                self.may_have_run.extend(self.in_flight.take().filter(|_| outcome == Outcome::Unknown));
+            Event::AttemptEnded { step, outcome, .. } => {
+                let ended = self.in_flight.remove(&step).filter(|_| outcome == Outcome::Unknown);
+                self.may_have_run.extend(ended.map(|direction| (step, direction)));
             }
-            // A restart loses the call from sight.
-            Event::TakenOver { .. } => self.may_have_run.extend(self.in_flight.take()),
-            Event::Blocked { step, stuck, .. } => {
-                self.horizon_passed = Some(step).filter(|_| stuck == Stuck::HorizonPassed);
+            // A restart loses the calls from sight.
+            Event::TakenOver { .. } => {
+                self.may_have_run.append(&mut take(&mut self.in_flight).into_iter().collect())
+            }
+            Event::Blocked { step, stuck: Stuck::HorizonPassed, .. } => {
+                self.horizon_passed.insert(step);
+            }
+            Event::Blocked { step, .. } => {
+                self.horizon_passed.remove(&step);
             }
             Event::Resumed { .. } => {
-                self.word = self.horizon_passed.take().map(|step| (step, record.at)).or(self.word);
+                self.words.extend(take(&mut self.horizon_passed).into_iter().map(|step| (step, record.at)));
             }
             Event::Resolved { step, .. } => {
-                self.word = Some((step, record.at));
+                self.words.insert(step, record.at);
                 self.may_have_run.remove(&(step, Direction::Compensation));
             }
             Event::Started { .. } | Event::RollbackDecided { .. } | Event::Completed | Event::RolledBack => {}
@@ -433,7 +473,7 @@ proptest! {
     }
 
     #[test]
-    fn steps_are_undone_in_strict_reverse_and_only_after_the_one_decision(specs in specs(), acts in acts()) {
+    fn steps_are_undone_after_those_that_waited_for_them_and_only_after_the_one_decision(specs in specs(), acts in acts()) {
         let live = run(&specs, &acts);
         let decided: Vec<usize> = (0..live.records.len())
             .filter(|i| matches!(live.records[*i].event, Event::RollbackDecided { .. }))
@@ -442,9 +482,16 @@ proptest! {
         let before = decided.first().copied().unwrap_or(live.records.len());
         prop_assert_eq!(starts(&live.records[..before], Direction::Compensation), Vec::new());
         let undone = starts(&live.records, Direction::Compensation);
-        prop_assert!(undone.windows(2).all(|pair| pair[0].0 >= pair[1].0), "{:?}", undone);
-        let done: Vec<_> = starts(&live.records[..before], Direction::Action);
-        prop_assert!(done.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{:?}", done);
+        let graph = graph(&specs);
+        let done = starts(&live.records[..before], Direction::Action);
+        for (calls, may_follow) in [
+            (&undone, &(|first, later| !graph.behind(first).contains(later)) as &dyn Fn(usize, usize) -> bool),
+            (&done, &|first, later| !graph.before(first).contains(later)),
+        ] {
+            for (at, (first, _)) in calls.iter().enumerate() {
+                prop_assert!(calls[at..].iter().all(|(later, _)| may_follow(*first, *later)), "{:?}", calls);
+            }
+        }
     }
 
     #[test]
@@ -496,7 +543,7 @@ proptest! {
         let records = &live.records[..live.records.len().min(cut + 1)];
         let saga = Saga::fold(saga_id(), live.saga.definition().clone(), records).expect("a prefix");
         for event in events {
-            let illegal = is_plainly_illegal(records, specs.len(), &event);
+            let illegal = is_plainly_illegal(records, &graph(&specs), specs.len(), &event);
             let mut touched = saga.clone();
             let applied = touched.apply(&Record { at: Timestamp::from_micros(9), state: None, command: None, event: event.clone() });
             prop_assert!(!(illegal && applied.is_ok()), "{:?} was accepted after {:?}", event, records);
@@ -513,13 +560,14 @@ proptest! {
         let mut seen = BTreeMap::new();
         for act in &acts {
             live.act(act);
-            let Some(call) = live.saga.effects().first_call() else { continue };
-            prop_assert!(call.needs <= live.saga.seq());
-            let request = live.saga.request(&call).expect("every output that it is made of is there");
-            if !matches!(act, Act::Crash { .. }) {
-                let body = request.body.as_ref().map(|body| body.text().to_owned());
-                let first = seen.entry(request.idempotency_key().to_string()).or_insert_with(|| body.clone());
-                prop_assert_eq!(&*first, &body);
+            for call in live.saga.effects().calls {
+                prop_assert!(call.needs <= live.saga.seq());
+                let request = live.saga.request(&call).expect("every output that it is made of is there");
+                if !matches!(act, Act::Crash { .. }) {
+                    let body = request.body.as_ref().map(|body| body.text().to_owned());
+                    let first = seen.entry(request.idempotency_key().to_string()).or_insert_with(|| body.clone());
+                    prop_assert_eq!(&*first, &body);
+                }
             }
         }
     }

@@ -68,6 +68,8 @@ pub(crate) struct Spec {
     pub(crate) undo: bool,
     /// The earlier steps whose outputs its requests are made of.
     pub(crate) from: Vec<usize>,
+    /// The steps that it waits for; `None`: the step above.
+    pub(crate) after: Option<Vec<usize>>,
     /// Whether it can be asked about, from two seconds after a call on; a read never can.
     pub(crate) probe: bool,
     /// How long its participant keeps its promise, where that is not a day.
@@ -76,7 +78,7 @@ pub(crate) struct Spec {
 
 impl Spec {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, undo: true, from: Vec::new(), probe: false, horizon: None }
+        Self { kind, undo: true, from: Vec::new(), after: None, probe: false, horizon: None }
     }
 
     pub(crate) fn for_good(mut self) -> Self {
@@ -86,6 +88,11 @@ impl Spec {
 
     pub(crate) fn from(mut self, steps: &[usize]) -> Self {
         self.from = steps.to_vec();
+        self
+    }
+
+    pub(crate) fn after(mut self, steps: &[usize]) -> Self {
+        self.after = Some(steps.to_vec());
         self
     }
 
@@ -160,9 +167,13 @@ pub(crate) fn definition(specs: &[Spec]) -> Arc<Definition> {
             ),
             false => String::new(),
         };
+        let after = spec.after.as_ref().map_or(String::new(), |after| {
+            let names: Vec<_> = after.iter().map(|step| name(*step).to_string()).collect();
+            format!("    after: [{}]\n", names.join(", "))
+        });
         write!(
             yaml,
-            "  - step: {step}\n    participant: {participant}\n    action: {action}\n{undo}{probe}    success: {upper}\n    \
+            "  - step: {step}\n    participant: {participant}\n{after}    action: {action}\n{undo}{probe}    success: {upper}\n    \
              failure: ECHEC_{upper}\n    retry: {{ attempts: 3 }}\n    persist: {{ attempts: 2 }}\n"
         )
         .expect("strings take what they get");
@@ -225,8 +236,9 @@ impl Run {
     ///
     /// - `ok`, `refused`, `unknown`, `not_sent`, `not_sent 3s`: the wanted call ends like that. `ok` to a probe says
     ///   that the effect is there, `refused` that it is not;
+    /// - `b: ok`: the same of the call of the step `b`, where several are wanted;
     /// - `absent`: the wanted compensation is answered with "there was nothing to undo";
-    /// - `old ok`: so ends the last call that is not wanted any more;
+    /// - `old ok`, `b: old ok`: so ends the last call that is not wanted any more;
     /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
     /// - `pass 5s`: that much passes, and nobody has told the saga yet;
     /// - `cancel`, `take-over`;
@@ -237,8 +249,10 @@ impl Run {
     ///   step `b`, and what its answer would have given;
     /// - `crash 4`: only the first four events were on disk, and a new owner goes on.
     pub(crate) fn step(&mut self, line: &str) {
-        let mut words = line.split_whitespace();
+        let (named, outcome) = line.split_once(": ").map_or((None, line), |(name, rest)| (Some(name), rest));
+        let mut words = outcome.split_whitespace();
         let (word, argument) = (words.next().expect("a word"), words.next());
+        let step = named.map(|name| self.saga.definition().step_named(name).expect("a step"));
         let input = match word {
             "wait" => {
                 self.now_ms = match (argument, self.saga.effects().wake_at) {
@@ -268,14 +282,16 @@ impl Run {
                 Input::TakeOver
             }
             "old" => {
-                let current = self.saga.effects().first_call();
-                let old = self.wanted.iter().rev().find(|call| Some(**call) != current).expect("an old call");
+                let current = self.saga.effects().calls;
+                let mut gone = self.wanted.iter().rev().filter(|call| !current.contains(call));
+                let old = gone.find(|call| step.is_none_or(|step| call.step == step)).expect("an old call");
                 reply(old, verdict(argument.expect("an outcome"), None))
             }
             outcome => {
-                let wanted =
-                    self.saga.effects().first_call().unwrap_or_else(|| panic!("`{line}`: no call is wanted"));
-                reply(&wanted, verdict(outcome, argument))
+                let calls = self.saga.effects().calls;
+                let wanted = calls.iter().find(|call| step.is_none_or(|step| call.step == step));
+                let wanted = wanted.unwrap_or_else(|| panic!("`{line}`: no such call is wanted"));
+                reply(wanted, verdict(outcome, argument))
             }
         };
         if let Input::Command(command) = &input {
@@ -299,10 +315,10 @@ impl Run {
         }
         assert_wakes_for_something(&self.saga, self.now_ms * 1000);
         let effects = self.saga.effects();
-        if let Some(call) = effects.first_call()
-            && self.wanted.last() != Some(&call)
-        {
-            self.wanted.push(call);
+        for call in &effects.calls {
+            if !self.wanted.contains(call) {
+                self.wanted.push(call.clone());
+            }
         }
         writeln!(self.shown, "  = {}", effects_text(&self.saga, &effects))
             .expect("strings take what they get");
@@ -437,7 +453,7 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
 
 pub(crate) fn effects_text(saga: &Saga, effects: &Effects) -> String {
     let mut parts = Vec::new();
-    if let Some(call) = effects.first_call() {
+    for call in &effects.calls {
         let text = call_text(saga, call.step, call.direction, call.attempt);
         parts.push(match call.needs {
             Seq::NONE => format!("call {text} at once"),

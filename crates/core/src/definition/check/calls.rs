@@ -18,6 +18,8 @@ pub(super) struct Readable<'a> {
     pub(super) inputs: &'a [(Box<str>, InputType)],
     /// Outputs that exist when the call is made.
     pub(super) outputs: &'a [String],
+    /// The steps that stand above in the file, whether or not the call's step waits for them.
+    pub(super) above: &'a [String],
     /// All steps, to distinguish a later step from an unknown name.
     pub(super) steps: &'a [String],
     /// The call's own step, if its output cannot be read, with the reason.
@@ -203,6 +205,11 @@ impl Check<'_> {
                 self.mistake(
                     at,
                     format!("a compensation cannot read its own step's output `.{name}` here: {why}"),
+                );
+            } else if readable.above.iter().any(|above| above == name) {
+                self.mistake(
+                    at,
+                    format!("`.{name}` is the output of a step that this one does not wait for; add `{name}` to its `after`"),
                 );
             } else if readable.steps.iter().any(|s| s == name) {
                 self.mistake(

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::suggest::did_you_mean;
 use super::variables::{Unset, Variable};
 use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
-use super::{Checked, Definition, Format, Graph, InputType, StateName, States, Variables, Warning};
+use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
 
 /// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -131,7 +131,7 @@ impl Check<'_> {
             .flatten()
             .filter_map(|(name, given)| self.participant(name, given.as_ref()?))
             .collect();
-        let steps = self.steps(file, &input, &participants);
+        let (steps, graph) = self.steps(file, &input, &participants);
         self.meanings(file);
         Some(Definition {
             name: name?.into(),
@@ -143,7 +143,7 @@ impl Check<'_> {
             states: states?,
             deadline,
             participants,
-            graph: Graph::chain(steps.len()),
+            graph,
             steps,
         })
     }

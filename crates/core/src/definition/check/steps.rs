@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::suggest::nearest;
 use super::super::yaml::{CompensationIn, File, Node, ProbeIn, RetryIn, Spanned, StepIn};
-use super::super::{InputType, Participant, Probe, Safety, Step, Template};
+use super::super::{Graph, InputType, Participant, Probe, Safety, Step, StepSet, Template};
 use super::calls::{Checked, Readable};
 use super::{Check, line};
 use crate::direction::Direction;
@@ -22,6 +22,7 @@ struct Surroundings<'a> {
     participants: &'a [Participant],
     /// The steps' names, in their order.
     names: &'a [String],
+    graph: &'a Graph,
 }
 
 /// The steps whose outputs an expression reads.
@@ -48,8 +49,8 @@ impl Check<'_> {
         file: &File,
         inputs: &[(Box<str>, InputType)],
         participants: &[Participant],
-    ) -> Vec<Step> {
-        let Some(steps) = &file.steps else { return Vec::new() };
+    ) -> (Vec<Step>, Graph) {
+        let Some(steps) = &file.steps else { return Default::default() };
         let given = &steps.value;
         if given.is_empty() || given.len() > STEPS_MAX {
             self.mistake(line(steps), format!("there are {} steps; write 1 to {STEPS_MAX}", given.len()));
@@ -65,7 +66,8 @@ impl Check<'_> {
             }
         }
         self.names = [&names[..], &RESERVED_NAMES.map(String::from)].concat();
-        let around = Surroundings { file, inputs, participants, names: &names };
+        let graph = self.graph(given, &names);
+        let around = Surroundings { file, inputs, participants, names: &names, graph: &graph };
         let mut reads = Reads::default();
         let mut steps: Vec<Step> = given
             .iter()
@@ -76,7 +78,55 @@ impl Check<'_> {
         for step in steps.iter_mut().filter(|step| reads.have(step)) {
             self.keep_output(step, file);
         }
+        (steps, graph)
+    }
+
+    /// Which steps each waits for: those that `after` names, or else the step above.
+    fn graph(&mut self, given: &[Spanned<StepIn>], names: &[String]) -> Graph {
+        let after = |(index, step): (usize, &Spanned<StepIn>)| match &step.value.after {
+            Some(after) => self.waits_for(index, after, names),
+            None => index.checked_sub(1).into_iter().collect(),
+        };
+        // Steps beyond the limit have been reported.
+        Graph::new(given.iter().take(STEPS_MAX).enumerate().map(after).collect())
+    }
+
+    /// The steps that the step `index` waits for. After a mistake: all above, so that no request is reported for reading an
+    /// output of a step whose name is only misspelt here.
+    fn waits_for(&mut self, index: usize, after: &[Spanned<String>], names: &[String]) -> StepSet {
+        let mut steps = StepSet::NONE;
+        for name in after {
+            let Some(step) = self.step_above(index, name, names) else { return (0..index).collect() };
+            if steps.contains(step) {
+                self.mistake(line(name), format!("`{}` is in `after` twice; remove one", name.value));
+            }
+            steps = steps.with(StepSet::of(step));
+        }
         steps
+    }
+
+    /// The index of the step `name`, which has to stand above the step `index`.
+    fn step_above(&mut self, index: usize, name: &Spanned<String>, names: &[String]) -> Option<usize> {
+        let above = &names[..index];
+        let found = above.iter().position(|above| *above == name.value);
+        if found.is_none() {
+            let wanted = &name.value;
+            let why = if *wanted == names[index] {
+                format!("step `{wanted}` cannot wait for itself; remove it from `after`")
+            } else if names.contains(wanted) {
+                format!("`after` names steps above in the file, and `{wanted}` stands below; move it up")
+            } else {
+                match nearest(wanted, above.iter().map(String::as_str)) {
+                    Some(near) => format!("there is no step `{wanted}` above; did you mean `{near}`?"),
+                    None if above.is_empty() => format!(
+                        "there is no step `{wanted}`; the first step waits for none: write `after: []`, or nothing"
+                    ),
+                    None => format!("there is no step `{wanted}`; there are {} above", above.join(", ")),
+                }
+            };
+            self.mistake(line(name), why);
+        }
+        found
     }
 
     fn step(
@@ -98,7 +148,17 @@ impl Check<'_> {
         // could.
         let participant = index_of.map(|index| &around.participants[index]);
         let safety = participant.map_or(Safety::None, |participant| participant.safety);
-        let before = Readable { inputs: around.inputs, outputs: &names[..index], steps: names, own: None };
+        // Steps beyond the limit have been reported.
+        let waits_for = if index < STEPS_MAX { around.graph.before(index) } else { StepSet::NONE };
+        let earlier: Vec<String> = waits_for.iter().map(|step| names[step].clone()).collect();
+        let with_own = [&earlier[..], std::slice::from_ref(name)].concat();
+        let before = Readable {
+            inputs: around.inputs,
+            outputs: &earlier,
+            above: &names[..index],
+            steps: names,
+            own: None,
+        };
         let action = given.action.as_ref().map_or_else(Checked::default, |action| {
             self.call((line(action), &action.value), Direction::Action, &before)
         });
@@ -110,7 +170,7 @@ impl Check<'_> {
                      or an earlier output, or declare `safety: idempotent`";
                 Readable { own: Some((name.as_str(), why)), ..before }
             }
-            Safety::Idempotent | Safety::None => Readable { outputs: &names[..=index], ..before },
+            Safety::Idempotent | Safety::None => Readable { outputs: &with_own, ..before },
         };
         let compensation = self.compensation(given, is_read, changes, &after);
         if let Some(probe) = given.probe.as_ref().filter(|_| is_read) {

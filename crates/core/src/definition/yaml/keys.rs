@@ -182,6 +182,42 @@ impl<'n, 'm> Keys<'n, 'm> {
         Some(texts)
     }
 
+    /// A list of names; `None`: it is missing, or it, or one of them, has the wrong form.
+    pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<Spanned<String>>> {
+        let entry = self.given(key)?;
+        let items = match &entry.value.kind {
+            Kind::List(items) => items,
+            kind => {
+                let given = self.notes.text_of(&entry.value);
+                let example = match kind {
+                    Kind::Scalar { text, .. } if is_word(text) => format!("{key}: [{text}]"),
+                    _ => format!("{key}: [stock]"),
+                };
+                self.notes.mistake(
+                    entry.line,
+                    format!("`{key}` needs a list of names, and this is `{given}`; write `{example}`"),
+                );
+                return None;
+            }
+        };
+        let mut names = Vec::new();
+        for item in items {
+            match &item.kind {
+                Kind::Scalar { text, .. } if !item.is_null() => {
+                    names.push(Spanned { value: text.clone(), line: item.line });
+                }
+                Kind::Mistaken => return None,
+                _ => {
+                    let given = self.notes.text_of(item);
+                    let message = format!("`{given}` in `{key}` is no name; write e.g. `{key}: [stock]`");
+                    self.notes.mistake(item.line, message);
+                    return None;
+                }
+            }
+        }
+        Some(names)
+    }
+
     fn entries_of(&mut self, key: &'static str, entry: &'n Entry) -> Option<&'n [Entry]> {
         let example = match &entry.value.kind {
             Kind::Mapping(entries) => return Some(entries),

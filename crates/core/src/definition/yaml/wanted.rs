@@ -86,7 +86,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         "post" | "put" | "patch" | "delete" | "body" | "unknown" => "a step's `action` or `compensation`",
         "absent" => "a step's `compensation`",
         "get" | "ok" | "refused" | "not_sent" | "output" => "a step's `action`, `compensation` or `probe`",
-        "after" => "a step's `probe`",
+        "after" => "a step, or a step's `probe`",
         _ => return None,
     })
 }

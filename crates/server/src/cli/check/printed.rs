@@ -59,7 +59,7 @@ fn summary(definition: &Definition) -> String {
         ]
     }));
     let mut steps =
-        vec![row(&["step", "participant", "action", "undone by", "success", "failure", "attempts"])];
+        vec![row(&["step", "after", "participant", "action", "undone by", "success", "failure", "attempts"])];
     steps.extend(definition.steps.iter().enumerate().map(|(index, step)| {
         let undo = match &step.compensation {
             Some(call) => call.method.to_string(),
@@ -68,6 +68,7 @@ fn summary(definition: &Definition) -> String {
         };
         vec![
             step.name.to_string(),
+            after(definition, index),
             definition.participant(index).name.to_string(),
             step.action.method.to_string(),
             undo,
@@ -76,6 +77,9 @@ fn summary(definition: &Definition) -> String {
             step.retry.attempts.to_string(),
         ]
     }));
+    if definition.graph.is_chain() {
+        steps.iter_mut().for_each(|cells| drop(cells.remove(1)));
+    }
     format!(
         "{name}: a valid definition\n  hash      {hash}\n  input     {inputs}\n  deadline  {deadline:?}\n  \
          states    {started} -> {completed}, or {cancelled} when stopped\n\n{participants}\n{steps}",
@@ -89,6 +93,13 @@ fn summary(definition: &Definition) -> String {
         participants = table(&participants),
         steps = table(&steps),
     )
+}
+
+/// The names of the steps that a step waits for.
+fn after(definition: &Definition, step: usize) -> String {
+    let names: Vec<&str> =
+        definition.graph.after(step).iter().map(|earlier| &*definition.steps[earlier].name).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(", ") }
 }
 
 /// Which variables were read, and from where. Never their values: they may be secret.

@@ -154,7 +154,7 @@ pub(super) const SHAPE: &[Wrong] = &[
         "  - step: stock",
         "  - step: stok\n    name: stock",
         &[
-            "26: there is no key `name` in step `stok`; write one of: step, participant, action, compensation, probe, success, failure, retry, persist",
+            "26: there is no key `name` in step `stok`; write one of: step, after, participant, action, compensation, probe, success, failure, retry, persist",
         ],
     ),
     (
@@ -181,5 +181,51 @@ pub(super) const SHAPE: &[Wrong] = &[
         &[
             "7: there is no key `x-note` in the file; write one of: saga, input, states, deadline, participants, steps",
         ],
+    ),
+    (
+        "  - step: stock\n",
+        "  - step: stock\n    after: panier\n",
+        &[r#"26: `after` needs a list of names, and this is `panier`; write `after: [panier]`"#],
+    ),
+    (
+        "  - step: stock\n",
+        "  - step: stock\n    after: [panier, panier]\n",
+        &[r#"26: `panier` is in `after` twice; remove one"#],
+    ),
+    (
+        "  - step: stock\n",
+        "  - step: stock\n    after: [vente]\n",
+        &[r#"26: `after` names steps above in the file, and `vente` stands below; move it up"#],
+    ),
+    (
+        "  - step: stock\n",
+        "  - step: stock\n    after: [stock]\n",
+        &[r#"26: step `stock` cannot wait for itself; remove it from `after`"#],
+    ),
+    (
+        "  - step: stock\n",
+        "  - step: stock\n    after: [pannier]\n",
+        &[r#"26: there is no step `pannier` above; did you mean `panier`?"#],
+    ),
+    (
+        "  - step: panier\n",
+        "  - step: panier\n    after: [xyz]\n",
+        &[r#"16: there is no step `xyz`; the first step waits for none: write `after: []`, or nothing"#],
+    ),
+    (
+        "  - step: stock\n",
+        "  - step: stock\n    after: []\n",
+        &[
+            r#"30: `.panier` is the output of a step that this one does not wait for; add `panier` to its `after`"#,
+            r#"33: `.panier` is the output of a step that this one does not wait for; add `panier` to its `after`"#,
+            r#"41: `.panier` is the output of a step that this one does not wait for; add `panier` to its `after`"#,
+            r#"44: `.panier` is the output of a step that this one does not wait for; add `panier` to its `after`"#,
+            r#"52: `.panier` is the output of a step that this one does not wait for; add `panier` to its `after`"#,
+        ],
+    ),
+    (
+        "  - step: stock\n",
+        "  - step: stock\n    after: [3, {a: b}]\n",
+        &[r#"26: `{a: b}` in `after` is no name; write e.g. `after: [stock]`"#],
     ),
 ];
