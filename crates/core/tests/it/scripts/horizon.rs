@@ -282,7 +282,7 @@ fn barrier_a_shadowed_step_is_not_undone_beyond_the_horizon() {
       6 blocked: b HorizonPassed
       = answer needs 6
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > wait 60s
       = answer needs 6
     ANNULEE Blocked under way

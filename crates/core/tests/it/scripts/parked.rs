@@ -165,7 +165,7 @@ fn a_task_that_fails_parks_its_saga_at_once() {
     > park
       = answer needs 7
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > wait 3600s
       = answer needs 7
     > resume
