@@ -8,11 +8,11 @@ use crate::rollback::rollback_named;
 /// How many sagas are not over, and how long they have waited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Going forward: `AUCUN`.
+    /// Going forward: `none`.
     pub forward: u64,
-    /// Being rolled back: `EN_COURS`.
+    /// Being rolled back: `running`.
     pub rolling_back: u64,
-    /// A person is needed: `BLOQUE`. Rows whose `rollback` is no word of ours count here, as they are listed.
+    /// Waiting for an operator: `blocked`. Rows with an unknown word in `rollback` count here, as lists show them.
     pub blocked: u64,
     /// When the one that has waited for longest was due, among those that no person is needed for.
     pub oldest_due: Option<Timestamp>,

@@ -47,7 +47,7 @@ pub use self::yaml::{Mistake, Mistakes, SOURCE_BYTES_MAX};
 use crate::direction::Direction;
 use crate::retry::Backoff;
 
-/// The name of a state of the order, such as `STOCK_RESERVE`: the domain's word, exactly as on the wire.
+/// The name of a state of the order, such as `STOCK_RESERVED`, exactly as the definition has it.
 pub type StateName = Arc<str>;
 
 /// The definition of a saga.

@@ -33,17 +33,17 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
         (rollback(Rollback::Blocked), &["saga_person"]),
         (rollback(Rollback::Done), &["saga_undone"]),
         (rollback(Rollback::Running), &["saga_running"]),
-        (state("ECHEC_STOCK"), &["saga_final", "saga_owner"]),
-        (label(&["client_id"]), &["label USING PRIMARY KEY (name=? AND value=?)"]),
+        (state("STOCK_REFUSED"), &["saga_final", "saga_owner"]),
+        (label(&["customer_id"]), &["label USING PRIMARY KEY (name=? AND value=?)"]),
         (
-            label(&["client_id", "magasin_id"]),
+            label(&["customer_id", "shop_id"]),
             &[
                 "label USING PRIMARY KEY (name=? AND value=?)",
                 "other EXISTS USING PRIMARY KEY (name=? AND value=? AND created_us=? AND saga_id=?)",
             ],
         ),
         (
-            Filter { rollback: Some(Rollback::Blocked), ..label(&["client_id"]) },
+            Filter { rollback: Some(Rollback::Blocked), ..label(&["customer_id"]) },
             &["label USING PRIMARY KEY (name=?"],
         ),
     ] {
