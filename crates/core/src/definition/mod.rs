@@ -153,7 +153,7 @@ pub struct Participant {
     pub address: Arc<str>,
     /// Sent with every call, such as an API key.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// What it promises about repeated and undone calls.
+    /// The participant's promise about repeated and undone calls.
     pub safety: Safety,
     /// Time from sending a request to the end of its answer.
     pub timeout: Duration,

@@ -194,8 +194,8 @@ fn horizons_and_breakers() {
     safety: barrier, breaker: { window: 1 } }
         d.yaml:10: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
     safety: barrier, breaker: { calls_min: 0, failures_percent: 0 } }
-        d.yaml:10: `calls_min: 0` would suspend calls that nobody complains of; write at least 1
-        d.yaml:10: `failures_percent: 0` would suspend calls that nobody complains of; write at least 1
+        d.yaml:10: `calls_min: 0` would suspend calls of which none has failed; write at least 1
+        d.yaml:10: `failures_percent: 0` would suspend calls of which none has failed; write at least 1
     safety: barrier, breaker: { failures_percent: 101 } }
         d.yaml:10: `101` is more than all; write 1 to 100
     safety: barrier, breaker: { open: 31s } }
