@@ -1,4 +1,4 @@
-//! What the planner makes of the statements in `sql` that run all the time, in a database with many live sagas.
+//! The planner's choices for the statements in `sql` that run all the time, in a database with many live sagas.
 
 use saga_core::saga::Rollback;
 use tokio_postgres::types::Type;

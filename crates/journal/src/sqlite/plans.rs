@@ -1,4 +1,4 @@
-//! What SQLite makes of the queries behind lists: each is served by an index in the list's order, whatever it filters by.
+//! SQLite's plans for the queries behind lists: each is served by an index in the list's order, whatever it filters by.
 
 use saga_core::definition::StateName;
 use saga_core::saga::Rollback;
