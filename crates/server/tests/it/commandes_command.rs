@@ -243,7 +243,7 @@ fn whoever_does_not_answer_as_an_orchestrator_is_named() {
     silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let closed = silent.local_addr().unwrap();
     let said = run(closed, &["commandes", "list"]).badly(1);
-    assert!(said.starts_with(&format!("orchestrateur: nobody answers at http://{closed} (")), "{said}");
+    assert!(said.starts_with(&format!("orchestrateur: there is no answer at http://{closed} (")), "{said}");
     assert!(
         said.contains("is `orchestrateur serve` running there?") && said.contains("ORCHESTRATEUR_URL"),
         "{said}"

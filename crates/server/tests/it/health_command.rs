@@ -74,7 +74,7 @@ fn it_says_what_is_wrong() {
     let closed = silent.local_addr().unwrap().to_string();
     let said = complaint(&["--listen", &closed]);
     assert!(
-        said.starts_with(&format!("orchestrateur: ask http://{closed}/readyz: nobody answers there")),
+        said.starts_with(&format!("orchestrateur: ask http://{closed}/readyz: there is no answer")),
         "{said}"
     );
 
