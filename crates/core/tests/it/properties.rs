@@ -1,4 +1,4 @@
-//! What holds for every definition and every sequence of inputs.
+//! Properties of every definition and every sequence of inputs.
 // Long: one walk by chance, and everything that must hold after each of its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,7 @@ enum Act {
     Cancel,
     Hurry,
     Resume,
-    /// What a person says about the step that is blocked, or about another one.
+    /// An operator's finding about the step that is blocked, or about another one.
     Resolve {
         step: Option<usize>,
         finding: Finding,
@@ -330,13 +330,13 @@ fn is_plainly_illegal(records: &[Record], steps: usize, event: &Event) -> bool {
         }
 }
 
-/// What a history says about each step's present call, read without the core's help.
+/// The state of each step's present call by the history, read without the core's help.
 struct Calls {
     in_flight: Option<(usize, Direction)>,
     /// First started when, for each step and direction.
     first: BTreeMap<(usize, Direction), Timestamp>,
     may_have_run: BTreeSet<(usize, Direction)>,
-    /// The step that a person last vouched for, and when: its promise is counted anew from there.
+    /// The step that an operator last vouched for, and when: its promise is counted anew from there.
     word: Option<(usize, Timestamp)>,
     /// The step that is blocked because its participant may have forgotten.
     horizon_passed: Option<usize>,

@@ -1,4 +1,4 @@
-//! Orders that somebody wants stopped.
+//! Orders that are cancelled.
 
 use super::{READ_AND_TWO, check};
 use crate::support::{Kind, definition};

@@ -1,4 +1,4 @@
-//! A saga whose task fails, or whose owners end again and again, is not run any more until a person says so.
+//! A saga whose task fails, or whose owners end again and again, is not run any more until an operator resumes it.
 
 use super::{READ_AND_TWO, check};
 use crate::support::{Kind, definition};

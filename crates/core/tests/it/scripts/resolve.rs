@@ -1,4 +1,4 @@
-//! A person knows what nobody else can.
+//! An operator reports a finding that no call can give.
 // Long: scripts, each with all that it brings about; they are read one at a time.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A person wants it to go on.
+//! An operator wants the saga to go on.
 
 use std::sync::Arc;
 

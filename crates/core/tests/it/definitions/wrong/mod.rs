@@ -1,4 +1,4 @@
-//! Wrong files as people write them, and exactly what their authors are told.
+//! Wrong files as authors write them, and the exact messages about them.
 
 mod jq;
 mod shape;
