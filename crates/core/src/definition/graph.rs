@@ -1,6 +1,6 @@
 //! The order in which steps run: which ones each waits for.
 //!
-//! A definition without `after` is a chain: each step waits for the one above it.
+//! The steps of a definition file are a chain: each step waits for the one above it.
 
 /// A set of a definition's steps, by their index: at most 64 (`STEPS_MAX`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
