@@ -29,6 +29,21 @@ fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "commande_inconnue", "Commande non trouvée")
 }
 
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rejected(rejected) => Self(Problem::refused(refusal, unknown).saying(detail(rejected))),
+            _ => Self(Problem::refused(refusal, unknown)),
+        }
+    }
+}
+
 /// The core's reason for a refusal, in the words of this face's requests.
 fn detail(rejected: Rejected) -> &'static str {
     match rejected {
@@ -55,21 +70,6 @@ fn detail(rejected: Rejected) -> &'static str {
         Rejected::OutputNeeded => "undoing the step needs what its action's answer gave: add it as `sortie`",
         Rejected::OutputUnfit => {
             "undoing the step cannot be made from that `sortie`: look up what its compensation reads"
-        }
-    }
-}
-
-impl From<Problem> for Error {
-    fn from(problem: Problem) -> Self {
-        Self(problem)
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Rejected(rejected) => Self(Problem::refused(refusal, unknown).saying(detail(rejected))),
-            _ => Self(Problem::refused(refusal, unknown)),
         }
     }
 }
