@@ -53,7 +53,7 @@ struct Remembered {
     answer: Answer,
 }
 
-/// What the barrier has recorded about a call before the call runs.
+/// The barrier's record of a call, from before the call runs.
 #[derive(Debug, Default)]
 struct Known {
     epoch: Option<i64>,

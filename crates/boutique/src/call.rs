@@ -267,7 +267,7 @@ impl Answer {
         Self::json(status, &json!({ "detail": detail }))
     }
 
-    /// A refusal by the barrier: `code` is for programs, `detail` for people.
+    /// A refusal by the barrier: `code` is for programs, `detail` for readers.
     pub(crate) fn barrier(status: u16, code: &str, detail: &str) -> Self {
         Self::json(status, &json!({ "detail": detail, "code": code }))
     }

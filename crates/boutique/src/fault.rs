@@ -75,7 +75,7 @@ pub struct FaultRule {
 }
 
 impl FaultRule {
-    /// What the rule does to the requests it hits.
+    /// The fault of the requests that the rule hits.
     pub fn fault(&self) -> Fault {
         self.fault
     }
@@ -282,7 +282,7 @@ pub(crate) fn check_endpoint_among(rule: &FaultRule, services: &[Service]) -> Re
     })
 }
 
-/// What the service does with one request.
+/// The service's treatment of one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) delay_before: Duration,
@@ -291,7 +291,7 @@ pub(crate) struct Plan {
     pub(crate) drop_answer: bool,
 }
 
-/// What the service does instead of carrying a request out.
+/// The service's substitute for carrying a request out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Instead {
     Answer(u16),

@@ -49,7 +49,7 @@ use store::Store;
 #[derive(Debug)]
 pub struct Boutique;
 
-/// What to start, where, and with which data.
+/// The services to start, their addresses and their data.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Folder of the SQLite files, one for each service (`stock.sqlite`, ...); created when missing.

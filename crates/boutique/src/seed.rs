@@ -23,7 +23,7 @@ const NEVER_RUNS_OUT: i64 = 1_000_000_000;
 pub struct Article {
     /// Its id.
     pub produit_id: i64,
-    /// Its name, for people.
+    /// Its name.
     pub nom: String,
     /// Price of one.
     pub prix: Centimes,

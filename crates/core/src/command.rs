@@ -1,4 +1,4 @@
-//! What people want of a saga: a command with an id of its own, so that applying it once is a comparison of ids.
+//! Operators' commands for a saga. Each has an id of its own, so that applying it once is a comparison of ids.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +15,9 @@ pub struct Command {
     pub kind: CommandKind,
 }
 
-/// What a command does.
+/// The effect that a command has on its saga.
 ///
-/// Its JSON form is kept in the journal while the command waits for the saga's owner; golden files pin it.
+/// The journal keeps its JSON form while the command waits for the saga's owner; golden files pin it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommandKind {
@@ -25,24 +25,24 @@ pub enum CommandKind {
     Cancel,
     /// Make the next attempt now.
     Resume {
-        /// The operator who wants it.
+        /// The operator who sent it.
         by: Box<str>,
-        /// Why, where they say.
+        /// The reason, where the operator gave one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
     },
-    /// Go on from what a person found out about the step that is stuck.
+    /// Go on from an operator's finding about the step that is stuck.
     Resolve {
         /// The step's index.
         step: usize,
-        /// What they found.
+        /// The finding about that step.
         finding: Finding,
-        /// What the action's answer would have given, where the compensation needs it.
+        /// The output that the action's answer would have given, where the compensation needs it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Json>,
-        /// The operator who found it.
+        /// The operator who reported the finding.
         by: Box<str>,
-        /// How they know.
+        /// The operator's evidence for the finding.
         reason: Box<str>,
     },
 }

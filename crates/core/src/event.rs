@@ -20,7 +20,7 @@ pub struct Record {
     /// The command that brought the event about, where one did: it is applied once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandId>,
-    /// What happened.
+    /// The event itself.
     pub event: Event,
 }
 
@@ -30,24 +30,24 @@ pub struct Record {
 /// |---|---|---|---|
 /// | `started` | first, and only first | going forward | the input, the pinned definition |
 /// | `attempt_started` | nothing is in flight | a call in flight | from here on the call may have left |
-/// | `attempt_ended` | that attempt is in flight | the step is done, undone, failed or waits | what its answer means |
+/// | `attempt_ended` | that attempt is in flight | the step is done, undone, failed or waits | the meaning of its answer |
 /// | `rollback_decided` | going forward | rolling back | why there is no order; never reversed |
-/// | `blocked` | rolling back, not blocked; `task_failed` going forward, too | the same, flagged | a person is needed, and why |
+/// | `blocked` | rolling back, not blocked; `task_failed` going forward, too | the same, flagged | the obstacle for which an operator is needed |
 /// | `completed` | every step has succeeded | over | the order stands |
 /// | `rolled_back` | nothing is left to undo | over | no effect is left |
-/// | `resumed` | not over | the next attempt is due | a person wants it tried now |
-/// | `resolved` | blocked, nothing in flight | the step is done, not done, or undone | a person knows what nobody else can |
+/// | `resumed` | not over | the next attempt is due | an operator wants it tried now |
+/// | `resolved` | blocked, nothing in flight | the step is done, not done, or undone | an operator's finding |
 /// | `taken_over` | not over | the same, new epoch | a new owner: calls in flight are lost from sight |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The saga exists.
     Started {
-        /// What it runs, for as long as it lives.
+        /// The definition that the saga runs, for as long as it lives.
         definition: DefinitionHash,
-        /// What it was asked for.
+        /// The saga's input.
         input: Json,
-        /// What it is found by.
+        /// The labels by which the saga is found.
         #[serde(default, skip_serializing_if = "Labels::is_empty")]
         labels: Labels,
         /// When it is stopped if it is still going forward.
@@ -64,7 +64,7 @@ pub enum Event {
         /// Counted from 1 for each step and direction.
         attempt: AttemptNumber,
     },
-    /// What became of a call.
+    /// A call has ended, with this outcome.
     AttemptEnded {
         /// The step's index in the definition.
         step: usize,
@@ -72,7 +72,7 @@ pub enum Event {
         direction: Direction,
         /// The number its start was recorded under.
         attempt: AttemptNumber,
-        /// What the answer, or its absence, means.
+        /// The meaning of the answer, or of its absence.
         outcome: Outcome,
         /// The HTTP status, where there was an answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub enum Event {
         /// Why it is not `ok`: the participant's words where it gave any, cut to a limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
-        /// What later steps need of the answer. `null` is an output, too.
+        /// The output: the part of the answer that later steps read. `null` is an output, too.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         output: Option<Json>,
         /// When it may be tried again, where it is to be: the same call, or the one that a probe has told about.
@@ -92,39 +92,39 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
-    /// A person is needed.
+    /// The saga waits for an operator.
     Blocked {
         /// The step that is stuck.
         step: usize,
         /// The kind of obstacle.
         stuck: Stuck,
-        /// For people.
+        /// The reason, as a text for operators.
         reason: Box<str>,
     },
     /// The order stands.
     Completed,
     /// Nothing is left of the order.
     RolledBack,
-    /// A person wants the next attempt at once, whatever it waits for.
+    /// An operator wants the next attempt at once, whatever it waits for.
     Resumed {
         /// The operator.
         by: Box<str>,
-        /// Why, where it was said.
+        /// The reason, where the operator gave one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
     },
-    /// A person says what became of the step that is stuck.
+    /// An operator reports a finding about the step that is stuck.
     Resolved {
         /// The step's index in the definition.
         step: usize,
-        /// What they found.
+        /// The finding.
         finding: Finding,
-        /// What the action's answer would have given, where the compensation needs it.
+        /// The output that the action's answer would have given, where the compensation needs it.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         output: Option<Json>,
         /// The operator.
         by: Box<str>,
-        /// How they know.
+        /// The operator's evidence for the finding.
         reason: Box<str>,
     },
     /// Another process, or the same one after a restart, goes on from here.
@@ -141,7 +141,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<J
     Json::deserialize(deserializer).map(Some)
 }
 
-/// What a person found out about a step that is stuck.
+/// An operator's finding about a step that is stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
@@ -196,7 +196,7 @@ pub enum Cause {
     DeadlinePassed,
 }
 
-/// What a person is needed for.
+/// The kind of obstacle for which a saga waits for an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stuck {
@@ -212,7 +212,7 @@ pub enum Stuck {
     HorizonPassed,
     /// The compensation was answered with `absent` (nothing to undo), though the action is known to have run.
     NothingToUndo,
-    /// The task that runs the saga fails whenever it goes on from here: it panics, or its process ends. Until a person
-    /// resumes or cancels the saga, no replica runs it.
+    /// The task that runs the saga fails whenever it goes on from here: it panics, or its process ends. Until an
+    /// operator resumes or cancels the saga, no replica runs it.
     TaskFailed,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Identifies one saga, and the order (`Commande`) that it carries: both have the same id.
+/// Identifies one saga, and the order that it carries: both have the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SagaId(Uuid);
@@ -165,7 +165,7 @@ impl AttemptNumber {
 pub struct Epoch(u32);
 
 impl Epoch {
-    /// The epoch of whoever started the saga.
+    /// The epoch of the replica that started the saga.
     pub const FIRST: Self = Self(1);
 
     /// The number itself.
@@ -180,8 +180,8 @@ impl Epoch {
     }
 }
 
-/// Drawn at random by whoever starts a saga or takes it over. Two that do so at the same microsecond write records
-/// that differ all the same, so neither can take the other's entry in the journal for its own.
+/// Drawn at random by a replica that starts a saga or takes it over. Two replicas that do so at the same microsecond
+/// write records that differ all the same, so neither can take the other's entry in the journal for its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Claim(u64);

@@ -109,7 +109,7 @@ fn is_too_deep(text: &[u8]) -> bool {
     false
 }
 
-/// What following a path through JSON found.
+/// The result of following a path through JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Picked<'a> {
     /// The value's text.

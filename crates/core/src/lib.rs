@@ -11,7 +11,7 @@
 //! - [`Saga::effects`]: the call, the timer and the answer that this state wants, each with the event that has
 //!   to be on disk before it may leave (`needs`).
 //!
-//! What a saga *does* is data: a [`Definition`], read from YAML and checked in full when it is loaded.
+//! The steps of a saga are data: a [`Definition`], read from YAML and checked in full when it is loaded.
 
 mod command;
 pub mod definition;

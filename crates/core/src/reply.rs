@@ -1,4 +1,4 @@
-//! What a participant's answer means: the one place where HTTP becomes an [`Outcome`].
+//! The meaning of a participant's answer: the one place where HTTP becomes an [`Outcome`].
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use crate::printable::printable;
 /// A reason that is longer, in bytes, is cut. Its characters that are not printable are replaced.
 pub const REASON_BYTES_MAX: usize = 300;
 
-/// What came back from a call, or why nothing did.
+/// The reply to a call, or the reason for which there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// A whole HTTP answer.
     Answered(Answer),
     /// The request certainly never reached the participant, such as a refused connection.
     NotSent {
-        /// For people.
+        /// The reason, as a text for operators.
         reason: String,
     },
     /// The request could not even be built from what the saga knows; trying again would end alike.
     Impossible {
-        /// For people.
+        /// The reason, as a text for operators.
         reason: String,
     },
     /// The request may have arrived, but no whole answer came: timeout, reset, too large, unreadable.
     Lost {
-        /// For people.
+        /// The reason, as a text for operators.
         reason: String,
     },
 }
@@ -41,11 +41,11 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body, of any kind.
     pub body: Vec<u8>,
-    /// What `Retry-After` asked for, as a wait from now.
+    /// The wait from now on that `Retry-After` asked for.
     pub retry_after: Option<Duration>,
 }
 
-/// What a reply means for the step.
+/// The meaning of a reply for its step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The outcome: what the reply shows about the effect.
@@ -80,11 +80,11 @@ impl Verdict {
 }
 
 /// Statuses that say that our calls are not accepted (a wrong key, path, method or form), and nothing about the order:
-/// nothing was done, and it may be tried again once somebody has mended that. 403 is not one of them: services say it of
-/// an order, too.
+/// nothing was done, and the call may be repeated once an operator has corrected its cause. 403 is not one of them:
+/// services say it of an order, too.
 const NOT_ACCEPTED: [u16; 8] = [401, 405, 406, 407, 415, 421, 426, 501];
 
-/// What an answer means, by the first thing that fits.
+/// The meaning of an answer, by the first rule that fits.
 enum Meaning {
     Ok,
     Absent,
@@ -156,7 +156,7 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
     }
 }
 
-/// What an answer means, without its output.
+/// The meaning of an answer, without its output.
 fn judge(call: &Call, answer: &Answer) -> Result<Meaning, Unreadable> {
     let holds = |condition: &Condition| {
         // A body that is no JSON is a string here: what a proxy says in HTML can be told apart by its status.

@@ -19,7 +19,8 @@ impl Random {
 /// `0..=min(cap, base * 2^(n-1))`. (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// Failed attempts after which the step has failed, or, where giving up is not allowed, a person is told.
+    /// Failed attempts after which the step has failed, or, where giving up is not allowed, the saga is flagged for an
+    /// operator.
     pub attempts: u32,
     /// The longest wait after the first failure.
     pub base: Duration,
@@ -35,8 +36,8 @@ impl Backoff {
     pub const ACTION: Self =
         Self { attempts: 5, base: Duration::from_millis(100), cap: Duration::from_secs(2) };
 
-    /// For whatever must be carried through (compensations, and finding out whether an action ran): it goes on
-    /// for ever at the capped rate; after `attempts` a person is told.
+    /// For calls that must be carried through (compensations, and finding out whether an action ran): they are repeated
+    /// for ever at the capped rate; after `attempts` the saga is flagged for an operator.
     pub const PERSISTENT: Self =
         Self { attempts: 8, base: Duration::from_millis(100), cap: Duration::from_secs(30) };
 

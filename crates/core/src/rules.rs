@@ -9,7 +9,7 @@ use crate::id::{CommandId, Seq, Timestamp};
 #[cfg(debug_assertions)]
 use crate::seeded::{Rule, is_broken};
 
-/// What a rule says while a test has broken it.
+/// The result of a rule while a test has broken it.
 macro_rules! broken {
     ($rule:ident => $says:expr) => {
         #[cfg(debug_assertions)]
@@ -55,7 +55,7 @@ pub(crate) fn was_applied(applied: &[CommandId], command: CommandId) -> bool {
     applied.contains(&command)
 }
 
-/// What came of a command, or of a start, is reported once the event that it rests on is on disk.
+/// The result of a command, or of a start, is reported once the event that it rests on is on disk.
 pub fn is_durable(needs: Seq, durable: Seq) -> bool {
     broken!(IsDurable => true);
     needs <= durable

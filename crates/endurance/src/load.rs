@@ -201,6 +201,6 @@ fn told(answer: Result<Answer, Failure>) -> Told {
                 other => panic!("503 with the code {other}"),
             }
         }
-        _ => panic!("an answer that nobody expects: {answer:?}"),
+        _ => panic!("an unexpected answer: {answer:?}"),
     }
 }

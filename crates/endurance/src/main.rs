@@ -26,16 +26,16 @@ struct Flags {
     /// Make trouble until there are so many orders, however long that takes.
     #[arg(long, value_name = "N", conflicts_with = "seconds")]
     orders: Option<u64>,
-    /// What everything that is random comes from; without one, from chance.
+    /// The seed of all random choices; without it, one by chance.
     #[arg(long)]
     seed: Option<u64>,
-    /// What may happen, separated by commas; without this, everything.
+    /// The faults that may happen, separated by commas; without this, all of them.
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     faults: Vec<Fault>,
     /// A fault so often, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     every: f64,
-    /// Callers, each of whom waits for one order at a time.
+    /// Callers, each of which waits for one order at a time.
     #[arg(long, value_name = "N", default_value_t = 64)]
     callers: usize,
     /// Without faults, everything has to be over within this, in seconds: an order's deadline, and the longest wait

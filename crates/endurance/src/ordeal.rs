@@ -46,7 +46,7 @@ pub struct Ordeal {
     pub faults: Vec<Fault>,
     /// The time between two faults.
     pub every: Duration,
-    /// Callers, each of whom waits for one order at a time.
+    /// Callers, each of which waits for one order at a time.
     pub callers: usize,
     /// After the last fault, every order must be over within this time.
     pub tail: Duration,
@@ -119,7 +119,7 @@ impl Ordeal {
         let over = timeout(self.tail, async {
             while let Some(caller) = calling.join_next().await {
                 if let Err(error) = caller {
-                    violations.push(format!("a caller was told what nobody expects: {error}"));
+                    violations.push(format!("a caller got an unexpected answer: {error}"));
                 }
             }
             while !matches!(database.unfinished().await, Ok(0)) {

@@ -1,4 +1,4 @@
-//! The result of an ordeal, for people and for programs.
+//! The result of an ordeal, as text and as JSON.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::trouble::Diary;
 /// How long after its continuation a paused owner's orders may still be found taken over because of the pause.
 const PAUSE_AFTERMATH: Micros = 5_000_000;
 
-/// The result. `Display` is for people; [`Report::json`] for programs.
+/// The result. `Display` is a text for readers; [`Report::json`] is for programs.
 #[derive(Debug)]
 pub struct Report {
     pub(crate) seed: u64,

@@ -1,4 +1,4 @@
-//! The log's lines about orders: one for each that fails or needs a person, while there are few.
+//! The log's lines about orders: one for each that fails or waits for an operator, while there are few.
 //!
 //! When a service is down, thousands fail alike: then a few lines say which, and one more how many others there were.
 //! A line never holds a participant's words, which may be anything: it names the step, the participant, and the status.
@@ -75,7 +75,7 @@ impl Announcer {
                     let what = why_blocked(saga, *step, *stuck);
                     if lock(&self.blocked).may_write(saga.id(), &what) {
                         tracing::warn!(saga.id = %saga.id(), etat = %saga.state(),
-                            "order {} needs a person: {what}", saga.id());
+                            "order {} waits for an operator: {what}", saga.id());
                     }
                 }
                 _ => {}
@@ -94,7 +94,7 @@ impl Announcer {
         if let Some((orders, saga, what)) = lock(&self.blocked).turn() {
             tracing::warn!(
                 orders,
-                "{orders} more orders need a person since {LINES_WINDOW:?}, such as {saga}: {what}"
+                "{orders} more orders wait for an operator since {LINES_WINDOW:?}, such as {saga}: {what}"
             );
         }
     }

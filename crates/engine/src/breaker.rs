@@ -96,7 +96,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its name for people and metrics.
+    /// Its name in logs, answers and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -287,7 +287,7 @@ impl Inner {
 /// was given meanwhile. Poll it or drop it: a place that is neither polled nor dropped blocks all others when its
 /// turn comes.
 #[derive(Debug)]
-#[must_use = "whoever waits has to be polled, or dropped"]
+#[must_use = "a place in the queue has to be polled, or dropped"]
 pub struct Waiting {
     breaker: Breaker,
     place: u64,

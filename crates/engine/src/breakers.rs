@@ -83,9 +83,9 @@ impl Breakers {
     }
 }
 
-/// What the end of a call shows about its participant. A service that answers 500 is there: one order that it cannot
-/// handle must not hold up all others, least of all as the trial call after a pause. A service that does not accept
-/// the call is there, too (decision 9).
+/// The meaning of a call's end for its participant. A service that answers 500 is there: one order that it cannot
+/// handle must not hold up all others, least of all as the trial call after a pause. A service that does not accept the
+/// call is there, too (decision 9).
 pub(crate) fn ended(verdict: &Verdict) -> Ended {
     match (verdict.outcome, verdict.status) {
         (Outcome::Ok | Outcome::Refused, _) => Ended::Good,

@@ -9,8 +9,8 @@ use std::task::Poll;
 /// Characters of a panic's message that are kept.
 const MESSAGE_CHARS_MAX: usize = 200;
 
-/// Runs `task` to its end, or to its panic, whose message is the error. What a panic leaves half done is dropped with the
-/// task; nothing else may depend on it.
+/// Runs `task` to its end, or to its panic, whose message is the error. State that a panic leaves half done is dropped
+/// with the task; nothing else may depend on it.
 pub(crate) async fn caught<T>(task: impl Future<Output = T>) -> Result<T, String> {
     let mut task = pin!(task);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {

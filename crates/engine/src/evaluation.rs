@@ -62,7 +62,7 @@ impl Evaluator {
     }
 }
 
-/// Evaluates until nobody can ask for more. A panic ends the thread; what it evaluated has no result then.
+/// Evaluates until all senders are gone. A panic ends the thread; the expression that it evaluated has no result then.
 fn evaluate(waiting: &Receiver<Evaluation>) {
     while let Ok(evaluation) = waiting.recv() {
         evaluation();

@@ -8,7 +8,7 @@ use saga_core::{Json, SagaId};
 use saga_journal::ReplicaId;
 use tokio::sync::{mpsc, oneshot};
 
-/// What a saga can be waited for to reach.
+/// A state of a saga that a caller can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Milestone {
     /// Its start is on disk.
@@ -16,14 +16,14 @@ pub enum Milestone {
     /// It is over or blocked, and that is on disk.
     Settled,
     /// The same, but a blocked saga is waited for until no call of it is under way: an operator who wanted it tried
-    /// again learns what came of it.
+    /// again learns the result.
     Tried,
 }
 
 /// How long a caller waits, and for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
-    /// What for.
+    /// The milestone to wait for.
     pub until: Milestone,
     /// No longer than this. Every caller waits for the start, at most `start_wait`.
     pub at_most: Duration,
@@ -86,7 +86,7 @@ impl Handle {
         self.ask(|reply| Message::Await { milestone, reply }).await
     }
 
-    /// Applies an operator's command. `Ok`: what became of it is durable.
+    /// Applies an operator's command. `Ok`: its outcome is durable.
     pub(crate) async fn apply(&self, input: Input) -> Result<Result<(), Rejected>, Gone> {
         self.ask(|reply| Message::Apply { input, reply }).await
     }
@@ -124,7 +124,7 @@ pub struct Snapshot {
     pub calling: bool,
     /// Whether its start is on disk.
     pub started: bool,
-    /// What it was asked for.
+    /// The saga's input.
     pub input: Json,
     /// Why there is no order, once that is decided.
     pub failure: Option<Failure>,

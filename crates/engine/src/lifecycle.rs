@@ -26,7 +26,7 @@ struct Phase {
     course: Course,
 }
 
-/// What the process does with sagas. It only ever moves to later variants.
+/// The process's dealings with sagas. They only ever move to later variants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Course {
     /// It starts them.

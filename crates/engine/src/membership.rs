@@ -72,8 +72,8 @@ impl Membership {
         self.held().map(|held| held.id)
     }
 
-    /// Whether `owner` may call anybody: its lease cannot have run out yet. A paused process that wakes up finds that
-    /// it has, and waits for the journal's word.
+    /// Whether `owner` may call participants: its lease cannot have run out yet. A paused process that wakes up finds
+    /// that it has, and waits until it has renewed the lease in the journal.
     pub(crate) fn may_act(&self, owner: ReplicaId) -> bool {
         self.held().is_some_and(|held| held.id == owner && Instant::now() < held.until)
     }
@@ -130,8 +130,8 @@ impl Membership {
         self.set(State::Lost);
     }
 
-    /// Whether the journal has been heard of without a gap for a whole lease. Before, others' leases may have run out
-    /// only because nobody could renew any: they are given the time to.
+    /// Whether the journal has been reachable without a gap for a whole lease. Before, others' leases may have run out
+    /// only because no replica could renew its own: they are given the time to.
     pub(crate) fn is_steady(&self) -> bool {
         self.held().is_some_and(|held| held.steady_since.elapsed() >= self.lease)
     }

@@ -1,4 +1,4 @@
-//! What the engine tells whoever counts. Metrics count committed events only, so this is called after the fact.
+//! The engine's reports to metrics. Metrics count committed events only, so this is called after the fact.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,14 +37,14 @@ pub trait Observer: Send + Sync + 'static {
     /// The task of a saga has panicked.
     fn task_failed(&self) {}
 
-    /// A saga could not be read and was parked for a person.
+    /// A saga could not be read and was parked for an operator.
     fn parked(&self) {}
 }
 
 /// Which call.
 #[derive(Debug, Clone, Copy)]
 pub struct Called<'a> {
-    /// What the saga runs.
+    /// The definition that the saga runs.
     pub definition: &'a Arc<Definition>,
     /// The step's index in it.
     pub step: usize,
@@ -65,14 +65,14 @@ pub struct CallEnded<'a> {
     pub duration: Duration,
 }
 
-/// What one entry of the journal says that is counted.
+/// The facts of one entry of the journal that are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitSummary {
     /// The states that the order entered.
     pub states: Vec<StateName>,
     /// Why there will be no order, where that was decided.
     pub failure: Option<Failure>,
-    /// Steps that a person is needed for, by their index.
+    /// Steps at which the saga waits for an operator, by their index.
     pub blocked: Vec<(usize, Stuck)>,
     /// Where the saga is over.
     pub over: Option<Over>,
@@ -99,7 +99,7 @@ pub struct Over {
 }
 
 impl CommitSummary {
-    /// What `records`, the last ones of `saga`, say.
+    /// The facts in `records`, the last ones of `saga`.
     pub(crate) fn of(saga: &Saga, records: &[Record]) -> Self {
         let mut summary = Self::default();
         let mut last_end = None;

@@ -35,7 +35,7 @@ pub enum Refusal {
     /// There is no such saga.
     #[error("there is no such order")]
     Unknown,
-    /// The saga's history cannot be read; a person has been told.
+    /// The saga's history cannot be read; the log has reported it to operators.
     #[error("the order's history cannot be read: {0}")]
     Damaged(Arc<str>),
     /// Another process runs the order and has not answered yet.

@@ -125,7 +125,7 @@ impl Registry {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _waiting = Waiting(&self.waiting);
         loop {
-            // What changes while all are looked at counts, too.
+            // A change while all are looked at counts, too.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
             if is_so() {

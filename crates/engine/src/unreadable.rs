@@ -1,4 +1,4 @@
-//! Orders whose history cannot be read: parked for a person, and reported once for each reason.
+//! Orders whose history cannot be read: parked for an operator, and reported once for each reason.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,14 +21,14 @@ impl Unreadable {
         Self { journal, observer, reported: Mutex::default() }
     }
 
-    /// Flags an order that cannot be read for people, once for each reason.
+    /// Parks an order that cannot be read for an operator, and reports it once for each reason.
     pub(crate) async fn park(&self, id: SagaId, error: &Refusal) {
         let reason: Arc<str> = error.to_string().into();
         let before = self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(id, reason.clone());
         if before.as_ref() == Some(&reason) {
             return;
         }
-        tracing::error!(saga.id = %id, error = %error, "cannot go on with an order; it is parked for a person");
+        tracing::error!(saga.id = %id, error = %error, "cannot go on with an order; it is parked for an operator");
         if before.is_none() {
             self.observer.parked();
         }

@@ -8,15 +8,15 @@ use crate::rollback::rollback_named;
 /// How many sagas are not over, and how long they have waited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Going forward: `AUCUN`.
+    /// Going forward: `none`.
     pub forward: u64,
-    /// Being rolled back: `EN_COURS`.
+    /// Being rolled back: `running`.
     pub rolling_back: u64,
-    /// A person is needed: `BLOQUE`. Rows whose `rollback` is no word of ours count here, as they are listed.
+    /// Waiting for an operator: `blocked`. Rows with an unknown word in `rollback` count here, as lists show them.
     pub blocked: u64,
-    /// When the one that has waited for longest was due, among those that no person is needed for.
+    /// When the one that has waited for longest was due, among those that wait for no operator.
     pub oldest_due: Option<Timestamp>,
-    /// Since when a person is needed for the one that has waited for longest; where that is not known (its history
+    /// Since when the saga that has waited for longest waits for an operator; where that is not known (its history
     /// cannot be read), since its last event.
     pub blocked_since: Option<Timestamp>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Group<'r> {
     pub(crate) sagas: i64,
     /// The earliest instant at which one of them was to go on by itself.
     pub(crate) due_us: i64,
-    /// The earliest instant since when a person is needed, or of a last event.
+    /// The earliest instant since when one of them waits for an operator, or of a last event.
     pub(crate) since_us: i64,
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::rollback::{rollback_named, rollback_word};
 use crate::{Cursor, Entry, KeptRow, Page, ROWS_MAX, ReplicaId, Row, Summary, frame};
 
-/// What a column holds. Every kind may be NULL.
+/// The kind of a column's values. Every kind may be NULL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Uuid,
@@ -37,7 +37,7 @@ pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) written: Written,
-    /// What an entry writes there.
+    /// The value that an entry writes there.
     pub(crate) write: fn(&Entry) -> Cell<'_>,
     /// Takes what was read there; `None`: rows are not read for it.
     pub(crate) read: Option<fn(&mut Reading, Cell<'_>)>,
@@ -76,7 +76,7 @@ const fn always(
     Column { name, kind, written: Written::Always, write, read: Some(read) }
 }
 
-/// A column that SQL compares, and that nobody reads.
+/// A column that SQL compares, and that is not read back.
 const fn unread(name: &'static str, kind: Kind, write: fn(&Entry) -> Cell<'_>) -> Column {
     Column { name, kind, written: Written::Always, write, read: None }
 }

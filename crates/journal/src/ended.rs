@@ -1,4 +1,4 @@
-//! How the journal's writer ends, if it ever does other than by being closed: whoever waits for it is told.
+//! The end of the journal's writer, if it ends by anything but being closed: the tasks that wait for it are told.
 
 use std::any::Any;
 use std::future::pending;

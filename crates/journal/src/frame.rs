@@ -1,4 +1,4 @@
-//! What one append leaves on disk: its records as one JSON array, under the position of the first of them.
+//! Frames: each is the records of one append as one JSON array, under the position of the first of them.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct Frame<T> {
     pub(crate) events: T,
 }
 
-/// What a saga's row says about its history.
+/// A saga's row, as far as it is about its history.
 pub(crate) struct Head {
     /// The position of the last event.
     pub(crate) seq: i64,

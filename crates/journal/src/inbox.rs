@@ -19,13 +19,13 @@ pub struct KeptCommand {
     pub saga: SagaId,
     /// Which command.
     pub id: CommandId,
-    /// What it says, as JSON.
+    /// The command, as JSON.
     pub body: Arc<str>,
     /// When it was given: commands are applied in this order.
     pub asked: Timestamp,
 }
 
-/// What became of posting a command.
+/// The result of posting a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Posted {
     /// The saga's owner will find it. (Posting the same command again is posting it once.)

@@ -49,7 +49,7 @@ struct Kept {
     seq: Seq,
     /// As a database has them.
     cells: Vec<Cell<'static>>,
-    /// What they say.
+    /// The saga's row.
     row: KeptRow,
     /// By the position of their first record.
     frames: BTreeMap<i64, String>,
@@ -155,7 +155,7 @@ impl Tables {
 }
 
 impl Kept {
-    /// Whether it is not over and does not wait for a person alone.
+    /// Whether it is not over and does not wait for an operator alone.
     fn has_something_to_do(&self) -> bool {
         !self.row.row.over && (self.row.row.due.is_some() || self.row.rollback() != Rollback::Blocked)
     }

@@ -12,7 +12,7 @@ use crate::OpenError;
 pub(crate) struct Migration {
     /// Counted from 1 without gaps.
     pub(crate) version: i64,
-    /// For people who read the table.
+    /// The step's name, shown to readers of the table.
     pub(crate) name: &'static str,
     /// One or more statements.
     pub(crate) sql: &'static str,

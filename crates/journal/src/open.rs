@@ -1,11 +1,11 @@
-//! Why a journal could not be opened, in sentences for whoever starts the program.
+//! The reasons for which a journal could not be opened, in sentences for the operator who starts the program.
 
 use std::io;
 use std::path::PathBuf;
 
 /// Why a journal could not be opened.
 ///
-/// [`Unreachable`](Self::Unreachable) may pass by itself; everything else needs a person.
+/// [`Unreachable`](Self::Unreachable) may pass by itself; everything else needs an operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file's directory is missing.
@@ -17,7 +17,7 @@ pub enum OpenError {
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The directory is there, but files cannot be written in it.
@@ -25,7 +25,7 @@ pub enum OpenError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system or SQLite says.
+        /// The error of the system or of SQLite.
         reason: String,
     },
     /// Only one process may write to an SQLite file.
@@ -97,7 +97,7 @@ pub enum OpenError {
     Unreachable {
         /// Host, port and database, without secrets.
         place: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
     /// The server is there, but does not let us in.

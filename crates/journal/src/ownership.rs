@@ -2,20 +2,21 @@
 //!
 //! ```text
 //!   join ──▶ renew, renew, ... ──▶ leave                 a replica's lease, by the store's clock
-//!                     └── too late ──▶ gone, for good    whoever claims says so first
+//!                     └── too late ──▶ gone, for good    a replica that claims says so first
 //!   claim: sagas whose owner is gone get a new one; only then are they loaded
 //! ```
 //!
-//! What makes this safe is one comparison: an entry is kept only if its `owner` is the saga's owner in that very
-//! transaction. Leases only decide when somebody else may become the owner. So a replica that was paused for an
-//! hour and wakes up in the middle of an append does no harm, whatever it believes and whatever its clock says.
+//! One comparison makes this safe: an entry is kept only if its `owner` is the saga's owner in that very transaction.
+//! Leases only decide when another replica may become the owner. So a replica that was paused for an hour and wakes up
+//! in the middle of an append does no harm, whatever it believes and whatever its clock says.
 
 use std::fmt;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-/// The longest lease: whoever asks for more gets this. A replica that vanished is missed for so long at the most.
+/// The longest lease: a replica that asks for more gets this. A replica that vanished is missed for so long at the
+/// most.
 pub const LEASE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One run of a process that runs sagas. A process that loses its lease comes back under another id.
@@ -23,7 +24,7 @@ pub const LEASE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct ReplicaId(Uuid);
 
 impl ReplicaId {
-    /// Owns what nobody owns: it is gone from the start.
+    /// The owner of sagas that have no owner: it is gone from the start.
     pub const NOBODY: Self = Self(Uuid::nil());
 
     /// An id made elsewhere; it has to be fresh.
@@ -63,6 +64,6 @@ pub enum Joining {
 pub enum Lease {
     /// It holds, for as long as was asked for.
     Held,
-    /// It ran out, and somebody has noticed: the replica's sagas belong to others, or will.
+    /// It ran out, and another replica has noticed: the replica's sagas belong to others, or will.
     Lost,
 }

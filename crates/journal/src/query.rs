@@ -15,7 +15,7 @@ pub(crate) struct Query {
     pub(crate) params: Vec<Param>,
 }
 
-/// What the two databases write differently.
+/// The parts of a query that the two databases write differently.
 pub(crate) struct Dialect {
     /// Begins a parameter.
     pub(crate) mark: char,
@@ -23,7 +23,7 @@ pub(crate) struct Dialect {
     pub(crate) is_under_way: &'static str,
 }
 
-/// What a parameter holds.
+/// The value of a parameter.
 pub(crate) enum Param {
     Text(StateName),
     BigInt(i64),

@@ -1,8 +1,8 @@
-//! The words of the column `rollback`, which people read with SQL.
+//! The words of the column `rollback`, which operators read with SQL.
 
 use saga_core::saga::Rollback;
 
-/// What the column says.
+/// The word for the column.
 pub const fn rollback_word(rollback: Rollback) -> &'static str {
     match rollback {
         Rollback::None => "none",
@@ -12,7 +12,7 @@ pub const fn rollback_word(rollback: Rollback) -> &'static str {
     }
 }
 
-/// What a word of the column means; `None`: it is none of them.
+/// The meaning of a word of the column; `None`: it is none of them.
 pub(crate) fn rollback_named(word: &str) -> Option<Rollback> {
     let all = [Rollback::None, Rollback::Running, Rollback::Done, Rollback::Blocked];
     all.into_iter().find(|rollback| rollback_word(*rollback) == word)

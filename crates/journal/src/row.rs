@@ -1,5 +1,5 @@
-//! Where a saga stands, in one row: written in the transaction of the events that it is derived from, and read for
-//! lists, by other replicas, and by people with SQL.
+//! A saga's current state in one row: written in the transaction of the events that it is derived from, and read for
+//! lists, by other replicas, and by operators with SQL.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ReplicaId;
 
-/// What one saga's row says; `columns.rs` says which column has what.
+/// One saga's row; `columns.rs` says which column has which field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The definition's name.
     pub definition: Arc<str>,
     /// The definition that the saga is pinned to.
     pub definition_hash: DefinitionHash,
-    /// What the saga is found by. Only its start writes them.
+    /// The labels by which the saga is found. Only its start writes them.
     pub labels: Labels,
     /// The saga's state.
     pub state: StateName,
@@ -25,7 +25,7 @@ pub struct Row {
     pub rollback: Rollback,
     /// Of the current owner.
     pub epoch: Epoch,
-    /// Since when a person is needed; `None`: no person is.
+    /// Since when the saga waits for an operator; `None`: it does not.
     pub blocked_since: Option<Timestamp>,
     /// Whether nothing will change any more.
     pub over: bool,
@@ -33,7 +33,7 @@ pub struct Row {
     pub created: Timestamp,
     /// When its last event was recorded.
     pub updated: Timestamp,
-    /// When it was to go on by itself, at the latest; `None`: it is over, or waits for a person alone. An instant
+    /// When it was to go on by itself, at the latest; `None`: it is over, or waits for an operator alone. An instant
     /// that is long past means that no replica runs it.
     pub due: Option<Timestamp>,
     /// The values that are only shown.
@@ -46,7 +46,7 @@ pub struct Summary {
     /// Why the saga fails, once that is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Why a person is needed.
+    /// The obstacle for which the saga waits for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Failure>,
 }
@@ -58,9 +58,10 @@ pub struct KeptRow {
     pub saga: SagaId,
     /// Which replica runs it, or ran it last.
     pub owner: ReplicaId,
-    /// What it says.
+    /// The row itself.
     pub row: Row,
-    /// Why the saga cannot be read: a person is needed, whatever the row says. The next event clears it.
+    /// The reason for which the saga cannot be read: it waits for an operator, whatever the row says. The next event
+    /// clears it.
     pub parked: Option<Arc<str>>,
 }
 
@@ -90,7 +91,7 @@ impl KeptRow {
         if self.parked.is_some() { Rollback::Blocked } else { self.row.rollback }
     }
 
-    /// Why the saga fails; where that is not decided, why a person is needed.
+    /// The reason for which the saga fails; where that is not decided, the obstacle for which it waits for an operator.
     pub fn trouble(&self) -> Option<Failure> {
         let Summary { failure, blocked } = &self.row.summary;
         match &self.parked {

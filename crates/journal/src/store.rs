@@ -1,4 +1,4 @@
-//! What a backend has to do: keep bytes and compare numbers.
+//! The contract of a backend: keep bytes and compare numbers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use crate::{Backlog, CommandStatus, Joining, KeptCommand, KeptRow, Lease, Posted
 /// many rows.
 pub const ROWS_MAX: usize = 1_000;
 
-/// What a store's methods give.
+/// The result of a store's methods.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A place to keep sagas.
@@ -53,7 +53,8 @@ pub trait Histories: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
 
-    /// Keeps why a saga cannot be read: a person is needed. Its history, and the rest of its row, are left as they are.
+    /// Keeps why a saga cannot be read: it waits for an operator. Its history, and the rest of its row, are left as
+    /// they are.
     fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// Writes something that changes nothing, and makes it durable: whether that works tells whether the store can
@@ -68,15 +69,15 @@ pub trait Histories: Send + Sync + 'static {
 
 /// The replicas that share the store, and which sagas each owns.
 pub trait Membership: Send + Sync + 'static {
-    /// What the store's own clock shows; `None`: it has none but this machine's.
+    /// The time of the store's own clock; `None`: it has none but this machine's.
     fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
         Box::pin(async { Ok(None) })
     }
 
     /// Makes `replica` known, with a lease of this length, or [`LEASE_MAX`](crate::LEASE_MAX). Its id must be fresh.
-    /// Joining again, because the answer was lost, is renewing: who is gone stays gone.
+    /// Joining again, because the answer was lost, is renewing: a replica that is gone stays gone.
     ///
-    /// [`Joining::Started`]: whoever had the same `name` before is gone.
+    /// [`Joining::Started`]: the replica that had the same `name` before is gone.
     fn join(
         &self,
         replica: ReplicaId,
@@ -86,7 +87,7 @@ pub trait Membership: Send + Sync + 'static {
     ) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// Renews a replica's lease: it lasts this long from now, by the store's own clock. A lease that ran out holds
-    /// again if nobody has made that final.
+    /// again if no other replica has made that final.
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>>;
 
     /// Ends a replica's lease: what it owns can be claimed at once.
@@ -95,10 +96,10 @@ pub trait Membership: Send + Sync + 'static {
     /// Makes final that leases have run out: those replicas are gone.
     fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>>;
 
-    /// Gives `replica` at most `limit` of the sagas that are not over and whose owner is gone. From then on they are its own, and only then may they be
-    /// loaded. A replica that is gone itself gets none.
+    /// Gives `replica` at most `limit` of the sagas that are not over and whose owner is gone. From then on they are
+    /// its own, and only then may they be loaded. A replica that is gone itself gets none.
     ///
-    /// If this is `Unavailable`, some may be its own all the same, and nobody else will look after them:
+    /// If this is `Unavailable`, some may be its own all the same, and no other replica will look after them:
     /// [`Membership::owned`] tells.
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 
@@ -140,7 +141,8 @@ pub trait Inbox: Send + Sync + 'static {
     /// Takes a command away: it was applied, or its refusal has been read.
     fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>>;
 
-    /// Takes away the refused commands that were given before that instant: nobody has come for the answer.
+    /// Takes away the refused commands that were given before that instant, and whose sender has not come for the
+    /// answer.
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>>;
 }
 
@@ -159,7 +161,7 @@ pub trait Library: Send + Sync + 'static {
 /// A definition as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptDefinition {
-    /// What the saga is called; for people who read the table.
+    /// The saga's name, shown to readers of the table.
     pub name: Arc<str>,
     /// The YAML.
     pub source: Arc<str>,
@@ -167,7 +169,7 @@ pub struct KeptDefinition {
     pub format: i64,
 }
 
-/// What one saga has to add.
+/// The events that one saga has to add.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Whose history it is.
@@ -214,7 +216,7 @@ pub enum LoadError {
     /// Try again later.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The kept history cannot be understood. Park the saga and tell a person.
+    /// The kept history cannot be understood. Park the saga and report it to operators.
     #[error("the saga's history is damaged: {0}")]
     Damaged(Arc<str>),
 }
@@ -222,7 +224,7 @@ pub enum LoadError {
 /// A saga's history as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// What it is pinned to.
+    /// The definition that the saga is pinned to.
     pub definition_hash: DefinitionHash,
     /// From the first event on, without gaps.
     pub records: Vec<Record>,

@@ -1,6 +1,6 @@
 //! Group commit: one writer takes all that waits, makes it durable in one transaction, and wakes all.
 //!
-//! A batch forms by itself while the one before is being written, so nobody waits for a timer: a lone entry is
+//! A batch forms by itself while the one before is being written, so no entry waits for a timer: a lone entry is
 //! written at once, a thousand at once share one flush. The writer is the only place that waits for a disk.
 
 use std::collections::HashSet;
@@ -60,13 +60,13 @@ struct Waiting {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{error}")]
 pub struct NotAppended {
-    /// What to do about it.
+    /// The error; its variant says how to go on.
     pub error: AppendError,
     /// The entry; `None` if the writer is gone.
     pub entry: Option<Box<Entry>>,
 }
 
-/// What the writer has done since it started.
+/// The writer's work since it started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
     /// Transactions that were made durable.
@@ -162,7 +162,7 @@ impl Journal {
         }
     }
 
-    /// What the writer has done.
+    /// The writer's work since it started.
     pub fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {

@@ -17,9 +17,9 @@ pub const CHECKOUT: &str = include_str!("../../../sagas/checkout.yaml");
 /// The JSON Schema of definitions, for editors.
 pub const SCHEMA: &str = include_str!("../../../sagas/definition.schema.json");
 
-/// A definition that was loaded, and what its author should know.
+/// A definition that was loaded, and the warnings for its author.
 pub struct Loaded {
-    /// What new sagas run.
+    /// The definition that new sagas run.
     pub definition: Definition,
     /// One line each.
     pub warnings: Vec<String>,
@@ -56,8 +56,8 @@ fn loaded(file: Option<&Path>, env: &dyn Variables) -> anyhow::Result<Loaded> {
     Ok(Loaded { definition, warnings: warnings.iter().map(|warning| warning.told(&name)).collect() })
 }
 
-/// Reads a definition for people who only look, with the name that it is told under: variables that are not set and
-/// files that cannot be used are noted.
+/// Reads a definition to explain it, not to run it, with the name that it is reported under: variables that are not set
+/// and files that cannot be used are noted.
 pub fn inspect(file: Option<&Path>) -> anyhow::Result<(String, Checked)> {
     let (name, source) = read(file)?;
     let checked = Definition::inspect(&name, &source, &Environment(|name: &str| std::env::var(name).ok()))?;

@@ -3,7 +3,7 @@
 //! The only crate of the orchestrator that knows axum. It holds no saga rules: it turns requests into commands for
 //! the engine, and rows of the journal into answers.
 
-// They panic where nobody reads any more: `cli/output.rs` prints.
+// They panic when the output is closed: `cli/output.rs` prints.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod api;

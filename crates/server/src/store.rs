@@ -80,7 +80,7 @@ pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Store>> {
 /// Brings the store's tables up to date and says what that took, in one sentence.
 pub async fn migrate(url: &DatabaseUrl) -> anyhow::Result<String> {
     match url {
-        // Opening the file does it, and nobody else can have it open.
+        // Opening the file does it, and no other process can have it open.
         DatabaseUrl::Sqlite(_) => open(url).await.map(|_| "the file is up to date".to_owned()),
         DatabaseUrl::Postgres(url) => {
             let done = saga_journal::postgres::migrate(url).await.context("migrate the PostgreSQL store")?;

@@ -11,7 +11,7 @@ use saga_testkit::dice::Dice;
 
 use crate::bugs::Lies;
 
-/// What a step is, as far as its promises go.
+/// The kind of a step, as far as its promises go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A read.

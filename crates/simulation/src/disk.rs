@@ -250,7 +250,7 @@ impl Line {
     }
 }
 
-/// What an entry says, for a trace.
+/// An entry's content, for a trace.
 fn describe(entry: &Entry) -> String {
     let events: Vec<String> = entry
         .records

@@ -1,5 +1,5 @@
-//! The end of every world: no more faults. Everything has to come to its end or be blocked; then a person clears what is
-//! blocked, and the judge looks.
+//! The end of every world: no more faults. Every order has to come to its end or be blocked; then an operator clears
+//! the blocked orders, and the judge looks.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::fleet::Fleet;
 use crate::judge::{judge, judge_blocked};
 use crate::scene::is_blocked;
 
-/// From the end of all faults to everybody's end: a lease, the longest wait for a retry, and some more.
+/// From the end of all faults to the end of all orders: a lease, the longest wait for a retry, and some more.
 pub(crate) const TAIL: Duration = Duration::from_secs(180);
-/// How often a person goes through the inbox.
+/// How often an operator goes through the inbox.
 const ROUNDS: usize = 12;
 
 impl Fleet {
@@ -50,7 +50,7 @@ impl Fleet {
             for id in blocked {
                 self.look_after(id).await;
             }
-            // What a person cannot settle goes on by itself, at its slow rate.
+            // An order that an operator cannot settle goes on by itself, at its slow rate.
             sleep(Duration::from_secs(5)).await;
             self.settle(TAIL, |row| row.row.over || is_blocked(row)).await;
         }

@@ -1,4 +1,4 @@
-//! What may become of a call, and of the process that makes it.
+//! The fates of a call, and of the process that makes it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use saga_core::{Direction, SagaId};
 
 use crate::definition::Spec;
 
-/// What becomes of one call.
+/// The fate of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// The participant does what it is asked, and says so.
@@ -39,7 +39,7 @@ pub enum Fate {
     Doubled(u32),
 }
 
-/// What an answer does to the process that reads it.
+/// The effect of an answer on the process that reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Poison {
     /// The process ends, as it does when it gets no more memory.
@@ -56,15 +56,15 @@ pub(crate) enum Around {
     Answer,
 }
 
-/// Decides what becomes of calls.
+/// Decides the fates of calls.
 pub(crate) trait Fates: Send + Sync {
-    /// What becomes of the next call, which is one of the step that `spec` describes.
+    /// The fate of the next call, which is one of the step that `spec` describes.
     fn of_call(&self, spec: &Spec, direction: Direction, step: usize) -> Fate;
 
     /// Whether the process dies here.
     fn kills(&self, around: Around) -> bool;
 
-    /// What the answer to an action of this order does to the process that reads it.
+    /// The effect of the answer to an action of this order on the process that reads it.
     fn poison(&self, saga: SagaId, step: usize) -> Option<Poison>;
 
     /// How long a message takes.

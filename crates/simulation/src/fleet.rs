@@ -1,5 +1,5 @@
-//! The processes of a world: each an engine with a clock, dice and a line to the journal of its own. They are started again
-//! when they die, and asked by whoever lives outside of them.
+//! The processes of a world: each an engine with a clock, dice and a line to the journal of its own. They are started
+//! again when they die, and serve the callers and operators outside of them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ pub(crate) struct Fleet {
     begun: Instant,
     /// How far the processes' wall clocks are off, in microseconds.
     skews: Vec<i64>,
-    /// What they may be off by when they start, where the journal has no clock of its own.
+    /// The offsets of their clocks when they start, where the journal has no clock of its own.
     skews_without_clock: &'static [i64],
     replicas: Mutex<Vec<Replica>>,
 }

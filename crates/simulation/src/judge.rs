@@ -18,8 +18,8 @@ pub(crate) fn judge(scene: &Scene) {
     }
 }
 
-/// P6 (only where nothing is promised is a person needed for good) and P1 of the orders that are blocked, when nothing is
-/// on its way and nothing fails any more.
+/// P6 (only where nothing is promised is an operator needed for good) and P1 of the orders that are blocked, when
+/// nothing is on its way and nothing fails any more.
 pub(crate) fn judge_blocked(scene: &Scene) {
     for order in scene.orders().clone() {
         let Some(saga) = scene.saga(order.id) else { continue };
@@ -100,7 +100,7 @@ fn judge_order(scene: &Scene, order: &Order) {
     states(scene, &saga, &records.iter().filter_map(|r| r.state.clone()).collect::<Vec<_>>(), &broken);
 }
 
-/// What a world must have seen of orders to prove anything.
+/// Counts the events of orders that a world must have seen to prove anything.
 fn count(scene: &Scene, saga: &Saga, records: &[Record]) {
     let hit = |point| scene.recorder.hit(point);
     let has = |test: &dyn Fn(&Event) -> bool| records.iter().any(|record| test(&record.event));
@@ -148,7 +148,7 @@ fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
         if !(0..=1).contains(&open) {
             broken("P3", format!("step {step} stands {open} times"));
         }
-        // A person who is told about a step is told of it, too.
+        // An operator to whom a step is reported knows of it, too.
         let is_told = events.iter().any(|event| {
             matches!(event, Event::AttemptStarted { step: s, .. } | Event::Blocked { step: s, .. } if *s == step)
         });

@@ -13,7 +13,7 @@ use crate::definition::{HORIZON, Kind, Spec};
 /// their way, and clocks and leases are not exact.
 const REMEMBERED: Duration = HORIZON.saturating_add(Duration::from_secs(8));
 
-/// What a participant knows of one saga's step.
+/// A participant's knowledge of one saga's step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Page {
     /// Times that the action took effect, and that one was undone.
@@ -26,7 +26,7 @@ pub(crate) struct Page {
     compensation: Option<Stored>,
     /// An operator sees to it that it does not forget.
     pub(crate) is_kept: bool,
-    /// A person has undone it, which the orchestrator may not have heard yet.
+    /// An operator has undone it, which the orchestrator may not have heard yet.
     pub(crate) is_undone_by_hand: bool,
     /// The highest epoch seen; kept by barriers.
     epoch: Option<Epoch>,
@@ -34,7 +34,7 @@ pub(crate) struct Page {
     pub(crate) touched: u32,
 }
 
-/// What an action did.
+/// The effect of an action.
 #[derive(Debug, Clone)]
 struct Effect {
     body: String,
@@ -47,7 +47,7 @@ impl Page {
         i64::from(self.applied) - i64::from(self.undone)
     }
 
-    /// What the action answered whose effect is there.
+    /// The answer of the action whose effect is there.
     pub(crate) fn output(&self) -> Option<&str> {
         self.effect.as_ref().map(|effect| &*effect.output)
     }
@@ -77,7 +77,7 @@ struct Stored {
     at: Instant,
 }
 
-/// What a participant answers.
+/// A participant's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     Ok(String),
@@ -96,7 +96,7 @@ pub(crate) struct Ledger {
     answers: u64,
 }
 
-/// What came of a request.
+/// The result of a request.
 pub(crate) struct Handled {
     pub(crate) answer: Answer,
     pub(crate) remark: Option<Remark>,
@@ -119,14 +119,15 @@ impl Ledger {
         self.pages.entry((saga, step.into())).or_default()
     }
 
-    /// A person undoes the effect that is there, without the orchestrator.
+    /// An operator undoes the effect that is there, without the orchestrator.
     pub(crate) fn undo_by_hand(&mut self, saga: SagaId, step: &str) {
         let page = self.page_mut(saga, step);
         page.undo();
         page.is_undone_by_hand = true;
     }
 
-    /// A person sees to it that the participant remembers the order; or does so no longer, and its promise begins anew.
+    /// An operator sees to it that the participant remembers the order; or does so no longer, and its promise begins
+    /// anew.
     pub(crate) fn keep(&mut self, saga: SagaId, step: &str, is_kept: bool) {
         let page = self.page_mut(saga, step);
         page.is_kept = is_kept;
@@ -135,7 +136,8 @@ impl Ledger {
         }
     }
 
-    /// A participant forgets what it promised to remember for so long only. What it has forgotten.
+    /// A participant forgets all that it promised to remember for so long only. Returns the facts that it has
+    /// forgotten.
     pub(crate) fn forget(&mut self, spec: &Spec, saga: SagaId, step: &str) -> Vec<Remark> {
         let page = self.page_mut(saga, step);
         if !spec.forgets || page.is_kept {

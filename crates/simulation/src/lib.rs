@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   dice ──▶ world: replicas (fleet.rs), journal (disk.rs), network and participants (shop.rs, watched by watch.rs),
-//!              │    callers (world/callers.rs), a person (person.rs)
+//!              │    callers (world/callers.rs), an operator (person.rs)
 //!              │  faults for a while, then none (ending.rs): everything has to come to its end
 //!              ▼
 //!            judge.rs: do the participants' ledgers, the histories and what callers were told agree?

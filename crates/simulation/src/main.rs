@@ -1,4 +1,4 @@
-//! `simulate`: as many worlds as wanted, and what came of them.
+//! `simulate`: as many worlds as wanted, and their results.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 use clap::Parser;
 use saga_simulation::{FAULT_POINTS, Hits, Plan, run};
 
-/// Runs orders through seeded worlds that break everything they may break, and judges what came of them.
+/// Runs orders through seeded worlds that break everything they may break, and judges the results.
 #[derive(Debug, Parser)]
 struct Options {
     /// Run this one world, and tell everything that happens in it.

@@ -1,4 +1,4 @@
-//! The person who looks after orders: looks into the participants' books, and says what is there.
+//! The operator: a person who looks into the participants' books about an order, and reports their content.
 
 use std::time::Duration;
 
@@ -11,21 +11,22 @@ use crate::definition::{Kind, step_name};
 use crate::fleet::Fleet;
 use crate::scene::is_stuck;
 
-/// How long the person waits before repeating what got no answer.
+/// How long the operator waits before repeating a command without an answer.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// How often the person repeats it. Faults end long before.
+/// How often the operator repeats it. Faults end long before.
 const TIMES_MAX: usize = 300;
 
-/// Out of a thousand times that both are right: the person undoes an effect by hand instead of having it undone.
+/// Out of a thousand times that both are right: the operator undoes an effect by hand instead of having it undone.
 const BY_HAND: u32 = 300;
-/// Of those that a participant still remembers: the person vouches for it instead of settling the step.
+/// Of the steps that a participant still remembers: the operator vouches for the participant instead of settling the
+/// step.
 const VOUCHES: u32 = 500;
-/// Two people say the same at the same time.
+/// Two operators send the same command at the same time.
 const TWO_AT_ONCE: u32 = 200;
-/// Of those that are tried all the same: the person has it tried at once instead of settling the step.
+/// Of the calls that are repeated by themselves: the operator has one made at once instead of settling the step.
 const RESUMES: u32 = 500;
 
-/// What the person says, and what it is counted as.
+/// An operator's command, and the name that it is counted under.
 struct Word {
     command: CommandKind,
     point: &'static str,
@@ -40,13 +41,13 @@ impl Word {
 }
 
 impl Fleet {
-    /// The person opens the books about an order, says what is there, and closes them when that was heard. Meanwhile
-    /// nothing changes in them: what is said of a step has to be true until it is heard.
+    /// The operator opens the books about an order, reports their content, and closes them when the command has been
+    /// applied or refused. Meanwhile nothing changes in them: a finding about a step has to be true until it is heard.
     pub(crate) async fn look_after(&self, id: SagaId) {
         if !self.scene.shop.hold(id) {
             return;
         }
-        // What got no answer may be heard all the same: so the person looks again before saying anything again.
+        // A command without an answer may be heard all the same: so the operator looks again before sending another.
         for _ in 0..TIMES_MAX {
             let Some(word) = self.word(id) else { break };
             let is_heard = self.say(id, &word).await;
@@ -78,7 +79,7 @@ impl Fleet {
             let (place, command) = (self.dice.below(self.places()), word.command.clone());
             self.ask(place, move |engine: Engine| async move { engine.command(id, command).await })
         };
-        // Where a participant may forget, the second of two who resume would vouch: see `word`.
+        // Where a participant may forget, the second of two operators who resume would vouch: see `word`.
         let may_be_two = matches!(word.command, CommandKind::Resolve { .. })
             || self.scene.specs.iter().all(|spec| !spec.forgets);
         let answer = if may_be_two && self.dice.chance(TWO_AT_ONCE) {
@@ -108,8 +109,8 @@ impl Fleet {
         if saga.is_over() {
             return None;
         }
-        // Where a participant may forget, the order may be blocked for that by the time that the word is heard; then it
-        // would vouch for what nobody has looked at.
+        // Where a participant may forget, the order may be blocked for that by the time that the command is heard; then
+        // it would vouch for a participant that the operator has not looked at.
         let may_vouch = self.scene.specs.iter().any(|spec| spec.forgets);
         let Some(blocked) = saga.blocked() else {
             return (!may_vouch).then(|| Word::resume("person: resumes what is not blocked"));
@@ -131,7 +132,7 @@ impl Fleet {
         self.settled_word(&saga, blocked.step, blocked.stuck)
     }
 
-    /// What the books say about the step that is blocked.
+    /// The books' content about the step that is blocked.
     fn settled_word(&self, saga: &Saga, step: usize, stuck: Stuck) -> Option<Word> {
         let (id, spec, name) = (saga.id(), &self.scene.specs[step], &*step_name(step));
         let page = self.scene.page(id, step);
@@ -147,7 +148,7 @@ impl Fleet {
         }
         // A barrier that has forgotten the step undoes nothing, and says that it did.
         let must = spec.kind == Kind::Barrier && !remembers;
-        // Nor is undone by hand what an unheard word of the same person relies on.
+        // Nor is an effect undone by hand that an unheard command of the same operator relies on.
         let may = is_stuck(saga) && !page.is_kept && self.dice.chance(BY_HAND);
         let findings = saga.pending().map_or(&[][..], |pending| pending.findings);
         let output = page.output().and_then(|output| Json::parse(output.as_bytes()).ok());

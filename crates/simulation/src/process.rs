@@ -40,10 +40,10 @@ enum Mode {
     Dead,
 }
 
-/// What a bug in a store says: the task that it ends is missed, and that has to be noticed.
+/// The message of a bug in a store: the task that it ends is missed, and that has to be noticed.
 pub(crate) const STORE_PANICS: &str = "a bug in the store";
 
-/// What a bug says that an answer sets off in an order's task.
+/// The message of a bug that an answer sets off in an order's task.
 pub(crate) const ANSWER_PANICS: &str = "a poisonous answer";
 
 /// Panics that worlds bring about on purpose need not be told about, thousands as they are.
@@ -173,7 +173,7 @@ impl Future for Gated {
     }
 }
 
-/// What the engine of a process gets: its clock, its dice, its tasks.
+/// The surroundings of the engine of a process: its clock, its dice, its tasks.
 pub(crate) struct Inside(pub(crate) Arc<Process>);
 
 impl World for Inside {
@@ -197,7 +197,7 @@ pub(crate) fn outside(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 
-/// Runs a world on one thread, in which time passes only when nobody has anything to do.
+/// Runs a world on one thread, in which time passes only when no task has anything to do.
 pub(crate) fn run_paused<T>(world: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("start a runtime: {error}"));

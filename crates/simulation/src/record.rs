@@ -1,4 +1,4 @@
-//! What a run leaves behind: violations, a readable trace, and which faults it met.
+//! The record of a run: violations, a readable trace, and the faults that it met.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// How often each fault point was met.
 pub type Hits = BTreeMap<&'static str, u64>;
 
-/// What must have happened in some run, or the worlds are too kind to prove anything.
+/// The points that some run must have met, or the worlds are too kind to prove anything.
 pub const FAULT_POINTS: &[&str] = &[
     "process: crash",
     "process: crash with calls in flight",
@@ -97,7 +97,7 @@ pub const FAULT_POINTS: &[&str] = &[
     "saga: compensated after an unknown outcome",
 ];
 
-/// What a run says.
+/// The report of a run.
 #[derive(Debug, Default)]
 pub struct Report {
     /// The seed.
@@ -108,7 +108,7 @@ pub struct Report {
     pub hits: Hits,
     /// Orders that were started.
     pub sagas: usize,
-    /// What happened, in order, if asked for.
+    /// The events, in order, if asked for.
     pub trace: Vec<String>,
     /// Of everything that happened: the same for the same seed.
     pub fingerprint: u64,

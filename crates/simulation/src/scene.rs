@@ -1,5 +1,5 @@
-//! What a world consists of, whatever happens in it: the definition, the journal, the participants, and the orders that
-//! were placed. All that is needed to judge it.
+//! The parts of a world that stay the same in all of its events: the definition, the journal, the participants, and the
+//! orders that were placed. All that is needed to judge it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,7 @@ use crate::shop::Shop;
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
     pub(crate) id: SagaId,
-    /// Whether anybody was told that it exists.
+    /// Whether a caller was told that it exists.
     pub(crate) acknowledged: bool,
 }
 
@@ -62,12 +62,12 @@ impl Scene {
     }
 }
 
-/// Whether a person is asked for.
+/// Whether an operator is asked for.
 pub(crate) fn is_blocked(row: &KeptRow) -> bool {
     row.rollback() == saga_core::saga::Rollback::Blocked
 }
 
-/// Whether nothing but a person's word moves a saga on.
+/// Whether nothing but an operator's command moves a saga on.
 pub(crate) fn is_stuck(saga: &Saga) -> bool {
     let effects = saga.effects();
     saga.blocked().is_some() && effects.calls.is_empty() && effects.wake_at.is_none()

@@ -1,4 +1,4 @@
-//! What happens in a small world, in which everything that happens is laid down beforehand.
+//! The script of a small world, in which every event is laid down beforehand.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl Fates for Script {
         let number = seen.calls.len() as u32;
         seen.calls.push(kind);
         let scripted = self.faults.iter().find_map(|fault| match fault {
-            // After another fault, the call of this number may go to somebody else.
+            // After another fault, the call of this number may go to another participant.
             Fault::Call(at, fate) if *at == number && may_meet(kind, *fate) => Some(*fate),
             _ => None,
         });

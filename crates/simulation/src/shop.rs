@@ -33,7 +33,7 @@ pub(crate) struct Shop {
     lies: Lies,
     /// Requests on their way, of each order.
     in_transit: Mutex<BTreeMap<SagaId, usize>>,
-    /// The order whose participants take no calls, because a person looks into their books.
+    /// The order whose participants take no calls, because an operator looks into their books.
     held: Mutex<Option<SagaId>>,
     /// Panics of orders' tasks that are to be noticed.
     pub(crate) panics: AtomicI64,
@@ -69,8 +69,8 @@ impl Shop {
         !self.in_transit().is_empty()
     }
 
-    /// A person opens the books about an order: from here on nothing changes in them, until [`Shop::release`]. `false`:
-    /// a request that may change them is still on its way, or they are open already.
+    /// An operator opens the books about an order: from here on nothing changes in them, until [`Shop::release`].
+    /// `false`: a request that may change them is still on its way, or they are open already.
     pub(crate) fn hold(&self, saga: SagaId) -> bool {
         let mut held = self.held();
         let is_quiet = held.is_none() && !self.in_transit().contains_key(&saga);
@@ -85,7 +85,7 @@ impl Shop {
         *self.held() = None;
     }
 
-    /// Whether a person has the books open.
+    /// Whether an operator has the books open.
     pub(crate) fn is_held(&self) -> bool {
         self.held().is_some()
     }
@@ -135,7 +135,7 @@ impl Shop {
         }
     }
 
-    /// The request arrives after `delay`, whatever becomes of its sender; its answer goes back, if anybody wants it.
+    /// The request arrives after `delay`, even if its sender has died; its answer goes back, if the sender still waits.
     fn deliver(
         self: &Arc<Self>,
         step: usize,
@@ -194,7 +194,7 @@ impl Participants for Gate {
         }
         shop.watch.leaves(definition, step, &request);
         if shop.recorder.is_broken() {
-            // Time may stand still for whoever calls without a pause.
+            // Time may stand still for a process that calls without a pause.
             process.kill();
             return Box::pin(pending());
         }

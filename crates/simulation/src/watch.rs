@@ -1,4 +1,4 @@
-//! What must be true whenever a call leaves, as the journal's contents show at that moment.
+//! The rules for every call that leaves, checked against the journal's contents at that moment.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +13,8 @@ use crate::definition::{Kind, Spec};
 use crate::disk::{Disk, now};
 use crate::record::Recorder;
 
-/// Processes that one order may end without any end of a call of it, or a person who has it run again, in between: one before its history shows the call,
-/// and those after which it is taken over.
+/// Processes that one order may end without any end of a call of it, or an operator who has it run again, in between:
+/// one before its history shows the call, and those after which it is taken over.
 const ENDED_BY_ONE_ORDER_MAX: usize = 4;
 
 /// Calls with the same key that may leave within [`HAMMER_WINDOW`]: an attempt for each take-over, and their retries.
@@ -36,8 +36,8 @@ impl Watch {
         Self { specs, disk, recorder, sent: Mutex::default(), ended: Mutex::default() }
     }
 
-    /// What must be on disk when a request leaves, as the design says it. (P2, P5, and nobody calls for a saga that
-    /// belongs to somebody else.)
+    /// Checks the events that the design wants on disk when a request leaves. (P2, P5, and only its owner calls for a
+    /// saga.)
     pub(crate) fn leaves(&self, definition: &Definition, step: usize, request: &Request) {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let times = sent.entry(request.idempotency_key()).or_default();
@@ -134,7 +134,7 @@ impl Watch {
     pub(crate) fn has_ended_its_process(&self, saga: SagaId) {
         self.recorder.hit("process: ended by an order");
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        // An order of which nothing was kept is none: whoever asks for it again asks for the same again.
+        // An order of which nothing was kept is none: a caller that repeats the request starts it anew.
         let Ok(Some(history)) = now(self.disk.memory.load(saga)) else { return };
         let is_end = |event: &Event| {
             matches!(

@@ -93,7 +93,7 @@ impl Draft {
         Self(self.0.replacen(from, to, 1))
     }
 
-    /// What it is now.
+    /// The definition's present text.
     pub fn text(self) -> String {
         self.0
     }
@@ -111,7 +111,7 @@ impl Draft {
         let mut so_far = String::new();
         for part in path.split('.').filter(|part| !part.is_empty()) {
             let next: Vec<Found<'_>> = places.iter().flat_map(|found| found.node.children(part)).collect();
-            // What only some of those at a `*` have is changed where it is.
+            // A key that only some of the mappings at a `*` have is changed where it is.
             let there: Vec<String> = places.iter().flat_map(|found| found.node.names()).collect();
             assert!(
                 !next.is_empty(),
@@ -139,14 +139,14 @@ impl fmt::Display for Draft {
     }
 }
 
-/// What a path leads to, on the way.
+/// A node that a path leads to, on the way.
 struct Found<'a> {
     node: &'a Node,
     /// With its key, up to the next one.
     whole: Range<usize>,
 }
 
-/// What a path leads to.
+/// A place that a path leads to.
 struct Place {
     value: Range<usize>,
     whole: Range<usize>,

@@ -100,7 +100,7 @@ fn replay(variable: &str, seed: u64, suite: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What a seed gives stays: seeds are written down in issues and in tests' names.
+    /// The numbers of a seed never change: seeds are written down in issues and in tests' names.
     #[test]
     fn a_seed_gives_the_same_falls_everywhere() {
         let dice = Dice::new(17);

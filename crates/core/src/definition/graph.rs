@@ -1,6 +1,6 @@
 //! The order in which steps run: which ones each waits for.
 //!
-//! A definition without `after` is a chain: each step waits for the one above it.
+//! A step waits for those that its `after` names, and without `after` for the step above it: then the definition is a chain.
 
 /// A set of a definition's steps, by their index: at most 64 (`STEPS_MAX`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

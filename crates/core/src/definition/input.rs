@@ -21,7 +21,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// What the saga will run.
+    /// The definition that the saga will run.
     pub fn definition(&self) -> &Arc<Definition> {
         &self.definition
     }

@@ -47,7 +47,7 @@ pub use self::yaml::{Mistake, Mistakes, SOURCE_BYTES_MAX};
 use crate::direction::Direction;
 use crate::retry::Backoff;
 
-/// The name of a state of the order, such as `STOCK_RESERVE`: the domain's word, exactly as on the wire.
+/// The name of a state of the order, such as `STOCK_RESERVED`, exactly as the definition has it.
 pub type StateName = Arc<str>;
 
 /// The definition of a saga.
@@ -153,7 +153,7 @@ pub struct Participant {
     pub address: Arc<str>,
     /// Sent with every call, such as an API key.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// What it promises about repeated and undone calls.
+    /// The participant's promise about repeated and undone calls.
     pub safety: Safety,
     /// Time from sending a request to the end of its answer.
     pub timeout: Duration,

@@ -248,12 +248,12 @@ mod tests {
     use crate::definition::InputType;
 
     fn path(text: &str) -> Result<String, String> {
-        let inputs = ["client_id", "s"].map(|name| (name.into(), InputType::String));
-        let spelling = Spelling { inputs: &inputs, steps: &["vente".into()] };
+        let inputs = ["customer_id", "s"].map(|name| (name.into(), InputType::String));
+        let spelling = Spelling { inputs: &inputs, steps: &["sale".into()] };
         let scope = Scope::default()
             .with("saga_id", "\"1f\"")
-            .with("input", r#"{"client_id":7,"s":"A/../../admin?x=1","d":"..","v":"","n":null,"nl":"a\nb#\\","b":true,"l":[1],"p":"%2e"}"#)
-            .with("vente", r#"{"id":12}"#);
+            .with("input", r#"{"customer_id":7,"s":"A/../../admin?x=1","d":"..","v":"","n":null,"nl":"a\nb#\\","b":true,"l":[1],"p":"%2e"}"#)
+            .with("sale", r#"{"id":12}"#);
         match RequestPath::parse(text, Format::Two, &spelling) {
             Ok(path) => path.render_path(&scope).map_err(|error| error.0),
             Err(PathError::Syntax(error)) => Err(error.message),
@@ -265,18 +265,18 @@ mod tests {
     fn every_value_is_encoded_by_itself() {
         let hostile = "A%2F..%2F..%2Fadmin%3Fx%3D1";
         for (text, expected) in [
-            (r"/c/\(.input.client_id)/x", "/c/7/x".to_owned()),
-            (r"/x/\(.input.s)/\(.input.client_id + 1)", format!("/x/{hostile}/8")),
+            (r"/c/\(.input.customer_id)/x", "/c/7/x".to_owned()),
+            (r"/x/\(.input.s)/\(.input.customer_id + 1)", format!("/x/{hostile}/8")),
             (r"/x/\(.input.s + .input.d)", format!("/x/{hostile}..")),
             (r#"/x/\(if .input.b then "a/b" else .input.s end)"#, "/x/a%2Fb".into()),
-            (r#"/x/\("v/\(.input.client_id)")"#, "/x/v%2F7".into()),
-            (r"/x/a\(.input.client_id)b", "/x/a7b".into()),
+            (r#"/x/\("v/\(.input.customer_id)")"#, "/x/v%2F7".into()),
+            (r"/x/a\(.input.customer_id)b", "/x/a7b".into()),
             (r"/x/\(.input.nl)", "/x/a%0Ab%23%5C".into()),
             (r"/x/\(.input.b)", "/x/true".into()),
             (r"/x/\(.input.p)\(.input.p)", "/x/%252e%252e".into()),
-            (r"/x?q=\(.input.s)&r=\(.input.client_id)", format!("/x?q={hostile}&r=7")),
+            (r"/x?q=\(.input.s)&r=\(.input.customer_id)", format!("/x?q={hostile}&r=7")),
             (r"/x?q=\(.input.v)&up=\(.input.d)", "/x?q=&up=..".into()),
-            (r"/x/\(.vente.id)/", "/x/12/".into()),
+            (r"/x/\(.sale.id)/", "/x/12/".into()),
             ("/", "/".into()),
         ] {
             assert_eq!(path(text), Ok(expected), "{text}");
@@ -287,7 +287,7 @@ mod tests {
     fn a_value_that_is_missing_or_leads_elsewhere_fails_the_step() {
         for (text, told) in [
             (r"/x/\(.input.n)", "is missing"),
-            (r"/x/\(.input.rien)", "is missing"),
+            (r"/x/\(.input.nothing)", "is missing"),
             (r"/x/\(.input | .n)", "is null"),
             (r"/x?q=\(.input.n)", "is missing"),
             (r"/x?q=\(.input | .n)", "is null"),

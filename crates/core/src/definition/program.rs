@@ -273,13 +273,13 @@ mod tests {
     #[test]
     fn what_a_program_reads_is_found_in_its_syntax() {
         let paths = |p: &[&str]| p.iter().map(|s| s.to_string()).collect::<Vec<_>>();
-        assert_eq!(reads("{produits: .panier}"), (paths(&["panier"]), false));
-        assert_eq!(reads("[.panier[] | .quantite * .prix] | add"), (paths(&["panier"]), false));
-        assert_eq!(reads(r#""/x/\(.input.client_id)""#), (paths(&["input.client_id"]), false));
-        assert_eq!(reads("{panier}"), (paths(&["panier"]), false));
+        assert_eq!(reads("{products: .cart}"), (paths(&["cart"]), false));
+        assert_eq!(reads("[.cart[] | .quantity * .price] | add"), (paths(&["cart"]), false));
+        assert_eq!(reads(r#""/x/\(.input.customer_id)""#), (paths(&["input.customer_id"]), false));
+        assert_eq!(reads("{cart}"), (paths(&["cart"]), false));
         assert_eq!(reads(".a as $x | .b"), (paths(&["a", "b"]), false));
         assert_eq!(reads("reduce .a[] as $x (.b; . + $x.c)"), (paths(&["a", "b"]), false));
-        assert_eq!(reads("all(.body[]; .prix > 0)"), (paths(&[]), true));
+        assert_eq!(reads("all(.body[]; .price > 0)"), (paths(&[]), true));
         assert_eq!(reads("keys"), (paths(&[]), true));
         assert_eq!(reads("if .a then .b else error(\"none\") end"), (paths(&["a", "b"]), false));
         assert_eq!(reads("try error catch .b"), (paths(&[]), true));

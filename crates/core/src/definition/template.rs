@@ -1,6 +1,6 @@
 //! Bodies, outputs and the holes of paths: JSON texts with holes, filled from a [`Scope`].
 //!
-//! A template is written in jq. Simple forms (constants, references such as `.input.client_id`, strings with
+//! A template is written in jq. Simple forms (constants, references such as `.input.customer_id`, strings with
 //! references inside, and mappings of those) are filled by copying text; the jq interpreter runs only the other
 //! forms. Both ways give the same values, because the same parser reads the simple forms.
 
@@ -301,10 +301,10 @@ fn reference(term: &Term<&str>) -> Option<Reference> {
 mod tests {
     use super::*;
 
-    const CART: &str = r#"[{"produit_id":1,"quantite":3,"prix":19.99}]"#;
+    const CART: &str = r#"[{"product_id":1,"quantity":3,"price":19.99}]"#;
 
     fn scope() -> Scope<'static> {
-        Scope::default().with("input", r#"{"client_id":7,"nom":"a/b é"}"#).with("panier", CART)
+        Scope::default().with("input", r#"{"customer_id":7,"name":"a/b é"}"#).with("cart", CART)
     }
 
     fn render(code: &str) -> String {
@@ -313,8 +313,7 @@ mod tests {
 
     #[test]
     fn plain_templates_need_no_interpreter() {
-        for code in ["1.5", "true", "\"x\"", ".panier", "{a: .panier, \"b\": \"c\\(.input.nom)\"}", "{input}"]
-        {
+        for code in ["1.5", "true", "\"x\"", ".cart", "{a: .cart, \"b\": \"c\\(.input.name)\"}", "{input}"] {
             assert!(!matches!(Template::parse(code).unwrap(), Template::Program(_)), "{code}");
         }
     }
@@ -322,9 +321,9 @@ mod tests {
     #[test]
     fn plain_and_interpreted_templates_give_the_same_values() {
         for code in [
-            ".panier",
-            ".input.client_id",
-            "{a: .input.client_id, b: {c: .panier}}",
+            ".cart",
+            ".input.customer_id",
+            "{a: .input.customer_id, b: {c: .cart}}",
             ".input.nothing",
             "{input}",
         ] {
@@ -337,6 +336,6 @@ mod tests {
 
     #[test]
     fn amounts_are_exact_to_the_cent() {
-        assert_eq!(render("[.panier[] | .quantite * .prix] | add * 100 | round / 100"), "59.97");
+        assert_eq!(render("[.cart[] | .quantity * .price] | add * 100 | round / 100"), "59.97");
     }
 }

@@ -51,7 +51,7 @@ pub enum Origin {
     File,
     /// None: the file cannot be used.
     NoFile {
-        /// The reason, for people.
+        /// The reason, as a text for the author of the definition.
         reason: Box<str>,
     },
 }

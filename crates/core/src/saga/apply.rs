@@ -1,9 +1,9 @@
-//! What each event does to the state. Nothing else changes a saga, live or when it is read back.
+//! The effect of each event on the state. Nothing else changes a saga, live or when it is read back.
 //!
 //! - `attempt.rs`: calls that do a step or undo it, from start to end.
 //! - `probe.rs`: calls that ask about a step.
-//! - `command.rs`: what operators have the saga do.
-//! - `take_over.rs`: what a new owner can know of the former one's calls.
+//! - `command.rs`: operators' commands.
+//! - `take_over.rs`: the knowledge of a new owner about the former one's calls.
 
 mod attempt;
 mod command;
@@ -25,7 +25,7 @@ use crate::json::Json;
 pub struct IllegalEvent {
     /// Its position.
     pub seq: Seq,
-    /// What it is.
+    /// The name of the event.
     pub event: String,
     /// Which rule it breaks.
     pub why: &'static str,
@@ -170,7 +170,7 @@ impl Saga {
         }
     }
 
-    /// A person is needed: the saga is flagged.
+    /// Flags the saga at a step: it waits for an operator.
     fn block_at(
         &mut self,
         seq: Seq,
@@ -233,7 +233,7 @@ impl Saga {
         self.unblock(step);
     }
 
-    /// What a person was needed for at this step has come about.
+    /// Takes the flag from a step: the event that its operator was needed for has come about.
     fn unblock(&mut self, step: usize) {
         if let Phase::RollingBack { blocked, .. } = &mut self.phase {
             blocked.retain(|blocked| blocked.step != step);

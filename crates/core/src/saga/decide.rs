@@ -27,7 +27,7 @@ use crate::retry::Random;
 /// How far two clocks that show the right time may be apart: an owner's and the next one's, or one that is corrected.
 const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(1);
 
-/// What the driver brings along with every input: this crate has no clock and no dice.
+/// The moment of an input, which the driver brings along: this crate has no clock and no random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// The time.
@@ -47,12 +47,12 @@ pub enum Input {
         direction: Direction,
         /// The attempt, as it was wanted.
         attempt: AttemptNumber,
-        /// What its answer means.
+        /// The meaning of its answer.
         verdict: Verdict,
     },
     /// Time has passed.
     Tick,
-    /// A person or a caller wants something of the saga.
+    /// An operator's command, or a caller's wish to cancel.
     Command(Command),
     /// A step's participant answers again: a call that waits for its next attempt need not wait any longer.
     Hurry {
@@ -61,7 +61,7 @@ pub enum Input {
     },
     /// This process has just read the saga from the journal and goes on with it.
     TakeOver,
-    /// The task that ran the saga has failed: nothing goes on by itself until a person says so.
+    /// The task that ran the saga has failed: the saga stays as it is until an operator resumes or cancels it.
     Park {
         /// How it failed.
         reason: Box<str>,
@@ -192,8 +192,8 @@ impl Saga {
         }
     }
 
-    /// "There was nothing to undo", about a step whose action is known to have run, and whose compensation nobody can
-    /// have sent before: no success, but most likely a compensation that looks in the wrong place.
+    /// "There was nothing to undo", about a step whose action is known to have run, and of whose compensation no
+    /// earlier attempt can have left: no success, but most likely a compensation that looks in the wrong place.
     fn contradiction(&self, step: usize, direction: Direction, verdict: &Verdict) -> Option<Verdict> {
         if direction != Direction::Compensation || !verdict.absent {
             return None;
@@ -242,7 +242,8 @@ impl Saga {
             (Outcome::Unknown, _) if !repeatable => return None,
             (Outcome::Refused, Direction::Action) => return None,
             (_, Direction::Action) if forward && failures >= patience.attempts => return None,
-            // Rolling back never gives up. A refused compensation included: whoever refuses may be mended.
+            // Rolling back never gives up. A refused compensation is repeated, too: the service that refuses it may be
+            // mended.
             (Outcome::Refused | Outcome::Unknown | Outcome::NotSent, _) => failures,
         };
         Some(moment.now.plus(patience.delay(failures, verdict.retry_after, moment.random)))

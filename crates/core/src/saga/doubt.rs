@@ -1,18 +1,18 @@
-//! What nobody can know, and when calling again would be no way to find out.
+//! Doubt: the outcomes that repeating a call cannot settle.
 //!
 //! A call with an unknown outcome is repeated where its participant promises that repeating does no harm
-//! ([`Safety`]), for as long as it keeps that promise (`horizon`). Beyond that, only a probe or a person can tell.
+//! ([`Safety`]), for as long as it keeps that promise (`horizon`). Beyond that, only a probe or an operator can tell.
 
 use super::{Question, Saga, StepState, Vouched};
 use crate::definition::Safety;
 use crate::id::Timestamp;
 
 impl Saga {
-    /// Whether nobody can know if the step's last call, which is over, took effect, and calling again is no way to
-    /// find out.
+    /// Whether the step is in doubt: its last call, which is over, has an unknown outcome, and calling again is no way
+    /// to find out.
     ///
-    /// Judged for the time when it can be asked: were the call repeated so late that the promise has ended by then,
-    /// the answer to the question would be as old as the promise. Unless a person wants it, who asks for no more.
+    /// Judged for the time at which the probe can be sent: were the call repeated so late that the promise has ended by
+    /// then, the answer to the probe would be as old as the promise. A call that an operator wants is judged for now.
     pub(super) fn is_in_doubt(&self, step: usize, now: Timestamp) -> bool {
         let (tries, may_have_run) = match &self.steps[step] {
             StepState::Doing { tries, may_have_run } => (tries, *may_have_run),
@@ -50,7 +50,7 @@ impl Saga {
         !self.definition.steps[step].is_read() && now.since(since) > participant.horizon
     }
 
-    /// A person's word for one step says nothing about the others.
+    /// The last time that an operator vouched for the step's participant. It says nothing about the other steps.
     pub(super) fn vouched(&self, step: usize) -> Option<Vouched> {
         self.notes[step].vouched
     }

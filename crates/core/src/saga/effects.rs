@@ -1,4 +1,4 @@
-//! What a state wants from the world, and what must be on disk before it may have it.
+//! The effects that a state wants, and the events that must be on disk before the driver carries them out.
 
 #[cfg(debug_assertions)]
 mod lens;
@@ -97,7 +97,7 @@ impl Request {
 }
 
 impl Saga {
-    /// What this state wants now.
+    /// The effects that this state wants now.
     pub fn effects(&self) -> Effects {
         let wanted = |(step, direction, attempt)| CallWanted {
             step,
@@ -113,8 +113,8 @@ impl Saga {
         effects
     }
 
-    /// The event that must be on disk before those who wait for the end are answered; `None`: not yet. A blocked saga is
-    /// settled once each step that it is at needs a person.
+    /// The event that must be on disk before the callers that wait for the end are answered; `None`: not yet. A blocked
+    /// saga is settled once each step that it is at needs an operator.
     fn answer(&self) -> Option<Seq> {
         if self.is_over() {
             return Some(self.seq);
@@ -132,9 +132,10 @@ impl Saga {
         let rule = match (&self.steps[step], direction) {
             (_, Direction::Probe) => Seq::NONE,
             (_, Direction::Action) if self.definition.steps[step].is_read() => Seq::NONE,
-            // The same key has one effect, so calling early loses nothing but work; but not before what the
-            // request was computed from is safe, nor ahead of a result that cannot be had a second time. A step that
-            // is never undone is announced first: nobody would look for what it left behind.
+            // The same key has one effect, so calling early loses nothing but work; but not before the events that the
+            // request was computed from are safe, nor ahead of a result that cannot be had a second time. A step
+            // without a compensation is announced first: a new owner would not look for the effect of a call that its
+            // history does not show.
             (_, Direction::Action) if safety == Safety::Barrier && is_undone => {
                 let before = self.definition.graph.before(step).iter();
                 let waited_for = before.map(|earlier| self.notes[earlier].waited_for).max();
@@ -143,7 +144,7 @@ impl Saga {
             // Also when it is repeated: a repetition that had left ahead of its record would be unknown to the next
             // owner, who would take a step whose first call was turned away for one that never ran.
             (StepState::Doing { tries, .. }, _) => tries.started,
-            // But what only a person may want is never called behind the history's back.
+            // But a call that only an operator may want is never made ahead of its event.
             (StepState::Undoing { .. }, _) if safety == Safety::Barrier && self.vouched(step).is_none() => {
                 marks.rollback
             }
@@ -153,8 +154,8 @@ impl Saga {
         if marks.take_over == Seq::NONE {
             return rule;
         }
-        // A saga that has lost an owner never runs ahead of the disk again: what if a call of it is what ends its owners?
-        // Were its announcement not on disk, nobody could count how often.
+        // A saga that has lost an owner never runs ahead of the disk again: one of its calls may be what ends its
+        // owners. Were its announcement not on disk, a new owner could not count how often that happened.
         let announced = match (&self.steps[step], direction) {
             (
                 StepState::Doing { tries, .. } | StepState::Undoing { tries, .. },
@@ -177,7 +178,7 @@ impl Saga {
         }
     }
 
-    /// When a step that the saga is at goes on by itself: its next call, its next question, or a person is told.
+    /// When a step that the saga is at goes on by itself: its next call, its next probe, or the flag for operators.
     pub(super) fn due_at(&self, step: usize) -> Option<Timestamp> {
         let (_, tries) = self.tries(step)?;
         if self.is_calling(step) {
@@ -187,7 +188,7 @@ impl Saga {
         let is_flagged = self.blocked_at(step).is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
         match (question, tries.progress) {
             (Some(at), _) if self.is_in_doubt(step, at) => Some(at),
-            // Only a person can say that the participant has not forgotten, after all.
+            // Only an operator can vouch that the participant has not forgotten, after all.
             (_, Progress::Due(_)) if is_flagged && (self.is_barrier(step) || question.is_none()) => None,
             (_, Progress::Due(at)) => Some(at),
             (_, Progress::GivenUp | Progress::InFlight | Progress::Contradicted) => None,
@@ -195,7 +196,7 @@ impl Saga {
     }
 
     /// When it is to go on by itself at the latest: its next attempt's time, or the end of the call under way. `None`:
-    /// it is over, or only a person can move it.
+    /// it is over, or only an operator can move it.
     pub fn due(&self) -> Option<Timestamp> {
         let ends = |(step, ..): (usize, _, _)| self.updated.plus(self.definition.participant(step).timeout);
         let called = self.in_flight().map(ends).min();

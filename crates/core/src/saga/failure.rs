@@ -1,4 +1,4 @@
-//! Why a saga fails, or a person is needed, as it is shown.
+//! The reasons for which a saga fails, or waits for an operator, as they are shown.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Saga;
 use crate::event::Cause;
 
-/// A step and a reason. Both are for people.
+/// A step and a reason. Both are texts for operators and callers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The step's name; `None`: the saga as a whole was stopped.
@@ -26,7 +26,7 @@ impl Saga {
         })
     }
 
-    /// Where and why a person is needed.
+    /// The step at which the saga waits for an operator, and why.
     pub fn blocked_by(&self) -> Option<Failure> {
         self.blocked().map(|blocked| self.failure_at(blocked.step, &blocked.reason))
     }

@@ -8,14 +8,14 @@
 //!                 │
 //!                 ▼        nothing left to undo
 //!            RollingBack ────────────────▶  Over(RolledBack)
-//!              (Blocked is a flag on it: a person is needed)
+//!              (Blocked is a flag on it: the saga waits for an operator)
 //! ```
 //!
-//! - `apply.rs`: what each event does to the state. The only place that changes it.
-//! - `decide.rs`: which event an input, or the passing of time, brings about.
-//! - `effects.rs`: what the state wants from the world, and what must be on disk before it may have it.
-//! - `doubt.rs`: what nobody can know, and when calling again would be no way to find out.
-//! - `failure.rs`, `pending.rs`: what people are shown of a saga that fails, or needs a person.
+//! - `apply.rs`: the effect of each event on the state. The only place that changes it.
+//! - `decide.rs`: the event that an input, or the passing of time, brings about.
+//! - `effects.rs`: the effects that the state wants, and the events that must be on disk before.
+//! - `doubt.rs`: outcomes that repeating a call cannot settle.
+//! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked.
 
 mod apply;
 mod decide;
@@ -79,18 +79,18 @@ enum Phase {
     RolledBack { cause: Cause, undone: bool },
 }
 
-/// Why a person is needed.
+/// The obstacle for which a saga waits for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocked {
     /// The event that says so.
     pub since: Seq,
-    /// Since when a person is needed, whatever was stuck at first.
+    /// Since when the saga waits for an operator, whatever was stuck at first.
     pub at: Timestamp,
     /// The step's index.
     pub step: usize,
     /// The kind of obstacle.
     pub stuck: Stuck,
-    /// For people.
+    /// The reason, as a text for operators.
     pub reason: Box<str>,
 }
 
@@ -120,7 +120,7 @@ struct Notes {
     probe: Option<AttemptNumber>,
     /// Its success, where later steps wait for that (see [`Saga::is_waited_for`]): they may not run ahead of it.
     waited_for: Seq,
-    /// The last time that a person vouched for its participant.
+    /// The last time that an operator vouched for its participant.
     vouched: Option<Vouched>,
 }
 
@@ -183,7 +183,8 @@ enum Progress {
     Due(Timestamp),
     /// There is no next attempt, by itself.
     GivenUp,
-    /// The compensation was answered with "nothing to undo", which cannot be: only a person makes the next attempt.
+    /// The compensation was answered with "nothing to undo", which cannot be: only an operator has the next attempt
+    /// made.
     Contradicted,
 }
 
@@ -196,12 +197,12 @@ struct Marks {
     rollback: Seq,
     /// The last take-over.
     take_over: Seq,
-    /// Take-overs in a row that found a call in flight and no end of one since the take-over before: the owner did
-    /// not survive this call, or what came of it.
+    /// Take-overs in a row that found a call in flight and no end of one since the take-over before: the owner did not
+    /// survive this call, or its answer.
     lost_owners: u32,
 }
 
-/// A person says that a step's participant has not forgotten: its promise is counted anew from there.
+/// An operator says that a step's participant has not forgotten: its promise is counted anew from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Vouched {
     seq: Seq,
@@ -217,7 +218,7 @@ pub enum Rollback {
     Running,
     /// Everything is undone.
     Done,
-    /// A person is needed.
+    /// The saga waits for an operator.
     Blocked,
 }
 
@@ -235,17 +236,17 @@ impl Saga {
         self.id
     }
 
-    /// What it runs.
+    /// The definition that it runs.
     pub fn definition(&self) -> &Arc<Definition> {
         &self.definition
     }
 
-    /// What it was asked for.
+    /// Its input.
     pub fn input(&self) -> &Json {
         &self.input
     }
 
-    /// What it is found by.
+    /// The labels by which it is found.
     pub fn labels(&self) -> &Labels {
         &self.labels
     }
@@ -316,17 +317,17 @@ impl Saga {
         }
     }
 
-    /// Why a person is needed, while one is: for the step that was blocked first.
+    /// The obstacle for which it waits for an operator, if it does: that of the step that was blocked first.
     pub fn blocked(&self) -> Option<&Blocked> {
         self.flags().next()
     }
 
-    /// Why a person is needed for a step, while one is.
+    /// The obstacle for which a step waits for an operator, if it does.
     fn blocked_at(&self, step: usize) -> Option<&Blocked> {
         self.flags().find(|blocked| blocked.step == step)
     }
 
-    /// All that a person is needed for, in the order in which it came about.
+    /// All obstacles for which it waits for an operator, in the order in which they came about.
     fn flags(&self) -> impl Iterator<Item = &Blocked> {
         let flags = match &self.phase {
             Phase::RollingBack { blocked, .. } => &blocked[..],

@@ -1,4 +1,4 @@
-//! What a person has to know whom a saga needs: which call it is about, and what can be said of it.
+//! The report to an operator about a blocked saga: the call that it is about, and the findings that it accepts.
 //!
 //! All of it is derived from the state, as effects are. Nothing here changes a saga.
 
@@ -8,14 +8,14 @@ use crate::direction::Direction;
 use crate::event::Finding;
 use crate::id::{AttemptNumber, Seq, Timestamp};
 
-/// What a blocked saga waits for.
+/// The call that a blocked saga waits for.
 #[derive(Debug)]
 pub struct Pending<'a> {
-    /// Why a person is needed.
+    /// The obstacle.
     pub blocked: &'a Blocked,
     /// The name of the step that is stuck.
     pub step: &'a str,
-    /// Whom the call goes to.
+    /// The participant that the call goes to.
     pub participant: &'a Participant,
     /// Whether the call does the step or undoes it.
     pub direction: Direction,
@@ -26,16 +26,16 @@ pub struct Pending<'a> {
     pub attempts: u32,
     /// Whether it, or a question about it, is under way.
     pub is_under_way: bool,
-    /// When it, or a question about it, is tried again by itself; `None`: not before a person says something.
+    /// When it, or its probe, is tried again by itself; `None`: not before an operator's command.
     pub next_at: Option<Timestamp>,
-    /// What a person can say of the step.
+    /// The findings that an operator can report about the step.
     pub findings: &'static [Finding],
     /// Whether [`Finding::Ran`] has to bring the output that the action's answer would have given.
     pub lacks_output: bool,
 }
 
 impl Saga {
-    /// What the saga waits for, while it is blocked.
+    /// The call that the saga waits for, while it is blocked.
     pub fn pending(&self) -> Option<Pending<'_>> {
         let blocked = self.blocked()?;
         let step = blocked.step;
@@ -65,11 +65,11 @@ impl Saga {
         })
     }
 
-    /// What a person can say of a step. Once it is being undone, "it did not run" would be heard as "the compensation
-    /// did not": then the one thing that matters is whether the step's effect is still there.
+    /// The findings that an operator can report about a step. About a step that is being undone, "it did not run" would
+    /// be taken for "the compensation did not run": then only the presence of the step's effect matters.
     pub(super) fn findings(&self, step: usize) -> &'static [Finding] {
         match self.steps[step] {
-            // Only what is being undone can be settled by a word.
+            // Only a step that is being undone can be settled by a finding.
             _ if self.cause().is_none() => &[],
             StepState::Done { .. } | StepState::Undoing { .. } => &[Finding::Ran, Finding::Undone],
             _ => &[Finding::Ran, Finding::NotRun, Finding::Undone],

@@ -48,7 +48,7 @@ pub enum Turn {
     Undone,
     /// There is nothing to undo.
     Left,
-    /// A person is told.
+    /// The saga is flagged for an operator.
     Parked {
         /// Why.
         stuck: Stuck,
@@ -57,8 +57,8 @@ pub enum Turn {
     },
 }
 
-/// What happens at `step`, whose action is under way, when the answer to its action or compensation is lost, and
-/// every further one, too.
+/// The turns of an order at `step`, whose action is under way, when the answer to its action or compensation is lost,
+/// and every further answer, too.
 pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn> {
     let mut saga = saga.clone();
     let mut now = BEGINNING.now;

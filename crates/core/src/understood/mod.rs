@@ -1,4 +1,5 @@
-//! What a definition does, for people: every request as it would be sent, and what a lost answer means at each step.
+//! A definition explained to its author: every request as it would be sent, and the consequence of a lost answer at
+//! each step.
 //!
 //! Nothing here restates a rule. A sample order runs through the saga machine itself, with answers that were given or
 //! are made up, and what the machine wants on the way is the account.
@@ -24,7 +25,7 @@ use crate::reply::{Answer, Reply, Verdict, verdict};
 use crate::retry::Random;
 use crate::saga::{CallWanted, Input, Moment, Request, RequestError, Saga};
 
-/// What one step does.
+/// The account of one step.
 #[derive(Debug)]
 pub struct StepUnderstood {
     /// The call that does it.
@@ -33,7 +34,7 @@ pub struct StepUnderstood {
     pub compensation: Option<CallUnderstood>,
     /// The probe, which asks whether its effect is there.
     pub probe: Option<Result<Request, NotShown>>,
-    /// What the answer that was given along means; `None`: none was.
+    /// The meaning of the answer that was given along; `None`: none was.
     pub answered: Option<Verdict>,
 }
 
@@ -42,11 +43,11 @@ pub struct StepUnderstood {
 pub struct CallUnderstood {
     /// As it would be sent.
     pub request: Result<Request, NotShown>,
-    /// What happens if its answer is lost, and so is every further one of that service.
+    /// The turns of the order if the call's answer is lost, and every further answer of that service, too.
     pub if_lost: Vec<Turn>,
 }
 
-/// A request cannot be told, or cannot even be made.
+/// A request cannot be shown, or cannot even be made.
 #[derive(Debug, thiserror::Error)]
 pub enum NotShown {
     /// A program in it reads what a step's answer gives, and that was made up: its value would mean nothing.
@@ -61,7 +62,7 @@ pub enum NotShown {
 const BEGINNING: Moment = Moment { now: Timestamp::from_micros(0), random: Random(0) };
 
 /// The account of a definition for an order of `input`, which it has made. `answers` are answers to the actions of steps, by name; the
-/// output of a step without one is made up of texts that name their places, such as `~vente.id~`.
+/// output of a step without one is made up of texts that name their places, such as `~sale.id~`.
 pub fn understood(input: definition::Input, answers: &BTreeMap<String, Answer>) -> Vec<StepUnderstood> {
     let definition = input.definition().clone();
     let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), input, BEGINNING);

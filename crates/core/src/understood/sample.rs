@@ -22,8 +22,8 @@ pub fn input(definition: &Arc<Definition>) -> Input {
     definition.read_input(sample.as_bytes()).expect("members of the declared types are an input")
 }
 
-/// What a step's action might give: an object of the form that the definition makes or reads, whose values are texts
-/// that name their place. They have no character that a path would have to encode.
+/// A sample of a step's output: an object of the form that the definition makes or reads, whose values are texts that
+/// name their place. They have no character that a path would have to encode.
 pub(super) fn output(definition: &Definition, step: usize) -> Json {
     let step = &definition.steps[step];
     let mut paths = Vec::new();

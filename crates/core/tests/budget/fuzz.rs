@@ -16,12 +16,12 @@ use crate::plain::Plain;
 
 /// In the suite; many more by hand.
 const EVALUATIONS: u64 = 3_000;
-/// What differs from plain jaq on purpose: times that are far off are errors; the least integer has an absolute value;
+/// Differences from plain jaq on purpose: times that are far off are errors; the least integer has an absolute value;
 /// and nothing equals `nan`, itself neither.
 const DIFFERENT: [&str; 6] = ["nan", "gmtime", "mktime", "strftime", "todate", "9223372036854775808"];
 /// Programs after which a long run says how far it is.
 const PROGRESS_AFTER: u64 = 50_000;
-/// What took more steps is not run by plain jaq, which has no limits.
+/// A program that took more steps is not run by plain jaq, which has no limits.
 const PLAIN_STEPS_MAX: u64 = 50_000;
 
 fn read(json: &str) -> Val {

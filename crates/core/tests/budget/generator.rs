@@ -63,8 +63,8 @@ const WITH_TWO: &str = r#"
     split
 "#;
 
-/// What hardly ever comes to an end by itself. Each evaluation of it costs as much as ten thousand others, so it is
-/// chosen less often.
+/// Programs that hardly ever come to an end by themselves. Each evaluation of one costs as much as ten thousand others,
+/// so it is chosen less often.
 const ENDLESS: [&str; 5] = ["range(1000000000)", "recurse", "repeat", "while", "until"];
 /// How often something else is chosen instead.
 const ENDLESS_LEFT_OUT: usize = 9;

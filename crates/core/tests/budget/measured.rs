@@ -13,7 +13,7 @@ use crate::ALLOCATED;
 /// the rendered value.
 pub(crate) const HELD_BYTES_MAX: usize = 72 << 20;
 
-/// What an evaluation came to.
+/// The result of an evaluation, and its cost.
 pub(crate) struct Measured {
     pub(crate) result: Result<Json, String>,
     pub(crate) over: Option<Limit>,

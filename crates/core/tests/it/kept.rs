@@ -1,4 +1,4 @@
-//! What a saga tells besides its effects: what it keeps in memory, what it is found by, when it is due.
+//! The facts about a saga besides its effects: the bytes that it keeps, the labels that it is found by, its due time.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the core promises, seen from outside: data in, text out. No I/O but reading the example definitions.
+//! The core's promises, seen from outside: data in, text out. No I/O but reading the example definitions.
 
 mod definitions;
 mod formats;

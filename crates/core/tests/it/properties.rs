@@ -1,4 +1,4 @@
-//! What holds for every definition and every sequence of inputs.
+//! Properties of every definition and every sequence of inputs.
 // Long: one walk by chance, and everything that must hold after each of its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +47,7 @@ enum Act {
     Cancel,
     Hurry,
     Resume,
-    /// What a person says about the step that is blocked, or about another one.
+    /// An operator's finding about the step that is blocked, or about another one.
     Resolve {
         step: Option<usize>,
         finding: Finding,
@@ -361,14 +361,14 @@ fn is_plainly_illegal(records: &[Record], graph: &Graph, steps: usize, event: &E
         }
 }
 
-/// What a history says about each step's present call, read without the core's help.
+/// The state of each step's present call by the history, read without the core's help.
 struct Calls {
     /// Of each step.
     in_flight: BTreeMap<usize, Direction>,
     /// First started when, for each step and direction.
     first: BTreeMap<(usize, Direction), Timestamp>,
     may_have_run: BTreeSet<(usize, Direction)>,
-    /// When a person last vouched for a step: its promise is counted anew from there.
+    /// When an operator last vouched for a step: its promise is counted anew from there.
     words: BTreeMap<usize, Timestamp>,
     /// The steps that are blocked because their participants may have forgotten.
     horizon_passed: BTreeSet<usize>,

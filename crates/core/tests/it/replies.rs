@@ -1,4 +1,4 @@
-//! What an HTTP answer means: the table of verdicts.
+//! The meaning of an HTTP answer: the table of verdicts.
 
 use std::time::Duration;
 

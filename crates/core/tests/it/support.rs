@@ -51,7 +51,7 @@ pub(crate) fn checkout(safety: &str) -> Arc<Definition> {
     parse(&change(CHECKOUT).set("participants.*.safety", safety).text())
 }
 
-/// What a step is, as far as the core cares.
+/// The kind of a step, as far as the core cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Read,
@@ -240,7 +240,7 @@ impl Run {
     /// - `absent`: the wanted compensation is answered with "there was nothing to undo";
     /// - `old ok`, `b: old ok`: so ends the last call that is not wanted any more;
     /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
-    /// - `pass 5s`: that much passes, and nobody has told the saga yet;
+    /// - `pass 5s`: that much passes, and the saga has not been told yet;
     /// - `cancel`, `take-over`;
     /// - `hurry`: the participant answers again;
     /// - `park`: the task that ran the saga has failed;
@@ -336,7 +336,7 @@ pub(crate) fn command(kind: CommandKind) -> Input {
     Input::Command(Command { id: CommandId::new(Uuid::from_u128(number.into())), kind })
 }
 
-/// What Ana has found out about the step of that name.
+/// Ana's finding about the step of that name.
 fn resolution<'a>(saga: &Saga, name: &str, mut words: impl Iterator<Item = &'a str>) -> Input {
     let finding = match words.next().expect("a finding") {
         "ran" => Finding::Ran,

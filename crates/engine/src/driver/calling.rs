@@ -104,7 +104,7 @@ impl Calling {
         }
     }
 
-    /// What an event means to the saga.
+    /// The meaning of an event for the saga: its next input.
     pub(super) fn take(&mut self, saga: &Saga, (step, event): (usize, CallEvent)) -> Option<Input> {
         self.of_step(step).take(saga, event)
     }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   ┌─▶ what does the state want?  (effects)
-//!   │      ├─ a call that is not under way, and what it needs is durable  ─▶ start it; drop any other
+//!   │      ├─ a call that is not under way, and its event is durable      ─▶ start it; drop any other
 //!   │      ├─ something that needs events that are not durable yet        ─▶ append them
-//!   │      ├─ an answer whose event is durable                            ─▶ answer whoever waits
+//!   │      ├─ an answer whose event is durable                            ─▶ answer the waiting callers
 //!   │      └─ nothing any more, and all is durable                        ─▶ end
 //!   └── wait for one thing: a command, the journal, a reply, the time  ─▶ the core says what it means
 //! ```
@@ -17,8 +17,8 @@
 //!
 //! - `calling.rs`, `step_call.rs`: the calls that are wanted, and the way of each: its turn, its request, its reply.
 //! - `evaluating.rs`: expressions, at once or elsewhere.
-//! - `saving.rs`: what is on disk, and how the rest gets there.
-//! - `waiters.rs`: those who wait for a reply.
+//! - `saving.rs`: the events on disk, and the way of the rest there.
+//! - `waiters.rs`: the callers that wait for a reply.
 
 mod calling;
 mod evaluating;
@@ -77,7 +77,7 @@ pub(crate) struct Driver {
     guard: RunningGuard,
 }
 
-/// What a turn of the loop waits for.
+/// The events that a turn of the loop waits for.
 enum Wakeup {
     Saved(Result<(), NotAppended>),
     Call((usize, CallEvent)),
@@ -87,7 +87,7 @@ enum Wakeup {
 
 /// Why the saga's task cannot go on.
 enum Dropped {
-    /// The saga belongs to somebody else now.
+    /// The saga belongs to another replica now.
     NotOurs,
     /// The journal does not take what has happened to it.
     Refused(String),
@@ -95,7 +95,7 @@ enum Dropped {
 
 /// Why a saga's task has ended.
 pub(crate) enum Ended {
-    /// The saga is over, waits for a person alone, belongs to somebody else, or the process stops.
+    /// The saga is over, waits for an operator alone, belongs to another replica, or the process stops.
     Done,
     /// It has nothing to do until then.
     Asleep(Sleeper),
@@ -142,7 +142,7 @@ impl Driver {
         self.waiters.add(Waiter::Reaches { milestone, reply });
     }
 
-    /// Runs the saga until it is over, stopped, somebody else's, or waits for nothing but a person.
+    /// Runs the saga until it is over, stopped, another replica's, or waits for nothing but an operator.
     pub(crate) async fn run(mut self) -> Ended {
         loop {
             let effects = self.saga.effects();
@@ -179,7 +179,8 @@ impl Driver {
         Ended::Done
     }
 
-    /// Until when the saga may leave memory: nothing is under way, all is on disk, nobody waits, and its time is far.
+    /// Until when the saga may leave memory: nothing is under way, all is on disk, no caller waits, and its time is
+    /// far.
     fn may_sleep(&self, effects: &Effects) -> Option<Timestamp> {
         let until = effects.wake_at.filter(|_| effects.calls.is_empty() && !self.stopping)?;
         let is_far = until > self.means.clock.now().plus(self.means.limits.sleep_after);
@@ -202,7 +203,8 @@ impl Driver {
     fn save(&mut self, effects: &Effects) {
         let durable = self.saving.durable();
         let blocks = |needs: Seq| needs > durable;
-        // A start alone waits for nothing but those who want to know of it: it joins what the first read brings.
+        // A start alone waits for nothing but the callers that want to know of it: it joins the events of the first
+        // read.
         let is_needed = durable == Seq::NONE && self.waiters.want_start()
             || effects.calls.iter().any(|wanted| blocks(wanted.needs))
             || effects.answer.is_some_and(blocks)
@@ -337,7 +339,7 @@ impl Driver {
     }
 
     /// While stopping, and when the saga has just turned back: an action that is recorded as started but has not left
-    /// (it waits for the disk, or for its participant's breaker) is recorded as not sent, so that nobody has to wonder
+    /// (it waits for the disk, or for its participant's breaker) is recorded as not sent, so that it is never in doubt
     /// whether it ran. Tells whether that changed anything.
     fn withdraw(&mut self, effects: &Effects) -> bool {
         let mut is_changed = false;

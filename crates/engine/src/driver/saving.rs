@@ -1,4 +1,4 @@
-//! What of a saga is on disk, and how the rest gets there: in order, one append at a time.
+//! The part of a saga that is on disk, and the way of the rest there: in order, one append at a time.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::announce::Announcer;
 use crate::journal_health::{HeldUp, JournalHealth};
 use crate::observer::{CommitSummary, Observer};
 
-/// How events get onto the disk, and who hears that they are there.
+/// The journal, and the listeners that are told of events on disk.
 pub(crate) struct Saves {
     pub(crate) journal: Journal,
     pub(crate) health: Arc<JournalHealth>,

@@ -63,7 +63,7 @@ enum Stage {
     Reading { verdict: Elsewhere<Verdict>, was_made: bool },
 }
 
-/// What came of a call.
+/// The result of a call.
 pub(super) struct Read {
     verdict: Verdict,
     /// A call that could not even be made says nothing about its participant.
@@ -79,9 +79,9 @@ struct Queued {
     turn: Turn,
 }
 
-/// What a saga that wants to call waits for.
+/// An event that a saga with a wanted call waits for.
 pub(super) enum CallEvent {
-    /// What came of the call under way.
+    /// The result of the call under way.
     Reply(Read),
     /// The wanted call's turn has come.
     Permit(Permit),
@@ -219,7 +219,7 @@ impl StepCall {
         }
     }
 
-    /// What an event means to the saga.
+    /// The meaning of an event for the saga: its next input.
     pub(super) fn take(&mut self, saga: &Saga, event: CallEvent) -> Option<Input> {
         match event {
             CallEvent::Reply(read) => self.replied(saga, read),

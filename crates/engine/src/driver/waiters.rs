@@ -1,4 +1,4 @@
-//! The callers that wait for a saga: for a milestone of it, or for what became of a command.
+//! The callers that wait for a saga: for a milestone of it, or for the outcome of a command.
 
 use saga_core::saga::Rejected;
 use saga_core::{Seq, rules};
@@ -13,7 +13,7 @@ pub(super) struct Waiters(Vec<Waiter>);
 pub(super) enum Waiter {
     /// For the saga to reach a milestone.
     Reaches { milestone: Milestone, reply: oneshot::Sender<Snapshot> },
-    /// For a command: what became of it, and the event that must be durable before that may be reported.
+    /// For a command: its outcome, and the event that must be durable before the outcome may be reported.
     Applied { outcome: Result<(), Rejected>, needs: Seq, reply: oneshot::Sender<Result<(), Rejected>> },
 }
 
@@ -26,7 +26,7 @@ impl Waiters {
         self.0.is_empty()
     }
 
-    /// Whether somebody waits for nothing but the start.
+    /// Whether a caller waits for nothing but the start.
     pub(super) fn want_start(&self) -> bool {
         let is_start =
             |waiter: &Waiter| matches!(waiter, Waiter::Reaches { milestone: Milestone::Started, .. });
@@ -56,7 +56,7 @@ impl Waiters {
         }
     }
 
-    /// The saga leaves this process: those who wait find it again, wherever it is.
+    /// The saga leaves this process: the waiting callers find it again, wherever it is.
     pub(super) fn send_away(&mut self) {
         self.0.clear();
     }

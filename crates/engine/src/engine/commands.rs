@@ -76,7 +76,7 @@ impl Engine {
         self.wait(id, Wait::settled(wait)).await
     }
 
-    /// What the saga's owner makes of a command that was posted.
+    /// The answer of the saga's owner to a command that was posted.
     async fn answer_of(&self, id: SagaId, command: CommandId, give_up: Instant) -> Result<(), Refusal> {
         let mut pause = LOOK_AGAIN_AFTER.0;
         while Instant::now() < give_up {

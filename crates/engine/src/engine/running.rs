@@ -32,7 +32,7 @@ pub(super) enum How<'a> {
     Park(&'a str),
 }
 
-/// What became of running a saga here.
+/// The result of running a saga here.
 pub(super) enum Resumed {
     /// It runs here from now on.
     Here(Handle),
@@ -118,7 +118,7 @@ impl Engine {
 
     /// A saga's task has failed: the saga is parked, so that it does not fail again and again.
     async fn task_failed(&self, id: SagaId, owner: ReplicaId, reason: &str) {
-        tracing::error!(saga.id = %id, reason, "the task of an order has failed; the order is parked for a person");
+        tracing::error!(saga.id = %id, reason, "the task of an order has failed; the order is parked for an operator");
         self.observer().task_failed();
         // Should parking it fail alike, it must not do so in a hot loop.
         sleep(PANIC_PAUSE).await;

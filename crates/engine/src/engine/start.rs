@@ -18,7 +18,7 @@ const LEASE_RAN_OUT: &str =
 /// A request for a new saga.
 #[derive(Debug, Clone)]
 pub struct Start {
-    /// What the saga runs, and what it is asked for.
+    /// The definition that the saga runs, and its input.
     pub input: definition::Input,
     /// The id that the caller's `Idempotency-Key` gives the saga; `None`: the caller has none, and gets a fresh one.
     pub id: Option<SagaId>,
@@ -31,7 +31,7 @@ pub struct Start {
 impl Engine {
     /// Starts a saga, or finds the one that has its id, and waits.
     ///
-    /// A caller who goes away changes nothing: the saga has a task of its own.
+    /// A caller that goes away changes nothing: the saga has a task of its own.
     pub async fn start(&self, request: Start) -> Result<Snapshot, Refusal> {
         let id = request.id.unwrap_or_else(|| self.clock().new_saga_id());
         if let Some(handle) = self.parts.registry.find(id) {

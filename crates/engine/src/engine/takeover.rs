@@ -83,7 +83,7 @@ impl Engine {
                 break;
             }
             taken += page.len();
-            // They are this process's own by now, and nobody else will look after them: whatever fails, they run.
+            // They are this process's own by now, and no other replica will look after them: whatever fails, they run.
             if let Err(error) = self.follow_first(id, &page).await {
                 self.journal_health().fails(&error);
             }

@@ -12,7 +12,7 @@ use super::Engine;
 use crate::handle::{Gone, Handle, Milestone, Snapshot, Wait};
 use crate::refusal::Refusal;
 
-/// A saga that another process runs is looked at in the journal this soon while somebody waits for it, and then less
+/// A saga that another process runs is looked at in the journal this soon while a caller waits for it, and then less
 /// and less often.
 pub(super) const LOOK_AGAIN_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 

@@ -23,7 +23,7 @@ pub(super) struct Wanted {
     pub(super) headers: bool,
 }
 
-/// Reads `response`; the error is text for people.
+/// Reads `response`; the error is a text for operators.
 pub(super) async fn read(response: http::Response<Incoming>, wanted: Wanted) -> Result<Answer, String> {
     let (head, body) = response.into_parts();
     let body = read_body(body, wanted.bytes_max).await?;

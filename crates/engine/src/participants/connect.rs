@@ -191,7 +191,7 @@ impl Attempts {
         self.begun.iter().copied().take_while(|begun| Some(*begun) != address).collect()
     }
 
-    /// For people: each address with its error, then the result.
+    /// A text for operators: each address with its error, then the result.
     fn told(&self, end: &str) -> String {
         if self.failed.is_empty() { end.to_owned() } else { format!("{end}: {}", self.failed.join("; ")) }
     }

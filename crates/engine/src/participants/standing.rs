@@ -30,7 +30,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Its name for people and programs.
+    /// Its name in logs, answers and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotAccepted => "not_accepted",

@@ -15,7 +15,7 @@ pub struct ParticipantState {
     pub name: Arc<str>,
     /// Its URL. Without its headers: they may be secret.
     pub url: String,
-    /// What it promises.
+    /// The participant's promise about repeated and undone calls.
     pub safety: Safety,
     /// Time from sending a request to the end of its answer.
     pub timeout: Duration,

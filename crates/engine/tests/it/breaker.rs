@@ -43,7 +43,7 @@ async fn while_it_is_open_orders_wait_without_using_up_their_attempts() {
     for order in orders {
         assert_eq!(&*order.await.expect("no panic"), "CONFIRMEE");
     }
-    // Every order's call, and the failures: nobody asked in vain.
+    // Every order's call, and the failures: no order asked in vain.
     assert_eq!(shop.participants.calls("stock action"), FAILURES + 30);
     assert_eq!(stock(&shop.engine).waiting, 0);
 }

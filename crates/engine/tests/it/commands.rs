@@ -35,7 +35,7 @@ async fn owned_elsewhere() -> (Shop, Engine, SagaId) {
     (shop, engine, saga)
 }
 
-/// What became of commands: the events that they brought about, by name.
+/// The outcomes of commands: the events that they brought about, by name.
 async fn followed(shop: &Shop, saga: SagaId) -> Vec<(&'static str, CommandId)> {
     let history = shop.journal.load(saga).await.unwrap().unwrap();
     let name = |event: &Event| match event {

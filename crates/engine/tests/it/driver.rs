@@ -1,4 +1,4 @@
-//! What leaves when, and what survives what.
+//! The order in which calls and answers leave, and the failures that they survive.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -25,7 +25,7 @@ fn check(mode: &Mode, verdict: &Verdict) {
     assert_eq!(complaint(mode, verdict), None);
 }
 
-/// What a log, a terminal, a page and PostgreSQL's text can hold without harm.
+/// The characters that a log, a terminal, a page and PostgreSQL's text can hold without harm.
 fn is_printable(character: char) -> bool {
     !character.is_control()
         && !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -68,7 +68,7 @@ async fn every_mode_of_a_hostile_participant_has_one_meaning() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// Bytes that nobody asked for close an idle connection, and are never an answer.
+/// Bytes that no request asked for close an idle connection, and are never an answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_answer_is_never_the_next_calls_answer() {
     let hostile = Hostile::start();
@@ -88,7 +88,7 @@ async fn a_second_answer_is_never_the_next_calls_answer() {
     }
 }
 
-/// A redirect is an answer; the request goes to nobody whom the definition does not name.
+/// A redirect is an answer; the request goes to no address that the definition does not name.
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects_are_not_followed() {
     let hostile = Hostile::start();

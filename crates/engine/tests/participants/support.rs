@@ -52,7 +52,7 @@ impl Caller {
     }
 }
 
-/// What a reply that is no answer says.
+/// The reason in a reply that is no answer.
 pub fn reason(reply: &Reply) -> &str {
     match reply {
         Reply::NotSent { reason } | Reply::Lost { reason } | Reply::Impossible { reason } => reason,

@@ -104,7 +104,7 @@ async fn a_certificate_that_is_over_is_told_as_such() {
     expect_not_sent(&call(address, Some(&named)).await, "its certificate has expired");
 }
 
-/// What `openssl req -x509` makes, without and with what `docs/operations.md` says.
+/// A certificate as `openssl req -x509` makes it, without and with the options in `docs/operations.md`.
 #[tokio::test(flavor = "multi_thread")]
 async fn openssls_self_signed_certificates_are_refused_with_words_or_trusted() {
     let hostile = Hostile::start();
@@ -148,7 +148,7 @@ async fn https_never_falls_back() {
     expect_not_sent(&call(hostile.address(), None).await, "it does not speak TLS here; its URL says https");
 }
 
-/// TLS is a part of an attempt: behind the first address nobody completes a handshake.
+/// TLS is a part of an attempt: the listener of the first address completes no handshake.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_without_tls_is_left_for_the_next_one() {
     let (deaf, hostile) = (Hostile::start(), Hostile::start());

@@ -23,7 +23,7 @@ const AGAIN_MAX: u32 = 5;
 /// the server 0.3 ms a batch not to plan it; but the plan for a small table is poor for a large one, so it must not
 /// grow older than the table doubles.
 const USES_FIRST: u32 = 16;
-/// ... up to this: often enough that nobody notices the round trip.
+/// ... up to this: so often that the round trip does not show in measurements.
 const USES_MAX: u32 = 4_096;
 
 /// The connection that appends.
@@ -57,8 +57,8 @@ impl Writer {
         APPEND_DEADLINE.hold(self.try_append(batch), Unavailable::because).await
     }
 
-    /// The connection is taken out while a statement is under way: if this future is dropped, the connection is
-    /// dropped with it, and nobody reads another batch's answer as theirs.
+    /// The connection is taken out while a statement is under way: if this future is dropped, the connection is dropped
+    /// with it, and no batch reads another's answer as its own.
     async fn try_append(&mut self, batch: &[Entry]) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
         let (mut line, fresh) = match self.line.take().filter(|line| !line.link.is_closed()) {
             Some(line) => (line, false),
@@ -81,8 +81,8 @@ impl Writer {
             }
             Ok(_) | Err(_) => {}
         }
-        // One entry's data is refused: its row and its frames disagree, or the database cannot hold it. The others must not
-        // wait for a person to mend it.
+        // One entry's data is refused: its row and its frames disagree, or the database cannot hold it. The others must
+        // not wait until an operator has mended it.
         if let Err(StatementError::Taken(_) | StatementError::Refused(_)) = result {
             result = part_by_part(&mut line, self.pooled, batch).await;
         }
@@ -311,7 +311,7 @@ mod tests {
     async fn a_pooler_that_keeps_no_statements_costs_speed_only() {
         let mut writer = writer().await;
         assert_eq!(writer.append(&[]).await, Ok(vec![]));
-        // What the next connection behind the pooler knows of our statements.
+        // The next connection behind the pooler knows none of our statements.
         writer.line.as_ref().unwrap().link.script("DEALLOCATE ALL").await.unwrap();
         assert_eq!(writer.append(&[]).await, Ok(vec![]));
         assert!(writer.pooled);

@@ -20,11 +20,11 @@ pub(super) const APPEND_DEADLINE: Bound = bound("APPEND_DEADLINE", 3_000);
 /// Of renewing the lease, or asking for the time, which have a connection of their own. Half a lease: a connection that
 /// has died unseen costs one renewal, and not the lease.
 pub(super) const LEASE_DEADLINE: Bound = bound("LEASE_DEADLINE", 1_500);
-/// Of everything else that somebody waits for, with its wait for a connection.
+/// Of every other operation that a caller waits for, with its wait for a connection.
 pub(super) const OPERATION_DEADLINE: Bound = bound("OPERATION_DEADLINE", 3_000);
 /// Of one step of the schema, which may rewrite a table.
 pub(super) const MIGRATION_DEADLINE: Bound = bound("MIGRATION_DEADLINE", 300_000);
-/// Of telling the server that nobody waits for a statement any more.
+/// Of telling the server that a statement is not waited for any more.
 pub(super) const CANCEL_DEADLINE: Duration = Duration::from_secs(1);
 /// How long sent bytes may stay unacknowledged.
 pub(super) const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);

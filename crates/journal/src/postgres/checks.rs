@@ -1,4 +1,4 @@
-//! What the database and the role must be like, looked at once at the start.
+//! The requirements on the database and the role, checked once at the start.
 
 use std::fmt::Write;
 
@@ -62,13 +62,14 @@ impl Settings {
         }
         let is_deaf = matches!(self.client_min_messages.as_deref(), Some("error" | "fatal" | "panic"));
         is_deaf.then(|| {
-            "this database does not send warnings (client_min_messages), so nobody would hear that a commit did not \
-             reach its standby: run ALTER DATABASE ... SET client_min_messages = warning, or the same for the role"
+            "this database does not send warnings (client_min_messages), so this process would not learn that a commit \
+             did not reach its standby: run ALTER DATABASE ... SET client_min_messages = warning, or the same for the \
+             role"
                 .to_owned()
         })
     }
 
-    /// What a person should know, one sentence each.
+    /// Warnings for the operator, one sentence each.
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let standbys = self.synchronous_standby_names.as_deref().filter(|names| !names.is_empty());

@@ -181,7 +181,7 @@ impl Connector {
     }
 }
 
-/// Whether the other way of TLS may do: the server lets nobody in this way, or the two do not agree about TLS.
+/// Whether the other way of TLS may do: the server takes no connection this way, or the two do not agree about TLS.
 fn is_about_tls(error: &tokio_postgres::Error) -> bool {
     let is_turned_away =
         error.code() == Some(&tokio_postgres::error::SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
@@ -229,7 +229,7 @@ impl ConnectError {
         });
     }
 
-    /// For whoever starts the program.
+    /// The failure as an error for the operator who starts the program.
     pub(super) fn at(self, place: String) -> OpenError {
         let reason = self.reason;
         if self.is_denied {

@@ -28,7 +28,7 @@ pub(super) struct Link {
     is_busy: AtomicBool,
 }
 
-/// What the server has warned of since this was looked at.
+/// A warning of the server since this was last looked at.
 #[derive(Default)]
 struct Warned(Mutex<Option<String>>);
 
@@ -97,7 +97,7 @@ impl Link {
         Self { client, tls, task: task.abort_handle(), warned, is_busy: AtomicBool::new(false) }
     }
 
-    /// The same, unless it is a standby or for reading only. What the server warned of at the log-in is heard by then.
+    /// The same, unless it is a standby or for reading only. The server's warnings at the log-in are heard by then.
     pub(super) async fn that_takes_writes(self) -> Result<Self, String> {
         let rows = self.client.query_typed(sql::IS_READ_ONLY, &[]).await.map_err(|error| describe(&error))?;
         let answer = rows.first().and_then(|row| row.try_get::<_, &str>(0).ok());
@@ -137,8 +137,8 @@ impl Link {
         self.run(self.client.batch_execute(sql)).await
     }
 
-    /// A statement is its own transaction, so a warning may be about its commit: somebody has cancelled the wait for a
-    /// standby, which may never hear of it.
+    /// A statement is its own transaction, so a warning may be about its commit: an operator has cancelled the wait for
+    /// a standby, which may never hear of it.
     async fn run<T>(
         &self,
         statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
@@ -157,7 +157,7 @@ impl Link {
     }
 }
 
-/// What a statement's failure means.
+/// The meaning of a statement's failure.
 #[derive(Debug)]
 pub(super) enum StatementError {
     /// It lost against another transaction, and did nothing: try it again on the same connection.

@@ -3,7 +3,7 @@
 //! ```text
 //!   journal's writer task ── append ──▶ one connection of its own, one statement and one round trip a batch
 //!   lease, clock ────────────────────▶ one connection of its own: no append and no long list holds up a renewal
-//!   everybody else ──────────────────▶ Pool (a few connections)
+//!   all other operations ────────────▶ Pool (a few connections)
 //! ```
 //!
 //! Each entry names its owner and the last event that the owner knows; the row decides, so two processes cannot both
@@ -65,7 +65,7 @@ pub struct Postgres {
     pool: Pool,
 }
 
-/// What [`migrate`] has done.
+/// The result of [`migrate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migrated {
     /// How many steps were missing, and are there now.

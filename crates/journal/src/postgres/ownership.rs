@@ -13,7 +13,7 @@ use super::sql;
 use crate::columns::{page_rows, text};
 use crate::{Joining, LEASE_MAX, Lease, ReplicaId, Unavailable};
 
-/// How long the row of a replica that is gone is kept: for people who ask who it was.
+/// How long the row of a replica that is gone is kept: for operators who ask which process it was.
 const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// Values with their types.
@@ -65,8 +65,8 @@ pub(super) async fn expire(pool: &Pool) -> Result<(), Unavailable> {
 
 /// See [`Membership::claim`](crate::Membership::claim).
 ///
-/// Two statements, of which each may be as late as it likes: whoever is gone stays gone, and the last one compares
-/// the owner again.
+/// Two statements, of which each may be as late as it likes: a replica that is gone stays gone, and the last one
+/// compares the owner again.
 pub(super) async fn claim(pool: &Pool, replica: ReplicaId, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
     let rows = pool.query(sql::ORPHANING, &[]).await?;
     let orphaning = rows.iter().map(|row| cell(row, 0)).collect::<Result<Vec<Uuid>, _>>()?;

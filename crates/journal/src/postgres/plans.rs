@@ -1,4 +1,4 @@
-//! What the planner makes of the statements in `sql` that run all the time, in a database with many live sagas.
+//! The planner's choices for the statements in `sql` that run all the time, in a database with many live sagas.
 
 use saga_core::saga::Rollback;
 use tokio_postgres::types::Type;
@@ -26,7 +26,7 @@ async fn crowded() -> Link {
         FROM (VALUES (40), (50), (60), (70)) AS line (n);
         INSERT INTO saga (saga_id, seq, epoch, definition, definition_hash, state, rollback, is_over, created_us,
             updated_us, labels, summary, owner)
-        SELECT gen_random_uuid(), 1, 1, 'checkout', '', 'INITIEE', 'none', n % 2 = 0, n, n, '{}', '{}',
+        SELECT gen_random_uuid(), 1, 1, 'checkout', '', 'STARTED', 'none', n % 2 = 0, n, n, '{}', '{}',
             ('00000000-0000-0000-0000-0000000000' || CASE WHEN n % 2 = 0 THEN 60 ELSE 40 + n % 4 * 10 END)::uuid
         FROM generate_series(1, 40000) AS line (n) WHERE n % 4 <> 2;
         UPDATE saga SET owner = '00000000-0000-0000-0000-000000000050' WHERE NOT is_over AND created_us % 8 < 4;
@@ -90,7 +90,7 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
     let link = crowded().await;
     // A tenth of those that are over failed; each saga has a client and a shop, of which there are few.
     let fill = "
-        UPDATE saga SET final_state = CASE WHEN created_us % 10 = 0 THEN 'ECHEC' ELSE 'FINI' END,
+        UPDATE saga SET final_state = CASE WHEN created_us % 10 = 0 THEN 'FAILED' ELSE 'ENDED' END,
             rollback = CASE WHEN created_us % 1000 = 0 THEN 'done' ELSE 'none' END WHERE is_over;
         UPDATE saga SET rollback = 'blocked' WHERE NOT is_over AND created_us % 1000 = 1;
         UPDATE saga SET rollback = 'running' WHERE NOT is_over AND created_us % 1000 = 3;
@@ -126,7 +126,7 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
         assert!(pages <= pages_max, "{filter:?}: {pages} pages:\n{plan}");
     }
     // The sagas that are over are found by an index; the others are few in a shop's life, though half of all here.
-    for filter in [state("ECHEC"), state("NIE")] {
+    for filter in [state("FAILED"), state("NEVER")] {
         let query = query(&filter, None, 10, &super::DIALECT);
         let cells: Vec<_> = query.params.iter().map(Param::cell).collect();
         let params: Vec<_> = cells.iter().map(super::cells::bind).collect();

@@ -71,7 +71,7 @@ impl Pool {
                     return Ok(rows);
                 }
                 Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
-                // The server was restarted while the connection lay idle; that is no news to anybody else.
+                // The server was restarted while the connection lay idle; that is no news for other operations.
                 Err(StatementError::Broken(_)) if !fresh && repeat == Repeat::InDoubt => {
                     link = self.connector.connect().await?;
                     fresh = true;

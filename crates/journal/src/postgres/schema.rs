@@ -1,4 +1,4 @@
-//! Brings a database's schema up to date, whoever else does so at the same time.
+//! Brings a database's schema up to date, even if other processes do so at the same time.
 //!
 //! A step's row in `saga_migration` is inserted before its statements, in one transaction with them: of two
 //! processes the second waits at the key for the first, fails, and reads again what is still missing. So the

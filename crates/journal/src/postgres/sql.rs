@@ -15,7 +15,7 @@ use crate::columns::{self, COLUMNS, Kind};
 ///
 /// A start may commit after its owner is gone, if it looked before: then it is one of the sagas that can be claimed.
 ///
-/// What a saga starts with stays: the indices on it are not touched.
+/// The columns of a saga's start stay as they are: the indices on them are not touched.
 pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| {
     let number_of = |column: usize| column + 2;
     let arrays: Vec<String> = COLUMNS
@@ -62,7 +62,7 @@ SELECT saga_id FROM hit"
     )
 });
 
-/// What PostgreSQL calls a column's type.
+/// PostgreSQL's name of a column's type.
 const fn type_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Uuid => "uuid",
@@ -100,7 +100,7 @@ pub(super) static ROW: LazyLock<String> =
 
 /// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds.
 ///
-/// Joining again is renewing. The clock is the database's, here and below; nobody else's is asked.
+/// Joining again is renewing. The clock is the database's, here and below; no other clock is asked.
 pub(super) const JOIN: &str = "\
 INSERT INTO replica (replica_id, name, joined_at, expires_at, gone)
 VALUES ($1, $2, now(), now() + $3 * INTERVAL '1 microsecond', FALSE)
@@ -123,8 +123,8 @@ RETURNING replica_id";
 pub(super) const LEAVE: &str =
     "UPDATE replica SET gone = TRUE, expires_at = now() WHERE replica_id = $1 AND NOT gone";
 
-/// Takes away the rows of replicas that have been gone for `$1` microseconds, but for nobody's, and for those that
-/// people may still want to read the name of.
+/// Takes away the rows of replicas that have been gone for `$1` microseconds, but for `NOBODY`'s, and for those whose
+/// name operators may still want to read.
 pub(super) const FORGET: &str = "\
 DELETE FROM replica WHERE replica_id IN (
     SELECT replica_id FROM replica
@@ -140,10 +140,10 @@ UPDATE replica SET gone = TRUE WHERE replica_id IN (
     SELECT replica_id FROM replica WHERE NOT gone AND expires_at < now() FOR UPDATE SKIP LOCKED
 )";
 
-/// The owners of sagas that are not over, without the live replicas: gone, or forgotten, or nobody.
+/// The owners of sagas that are not over, without the live replicas: gone, or forgotten, or `NOBODY`.
 ///
 /// Walks saga_owner through the gaps between the live replicas' ids, from one owner to the next: what live replicas
-/// own is not read, nor the second saga of any owner. (The largest UUID is nobody's: versions have bits that are 0.)
+/// own is not read, nor the second saga of any owner. (No replica has the largest UUID: versions have bits that are 0.)
 ///
 /// A replica that is gone when this statement looks is gone for good, so the answer does not grow wrong; and a saga
 /// that has one of these owners has no other.
@@ -181,7 +181,8 @@ WITH orphan AS (
 UPDATE saga SET owner = $1 FROM orphan WHERE saga.saga_id = orphan.saga_id
 RETURNING saga.saga_id";
 
-/// What `$1` owns and is to go on by itself, after `$2` if there is one, at most `$3`. Served by saga_owner.
+/// The sagas that `$1` owns and that are to go on by themselves, after `$2` if there is one, at most `$3`. Served by
+/// saga_owner.
 pub(super) const OWNED: &str = "\
 SELECT saga_id FROM saga
 WHERE owner = $1 AND NOT is_over AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND ($2::uuid IS NULL OR saga_id > $2)
@@ -262,13 +263,13 @@ pub(super) const MIGRATION_APPLY: &str = "INSERT INTO saga_migration (version, n
 /// Whether this server, or this role, takes no writes: `on` or `off`.
 pub(super) const IS_READ_ONLY: &str = "SHOW transaction_read_only";
 
-/// What durability and texts hang on; NULL where the server has no such setting. And who asks.
+/// The settings that durability and texts hang on; NULL where the server has no such setting.
 pub(super) const SETTINGS: &str = "\
 SELECT current_setting('synchronous_commit', true), current_setting('synchronous_standby_names', true), \
 current_setting('fsync', true), current_setting('full_page_writes', true), \
 current_setting('server_encoding', true), current_setting('client_min_messages', true)";
 
-/// What a process that serves must be allowed, and is not. `docs/operations.md` has the same as GRANTs.
+/// The rights that a process that serves needs, and does not have. `docs/operations.md` has the same as GRANTs.
 pub(super) const RIGHTS_MISSING: &str = "\
 SELECT needed.name, needed.privilege FROM (VALUES
     ('saga', 'SELECT'), ('saga', 'INSERT'), ('saga', 'UPDATE'),
@@ -284,7 +285,7 @@ WHERE NOT has_table_privilege(needed.name, needed.privilege)";
 mod tests {
     use crate::migration;
 
-    /// What PostgreSQL has and its distributed relatives or poolers do not, or not in the same way.
+    /// Features that PostgreSQL has and its distributed relatives or poolers do not, or not in the same way.
     const FORBIDDEN: &[&str] = &[
         "ADVISORY",
         "LISTEN",

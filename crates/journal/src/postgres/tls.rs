@@ -18,7 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::{Mode, Roots, TlsWish, Versions, private};
 use crate::OpenError;
 
-/// What the server is told is spoken, where TLS begins with the first byte.
+/// The protocol that the server is told, where TLS begins with the first byte.
 const ALPN: &[u8] = b"postgresql";
 
 /// How a connection is protected; `None`: not at all.
@@ -120,7 +120,7 @@ fn system_roots() -> Result<RootCertStore, OpenError> {
     Ok(roots)
 }
 
-/// What to do about a certificate that is not taken.
+/// The advice about a certificate that is not taken.
 pub(super) fn advice(reason: &str) -> Option<&'static str> {
     [
         (
@@ -140,7 +140,7 @@ pub(super) fn advice(reason: &str) -> Option<&'static str> {
         ),
         ("NotValidForName", "the host must be among the certificate's subjectAltName, or write sslmode=verify-ca"),
         ("Expired", "the server needs a new one"),
-        ("does not support TLS", "switch `ssl` on there, or write sslmode=disable where nobody can listen"),
+        ("does not support TLS", "switch `ssl` on there, or write sslmode=disable in a network without listeners"),
     ]
     .into_iter()
     .find_map(|(words, advice)| reason.contains(words).then_some(advice))
@@ -207,8 +207,8 @@ impl ServerCertVerifier for Checked {
     }
 }
 
-/// Takes any certificate, as `sslmode=prefer` does everywhere: whoever can put a false one in the way can as well
-/// say that the server offers no TLS. It only keeps listeners out.
+/// Takes any certificate, as `sslmode=prefer` does everywhere: an attacker who can put a false one in the way can as
+/// well say that the server offers no TLS. It only keeps listeners out.
 #[derive(Debug)]
 struct Opportunistic(WebPkiSupportedAlgorithms);
 

@@ -15,7 +15,7 @@ pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<KeptRow> {
             return Ok(Cell::Null);
         }
         Ok(match kind {
-            // An owner that is no id is nobody: the saga can be claimed.
+            // An owner that is no id counts as no owner: the saga can be claimed.
             Kind::Uuid => row.get(index).map_or(Cell::Null, |bytes| Cell::Uuid(Uuid::from_bytes(bytes))),
             Kind::BigInt => Cell::BigInt(row.get(index)?),
             Kind::Text => Cell::Text(string(row, index)?.into()),

@@ -1,13 +1,13 @@
-//! One SQLite file, for one process. People may read it with SQL while it runs.
+//! One SQLite file, for one process. Operators may read it with SQL while it runs.
 //!
 //! ```text
 //!   journal's writer thread ── append ──▶ Writer (one connection, one transaction a batch, one fsync)
-//!   everybody else ── spawn_blocking ──▶ Readers (a few connections that cannot write)
+//!   other operations ─ spawn_blocking ─▶ Readers (a few connections that cannot write)
 //! ```
 //!
 //! WAL with `synchronous=FULL`: an append that was answered has been flushed. A lock on the file `<path>.lock`
 //! keeps a second process out; the system takes it back from a dead one. So there are no leases here that could run
-//! out: whoever has not joined since the file was opened is gone (`replicas.rs`).
+//! out: a replica that has not joined since the file was opened is gone (`replicas.rs`).
 
 mod cells;
 mod history;
@@ -52,9 +52,9 @@ const VERSION_MIN: i32 = 3_051_003;
 /// How lists are queried. A partial index is used where a query repeats its condition to the letter.
 const DIALECT: Dialect = Dialect { mark: '?', is_under_way: "saga.is_over = 0" };
 
-/// How long a statement waits for a person who writes with other tools.
+/// How long a statement waits for an operator who writes with other tools.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Of one read or write that somebody waits for, with its wait for a connection. An operation that is given up may
+/// Of one read or write that a caller waits for, with its wait for a connection. An operation that is given up may
 /// still be carried out.
 const OPERATION_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -376,7 +376,7 @@ fn saga_id(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<SagaId> {
     row.get(index).map(|bytes| SagaId::new(Uuid::from_bytes(bytes)))
 }
 
-/// A text, even if somebody wrote bytes there that are none: one bad row must not fail a whole page.
+/// A text, even if another program wrote bytes there that are none: one bad row must not fail a whole page.
 fn string(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<String> {
     row.get_ref(index)?
         .as_bytes()

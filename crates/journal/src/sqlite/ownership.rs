@@ -1,4 +1,4 @@
-//! Which sagas a replica owns, and which it can claim. `replicas` knows who is gone.
+//! Which sagas a replica owns, and which it can claim. `replicas` knows which replicas are gone.
 
 use rusqlite::{Connection, params};
 use saga_core::SagaId;
@@ -36,7 +36,7 @@ pub(super) fn claim(
     Ok(claimed)
 }
 
-/// What `replica` owns and is to go on by itself, in the order of ids.
+/// The sagas that `replica` owns and that are to go on by themselves, in the order of ids.
 pub(super) fn owned(
     connection: &Connection,
     replica: ReplicaId,

@@ -1,4 +1,4 @@
-//! What SQLite makes of the queries behind lists: each is served by an index in the list's order, whatever it filters by.
+//! SQLite's plans for the queries behind lists: each is served by an index in the list's order, whatever it filters by.
 
 use saga_core::definition::StateName;
 use saga_core::saga::Rollback;
@@ -33,17 +33,17 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
         (rollback(Rollback::Blocked), &["saga_person"]),
         (rollback(Rollback::Done), &["saga_undone"]),
         (rollback(Rollback::Running), &["saga_running"]),
-        (state("ECHEC_STOCK"), &["saga_final", "saga_owner"]),
-        (label(&["client_id"]), &["label USING PRIMARY KEY (name=? AND value=?)"]),
+        (state("STOCK_REFUSED"), &["saga_final", "saga_owner"]),
+        (label(&["customer_id"]), &["label USING PRIMARY KEY (name=? AND value=?)"]),
         (
-            label(&["client_id", "magasin_id"]),
+            label(&["customer_id", "shop_id"]),
             &[
                 "label USING PRIMARY KEY (name=? AND value=?)",
                 "other EXISTS USING PRIMARY KEY (name=? AND value=? AND created_us=? AND saga_id=?)",
             ],
         ),
         (
-            Filter { rollback: Some(Rollback::Blocked), ..label(&["client_id"]) },
+            Filter { rollback: Some(Rollback::Blocked), ..label(&["customer_id"]) },
             &["label USING PRIMARY KEY (name=?"],
         ),
     ] {

@@ -1,8 +1,8 @@
 //! The live replicas of the one process that has the file.
 //!
-//! Nothing of this is on disk. The file's lock says that there is no other process, so whoever is not known here is
-//! gone; and no lease runs out, because nobody else could take over. Several replicas in one process are kept apart,
-//! as a table of them would do.
+//! Nothing of this is on disk. The file's lock says that there is no other process, so a replica that is not known here
+//! is gone; and no lease runs out, because no other process could take over. Several replicas in one process are kept
+//! apart, as a table of them would do.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -43,7 +43,7 @@ impl Writer {
     }
 
     /// Runs `body` in a transaction, and flushes it. After an error nothing of it is kept, unless the error is that the
-    /// files are not where they were opened: then it may be kept where nobody looks.
+    /// files are not where they were opened: then it may be kept in files that are not read.
     pub(super) fn transaction<T>(
         &mut self,
         body: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -89,7 +89,7 @@ impl Writer {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        // Not made anew if somebody has removed it: an empty journal would be worse than none.
+        // Not made anew if it has been removed: an empty journal would be worse than none.
         self.place.check_database()?;
         let connection = super::connect(self.place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE);
         let connection = connection.map_err(Unavailable::because)?;
@@ -112,7 +112,7 @@ fn append(
     }
 }
 
-/// Whether an error is about the data, whoever writes it and however often: its statement has done nothing, and the
+/// Whether an error is about the data, from every process and at every attempt: its statement has done nothing, and the
 /// transaction goes on.
 fn is_refused(error: &rusqlite::Error) -> bool {
     use ErrorCode as Code;
@@ -121,7 +121,7 @@ fn is_refused(error: &rusqlite::Error) -> bool {
         || matches!(error, rusqlite::Error::ToSqlConversionFailure(_))
 }
 
-/// The frame goes first: where its place is taken, whoever holds it decides what that means, and the row is not
+/// The frame goes first: where its place is taken, the frame that holds it decides the meaning, and the row is not
 /// touched; so a row that does not agree with its frames fails alone, and not the batch that it is in.
 fn try_append(
     connection: &Connection,

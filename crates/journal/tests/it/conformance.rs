@@ -1,4 +1,4 @@
-//! What every backend does, to the letter the same.
+//! The contract of every backend, to the letter the same.
 
 use std::collections::BTreeSet;
 
@@ -233,7 +233,7 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
             (12, Rollback::None, 800),
             (20, Rollback::Running, 500),
             (21, Rollback::Running, 600),
-            // Older than any that is due: nobody waits for it but a person.
+            // Older than any that is due: only an operator moves it.
             (30, Rollback::Blocked, 300),
             (31, Rollback::Blocked, 400),
         ] {
@@ -245,7 +245,7 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
             keep(&*store, &[&first, &second]).await;
         }
     }
-    // The same for whoever opens it next.
+    // The same for the next process that opens it.
     let store = fixture.open().await;
     let expected = Backlog {
         forward: 3,

@@ -1,4 +1,4 @@
-//! What an acknowledged append is worth: the database's settings, and commits that nobody is sure of.
+//! The worth of an acknowledged append: the database's settings, and commits whose result is unknown.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ pub(crate) fn saga(number: u128) -> SagaId {
     SagaId::new(Uuid::from_u128(number))
 }
 
-/// Whose entries these are, and who has joined wherever a fixture is opened.
+/// The owner of these entries, which has joined wherever a fixture is opened.
 pub(crate) const OWNER: ReplicaId = replica(100);
 
 pub(crate) const fn replica(number: u128) -> ReplicaId {

@@ -12,7 +12,7 @@ use crate::entries::OWNER;
 
 /// Longer than any test.
 pub(crate) const LONG: Duration = Duration::from_secs(3_600);
-/// Shorter than any test; who needs it to be over asks [`Leases::run_out`].
+/// Shorter than any test; a test that needs it to be over asks [`Leases::run_out`].
 pub(crate) const SHORT: Duration = Duration::from_millis(1);
 
 /// Tests that all three backends pass, PostgreSQL also under the rights that a service has.
@@ -55,7 +55,7 @@ pub(crate) trait Sql: Fixture {
     const ODD_OWNER: &str;
     /// Spoils command 2.
     const ODD_COMMAND: &str;
-    /// What the first release made of an empty database.
+    /// The tables that the first release made in an empty database.
     const FIRST_SCHEMA: &str;
 
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError>;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::entries::{OWNER, next, records, saga, start};
 use crate::fixture::{Fixture, InPostgres, LONG, Sql, join, keep};
 
-/// What a test waits for beyond a deadline: the machine is busy.
+/// The time that a test waits beyond a deadline: the machine is busy.
 const SLACK: Duration = Duration::from_millis(1_500);
 const LEASE_DEADLINE: Duration = Duration::from_millis(1_500);
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -131,7 +131,7 @@ async fn a_lock_on_the_sagas_holds_up_no_renewal_and_nothing_for_long() {
     };
     let (append, loads, ()) = tokio::join!(append, loads, renewals);
     assert!(append.is_err() && loads.iter().all(Result::is_err));
-    // The server was told that nobody waits any more: connections do not pile up behind the lock.
+    // The server was told that the statement is not waited for any more: connections do not pile up behind the lock.
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let begun = Instant::now();
     while fixture.query(waiting).await != [["0"]] {
@@ -154,7 +154,7 @@ async fn hosts_are_tried_in_turn_and_a_silent_one_costs_its_timeout_once() {
     let fixture = InPostgres::new();
     let (_listener, dead) = silent().await;
     let (user, rest) = fixture.url.split_once('@').unwrap();
-    // A silent one, one where nobody listens, and the right one.
+    // A silent one, one without a listener, and the right one.
     let hosts = |more: &str| format!("{user}@127.0.0.1:{dead},127.0.0.1:1,{rest}{more}");
     let store = within(Duration::from_secs(2), "open", postgres::open(&hosts(""))).await.unwrap();
     // Later connections begin with what worked.

@@ -24,7 +24,7 @@ conformance! {
     what_is_owned_and_waits_for_a_person_is_not_looked_for
 }
 
-/// Leases do not run out in SQLite, where there is nobody to take over.
+/// Leases do not run out in SQLite, where no other process could take over.
 macro_rules! with_leases {
     ($($name:ident)*) => {
         mod memory_leases { $(#[tokio::test] async fn $name() { super::$name::<crate::fixture::InMemory>().await })* }
@@ -119,7 +119,7 @@ async fn a_start_that_is_there_already_comes_again_after_its_owner_left<F: Fixtu
     let store = fixture.open().await;
     keep(&*store, &[&start(1)]).await;
     store.leave(OWNER).await.unwrap();
-    // Its first answer was lost, and nobody else has it yet.
+    // Its first answer was lost, and no other replica has it yet.
     keep(&*store, &[&start(1)]).await;
     conflicts(&*store, &start(2)).await;
 }
@@ -245,7 +245,7 @@ async fn a_process_that_is_started_again_replaces_itself<F: Fixture>() {
     // Its answer may have been lost.
     store.join(after, word("a"), Joining::Started, LONG).await.unwrap();
     assert_eq!(store.renew(after, LONG).await, Ok(Lease::Held));
-    // A process that lost its lease and goes on is not a restart of whoever has its name by now.
+    // A process that lost its lease and goes on is not a restart of the replica that has its name by now.
     let again = replica(10);
     store.join(again, word("a"), Joining::Again, LONG).await.unwrap();
     for live in [after, again] {
@@ -257,7 +257,7 @@ async fn a_process_that_is_started_again_replaces_itself<F: Fixture>() {
     }
 }
 
-/// What waits for a person alone need not run anywhere.
+/// A saga that waits for an operator alone need not run anywhere.
 async fn what_is_owned_and_waits_for_a_person_is_not_looked_for<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open().await;

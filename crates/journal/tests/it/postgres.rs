@@ -1,4 +1,4 @@
-//! What only a server, a network and other processes can do to us.
+//! Failures that only a server, a network and other processes can cause.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,7 @@ async fn a_server_that_was_restarted_meanwhile_goes_unnoticed() {
     keep(&store, &[&first]).await;
     store.load(saga(1)).await.unwrap();
     let mut entry = first;
-    // Each time the first to ask is another: who comes later may have seen the connection's end by then.
+    // Each time the first to ask is another: the later ones may have seen the connection's end by then.
     for stop in [Cluster::stop_fast, Cluster::stop_immediate] {
         stop(&cluster);
         cluster.start_again();
@@ -137,8 +137,8 @@ async fn a_server_that_was_restarted_meanwhile_goes_unnoticed() {
 #[tokio::test]
 async fn a_deadlock_is_tried_again() {
     let fixture = InPostgres::new();
-    // A transaction that has waited this long looks for a circle, once: the append, as soon as the person is sure to be
-    // in it.
+    // A transaction that has waited this long looks for a circle, once: the append, as soon as the other transaction is
+    // sure to be in it.
     let database = fixture.url.rsplit('/').next().unwrap();
     fixture.execute(&format!("ALTER DATABASE {database} SET deadlock_timeout = '1s'")).await;
     let store = fixture.open().await;
@@ -240,7 +240,7 @@ async fn an_address_that_is_wrong_says_what_is() {
     let open = |url: &'static str| async move { postgres::open(url).await.err().unwrap() };
     assert!(matches!(open("not an address").await, OpenError::Address(_)));
     assert!(matches!(open("postgres:///database").await, OpenError::Address(_)));
-    // Port 1 of this machine: nobody listens there.
+    // Port 1 of this machine has no listener.
     let error = open("postgres://someone:secret@127.0.0.1:1/orders").await;
     assert!(matches!(error, OpenError::Unreachable { .. }));
     let text = error.to_string();

@@ -28,7 +28,7 @@ async fn two_processes() -> (InPostgres, [Arc<dyn Store>; 2], Client) {
     (fixture, stores, person)
 }
 
-/// What a claim's last statement does to one row.
+/// The effect of a claim's last statement on one row.
 fn give(number: u128, owner: ReplicaId) -> String {
     format!("UPDATE saga SET owner = '{owner}' WHERE saga_id = '{}'", saga(number))
 }
@@ -46,7 +46,7 @@ async fn a_start_that_commits_after_its_owner_is_gone_is_claimed_next() {
     keep(&*old, &[&start(1), &start(2)]).await;
     let lock = format!("BEGIN; SELECT FROM saga WHERE saga_id = '{}' FOR UPDATE", saga(1));
     person.batch_execute(&lock).await.unwrap();
-    // The start is made, and waits for the rest of its batch; nobody else sees it yet.
+    // The start is made, and waits for the rest of its batch; no other transaction sees it yet.
     let batch = [start(3), next(&start(1), "STOCK_RESERVE")];
     let takeover = async {
         until_somebody_waits(&person).await;
@@ -106,10 +106,10 @@ async fn a_claim_passes_over_what_another_one_is_taking() {
 async fn what_was_claimed_since_a_claim_looked_is_not_claimed_again() {
     let (_fixture, [old, new], person) = two_processes().await;
     keep(&*old, &[&start(1), &start(2)]).await;
-    // In the same gap as the owner that is gone, and not known yet when the claim looks who is live.
+    // In the same gap as the owner that is gone, and not known yet when the claim looks which replicas are live.
     let newcomer = replica(101);
     old.leave(OWNER).await.unwrap();
-    // The claim may read, but not write: it stops between looking who is gone and taking what they own.
+    // The claim may read, but not write: it stops between looking which owners are gone and taking their sagas.
     let begin = format!(
         "BEGIN; INSERT INTO replica VALUES ('{newcomer}', 'new', now(), now() + interval '1 hour', false); \
          {}; LOCK TABLE saga IN SHARE MODE",
@@ -180,7 +180,8 @@ async fn a_claim_whose_answer_is_lost_is_found_among_what_is_owned() {
     tokio::time::resume();
     let error = result.unwrap_err();
     assert!(error.to_string().contains("within OPERATION_DEADLINE (3 s)"), "{error}");
-    // The server was told that nobody waits any more. Whether it had carried the claim out by then, what is owned tells.
+    // The server was told that the statement is not waited for any more. Whether it had carried the claim out by then,
+    // the owned sagas tell.
     person.batch_execute("COMMIT").await.unwrap();
     let rest = claim(&*new).await;
     assert!(rest.is_empty() || rest == [saga(1), saga(2)], "{rest:?}");
@@ -246,7 +247,7 @@ async fn replicas_that_went_long_ago_are_forgotten() {
     for gone in [done, busy, RIVAL] {
         old.leave(gone).await.unwrap();
     }
-    // All but RIVAL, who went just now; and HEIR, who is late, but not gone.
+    // All but RIVAL, which went just now; and HEIR, which is late, but not gone.
     let names = [done, busy, HEIR].map(|replica| format!("'{replica}'")).join(", ");
     let long_ago = format!(
         "UPDATE replica SET expires_at = now() - interval '61 minutes' WHERE replica_id IN ({names})"
@@ -258,7 +259,7 @@ async fn replicas_that_went_long_ago_are_forgotten() {
     let expected = [replica(0), busy, replica(3), HEIR, OWNER, RIVAL].map(|replica| replica.to_string());
     assert_eq!(left, expected);
 
-    // Forgotten with a saga, which then came late: it has the owner that nobody knows.
+    // Forgotten with a saga, which then came late: its owner is known no more.
     fixture.execute(&format!("DELETE FROM replica WHERE replica_id = '{busy}'")).await;
     assert_eq!(new.claim(OWNER, 10).await, Ok(vec![saga(1)]));
     assert_eq!(new.renew(busy, Duration::from_secs(1)).await, Ok(Lease::Lost));

@@ -1,4 +1,4 @@
-//! An owner who makes the tables, and a service that has exactly the rights that the documents list.
+//! A role that owns the tables, and a service's role that has exactly the rights that the documents list.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl AsService {
         self.admin.execute(&sql).await;
     }
 
-    /// What the documents say, to the letter.
+    /// The rights in the documents, to the letter.
     async fn grant(&self) {
         let database = self.database();
         let lines = OPERATIONS.lines().map(str::trim).filter(|line| line.starts_with("GRANT "));

@@ -1,4 +1,4 @@
-//! What only a file can get wrong.
+//! Failures that only a file can have.
 
 use std::path::{Path, PathBuf};
 
@@ -97,7 +97,7 @@ async fn a_file_of_another_kind_is_refused_and_left_alone() {
     assert_eq!(std::fs::read_to_string(fixture.path()).unwrap(), text);
 }
 
-/// What somebody may do to the files of a running process, and the first words of the file that is named then.
+/// A change to the files of a running process, and the first words of the file that is named then.
 type Mishap = (&'static str, fn(&Path), &'static str);
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

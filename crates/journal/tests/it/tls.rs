@@ -62,7 +62,7 @@ impl Authority {
     }
 }
 
-/// Files of the test's own, which nobody else may read.
+/// Files of the test's own, which no other user may read.
 struct Files(tempfile::TempDir);
 
 impl Files {
@@ -87,7 +87,7 @@ async fn using(url: &str) -> Result<(), String> {
 async fn certificates_are_checked_and_shown_as_libpq_documents() {
     let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
     let server = authority.leaf("localhost", 7);
-    // Everybody needs a certificate; only `postgres` is let in by one alone.
+    // Every role needs a certificate; only `postgres` is let in by one alone.
     let rules = "hostssl all postgres all cert\n";
     let cluster = Cluster::start_with_files(
         "ssl = on\nssl_ca_file = 'ca.crt'",

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::entries::{OWNER, by, end, hash, next, records, replica, saga, start, word};
 use crate::fixture::{InPostgres, InSqlite, Sql, join, keep};
 
-/// What the first release left behind: order 1 under way, order 2 over.
+/// The journal of the first release: order 1 under way, order 2 over.
 async fn first_release<F: Sql>() -> F {
     let fixture = F::new();
     let checksum: String = Sha256::digest(F::FIRST_SCHEMA).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-//! What people read with plain SQL.
+//! The views that operators read with plain SQL.
 
 use saga_core::saga::Rollback;
 
@@ -8,7 +8,7 @@ use crate::fixture::{InPostgres, InSqlite, Sql, keep};
 async fn two_orders<F: Sql>() -> (F, std::sync::Arc<dyn saga_journal::Store>) {
     let fixture = F::new();
     let store = fixture.open().await;
-    // What breaks a naive view: NUL, half a surrogate pair, quotes, and an `etat` that is the payload's.
+    // Values that break a naive view: NUL, half a surrogate pair, quotes, and an `etat` that is the payload's.
     let first =
         start_with(1, r#"{"client_id": 4, "note": "\u0000 \ud83d \\\u0000 \\ud83d \"", "etat": "PAYLOAD"}"#);
     let second = next(&first, "STOCK_RESERVE");
@@ -83,7 +83,7 @@ async fn etat_saga_in_sqlite_has_every_state_in_order() {
 #[tokio::test]
 async fn etat_saga_in_postgres_has_every_state_in_order() {
     let timestamps = etat_saga::<InPostgres>().await;
-    // In the zone of whoever asks; that of the tests is not known.
+    // In the time zone of the session; that of the tests is not known.
     assert_eq!(timestamps.len(), 3);
     let (fixture, _store) = two_orders::<InPostgres>().await;
     let utc = "SELECT timestamp AT TIME ZONE 'UTC' FROM etat_saga LIMIT 2";

@@ -50,7 +50,7 @@ async fn a_panic_is_told_and_later_appends_fail_at_once(is_blocking: bool) {
     let failed = journal.append(start(3)).await.unwrap_err();
     assert!(failed.error.to_string().contains(&*reason), "{failed}");
     assert_eq!(failed.entry.unwrap().saga, saga(3), "the entry comes back");
-    // Told again to those who ask later.
+    // Told again to later askers.
     assert_eq!(timeout(SOON, journal.ended()).await, Ok(reason));
 }
 
@@ -72,7 +72,7 @@ async fn a_writer_that_is_dropped_is_noticed_and_one_that_is_closed_is_no_death(
 
     let (journal, writer) = Journal::with_writer(InMemory::new().open().await);
     let ended = journal.ended();
-    // What waits for the end does not keep the writer alive.
+    // A task that waits for the end does not keep the writer alive.
     drop(journal);
     timeout(SOON, writer).await.expect("it is closed");
     tokio::select! {

@@ -1,6 +1,6 @@
-//! A browser is not a caller: a page from elsewhere may make a person's browser send requests here, and they
-//! look as if that person had sent them. What a browser says of itself in `Sec-Fetch-Site` (W3C Fetch
-//! Metadata), or in `Origin` (RFC 6454) where it does not send that, decides. Programs send neither.
+//! A browser is not a caller: a page from elsewhere may make a user's browser send requests here, which look as if the
+//! user had sent them. The header `Sec-Fetch-Site` (W3C Fetch Metadata), or `Origin` (RFC 6454) where the browser does
+//! not send that, decides. Programs send neither.
 
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -15,8 +15,7 @@ pub(crate) fn check<B>(request: &Request<B>, host: Option<&Host>) -> Result<(), 
         Some(site) => matches!(site, "same-origin" | "none"),
         None => origin_is(headers, host),
     };
-    // A link from another page to one of ours is followed; what the page shows stays between it and the
-    // person.
+    // A link from another page to one of ours is followed; the other page cannot read the answer.
     if is_ours || is_page(request.uri().path()) && is_followed_link(request.method(), headers) {
         return Ok(());
     }
@@ -45,7 +44,7 @@ fn origin_is(headers: &HeaderMap, host: Option<&Host>) -> bool {
     })
 }
 
-/// Pages for people, which show no orders.
+/// The server's pages, which show no orders.
 pub(crate) fn is_page(path: &str) -> bool {
     path == "/" || path == "/docs" || path.starts_with("/docs/")
 }

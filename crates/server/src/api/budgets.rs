@@ -19,8 +19,8 @@ use tokio::time::timeout;
 use super::Limits;
 use super::problem::Problem;
 
-/// Answers of this many bytes or fewer do not count against `answers_bytes_max`: the answer about an order
-/// must not wait for someone who reads lists slowly.
+/// Answers of this many bytes or fewer do not count against `answers_bytes_max`: the answer about an order must not
+/// wait for a client that reads lists slowly.
 const SMALL_ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// Histories that are read at the same time to answer requests; each is in memory as a whole.
 const HISTORY_READS_MAX: usize = 8;

@@ -1,4 +1,4 @@
-//! `GET /`: a short "it works", for people.
+//! `GET /`: a short page that says that the server works.
 
 use axum::extract::State;
 use axum::response::Html;
@@ -24,7 +24,7 @@ pub(crate) async fn home(State(api): State<Api>) -> Html<String> {
         "<!doctype html><html lang=\"fr\"><meta charset=\"utf-8\"><title>orchestrateur</title>\
          <h1>orchestrateur</h1><p>It works: version {}, saga <code>{}</code>.</p>\
          <ul><li><a href=\"/docs/\">API (Swagger)</a><li><a href=\"/api/commandes\">Commandes</a>\
-         <li><a href=\"/api/commandes?rollback=BLOQUE\">Commandes that need a person</a>\
+         <li><a href=\"/api/commandes?rollback=BLOQUE\">Commandes that wait for an operator</a>\
          <li><a href=\"/metrics\">Metrics</a><li><a href=\"/readyz\">Ready?</a></ul>\n",
         env!("CARGO_PKG_VERSION"),
         definition.name

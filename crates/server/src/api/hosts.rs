@@ -1,6 +1,5 @@
-//! Which names this server answers to. A page whose name was made to lead here (DNS rebinding) sends its own
-//! name as `Host`; so what nobody on the Internet can own is answered, and other names only when they are
-//! allowed.
+//! Which names this server answers to. A page whose name was made to lead here (DNS rebinding) sends its own name as
+//! `Host`; so names that cannot be bought on the Internet are answered, and other names only when they are allowed.
 
 use std::net::IpAddr;
 use std::str::FromStr;

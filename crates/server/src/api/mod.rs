@@ -1,5 +1,5 @@
-//! What the HTTP API's faces share (`crate::face` has them), and the resources that belong to no face: those for operators
-//! and programs. Every error is a problem (`problem.rs`).
+//! The parts of the HTTP API that its faces share (`crate::face` has them), and the resources that belong to no face:
+//! those for operators and programs. Every error is a problem (`problem.rs`).
 //!
 //! `crate::routes` has every request pass `hosts.rs` (which names are answered), `browser.rs` (pages from elsewhere),
 //! `budgets.rs` (bytes in memory) and `protect.rs` (headers for browsers).
@@ -32,7 +32,7 @@ pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
 use crate::metrics::Metrics;
 
-/// What handlers work with. A copy of it is another reference to the same parts.
+/// The parts that handlers work with. A copy of it is another reference to the same parts.
 #[derive(Clone)]
 pub struct Api {
     parts: Arc<Parts>,

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::http::Crowded;
 
-/// What a caller waits, in seconds, before it tries again.
+/// How long a caller waits, in seconds, before it tries again.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// An error answer (RFC 9457).
@@ -106,7 +106,7 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
     }
 
-    /// What the engine refuses. `unknown` is how a face says that there is no such saga.
+    /// A refusal of the engine. `unknown` is the face's problem for a saga that does not exist.
     pub(crate) fn refused(refusal: Refusal, unknown: fn() -> Self) -> Self {
         let text = refusal.to_string();
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;

@@ -135,7 +135,7 @@ impl Server {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((host, port)).await.map_err(|error| {
             anyhow!(
-                "nobody answers at {url} ({error}); is `orchestrateur serve` running there? Say where it is with --url \
+                "there is no answer at {url} ({error}); is `orchestrateur serve` running there? Say where it is with --url \
                  or ORCHESTRATEUR_URL"
             )
         })?;

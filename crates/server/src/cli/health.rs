@@ -23,7 +23,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Ask a running `serve` whether it takes orders; fails when it does not.
 #[derive(Debug, Args)]
 pub(super) struct Health {
-    /// What to ask, over plain HTTP; /readyz where there is no path in it, and where `serve` listens without
+    /// The address to request, over plain HTTP; /readyz where there is no path in it, and where `serve` listens without
     /// it.
     #[arg(long, value_name = "URL", env = "ORCHESTRATEUR_HEALTH_URL")]
     url: Option<Uri>,
@@ -74,8 +74,7 @@ async fn ask(url: &Uri) -> anyhow::Result<String> {
     let port = authority.port_u16().unwrap_or(80);
     // An IPv6 address is in brackets in a URL, and without them in a socket's address.
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let stream =
-        TcpStream::connect((host, port)).await.context("nobody answers there; is `serve` running?")?;
+    let stream = TcpStream::connect((host, port)).await.context("there is no answer; is `serve` running?")?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path).header(header::HOST, authority.as_str()).body(Body::empty())?;

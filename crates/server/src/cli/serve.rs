@@ -44,9 +44,9 @@ pub(super) struct Serve {
     allowed_hosts: Vec<AllowedHost>,
     #[command(flatten)]
     database: Database,
-    /// What this process is called among those that share a database; the same when it is started again, so
-    /// that it goes on with its orders at once. No two that run at the same time may have the same. Without
-    /// one, the machine's name and the port.
+    /// The name of this process among those that share a database; the same when it is started again, so that it goes
+    /// on with its orders at once. No two that run at the same time may have the same. Without one, the machine's name
+    /// and the port.
     #[arg(long, value_name = "NAME", env = "ORCHESTRATEUR_REPLICA")]
     replica: Option<String>,
     /// The saga to run; without one, the built-in checkout.

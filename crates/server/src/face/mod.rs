@@ -2,7 +2,7 @@
 //!
 //! - [`commande`]: the checkout, in French.
 //!
-//! A face translates and knows no other face. What all of them share is in `crate::api`; `crate::routes` puts them beside each
-//! other.
+//! A face translates and knows no other face. The parts that all of them share are in `crate::api`; `crate::routes`
+//! puts them beside each other.
 
 pub mod commande;

@@ -157,7 +157,7 @@ impl Sagas {
         );
         registry.register(
             "saga_blocked",
-            "Times that a step was blocked until a person helps, by what is stuck",
+            "Times that a step was blocked until an operator helps, by the kind of obstacle",
             sagas.blocked.clone(),
         );
         registry.register("saga_calls", "Calls to participants by outcome", sagas.calls.clone());
@@ -180,12 +180,12 @@ impl Sagas {
         );
         registry.register(
             "sagas_parked",
-            "Sagas that could not be read and wait for a person",
+            "Sagas that could not be read and wait for an operator",
             sagas.parked.clone(),
         );
         registry.register(
             "saga_tasks_failed",
-            "Tasks of sagas that panicked; each saga waits for a person",
+            "Tasks of sagas that panicked; each saga waits for an operator",
             sagas.tasks_failed.clone(),
         );
         sagas

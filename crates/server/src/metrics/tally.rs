@@ -137,12 +137,12 @@ impl Collector for Tallies {
         for (name, help, seconds) in [
             (
                 "saga_oldest_due_age_seconds",
-                "How long the longest-waiting saga that needs no person has been due; 0 when there is none",
+                "How long the longest-waiting saga that needs no operator has been due; 0 when there is none",
                 age(tally.oldest_due),
             ),
             (
                 "saga_blocked_age_seconds",
-                "For how long a person has been needed for the longest-blocked saga; 0 when there is none",
+                "For how long the longest-blocked saga has waited for an operator; 0 when there is none",
                 age(tally.blocked_since),
             ),
             (

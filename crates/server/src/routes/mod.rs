@@ -33,7 +33,7 @@ pub fn document() -> &'static str {
     &TEXT
 }
 
-/// The routes that are in the document. `/docs` is not: it is for people.
+/// The routes that are in the document. `/docs` is not: it is a page for browsers.
 fn documented() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(document::Base::openapi())
         .merge(face::commande::routes())

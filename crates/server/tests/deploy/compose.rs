@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::repository;
 
-/// The service that people bring up; everything else is there for it.
+/// The service that operators bring up; everything else is there for it.
 pub(crate) const MAIN: &str = "orchestrateur-service";
 
 pub(crate) struct Compose(Value);
@@ -57,7 +57,7 @@ impl Compose {
         variables.map(|(name, value)| (name.clone(), text(value))).collect()
     }
 
-    /// What must be there before a service, and in which condition.
+    /// The services that must be there before a service, and in which condition.
     pub(crate) fn depends_on(&self, service: &str) -> BTreeMap<&str, &str> {
         let needed = self.service(service)["depends_on"].as_object().into_iter().flatten();
         needed.map(|(name, how)| (name.as_str(), how["condition"].as_str().unwrap())).collect()

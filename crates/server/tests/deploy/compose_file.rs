@@ -10,7 +10,7 @@ use crate::image::Dockerfile;
 use crate::repository::{self, output_of, root};
 use crate::settings;
 
-/// How compose shows the file when no variable is set, neither here nor in somebody's `.env`.
+/// How compose shows the file when no variable is set, neither here nor in an `.env`.
 fn as_compose_reads_it() -> Value {
     let nothing = tempfile::NamedTempFile::new().unwrap();
     let mut config = Command::new("docker-compose");
@@ -39,7 +39,8 @@ fn compose_reads_it_as_these_tests_do() {
     }
 }
 
-/// `docker-compose` has read it above; `docker compose` goes by the specification. What else the linter says is taste.
+/// `docker-compose` has read it above; `docker compose` goes by the specification. All other findings of the linter are
+/// taste.
 #[test]
 fn it_is_what_the_specification_allows() {
     let dclint = root().join("deploy/.dclint/node_modules/.bin/dclint");

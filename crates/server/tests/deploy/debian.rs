@@ -32,7 +32,7 @@ impl Package {
         static BUILT: OnceLock<(TempDir, Package)> = OnceLock::new();
         let (_, package) = BUILT.get_or_init(|| {
             let folder = tempfile::tempdir().unwrap();
-            // cargo-deb packages what is in `release` of the target folder, whoever has built it.
+            // cargo-deb packages the content of `release` in the target folder, whichever build has made it.
             let release = folder.path().join("release");
             std::fs::create_dir(&release).unwrap();
             std::os::unix::fs::symlink(settings::orchestrateur(), release.join(NAME)).unwrap();
@@ -126,7 +126,7 @@ fn it_is_installed_runs_and_leaves_nothing_behind() {
     let enabled = Path::new("/etc/systemd/system/multi-user.target.wants/orchestrateur.service");
     assert!(!enabled.exists(), "it must be told where its participants are before it starts");
 
-    // What people have written into the settings outlives an upgrade.
+    // An operator's changes of the settings outlive an upgrade.
     let write = format!("echo PANIER_URL=http://127.0.0.1:1 >> {SETTINGS}");
     output_of(&mut as_root(&["sh", "-c", &write]));
     dpkg(&["--install", package.0.to_str().unwrap()]);
@@ -166,7 +166,7 @@ fn why_not_here() -> Option<String> {
     }
 }
 
-/// What dpkg knows of the package; `None` when it has never heard of it.
+/// The package's state in dpkg; `None` when dpkg has never heard of it.
 fn status() -> Option<String> {
     let output =
         Command::new("dpkg-query").args(["--show", "--showformat=${Status}", NAME]).output().unwrap();
@@ -189,7 +189,7 @@ fn dpkg(arguments: &[&str]) {
     assert!(output.status.success(), "dpkg {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs dpkg, after whoever else is at it.
+/// Runs dpkg, after any other process that uses it.
 fn try_dpkg(arguments: &[&str]) -> Output {
     let run = || as_root(&[&["dpkg"], arguments].concat()).output().unwrap();
     let locked =

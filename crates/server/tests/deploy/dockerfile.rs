@@ -1,5 +1,5 @@
-//! The Dockerfile against its linter, the workspace and the program. What it builds is not built here: there need not
-//! be a container engine.
+//! The Dockerfile against its linter, the workspace and the program. Its images are not built here: there need not be a
+//! container engine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,7 +69,7 @@ fn everything_that_it_copies_exists_and_reaches_the_builder() {
     assert!(ignore.lines().any(|line| line == "*"), "nothing else goes to the builder");
 }
 
-/// What our sources include from outside of their crates must be copied, too.
+/// Files that our sources include from outside of their crates must be copied, too.
 #[test]
 fn everything_that_the_sources_include_is_copied() {
     let build = Dockerfile::read();

@@ -24,7 +24,7 @@ pub(crate) fn parse_yaml(text: &str) -> Result<Value, serde_saphyr::Error> {
     serde_saphyr::from_str(text)
 }
 
-/// What a program printed; it must end well.
+/// The output of a program; it must end well.
 #[track_caller]
 pub(crate) fn output_of(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| {

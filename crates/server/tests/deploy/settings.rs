@@ -1,4 +1,4 @@
-//! What the programs say of themselves: their variables, and what holds when those are not set.
+//! The programs' variables, and the defaults that hold when those are not set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

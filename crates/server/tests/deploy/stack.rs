@@ -1,5 +1,5 @@
-//! What compose would start, as processes of this machine: each service with the command and the health check of its
-//! image, its environment, and its turn after what it depends on.
+//! The services that compose would start, as processes of this machine: each with the command and the health check of
+//! its image, its environment, and its turn after the services that it depends on.
 //!
 //! Three things differ from containers, and nothing else: a service listens on a free port of the loopback interface,
 //! hosts that the file names are replaced by where they really are, and volumes are folders that are thrown away.
@@ -96,7 +96,7 @@ impl Stack {
         self.compose.service(service)["image"].as_str().unwrap()
     }
 
-    /// What PostgreSQL's image does with its variables.
+    /// The effect that PostgreSQL's image gives to its variables.
     async fn start_database(&self, service: &str) -> Running {
         let environment = self.compose.environment(service);
         let [user, password, name] =

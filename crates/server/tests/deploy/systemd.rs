@@ -65,7 +65,7 @@ fn a_stop_waits_until_orders_are_drained() {
     assert!(stop >= drain.parse::<u64>().unwrap() + 5, "{stop} s for {drain} s and the last answers");
 }
 
-/// The file of settings shows every variable with its default, and none that nobody reads.
+/// The file of settings shows every variable with its default, and none that the program does not read.
 #[test]
 fn the_file_of_settings_shows_every_variable_with_its_default() {
     let text = repository::read(SETTINGS);

@@ -1,4 +1,4 @@
-//! The compose file's stack as processes, and the four scenarios that everybody knows against it.
+//! The compose file's stack as processes, and the four known scenarios against it.
 
 use saga_testkit::newman;
 use serde_json::Value;

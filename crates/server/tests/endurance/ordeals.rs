@@ -13,8 +13,8 @@ async fn survive(ordeal: Ordeal) -> Report {
     report
 }
 
-/// What everything that is random in these tests comes from. A seed with many kills of the single process and without long
-/// pauses of it, which leave no time for another fault.
+/// The seed of all random choices in these tests: one with many kills of the single process and without long pauses of
+/// it, which leave no time for another fault.
 const SEED: u64 = 11;
 
 fn seed() -> u64 {

@@ -1,4 +1,4 @@
-//! Orders that need a person: each kind, what is shown of it, and how it is brought to its end. The shop's ledgers judge.
+//! Orders that wait for an operator: each kind, the report about it, and the way to its end. The shop's ledgers judge.
 // Long: one story for each kind of blocked order, on one set of helpers.
 
 use orchestrateur::definitions::CHECKOUT;
@@ -11,8 +11,8 @@ use crate::http::{Call, Reply};
 /// So far away that nothing happens by itself while a test runs.
 const NEVER: &str = "720h";
 
-/// The built-in checkout with another promise of its client service, and one attempt of everything before a person is
-/// told.
+/// The built-in checkout with another promise of its client service, and one attempt of everything before an operator
+/// is needed.
 fn careful(client: &str) -> String {
     change(CHECKOUT)
         .set(
@@ -441,7 +441,7 @@ async fn an_order_whose_definition_is_missing_shows_so_and_goes_on_once_it_is_ba
     };
     rename(&hash, &format!("x{hash}")).await;
     world.shop.heal();
-    // New orders run another definition, so nobody else keeps this one.
+    // New orders run another definition, so the server does not store this one again.
     let other = careful("safety: barrier");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("other.yaml");

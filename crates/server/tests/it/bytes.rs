@@ -30,7 +30,7 @@ fn silent_service() -> SocketAddr {
     address
 }
 
-/// The checkout with a text among its inputs, which the payment is sent; nobody can know whether that ran.
+/// The checkout with a text among its inputs, which the payment is sent; whether the payment ran stays unknown.
 fn with_note() -> String {
     change(definitions::CHECKOUT)
         .set("participants.client", &format!("{{ url: \"http://{}\" }}", silent_service()))
@@ -167,7 +167,7 @@ async fn answers_that_are_not_read_are_bounded_and_small_ones_always_pass() {
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"1".parse().unwrap()));
     assert_eq!(json_of(refused).await["code"], "answers_bytes_max");
     assert_eq!(ask(&router, get("/api/commandes")).await.status(), 200);
-    // What counts is the bytes, not the answer they came in: hyper keeps them until they are written.
+    // The bytes count, not the answer they came in: hyper keeps them until they are written.
     let bytes = held.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(ask(&router, get("/openapi.json")).await.status(), 503);
     drop(bytes);

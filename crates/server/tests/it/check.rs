@@ -65,7 +65,7 @@ fn check_shows_every_request_as_it_would_be_sent() {
             "if lost  repeated with the same key, at most 4 times, then the order fails (ECHEC_STOCK), then the step is undone at once",
             "undoes POST http://127.0.0.1:7/v2/api/stock/liberer\n",
             "stock:compensation\"\n",
-            "if lost  repeated with the same key, then after 7 times a person is told (BLOQUE, compensation_failing), and it goes on\n",
+            "if lost  repeated with the same key, then after 7 times an operator is needed (BLOQUE, compensation_failing), and it goes on\n",
             "undoes DELETE http://ventes-service:8000/api/ventes/commande/00000000-0000-0000-0000-000000000000\n",
         ],
     );

@@ -1,4 +1,4 @@
-//! `POST /api/commande/checkout`: the scenarios that everybody knows, the amounts, and callers who go away.
+//! `POST /api/commande/checkout`: the known scenarios, the amounts, and callers that go away.
 
 use boutique::{Article, Centimes, Ligne, Seed, Service};
 use serde_json::{Value, json};

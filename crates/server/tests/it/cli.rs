@@ -51,7 +51,7 @@ fn orchestrateur_with(arguments: &[&str]) -> Ended {
     run(orchestrateur().args(arguments))
 }
 
-/// What it said on failing: one sentence of its own, and no panic.
+/// Its complaint on failing: one sentence of its own, and no panic.
 #[track_caller]
 pub(crate) fn complaint(ended: &Ended) -> &str {
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -144,7 +144,7 @@ fn secrets_come_from_files_and_one_in_the_definition_is_warned_of() {
         (path("binary"), "not UTF-8"),
         (path("large"), "SECRET_BYTES_MAX"),
     ] {
-        // People who look at a definition need not have its secrets; a server needs them.
+        // An author who checks a definition need not have its secrets; a server needs them.
         let ended = check(&format!("X-Key: '${{file:{file}}}'"));
         let said = &ended.stderr;
         assert_eq!(ended.code, Some(0), "{said}");
@@ -298,7 +298,7 @@ fn serve_says_that_it_cannot_write() {
 
 #[test]
 fn serve_says_what_is_wrong_with_its_database_and_keeps_the_password_to_itself() {
-    // A port that is ours, and where nobody listens.
+    // A port that is ours, and without a listener.
     let silent = tokio::net::TcpSocket::new_v4().unwrap();
     silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let closed = silent.local_addr().unwrap();

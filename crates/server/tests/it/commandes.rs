@@ -66,7 +66,7 @@ async fn each_filter_shows_its_orders_and_no_others() {
         let expected: BTreeSet<String> = expected.iter().map(|id| (*id).clone()).collect();
         assert_eq!(ids(&world, query).await, expected, "{query}");
     }
-    // A row is the order as it shows itself, but for what people asked.
+    // A row is the order as it shows itself, but for the operators' commands.
     let listed = world.get("/api/commandes?client_id=2").await.expect(200);
     let mut shown = world.commande(&poor).await;
     assert_eq!(shown.as_object_mut().unwrap().remove("interventions"), Some(json!([])));

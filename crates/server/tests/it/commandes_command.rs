@@ -1,4 +1,4 @@
-//! `orchestrateur commandes` and `orchestrateur participants`, as a person at a terminal meets them.
+//! `orchestrateur commandes` and `orchestrateur participants`, as an operator at a terminal meets them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -29,7 +29,7 @@ impl Ended {
         serde_json::from_str(&self.well()).unwrap()
     }
 
-    /// What it complains about; `code` tells a refusal (1) from a command line that cannot be read (2).
+    /// Its complaint; `code` tells a refusal (1) from a command line that cannot be read (2).
     #[track_caller]
     fn badly(self, code: i32) -> String {
         assert_eq!((self.code, &*self.stdout), (Some(code), ""), "{self:?}");
@@ -238,12 +238,12 @@ fn answering(answer: &'static str) -> SocketAddr {
 
 #[test]
 fn whoever_does_not_answer_as_an_orchestrator_is_named() {
-    // A port that is ours, and where nobody listens.
+    // A port that is ours, and without a listener.
     let silent = tokio::net::TcpSocket::new_v4().unwrap();
     silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let closed = silent.local_addr().unwrap();
     let said = run(closed, &["commandes", "list"]).badly(1);
-    assert!(said.starts_with(&format!("orchestrateur: nobody answers at http://{closed} (")), "{said}");
+    assert!(said.starts_with(&format!("orchestrateur: there is no answer at http://{closed} (")), "{said}");
     assert!(
         said.contains("is `orchestrateur serve` running there?") && said.contains("ORCHESTRATEUR_URL"),
         "{said}"
@@ -261,7 +261,7 @@ fn whoever_does_not_answer_as_an_orchestrator_is_named() {
     }
 }
 
-/// What a participant says is shown, but cannot do anything to the terminal.
+/// A participant's text is shown, but cannot do anything to the terminal.
 #[tokio::test(flavor = "multi_thread")]
 async fn words_of_a_participant_cannot_command_the_terminal() {
     let row = r#"[{"id":"x","etat_actuel":"A\u001b[2J","rollback":"AUCUN","client_id":1,"magasin_id":1,

@@ -155,7 +155,7 @@ async fn when_all_connections_are_at_work_a_new_one_gets_503_and_supervisors_the
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(world.get(path).await.status, 200, "{path}");
     }
-    // Some who say nothing do not keep supervisors out.
+    // Some silent connections do not keep supervisors out.
     let mut held = Vec::new();
     for _ in 0..40 {
         held.push(connect(world.server.address).await);

@@ -1,4 +1,4 @@
-//! `orchestrateur demo`: the first thing that anybody runs.
+//! `orchestrateur demo`: the first command of a newcomer.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -46,7 +46,7 @@ impl Demo {
         }
     }
 
-    /// What stands between two texts.
+    /// The text between two others.
     #[track_caller]
     fn between(&self, before: &str, after: &str) -> &str {
         let rest = self.shown.split_once(before).unwrap_or_else(|| panic!("no {before}: {}", self.shown)).1;

@@ -55,7 +55,7 @@ impl Shop {
         send(self.running.addr(service).unwrap(), &Call::get(path)).await.expect(200)
     }
 
-    /// What a service did for one order, in order: `("payer", "80.97")`, the amount where there is one.
+    /// The effects of a service for one order, in order: `("payer", "80.97")`, the amount where there is one.
     pub(crate) async fn effects(&self, saga: &str) -> Vec<(String, String)> {
         let mut effects = Vec::new();
         for service in [Service::Stock, Service::Client, Service::Ventes] {
@@ -159,7 +159,7 @@ impl Server {
         self.child.id()
     }
 
-    /// What it said so far, a JSON object a line.
+    /// Its log so far, a JSON object a line.
     pub(crate) fn said(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }

@@ -68,13 +68,13 @@ async fn it_is_well_while_orders_are_taken_and_not_once_it_stops() {
 
 #[test]
 fn it_says_what_is_wrong() {
-    // A port that is ours, and where nobody listens.
+    // A port that is ours, and without a listener.
     let silent = tokio::net::TcpSocket::new_v4().unwrap();
     silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let closed = silent.local_addr().unwrap().to_string();
     let said = complaint(&["--listen", &closed]);
     assert!(
-        said.starts_with(&format!("orchestrateur: ask http://{closed}/readyz: nobody answers there")),
+        said.starts_with(&format!("orchestrateur: ask http://{closed}/readyz: there is no answer")),
         "{said}"
     );
 

@@ -22,7 +22,7 @@ async fn a_request_that_is_repeated_after_its_end_gets_the_same_answer() {
     }
     assert_eq!(world.get("/api/commandes").await.expect(200).as_array().unwrap().len(), 2);
     assert_eq!(world.metric("commande_etat_total{etat=\"INITIEE\"}").await, 2.0);
-    // What a repetition begins before the journal knows it again is not counted as under way for ever.
+    // A repetition that begins before the journal knows the order again is not counted as under way for ever.
     world.shop.fault("GET /api/paniers/client/* latency=200");
     let again = world.send(&Call::checkout(4).key("fini").prefer("respond-async")).await;
     assert_eq!(again.expect(200)["etat_final"], "CONFIRMEE");

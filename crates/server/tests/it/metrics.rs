@@ -245,7 +245,7 @@ async fn unfinished_orders_are_counted_in_the_journal_and_so_after_a_restart_too
     assert_eq!(world.metric("saga_tally_failures_total").await, 0.0);
 }
 
-/// What `docs/metrics.md` says, or the server: names with their type and labels.
+/// The metrics of `docs/metrics.md`, or of the server: names with their type and labels.
 type Catalogue = BTreeMap<String, (String, BTreeSet<String>)>;
 
 fn documented() -> Catalogue {
@@ -266,7 +266,7 @@ fn documented() -> Catalogue {
 async fn the_documentation_names_every_metric_with_its_type_and_labels_and_no_other() {
     let world = World::open().await;
     world.order(4, "CONFIRMEE").await;
-    // What a request is counted under is there once it is answered.
+    // The series of a request is there once the request is answered.
     world.get("/metrics").await;
     let labels_of = |sample: &str| -> BTreeSet<String> {
         let inside = sample.split_once('{').map_or("", |(_, labels)| labels.trim_end_matches('}'));

@@ -10,7 +10,7 @@ use crate::http::{Call, Reply};
 use crate::routes::{ROUTES, document};
 use crate::schema;
 
-/// What callers know: each operation's path, method and name.
+/// The operations that callers know: each one's path, method and name.
 const CONTRACT: [(&str, &str, &str); 13] = [
     ("/", "get", "home"),
     ("/api/commande/checkout", "post", "checkout"),
@@ -183,7 +183,7 @@ async fn real_answers_are_as_the_document_says() {
     ordered(as_json(&" ".repeat(70_000)), 413).await;
     conforms(&document, checkout, "post", &world.send(&Call::new("PUT", checkout)).await);
 
-    // A saga that only a person can bring on: nobody knows whether its payment ran, and nobody may ask again.
+    // A saga that only an operator can bring on: whether its payment ran is unknown, and it must not be repeated.
     let careful = change(orchestrateur::definitions::CHECKOUT).remove("participants.client.safety").text();
     let file = world.data.path().join("careful.yaml");
     std::fs::write(&file, careful).unwrap();
@@ -293,7 +293,7 @@ async fn the_document_is_served_as_it_is() {
     assert_eq!(reply.expect(200), document());
 }
 
-/// What stands between two quotes after `attribute`.
+/// The text between two quotes after `attribute`.
 fn linked<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
     html.split(attribute).skip(1).filter_map(|rest| rest.split('"').nth(1)).collect()
 }

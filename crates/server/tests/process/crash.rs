@@ -31,7 +31,7 @@ async fn every_order_survives_five_kills(engine: Engine) {
     let dice = crate::dice();
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, engine);
-    // The same process each time, as far as others can tell: nobody waits for its lease.
+    // The same process each time, as far as others can tell: no other process waits for its lease.
     setup.variable("ORCHESTRATEUR_REPLICA", "the one".to_owned());
     let book = Arc::new(Book::default());
     let mut again: Vec<Wish> = Vec::new();

@@ -22,7 +22,7 @@ async fn a_damaged_saga_parks_one_order_with_postgres() {
 async fn a_damaged_saga_parks_one_order(engine: Engine) {
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, engine);
-    // The same process each time, as far as others can tell: nobody waits for its lease.
+    // The same process each time, as far as others can tell: no other process waits for its lease.
     setup.variable("ORCHESTRATEUR_REPLICA", "the one".to_owned());
     let serve = setup.start().await;
     shop.fault("POST /api/clients/*/payer latency=2000");

@@ -57,14 +57,14 @@ async fn a_full_disk_turns_new_orders_away_and_loses_none() {
             async move { Wish::plain(number, 4).ask(address, &book).await }
         })
         .collect();
-    until("everybody has paid", async || {
+    until("all orders have paid", async || {
         (shop.ledger(boutique::Service::Client).await.len() == 20).then_some(())
     })
     .await;
     let ballast = disk.path().join("ballast");
     fill(&ballast);
     until("readiness is lost", async || (ready(address).await == 503).then_some(())).await;
-    // As long as the disk is full, nobody is let in, and nothing says otherwise.
+    // As long as the disk is full, no new order is let in, and nothing says otherwise.
     let early = within(Duration::from_secs(2), async || (ready(address).await == 200).then_some(())).await;
     assert_eq!(early, None, "it says that it is ready, without room on its disk");
     for number in 100..105 {

@@ -15,8 +15,8 @@ async fn a_happy_order_waits_for_the_disk_twice() {
     let serve = setup.start().await;
     serve.quiet().await;
     let book = Book::default();
-    // Once before the first call with an effect, once before the answer. On a slow machine events that nobody
-    // waits for are written in between, so the fewest entries count.
+    // Once before the first call with an effect, once before the answer. On a slow machine events that no call or
+    // answer waits for are written in between, so the fewest entries count.
     let mut fewest = u64::MAX;
     for number in 0..20 {
         fewest = fewest.min(entries_of(&serve, &book, &Wish::plain(number, 4)).await);

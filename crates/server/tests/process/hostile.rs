@@ -1,5 +1,5 @@
-//! A participant that answers in every wrong way: the process lives, takes orders, keeps its memory, and
-//! tells people.
+//! A participant that answers in every wrong way: the process lives, takes orders, keeps its memory, and reports to
+//! operators.
 //!
 //! Each round plays every mode; `HOSTILE_ROUNDS` sets how many (`scripts/hostile`), and the memory is
 //! compared after the first ones, which fill buffers and caches.

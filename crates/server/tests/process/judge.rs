@@ -21,7 +21,7 @@ const STATES: [(&str, &[&str]); 5] = [
     ("COMMANDE_ENREGISTREE", &["CONFIRMEE", "ANNULEE"]),
 ];
 
-/// What the judge counted.
+/// The judge's counts.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// Orders by state.
@@ -75,7 +75,7 @@ fn check_effects(order: &Value, effects: &[Line], cart: &Cart) {
     let end = End { client_id, etat: text("etat_actuel"), rollback: text("rollback") };
     let checked = ledgers::check(end, effects, cart);
     assert!(checked.is_ok(), "{checked:?} for {order}: {effects:?}");
-    // What the scenarios that everybody knows look like.
+    // The known scenarios' ends.
     let expected = match client_id {
         1 => "ECHEC_STOCK",
         2 => "ECHEC_PAIEMENT",

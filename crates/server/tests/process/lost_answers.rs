@@ -44,12 +44,12 @@ pub(crate) fn refused_at_the_end(definition: &str) -> String {
     format!("{definition}{controle}")
 }
 
-/// What the order looks like after one lost answer of `rule`.
+/// The order after one lost answer of `rule`.
 async fn order_after(serve: &Serve, shop: &Shop, number: i64, rule: &str) -> Value {
     order_amid(serve, shop, number, &[&format!("{rule} drop-after times=1")]).await
 }
 
-/// What an order that is made amid these faults looks like.
+/// The order that is made amid these faults.
 pub(crate) async fn order_amid(serve: &Serve, shop: &Shop, number: i64, faults: &[&str]) -> Value {
     shop.mend();
     faults.iter().for_each(|rule| shop.fault(rule));

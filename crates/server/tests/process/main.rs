@@ -30,7 +30,7 @@ mod tls;
 mod upgrade;
 mod voisins;
 
-/// What everything that is random in these tests comes from.
+/// The seed of all random choices in these tests.
 const SEED: u64 = 20_260_720;
 
 /// The dice of the test that asks.

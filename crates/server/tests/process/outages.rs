@@ -40,7 +40,7 @@ async fn a_service_that_is_down_is_tried_again_and_then_the_step_has_failed() {
     let tries = history.as_array().unwrap().iter().filter(|line| line["etape"] == "stock");
     let outcomes: Vec<&str> = tries.map(|line| line["resultat"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["not_sent"; 5], "{history}");
-    // Back in time, nobody notices.
+    // Back in time, the service is not missed.
     let address = serve.address;
     let asking = tokio::spawn(async move {
         let book = Book::default();
@@ -153,10 +153,10 @@ async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
             async move { Wish::plain(number, 4 + number).ask(address, &book).await }
         })
         .collect();
-    until("everybody has paid", async || (shop.ledger(Service::Client).await.len() == 60).then_some(()))
+    until("all orders have paid", async || (shop.ledger(Service::Client).await.len() == 60).then_some(()))
         .await;
     let sold = shop.ledger(Service::Ventes).await.len();
-    assert!(sold < 40, "{sold} sales by the time that everybody has paid");
+    assert!(sold < 40, "{sold} sales by the time that all orders have paid");
     assert!(serve.metric("saga_calls_in_flight{participant=\"ventes\"").await > 0);
     for told in clients.join_all().await {
         assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
@@ -164,8 +164,8 @@ async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
     judge(&serve, &shop, &book).await;
 }
 
-/// A service that promises nothing is busy with another order: whoever still waits for a turn when its deadline passes
-/// has not called, does not call any more, and has nothing to undo there.
+/// A service that promises nothing is busy with another order: an order that still waits for its turn when its deadline
+/// passes has not called, does not call any more, and has nothing to undo there.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_turn_has_not_called_yet() {
     let shop = Shop::open(Facon::Moderne).await;

@@ -1,4 +1,5 @@
-//! Services that promise nothing, but can be asked: what was lost is found out over HTTP, and nobody is needed.
+//! Services that promise nothing, but can be asked: the outcome of a lost call is found out over HTTP, and no operator
+//! is needed.
 
 use boutique::{Facon, Service};
 use orchestrateur::definitions::CHECKOUT;

@@ -1,4 +1,4 @@
-//! Two processes on one database: whichever of them somebody asks, the one that runs the order follows.
+//! Two processes on one database: whichever of them gets a command, the one that runs the order applies it.
 
 use boutique::{Facon, Service};
 use saga_testkit::definition::change;
@@ -11,8 +11,8 @@ use crate::store::Engine;
 
 const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 
-/// The built-in checkout with a client service that promises nothing, and one attempt of everything before a person is
-/// told. An attempt that is to be made later is not made while a test runs.
+/// The built-in checkout with a client service that promises nothing, and one attempt of everything before an operator
+/// is needed. An attempt that is to be made later is not made while a test runs.
 fn careful() -> String {
     change(CHECKOUT)
         .remove("participants.client.safety")
@@ -58,7 +58,7 @@ impl Pair {
         saga
     }
 
-    /// What `saga` did at the services: reserved, released, paid, refunded.
+    /// The effects of `saga` at the services: reserved, released, paid, refunded.
     async fn effects(&self, saga: &str) -> [usize; 4] {
         let mut effects = [0; 4];
         for (count, operation) in effects.iter_mut().zip(["reserver", "liberer", "payer", "rembourser"]) {
@@ -72,7 +72,7 @@ impl Pair {
         assert_eq!(self.owner_of(saga).await, "replique-1");
     }
 
-    /// What the process is called that runs an order, or ran it last.
+    /// The name of the process that runs an order, or ran it last.
     async fn owner_of(&self, saga: &str) -> String {
         let database = connect(&self.setup).await;
         let owner = format!(
@@ -204,7 +204,7 @@ async fn the_same_key_is_the_same_order_in_both_processes() {
     pair.stayed(saga.as_str().unwrap()).await;
 }
 
-/// The word stays with the order, and whoever runs it by then finds it.
+/// The command stays with the order, and the process that runs it by then finds it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_paused_process_was_asked_is_followed_by_the_one_that_takes_over() {
     let pair = Pair::start(&careful()).await;
@@ -242,7 +242,7 @@ async fn an_order_that_its_process_cannot_read_says_so_through_the_other_and_goe
         assert_eq!(database.execute(&statement, &[]).await.unwrap(), 1);
     };
     rename("'away-' || hash", "TRUE").await;
-    // New orders run another one, so nobody keeps this one again.
+    // New orders run another definition, so no process stores this one again.
     setup.definition(&careful());
     let owner = setup.start().await;
     owner.quiet().await;

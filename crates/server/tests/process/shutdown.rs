@@ -16,7 +16,7 @@ use crate::server::Setup;
 use crate::shop::Shop;
 use crate::store::Engine;
 
-/// Clients that ask one after the other, until nobody listens any more.
+/// Clients that ask one after the other, until the process does not listen any more.
 fn keep_asking(
     address: std::net::SocketAddr,
     clients: i64,
@@ -75,7 +75,7 @@ async fn orders_that_a_short_drain_cannot_finish_are_finished_by_the_next_start(
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, Engine::Sqlite);
     setup.argument("--drain-s=1");
-    // Without a promise a call that is cut short is a person's work; here none need be.
+    // Without a promise a call that is cut short is an operator's work; here none need be.
     setup.definition(&change(CHECKOUT).set("participants.*.safety", "none").text());
     let book = Arc::new(Book::default());
     let serve = setup.start().await;

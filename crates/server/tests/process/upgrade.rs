@@ -58,7 +58,7 @@ const ENDS: [(&str, &str, &str); 19] = [
     ("paid-late", "CONFIRMEE", "AUCUN"),
     ("selling", "CONFIRMEE", "AUCUN"),
     ("undoing", "ECHEC_PAIEMENT", "TERMINE"),
-    // A person is needed, as before.
+    // It waits for an operator, as before.
     ("blocked", "ECHEC_PAIEMENT", "BLOQUE"),
     ("resumed", "ECHEC_PAIEMENT", "BLOQUE"),
     ("damaged", "STOCK_RESERVE", "BLOQUE"),

@@ -62,7 +62,7 @@ async fn the_scenarios_that_everybody_knows_end_as_they_should() {
     let (vente, effects) = order(&serve, &shop, 3).await;
     assert_eq!((end(&vente), effects), (("ECHEC_ENREGISTREMENT", "TERMINE"), [1, 1, 1, 1, 0, 0]), "{vente}");
     assert_eq!(vente["echec"]["raison"], "Panne provoquée");
-    // Not the service's own word: what a proxy says may mean anything, and a person has to look.
+    // Not the service's own word: a proxy's answer may mean anything, and an operator has to look.
     shop.fault("POST /api/ventes client=5 status=502");
     let (vente, effects) = order(&serve, &shop, 5).await;
     assert_eq!((end(&vente), effects), (("ECHEC_ENREGISTREMENT", "BLOQUE"), [1, 0, 1, 0, 0, 0]), "{vente}");

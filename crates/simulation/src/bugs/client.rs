@@ -1,4 +1,4 @@
-//! What a client makes of participants' answers, and which key it calls them under.
+//! A client's reading of participants' answers, and the key that it calls them under.
 
 use saga_core::Direction;
 use saga_core::reply::{Answer, Reply};
@@ -16,7 +16,7 @@ const REFUSED: u16 = 409;
 const FAILED: u16 = 500;
 
 impl Lies {
-    /// What the engine hears of a call that came to this end.
+    /// The reply that the engine gets about a call that came to this end.
     pub(crate) fn heard(self, direction: Direction, reply: Reply) -> Reply {
         let status = match &reply {
             Reply::Answered(answer) => Some(answer.status),

@@ -1,4 +1,4 @@
-//! What an engine is given that is not so: another definition than the participants know, other limits.
+//! False facts that an engine is given: another definition than the participants know, other limits.
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ use saga_core::SagaId;
 
 pub(crate) use self::store::Appended;
 
-/// A bug that people have had. Each names the rule that it breaks.
+/// A bug that real programs have had. Each names the rule that it breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is described where it is listed")]
 pub enum Bug {
@@ -111,7 +111,7 @@ impl Bug {
     ];
 }
 
-/// What a world with this bug says at its seams; without one, the truth.
+/// The lies of a world with this bug at its seams; without one, the truth.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lies(Option<Bug>);
 

@@ -1,4 +1,4 @@
-//! What a store says that is not so, and what it does though it must not.
+//! False answers of a store, and work that it must not do.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use saga_journal::{AppendError, Entry, Filter, Histories, Membership, ReplicaId,
 
 use super::{Bug, Lies};
 
-/// What a store says of a batch.
+/// A store's answer about a batch.
 pub(crate) type Appended = Result<Vec<Result<(), AppendError>>, Unavailable>;
 
 impl Lies {
@@ -31,7 +31,7 @@ impl Lies {
         Ok(results)
     }
 
-    /// What a process hears of its batch.
+    /// The answer about its batch that a process gets.
     pub(crate) fn appended(self, said: Appended, entries: usize) -> Appended {
         match (self.0, said) {
             (Some(Bug::DoubtIsDone), Err(_)) => Ok(vec![Ok(()); entries]),
@@ -51,7 +51,7 @@ impl Lies {
         if self.has(Bug::IgnoresLease) { asked / 5 } else { asked }
     }
 
-    /// What the store's clock shows, if it has one.
+    /// The time of the store's clock that a process gets, if the store has one.
     pub(crate) fn clock(self, clock: Option<Timestamp>) -> Option<Timestamp> {
         clock.filter(|_| !self.has(Bug::TrustsWallClock))
     }

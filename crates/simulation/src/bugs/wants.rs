@@ -1,4 +1,4 @@
-//! What a driver sees of a saga's wants: calls that need less than they do, an answer that needs nothing.
+//! A driver's view of a saga's effects: calls that need less than they do, an answer that needs nothing.
 
 use saga_core::definition::Safety;
 use saga_core::saga::{CallWanted, Effects, Lens};
@@ -9,7 +9,7 @@ use super::Bug;
 /// Where a saga's start is in its history.
 const START: Seq = Seq::NONE.next();
 
-/// What this bug makes drivers see, if it is one of theirs.
+/// The lens of this bug before drivers, if it is one of theirs.
 pub(super) fn lens(bug: Bug) -> Option<Lens> {
     let lens: Lens = match bug {
         Bug::AheadOfStart => |_, wants| calls(wants, is_action, |_| Seq::NONE),

@@ -1,4 +1,4 @@
-//! Callers, who ask again, cancel and go away.
+//! Callers, which ask again, cancel and go away.
 
 use std::sync::Arc;
 use std::time::Duration;

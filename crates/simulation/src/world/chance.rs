@@ -1,4 +1,4 @@
-//! What becomes of calls, by chance.
+//! The fates of calls, by chance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ pub(super) struct Chance {
     begun: Instant,
     /// Participants take turns in being down for some seconds.
     flaps: bool,
-    /// Out of a thousand pairs of order and step: the answer harms whoever reads it.
+    /// Out of a thousand pairs of order and step: the answer harms the process that reads it.
     poisonous: u64,
 }
 
@@ -93,7 +93,7 @@ impl Fates for Chance {
             (Fate::Late(ms), _) if spec.is_bounded() => Fate::Late(ms.min(1_400)),
             (Fate::Doubled(_), _) if spec.is_bounded() && spec.has_keys() => Fate::Doubled(5),
             (Fate::Misdirected, _) if direction != Direction::Compensation => Fate::Good,
-            // TCP does not double; whoever promises nothing about that need not be tried with it.
+            // TCP does not double; a participant that promises nothing about that need not be tried with it.
             (Fate::Doubled(_), Kind::Plain | Kind::Probed | Kind::Read) => Fate::Good,
             (fate, _) => fate,
         }

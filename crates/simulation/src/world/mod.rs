@@ -1,7 +1,7 @@
-//! One world made from a seed, and what becomes of it.
+//! One world made from a seed, and its course.
 //!
-//! - `chance.rs`: what becomes of calls.
-//! - `trouble.rs`: what becomes of processes and the database, and when a person looks at an order.
+//! - `chance.rs`: the fates of calls.
+//! - `trouble.rs`: the fates of processes and the database, and the times when an operator looks at an order.
 //! - `callers.rs`: callers.
 
 mod callers;
@@ -57,7 +57,7 @@ struct World {
     shutdown: u32,
     outage: u32,
     clock_steps: u32,
-    /// That a person looks at an order.
+    /// That an operator looks at an order.
     person: u32,
 }
 

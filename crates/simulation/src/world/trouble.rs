@@ -1,4 +1,4 @@
-//! What becomes of processes and the database: they crash, pause, shut down, go away.
+//! The fates of processes and the database: they crash, pause, shut down, go away.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -20,7 +20,7 @@ fn caught(bug: Bug) -> Option<(u64, String)> {
 
 #[test]
 fn every_seeded_bug_is_caught() {
-    // What a bug breaks may also panic: that counts as caught, and need not be told about at length.
+    // A bug may also make code panic: that counts as caught, and need not be reported at length.
     std::panic::set_hook(Box::new(|_| {}));
     let only = std::env::var("SAGA_BUG").ok();
     let is_meant = |bug: &Bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}"));

@@ -1,7 +1,7 @@
 //! Inside a crate, data flows one way: no modules beside each other use each other in a circle.
 //!
-//! A folder's module counts as one to those beside it. What it shares with its own files is its own affair: a file may use
-//! what the folder's `mod.rs` defines, and is used by it.
+//! A folder's module counts as one to those beside it. Inside the folder, its own files may use what the folder's
+//! `mod.rs` defines, and be used by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,7 +92,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         syn::visit::visit_path(self, path);
     }
 
-    /// What tests use is no part of the house.
+    /// The modules of tests are no part of the house.
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         if item.content.is_none() || item.ident != "tests" {
             syn::visit::visit_item_mod(self, item);

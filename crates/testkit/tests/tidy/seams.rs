@@ -1,10 +1,10 @@
-//! What tests can break on purpose is in one place, so that everything else reads as it runs.
+//! The seams where tests can break a rule on purpose are in one place, so that everything else reads as it runs.
 
 use crate::sources::{below, root};
 
 /// Names that only a place that can be broken has a use for.
 const SWITCHES: [&str; 2] = ["seeded::", "look_through"];
-/// Where they are, and who uses them.
+/// The places of the seams, and their users.
 const PLACES: [&str; 6] = [
     "crates/core/src/rules.rs",
     "crates/core/src/seeded.rs",

@@ -77,7 +77,7 @@ impl Check<'_> {
         {
             if let Some(zero) = number.as_ref().filter(|number| number.value == 0) {
                 let message =
-                    format!("`{key}: 0` would suspend calls that nobody complains of; write at least 1");
+                    format!("`{key}: 0` would suspend calls of which none has failed; write at least 1");
                 self.mistake(line(zero), message);
             }
         }

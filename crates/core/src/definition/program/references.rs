@@ -28,7 +28,7 @@ const IMPURE: &[&str] = &[
 /// The names that a program reads from its input.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(in crate::definition) struct References<'s> {
-    /// The paths read, at least as far as their constant keys go: `.input.client_id` is `["input", "client_id"]`.
+    /// The paths read, at least as far as their constant keys go: `.input.customer_id` is `["input", "customer_id"]`.
     pub paths: Vec<Vec<&'s str>>,
     /// Whether it may read everything, because it handles its input as a whole.
     pub whole: bool,

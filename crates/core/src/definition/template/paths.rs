@@ -3,7 +3,7 @@
 use super::{Piece, Reference, Template};
 
 impl Template {
-    /// Adds every path that is read from the scope: `.vente.id` is `["vente", "id"]`.
+    /// Adds every path that is read from the scope: `.sale.id` is `["sale", "id"]`.
     pub fn paths(&self, found: &mut Vec<Vec<String>>) {
         match self {
             Self::Constant(_) => {}

@@ -4,15 +4,15 @@
 pub(super) fn example(key: &str) -> &'static str {
     match key {
         "saga" => "saga: checkout",
-        "input" => "input: { client_id: integer }",
-        "states" => "states: { started: INITIEE, completed: CONFIRMEE, cancelled: ANNULEE }",
-        "started" => "started: INITIEE",
-        "completed" => "completed: CONFIRMEE",
-        "cancelled" => "cancelled: ANNULEE",
+        "input" => "input: { customer_id: integer }",
+        "states" => "states: { started: STARTED, completed: CONFIRMED, cancelled: CANCELLED }",
+        "started" => "started: STARTED",
+        "completed" => "completed: CONFIRMED",
+        "cancelled" => "cancelled: CANCELLED",
         "deadline" => "deadline: 60s",
         "participants" => "participants: { stock: { url: \"http://stock:8000\" } }",
         "steps" => {
-            "steps: [{ step: stock, participant: stock, action: { get: /path }, failure: ECHEC_STOCK }]"
+            "steps: [{ step: stock, participant: stock, action: { get: /path }, failure: STOCK_REFUSED }]"
         }
         "url" => "url: \"http://stock:8000\"",
         "safety" => "safety: idempotent",
@@ -33,8 +33,8 @@ pub(super) fn example(key: &str) -> &'static str {
         "action" => "action: { post: /path }",
         "compensation" => "compensation: { delete: /path }",
         "probe" => "probe: { get: /path }",
-        "success" => "success: STOCK_RESERVE",
-        "failure" => "failure: ECHEC_STOCK",
+        "success" => "success: STOCK_RESERVED",
+        "failure" => "failure: STOCK_REFUSED",
         "retry" => "retry: { attempts: 5 }",
         "persist" => "persist: { attempts: 8 }",
         "attempts" => "attempts: 5",
@@ -45,7 +45,7 @@ pub(super) fn example(key: &str) -> &'static str {
         "put" => "put: /path",
         "patch" => "patch: /path",
         "delete" => "delete: /path",
-        "body" => "body: { montant: .panier.montant }",
+        "body" => "body: { amount: .cart.amount }",
         "output" => "output: { id: .body.id }",
         "unknown" => "unknown: .status == 500",
         "ok" => "ok: .status == 200",

@@ -1,4 +1,4 @@
-//! What operators have the saga do, and what they found out.
+//! Events of operators' commands: the next attempt at once, and findings.
 
 use super::super::{Asked, Phase, Progress, Question, Saga, StepState, Vouched};
 use crate::event::{Finding, Stuck};
@@ -6,10 +6,10 @@ use crate::id::{Seq, Timestamp};
 use crate::json::Json;
 
 impl Saga {
-    /// A person wants the next attempt at once. Where it is not made by itself because the participant may have
-    /// forgotten the order, the person vouches for it.
+    /// An operator wants the next attempt at once. Where it is not made by itself because the participant may have
+    /// forgotten the order, the operator vouches for the participant.
     ///
-    /// A question is not asked before its time, whoever wants it: the call it is about may still be on its way.
+    /// A probe is not sent before its time, even for an operator: the call that it asks about may still be on its way.
     pub(super) fn resumed(&mut self, seq: Seq, now: Timestamp) -> Result<(), &'static str> {
         let active = self.active();
         if !active.is_empty() && active.iter().all(|step| self.is_calling(step)) {
@@ -42,7 +42,7 @@ impl Saga {
         }
     }
 
-    /// A person has the saga run again where its task failed.
+    /// An operator has the saga run again where its task failed.
     fn unpark(&mut self) {
         self.marks.lost_owners = 0;
         match &mut self.phase {
@@ -52,7 +52,7 @@ impl Saga {
         }
     }
 
-    /// A person says what became of the step that is stuck.
+    /// An operator reports a finding about the step that is stuck.
     pub(super) fn resolved(
         &mut self,
         seq: Seq,

@@ -1,4 +1,4 @@
-//! What a new owner can know of the former one's calls.
+//! The knowledge of a new owner about the former one's calls.
 
 use super::super::{Phase, Progress, Question, Saga, StepState, Tries};
 use crate::definition::{Safety, Step, StepSet};
@@ -7,7 +7,7 @@ use crate::retry::RETRY_AFTER_MAX;
 use crate::rules;
 
 impl Saga {
-    /// A new owner cannot know what became of the former one's calls.
+    /// A new owner does not know the outcomes of the former one's calls.
     pub(super) fn lose_sight(&mut self, now: Timestamp) {
         let forward = matches!(self.phase, Phase::Forward { .. });
         let none_has_left = self.marks.first_effect.is_none();
@@ -27,7 +27,7 @@ impl Saga {
                         tries.reason = Some("the call was cut short by a restart".into());
                     }
                 }
-                // Clocks differ, and the former owner may have called again after an answer that nobody recorded: the
+                // Clocks differ, and the former owner may have called again after an answer that no event records: the
                 // wait before asking begins anew.
                 tries.ended_at = now;
                 if let Progress::Due(at) = &mut tries.progress {

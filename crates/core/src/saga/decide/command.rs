@@ -1,4 +1,4 @@
-//! What a command brings about, and when it is refused.
+//! The event that a command brings about, and the reasons for refusing it.
 
 use super::super::{CallWanted, Phase, Saga, StepState};
 use super::Rejected;
@@ -60,7 +60,7 @@ impl Saga {
         }
     }
 
-    /// Whether `event`, what a person has found, can be recorded.
+    /// Whether `event`, an operator's finding, can be recorded.
     fn may_resolve(&self, event: &Event, now: Timestamp) -> Result<(), Rejected> {
         let Event::Resolved { step, finding, output, .. } = event else { return Ok(()) };
         match (self.blocked(), self.is_over()) {
@@ -89,7 +89,7 @@ impl Saga {
         }
     }
 
-    /// Whether the compensation's request can be made from what a person says.
+    /// Whether the compensation's request can be made from the finding's output.
     fn can_undo_after(&self, event: &Event, step: usize, now: Timestamp) -> bool {
         let mut told = self.clone();
         let record = Record { at: now, state: None, command: None, event: event.clone() };

@@ -1,4 +1,4 @@
-//! What a state brings about by itself, as time passes.
+//! The events that a state brings about by itself, as time passes.
 
 use super::super::{Phase, Progress, Saga, StepState, Tries};
 use crate::definition::Safety;
@@ -68,7 +68,7 @@ impl Saga {
     fn next_back(&self, step: usize, now: Timestamp) -> Option<Event> {
         let is_barrier = self.is_barrier(step);
         let is_forgotten = is_barrier && self.is_beyond_horizon(step, now);
-        // A barrier refuses an action that arrives after its undoing, so nobody waits for one in flight.
+        // A barrier refuses an action that arrives after its compensation, so the saga does not wait for one in flight.
         let undoes_at_once = is_barrier && !is_forgotten;
         let is_waiting = self
             .in_flight_at(step)
@@ -110,12 +110,12 @@ impl Saga {
         (!self.is_parked()).then_some(Event::Blocked { step, stuck: Stuck::TaskFailed, reason })
     }
 
-    /// What the saga is flagged for at this step.
+    /// The saga's flag at this step.
     fn flagged(&self, step: usize) -> Option<Stuck> {
         self.blocked_at(step).map(|blocked| blocked.stuck)
     }
 
-    /// Flags the saga for people, unless it is flagged for the same.
+    /// Flags the saga for operators, unless it is flagged for the same.
     fn block(&self, step: usize, stuck: Stuck) -> Option<Event> {
         let words = self.tries(step).and_then(|(_, tries)| tries.reason.as_deref()).unwrap_or("no answer");
         let horizon = self.definition.participant(step).horizon;
@@ -136,8 +136,8 @@ impl Saga {
         (self.flagged(step) != Some(stuck)).then(|| Event::Blocked { step, stuck, reason: reason.into() })
     }
 
-    /// The next question about a call that cannot be repeated; a person is told when there is nothing to ask, or no
-    /// answer comes. The questions go on all the same.
+    /// The next probe about a call that cannot be repeated; the saga is flagged when there is nothing to ask, or no
+    /// answer comes. The probes go on all the same.
     fn ask_or_block(&self, step: usize, unknown: Stuck, tries: &Tries, now: Timestamp) -> Option<Event> {
         let definition = &self.definition.steps[step];
         let has_promise = self.definition.participant(step).safety != Safety::None;
@@ -153,7 +153,7 @@ impl Saga {
         (now >= at).then(|| started(step, Direction::Probe, self.next_probe(step)))
     }
 
-    /// The next attempt of a call that never gives up, or the flag for people once it has failed often.
+    /// The next attempt of a call that never gives up, or the flag for operators once it has failed often.
     fn again(
         &self,
         step: usize,

@@ -1,19 +1,20 @@
-//! Why an input changes nothing.
+//! The reasons for which an input is refused.
 
 use serde::{Deserialize, Serialize};
 
-/// Why an input changes nothing. Its JSON form is kept in the journal until whoever gave the command has read it.
+/// The reason for which an input changes nothing. The journal keeps its JSON form until the sender of the command has
+/// read it. A face has words of its own for these reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejected {
-    /// A reply to a call that nobody waits for any more, such as that of an abandoned attempt. Ignore it.
-    #[error("nobody waits for that call any more")]
+    /// A reply to a call that the saga no longer waits for, such as that of an abandoned attempt. Ignore it.
+    #[error("the saga no longer waits for that call")]
     Stale,
     /// The saga is over, and the order stands.
     #[error("the order is confirmed; it cannot be cancelled any more")]
     Completed,
     /// The saga is being rolled back, or has been, for another reason.
-    #[error("the order has failed already; what was done is undone without being asked")]
+    #[error("the order has failed already, and is rolled back without a command")]
     Failing,
     /// The saga is over.
     #[error("the order is over")]
@@ -21,35 +22,36 @@ pub enum Rejected {
     /// The saga does not wait for an operator.
     #[error("the order is not blocked; there is nothing to resolve")]
     NotBlocked,
-    /// A person is needed, but for another step.
+    /// The saga waits for an operator, but at another step.
     #[error("the order is blocked at another step")]
     OtherStep,
-    /// The saga's task failed while it was going forward: there is nothing to say of a step yet.
+    /// The saga's task failed while it was going forward: no step waits for a finding yet.
     #[error(
         "the order was going forward when its task failed: resume it, or cancel it to have it rolled back"
     )]
     GoingForward,
     /// The last call is in doubt: it may have taken effect, and calling again may double it.
     #[error(
-        "nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: \
-         find out there, and say so with `resoudre`"
+        "it is unknown whether the last call took effect, and its participant promises nothing about repeated calls: \
+         find out there, and resolve the step with the finding"
     )]
     InDoubt,
-    /// The call may change what the person has found.
+    /// The call may change what the operator has found.
     #[error(
         "a call to the participant is under way and may change what was found; look again when it has ended"
     )]
     CallUnderWay,
-    /// The step is being undone: "it did not run" would be heard as "the compensation did not".
+    /// The step is being undone, so its action ran: the finding "it did not run" would be taken for one about the
+    /// compensation.
     #[error(
-        "that cannot be said of a step that is being undone: say EXECUTEE if its effect is still there (it is undone \
-         then), or ANNULEE if its effect is gone"
+        "a step that is being undone has run: its finding is `ran` if its effect is still there (it is undone then), \
+         or `undone` if its effect is gone"
     )]
     BeingUndone,
-    /// The compensation is made of the answer that nobody has.
-    #[error("undoing the step needs what its action's answer gave: add it as `sortie`")]
+    /// The compensation reads the output of the action, and the finding has none.
+    #[error("undoing the step needs the output of its action: add it to the finding")]
     OutputNeeded,
-    /// The compensation cannot be made of what was given.
-    #[error("undoing the step cannot be made from that `sortie`: look up what its compensation reads")]
+    /// The compensation cannot be made from the output that the operator gave.
+    #[error("undoing the step cannot be made from that output: look up what its compensation reads")]
     OutputUnfit,
 }

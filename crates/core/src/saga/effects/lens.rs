@@ -1,4 +1,4 @@
-//! What tests put between a saga and its driver: the driver then sees other wants than the saga has.
+//! A lens that tests put between a saga and its driver: the driver then sees other effects than the saga has.
 //!
 //! Only in builds with debug assertions. The production code has one lens, which is none.
 
@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use super::{Effects, Saga};
 
-/// Changes what a driver sees of a saga's wants.
+/// Changes the effects that a driver sees of a saga.
 pub type Lens = fn(&Saga, Effects) -> Effects;
 
 thread_local! {

@@ -9,7 +9,7 @@ use saga_core::{Definition, Outcome};
 use super::parse;
 use crate::support::{CHECKOUT, VOISINS, by_seed};
 
-/// What the cart's answer comes to in `definition`.
+/// The verdict on the cart's answer in `definition`.
 fn read(definition: &Definition, body: &str) -> Verdict {
     let reply = Reply::Answered(Answer { status: 200, body: body.into(), ..Answer::default() });
     verdict(&definition.steps[0].action, &reply)

@@ -13,7 +13,7 @@ use super::parse;
 use crate::support::{CHECKOUT, VOISINS, by_seed};
 
 /// A definition of that many bytes, whatever is wrong with it, is read within this time, in a debug build on a busy
-/// machine. What it guards against takes minutes.
+/// machine. A reader with quadratic time would take minutes.
 const READING_MAX: Duration = Duration::from_secs(5);
 
 /// A short one, with what the others do not have: anchors, aliases, merged keys, block texts, a probe.
@@ -42,7 +42,7 @@ steps:
     retry: { attempts: 3, base: 10ms }
 "#;
 
-/// What definitions break on.
+/// Pieces that definitions break on.
 const PIECES: &[&str] = &[
     "\"",
     "'",
@@ -200,7 +200,7 @@ fn is_read_or_told(source: &str) -> Result<(), TestCaseError> {
     let took = began.elapsed();
     prop_assert!(took < READING_MAX, "{took:?}: {source}");
     if let Ok(definition) = read {
-        // What it does can be told, too.
+        // It can be explained, too.
         let definition = Arc::new(definition);
         let steps = understood(understood::input(&definition), &BTreeMap::new());
         prop_assert_eq!(steps.len(), definition.steps.len());

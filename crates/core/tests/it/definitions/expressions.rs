@@ -1,4 +1,4 @@
-//! What jq programs may read, and when that is known.
+//! The names that jq programs may read, and when a wrong one is found.
 
 use insta::assert_snapshot;
 use saga_testkit::definition::change;

@@ -75,7 +75,7 @@ fn an_order_is_pinned_to_the_text_and_to_the_rules() {
     let (one, two) = (read(CHECKOUT, Format::One), read(CHECKOUT, Format::Two));
     assert_ne!(one.hash, two.hash);
     assert_eq!(two.hash, parse(CHECKOUT).expect("a definition").hash);
-    // What the release before wrote into its journal: the SHA-256 of the text.
+    // The hash that the release before wrote into its journal: the SHA-256 of the text.
     assert_eq!(
         read("saga: s\nstates: { started: A, completed: B, cancelled: C }\nparticipants: { p: { url: 'http://p' } }\nsteps: [{ step: a, participant: p, action: { get: /x }, failure: D }]\n", Format::One)
             .hash

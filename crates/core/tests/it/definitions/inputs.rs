@@ -1,4 +1,4 @@
-//! What a caller may bring.
+//! The inputs that a caller may bring.
 
 use std::sync::Arc;
 

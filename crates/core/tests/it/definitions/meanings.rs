@@ -1,4 +1,4 @@
-//! What a definition says means what its author means, or is refused with the spelling that does.
+//! The meaning of a definition is its author's, or the definition is refused with the spelling that has it.
 // Long: one table of spellings and what is said of each.
 
 use insta::assert_snapshot;

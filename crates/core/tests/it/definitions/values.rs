@@ -36,7 +36,7 @@ fn unknown_missing_and_doubled_keys() {
     retry: { attempt: 3 } / success: STOCK_RESERVE
         d.yaml:33: there is no key `attempt` in `retry` of step `stock`; did you mean `attempts`?
     (without `failure: ECHEC_STOCK`)
-        d.yaml:15: step `panier` has no `failure`; add it: `failure: ECHEC_STOCK`
+        d.yaml:15: step `panier` has no `failure`; add it: `failure: STOCK_REFUSED`
     stock: {
         d.yaml:10: participant `stock` has no `url`; add it: `url: "http://stock:8000"`
     deadline: 60s / deadline: 30s
@@ -67,7 +67,7 @@ fn values_of_the_wrong_type() {
     deadline: { seconds: 60 }
         d.yaml:6: `deadline` needs a duration, and this is a mapping; write `deadline: 60s`
     input: [client_id, magasin_id]
-        d.yaml:4: `input` needs a mapping, and this is a list; write `input: { client_id: integer }`, or `key: value` lines below it
+        d.yaml:4: `input` needs a mapping, and this is a list; write `input: { customer_id: integer }`, or `key: value` lines below it
     safety: barrier, calls_max: -1 }
         d.yaml:10: `calls_max` needs a whole number from 1 to 4294967295, not `-1`; write e.g. `calls_max: 256`
     safety: barrier, calls_max: 0 }
@@ -194,8 +194,8 @@ fn horizons_and_breakers() {
     safety: barrier, breaker: { window: 1 } }
         d.yaml:10: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
     safety: barrier, breaker: { calls_min: 0, failures_percent: 0 } }
-        d.yaml:10: `calls_min: 0` would suspend calls that nobody complains of; write at least 1
-        d.yaml:10: `failures_percent: 0` would suspend calls that nobody complains of; write at least 1
+        d.yaml:10: `calls_min: 0` would suspend calls of which none has failed; write at least 1
+        d.yaml:10: `failures_percent: 0` would suspend calls of which none has failed; write at least 1
     safety: barrier, breaker: { failures_percent: 101 } }
         d.yaml:10: `101` is more than all; write 1 to 100
     safety: barrier, breaker: { open: 31s } }

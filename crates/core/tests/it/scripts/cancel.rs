@@ -1,4 +1,4 @@
-//! Orders that somebody wants stopped.
+//! Orders that are cancelled.
 
 use super::{READ_AND_TWO, check};
 use crate::support::{Kind, definition};
@@ -119,13 +119,13 @@ fn barrier_a_cancellation_with_a_call_in_flight_undoes_it_at_once_and_ignores_it
       8 -c#1
       = call -c#1 needs 7
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > ok
       9 -c#1 ok
       10 -b#1
       = call -b#1 needs 7
     > old unknown
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > ok
       11 -b#1 ok
       12 rolled back
@@ -222,13 +222,13 @@ fn cancelling_an_order_that_fails_already_is_refused() {
       9 -b#1
       = call -b#1 needs 8
     > cancel
-      rejected: the order has failed already; what was done is undone without being asked
+      rejected: the order has failed already, and is rolled back without a command
     > ok
       10 -b#1 ok
       11 rolled back
       = answer needs 11
     > cancel
-      rejected: the order has failed already; what was done is undone without being asked
+      rejected: the order has failed already, and is rolled back without a command
     ECHEC_C Done over
     ");
 }

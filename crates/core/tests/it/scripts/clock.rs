@@ -89,7 +89,7 @@ fn the_deadline_stops_a_read_in_flight() {
       4 rolled back
       = answer needs 4
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     ANNULEE None over
     ");
 }

@@ -292,7 +292,7 @@ fn rule_8_a_step_without_compensation_is_settled_at_once() {
       8 -a#1
       = call -a#1 needs 7
     > b: old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > a: ok
       9 -a#1 ok
       10 rolled back

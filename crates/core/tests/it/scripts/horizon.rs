@@ -282,7 +282,7 @@ fn barrier_a_shadowed_step_is_not_undone_beyond_the_horizon() {
       6 blocked: b HorizonPassed
       = answer needs 6
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > wait 60s
       = answer needs 6
     ANNULEE Blocked under way
@@ -406,7 +406,7 @@ fn a_step_that_a_former_owner_may_have_run_is_not_run_again_beyond_the_horizon()
     ");
 }
 
-/// A person's word counts from when it was given. The next question, which is to be asked after the promise ends, does not
+/// An operator's voucher counts from its time. The next question, which is to be asked after the promise ends, does not
 /// matter then.
 #[test]
 fn what_a_person_vouches_for_is_called_before_the_next_question() {

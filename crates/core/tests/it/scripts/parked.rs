@@ -1,4 +1,4 @@
-//! A saga whose task fails, or whose owners end again and again, is not run any more until a person says so.
+//! A saga whose task fails, or whose owners end again and again, is not run any more until an operator resumes it.
 
 use super::{READ_AND_TWO, check};
 use crate::support::{Kind, definition};
@@ -165,7 +165,7 @@ fn a_task_that_fails_parks_its_saga_at_once() {
     > park
       = answer needs 7
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > wait 3600s
       = answer needs 7
     > resume

@@ -1,4 +1,4 @@
-//! What a person is shown of an order that needs one, and why an order fails.
+//! The report to an operator about a blocked order, and the reason why an order fails.
 
 use std::sync::Arc;
 

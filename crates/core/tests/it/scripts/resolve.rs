@@ -1,4 +1,4 @@
-//! A person knows what nobody else can.
+//! An operator reports a finding that no call can give.
 // Long: scripts, each with all that it brings about; they are read one at a time.
 
 use std::sync::Arc;
@@ -98,9 +98,9 @@ fn undoing_by_an_id_needs_the_id() {
       11 blocked: vente ActionUnknown
       = answer needs 11
     > resolve vente ran
-      rejected: undoing the step needs what its action's answer gave: add it as `sortie`
+      rejected: undoing the step needs the output of its action: add it to the finding
     > resolve vente ran {"x":2}
-      rejected: undoing the step cannot be made from that `sortie`: look up what its compensation reads
+      rejected: undoing the step cannot be made from that output: look up what its compensation reads
     > resolve vente ran {"id":17}
       12 resolved by Ana: vente Ran
       13 -vente#1
@@ -175,7 +175,7 @@ fn of_what_is_being_undone_nobody_can_say_that_it_did_not_run() {
       9 blocked: a CompensationUnknown
       = answer needs 9
     > resolve a not_run
-      rejected: that cannot be said of a step that is being undone: say EXECUTEE if its effect is still there (it is undone then), or ANNULEE if its effect is gone
+      rejected: a step that is being undone has run: its finding is `ran` if its effect is still there (it is undone then), or `undone` if its effect is gone
     > resolve a undone
       10 resolved by Ana: a Undone
       11 rolled back

@@ -1,4 +1,4 @@
-//! A person wants it to go on.
+//! An operator wants the saga to go on.
 
 use std::sync::Arc;
 
@@ -134,11 +134,11 @@ fn without_a_probe_what_is_in_doubt_cannot_go_on() {
       5 blocked: a ActionUnknown
       = answer needs 5
     > resume
-      rejected: nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: find out there, and say so with `resoudre`
+      rejected: it is unknown whether the last call took effect, and its participant promises nothing about repeated calls: find out there, and resolve the step with the finding
     > wait 60s
       = answer needs 5
     > resume
-      rejected: nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: find out there, and say so with `resoudre`
+      rejected: it is unknown whether the last call took effect, and its participant promises nothing about repeated calls: find out there, and resolve the step with the finding
     ECHEC_A Blocked under way
     ");
 }

@@ -179,7 +179,7 @@ fn a_step_that_is_never_undone_is_not_waited_for() {
       8 rolled back
       = answer needs 8
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     ANNULEE Done over
     ");
 }

@@ -16,7 +16,7 @@ fn taken_over_while_reading_reads_again() {
       4 +a#2
       = call +a#2 needs 4, wake at 10s
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > ok
       5 +a#2 ok [A]
       6 +b#1

@@ -26,7 +26,7 @@ fn none_an_unknown_outcome_blocks_for_a_person() {
     > wait 60s
       = answer needs 9
     > cancel
-      rejected: the order has failed already; what was done is undone without being asked
+      rejected: the order has failed already, and is rolled back without a command
     ECHEC_C Blocked under way
     ");
 }
@@ -298,13 +298,13 @@ fn a_reply_from_an_abandoned_attempt_is_ignored() {
       6 +b#2
       = call +b#2 needs 6, wake at 10s
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > ok
       7 +b#2 ok [B]
       8 +c#1
       = call +c#1 needs 8, wake at 10s
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     B None under way
     ");
 }

@@ -67,7 +67,7 @@ impl World for Paused {
 /// Each engine draws other numbers, as each process does. Their clocks show the same times.
 static SEEDS: AtomicU64 = AtomicU64::new(1);
 
-/// What happened, in order.
+/// The events, in order.
 pub type Log = Arc<Mutex<Vec<String>>>;
 
 /// One process's engine, and what it shares with the next one.

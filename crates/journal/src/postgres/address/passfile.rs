@@ -1,4 +1,4 @@
-//! The file of passwords that `passfile` names, and files that must be nobody else's.
+//! The file of passwords that `passfile` names, and files that only their owner may read.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

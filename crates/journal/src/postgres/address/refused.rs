@@ -1,4 +1,4 @@
-//! What libpq knows and this program does not, or only in one way: refused with what to write instead.
+//! Parameters that libpq knows and this program does not, or only in one way: each is refused with its replacement.
 
 use super::text::{Parameters, Wrong};
 

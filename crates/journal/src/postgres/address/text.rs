@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Parameters by name. The last one of a name counts, and an empty one is none, as in libpq.
 pub(super) type Parameters = BTreeMap<String, String>;
 
-/// The error, for the person who wrote the address.
+/// The error, for the author of the address.
 pub(super) type Wrong = String;
 
 pub(super) fn parameters(address: &str) -> Result<Parameters, Wrong> {

@@ -1,4 +1,4 @@
-//! What the address says of TLS, as one wish that contradicts itself nowhere.
+//! The address's wishes about TLS, as one that contradicts itself nowhere.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub(in crate::postgres) struct TlsWish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::postgres) enum Mode {
     Disable,
-    /// Only if the server lets nobody in without.
+    /// Only if the server takes no connection without.
     Allow,
     /// If the server has it.
     Prefer,

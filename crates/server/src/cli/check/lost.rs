@@ -37,7 +37,7 @@ pub(super) fn sentence(step: &Step, direction: Direction, turns: &[Turn], cancel
                     _ => String::new(),
                 };
                 let and = if *goes_on { ", and it goes on" } else { "" };
-                format!("{never}{after}a person is told (BLOQUE, {}){and}", name(*stuck))
+                format!("{never}{after}an operator is needed (BLOQUE, {}){and}", name(*stuck))
             }
         });
     }

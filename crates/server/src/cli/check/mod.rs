@@ -1,7 +1,7 @@
 //! `orchestrateur check FILE`: prints how the program understands a definition.
 //!
 //! - `sample.rs`: the sample order for the requests.
-//! - `printed.rs`: the report, for people; `lost.rs`: the consequence of a lost answer, as text.
+//! - `printed.rs`: the report as text; `lost.rs`: the consequence of a lost answer, as text.
 //! - `live.rs`: whether the services' addresses answer.
 //!
 //! No request is sent; `--live` opens and closes connections.
@@ -31,8 +31,8 @@ pub(super) struct Check {
     /// declared types.
     #[arg(long, env = "ORCHESTRATEUR_INPUT", value_name = "JSON|FILE")]
     input: Option<String>,
-    /// What services answer, by step: JSON, or a file that has it, such as `{"panier": [{"produit_id": 1}]}`. A
-    /// member is the body of a `200`, or a whole `{"status": .., "headers": {..}, "body": ..}`.
+    /// The services' answers, by step: JSON, or a file that has it, such as `{"panier": [{"produit_id": 1}]}`. A member
+    /// is the body of a `200`, or a whole `{"status": .., "headers": {..}, "body": ..}`.
     #[arg(long, env = "ORCHESTRATEUR_ANSWERS", value_name = "JSON|FILE")]
     answers: Option<String>,
     /// Also open a connection to each service, and close it again; fail if one does not answer.

@@ -1,4 +1,4 @@
-//! The report about a definition, for people.
+//! The report about a definition, as text.
 
 use std::fmt::Write;
 

@@ -29,9 +29,9 @@ pub(super) struct Commandes {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Orders, newest first. `--rollback BLOQUE` shows those that need a person, and the call that is pending.
+    /// Orders, newest first. `--rollback BLOQUE` shows those that wait for an operator, and the call that is pending.
     List(List),
-    /// One order: where it stands, what it waits for, who did what, and every call.
+    /// One order: its state, the call that it waits for, the operators' commands, and every call.
     Show {
         /// The order's id.
         id: SagaId,
@@ -55,7 +55,7 @@ enum Action {
         #[command(flatten)]
         wait: WaitFlag,
     },
-    /// Say what became of the step that an order is blocked at. It goes on from there.
+    /// Report a finding about the step that an order is blocked at. The order goes on from there.
     Resoudre(Resoudre),
 }
 
@@ -128,7 +128,7 @@ struct Who {
 
 #[derive(Debug, Args)]
 struct WaitFlag {
-    /// How long to wait for what comes of it, in seconds.
+    /// How long to wait for the result, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = WAIT_DEFAULT_S)]
     attendre: u64,
 }

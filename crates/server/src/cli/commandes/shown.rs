@@ -39,7 +39,7 @@ pub(super) fn list(rows: &Value) -> String {
     let mut shown = table(&lines);
     for row in rows.iter().filter(|row| row["blocage"].is_object()) {
         let blocage = &row["blocage"];
-        let _ = write!(shown, "\n{} waits for a person\n{}", text(&row["id"]), indented(&call(blocage)));
+        let _ = write!(shown, "\n{} waits for an operator\n{}", text(&row["id"]), indented(&call(blocage)));
     }
     shown
 }
@@ -69,7 +69,7 @@ pub(super) fn commande(commande: &Value, server: &str) -> String {
         let blocage = &commande["blocage"];
         let _ = write!(
             shown,
-            "\nA person is needed, since {}\n{}\n{}",
+            "\nAn operator is needed, since {}\n{}\n{}",
             text(&blocage["depuis"]),
             indented(&call(blocage)),
             indented(&advice(&id, blocage, server))

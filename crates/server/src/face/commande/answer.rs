@@ -1,4 +1,4 @@
-//! The answer to a caller who waits for an order: how it ended, or where it stands.
+//! The answer to a caller that waits for an order: its end, or its current state.
 
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ fn goes_on(example: Value) -> Responses {
     Responses::from([("202".to_owned(), response.build().into())])
 }
 
-/// The answer about an order that somebody waited for. `applied`: the preference that was honoured.
+/// The answer about an order that a caller waited for. `applied`: the preference that was honoured.
 pub(crate) fn answer(snapshot: &Snapshot, applied: Option<String>) -> Response {
     let (saga_id, etat) = (snapshot.saga, Etat::from(snapshot.state.clone()));
     let rollback = Rollback::from(snapshot.rollback);

@@ -1,5 +1,5 @@
-//! `blocage`: why a person is needed for an order, the exact call that is pending, and what can be said of
-//! it.
+//! `blocage`: the obstacle for which an order waits for an operator, the exact call that is pending, and the findings
+//! that an operator can report.
 
 use saga_core::saga::{Pending, Request};
 use saga_core::{Json, Saga};
@@ -113,7 +113,7 @@ impl Blocage {
         }
     }
 
-    /// What the row alone tells, and why there is no more.
+    /// The facts that the row alone has, and the reason for which there are no more.
     pub(crate) fn unread(row: &KeptRow, why: impl Into<String>) -> Self {
         let trouble = row.trouble();
         Self {

@@ -1,5 +1,5 @@
-//! The bodies of what people ask of an order, and how every mistake in one is explained. serde's own words would not say
-//! what to write instead.
+//! The bodies of operators' commands, and the explanation of every mistake in one. serde's own messages would not say
+//! how to correct it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -135,7 +135,7 @@ struct Text {
     name: &'static str,
     /// The limit's name, and its value in characters.
     max: (&'static str, usize),
-    /// What it says, for people.
+    /// Its meaning, for messages.
     says: &'static str,
     example: &'static str,
 }
@@ -192,7 +192,7 @@ impl Members {
         }
     }
 
-    /// What the action's answer would have given.
+    /// The output that the action's answer would have given.
     fn sortie(&self, constat: Constat) -> Result<Option<Json>, Problem> {
         let Some(value) = self.0.get("sortie") else { return Ok(None) };
         let text = value.get();

@@ -175,7 +175,7 @@ pub(crate) fn is_blocked(row: &KeptRow) -> bool {
     row.rollback() == saga::Rollback::Blocked
 }
 
-/// What a blocked order waits for, as far as its history tells.
+/// The obstacle of a blocked order, and the call that it waits for, as far as its history tells.
 pub(crate) fn blocage(
     row: &KeptRow,
     read: Result<Option<(Saga, History)>, Refusal>,

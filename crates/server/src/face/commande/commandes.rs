@@ -197,7 +197,7 @@ async fn shown(api: &Api, rows: Vec<KeptRow>) -> Result<(Page, Option<Cursor>), 
     Ok((page, None))
 }
 
-/// What a blocked order of a list waits for; the body of its call is left to `GET /api/commande/{id}`.
+/// The obstacle of a blocked order in a list; the body of its call is left to `GET /api/commande/{id}`.
 async fn blocage_of(api: &Api, row: &KeptRow) -> Blocage {
     match api.budgets.read(&api.engine, row.saga).await {
         Ok(read) => commande::blocage(row, read, BODY_BYTES_IN_LISTS),

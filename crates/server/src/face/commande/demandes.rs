@@ -1,6 +1,6 @@
-//! What people ask of an order: `POST /api/commande/{id}/annuler`, `/reprendre` and `/resoudre`.
+//! Operators' commands for an order: `POST /api/commande/{id}/annuler`, `/reprendre` and `/resoudre`.
 //!
-//! The core says what is possible; `bodies.rs` makes out what was asked.
+//! The core decides which commands are possible; `bodies.rs` reads them.
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -154,7 +154,7 @@ pub(crate) async fn resoudre(
     )))
 }
 
-/// Has a command applied, and waits for what comes of it.
+/// Has a command applied, and waits for its result.
 async fn apply(
     api: &Api,
     id: SagaId,

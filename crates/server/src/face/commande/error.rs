@@ -1,7 +1,8 @@
-//! What a handler of this face answers when it cannot do what it was asked for.
+//! The errors of this face's handlers, and the core's refusals in the words of this face.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use saga_core::saga::Rejected;
 use saga_engine::Refusal;
 use saga_journal::Unavailable;
 use utoipa::IntoResponses;
@@ -36,7 +37,40 @@ impl From<Problem> for Error {
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        Self(Problem::refused(refusal, unknown))
+        match refusal {
+            Refusal::Rejected(rejected) => Self(Problem::refused(refusal, unknown).saying(detail(rejected))),
+            _ => Self(Problem::refused(refusal, unknown)),
+        }
+    }
+}
+
+/// The core's reason for a refusal, in the words of this face's requests.
+fn detail(rejected: Rejected) -> &'static str {
+    match rejected {
+        Rejected::Stale => "nobody waits for that call any more",
+        Rejected::Completed => "the order is confirmed; it cannot be cancelled any more",
+        Rejected::Failing => "the order has failed already; what was done is undone without being asked",
+        Rejected::Over => "the order is over",
+        Rejected::NotBlocked => "the order is not blocked; there is nothing to resolve",
+        Rejected::OtherStep => "the order is blocked at another step",
+        Rejected::GoingForward => {
+            "the order was going forward when its task failed: resume it, or cancel it to have it rolled back"
+        }
+        Rejected::InDoubt => {
+            "nobody can know whether the last call took effect, and its participant promises nothing about repeated calls: \
+             find out there, and say so with `resoudre`"
+        }
+        Rejected::CallUnderWay => {
+            "a call to the participant is under way and may change what was found; look again when it has ended"
+        }
+        Rejected::BeingUndone => {
+            "that cannot be said of a step that is being undone: say EXECUTEE if its effect is still there (it is undone \
+             then), or ANNULEE if its effect is gone"
+        }
+        Rejected::OutputNeeded => "undoing the step needs what its action's answer gave: add it as `sortie`",
+        Rejected::OutputUnfit => {
+            "undoing the step cannot be made from that `sortie`: look up what its compensation reads"
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn out_of_stock() -> Value {
     })
 }
 
-/// An order that was refused, and cannot be undone without a person.
+/// An order that was refused, and cannot be undone without an operator.
 pub(crate) fn needs_a_person() -> Value {
     json!({
         "saga_id": ID,
@@ -74,7 +74,7 @@ pub(crate) fn failed() -> Value {
     )
 }
 
-/// An order that needs a person.
+/// An order that waits for an operator.
 pub(crate) fn blocked() -> Value {
     with(
         confirmed(),

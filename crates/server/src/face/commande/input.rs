@@ -1,4 +1,4 @@
-//! What an order has to bring for this face.
+//! The input that an order needs for this face.
 
 use anyhow::bail;
 use saga_core::Definition;

@@ -30,7 +30,7 @@ async fn what_forms_and_scripts_of_other_sites_can_send_is_refused() {
     let order = json!({ "client_id": 4, "magasin_id": 1 });
     let by_ana = json!({ "par": "Ana" });
     let post = |what: &str| Call::post(&format!("/api/commande/{saga}/{what}"));
-    // What a form can declare, and what a browser that says nothing of itself would send.
+    // The types that a form can declare, and that a browser without `Sec-Fetch-Site` would send.
     for media in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"] {
         for body in ["", "par=Ana", "{\"par\": \"Ana\"}"] {
             for what in ["annuler", "reprendre", "resoudre"] {
@@ -42,7 +42,7 @@ async fn what_forms_and_scripts_of_other_sites_can_send_is_refused() {
         world.send(&call).await.problem(415, "not_json");
     }
     world.send(&post("annuler").body("x")).await.problem(415, "not_json");
-    // What a browser says of itself, even with what is otherwise as it should be.
+    // The headers in which a browser says where a request comes from, even with an otherwise correct request.
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),

@@ -1,5 +1,5 @@
 // Pages of other sites in a real browser, which try to place and cancel orders and to read them; then this server's own
-// page, which may. Prints what came of it as JSON.
+// page, which may. Prints the results as JSON.
 //
 //     node pages.mjs PLAYWRIGHT CHROMIUM PORT ORDER
 //

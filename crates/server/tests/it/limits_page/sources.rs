@@ -200,8 +200,7 @@ fn number(text: &str) -> Option<u128> {
     text.split('*').map(|factor| factor.trim().replace('_', "").parse::<u128>().ok()).product()
 }
 
-/// The numbers of a default as people write it: `10 s`, `50 ms to 1 s`, `65,536 bytes`. Times in
-/// milliseconds.
+/// The numbers of a default as the page writes it: `10 s`, `50 ms to 1 s`, `65,536 bytes`. Times in milliseconds.
 pub(super) fn shown(text: &str) -> Option<Default> {
     let mut numbers = Vec::new();
     let text = text.replace(|c: char| !(c.is_ascii_alphanumeric() || c == ',' || c == ' '), " ");

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::harness::World;
 use crate::http::{Close, Reply, raw_bytes};
 
-/// What all of them are made up from.
+/// The seed that all of them are made up from.
 const SEED: u64 = 20_260_720;
 /// How many there are of each kind, unless `RAW_REQUESTS` says otherwise.
 const REQUESTS: u64 = 3_000;

@@ -6,7 +6,7 @@ use super::{Expect, Sent};
 use crate::http::Close;
 use crate::routes::ROUTES;
 
-/// What stands in the place of other bytes, or between them.
+/// Bytes that stand in the place of others, or between them.
 const NASTY: &[&str] = &[
     "\r\n",
     "\n",
@@ -54,7 +54,7 @@ const NASTY: &[&str] = &[
     "\u{feff}",
 ];
 
-/// Header lines that mean something to somebody.
+/// Header lines that mean something to a server.
 const LINES: &[&str] = &[
     "content-length: 0",
     "content-length: 1",

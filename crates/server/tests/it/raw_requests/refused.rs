@@ -1,5 +1,5 @@
-//! Requests that nobody should send: each gets a 4xx that explains itself, or is cut off by the HTTP layer
-//! where it is not even HTTP.
+//! Requests that no client should send: each gets a 4xx that explains itself, or is cut off by the HTTP layer where it
+//! is not even HTTP.
 
 use saga_testkit::dice::Dice;
 

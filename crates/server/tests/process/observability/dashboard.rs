@@ -36,7 +36,7 @@ impl Dashboard {
         expressions
     }
 
-    /// What Grafana would trip over, or a person.
+    /// The objections that Grafana would have, or an operator.
     fn objections(&self) -> Vec<String> {
         let mut objections = Vec::new();
         let variables = self.0["templating"]["list"].as_array().into_iter().flatten();
@@ -147,7 +147,7 @@ fn what_grafana_would_trip_over_is_objected_to() {
     }
 }
 
-/// The first screen shows what people ask first, in their words.
+/// The first screen shows the figures that operators ask for first, in their words.
 #[test]
 fn the_first_screen_is_what_its_users_had() {
     let dashboard = Dashboard::read();

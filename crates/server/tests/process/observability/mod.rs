@@ -31,7 +31,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Clients with a fate of their own: 1 to 3 are the scenarios that everybody knows.
+/// Clients with a fate of their own: 1 to 3 are the known scenarios.
 const STOCK: i64 = 1;
 const BLOCKED: i64 = 15;
 

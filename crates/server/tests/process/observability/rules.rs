@@ -51,7 +51,8 @@ impl Rules {
         self.rules().count()
     }
 
-    /// What must have data on a system that is well: all that is recorded, and of each alert what it looks at.
+    /// The series that must have data on a system that is well: all that are recorded, and those that each alert looks
+    /// at.
     pub(super) fn signals(&self) -> Vec<(String, String)> {
         let signal = |rule: &Rule| match (&rule.record, &rule.alert) {
             (Some(name), None) => (name.clone(), rule.expr.clone()),

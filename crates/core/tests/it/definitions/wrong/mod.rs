@@ -1,4 +1,4 @@
-//! Wrong files as people write them, and exactly what their authors are told.
+//! Wrong files as authors write them, and the exact messages about them.
 
 mod jq;
 mod shape;
@@ -68,8 +68,8 @@ fn mistakes_of_form_and_of_meaning_are_told_at_once() {
     d.yaml:10: there is no key `safty` in participant `stock`; did you mean `safety`?
     d.yaml:28: there is no key `pots` in `action` of step `stock`; did you mean `post`?
     d.yaml:33: `retry` needs a mapping, and this is `3`; write `retry: { attempts: 3 }`, or `key: value` lines below it
-    d.yaml:34: `success` needs a name, and this is a list; write `success: STOCK_RESERVE`
-    d.yaml:37: step `paiement` has no `failure`; add it: `failure: ECHEC_STOCK`
+    d.yaml:34: `success` needs a name, and this is a list; write `success: STOCK_RESERVED`
+    d.yaml:37: step `paiement` has no `failure`; add it: `failure: STOCK_REFUSED`
     d.yaml:38: there is no participant `clients`; did you mean `client`?
     d.yaml:41: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
     ");
@@ -87,7 +87,7 @@ fn what_is_no_mistake_and_hardly_meant_is_a_warning() {
     40: `.panier.montan` is null: the output of `panier` has produits, montant; did you mean `.panier.montant`?
     40: `2026-01-02` is a subtraction to jq; a text needs its quotes: '"2026-01-02"'
     "#);
-    assert_snapshot!(warned("    success: STOCK_RESERVE", "    success:\n    retry: ~"), @"33: `success` has no value, and counts as left out; write `success: STOCK_RESERVE`, or remove it");
+    assert_snapshot!(warned("    success: STOCK_RESERVE", "    success:\n    retry: ~"), @"33: `success` has no value, and counts as left out; write `success: STOCK_RESERVED`, or remove it");
     assert_eq!(warned("deadline: 60s", "deadline: 60s"), "");
 }
 

@@ -59,7 +59,7 @@ pub(super) const SHAPE: &[Wrong] = &[
         "input: { client_id: integer, magasin_id: integer }",
         "input: [client_id, magasin_id]",
         &[
-            "4: `input` needs a mapping, and this is a list; write `input: { client_id: integer }`, or `key: value` lines below it",
+            "4: `input` needs a mapping, and this is a list; write `input: { customer_id: integer }`, or `key: value` lines below it",
         ],
     ),
     (
@@ -74,7 +74,7 @@ pub(super) const SHAPE: &[Wrong] = &[
         "states: { started: INITIEE, completed: CONFIRMEE, cancelled: ANNULEE }",
         "states: [INITIEE, CONFIRMEE, ANNULEE]",
         &[
-            "5: `states` needs a mapping, and this is a list; write `states: { started: INITIEE, completed: CONFIRMEE, cancelled: ANNULEE }`, or `key: value` lines below it",
+            "5: `states` needs a mapping, and this is a list; write `states: { started: STARTED, completed: CONFIRMED, cancelled: CANCELLED }`, or `key: value` lines below it",
         ],
     ),
     (

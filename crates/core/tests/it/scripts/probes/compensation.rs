@@ -160,7 +160,7 @@ fn questions_about_the_action_and_about_its_compensation_are_numbered_as_one() {
       11 ?a#2
       = call ?a#2 at once
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > refused
       12 ?a#2 refused
       13 rolled back

@@ -53,7 +53,7 @@ fn taken_over_with_a_question_in_flight_the_wait_begins_anew_and_another_questio
       5 taken over: epoch 2
       = wake at 4s
     > old ok
-      rejected: nobody waits for that call any more
+      rejected: the saga no longer waits for that call
     > wait
       6 ?a#2
       = call ?a#2 needs 6, wake at 10s
