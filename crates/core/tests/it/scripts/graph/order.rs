@@ -1,4 +1,4 @@
-//! What is ready, and which states are entered.
+//! Steps that begin, and states that are entered.
 
 use super::super::check;
 use super::diamond;
