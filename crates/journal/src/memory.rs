@@ -229,9 +229,16 @@ impl Histories for Memory {
         Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
     }
 
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            if let Some(kept) = self.tables().sagas.get_mut(&saga) {
+            let mut tables = self.tables();
+            let of_owner = tables.sagas.get_mut(&saga).filter(|kept| kept.row.owner == owner);
+            if let Some(kept) = of_owner {
                 kept.row.parked = Some(columns::text(&reason).into());
             }
             Ok(())

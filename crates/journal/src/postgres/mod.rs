@@ -168,10 +168,15 @@ impl Histories for Postgres {
         })
     }
 
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            let params: [(&(dyn ToSql + Sync), Type); 2] =
-                [(saga.as_uuid(), Type::UUID), (&text(&reason), Type::TEXT)];
+            let params: [(&(dyn ToSql + Sync), Type); 3] =
+                [(saga.as_uuid(), Type::UUID), (owner.as_uuid(), Type::UUID), (&text(&reason), Type::TEXT)];
             self.pool.query(sql::PARK, &params).await.map(drop)
         })
     }

@@ -243,7 +243,7 @@ pub(super) const PROBE: &str = "UPDATE replica SET name = name \
      WHERE replica_id = (SELECT replica_id FROM replica ORDER BY replica_id DESC LIMIT 1)";
 
 /// Keeps why the saga `$1` cannot be read: `$2`.
-pub(super) const PARK: &str = "UPDATE saga SET parked = $2 WHERE saga_id = $1";
+pub(super) const PARK: &str = "UPDATE saga SET parked = $3 WHERE saga_id = $1 AND owner = $2";
 
 /// Where migrations are kept.
 pub(super) const MIGRATION_TABLE: &str = "\

@@ -245,10 +245,18 @@ impl Histories for Sqlite {
         })
     }
 
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        const PARK: &str = "UPDATE saga SET parked = ?2 WHERE saga_id = ?1";
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        const PARK: &str = "UPDATE saga SET parked = ?3 WHERE saga_id = ?1 AND owner = ?2";
         Box::pin(self.write(move |connection| {
-            connection.prepare_cached(PARK)?.execute(params![id(&saga), text(&reason)]).map(drop)
+            connection
+                .prepare_cached(PARK)?
+                .execute(params![id(&saga), owner.as_uuid().as_bytes(), text(&reason)])
+                .map(drop)
         }))
     }
 }

@@ -63,7 +63,7 @@ async fn a_saga_that_was_never_started_is_not_there<F: Fixture>() {
     keep(&*store, &[&start(1)]).await;
     assert_eq!(store.load(saga(2)).await, Ok(None));
     assert_eq!(store.row(saga(2)).await, Ok(None));
-    store.park(saga(2), word("not there")).await.unwrap();
+    store.park(saga(2), OWNER, word("not there")).await.unwrap();
     assert_eq!(store.row(saga(2)).await, Ok(None));
 }
 
@@ -255,7 +255,7 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
         blocked_since: Some(at(300)),
     };
     assert_eq!(store.backlog().await, Ok(expected));
-    store.park(saga(20), word("its history is damaged")).await.unwrap();
+    store.park(saga(20), OWNER, word("its history is damaged")).await.unwrap();
     let expected = Backlog { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
     assert_eq!(store.backlog().await, Ok(expected));
 }
@@ -280,7 +280,7 @@ async fn variety(store: &dyn Store) -> Vec<KeptRow> {
         keep(store, &[&entry]).await;
         let mut kept = KeptRow { saga: entry.saga, row: entry.row, owner: OWNER, parked: None };
         if number % 13 == 0 {
-            store.park(kept.saga, word("odd")).await.unwrap();
+            store.park(kept.saga, OWNER, word("odd")).await.unwrap();
             kept.parked = Some(word("odd"));
         }
         rows.push(kept);
@@ -391,7 +391,9 @@ async fn a_parked_saga_says_why_and_keeps_its_history<F: Fixture>() {
     let store = fixture.open().await;
     let first = start(1);
     keep(&*store, &[&first, &start(2)]).await;
-    store.park(saga(1), word("its history is damaged")).await.unwrap();
+    store.park(saga(1), replica(2), word("of another's")).await.unwrap();
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().parked, None);
+    store.park(saga(1), OWNER, word("its history is damaged")).await.unwrap();
 
     let blocked = Filter { rollback: Some(Rollback::Blocked), ..Filter::default() };
     let rows = store.list(blocked, None, 10).await.unwrap().rows;
@@ -467,7 +469,7 @@ async fn a_nul_in_a_reason_is_replaced<F: Fixture>() {
     keep(&*store, &[&entry]).await;
     let trouble = || async { store.row(saga(1)).await.unwrap().unwrap().trouble() };
     assert_eq!(trouble().await, Some(failure(Some("a\u{fffd}b"), "c\u{fffd} \\u0000")));
-    store.park(saga(1), word("d\0")).await.unwrap();
+    store.park(saga(1), OWNER, word("d\0")).await.unwrap();
     assert_eq!(trouble().await, Some(failure(None, "d\u{fffd}")));
     // An append takes the mark away: a saga that can be appended to can be read.
     keep(&*store, &[&next(&entry, "STOCK_RESERVE")]).await;

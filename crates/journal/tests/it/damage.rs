@@ -56,7 +56,7 @@ async fn only_number_2_is_damaged(store: &dyn Store, why: &str) {
     }
     assert_eq!(store.owned(OWNER, None, 10).await.unwrap(), [saga(2)]);
     assert_eq!(store.list(Filter::default(), None, 10).await.unwrap().rows.len(), 3);
-    store.park(saga(2), why.into()).await.unwrap();
+    store.park(saga(2), OWNER, why.into()).await.unwrap();
     assert_eq!(store.row(saga(2)).await.unwrap().unwrap().rollback(), Rollback::Blocked);
 }
 
