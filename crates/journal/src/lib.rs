@@ -29,7 +29,7 @@ pub mod sqlite;
 mod store;
 mod writer;
 
-pub use self::backlog::Backlog;
+pub use self::backlog::{Backlog, Unfinished};
 pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::open::OpenError;

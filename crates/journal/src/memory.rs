@@ -214,7 +214,8 @@ impl Histories for Memory {
                 let due_us = kept.row.due.unwrap_or(kept.row.updated).as_micros();
                 let since_us = kept.row.blocked_since.unwrap_or(kept.row.updated).as_micros();
                 let rollback = rollback_word(kept.rollback());
-                backlog.add(&Group { rollback, sagas: 1, due_us, since_us });
+                let definition = &kept.row.definition;
+                Group { definition, rollback, sagas: 1, due_us, since_us }.add_to(&mut backlog);
             }
             Ok(backlog)
         })

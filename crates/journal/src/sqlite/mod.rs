@@ -208,16 +208,17 @@ impl Histories for Sqlite {
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
-        const BACKLOG: &str = "SELECT CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*), \
-             min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
-             FROM saga WHERE is_over = 0 GROUP BY shown";
+        const BACKLOG: &str = "SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, \
+             count(*), min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
+             FROM saga WHERE is_over = 0 GROUP BY definition, shown";
         Box::pin(self.read(|connection| {
             let mut backlog = Backlog::default();
             let mut statement = connection.prepare_cached(BACKLOG)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let (rollback, sagas) = (&*string(row, 0)?, row.get(1)?);
-                backlog.add(&Group { rollback, sagas, due_us: row.get(2)?, since_us: row.get(3)? });
+                let (definition, rollback, sagas) = (&*string(row, 0)?, &*string(row, 1)?, row.get(2)?);
+                let (due_us, since_us) = (row.get(3)?, row.get(4)?);
+                Group { definition, rollback, sagas, due_us, since_us }.add_to(&mut backlog);
             }
             Ok(backlog)
         }))

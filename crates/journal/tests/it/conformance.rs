@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use saga_core::saga::Rollback;
 use saga_core::{CommandId, Epoch, Seq};
 use saga_journal::{
-    AppendError, Backlog, Cursor, Filter, Journal, KeptCommand, KeptDefinition, KeptRow, ROWS_MAX, Row, Store,
+    AppendError, Backlog, Cursor, Filter, Journal, KeptCommand, KeptDefinition, KeptRow, ROWS_MAX, Row,
+    Store, Unfinished,
 };
 
 use crate::entries::{
@@ -211,7 +212,7 @@ async fn since_when_a_person_is_needed_stands_in_the_row<F: Fixture>() {
         let row = store.row(saga(1)).await.unwrap().unwrap();
         assert_eq!(row.row.blocked_since, entry.row.blocked_since);
     }
-    assert_eq!(store.backlog().await.unwrap().blocked_since, Some(at(7)));
+    assert_eq!(unfinished(&*store).await.blocked_since, Some(at(7)));
     let mut undone = end(&tried);
     undone.row.blocked_since = None;
     keep(&*store, &[&undone]).await;
@@ -247,17 +248,32 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
     }
     // The same for the next process that opens it.
     let store = fixture.open().await;
-    let expected = Backlog {
+    let expected = Unfinished {
         forward: 3,
         rolling_back: 2,
         blocked: 2,
         oldest_due: Some(at(500)),
         blocked_since: Some(at(300)),
     };
-    assert_eq!(store.backlog().await, Ok(expected));
+    assert_eq!(unfinished(&*store).await, expected);
     store.park(saga(20), OWNER, word("its history is damaged")).await.unwrap();
-    let expected = Backlog { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
-    assert_eq!(store.backlog().await, Ok(expected));
+    let expected = Unfinished { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
+    assert_eq!(unfinished(&*store).await, expected);
+
+    let mut of_another = start(40);
+    of_another.row.definition = word("travel");
+    keep(&*store, &[&of_another]).await;
+    let due = of_another.row.due.or(Some(of_another.row.updated));
+    let backlog = store.backlog().await.unwrap();
+    let names: Vec<&str> = backlog.keys().map(|name| &**name).collect();
+    assert_eq!(names, ["checkout", "travel"]);
+    assert_eq!(backlog["checkout"], expected);
+    assert_eq!(backlog["travel"], Unfinished { forward: 1, oldest_due: due, ..Unfinished::default() });
+}
+
+/// The unfinished sagas of all definitions.
+async fn unfinished(store: &dyn Store) -> Unfinished {
+    store.backlog().await.unwrap().into_values().fold(Unfinished::default(), Unfinished::and)
 }
 
 /// Orders in a fixed variety: states, rollbacks, clients, shops, and few instants.

@@ -135,7 +135,8 @@ impl Metrics {
             let journal = journal.clone();
             Box::pin(async move { journal.backlog().await })
         };
-        let tallies = Arc::new(Tallies::new(Box::new(question), Box::new(move || clock.now())));
+        let names = served.iter().map(|definition| definition.name.clone());
+        let tallies = Arc::new(Tallies::new(Box::new(question), Box::new(move || clock.now()), names));
         registry.register_collector(Box::new(tallies.clone()));
         registry.register_collector(Box::new(ProcessCollector));
         Self {

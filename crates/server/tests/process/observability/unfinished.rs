@@ -12,7 +12,7 @@ use crate::server::{Serve, Setup};
 use crate::shop::Shop;
 use crate::store::Engine;
 
-const GOING: &str = "sagas_unfinished{rollback=\"AUCUN\"}";
+const GOING: &str = "sagas_unfinished{rollback=\"AUCUN\",saga=\"checkout\"}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_process_tells_the_same_and_goes_on_telling_while_the_database_is_away() {
