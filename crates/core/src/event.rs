@@ -29,6 +29,7 @@ pub struct Record {
 /// | event | legal when | leads to | says |
 /// |---|---|---|---|
 /// | `started` | first, and only first | going forward | the input, the pinned definition |
+/// | `skipped` | going forward, at a step with `when` that has not begun | the step is passed over | its condition does not hold |
 /// | `attempt_started` | nothing is in flight | a call in flight | from here on the call may have left |
 /// | `attempt_ended` | that attempt is in flight | the step is done, undone, failed or waits | the meaning of its answer |
 /// | `rollback_decided` | going forward | rolling back | why there is no order; never reversed |
@@ -54,6 +55,11 @@ pub enum Event {
         deadline: Timestamp,
         /// Makes this start unlike any other.
         claim: Claim,
+    },
+    /// The step's condition (`when`) does not hold: the step is passed over, and counts as done for those that wait for it.
+    Skipped {
+        /// The step's index in the definition.
+        step: usize,
     },
     /// A call may leave from here on.
     AttemptStarted {

@@ -83,6 +83,8 @@ pub struct CommitSummary {
 pub enum Failure {
     /// A step failed, and how its last call ended; `None`: a restart cut that call short.
     Step(usize, Option<Outcome>),
+    /// A step's condition could not be evaluated.
+    Condition(usize),
     /// A cancel command asked for it.
     Cancelled,
     /// The saga's own deadline passed.
@@ -112,6 +114,9 @@ impl CommitSummary {
                 Event::RollbackDecided { cause } => {
                     summary.failure = Some(match cause {
                         // It is decided with the end of the step's last attempt, in the same breath.
+                        Cause::StepFailed { step, .. } if saga.is_undecided(*step) => {
+                            Failure::Condition(*step)
+                        }
                         Cause::StepFailed { step, .. } => {
                             let outcome = last_end.filter(|(ended, _)| ended == step);
                             Failure::Step(*step, outcome.map(|(_, outcome)| outcome))
@@ -126,6 +131,7 @@ impl CommitSummary {
                     summary.over = Some(Over { state: saga.state().clone(), age });
                 }
                 Event::Started { .. }
+                | Event::Skipped { .. }
                 | Event::AttemptStarted { .. }
                 | Event::AttemptEnded { direction: Direction::Compensation | Direction::Probe, .. }
                 | Event::Resumed { .. }

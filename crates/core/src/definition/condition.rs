@@ -1,4 +1,4 @@
-//! Conditions: expressions about an answer that are true or false.
+//! Conditions: expressions that are true or false, about an answer or about a saga.
 
 mod kinds;
 
@@ -8,7 +8,7 @@ use super::format::Format;
 use super::program::{self, EvalError, SyntaxError};
 use super::template::{Interpreted, Scope};
 
-/// A condition about an answer, such as `ok`.
+/// A condition about an answer, such as `ok`, or about a saga, such as `when`.
 #[derive(Debug)]
 pub struct Condition {
     code: Box<str>,
@@ -34,7 +34,7 @@ impl Condition {
         self.program.reads(name)
     }
 
-    /// Evaluates the condition for the answer in `scope`. A value other than true or false is an error: the answer is
+    /// Evaluates the condition for the values in `scope`. A value other than true or false is an error: an answer is then
     /// unreadable.
     pub fn holds(&self, scope: &Scope<'_>) -> Result<bool, EvalError> {
         match (self.program.run(scope)?, self.format) {

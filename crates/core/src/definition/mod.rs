@@ -224,6 +224,9 @@ impl Safety {
 pub struct Step {
     /// Its name in the definition, in keys and in the history.
     pub name: Arc<str>,
+    /// Whether the step is done, once the steps that it waits for are: an expression about the input and their outputs. If
+    /// it does not hold, the step is skipped. `None`: it is done.
+    pub when: Option<Condition>,
     /// Index into [`Definition::participants`].
     pub participant: usize,
     /// The call that does the step.

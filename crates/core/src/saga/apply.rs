@@ -108,6 +108,15 @@ impl Saga {
         }
         match &record.event {
             Event::Started { .. } => Err("a saga starts once"),
+            Event::Skipped { step } => {
+                if !self.conditions().contains(*step) {
+                    return Err("no condition of that step is asked for");
+                }
+                self.steps[*step] = StepState::Skipped;
+                self.notes[*step].waited_for = seq;
+                self.marks.lost_owners = 0;
+                Ok(())
+            }
             Event::AttemptStarted { step, direction: Direction::Probe, attempt } => {
                 self.probe_started(*step, *attempt)
             }
@@ -160,7 +169,7 @@ impl Saga {
                     return Err("epochs grow by one");
                 }
                 self.epoch = *epoch;
-                if self.in_flight().next().is_some() {
+                if self.in_flight().next().is_some() || !self.conditions().is_empty() {
                     self.marks.lost_owners += 1;
                 }
                 self.marks.take_over = seq;

@@ -50,6 +50,13 @@ pub enum Input {
         /// The meaning of its answer.
         verdict: Verdict,
     },
+    /// A step's condition has been evaluated.
+    Condition {
+        /// The step's index.
+        step: usize,
+        /// Whether the step is done, or why that cannot be said.
+        holds: Result<bool, Box<str>>,
+    },
     /// Time has passed.
     Tick,
     /// An operator's command, or a caller's wish to cancel.
@@ -148,7 +155,8 @@ impl Saga {
                 Cause::Cancelled | Cause::DeadlinePassed => definition.states.cancelled.clone(),
             }),
             Event::Completed => Some(definition.states.completed.clone()),
-            Event::AttemptStarted { .. }
+            Event::Skipped { .. }
+            | Event::AttemptStarted { .. }
             | Event::AttemptEnded { .. }
             | Event::Blocked { .. }
             | Event::RolledBack
@@ -171,6 +179,18 @@ impl Saga {
             Input::Hurry { step } => Ok(self.hurried(*step, moment.now)),
             Input::Park { .. } if self.is_over() => Err(Rejected::Over),
             Input::Park { reason } => Ok(self.park(reason)),
+            Input::Condition { step, .. } if !self.conditions().contains(*step) => Err(Rejected::Stale),
+            Input::Condition { step, holds } => Ok(Some(match holds {
+                Ok(true) => Event::AttemptStarted {
+                    step: *step,
+                    direction: Direction::Action,
+                    attempt: AttemptNumber::FIRST,
+                },
+                Ok(false) => Event::Skipped { step: *step },
+                Err(reason) => Event::RollbackDecided {
+                    cause: Cause::StepFailed { step: *step, reason: format!("`when`: {reason}").into() },
+                },
+            })),
             Input::Reply { step, direction, attempt, verdict } => {
                 if !self.in_flight().any(|call| call == (*step, *direction, *attempt)) {
                     return Err(Rejected::Stale);

@@ -26,6 +26,9 @@ pub struct Effects {
     pub calls: SmallVec<[CallWanted; 2]>,
     /// When the state wants to be asked again, whatever happens until then.
     pub wake_at: Option<Timestamp>,
+    /// The steps of which is to be found out whether they are done or skipped: [`Saga::holds`] says it, and
+    /// [`Input::Condition`](super::Input::Condition) tells the saga.
+    pub conditions: StepSet,
     /// The caller that waits for the end may be answered once this event is on disk: the saga is over, or blocked.
     pub answer: Option<Seq>,
 }
@@ -107,7 +110,8 @@ impl Saga {
             timeout: self.definition.participant(step).timeout,
         };
         let calls = self.in_flight().map(wanted).collect();
-        let effects = Effects { calls, wake_at: self.wake_at(), answer: self.answer() };
+        let effects =
+            Effects { calls, wake_at: self.wake_at(), conditions: self.conditions(), answer: self.answer() };
         #[cfg(debug_assertions)]
         let effects = lens::seen(self, effects);
         effects
@@ -128,7 +132,9 @@ impl Saga {
     fn needs(&self, step: usize, direction: Direction) -> Seq {
         let safety = self.definition.participant(step).safety;
         let marks = &self.marks;
-        let is_undone = self.definition.steps[step].compensation.is_some();
+        let definition = &self.definition.steps[step];
+        // A step with a condition is announced, too: a new owner may find that the condition is an error.
+        let may_be_unannounced = definition.compensation.is_some() && definition.when.is_none();
         let rule = match (&self.steps[step], direction) {
             (_, Direction::Probe) => Seq::NONE,
             (_, Direction::Action) if self.definition.steps[step].is_read() => Seq::NONE,
@@ -136,7 +142,7 @@ impl Saga {
             // request was computed from are safe, nor ahead of a result that cannot be had a second time. A step
             // without a compensation is announced first: a new owner would not look for the effect of a call that its
             // history does not show.
-            (_, Direction::Action) if safety == Safety::Barrier && is_undone => {
+            (_, Direction::Action) if safety == Safety::Barrier && may_be_unannounced => {
                 let before = self.definition.graph.before(step).iter();
                 let waited_for = before.map(|earlier| self.notes[earlier].waited_for).max();
                 marks.first_effect.unwrap_or(self.seq).max(waited_for.unwrap_or(Seq::NONE))
@@ -224,20 +230,35 @@ impl Saga {
         self.definition.call(step, direction)
     }
 
+    /// Whether a step is done: its condition, which is the same whenever it is evaluated.
+    pub fn holds(&self, step: usize) -> Result<bool, EvalError> {
+        let when = self.definition.steps.get(step).and_then(|step| step.when.as_ref());
+        when.map_or(Ok(true), |when| when.holds(&self.scope()))
+    }
+
+    /// The values that the expressions of requests and conditions read.
+    fn scope(&self) -> Scope<'_> {
+        let mut scope =
+            Scope::default().with("saga_id", format!("\"{}\"", self.id)).with("input", self.input.text());
+        for (step, state) in self.definition.steps.iter().zip(&self.steps) {
+            match state {
+                StepState::Done { output: Some(output), .. }
+                | StepState::Undoing { output: Some(output), .. } => {
+                    scope = scope.with(&step.name, output.text());
+                }
+                StepState::Skipped => scope = scope.with(&step.name, "null"),
+                _ => {}
+            }
+        }
+        scope
+    }
+
     /// The request of a wanted call. It is the same for every attempt but for attempt and epoch.
     pub fn request(&self, wanted: &CallWanted) -> Result<Request, RequestError> {
         let call = self
             .call(wanted.step, wanted.direction)
             .ok_or_else(|| EvalError("the step has no such call".into()))?;
-        let mut scope =
-            Scope::default().with("saga_id", format!("\"{}\"", self.id)).with("input", self.input.text());
-        for (step, state) in self.definition.steps.iter().zip(&self.steps) {
-            if let StepState::Done { output: Some(output), .. }
-            | StepState::Undoing { output: Some(output), .. } = state
-            {
-                scope = scope.with(&step.name, output.text());
-            }
-        }
+        let scope = self.scope();
         Ok(Request {
             method: call.method.clone(),
             path: call.path.render_path(&scope)?,

@@ -100,6 +100,8 @@ enum StepState {
     /// Not begun by any owner, as far as the history tells. `shadow`: a former owner may have called it all the
     /// same, ahead of the disk, and then died before the history caught up.
     Pending { shadow: bool },
+    /// Its condition did not hold.
+    Skipped,
     /// Its action is being called, or waits to be.
     Doing { tries: Tries, may_have_run: bool },
     /// Its action took effect.
@@ -118,7 +120,7 @@ enum StepState {
 struct Notes {
     /// The number of its last probe, whatever it was asked about.
     probe: Option<AttemptNumber>,
-    /// Its success, where later steps wait for that (see [`Saga::is_waited_for`]): they may not run ahead of it.
+    /// Its success, where later steps wait for that (see [`Saga::is_waited_for`]), or its skip: they may not run ahead of it.
     waited_for: Seq,
     /// The last time that an operator vouched for its participant.
     vouched: Option<Vouched>,
@@ -197,8 +199,8 @@ struct Marks {
     rollback: Seq,
     /// The last take-over.
     take_over: Seq,
-    /// Take-overs in a row that found a call in flight and no end of one since the take-over before: the owner did not
-    /// survive this call, or its answer.
+    /// Take-overs in a row that found a call in flight, or a condition to be evaluated, and no end of one since the take-over
+    /// before: the owner did not survive this call, its answer, or the condition.
     lost_owners: u32,
 }
 
@@ -342,6 +344,11 @@ impl Saga {
         self.flags().any(|blocked| blocked.stuck == Stuck::TaskFailed)
     }
 
+    /// Whether a step's condition has not been found to hold or not: an error of it fails the step.
+    pub fn is_undecided(&self, step: usize) -> bool {
+        self.definition.steps[step].when.is_some() && matches!(self.steps[step], StepState::Pending { .. })
+    }
+
     fn is_barrier(&self, step: usize) -> bool {
         self.definition.participant(step).safety == Safety::Barrier
     }
@@ -364,7 +371,7 @@ impl Saga {
             StepState::Doing { tries, may_have_run } => {
                 !rules::may_have_an_effect(tries.in_flight(), *may_have_run)
             }
-            StepState::NotDone { .. } | StepState::Undone => true,
+            StepState::Skipped | StepState::NotDone { .. } | StepState::Undone => true,
             StepState::Done { .. } | StepState::Undoing { .. } => false,
         }
     }
@@ -381,13 +388,15 @@ impl Saga {
 
     /// The same, derived from the states of all steps.
     ///
-    /// Forward, those that are not done and wait for none that is not. Back, those that are not settled and that no
+    /// Forward, those that are neither done nor skipped and wait for none that is not. Back, those that are not settled and that no
     /// unsettled one has waited for: a step is undone after every step that waited for it.
     fn derived_active(&self) -> StepSet {
         let graph = &self.definition.graph;
         match self.phase {
             Phase::Forward { .. } => {
-                let done = self.steps_that(|step| matches!(self.steps[step], StepState::Done { .. }));
+                let is_passed =
+                    |state: &StepState| matches!(state, StepState::Done { .. } | StepState::Skipped);
+                let done = self.steps_that(|step| is_passed(&self.steps[step]));
                 self.steps_that(|step| !done.contains(step) && graph.after(step).is_within(done))
             }
             Phase::RollingBack { .. } => {
@@ -396,6 +405,14 @@ impl Saga {
             }
             Phase::Completed | Phase::RolledBack { .. } => StepSet::NONE,
         }
+    }
+
+    /// The steps whose turn it is to be done, if their conditions hold.
+    fn conditions(&self) -> StepSet {
+        if !matches!(self.phase, Phase::Forward { parked: None }) {
+            return StepSet::NONE;
+        }
+        self.active().iter().filter(|step| self.is_undecided(*step)).collect()
     }
 
     /// The attempts that are in flight and still matter.

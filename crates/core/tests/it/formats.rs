@@ -121,6 +121,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "blocked_compensation_unknown" => blocked(Stuck::CompensationUnknown);
         "blocked_compensation_failing" => blocked(Stuck::CompensationFailing);
         "blocked_action_unsettled" => blocked(Stuck::ActionUnsettled);
+        "skipped" => record(None, Event::Skipped { step: 1 });
         "completed" => record(Some("CONFIRMEE"), Event::Completed);
         "rolled_back" => record(None, Event::RolledBack);
         "attempt_started_probe" => record(None, Event::AttemptStarted { step: 2, direction: Direction::Probe, attempt: first });
@@ -163,7 +164,7 @@ fn every_record_is_written_and_read_as_its_golden_file_says() {
 /// So that a new kind of event cannot be forgotten: it does not compile without a line here.
 #[test]
 fn every_kind_of_event_has_a_golden_file() {
-    let mut seen = [false; 10];
+    let mut seen = [false; 11];
     for (_, _, record) in all() {
         seen[match record.event {
             Event::Started { .. } => 0,
@@ -176,9 +177,10 @@ fn every_kind_of_event_has_a_golden_file() {
             Event::TakenOver { .. } => 7,
             Event::Resumed { .. } => 8,
             Event::Resolved { .. } => 9,
+            Event::Skipped { .. } => 10,
         }] = true;
     }
-    assert_eq!(seen, [true; 10]);
+    assert_eq!(seen, [true; 11]);
 }
 
 fn read(text: &str) -> Result<Record, String> {
@@ -200,7 +202,7 @@ fn fields_of_a_later_version_are_stepped_over_and_missing_optional_ones_are_none
 fn an_event_or_value_of_a_later_version_is_an_error_never_a_guess() {
     insta::assert_snapshot!(
         read(r#"{"at":1,"event":{"paused":{}}}"#).expect_err("unknown event"),
-        @"unknown variant `paused`, expected one of `started`, `attempt_started`, `attempt_ended`, `rollback_decided`, `blocked`, `completed`, `rolled_back`, `resumed`, `resolved`, `taken_over` at line 1 column 25"
+        @"unknown variant `paused`, expected one of `started`, `skipped`, `attempt_started`, `attempt_ended`, `rollback_decided`, `blocked`, `completed`, `rolled_back`, `resumed`, `resolved`, `taken_over` at line 1 column 25"
     );
     let outcome =
         r#"{"at":1,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"maybe"}}}"#;

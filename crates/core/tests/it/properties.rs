@@ -16,8 +16,8 @@ use saga_core::{
 };
 
 use crate::support::{
-    Kind, PROBE_AFTER, Spec, assert_wakes_for_something, at, by_seed, command, definition, millis, reply,
-    saga_id, verdict,
+    Kind, PROBE_AFTER, Spec, When, assert_wakes_for_something, at, by_seed, command, decision, definition,
+    millis, reply, saga_id, verdict,
 };
 
 /// Something done to a saga; what it refers to is found in the saga when it is done.
@@ -39,6 +39,10 @@ enum Act {
         step: usize,
         direction: Direction,
         attempt: u32,
+    },
+    /// One of the conditions that are asked for is evaluated, or one that is not.
+    Decide {
+        which: usize,
     },
     Wake,
     Wait {
@@ -78,6 +82,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (outcome(), 1..4_usize).prop_map(|(outcome, back)| Act::Stale { outcome, back }),
         1 => (0..6_usize, direction(), 1..4_u32)
             .prop_map(|(step, direction, attempt)| Act::Stray { step, direction, attempt }),
+        4 => (0..6_usize).prop_map(|which| Act::Decide { which }),
         6 => Just(Act::Wake),
         1 => (-5_000_000..5_000_000_i64).prop_map(|micros| Act::Wait { micros }),
         1 => Just(Act::Cancel),
@@ -99,8 +104,18 @@ fn spec(step: usize) -> impl Strategy<Value = Spec> {
         0.6,
         proptest::sample::subsequence((0..step).collect::<Vec<_>>(), 0..=step.min(3)),
     );
-    (kind, proptest::bool::weighted(0.85), from, after, any::<bool>(), horizon).prop_map(
-        |(kind, undo, from, after, probe, horizon)| Spec { kind, undo, from, after, probe, horizon },
+    let when = prop_oneof![2 => Just(When::Holds), 2 => Just(When::HoldsNot), 1 => Just(When::IsAnError)];
+    let when = proptest::option::weighted(0.3, when);
+    (kind, proptest::bool::weighted(0.85), from, (after, when), any::<bool>(), horizon).prop_map(
+        |(kind, undo, from, (after, when), probe, horizon)| Spec {
+            kind,
+            undo,
+            from,
+            after,
+            when,
+            probe,
+            horizon,
+        },
     )
 }
 
@@ -186,6 +201,12 @@ impl Live {
                 attempt: number(*attempt),
                 verdict: Verdict::without_answer(Outcome::Unknown, "stray"),
             },
+            Act::Decide { which } => {
+                let steps: Vec<usize> = self.saga.effects().conditions.iter().collect();
+                let step = steps.get(which % steps.len().max(1)).copied();
+                let other = which % self.saga.definition().steps.len();
+                decision(&self.saga, step.unwrap_or(other))
+            }
             Act::Wake => {
                 if let Some(wake) = self.saga.effects().wake_at {
                     self.micros = self.micros.max(wake.as_micros());
@@ -290,6 +311,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             output: None,
             retry_at: None,
         }),
+        (0..6_usize).prop_map(|step| Event::Skipped { step }),
         Just(Event::RollbackDecided { cause: Cause::Cancelled }),
         (0..6_usize).prop_map(|step| Event::Blocked {
             step,
@@ -314,7 +336,8 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 /// Whether the table at [`Event`] forbids `event` after `records`, as far as the history alone can tell.
-fn is_plainly_illegal(records: &[Record], graph: &Graph, steps: usize, event: &Event) -> bool {
+fn is_plainly_illegal(records: &[Record], graph: &Graph, specs: &[Spec], event: &Event) -> bool {
+    let steps = specs.len();
     let has = |test: fn(&Event) -> bool| records.iter().any(|record| test(&record.event));
     let rolling_back = has(|e| matches!(e, Event::RollbackDecided { .. }));
     let is_over = records.iter().any(is_end);
@@ -332,6 +355,16 @@ fn is_plainly_illegal(records: &[Record], graph: &Graph, steps: usize, event: &E
     is_over
         || match event {
             Event::Started { .. } => true,
+            Event::Skipped { step } => {
+                let has_begun = |record: &Record| match record.event {
+                    Event::AttemptStarted { step: begun, .. } | Event::Skipped { step: begun } => {
+                        begun == *step
+                    }
+                    _ => false,
+                };
+                let is_conditional = specs.get(*step).is_some_and(|spec| spec.when.is_some());
+                rolling_back || !is_conditional || records.iter().any(has_begun)
+            }
             Event::AttemptStarted { step, direction, attempt } => {
                 let so_far = starts(records, *direction).iter().filter(|(s, _)| s == step).count();
                 *step >= steps
@@ -441,7 +474,11 @@ impl Calls {
                 self.words.insert(step, record.at);
                 self.may_have_run.remove(&(step, Direction::Compensation));
             }
-            Event::Started { .. } | Event::RollbackDecided { .. } | Event::Completed | Event::RolledBack => {}
+            Event::Started { .. }
+            | Event::Skipped { .. }
+            | Event::RollbackDecided { .. }
+            | Event::Completed
+            | Event::RolledBack => {}
         }
         None
     }
@@ -495,6 +532,18 @@ proptest! {
     }
 
     #[test]
+    fn a_step_begins_or_is_skipped_as_its_condition_says_and_never_both(specs in specs(), acts in acts()) {
+        let live = run(&specs, &acts);
+        let done = starts(&live.records, Direction::Action);
+        for (step, spec) in specs.iter().enumerate() {
+            let skips = live.records.iter().filter(|record| record.event == Event::Skipped { step }).count();
+            let has_begun = done.iter().any(|(begun, _)| *begun == step);
+            prop_assert!(skips <= usize::from(spec.when == Some(When::HoldsNot)), "{:#?}", live.records);
+            prop_assert!(!has_begun || matches!(spec.when, None | Some(When::Holds)), "{:#?}", live.records);
+        }
+    }
+
+    #[test]
     fn attempts_are_numbered_without_gaps(specs in specs(), acts in acts()) {
         let live = run(&specs, &acts);
         for direction in [Direction::Action, Direction::Compensation, Direction::Probe] {
@@ -543,7 +592,7 @@ proptest! {
         let records = &live.records[..live.records.len().min(cut + 1)];
         let saga = Saga::fold(saga_id(), live.saga.definition().clone(), records).expect("a prefix");
         for event in events {
-            let illegal = is_plainly_illegal(records, &graph(&specs), specs.len(), &event);
+            let illegal = is_plainly_illegal(records, &graph(&specs), &specs, &event);
             let mut touched = saga.clone();
             let applied = touched.apply(&Record { at: Timestamp::from_micros(9), state: None, command: None, event: event.clone() });
             prop_assert!(!(illegal && applied.is_ok()), "{:?} was accepted after {:?}", event, records);

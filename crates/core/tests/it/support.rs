@@ -60,6 +60,14 @@ pub(crate) enum Kind {
     Barrier,
 }
 
+/// A step's condition, as it turns out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    Holds,
+    HoldsNot,
+    IsAnError,
+}
+
 /// A step of a generated definition; it is called `a`, `b`, ... by its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spec {
@@ -70,6 +78,7 @@ pub(crate) struct Spec {
     pub(crate) from: Vec<usize>,
     /// The steps that it waits for; `None`: the step above.
     pub(crate) after: Option<Vec<usize>>,
+    pub(crate) when: Option<When>,
     /// Whether it can be asked about, from two seconds after a call on; a read never can.
     pub(crate) probe: bool,
     /// How long its participant keeps its promise, where that is not a day.
@@ -78,7 +87,7 @@ pub(crate) struct Spec {
 
 impl Spec {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, undo: true, from: Vec::new(), after: None, probe: false, horizon: None }
+        Self { kind, undo: true, from: Vec::new(), after: None, when: None, probe: false, horizon: None }
     }
 
     pub(crate) fn for_good(mut self) -> Self {
@@ -93,6 +102,11 @@ impl Spec {
 
     pub(crate) fn after(mut self, steps: &[usize]) -> Self {
         self.after = Some(steps.to_vec());
+        self
+    }
+
+    pub(crate) fn when(mut self, when: When) -> Self {
+        self.when = Some(when);
         self
     }
 
@@ -171,9 +185,15 @@ pub(crate) fn definition(specs: &[Spec]) -> Arc<Definition> {
             let names: Vec<_> = after.iter().map(|step| name(*step).to_string()).collect();
             format!("    after: [{}]\n", names.join(", "))
         });
+        let when = match spec.when {
+            None => "",
+            Some(When::Holds) => "    when: .input.n == 1\n",
+            Some(When::HoldsNot) => "    when: .input.n == 2\n",
+            Some(When::IsAnError) => "    when: .input.n.x == 1\n",
+        };
         write!(
             yaml,
-            "  - step: {step}\n    participant: {participant}\n{after}    action: {action}\n{undo}{probe}    success: {upper}\n    \
+            "  - step: {step}\n    participant: {participant}\n{after}{when}    action: {action}\n{undo}{probe}    success: {upper}\n    \
              failure: ECHEC_{upper}\n    retry: {{ attempts: 3 }}\n    persist: {{ attempts: 2 }}\n"
         )
         .expect("strings take what they get");
@@ -239,6 +259,7 @@ impl Run {
     /// - `b: ok`: the same of the call of the step `b`, where several are wanted;
     /// - `absent`: the wanted compensation is answered with "there was nothing to undo";
     /// - `old ok`, `b: old ok`: so ends the last call that is not wanted any more;
+    /// - `decide`, `b: decide`: the condition of a step is evaluated;
     /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
     /// - `pass 5s`: that much passes, and the saga has not been told yet;
     /// - `cancel`, `take-over`;
@@ -266,6 +287,11 @@ impl Run {
                 self.now_ms += millis(argument.expect("how long"));
                 writeln!(self.shown, "> {line}").expect("strings take what they get");
                 return;
+            }
+            "decide" => {
+                let asked = self.saga.effects().conditions;
+                let step = step.or(asked.least()).expect("no condition is asked for");
+                decision(&self.saga, step)
             }
             "cancel" => command(CommandKind::Cancel),
             "hurry" => Input::Hurry { step: self.saga.waiting().least().unwrap_or(0) },
@@ -327,6 +353,11 @@ impl Run {
             Saga::fold(saga_id(), self.saga.definition().clone(), &self.records).expect("its own history");
         assert_eq!(format!("{folded:?}"), format!("{:?}", self.saga), "the fold of a history is the saga");
     }
+}
+
+/// The condition of a step, evaluated.
+pub(crate) fn decision(saga: &Saga, step: usize) -> Input {
+    Input::Condition { step, holds: saga.holds(step).map_err(|error| error.to_string().into()) }
 }
 
 /// A command with an id of its own.
@@ -428,6 +459,7 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
     let name = |step: &usize| saga.definition().steps[*step].name.to_string();
     let mut text = match &record.event {
         Event::Started { .. } => "started".to_owned(),
+        Event::Skipped { step } => format!("{} skipped", name(step)),
         Event::AttemptStarted { step, direction, attempt } => call_text(saga, *step, *direction, *attempt),
         Event::AttemptEnded { step, direction, attempt, outcome, retry_at, .. } => {
             let again = retry_at.map_or(String::new(), |at| format!(", again at {}", time(at)));
@@ -459,6 +491,9 @@ pub(crate) fn effects_text(saga: &Saga, effects: &Effects) -> String {
             Seq::NONE => format!("call {text} at once"),
             needs => format!("call {text} needs {needs}"),
         });
+    }
+    for step in effects.conditions.iter() {
+        parts.push(format!("decide {}", saga.definition().steps[step].name));
     }
     parts.extend(effects.wake_at.map(|at| format!("wake at {}", time(at))));
     parts.extend(effects.answer.map(|seq| format!("answer needs {seq}")));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::{FutureExt, pending, select_all};
+use saga_core::definition::StepSet;
 use saga_core::saga::{CallWanted, Input};
 use saga_core::{Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
@@ -46,6 +47,16 @@ impl Calling {
     /// Whether a step's call is under way.
     pub(super) fn is_calling(&self, step: usize) -> bool {
         self.calls.iter().any(|call| call.step() == step && call.is_under_way())
+    }
+
+    /// Evaluates the conditions that are asked for, and drops those that are not any more.
+    pub(super) fn decide(&mut self, saga: &Saga, conditions: StepSet) {
+        for call in &mut self.calls {
+            call.decide(saga, conditions.contains(call.step()));
+        }
+        for step in conditions.iter() {
+            self.of_step(step).decide(saga, true);
+        }
     }
 
     /// Drops calls under way that are not wanted any more, and forgets the turns of those that are not.

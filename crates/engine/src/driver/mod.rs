@@ -182,7 +182,8 @@ impl Driver {
     /// Until when the saga may leave memory: nothing is under way, all is on disk, no caller waits, and its time is
     /// far.
     fn may_sleep(&self, effects: &Effects) -> Option<Timestamp> {
-        let until = effects.wake_at.filter(|_| effects.calls.is_empty() && !self.stopping)?;
+        let has_work = !effects.calls.is_empty() || !effects.conditions.is_empty();
+        let until = effects.wake_at.filter(|_| !has_work && !self.stopping)?;
         let is_far = until > self.means.clock.now().plus(self.means.limits.sleep_after);
         let is_free = self.saving.is_done() && !self.calling.is_under_way() && self.waiters.is_empty();
         (is_far && is_free && self.messages.is_empty() && !self.calling.waits_for_participant(&self.saga))
@@ -193,6 +194,7 @@ impl Driver {
     fn act(&mut self, effects: &Effects) {
         self.calling.keep(&self.saga, &effects.calls);
         if !self.stopping {
+            self.calling.decide(&self.saga, effects.conditions);
             for wanted in &effects.calls {
                 self.calling.start(&self.saga, *wanted, self.saving.durable());
             }

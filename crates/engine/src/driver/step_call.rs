@@ -1,10 +1,11 @@
-//! The call of one step: its turn at the participant's breaker, its request, its reply.
+//! The call of one step: whether it is to be made, its turn at the participant's breaker, its request, its reply.
 
 use std::future::{pending, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::definition::EvalError;
 use saga_core::reply::{self, Reply, Verdict};
 use saga_core::saga::{CallWanted, Input, Request, RequestError};
 use saga_core::{Definition, Outcome, Saga, Seq, Timestamp};
@@ -40,6 +41,8 @@ pub(super) struct StepCall {
     again_at: Option<Timestamp>,
     /// Tells when the participant that the next attempt waits for has come back.
     recovered: Option<watch::Receiver<u64>>,
+    /// Whether the step is to be done, while that is being evaluated.
+    condition: Option<Elsewhere<Result<bool, EvalError>>>,
 }
 
 /// A call under way.
@@ -87,11 +90,13 @@ pub(super) enum CallEvent {
     Permit(Permit),
     /// The participant that the next attempt waits for has come back.
     Recovered,
+    /// Whether the step is to be done.
+    Condition(Result<bool, Box<str>>),
 }
 
 impl StepCall {
     pub(super) fn new(means: Arc<Means>, owner: ReplicaId, step: usize) -> Self {
-        Self { means, owner, step, call: None, turn: None, again_at: None, recovered: None }
+        Self { means, owner, step, call: None, turn: None, again_at: None, recovered: None, condition: None }
     }
 
     pub(super) fn step(&self) -> usize {
@@ -100,11 +105,27 @@ impl StepCall {
 
     /// Whether there is nothing that it waits for.
     pub(super) fn is_idle(&self) -> bool {
-        self.call.is_none() && self.turn.is_none() && self.recovered.is_none()
+        self.call.is_none() && self.turn.is_none() && self.recovered.is_none() && self.condition.is_none()
     }
 
     pub(super) fn is_under_way(&self) -> bool {
         self.call.is_some()
+    }
+
+    /// Evaluates the step's condition, if that is asked for.
+    pub(super) fn decide(&mut self, saga: &Saga, is_asked: bool) {
+        self.condition.take_if(|_| !is_asked);
+        if !is_asked || self.condition.is_some() {
+            return;
+        }
+        let step = self.step;
+        self.condition = Some(match at_once(|| saga.holds(step)) {
+            Some(holds) => Box::pin(ready(Some(holds))),
+            None => {
+                let saga = saga.clone();
+                elsewhere(self.means.clock.world().clone(), move || saga.holds(step))
+            }
+        });
     }
 
     /// Drops the call under way if it is not wanted any more, and forgets the turn of one that is not.
@@ -191,7 +212,7 @@ impl StepCall {
 
     /// Waits for whatever comes first. Loses nothing when it is dropped.
     pub(super) async fn event(&mut self) -> CallEvent {
-        let Self { means, owner, call, turn, recovered, .. } = self;
+        let Self { means, owner, call, turn, recovered, condition, .. } = self;
         let replied = async {
             match call {
                 Some(call) => call.read(means, *owner).await,
@@ -204,6 +225,15 @@ impl StepCall {
                 _ => pending().await,
             }
         };
+        let decided = async {
+            match condition {
+                Some(holds) => match holds.await {
+                    Some(holds) => holds.map_err(|error| error.0.into()),
+                    None => Err(GONE.into()),
+                },
+                None => pending().await,
+            }
+        };
         let recovered = async {
             match recovered {
                 // The sender lives as long as the breaker, which this process keeps.
@@ -214,6 +244,7 @@ impl StepCall {
         tokio::select! {
             biased;
             read = replied => CallEvent::Reply(read),
+            holds = decided => CallEvent::Condition(holds),
             permit = permitted => CallEvent::Permit(permit),
             () = recovered => CallEvent::Recovered,
         }
@@ -224,6 +255,10 @@ impl StepCall {
         match event {
             CallEvent::Reply(read) => self.replied(saga, read),
             CallEvent::Permit(permit) => self.permitted(saga, permit),
+            CallEvent::Condition(holds) => {
+                self.condition = None;
+                Some(Input::Condition { step: self.step, holds })
+            }
             CallEvent::Recovered => Some(Input::Hurry { step: self.step }),
         }
     }

@@ -291,7 +291,11 @@ impl Sagas {
             None => {}
             Some(Failure::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
             Some(Failure::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
-            Some(Failure::Step(step, outcome)) => self.failed(&of_step(definition, step, outcome)),
+            Some(Failure::Condition(step)) => self.failed(&of_step(definition, step, "condition")),
+            Some(Failure::Step(step, outcome)) => {
+                let cause = outcome.map_or("interrupted", Outcome::as_str);
+                self.failed(&of_step(definition, step, cause));
+            }
         }
         for (step, stuck) in &news.blocked {
             self.blocked.get_or_create(&is_blocked(definition, *step, *stuck)).inc();
@@ -366,9 +370,9 @@ fn labels(definition: &Definition, step: usize) -> StepLabels {
     }
 }
 
-fn of_step(definition: &Definition, step: usize, outcome: Option<Outcome>) -> FailureLabels {
+fn of_step(definition: &Definition, step: usize, cause: &'static str) -> FailureLabels {
     let StepLabels { participant, saga, step } = labels(definition, step);
-    FailureLabels { cause: outcome.map_or("interrupted", Outcome::as_str), participant, saga, step }
+    FailureLabels { cause, participant, saga, step }
 }
 
 fn of_whole_saga(definition: &Definition, cause: &'static str) -> FailureLabels {

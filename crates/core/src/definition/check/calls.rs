@@ -5,8 +5,8 @@ use http::Method;
 use super::super::path::{PathError, RequestPath, Spelling};
 use super::super::program::{self, SyntaxError};
 use super::super::suggest::nearest;
-use super::super::yaml::{CallIn, Node};
-use super::super::{Call, Format, InputType, Template};
+use super::super::yaml::{CallIn, Node, Spanned};
+use super::super::{Call, Condition, Format, InputType, Template};
 use super::answers::{Answers, is_of_an_answer};
 use super::{Check, hints, line};
 use crate::direction::Direction;
@@ -108,6 +108,21 @@ impl Check<'_> {
             format: self.format,
         });
         checked
+    }
+
+    /// The condition on which a step is done, and what it reads.
+    pub(super) fn when(
+        &mut self,
+        given: &Spanned<String>,
+        readable: &Readable<'_>,
+    ) -> (Option<Condition>, Checked) {
+        let mut checked = Checked::default();
+        self.readable(&given.value, line(given), readable, &mut checked);
+        let condition = self.syntax(line(given), &given.value, Condition::compile(&given.value, self.format));
+        if let Some(why) = Condition::never_holds(&given.value) {
+            self.mistake(line(given), why);
+        }
+        (condition, checked)
     }
 
     fn node(

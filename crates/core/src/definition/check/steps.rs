@@ -159,6 +159,8 @@ impl Check<'_> {
             steps: names,
             own: None,
         };
+        let when = given.when.as_ref().map(|when| self.when(when, &before));
+        let (when, when_checked) = when.unzip();
         let action = given.action.as_ref().map_or_else(Checked::default, |action| {
             self.call((line(action), &action.value), Direction::Action, &before)
         });
@@ -180,7 +182,7 @@ impl Check<'_> {
         let probe = given.probe.as_ref().filter(|_| !is_read);
         let (probe, probe_checked) =
             probe.map(|given| self.probe(given, &before, participant.map(|p| p.timeout))).unzip();
-        let checked = [Some(&action), compensation.as_ref(), probe_checked.as_ref()];
+        let checked = [Some(&action), compensation.as_ref(), probe_checked.as_ref(), when_checked.as_ref()];
         checked.into_iter().flatten().for_each(|checked| reads.note(checked));
         let retry = self.retry(given.retry.as_ref(), Backoff::ACTION);
         let persist = self.retry(given.persist.as_ref(), Backoff::PERSISTENT);
@@ -188,6 +190,7 @@ impl Check<'_> {
         let failure = given.failure.as_ref().and_then(|state| self.state(state));
         Some(Step {
             name: name.as_str().into(),
+            when: when.flatten(),
             participant: index_of?,
             action: action.call?,
             compensation: compensation.and_then(|checked| checked.call),

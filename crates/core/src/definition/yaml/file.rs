@@ -52,6 +52,7 @@ pub(in super::super) struct StepIn {
     pub(in super::super) step: Option<Spanned<String>>,
     /// `None`: it is missing, or its form is wrong.
     pub(in super::super) after: Option<Vec<Spanned<String>>>,
+    pub(in super::super) when: Option<Spanned<String>>,
     pub(in super::super) participant: Option<Spanned<String>>,
     pub(in super::super) action: Option<Spanned<CallIn>>,
     pub(in super::super) compensation: Option<Spanned<CompensationIn>>,
@@ -228,6 +229,7 @@ impl StepIn {
         let step = Self {
             step,
             after: keys.list("after"),
+            when: keys.text("when"),
             participant: keys.text("participant"),
             action: CallIn::read_at(keys, "action"),
             compensation: CompensationIn::read(keys),

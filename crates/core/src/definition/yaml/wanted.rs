@@ -53,6 +53,7 @@ pub(super) fn example(key: &str) -> &'static str {
         "absent" => "absent: .status == 404",
         "not_sent" => "not_sent: .status == 503",
         "after" => "after: 30s",
+        "when" => "when: .input.amount > 0",
         _ => "key: value",
     }
 }
@@ -63,7 +64,7 @@ pub(super) fn kind(key: &str) -> &'static str {
         "deadline" | "timeout" | "connect_timeout" | "horizon" | "window" | "open" | "open_max" | "base"
         | "cap" | "after" => "a duration",
         "calls_max" | "answer_bytes_max" | "calls_min" | "failures_percent" | "attempts" => "a whole number",
-        "unknown" | "ok" | "refused" | "absent" | "not_sent" | "body" | "output" => "an expression",
+        "unknown" | "ok" | "refused" | "absent" | "not_sent" | "body" | "output" | "when" => "an expression",
         "get" | "post" | "put" | "patch" | "delete" => "a path",
         "saga" | "step" | "participant" | "success" | "failure" | "started" | "completed" | "cancelled" => {
             "a name"
@@ -81,7 +82,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         | "breaker" | "headers" => "a participant",
         "window" | "calls_min" | "failures_percent" | "open" | "open_max" => "a participant's `breaker`",
         "step" | "participant" | "action" | "compensation" | "probe" | "success" | "failure" | "retry"
-        | "persist" => "a step",
+        | "persist" | "when" => "a step",
         "attempts" | "base" | "cap" => "a step's `retry` or `persist`",
         "post" | "put" | "patch" | "delete" | "body" | "unknown" => "a step's `action` or `compensation`",
         "absent" => "a step's `compensation`",
@@ -109,6 +110,8 @@ pub(super) fn synonym(key: &str) -> Option<&'static str> {
         "inputs" | "parameters" => "input",
         "on_failure" | "on_error" => "failure",
         "on_success" => "success",
+        "if" | "condition" | "unless" => "when",
+        "depends_on" | "needs" => "after",
         "concurrency" | "max_concurrency" => "calls_max",
         "idempotency" => "safety",
         _ => return None,

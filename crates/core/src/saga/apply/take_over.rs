@@ -17,8 +17,9 @@ impl Saga {
             let is_reached = self.definition.graph.after(step).is_within(maybe_done);
             let is_read = self.definition.steps[step].is_read();
             let safety = self.definition.participant(step).safety;
-            let Step { retry, persist, .. } = &self.definition.steps[step];
+            let Step { retry, persist, when, .. } = &self.definition.steps[step];
             let longest = retry.cap.max(persist.cap).max(RETRY_AFTER_MAX);
+            let has_condition = when.is_some();
             let cut_short = |tries: &mut Tries| {
                 if tries.in_flight() {
                     let repeatable = is_read || safety != Safety::None;
@@ -50,23 +51,30 @@ impl Saga {
                     cut_short(tries);
                 }
                 // Forward, calls to barriers may be any number of steps ahead of the history.
-                StepState::Pending { shadow } if forward && is_reached && !none_has_left => {
+                StepState::Pending { shadow }
+                    if forward && is_reached && !none_has_left && !has_condition =>
+                {
                     *shadow |= rules::may_have_run_ahead(safety, is_read);
                 }
                 StepState::Pending { .. }
+                | StepState::Skipped
                 | StepState::Done { .. }
                 | StepState::NotDone { .. }
                 | StepState::Undone => {}
             }
             let may_be_done = match &self.steps[step] {
-                StepState::Pending { .. } => is_reached && !self.is_waited_for(step),
+                // A condition's event is on disk before anything is called that waits for its step.
+                StepState::Pending { .. } => is_reached && !has_condition && !self.is_waited_for(step),
                 // A question may have found that it succeeded although it was given up.
                 StepState::Doing { tries, .. } => {
                     let may_ask = self.definition.steps[step].probe.is_some();
                     (tries.progress != Progress::GivenUp || may_ask) && !self.is_waited_for(step)
                 }
                 StepState::NotDone { .. } => false,
-                StepState::Done { .. } | StepState::Undoing { .. } | StepState::Undone => true,
+                StepState::Skipped
+                | StepState::Done { .. }
+                | StepState::Undoing { .. }
+                | StepState::Undone => true,
             };
             if may_be_done {
                 maybe_done = maybe_done.with(StepSet::of(step));

@@ -43,6 +43,8 @@ impl Saga {
             StepState::Pending { shadow: true } if self.is_beyond_horizon(step, now) => failed(
                 "a former owner may have run it, and the participant may have forgotten that (`horizon`)",
             ),
+            // Its condition is evaluated first.
+            StepState::Pending { .. } if self.definition.steps[step].when.is_some() => None,
             StepState::Pending { .. } => Some(started(step, Direction::Action, AttemptNumber::FIRST)),
             StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
                 let definition = &self.definition.steps[step];
@@ -60,8 +62,10 @@ impl Saga {
                 }
             },
             StepState::NotDone { reason } => failed(reason),
-            // Going forward, a step that is done is behind us, and none is being undone.
-            StepState::Done { .. } | StepState::Undoing { .. } | StepState::Undone => None,
+            // Going forward, a step that is done or skipped is behind us, and none is being undone.
+            StepState::Skipped | StepState::Done { .. } | StepState::Undoing { .. } | StepState::Undone => {
+                None
+            }
         }
     }
 
@@ -75,7 +79,7 @@ impl Saga {
             .is_some_and(|(_, direction, _)| direction != Direction::Action || !undoes_at_once);
         match &self.steps[step] {
             _ if is_waiting => None,
-            StepState::NotDone { .. } | StepState::Undone => None,
+            StepState::Skipped | StepState::NotDone { .. } | StepState::Undone => None,
             StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
                 self.ask_or_block(step, Stuck::ActionUnknown, tries, now)
             }

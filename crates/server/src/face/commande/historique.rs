@@ -1,5 +1,7 @@
 //! `GET /api/commande/{id}/historique`: the states that an order entered, and what happened to it.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use saga_core::event::Cause;
@@ -125,7 +127,7 @@ pub(crate) async fn historique(
         Ok(None) | Err(Refusal::Unknown) => return Err(Error::unknown()),
         Err(error) => return Err(error.into()),
     };
-    let mut lines = Lines { saga: &saga, shown: Vec::new(), open: None };
+    let mut lines = Lines { saga: &saga, shown: Vec::new(), open: BTreeMap::new() };
     for record in &history.records {
         if with_steps {
             lines.add(record);
@@ -195,8 +197,8 @@ impl Asked {
 struct Lines<'a> {
     saga: &'a Saga,
     shown: Vec<Ligne>,
-    /// Where the line of the attempt under way is, so that its end finds it.
-    open: Option<(usize, (usize, Direction), Timestamp)>,
+    /// Where the line of each attempt under way is, and since when, so that its end finds it.
+    open: BTreeMap<(usize, Direction), (usize, Timestamp)>,
 }
 
 impl Lines<'_> {
@@ -218,7 +220,7 @@ impl Lines<'_> {
         };
         let event = match &record.event {
             Event::AttemptStarted { step, direction, attempt } => {
-                self.open = Some((self.shown.len(), (*step, *direction), record.at));
+                self.open.insert((*step, *direction), (self.shown.len(), record.at));
                 return self.shown.push(Ligne::Tentative(Tentative {
                     etape: self.step(*step).unwrap_or_default(),
                     direction: (*direction).into(),
@@ -231,8 +233,7 @@ impl Lines<'_> {
                 }));
             }
             Event::AttemptEnded { step, direction, outcome, status, reason, .. } => {
-                if let Some((line, call, since)) = self.open.take()
-                    && call == (*step, *direction)
+                if let Some((line, since)) = self.open.remove(&(*step, *direction))
                     && let Some(Ligne::Tentative(tentative)) = self.shown.get_mut(line)
                 {
                     tentative.resultat = Some((*outcome).into());
@@ -241,6 +242,12 @@ impl Lines<'_> {
                     tentative.duree_ms = Some(record.at.since(since).as_micros() as f64 / 1_000.0);
                 }
                 return;
+            }
+            Event::Skipped { step } => Evenement { etape: self.step(*step), ..plain(Fait::Saute) },
+            Event::RollbackDecided { cause: Cause::StepFailed { step, reason } }
+                if self.saga.is_undecided(*step) =>
+            {
+                Evenement { etape: self.step(*step), raison: text(reason), ..plain(Fait::RollbackDecide) }
             }
             // That a step has failed shows in the attempt before.
             Event::RollbackDecided { cause: Cause::StepFailed { .. } } => return,

@@ -99,7 +99,8 @@ pub(crate) enum Quoi {
 }
 
 /// `rollback_decide`: stopped on request or by its deadline. `bloque`: a person is needed. `repris`, `resolu`: a person's
-/// word. `pris_en_charge`: another process, or the same one after a restart, goes on.
+/// word. `pris_en_charge`: another process, or the same one after a restart, goes on. `saute`: the step's condition does
+/// not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Fait {
@@ -108,6 +109,7 @@ pub(crate) enum Fait {
     Repris,
     Resolu,
     PrisEnCharge,
+    Saute,
 }
 
 /// The kind of obstacle, for programs.

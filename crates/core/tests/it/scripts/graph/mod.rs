@@ -1,5 +1,6 @@
 //! Steps at the same time. A test's name has the number of the rule of graphs that it shows.
 
+mod conditions;
 mod interrupted;
 mod order;
 mod rollback;
