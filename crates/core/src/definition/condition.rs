@@ -29,6 +29,11 @@ impl Condition {
         kinds::never_a_condition(code.trim(), &program::parse(code).ok()?)
     }
 
+    /// The expression, as it is written.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
     /// Whether the condition reads `name`, or may read it.
     pub fn reads(&self, name: &str) -> bool {
         self.program.reads(name)

@@ -361,7 +361,7 @@ impl Saga {
     }
 
     /// Whether rolling back has nothing (more) to do for a step.
-    fn is_settled(&self, step: usize) -> bool {
+    pub(crate) fn is_settled(&self, step: usize) -> bool {
         let definition = &self.definition.steps[step];
         if definition.compensation.is_none() {
             return true;

@@ -72,7 +72,15 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
     let mut events = 0;
     while events < EVENTS_MAX {
         let effects = saga.effects();
-        let input = match (effects.first_call(), effects.wake_at) {
+        let of_step = effects.calls.iter().find(|call| call.step == step);
+        if of_step.is_none()
+            && let Some(other) = effects.first_call()
+        {
+            // The services of steps that run at the same time are not silent.
+            succeed(&mut saga, other.step);
+            continue;
+        }
+        let input = match (of_step, effects.wake_at) {
             (Some(call), _) => {
                 now = now.plus(call.timeout);
                 Input::Reply {
@@ -107,16 +115,25 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
 /// Stops the order, and answers what is under way, until the step is being undone.
 fn undo(saga: &mut Saga, step: usize) {
     let _ = saga.handle(&Input::Command(CANCEL), BEGINNING);
-    while let Some(call) =
-        saga.effects().first_call().filter(|call| call.direction != Direction::Compensation)
+    let is_undone = |saga: &Saga| {
+        let mut calls = saga.effects().calls.into_iter();
+        calls.any(|call| call.step == step && call.direction == Direction::Compensation)
+    };
+    while !is_undone(saga)
+        && let Some(call) = saga.effects().first_call()
     {
-        let output = saga.definition().steps[step].action.output.is_some();
-        let output = output.then(|| super::sample::output(saga.definition(), step));
-        answer(saga, Verdict { output, ..Verdict::without_answer(Outcome::Ok, "") });
+        succeed(saga, call.step);
         if saga.effects().first_call() == Some(call) {
             break;
         }
     }
+}
+
+/// The step's call under way succeeds.
+fn succeed(saga: &mut Saga, step: usize) {
+    let output = saga.definition().steps[step].action.output.is_some();
+    let output = output.then(|| super::sample::output(saga.definition(), step));
+    answer(saga, step, Verdict { output, ..Verdict::without_answer(Outcome::Ok, "") });
 }
 
 fn note(turns: &mut Vec<Turn>, saga: &Saga, step: usize, direction: Direction, event: &Event) {
@@ -139,8 +156,12 @@ fn note(turns: &mut Vec<Turn>, saga: &Saga, step: usize, direction: Direction, e
         Event::AttemptStarted { step: at, direction: Direction::Compensation, .. } if *at == step => {
             Turn::Undone
         }
-        // The steps before it, or none: nothing is left to do about this one.
-        Event::AttemptStarted { .. } | Event::RolledBack => Turn::Left,
+        // Other steps are undone, or none: nothing is left to do about this one.
+        Event::AttemptStarted { direction: Direction::Compensation, .. } | Event::RolledBack
+            if saga.is_settled(step) =>
+        {
+            Turn::Left
+        }
         Event::RollbackDecided { cause: Cause::StepFailed { .. } } => Turn::Failed,
         Event::RollbackDecided { .. } => Turn::Late,
         Event::Blocked { stuck, .. } => {

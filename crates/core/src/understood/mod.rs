@@ -68,7 +68,9 @@ pub fn understood(input: definition::Input, answers: &BTreeMap<String, Answer>) 
     let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), input, BEGINNING);
     let mut made_up: Vec<Arc<str>> = Vec::new();
     let mut steps = Vec::with_capacity(definition.steps.len());
+    // The file's order is one in which the steps can run.
     for (step, given) in definition.steps.iter().enumerate() {
+        begin(&mut saga, step);
         let action = CallUnderstood {
             request: request(&saga, step, Direction::Action, &made_up),
             if_lost: lost::turns(&saga, step, Direction::Action),
@@ -84,7 +86,7 @@ pub fn understood(input: definition::Input, answers: &BTreeMap<String, Answer>) 
                 ..Verdict::without_answer(Outcome::Ok, "")
             }
         });
-        answer(&mut saga, good);
+        answer(&mut saga, step, good);
         let compensation = given.compensation.is_some().then(|| CallUnderstood {
             request: request(&saga, step, Direction::Compensation, &made_up),
             if_lost: compensation_lost,
@@ -117,9 +119,18 @@ fn call(saga: &Saga, step: usize, direction: Direction) -> CallWanted {
     CallWanted { step, direction, attempt: AttemptNumber::FIRST, needs: Seq::NONE, timeout }
 }
 
-/// The call under way is answered.
-fn answer(saga: &mut Saga, verdict: Verdict) {
-    if let Some(CallWanted { step, direction, attempt, .. }) = saga.effects().first_call() {
+/// The step's condition holds, where it has one: a step that is skipped needs no account.
+fn begin(saga: &mut Saga, step: usize) {
+    if saga.effects().conditions.contains(step) {
+        // It is asked for, so it is taken.
+        let _ = saga.handle(&Input::Condition { step, holds: Ok(true) }, BEGINNING);
+    }
+}
+
+/// The step's call under way is answered.
+fn answer(saga: &mut Saga, step: usize, verdict: Verdict) {
+    let under_way = saga.effects().calls.into_iter().find(|call| call.step == step);
+    if let Some(CallWanted { step, direction, attempt, .. }) = under_way {
         // It is the call that is wanted, so its answer is taken.
         let _ = saga.handle(&Input::Reply { step, direction, attempt, verdict }, BEGINNING);
     }

@@ -201,3 +201,48 @@ fn answers_that_are_given_are_judged_and_read_as_in_an_order() {
       answered: unknown None
     "#);
 }
+
+/// Two steps at the same time, one of them with a condition, and a step that waits for both.
+const GRAPH: &str = r#"saga: voyage
+input: { prix: integer }
+states: { started: DEBUT, completed: FINI, cancelled: ANNULE }
+participants:
+  barriere: { url: "http://barriere", safety: barrier }
+  rien: { url: "http://rien" }
+steps:
+  - step: vol
+    participant: barriere
+    action: { post: /vol, body: { prix: .input.prix } }
+    compensation: { delete: '/vol/\(.saga_id)' }
+    failure: ECHEC_VOL
+  - step: hotel
+    after: []
+    when: .input.prix > 100
+    participant: rien
+    action: { post: /hotel }
+    compensation: none
+    failure: ECHEC_HOTEL
+  - step: billet
+    after: [vol, hotel]
+    participant: barriere
+    action: { post: /billet, body: { hotel: .hotel } }
+    compensation: { delete: '/billet/\(.saga_id)' }
+    failure: ECHEC_BILLET
+"#;
+
+#[test]
+fn steps_at_the_same_time_have_their_turns_and_conditions_hold() {
+    assert_snapshot!(account(GRAPH, None, &[]), @r#"
+    input {"prix":1}
+    vol action: POST /vol {"prix":1}
+    vol compensation: DELETE /vol/00000000-0000-0000-0000-000000000000 
+      action lost: [Repeated { times: 4 }, Failed, Undone]
+      compensation lost: [Repeated { times: 7 }, Parked { stuck: CompensationFailing, goes_on: true }]
+    hotel action: POST /hotel 
+      action lost: [Failed, Left]
+    billet action: POST /billet {"hotel":"~hotel~"}
+    billet compensation: DELETE /billet/00000000-0000-0000-0000-000000000000 
+      action lost: [Repeated { times: 4 }, Failed, Undone]
+      compensation lost: [Repeated { times: 7 }, Parked { stuck: CompensationFailing, goes_on: true }]
+    "#);
+}

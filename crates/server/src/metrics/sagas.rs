@@ -23,6 +23,8 @@ const SAGA_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 600.0, 3600.0];
 /// The step and the participant of events that concern a saga as a whole.
 const NONE: &str = "none";
+/// The cause of a failure by a condition that could not be evaluated.
+const CONDITION: &str = "condition";
 const STUCK: [Stuck; 7] = [
     Stuck::ActionUnknown,
     Stuck::CompensationUnknown,
@@ -240,8 +242,11 @@ impl Sagas {
         let StepLabels { participant, saga, step: name } = labels(definition, step);
         for outcome in OUTCOMES {
             if outcome != Some(Outcome::Ok) {
-                let _ = self.failures.get_or_create_owned(&of_step(definition, step, outcome));
+                let _ = self.failures.get_or_create_owned(&of_step(definition, step, cause_of(outcome)));
             }
+        }
+        if definition.steps[step].when.is_some() {
+            let _ = self.failures.get_or_create_owned(&of_step(definition, step, CONDITION));
         }
         if !definition.steps[step].is_read() {
             for stuck in STUCK {
@@ -291,11 +296,8 @@ impl Sagas {
             None => {}
             Some(Failure::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
             Some(Failure::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
-            Some(Failure::Condition(step)) => self.failed(&of_step(definition, step, "condition")),
-            Some(Failure::Step(step, outcome)) => {
-                let cause = outcome.map_or("interrupted", Outcome::as_str);
-                self.failed(&of_step(definition, step, cause));
-            }
+            Some(Failure::Condition(step)) => self.failed(&of_step(definition, step, CONDITION)),
+            Some(Failure::Step(step, outcome)) => self.failed(&of_step(definition, step, cause_of(outcome))),
         }
         for (step, stuck) in &news.blocked {
             self.blocked.get_or_create(&is_blocked(definition, *step, *stuck)).inc();
@@ -368,6 +370,11 @@ fn labels(definition: &Definition, step: usize) -> StepLabels {
         },
         None => StepLabels { participant: NONE.into(), saga: definition.name.clone(), step: NONE.into() },
     }
+}
+
+/// How the step's last call ended; `None`: a restart cut it short.
+fn cause_of(outcome: Option<Outcome>) -> &'static str {
+    outcome.map_or("interrupted", Outcome::as_str)
 }
 
 fn of_step(definition: &Definition, step: usize, cause: &'static str) -> FailureLabels {

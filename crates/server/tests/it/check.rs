@@ -216,3 +216,19 @@ fn check_live_says_that_an_address_is_not_known() {
     );
     assert_eq!(ended.code, Some(1));
 }
+
+#[test]
+fn check_shows_the_order_of_steps_and_their_conditions() {
+    let text = change(SECRETS)
+        .text()
+        .replace("  - step: vente\n", "  - step: vente\n    after: []\n    when: .input.client_id > 1\n");
+    let text = text.replace("{ total: '.stock.prix * 2' }", "{ total: 2 }");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("graph.yaml");
+    std::fs::write(&path, text).unwrap();
+    let variables = [("STOCK_URL", "http://127.0.0.1:7"), ("STOCK_KEY", "a"), ("VENTES_KEY", "b")];
+    let ended = run(check(&path.display().to_string()).envs(variables));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    has(&ended.stdout, &["step   after  participant", "stock  -      stock", "vente  -      ventes"]);
+    has(&ended.stdout, &["vente is skipped unless .input.client_id > 1\n", "vente at ventes\n  does   POST"]);
+}

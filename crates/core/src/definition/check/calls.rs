@@ -119,7 +119,16 @@ impl Check<'_> {
         let mut checked = Checked::default();
         self.readable(&given.value, line(given), readable, &mut checked);
         let condition = self.syntax(line(given), &given.value, Condition::compile(&given.value, self.format));
-        if let Some(why) = Condition::never_holds(&given.value) {
+        let code = given.value.trim();
+        let input = code.strip_prefix(".input.");
+        let input = readable.inputs.iter().find(|(name, _)| input == Some(name));
+        if let Some((_, of_type)) = input.filter(|(_, of_type)| *of_type != InputType::Boolean) {
+            let of_type = of_type.as_str();
+            self.mistake(
+                line(given),
+                format!("`{code}` is of type {of_type}, and a condition must be true or false; compare it with a value"),
+            );
+        } else if let Some(why) = Condition::never_holds(code) {
             self.mistake(line(given), why);
         }
         (condition, checked)

@@ -80,9 +80,15 @@ fn summary(definition: &Definition) -> String {
     if definition.graph.is_chain() {
         steps.iter_mut().for_each(|cells| drop(cells.remove(1)));
     }
+    let conditions: String = definition
+        .steps
+        .iter()
+        .filter_map(|step| Some((&step.name, step.when.as_ref()?.code())))
+        .map(|(name, code)| format!("{name} is skipped unless {code}\n"))
+        .collect();
     format!(
         "{name}: a valid definition\n  hash      {hash}\n  input     {inputs}\n  deadline  {deadline:?}\n  \
-         states    {started} -> {completed}, or {cancelled} when stopped\n\n{participants}\n{steps}",
+         states    {started} -> {completed}, or {cancelled} when stopped\n\n{participants}\n{steps}{conditions}",
         name = definition.name,
         hash = definition.hash,
         inputs = inputs.join(", "),

@@ -228,4 +228,52 @@ pub(super) const SHAPE: &[Wrong] = &[
         "  - step: stock\n    after: [3, {a: b}]\n",
         &[r#"26: `{a: b}` in `after` is no name; write e.g. `after: [stock]`"#],
     ),
+    (
+        "  - step: stock\n",
+        r#"  - step: stock
+    when: [a]
+"#,
+        &[r#"26: `when` needs an expression, and this is a list; put it into quotes: `when: '[a]'`"#],
+    ),
+    (
+        "  - step: stock\n",
+        r#"  - step: stock
+    when: .paiement.x == 1
+"#,
+        &[
+            r#"26: `.paiement` is the output of a step that has not run by then; only earlier steps' outputs can be read"#,
+        ],
+    ),
+    (
+        "  - step: stock\n",
+        r#"  - step: stock
+    when: .stock.x
+"#,
+        &[
+            r#"26: `.stock` is the output of a step that has not run by then; only earlier steps' outputs can be read"#,
+        ],
+    ),
+    (
+        "  - step: stock\n",
+        r#"  - step: stock
+    when: .input.client == 1
+"#,
+        &[r#"26: `.input.client` does not exist; did you mean `.input.client_id`?"#],
+    ),
+    (
+        "  - step: stock\n",
+        r#"  - step: stock
+    when: ".input.client_id >"
+"#,
+        &[r#"26: jq: expected term at the end"#],
+    ),
+    (
+        "  - step: stock\n",
+        r#"  - step: stock
+    when: .input.client_id
+"#,
+        &[
+            r#"26: `.input.client_id` is of type integer, and a condition must be true or false; compare it with a value"#,
+        ],
+    ),
 ];
