@@ -13,6 +13,7 @@ mod clock;
 mod commands;
 mod driver;
 mod evaluation;
+mod graph;
 mod harm;
 mod names;
 mod sleep;

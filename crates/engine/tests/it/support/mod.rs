@@ -27,9 +27,12 @@ pub const CHECKOUT: &str = include_str!("../../../../../sagas/checkout.yaml");
 
 /// The built-in checkout, with another safety for its three services.
 pub fn checkout(safety: &str) -> Definition {
-    let source = change(CHECKOUT).set("participants.*.safety", safety).text();
     // The sale's compensation of the built-in definition suits every safety.
-    Definition::parse("checkout.yaml", &source, &|_| None).unwrap()
+    parse(&change(CHECKOUT).set("participants.*.safety", safety).text())
+}
+
+pub fn parse(source: &str) -> Definition {
+    Definition::parse("test.yaml", source, &|_| None).unwrap()
 }
 
 /// Tokio's clock, and random numbers from a seed of its own.
@@ -88,13 +91,18 @@ impl Shop {
     }
 
     pub fn with_limits(safety: &str, limits: Limits) -> Self {
+        Self::serving(checkout(safety), limits)
+    }
+
+    /// A shop whose orders run another definition, with the checkout's input.
+    pub fn serving(definition: Definition, limits: Limits) -> Self {
         let log = Log::default();
         let journal = Arc::new(Gated::open_now(log.clone()));
         let participants = Arc::new(Scripted::logging_to(log.clone()));
         let ahead = Arc::new(AtomicI64::new(0));
         let elsewhere = Arc::new(AtomicUsize::new(0));
         let world = paused(ahead.clone(), elsewhere.clone());
-        let engine = engine(safety, limits, &journal, participants.clone(), world);
+        let engine = engine(definition, limits, &journal, participants.clone(), world);
         Self { engine, journal, participants, log, ahead, elsewhere }
     }
 
@@ -102,7 +110,7 @@ impl Shop {
     pub fn with_participants(participants: Arc<dyn Participants>) -> Self {
         let shop = Self::new("barrier");
         let engine = engine(
-            "barrier",
+            checkout("barrier"),
             Limits::default(),
             &shop.journal,
             participants,
@@ -120,7 +128,7 @@ impl Shop {
     pub async fn restarted_ahead(&self, safety: &str, ahead: i64) -> Engine {
         let ahead = Arc::new(AtomicI64::new(ahead));
         let engine = engine(
-            safety,
+            checkout(safety),
             Limits::default(),
             &self.journal,
             self.participants.clone(),
@@ -154,13 +162,13 @@ fn paused(ahead: Arc<AtomicI64>, elsewhere: Arc<AtomicUsize>) -> Paused {
 }
 
 fn engine(
-    safety: &str,
+    definition: Definition,
     limits: Limits,
     journal: &Arc<Gated>,
     participants: Arc<dyn Participants>,
     world: Paused,
 ) -> Engine {
-    let served = vec![Arc::new(checkout(safety))];
+    let served = vec![Arc::new(definition)];
     let read = |source: &str, format| Definition::read(source, format, &NoEnv).map_err(|e| e.to_string());
     Engine::new(
         Arc::new(Clock::new(Arc::new(world))),
