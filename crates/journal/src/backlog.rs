@@ -3,8 +3,6 @@
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
 
-use crate::rollback::rollback_named;
-
 /// How many sagas are not over, and how long they have waited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -37,10 +35,10 @@ impl Backlog {
             let at = Timestamp::from_micros(us);
             Some(known.map_or(at, |known| known.min(at)))
         };
-        let count = match rollback_named(group.rollback) {
-            Some(Rollback::None) => &mut self.forward,
-            Some(Rollback::Running | Rollback::Done) => &mut self.rolling_back,
-            Some(Rollback::Blocked) | None => {
+        let count = match group.rollback.parse() {
+            Ok(Rollback::None) => &mut self.forward,
+            Ok(Rollback::Running | Rollback::Done) => &mut self.rolling_back,
+            Ok(Rollback::Blocked) | Err(_) => {
                 self.blocked += group.sagas.unsigned_abs();
                 self.blocked_since = earliest(self.blocked_since, group.since_us);
                 return;
