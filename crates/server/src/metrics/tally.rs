@@ -126,6 +126,7 @@ impl Collector for Tallies {
             None,
             MetricType::Gauge,
         )?;
+        // The words of the checkout's face, which uses this module through `api`: so it cannot be used here.
         for (rollback, sagas) in
             [("AUCUN", tally.forward), ("EN_COURS", tally.rolling_back), ("BLOQUE", tally.blocked)]
         {
