@@ -191,7 +191,7 @@ fn remembered(db: &Connection, key: &str) -> rusqlite::Result<Option<Remembered>
     db.prepare_cached("SELECT resultat, requete, status, corps FROM barriere WHERE cle = ?1")?
         .query_row([key], |row| {
             Ok(Remembered {
-                refused: row.get_ref(0)?.as_str()? == Record::Refused.as_str(),
+                refused: row.get_ref(0)?.as_str()? == <&str>::from(Record::Refused),
                 fingerprint: row.get(1)?,
                 answer: Answer { status: row.get(2)?, body: row.get(3)?, headers: Vec::new() },
             })
@@ -209,7 +209,7 @@ fn remember(
     db.prepare_cached(
         "INSERT INTO barriere (cle, resultat, requete, status, corps) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute((key, result.as_str(), fingerprint, answer.status, &answer.body))?;
+    .execute((key, <&str>::from(result), fingerprint, answer.status, &answer.body))?;
     Ok(())
 }
 

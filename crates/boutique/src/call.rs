@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use strum::{Display, EnumString, IntoStaticStr};
 
 use crate::Facon;
 
@@ -107,20 +108,12 @@ pub(crate) fn client_id(text: &str) -> Result<i64, Answer> {
     }
 }
 
-/// The direction of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The direction of a call. Keys and the ledger have its name in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Direction {
     Action,
     Compensation,
-}
-
-impl Direction {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Action => "action",
-            Self::Compensation => "compensation",
-        }
-    }
 }
 
 /// An idempotency key, as the caller wrote it and as this service reads it.
@@ -150,18 +143,11 @@ impl Key {
         // From the right, so that a saga's id may hold colons.
         let mut parts = text.rsplitn(3, ':');
         let parts = match (parts.next(), parts.next(), parts.next()) {
-            (Some(direction), Some(step), Some(saga)) => {
-                let direction = match direction {
-                    "action" => Some(Direction::Action),
-                    "compensation" => Some(Direction::Compensation),
-                    _ => None,
-                };
-                direction.map(|direction| KeyParts {
-                    saga: saga.to_owned(),
-                    step: step.to_owned(),
-                    direction,
-                })
-            }
+            (Some(direction), Some(step), Some(saga)) => direction.parse().ok().map(|direction| KeyParts {
+                saga: saga.to_owned(),
+                step: step.to_owned(),
+                direction,
+            }),
             _ => None,
         };
         Ok(Self { text: text.to_owned(), parts })
@@ -182,7 +168,7 @@ impl Key {
             Direction::Action => Direction::Compensation,
             Direction::Compensation => Direction::Action,
         };
-        Some(format!("{saga}:{step}:{}", other.as_str()))
+        Some(format!("{saga}:{step}:{other}"))
     }
 }
 

@@ -259,7 +259,7 @@ pub(crate) fn concerns(rule: &FaultRule, service: Service) -> bool {
 
 /// Refuses a rule that matches no endpoint of any service: it is a typing error.
 pub(crate) fn check_endpoint(rule: &FaultRule) -> Result<(), FaultRuleError> {
-    check_endpoint_among(rule, &Service::ALL)
+    check_endpoint_among(rule, Service::ALL)
 }
 
 /// The same, for the rules of one service.

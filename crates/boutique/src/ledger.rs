@@ -6,6 +6,7 @@
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use strum::IntoStaticStr;
 
 use crate::{
     Centimes,
@@ -37,8 +38,9 @@ pub(crate) const SCHEMA: &str = "
     CREATE INDEX ledger_par_saga ON ledger (saga_id, seq);
 ";
 
-/// The result of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of a call. The ledger has its name in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Record {
     /// It changed data. Only these are listed without `all=true`.
     Effect,
@@ -54,20 +56,6 @@ pub(crate) enum Record {
     Hanging,
     /// An epoch below the highest seen.
     Stale,
-}
-
-impl Record {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Effect => "effect",
-            Self::Refused => "refused",
-            Self::Null => "null",
-            Self::Replay => "replay",
-            Self::KeyReused => "key_reused",
-            Self::Hanging => "hanging",
-            Self::Stale => "stale",
-        }
-    }
 }
 
 /// Writes one line. `direction` is the key's; without one it is the operation's own.
@@ -87,8 +75,8 @@ pub(crate) fn note(
     )?
     .execute((
         operation.name(),
-        direction.unwrap_or(operation.direction()).as_str(),
-        record.as_str(),
+        <&str>::from(direction.unwrap_or(operation.direction())),
+        <&str>::from(record),
         details.saga_id.as_deref().or(caller.saga_id()),
         caller.step(),
         caller.key.as_ref().map(|key| key.as_str()),

@@ -31,11 +31,13 @@ mod ventes;
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
 };
+
+use strum::{Display, IntoStaticStr, VariantArray};
 
 pub use fault::{Fault, FaultRule, FaultRuleError};
 pub use montant::{Centimes, CentimesError};
@@ -71,7 +73,7 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             facon: Facon::Moderne,
-            listen: Service::ALL.into_iter().map(|service| (service, anywhere)).collect(),
+            listen: Service::ALL.iter().map(|service| (*service, anywhere)).collect(),
             seed: Seed::demo(),
             faults: Vec::new(),
         }
@@ -79,7 +81,8 @@ impl Config {
 }
 
 /// The manner in which the services answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum Facon {
     /// As the contract's table says: refusals are 4xx, and the barrier guards every effect.
     Moderne,
@@ -87,17 +90,9 @@ pub enum Facon {
     Ancienne,
 }
 
-impl fmt::Display for Facon {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Moderne => "moderne",
-            Self::Ancienne => "ancienne",
-        })
-    }
-}
-
-/// One of the four participants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// One of the four participants. The file, the flags and the JSON line have its name in small letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Service {
     /// Carts: only read.
     Panier,
@@ -111,23 +106,7 @@ pub enum Service {
 
 impl Service {
     /// All four, in the order of a checkout.
-    pub const ALL: [Self; 4] = [Self::Panier, Self::Stock, Self::Client, Self::Ventes];
-
-    /// The name used for the file, the flags and the JSON line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Panier => "panier",
-            Self::Stock => "stock",
-            Self::Client => "client",
-            Self::Ventes => "ventes",
-        }
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 }
 
 /// Why the shop did not start. The operator must fix the cause before another attempt.

@@ -126,7 +126,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
 fn announce(running: &Running, facon: Facon) -> std::io::Result<()> {
     let mut line = serde_json::json!({ "facon": facon.to_string(), "pid": std::process::id() });
     for (service, url) in running.urls() {
-        line[service.name()] = url.into();
+        line[<&str>::from(service)] = url.into();
     }
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;

@@ -282,7 +282,7 @@ impl Handler {
             .collect();
         Answer::json(
             200,
-            &json!({ "service": self.service.name(), "facon": self.facon.to_string(), "routes": routes }),
+            &json!({ "service": self.service.to_string(), "facon": self.facon.to_string(), "routes": routes }),
         )
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use saga_core::saga::Rollback;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
@@ -190,16 +191,23 @@ fn labels(json: &str) -> (i64, i64) {
     (of("client_id"), of("magasin_id"))
 }
 
-/// The API's word for the column's.
-fn wire(rollback: &str) -> String {
-    let word = match rollback {
-        "none" => "AUCUN",
-        "running" => "EN_COURS",
-        "done" => "TERMINE",
-        "blocked" => "BLOQUE",
-        other => other,
+/// The API's word for the column's; a word that is none stays as it is.
+fn wire(column: &str) -> String {
+    let word = match column.parse() {
+        Ok(rollback) => rollback_word(rollback),
+        Err(_) => column,
     };
     word.to_owned()
+}
+
+/// As the API says it. The server's own table cannot be used: the server's tests use this crate.
+pub(crate) fn rollback_word(rollback: Rollback) -> &'static str {
+    match rollback {
+        Rollback::None => "AUCUN",
+        Rollback::Running => "EN_COURS",
+        Rollback::Done => "TERMINE",
+        Rollback::Blocked => "BLOQUE",
+    }
 }
 
 fn add_frame(page: &mut [Kept], saga: Uuid, first_seq: i64, events: String) -> anyhow::Result<()> {

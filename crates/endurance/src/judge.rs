@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use boutique::Service;
-use saga_core::saga::Rollback;
 use saga_core::{Definition, Event, Record, Saga, SagaId, Timestamp};
 use uuid::Uuid;
 
 use crate::client;
-use crate::database::{Database, Kept};
+use crate::database::{Database, Kept, rollback_word};
 use crate::ledgers::{self, Cart, End, OPERATIONS};
 use crate::load::{Told, Wish};
 use crate::measures::Micros;
@@ -273,16 +272,6 @@ fn described(found: &str, kept: &Kept, effects: &[Line]) -> String {
         let _ = writeln!(text, "    ledger {}: {} ({})", line.seq, line.operation, line.result);
     }
     text
-}
-
-/// As the API says it.
-fn rollback_word(rollback: Rollback) -> &'static str {
-    match rollback {
-        Rollback::None => "AUCUN",
-        Rollback::Running => "EN_COURS",
-        Rollback::Done => "TERMINE",
-        Rollback::Blocked => "BLOQUE",
-    }
 }
 
 #[cfg(test)]

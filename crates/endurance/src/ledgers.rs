@@ -30,7 +30,7 @@ pub type Cart = (Vec<(i64, i64)>, i64);
 /// All effects, by saga.
 pub async fn effects(shop: &Shop) -> HashMap<String, Vec<Line>> {
     let mut effects: HashMap<String, Vec<Line>> = HashMap::new();
-    for service in Service::ALL {
+    for &service in Service::ALL {
         for line in shop.ledger(service).await {
             assert_eq!(line.result, "effect");
             let saga = line.saga_id.clone().expect("the services note the saga");

@@ -56,8 +56,8 @@ enum Store {
 impl Flags {
     fn ordeal(&self) -> anyhow::Result<Ordeal> {
         let (store, replicas, faults) = match self.store {
-            Store::Sqlite => (Engine::Sqlite, 1, &Fault::WITHOUT_A_SERVER[..]),
-            Store::Postgres => (Engine::Postgres, 3, &Fault::ALL[..]),
+            Store::Sqlite => (Engine::Sqlite, 1, Fault::WITHOUT_A_SERVER),
+            Store::Postgres => (Engine::Postgres, 3, Fault::ALL),
         };
         Ok(Ordeal {
             store,

@@ -89,12 +89,12 @@ impl Report {
             .latencies
             .iter()
             .map(|(fault, (quiet, all))| {
-                (fault.name(), json!({ "store_well": figures(quiet), "all": figures(all) }))
+                (fault.to_string(), json!({ "store_well": figures(quiet), "all": figures(all) }))
             })
             .collect();
         let restarts: BTreeMap<_, _> =
-            self.restarts.iter().map(|(fault, durations)| (fault.name(), figures(durations))).collect();
-        let faults: BTreeMap<_, _> = self.faults.iter().map(|(fault, n)| (fault.name(), n)).collect();
+            self.restarts.iter().map(|(fault, durations)| (fault.to_string(), figures(durations))).collect();
+        let faults: BTreeMap<_, _> = self.faults.iter().map(|(fault, n)| (fault.to_string(), n)).collect();
         json!({
             "seed": self.seed,
             "replicas": self.replicas,

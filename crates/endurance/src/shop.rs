@@ -49,10 +49,13 @@ impl Shop {
             folder: tempfile::tempdir().unwrap(),
             facon,
             seed: Seed::demo(),
-            addresses: Service::ALL.map(|service| (service, SocketAddr::from(([127, 0, 0, 1], 0)))).into(),
+            addresses: Service::ALL
+                .iter()
+                .map(|service| (*service, SocketAddr::from(([127, 0, 0, 1], 0))))
+                .collect(),
             open: BTreeMap::new(),
         };
-        for service in Service::ALL {
+        for &service in Service::ALL {
             shop.reopen(service).await;
         }
         shop

@@ -298,7 +298,7 @@ async fn annoy(fault: Fault, mut shop: tokio::sync::OwnedMutexGuard<Shop>, dice:
     ];
     let long = Duration::from_millis(dice.between(1_000, 10_000));
     if fault == Fault::Down {
-        let service = dice.one(&Service::ALL);
+        let service = dice.one(Service::ALL);
         shop.close(service).await;
         sleep(long).await;
         shop.reopen(service).await;

@@ -130,10 +130,10 @@ fn last_end(step: usize, records: &[Record]) -> String {
             _ => None,
         });
     match ended {
-        Some((outcome, Some(status), _)) => format!("{} (HTTP {status})", outcome.as_str()),
+        Some((outcome, Some(status), _)) => format!("{outcome} (HTTP {status})"),
         // Without an answer, the words are this program's own.
-        Some((outcome, None, reason)) => format!("{} ({reason})", outcome.as_str()),
-        None => Outcome::Unknown.as_str().to_owned(),
+        Some((outcome, None, reason)) => format!("{outcome} ({reason})"),
+        None => Outcome::Unknown.to_string(),
     }
 }
 

@@ -95,17 +95,6 @@ pub enum Kind {
     Open,
 }
 
-impl Kind {
-    /// Its name in logs, answers and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::HalfOpen => "half_open",
-            Self::Open => "open",
-        }
-    }
-}
-
 struct Shared {
     inner: Mutex<Inner>,
     recovered: watch::Sender<u64>,

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
 
-use crate::rollback::rollback_named;
-
 /// The sagas that are not over, by their definition's name. A definition that has none is not there.
 pub type Backlog = BTreeMap<Arc<str>, Unfinished>;
 
@@ -65,10 +63,10 @@ impl Unfinished {
             let at = Timestamp::from_micros(us);
             Some(known.map_or(at, |known| known.min(at)))
         };
-        let count = match rollback_named(group.rollback) {
-            Some(Rollback::None) => &mut self.forward,
-            Some(Rollback::Running | Rollback::Done) => &mut self.rolling_back,
-            Some(Rollback::Blocked) | None => {
+        let count = match group.rollback.parse() {
+            Ok(Rollback::None) => &mut self.forward,
+            Ok(Rollback::Running | Rollback::Done) => &mut self.rolling_back,
+            Ok(Rollback::Blocked) | Err(_) => {
                 self.blocked += group.sagas.unsigned_abs();
                 self.blocked_since = earliest(self.blocked_since, group.since_us);
                 return;

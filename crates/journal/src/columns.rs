@@ -10,7 +10,6 @@ use saga_core::saga::Rollback;
 use saga_core::{Epoch, SagaId, Timestamp};
 use uuid::Uuid;
 
-use crate::rollback::{rollback_named, rollback_word};
 use crate::{Cursor, Entry, KeptRow, Page, ROWS_MAX, ReplicaId, Row, Summary, frame};
 
 /// The kind of a column's values. Every kind may be NULL.
@@ -111,7 +110,7 @@ pub(crate) const COLUMNS: &[Column] = &[
         |entry| text(&entry.row.state).into(),
         |into, cell| into.row.row.state = cell.text().into()),
     always("rollback", Kind::Text,
-        |entry| Cow::Borrowed(rollback_word(entry.row.rollback)).into(),
+        |entry| Cow::Borrowed(entry.row.rollback.into()).into(),
         Reading::rollback),
     always("is_over", Kind::Bool,
         |entry| Cell::Bool(entry.row.over),
@@ -177,9 +176,9 @@ impl Reading {
     }
 
     fn rollback(&mut self, cell: Cell<'_>) {
-        match rollback_named(cell.text()) {
-            Some(rollback) => self.row.row.rollback = rollback,
-            None => self.damaged(format_args!("its rollback is {:?}", cell.text())),
+        match cell.text().parse() {
+            Ok(rollback) => self.row.row.rollback = rollback,
+            Err(_) => self.damaged(format_args!("its rollback is {:?}", cell.text())),
         }
     }
 

@@ -23,7 +23,6 @@ mod open;
 mod ownership;
 pub mod postgres;
 mod query;
-mod rollback;
 mod row;
 pub mod sqlite;
 mod store;
@@ -34,7 +33,6 @@ pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::open::OpenError;
 pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
-pub use self::rollback::rollback_word;
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,

@@ -17,7 +17,6 @@ use tokio::time::Instant;
 use crate::backlog::Group;
 use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::frame::{self, Frame, Head};
-use crate::rollback::rollback_word;
 use crate::{
     AppendError, Backlog, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Entry, Filter, Histories, History,
     Inbox, Joining, KeptCommand, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
@@ -213,7 +212,7 @@ impl Histories for Memory {
             for kept in self.tables().sagas.values().map(|kept| &kept.row).filter(|kept| !kept.row.over) {
                 let due_us = kept.row.due.unwrap_or(kept.row.updated).as_micros();
                 let since_us = kept.row.blocked_since.unwrap_or(kept.row.updated).as_micros();
-                let rollback = rollback_word(kept.rollback());
+                let rollback = kept.rollback().into();
                 let definition = &kept.row.definition;
                 Group { definition, rollback, sagas: 1, due_us, since_us }.add_to(&mut backlog);
             }

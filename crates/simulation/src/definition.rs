@@ -119,7 +119,7 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: 
          states: {{ started: DEBUT, completed: FINI, cancelled: ANNULEE }}\ndeadline: {deadline_s}s\nparticipants:\n"
     );
     for (i, spec) in specs.iter().enumerate() {
-        let safety = spec.kind.safety().as_str();
+        let safety = spec.kind.safety();
         let horizon = if spec.forgets { HORIZON } else { Duration::from_secs(24 * 3_600) }.as_secs();
         let limits = format_args!(
             "horizon: {horizon}s, calls_max: {calls_max}, breaker: {{ calls_min: 6, open_max: 4s }}"

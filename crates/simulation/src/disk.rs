@@ -260,7 +260,7 @@ fn describe(entry: &Entry) -> String {
                 format!("{step} {direction}#{}", attempt.get())
             }
             Event::AttemptEnded { step, direction, attempt, outcome, .. } => {
-                format!("{step} {direction}#{} {}", attempt.get(), outcome.as_str())
+                format!("{step} {direction}#{} {outcome}", attempt.get())
             }
             Event::Started { .. } => "started".into(),
             Event::TakenOver { epoch, .. } => format!("taken over {}", epoch.get()),

@@ -60,7 +60,7 @@ pub enum InputError {
         example: String,
     },
     /// A declared member is missing.
-    #[error("`{name}` is missing; it must be a JSON {}", kind.as_str())]
+    #[error("`{name}` is missing; it must be a JSON {kind}")]
     Missing {
         /// The member.
         name: Box<str>,
@@ -68,7 +68,7 @@ pub enum InputError {
         kind: InputType,
     },
     /// A declared member is of another type.
-    #[error("`{name}` must be a JSON {}{}", kind.as_str(), kind.details())]
+    #[error("`{name}` must be a JSON {kind}{}", kind.details())]
     Wrong {
         /// The member.
         name: Box<str>,

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
+use strum::{Display, EnumString, VariantNames};
 
 pub use self::call::{Absent, Call};
 pub use self::checked::{Checked, Warning};
@@ -118,7 +119,8 @@ impl fmt::Debug for DefinitionHash {
 }
 
 /// The JSON type of an input's member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum InputType {
     /// A whole number that fits 64 bits with sign.
     Integer,
@@ -128,18 +130,6 @@ pub enum InputType {
     String,
     /// `true` or `false`.
     Boolean,
-}
-
-impl InputType {
-    /// Its name in definitions.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::String => "string",
-            Self::Boolean => "boolean",
-        }
-    }
 }
 
 /// A service that steps call.
@@ -197,7 +187,8 @@ impl Breaker {
 }
 
 /// A participant's promise, which decides how the orchestrator handles a call with an unknown outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Safety {
     /// Nothing: a call whose outcome is unknown is never repeated.
     None,
@@ -206,17 +197,6 @@ pub enum Safety {
     /// Also: a compensation whose action never arrived does nothing and succeeds, and an action that arrives
     /// after its compensation is refused.
     Barrier,
-}
-
-impl Safety {
-    /// Its name in definitions.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Idempotent => "idempotent",
-            Self::Barrier => "barrier",
-        }
-    }
 }
 
 /// One step of a saga.

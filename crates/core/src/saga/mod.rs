@@ -33,6 +33,8 @@ pub use self::effects::{CallWanted, Effects, Request, RequestError};
 pub use self::effects::{Lens, look_through};
 pub use self::failure::Failure;
 pub use self::pending::Pending;
+use strum::{EnumString, IntoStaticStr};
+
 use crate::definition::{Definition, Labels, Safety, StateName, StepSet};
 use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
@@ -210,7 +212,11 @@ struct Vouched {
 }
 
 /// Whether what was done is being undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// The names, in snake case, are the words of the journal's column `rollback`, which operators read with SQL. A variant
+/// with a new name keeps its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Rollback {
     /// Nothing to undo.
     None,

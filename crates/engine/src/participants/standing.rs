@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use saga_core::reply::Verdict;
 use saga_core::{Outcome, Timestamp};
+use strum::IntoStaticStr;
 use tokio::time::Instant;
 
 /// For this time after a log line about a participant's failures, further failures are only counted.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// The kind of a failed call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The kind of a failed call. Logs have its name in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Trouble {
     /// It answered that it does not accept the call: an expired token, a wrong path, another content type.
     NotAccepted,
@@ -30,17 +32,6 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Its name in logs, answers and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAccepted => "not_accepted",
-            Self::Unreachable => "unreachable",
-            Self::Unavailable => "unavailable",
-            Self::Unanswered => "unanswered",
-            Self::Unclear => "unclear",
-        }
-    }
-
     /// The kind of failure that a call's end shows, if any.
     pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
         match (verdict.outcome, verdict.status) {
@@ -148,7 +139,7 @@ impl Record {
         if let Line::Trouble(calls) = line {
             tracing::warn!(
                 participant.name = name,
-                participant.trouble = trouble.as_str(),
+                participant.trouble = <&str>::from(trouble),
                 status = verdict.status,
                 reason = %reason,
                 calls = calls,

@@ -5,6 +5,7 @@ mod client;
 mod commandes;
 mod database;
 mod demo;
+mod exchange;
 mod health;
 mod listen;
 mod migrate;

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use strum::IntoStaticStr;
+
 use super::Limits;
 
 /// Sweeps so far; the first one is 1, so that 0 can mean "never".
@@ -37,24 +39,14 @@ pub(super) enum Phase {
     Idle,
 }
 
-/// Why a connection is closed. The name is a label of `http_connections_closed_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a connection is closed. The name is a label of `http_connections_closed_total`: `head_timeout`, `idle_timeout`, ...
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", suffix = "_timeout")]
 pub(super) enum Cut {
     Head,
     Idle,
     Stall,
     Answer,
-}
-
-impl Cut {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Head => "head_timeout",
-            Self::Idle => "idle_timeout",
-            Self::Stall => "stall_timeout",
-            Self::Answer => "answer_timeout",
-        }
-    }
 }
 
 /// The activity of one connection.

@@ -189,7 +189,7 @@ impl Connections {
             .filter_map(|(id, entry)| Some((*id, entry.activity.cut(now, &self.sweeps)?)))
             .collect();
         for (id, cut) in due {
-            self.end(&mut known, id, cut.as_str());
+            self.end(&mut known, id, cut.into());
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod connections;
 mod journal;
+#[cfg(target_os = "linux")]
 mod process;
 mod requests;
 mod sagas;
@@ -34,7 +35,6 @@ use saga_journal::{Journal, StoreFuture};
 
 pub(crate) use self::connections::Connections;
 use self::journal::JournalCollector;
-use self::process::ProcessCollector;
 use self::requests::Requests;
 use self::sagas::Sagas;
 use self::tally::Tallies;
@@ -138,7 +138,8 @@ impl Metrics {
         let names = served.iter().map(|definition| definition.name.clone());
         let tallies = Arc::new(Tallies::new(Box::new(question), Box::new(move || clock.now()), names));
         registry.register_collector(Box::new(tallies.clone()));
-        registry.register_collector(Box::new(ProcessCollector));
+        #[cfg(target_os = "linux")]
+        registry.register_collector(Box::new(process::ProcessCollector));
         Self {
             registry,
             sagas,

@@ -15,6 +15,7 @@ use saga_core::definition::StateName;
 use saga_core::event::Stuck;
 use saga_core::{AttemptNumber, Definition, Direction, Outcome};
 use saga_engine::{CallEnded, Called, CommitSummary, Failure};
+use strum::VariantArray;
 
 use super::CALL_SECONDS;
 
@@ -23,15 +24,6 @@ const SAGA_SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 60.0, 600.0, 3600.0];
 /// The step and the participant of events that concern a saga as a whole.
 const NONE: &str = "none";
-const STUCK: [Stuck; 7] = [
-    Stuck::ActionUnknown,
-    Stuck::CompensationUnknown,
-    Stuck::CompensationFailing,
-    Stuck::ActionUnsettled,
-    Stuck::HorizonPassed,
-    Stuck::NothingToUndo,
-    Stuck::TaskFailed,
-];
 /// How a call can end, in the order of [`CallSeries::outcomes`]. `None`: the saga stopped waiting for the call.
 const OUTCOMES: [Option<Outcome>; 5] =
     [Some(Outcome::Ok), Some(Outcome::Refused), Some(Outcome::Unknown), Some(Outcome::NotSent), None];
@@ -244,16 +236,12 @@ impl Sagas {
             }
         }
         if !definition.steps[step].is_read() {
-            for stuck in STUCK {
-                let _ = self.blocked.get_or_create_owned(&is_blocked(definition, step, stuck));
+            for stuck in Stuck::VARIANTS {
+                let _ = self.blocked.get_or_create_owned(&is_blocked(definition, step, *stuck));
             }
         }
         let series = |direction: Direction| {
-            let direction = match direction {
-                Direction::Action => "action",
-                Direction::Compensation => "compensation",
-                Direction::Probe => "probe",
-            };
+            let direction = direction.into();
             let (participant, saga, step) = (participant.clone(), saga.clone(), name.clone());
             let call = CallLabels { direction, participant, saga, step };
             CallSeries {
@@ -261,7 +249,7 @@ impl Sagas {
                 retries: self.retries.get_or_create_owned(&call),
                 outcomes: OUTCOMES.map(|outcome| {
                     let CallLabels { direction, participant, saga, step } = call.clone();
-                    let outcome = outcome.map_or("abandoned", Outcome::as_str);
+                    let outcome = outcome.map_or("abandoned", Into::into);
                     let labels = OutcomeLabels { direction, outcome, participant, saga, step };
                     self.calls.get_or_create_owned(&labels)
                 }),
@@ -368,7 +356,7 @@ fn labels(definition: &Definition, step: usize) -> StepLabels {
 
 fn of_step(definition: &Definition, step: usize, outcome: Option<Outcome>) -> FailureLabels {
     let StepLabels { participant, saga, step } = labels(definition, step);
-    FailureLabels { cause: outcome.map_or("interrupted", Outcome::as_str), participant, saga, step }
+    FailureLabels { cause: outcome.map_or("interrupted", Into::into), participant, saga, step }
 }
 
 fn of_whole_saga(definition: &Definition, cause: &'static str) -> FailureLabels {
@@ -378,14 +366,5 @@ fn of_whole_saga(definition: &Definition, cause: &'static str) -> FailureLabels 
 
 fn is_blocked(definition: &Definition, step: usize, stuck: Stuck) -> BlockedLabels {
     let StepLabels { participant, saga, step } = labels(definition, step);
-    let stuck = match stuck {
-        Stuck::ActionUnknown => "action_unknown",
-        Stuck::CompensationUnknown => "compensation_unknown",
-        Stuck::CompensationFailing => "compensation_failing",
-        Stuck::ActionUnsettled => "action_unsettled",
-        Stuck::HorizonPassed => "horizon_passed",
-        Stuck::NothingToUndo => "nothing_to_undo",
-        Stuck::TaskFailed => "task_failed",
-    };
-    BlockedLabels { participant, saga, step, stuck }
+    BlockedLabels { participant, saga, step, stuck: stuck.into() }
 }

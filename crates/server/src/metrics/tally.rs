@@ -141,6 +141,7 @@ impl Collector for Tallies {
             None,
             MetricType::Gauge,
         )?;
+        // The words of the checkout's face, which uses this module through `api`: so it cannot be used here.
         for (saga, unfinished) in &by_saga {
             for (rollback, sagas) in [
                 ("AUCUN", unfinished.forward),

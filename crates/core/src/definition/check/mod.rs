@@ -14,7 +14,9 @@ mod steps;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::suggest::did_you_mean;
+use strum::VariantNames;
+
+use super::suggest::write_one_of;
 use super::variables::{Unset, Variable};
 use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
 use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
@@ -106,21 +108,12 @@ impl Check<'_> {
                 input.push((name.as_str().into(), InputType::String));
                 continue;
             };
-            let parsed = match kind.value.as_str() {
-                "integer" => InputType::Integer,
-                "number" => InputType::Number,
-                "string" => InputType::String,
-                "boolean" => InputType::Boolean,
-                other => {
-                    let meant = did_you_mean(other, ["integer", "number", "string", "boolean"]);
-                    self.mistake(
-                        line(kind),
-                        format!("input `{name}` has the unknown type `{other}`; write integer, number, string or boolean{meant}"),
-                    );
-                    // Declared nevertheless, so that expressions that read it are no mistakes.
-                    InputType::String
-                }
-            };
+            let parsed = kind.value.parse().unwrap_or_else(|_| {
+                let (other, write) = (&kind.value, write_one_of(&kind.value, InputType::VARIANTS));
+                self.mistake(line(kind), format!("input `{name}` has the unknown type `{other}`; {write}"));
+                // Declared nevertheless, so that expressions that read it are no mistakes.
+                InputType::String
+            });
             input.push((name.as_str().into(), parsed));
         }
         let states = file.states.as_ref().and_then(|states| self.states(states));

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use http::Uri;
+use strum::VariantNames;
 
-use super::super::suggest::did_you_mean;
+use super::super::suggest::write_one_of;
 use super::super::variables::{Origin, Unset, Variable};
 use super::super::yaml::{BreakerIn, ParticipantIn, Spanned};
 use super::super::{Breaker, Format, Participant, SECRET_BYTES_MAX, Safety};
@@ -38,20 +39,13 @@ impl Participant {
 impl Check<'_> {
     pub(super) fn participant(&mut self, name: &str, given: &Spanned<ParticipantIn>) -> Option<Participant> {
         let p = &given.value;
-        let safety = match p.safety.as_ref().map(|s| s.value.as_str()) {
-            None | Some("none") => Safety::None,
-            Some("idempotent") => Safety::Idempotent,
-            Some("barrier") => Safety::Barrier,
-            Some(other) => {
-                let at = p.safety.as_ref().map_or(line(given), line);
-                let meant = did_you_mean(other, ["none", "idempotent", "barrier"]);
-                self.mistake(
-                    at,
-                    format!("unknown safety `{other}`; write none, idempotent or barrier{meant}"),
-                );
+        let safety = p.safety.as_ref().map_or(Safety::None, |safety| {
+            safety.value.parse().unwrap_or_else(|_| {
+                let (other, write) = (&safety.value, write_one_of(&safety.value, Safety::VARIANTS));
+                self.mistake(line(safety), format!("unknown safety `{other}`; {write}"));
                 Safety::None
-            }
-        };
+            })
+        });
         let headers = self.headers(&p.headers);
         let (base, address) = self.url(p.url.as_ref()?)?;
         let headers = headers?;

@@ -22,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::input::{labelled, suits};
+pub(crate) use self::words::Constat;
 use crate::api::Api;
 
 /// This face's part of the document: what the handlers do not name themselves.
