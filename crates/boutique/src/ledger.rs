@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     Centimes,
-    call::{Answer, Caller, Direction, Request},
+    call::{CallDirection, CallRequest, CallerHeaders, JsonAnswer},
     operation::{Details, Operation, Read},
 };
 
@@ -39,7 +39,7 @@ pub(crate) const SCHEMA: &str = "
 
 /// The result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Record {
+pub(crate) enum CallRecord {
     /// It changed data. Only these are listed without `all=true`.
     Effect,
     /// The service refused it for a business reason.
@@ -56,7 +56,7 @@ pub(crate) enum Record {
     Stale,
 }
 
-impl Record {
+impl CallRecord {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Effect => "effect",
@@ -74,12 +74,12 @@ impl Record {
 pub(crate) fn note(
     db: &Connection,
     operation: &dyn Operation,
-    caller: &Caller,
-    direction: Option<Direction>,
-    record: Record,
+    caller: &CallerHeaders,
+    direction: Option<CallDirection>,
+    record: CallRecord,
     details: &Details,
 ) -> rusqlite::Result<()> {
-    let produits = details.produits.as_ref().map(|produits| Answer::json(200, produits).body);
+    let produits = details.produits.as_ref().map(|produits| JsonAnswer::json(200, produits).body);
     db.prepare_cached(
         "INSERT INTO ledger (operation, direction, result, saga_id, step, key, epoch, attempt,
                              client_id, produits, montant_centimes, vente_id, at)
@@ -114,7 +114,7 @@ fn now() -> String {
 
 /// One line as JSON.
 #[derive(Debug, Serialize)]
-struct Line {
+struct LedgerLine {
     seq: i64,
     operation: String,
     direction: String,
@@ -135,12 +135,15 @@ struct Line {
 }
 
 /// `GET /ledger[?all=true][&saga_id=ID][&after=SEQ][&limit=N]`.
-pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
+pub(crate) fn read(request: &CallRequest) -> Result<Read, JsonAnswer> {
     let all = match request.query_value("all") {
         None | Some("false" | "0") => false,
         Some("true" | "1") => true,
         Some(other) => {
-            return Err(Answer::detail(422, &format!("all : true ou false est attendu, reçu « {other} »")));
+            return Err(JsonAnswer::detail(
+                422,
+                &format!("all : true ou false est attendu, reçu « {other} »"),
+            ));
         }
     };
     let saga_id = request.query_text("saga_id")?;
@@ -157,7 +160,7 @@ pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
         ))?;
         let lines = query
             .query_map((&saga_id, after, all, limit), |row| {
-                Ok(Line {
+                Ok(LedgerLine {
                     seq: row.get(0)?,
                     operation: row.get(1)?,
                     direction: row.get(2)?,
@@ -178,6 +181,6 @@ pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
                 })
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(Answer::json(200, &lines))
+        Ok(JsonAnswer::json(200, &lines))
     }))
 }

@@ -49,5 +49,5 @@ pub use self::engine::{Engine, Health, Start};
 pub use self::evaluation::{Busy, Evaluation};
 pub use self::handle::{Milestone, Snapshot, Wait};
 pub use self::limits::Limits;
-pub use self::observer::{CallEnded, Called, CommitSummary, Failure, Observer, Over, Silent};
+pub use self::observer::{CallEnded, Called, CommitSummary, FailureCause, Observer, Over, Silent};
 pub use self::refusal::Refusal;

@@ -14,13 +14,13 @@ use crate::world::World;
 #[derive(Clone)]
 pub(crate) struct Lifecycle {
     world: Arc<dyn World>,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<StopPhase>,
     tasks: TaskTracker,
     vital: Vital,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Phase {
+struct StopPhase {
     /// Whether all sagas that were unfinished at the start have been taken over.
     is_recovered: bool,
     course: Course,

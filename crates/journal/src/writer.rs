@@ -37,7 +37,7 @@ const BATCH_ENTRIES: [u64; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 
 /// when the last clone is gone.
 #[derive(Clone)]
 pub struct Journal {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<WaitingEntry>,
     store: Arc<dyn Store>,
     stats: Arc<Counters>,
     ended: Ended,
@@ -51,7 +51,7 @@ impl Deref for Journal {
     }
 }
 
-struct Waiting {
+struct WaitingEntry {
     entry: Entry,
     done: oneshot::Sender<Result<(), NotAppended>>,
 }
@@ -143,7 +143,7 @@ impl Journal {
     /// Appends an entry. It is handed to the writer at once; the future tells when it is durable.
     pub fn append(&self, entry: Entry) -> Appending {
         let (done, result) = oneshot::channel();
-        match self.queue.try_send(Waiting { entry, done }) {
+        match self.queue.try_send(WaitingEntry { entry, done }) {
             Ok(()) => Appending(result),
             Err(error) => {
                 let (reason, waiting) = match error {
@@ -194,8 +194,8 @@ impl Future for Appending {
 }
 
 /// The writer: ends when the queue is closed and empty.
-async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Waiting>, stats: Arc<Counters>) {
-    let mut left_over: Option<Waiting> = None;
+async fn write(store: Arc<dyn Store>, mut queue: mpsc::Receiver<WaitingEntry>, stats: Arc<Counters>) {
+    let mut left_over: Option<WaitingEntry> = None;
     let mut batch: Vec<Entry> = Vec::new();
     let mut waiters = Vec::new();
     let mut sagas: HashSet<SagaId> = HashSet::new();

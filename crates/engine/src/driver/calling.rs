@@ -83,7 +83,7 @@ impl Calling {
     /// Whether a next attempt waits for a participant that is suspended: it may come back at any moment.
     pub(super) fn waits_for_participant(&self, saga: &Saga) -> bool {
         let is_suspended = |step| {
-            self.means.calls.breakers.of(saga.definition(), step).state().kind != breaker::Kind::Closed
+            self.means.calls.breakers.of(saga.definition(), step).state().kind != breaker::BreakerKind::Closed
         };
         saga.waiting().iter().any(is_suspended)
     }

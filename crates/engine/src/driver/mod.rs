@@ -94,7 +94,7 @@ enum Dropped {
 }
 
 /// Why a saga's task has ended.
-pub(crate) enum Ended {
+pub(crate) enum TaskEnd {
     /// The saga is over, waits for an operator alone, belongs to another replica, or the process stops.
     Done,
     /// It has nothing to do until then.
@@ -143,7 +143,7 @@ impl Driver {
     }
 
     /// Runs the saga until it is over, stopped, another replica's, or waits for nothing but an operator.
-    pub(crate) async fn run(mut self) -> Ended {
+    pub(crate) async fn run(mut self) -> TaskEnd {
         loop {
             let effects = self.saga.effects();
             if (self.stopping || self.has_turned_back()) && self.withdraw(&effects) {
@@ -153,10 +153,10 @@ impl Driver {
             self.save(&effects);
             self.reply(&effects);
             if self.is_finished(&effects) {
-                return Ended::Done;
+                return TaskEnd::Done;
             }
             if let Some(until) = self.may_sleep(&effects) {
-                return Ended::Asleep(Sleeper { owner: self.owner, seq: self.saga.seq(), until });
+                return TaskEnd::Asleep(Sleeper { owner: self.owner, seq: self.saga.seq(), until });
             }
             let wakeup = self.wait(&effects).await;
             match self.take(wakeup) {
@@ -165,7 +165,7 @@ impl Driver {
                 Err(Dropped::Refused(reason)) => {
                     self.waiters.send_away();
                     self.calling.abandon(&self.saga);
-                    return Ended::Failed(reason);
+                    return TaskEnd::Failed(reason);
                 }
             }
         }
@@ -176,7 +176,7 @@ impl Driver {
         }
         self.waiters.send_away();
         self.calling.abandon(&self.saga);
-        Ended::Done
+        TaskEnd::Done
     }
 
     /// Until when the saga may leave memory: nothing is under way, all is on disk, no caller waits, and its time is

@@ -57,7 +57,7 @@ struct Parts {
     sleepers: Sleepers,
     lifecycle: Lifecycle,
     /// Sagas for which commands from the journal are being applied.
-    following: Mutex<HashSet<SagaId>>,
+    applying: Mutex<HashSet<SagaId>>,
 }
 
 /// Whether the engine can do its work.
@@ -129,7 +129,7 @@ impl Engine {
             registry: Arc::default(),
             sleepers: Sleepers::default(),
             lifecycle,
-            following: Mutex::default(),
+            applying: Mutex::default(),
         };
         Self { parts: Arc::new(parts) }
     }

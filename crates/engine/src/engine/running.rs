@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::Engine;
 use crate::caught::caught;
-use crate::driver::{Driver, Ended};
+use crate::driver::{Driver, TaskEnd};
 use crate::handle::{Handle, Milestone};
 use crate::journal_health::JOURNAL_PROBE_AFTER;
 use crate::refusal::Refusal;
@@ -102,15 +102,15 @@ impl Engine {
         let (id, owner) = (driver.saga_id(), driver.owner());
         self.parts.lifecycle.spawn(async move {
             match caught(driver.run()).await {
-                Ok(Ended::Done) => {}
-                Ok(Ended::Asleep(sleeper)) => {
+                Ok(TaskEnd::Done) => {}
+                Ok(TaskEnd::Asleep(sleeper)) => {
                     engine.parts.sleepers.add(id, sleeper);
                     // A process that joins anew has forgotten those that slept; this one came too late for that.
                     if engine.membership().id() != Some(owner) {
                         engine.parts.sleepers.take(id);
                     }
                 }
-                Ok(Ended::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
+                Ok(TaskEnd::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
                 Err(panic) => engine.task_failed(id, owner, &format!("its task has panicked: {panic}")).await,
             }
         });

@@ -19,7 +19,7 @@ const LEASE_RAN_OUT: &str =
 #[derive(Debug, Clone)]
 pub struct Start {
     /// The definition that the saga runs, and its input.
-    pub input: definition::Input,
+    pub input: definition::SagaInput,
     /// The id that the caller's `Idempotency-Key` gives the saga; `None`: the caller has none, and gets a fresh one.
     pub id: Option<SagaId>,
     /// How long the caller waits.

@@ -55,7 +55,7 @@ impl Engine {
         while self.parts.lifecycle.pause(self.limits().beat).await {
             let looked = async {
                 self.take_orphans().await?;
-                self.follow_commands().await?;
+                self.apply_posted_commands().await?;
                 if swept.elapsed() >= self.limits().sweep {
                     swept = Instant::now();
                     self.sweep().await?;
@@ -84,7 +84,7 @@ impl Engine {
             }
             taken += page.len();
             // They are this process's own by now, and no other replica will look after them: whatever fails, they run.
-            if let Err(error) = self.follow_first(id, &page).await {
+            if let Err(error) = self.apply_posted_first(id, &page).await {
                 self.journal_health().fails(&error);
             }
             self.run_all(page, &loads).await;

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::columns::{self, COLUMNS, Kind};
+use crate::columns::{self, COLUMNS, ColumnKind};
 
 /// A batch: `$1` expected positions, then the row's columns in their order, the frames, and the labels of the sagas that
 /// start: sagas, names, values, and when they start.
@@ -63,12 +63,12 @@ SELECT saga_id FROM hit"
 });
 
 /// PostgreSQL's name of a column's type.
-const fn type_name(kind: Kind) -> &'static str {
+const fn type_name(kind: ColumnKind) -> &'static str {
     match kind {
-        Kind::Uuid => "uuid",
-        Kind::BigInt => "bigint",
-        Kind::Text => "text",
-        Kind::Bool => "boolean",
+        ColumnKind::Uuid => "uuid",
+        ColumnKind::BigInt => "bigint",
+        ColumnKind::Text => "text",
+        ColumnKind::Bool => "boolean",
     }
 }
 

@@ -30,13 +30,13 @@ impl Identity {
 
 /// The database's file as it was opened.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct OpenedFile {
     path: PathBuf,
     wal: PathBuf,
     database: Identity,
 }
 
-impl Place {
+impl OpenedFile {
     /// The file at `path`, which has been opened just now.
     pub(super) fn opened(path: PathBuf) -> Result<Self, OpenError> {
         let gone =

@@ -35,7 +35,7 @@ pub fn document() -> &'static str {
 
 /// The routes that are in the document. `/docs` is not: it is a page for browsers.
 fn documented() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(document::Base::openapi())
+    OpenApiRouter::with_openapi(document::BaseDocument::openapi())
         .merge(face::commande::routes())
         .merge(api::routes())
         .routes(routes!(docs::openapi))

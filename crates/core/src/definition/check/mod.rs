@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::suggest::did_you_mean;
 use super::variables::{Unset, Variable};
-use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
+use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned, StatesIn};
 use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
 
 /// The longest name or state, in characters.
@@ -33,8 +33,8 @@ pub(super) fn read(
     format: Format,
     (env, unset): (&dyn Variables, Unset),
 ) -> Result<Checked, Mistakes> {
-    let Reading { file, mistakes, warnings, cuts } = yaml::read(source);
-    let mut check = Check {
+    let FileReading { file, mistakes, warnings, cuts } = yaml::read(source);
+    let mut check = Checker {
         env,
         unset,
         format,
@@ -58,7 +58,7 @@ pub(super) fn read(
     }
 }
 
-struct Check<'e> {
+struct Checker<'e> {
     env: &'e dyn Variables,
     unset: Unset,
     format: Format,
@@ -66,7 +66,7 @@ struct Check<'e> {
     mistakes: Vec<Mistake>,
     /// Constructs that are valid but probably not meant.
     warnings: Vec<Mistake>,
-    /// See [`Reading::cuts`].
+    /// See [`FileReading::cuts`].
     cuts: yaml::Cuts,
     /// All names that expressions can read in this definition, for messages about a missing dot.
     names: Vec<String>,
@@ -80,7 +80,7 @@ fn line<T>(at: &Spanned<T>) -> usize {
     at.line
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     fn mistake(&mut self, line: usize, message: impl Into<String>) {
         self.mistakes.push(Mistake { line, message: message.into() });
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio_postgres::Config;
 
 use super::text::{Parameters, Wrong};
-use super::{Host, Target};
+use super::{DatabaseHost, DatabaseServer};
 
 /// Bits of a file's mode that give others anything.
 const OTHERS: u32 = 0o077;
@@ -17,7 +17,7 @@ const OTHERS_OF_ROOT: u32 = 0o037;
 pub(super) fn passwords(
     parameters: &mut Parameters,
     config: &Config,
-    targets: &mut [Target],
+    targets: &mut [DatabaseServer],
 ) -> Result<(), Wrong> {
     let Some(path) = parameters.remove("passfile") else { return Ok(()) };
     if config.get_password().is_some() {
@@ -28,8 +28,8 @@ pub(super) fn passwords(
     let text = private(Path::new(&path), "passfile")?;
     for target in &mut *targets {
         let host = match &target.host {
-            Host::Name(name) => name,
-            Host::Socket(_) => "localhost",
+            DatabaseHost::Name(name) => name,
+            DatabaseHost::Socket(_) => "localhost",
         };
         let wanted = [host, &target.port.to_string(), database, user];
         target.password = text.lines().find_map(|line| password(line, wanted));

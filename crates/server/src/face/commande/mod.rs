@@ -30,11 +30,11 @@ use crate::api::Api;
     tags((name = "commandes", description = "Orders")),
     components(schemas(answer::EnCours, commande::Commande, historique::Ligne))
 )]
-struct Document;
+struct FaceDocument;
 
 /// Its routes.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::with_openapi(FaceDocument::openapi())
         .routes(routes!(checkout::checkout))
         .routes(routes!(commande::commande))
         .routes(routes!(demandes::annuler))

@@ -29,14 +29,14 @@ type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Backlog, Unavailable
 /// Returns the current time of the clock that orders use.
 type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
-pub(super) struct Tallies {
+pub(super) struct Backlogs {
     question: Question,
     now: Now,
-    known: Mutex<Known>,
+    known: Mutex<LastCount>,
 }
 
 #[derive(Default)]
-struct Known {
+struct LastCount {
     /// The last answer, and its time.
     last: Option<(Backlog, Timestamp)>,
     asked: Option<Instant>,
@@ -45,7 +45,7 @@ struct Known {
     failures: u64,
 }
 
-impl Tallies {
+impl Backlogs {
     pub(super) fn new(question: Question, now: Now) -> Self {
         Self { question, now, known: Mutex::default() }
     }
@@ -62,13 +62,13 @@ impl Tallies {
                     let (here, answer) = watch::channel(());
                     known.asked = Some(Instant::now());
                     known.answer = Some(answer.clone());
-                    let tallies = self.clone();
+                    let backlogs = self.clone();
                     #[expect(
                         clippy::disallowed_methods,
                         reason = "the question outlives a scrape that gives up"
                     )]
                     tokio::spawn(async move {
-                        tallies.ask().await;
+                        backlogs.ask().await;
                         drop(here);
                     });
                     answer
@@ -84,7 +84,7 @@ impl Tallies {
         let now = (self.now)();
         let mut known = self.known();
         match answer {
-            Ok(tally) => known.last = Some((tally, now)),
+            Ok(backlog) => known.last = Some((backlog, now)),
             Err(error) => {
                 known.failures += 1;
                 drop(known);
@@ -93,19 +93,19 @@ impl Tallies {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, LastCount> {
         // No code panics while this is locked.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Tallies {
+impl fmt::Debug for Backlogs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tallies").finish_non_exhaustive()
+        f.debug_struct("Backlogs").finish_non_exhaustive()
     }
 }
 
-impl Collector for Tallies {
+impl Collector for Backlogs {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (last, failures) = {
             let known = self.known();
@@ -119,7 +119,7 @@ impl Collector for Tallies {
         )?;
         ConstCounter::new(failures).encode(descriptor)?;
         // Before the first answer no figures are known, so none are shown.
-        let Some((tally, answered)) = last else { return Ok(()) };
+        let Some((backlog, answered)) = last else { return Ok(()) };
         let mut family = encoder.encode_descriptor(
             "sagas_unfinished",
             "Sagas in the journal that are not over, by the state of their rollback",
@@ -127,7 +127,7 @@ impl Collector for Tallies {
             MetricType::Gauge,
         )?;
         for (rollback, sagas) in
-            [("AUCUN", tally.forward), ("EN_COURS", tally.rolling_back), ("BLOQUE", tally.blocked)]
+            [("AUCUN", backlog.forward), ("EN_COURS", backlog.rolling_back), ("BLOQUE", backlog.blocked)]
         {
             let labels = [("rollback", rollback)];
             ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
@@ -138,12 +138,12 @@ impl Collector for Tallies {
             (
                 "saga_oldest_due_age_seconds",
                 "How long the longest-waiting saga that needs no operator has been due; 0 when there is none",
-                age(tally.oldest_due),
+                age(backlog.oldest_due),
             ),
             (
                 "saga_blocked_age_seconds",
                 "For how long the longest-blocked saga has waited for an operator; 0 when there is none",
-                age(tally.blocked_since),
+                age(backlog.blocked_since),
             ),
             (
                 "saga_tally_age_seconds",
@@ -169,42 +169,42 @@ mod tests {
 
     use super::*;
 
-    enum Answer {
+    enum CountResult {
         Blocked(u64),
         Failure,
         Never,
     }
 
     /// A journal that gives these answers in turn, and the metrics that are shown of it.
-    struct Asked {
-        tallies: Arc<Tallies>,
+    struct ScriptedStore {
+        backlogs: Arc<Backlogs>,
         /// In seconds since the epoch.
         time: Arc<AtomicI64>,
         registry: Registry,
-        left: Arc<Mutex<VecDeque<Answer>>>,
+        left: Arc<Mutex<VecDeque<CountResult>>>,
     }
 
-    impl Asked {
-        fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+    impl ScriptedStore {
+        fn answering(answers: impl IntoIterator<Item = CountResult>) -> Self {
             let left = Arc::new(Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
             let time = Arc::new(AtomicI64::new(1_000));
             let answers = left.clone();
             let question: Question = Box::new(move || match answers.lock().unwrap().pop_front() {
-                Some(Answer::Blocked(blocked)) => {
+                Some(CountResult::Blocked(blocked)) => {
                     let blocked_since = Some(Timestamp::from_micros(900_000_000));
                     Box::pin(ready(Ok(Backlog { blocked, blocked_since, ..Backlog::default() })))
                 }
-                Some(Answer::Failure) => Box::pin(ready(Err(Unavailable::because("gone")))),
-                Some(Answer::Never) => Box::pin(pending()),
+                Some(CountResult::Failure) => Box::pin(ready(Err(Unavailable::because("gone")))),
+                Some(CountResult::Never) => Box::pin(pending()),
                 None => panic!("it was asked too often"),
             });
-            let tallies = Arc::new(Tallies::new(question, {
+            let backlogs = Arc::new(Backlogs::new(question, {
                 let time = time.clone();
                 Box::new(move || Timestamp::from_micros(time.load(Ordering::SeqCst) * 1_000_000))
             }));
             let mut registry = Registry::default();
-            registry.register_collector(Box::new(tallies.clone()));
-            Self { tallies, time, registry, left }
+            registry.register_collector(Box::new(backlogs.clone()));
+            Self { backlogs, time, registry, left }
         }
 
         async fn pass(&self, seconds: u64) {
@@ -214,7 +214,7 @@ mod tests {
 
         /// The value of a sample after a scrape.
         async fn scrape(&self, sample: &str) -> Option<String> {
-            self.tallies.refresh().await;
+            self.backlogs.refresh().await;
             let mut text = String::new();
             encode(&mut text, &self.registry).unwrap();
             let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
@@ -226,7 +226,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_journal_is_asked_now_and_then_only() {
-        let asked = Asked::answering([Answer::Blocked(1), Answer::Blocked(2)]);
+        let asked = ScriptedStore::answering([CountResult::Blocked(1), CountResult::Blocked(2)]);
         for _ in 0..10 {
             assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("1"));
         }
@@ -238,7 +238,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_journal_that_hangs_is_waited_for_shortly_and_asked_once() {
-        let asked = Asked::answering([Answer::Blocked(3), Answer::Never]);
+        let asked = ScriptedStore::answering([CountResult::Blocked(3), CountResult::Never]);
         assert_eq!(asked.scrape("saga_tally_age_seconds").await.as_deref(), Some("0.0"));
         asked.pass(5).await;
         for _ in 0..3 {
@@ -253,7 +253,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_counted_and_nothing_is_made_up() {
-        let asked = Asked::answering([Answer::Failure, Answer::Blocked(4), Answer::Failure]);
+        let asked =
+            ScriptedStore::answering([CountResult::Failure, CountResult::Blocked(4), CountResult::Failure]);
         assert_eq!(asked.scrape(BLOCKED).await, None);
         asked.pass(2).await;
         assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("4"));
