@@ -317,7 +317,7 @@ impl Run {
         let effects = self.saga.effects();
         for call in &effects.calls {
             if !self.wanted.contains(call) {
-                self.wanted.push(call.clone());
+                self.wanted.push(*call);
             }
         }
         writeln!(self.shown, "  = {}", effects_text(&self.saga, &effects))
