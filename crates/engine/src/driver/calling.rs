@@ -7,23 +7,9 @@ use saga_core::saga::{CallWanted, Input};
 use saga_core::{Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 
-use super::Means;
+use super::means::Means;
 use super::step_call::{CallEvent, StepCall};
-use crate::admission::Admission;
 use crate::breaker;
-use crate::breakers::Breakers;
-use crate::membership::Membership;
-use crate::observer::Observer;
-use crate::participants::Participants;
-
-/// How calls leave.
-pub(crate) struct Calls {
-    pub(crate) participants: Arc<dyn Participants>,
-    pub(crate) breakers: Breakers,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) membership: Arc<Membership>,
-    pub(crate) observer: Arc<dyn Observer>,
-}
 
 /// The calls of one saga.
 pub(super) struct Calling {

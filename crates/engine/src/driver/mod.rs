@@ -15,6 +15,7 @@
 //! *Cancel points.* The four things waited for are kept in the driver between turns, so none is lost when another
 //! comes first. The driver itself is dropped only by the end of the process, which is a crash, and safe as one.
 //!
+//! - `means.rs`: what the tasks of all sagas share.
 //! - `calling.rs`, `step_call.rs`: the calls that are wanted, and the way of each: its turn, its request, its reply.
 //! - `evaluating.rs`: expressions, at once or elsewhere.
 //! - `saving.rs`: the events on disk, and the way of the rest there.
@@ -22,6 +23,7 @@
 
 mod calling;
 mod evaluating;
+mod means;
 mod saving;
 mod step_call;
 mod waiters;
@@ -39,26 +41,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::calling::Calling;
-pub(crate) use self::calling::Calls;
-pub(crate) use self::saving::Saves;
-use self::saving::Saving;
+pub(crate) use self::means::{Calls, Means, Saves};
+use self::saving::{Dropped, Saving};
 use self::step_call::CallEvent;
 use self::waiters::{Waiter, Waiters};
-use crate::clock::Clock;
 use crate::handle::{Message, Milestone, Snapshot};
-use crate::limits::Limits;
 use crate::registry::RunningGuard;
 use crate::sleepers::Sleeper;
-
-/// The parts that the tasks of all sagas share.
-pub(crate) struct Means {
-    pub(crate) clock: Arc<Clock>,
-    pub(crate) limits: Limits,
-    /// How calls leave.
-    pub(crate) calls: Calls,
-    /// How events get onto the disk.
-    pub(crate) saves: Saves,
-}
 
 /// One running saga.
 pub(crate) struct Driver {
@@ -83,14 +72,6 @@ enum Wakeup {
     Call((usize, CallEvent)),
     Message(Option<Message>),
     Alarm,
-}
-
-/// Why the saga's task cannot go on.
-enum Dropped {
-    /// The saga belongs to another replica now.
-    NotOurs,
-    /// The journal does not take what has happened to it.
-    Refused(String),
 }
 
 /// Why a saga's task has ended.

@@ -4,20 +4,11 @@ use std::future::pending;
 use std::sync::Arc;
 
 use saga_core::{Record, Saga, Seq, Timestamp};
-use saga_journal::{AppendError, Appending, Entry, Journal, NotAppended, ReplicaId, Row};
+use saga_journal::{AppendError, Appending, Entry, NotAppended, ReplicaId, Row};
 
-use super::{Dropped, Means};
-use crate::announce::Announcer;
-use crate::journal_health::{HeldUp, JournalHealth};
-use crate::observer::{CommitSummary, Observer};
-
-/// The journal, and the listeners that are told of events on disk.
-pub(crate) struct Saves {
-    pub(crate) journal: Journal,
-    pub(crate) health: Arc<JournalHealth>,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) announcer: Announcer,
-}
+use super::means::Means;
+use crate::journal_health::HeldUp;
+use crate::observer::CommitSummary;
 
 /// A saga's events on their way to the journal.
 pub(super) struct Saving {
@@ -59,6 +50,14 @@ struct Contents {
     summary: CommitSummary,
     /// The events themselves, where the log has a line about them.
     told: Vec<Record>,
+}
+
+/// Why the saga's task cannot go on.
+pub(super) enum Dropped {
+    /// The saga belongs to another replica now.
+    NotOurs,
+    /// The journal does not take what has happened to it.
+    Refused(String),
 }
 
 impl Saving {

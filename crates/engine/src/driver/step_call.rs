@@ -11,8 +11,8 @@ use saga_core::{Definition, Outcome, Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::sync::watch;
 
-use super::Means;
 use super::evaluating::{Elsewhere, at_once, elsewhere};
+use super::means::Means;
 use crate::admission::HeldBytes;
 use crate::breaker::{BreakerTurn, Permit};
 use crate::breakers;
