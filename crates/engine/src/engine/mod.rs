@@ -193,7 +193,7 @@ impl Engine {
 
     /// The definition that a saga is pinned to.
     pub async fn definition_of(&self, id: SagaId) -> Result<Arc<Definition>, Refusal> {
-        let row = self.journal().row(id).await?.ok_or(Refusal::Unknown)?;
+        let row = self.in_the_journal(id).await?.ok_or(Refusal::Unknown)?;
         self.parts.catalog.pinned(&row.row.definition_hash).await
     }
 

@@ -34,12 +34,12 @@ impl Engine {
     /// A caller that goes away changes nothing: the saga has a task of its own.
     pub async fn start(&self, request: Start) -> Result<Snapshot, Refusal> {
         let id = request.id.unwrap_or_else(|| self.clock().new_saga_id());
-        if let Some(handle) = self.parts.registry.find(id) {
+        if let Some(handle) = self.running_here(id) {
             return self.join(id, &handle, &request).await;
         }
         self.admits()?;
         let owner = self.joined().await?;
-        if request.id.is_some() && self.is_cautious() && self.journal().row(id).await?.is_some() {
+        if request.id.is_some() && self.is_cautious() && self.in_the_journal(id).await?.is_some() {
             return self.join_kept(id, &request).await;
         }
         let slot = self.admission().admit(request.caller).map_err(Refusal::Full)?;
