@@ -17,6 +17,7 @@ mod ended;
 mod frame;
 mod histogram;
 mod inbox;
+mod journal;
 pub mod memory;
 mod migration;
 mod open;
@@ -26,20 +27,21 @@ mod query;
 mod rollback;
 mod row;
 pub mod sqlite;
+mod stats;
 mod store;
 mod writer;
 
 pub use self::backlog::Backlog;
 pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
+pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};
 pub use self::open::OpenError;
 pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::rollback::rollback_word;
 pub use self::row::{KeptRow, Row, Summary};
+pub use self::stats::Stats;
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
     Membership, Page, ROWS_MAX, Store, StoreFuture, Unavailable,
 };
-pub use self::writer::{
-    Appending, BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Journal, NotAppended, QUEUE_ENTRIES_MAX, Stats,
-};
+pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};
