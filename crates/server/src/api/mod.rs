@@ -9,7 +9,6 @@ pub(crate) mod browser;
 pub(crate) mod budgets;
 pub(crate) mod documented;
 mod health;
-mod home;
 pub(crate) mod hosts;
 pub(crate) mod page;
 mod participants;
@@ -21,7 +20,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::Definition;
 use saga_engine::{Clock, Engine};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -73,11 +71,6 @@ impl Api {
         let parts = ApiParts { engine, metrics, clock, limits, hosts, budgets: Budgets::new(&limits) };
         Self { parts: Arc::new(parts) }
     }
-
-    /// The definition that the French face serves.
-    pub(crate) fn commande(&self) -> &Arc<Definition> {
-        self.engine.definitions().first().expect("a process serves a definition")
-    }
 }
 
 /// The API's limits.
@@ -124,7 +117,6 @@ struct SharedDocument;
 /// The routes that belong to no face.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(SharedDocument::openapi())
-        .routes(routes!(home::home))
         .routes(routes!(participants::participants))
         .routes(routes!(health::livez))
         .routes(routes!(health::metrics))

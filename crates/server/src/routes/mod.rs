@@ -5,6 +5,7 @@
 
 mod docs;
 mod document;
+mod home;
 
 use std::sync::LazyLock;
 
@@ -38,6 +39,7 @@ fn documented() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(document::BaseDocument::openapi())
         .merge(face::commande::routes())
         .merge(api::routes())
+        .routes(routes!(home::home))
         .routes(routes!(docs::openapi))
 }
 

@@ -11,6 +11,7 @@ use saga_engine::{Caller, NoRoom, Refusal, Start};
 use utoipa::IntoResponses;
 
 use super::answer::{Fin, GoesOn, answer};
+use super::definition;
 use super::error::{Error, UnreadableOrder};
 use super::examples;
 use super::input::Demande;
@@ -76,7 +77,7 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     let preference = Preference::of(&head.headers, &api.limits);
     let key = idempotency_key(&head.headers)?;
     let body = body::json(&head.headers, body, &api).await?;
-    let input = api.commande().read_input(&body).map_err(|error| match &error {
+    let input = definition(&api).read_input(&body).map_err(|error| match &error {
         InputError::NotJson(_) => Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()),
         _ => Problem::invalid(error.to_string()),
     })?;

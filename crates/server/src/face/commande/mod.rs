@@ -17,6 +17,9 @@ mod historique;
 mod input;
 mod words;
 
+use std::sync::Arc;
+
+use saga_core::Definition;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +34,11 @@ use crate::api::Api;
     components(schemas(answer::EnCours, commande::Commande, historique::Ligne))
 )]
 struct FaceDocument;
+
+/// The definition that this face's orders run: the first that the process serves.
+pub(crate) fn definition(api: &Api) -> &Arc<Definition> {
+    api.engine.definitions().first().expect("a process serves a definition")
+}
 
 /// Its routes.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
