@@ -118,14 +118,14 @@ type Dice = Box<dyn Fn() -> Random + Send + Sync>;
 struct Inner {
     circuit: Circuit,
     queue: Queue,
-    /// Calls that were let through and have not ended, in whatever state they were let through.
+    /// Calls that were let through and have not ended; the breaker may have changed its state since.
     in_flight: usize,
     in_flight_max: usize,
     /// The waiting call that keeps the time, and until when.
     clock: Option<(u64, Instant)>,
 }
 
-/// The waiting calls in the order of asking, and those that have been let through but have not been polled since.
+/// The waiting calls in the order of asking, and the calls that have a permit but have not been polled since.
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,

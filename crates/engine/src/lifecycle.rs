@@ -32,7 +32,7 @@ enum Course {
     /// It starts them.
     #[default]
     Running,
-    /// It refuses new sagas, and lets those that run continue.
+    /// The process refuses new sagas, and lets the running sagas continue.
     Draining,
     /// It begins no saga any more; running sagas end at the next point where no call or append is under way.
     Ending,

@@ -1,4 +1,5 @@
-//! This process's membership among those that share the journal: the id under which it owns sagas, and its lease.
+//! This process's membership among the replicas that share the journal: the id under which it owns sagas, and its
+//! lease.
 //!
 //! The journal decides who owns what. This process's own monotonic clock only keeps it from calling a participant while
 //! the lease may have expired: another replica may own the saga by then.

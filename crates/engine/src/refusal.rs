@@ -1,4 +1,4 @@
-//! Why the engine does not do what it was asked for.
+//! Why the engine refuses a caller's request or an operator's command.
 
 use std::sync::Arc;
 

@@ -46,9 +46,9 @@ pub(crate) struct RunningGuard {
     held: HeldBytes,
 }
 
-/// Waits for nothing that would come by itself.
+/// The saga waits for no call, no timer and no append.
 const NEVER: i64 = i64::MAX;
-/// Has only just been entered: what it waits for will turn out.
+/// The saga has only just been entered: its driver has not told yet when it is due.
 const NEW: i64 = i64::MAX - 1;
 
 /// The saga is running here already: this reaches it.

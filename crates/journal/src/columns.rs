@@ -39,7 +39,7 @@ pub(crate) struct Column {
     pub(crate) written: Written,
     /// The value that an entry writes there.
     pub(crate) write: fn(&Entry) -> Cell<'_>,
-    /// Takes what was read there; `None`: rows are not read for it.
+    /// Takes the column's value from a row; `None`: readers do not need the column.
     pub(crate) read: Option<fn(&mut RowReading, Cell<'_>)>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum Written {
     Always,
 }
 
-/// A row that is being read, and what is wrong with it.
+/// A row that is being read, and its damage.
 pub(crate) struct RowReading {
     row: KeptRow,
     damage: Option<String>,
@@ -190,7 +190,7 @@ impl RowReading {
         }
     }
 
-    /// The first damage is the one that is reported.
+    /// Only the first damage is reported.
     fn damaged(&mut self, what: std::fmt::Arguments<'_>) {
         self.damage.get_or_insert_with(|| what.to_string());
     }

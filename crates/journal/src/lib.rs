@@ -1,7 +1,7 @@
 //! Where sagas are kept. No saga rules: what an event means is the core's business.
 //!
 //! ```text
-//!   saga tasks ── append ──▶ queue ──▶ writer: all that waits, one transaction, one flush ──▶ wakes all
+//!   saga tasks ── append ──▶ queue ──▶ writer: all waiting entries, one transaction, one flush ──▶ wakes all
 //! ```
 //!
 //! Each saga has an append-only history of records, and one row (its [`Row`]) written in the same

@@ -1,6 +1,6 @@
 //! A journal that forgets, for tests and the simulator: what the databases do, without one.
 //!
-//! Frames are kept as the same text that the databases keep, so whatever does not survive being written and read
+//! Frames are kept as the same text that the databases keep, so an event that does not survive being written and read
 //! does not survive here either.
 
 use std::collections::{BTreeMap, HashMap};

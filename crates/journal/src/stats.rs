@@ -23,7 +23,7 @@ pub struct Stats {
     pub events: u64,
     /// Transactions that failed, or whose result is not known.
     pub failures: u64,
-    /// Microseconds that transactions took, those that failed included.
+    /// Microseconds that transactions took, failed transactions included.
     pub commit_us: Histogram<16>,
     /// Entries in each transaction that was made durable.
     pub batch_entries: Histogram<12>,

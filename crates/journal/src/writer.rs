@@ -1,4 +1,5 @@
-//! Group commit: one writer takes all that waits, makes it durable in one transaction, and wakes all.
+//! Group commit: one writer takes all waiting entries, makes them durable in one transaction, and wakes their sagas'
+//! tasks.
 //!
 //! A batch forms by itself while the one before is being written, so no entry waits for a timer: a lone entry is
 //! written at once, a thousand at once share one flush. The writer is the only place that waits for a disk.

@@ -24,7 +24,7 @@ pub(super) struct Circuit {
     settings: Settings,
     phase: CircuitPhase,
     since: Instant,
-    /// Distinguishes the calls of this phase from those that were let through before.
+    /// Distinguishes the calls of this phase from the calls that an earlier phase let through.
     generation: u64,
     /// How often it has opened since it was last closed.
     openings: u32,

@@ -331,7 +331,7 @@ async fn as_many_pass_at_once_as_may_and_the_others_in_the_order_of_asking() {
     one.ended(CallEnd::Good);
     let three = third.poll().await.expect("its turn");
     assert!(fourth.poll().await.is_none());
-    // A call with a permit is dropped; so is one that was let through.
+    // A call with a permit is dropped, and so is a call that was let through.
     drop(two);
     drop(fourth);
     let five = fifth.poll().await.expect("its turn");

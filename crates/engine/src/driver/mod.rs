@@ -170,7 +170,7 @@ impl Driver {
             .then_some(until)
     }
 
-    /// Starts the call that is wanted, if it may leave; drops one that is not wanted any more.
+    /// Starts the calls that the saga wants, if they may leave; drops calls that it does not want any more.
     fn act(&mut self, effects: &Effects) {
         self.calling.keep(&self.saga, &effects.calls);
         if !self.stopping {
@@ -180,7 +180,7 @@ impl Driver {
         }
     }
 
-    /// Appends what is not durable, if something waits for it or it has waited long enough.
+    /// Appends the events that are not durable, if an effect or a caller waits for one or they have waited long enough.
     fn save(&mut self, effects: &Effects) {
         let durable = self.saving.durable();
         let blocks = |needs: Seq| needs > durable;
@@ -232,7 +232,7 @@ impl Driver {
                 None => pending().await,
             }
         };
-        // Each branch leaves its future where it was, so whatever is not taken now is there the next time.
+        // Each branch leaves its future where it was, so an event that is not taken now is there the next time.
         tokio::select! {
             biased;
             result = self.saving.ended() => Wakeup::Saved(result),

@@ -24,7 +24,7 @@ pub(super) struct Saving {
     /// Times that the journal could not take it.
     failures: u32,
     held_up: Option<HeldUp>,
-    /// When what nothing waits for is written all the same.
+    /// When events that no effect and no caller waits for are written all the same.
     flush_at: Option<Timestamp>,
 }
 
@@ -35,8 +35,8 @@ enum Append {
         contents: Contents,
         appending: Appending,
     },
-    /// The journal could not take the entry. It is offered again, to the letter, so that one that did arrive is
-    /// recognized.
+    /// The journal could not take the entry. The same entry is offered again, so that the journal recognizes an entry
+    /// that did arrive.
     Waiting {
         contents: Contents,
         entry: Box<Entry>,
@@ -56,7 +56,7 @@ struct Contents {
 pub(super) enum Dropped {
     /// The saga belongs to another replica now.
     NotOurs,
-    /// The journal does not take what has happened to it.
+    /// The journal refuses the saga's events.
     Refused(String),
 }
 
@@ -91,8 +91,8 @@ impl Saving {
         self.unsaved.extend(records);
     }
 
-    /// Appends what is not on disk, if something waits for it or it has waited long enough. `saga` is as all of it
-    /// leaves it.
+    /// Appends the events that are not on disk, if `is_needed` or if they have waited long enough. `saga` is the state
+    /// after all of them.
     pub(super) fn save(&mut self, saga: &Saga, is_needed: bool) {
         if !matches!(self.append, Append::None) || self.unsaved.is_empty() {
             return;
@@ -166,7 +166,7 @@ impl Saving {
         };
     }
 
-    /// When it is to be looked at again, whatever happens until then.
+    /// When the driver must look at the append again, even if no event comes until then.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         match &self.append {
             Append::Waiting { until, .. } => Some(*until),

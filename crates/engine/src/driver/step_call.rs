@@ -98,7 +98,7 @@ impl StepCall {
         self.step
     }
 
-    /// Whether there is nothing that it waits for.
+    /// Whether the step has no call, no turn, and waits for no participant to come back.
     pub(super) fn is_idle(&self) -> bool {
         self.call.is_none() && self.turn.is_none() && self.recovered.is_none()
     }
@@ -107,7 +107,7 @@ impl StepCall {
         self.call.is_some()
     }
 
-    /// Drops the call under way if it is not wanted any more, and forgets the turn of one that is not.
+    /// Drops the call under way if the saga does not want it any more, and forgets the turn of a queued call likewise.
     pub(super) fn keep(&mut self, saga: &Saga, wanted: Option<CallWanted>) {
         self.again_at = None;
         let same = |call: &CallWanted| (call.step, call.direction, call.attempt);
@@ -117,7 +117,7 @@ impl StepCall {
         self.turn.take_if(|asked| wanted != Some(asked.wanted));
     }
 
-    /// Drops the call under way, whatever becomes of it.
+    /// Drops the call under way; whether it has an effect stays unknown.
     pub(super) fn abandon(&mut self, saga: &Saga) {
         if let Some(abandoned) = self.call.take() {
             self.ended(saga, &abandoned, None);
@@ -155,8 +155,8 @@ impl StepCall {
         self.call = Some(OpenCall { wanted, permit, since, definition, stage, _room: room });
     }
 
-    /// Room for the answer of a call whose output is kept. Only the first one of a saga waits for room: those that hold
-    /// something already must be able to come to their end, or nothing would ever be freed.
+    /// Room for the answer of a call whose output is kept. Only a saga's first such call waits for room: a saga that
+    /// holds an output already must be able to come to its end, or no room would ever be freed.
     fn room(&self, saga: &Saga, wanted: &CallWanted) -> Result<Option<HeldBytes>, NoRoomYet> {
         let keeps_output = saga.call(wanted.step, wanted.direction).is_some_and(|call| call.output.is_some());
         if !keeps_output || saga.cause().is_some() || saga.keeps_outputs() {
@@ -189,7 +189,7 @@ impl StepCall {
         }
     }
 
-    /// Waits for whatever comes first. Loses nothing when it is dropped.
+    /// Waits for the step's first event. Loses nothing when it is dropped.
     pub(super) async fn event(&mut self) -> CallEvent {
         let Self { means, owner, call, turn, recovered, .. } = self;
         let replied = async {
@@ -260,7 +260,7 @@ impl StepCall {
         });
     }
 
-    /// When it is to be looked at again, whatever happens until then.
+    /// When the driver must look at the call again, even if no event comes until then.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         self.again_at
     }

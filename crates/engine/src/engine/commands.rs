@@ -21,7 +21,7 @@ const REFUSALS_KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// Where a command was applied.
 enum Applied {
-    /// In this process; its event, or the one that makes it needless, is on disk.
+    /// In this process; the command's event, or an event that makes the command needless, is on disk.
     Here,
     /// Nowhere yet: another process owns the saga.
     Elsewhere,
@@ -129,7 +129,7 @@ impl Engine {
         Err(Refusal::Unavailable(Unavailable::because("the order keeps moving between processes")))
     }
 
-    /// A saga that rests here, read; one that cannot be read is parked anew: the reason may have changed.
+    /// Reads a saga that sleeps here. A saga that cannot be read is parked anew: the reason may have changed.
     async fn readable(&self, id: SagaId) -> Result<Saga, Refusal> {
         match self.parts.catalog.load(id).await {
             Ok(saga) => saga.ok_or(Refusal::Unknown),

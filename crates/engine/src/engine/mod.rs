@@ -2,9 +2,9 @@
 //!
 //! - `start.rs`: a request for a saga, new or repeated.
 //! - `whereabouts.rs`: where a saga is, and waiting for it there.
-//! - `commands.rs`: what operators want of a saga.
-//! - `running.rs`: from a history to a task, and what a task leaves behind.
-//! - `takeover.rs`: the sagas whose owner is gone, and those that sleep here.
+//! - `commands.rs`: operators' commands.
+//! - `running.rs`: from a history to a task, and the end of a task.
+//! - `takeover.rs`: the sagas whose owner is gone, and the sagas that sleep here.
 //! - `lease.rs`: joining, renewing the lease, losing it.
 //! - `shutdown.rs`: the end.
 

@@ -29,7 +29,7 @@ pub struct Start {
 }
 
 impl Engine {
-    /// Starts a saga, or finds the one that has its id, and waits.
+    /// Starts a saga, or finds the saga that has its id, and waits.
     ///
     /// A caller that goes away changes nothing: the saga has a task of its own.
     pub async fn start(&self, request: Start) -> Result<Snapshot, Refusal> {

@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// Where a running saga stands once it has `reached` what is waited for, or when the wait is over.
+    /// The snapshot of a running saga once the saga has `reached` the milestone, or when the wait is over.
     pub(super) async fn reached(
         &self,
         id: SagaId,

@@ -2,7 +2,7 @@
 //!
 //! A slow attempt continues while the next one starts (RFC 8305, "happy eyeballs"), so an address that does not
 //! answer costs [`ATTEMPT_DELAY`] and fails no order. TLS is a part of an attempt: an address that completes no
-//! handshake counts as one that does not answer.
+//! handshake counts as an address that does not answer.
 
 use std::fmt;
 use std::io;

@@ -84,7 +84,7 @@ pub struct Standing {
     pub not_accepted: u64,
 }
 
-/// One participant's standing, and what the log contains about it.
+/// One participant's standing, and when the log last reported it.
 #[derive(Debug, Default)]
 pub(crate) struct StandingRecord(Mutex<Noted>);
 

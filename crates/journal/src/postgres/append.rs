@@ -1,4 +1,4 @@
-//! A batch in one statement and one round trip, and what every answer to it means.
+//! A batch in one statement and one round trip, and the meaning of every answer to it.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -135,7 +135,7 @@ impl PreparedLink {
     }
 }
 
-/// Halves the batch until what is refused stands alone: of 1,024 entries, one costs 20 statements.
+/// Halves the batch until the refused entry stands alone: of 1,024 entries, one costs 20 statements.
 async fn part_by_part(
     line: &mut PreparedLink,
     pooled: bool,
@@ -179,7 +179,7 @@ async fn append(
     if missed.is_empty() {
         return Ok(results);
     }
-    // The hits are kept, whatever becomes of this question.
+    // The matching entries are kept, even if this query fails.
     let there = columns.already_there(&line.link, &missed).await;
     for index in missed {
         results[index] = match &there {

@@ -104,8 +104,8 @@ impl SessionSettings {
     }
 }
 
-/// Fails if the role may not do what a process that serves does. It need not own anything, or be able to change what has
-/// happened.
+/// Fails if the role lacks a right that a replica needs. The role need not own anything, nor have the right to change
+/// events.
 pub(super) async fn rights(link: &Link) -> Result<(), OpenError> {
     let missing = OPERATION_DEADLINE
         .hold(link.query(sql::RIGHTS_MISSING, &[]), StatementError::Doubtful)

@@ -55,7 +55,7 @@ impl ConnectionPool {
         self.bound.hold(self.try_run(sql, params, repeat), late).await
     }
 
-    /// Dropped half-way, the connection is dropped with it: only one that is known to be at rest goes back.
+    /// Dropped half-way, the connection is dropped with it: only a connection that is known to be at rest goes back.
     async fn try_run(&self, sql: &str, params: &Params<'_>, repeat: Repeat) -> Result<Vec<Row>, Unavailable> {
         let _permit = self.permits.acquire().await.map_err(Unavailable::because)?;
         let kept = self.idle().pop().filter(|link| !link.is_closed());

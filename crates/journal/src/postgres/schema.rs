@@ -1,7 +1,7 @@
 //! Brings a database's schema up to date, even if other processes do so at the same time.
 //!
 //! A step's row in `saga_migration` is inserted before its statements, in one transaction with them: of two
-//! processes the second waits at the key for the first, fails, and reads again what is still missing. So the
+//! processes the second waits at the key for the first, fails, and reads again which steps are missing. So the
 //! table itself is the lock.
 
 use std::fmt::Write;
@@ -25,7 +25,8 @@ pub(super) struct PreparedDatabase {
     pub(super) migrated: Migrated,
 }
 
-/// Checks the database and applies what is missing. Where nothing is, no right to make anything is needed.
+/// Checks the database and applies the missing steps. Where no step is missing, the role needs no right to create
+/// tables.
 pub(super) async fn prepare(connector: &DatabaseConnector) -> Result<PreparedDatabase, OpenError> {
     let unreachable = |error: ConnectError| error.at(connector.place());
     let mut link = connector.connect().await.map_err(unreachable)?;
@@ -39,7 +40,7 @@ pub(super) async fn prepare(connector: &DatabaseConnector) -> Result<PreparedDat
             }
             Ok(SchemaRound::Lost(reason)) => {
                 lost = reason;
-                // In whatever state the failed transaction has left it.
+                // The failed transaction may have left the connection in any state.
                 link = connector.connect().await.map_err(unreachable)?;
                 tokio::time::sleep(PAUSE).await;
             }

@@ -146,8 +146,8 @@ pub(super) fn advice(reason: &str) -> Option<&'static str> {
     .find_map(|(words, advice)| reason.contains(words).then_some(advice))
 }
 
-/// Takes what the authorities vouch for, and a certificate that is among them itself: OpenSSL's default is one that has
-/// signed itself as an authority.
+/// Takes a certificate that the authorities vouch for, and a certificate that is among them itself: OpenSSL makes by
+/// default a certificate that has signed itself as an authority.
 #[derive(Debug)]
 struct AuthorityCheck {
     inner: Arc<WebPkiServerVerifier>,

@@ -50,7 +50,7 @@ impl Replicas {
         self.lease(replica) == Lease::Held
     }
 
-    /// The gaps between the ids of live replicas: whatever owner lies in one of them is gone. Both ends are outside.
+    /// The gaps between the ids of live replicas: an owner whose id lies in a gap is gone. Both ends are outside.
     pub(super) fn gaps(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let known = self.lock();
         let live = known.iter().filter(|(_, known)| known.lease == Lease::Held);

@@ -8,7 +8,7 @@ use super::why;
 use crate::OpenError;
 use crate::migration::{self, AppliedStep, Migration};
 
-/// Applies what is missing: all of it, or on an error nothing.
+/// Applies the missing steps: all of them, or on an error none.
 pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
     migrate_to(migration::SQLITE, path, connection)
 }

@@ -11,7 +11,7 @@ use super::replicas::Replicas;
 use crate::columns::{self, COLUMNS, Cell, text};
 use crate::{AppendError, Entry, Unavailable, frame};
 
-/// Statements that stay prepared: all that are used on this connection.
+/// Statements that stay prepared: every statement of this connection.
 const STATEMENTS_CACHED_MAX: usize = 16;
 
 pub(super) struct SqliteWriter {
@@ -33,7 +33,7 @@ impl SqliteWriter {
 
     /// See [`Histories::append`](crate::Histories::append).
     ///
-    /// A replica may leave while its start is being written: then the saga is one of those that can be claimed.
+    /// A replica may leave while a start of its is being written: then any replica can claim the saga.
     pub(super) fn append(
         &mut self,
         batch: &[Entry],

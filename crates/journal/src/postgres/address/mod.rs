@@ -109,7 +109,7 @@ const TEXTS: &[(&str, Set)] = &[
     ("application_name", |config, value| config.application_name(value)),
 ];
 
-/// Standbys cannot be written to, so whatever is asked for has to include that it can.
+/// Standbys cannot be written to, so every value of the parameter has to include that the server can be.
 fn session(parameters: &mut Parameters) -> Result<(), Wrong> {
     match parameters.remove("target_session_attrs").as_deref() {
         None | Some("any" | "read-write" | "primary") => Ok(()),

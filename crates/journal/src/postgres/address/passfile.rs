@@ -62,7 +62,7 @@ fn password(line: &str, wanted: [&str; 4]) -> Option<String> {
     fits.then_some(password)
 }
 
-/// Reads a file that holds a secret; refuses one that others may read, as libpq does.
+/// Reads a file that holds a secret; refuses a file that other users may read, as libpq does.
 pub(in crate::postgres) fn private(path: &Path, name: &str) -> Result<String, Wrong> {
     let at = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| format!("cannot read {name}={at}: {error}"))?;

@@ -21,7 +21,7 @@ const OF_LIBPQ: &str = "host hostaddr port dbname user password passfile require
 #[test]
 fn every_parameter_of_libpq_is_known_by_its_name() {
     for name in OF_LIBPQ.split_whitespace() {
-        // No value that any of them takes; those that take any text take it.
+        // No parameter with a list of values takes this one; parameters for any text take it.
         if let Err(wrong) = DatabaseAddress::parse(&format!("postgres://u@h/d?{name}=,")) {
             let is_known = !["not known", "is not a parameter"].iter().any(|words| wrong.contains(words));
             assert!(is_known, "{name}: {wrong}");

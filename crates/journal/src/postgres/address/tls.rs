@@ -1,4 +1,4 @@
-//! The address's wishes about TLS, as one that contradicts itself nowhere.
+//! The address's parameters about TLS, as one setting without contradictions.
 
 use std::path::PathBuf;
 
@@ -137,7 +137,7 @@ fn versions(parameters: &mut Parameters) -> Result<Versions, Wrong> {
     let least = parameters.remove("ssl_min_protocol_version");
     let most = parameters.remove("ssl_max_protocol_version");
     let has_12 = match least.as_deref() {
-        // The oldest one that is offered is 1.2 all the same.
+        // The oldest version that is offered is 1.2 all the same.
         None | Some("TLSv1" | "TLSv1.1" | "TLSv1.2") => true,
         Some("TLSv1.3") => false,
         Some(_) => return Err("ssl_min_protocol_version is `TLSv1.2` or `TLSv1.3`".to_owned()),
