@@ -163,7 +163,7 @@ pub enum Error {
     },
     /// A fault rule names an endpoint that no service has.
     #[error(transparent)]
-    ServiceFault(#[from] FaultRuleError),
+    Fault(#[from] FaultRuleError),
     /// A thread cannot be started.
     #[error("start a thread for {service}: {source}")]
     Thread {

@@ -161,7 +161,7 @@ impl Fleet {
             ledger().undo_by_hand(id, name);
             (Finding::Undone, "person: undoes it by hand")
         } else if page.open() > 0 {
-            // Which is its answer about what is undone next, too.
+            // The participant has to remember the step until its compensation, too.
             ledger().keep(id, name, true);
             (Finding::Ran, "person: says that it ran")
         } else if page.undone == 0 && findings.contains(&Finding::NotRun) {
