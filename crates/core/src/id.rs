@@ -231,3 +231,25 @@ impl fmt::Display for Timestamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Journals hold these ids: a key that is repeated after an upgrade must find its saga. The texts were made with another
+    /// implementation of SHA-256.
+    #[test]
+    fn the_id_of_a_key_never_changes() {
+        assert_eq!(
+            SagaId::from_idempotency_key("panier-7").to_string(),
+            "bf574fff-a277-89eb-8cd9-de92eb03a43e"
+        );
+        assert_eq!(SagaId::of_key("travel", "trip-7").to_string(), "b6c8e29a-6b08-8b49-a206-30de7302ed88");
+    }
+
+    #[test]
+    fn a_key_belongs_to_one_saga() {
+        assert_ne!(SagaId::of_key("travel", "trip-7"), SagaId::of_key("trave", "ltrip-7"));
+        assert_ne!(SagaId::of_key("travel", "trip-7"), SagaId::of_key("trial", "trip-7"));
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use saga_core::SagaId;
-use saga_journal::Journal;
+use saga_journal::{Journal, ReplicaId};
 
 use crate::observer::Observer;
 use crate::refusal::Refusal;
@@ -21,8 +21,8 @@ impl Unreadable {
         Self { journal, observer, reported: Mutex::default() }
     }
 
-    /// Parks an order that cannot be read for an operator, and reports it once for each reason.
-    pub(crate) async fn park(&self, id: SagaId, error: &Refusal) {
+    /// Parks an order that its owner cannot read for an operator, and reports it once for each reason.
+    pub(crate) async fn park(&self, id: SagaId, owner: ReplicaId, error: &Refusal) {
         let reason: Arc<str> = error.to_string().into();
         let before = self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(id, reason.clone());
         if before.as_ref() == Some(&reason) {
@@ -32,7 +32,7 @@ impl Unreadable {
         if before.is_none() {
             self.observer.parked();
         }
-        if let Err(error) = self.journal.park(id, reason).await {
+        if let Err(error) = self.journal.park(id, owner, reason).await {
             self.forget(id);
             tracing::error!(saga.id = %id, error = %error, "cannot flag the parked order in the journal");
         }

@@ -1,14 +1,20 @@
 //! The sagas that are not over, counted: the figures are right after a restart and with several processes on one
 //! database.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
 
 use crate::rollback::rollback_named;
 
+/// The sagas that are not over, by their definition's name. A definition that has none is not there.
+pub type Backlog = BTreeMap<Arc<str>, Unfinished>;
+
 /// How many sagas are not over, and how long they have waited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Backlog {
+pub struct Unfinished {
     /// Going forward: `none`.
     pub forward: u64,
     /// Being rolled back: `running`.
@@ -22,8 +28,9 @@ pub struct Backlog {
     pub blocked_since: Option<Timestamp>,
 }
 
-/// The unfinished sagas of one `rollback`, as a store groups them.
+/// The unfinished sagas of one definition and one `rollback`, as a store groups them.
 pub(crate) struct Group<'r> {
+    pub(crate) definition: &'r str,
     pub(crate) rollback: &'r str,
     pub(crate) sagas: i64,
     /// The earliest instant at which one of them was to go on by itself.
@@ -32,8 +39,29 @@ pub(crate) struct Group<'r> {
     pub(crate) since_us: i64,
 }
 
-impl Backlog {
-    pub(crate) fn add(&mut self, group: &Group<'_>) {
+impl Group<'_> {
+    pub(crate) fn add_to(&self, backlog: &mut Backlog) {
+        match backlog.get_mut(self.definition) {
+            Some(unfinished) => unfinished.add(self),
+            None => backlog.entry(self.definition.into()).or_default().add(self),
+        }
+    }
+}
+
+impl Unfinished {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        let earliest = |a: Option<Timestamp>, b: Option<Timestamp>| a.into_iter().chain(b).min();
+        Self {
+            forward: self.forward + other.forward,
+            rolling_back: self.rolling_back + other.rolling_back,
+            blocked: self.blocked + other.blocked,
+            oldest_due: earliest(self.oldest_due, other.oldest_due),
+            blocked_since: earliest(self.blocked_since, other.blocked_since),
+        }
+    }
+
+    fn add(&mut self, group: &Group<'_>) {
         let earliest = |known: Option<Timestamp>, us| {
             let at = Timestamp::from_micros(us);
             Some(known.map_or(at, |known| known.min(at)))

@@ -31,7 +31,7 @@ mod stats;
 mod store;
 mod writer;
 
-pub use self::backlog::Backlog;
+pub use self::backlog::{Backlog, Unfinished};
 pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};

@@ -214,7 +214,8 @@ impl Histories for Memory {
                 let due_us = kept.row.due.unwrap_or(kept.row.updated).as_micros();
                 let since_us = kept.row.blocked_since.unwrap_or(kept.row.updated).as_micros();
                 let rollback = rollback_word(kept.rollback());
-                backlog.add(&Group { rollback, sagas: 1, due_us, since_us });
+                let definition = &kept.row.definition;
+                Group { definition, rollback, sagas: 1, due_us, since_us }.add_to(&mut backlog);
             }
             Ok(backlog)
         })
@@ -229,9 +230,16 @@ impl Histories for Memory {
         Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
     }
 
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            if let Some(kept) = self.tables().sagas.get_mut(&saga) {
+            let mut tables = self.tables();
+            let of_owner = tables.sagas.get_mut(&saga).filter(|kept| kept.row.owner == owner);
+            if let Some(kept) = of_owner {
                 kept.row.parked = Some(columns::text(&reason).into());
             }
             Ok(())

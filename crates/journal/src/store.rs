@@ -53,9 +53,14 @@ pub trait Histories: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
 
-    /// Keeps why a saga cannot be read: it waits for an operator. Its history, and the rest of its row, are left as
-    /// they are.
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
+    /// Keeps why `owner` cannot read a saga of its own: it waits for an operator. Its history, and the rest of its row, are
+    /// left as they are; so is a saga that has another owner by now, and may be read there.
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// Writes something that changes nothing, and makes it durable: whether that works tells whether the store can
     /// write at all.

@@ -303,9 +303,14 @@ impl Histories for DatabaseLine {
         self.disk.memory.list(filter, after, limit)
     }
 
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.recorder.violation("P6", format_args!("{saga} could not be read: {reason}"));
-        self.disk.memory.park(saga, reason)
+        self.disk.memory.park(saga, owner, reason)
     }
 
     fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {

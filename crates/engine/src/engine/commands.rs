@@ -112,7 +112,7 @@ impl Engine {
                 }
                 Whereabouts::Elsewhere(_) => return Ok(Applied::Elsewhere),
                 Whereabouts::Resting(row) => {
-                    let saga = self.readable(id).await?;
+                    let saga = self.readable(id, row.owner).await?;
                     self.try_out(&saga, &input)?;
                     let how = self.parts.sleepers.take(id).map_or(How::TakeOver, How::Wake);
                     match self.run_here(saga, row.owner, how)? {
@@ -130,11 +130,11 @@ impl Engine {
     }
 
     /// Reads a saga that sleeps here. A saga that cannot be read is parked anew: the reason may have changed.
-    async fn readable(&self, id: SagaId) -> Result<Saga, Refusal> {
+    async fn readable(&self, id: SagaId, owner: ReplicaId) -> Result<Saga, Refusal> {
         match self.parts.catalog.load(id).await {
             Ok(saga) => saga.ok_or(Refusal::Unknown),
             Err(error @ Refusal::Damaged(_)) => {
-                self.parts.unreadable.park(id, &error).await;
+                self.parts.unreadable.park(id, owner, &error).await;
                 Err(error)
             }
             Err(error) => Err(error),

@@ -125,7 +125,9 @@ impl Engine {
         while self.membership().id() == Some(owner) {
             match self.resume(id, owner, How::Park(reason)).await {
                 Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
-                Err(error @ Refusal::Damaged(_)) => return self.parts.unreadable.park(id, &error).await,
+                Err(error @ Refusal::Damaged(_)) => {
+                    return self.parts.unreadable.park(id, owner, &error).await;
+                }
                 // Where its start is not on disk, there is nothing to park.
                 Ok(_) | Err(_) => return,
             }
@@ -140,7 +142,9 @@ impl Engine {
                     self.journal_health().fails(&error);
                     sleep(JOURNAL_PROBE_AFTER).await;
                 }
-                Err(error @ Refusal::Damaged(_)) => return self.parts.unreadable.park(id, &error).await,
+                Err(error @ Refusal::Damaged(_)) => {
+                    return self.parts.unreadable.park(id, sleeper.owner, &error).await;
+                }
                 Ok(_) | Err(_) => return,
             }
         }
@@ -168,7 +172,7 @@ impl Engine {
                 Ok(Resumed::Before(handle)) if handle.reaches(Milestone::Started).await.is_ok() => return,
                 Ok(Resumed::Before(_)) => {}
                 Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
-                Err(error) => return self.parts.unreadable.park(id, &error).await,
+                Err(error) => return self.parts.unreadable.park(id, owner, &error).await,
             }
         }
     }

@@ -140,9 +140,9 @@ impl Histories for Postgres {
             let read = || -> Result<_, tokio_postgres::Error> {
                 let mut backlog = Backlog::default();
                 for row in &rows {
-                    let (rollback, sagas) = (row.try_get(0)?, row.try_get(1)?);
-                    let (due_us, since_us) = (row.try_get(2)?, row.try_get(3)?);
-                    backlog.add(&Group { rollback, sagas, due_us, since_us });
+                    let (definition, rollback, sagas) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                    let (due_us, since_us) = (row.try_get(3)?, row.try_get(4)?);
+                    Group { definition, rollback, sagas, due_us, since_us }.add_to(&mut backlog);
                 }
                 Ok(backlog)
             };
@@ -168,10 +168,15 @@ impl Histories for Postgres {
         })
     }
 
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            let params: [(&(dyn ToSql + Sync), Type); 2] =
-                [(saga.as_uuid(), Type::UUID), (&text(&reason), Type::TEXT)];
+            let params: [(&(dyn ToSql + Sync), Type); 3] =
+                [(saga.as_uuid(), Type::UUID), (owner.as_uuid(), Type::UUID), (&text(&reason), Type::TEXT)];
             self.pool.query(sql::PARK, &params).await.map(drop)
         })
     }

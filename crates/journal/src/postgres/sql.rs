@@ -227,9 +227,9 @@ pub(super) const FORGET_REFUSED: &str =
 
 /// Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
 pub(super) const BACKLOG: &str = "\
-SELECT CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*),
+SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*),
     min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us))
-FROM saga WHERE NOT is_over GROUP BY shown";
+FROM saga WHERE NOT is_over GROUP BY definition, shown";
 
 /// Keeping a definition again is no mistake.
 pub(super) const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES ($1, $2, $3, $4) \
@@ -243,7 +243,7 @@ pub(super) const PROBE: &str = "UPDATE replica SET name = name \
      WHERE replica_id = (SELECT replica_id FROM replica ORDER BY replica_id DESC LIMIT 1)";
 
 /// Keeps why the saga `$1` cannot be read: `$2`.
-pub(super) const PARK: &str = "UPDATE saga SET parked = $2 WHERE saga_id = $1";
+pub(super) const PARK: &str = "UPDATE saga SET parked = $3 WHERE saga_id = $1 AND owner = $2";
 
 /// Where migrations are kept.
 pub(super) const MIGRATION_TABLE: &str = "\

@@ -210,16 +210,17 @@ impl Histories for Sqlite {
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
-        const BACKLOG: &str = "SELECT CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*), \
-             min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
-             FROM saga WHERE is_over = 0 GROUP BY shown";
+        const BACKLOG: &str = "SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, \
+             count(*), min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
+             FROM saga WHERE is_over = 0 GROUP BY definition, shown";
         Box::pin(self.read(|connection| {
             let mut backlog = Backlog::default();
             let mut statement = connection.prepare_cached(BACKLOG)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let (rollback, sagas) = (&*string(row, 0)?, row.get(1)?);
-                backlog.add(&Group { rollback, sagas, due_us: row.get(2)?, since_us: row.get(3)? });
+                let (definition, rollback, sagas) = (&*string(row, 0)?, &*string(row, 1)?, row.get(2)?);
+                let (due_us, since_us) = (row.get(3)?, row.get(4)?);
+                Group { definition, rollback, sagas, due_us, since_us }.add_to(&mut backlog);
             }
             Ok(backlog)
         }))
@@ -247,10 +248,18 @@ impl Histories for Sqlite {
         })
     }
 
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        const PARK: &str = "UPDATE saga SET parked = ?2 WHERE saga_id = ?1";
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        const PARK: &str = "UPDATE saga SET parked = ?3 WHERE saga_id = ?1 AND owner = ?2";
         Box::pin(self.write(move |connection| {
-            connection.prepare_cached(PARK)?.execute(params![id(&saga), text(&reason)]).map(drop)
+            connection
+                .prepare_cached(PARK)?
+                .execute(params![id(&saga), owner.as_uuid().as_bytes(), text(&reason)])
+                .map(drop)
         }))
     }
 }

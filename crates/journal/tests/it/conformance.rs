@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use saga_core::saga::Rollback;
 use saga_core::{CommandId, Epoch, Seq};
 use saga_journal::{
-    AppendError, Backlog, Cursor, Filter, Journal, KeptCommand, KeptDefinition, KeptRow, ROWS_MAX, Row, Store,
+    AppendError, Backlog, Cursor, Filter, Journal, KeptCommand, KeptDefinition, KeptRow, ROWS_MAX, Row,
+    Store, Unfinished,
 };
 
 use crate::entries::{
@@ -63,7 +64,7 @@ async fn a_saga_that_was_never_started_is_not_there<F: Fixture>() {
     keep(&*store, &[&start(1)]).await;
     assert_eq!(store.load(saga(2)).await, Ok(None));
     assert_eq!(store.row(saga(2)).await, Ok(None));
-    store.park(saga(2), word("not there")).await.unwrap();
+    store.park(saga(2), OWNER, word("not there")).await.unwrap();
     assert_eq!(store.row(saga(2)).await, Ok(None));
 }
 
@@ -211,7 +212,7 @@ async fn since_when_a_person_is_needed_stands_in_the_row<F: Fixture>() {
         let row = store.row(saga(1)).await.unwrap().unwrap();
         assert_eq!(row.row.blocked_since, entry.row.blocked_since);
     }
-    assert_eq!(store.backlog().await.unwrap().blocked_since, Some(at(7)));
+    assert_eq!(unfinished(&*store).await.blocked_since, Some(at(7)));
     let mut undone = end(&tried);
     undone.row.blocked_since = None;
     keep(&*store, &[&undone]).await;
@@ -247,17 +248,32 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
     }
     // The same for the next process that opens it.
     let store = fixture.open().await;
-    let expected = Backlog {
+    let expected = Unfinished {
         forward: 3,
         rolling_back: 2,
         blocked: 2,
         oldest_due: Some(at(500)),
         blocked_since: Some(at(300)),
     };
-    assert_eq!(store.backlog().await, Ok(expected));
-    store.park(saga(20), word("its history is damaged")).await.unwrap();
-    let expected = Backlog { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
-    assert_eq!(store.backlog().await, Ok(expected));
+    assert_eq!(unfinished(&*store).await, expected);
+    store.park(saga(20), OWNER, word("its history is damaged")).await.unwrap();
+    let expected = Unfinished { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
+    assert_eq!(unfinished(&*store).await, expected);
+
+    let mut of_another = start(40);
+    of_another.row.definition = word("travel");
+    keep(&*store, &[&of_another]).await;
+    let due = of_another.row.due.or(Some(of_another.row.updated));
+    let backlog = store.backlog().await.unwrap();
+    let names: Vec<&str> = backlog.keys().map(|name| &**name).collect();
+    assert_eq!(names, ["checkout", "travel"]);
+    assert_eq!(backlog["checkout"], expected);
+    assert_eq!(backlog["travel"], Unfinished { forward: 1, oldest_due: due, ..Unfinished::default() });
+}
+
+/// The unfinished sagas of all definitions.
+async fn unfinished(store: &dyn Store) -> Unfinished {
+    store.backlog().await.unwrap().into_values().fold(Unfinished::default(), Unfinished::and)
 }
 
 /// Orders in a fixed variety: states, rollbacks, clients, shops, and few instants.
@@ -280,7 +296,7 @@ async fn variety(store: &dyn Store) -> Vec<KeptRow> {
         keep(store, &[&entry]).await;
         let mut kept = KeptRow { saga: entry.saga, row: entry.row, owner: OWNER, parked: None };
         if number % 13 == 0 {
-            store.park(kept.saga, word("odd")).await.unwrap();
+            store.park(kept.saga, OWNER, word("odd")).await.unwrap();
             kept.parked = Some(word("odd"));
         }
         rows.push(kept);
@@ -391,7 +407,9 @@ async fn a_parked_saga_says_why_and_keeps_its_history<F: Fixture>() {
     let store = fixture.open().await;
     let first = start(1);
     keep(&*store, &[&first, &start(2)]).await;
-    store.park(saga(1), word("its history is damaged")).await.unwrap();
+    store.park(saga(1), replica(2), word("of another's")).await.unwrap();
+    assert_eq!(store.row(saga(1)).await.unwrap().unwrap().parked, None);
+    store.park(saga(1), OWNER, word("its history is damaged")).await.unwrap();
 
     let blocked = Filter { rollback: Some(Rollback::Blocked), ..Filter::default() };
     let rows = store.list(blocked, None, 10).await.unwrap().rows;
@@ -467,7 +485,7 @@ async fn a_nul_in_a_reason_is_replaced<F: Fixture>() {
     keep(&*store, &[&entry]).await;
     let trouble = || async { store.row(saga(1)).await.unwrap().unwrap().trouble() };
     assert_eq!(trouble().await, Some(failure(Some("a\u{fffd}b"), "c\u{fffd} \\u0000")));
-    store.park(saga(1), word("d\0")).await.unwrap();
+    store.park(saga(1), OWNER, word("d\0")).await.unwrap();
     assert_eq!(trouble().await, Some(failure(None, "d\u{fffd}")));
     // An append takes the mark away: a saga that can be appended to can be read.
     keep(&*store, &[&next(&entry, "STOCK_RESERVE")]).await;

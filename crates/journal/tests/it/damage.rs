@@ -56,7 +56,7 @@ async fn only_number_2_is_damaged(store: &dyn Store, why: &str) {
     }
     assert_eq!(store.owned(OWNER, None, 10).await.unwrap(), [saga(2)]);
     assert_eq!(store.list(Filter::default(), None, 10).await.unwrap().rows.len(), 3);
-    store.park(saga(2), why.into()).await.unwrap();
+    store.park(saga(2), OWNER, why.into()).await.unwrap();
     assert_eq!(store.row(saga(2)).await.unwrap().unwrap().rollback(), Rollback::Blocked);
 }
 
@@ -104,7 +104,7 @@ async fn a_row_that_makes_no_sense_is_shown_as_blocked<F: Sql>() {
         assert_eq!(store.row(saga(2)).await.unwrap().as_ref(), Some(row));
         assert_eq!(rows.iter().filter(|row| row.rollback() == Rollback::None).count(), 2);
         assert_eq!(store.owned(OWNER, None, 10).await.unwrap().len(), 3);
-        let backlog = store.backlog().await.unwrap();
+        let backlog = store.backlog().await.unwrap()["checkout"];
         let unknown = u64::from(why == "PEUT-ETRE");
         assert_eq!((backlog.forward, backlog.rolling_back, backlog.blocked), (3 - unknown, 0, unknown));
     }

@@ -14,7 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use saga_core::Timestamp;
-use saga_journal::{Backlog, StoreFuture, Unavailable};
+use saga_journal::{Backlog, StoreFuture, Unavailable, Unfinished};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -22,6 +22,9 @@ use tokio::time::{Instant, timeout};
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long a scrape waits for the journal's answer.
 const ANSWER_WAIT: Duration = Duration::from_millis(500);
+
+/// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
+const OTHER: &str = "other";
 
 /// Queries the journal.
 type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Backlog, Unavailable>> + Send + Sync>;
@@ -32,6 +35,8 @@ type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 pub(super) struct Backlogs {
     question: Question,
     now: Now,
+    /// The names of the definitions that this process serves: each has figures, from zero on.
+    served: Box<[Arc<str>]>,
     known: Mutex<LastCount>,
 }
 
@@ -46,8 +51,8 @@ struct LastCount {
 }
 
 impl Backlogs {
-    pub(super) fn new(question: Question, now: Now) -> Self {
-        Self { question, now, known: Mutex::default() }
+    pub(super) fn new(question: Question, now: Now, served: impl Iterator<Item = Arc<str>>) -> Self {
+        Self { question, now, served: served.collect(), known: Mutex::default() }
     }
 
     /// Queries the journal if its last answer is old enough, and waits for a while.
@@ -93,6 +98,15 @@ impl Backlogs {
         }
     }
 
+    /// The figures of each definition that is served, and those of all others together, if there are any.
+    fn by_saga<'b>(&'b self, backlog: &'b Backlog) -> Vec<(&'b str, Unfinished)> {
+        let of_served = |name: &'b Arc<str>| (&**name, backlog.get(name).copied().unwrap_or_default());
+        let others = backlog.iter().filter(|(name, _)| !self.served.contains(*name));
+        let others = others.map(|(_, unfinished)| *unfinished).reduce(Unfinished::and);
+        let others = others.map(|unfinished| (OTHER, unfinished));
+        self.served.iter().map(of_served).chain(others).collect()
+    }
+
     fn known(&self) -> MutexGuard<'_, LastCount> {
         // No code panics while this is locked.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -109,7 +123,7 @@ impl Collector for Backlogs {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (last, failures) = {
             let known = self.known();
-            (known.last, known.failures)
+            (known.last.clone(), known.failures)
         };
         let descriptor = encoder.encode_descriptor(
             "saga_tally_failures",
@@ -120,41 +134,51 @@ impl Collector for Backlogs {
         ConstCounter::new(failures).encode(descriptor)?;
         // Before the first answer no figures are known, so none are shown.
         let Some((backlog, answered)) = last else { return Ok(()) };
+        let by_saga = self.by_saga(&backlog);
         let mut family = encoder.encode_descriptor(
             "sagas_unfinished",
             "Sagas in the journal that are not over, by the state of their rollback",
             None,
             MetricType::Gauge,
         )?;
-        for (rollback, sagas) in
-            [("AUCUN", backlog.forward), ("EN_COURS", backlog.rolling_back), ("BLOQUE", backlog.blocked)]
-        {
-            let labels = [("rollback", rollback)];
-            ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
+        for (saga, unfinished) in &by_saga {
+            for (rollback, sagas) in [
+                ("AUCUN", unfinished.forward),
+                ("EN_COURS", unfinished.rolling_back),
+                ("BLOQUE", unfinished.blocked),
+            ] {
+                let labels = [("rollback", rollback), ("saga", saga)];
+                ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
+            }
         }
         let now = (self.now)();
         let age = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
-        for (name, help, seconds) in [
+        let since: [(&str, &str, fn(&Unfinished) -> Option<Timestamp>); 2] = [
             (
                 "saga_oldest_due_age_seconds",
                 "How long the longest-waiting saga that needs no operator has been due; 0 when there is none",
-                age(backlog.oldest_due),
+                |unfinished| unfinished.oldest_due,
             ),
             (
                 "saga_blocked_age_seconds",
                 "For how long the longest-blocked saga has waited for an operator; 0 when there is none",
-                age(backlog.blocked_since),
+                |unfinished| unfinished.blocked_since,
             ),
-            (
-                "saga_tally_age_seconds",
-                "How old the journal's count of unfinished sagas is",
-                age(Some(answered)),
-            ),
-        ] {
-            let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(seconds).encode(descriptor)?;
+        ];
+        for (name, help, since) in since {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (saga, unfinished) in &by_saga {
+                let labels = [("saga", *saga)];
+                ConstGauge::new(age(since(unfinished))).encode(family.encode_family(&labels)?)?;
+            }
         }
-        Ok(())
+        let descriptor = encoder.encode_descriptor(
+            "saga_tally_age_seconds",
+            "How old the journal's count of unfinished sagas is",
+            None,
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(age(Some(answered))).encode(descriptor)
     }
 }
 
@@ -192,16 +216,26 @@ mod tests {
             let question: Question = Box::new(move || match answers.lock().unwrap().pop_front() {
                 Some(CountResult::Blocked(blocked)) => {
                     let blocked_since = Some(Timestamp::from_micros(900_000_000));
-                    Box::pin(ready(Ok(Backlog { blocked, blocked_since, ..Backlog::default() })))
+                    let unfinished = Unfinished { blocked, blocked_since, ..Unfinished::default() };
+                    let mut backlog = Backlog::from([("checkout".into(), unfinished)]);
+                    for gone in ["travel", "trial"] {
+                        let unfinished = Unfinished { forward: 3, ..Unfinished::default() };
+                        backlog.insert(gone.into(), unfinished);
+                    }
+                    Box::pin(ready(Ok(backlog)))
                 }
                 Some(CountResult::Failure) => Box::pin(ready(Err(Unavailable::because("gone")))),
                 Some(CountResult::Never) => Box::pin(pending()),
                 None => panic!("it was asked too often"),
             });
-            let backlogs = Arc::new(Backlogs::new(question, {
-                let time = time.clone();
-                Box::new(move || Timestamp::from_micros(time.load(Ordering::SeqCst) * 1_000_000))
-            }));
+            let backlogs = Arc::new(Backlogs::new(
+                question,
+                {
+                    let time = time.clone();
+                    Box::new(move || Timestamp::from_micros(time.load(Ordering::SeqCst) * 1_000_000))
+                },
+                ["checkout".into(), "onboarding".into()].into_iter(),
+            ));
             let mut registry = Registry::default();
             registry.register_collector(Box::new(backlogs.clone()));
             Self { backlogs, time, registry, left }
@@ -222,7 +256,7 @@ mod tests {
         }
     }
 
-    const BLOCKED: &str = "sagas_unfinished{rollback=\"BLOQUE\"}";
+    const BLOCKED: &str = r#"sagas_unfinished{rollback="BLOQUE",saga="checkout"}"#;
 
     #[tokio::test(start_paused = true)]
     async fn the_journal_is_asked_now_and_then_only() {
@@ -232,8 +266,15 @@ mod tests {
         }
         asked.pass(ASK_AGAIN_AFTER.as_secs()).await;
         assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("2"));
-        assert_eq!(asked.scrape("saga_blocked_age_seconds").await.as_deref(), Some("102.0"));
-        assert_eq!(asked.scrape("saga_oldest_due_age_seconds").await.as_deref(), Some("0.0"));
+        for (sample, value) in [
+            (r#"saga_blocked_age_seconds{saga="checkout"}"#, "102.0"),
+            (r#"saga_blocked_age_seconds{saga="onboarding"}"#, "0.0"),
+            (r#"saga_oldest_due_age_seconds{saga="checkout"}"#, "0.0"),
+            (r#"sagas_unfinished{rollback="AUCUN",saga="onboarding"}"#, "0"),
+            (r#"sagas_unfinished{rollback="AUCUN",saga="other"}"#, "6"),
+        ] {
+            assert_eq!(asked.scrape(sample).await.as_deref(), Some(value), "{sample}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

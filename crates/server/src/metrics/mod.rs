@@ -135,7 +135,8 @@ impl Metrics {
             let journal = journal.clone();
             Box::pin(async move { journal.backlog().await })
         };
-        let backlogs = Arc::new(Backlogs::new(Box::new(question), Box::new(move || clock.now())));
+        let names = served.iter().map(|definition| definition.name.clone());
+        let backlogs = Arc::new(Backlogs::new(Box::new(question), Box::new(move || clock.now()), names));
         registry.register_collector(Box::new(backlogs.clone()));
         registry.register_collector(Box::new(ProcessCollector));
         Self {

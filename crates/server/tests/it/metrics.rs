@@ -230,13 +230,13 @@ async fn unfinished_orders_are_counted_in_the_journal_and_so_after_a_restart_too
     assert_eq!(world.metric(stuck).await, 1.0);
     let counted = async |world: &World| {
         let unfinished = async |rollback: &str| {
-            world.metric(&format!("sagas_unfinished{{rollback=\"{rollback}\"}}")).await
+            world.metric(&format!("sagas_unfinished{{rollback=\"{rollback}\",saga=\"checkout\"}}")).await
         };
         let older = async |name: &str| world.metric(name).await > 0.0;
         (unfinished("AUCUN").await, unfinished("EN_COURS").await, unfinished("BLOQUE").await)
             == (1.0, 0.0, 1.0)
-            && older("saga_oldest_due_age_seconds").await
-            && older("saga_blocked_age_seconds").await
+            && older(r#"saga_oldest_due_age_seconds{saga="checkout"}"#).await
+            && older(r#"saga_blocked_age_seconds{saga="checkout"}"#).await
     };
     until("both orders are counted", async || counted(&world).await).await;
     world.restart().await;

@@ -116,8 +116,13 @@ impl Histories for Gated {
         self.memory.list(filter, after, limit)
     }
 
-    fn park(&self, saga: SagaId, reason: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.memory.park(saga, reason)
+    fn park(
+        &self,
+        saga: SagaId,
+        owner: ReplicaId,
+        reason: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.park(saga, owner, reason)
     }
 
     fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {

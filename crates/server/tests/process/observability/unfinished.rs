@@ -12,7 +12,7 @@ use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
 use crate::store::StoreEngine;
 
-const GOING: &str = "sagas_unfinished{rollback=\"AUCUN\"}";
+const GOING: &str = "sagas_unfinished{rollback=\"AUCUN\",saga=\"checkout\"}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_process_tells_the_same_and_goes_on_telling_while_the_database_is_away() {

@@ -97,7 +97,7 @@ def main():
     base = f"http://127.0.0.1:{port}"
     for _ in range(100):
         try:
-            call(f"{base}/health/ready"); break
+            call(f"{base}/readyz"); break
         except OSError:
             time.sleep(0.1)
     for key, client, _, _ in ORDERS:
