@@ -32,6 +32,9 @@ type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Backlog, Unavailable
 /// Returns the current time of the clock that orders use.
 type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// The instant of a definition's figures whose age a metric shows.
+type Since = fn(&Unfinished) -> Option<Timestamp>;
+
 pub(super) struct Backlogs {
     question: Question,
     now: Now,
@@ -153,7 +156,7 @@ impl Collector for Backlogs {
         }
         let now = (self.now)();
         let age = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
-        let since: [(&str, &str, fn(&Unfinished) -> Option<Timestamp>); 2] = [
+        let since: [(&str, &str, Since); 2] = [
             (
                 "saga_oldest_due_age_seconds",
                 "How long the longest-waiting saga that needs no operator has been due; 0 when there is none",
