@@ -10,7 +10,7 @@ use strum::IntoStaticStr;
 
 use crate::{
     Centimes,
-    call::{Answer, Caller, Direction, Request},
+    call::{CallDirection, CallRequest, CallerHeaders, JsonAnswer},
     operation::{Details, Operation, Read},
 };
 
@@ -41,7 +41,7 @@ pub(crate) const SCHEMA: &str = "
 /// The result of a call. The ledger has its name in snake case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
-pub(crate) enum Record {
+pub(crate) enum CallRecord {
     /// It changed data. Only these are listed without `all=true`.
     Effect,
     /// The service refused it for a business reason.
@@ -62,12 +62,12 @@ pub(crate) enum Record {
 pub(crate) fn note(
     db: &Connection,
     operation: &dyn Operation,
-    caller: &Caller,
-    direction: Option<Direction>,
-    record: Record,
+    caller: &CallerHeaders,
+    direction: Option<CallDirection>,
+    record: CallRecord,
     details: &Details,
 ) -> rusqlite::Result<()> {
-    let produits = details.produits.as_ref().map(|produits| Answer::json(200, produits).body);
+    let produits = details.produits.as_ref().map(|produits| JsonAnswer::json(200, produits).body);
     db.prepare_cached(
         "INSERT INTO ledger (operation, direction, result, saga_id, step, key, epoch, attempt,
                              client_id, produits, montant_centimes, vente_id, at)
@@ -102,7 +102,7 @@ fn now() -> String {
 
 /// One line as JSON.
 #[derive(Debug, Serialize)]
-struct Line {
+struct LedgerLine {
     seq: i64,
     operation: String,
     direction: String,
@@ -123,12 +123,15 @@ struct Line {
 }
 
 /// `GET /ledger[?all=true][&saga_id=ID][&after=SEQ][&limit=N]`.
-pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
+pub(crate) fn read(request: &CallRequest) -> Result<Read, JsonAnswer> {
     let all = match request.query_value("all") {
         None | Some("false" | "0") => false,
         Some("true" | "1") => true,
         Some(other) => {
-            return Err(Answer::detail(422, &format!("all : true ou false est attendu, reçu « {other} »")));
+            return Err(JsonAnswer::detail(
+                422,
+                &format!("all : true ou false est attendu, reçu « {other} »"),
+            ));
         }
     };
     let saga_id = request.query_text("saga_id")?;
@@ -145,7 +148,7 @@ pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
         ))?;
         let lines = query
             .query_map((&saga_id, after, all, limit), |row| {
-                Ok(Line {
+                Ok(LedgerLine {
                     seq: row.get(0)?,
                     operation: row.get(1)?,
                     direction: row.get(2)?,
@@ -166,6 +169,6 @@ pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
                 })
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(Answer::json(200, &lines))
+        Ok(JsonAnswer::json(200, &lines))
     }))
 }

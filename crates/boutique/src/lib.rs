@@ -39,13 +39,13 @@ use std::{
 
 use strum::{Display, IntoStaticStr, VariantArray};
 
-pub use fault::{Fault, FaultRule, FaultRuleError};
+pub use fault::{FaultRule, FaultRuleError, ServiceFault};
 pub use montant::{Centimes, CentimesError};
-pub use seed::{Article, Ligne, Seed};
+pub use seed::{Article, LignePanier, Seed};
 
 use fault::FaultBook;
-use server::{Handler, Server};
-use store::Store;
+use server::{Handler, ListeningService};
+use store::FileStore;
 
 /// The shop; start it with [`Boutique::start`].
 #[derive(Debug)]
@@ -155,7 +155,7 @@ pub enum Error {
 
 impl Boutique {
     /// Opens the files, listens, and answers from then on in tasks of the current tokio runtime.
-    pub async fn start(config: Config) -> Result<Running, Error> {
+    pub async fn start(config: Config) -> Result<RunningShop, Error> {
         for rule in config.seed.fautes.iter().chain(&config.faults) {
             fault::check_endpoint(rule)?;
         }
@@ -170,7 +170,7 @@ impl Boutique {
         let mut services = BTreeMap::new();
         for (service, addr, listener) in listeners {
             let path = config.data_dir.join(format!("{service}.sqlite"));
-            let store = Store::open(service, config.facon, &path, &config.seed)?;
+            let store = FileStore::open(service, config.facon, &path, &config.seed)?;
             let faults = FaultBook::new(service);
             for rule in config.seed.fautes.iter().chain(&config.faults) {
                 if fault::concerns(rule, service) {
@@ -178,25 +178,28 @@ impl Boutique {
                 }
             }
             let handler = Arc::new(Handler { service, facon: config.facon, store, faults });
-            let server =
-                Server::start(listener, handler).map_err(|source| Error::Listen { service, addr, source })?;
+            let server = ListeningService::start(listener, handler).map_err(|source| Error::Listen {
+                service,
+                addr,
+                source,
+            })?;
             services.insert(service, server);
         }
-        Ok(Running { services })
+        Ok(RunningShop { services })
     }
 }
 
 /// The running shop. Dropping it closes all connections at once, as a crash would; acknowledged effects are on disk
 /// in any case.
 #[derive(Debug)]
-pub struct Running {
-    services: BTreeMap<Service, Server>,
+pub struct RunningShop {
+    services: BTreeMap<Service, ListeningService>,
 }
 
-impl Running {
+impl RunningShop {
     /// The address the service really listens on; `None` if it was not started.
     pub fn addr(&self, service: Service) -> Option<SocketAddr> {
-        self.services.get(&service).map(Server::addr)
+        self.services.get(&service).map(ListeningService::addr)
     }
 
     /// The service's base URL, without a slash at the end; `None` if it was not started.
@@ -233,7 +236,7 @@ impl Running {
     /// Takes no new connection, lets the requests under way finish for a few seconds, closes the files.
     pub async fn stop(self) {
         // All services are asked to stop first, so that they drain at the same time.
-        let servers: Vec<_> = self.services.into_values().map(Server::begin_stop).collect();
+        let servers: Vec<_> = self.services.into_values().map(ListeningService::begin_stop).collect();
         for server in servers {
             server.finish().await;
         }

@@ -83,7 +83,7 @@ impl Announcer {
         }
     }
 
-    /// Tells of what was left out, when its time is over. To be called now and then.
+    /// Logs how many lines were left out, when their time is over. To be called now and then.
     pub(crate) fn catch_up(&self) {
         if let Some((orders, saga, what)) = lock(&self.failed).turn() {
             tracing::info!(

@@ -1,4 +1,5 @@
-//! The sagas that are not over, counted: what is true after a restart and with several processes on one database.
+//! The sagas that are not over, counted: the figures are right after a restart and with several processes on one
+//! database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ pub struct Unfinished {
     pub rolling_back: u64,
     /// Waiting for an operator: `blocked`. Rows with an unknown word in `rollback` count here, as lists show them.
     pub blocked: u64,
-    /// When the one that has waited for longest was due, among those that wait for no operator.
+    /// When the longest-waiting saga was due, among the sagas that wait for no operator.
     pub oldest_due: Option<Timestamp>,
     /// Since when the saga that has waited for longest waits for an operator; where that is not known (its history
     /// cannot be read), since its last event.

@@ -35,7 +35,7 @@ pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;
 pub use self::graph::{Graph, StepSet, Steps};
-pub use self::input::{Input, InputError, NUMBER_CHARS_MAX};
+pub use self::input::{InputError, NUMBER_CHARS_MAX, SagaInput};
 pub use self::labels::{Label, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
@@ -156,12 +156,12 @@ pub struct Participant {
     /// The time for which it keeps its promise for one order: it may have forgotten older keys.
     pub horizon: Duration,
     /// When calls to it are suspended.
-    pub breaker: Breaker,
+    pub breaker: BreakerSettings,
 }
 
 /// When calls to a participant are suspended, and when a call is let through again. (M. Nygard, "Release It!", 2007.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Breaker {
+pub struct BreakerSettings {
     /// Only calls of this last stretch of time count.
     pub window: Duration,
     /// With fewer calls in the window, the breaker stays closed.
@@ -174,7 +174,7 @@ pub struct Breaker {
     pub open_max: Duration,
 }
 
-impl Breaker {
+impl BreakerSettings {
     /// Opens when half of at least twenty calls within ten seconds failed; lets a call through after one second, then
     /// after two, and so on up to thirty.
     pub const DEFAULT: Self = Self {

@@ -61,7 +61,7 @@ pub struct Saga {
     /// Derived from phase and steps, after each event: it is read more often than it changes.
     active: StepSet,
     /// Facts about each step, whatever its state.
-    notes: Vec<Notes>,
+    notes: Vec<StepNotes>,
     /// The commands that have brought about an event.
     commands: Vec<CommandId>,
     marks: Marks,
@@ -117,7 +117,7 @@ enum StepState {
 
 /// Facts about a step, whatever its state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Notes {
+struct StepNotes {
     /// The number of its last probe, whatever it was asked about.
     probe: Option<AttemptNumber>,
     /// Its success, where later steps wait for that (see [`Saga::is_waited_for`]): they may not run ahead of it.
@@ -141,12 +141,12 @@ struct Tries {
     failures: u32,
     /// Of the last bad end.
     reason: Option<Box<str>>,
-    asked: Asked,
+    asked: ProbeState,
 }
 
 /// Where asking about the last attempt of a call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Asked {
+struct ProbeState {
     question: Question,
     /// Questions without an answer.
     failures: u32,
@@ -164,7 +164,7 @@ enum Question {
     Due(Timestamp),
 }
 
-impl Asked {
+impl ProbeState {
     fn is_in_flight(&self) -> bool {
         matches!(self.question, Question::InFlight(_))
     }

@@ -57,7 +57,7 @@ async fn commands_that_wait_in_vain_stay_for_the_replica_that_runs_the_order_nex
         engine.command(saga, CommandKind::Cancel),
         engine.command(saga, resume()),
     );
-    assert_eq!([cancelled, again, resumed], [(); 3].map(|()| Err(Refusal::Asked(saga))));
+    assert_eq!([cancelled, again, resumed], [(); 3].map(|()| Err(Refusal::NotAppliedYet(saga))));
     assert!(begun.elapsed() >= Limits::default().command_wait, "{:?}", begun.elapsed());
     assert_eq!(shop.journal.commands(SILENT, 10).await.unwrap().len(), 3);
 

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use saga_core::definition::StateName;
 use saga_core::event::Stuck;
 use saga_core::{AttemptNumber, Definition, Direction, Outcome};
-use saga_engine::{CallEnded, Called, CommitSummary, Failure};
+use saga_engine::{CallEnded, Called, CommitSummary, FailureCause};
 use strum::VariantArray;
 
 use super::CALL_SECONDS;
@@ -42,11 +42,11 @@ pub(super) struct Sagas {
     parked: Counter,
     tasks_failed: Counter,
     /// One for each definition in use: the current one, and those that older sagas are pinned to.
-    prepared: RwLock<Vec<Arc<Prepared>>>,
+    prepared: RwLock<Vec<Arc<DefinitionSeries>>>,
 }
 
 /// The series of one definition.
-struct Prepared {
+struct DefinitionSeries {
     definition: Arc<Definition>,
     states: Vec<(StateName, Counter)>,
     steps: Vec<StepSeries>,
@@ -188,17 +188,17 @@ impl Sagas {
         let _ = self.prepared(definition);
     }
 
-    fn prepared(&self, definition: &Arc<Definition>) -> Arc<Prepared> {
+    fn prepared(&self, definition: &Arc<Definition>) -> Arc<DefinitionSeries> {
         let known = find(&self.prepared.read().unwrap_or_else(PoisonError::into_inner), definition);
         known.unwrap_or_else(|| self.prepare_new(definition))
     }
 
-    fn prepare_new(&self, definition: &Arc<Definition>) -> Arc<Prepared> {
+    fn prepare_new(&self, definition: &Arc<Definition>) -> Arc<DefinitionSeries> {
         let mut prepared = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = find(&prepared, definition) {
             return known;
         }
-        let new = Arc::new(Prepared {
+        let new = Arc::new(DefinitionSeries {
             definition: definition.clone(),
             states: self.prepare_states(definition),
             steps: (0..definition.steps.len()).map(|step| self.prepare_step(definition, step)).collect(),
@@ -277,9 +277,9 @@ impl Sagas {
         }
         match news.failure {
             None => {}
-            Some(Failure::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
-            Some(Failure::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
-            Some(Failure::Step(step, outcome)) => self.failed(&of_step(definition, step, outcome)),
+            Some(FailureCause::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
+            Some(FailureCause::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
+            Some(FailureCause::Step(step, outcome)) => self.failed(&of_step(definition, step, outcome)),
         }
         for (step, stuck) in &news.blocked {
             self.blocked.get_or_create(&is_blocked(definition, *step, *stuck)).inc();
@@ -339,7 +339,7 @@ impl Sagas {
     }
 }
 
-fn find(prepared: &[Arc<Prepared>], definition: &Arc<Definition>) -> Option<Arc<Prepared>> {
+fn find(prepared: &[Arc<DefinitionSeries>], definition: &Arc<Definition>) -> Option<Arc<DefinitionSeries>> {
     prepared.iter().find(|known| Arc::ptr_eq(&known.definition, definition)).cloned()
 }
 

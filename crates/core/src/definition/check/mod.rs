@@ -18,7 +18,7 @@ use strum::VariantNames;
 
 use super::suggest::write_one_of;
 use super::variables::{Unset, Variable};
-use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
+use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned, StatesIn};
 use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
 
 /// The longest name or state, in characters.
@@ -35,8 +35,8 @@ pub(super) fn read(
     format: Format,
     (env, unset): (&dyn Variables, Unset),
 ) -> Result<Checked, Mistakes> {
-    let Reading { file, mistakes, warnings, cuts } = yaml::read(source);
-    let mut check = Check {
+    let FileReading { file, mistakes, warnings, cuts } = yaml::read(source);
+    let mut check = Checker {
         env,
         unset,
         format,
@@ -60,7 +60,7 @@ pub(super) fn read(
     }
 }
 
-struct Check<'e> {
+struct Checker<'e> {
     env: &'e dyn Variables,
     unset: Unset,
     format: Format,
@@ -68,7 +68,7 @@ struct Check<'e> {
     mistakes: Vec<Mistake>,
     /// Constructs that are valid but probably not meant.
     warnings: Vec<Mistake>,
-    /// See [`Reading::cuts`].
+    /// See [`FileReading::cuts`].
     cuts: yaml::Cuts,
     /// All names that expressions can read in this definition, for messages about a missing dot.
     names: Vec<String>,
@@ -82,7 +82,7 @@ fn line<T>(at: &Spanned<T>) -> usize {
     at.line
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     fn mistake(&mut self, line: usize, message: impl Into<String>) {
         self.mistakes.push(Mistake { line, message: message.into() });
     }

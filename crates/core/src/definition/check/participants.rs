@@ -8,8 +8,8 @@ use strum::VariantNames;
 use super::super::suggest::write_one_of;
 use super::super::variables::{Origin, Unset, Variable};
 use super::super::yaml::{BreakerIn, ParticipantIn, Spanned};
-use super::super::{Breaker, Format, Participant, SECRET_BYTES_MAX, Safety};
-use super::{Check, address, line};
+use super::super::{BreakerSettings, Format, Participant, SECRET_BYTES_MAX, Safety};
+use super::{Checker, address, line};
 
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ impl Participant {
     }
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn participant(&mut self, name: &str, given: &Spanned<ParticipantIn>) -> Option<Participant> {
         let p = &given.value;
         let safety = p.safety.as_ref().map_or(Safety::None, |safety| {
@@ -64,8 +64,8 @@ impl Check<'_> {
         })
     }
 
-    fn breaker(&mut self, given: Option<&BreakerIn>) -> Breaker {
-        let default = Breaker::DEFAULT;
+    fn breaker(&mut self, given: Option<&BreakerIn>) -> BreakerSettings {
+        let default = BreakerSettings::DEFAULT;
         let Some(given) = given else { return default };
         for (key, number) in [("calls_min", &given.calls_min), ("failures_percent", &given.failures_percent)]
         {
@@ -87,7 +87,7 @@ impl Check<'_> {
         }
         let number =
             |given: &Option<Spanned<u32>>, default: u32| given.as_ref().map_or(default, |given| given.value);
-        Breaker {
+        BreakerSettings {
             window: self.duration(given.window.as_ref(), default.window),
             calls_min: number(&given.calls_min, default.calls_min),
             failures_percent: number(&given.failures_percent, default.failures_percent),

@@ -130,10 +130,10 @@ impl Commandes {
         match &self.action {
             Action::List(list) => self.list(list).await,
             Action::Show { id } => self.show(*id).await,
-            Action::Annuler { id, wait } => self.demand(*id, "annuler", None, wait).await,
+            Action::Annuler { id, wait } => self.send_command(*id, "annuler", None, wait).await,
             Action::Reprendre { id, who, raison, wait } => {
                 let body = json!({ "par": who.par, "raison": raison });
-                self.demand(*id, "reprendre", Some(body), wait).await
+                self.send_command(*id, "reprendre", Some(body), wait).await
             }
             Action::Resoudre(resoudre) => {
                 let mut body = json!({
@@ -145,7 +145,7 @@ impl Commandes {
                 if let Some(sortie) = &resoudre.sortie {
                     body["sortie"] = sortie.clone();
                 }
-                self.demand(resoudre.id, "resoudre", Some(body), &resoudre.wait).await
+                self.send_command(resoudre.id, "resoudre", Some(body), &resoudre.wait).await
             }
         }
     }
@@ -195,7 +195,7 @@ impl Commandes {
     }
 
     /// Sends an operator's command for an order, and shows the result.
-    async fn demand(
+    async fn send_command(
         &self,
         id: SagaId,
         what: &str,
