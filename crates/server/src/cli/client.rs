@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::exchange::{self, Failure, exchange};
+use super::exchange::{self, ExchangeFailure, exchange};
 
 /// How long a whole answer may take, in addition to the wait that the request asks for.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
@@ -146,14 +146,14 @@ impl Server {
         };
         let request = request.body(body)?;
         exchange(authority, request, ANSWER_BYTES_MAX).await.map_err(|failure| match failure {
-            Failure::NotConnected(error) => anyhow!(
+            ExchangeFailure::NotConnected(error) => anyhow!(
                 "there is no answer at {url} ({error}); is `orchestrateur serve` running there? Say where it is with --url \
                  or ORCHESTRATEUR_URL"
             ),
-            Failure::BrokenOff(error) => anyhow::Error::new(error).context(format!(
+            ExchangeFailure::BrokenOff(error) => anyhow::Error::new(error).context(format!(
                 "{url} broke the connection off, and whether it has done what was asked is not known; look again"
             )),
-            Failure::Body(error) => anyhow!(
+            ExchangeFailure::Body(error) => anyhow!(
                 "read the answer of {url}, of {ANSWER_BYTES_MAX} bytes at most (ANSWER_BYTES_MAX): {error}"
             ),
         })

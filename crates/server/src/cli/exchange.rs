@@ -1,6 +1,6 @@
 //! One request and its whole answer, over plain HTTP, on a connection of its own.
 //!
-//! The caller sets all headers, `Host` among them, limits the time, and has the words for each [`Failure`].
+//! The caller sets all headers, `Host` among them, limits the time, and has the words for each [`ExchangeFailure`].
 
 use std::io;
 
@@ -19,7 +19,7 @@ pub(super) struct Answer {
 }
 
 /// Why there is no answer.
-pub(super) enum Failure {
+pub(super) enum ExchangeFailure {
     /// There is no connection: nothing was sent.
     NotConnected(io::Error),
     /// The connection ended: the server may have received the request.
@@ -33,16 +33,17 @@ pub(super) async fn exchange(
     authority: &Authority,
     request: Request<Body>,
     answer_bytes_max: usize,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, ExchangeFailure> {
     let port = authority.port_u16().unwrap_or(80);
     // An IPv6 address is in brackets in a URL, and without them in a socket's address.
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, port)).await.map_err(Failure::NotConnected)?;
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(Failure::BrokenOff)?;
+    let stream = TcpStream::connect((host, port)).await.map_err(ExchangeFailure::NotConnected)?;
+    let (mut sender, connection) =
+        handshake(TokioIo::new(stream)).await.map_err(ExchangeFailure::BrokenOff)?;
     let exchange = async {
-        let response = sender.send_request(request).await.map_err(Failure::BrokenOff)?;
+        let response = sender.send_request(request).await.map_err(ExchangeFailure::BrokenOff)?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, answer_bytes_max).collect().await.map_err(Failure::Body)?;
+        let body = Limited::new(body, answer_bytes_max).collect().await.map_err(ExchangeFailure::Body)?;
         let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
         Ok(Answer { status: head.status, headers: head.headers, text })
     };

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Request, Uri, header};
 use clap::Args;
 
-use super::exchange::{Failure, exchange};
+use super::exchange::{ExchangeFailure, exchange};
 use super::listen::{LISTEN_DEFAULT, Listen};
 use crate::cli::output::say_line;
 
@@ -71,11 +71,11 @@ async fn ask(url: &Uri) -> anyhow::Result<String> {
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path).header(header::HOST, authority.as_str()).body(Body::empty())?;
     let answer = exchange(authority, request, ANSWER_BYTES_MAX).await.map_err(|failure| match failure {
-        Failure::NotConnected(error) => {
+        ExchangeFailure::NotConnected(error) => {
             anyhow::Error::new(error).context("there is no answer; is `serve` running?")
         }
-        Failure::BrokenOff(error) => anyhow::Error::new(error).context("the connection broke off"),
-        Failure::Body(error) => {
+        ExchangeFailure::BrokenOff(error) => anyhow::Error::new(error).context("the connection broke off"),
+        ExchangeFailure::Body(error) => {
             anyhow::anyhow!("read the answer, of {ANSWER_BYTES_MAX} bytes at most: {error}")
         }
     })?;

@@ -9,10 +9,9 @@ use syn::visit::Visit;
 use crate::sources::{below, root};
 
 /// Names that several modules define, and why each may.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: &[(&str, &str)] = &[
     ("Answer", "the core's is an answer as rules see it; the command line's is private to its client"),
     ("Body", "the shop's services report a body that does not fit by its type's name, and are alike in that"),
-    ("Constat", "the command line offers the words of the checkout's face as its flag's values"),
     ("Error", "named by its module, as is usual: `boutique::Error`, `error::Error` of the checkout's face"),
     ("Flags", "the command line of a program, private to its `main.rs`"),
     ("Health", "the command line's commands are named as they are typed"),
@@ -74,7 +73,7 @@ fn no_two_modules_define_a_type_of_the_same_name() {
         }
     }
     for (name, _) in SHARED {
-        if places.get(name).is_none_or(|files| files.len() < 2) {
+        if places.get(*name).is_none_or(|files| files.len() < 2) {
             wrong.push(format!("`{name}` is defined once only: take it out of SHARED"));
         }
     }
