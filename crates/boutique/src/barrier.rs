@@ -22,9 +22,9 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::{
-    call::{Answer, Direction, Request},
-    ledger::{self, Record},
-    operation::{Operation, Outcome},
+    call::{CallDirection, CallRequest, JsonAnswer},
+    ledger::{self, CallRecord},
+    operation::{Operation, OperationOutcome},
 };
 
 /// The barrier's tables, in every service's file.
@@ -50,64 +50,69 @@ pub(crate) const SCHEMA: &str = "
 struct Remembered {
     refused: bool,
     fingerprint: String,
-    answer: Answer,
+    answer: JsonAnswer,
 }
 
 /// The barrier's record of a call, from before the call runs.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownCall {
     epoch: Option<i64>,
     own: Option<Remembered>,
     sibling: Option<Remembered>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum BarrierDecision {
     Proceed,
     Stale { seen: i64 },
     Reused,
-    Replay(Answer),
+    Replay(JsonAnswer),
     Hanging,
     Null,
 }
 
 /// The rules, as a pure function. `direction` is `None` for a call whose key names no step; then only the rules about
 /// the key and the epoch apply.
-fn judge(epoch: Option<i64>, direction: Option<Direction>, fingerprint: &str, known: Known) -> Verdict {
+fn judge(
+    epoch: Option<i64>,
+    direction: Option<CallDirection>,
+    fingerprint: &str,
+    known: KnownCall,
+) -> BarrierDecision {
     if let (Some(epoch), Some(seen)) = (epoch, known.epoch)
         && epoch < seen
     {
-        return Verdict::Stale { seen };
+        return BarrierDecision::Stale { seen };
     }
     match (known.own, direction) {
-        (Some(own), _) if own.fingerprint != fingerprint => Verdict::Reused,
-        (Some(own), _) => Verdict::Replay(own.answer),
-        (None, Some(Direction::Action)) if known.sibling.is_some() => Verdict::Hanging,
-        (None, Some(Direction::Compensation)) if known.sibling.is_none_or(|action| action.refused) => {
-            Verdict::Null
+        (Some(own), _) if own.fingerprint != fingerprint => BarrierDecision::Reused,
+        (Some(own), _) => BarrierDecision::Replay(own.answer),
+        (None, Some(CallDirection::Action)) if known.sibling.is_some() => BarrierDecision::Hanging,
+        (None, Some(CallDirection::Compensation)) if known.sibling.is_none_or(|action| action.refused) => {
+            BarrierDecision::Null
         }
-        (None, _) => Verdict::Proceed,
+        (None, _) => BarrierDecision::Proceed,
     }
 }
 
 /// The 409 of an action whose compensation came first.
-pub(crate) fn hanging_answer() -> Answer {
-    Answer::barrier(409, "action_tardive", "Action refusée : sa compensation a déjà été traitée")
+pub(crate) fn hanging_answer() -> JsonAnswer {
+    JsonAnswer::barrier(409, "action_tardive", "Action refusée : sa compensation a déjà été traitée")
 }
 
 /// Carries out `operation` if the rules allow it, and records its result. `db` must be inside a savepoint named
 /// `requete`, which the caller releases. After an error the caller must roll it back.
 pub(crate) fn pass(
     db: &Connection,
-    request: &Request,
+    request: &CallRequest,
     operation: &dyn Operation,
-) -> rusqlite::Result<Answer> {
+) -> rusqlite::Result<JsonAnswer> {
     let caller = &request.caller;
     let details = operation.details();
     let saga_id = caller.saga_id().or(details.saga_id.as_deref()).map(str::to_owned);
     let direction = caller.key.as_ref().and_then(|key| key.direction());
     let fingerprint = request.fingerprint();
-    let known = Known {
+    let known = KnownCall {
         epoch: match (&saga_id, caller.epoch) {
             (Some(saga_id), Some(_)) => highest_epoch(db, saga_id)?,
             _ => None,
@@ -122,31 +127,31 @@ pub(crate) fn pass(
 
     let verdict = judge(caller.epoch, direction, &fingerprint, known);
     if let (false, Some(saga_id), Some(epoch)) =
-        (matches!(verdict, Verdict::Stale { .. }), &saga_id, caller.epoch)
+        (matches!(verdict, BarrierDecision::Stale { .. }), &saga_id, caller.epoch)
     {
         raise_epoch(db, saga_id, epoch)?;
     }
     let outcome = match (verdict, operation.null_answer()) {
-        (Verdict::Stale { seen }, _) => {
-            note(Record::Stale, &details)?;
+        (BarrierDecision::Stale { seen }, _) => {
+            note(CallRecord::Stale, &details)?;
             let detail = format!("Époque périmée : Saga-Epoch {seen} a déjà été vue pour cette saga");
-            return Ok(Answer::barrier(409, "epoque_perimee", &detail));
+            return Ok(JsonAnswer::barrier(409, "epoque_perimee", &detail));
         }
-        (Verdict::Reused, _) => {
-            note(Record::KeyReused, &details)?;
+        (BarrierDecision::Reused, _) => {
+            note(CallRecord::KeyReused, &details)?;
             let detail = "Idempotency-Key déjà utilisée pour une autre requête";
-            return Ok(Answer::barrier(422, "cle_reutilisee", detail));
+            return Ok(JsonAnswer::barrier(422, "cle_reutilisee", detail));
         }
-        (Verdict::Replay(answer), _) => {
-            note(Record::Replay, &details)?;
+        (BarrierDecision::Replay(answer), _) => {
+            note(CallRecord::Replay, &details)?;
             return Ok(answer.with_header("idempotent-replayed", "true"));
         }
-        (Verdict::Hanging, _) => Outcome::Hanging(hanging_answer()),
-        (Verdict::Null, Some(answer)) => Outcome::Nothing(answer),
-        (Verdict::Null, None) | (Verdict::Proceed, _) => {
+        (BarrierDecision::Hanging, _) => OperationOutcome::Hanging(hanging_answer()),
+        (BarrierDecision::Null, Some(answer)) => OperationOutcome::Nothing(answer),
+        (BarrierDecision::Null, None) | (BarrierDecision::Proceed, _) => {
             db.prepare_cached("SAVEPOINT operation")?.execute([])?;
             let outcome = operation.run(db, caller)?;
-            if let Outcome::Refused(_) | Outcome::Hanging(_) = outcome {
+            if let OperationOutcome::Refused(_) | OperationOutcome::Hanging(_) = outcome {
                 db.prepare_cached("ROLLBACK TO operation")?.execute([])?;
             }
             db.prepare_cached("RELEASE operation")?.execute([])?;
@@ -154,12 +159,12 @@ pub(crate) fn pass(
         }
     };
     let (result, answer, lines) = match outcome {
-        Outcome::Done(answer, lines) => (Record::Effect, answer, lines),
-        Outcome::Refused(answer) => (Record::Refused, answer, vec![details]),
-        Outcome::Nothing(answer) => (Record::Null, answer, vec![details]),
+        OperationOutcome::Done(answer, lines) => (CallRecord::Effect, answer, lines),
+        OperationOutcome::Refused(answer) => (CallRecord::Refused, answer, vec![details]),
+        OperationOutcome::Nothing(answer) => (CallRecord::Null, answer, vec![details]),
         // Not stored: the row of the compensation, or the sale's cancellation, gives the same answer next time.
-        Outcome::Hanging(answer) => {
-            note(Record::Hanging, &details)?;
+        OperationOutcome::Hanging(answer) => {
+            note(CallRecord::Hanging, &details)?;
             return Ok(answer);
         }
     };
@@ -191,9 +196,9 @@ fn remembered(db: &Connection, key: &str) -> rusqlite::Result<Option<Remembered>
     db.prepare_cached("SELECT resultat, requete, status, corps FROM barriere WHERE cle = ?1")?
         .query_row([key], |row| {
             Ok(Remembered {
-                refused: row.get_ref(0)?.as_str()? == Record::Refused.as_str(),
+                refused: row.get_ref(0)?.as_str()? == <&str>::from(CallRecord::Refused),
                 fingerprint: row.get(1)?,
-                answer: Answer { status: row.get(2)?, body: row.get(3)?, headers: Vec::new() },
+                answer: JsonAnswer { status: row.get(2)?, body: row.get(3)?, headers: Vec::new() },
             })
         })
         .optional()
@@ -202,14 +207,14 @@ fn remembered(db: &Connection, key: &str) -> rusqlite::Result<Option<Remembered>
 fn remember(
     db: &Connection,
     key: &str,
-    result: Record,
+    result: CallRecord,
     fingerprint: &str,
-    answer: &Answer,
+    answer: &JsonAnswer,
 ) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO barriere (cle, resultat, requete, status, corps) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute((key, result.as_str(), fingerprint, answer.status, &answer.body))?;
+    .execute((key, <&str>::from(result), fingerprint, answer.status, &answer.body))?;
     Ok(())
 }
 
@@ -217,44 +222,47 @@ fn remember(
 mod tests {
     use super::*;
 
-    const ACTION: Option<Direction> = Some(Direction::Action);
-    const COMPENSATION: Option<Direction> = Some(Direction::Compensation);
+    const ACTION: Option<CallDirection> = Some(CallDirection::Action);
+    const COMPENSATION: Option<CallDirection> = Some(CallDirection::Compensation);
 
     fn row(fingerprint: &str, refused: bool) -> Option<Remembered> {
         Some(Remembered {
             refused,
             fingerprint: fingerprint.to_owned(),
-            answer: Answer::detail(200, "stored"),
+            answer: JsonAnswer::detail(200, "stored"),
         })
     }
 
     #[test]
     fn a_first_action_proceeds_and_its_compensation_after_it_too() {
-        assert_eq!(judge(Some(1), ACTION, "a", Known::default()), Verdict::Proceed);
-        let known = Known { sibling: row("a", false), epoch: Some(1), ..Known::default() };
-        assert_eq!(judge(Some(1), COMPENSATION, "c", known), Verdict::Proceed);
+        assert_eq!(judge(Some(1), ACTION, "a", KnownCall::default()), BarrierDecision::Proceed);
+        let known = KnownCall { sibling: row("a", false), epoch: Some(1), ..KnownCall::default() };
+        assert_eq!(judge(Some(1), COMPENSATION, "c", known), BarrierDecision::Proceed);
     }
 
     #[test]
     fn a_compensation_of_a_missing_or_refused_action_is_null() {
-        assert_eq!(judge(None, COMPENSATION, "c", Known::default()), Verdict::Null);
-        let known = Known { sibling: row("a", true), ..Known::default() };
-        assert_eq!(judge(None, COMPENSATION, "c", known), Verdict::Null);
+        assert_eq!(judge(None, COMPENSATION, "c", KnownCall::default()), BarrierDecision::Null);
+        let known = KnownCall { sibling: row("a", true), ..KnownCall::default() };
+        assert_eq!(judge(None, COMPENSATION, "c", known), BarrierDecision::Null);
     }
 
     #[test]
     fn an_action_after_its_compensation_hangs_even_if_that_one_was_refused() {
         for refused in [false, true] {
-            let known = Known { sibling: row("c", refused), ..Known::default() };
-            assert_eq!(judge(None, ACTION, "a", known), Verdict::Hanging);
+            let known = KnownCall { sibling: row("c", refused), ..KnownCall::default() };
+            assert_eq!(judge(None, ACTION, "a", known), BarrierDecision::Hanging);
         }
     }
 
     #[test]
     fn a_stale_epoch_wins_over_a_replay_and_a_replay_over_hanging() {
-        let known = || Known { epoch: Some(3), own: row("a", false), sibling: row("c", false) };
-        assert_eq!(judge(Some(2), ACTION, "a", known()), Verdict::Stale { seen: 3 });
-        assert_eq!(judge(Some(3), ACTION, "a", known()), Verdict::Replay(Answer::detail(200, "stored")));
-        assert_eq!(judge(Some(3), ACTION, "other", known()), Verdict::Reused);
+        let known = || KnownCall { epoch: Some(3), own: row("a", false), sibling: row("c", false) };
+        assert_eq!(judge(Some(2), ACTION, "a", known()), BarrierDecision::Stale { seen: 3 });
+        assert_eq!(
+            judge(Some(3), ACTION, "a", known()),
+            BarrierDecision::Replay(JsonAnswer::detail(200, "stored"))
+        );
+        assert_eq!(judge(Some(3), ACTION, "other", known()), BarrierDecision::Reused);
     }
 }

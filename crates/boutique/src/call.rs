@@ -1,4 +1,4 @@
-//! One HTTP request, read in full, its sender and purpose ([`Caller`]), and the [`Answer`] to it.
+//! One HTTP request, read in full, its sender and purpose ([`CallerHeaders`]), and the [`JsonAnswer`] to it.
 //!
 //! Headers and bodies are parsed here, once; the services rely on the parsed values.
 
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use strum::{Display, EnumString, IntoStaticStr};
 
 use crate::Facon;
 
@@ -16,24 +17,24 @@ pub(crate) const ID_BYTES_MAX: usize = 256;
 
 /// A request whose body has been read.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct CallRequest {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: String,
-    pub(crate) caller: Caller,
+    pub(crate) caller: CallerHeaders,
     pub(crate) body: Bytes,
 }
 
-impl Request {
+impl CallRequest {
     /// The path's segments, without the empty one before the first slash.
     pub(crate) fn segments(&self) -> Vec<&str> {
         self.path.trim_start_matches('/').split('/').collect()
     }
 
     /// The body as `T`, or a 422 that explains the error.
-    pub(crate) fn parse_body<T: DeserializeOwned>(&self) -> Result<T, Answer> {
+    pub(crate) fn parse_body<T: DeserializeOwned>(&self) -> Result<T, JsonAnswer> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| Answer::detail(422, &format!("Corps de requête invalide : {error}")))
+            .map_err(|error| JsonAnswer::detail(422, &format!("Corps de requête invalide : {error}")))
     }
 
     /// The value of a query parameter, as it was sent.
@@ -45,12 +46,12 @@ impl Request {
     }
 
     /// A query parameter that holds free text.
-    pub(crate) fn query_text(&self, name: &str) -> Result<Option<String>, Answer> {
+    pub(crate) fn query_text(&self, name: &str) -> Result<Option<String>, JsonAnswer> {
         self.query_value(name).map(|text| percent_decoded(name, text)).transpose()
     }
 
     /// A query parameter that must be a whole number if it is present.
-    pub(crate) fn query_number(&self, name: &str) -> Result<Option<i64>, Answer> {
+    pub(crate) fn query_number(&self, name: &str) -> Result<Option<i64>, JsonAnswer> {
         self.query_value(name).map(|text| whole_number(name, text)).transpose()
     }
 
@@ -80,8 +81,8 @@ fn sorted(value: &Value) -> Value {
 
 /// Free text from a path or a query, decoded. Callers escape differently (`:` as `%3A`), and two spellings of a
 /// saga's id must not be two sagas.
-pub(crate) fn percent_decoded(name: &str, text: &str) -> Result<String, Answer> {
-    let bad = || Answer::detail(422, &format!("{name} : échappement invalide dans « {text} »"));
+pub(crate) fn percent_decoded(name: &str, text: &str) -> Result<String, JsonAnswer> {
+    let bad = || JsonAnswer::detail(422, &format!("{name} : échappement invalide dans « {text} »"));
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
@@ -94,38 +95,31 @@ pub(crate) fn percent_decoded(name: &str, text: &str) -> Result<String, Answer> 
 }
 
 /// A whole number from a path or a query, or the 422 that names it.
-pub(crate) fn whole_number(name: &str, text: &str) -> Result<i64, Answer> {
-    text.parse()
-        .map_err(|_| Answer::detail(422, &format!("{name} : un nombre entier est attendu, reçu « {text} »")))
+pub(crate) fn whole_number(name: &str, text: &str) -> Result<i64, JsonAnswer> {
+    text.parse().map_err(|_| {
+        JsonAnswer::detail(422, &format!("{name} : un nombre entier est attendu, reçu « {text} »"))
+    })
 }
 
 /// A client's id from a path: 1 or more.
-pub(crate) fn client_id(text: &str) -> Result<i64, Answer> {
+pub(crate) fn client_id(text: &str) -> Result<i64, JsonAnswer> {
     match whole_number("client_id", text)? {
         id if id >= 1 => Ok(id),
-        id => Err(Answer::detail(422, &format!("client_id : 1 ou plus est attendu, reçu {id}"))),
+        id => Err(JsonAnswer::detail(422, &format!("client_id : 1 ou plus est attendu, reçu {id}"))),
     }
 }
 
-/// The direction of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
+/// The direction of a call. Keys and the ledger have its name in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum CallDirection {
     Action,
     Compensation,
 }
 
-impl Direction {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Action => "action",
-            Self::Compensation => "compensation",
-        }
-    }
-}
-
 /// An idempotency key, as the caller wrote it and as this service reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct CallKey {
     text: String,
     parts: Option<KeyParts>,
 }
@@ -134,34 +128,27 @@ pub(crate) struct Key {
 struct KeyParts {
     saga: String,
     step: String,
-    direction: Direction,
+    direction: CallDirection,
 }
 
-impl Key {
+impl CallKey {
     /// Takes `saga:step:action`, with or without the double quotes of a structured field. Any other text is a key,
     /// too: it is recorded like the others, but belongs to no step.
-    fn parse(header: &str) -> Result<Self, Answer> {
+    fn parse(header: &str) -> Result<Self, JsonAnswer> {
         let text = header.trim();
         let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
         if text.is_empty() || text.len() > ID_BYTES_MAX {
             let detail = format!("Idempotency-Key : de 1 à {ID_BYTES_MAX} octets sont attendus");
-            return Err(Answer::detail(422, &detail));
+            return Err(JsonAnswer::detail(422, &detail));
         }
         // From the right, so that a saga's id may hold colons.
         let mut parts = text.rsplitn(3, ':');
         let parts = match (parts.next(), parts.next(), parts.next()) {
-            (Some(direction), Some(step), Some(saga)) => {
-                let direction = match direction {
-                    "action" => Some(Direction::Action),
-                    "compensation" => Some(Direction::Compensation),
-                    _ => None,
-                };
-                direction.map(|direction| KeyParts {
-                    saga: saga.to_owned(),
-                    step: step.to_owned(),
-                    direction,
-                })
-            }
+            (Some(direction), Some(step), Some(saga)) => direction.parse().ok().map(|direction| KeyParts {
+                saga: saga.to_owned(),
+                step: step.to_owned(),
+                direction,
+            }),
             _ => None,
         };
         Ok(Self { text: text.to_owned(), parts })
@@ -171,7 +158,7 @@ impl Key {
         &self.text
     }
 
-    pub(crate) fn direction(&self) -> Option<Direction> {
+    pub(crate) fn direction(&self) -> Option<CallDirection> {
         self.parts.as_ref().map(|parts| parts.direction)
     }
 
@@ -179,26 +166,26 @@ impl Key {
     pub(crate) fn sibling(&self) -> Option<String> {
         let KeyParts { saga, step, direction } = self.parts.as_ref()?;
         let other = match direction {
-            Direction::Action => Direction::Compensation,
-            Direction::Compensation => Direction::Action,
+            CallDirection::Action => CallDirection::Compensation,
+            CallDirection::Compensation => CallDirection::Action,
         };
-        Some(format!("{saga}:{step}:{}", other.as_str()))
+        Some(format!("{saga}:{step}:{other}"))
     }
 }
 
 /// The information that headers give about the caller. All of it is optional: an ordinary caller sends none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Caller {
-    pub(crate) key: Option<Key>,
+pub(crate) struct CallerHeaders {
+    pub(crate) key: Option<CallKey>,
     saga_id: Option<String>,
     step: Option<String>,
     pub(crate) attempt: Option<i64>,
     pub(crate) epoch: Option<i64>,
 }
 
-impl Caller {
+impl CallerHeaders {
     /// `Moderne` refuses headers that it cannot read, because it acts on them; `Ancienne` only records them.
-    pub(crate) fn read(headers: &HeaderMap, facon: Facon) -> Result<Self, Answer> {
+    pub(crate) fn read(headers: &HeaderMap, facon: Facon) -> Result<Self, JsonAnswer> {
         match (Self::parse(headers), facon) {
             (Ok(caller), _) => Ok(caller),
             (Err(answer), Facon::Moderne) => Err(answer),
@@ -206,12 +193,12 @@ impl Caller {
         }
     }
 
-    fn parse(headers: &HeaderMap) -> Result<Self, Answer> {
-        let text = |name: &str| -> Result<Option<&str>, Answer> {
+    fn parse(headers: &HeaderMap) -> Result<Self, JsonAnswer> {
+        let text = |name: &str| -> Result<Option<&str>, JsonAnswer> {
             let Some(value) = headers.get(name) else { return Ok(None) };
             match value.to_str() {
                 Ok(text) if text.len() <= ID_BYTES_MAX + 2 => Ok(Some(text)),
-                _ => Err(Answer::detail(
+                _ => Err(JsonAnswer::detail(
                     422,
                     &format!("{name} : au plus {ID_BYTES_MAX} octets ASCII sont attendus"),
                 )),
@@ -219,7 +206,7 @@ impl Caller {
         };
         let number = |name: &str| text(name)?.map(|value| whole_number(name, value)).transpose();
         let caller = Self {
-            key: text("idempotency-key")?.map(Key::parse).transpose()?,
+            key: text("idempotency-key")?.map(CallKey::parse).transpose()?,
             saga_id: text("saga-id")?.map(str::to_owned),
             step: text("saga-step")?.map(str::to_owned),
             attempt: number("saga-attempt")?,
@@ -229,7 +216,7 @@ impl Caller {
         if let (Some(parts), Some(saga)) = (of_key, &caller.saga_id)
             && parts.saga != *saga
         {
-            return Err(Answer::detail(422, "Saga-Id et Idempotency-Key nomment deux sagas différentes"));
+            return Err(JsonAnswer::detail(422, "Saga-Id et Idempotency-Key nomment deux sagas différentes"));
         }
         Ok(caller)
     }
@@ -249,13 +236,13 @@ impl Caller {
 
 /// A status and a JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct JsonAnswer {
     pub(crate) status: u16,
     pub(crate) body: String,
     pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
 }
 
-impl Answer {
+impl JsonAnswer {
     pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
         let body =
             serde_json::to_string(body).expect("our own structs have string keys and no failing parts");
@@ -292,10 +279,10 @@ mod tests {
 
     #[test]
     fn a_key_is_read_with_or_without_quotes_and_knows_its_sibling() {
-        let bare = Key::parse("a:b:stock:action").unwrap();
-        assert_eq!(bare, Key::parse("\"a:b:stock:action\"").unwrap());
+        let bare = CallKey::parse("a:b:stock:action").unwrap();
+        assert_eq!(bare, CallKey::parse("\"a:b:stock:action\"").unwrap());
         assert_eq!(bare.sibling().as_deref(), Some("a:b:stock:compensation"));
-        assert_eq!(Key::parse("free text").unwrap().sibling(), None);
-        assert!(Key::parse("\"\"").is_err());
+        assert_eq!(CallKey::parse("free text").unwrap().sibling(), None);
+        assert!(CallKey::parse("\"\"").is_err());
     }
 }

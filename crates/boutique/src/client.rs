@@ -15,8 +15,8 @@ use serde_json::json;
 
 use crate::{
     Centimes, Facon, Seed,
-    call::{Answer, Caller, Direction, Request, client_id},
-    operation::{Details, Operation, Outcome, Subject, Task},
+    call::{CallDirection, CallRequest, CallerHeaders, JsonAnswer, client_id},
+    operation::{Details, Operation, OperationOutcome, Subject, Task},
 };
 
 pub(crate) fn routes() -> &'static [(&'static str, &'static str)] {
@@ -47,11 +47,13 @@ pub(crate) fn create(db: &Connection, seed: &Seed) -> rusqlite::Result<()> {
 }
 
 /// `None`: no such route.
-pub(crate) fn route(facon: Facon, request: &Request) -> Option<Result<Task, Answer>> {
+pub(crate) fn route(facon: Facon, request: &CallRequest) -> Option<Result<Task, JsonAnswer>> {
     match (request.method.as_str(), request.segments().as_slice()) {
-        ("POST", ["api", "clients", id, "payer"]) => Some(transfer(facon, request, id, Direction::Action)),
+        ("POST", ["api", "clients", id, "payer"]) => {
+            Some(transfer(facon, request, id, CallDirection::Action))
+        }
         ("POST", ["api", "clients", id, "rembourser"]) => {
-            Some(transfer(facon, request, id, Direction::Compensation))
+            Some(transfer(facon, request, id, CallDirection::Compensation))
         }
         ("GET", ["api", "clients", id]) => Some(client_id(id).map(read_balance)),
         _ => None,
@@ -63,7 +65,12 @@ struct Body {
     montant: Centimes,
 }
 
-fn transfer(facon: Facon, request: &Request, id: &str, direction: Direction) -> Result<Task, Answer> {
+fn transfer(
+    facon: Facon,
+    request: &CallRequest,
+    id: &str,
+    direction: CallDirection,
+) -> Result<Task, JsonAnswer> {
     let client_id = client_id(id)?;
     let Body { montant } = request.parse_body()?;
     let subject = Subject { client_id: Some(client_id), ..Subject::default() };
@@ -73,7 +80,7 @@ fn transfer(facon: Facon, request: &Request, id: &str, direction: Direction) -> 
 /// Takes money from a client (`payer`) or gives it back (`rembourser`).
 struct Transfer {
     facon: Facon,
-    direction: Direction,
+    direction: CallDirection,
     client_id: i64,
     montant: Centimes,
 }
@@ -81,12 +88,12 @@ struct Transfer {
 impl Operation for Transfer {
     fn name(&self) -> &'static str {
         match self.direction {
-            Direction::Action => "payer",
-            Direction::Compensation => "rembourser",
+            CallDirection::Action => "payer",
+            CallDirection::Compensation => "rembourser",
         }
     }
 
-    fn direction(&self) -> Direction {
+    fn direction(&self) -> CallDirection {
         self.direction
     }
 
@@ -94,24 +101,24 @@ impl Operation for Transfer {
         Details { client_id: Some(self.client_id), montant: Some(self.montant), ..Details::default() }
     }
 
-    fn null_answer(&self) -> Option<Answer> {
-        Some(Answer::json(200, &json!({ "ok": true, "statut": "rien à rembourser" })))
+    fn null_answer(&self) -> Option<JsonAnswer> {
+        Some(JsonAnswer::json(200, &json!({ "ok": true, "statut": "rien à rembourser" })))
     }
 
-    fn run(&self, db: &Connection, _caller: &Caller) -> rusqlite::Result<Outcome> {
+    fn run(&self, db: &Connection, _caller: &CallerHeaders) -> rusqlite::Result<OperationOutcome> {
         let solde = balance(db, self.client_id)?;
         let (statut, after) = match self.direction {
-            Direction::Action => ("payé", solde.checked_sub(self.montant)),
-            Direction::Compensation => ("remboursé", solde.checked_add(self.montant)),
+            CallDirection::Action => ("payé", solde.checked_sub(self.montant)),
+            CallDirection::Compensation => ("remboursé", solde.checked_add(self.montant)),
         };
         let Some(after) = after else {
             let detail = match self.direction {
-                Direction::Action => "Solde insuffisant",
-                Direction::Compensation => "Solde trop grand",
+                CallDirection::Action => "Solde insuffisant",
+                CallDirection::Compensation => "Solde trop grand",
             };
-            return Ok(Outcome::Refused(match self.facon {
-                Facon::Moderne => Answer::detail(402, detail),
-                Facon::Ancienne => Answer::json(200, &json!({ "ok": false, "detail": detail })),
+            return Ok(OperationOutcome::Refused(match self.facon {
+                Facon::Moderne => JsonAnswer::detail(402, detail),
+                Facon::Ancienne => JsonAnswer::json(200, &json!({ "ok": false, "detail": detail })),
             }));
         };
         set_balance(db, self.client_id, after)?;
@@ -122,7 +129,7 @@ impl Operation for Transfer {
             "montant": self.montant,
             "solde": after,
         });
-        Ok(Outcome::Done(Answer::json(200, &answer), vec![self.details()]))
+        Ok(OperationOutcome::Done(JsonAnswer::json(200, &answer), vec![self.details()]))
     }
 }
 
@@ -148,7 +155,7 @@ fn read_balance(client_id: i64) -> Task {
     Task::Read(
         subject,
         Box::new(move |db| {
-            Ok(Answer::json(200, &json!({ "client_id": client_id, "solde": balance(db, client_id)? })))
+            Ok(JsonAnswer::json(200, &json!({ "client_id": client_id, "solde": balance(db, client_id)? })))
         }),
     )
 }

@@ -46,7 +46,7 @@ const GRAMMAR: &str = "METHOD PATH [client=ID|*] [produit=ID|*] [saga=ID|*] \
 
 /// The effect of a rule on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum ServiceFault {
     /// Answer with this status, 200 to 599, without any effect.
     Status(u16),
     /// Wait before carrying the request out.
@@ -68,7 +68,7 @@ pub struct FaultRule {
     client: Option<i64>,
     produit: Option<i64>,
     saga: Option<String>,
-    fault: Fault,
+    fault: ServiceFault,
     times: Option<u64>,
     probability: Option<f64>,
     seed: u64,
@@ -76,7 +76,7 @@ pub struct FaultRule {
 
 impl FaultRule {
     /// The fault of the requests that the rule hits.
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ServiceFault {
         self.fault
     }
 
@@ -130,7 +130,7 @@ fn parse(text: &str) -> Result<FaultRule, String> {
         client: None,
         produit: None,
         saga: None,
-        fault: Fault::DropBefore,
+        fault: ServiceFault::DropBefore,
         times: None,
         probability: None,
         seed: 0,
@@ -160,13 +160,13 @@ fn parse(text: &str) -> Result<FaultRule, String> {
                 None
             }
             "status" => match number(name, value)? {
-                status @ 200..=599 => Some(Fault::Status(status)),
+                status @ 200..=599 => Some(ServiceFault::Status(status)),
                 other => return Err(format!("status={other} is not between 200 and 599")),
             },
-            "latency" => Some(Fault::Latency(delay(name, value)?)),
-            "latency-after" => Some(Fault::LatencyAfter(delay(name, value)?)),
-            "drop-before" if word == name => Some(Fault::DropBefore),
-            "drop-after" if word == name => Some(Fault::DropAfter),
+            "latency" => Some(ServiceFault::Latency(delay(name, value)?)),
+            "latency-after" => Some(ServiceFault::LatencyAfter(delay(name, value)?)),
+            "drop-before" if word == name => Some(ServiceFault::DropBefore),
+            "drop-after" if word == name => Some(ServiceFault::DropAfter),
             _ => return Err(format!("« {word} » is unknown")),
         };
         if let Some(action) = action
@@ -180,7 +180,7 @@ fn parse(text: &str) -> Result<FaultRule, String> {
 }
 
 /// Sets a field of the rule; gives no action.
-fn set<T>(field: &mut Option<T>, value: T) -> Option<Fault> {
+fn set<T>(field: &mut Option<T>, value: T) -> Option<ServiceFault> {
     *field = Some(value);
     None
 }
@@ -209,11 +209,11 @@ impl fmt::Display for FaultRule {
             write!(f, " saga={saga}")?;
         }
         match self.fault {
-            Fault::Status(status) => write!(f, " status={status}")?,
-            Fault::Latency(delay) => write!(f, " latency={}", delay.as_millis())?,
-            Fault::DropBefore => f.write_str(" drop-before")?,
-            Fault::DropAfter => f.write_str(" drop-after")?,
-            Fault::LatencyAfter(delay) => write!(f, " latency-after={}", delay.as_millis())?,
+            ServiceFault::Status(status) => write!(f, " status={status}")?,
+            ServiceFault::Latency(delay) => write!(f, " latency={}", delay.as_millis())?,
+            ServiceFault::DropBefore => f.write_str(" drop-before")?,
+            ServiceFault::DropAfter => f.write_str(" drop-after")?,
+            ServiceFault::LatencyAfter(delay) => write!(f, " latency-after={}", delay.as_millis())?,
         }
         if let Some(times) = self.times {
             write!(f, " times={times}")?;
@@ -259,7 +259,7 @@ pub(crate) fn concerns(rule: &FaultRule, service: Service) -> bool {
 
 /// Refuses a rule that matches no endpoint of any service: it is a typing error.
 pub(crate) fn check_endpoint(rule: &FaultRule) -> Result<(), FaultRuleError> {
-    check_endpoint_among(rule, &Service::ALL)
+    check_endpoint_among(rule, Service::ALL)
 }
 
 /// The same, for the rules of one service.
@@ -284,7 +284,7 @@ pub(crate) fn check_endpoint_among(rule: &FaultRule, services: &[Service]) -> Re
 
 /// The service's treatment of one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct FaultPlan {
     pub(crate) delay_before: Duration,
     pub(crate) instead: Option<Instead>,
     pub(crate) delay_after: Duration,
@@ -374,19 +374,25 @@ impl FaultBook {
     }
 
     /// Decides how the rules affect one request, and counts the requests that they affect.
-    pub(crate) fn plan(&self, method: &Method, path: &str, subject: &Subject, saga_id: Option<&str>) -> Plan {
-        let mut plan = Plan::default();
+    pub(crate) fn plan(
+        &self,
+        method: &Method,
+        path: &str,
+        subject: &Subject,
+        saga_id: Option<&str>,
+    ) -> FaultPlan {
+        let mut plan = FaultPlan::default();
         for armed in &mut self.armed().rules {
             if plan.instead.is_some() {
                 break;
             }
             if armed.rule.matches(method, path, subject, saga_id) && armed.hits() {
                 match armed.rule.fault {
-                    Fault::Status(status) => plan.instead = Some(Instead::Answer(status)),
-                    Fault::DropBefore => plan.instead = Some(Instead::Drop),
-                    Fault::Latency(delay) => plan.delay_before += delay,
-                    Fault::LatencyAfter(delay) => plan.delay_after += delay,
-                    Fault::DropAfter => plan.drop_answer = true,
+                    ServiceFault::Status(status) => plan.instead = Some(Instead::Answer(status)),
+                    ServiceFault::DropBefore => plan.instead = Some(Instead::Drop),
+                    ServiceFault::Latency(delay) => plan.delay_before += delay,
+                    ServiceFault::LatencyAfter(delay) => plan.delay_after += delay,
+                    ServiceFault::DropAfter => plan.drop_answer = true,
                 }
             }
         }

@@ -6,10 +6,11 @@
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use strum::IntoStaticStr;
 
 use crate::{
     Centimes,
-    call::{Answer, Caller, Direction, Request},
+    call::{CallDirection, CallRequest, CallerHeaders, JsonAnswer},
     operation::{Details, Operation, Read},
 };
 
@@ -37,9 +38,10 @@ pub(crate) const SCHEMA: &str = "
     CREATE INDEX ledger_par_saga ON ledger (saga_id, seq);
 ";
 
-/// The result of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Record {
+/// The result of a call. The ledger has its name in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum CallRecord {
     /// It changed data. Only these are listed without `all=true`.
     Effect,
     /// The service refused it for a business reason.
@@ -56,30 +58,16 @@ pub(crate) enum Record {
     Stale,
 }
 
-impl Record {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Effect => "effect",
-            Self::Refused => "refused",
-            Self::Null => "null",
-            Self::Replay => "replay",
-            Self::KeyReused => "key_reused",
-            Self::Hanging => "hanging",
-            Self::Stale => "stale",
-        }
-    }
-}
-
 /// Writes one line. `direction` is the key's; without one it is the operation's own.
 pub(crate) fn note(
     db: &Connection,
     operation: &dyn Operation,
-    caller: &Caller,
-    direction: Option<Direction>,
-    record: Record,
+    caller: &CallerHeaders,
+    direction: Option<CallDirection>,
+    record: CallRecord,
     details: &Details,
 ) -> rusqlite::Result<()> {
-    let produits = details.produits.as_ref().map(|produits| Answer::json(200, produits).body);
+    let produits = details.produits.as_ref().map(|produits| JsonAnswer::json(200, produits).body);
     db.prepare_cached(
         "INSERT INTO ledger (operation, direction, result, saga_id, step, key, epoch, attempt,
                              client_id, produits, montant_centimes, vente_id, at)
@@ -87,8 +75,8 @@ pub(crate) fn note(
     )?
     .execute((
         operation.name(),
-        direction.unwrap_or(operation.direction()).as_str(),
-        record.as_str(),
+        <&str>::from(direction.unwrap_or(operation.direction())),
+        <&str>::from(record),
         details.saga_id.as_deref().or(caller.saga_id()),
         caller.step(),
         caller.key.as_ref().map(|key| key.as_str()),
@@ -114,7 +102,7 @@ fn now() -> String {
 
 /// One line as JSON.
 #[derive(Debug, Serialize)]
-struct Line {
+struct LedgerLine {
     seq: i64,
     operation: String,
     direction: String,
@@ -135,12 +123,15 @@ struct Line {
 }
 
 /// `GET /ledger[?all=true][&saga_id=ID][&after=SEQ][&limit=N]`.
-pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
+pub(crate) fn read(request: &CallRequest) -> Result<Read, JsonAnswer> {
     let all = match request.query_value("all") {
         None | Some("false" | "0") => false,
         Some("true" | "1") => true,
         Some(other) => {
-            return Err(Answer::detail(422, &format!("all : true ou false est attendu, reçu « {other} »")));
+            return Err(JsonAnswer::detail(
+                422,
+                &format!("all : true ou false est attendu, reçu « {other} »"),
+            ));
         }
     };
     let saga_id = request.query_text("saga_id")?;
@@ -157,7 +148,7 @@ pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
         ))?;
         let lines = query
             .query_map((&saga_id, after, all, limit), |row| {
-                Ok(Line {
+                Ok(LedgerLine {
                     seq: row.get(0)?,
                     operation: row.get(1)?,
                     direction: row.get(2)?,
@@ -178,6 +169,6 @@ pub(crate) fn read(request: &Request) -> Result<Read, Answer> {
                 })
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(Answer::json(200, &lines))
+        Ok(JsonAnswer::json(200, &lines))
     }))
 }

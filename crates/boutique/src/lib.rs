@@ -31,19 +31,21 @@ mod ventes;
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
 };
 
-pub use fault::{Fault, FaultRule, FaultRuleError};
+use strum::{Display, IntoStaticStr, VariantArray};
+
+pub use fault::{FaultRule, FaultRuleError, ServiceFault};
 pub use montant::{Centimes, CentimesError};
-pub use seed::{Article, Ligne, Seed};
+pub use seed::{Article, LignePanier, Seed};
 
 use fault::FaultBook;
-use server::{Handler, Server};
-use store::Store;
+use server::{Handler, ListeningService};
+use store::FileStore;
 
 /// The shop; start it with [`Boutique::start`].
 #[derive(Debug)]
@@ -71,7 +73,7 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             facon: Facon::Moderne,
-            listen: Service::ALL.into_iter().map(|service| (service, anywhere)).collect(),
+            listen: Service::ALL.iter().map(|service| (*service, anywhere)).collect(),
             seed: Seed::demo(),
             faults: Vec::new(),
         }
@@ -79,7 +81,8 @@ impl Config {
 }
 
 /// The manner in which the services answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum Facon {
     /// As the contract's table says: refusals are 4xx, and the barrier guards every effect.
     Moderne,
@@ -87,17 +90,9 @@ pub enum Facon {
     Ancienne,
 }
 
-impl fmt::Display for Facon {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Moderne => "moderne",
-            Self::Ancienne => "ancienne",
-        })
-    }
-}
-
-/// One of the four participants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// One of the four participants. The file, the flags and the JSON line have its name in small letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Service {
     /// Carts: only read.
     Panier,
@@ -111,23 +106,7 @@ pub enum Service {
 
 impl Service {
     /// All four, in the order of a checkout.
-    pub const ALL: [Self; 4] = [Self::Panier, Self::Stock, Self::Client, Self::Ventes];
-
-    /// The name used for the file, the flags and the JSON line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Panier => "panier",
-            Self::Stock => "stock",
-            Self::Client => "client",
-            Self::Ventes => "ventes",
-        }
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 }
 
 /// Why the shop did not start. The operator must fix the cause before another attempt.
@@ -176,7 +155,7 @@ pub enum Error {
 
 impl Boutique {
     /// Opens the files, listens, and answers from then on in tasks of the current tokio runtime.
-    pub async fn start(config: Config) -> Result<Running, Error> {
+    pub async fn start(config: Config) -> Result<RunningShop, Error> {
         for rule in config.seed.fautes.iter().chain(&config.faults) {
             fault::check_endpoint(rule)?;
         }
@@ -191,7 +170,7 @@ impl Boutique {
         let mut services = BTreeMap::new();
         for (service, addr, listener) in listeners {
             let path = config.data_dir.join(format!("{service}.sqlite"));
-            let store = Store::open(service, config.facon, &path, &config.seed)?;
+            let store = FileStore::open(service, config.facon, &path, &config.seed)?;
             let faults = FaultBook::new(service);
             for rule in config.seed.fautes.iter().chain(&config.faults) {
                 if fault::concerns(rule, service) {
@@ -199,25 +178,28 @@ impl Boutique {
                 }
             }
             let handler = Arc::new(Handler { service, facon: config.facon, store, faults });
-            let server =
-                Server::start(listener, handler).map_err(|source| Error::Listen { service, addr, source })?;
+            let server = ListeningService::start(listener, handler).map_err(|source| Error::Listen {
+                service,
+                addr,
+                source,
+            })?;
             services.insert(service, server);
         }
-        Ok(Running { services })
+        Ok(RunningShop { services })
     }
 }
 
 /// The running shop. Dropping it closes all connections at once, as a crash would; acknowledged effects are on disk
 /// in any case.
 #[derive(Debug)]
-pub struct Running {
-    services: BTreeMap<Service, Server>,
+pub struct RunningShop {
+    services: BTreeMap<Service, ListeningService>,
 }
 
-impl Running {
+impl RunningShop {
     /// The address the service really listens on; `None` if it was not started.
     pub fn addr(&self, service: Service) -> Option<SocketAddr> {
-        self.services.get(&service).map(Server::addr)
+        self.services.get(&service).map(ListeningService::addr)
     }
 
     /// The service's base URL, without a slash at the end; `None` if it was not started.
@@ -254,7 +236,7 @@ impl Running {
     /// Takes no new connection, lets the requests under way finish for a few seconds, closes the files.
     pub async fn stop(self) {
         // All services are asked to stop first, so that they drain at the same time.
-        let servers: Vec<_> = self.services.into_values().map(Server::begin_stop).collect();
+        let servers: Vec<_> = self.services.into_values().map(ListeningService::begin_stop).collect();
         for server in servers {
             server.finish().await;
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use boutique::{Boutique, Config, Facon, FaultRule, Running, Seed, Service};
+use boutique::{Boutique, Config, Facon, FaultRule, RunningShop, Seed, Service};
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -123,10 +123,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
 
 /// `{"client":URL,"facon":"moderne","panier":URL,"pid":N,"stock":URL,"ventes":URL}`, one line; only
 /// the services that were started.
-fn announce(running: &Running, facon: Facon) -> std::io::Result<()> {
+fn announce(running: &RunningShop, facon: Facon) -> std::io::Result<()> {
     let mut line = serde_json::json!({ "facon": facon.to_string(), "pid": std::process::id() });
     for (service, url) in running.urls() {
-        line[service.name()] = url.into();
+        line[<&str>::from(service)] = url.into();
     }
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")?;

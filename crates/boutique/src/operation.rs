@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     Centimes, Facon,
-    call::{Answer, Caller, Direction},
+    call::{CallDirection, CallerHeaders, JsonAnswer},
 };
 
 /// Most lines in one request.
@@ -15,7 +15,7 @@ const LIGNES_MAX: usize = 1_000;
 const QUANTITE_MAX: i64 = 1_000_000;
 
 /// A query, run by the reader thread on a connection that cannot write.
-pub(crate) type Read = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Answer> + Send>;
+pub(crate) type Read = Box<dyn FnOnce(&Connection) -> rusqlite::Result<JsonAnswer> + Send>;
 
 /// The work that a request asks for.
 pub(crate) enum Task {
@@ -41,33 +41,33 @@ pub(crate) struct Subject {
 
 /// A change to a service's data.
 ///
-/// It runs inside the request's own savepoint. An outcome other than [`Outcome::Done`] and
-/// [`Outcome::Nothing`] undoes whatever it wrote, so it may check and write in any order.
+/// It runs inside the request's own savepoint. An outcome other than [`OperationOutcome::Done`] and
+/// [`OperationOutcome::Nothing`] undoes whatever it wrote, so it may check and write in any order.
 pub(crate) trait Operation: Send {
     /// The name in the ledger.
     fn name(&self) -> &'static str;
     /// The direction of the operation if the key has none.
-    fn direction(&self) -> Direction;
+    fn direction(&self) -> CallDirection;
     /// The client, products and amounts, for the ledger.
     fn details(&self) -> Details;
     /// The answer of a compensation with nothing to undo. `None`: the operation must run to find out, because its
     /// service finds the action by something else than the key.
-    fn null_answer(&self) -> Option<Answer>;
+    fn null_answer(&self) -> Option<JsonAnswer>;
     /// Makes the change.
-    fn run(&self, db: &Connection, caller: &Caller) -> rusqlite::Result<Outcome>;
+    fn run(&self, db: &Connection, caller: &CallerHeaders) -> rusqlite::Result<OperationOutcome>;
 }
 
 /// How an operation ended.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum OperationOutcome {
     /// Changed data: one ledger line for each of the details.
-    Done(Answer, Vec<Details>),
+    Done(JsonAnswer, Vec<Details>),
     /// A definite business refusal: it changed nothing, and the same request would be refused again.
-    Refused(Answer),
+    Refused(JsonAnswer),
     /// A compensation that found nothing to undo. The rows that it wrote to record this are kept.
-    Nothing(Answer),
+    Nothing(JsonAnswer),
     /// An action whose compensation came first.
-    Hanging(Answer),
+    Hanging(JsonAnswer),
 }
 
 /// The part of a ledger line that names the effect and its client.
@@ -90,12 +90,15 @@ pub(crate) struct Produit {
 }
 
 /// Refuses products and quantities that no cart can contain.
-pub(crate) fn check_produits(produits: &[Produit]) -> Result<(), Answer> {
+pub(crate) fn check_produits(produits: &[Produit]) -> Result<(), JsonAnswer> {
     if produits.is_empty() || produits.len() > LIGNES_MAX {
-        return Err(Answer::detail(422, &format!("produits : de 1 à {LIGNES_MAX} lignes sont attendues")));
+        return Err(JsonAnswer::detail(
+            422,
+            &format!("produits : de 1 à {LIGNES_MAX} lignes sont attendues"),
+        ));
     }
     match produits.iter().find(|ligne| !(1..=QUANTITE_MAX).contains(&ligne.quantite)) {
-        Some(ligne) => Err(Answer::detail(
+        Some(ligne) => Err(JsonAnswer::detail(
             422,
             &format!("quantite du produit {} : de 1 à {QUANTITE_MAX} est attendu", ligne.produit_id),
         )),
@@ -104,9 +107,9 @@ pub(crate) fn check_produits(produits: &[Produit]) -> Result<(), Answer> {
 }
 
 /// A refusal in the form of the façon: the old services turned every exception into a 500.
-pub(crate) fn refusal(facon: Facon, status: u16, detail: &str) -> Answer {
+pub(crate) fn refusal(facon: Facon, status: u16, detail: &str) -> JsonAnswer {
     match facon {
-        Facon::Moderne => Answer::detail(status, detail),
-        Facon::Ancienne => Answer::json(500, &json!({ "detail": format!("{status}: {detail}") })),
+        Facon::Moderne => JsonAnswer::detail(status, detail),
+        Facon::Ancienne => JsonAnswer::json(500, &json!({ "detail": format!("{status}: {detail}") })),
     }
 }

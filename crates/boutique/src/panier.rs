@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::{
     Centimes, Facon, Seed,
-    call::{Answer, Request, client_id},
+    call::{CallRequest, JsonAnswer, client_id},
     operation::{Subject, Task},
-    seed::Ligne,
+    seed::LignePanier,
 };
 
 pub(crate) fn routes(facon: Facon) -> &'static [(&'static str, &'static str)] {
@@ -48,7 +48,7 @@ pub(crate) fn create(db: &Connection, seed: &Seed) -> rusqlite::Result<()> {
     seed.paniers.iter().try_for_each(|(&client_id, lignes)| fill(db, seed, client_id, lignes))
 }
 
-fn fill(db: &Connection, seed: &Seed, client_id: i64, lignes: &[Ligne]) -> rusqlite::Result<()> {
+fn fill(db: &Connection, seed: &Seed, client_id: i64, lignes: &[LignePanier]) -> rusqlite::Result<()> {
     db.execute("INSERT INTO paniers (client_id) VALUES (?1)", [client_id])?;
     for (position, ligne) in (1_i64..).zip(lignes) {
         if let Some(article) = seed.articles.iter().find(|article| article.produit_id == ligne.produit_id) {
@@ -63,7 +63,7 @@ fn fill(db: &Connection, seed: &Seed, client_id: i64, lignes: &[Ligne]) -> rusql
 }
 
 /// `None`: no such route.
-pub(crate) fn route(facon: Facon, request: &Request) -> Option<Result<Task, Answer>> {
+pub(crate) fn route(facon: Facon, request: &CallRequest) -> Option<Result<Task, JsonAnswer>> {
     match (facon, request.method.as_str(), request.segments().as_slice()) {
         (Facon::Moderne, "GET", ["api", "paniers", "client", id])
         | (Facon::Ancienne, "GET", ["api", "panier", id]) => {
@@ -103,8 +103,10 @@ fn read_cart(facon: Facon, client_id: i64) -> Task {
                 })?
                 .collect::<rusqlite::Result<Vec<Value>>>()?;
             Ok(match facon {
-                Facon::Moderne => Answer::json(200, &lignes),
-                Facon::Ancienne => Answer::json(200, &json!({ "client_id": client_id, "articles": lignes })),
+                Facon::Moderne => JsonAnswer::json(200, &lignes),
+                Facon::Ancienne => {
+                    JsonAnswer::json(200, &json!({ "client_id": client_id, "articles": lignes }))
+                }
             })
         }),
     )

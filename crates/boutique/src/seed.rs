@@ -33,7 +33,7 @@ pub struct Article {
 
 /// A line of a cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ligne {
+pub struct LignePanier {
     /// Which of the articles.
     pub produit_id: i64,
     /// How many, in units.
@@ -46,9 +46,9 @@ pub struct Seed {
     /// The shop's products.
     pub articles: Vec<Article>,
     /// The cart of every client without a cart of their own. Lines with an unknown article are left out.
-    pub panier_par_defaut: Vec<Ligne>,
+    pub panier_par_defaut: Vec<LignePanier>,
     /// Clients with a cart of their own; it may be empty.
-    pub paniers: BTreeMap<i64, Vec<Ligne>>,
+    pub paniers: BTreeMap<i64, Vec<LignePanier>>,
     /// The balance of every client without one of their own.
     pub solde_par_defaut: Centimes,
     /// Clients with a balance of their own.
@@ -62,7 +62,7 @@ impl Seed {
     pub fn demo() -> Self {
         let article =
             |produit_id, nom: &str, prix, quantite| Article { produit_id, nom: nom.into(), prix, quantite };
-        let ligne = |produit_id, quantite| Ligne { produit_id, quantite };
+        let ligne = |produit_id, quantite| LignePanier { produit_id, quantite };
         Self {
             articles: vec![
                 article(1, "Café en grains, 1 kg", Centimes::const_new(19, 99), NEVER_RUNS_OUT),

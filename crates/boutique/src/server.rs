@@ -1,7 +1,7 @@
 //! The HTTP side of a service: sockets, limits, the common endpoints, and the execution of faults.
 //!
 //! This module accepts connections itself, without a framework, because a fault must be able to close a connection
-//! without a single byte of answer: the handler then returns [`Dropped`], and hyper closes the connection.
+//! without a single byte of answer: the handler then returns [`ConnectionDropped`], and hyper closes the connection.
 //!
 //! Endpoints of every service: `GET /` (the service's name and endpoints), `GET /ledger`, and `GET`, `POST`, `DELETE
 //! /fautes` (`DELETE /fautes/{id}` for one rule). Faults do not apply to these.
@@ -27,13 +27,13 @@ use tokio::{
 
 use crate::{
     Facon, Service,
-    call::{Answer, Caller, Request, whole_number},
+    call::{CallRequest, CallerHeaders, JsonAnswer, whole_number},
     client,
-    fault::{self, FaultBook, Instead, Plan},
+    fault::{self, FaultBook, FaultPlan, Instead},
     ledger,
     operation::{Read, Task},
     panier, stock,
-    store::Store,
+    store::FileStore,
     ventes,
 };
 
@@ -67,7 +67,7 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 
 /// One listening service.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct ListeningService {
     addr: SocketAddr,
     handler: Arc<Handler>,
     /// Dropping the sender also stops the accept loop and every connection.
@@ -81,7 +81,7 @@ enum Stop {
     Drain,
 }
 
-impl Server {
+impl ListeningService {
     pub(crate) fn start(listener: TcpListener, handler: Arc<Handler>) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let (stop, stopped) = watch::channel(Stop::No);
@@ -179,26 +179,29 @@ async fn serve_connection(stream: TcpStream, handler: Arc<Handler>, watcher: Wat
 /// The connection must be closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("a fault rule dropped the connection")]
-pub(crate) struct Dropped;
+pub(crate) struct ConnectionDropped;
 
 /// The data that a connection needs to answer.
 #[derive(Debug)]
 pub(crate) struct Handler {
     pub(crate) service: Service,
     pub(crate) facon: Facon,
-    pub(crate) store: Store,
+    pub(crate) store: FileStore,
     pub(crate) faults: FaultBook,
 }
 
 /// One of the common endpoints, or a task of the service.
 enum Route {
-    Now(Answer),
+    Now(JsonAnswer),
     Ledger(Read),
     Task(Task),
 }
 
 impl Handler {
-    async fn handle(self: Arc<Self>, request: http::Request<Incoming>) -> Result<Answer, Dropped> {
+    async fn handle(
+        self: Arc<Self>,
+        request: http::Request<Incoming>,
+    ) -> Result<JsonAnswer, ConnectionDropped> {
         let request = match read(request, self.facon).await {
             Ok(request) => request,
             Err(answer) => return Ok(answer),
@@ -209,7 +212,7 @@ impl Handler {
             Route::Task(task) => task,
         };
         let plan = self.faults.plan(&request.method, &request.path, task.subject(), request.caller.saga_id());
-        if plan == Plan::default() {
+        if plan == FaultPlan::default() {
             return Ok(self.perform(request, task).await);
         }
         // A task of its own, so that a slow request continues after its caller has disconnected.
@@ -218,18 +221,18 @@ impl Handler {
             reason = "a delayed request is carried out whether its caller waits or not"
         )]
         let carried_out = tokio::spawn(async move { self.perform_with(plan, request, task).await });
-        carried_out.await.unwrap_or(Err(Dropped))
+        carried_out.await.unwrap_or(Err(ConnectionDropped))
     }
 
-    fn route(&self, request: &Request) -> Route {
+    fn route(&self, request: &CallRequest) -> Route {
         let common = match (request.method.as_str(), request.segments().as_slice()) {
             ("GET", [""]) => Some(Ok(self.about())),
             ("GET", ["ledger"]) => return ledger::read(request).map_or_else(Route::Now, Route::Ledger),
-            ("GET", ["fautes"]) => Some(Ok(Answer::json(200, &self.faults.list()))),
+            ("GET", ["fautes"]) => Some(Ok(JsonAnswer::json(200, &self.faults.list()))),
             ("POST", ["fautes"]) => Some(self.add_fault(request)),
             ("DELETE", ["fautes"]) => {
                 self.faults.clear();
-                Some(Ok(Answer::json(200, &self.faults.list())))
+                Some(Ok(JsonAnswer::json(200, &self.faults.list())))
             }
             ("DELETE", ["fautes", id]) => Some(self.remove_fault(id)),
             (_, ["" | "ledger"]) => Some(Err(method_not_allowed(&["GET"]))),
@@ -249,89 +252,94 @@ impl Handler {
             Some(Ok(task)) => Route::Task(task),
             Some(Err(answer)) => Route::Now(answer),
             None => Route::Now(match fault::methods_of(self.service, self.facon, &request.path).as_slice() {
-                [] => Answer::detail(404, "Route inconnue"),
+                [] => JsonAnswer::detail(404, "Route inconnue"),
                 methods => method_not_allowed(methods),
             }),
         }
     }
 
-    async fn perform(&self, request: Request, task: Task) -> Answer {
+    async fn perform(&self, request: CallRequest, task: Task) -> JsonAnswer {
         match task {
             Task::Read(_, read) => self.store.read(read).await,
             Task::Write(_, operation) => self.store.write(request, operation).await,
         }
     }
 
-    async fn perform_with(&self, plan: Plan, request: Request, task: Task) -> Result<Answer, Dropped> {
+    async fn perform_with(
+        &self,
+        plan: FaultPlan,
+        request: CallRequest,
+        task: Task,
+    ) -> Result<JsonAnswer, ConnectionDropped> {
         sleep(plan.delay_before).await;
         match plan.instead {
-            Some(Instead::Drop) => return Err(Dropped),
-            Some(Instead::Answer(status)) => return Ok(Answer::detail(status, "Panne provoquée")),
+            Some(Instead::Drop) => return Err(ConnectionDropped),
+            Some(Instead::Answer(status)) => return Ok(JsonAnswer::detail(status, "Panne provoquée")),
             None => {}
         }
         let answer = self.perform(request, task).await;
         sleep(plan.delay_after).await;
-        if plan.drop_answer { Err(Dropped) } else { Ok(answer) }
+        if plan.drop_answer { Err(ConnectionDropped) } else { Ok(answer) }
     }
 
-    fn about(&self) -> Answer {
+    fn about(&self) -> JsonAnswer {
         let routes: Vec<_> = fault::routes(self.service, self.facon)
             .iter()
             .chain(&[("GET", "/ledger"), ("GET", "/fautes"), ("POST", "/fautes"), ("DELETE", "/fautes")])
             .map(|(method, path)| format!("{method} {path}"))
             .collect();
-        Answer::json(
+        JsonAnswer::json(
             200,
-            &json!({ "service": self.service.name(), "facon": self.facon.to_string(), "routes": routes }),
+            &json!({ "service": self.service.to_string(), "facon": self.facon.to_string(), "routes": routes }),
         )
     }
 
-    fn add_fault(&self, request: &Request) -> Result<Answer, Answer> {
+    fn add_fault(&self, request: &CallRequest) -> Result<JsonAnswer, JsonAnswer> {
         #[derive(Deserialize)]
         struct Body {
             regle: String,
         }
         let Body { regle } = request.parse_body()?;
         match self.faults.add_text(&regle) {
-            Ok(id) => Ok(Answer::json(201, &json!({ "id": id, "regle": regle }))),
-            Err(error) => Err(Answer::detail(422, &error.to_string())),
+            Ok(id) => Ok(JsonAnswer::json(201, &json!({ "id": id, "regle": regle }))),
+            Err(error) => Err(JsonAnswer::detail(422, &error.to_string())),
         }
     }
 
-    fn remove_fault(&self, id: &str) -> Result<Answer, Answer> {
+    fn remove_fault(&self, id: &str) -> Result<JsonAnswer, JsonAnswer> {
         let number = whole_number("id", id)?;
         match u64::try_from(number).is_ok_and(|id| self.faults.remove(id)) {
-            true => Ok(Answer::json(200, &self.faults.list())),
-            false => Err(Answer::detail(404, "Règle inconnue")),
+            true => Ok(JsonAnswer::json(200, &self.faults.list())),
+            false => Err(JsonAnswer::detail(404, "Règle inconnue")),
         }
     }
 }
 
-fn method_not_allowed(methods: &[&str]) -> Answer {
-    Answer::detail(405, "Méthode non permise").with_header("allow", methods.join(", "))
+fn method_not_allowed(methods: &[&str]) -> JsonAnswer {
+    JsonAnswer::detail(405, "Méthode non permise").with_header("allow", methods.join(", "))
 }
 
-/// Reads head and body into a [`Request`], or returns the error's answer.
-async fn read(request: http::Request<Incoming>, facon: Facon) -> Result<Request, Answer> {
+/// Reads head and body into a [`CallRequest`], or returns the error's answer.
+async fn read(request: http::Request<Incoming>, facon: Facon) -> Result<CallRequest, JsonAnswer> {
     let (head, body) = request.into_parts();
-    let caller = Caller::read(&head.headers, facon)?;
+    let caller = CallerHeaders::read(&head.headers, facon)?;
     let body = match timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Err(closing(Answer::detail(
+            return Err(closing(JsonAnswer::detail(
                 413,
                 &format!("Corps trop grand (limite : {BODY_BYTES_MAX} octets)"),
             )));
         }
         Ok(Err(error)) => {
-            return Err(closing(Answer::detail(400, &format!("Corps de requête illisible : {error}"))));
+            return Err(closing(JsonAnswer::detail(400, &format!("Corps de requête illisible : {error}"))));
         }
         Err(_) => {
             let detail = format!("Corps de requête non reçu en {} s", BODY_TIMEOUT.as_secs());
-            return Err(closing(Answer::detail(408, &detail)));
+            return Err(closing(JsonAnswer::detail(408, &detail)));
         }
     };
-    Ok(Request {
+    Ok(CallRequest {
         method: head.method,
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
@@ -341,11 +349,11 @@ async fn read(request: http::Request<Incoming>, facon: Facon) -> Result<Request,
 }
 
 /// The rest of the body is unread, so the connection cannot carry another request.
-fn closing(answer: Answer) -> Answer {
+fn closing(answer: JsonAnswer) -> JsonAnswer {
     answer.with_header("connection", "close")
 }
 
-fn response(answer: Answer) -> Response<Full<Bytes>> {
+fn response(answer: JsonAnswer) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

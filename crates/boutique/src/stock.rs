@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::{
     Facon, Seed,
-    call::{Answer, Caller, Direction, Request, whole_number},
-    operation::{Details, Operation, Outcome, Produit, Subject, Task, check_produits, refusal},
+    call::{CallDirection, CallRequest, CallerHeaders, JsonAnswer, whole_number},
+    operation::{Details, Operation, OperationOutcome, Produit, Subject, Task, check_produits, refusal},
 };
 
 pub(crate) fn routes() -> &'static [(&'static str, &'static str)] {
@@ -42,10 +42,10 @@ pub(crate) fn create(db: &Connection, seed: &Seed) -> rusqlite::Result<()> {
 }
 
 /// `None`: no such route.
-pub(crate) fn route(facon: Facon, request: &Request) -> Option<Result<Task, Answer>> {
+pub(crate) fn route(facon: Facon, request: &CallRequest) -> Option<Result<Task, JsonAnswer>> {
     match (request.method.as_str(), request.segments().as_slice()) {
-        ("POST", ["api", "stock", "reserver"]) => Some(movement(facon, request, Direction::Action)),
-        ("POST", ["api", "stock", "liberer"]) => Some(movement(facon, request, Direction::Compensation)),
+        ("POST", ["api", "stock", "reserver"]) => Some(movement(facon, request, CallDirection::Action)),
+        ("POST", ["api", "stock", "liberer"]) => Some(movement(facon, request, CallDirection::Compensation)),
         ("GET", ["api", "stock", id]) => Some(whole_number("produit_id", id).map(read_product)),
         _ => None,
     }
@@ -56,7 +56,7 @@ struct Body {
     produits: Vec<Produit>,
 }
 
-fn movement(facon: Facon, request: &Request, direction: Direction) -> Result<Task, Answer> {
+fn movement(facon: Facon, request: &CallRequest, direction: CallDirection) -> Result<Task, JsonAnswer> {
     let Body { produits } = request.parse_body()?;
     check_produits(&produits)?;
     let subject =
@@ -67,19 +67,19 @@ fn movement(facon: Facon, request: &Request, direction: Direction) -> Result<Tas
 /// Takes from the shelf (`reserver`) or puts back (`liberer`).
 struct Movement {
     facon: Facon,
-    direction: Direction,
+    direction: CallDirection,
     produits: Vec<Produit>,
 }
 
 impl Operation for Movement {
     fn name(&self) -> &'static str {
         match self.direction {
-            Direction::Action => "reserver",
-            Direction::Compensation => "liberer",
+            CallDirection::Action => "reserver",
+            CallDirection::Compensation => "liberer",
         }
     }
 
-    fn direction(&self) -> Direction {
+    fn direction(&self) -> CallDirection {
         self.direction
     }
 
@@ -87,34 +87,35 @@ impl Operation for Movement {
         Details { produits: Some(self.produits.clone()), ..Details::default() }
     }
 
-    fn null_answer(&self) -> Option<Answer> {
-        Some(Answer::json(200, &json!({ "ok": true, "statut": "rien à libérer" })))
+    fn null_answer(&self) -> Option<JsonAnswer> {
+        Some(JsonAnswer::json(200, &json!({ "ok": true, "statut": "rien à libérer" })))
     }
 
-    fn run(&self, db: &Connection, _caller: &Caller) -> rusqlite::Result<Outcome> {
+    fn run(&self, db: &Connection, _caller: &CallerHeaders) -> rusqlite::Result<OperationOutcome> {
         let mut update =
             db.prepare_cached("UPDATE stock SET quantite = quantite + ?2 WHERE produit_id = ?1")?;
         for Produit { produit_id, quantite, .. } in &self.produits {
             // Read again for each line, because a product may be on several lines.
             let Some(there) = quantity(db, *produit_id)? else {
                 let detail = format!("Produit {produit_id} inconnu");
-                return Ok(Outcome::Refused(refusal(self.facon, 404, &detail)));
+                return Ok(OperationOutcome::Refused(refusal(self.facon, 404, &detail)));
             };
             let change = match self.direction {
-                Direction::Action if there < *quantite => {
-                    return Ok(Outcome::Refused(refusal(self.facon, 400, "Stock insuffisant")));
+                CallDirection::Action if there < *quantite => {
+                    return Ok(OperationOutcome::Refused(refusal(self.facon, 400, "Stock insuffisant")));
                 }
-                Direction::Action => -quantite,
-                Direction::Compensation => *quantite,
+                CallDirection::Action => -quantite,
+                CallDirection::Compensation => *quantite,
             };
             update.execute([*produit_id, change])?;
         }
         let statut = match self.direction {
-            Direction::Action => "réservé",
-            Direction::Compensation => "libéré",
+            CallDirection::Action => "réservé",
+            CallDirection::Compensation => "libéré",
         };
-        let answer = Answer::json(200, &json!({ "ok": true, "statut": statut, "produits": self.produits }));
-        Ok(Outcome::Done(answer, vec![self.details()]))
+        let answer =
+            JsonAnswer::json(200, &json!({ "ok": true, "statut": statut, "produits": self.produits }));
+        Ok(OperationOutcome::Done(answer, vec![self.details()]))
     }
 }
 
@@ -137,8 +138,8 @@ fn read_product(produit_id: i64) -> Task {
                 })
                 .optional()?;
             Ok(match found {
-                Some(product) => Answer::json(200, &product),
-                None => Answer::detail(404, &format!("Produit {produit_id} inconnu")),
+                Some(product) => JsonAnswer::json(200, &product),
+                None => JsonAnswer::detail(404, &format!("Produit {produit_id} inconnu")),
             })
         }),
     )

@@ -28,9 +28,9 @@ use tokio::sync::oneshot;
 
 use crate::{
     Error, Facon, Seed, Service, barrier,
-    call::{Answer, Request},
+    call::{CallRequest, JsonAnswer},
     client, ledger,
-    operation::{Operation, Outcome, Read},
+    operation::{Operation, OperationOutcome, Read},
     panier, stock, ventes,
 };
 
@@ -48,36 +48,36 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const FILE_VERSION: i64 = 1;
 
 /// The two threads of one file.
-pub(crate) struct Store {
-    writes: SyncSender<Message<Write>>,
-    reads: SyncSender<Message<Query>>,
+pub(crate) struct FileStore {
+    writes: SyncSender<StoreMessage<Write>>,
+    reads: SyncSender<StoreMessage<StoreQuery>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-enum Message<T> {
+enum StoreMessage<T> {
     Job(T),
     /// Finish the requests that are queued before this one, then end.
     Stop,
 }
 
 struct Write {
-    request: Request,
+    request: CallRequest,
     operation: Box<dyn Operation>,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<JsonAnswer>,
 }
 
-struct Query {
+struct StoreQuery {
     read: Read,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<JsonAnswer>,
 }
 
-impl fmt::Debug for Store {
+impl fmt::Debug for FileStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").finish_non_exhaustive()
     }
 }
 
-impl Store {
+impl FileStore {
     /// Opens the file, fills it if it is new, starts the threads.
     pub(crate) fn open(service: Service, facon: Facon, path: &Path, seed: &Seed) -> Result<Self, Error> {
         let database = |source| Error::Database { service, path: path.to_owned(), source };
@@ -105,15 +105,15 @@ impl Store {
     }
 
     /// Carries out a change; answers when the change is on disk.
-    pub(crate) async fn write(&self, request: Request, operation: Box<dyn Operation>) -> Answer {
+    pub(crate) async fn write(&self, request: CallRequest, operation: Box<dyn Operation>) -> JsonAnswer {
         let (answer, answered) = oneshot::channel();
         enqueue(&self.writes, Write { request, operation, answer }, answered).await
     }
 
     /// Runs a query on committed data.
-    pub(crate) async fn read(&self, read: Read) -> Answer {
+    pub(crate) async fn read(&self, read: Read) -> JsonAnswer {
         let (answer, answered) = oneshot::channel();
-        enqueue(&self.reads, Query { read, answer }, answered).await
+        enqueue(&self.reads, StoreQuery { read, answer }, answered).await
     }
 
     /// Finishes the queued requests and closes the file. Later requests are answered with 503.
@@ -122,7 +122,7 @@ impl Store {
         let (writes, reads) = (self.writes.clone(), self.reads.clone());
         let joined = tokio::task::spawn_blocking(move || {
             // A thread that has already ended has no queue to stop.
-            drop((writes.send(Message::Stop), reads.send(Message::Stop)));
+            drop((writes.send(StoreMessage::Stop), reads.send(StoreMessage::Stop)));
             threads.into_iter().all(|thread| thread.join().is_ok())
         });
         if !matches!(joined.await, Ok(true)) {
@@ -131,9 +131,13 @@ impl Store {
     }
 }
 
-async fn enqueue<T>(queue: &SyncSender<Message<T>>, job: T, answered: oneshot::Receiver<Answer>) -> Answer {
-    let busy = |detail: &str| Answer::detail(503, detail).with_header("retry-after", "1");
-    match queue.try_send(Message::Job(job)) {
+async fn enqueue<T>(
+    queue: &SyncSender<StoreMessage<T>>,
+    job: T,
+    answered: oneshot::Receiver<JsonAnswer>,
+) -> JsonAnswer {
+    let busy = |detail: &str| JsonAnswer::detail(503, detail).with_header("retry-after", "1");
+    match queue.try_send(StoreMessage::Job(job)) {
         Ok(()) => {}
         Err(TrySendError::Full(_)) => {
             return busy(&format!("Trop de requêtes en attente (limite : {QUEUE_REQUESTS_MAX})"));
@@ -186,7 +190,7 @@ fn create(db: &mut Connection, service: Service, seed: &Seed) -> rusqlite::Resul
     transaction.commit()
 }
 
-fn write_batches(service: Service, facon: Facon, db: &mut Connection, queue: &Receiver<Message<Write>>) {
+fn write_batches(service: Service, facon: Facon, db: &mut Connection, queue: &Receiver<StoreMessage<Write>>) {
     let mut batch = Vec::new();
     let mut open = true;
     while open {
@@ -194,8 +198,8 @@ fn write_batches(service: Service, facon: Facon, db: &mut Connection, queue: &Re
         let mut next = queue.recv().ok();
         loop {
             match next {
-                Some(Message::Job(write)) => batch.push(write),
-                Some(Message::Stop) => open = false,
+                Some(StoreMessage::Job(write)) => batch.push(write),
+                Some(StoreMessage::Stop) => open = false,
                 None if batch.is_empty() => open = false,
                 None => {}
             }
@@ -217,7 +221,7 @@ fn write_batch(service: Service, facon: Facon, db: &mut Connection, batch: &mut 
     }
     let committed = (|| {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let answers: Vec<Answer> = batch
+        let answers: Vec<JsonAnswer> = batch
             .iter()
             .map(|write| in_savepoint(service, facon, &transaction, write))
             .collect::<Result<_, _>>()?;
@@ -241,7 +245,12 @@ fn write_batch(service: Service, facon: Facon, db: &mut Connection, batch: &mut 
 }
 
 /// Carries out one request of the batch completely or not at all. An error here affects the whole batch.
-fn in_savepoint(service: Service, facon: Facon, db: &Connection, write: &Write) -> rusqlite::Result<Answer> {
+fn in_savepoint(
+    service: Service,
+    facon: Facon,
+    db: &Connection,
+    write: &Write,
+) -> rusqlite::Result<JsonAnswer> {
     db.prepare_cached("SAVEPOINT requete")?.execute([])?;
     let done = match facon {
         Facon::Moderne => barrier::pass(db, &write.request, write.operation.as_ref()),
@@ -259,27 +268,29 @@ fn in_savepoint(service: Service, facon: Facon, db: &Connection, write: &Write) 
 /// The old façon: every call is carried out, whatever its headers are.
 fn without_barrier(
     db: &Connection,
-    request: &Request,
+    request: &CallRequest,
     operation: &dyn Operation,
-) -> rusqlite::Result<Answer> {
+) -> rusqlite::Result<JsonAnswer> {
     let note = |record, details| ledger::note(db, operation, &request.caller, None, record, details);
     match operation.run(db, &request.caller)? {
-        Outcome::Done(answer, lines) => {
+        OperationOutcome::Done(answer, lines) => {
             for line in &lines {
-                note(ledger::Record::Effect, line)?;
+                note(ledger::CallRecord::Effect, line)?;
             }
             Ok(answer)
         }
-        Outcome::Refused(answer) | Outcome::Nothing(answer) | Outcome::Hanging(answer) => {
+        OperationOutcome::Refused(answer)
+        | OperationOutcome::Nothing(answer)
+        | OperationOutcome::Hanging(answer) => {
             db.prepare_cached("ROLLBACK TO requete")?.execute([])?;
-            note(ledger::Record::Refused, &operation.details())?;
+            note(ledger::CallRecord::Refused, &operation.details())?;
             Ok(answer)
         }
     }
 }
 
-fn answer_reads(service: Service, db: &Connection, queue: &Receiver<Message<Query>>) {
-    while let Ok(Message::Job(Query { read, answer })) = queue.recv() {
+fn answer_reads(service: Service, db: &Connection, queue: &Receiver<StoreMessage<StoreQuery>>) {
+    while let Ok(StoreMessage::Job(StoreQuery { read, answer })) = queue.recv() {
         let result = read(db).unwrap_or_else(|error| {
             tracing::error!(%service, %error, "answer query");
             internal_error()
@@ -288,8 +299,8 @@ fn answer_reads(service: Service, db: &Connection, queue: &Receiver<Message<Quer
     }
 }
 
-fn internal_error() -> Answer {
-    Answer::detail(500, "Erreur interne du service")
+fn internal_error() -> JsonAnswer {
+    JsonAnswer::detail(500, "Erreur interne du service")
 }
 
 fn unusable(why: String) -> rusqlite::Error {

@@ -17,9 +17,11 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     Centimes, Facon, barrier,
-    call::{Answer, Caller, Direction, ID_BYTES_MAX, Request, percent_decoded, whole_number},
+    call::{
+        CallDirection, CallRequest, CallerHeaders, ID_BYTES_MAX, JsonAnswer, percent_decoded, whole_number,
+    },
     columns::bad_column,
-    operation::{Details, Operation, Outcome, Produit, Subject, Task, check_produits},
+    operation::{Details, Operation, OperationOutcome, Produit, Subject, Task, check_produits},
 };
 
 /// Most sales in one answer of `GET /api/ventes`; `?after=ID` gives the following ones.
@@ -55,7 +57,7 @@ pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
 }
 
 /// `None`: no such route.
-pub(crate) fn route(facon: Facon, request: &Request) -> Option<Result<Task, Answer>> {
+pub(crate) fn route(facon: Facon, request: &CallRequest) -> Option<Result<Task, JsonAnswer>> {
     match (facon, request.method.as_str(), request.segments().as_slice()) {
         (_, "POST", ["api", "ventes"]) => Some(sale(facon, request)),
         (_, "GET", ["api", "ventes"]) => Some(list(request)),
@@ -73,11 +75,14 @@ struct Body {
     saga_id: Option<String>,
 }
 
-fn sale(facon: Facon, request: &Request) -> Result<Task, Answer> {
+fn sale(facon: Facon, request: &CallRequest) -> Result<Task, JsonAnswer> {
     let Body { produits, client_id, magasin_id, saga_id } = request.parse_body()?;
     check_produits(&produits)?;
     if saga_id.as_ref().is_some_and(|saga_id| saga_id.len() > ID_BYTES_MAX) {
-        return Err(Answer::detail(422, &format!("saga_id : au plus {ID_BYTES_MAX} octets sont attendus")));
+        return Err(JsonAnswer::detail(
+            422,
+            &format!("saga_id : au plus {ID_BYTES_MAX} octets sont attendus"),
+        ));
     }
     let subject = Subject {
         client_id: Some(client_id),
@@ -110,8 +115,8 @@ impl Operation for Sale {
         "enregistrer"
     }
 
-    fn direction(&self) -> Direction {
-        Direction::Action
+    fn direction(&self) -> CallDirection {
+        CallDirection::Action
     }
 
     fn details(&self) -> Details {
@@ -124,11 +129,11 @@ impl Operation for Sale {
         }
     }
 
-    fn null_answer(&self) -> Option<Answer> {
+    fn null_answer(&self) -> Option<JsonAnswer> {
         None
     }
 
-    fn run(&self, db: &Connection, caller: &Caller) -> rusqlite::Result<Outcome> {
+    fn run(&self, db: &Connection, caller: &CallerHeaders) -> rusqlite::Result<OperationOutcome> {
         let saga_id = match self.facon {
             Facon::Moderne => self.saga_id.as_deref().or(caller.saga_id()),
             Facon::Ancienne => self.saga_id.as_deref(),
@@ -136,7 +141,7 @@ impl Operation for Sale {
         if let (Facon::Moderne, Some(saga_id)) = (self.facon, saga_id)
             && is_cancelled(db, saga_id)?
         {
-            return Ok(Outcome::Hanging(barrier::hanging_answer()));
+            return Ok(OperationOutcome::Hanging(barrier::hanging_answer()));
         }
         let montant = self.total();
         db.prepare_cached(
@@ -147,7 +152,7 @@ impl Operation for Sale {
             saga_id,
             self.client_id,
             self.magasin_id,
-            Answer::json(200, &self.produits).body,
+            JsonAnswer::json(200, &self.produits).body,
             montant,
         ))?;
         let id = db.last_insert_rowid();
@@ -159,7 +164,10 @@ impl Operation for Sale {
             "montant": montant,
             "etat": "ENREGISTREE",
         });
-        Ok(Outcome::Done(Answer::json(201, &answer), vec![Details { vente_id: Some(id), ..self.details() }]))
+        Ok(OperationOutcome::Done(
+            JsonAnswer::json(201, &answer),
+            vec![Details { vente_id: Some(id), ..self.details() }],
+        ))
     }
 }
 
@@ -167,10 +175,13 @@ fn is_cancelled(db: &Connection, saga_id: &str) -> rusqlite::Result<bool> {
     db.prepare_cached("SELECT 1 FROM annulations WHERE saga_id = ?1")?.exists([saga_id])
 }
 
-fn cancel_of_saga(segment: &str) -> Result<Task, Answer> {
+fn cancel_of_saga(segment: &str) -> Result<Task, JsonAnswer> {
     let saga_id = percent_decoded("saga_id", segment)?;
     if saga_id.is_empty() || saga_id.len() > ID_BYTES_MAX {
-        return Err(Answer::detail(422, &format!("saga_id : de 1 à {ID_BYTES_MAX} octets sont attendus")));
+        return Err(JsonAnswer::detail(
+            422,
+            &format!("saga_id : de 1 à {ID_BYTES_MAX} octets sont attendus"),
+        ));
     }
     let subject = Subject { saga_id: Some(saga_id.clone()), ..Subject::default() };
     Ok(Task::Write(subject, Box::new(Cancel { which: Which::OfSaga(saga_id) })))
@@ -195,8 +206,8 @@ impl Operation for Cancel {
         "annuler"
     }
 
-    fn direction(&self) -> Direction {
-        Direction::Compensation
+    fn direction(&self) -> CallDirection {
+        CallDirection::Compensation
     }
 
     fn details(&self) -> Details {
@@ -206,12 +217,12 @@ impl Operation for Cancel {
         }
     }
 
-    fn null_answer(&self) -> Option<Answer> {
+    fn null_answer(&self) -> Option<JsonAnswer> {
         // The sale may have come without a key, so only the table of sales is certain, not the table of keys.
         None
     }
 
-    fn run(&self, db: &Connection, _caller: &Caller) -> rusqlite::Result<Outcome> {
+    fn run(&self, db: &Connection, _caller: &CallerHeaders) -> rusqlite::Result<OperationOutcome> {
         let cancelled = match &self.which {
             Which::OfSaga(saga_id) => {
                 db.prepare_cached("INSERT INTO annulations (saga_id) VALUES (?1) ON CONFLICT DO NOTHING")?
@@ -221,11 +232,11 @@ impl Operation for Cancel {
             Which::Id(id) => mark_cancelled(db, "id = ?1", id)?,
         };
         if cancelled.is_empty() {
-            return Ok(Outcome::Nothing(Answer::detail(404, "Aucune vente à annuler")));
+            return Ok(OperationOutcome::Nothing(JsonAnswer::detail(404, "Aucune vente à annuler")));
         }
         let ids: Vec<_> = cancelled.iter().filter_map(|sale| sale.vente_id).collect();
-        let answer = Answer::json(200, &json!({ "ok": true, "etat": "ANNULEE", "ventes": ids }));
-        Ok(Outcome::Done(answer, cancelled))
+        let answer = JsonAnswer::json(200, &json!({ "ok": true, "etat": "ANNULEE", "ventes": ids }));
+        Ok(OperationOutcome::Done(answer, cancelled))
     }
 }
 
@@ -252,7 +263,7 @@ fn mark_cancelled(
     .collect()
 }
 
-fn list(request: &Request) -> Result<Task, Answer> {
+fn list(request: &CallRequest) -> Result<Task, JsonAnswer> {
     let saga_id = request.query_text("saga_id")?;
     let client_id = request.query_number("client_id")?;
     let after = request.query_number("after")?.unwrap_or(0);
@@ -269,7 +280,7 @@ fn list(request: &Request) -> Result<Task, Answer> {
             let ventes = query
                 .query_map((&saga_id, client_id, after, limit), read_sale)?
                 .collect::<rusqlite::Result<Vec<Value>>>()?;
-            Ok(Answer::json(200, &ventes))
+            Ok(JsonAnswer::json(200, &ventes))
         }),
     ))
 }

@@ -3,6 +3,7 @@
 //! The JSON form of [`Record`] is a persisted format, pinned by golden files in this crate's tests.
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, IntoStaticStr, VariantArray};
 
 use crate::definition::{DefinitionHash, Labels, StateName};
 use crate::direction::Direction;
@@ -160,8 +161,9 @@ pub enum Finding {
 }
 
 /// The outcome of a call: what its answer shows about its effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Display, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// It took effect.
     Ok,
@@ -171,18 +173,6 @@ pub enum Outcome {
     Unknown,
     /// It did not run (never sent, or turned away before anything was done): it may be tried again.
     NotSent,
-}
-
-impl Outcome {
-    /// Its name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Refused => "refused",
-            Self::Unknown => "unknown",
-            Self::NotSent => "not_sent",
-        }
-    }
 }
 
 /// Why an order is rolled back.
@@ -203,8 +193,9 @@ pub enum Cause {
 }
 
 /// The kind of obstacle for which a saga waits for an operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Stuck {
     /// The step's action is in doubt: it may have run, and its participant promises nothing about repeating it.
     ActionUnknown,

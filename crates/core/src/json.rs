@@ -158,7 +158,7 @@ impl<'de> Visitor<'de> for Member<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(Key(key)) = map.next_key()? {
+        while let Some(MemberKey(key)) = map.next_key()? {
             if key == self.0 {
                 found = Some(map.next_value()?);
             } else {
@@ -171,11 +171,11 @@ impl<'de> Visitor<'de> for Member<'_> {
 
 /// An object's key: borrowed where it has no escapes.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct MemberKey<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Whether two texts are the same value.
 fn same(a: &str, b: &str) -> Result<bool, serde_json::Error> {
-    type Members<'a> = BTreeMap<Key<'a>, &'a RawValue>;
+    type Members<'a> = BTreeMap<MemberKey<'a>, &'a RawValue>;
     let (a, b) = (a.trim_ascii(), b.trim_ascii());
     let mut all = true;
     match (a.as_bytes().first(), b.as_bytes().first()) {
@@ -256,7 +256,7 @@ impl<'de> Visitor<'de> for Unambiguous {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut names = BTreeSet::new();
-        while let Some(Key(name)) = map.next_key()? {
+        while let Some(MemberKey(name)) = map.next_key()? {
             if let Some(twice) = names.replace(name) {
                 return Err(serde::de::Error::custom(format!(
                     "the member `{}` is there twice",

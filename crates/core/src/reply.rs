@@ -85,7 +85,7 @@ impl Verdict {
 const NOT_ACCEPTED: [u16; 8] = [401, 405, 406, 407, 415, 421, 426, 501];
 
 /// The meaning of an answer, by the first rule that fits.
-enum Meaning {
+enum AnswerMeaning {
     Ok,
     Absent,
     Refused,
@@ -95,7 +95,7 @@ enum Meaning {
 }
 
 /// An answer that cannot be read: what is known of its effect all the same, and why.
-struct Unreadable(Outcome, EvalError);
+struct UnreadableAnswer(Outcome, EvalError);
 
 /// Reads `reply` as the definition of `call` says.
 ///
@@ -116,7 +116,7 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
     };
     let read = judge(call, answer).and_then(|meaning| {
         let output = match (&meaning, &call.output) {
-            (Meaning::Ok, Some(output)) => {
+            (AnswerMeaning::Ok, Some(output)) => {
                 let output = scope(answer, Some(call.format)).and_then(|scope| output.render(&scope));
                 Some(output.map_err(|error| unreadable(call, true, error))?)
             }
@@ -127,29 +127,30 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
     match read {
         Ok((meaning, output)) => Verdict {
             outcome: match meaning {
-                Meaning::Ok | Meaning::Absent => Outcome::Ok,
-                Meaning::Refused => Outcome::Refused,
-                Meaning::NotSent | Meaning::NotAccepted => Outcome::NotSent,
-                Meaning::Unknown => Outcome::Unknown,
+                AnswerMeaning::Ok | AnswerMeaning::Absent => Outcome::Ok,
+                AnswerMeaning::Refused => Outcome::Refused,
+                AnswerMeaning::NotSent | AnswerMeaning::NotAccepted => Outcome::NotSent,
+                AnswerMeaning::Unknown => Outcome::Unknown,
             },
-            absent: matches!(meaning, Meaning::Absent),
-            not_accepted: matches!(meaning, Meaning::NotAccepted),
+            absent: matches!(meaning, AnswerMeaning::Absent),
+            not_accepted: matches!(meaning, AnswerMeaning::NotAccepted),
             status: Some(answer.status),
             reason: match meaning {
-                Meaning::Ok => None,
-                Meaning::NotAccepted => Some(cut(&format!(
+                AnswerMeaning::Ok => None,
+                AnswerMeaning::NotAccepted => Some(cut(&format!(
                     "HTTP {}: the service does not accept our calls: {}",
                     answer.status,
                     reason(answer)
                 ))),
-                Meaning::Absent | Meaning::Refused | Meaning::NotSent | Meaning::Unknown => {
-                    Some(reason(answer))
-                }
+                AnswerMeaning::Absent
+                | AnswerMeaning::Refused
+                | AnswerMeaning::NotSent
+                | AnswerMeaning::Unknown => Some(reason(answer)),
             },
             output,
             retry_after: answer.retry_after,
         },
-        Err(Unreadable(outcome, error)) => Verdict {
+        Err(UnreadableAnswer(outcome, error)) => Verdict {
             status: Some(answer.status),
             ..Verdict::without_answer(outcome, &format!("unreadable answer: {error}"))
         },
@@ -157,11 +158,11 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
 }
 
 /// The meaning of an answer, without its output.
-fn judge(call: &Call, answer: &Answer) -> Result<Meaning, Unreadable> {
+fn judge(call: &Call, answer: &Answer) -> Result<AnswerMeaning, UnreadableAnswer> {
     let holds = |condition: &Condition| {
         // A body that is no JSON is a string here: what a proxy says in HTML can be told apart by its status.
         scope(answer, None).and_then(|scope| condition.holds(&scope)).map_err(|error| match call.format {
-            Format::One => Unreadable(Outcome::Unknown, error),
+            Format::One => UnreadableAnswer(Outcome::Unknown, error),
             Format::Two => unreadable(call, (200..300).contains(&answer.status), error),
         })
     };
@@ -172,34 +173,36 @@ fn judge(call: &Call, answer: &Answer) -> Result<Meaning, Unreadable> {
         Absent::When(condition) => Some(condition),
     };
     if asked(&call.unknown)? == Some(true) {
-        return Ok(Meaning::Unknown);
+        return Ok(AnswerMeaning::Unknown);
     }
     if asked(&call.refused)? == Some(true) {
-        return Ok(Meaning::Refused);
+        return Ok(AnswerMeaning::Refused);
     }
     if is_absent.map(holds).transpose()? == Some(true) || (is_gone && matches!(call.absent, Absent::ByStatus))
     {
-        return Ok(Meaning::Absent);
+        return Ok(AnswerMeaning::Absent);
     }
     if asked(&call.not_sent)? == Some(true) {
-        return Ok(Meaning::NotSent);
+        return Ok(AnswerMeaning::NotSent);
     }
     Ok(match (asked(&call.ok)?, answer.status) {
-        (Some(true), _) | (None, 200 | 201 | 204) => Meaning::Ok,
-        (_, 429 | 503) => Meaning::NotSent,
-        (_, status) if call.format >= Format::Two && NOT_ACCEPTED.contains(&status) => Meaning::NotAccepted,
-        (_, 404 | 410) => Meaning::Refused,
-        (_, 400..=499) if !call.is_probe => Meaning::Refused,
-        _ => Meaning::Unknown,
+        (Some(true), _) | (None, 200 | 201 | 204) => AnswerMeaning::Ok,
+        (_, 429 | 503) => AnswerMeaning::NotSent,
+        (_, status) if call.format >= Format::Two && NOT_ACCEPTED.contains(&status) => {
+            AnswerMeaning::NotAccepted
+        }
+        (_, 404 | 410) => AnswerMeaning::Refused,
+        (_, 400..=499) if !call.is_probe => AnswerMeaning::Refused,
+        _ => AnswerMeaning::Unknown,
     })
 }
 
 /// The outcome of a call whose answer cannot be read. A read has no effect that could be unknown, and asking again
 /// gives the same content; what comes with another status than a success may be a proxy's words, and is asked for
 /// again.
-fn unreadable(call: &Call, is_a_success: bool, error: EvalError) -> Unreadable {
+fn unreadable(call: &Call, is_a_success: bool, error: EvalError) -> UnreadableAnswer {
     let is_final = call.method.is_safe() && !call.is_probe && is_a_success;
-    Unreadable(if is_final { Outcome::Refused } else { Outcome::Unknown }, error)
+    UnreadableAnswer(if is_final { Outcome::Refused } else { Outcome::Unknown }, error)
 }
 
 /// The names that expressions about an answer read. For an output, the body must be JSON, as its definition's format has

@@ -13,9 +13,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::client::{Answer, send_within};
-use crate::fleet::Fleet;
-use crate::load::{Book, Manner, Told, Wish};
+use crate::client::{Response, send_within};
+use crate::fleet::Processes;
+use crate::load::{Book, CallerResult, Manner, Wish};
 
 /// How long a caller waits for one answer before it sends the order elsewhere: less than most pauses of a process.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -24,7 +24,7 @@ const ASK_AGAIN_MS: (u64, u64) = (50, 400);
 
 /// The state that all callers share.
 pub(crate) struct Callers {
-    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) fleet: Arc<Processes>,
     pub(crate) seed: u64,
     pub(crate) book: Book,
     /// The number of the next order.
@@ -36,7 +36,7 @@ pub(crate) struct Callers {
 }
 
 impl Callers {
-    pub(crate) fn new(fleet: Arc<Fleet>, seed: u64) -> Self {
+    pub(crate) fn new(fleet: Arc<Processes>, seed: u64) -> Self {
         Self {
             fleet,
             seed,
@@ -78,9 +78,9 @@ impl Callers {
                 continue;
             };
             match wish.ask(address, &self.book).await {
-                Told::Final { blocked: false, .. } => return,
-                Told::Final { saga, .. } => return self.follow(&wish, &saga, dice).await,
-                Told::Accepted { saga } => {
+                CallerResult::Final { blocked: false, .. } => return,
+                CallerResult::Final { saga, .. } => return self.follow(&wish, &saga, dice).await,
+                CallerResult::Accepted { saga } => {
                     if cancels && let Some(elsewhere) = self.fleet.any(dice) {
                         wish.cancel(elsewhere, &self.book, &saga).await;
                     }
@@ -98,7 +98,7 @@ impl Callers {
             pause(dice).await;
             let Some(address) = self.fleet.any(dice) else { continue };
             match send_within(PATIENCE, address, "GET", &path, &[], None).await {
-                Ok(Answer { status: 404, .. }) => {
+                Ok(Response { status: 404, .. }) => {
                     let what = format!("{saga} was acknowledged ({wish:?}) and is unknown at {address}");
                     self.contradictions.lock().unwrap_or_else(PoisonError::into_inner).push(what);
                     return;
@@ -107,7 +107,8 @@ impl Callers {
                     let order = answer.json();
                     if is_over(&order) {
                         let etat = order["etat_actuel"].as_str().unwrap_or_default().to_owned();
-                        self.book.note(wish, Told::Final { saga: saga.to_owned(), etat, blocked: false });
+                        self.book
+                            .note(wish, CallerResult::Final { saga: saga.to_owned(), etat, blocked: false });
                         return;
                     }
                 }

@@ -42,7 +42,7 @@ pub async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Optio
 
 /// The answer to a request.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// All headers.
@@ -53,7 +53,7 @@ pub struct Answer {
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum NoResponse {
     /// No process listens at the address.
     NotReached,
     /// There was no answer in time.
@@ -62,7 +62,7 @@ pub enum Failure {
     Lost(String),
 }
 
-impl Answer {
+impl Response {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("headers are text"))
@@ -81,9 +81,9 @@ pub async fn send(
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
-) -> Result<Answer, Failure> {
+) -> Result<Response, NoResponse> {
     match send_within(PATIENCE, address, method, path, headers, body).await {
-        Err(Failure::Silent) => panic!("{method} {path}: no answer within {PATIENCE:?}"),
+        Err(NoResponse::Silent) => panic!("{method} {path}: no answer within {PATIENCE:?}"),
         result => result,
     }
 }
@@ -96,8 +96,8 @@ pub async fn send_within(
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
-) -> Result<Answer, Failure> {
-    let lost = |error: hyper::Error| Failure::Lost(error.to_string());
+) -> Result<Response, NoResponse> {
+    let lost = |error: hyper::Error| NoResponse::Lost(error.to_string());
     let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -108,7 +108,7 @@ pub async fn send_within(
     let body = body.map_or_else(Bytes::new, |value| value.to_string().into());
     let request = request.body(Full::new(body)).expect("the request can be written");
     let exchange = async {
-        let stream = TcpStream::connect(address).await.map_err(|_| Failure::NotReached)?;
+        let stream = TcpStream::connect(address).await.map_err(|_| NoResponse::NotReached)?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
         #[expect(clippy::disallowed_methods, reason = "moves this connection's bytes, and ends with it")]
@@ -116,13 +116,13 @@ pub async fn send_within(
         let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
         let body = body.collect().await.map_err(lost)?.to_bytes();
         let text = String::from_utf8(body.to_vec()).expect("answers are UTF-8");
-        Ok(Answer { status: head.status.as_u16(), headers: head.headers, text })
+        Ok(Response { status: head.status.as_u16(), headers: head.headers, text })
     };
-    timeout(patience, exchange).await.unwrap_or(Err(Failure::Silent))
+    timeout(patience, exchange).await.unwrap_or(Err(NoResponse::Silent))
 }
 
 /// `GET`, which must be answered with 200.
-pub async fn get(address: SocketAddr, path: &str) -> Answer {
+pub async fn get(address: SocketAddr, path: &str) -> Response {
     let answer = send(address, "GET", path, &[], None).await;
     match answer {
         Ok(answer) if answer.status == 200 => answer,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use saga_core::saga::Rollback;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
@@ -27,14 +28,14 @@ SELECT saga_id, first_seq, events FROM saga_event WHERE saga_id > $1 AND saga_id
 
 /// The store of the orders.
 #[derive(Debug, Clone)]
-pub(crate) enum Database {
+pub(crate) enum OrderStore {
     Sqlite(PathBuf),
     Postgres(String),
 }
 
 /// One stored order.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct StoredOrder {
     pub(crate) saga: Uuid,
     pub(crate) seq: i64,
     pub(crate) epoch: i64,
@@ -47,7 +48,7 @@ pub(crate) struct Kept {
     pub(crate) frames: Vec<(i64, String)>,
 }
 
-impl Database {
+impl OrderStore {
     /// The unfinished orders of the process called `name`; empty while the store cannot be queried.
     pub(crate) async fn owned_by(&self, name: &str) -> Vec<Uuid> {
         let asked = async {
@@ -80,7 +81,7 @@ impl Database {
     }
 
     /// The orders after `after`, in the order of their ids.
-    pub(crate) async fn page(&self, after: Uuid) -> anyhow::Result<Vec<Kept>> {
+    pub(crate) async fn page(&self, after: Uuid) -> anyhow::Result<Vec<StoredOrder>> {
         match self {
             Self::Sqlite(path) => page_of_file(path, after).context("read the SQLite file"),
             Self::Postgres(url) => page_of_server(url, after).await.context("read PostgreSQL"),
@@ -116,14 +117,14 @@ impl Drop for Connected {
     }
 }
 
-async fn page_of_server(url: &str, after: Uuid) -> anyhow::Result<Vec<Kept>> {
+async fn page_of_server(url: &str, after: Uuid) -> anyhow::Result<Vec<StoredOrder>> {
     let connected = Connected::to(url).await?;
     let rows = connected.client.query(ROWS, &[&after, &PAGE]).await?;
-    let mut page: Vec<Kept> = rows
+    let mut page: Vec<StoredOrder> = rows
         .iter()
         .map(|row| {
             let (client_id, magasin_id) = labels(row.get(6));
-            Kept {
+            StoredOrder {
                 saga: row.get(0),
                 seq: row.get(1),
                 epoch: row.get(2),
@@ -156,12 +157,12 @@ fn unfinished(path: &Path) -> rusqlite::Result<Vec<Uuid>> {
     rows.map(|id| id.map(Uuid::from_bytes)).collect()
 }
 
-fn page_of_file(path: &Path, after: Uuid) -> anyhow::Result<Vec<Kept>> {
+fn page_of_file(path: &Path, after: Uuid) -> anyhow::Result<Vec<StoredOrder>> {
     let connection = open(path)?;
     let mut query = connection.prepare(ROWS)?;
     let rows = query.query_map((after.as_bytes(), PAGE), |row| {
         let (client_id, magasin_id) = labels(row.get_ref(6)?.as_str()?);
-        Ok(Kept {
+        Ok(StoredOrder {
             saga: Uuid::from_bytes(row.get(0)?),
             seq: row.get(1)?,
             epoch: row.get(2)?,
@@ -173,7 +174,7 @@ fn page_of_file(path: &Path, after: Uuid) -> anyhow::Result<Vec<Kept>> {
             frames: Vec::new(),
         })
     })?;
-    let mut page = rows.collect::<rusqlite::Result<Vec<Kept>>>()?;
+    let mut page = rows.collect::<rusqlite::Result<Vec<StoredOrder>>>()?;
     let Some(last) = page.last().map(|kept| kept.saga) else { return Ok(page) };
     let mut query = connection.prepare(FRAMES)?;
     let mut frames = query.query((after.as_bytes(), last.as_bytes()))?;
@@ -190,19 +191,26 @@ fn labels(json: &str) -> (i64, i64) {
     (of("client_id"), of("magasin_id"))
 }
 
-/// The API's word for the column's.
-fn wire(rollback: &str) -> String {
-    let word = match rollback {
-        "none" => "AUCUN",
-        "running" => "EN_COURS",
-        "done" => "TERMINE",
-        "blocked" => "BLOQUE",
-        other => other,
+/// The API's word for the column's; a word that is none stays as it is.
+fn wire(column: &str) -> String {
+    let word = match column.parse() {
+        Ok(rollback) => rollback_word(rollback),
+        Err(_) => column,
     };
     word.to_owned()
 }
 
-fn add_frame(page: &mut [Kept], saga: Uuid, first_seq: i64, events: String) -> anyhow::Result<()> {
+/// As the API says it. The server's own table cannot be used: the server's tests use this crate.
+pub(crate) fn rollback_word(rollback: Rollback) -> &'static str {
+    match rollback {
+        Rollback::None => "AUCUN",
+        Rollback::Running => "EN_COURS",
+        Rollback::Done => "TERMINE",
+        Rollback::Blocked => "BLOQUE",
+    }
+}
+
+fn add_frame(page: &mut [StoredOrder], saga: Uuid, first_seq: i64, events: String) -> anyhow::Result<()> {
     let index = page.binary_search_by_key(&saga, |kept| kept.saga);
     let index = index.map_err(|_| anyhow::anyhow!("{saga} has events, but no row"))?;
     page[index].frames.push((first_seq, events));

@@ -1,9 +1,12 @@
 //! The faults.
 
-use std::fmt;
+use strum::{Display, EnumString, VariantArray, VariantNames};
 
-/// One kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// One kind of fault. Its name on the command line and in reports is in kebab case.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, VariantArray, VariantNames,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = String, parse_err_fn = no_fault)]
 pub enum Fault {
     /// `kill -9` of a process, which is started again under its name.
     Kill,
@@ -39,26 +42,10 @@ pub enum Fault {
 
 impl Fault {
     /// All faults.
-    pub const ALL: [Self; 15] = [
-        Self::Kill,
-        Self::Replace,
-        Self::Pause,
-        Self::Shutdown,
-        Self::DatabaseKill,
-        Self::DatabaseStop,
-        Self::Cut,
-        Self::CutAnswer,
-        Self::CutRequest,
-        Self::Stall,
-        Self::Refusing,
-        Self::Slow,
-        Self::AnswersLost,
-        Self::Reset,
-        Self::Down,
-    ];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
 
     /// The faults that need no PostgreSQL.
-    pub const WITHOUT_A_SERVER: [Self; 8] = [
+    pub const WITHOUT_A_SERVER: &'static [Self] = &[
         Self::Kill,
         Self::Pause,
         Self::Shutdown,
@@ -68,41 +55,8 @@ impl Fault {
         Self::Reset,
         Self::Down,
     ];
-
-    /// The fault's name, on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kill => "kill",
-            Self::Replace => "replace",
-            Self::Pause => "pause",
-            Self::Shutdown => "shutdown",
-            Self::DatabaseKill => "database-kill",
-            Self::DatabaseStop => "database-stop",
-            Self::Cut => "cut",
-            Self::CutAnswer => "cut-answer",
-            Self::CutRequest => "cut-request",
-            Self::Stall => "stall",
-            Self::Refusing => "refusing",
-            Self::Slow => "slow",
-            Self::AnswersLost => "answers-lost",
-            Self::Reset => "reset",
-            Self::Down => "down",
-        }
-    }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl std::str::FromStr for Fault {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|fault| fault.name() == text).ok_or_else(|| {
-            format!("« {text} » is no fault; there are {}", Self::ALL.map(Self::name).join(", "))
-        })
-    }
+fn no_fault(text: &str) -> String {
+    format!("« {text} » is no fault; there are {}", <Fault as VariantNames>::VARIANTS.join(", "))
 }

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::measures::{Micros, now};
 use crate::proxy::Proxy;
-use crate::serve::{Serve, Setup};
+use crate::serve::{ServeProcess, Setup};
 
 /// The pause between two starts of a process that ends at once, because its database is down.
 const START_AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -18,28 +18,28 @@ const START_AGAIN_AFTER: Duration = Duration::from_millis(200);
 const STARTS_MAX: u32 = 200;
 
 /// All processes.
-pub(crate) struct Fleet {
-    pub(crate) places: Vec<Arc<Place>>,
+pub(crate) struct Processes {
+    pub(crate) places: Vec<Arc<ProcessPlace>>,
 }
 
 /// The place of one process: the address where the current process, or the next one, listens.
-pub(crate) struct Place {
+pub(crate) struct ProcessPlace {
     /// Its connection to PostgreSQL.
     pub(crate) proxy: Option<Proxy>,
     /// A task that holds this lock changes the process; no other task does meanwhile.
-    pub(crate) machine: Arc<Mutex<Machine>>,
+    pub(crate) machine: Arc<Mutex<StartedProcess>>,
     address: RwLock<Option<SocketAddr>>,
 }
 
 /// A process and how it is started.
-pub(crate) struct Machine {
+pub(crate) struct StartedProcess {
     setup: Setup,
     pub(crate) name: String,
     names: u32,
-    pub(crate) serve: Option<Serve>,
+    pub(crate) serve: Option<ServeProcess>,
 }
 
-impl Fleet {
+impl Processes {
     /// The address of a random place, whether or not a process listens there.
     pub(crate) fn any(&self, dice: &Dice) -> Option<SocketAddr> {
         let first = dice.between(0, self.places.len() as u64) as usize;
@@ -47,10 +47,10 @@ impl Fleet {
     }
 }
 
-impl Place {
+impl ProcessPlace {
     pub(crate) fn new(mut setup: Setup, name: &str, proxy: Option<Proxy>) -> Self {
         setup.variable("ORCHESTRATEUR_REPLICA", name.to_owned());
-        let machine = Machine { setup, name: name.to_owned(), names: 1, serve: None };
+        let machine = StartedProcess { setup, name: name.to_owned(), names: 1, serve: None };
         Self { proxy, machine: Arc::new(Mutex::new(machine)), address: RwLock::default() }
     }
 
@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// Starts the process, repeatedly until it listens. Returns the time of the successful start.
-    pub(crate) async fn start(&self, machine: &mut Machine) -> Micros {
+    pub(crate) async fn start(&self, machine: &mut StartedProcess) -> Micros {
         let mut said = String::new();
         for _ in 0..STARTS_MAX {
             let begun = now();
@@ -81,7 +81,7 @@ impl Place {
     }
 
     /// `kill -9`. Connections are refused until the next start.
-    pub(crate) fn kill(&self, machine: &mut Machine) {
+    pub(crate) fn kill(&self, machine: &mut StartedProcess) {
         if let Some(serve) = machine.serve.take() {
             serve.kill();
         }
@@ -89,7 +89,7 @@ impl Place {
     }
 
     /// Waits until the process has ended by itself. Callers may connect until then.
-    pub(crate) async fn exit(&self, machine: &mut Machine) {
+    pub(crate) async fn exit(&self, machine: &mut StartedProcess) {
         if let Some(serve) = machine.serve.take() {
             serve.exit().await;
         }
@@ -97,7 +97,7 @@ impl Place {
     }
 }
 
-impl Machine {
+impl StartedProcess {
     /// A new name that no process had before.
     pub(crate) fn rename(&mut self) {
         let stem = self.name.split('.').next().unwrap_or_default();

@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use boutique::Service;
-use saga_core::saga::Rollback;
 use saga_core::{Definition, Event, Record, Saga, SagaId, Timestamp};
 use uuid::Uuid;
 
 use crate::client;
-use crate::database::{Database, Kept};
+use crate::database::{OrderStore, StoredOrder, rollback_word};
 use crate::ledgers::{self, Cart, End, OPERATIONS};
-use crate::load::{Told, Wish};
+use crate::load::{CallerResult, Wish};
 use crate::measures::Micros;
-use crate::shop::{Line, Shop, cents};
+use crate::shop::{Shop, ShopLine, cents};
 
 const CHECKOUT: &str = include_str!("../../../sagas/checkout.yaml");
 /// The definition's steps, in order, by the operations that do and undo them. A read has none.
@@ -24,7 +23,7 @@ const STEPS: [Option<usize>; 4] = [None, Some(0), Some(1), Some(2)];
 
 /// The result of the judgement.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
+pub(crate) struct Judgement {
     /// Every violation, with all that is known about its order.
     pub(crate) violations: Vec<String>,
     /// Orders by their end.
@@ -37,10 +36,10 @@ pub(crate) struct Verdict {
 
 /// Judges everything. The processes must be idle.
 pub(crate) async fn judge(
-    database: &Database,
+    database: &OrderStore,
     shop: &Shop,
-    told: &[(Wish, Told)],
-) -> anyhow::Result<Verdict> {
+    told: &[(Wish, CallerResult)],
+) -> anyhow::Result<Judgement> {
     let definition = Definition::parse("checkout.yaml", CHECKOUT, &|_| None)
         .map_err(|mistakes| anyhow::anyhow!("the built-in definition: {mistakes:?}"))?;
     let mut court = Court::new(definition, ledgers::effects(shop).await);
@@ -62,28 +61,28 @@ pub(crate) async fn judge(
 struct Court {
     definition: Arc<Definition>,
     /// Effects of orders that have not been judged yet.
-    effects: HashMap<String, Vec<Line>>,
+    effects: HashMap<String, Vec<ShopLine>>,
     carts: HashMap<i64, Cart>,
     /// The client, the shop and the state of each saga.
     ends: HashMap<String, (i64, i64, String)>,
     /// The sagas and the states in which they needed an operator, by their histories.
     blocked: HashSet<(String, String)>,
-    verdict: Verdict,
+    verdict: Judgement,
 }
 
 impl Court {
-    fn new(definition: Definition, effects: HashMap<String, Vec<Line>>) -> Self {
+    fn new(definition: Definition, effects: HashMap<String, Vec<ShopLine>>) -> Self {
         Self {
             definition: Arc::new(definition),
             effects,
             carts: HashMap::new(),
             ends: HashMap::new(),
             blocked: HashSet::new(),
-            verdict: Verdict::default(),
+            verdict: Judgement::default(),
         }
     }
 
-    async fn order(&mut self, kept: &Kept, shop: &Shop) {
+    async fn order(&mut self, kept: &StoredOrder, shop: &Shop) {
         let saga = kept.saga.to_string();
         let effects = self.effects.remove(&saga).unwrap_or_default();
         if let std::collections::hash_map::Entry::Vacant(cart) = self.carts.entry(kept.client_id) {
@@ -101,7 +100,7 @@ impl Court {
 
     /// Checks that the history is complete, in order, and legal from the first event to the last, and that it agrees
     /// with the row and with the services' ledgers.
-    fn history(&mut self, kept: &Kept, effects: &[Line]) -> Result<(), String> {
+    fn history(&mut self, kept: &StoredOrder, effects: &[ShopLine]) -> Result<(), String> {
         let mut records: Vec<Record> = Vec::new();
         for (first_seq, events) in &kept.frames {
             if *first_seq != records.len() as i64 + 1 {
@@ -162,7 +161,7 @@ impl Court {
         }
     }
 
-    fn answers(&mut self, told: &[(Wish, Told)]) {
+    fn answers(&mut self, told: &[(Wish, CallerResult)]) {
         let mut by_number: HashMap<i64, &str> = HashMap::new();
         for (saga, (_, number, _)) in &self.ends {
             if let Some(other) = by_number.insert(*number, saga) {
@@ -178,13 +177,17 @@ impl Court {
         }
     }
 
-    fn answer(&self, wish: &Wish, told: &Told) -> Result<(), String> {
+    fn answer(&self, wish: &Wish, told: &CallerResult) -> Result<(), String> {
         let saga = match told {
-            Told::Final { saga, .. }
-            | Told::Accepted { saga }
-            | Told::WillBeCancelled { saga }
-            | Told::NotCancelled { saga, .. } => saga,
-            Told::NothingDone | Told::InDoubt { .. } | Told::Lost | Told::Silent | Told::CancelLost => {
+            CallerResult::Final { saga, .. }
+            | CallerResult::Accepted { saga }
+            | CallerResult::WillBeCancelled { saga }
+            | CallerResult::NotCancelled { saga, .. } => saga,
+            CallerResult::NothingDone
+            | CallerResult::InDoubt { .. }
+            | CallerResult::Lost
+            | CallerResult::Silent
+            | CallerResult::CancelLost => {
                 return Ok(());
             }
         };
@@ -194,12 +197,12 @@ impl Court {
         }
         let right = match told {
             // A blocked order continues after an operator's command.
-            Told::Final { etat: said, blocked: true, .. } => {
+            CallerResult::Final { etat: said, blocked: true, .. } => {
                 self.blocked.contains(&(saga.clone(), said.clone()))
             }
-            Told::Final { etat: said, blocked: false, .. } => said == etat,
-            Told::WillBeCancelled { .. } => etat == "ANNULEE",
-            Told::NotCancelled { code, .. } => match &**code {
+            CallerResult::Final { etat: said, blocked: false, .. } => said == etat,
+            CallerResult::WillBeCancelled { .. } => etat == "ANNULEE",
+            CallerResult::NotCancelled { code, .. } => match &**code {
                 "already_completed" => etat == "CONFIRMEE",
                 "already_failed" | "already_over" => etat.starts_with("ECHEC_") || etat == "ANNULEE",
                 _ => false,
@@ -246,22 +249,22 @@ impl Court {
     }
 }
 
-fn kind(told: &Told) -> &'static str {
+fn kind(told: &CallerResult) -> &'static str {
     match told {
-        Told::Final { .. } => "end",
-        Told::Accepted { .. } => "accepted",
-        Told::WillBeCancelled { .. } => "will be cancelled",
-        Told::NotCancelled { .. } => "not cancelled",
-        Told::NothingDone => "nothing done",
-        Told::InDoubt { .. } => "in doubt",
-        Told::Lost => "connection lost",
-        Told::Silent => "no answer in time",
-        Told::CancelLost => "cancellation in doubt",
+        CallerResult::Final { .. } => "end",
+        CallerResult::Accepted { .. } => "accepted",
+        CallerResult::WillBeCancelled { .. } => "will be cancelled",
+        CallerResult::NotCancelled { .. } => "not cancelled",
+        CallerResult::NothingDone => "nothing done",
+        CallerResult::InDoubt { .. } => "in doubt",
+        CallerResult::Lost => "connection lost",
+        CallerResult::Silent => "no answer in time",
+        CallerResult::CancelLost => "cancellation in doubt",
     }
 }
 
 /// All that is known about an order.
-fn described(found: &str, kept: &Kept, effects: &[Line]) -> String {
+fn described(found: &str, kept: &StoredOrder, effects: &[ShopLine]) -> String {
     let mut text = format!(
         "{}: {found}\n    client {} order {}: {} {} seq {} epoch {}\n",
         kept.saga, kept.client_id, kept.magasin_id, kept.etat, kept.rollback, kept.seq, kept.epoch
@@ -273,16 +276,6 @@ fn described(found: &str, kept: &Kept, effects: &[Line]) -> String {
         let _ = writeln!(text, "    ledger {}: {} ({})", line.seq, line.operation, line.result);
     }
     text
-}
-
-/// As the API says it.
-fn rollback_word(rollback: Rollback) -> &'static str {
-    match rollback {
-        Rollback::None => "AUCUN",
-        Rollback::Running => "EN_COURS",
-        Rollback::Done => "TERMINE",
-        Rollback::Blocked => "BLOQUE",
-    }
 }
 
 #[cfg(test)]
@@ -318,8 +311,8 @@ mod tests {
         Court::new(definition(), HashMap::new())
     }
 
-    fn kept() -> Kept {
-        Kept {
+    fn kept() -> StoredOrder {
+        StoredOrder {
             saga: Uuid::from_u128(1),
             seq: 12,
             epoch: 2,
@@ -334,7 +327,7 @@ mod tests {
         }
     }
 
-    fn found(change: impl FnOnce(&mut Kept)) -> String {
+    fn found(change: impl FnOnce(&mut StoredOrder)) -> String {
         let mut kept = kept();
         change(&mut kept);
         court().history(&kept, &[]).unwrap_err()
@@ -372,7 +365,7 @@ mod tests {
         let mut kept = kept();
         kept.frames.truncate(1);
         (kept.seq, kept.epoch, kept.is_over, kept.etat) = (4, 1, false, "INITIEE".to_owned());
-        let line = |operation: &str| Line { operation: operation.to_owned(), ..ledgers::tests::line("") };
+        let line = |operation: &str| ShopLine { operation: operation.to_owned(), ..ledgers::tests::line("") };
         court.history(&kept, &[line("reserver")]).unwrap();
         assert!(court.history(&kept, &[line("annuler")]).unwrap_err().contains("does not know"));
         court.effects.insert("nobody's".to_owned(), vec![line("payer")]);
@@ -386,18 +379,21 @@ mod tests {
         court.ends.insert("a".to_owned(), (4, 1, "CONFIRMEE".to_owned()));
         court.ends.insert("b".to_owned(), (4, 1, "ANNULEE".to_owned()));
         let wish = |number| Wish { manner: Manner::Wait, ..Wish::plain(number, 4) };
-        let end =
-            |saga: &str, etat: &str| Told::Final { saga: saga.into(), etat: etat.into(), blocked: false };
-        let blocked = |etat: &str| Told::Final { saga: "a".into(), etat: etat.into(), blocked: true };
+        let end = |saga: &str, etat: &str| CallerResult::Final {
+            saga: saga.into(),
+            etat: etat.into(),
+            blocked: false,
+        };
+        let blocked = |etat: &str| CallerResult::Final { saga: "a".into(), etat: etat.into(), blocked: true };
         court.blocked.insert(("a".to_owned(), "STOCK_RESERVE".to_owned()));
-        let refused = |code: &str| Told::NotCancelled { saga: "a".into(), code: code.into() };
+        let refused = |code: &str| CallerResult::NotCancelled { saga: "a".into(), code: code.into() };
         let right = [
             (wish(1), end("a", "CONFIRMEE")),
-            (wish(1), Told::Accepted { saga: "a".into() }),
-            (wish(1), Told::WillBeCancelled { saga: "b".into() }),
+            (wish(1), CallerResult::Accepted { saga: "a".into() }),
+            (wish(1), CallerResult::WillBeCancelled { saga: "b".into() }),
             (wish(1), refused("already_completed")),
             (wish(1), blocked("STOCK_RESERVE")),
-            (wish(1), Told::Lost),
+            (wish(1), CallerResult::Lost),
         ];
         for (wish, told) in &right {
             court.answer(wish, told).unwrap();
@@ -407,8 +403,8 @@ mod tests {
             (wish(2), end("a", "CONFIRMEE")),
             (wish(1), blocked("INITIEE")),
             (wish(1), blocked("CONFIRMEE")),
-            (wish(1), Told::Accepted { saga: "c".into() }),
-            (wish(1), Told::WillBeCancelled { saga: "a".into() }),
+            (wish(1), CallerResult::Accepted { saga: "c".into() }),
+            (wish(1), CallerResult::WillBeCancelled { saga: "a".into() }),
             (wish(1), refused("already_failed")),
         ];
         for (wish, told) in &wrong {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use boutique::Service;
 
-use crate::shop::{Line, Shop, cents, products};
+use crate::shop::{Shop, ShopLine, cents, products};
 
 /// Each service's operation, and the operation that undoes it.
 pub const OPERATIONS: [(Service, &str, &str); 3] = [
@@ -28,9 +28,9 @@ pub struct End<'a> {
 pub type Cart = (Vec<(i64, i64)>, i64);
 
 /// All effects, by saga.
-pub async fn effects(shop: &Shop) -> HashMap<String, Vec<Line>> {
-    let mut effects: HashMap<String, Vec<Line>> = HashMap::new();
-    for service in Service::ALL {
+pub async fn effects(shop: &Shop) -> HashMap<String, Vec<ShopLine>> {
+    let mut effects: HashMap<String, Vec<ShopLine>> = HashMap::new();
+    for &service in Service::ALL {
         for line in shop.ledger(service).await {
             assert_eq!(line.result, "effect");
             let saga = line.saga_id.clone().expect("the services note the saga");
@@ -41,7 +41,7 @@ pub async fn effects(shop: &Shop) -> HashMap<String, Vec<Line>> {
 }
 
 /// Checks that the order is over, and that each of its effects is there exactly once, or is undone.
-pub fn check(end: End<'_>, effects: &[Line], (cart, cost): &Cart) -> Result<(), String> {
+pub fn check(end: End<'_>, effects: &[ShopLine], (cart, cost): &Cart) -> Result<(), String> {
     let stands = end.etat == "CONFIRMEE";
     let over = match end.etat {
         "CONFIRMEE" => end.rollback == "AUCUN",
@@ -84,17 +84,17 @@ pub fn check(end: End<'_>, effects: &[Line], (cart, cost): &Cart) -> Result<(), 
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn line(operation: &str) -> Line {
+    pub(crate) fn line(operation: &str) -> ShopLine {
         let operation = operation.to_owned();
         let result = "effect".to_owned();
-        Line { seq: 1, operation, result, saga_id: None, client_id: None, produits: None, montant: None }
+        ShopLine { seq: 1, operation, result, saga_id: None, client_id: None, produits: None, montant: None }
     }
 
     #[test]
     fn all_or_nothing_once() {
         let cart: Cart = (vec![(1, 3)], 8_097);
         let check = |client_id, etat, rollback, effects: &str| {
-            let mut effects: Vec<Line> = effects.split_whitespace().map(line).collect();
+            let mut effects: Vec<ShopLine> = effects.split_whitespace().map(line).collect();
             if let Some(paid) = effects.iter_mut().find(|line| line.operation == "payer") {
                 paid.montant = Some(80.97);
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use saga_testkit::dice::Dice;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Failure, PATIENCE, send_within};
+use crate::client::{NoResponse, PATIENCE, Response, send_within};
 
 /// One order that a client wants. `number` is its shop, so that the order can be found even if the answer is lost.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Wish {
     pub key: Option<String>,
     /// How the client requests it.
     pub manner: Manner,
-    /// How long an answer may take; after that it is [`Told::Silent`].
+    /// How long an answer may take; after that it is [`CallerResult::Silent`].
     pub patience: Duration,
 }
 
@@ -38,7 +38,7 @@ pub enum Manner {
 
 /// The answer that a client got.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum CallerResult {
     /// 200.
     Final {
         /// The order's saga.
@@ -82,16 +82,16 @@ pub enum Told {
 
 /// All answers that clients got.
 #[derive(Default)]
-pub struct Book(Mutex<Vec<(Wish, Told)>>);
+pub struct Book(Mutex<Vec<(Wish, CallerResult)>>);
 
 impl Book {
     /// Records one answer.
-    pub fn note(&self, wish: &Wish, told: Told) {
-        self.0.lock().unwrap().push((wish.clone(), told));
+    pub fn note(&self, wish: &Wish, result: CallerResult) {
+        self.0.lock().unwrap().push((wish.clone(), result));
     }
 
     /// All recorded answers.
-    pub fn entries(&self) -> Vec<(Wish, Told)> {
+    pub fn entries(&self) -> Vec<(Wish, CallerResult)> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -120,7 +120,7 @@ impl Wish {
     }
 
     /// Places the order once, cancels it if the order's manner says so, and records the answer.
-    pub async fn ask(&self, address: SocketAddr, book: &Book) -> Told {
+    pub async fn ask(&self, address: SocketAddr, book: &Book) -> CallerResult {
         let mut headers = Vec::new();
         if let Some(key) = &self.key {
             headers.push(("idempotency-key", key.as_str()));
@@ -130,49 +130,52 @@ impl Wish {
         }
         let path = "/api/commande/checkout";
         let answer = send_within(self.patience, address, "POST", path, &headers, Some(&self.body())).await;
-        let told = told(answer);
-        book.note(self, told.clone());
-        match &told {
-            Told::Accepted { saga } if self.manner == Manner::Cancel => {
+        let result = caller_result(answer);
+        book.note(self, result.clone());
+        match &result {
+            CallerResult::Accepted { saga } if self.manner == Manner::Cancel => {
                 self.cancel(address, book, saga).await;
             }
             _ => {}
         }
-        told
+        result
     }
 
     /// Cancels without waiting.
-    pub async fn cancel(&self, address: SocketAddr, book: &Book, saga: &str) -> Told {
+    pub async fn cancel(&self, address: SocketAddr, book: &Book, saga: &str) -> CallerResult {
         let path = format!("/api/commande/{saga}/annuler");
         let headers = [("prefer", "respond-async")];
         let answer = send_within(self.patience, address, "POST", &path, &headers, None).await;
-        let told = match answer {
+        let result = match answer {
             Ok(answer) if answer.status == 409 => {
                 let code = answer.json()["code"].as_str().unwrap().to_owned();
-                Told::NotCancelled { saga: saga.to_owned(), code }
+                CallerResult::NotCancelled { saga: saga.to_owned(), code }
             }
-            answer => match told(answer) {
-                Told::Accepted { saga } => Told::WillBeCancelled { saga },
-                Told::NothingDone | Told::InDoubt { .. } | Told::Lost | Told::Silent => Told::CancelLost,
+            answer => match caller_result(answer) {
+                CallerResult::Accepted { saga } => CallerResult::WillBeCancelled { saga },
+                CallerResult::NothingDone
+                | CallerResult::InDoubt { .. }
+                | CallerResult::Lost
+                | CallerResult::Silent => CallerResult::CancelLost,
                 other => other,
             },
         };
-        book.note(self, told.clone());
-        told
+        book.note(self, result.clone());
+        result
     }
 }
 
-fn told(answer: Result<Answer, Failure>) -> Told {
+fn caller_result(answer: Result<Response, NoResponse>) -> CallerResult {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(Failure::NotReached) => return Told::NothingDone,
-        Err(Failure::Lost(_)) => return Told::Lost,
-        Err(Failure::Silent) => return Told::Silent,
+        Err(NoResponse::NotReached) => return CallerResult::NothingDone,
+        Err(NoResponse::Lost(_)) => return CallerResult::Lost,
+        Err(NoResponse::Silent) => return CallerResult::Silent,
     };
     let body = answer.json();
     let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer:?}")).to_owned();
     match answer.status {
-        200 => Told::Final {
+        200 => CallerResult::Final {
             saga: text("saga_id"),
             etat: text("etat_final"),
             blocked: body["rollback"] == "BLOQUE",
@@ -180,7 +183,7 @@ fn told(answer: Result<Answer, Failure>) -> Told {
         202 => {
             let saga = text("saga_id");
             assert_eq!(answer.header("location"), Some(&*format!("/api/commande/{saga}")));
-            Told::Accepted { saga }
+            CallerResult::Accepted { saga }
         }
         503 => {
             assert_eq!(answer.header("content-type"), Some("application/problem+json"));
@@ -188,7 +191,7 @@ fn told(answer: Result<Answer, Failure>) -> Told {
             match &*text("code") {
                 // The last two: for a cancellation of an order that another process owns.
                 "in_doubt" | "asked_elsewhere" | "commands_waiting" => {
-                    Told::InDoubt { saga: text("saga_id") }
+                    CallerResult::InDoubt { saga: text("saga_id") }
                 }
                 "journal_unavailable"
                 | "stopping"
@@ -196,7 +199,7 @@ fn told(answer: Result<Answer, Failure>) -> Told {
                 | "active_bytes_max"
                 | "caller_share_percent" => {
                     assert!(text("detail").contains("nothing was done"), "{answer:?}");
-                    Told::NothingDone
+                    CallerResult::NothingDone
                 }
                 other => panic!("503 with the code {other}"),
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use saga_endurance::store::Engine;
+use saga_endurance::store::StoreEngine;
 use saga_endurance::{Fault, Length, Ordeal};
 
 /// Several orchestrators on one store, a shop, callers, and a fault every so often. In the end the shop's ledgers judge.
@@ -16,7 +16,7 @@ use saga_endurance::{Fault, Length, Ordeal};
 struct Flags {
     /// Where orders are kept.
     #[arg(long, value_enum, default_value = "postgres")]
-    store: Store,
+    store: StoreFlag,
     /// Processes that share the store; 1 with SQLite.
     #[arg(long, value_name = "N")]
     replicas: Option<usize>,
@@ -48,7 +48,7 @@ struct Flags {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Store {
+enum StoreFlag {
     Sqlite,
     Postgres,
 }
@@ -56,8 +56,8 @@ enum Store {
 impl Flags {
     fn ordeal(&self) -> anyhow::Result<Ordeal> {
         let (store, replicas, faults) = match self.store {
-            Store::Sqlite => (Engine::Sqlite, 1, &Fault::WITHOUT_A_SERVER[..]),
-            Store::Postgres => (Engine::Postgres, 3, &Fault::ALL[..]),
+            StoreFlag::Sqlite => (StoreEngine::Sqlite, 1, Fault::WITHOUT_A_SERVER),
+            StoreFlag::Postgres => (StoreEngine::Postgres, 3, Fault::ALL),
         };
         Ok(Ordeal {
             store,

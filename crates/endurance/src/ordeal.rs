@@ -15,17 +15,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::callers::Callers;
 use crate::client::send;
-use crate::database::{self, Database};
+use crate::database::{self, OrderStore};
 use crate::fault::Fault;
-use crate::fleet::{Fleet, Place};
+use crate::fleet::{ProcessPlace, Processes};
 use crate::judge::judge;
-use crate::load::Told;
+use crate::load::CallerResult;
 use crate::proxy::Proxy;
 use crate::report::Report;
 use crate::serve::Setup;
 use crate::shop::Shop;
-use crate::store::{self, Engine};
-use crate::trouble::Trouble;
+use crate::store::{self, StoreEngine};
+use crate::trouble::FaultTargets;
 
 /// How long a process continues its orders after SIGTERM, in seconds: less than the slowest service takes, so that
 /// some orders are handed over.
@@ -35,7 +35,7 @@ const DRAIN_S: u32 = 2;
 #[derive(Debug, Clone)]
 pub struct Ordeal {
     /// The store of the orders.
-    pub store: Engine,
+    pub store: StoreEngine,
     /// Processes that share it; one with SQLite.
     pub replicas: usize,
     /// How long faults happen.
@@ -68,22 +68,22 @@ impl Ordeal {
         let shop = Shop::open(Facon::Moderne).await;
         let sqlite = tempfile::tempdir().context("make a folder")?;
         let (cluster, database) = match self.store {
-            Engine::Sqlite => {
+            StoreEngine::Sqlite => {
                 ensure!(self.replicas == 1, "one process has an SQLite file, not {}", self.replicas);
-                (None, Database::Sqlite(store::file(sqlite.path())))
+                (None, OrderStore::Sqlite(store::file(sqlite.path())))
             }
-            Engine::Postgres => {
+            StoreEngine::Postgres => {
                 let cluster =
                     tokio::task::spawn_blocking(Cluster::start).await.context("start PostgreSQL")?;
                 let url = cluster.url();
-                (Some(Arc::new(cluster)), Database::Postgres(url))
+                (Some(Arc::new(cluster)), OrderStore::Postgres(url))
             }
         };
         let mut places = Vec::new();
         for number in 1..=self.replicas {
             let (proxy, url) = match &database {
-                Database::Sqlite(path) => (None, format!("sqlite://{}", path.display())),
-                Database::Postgres(url) => {
+                OrderStore::Sqlite(path) => (None, format!("sqlite://{}", path.display())),
+                OrderStore::Postgres(url) => {
                     let server = database::through(url, SocketAddr::from(([127, 0, 0, 1], 0))).0;
                     let proxy = Proxy::start(server).await.context("start a proxy")?;
                     let url = database::through(url, proxy.address()).1;
@@ -92,13 +92,13 @@ impl Ordeal {
             };
             let mut setup = Setup::of(&shop, url);
             setup.argument(&format!("--drain-s={DRAIN_S}"));
-            let place = Place::new(setup, &format!("replica-{number}"), proxy);
+            let place = ProcessPlace::new(setup, &format!("replica-{number}"), proxy);
             place.start(&mut *place.machine.lock().await).await;
             places.push(Arc::new(place));
         }
-        let fleet = Arc::new(Fleet { places });
+        let fleet = Arc::new(Processes { places });
         let shop = Arc::new(Mutex::new(shop));
-        let trouble = Arc::new(Trouble::new(fleet.clone(), cluster, database.clone(), shop.clone()));
+        let trouble = Arc::new(FaultTargets::new(fleet.clone(), cluster, database.clone(), shop.clone()));
         let callers = Arc::new(Callers::new(fleet.clone(), self.seed));
 
         let begun = Instant::now();
@@ -159,15 +159,15 @@ impl Ordeal {
         violations.extend(diary.violations.iter().chain(&verdict.violations).cloned());
         violations
             .append(&mut callers.contradictions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        if !told.iter().any(|(_, told)| matches!(told, Told::Final { .. })) {
+        if !told.iter().any(|(_, told)| matches!(told, CallerResult::Final { .. })) {
             violations.push("no order ever came to its end".to_owned());
         }
         let mut report = Report {
             seed: self.seed,
             replicas: self.replicas,
             store: match self.store {
-                Engine::Sqlite => "SQLite",
-                Engine::Postgres => "PostgreSQL",
+                StoreEngine::Sqlite => "SQLite",
+                StoreEngine::Postgres => "PostgreSQL",
             },
             seconds,
             tail_seconds,
@@ -188,7 +188,7 @@ impl Ordeal {
     }
 
     /// Checks a process at the end: it must be ready and idle, and must not have panicked.
-    async fn check_process(&self, place: &Place) -> Vec<String> {
+    async fn check_process(&self, place: &ProcessPlace) -> Vec<String> {
         let machine = place.machine.lock().await;
         let mut wrong = Vec::new();
         if let Some(serve) = &machine.serve {
@@ -207,7 +207,7 @@ impl Ordeal {
 /// Resumes, as an operator, the orders that are parked because three processes in a row ended while the order was at
 /// one call. With a kill every few seconds, that happens to orders without a defect. Orders that are blocked for
 /// another reason stay blocked, which is a violation. Returns the number of resumed orders.
-async fn resume_parked(fleet: &Fleet) -> usize {
+async fn resume_parked(fleet: &Processes) -> usize {
     let Some(address) = fleet.places.iter().find_map(|place| place.address()) else { return 0 };
     let list = match send(address, "GET", "/api/commandes?rollback=BLOQUE&limit=100", &[], None).await {
         Ok(answer) if answer.status == 200 => answer.json(),

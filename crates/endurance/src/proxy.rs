@@ -21,7 +21,7 @@ const UNLIMITED: i64 = i64::MAX;
 /// Forwards every connection to one server, until a test breaks them. Dropping it cuts all connections.
 pub struct Proxy {
     address: SocketAddr,
-    control: Arc<Control>,
+    control: Arc<ProxyControl>,
     accepting: JoinHandle<()>,
 }
 
@@ -34,7 +34,7 @@ pub enum Way {
     Answer,
 }
 
-struct Control {
+struct ProxyControl {
     /// Incremented to cut all connections.
     generation: watch::Sender<u64>,
     stalled: watch::Sender<bool>,
@@ -48,7 +48,7 @@ impl Proxy {
     pub async fn start(server: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let control = Arc::new(Control {
+        let control = Arc::new(ProxyControl {
             generation: watch::channel(0).0,
             stalled: watch::channel(false).0,
             left: [UNLIMITED, UNLIMITED].map(AtomicI64::new),
@@ -97,7 +97,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, control: Arc<Control>) {
+async fn accept(listener: TcpListener, server: SocketAddr, control: Arc<ProxyControl>) {
     while let Ok((client, _)) = listener.accept().await {
         let control = control.clone();
         #[expect(clippy::disallowed_methods, reason = "one task for each connection, which ends with it")]
@@ -105,7 +105,7 @@ async fn accept(listener: TcpListener, server: SocketAddr, control: Arc<Control>
     }
 }
 
-async fn carry(client: TcpStream, server: SocketAddr, control: &Control) {
+async fn carry(client: TcpStream, server: SocketAddr, control: &ProxyControl) {
     let mut cut = control.generation.subscribe();
     // If the server does not listen, the client sees its connection closed.
     let Ok(server) = TcpStream::connect(server).await else { return };
@@ -122,7 +122,7 @@ async fn carry(client: TcpStream, server: SocketAddr, control: &Control) {
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &Control, way: Way) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &ProxyControl, way: Way) {
     let mut stalled = control.stalled.subscribe();
     let mut chunk = vec![0; CHUNK];
     while let Ok(read) = from.read(&mut chunk).await
@@ -138,7 +138,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &Control
     }
 }
 
-impl Control {
+impl ProxyControl {
     /// How many of `bytes` may pass, and whether that reaches the cut.
     fn take(&self, way: Way, bytes: usize) -> (usize, bool) {
         let left = &self.left[way as usize];

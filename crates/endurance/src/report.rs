@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::fault::Fault;
-use crate::judge::Verdict;
+use crate::judge::Judgement;
 use crate::measures::{Durations, Micros};
 use crate::trouble::Diary;
 
@@ -41,7 +41,7 @@ pub struct Report {
 
 impl Report {
     /// Adds the effects of the faults on the processes.
-    pub(crate) fn measure(&mut self, diary: &Diary, verdict: &Verdict) {
+    pub(crate) fn measure(&mut self, diary: &Diary, verdict: &Judgement) {
         self.take_overs = verdict.taken_over.values().map(Vec::len).sum();
         let disturbed = |from: Micros, to: Micros| {
             diary.disturbances.iter().any(|(begun, ended)| *begun <= to && from <= *ended)
@@ -89,12 +89,12 @@ impl Report {
             .latencies
             .iter()
             .map(|(fault, (quiet, all))| {
-                (fault.name(), json!({ "store_well": figures(quiet), "all": figures(all) }))
+                (fault.to_string(), json!({ "store_well": figures(quiet), "all": figures(all) }))
             })
             .collect();
         let restarts: BTreeMap<_, _> =
-            self.restarts.iter().map(|(fault, durations)| (fault.name(), figures(durations))).collect();
-        let faults: BTreeMap<_, _> = self.faults.iter().map(|(fault, n)| (fault.name(), n)).collect();
+            self.restarts.iter().map(|(fault, durations)| (fault.to_string(), figures(durations))).collect();
+        let faults: BTreeMap<_, _> = self.faults.iter().map(|(fault, n)| (fault.to_string(), n)).collect();
         json!({
             "seed": self.seed,
             "replicas": self.replicas,
@@ -139,9 +139,9 @@ fn figures(durations: &Durations) -> Value {
 }
 
 /// `n`, p50, p99 and max in one line.
-struct Line<'a>(&'a Durations);
+struct ReportLine<'a>(&'a Durations);
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for ReportLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "n={:<6}", self.0.len())?;
         for (name, of_hundred) in [("p50", 50), ("p99", 99), ("max", 100)] {
@@ -172,12 +172,12 @@ impl fmt::Display for Report {
         writeln!(f, "orders that were parked after three of these, and brought on: {}", self.resumed)?;
         writeln!(f, "from the owner's end (or pause) to the next owner's `taken_over`:")?;
         for (fault, (quiet, all)) in &self.latencies {
-            writeln!(f, "    {fault:<14} store well: {}", Line(quiet))?;
-            writeln!(f, "    {fault:<14} all:        {}", Line(all))?;
+            writeln!(f, "    {fault:<14} store well: {}", ReportLine(quiet))?;
+            writeln!(f, "    {fault:<14} all:        {}", ReportLine(all))?;
         }
         writeln!(f, "from a process's start to the first event of an order that was there, store well:")?;
         for (fault, durations) in &self.restarts {
-            writeln!(f, "    {fault:<14} {}", Line(durations))?;
+            writeln!(f, "    {fault:<14} {}", ReportLine(durations))?;
         }
         let (taken, said) = self.zombies;
         writeln!(

@@ -12,9 +12,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::client::{self, Answer, PATIENCE, POLL, until};
+use crate::client::{self, PATIENCE, POLL, Response, until};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 /// The default name of the process, over all its starts.
 const REPLICA: &str = "replique-1";
@@ -31,7 +31,7 @@ pub struct Setup {
 }
 
 /// One running process. Dropping it kills it.
-pub struct Serve {
+pub struct ServeProcess {
     child: Child,
     /// The address on which it listens.
     pub address: SocketAddr,
@@ -40,7 +40,7 @@ pub struct Serve {
 
 impl Setup {
     /// An orchestrator for `shop` with an empty store.
-    pub fn new(shop: &Shop, engine: Engine) -> Self {
+    pub fn new(shop: &Shop, engine: StoreEngine) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database_url = engine.empty(folder.path());
         Self::over(folder, shop, database_url)
@@ -112,26 +112,26 @@ impl Setup {
     }
 
     /// Starts a process and waits until it listens.
-    pub async fn start(&self) -> Serve {
+    pub async fn start(&self) -> ServeProcess {
         self.start_as(REPLICA).await
     }
 
     /// The same for another process beside the others.
-    pub async fn start_as(&self, replica: &str) -> Serve {
+    pub async fn start_as(&self, replica: &str) -> ServeProcess {
         self.try_start_as(replica)
             .await
             .unwrap_or_else(|(status, log)| panic!("serve ended: {status}\n{log}"))
     }
 
     /// Starts a process and waits until it listens, or returns its log if it has ended.
-    pub async fn try_start(&self) -> Result<Serve, (ExitStatus, String)> {
+    pub async fn try_start(&self) -> Result<ServeProcess, (ExitStatus, String)> {
         self.try_start_as(REPLICA).await
     }
 
-    async fn try_start_as(&self, replica: &str) -> Result<Serve, (ExitStatus, String)> {
+    async fn try_start_as(&self, replica: &str) -> Result<ServeProcess, (ExitStatus, String)> {
         let (child, log) = self.spawn_as(replica);
         // From here on it is killed in any case.
-        let mut serve = Serve { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
+        let mut serve = ServeProcess { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
         // Its own loop, as below: a future that holds an async closure cannot be spawned.
         let begun = Instant::now();
         serve.address = loop {
@@ -174,7 +174,7 @@ fn listening_on(log: &Path) -> Option<SocketAddr> {
     })
 }
 
-impl Serve {
+impl ServeProcess {
     /// `kill -9`.
     pub fn kill(mut self) {
         self.end();
@@ -209,7 +209,7 @@ impl Serve {
     }
 
     /// `GET`, which must be answered with 200.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         client::get(self.address, path).await
     }
 
@@ -247,14 +247,14 @@ impl Serve {
     }
 
     /// The same of a process that may be gone or silent.
-    pub async fn try_metric(&self, name: &str) -> Result<u64, client::Failure> {
+    pub async fn try_metric(&self, name: &str) -> Result<u64, client::NoResponse> {
         let text = client::send(self.address, "GET", "/metrics", &[], None).await?.text;
         let values = text.lines().filter(|line| line.starts_with(name));
         Ok(values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum())
     }
 
     /// How often the process has counted that it lost its lease.
-    pub async fn leases_lost(&self) -> Result<u64, client::Failure> {
+    pub async fn leases_lost(&self) -> Result<u64, client::NoResponse> {
         self.try_metric("leases_lost_total").await
     }
 
@@ -264,7 +264,7 @@ impl Serve {
     }
 }
 
-impl Drop for Serve {
+impl Drop for ServeProcess {
     fn drop(&mut self) {
         self.end();
         if std::thread::panicking() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use boutique::{Boutique, Config, Facon, Running, Seed, Service};
+use boutique::{Boutique, Config, Facon, RunningShop, Seed, Service};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -20,12 +20,12 @@ pub struct Shop {
     facon: Facon,
     seed: Seed,
     addresses: BTreeMap<Service, SocketAddr>,
-    open: BTreeMap<Service, Running>,
+    open: BTreeMap<Service, RunningShop>,
 }
 
 /// One line of a ledger.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Line {
+pub struct ShopLine {
     /// Its position in the ledger.
     pub seq: i64,
     /// The operation: `reserver`, `payer`, ...
@@ -49,10 +49,13 @@ impl Shop {
             folder: tempfile::tempdir().unwrap(),
             facon,
             seed: Seed::demo(),
-            addresses: Service::ALL.map(|service| (service, SocketAddr::from(([127, 0, 0, 1], 0)))).into(),
+            addresses: Service::ALL
+                .iter()
+                .map(|service| (*service, SocketAddr::from(([127, 0, 0, 1], 0))))
+                .collect(),
             open: BTreeMap::new(),
         };
-        for service in Service::ALL {
+        for &service in Service::ALL {
             shop.reopen(service).await;
         }
         shop
@@ -100,30 +103,30 @@ impl Shop {
 
     /// Removes every fault but those of the demo's scenarios.
     pub fn mend(&self) {
-        self.open.values().for_each(Running::clear_faults);
+        self.open.values().for_each(RunningShop::clear_faults);
         let scenarios = &self.seed.fautes;
         scenarios.iter().for_each(|rule| self.fault(&rule.to_string()));
     }
 
     /// All effects at a service, in order.
-    pub async fn ledger(&self, service: Service) -> Vec<Line> {
+    pub async fn ledger(&self, service: Service) -> Vec<ShopLine> {
         self.lines(service, "/ledger").await
     }
 
     /// All calls to a service that could have had an effect, in order.
-    pub async fn calls(&self, service: Service) -> Vec<Line> {
+    pub async fn calls(&self, service: Service) -> Vec<ShopLine> {
         self.lines(service, "/ledger?all=true").await
     }
 
     /// Reads page by page, because there are many lines after hours.
-    async fn lines(&self, service: Service, path: &str) -> Vec<Line> {
-        let mut lines: Vec<Line> = Vec::new();
+    async fn lines(&self, service: Service, path: &str) -> Vec<ShopLine> {
+        let mut lines: Vec<ShopLine> = Vec::new();
         let sign = if path.contains('?') { '&' } else { '?' };
         loop {
             let after = lines.last().map_or(0, |line| line.seq);
             let path = format!("{path}{sign}after={after}&limit={LINES_PAGE}");
             let text = client::get(self.addresses[&service], &path).await.text;
-            let page: Vec<Line> = serde_json::from_str(&text).unwrap();
+            let page: Vec<ShopLine> = serde_json::from_str(&text).unwrap();
             let is_last = page.len() < LINES_PAGE;
             lines.extend(page);
             if is_last {

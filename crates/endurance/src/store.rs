@@ -7,14 +7,14 @@ use saga_testkit::postgres;
 
 /// One of the two engines.
 #[derive(Debug, Clone, Copy)]
-pub enum Engine {
+pub enum StoreEngine {
     /// One file, one process.
     Sqlite,
     /// One database for any number of processes.
     Postgres,
 }
 
-impl Engine {
+impl StoreEngine {
     /// An empty store, in `folder` or in its own database.
     pub fn empty(self, folder: &Path) -> String {
         match self {
@@ -24,7 +24,7 @@ impl Engine {
     }
 }
 
-/// The SQLite file of [`Engine::empty`].
+/// The SQLite file of [`StoreEngine::empty`].
 pub fn file(folder: &Path) -> PathBuf {
     folder.join("orchestrateur.db")
 }

@@ -14,12 +14,12 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::database::OrderStore;
 use crate::fault::Fault;
-use crate::fleet::{Fleet, Machine, Place};
+use crate::fleet::{ProcessPlace, Processes, StartedProcess};
 use crate::measures::{Micros, now};
 use crate::proxy::{Proxy, Way};
-use crate::serve::Serve;
+use crate::serve::ServeProcess;
 use crate::shop::Shop;
 
 /// The interval of progress messages.
@@ -28,10 +28,10 @@ const WORD_EVERY: Duration = Duration::from_secs(60);
 const LOSS_NOTICED_WITHIN: Duration = Duration::from_secs(8);
 
 /// Everything that faults can break.
-pub(crate) struct Trouble {
-    pub(crate) fleet: Arc<Fleet>,
+pub(crate) struct FaultTargets {
+    pub(crate) fleet: Arc<Processes>,
     pub(crate) cluster: Option<Arc<Cluster>>,
-    pub(crate) database: Database,
+    pub(crate) database: OrderStore,
     pub(crate) shop: Arc<tokio::sync::Mutex<Shop>>,
     /// Locked while PostgreSQL is down.
     server: Arc<tokio::sync::Mutex<()>>,
@@ -64,11 +64,11 @@ pub(crate) struct Departure {
     pub(crate) said_so: bool,
 }
 
-impl Trouble {
+impl FaultTargets {
     pub(crate) fn new(
-        fleet: Arc<Fleet>,
+        fleet: Arc<Processes>,
         cluster: Option<Arc<Cluster>>,
-        database: Database,
+        database: OrderStore,
         shop: Arc<tokio::sync::Mutex<Shop>>,
     ) -> Self {
         Self { fleet, cluster, database, shop, server: Arc::default(), diary: Mutex::default() }
@@ -183,8 +183,8 @@ impl Trouble {
     async fn hit(
         &self,
         fault: Fault,
-        place: &Place,
-        mut machine: tokio::sync::OwnedMutexGuard<Machine>,
+        place: &ProcessPlace,
+        mut machine: tokio::sync::OwnedMutexGuard<StartedProcess>,
         dice: &Dice,
     ) {
         let name = machine.name.clone();
@@ -238,7 +238,7 @@ impl Trouble {
         self.note(|diary| diary.disturbances.push((begun, now())));
     }
 
-    async fn break_connections(&self, fault: Fault, place: &Place, dice: &Dice) {
+    async fn break_connections(&self, fault: Fault, place: &ProcessPlace, dice: &Dice) {
         let Some(proxy) = &place.proxy else { return };
         let begun = now();
         match fault {
@@ -276,7 +276,7 @@ async fn cut_in_the_middle(proxy: &Proxy, way: Way, dice: &Dice) {
 }
 
 /// Whether a process soon counts that it lost its lease more often than `before`.
-async fn has_lost_another_lease(serve: &Serve, before: u64) -> bool {
+async fn has_lost_another_lease(serve: &ServeProcess, before: u64) -> bool {
     let looking = async {
         while serve.leases_lost().await.unwrap_or(0) <= before {
             sleep(Duration::from_millis(50)).await;
@@ -298,7 +298,7 @@ async fn annoy(fault: Fault, mut shop: tokio::sync::OwnedMutexGuard<Shop>, dice:
     ];
     let long = Duration::from_millis(dice.between(1_000, 10_000));
     if fault == Fault::Down {
-        let service = dice.one(&Service::ALL);
+        let service = dice.one(Service::ALL);
         shop.close(service).await;
         sleep(long).await;
         shop.reopen(service).await;

@@ -63,11 +63,11 @@ pub(crate) struct Admission {
 struct Slots {
     taken: usize,
     by_caller: HashMap<Caller, usize>,
-    window: Window,
+    window: SlotWindow,
 }
 
 /// The slots freed and the starts refused, in the current period and in the one before.
-struct Window {
+struct SlotWindow {
     since: Instant,
     /// The length of the period before; zero if it gives no information.
     before: Duration,
@@ -75,7 +75,7 @@ struct Window {
     refused: (usize, usize),
 }
 
-impl Default for Window {
+impl Default for SlotWindow {
     fn default() -> Self {
         Self { since: Instant::now(), before: Duration::ZERO, freed: (0, 0), refused: (0, 0) }
     }
@@ -88,7 +88,7 @@ pub(crate) struct Slot {
 }
 
 /// Bytes that are counted as long as this lives.
-pub(crate) struct Held {
+pub(crate) struct HeldBytes {
     account: Arc<AtomicUsize>,
     bytes: usize,
 }
@@ -139,16 +139,16 @@ impl Admission {
     }
 
     /// Counts a saga in memory.
-    pub(crate) fn saga(&self) -> Held {
-        Held::new(&self.bytes, SAGA_BYTES)
+    pub(crate) fn saga(&self) -> HeldBytes {
+        HeldBytes::new(&self.bytes, SAGA_BYTES)
     }
 
     /// Reserves bytes for an answer of at most `bytes` that will be kept, if there is room for it. Any answer, even
     /// one that is larger than the whole limit, gets its reservation while at most half of the limit is in use.
-    pub(crate) fn reserve(&self, bytes: usize) -> Option<Held> {
+    pub(crate) fn reserve(&self, bytes: usize) -> Option<HeldBytes> {
         let held = self.bytes().saturating_add(self.reserved.load(Ordering::Relaxed));
         let fits = held.saturating_add(bytes) <= self.bytes_max || held <= self.bytes_max / 2;
-        fits.then(|| Held::new(&self.reserved, bytes))
+        fits.then(|| HeldBytes::new(&self.reserved, bytes))
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
@@ -156,7 +156,7 @@ impl Admission {
     }
 }
 
-impl Window {
+impl SlotWindow {
     /// Begins the next period when this one is over.
     fn turn(&mut self) {
         let passed = self.since.elapsed();
@@ -202,7 +202,7 @@ impl Drop for Slot {
     }
 }
 
-impl Held {
+impl HeldBytes {
     fn new(account: &Arc<AtomicUsize>, bytes: usize) -> Self {
         account.fetch_add(bytes, Ordering::Relaxed);
         Self { account: account.clone(), bytes }
@@ -219,7 +219,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         self.account.fetch_sub(self.bytes, Ordering::Relaxed);
     }

@@ -83,7 +83,7 @@ impl Announcer {
         }
     }
 
-    /// Tells of what was left out, when its time is over. To be called now and then.
+    /// Logs how many lines were left out, when their time is over. To be called now and then.
     pub(crate) fn catch_up(&self) {
         if let Some((orders, saga, what)) = lock(&self.failed).turn() {
             tracing::info!(
@@ -130,10 +130,10 @@ fn last_end(step: usize, records: &[Record]) -> String {
             _ => None,
         });
     match ended {
-        Some((outcome, Some(status), _)) => format!("{} (HTTP {status})", outcome.as_str()),
+        Some((outcome, Some(status), _)) => format!("{outcome} (HTTP {status})"),
         // Without an answer, the words are this program's own.
-        Some((outcome, None, reason)) => format!("{} ({reason})", outcome.as_str()),
-        None => Outcome::Unknown.as_str().to_owned(),
+        Some((outcome, None, reason)) => format!("{outcome} ({reason})"),
+        None => Outcome::Unknown.to_string(),
     }
 }
 

@@ -33,31 +33,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use saga_core::definition::Breaker as Settings;
+use saga_core::definition::BreakerSettings as Settings;
 use saga_core::retry::Random;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::circuit::{Circuit, Phase, Ticket};
+use self::circuit::{Circuit, CircuitPhase, Ticket};
 
 /// A participant's breaker. Clones are the same breaker.
 #[derive(Debug, Clone)]
 pub struct Breaker {
-    shared: Arc<Shared>,
+    shared: Arc<SharedCircuit>,
 }
 
 /// The result of asking for a call.
 #[derive(Debug)]
-pub enum Turn {
+pub enum BreakerTurn {
     /// The call may be made at once.
     Go(Permit),
     /// Not yet.
-    Wait(Waiting),
+    Wait(WaitingCall),
 }
 
 /// How a call ended, as far as that shows whether its participant works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum CallEnd {
     /// It got an answer, even if that was a refusal or an error about this call.
     Good,
     /// It got no answer, or an answer that the participant is away or overloaded.
@@ -69,9 +69,9 @@ pub enum Ended {
 
 /// A breaker's state, for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State {
+pub struct BreakerState {
     /// Which calls may pass.
-    pub kind: Kind,
+    pub kind: BreakerKind,
     /// The time in this state.
     pub lasted: Duration,
     /// Calls that wait to pass.
@@ -86,7 +86,7 @@ pub struct State {
 
 /// Which calls may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum BreakerKind {
     /// As many calls as may be under way at once.
     Closed,
     /// A few calls at a time: the participant seems to work again, or is being tried.
@@ -95,18 +95,7 @@ pub enum Kind {
     Open,
 }
 
-impl Kind {
-    /// Its name in logs, answers and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::HalfOpen => "half_open",
-            Self::Open => "open",
-        }
-    }
-}
-
-struct Shared {
+struct SharedCircuit {
     inner: Mutex<Inner>,
     recovered: watch::Sender<u64>,
     dice: Dice,
@@ -118,14 +107,14 @@ type Dice = Box<dyn Fn() -> Random + Send + Sync>;
 struct Inner {
     circuit: Circuit,
     queue: Queue,
-    /// Calls that were let through and have not ended, in whatever state they were let through.
+    /// Calls that were let through and have not ended; the breaker may have changed its state since.
     in_flight: usize,
     in_flight_max: usize,
     /// The waiting call that keeps the time, and until when.
     clock: Option<(u64, Instant)>,
 }
 
-/// The waiting calls in the order of asking, and those that have been let through but have not been polled since.
+/// The waiting calls in the order of asking, and the calls that have a permit but have not been polled since.
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
@@ -133,7 +122,7 @@ struct Queue {
     granted: HashMap<u64, Ticket>,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedCircuit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("inner", &self.inner).finish_non_exhaustive()
     }
@@ -151,20 +140,20 @@ impl Breaker {
         let circuit = Circuit::new(settings, Instant::now());
         let inner = Inner { circuit, queue: Queue::default(), in_flight: 0, in_flight_max, clock: None };
         let recovered = watch::Sender::new(0);
-        Self { shared: Arc::new(Shared { inner: Mutex::new(inner), recovered, dice: Box::new(dice) }) }
+        Self { shared: Arc::new(SharedCircuit { inner: Mutex::new(inner), recovered, dice: Box::new(dice) }) }
     }
 
     /// Asks for one call. It passes at once only if no other call waits.
-    pub fn ask(&self) -> Turn {
+    pub fn ask(&self) -> BreakerTurn {
         self.shared.change(|inner| {
             // Calls that may pass by now are let through first, so that this one overtakes none.
             if let Some(ticket) = inner.admit() {
-                return Turn::Go(self.permit(ticket));
+                return BreakerTurn::Go(self.permit(ticket));
             }
             let place = inner.queue.next;
             inner.queue.next += 1;
             inner.queue.waiting.insert(place, None);
-            Turn::Wait(Waiting { breaker: self.clone(), place, sleep: None })
+            BreakerTurn::Wait(WaitingCall { breaker: self.clone(), place, sleep: None })
         })
     }
 
@@ -175,16 +164,16 @@ impl Breaker {
     }
 
     /// The breaker's state.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> BreakerState {
         let now = Instant::now();
         self.shared.change(|inner| {
             let Inner { circuit, queue, .. } = inner;
             let counts = circuit.counts(now);
-            State {
+            BreakerState {
                 kind: match circuit.phase() {
-                    Phase::Closed { .. } => Kind::Closed,
-                    Phase::HalfOpen { .. } => Kind::HalfOpen,
-                    Phase::Open { .. } => Kind::Open,
+                    CircuitPhase::Closed { .. } => BreakerKind::Closed,
+                    CircuitPhase::HalfOpen { .. } => BreakerKind::HalfOpen,
+                    CircuitPhase::Open { .. } => BreakerKind::Open,
                 },
                 lasted: now.duration_since(circuit.since()),
                 waiting: queue.waiting.len(),
@@ -200,7 +189,7 @@ impl Breaker {
     }
 }
 
-impl Shared {
+impl SharedCircuit {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every change is complete before code that could panic (the random numbers), so a poisoned lock protects
         // nothing.
@@ -256,8 +245,8 @@ impl Inner {
         while !self.queue.waiting.is_empty() {
             let Some(ticket) = self.admit() else { break };
             let lot = match self.circuit.phase() {
-                Phase::HalfOpen { .. } => Some(dice()),
-                Phase::Closed { .. } | Phase::Open { .. } => None,
+                CircuitPhase::HalfOpen { .. } => Some(dice()),
+                CircuitPhase::Closed { .. } | CircuitPhase::Open { .. } => None,
             };
             let Some((place, waker)) = self.queue.leave(lot) else { break };
             self.queue.granted.insert(place, ticket);
@@ -288,14 +277,14 @@ impl Inner {
 /// turn comes.
 #[derive(Debug)]
 #[must_use = "a place in the queue has to be polled, or dropped"]
-pub struct Waiting {
+pub struct WaitingCall {
     breaker: Breaker,
     place: u64,
     /// Only the first waiting call has it.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl Future for Waiting {
+impl Future for WaitingCall {
     type Output = Permit;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Permit> {
@@ -319,7 +308,7 @@ impl Future for Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitingCall {
     fn drop(&mut self) {
         self.breaker.shared.change(|inner| {
             inner.queue.waiting.remove(&self.place);
@@ -340,9 +329,9 @@ pub struct Permit {
 
 impl Permit {
     /// The call has ended.
-    pub fn ended(mut self, ended: Ended) {
+    pub fn ended(mut self, ended: CallEnd) {
         let Some(ticket) = self.ticket.take() else { return };
-        let Shared { dice, recovered, .. } = &*self.breaker.shared;
+        let SharedCircuit { dice, recovered, .. } = &*self.breaker.shared;
         let has_recovered = self.breaker.shared.change(|inner| {
             inner.in_flight -= 1;
             inner.circuit.ended(ticket, ended, Instant::now(), dice)

@@ -8,25 +8,25 @@ use saga_core::definition::Participant;
 use saga_core::reply::Verdict;
 use saga_core::{Definition, Outcome};
 
-use crate::breaker::{Breaker, Ended};
+use crate::breaker::{Breaker, CallEnd};
 use crate::clock::Clock;
-use crate::participants::{Change, Record, Standing, Trouble};
+use crate::participants::{CallTrouble, Change, Standing, StandingRecord};
 
 /// One for each address: definitions that name the same service differently share its breaker, and definitions of
 /// different ages may know the same name elsewhere. The settings are those of the first participant that names the
 /// address.
 pub(crate) struct Breakers {
     clock: Arc<Clock>,
-    known: RwLock<BTreeMap<Arc<str>, Known>>,
+    known: RwLock<BTreeMap<Arc<str>, KnownParticipant>>,
     /// Participants whose last call failed: while there are none, a successful call has nothing to record.
     in_trouble: AtomicUsize,
 }
 
 /// A participant's breaker, and its recent answers.
 #[derive(Clone)]
-struct Known {
+struct KnownParticipant {
     breaker: Breaker,
-    record: Arc<Record>,
+    record: Arc<StandingRecord>,
 }
 
 impl Breakers {
@@ -57,7 +57,7 @@ impl Breakers {
 
     /// Records how a call to a step's participant ended.
     pub(crate) fn note(&self, definition: &Definition, step: usize, verdict: &Verdict) {
-        if Trouble::of(verdict).is_none() && self.in_trouble.load(Ordering::Relaxed) == 0 {
+        if CallTrouble::of(verdict).is_none() && self.in_trouble.load(Ordering::Relaxed) == 0 {
             return;
         }
         let participant = definition.participant(step);
@@ -68,14 +68,14 @@ impl Breakers {
         }
     }
 
-    fn known(&self, participant: &Participant) -> Known {
+    fn known(&self, participant: &Participant) -> KnownParticipant {
         let address = &participant.address;
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(address) {
             return known.clone();
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let world = self.clock.world().clone();
-        let new = || Known {
+        let new = || KnownParticipant {
             breaker: Breaker::new(participant.breaker, participant.calls_max, move || world.random()),
             record: Arc::default(),
         };
@@ -86,10 +86,10 @@ impl Breakers {
 /// The meaning of a call's end for its participant. A service that answers 500 is there: one order that it cannot
 /// handle must not hold up all others, least of all as the trial call after a pause. A service that does not accept the
 /// call is there, too (decision 9).
-pub(crate) fn ended(verdict: &Verdict) -> Ended {
+pub(crate) fn ended(verdict: &Verdict) -> CallEnd {
     match (verdict.outcome, verdict.status) {
-        (Outcome::Ok | Outcome::Refused, _) => Ended::Good,
-        (_, Some(status)) if !matches!(status, 429 | 502..=504) => Ended::Good,
-        (Outcome::Unknown | Outcome::NotSent, _) => Ended::Bad { retry_after: verdict.retry_after },
+        (Outcome::Ok | Outcome::Refused, _) => CallEnd::Good,
+        (_, Some(status)) if !matches!(status, 429 | 502..=504) => CallEnd::Good,
+        (Outcome::Unknown | Outcome::NotSent, _) => CallEnd::Bad { retry_after: verdict.retry_after },
     }
 }

@@ -37,7 +37,7 @@ impl Catalog {
         &self.definitions.served
     }
 
-    /// Keeps them in the journal, so that their sagas can be read back whatever becomes of the files.
+    /// Keeps the served definitions in the journal, so that their sagas can be read back when the files have changed.
     pub(crate) async fn keep_served(&self) -> Result<(), Unavailable> {
         for definition in self.served() {
             let kept = KeptDefinition {

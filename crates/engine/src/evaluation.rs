@@ -41,7 +41,7 @@ impl Evaluators {
             }
         }
         let mut evaluation = evaluation;
-        // The one that was given work last has its turn last.
+        // The evaluator that was given work last has its turn last.
         threads.rotate_left(1);
         for evaluator in threads.iter() {
             match evaluator.queue.try_send(evaluation) {

@@ -70,7 +70,7 @@ pub(crate) struct Handle(mpsc::Sender<Message>);
 pub(crate) struct Gone;
 
 impl Handle {
-    /// A handle, and what its messages are received from. So many of them can wait.
+    /// A handle, and the receiver of its messages. So many messages can wait.
     pub(crate) fn new(messages_max: usize) -> (Self, mpsc::Receiver<Message>) {
         let (sender, receiver) = mpsc::channel(messages_max);
         (Self(sender), receiver)
@@ -116,7 +116,7 @@ pub struct Snapshot {
     pub saga: SagaId,
     /// The order's state.
     pub state: StateName,
-    /// Whether what was done is being undone.
+    /// Whether done steps are being undone.
     pub rollback: Rollback,
     /// Over or blocked, and that is on disk.
     pub settled: bool,

@@ -7,12 +7,12 @@
 //!                       └──────────────┘ ◀── reply ────
 //! ```
 //!
-//! - [`Engine`]: starts sagas, finds them, applies operators' commands, takes over what others leave, stops.
+//! - [`Engine`]: starts sagas, finds them, applies operators' commands, takes over sagas without an owner, stops.
 //! - `driver`: the task of one saga. It compares what the saga's state wants with what is under way, and acts.
 //! - `handle`: messages to that task. `registry`: the tasks that run. `sleepers`: sagas that wait on disk.
 //! - `membership`: this process's lease. `journal_health`: whether the journal works. `lifecycle`: the process's tasks,
-//!   and its end. `vital`: what may not die. `admission`: slots, bytes, shares of callers.
-//! - `catalog`: definitions, and how sagas are read back. `unreadable`: those that cannot be.
+//!   and its end. `vital`: tasks without which the process ends. `admission`: slots, bytes, shares of callers.
+//! - `catalog`: definitions, and how sagas are read back. `unreadable`: sagas that cannot be.
 //! - `evaluation`: threads for expressions that take long.
 //! - [`participants`]: calls over HTTP.
 //! - [`Clock`]: the time that sagas live by.
@@ -49,5 +49,5 @@ pub use self::engine::{Engine, Health, Start};
 pub use self::evaluation::{Busy, Evaluation};
 pub use self::handle::{Milestone, Snapshot, Wait};
 pub use self::limits::Limits;
-pub use self::observer::{CallEnded, Called, CommitSummary, Failure, Observer, Over, Silent};
+pub use self::observer::{CallEnded, Called, CommitSummary, FailureCause, Observer, Over, Silent};
 pub use self::refusal::Refusal;

@@ -14,13 +14,13 @@ use crate::world::World;
 #[derive(Clone)]
 pub(crate) struct Lifecycle {
     world: Arc<dyn World>,
-    phase: watch::Sender<Phase>,
+    phase: watch::Sender<StopPhase>,
     tasks: TaskTracker,
     vital: Vital,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Phase {
+struct StopPhase {
     /// Whether all sagas that were unfinished at the start have been taken over.
     is_recovered: bool,
     course: Course,
@@ -32,7 +32,7 @@ enum Course {
     /// It starts them.
     #[default]
     Running,
-    /// It refuses new sagas, and lets those that run continue.
+    /// The process refuses new sagas, and lets the running sagas continue.
     Draining,
     /// It begins no saga any more; running sagas end at the next point where no call or append is under way.
     Ending,

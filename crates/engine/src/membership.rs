@@ -1,4 +1,5 @@
-//! This process's membership among those that share the journal: the id under which it owns sagas, and its lease.
+//! This process's membership among the replicas that share the journal: the id under which it owns sagas, and its
+//! lease.
 //!
 //! The journal decides who owns what. This process's own monotonic clock only keeps it from calling a participant while
 //! the lease may have expired: another replica may own the saga by then.
@@ -25,22 +26,22 @@ pub(crate) struct Membership {
     /// Tells this process from the others, and stays the same when it is started again.
     name: Arc<str>,
     lease: Duration,
-    state: RwLock<State>,
+    state: RwLock<LeaseState>,
     /// Held while joining, and while everything is dropped before joining again.
     changing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum LeaseState {
     /// It has never joined.
     New,
-    Member(Held),
+    Member(HeldLease),
     /// It was a member, and has to join again.
     Lost,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct HeldLease {
     id: ReplicaId,
     /// Until when the lease certainly lasts, by this process's own monotonic clock.
     until: Instant,
@@ -59,7 +60,7 @@ pub(crate) struct Joined {
 impl Membership {
     pub(crate) fn new(clock: Arc<Clock>, journal: Journal, name: Arc<str>, lease: Duration) -> Self {
         let changing = tokio::sync::Mutex::default();
-        Self { clock, journal, name, lease, state: RwLock::new(State::New), changing }
+        Self { clock, journal, name, lease, state: RwLock::new(LeaseState::New), changing }
     }
 
     /// The name that tells this process from the others.
@@ -81,9 +82,9 @@ impl Membership {
     /// Whether this process had a lease that may have run out by now: others may own its sagas.
     pub(crate) fn may_have_run_out(&self) -> bool {
         match self.state() {
-            State::New => false,
-            State::Member(held) => Instant::now() >= held.until,
-            State::Lost => true,
+            LeaseState::New => false,
+            LeaseState::Member(held) => Instant::now() >= held.until,
+            LeaseState::Lost => true,
         }
     }
 
@@ -96,7 +97,7 @@ impl Membership {
         if let Some(id) = self.id() {
             return Ok(Joined { id, is_first: false });
         }
-        let is_first = matches!(self.state(), State::New);
+        let is_first = matches!(self.state(), LeaseState::New);
         let joining = if is_first { Joining::Started } else { Joining::Again };
         let (id, asked) = (self.clock.new_replica_id(), Instant::now());
         self.journal.join(id, self.name.clone(), joining, self.lease).await?;
@@ -104,7 +105,7 @@ impl Membership {
             // Every saga that ran here under another lease has been dropped: nothing waits by the clock now.
             self.clock.set(time.plus(at.elapsed()));
         }
-        self.set(State::Member(Held { id, until: asked + self.lease, steady_since: asked }));
+        self.set(LeaseState::Member(HeldLease { id, until: asked + self.lease, steady_since: asked }));
         Ok(Joined { id, is_first })
     }
 
@@ -115,7 +116,7 @@ impl Membership {
         let answer = self.journal.renew(held.id, self.lease).await?;
         if answer == Lease::Held {
             let steady_since = if asked < held.until { held.steady_since } else { asked };
-            self.set(State::Member(Held { until: asked + self.lease, steady_since, ..held }));
+            self.set(LeaseState::Member(HeldLease { until: asked + self.lease, steady_since, ..held }));
         }
         Ok(answer)
     }
@@ -127,7 +128,7 @@ impl Membership {
 
     /// The lease is lost: nothing is owned here any more.
     pub(crate) fn lose(&self) {
-        self.set(State::Lost);
+        self.set(LeaseState::Lost);
     }
 
     /// Whether the journal has been reachable without a gap for a whole lease. Before, others' leases may have run out
@@ -143,18 +144,18 @@ impl Membership {
         }
     }
 
-    fn held(&self) -> Option<Held> {
+    fn held(&self) -> Option<HeldLease> {
         match self.state() {
-            State::Member(held) => Some(held),
-            State::New | State::Lost => None,
+            LeaseState::Member(held) => Some(held),
+            LeaseState::New | LeaseState::Lost => None,
         }
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> LeaseState {
         *self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, state: State) {
+    fn set(&self, state: LeaseState) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 }

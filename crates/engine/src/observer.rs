@@ -71,7 +71,7 @@ pub struct CommitSummary {
     /// The states that the order entered.
     pub states: Vec<StateName>,
     /// Why there will be no order, where that was decided.
-    pub failure: Option<Failure>,
+    pub failure: Option<FailureCause>,
     /// Steps at which the saga waits for an operator, by their index.
     pub blocked: Vec<(usize, Stuck)>,
     /// Where the saga is over.
@@ -80,7 +80,7 @@ pub struct CommitSummary {
 
 /// Why an order is rolled back, in words of ours: their number is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub enum FailureCause {
     /// A step failed, and how its last call ended; `None`: a restart cut that call short.
     Step(usize, Option<Outcome>),
     /// A step's condition could not be evaluated.
@@ -115,14 +115,14 @@ impl CommitSummary {
                     summary.failure = Some(match cause {
                         // It is decided with the end of the step's last attempt, in the same breath.
                         Cause::StepFailed { step, .. } if saga.is_undecided(*step) => {
-                            Failure::Condition(*step)
+                            FailureCause::Condition(*step)
                         }
                         Cause::StepFailed { step, .. } => {
                             let outcome = last_end.filter(|(ended, _)| ended == step);
-                            Failure::Step(*step, outcome.map(|(_, outcome)| outcome))
+                            FailureCause::Step(*step, outcome.map(|(_, outcome)| outcome))
                         }
-                        Cause::Cancelled => Failure::Cancelled,
-                        Cause::DeadlinePassed => Failure::DeadlinePassed,
+                        Cause::Cancelled => FailureCause::Cancelled,
+                        Cause::DeadlinePassed => FailureCause::DeadlinePassed,
                     });
                 }
                 Event::Blocked { step, stuck, .. } => summary.blocked.push((*step, *stuck)),

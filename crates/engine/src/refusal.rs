@@ -1,4 +1,4 @@
-//! Why the engine does not do what it was asked for.
+//! Why the engine refuses a caller's request or an operator's command.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub enum Refusal {
     Damaged(Arc<str>),
     /// Another process runs the order and has not answered yet.
     #[error("another process runs the order and has not followed what was asked yet; it will, or ask again")]
-    Asked(SagaId),
+    NotAppliedYet(SagaId),
     /// As many commands wait for the saga as may.
     #[error(
         "COMMANDS_PER_SAGA_MAX ({COMMANDS_PER_SAGA_MAX}) commands wait for the process that runs the order; nothing was \

@@ -12,7 +12,7 @@ use saga_journal::ReplicaId;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::admission::{Held, Slot};
+use crate::admission::{HeldBytes, Slot};
 use crate::handle::Handle;
 
 /// Independently locked parts: the lock is held for a map operation only, but by every start and end.
@@ -23,14 +23,14 @@ const SCAN_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// The running sagas.
 #[derive(Default)]
 pub(crate) struct Registry {
-    shards: [Mutex<HashMap<SagaId, Running>>; SHARDS],
+    shards: [Mutex<HashMap<SagaId, RunningSaga>>; SHARDS],
     active: AtomicUsize,
     /// Waits under way for a condition on all sagas.
     waiting: AtomicUsize,
     changed: Notify,
 }
 
-struct Running {
+struct RunningSaga {
     owner: ReplicaId,
     handle: Handle,
     due: Arc<AtomicI64>,
@@ -43,12 +43,12 @@ pub(crate) struct RunningGuard {
     due: Arc<AtomicI64>,
     /// While it goes forward, if it was started here.
     slot: Option<Slot>,
-    held: Held,
+    held: HeldBytes,
 }
 
-/// Waits for nothing that would come by itself.
+/// The saga waits for no call, no timer and no append.
 const NEVER: i64 = i64::MAX;
-/// Has only just been entered: what it waits for will turn out.
+/// The saga has only just been entered: its driver has not told yet when it is due.
 const NEW: i64 = i64::MAX - 1;
 
 /// The saga is running here already: this reaches it.
@@ -62,13 +62,13 @@ impl Registry {
         owner: ReplicaId,
         handle: Handle,
         slot: Option<Slot>,
-        held: Held,
+        held: HeldBytes,
     ) -> Result<RunningGuard, AlreadyRunning> {
         match self.shard(saga).entry(saga) {
             Entry::Occupied(running) => Err(AlreadyRunning(running.get().handle.clone())),
             Entry::Vacant(vacant) => {
                 let due = Arc::new(AtomicI64::new(NEW));
-                vacant.insert(Running { owner, handle, due: due.clone() });
+                vacant.insert(RunningSaga { owner, handle, due: due.clone() });
                 self.active.fetch_add(1, Ordering::AcqRel);
                 Ok(RunningGuard { registry: self.clone(), saga, due, slot, held })
             }
@@ -116,14 +116,14 @@ impl Registry {
 
     async fn wait_for(&self, is_so: impl Fn() -> bool) {
         /// Ends the wait even if it is given up.
-        struct Waiting<'a>(&'a AtomicUsize);
-        impl Drop for Waiting<'_> {
+        struct WaitCount<'a>(&'a AtomicUsize);
+        impl Drop for WaitCount<'_> {
             fn drop(&mut self) {
                 self.0.fetch_sub(1, Ordering::AcqRel);
             }
         }
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let _waiting = Waiting(&self.waiting);
+        let _waiting = WaitCount(&self.waiting);
         loop {
             // A change while all are looked at counts, too.
             let mut changed = pin!(self.changed.notified());
@@ -142,7 +142,7 @@ impl Registry {
         }
     }
 
-    fn each<T>(&self, of: impl Fn(&SagaId, &Running) -> T) -> impl Iterator<Item = T> {
+    fn each<T>(&self, of: impl Fn(&SagaId, &RunningSaga) -> T) -> impl Iterator<Item = T> {
         self.shards.iter().flat_map(move |shard| {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.iter().map(|(saga, running)| of(saga, running)).collect::<Vec<_>>()
@@ -154,7 +154,7 @@ impl Registry {
         self.active.load(Ordering::Acquire)
     }
 
-    fn shard(&self, saga: SagaId) -> MutexGuard<'_, HashMap<SagaId, Running>> {
+    fn shard(&self, saga: SagaId) -> MutexGuard<'_, HashMap<SagaId, RunningSaga>> {
         // The last byte is random in UUIDv7 and in ids made from keys alike.
         let shard = usize::from(saga.as_uuid().as_bytes()[15]) % SHARDS;
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,6 @@
 //! Sagas of this process that have nothing to do for a while: they are on disk and leave memory until their time.
 //!
-//! A sleeper is not taken over when it wakes: its owner has never changed, and all that it knew is in its history. Its
+//! A sleeper is not taken over when it wakes: its owner has never changed, and its whole state is in its history. Its
 //! [`Sleeper`] keeps where that history ended, so that a saga that has moved on meanwhile is noticed.
 
 use std::collections::{BTreeSet, HashMap};

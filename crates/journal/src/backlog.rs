@@ -1,12 +1,11 @@
-//! The sagas that are not over, counted: what is true after a restart and with several processes on one database.
+//! The sagas that are not over, counted: the figures are right after a restart and with several processes on one
+//! database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use saga_core::Timestamp;
 use saga_core::saga::Rollback;
-
-use crate::rollback::rollback_named;
 
 /// The sagas that are not over, by their definition's name. A definition that has none is not there.
 pub type Backlog = BTreeMap<Arc<str>, Unfinished>;
@@ -20,7 +19,7 @@ pub struct Unfinished {
     pub rolling_back: u64,
     /// Waiting for an operator: `blocked`. Rows with an unknown word in `rollback` count here, as lists show them.
     pub blocked: u64,
-    /// When the one that has waited for longest was due, among those that wait for no operator.
+    /// When the longest-waiting saga was due, among the sagas that wait for no operator.
     pub oldest_due: Option<Timestamp>,
     /// Since when the saga that has waited for longest waits for an operator; where that is not known (its history
     /// cannot be read), since its last event.
@@ -65,10 +64,10 @@ impl Unfinished {
             let at = Timestamp::from_micros(us);
             Some(known.map_or(at, |known| known.min(at)))
         };
-        let count = match rollback_named(group.rollback) {
-            Some(Rollback::None) => &mut self.forward,
-            Some(Rollback::Running | Rollback::Done) => &mut self.rolling_back,
-            Some(Rollback::Blocked) | None => {
+        let count = match group.rollback.parse() {
+            Ok(Rollback::None) => &mut self.forward,
+            Ok(Rollback::Running | Rollback::Done) => &mut self.rolling_back,
+            Ok(Rollback::Blocked) | Err(_) => {
                 self.blocked += group.sagas.unsigned_abs();
                 self.blocked_since = earliest(self.blocked_since, group.since_us);
                 return;

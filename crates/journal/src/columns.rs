@@ -10,12 +10,11 @@ use saga_core::saga::Rollback;
 use saga_core::{Epoch, SagaId, Timestamp};
 use uuid::Uuid;
 
-use crate::rollback::{rollback_named, rollback_word};
 use crate::{Cursor, Entry, KeptRow, Page, ROWS_MAX, ReplicaId, Row, Summary, frame};
 
 /// The kind of a column's values. Every kind may be NULL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ColumnKind {
     Uuid,
     BigInt,
     Text,
@@ -35,12 +34,12 @@ pub(crate) enum Cell<'c> {
 /// One column.
 pub(crate) struct Column {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ColumnKind,
     pub(crate) written: Written,
     /// The value that an entry writes there.
     pub(crate) write: fn(&Entry) -> Cell<'_>,
-    /// Takes what was read there; `None`: rows are not read for it.
-    pub(crate) read: Option<fn(&mut Reading, Cell<'_>)>,
+    /// Takes the column's value from a row; `None`: readers do not need the column.
+    pub(crate) read: Option<fn(&mut RowReading, Cell<'_>)>,
 }
 
 /// When a column is written.
@@ -52,87 +51,87 @@ pub(crate) enum Written {
     Always,
 }
 
-/// A row that is being read, and what is wrong with it.
-pub(crate) struct Reading {
+/// A row that is being read, and its damage.
+pub(crate) struct RowReading {
     row: KeptRow,
     damage: Option<String>,
 }
 
 const fn once(
     name: &'static str,
-    kind: Kind,
+    kind: ColumnKind,
     write: fn(&Entry) -> Cell<'_>,
-    read: fn(&mut Reading, Cell<'_>),
+    read: fn(&mut RowReading, Cell<'_>),
 ) -> Column {
     Column { name, kind, written: Written::Once, write, read: Some(read) }
 }
 
 const fn always(
     name: &'static str,
-    kind: Kind,
+    kind: ColumnKind,
     write: fn(&Entry) -> Cell<'_>,
-    read: fn(&mut Reading, Cell<'_>),
+    read: fn(&mut RowReading, Cell<'_>),
 ) -> Column {
     Column { name, kind, written: Written::Always, write, read: Some(read) }
 }
 
 /// A column that SQL compares, and that is not read back.
-const fn unread(name: &'static str, kind: Kind, write: fn(&Entry) -> Cell<'_>) -> Column {
+const fn unread(name: &'static str, kind: ColumnKind, write: fn(&Entry) -> Cell<'_>) -> Column {
     Column { name, kind, written: Written::Always, write, read: None }
 }
 
 /// All columns.
 #[rustfmt::skip]
 pub(crate) const COLUMNS: &[Column] = &[
-    once("saga_id", Kind::Uuid,
+    once("saga_id", ColumnKind::Uuid,
         |entry| Cell::Uuid(*entry.saga.as_uuid()),
         |into, cell| into.row.saga = SagaId::new(cell.uuid())),
-    once("owner", Kind::Uuid,
+    once("owner", ColumnKind::Uuid,
         |entry| Cell::Uuid(*entry.owner.as_uuid()),
         |into, cell| into.row.owner = ReplicaId::new(cell.uuid())),
-    once("definition", Kind::Text,
+    once("definition", ColumnKind::Text,
         |entry| text(&entry.row.definition).into(),
         |into, cell| into.row.row.definition = cell.text().into()),
-    once("definition_hash", Kind::Text,
+    once("definition_hash", ColumnKind::Text,
         |entry| Cow::Borrowed(entry.row.definition_hash.as_str()).into(),
         |into, cell| into.row.row.definition_hash = DefinitionHash::new(cell.text())),
-    once("created_us", Kind::BigInt,
+    once("created_us", ColumnKind::BigInt,
         |entry| entry.row.created.into(),
         |into, cell| into.row.row.created = cell.time().unwrap_or(EPOCH)),
-    once("labels", Kind::Text,
+    once("labels", ColumnKind::Text,
         |entry| json(&entry.row.labels),
-        Reading::labels),
-    unread("seq", Kind::BigInt,
+        RowReading::labels),
+    unread("seq", ColumnKind::BigInt,
         |entry| Cell::BigInt(frame::last_seq(entry))),
-    always("epoch", Kind::BigInt,
+    always("epoch", ColumnKind::BigInt,
         |entry| Cell::BigInt(entry.row.epoch.get().into()),
-        Reading::epoch),
-    always("state", Kind::Text,
+        RowReading::epoch),
+    always("state", ColumnKind::Text,
         |entry| text(&entry.row.state).into(),
         |into, cell| into.row.row.state = cell.text().into()),
-    always("rollback", Kind::Text,
-        |entry| Cow::Borrowed(rollback_word(entry.row.rollback)).into(),
-        Reading::rollback),
-    always("is_over", Kind::Bool,
+    always("rollback", ColumnKind::Text,
+        |entry| Cow::Borrowed(entry.row.rollback.into()).into(),
+        RowReading::rollback),
+    always("is_over", ColumnKind::Bool,
         |entry| Cell::Bool(entry.row.over),
         |into, cell| into.row.row.over = cell == Cell::Bool(true)),
     // The state once the saga is over: sagas are found by it, and it changes once.
-    unread("final_state", Kind::Text,
+    unread("final_state", ColumnKind::Text,
         |entry| if entry.row.over { text(&entry.row.state).into() } else { Cell::Null }),
-    always("updated_us", Kind::BigInt,
+    always("updated_us", ColumnKind::BigInt,
         |entry| entry.row.updated.into(),
         |into, cell| into.row.row.updated = cell.time().unwrap_or(EPOCH)),
-    always("due_us", Kind::BigInt,
+    always("due_us", ColumnKind::BigInt,
         |entry| entry.row.due.map_or(Cell::Null, Into::into),
         |into, cell| into.row.row.due = cell.time()),
-    always("blocked_us", Kind::BigInt,
+    always("blocked_us", ColumnKind::BigInt,
         |entry| entry.row.blocked_since.map_or(Cell::Null, Into::into),
         |into, cell| into.row.row.blocked_since = cell.time()),
-    always("summary", Kind::Text,
+    always("summary", ColumnKind::Text,
         |entry| json(&entry.row.summary),
-        Reading::summary),
+        RowReading::summary),
     // An append takes the mark away: a saga that can be appended to can be read.
-    always("parked", Kind::Text,
+    always("parked", ColumnKind::Text,
         |_| Cell::Null,
         |into, cell| into.row.parked = cell.some_text().map(Into::into)),
 ];
@@ -140,7 +139,7 @@ pub(crate) const COLUMNS: &[Column] = &[
 /// The Unix epoch.
 const EPOCH: Timestamp = Timestamp::from_micros(0);
 
-impl Reading {
+impl RowReading {
     /// Before anything is read.
     fn new() -> Self {
         let row = Row {
@@ -177,9 +176,9 @@ impl Reading {
     }
 
     fn rollback(&mut self, cell: Cell<'_>) {
-        match rollback_named(cell.text()) {
-            Some(rollback) => self.row.row.rollback = rollback,
-            None => self.damaged(format_args!("its rollback is {:?}", cell.text())),
+        match cell.text().parse() {
+            Ok(rollback) => self.row.row.rollback = rollback,
+            Err(_) => self.damaged(format_args!("its rollback is {:?}", cell.text())),
         }
     }
 
@@ -190,7 +189,7 @@ impl Reading {
         }
     }
 
-    /// The first damage is the one that is reported.
+    /// Only the first damage is reported.
     fn damaged(&mut self, what: std::fmt::Arguments<'_>) {
         self.damage.get_or_insert_with(|| what.to_string());
     }
@@ -208,9 +207,9 @@ impl Reading {
 
 /// Reads a row whose columns are those of [`read_columns`], in that order.
 pub(crate) fn read_row<E>(
-    mut cell: impl FnMut(usize, Kind) -> Result<Cell<'static>, E>,
+    mut cell: impl FnMut(usize, ColumnKind) -> Result<Cell<'static>, E>,
 ) -> Result<KeptRow, E> {
-    let mut reading = Reading::new();
+    let mut reading = RowReading::new();
     for (index, (kind, read)) in
         COLUMNS.iter().filter_map(|column| Some((column.kind, column.read?))).enumerate()
     {

@@ -1,7 +1,7 @@
 //! Where sagas are kept. No saga rules: what an event means is the core's business.
 //!
 //! ```text
-//!   saga tasks ── append ──▶ queue ──▶ writer: all that waits, one transaction, one flush ──▶ wakes all
+//!   saga tasks ── append ──▶ queue ──▶ writer: all waiting entries, one transaction, one flush ──▶ wakes all
 //! ```
 //!
 //! Each saga has an append-only history of records, and one row (its [`Row`]) written in the same
@@ -17,29 +17,29 @@ mod ended;
 mod frame;
 mod histogram;
 mod inbox;
+mod journal;
 pub mod memory;
 mod migration;
 mod open;
 mod ownership;
 pub mod postgres;
 mod query;
-mod rollback;
 mod row;
 pub mod sqlite;
+mod stats;
 mod store;
 mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
 pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
+pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};
 pub use self::open::OpenError;
 pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
-pub use self::rollback::rollback_word;
 pub use self::row::{KeptRow, Row, Summary};
+pub use self::stats::Stats;
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
     Membership, Page, ROWS_MAX, Store, StoreFuture, Unavailable,
 };
-pub use self::writer::{
-    Appending, BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Journal, NotAppended, QUEUE_ENTRIES_MAX, Stats,
-};
+pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

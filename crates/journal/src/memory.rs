@@ -1,6 +1,6 @@
 //! A journal that forgets, for tests and the simulator: what the databases do, without one.
 //!
-//! Frames are kept as the same text that the databases keep, so whatever does not survive being written and read
+//! Frames are kept as the same text that the databases keep, so an event that does not survive being written and read
 //! does not survive here either.
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +17,6 @@ use tokio::time::Instant;
 use crate::backlog::Group;
 use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::frame::{self, Frame, Head};
-use crate::rollback::rollback_word;
 use crate::{
     AppendError, Backlog, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Entry, Filter, Histories, History,
     Inbox, Joining, KeptCommand, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
@@ -32,20 +31,20 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Tables {
-    sagas: BTreeMap<SagaId, Kept>,
+    sagas: BTreeMap<SagaId, KeptSaga>,
     definitions: HashMap<DefinitionHash, KeptDefinition>,
     /// Until when each replica's lease lasts; `None`: it is gone.
     replicas: BTreeMap<ReplicaId, Option<Instant>>,
     names: BTreeMap<ReplicaId, Arc<str>>,
-    commands: BTreeMap<(SagaId, CommandId), Waiting>,
+    commands: BTreeMap<(SagaId, CommandId), WaitingCommand>,
 }
 
-struct Waiting {
+struct WaitingCommand {
     command: KeptCommand,
     refused: Option<Arc<str>>,
 }
 
-struct Kept {
+struct KeptSaga {
     seq: Seq,
     /// As a database has them.
     cells: Vec<Cell<'static>>,
@@ -77,7 +76,7 @@ impl Tables {
                 let frames = BTreeMap::from([(first_seq, text)]);
                 let cells: Vec<_> = COLUMNS.iter().map(|column| (column.write)(entry).into_owned()).collect();
                 let row = read(&cells);
-                self.sagas.insert(entry.saga, Kept { seq: last, cells, row, frames });
+                self.sagas.insert(entry.saga, KeptSaga { seq: last, cells, row, frames });
                 Ok(())
             }
             Some(kept) if kept.row.owner != entry.owner => Err(AppendError::Conflict),
@@ -108,7 +107,7 @@ impl Tables {
         if self.commands.keys().filter(|(of, _)| *of == saga).count() >= COMMANDS_PER_SAGA_MAX {
             return Posted::Full;
         }
-        self.commands.insert(key, Waiting { command, refused: None });
+        self.commands.insert(key, WaitingCommand { command, refused: None });
         Posted::Kept
     }
 
@@ -154,7 +153,7 @@ impl Tables {
     }
 }
 
-impl Kept {
+impl KeptSaga {
     /// Whether it is not over and does not wait for an operator alone.
     fn has_something_to_do(&self) -> bool {
         !self.row.row.over && (self.row.row.due.is_some() || self.row.rollback() != Rollback::Blocked)
@@ -213,7 +212,7 @@ impl Histories for Memory {
             for kept in self.tables().sagas.values().map(|kept| &kept.row).filter(|kept| !kept.row.over) {
                 let due_us = kept.row.due.unwrap_or(kept.row.updated).as_micros();
                 let since_us = kept.row.blocked_since.unwrap_or(kept.row.updated).as_micros();
-                let rollback = rollback_word(kept.rollback());
+                let rollback = kept.rollback().into();
                 let definition = &kept.row.definition;
                 Group { definition, rollback, sagas: 1, due_us, since_us }.add_to(&mut backlog);
             }
@@ -354,8 +353,8 @@ impl Inbox for Memory {
         Box::pin(async move {
             Ok(match self.tables().commands.get(&(saga, command)) {
                 None => CommandStatus::Applied,
-                Some(Waiting { refused: None, .. }) => CommandStatus::Waiting,
-                Some(Waiting { refused: Some(why), .. }) => CommandStatus::Refused(why.clone()),
+                Some(WaitingCommand { refused: None, .. }) => CommandStatus::Waiting,
+                Some(WaitingCommand { refused: Some(why), .. }) => CommandStatus::Refused(why.clone()),
             })
         })
     }
@@ -383,7 +382,7 @@ impl Inbox for Memory {
 
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            let is_old = |posted: &Waiting| posted.refused.is_some() && posted.command.asked < before;
+            let is_old = |posted: &WaitingCommand| posted.refused.is_some() && posted.command.asked < before;
             self.tables().commands.retain(|_, posted| !is_old(posted));
             Ok(())
         })

@@ -70,7 +70,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
 
 /// A step that was applied, as its row tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Applied {
+pub(crate) struct AppliedStep {
     pub(crate) version: i64,
     pub(crate) checksum: String,
 }
@@ -83,7 +83,10 @@ impl Migration {
 }
 
 /// The steps of `known` that are not among `applied`, which come in the order of their versions.
-pub(crate) fn pending<'k>(known: &'k [Migration], applied: &[Applied]) -> Result<&'k [Migration], OpenError> {
+pub(crate) fn pending<'k>(
+    known: &'k [Migration],
+    applied: &[AppliedStep],
+) -> Result<&'k [Migration], OpenError> {
     let newest_known = known.last().map_or(0, |migration| migration.version);
     if let Some(found) = applied.last().map(|step| step.version).filter(|found| *found > newest_known) {
         return Err(OpenError::SchemaNewer { found, known: newest_known });
@@ -106,8 +109,8 @@ mod tests {
         Migration { version: 2, name: "two", sql: "CREATE TABLE c (d BIGINT)" },
     ];
 
-    fn applied(steps: &[Migration]) -> Vec<Applied> {
-        steps.iter().map(|m| Applied { version: m.version, checksum: m.checksum() }).collect()
+    fn applied(steps: &[Migration]) -> Vec<AppliedStep> {
+        steps.iter().map(|m| AppliedStep { version: m.version, checksum: m.checksum() }).collect()
     }
 
     fn versions(pending: Result<&[Migration], OpenError>) -> Vec<i64> {

@@ -8,7 +8,7 @@
 //!
 //! One comparison makes this safe: an entry is kept only if its `owner` is the saga's owner in that very transaction.
 //! Leases only decide when another replica may become the owner. So a replica that was paused for an hour and wakes up
-//! in the middle of an append does no harm, whatever it believes and whatever its clock says.
+//! in the middle of an append does no harm, even if it takes itself for the owner and its clock is wrong.
 
 use std::fmt;
 use std::time::Duration;

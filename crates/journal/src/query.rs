@@ -6,7 +6,6 @@ use saga_core::definition::StateName;
 use saga_core::saga::Rollback;
 
 use crate::columns::{COLUMNS, Cell, Column, text};
-use crate::rollback::rollback_word;
 use crate::{Cursor, Filter};
 
 /// A query with its parameters, numbered from 1.
@@ -128,7 +127,7 @@ fn shown() -> impl Iterator<Item = &'static Column> {
 /// The sagas of which this is true. As the partial indices say it, and without a parameter, so that the planner can tell
 /// that they apply.
 fn rolls_back(rollback: Rollback) -> String {
-    let word = rollback_word(rollback);
+    let word: &str = rollback.into();
     match rollback {
         Rollback::Blocked => "(saga.rollback = 'blocked' OR saga.parked IS NOT NULL)".to_owned(),
         Rollback::None | Rollback::Running | Rollback::Done => {

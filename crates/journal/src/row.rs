@@ -21,7 +21,7 @@ pub struct Row {
     pub labels: Labels,
     /// The saga's state.
     pub state: StateName,
-    /// Whether what was done is being undone.
+    /// Whether done steps are being undone.
     pub rollback: Rollback,
     /// Of the current owner.
     pub epoch: Epoch,
@@ -60,8 +60,8 @@ pub struct KeptRow {
     pub owner: ReplicaId,
     /// The row itself.
     pub row: Row,
-    /// The reason for which the saga cannot be read: it waits for an operator, whatever the row says. The next event
-    /// clears it.
+    /// The reason for which the saga cannot be read: it waits for an operator, even if the row's state says otherwise.
+    /// The next event clears it.
     pub parked: Option<Arc<str>>,
 }
 
@@ -86,7 +86,7 @@ impl Row {
 }
 
 impl KeptRow {
-    /// Whether what was done is being undone; a saga that cannot be read is blocked.
+    /// Whether done steps are being undone; a saga that cannot be read is blocked.
     pub fn rollback(&self) -> Rollback {
         if self.parked.is_some() { Rollback::Blocked } else { self.row.rollback }
     }

@@ -95,7 +95,7 @@ pub trait Membership: Send + Sync + 'static {
     /// again if no other replica has made that final.
     fn renew(&self, replica: ReplicaId, lease: Duration) -> StoreFuture<'_, Result<Lease, Unavailable>>;
 
-    /// Ends a replica's lease: what it owns can be claimed at once.
+    /// Ends a replica's lease: the sagas that it owns can be claimed at once.
     fn leave(&self, replica: ReplicaId) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// Makes final that leases have run out: those replicas are gone.
@@ -209,7 +209,7 @@ pub enum AppendError {
 pub struct Unavailable(pub Arc<str>);
 
 impl Unavailable {
-    /// From whatever the backend says.
+    /// From the backend's own message.
     pub fn because(error: impl std::fmt::Display) -> Self {
         Self(error.to_string().into())
     }
@@ -240,7 +240,7 @@ pub struct History {
 pub struct Filter {
     /// The saga's state.
     pub state: Option<StateName>,
-    /// Whether what was done is being undone. A saga that cannot be read is blocked.
+    /// Whether done steps are being undone. A saga that cannot be read is blocked.
     pub rollback: Option<Rollback>,
     /// Labels, each with its value as text.
     pub labels: Vec<(Arc<str>, Arc<str>)>,

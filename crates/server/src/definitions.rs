@@ -53,7 +53,7 @@ fn loaded(file: Option<&Path>, env: &dyn Variables) -> anyhow::Result<Loaded> {
     let Checked { definition, warnings, .. } = Definition::check(&name, &source, env)?;
     commande::suits(&name, &definition)?;
     let definition = commande::labelled(definition);
-    Ok(Loaded { definition, warnings: warnings.iter().map(|warning| warning.told(&name)).collect() })
+    Ok(Loaded { definition, warnings: warnings.iter().map(|warning| warning.line_about(&name)).collect() })
 }
 
 /// Reads a definition to explain it, not to run it, with the name that it is reported under: variables that are not set

@@ -13,7 +13,7 @@ use crate::bugs::Lies;
 
 /// The kind of a step, as far as its promises go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum StepKind {
     /// A read.
     Read,
     /// No promise at all.
@@ -26,7 +26,7 @@ pub enum Kind {
     Barrier,
 }
 
-impl Kind {
+impl StepKind {
     /// All that have an effect.
     pub const EFFECTS: [Self; 4] = [Self::Plain, Self::Probed, Self::Idempotent, Self::Barrier];
 
@@ -42,7 +42,7 @@ impl Kind {
 /// A step of a generated definition; it is called `a`, `b`, ... by its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spec {
-    pub(crate) kind: Kind,
+    pub(crate) kind: StepKind,
     /// Whether it is undone; a read never is.
     pub(crate) undo: bool,
     /// The earlier steps whose outputs its requests are made of.
@@ -57,13 +57,13 @@ pub(crate) struct Spec {
 pub(crate) const HORIZON: Duration = Duration::from_secs(3);
 
 impl Spec {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: StepKind) -> Self {
         Self { kind, undo: true, from: Vec::new(), probe: false, forgets: false }
     }
 
     /// Whether it can be asked about.
     pub(crate) fn is_probed(&self) -> bool {
-        self.probe || self.kind == Kind::Probed
+        self.probe || self.kind == StepKind::Probed
     }
 
     /// Whether what is sent arrives soon or never: a question that comes before its call is answered wrongly, and a
@@ -74,7 +74,7 @@ impl Spec {
 
     /// Whether its participant knows a call again.
     pub(crate) fn has_keys(&self) -> bool {
-        matches!(self.kind, Kind::Idempotent | Kind::Barrier)
+        matches!(self.kind, StepKind::Idempotent | StepKind::Barrier)
     }
 }
 
@@ -88,20 +88,21 @@ fn name(step: usize) -> char {
 
 /// Between one and five steps, of any kinds, made of any earlier outputs. Where `forgets`, some participants forget.
 pub(crate) fn drawn(dice: &Dice, forgets: bool) -> Vec<Spec> {
-    let favourite = dice.one(&Kind::EFFECTS);
-    let mut kinds: Vec<Kind> = (0..1 + dice.below(4))
-        .map(|_| if dice.chance(300) { favourite } else { dice.one(&Kind::EFFECTS) })
+    let favourite = dice.one(&StepKind::EFFECTS);
+    let mut kinds: Vec<StepKind> = (0..1 + dice.below(4))
+        .map(|_| if dice.chance(300) { favourite } else { dice.one(&StepKind::EFFECTS) })
         .collect();
     if dice.chance(500) {
-        kinds.insert(dice.below(kinds.len() + 1), Kind::Read);
+        kinds.insert(dice.below(kinds.len() + 1), StepKind::Read);
     }
     let reads_outputs = dice.one(&[0, 200, 500]);
     let spec = |(step, kind)| {
-        let is_read = kind == Kind::Read;
+        let is_read = kind == StepKind::Read;
         let mut spec = Spec::new(kind);
         spec.undo = !is_read && !dice.chance(80);
-        spec.from =
-            (0..step).filter(|earlier| kinds[*earlier] == Kind::Read || dice.chance(reads_outputs)).collect();
+        spec.from = (0..step)
+            .filter(|earlier| kinds[*earlier] == StepKind::Read || dice.chance(reads_outputs))
+            .collect();
         if spec.has_keys() {
             spec.forgets = forgets && dice.chance(700);
             spec.probe = dice.chance(if spec.forgets { 400 } else { 100 });
@@ -119,7 +120,7 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: 
          states: {{ started: DEBUT, completed: FINI, cancelled: ANNULEE }}\ndeadline: {deadline_s}s\nparticipants:\n"
     );
     for (i, spec) in specs.iter().enumerate() {
-        let safety = spec.kind.safety().as_str();
+        let safety = spec.kind.safety();
         let horizon = if spec.forgets { HORIZON } else { Duration::from_secs(24 * 3_600) }.as_secs();
         let limits = format_args!(
             "horizon: {horizon}s, calls_max: {calls_max}, breaker: {{ calls_min: 6, open_max: 4s }}"
@@ -136,11 +137,11 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: 
         let body = format!("{{ n: .input.n{sources} }}");
         line(&mut yaml, format_args!("  - step: {step}\n    participant: p{i}"));
         match spec.kind {
-            Kind::Read => line(&mut yaml, format_args!("    action: {{ get: '/{step}/\\(.input.n)' }}")),
+            StepKind::Read => line(&mut yaml, format_args!("    action: {{ get: '/{step}/\\(.input.n)' }}")),
             _ => line(&mut yaml, format_args!("    action: {{ post: /{step}, body: {body} }}")),
         }
         match (spec.undo, spec.kind) {
-            (_, Kind::Read) => {}
+            (_, StepKind::Read) => {}
             (true, _) => {
                 line(&mut yaml, format_args!("    compensation: {{ post: /{step}/undo, body: {body} }}"))
             }

@@ -115,7 +115,7 @@ pub(crate) struct LineFaults {
 }
 
 /// One process's line to the database.
-pub(crate) struct Line {
+pub(crate) struct DatabaseLine {
     pub(crate) disk: Arc<Disk>,
     pub(crate) process: Arc<Process>,
     pub(crate) recorder: Arc<Recorder>,
@@ -130,7 +130,7 @@ pub(crate) struct Line {
     pub(crate) script: Option<Arc<Script>>,
 }
 
-impl Line {
+impl DatabaseLine {
     fn faults(&self) -> LineFaults {
         if self.kind.load(Ordering::Relaxed) { LineFaults::default() } else { self.faults }
     }
@@ -260,7 +260,7 @@ fn describe(entry: &Entry) -> String {
                 format!("{step} {direction}#{}", attempt.get())
             }
             Event::AttemptEnded { step, direction, attempt, outcome, .. } => {
-                format!("{step} {direction}#{} {}", attempt.get(), outcome.as_str())
+                format!("{step} {direction}#{} {outcome}", attempt.get())
             }
             Event::Started { .. } => "started".into(),
             Event::TakenOver { epoch, .. } => format!("taken over {}", epoch.get()),
@@ -271,7 +271,7 @@ fn describe(entry: &Entry) -> String {
     format!("{}: {}", &saga[saga.len() - 4..], events.join(", "))
 }
 
-impl Histories for Line {
+impl Histories for DatabaseLine {
     fn append<'a>(&'a self, batch: &'a [Entry]) -> StoreFuture<'a, Appended> {
         Box::pin(async move { self.lies.appended(self.carry(batch).await, batch.len()) })
     }
@@ -318,7 +318,7 @@ impl Histories for Line {
     }
 }
 
-impl Membership for Line {
+impl Membership for DatabaseLine {
     fn join(
         &self,
         replica: ReplicaId,
@@ -393,7 +393,7 @@ impl Membership for Line {
     }
 }
 
-impl Inbox for Line {
+impl Inbox for DatabaseLine {
     fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
@@ -457,7 +457,7 @@ impl Inbox for Line {
     }
 }
 
-impl Library for Line {
+impl Library for DatabaseLine {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;

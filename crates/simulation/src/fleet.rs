@@ -14,11 +14,11 @@ use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use crate::disk::{Line, LineFaults};
+use crate::disk::{DatabaseLine, LineFaults};
 use crate::process::{Inside, Process};
 use crate::scene::Scene;
 use crate::script::Script;
-use crate::shop::{Gate, Shop};
+use crate::shop::{Gate, SimulatedShop};
 
 /// How soon orders that have nothing to do leave memory. Waits are short here.
 const SLEEP_AFTER: Duration = Duration::from_millis(700);
@@ -120,7 +120,7 @@ impl Fleet {
             recorder.hit(if skew > 0 { "process: clock ahead" } else { "process: clock behind" });
         }
         let process = Process::new(self.begun, skew, self.dice.split(), recorder.clone());
-        let line = Line {
+        let line = DatabaseLine {
             disk: disk.clone(),
             process: process.clone(),
             recorder: recorder.clone(),
@@ -159,8 +159,8 @@ impl Fleet {
         answered.await.ok()
     }
 
-    /// A caller was told how an order stands: that has to be on disk, and to stay true.
-    pub(crate) fn told(&self, id: SagaId, snapshot: &Snapshot) {
+    /// Checks a snapshot that a caller got: it has to be on disk, and to stay true.
+    pub(crate) fn check_snapshot(&self, id: SagaId, snapshot: &Snapshot) {
         let recorder = &self.scene.recorder;
         recorder.note(|| {
             format!("told {id}: {} {:?} settled {}", snapshot.state, snapshot.rollback, snapshot.settled)
@@ -202,7 +202,7 @@ impl Fleet {
 
 /// Sees to it that orders' tasks panic only where an answer makes them.
 struct Watching {
-    shop: Arc<Shop>,
+    shop: Arc<SimulatedShop>,
     process: Arc<Process>,
 }
 
@@ -219,8 +219,8 @@ impl Observer for Watching {
 /// An engine inside of a process.
 fn engine(
     process: &Arc<Process>,
-    line: Line,
-    shop: &Arc<Shop>,
+    line: DatabaseLine,
+    shop: &Arc<SimulatedShop>,
     definition: &Arc<Definition>,
     name: &str,
 ) -> Engine {

@@ -5,7 +5,7 @@ use saga_core::event::Stuck;
 use saga_core::saga::Rollback;
 use saga_core::{Direction, Event, Outcome, Record, Saga};
 
-use crate::definition::Kind;
+use crate::definition::StepKind;
 use crate::scene::{Order, Scene, is_stuck};
 
 /// P1 (all or nothing), P2 (nothing lost), P3 (nothing doubled), P5 (decisions stand), P7 (histories are complete), when
@@ -31,7 +31,7 @@ pub(crate) fn judge_blocked(scene: &Scene) {
         if is_stuck(&saga) {
             let is_fair = match blocked.stuck {
                 Stuck::HorizonPassed => spec.forgets,
-                Stuck::ActionUnknown | Stuck::CompensationUnknown => spec.kind == Kind::Plain,
+                Stuck::ActionUnknown | Stuck::CompensationUnknown => spec.kind == StepKind::Plain,
                 Stuck::NothingToUndo => true,
                 Stuck::CompensationFailing | Stuck::ActionUnsettled | Stuck::TaskFailed => false,
             };
@@ -142,7 +142,7 @@ fn count(scene: &Scene, saga: &Saga, records: &[Record]) {
 /// The participants' books against the order's end.
 fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, String)) {
     let stands = *saga.state() == scene.definition.states.completed;
-    for (step, spec) in scene.specs.iter().enumerate().filter(|(_, spec)| spec.kind != Kind::Read) {
+    for (step, spec) in scene.specs.iter().enumerate().filter(|(_, spec)| spec.kind != StepKind::Read) {
         let page = scene.page(saga.id(), step);
         let open = page.open();
         if !(0..=1).contains(&open) {

@@ -7,7 +7,7 @@ use saga_core::saga::Request;
 use saga_core::{Direction, Epoch, SagaId};
 use tokio::time::Instant;
 
-use crate::definition::{HORIZON, Kind, Spec};
+use crate::definition::{HORIZON, Spec, StepKind};
 
 /// How long participants that forget remember all the same: calls that leave just before the promise ends are still on
 /// their way, and clocks and leases are not exact.
@@ -15,7 +15,7 @@ const REMEMBERED: Duration = HORIZON.saturating_add(Duration::from_secs(8));
 
 /// A participant's knowledge of one saga's step.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Page {
+pub(crate) struct LedgerPage {
     /// Times that the action took effect, and that one was undone.
     pub(crate) applied: u32,
     pub(crate) undone: u32,
@@ -41,7 +41,7 @@ struct Effect {
     output: String,
 }
 
-impl Page {
+impl LedgerPage {
     /// Effects that are there now.
     pub(crate) fn open(&self) -> i64 {
         i64::from(self.applied) - i64::from(self.undone)
@@ -54,9 +54,9 @@ impl Page {
 
     /// Whether it still knows what its promise was about, when the step is about to be done or undone again: or there is
     /// nothing to know, as what is called again has not run.
-    pub(crate) fn remembers(&self, kind: Kind, is_undoing: bool) -> bool {
+    pub(crate) fn remembers(&self, kind: StepKind, is_undoing: bool) -> bool {
         match kind {
-            Kind::Barrier => self.action.is_some(),
+            StepKind::Barrier => self.action.is_some(),
             _ if is_undoing => self.compensation.is_some() || self.open() > 0,
             _ => self.action.is_some() || self.open() == 0,
         }
@@ -73,13 +73,13 @@ impl Page {
 struct Stored {
     key: String,
     body: String,
-    answer: Answer,
+    answer: ParticipantAnswer,
     at: Instant,
 }
 
 /// A participant's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ParticipantAnswer {
     Ok(String),
     Refused,
     /// A probe's "it is not there".
@@ -92,30 +92,30 @@ pub(crate) type Remark = &'static str;
 /// All participants' books.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    pages: BTreeMap<(SagaId, Box<str>), Page>,
+    pages: BTreeMap<(SagaId, Box<str>), LedgerPage>,
     answers: u64,
 }
 
 /// The result of a request.
 pub(crate) struct Handled {
-    pub(crate) answer: Answer,
+    pub(crate) answer: ParticipantAnswer,
     pub(crate) remark: Option<Remark>,
     /// A promise that the orchestrator broke, and how.
     pub(crate) violation: Option<(&'static str, String)>,
 }
 
 impl Handled {
-    fn good(answer: Answer) -> Self {
+    fn good(answer: ParticipantAnswer) -> Self {
         Self { answer, remark: None, violation: None }
     }
 }
 
 impl Ledger {
-    pub(crate) fn page(&self, saga: SagaId, step: &str) -> Page {
+    pub(crate) fn page(&self, saga: SagaId, step: &str) -> LedgerPage {
         self.pages.get(&(saga, step.into())).cloned().unwrap_or_default()
     }
 
-    fn page_mut(&mut self, saga: SagaId, step: &str) -> &mut Page {
+    fn page_mut(&mut self, saga: SagaId, step: &str) -> &mut LedgerPage {
         self.pages.entry((saga, step.into())).or_default()
     }
 
@@ -161,18 +161,18 @@ impl Ledger {
         let stored = match request.direction {
             Direction::Action => &page.action,
             Direction::Compensation => &page.compensation,
-            Direction::Probe if page.open() > 0 => return Handled::good(Answer::Ok(output)),
-            Direction::Probe => return Handled::good(Answer::Absent),
+            Direction::Probe if page.open() > 0 => return Handled::good(ParticipantAnswer::Ok(output)),
+            Direction::Probe => return Handled::good(ParticipantAnswer::Absent),
         };
         page.touched += 1;
-        if kind == Kind::Read {
-            return Handled::good(Answer::Ok(output));
+        if kind == StepKind::Read {
+            return Handled::good(ParticipantAnswer::Ok(output));
         }
-        if kind == Kind::Barrier {
+        if kind == StepKind::Barrier {
             if page.epoch.is_some_and(|seen| request.epoch < seen) {
                 return Handled {
                     remark: Some("participant: stale epoch refused"),
-                    ..Handled::good(Answer::Refused)
+                    ..Handled::good(ParticipantAnswer::Refused)
                 };
             }
             page.epoch = Some(request.epoch);
@@ -192,38 +192,38 @@ impl Ledger {
             Direction::Action => page.act(kind, request, key, body, if refuse { None } else { Some(output) }),
             Direction::Compensation | Direction::Probe if refuse => Handled {
                 remark: Some("participant: refused compensation"),
-                ..Handled::good(Answer::Refused)
+                ..Handled::good(ParticipantAnswer::Refused)
             },
             Direction::Compensation | Direction::Probe => page.compensate(spec, request, key, body, output),
         }
     }
 }
 
-impl Page {
+impl LedgerPage {
     /// An action. Without an `output` it is refused.
     fn act(
         &mut self,
-        kind: Kind,
+        kind: StepKind,
         request: &Request,
         key: String,
         body: String,
         output: Option<String>,
     ) -> Handled {
-        if kind == Kind::Barrier && self.compensation.is_some() {
+        if kind == StepKind::Barrier && self.compensation.is_some() {
             return Handled {
                 remark: Some("participant: action after its compensation"),
-                ..Handled::good(Answer::Refused)
+                ..Handled::good(ParticipantAnswer::Refused)
             };
         }
         let answer = match output {
             Some(output) => {
                 self.applied += 1;
                 self.effect = Some(Effect { body: body.clone(), output: output.clone() });
-                Answer::Ok(output)
+                ParticipantAnswer::Ok(output)
             }
-            None => Answer::Refused,
+            None => ParticipantAnswer::Refused,
         };
-        let remark = (answer == Answer::Refused).then_some("participant: refusal");
+        let remark = (answer == ParticipantAnswer::Refused).then_some("participant: refusal");
         self.action = Some(Stored { key, body, answer: answer.clone(), at: Instant::now() });
         let violation = (self.open() > 1)
             .then(|| ("P3", format!("{} of {} took effect twice", request.step, request.saga)));
@@ -238,10 +238,11 @@ impl Page {
         body: String,
         output: String,
     ) -> Handled {
-        let mut handled = Handled::good(Answer::Ok(output));
+        let mut handled = Handled::good(ParticipantAnswer::Ok(output));
         let of = || format!("{} of {}", request.step, request.saga);
-        let is_barrier = spec.kind == Kind::Barrier;
-        let has_run = self.action.as_ref().is_some_and(|action| matches!(action.answer, Answer::Ok(_)));
+        let is_barrier = spec.kind == StepKind::Barrier;
+        let has_run =
+            self.action.as_ref().is_some_and(|action| matches!(action.answer, ParticipantAnswer::Ok(_)));
         match &self.effect {
             // It knows nothing of the action, undoes nothing, and says that it did.
             Some(_) if is_barrier && !has_run => {

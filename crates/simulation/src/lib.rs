@@ -31,9 +31,9 @@ mod watch;
 mod world;
 
 pub use self::bugs::Bug;
-pub use self::definition::Kind;
+pub use self::definition::StepKind;
 pub use self::fate::Fate;
-pub use self::record::{FAULT_POINTS, Hits, Report};
-pub use self::script::{Crash, Fault};
+pub use self::record::{FAULT_POINTS, Hits, RunReport};
+pub use self::script::{Crash, ScriptedFault};
 pub use self::small::{Case, Counted, small_worlds};
 pub use self::world::{Plan, run};

@@ -7,7 +7,7 @@ use saga_core::{CommandKind, Event, Json, Saga, SagaId};
 use saga_engine::{Engine, Refusal};
 use tokio::time::sleep;
 
-use crate::definition::{Kind, step_name};
+use crate::definition::{StepKind, step_name};
 use crate::fleet::Fleet;
 use crate::scene::is_stuck;
 
@@ -27,16 +27,16 @@ const TWO_AT_ONCE: u32 = 200;
 const RESUMES: u32 = 500;
 
 /// An operator's command, and the name that it is counted under.
-struct Word {
-    command: CommandKind,
+struct OperatorCommand {
+    kind: CommandKind,
     point: &'static str,
-    /// The step whose participant has to remember the order for as long as it promises, from this word on.
+    /// The step whose participant has to remember the order for as long as it promises, from this command on.
     vouches_for: Option<usize>,
 }
 
-impl Word {
+impl OperatorCommand {
     fn resume(point: &'static str) -> Self {
-        Self { command: CommandKind::Resume { by: "Ana".into(), reason: None }, point, vouches_for: None }
+        Self { kind: CommandKind::Resume { by: "Ana".into(), reason: None }, point, vouches_for: None }
     }
 }
 
@@ -49,8 +49,8 @@ impl Fleet {
         }
         // A command without an answer may be heard all the same: so the operator looks again before sending another.
         for _ in 0..TIMES_MAX {
-            let Some(word) = self.word(id) else { break };
-            let is_heard = self.say(id, &word).await;
+            let Some(command) = self.next_command(id) else { break };
+            let is_heard = self.say(id, &command).await;
             self.settle_commands(id).await;
             if is_heard || self.scene.recorder.is_broken() {
                 break;
@@ -71,16 +71,16 @@ impl Fleet {
     }
 
     /// Whether it was heard.
-    async fn say(&self, id: SagaId, word: &Word) -> bool {
+    async fn say(&self, id: SagaId, command: &OperatorCommand) -> bool {
         let recorder = &self.scene.recorder;
-        recorder.hit(word.point);
-        recorder.note(|| format!("a person about {id}: {:?}", word.command));
+        recorder.hit(command.point);
+        recorder.note(|| format!("a person about {id}: {:?}", command.kind));
         let say = || {
-            let (place, command) = (self.dice.below(self.places()), word.command.clone());
+            let (place, command) = (self.dice.below(self.places()), command.kind.clone());
             self.ask(place, move |engine: Engine| async move { engine.command(id, command).await })
         };
-        // Where a participant may forget, the second of two operators who resume would vouch: see `word`.
-        let may_be_two = matches!(word.command, CommandKind::Resolve { .. })
+        // Where a participant may forget, the second of two operators who resume would vouch: see `next_command`.
+        let may_be_two = matches!(command.kind, CommandKind::Resolve { .. })
             || self.scene.specs.iter().all(|spec| !spec.forgets);
         let answer = if may_be_two && self.dice.chance(TWO_AT_ONCE) {
             recorder.hit("person: two at once");
@@ -98,13 +98,13 @@ impl Fleet {
                 return false;
             }
         }
-        if let Some(step) = word.vouches_for {
+        if let Some(step) = command.vouches_for {
             self.scene.shop.ledger().keep(id, &step_name(step), false);
         }
         true
     }
 
-    fn word(&self, id: SagaId) -> Option<Word> {
+    fn next_command(&self, id: SagaId) -> Option<OperatorCommand> {
         let saga = self.scene.saga(id)?;
         if saga.is_over() {
             return None;
@@ -113,27 +113,29 @@ impl Fleet {
         // it would vouch for a participant that the operator has not looked at.
         let may_vouch = self.scene.specs.iter().any(|spec| spec.forgets);
         let Some(blocked) = saga.blocked() else {
-            return (!may_vouch).then(|| Word::resume("person: resumes what is not blocked"));
+            return (!may_vouch).then(|| OperatorCommand::resume("person: resumes what is not blocked"));
         };
         match blocked.stuck {
-            Stuck::TaskFailed => return Some(Word::resume("person: has a parked order run again")),
+            Stuck::TaskFailed => {
+                return Some(OperatorCommand::resume("person: has a parked order run again"));
+            }
             _ if self.scene.page(id, blocked.step).is_undone_by_hand => {}
             // Nothing is known of the step: only trying again tells.
             Stuck::NothingToUndo if !may_vouch && !self.dice.chance(200) => {
-                return Some(Word::resume("person: resumes what has nothing to undo"));
+                return Some(OperatorCommand::resume("person: resumes what has nothing to undo"));
             }
             Stuck::CompensationFailing | Stuck::ActionUnsettled
                 if !may_vouch && self.dice.chance(RESUMES) =>
             {
-                return Some(Word::resume("person: resumes what is tried all the same"));
+                return Some(OperatorCommand::resume("person: resumes what is tried all the same"));
             }
             _ => {}
         }
-        self.settled_word(&saga, blocked.step, blocked.stuck)
+        self.command_about(&saga, blocked.step, blocked.stuck)
     }
 
     /// The books' content about the step that is blocked.
-    fn settled_word(&self, saga: &Saga, step: usize, stuck: Stuck) -> Option<Word> {
+    fn command_about(&self, saga: &Saga, step: usize, stuck: Stuck) -> Option<OperatorCommand> {
         let (id, spec, name) = (saga.id(), &self.scene.specs[step], &*step_name(step));
         let page = self.scene.page(id, step);
         let is_undoing = self.scene.history(id)?.iter().any(|record| {
@@ -144,10 +146,13 @@ impl Fleet {
         if stuck == Stuck::HorizonPassed && remembers && !page.is_undone_by_hand && self.dice.chance(VOUCHES)
         {
             ledger().keep(id, name, true);
-            return Some(Word { vouches_for: Some(step), ..Word::resume("person: vouches") });
+            return Some(OperatorCommand {
+                vouches_for: Some(step),
+                ..OperatorCommand::resume("person: vouches")
+            });
         }
         // A barrier that has forgotten the step undoes nothing, and says that it did.
-        let must = spec.kind == Kind::Barrier && !remembers;
+        let must = spec.kind == StepKind::Barrier && !remembers;
         // Nor is an effect undone by hand that an unheard command of the same operator relies on.
         let may = is_stuck(saga) && !page.is_kept && self.dice.chance(BY_HAND);
         let findings = saga.pending().map_or(&[][..], |pending| pending.findings);
@@ -156,7 +161,7 @@ impl Fleet {
             ledger().undo_by_hand(id, name);
             (Finding::Undone, "person: undoes it by hand")
         } else if page.open() > 0 {
-            // Which is its word for what is undone next, too.
+            // The participant has to remember the step until its compensation, too.
             ledger().keep(id, name, true);
             (Finding::Ran, "person: says that it ran")
         } else if page.undone == 0 && findings.contains(&Finding::NotRun) {
@@ -164,13 +169,13 @@ impl Fleet {
         } else {
             (Finding::Undone, "person: says that it is undone")
         };
-        let command = CommandKind::Resolve {
+        let kind = CommandKind::Resolve {
             step,
             finding,
             output: output.filter(|_| finding == Finding::Ran),
             by: "Ana".into(),
             reason: "looked it up".into(),
         };
-        Some(Word { command, point, vouches_for: (finding == Finding::Ran).then_some(step) })
+        Some(OperatorCommand { kind, point, vouches_for: (finding == Finding::Ran).then_some(step) })
     }
 }

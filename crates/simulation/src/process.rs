@@ -17,7 +17,7 @@ use crate::record::Recorder;
 
 /// One run of a process, with a clock and dice of its own.
 pub(crate) struct Process {
-    state: Mutex<State>,
+    state: Mutex<ProcessState>,
     begun: Instant,
     /// Its wall clock shows this much more than it is, in microseconds.
     skew_us: AtomicI64,
@@ -26,14 +26,14 @@ pub(crate) struct Process {
 }
 
 #[derive(Default)]
-struct State {
-    mode: Mode,
+struct ProcessState {
+    mode: ProcessMode,
     sleeping: Vec<Waker>,
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Mode {
+enum ProcessMode {
     #[default]
     Running,
     Paused,
@@ -76,7 +76,7 @@ impl Process {
     /// Its tasks are gone, whatever they were doing.
     pub(crate) fn kill(&self) {
         let mut state = self.state();
-        state.mode = Mode::Dead;
+        state.mode = ProcessMode::Dead;
         for task in state.tasks.drain(..) {
             task.abort();
         }
@@ -85,16 +85,16 @@ impl Process {
     /// It does nothing any more, and notices nothing, while the world goes on.
     pub(crate) fn pause(&self) {
         let mut state = self.state();
-        if state.mode == Mode::Running {
-            state.mode = Mode::Paused;
+        if state.mode == ProcessMode::Running {
+            state.mode = ProcessMode::Paused;
         }
     }
 
     /// It goes on where it was.
     pub(crate) fn wake(&self) {
         let mut state = self.state();
-        if state.mode == Mode::Paused {
-            state.mode = Mode::Running;
+        if state.mode == ProcessMode::Paused {
+            state.mode = ProcessMode::Running;
         }
         for waker in state.sleeping.drain(..) {
             waker.wake();
@@ -106,14 +106,14 @@ impl Process {
     }
 
     pub(crate) fn is_dead(&self) -> bool {
-        self.state().mode == Mode::Dead
+        self.state().mode == ProcessMode::Dead
     }
 
     /// Runs `task` as a part of this process.
     pub(crate) fn start(self: &Arc<Self>, task: Task) {
         let gated = Gated { process: self.clone(), task, turns: (self.begun, 0) };
         let mut state = self.state();
-        if state.mode == Mode::Dead {
+        if state.mode == ProcessMode::Dead {
             return;
         }
         #[expect(clippy::disallowed_methods, reason = "the simulator's own tasks")]
@@ -122,7 +122,7 @@ impl Process {
         state.tasks.push(handle);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProcessState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -145,12 +145,12 @@ impl Future for Gated {
         {
             let mut state = self.process.state();
             match state.mode {
-                Mode::Running => {}
-                Mode::Paused => {
+                ProcessMode::Running => {}
+                ProcessMode::Paused => {
                     state.sleeping.push(cx.waker().clone());
                     return Poll::Pending;
                 }
-                Mode::Dead => return Poll::Ready(()),
+                ProcessMode::Dead => return Poll::Ready(()),
             }
         }
         let now = Instant::now();

@@ -99,7 +99,7 @@ pub const FAULT_POINTS: &[&str] = &[
 
 /// The report of a run.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct RunReport {
     /// The seed.
     pub seed: u64,
     /// Promises that were broken; empty is good.
@@ -121,12 +121,12 @@ pub(crate) struct Recorder {
     seed: u64,
     begun: Instant,
     traced: bool,
-    report: Mutex<Report>,
+    report: Mutex<RunReport>,
 }
 
 impl Recorder {
     pub(crate) fn new(seed: u64, traced: bool) -> Self {
-        let report = Report { seed, fingerprint: 0xcbf2_9ce4_8422_2325, ..Report::default() };
+        let report = RunReport { seed, fingerprint: 0xcbf2_9ce4_8422_2325, ..RunReport::default() };
         Self { seed, begun: Instant::now(), traced, report: Mutex::new(report) }
     }
 
@@ -166,12 +166,12 @@ impl Recorder {
         !self.report().violations.is_empty()
     }
 
-    pub(crate) fn report(&self) -> MutexGuard<'_, Report> {
+    pub(crate) fn report(&self) -> MutexGuard<'_, RunReport> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The report, when the run is over.
-    pub(crate) fn take(&self) -> Report {
+    pub(crate) fn take(&self) -> RunReport {
         std::mem::take(&mut *self.report())
     }
 }

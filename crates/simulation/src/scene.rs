@@ -9,9 +9,9 @@ use saga_journal::{Histories, KeptRow};
 use crate::bugs::Lies;
 use crate::definition::{Spec, step_name};
 use crate::disk::{Disk, now};
-use crate::ledger::Page;
+use crate::ledger::LedgerPage;
 use crate::record::Recorder;
-use crate::shop::Shop;
+use crate::shop::SimulatedShop;
 
 /// An order, as its caller knows it.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub(crate) struct Scene {
     pub(crate) lies: Lies,
     pub(crate) definition: Arc<Definition>,
     pub(crate) disk: Arc<Disk>,
-    pub(crate) shop: Arc<Shop>,
+    pub(crate) shop: Arc<SimulatedShop>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) orders: Mutex<Vec<Order>>,
 }
@@ -57,7 +57,7 @@ impl Scene {
     }
 
     /// The book of a step's participant about an order.
-    pub(crate) fn page(&self, id: SagaId, step: usize) -> Page {
+    pub(crate) fn page(&self, id: SagaId, step: usize) -> LedgerPage {
         self.shop.page(id, step, &step_name(step))
     }
 }

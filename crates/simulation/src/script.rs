@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use saga_core::{Direction, SagaId};
 
-use crate::definition::{Kind, Spec};
+use crate::definition::{Spec, StepKind};
 use crate::fate::{Around, Fate, Fates, Poison};
 
 /// One thing that goes wrong, at one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum ScriptedFault {
     /// The call of this number meets this fate.
     Call(u32, Fate),
     /// The process dies before the call of this number leaves, after it has, or when its answer arrives.
@@ -33,23 +33,23 @@ pub enum Crash {
 /// The faults that are to happen, and what has happened so far.
 pub(crate) struct Script {
     refused: Option<usize>,
-    faults: Vec<Fault>,
+    faults: Vec<ScriptedFault>,
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {
-    pub(crate) calls: Vec<Kind>,
+    pub(crate) calls: Vec<StepKind>,
     answers: u32,
     pub(crate) appends: u32,
     refusals: u32,
     /// Which faults have happened: each happens once.
-    happened: Vec<Fault>,
+    happened: Vec<ScriptedFault>,
 }
 
 impl Seen {
     /// Whether this fault is in the script and has not happened yet; then it has now.
-    fn happens(&mut self, script: &[Fault], fault: Fault) -> bool {
+    fn happens(&mut self, script: &[ScriptedFault], fault: ScriptedFault) -> bool {
         let now = script.contains(&fault) && !self.happened.contains(&fault);
         if now {
             self.happened.push(fault);
@@ -60,7 +60,7 @@ impl Seen {
 
 impl Script {
     /// `refused`: the step that is refused once.
-    pub(crate) fn new(refused: Option<usize>, faults: &[Fault]) -> Arc<Self> {
+    pub(crate) fn new(refused: Option<usize>, faults: &[ScriptedFault]) -> Arc<Self> {
         Arc::new(Self { refused, faults: faults.to_vec(), seen: Mutex::default() })
     }
 
@@ -75,7 +75,7 @@ impl Script {
         if crash == Crash::After {
             seen.appends += 1;
         }
-        seen.happens(&self.faults, Fault::DiesWriting(number, crash))
+        seen.happens(&self.faults, ScriptedFault::DiesWriting(number, crash))
     }
 }
 
@@ -87,7 +87,7 @@ impl Fates for Script {
         seen.calls.push(kind);
         let scripted = self.faults.iter().find_map(|fault| match fault {
             // After another fault, the call of this number may go to another participant.
-            Fault::Call(at, fate) if *at == number && may_meet(kind, *fate) => Some(*fate),
+            ScriptedFault::Call(at, fate) if *at == number && may_meet(kind, *fate) => Some(*fate),
             _ => None,
         });
         match scripted {
@@ -114,7 +114,7 @@ impl Fates for Script {
                 (seen.answers - 1, Crash::Answer)
             }
         };
-        seen.happens(&self.faults, Fault::DiesAt(number, crash))
+        seen.happens(&self.faults, ScriptedFault::DiesAt(number, crash))
     }
 
     fn travel(&self) -> Duration {
@@ -123,12 +123,12 @@ impl Fates for Script {
 }
 
 /// Whether a participant of this kind leaves room for that.
-pub(crate) fn may_meet(kind: Kind, fate: Fate) -> bool {
-    let has_keys = matches!(kind, Kind::Idempotent | Kind::Barrier);
+pub(crate) fn may_meet(kind: StepKind, fate: Fate) -> bool {
+    let has_keys = matches!(kind, StepKind::Idempotent | StepKind::Barrier);
     match fate {
         Fate::Doubled(_) => has_keys,
         // A probe is asked after two seconds.
-        Fate::Late(ms) => kind != Kind::Probed || ms < 2_000,
+        Fate::Late(ms) => kind != StepKind::Probed || ms < 2_000,
         _ => true,
     }
 }

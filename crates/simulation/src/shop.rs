@@ -18,13 +18,13 @@ use crate::bugs::Lies;
 use crate::definition::Spec;
 use crate::disk::Disk;
 use crate::fate::{Around, Fate, Fates, Poison};
-use crate::ledger::{Answer, Handled, Ledger, Page};
+use crate::ledger::{Handled, Ledger, LedgerPage, ParticipantAnswer};
 use crate::process::{ANSWER_PANICS, Process, outside};
 use crate::record::Recorder;
 use crate::watch::Watch;
 
 /// The participants, and the network around them.
-pub(crate) struct Shop {
+pub(crate) struct SimulatedShop {
     specs: Vec<Spec>,
     ledger: Mutex<Ledger>,
     watch: Watch,
@@ -39,7 +39,7 @@ pub(crate) struct Shop {
     pub(crate) panics: AtomicI64,
 }
 
-impl Shop {
+impl SimulatedShop {
     pub(crate) fn new(
         specs: Vec<Spec>,
         disk: Arc<Disk>,
@@ -69,7 +69,7 @@ impl Shop {
         !self.in_transit().is_empty()
     }
 
-    /// An operator opens the books about an order: from here on nothing changes in them, until [`Shop::release`].
+    /// An operator opens the books about an order: from here on nothing changes in them, until [`SimulatedShop::release`].
     /// `false`: a request that may change them is still on its way, or they are open already.
     pub(crate) fn hold(&self, saga: SagaId) -> bool {
         let mut held = self.held();
@@ -91,7 +91,7 @@ impl Shop {
     }
 
     /// The page in the book of a step's participant, without what the participant has forgotten by now.
-    pub(crate) fn page(&self, saga: SagaId, step: usize, name: &str) -> Page {
+    pub(crate) fn page(&self, saga: SagaId, step: usize, name: &str) -> LedgerPage {
         let mut ledger = self.ledger();
         for remark in ledger.forget(&self.specs[step], saga, name) {
             self.recorder.hit(remark);
@@ -117,7 +117,7 @@ impl Shop {
             self.recorder.hit(remark);
         }
         if request.direction == Direction::Probe {
-            let is_there = matches!(answer, Answer::Ok(_));
+            let is_there = matches!(answer, ParticipantAnswer::Ok(_));
             self.recorder.hit(match (is_there, self.watch.is_undoing(request.saga, step)) {
                 (true, false) => "probe: the action's effect is there",
                 (false, false) => "probe: it is not",
@@ -129,9 +129,9 @@ impl Shop {
             self.recorder.violation(promise, violation);
         }
         match answer {
-            Answer::Ok(body) => reply(200, body, None),
-            Answer::Refused => reply(409, r#"{"detail":"refused"}"#.into(), None),
-            Answer::Absent => reply(404, r#"{"detail":"not there"}"#.into(), None),
+            ParticipantAnswer::Ok(body) => reply(200, body, None),
+            ParticipantAnswer::Refused => reply(409, r#"{"detail":"refused"}"#.into(), None),
+            ParticipantAnswer::Absent => reply(404, r#"{"detail":"not there"}"#.into(), None),
         }
     }
 
@@ -158,7 +158,7 @@ impl Shop {
     }
 }
 
-impl Shop {
+impl SimulatedShop {
     fn arrived(&self, saga: SagaId) {
         let mut in_transit = self.in_transit();
         if let Some(count) = in_transit.get_mut(&saga) {
@@ -181,7 +181,7 @@ fn reply(status: u16, body: String, retry_after: Option<Duration>) -> Reply {
 
 /// One process's way to the shop.
 pub(crate) struct Gate {
-    pub(crate) shop: Arc<Shop>,
+    pub(crate) shop: Arc<SimulatedShop>,
     pub(crate) process: Arc<Process>,
 }
 

@@ -12,16 +12,16 @@ use saga_testkit::dice::Dice;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::bugs::Lies;
-use crate::definition::{Kind, Spec, definition};
+use crate::definition::{Spec, StepKind, definition};
 use crate::disk::Disk;
 use crate::ending::TAIL;
 use crate::fate::Fate;
 use crate::fleet::Fleet;
 use crate::process::run_paused;
-use crate::record::{Recorder, Report};
+use crate::record::{Recorder, RunReport};
 use crate::scene::{Order, Scene, is_blocked};
-use crate::script::{Crash, Fault, Script, Seen, may_meet};
-use crate::shop::Shop;
+use crate::script::{Crash, Script, ScriptedFault, Seen, may_meet};
+use crate::shop::SimulatedShop;
 
 /// The key of the one order.
 const KEY: &str = "the order";
@@ -47,11 +47,11 @@ const FATES: [Fate; 12] = [
 #[derive(Debug, Clone)]
 pub struct Case {
     /// The steps.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<StepKind>,
     /// The step that is refused, so that the saga rolls back; `None`: none is.
     pub refused: Option<usize>,
     /// The faults that happen.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ScriptedFault>,
 }
 
 /// How many worlds there were, and which broke a promise.
@@ -78,13 +78,13 @@ pub fn small_worlds(steps: usize, faults: usize, share: (usize, usize)) -> Count
 }
 
 /// All sagas of this many steps with effects, going well and being refused at the last step.
-fn shapes(steps: usize) -> Vec<(Vec<Kind>, Option<usize>)> {
+fn shapes(steps: usize) -> Vec<(Vec<StepKind>, Option<usize>)> {
     let mut all = vec![Vec::new()];
     for _ in 0..steps {
         all = all
             .into_iter()
-            .flat_map(|kinds: Vec<Kind>| {
-                Kind::EFFECTS.map(|kind| kinds.iter().copied().chain([kind]).collect::<Vec<_>>())
+            .flat_map(|kinds: Vec<StepKind>| {
+                StepKind::EFFECTS.map(|kind| kinds.iter().copied().chain([kind]).collect::<Vec<_>>())
             })
             .collect();
     }
@@ -116,37 +116,42 @@ fn explore(world: &Shape, case: &Case, more: usize, counted: &mut Counted) {
 }
 
 /// Everything that can go wrong in a world that went like this.
-fn faults(seen: &Seen) -> Vec<Fault> {
+fn faults(seen: &Seen) -> Vec<ScriptedFault> {
     let mut all = Vec::new();
     for (number, kind) in (0..).zip(&seen.calls) {
         all.extend(
-            FATES.into_iter().filter(|fate| may_meet(*kind, *fate)).map(|fate| Fault::Call(number, fate)),
+            FATES
+                .into_iter()
+                .filter(|fate| may_meet(*kind, *fate))
+                .map(|fate| ScriptedFault::Call(number, fate)),
         );
-        all.extend([Crash::Before, Crash::After, Crash::Answer].map(|crash| Fault::DiesAt(number, crash)));
+        all.extend(
+            [Crash::Before, Crash::After, Crash::Answer].map(|crash| ScriptedFault::DiesAt(number, crash)),
+        );
     }
     for number in 0..seen.appends {
-        all.extend([Crash::Before, Crash::After].map(|crash| Fault::DiesWriting(number, crash)));
+        all.extend([Crash::Before, Crash::After].map(|crash| ScriptedFault::DiesWriting(number, crash)));
     }
     all
 }
 
-fn order(fault: &Fault) -> (u8, u32, u32) {
+fn order(fault: &ScriptedFault) -> (u8, u32, u32) {
     match fault {
-        Fault::Call(number, fate) => {
+        ScriptedFault::Call(number, fate) => {
             let place = FATES.iter().position(|known| known == fate).unwrap_or(FATES.len());
             (0, *number, place as u32)
         }
-        Fault::DiesAt(number, crash) => (1, *number, *crash as u32),
-        Fault::DiesWriting(number, crash) => (2, *number, *crash as u32),
+        ScriptedFault::DiesAt(number, crash) => (1, *number, *crash as u32),
+        ScriptedFault::DiesWriting(number, crash) => (2, *number, *crash as u32),
     }
 }
 
-fn run((specs, definition): &Shape, case: &Case) -> (Report, Seen) {
+fn run((specs, definition): &Shape, case: &Case) -> (RunReport, Seen) {
     let script = Script::new(case.refused, &case.faults);
     let report = run_paused(async {
         let recorder = Arc::new(Recorder::new(0, false));
         let (disk, lies) = (Arc::new(Disk::new(false)), Lies::default());
-        let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone(), lies);
+        let shop = SimulatedShop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone(), lies);
         let (specs, definition) = (specs.clone(), definition.clone());
         let scene = Scene { specs, lies, definition, disk, shop, recorder, orders: Mutex::default() };
         let kind = Arc::new(AtomicBool::new(true));
@@ -172,7 +177,7 @@ async fn live(fleet: &Fleet) {
             let request = Start { input, id: Some(id), wait: Wait::started(), caller: Caller::Unknown };
             let answer = fleet.ask(0, move |engine| async move { engine.start(request).await });
             if let Ok(Some(Ok(snapshot))) = timeout(Duration::from_secs(1), answer).await {
-                fleet.told(id, &snapshot);
+                fleet.check_snapshot(id, &snapshot);
             }
         }
         sleep(Duration::from_millis(50)).await;

@@ -9,7 +9,7 @@ use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, Sa
 use saga_journal::Histories;
 use tokio::time::Instant;
 
-use crate::definition::{Kind, Spec};
+use crate::definition::{Spec, StepKind};
 use crate::disk::{Disk, now};
 use crate::record::Recorder;
 
@@ -87,7 +87,7 @@ impl Watch {
                 if (*s, *direction, *attempt) == (step, request.direction, request.attempt))
         });
         let kind = self.specs[step].kind;
-        if request.direction == Direction::Action && kind != Kind::Barrier && !is_announced {
+        if request.direction == Direction::Action && kind != StepKind::Barrier && !is_announced {
             self.recorder.violation("P2", format_args!("{} leaves unannounced", request.idempotency_key()));
         }
         let is_decision = |record: &&Record| matches!(record.event, Event::RollbackDecided { .. });

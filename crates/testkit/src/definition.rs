@@ -20,23 +20,23 @@ use granit_parser::{Event, Parser, Span};
 
 /// Something in the text.
 #[derive(Debug)]
-struct Node {
+struct TextNode {
     bytes: Range<usize>,
-    content: Content,
+    content: TextContent,
 }
 
 #[derive(Debug)]
-enum Content {
+enum TextContent {
     Scalar(String),
-    List(Vec<Node>),
-    Mapping { is_flow: bool, entries: Vec<Entry> },
+    List(Vec<TextNode>),
+    Mapping { is_flow: bool, entries: Vec<TextEntry> },
 }
 
 #[derive(Debug)]
-struct Entry {
+struct TextEntry {
     key: String,
     key_bytes: Range<usize>,
-    value: Node,
+    value: TextNode,
 }
 
 /// A definition that is being changed.
@@ -105,7 +105,7 @@ impl Draft {
 
     /// All places that a path leads to.
     #[track_caller]
-    fn at(&self, path: &str) -> Vec<Place> {
+    fn at(&self, path: &str) -> Vec<FoundPlace> {
         let root = read(&self.0);
         let mut places = vec![Found { node: &root, whole: 0..self.0.len() }];
         let mut so_far = String::new();
@@ -121,7 +121,7 @@ impl Draft {
             so_far = format!("{so_far}.{part}");
             places = next;
         }
-        places.into_iter().map(Place::from).collect()
+        places.into_iter().map(FoundPlace::from).collect()
     }
 
     fn edited(mut self, mut places: Vec<(Range<usize>, String)>) -> Self {
@@ -141,13 +141,13 @@ impl fmt::Display for Draft {
 
 /// A node that a path leads to, on the way.
 struct Found<'a> {
-    node: &'a Node,
+    node: &'a TextNode,
     /// With its key, up to the next one.
     whole: Range<usize>,
 }
 
 /// A place that a path leads to.
-struct Place {
+struct FoundPlace {
     value: Range<usize>,
     whole: Range<usize>,
     keys: Vec<String>,
@@ -155,35 +155,35 @@ struct Place {
     first: Option<(usize, bool)>,
 }
 
-impl From<Found<'_>> for Place {
+impl From<Found<'_>> for FoundPlace {
     fn from(Found { node, whole }: Found<'_>) -> Self {
         let first = match &node.content {
-            Content::Mapping { is_flow, entries } => {
+            TextContent::Mapping { is_flow, entries } => {
                 entries.first().map(|entry| (entry.key_bytes.start, *is_flow))
             }
-            Content::Scalar(_) | Content::List(_) => None,
+            TextContent::Scalar(_) | TextContent::List(_) => None,
         };
         Self { value: node.bytes.clone(), whole, keys: node.names(), first }
     }
 }
 
-impl Node {
+impl TextNode {
     fn names(&self) -> Vec<String> {
         match &self.content {
-            Content::Scalar(_) => Vec::new(),
-            Content::List(items) => {
+            TextContent::Scalar(_) => Vec::new(),
+            TextContent::List(items) => {
                 (0..).zip(items).map(|(i, item)| item.step().map_or(format!("{i}"), str::to_owned)).collect()
             }
-            Content::Mapping { entries, .. } => entries.iter().map(|entry| entry.key.clone()).collect(),
+            TextContent::Mapping { entries, .. } => entries.iter().map(|entry| entry.key.clone()).collect(),
         }
     }
 
     /// The name of a step.
     fn step(&self) -> Option<&str> {
-        let Content::Mapping { entries, .. } = &self.content else { return None };
+        let TextContent::Mapping { entries, .. } = &self.content else { return None };
         entries.iter().find(|entry| entry.key == "step").and_then(|entry| match &entry.value.content {
-            Content::Scalar(name) => Some(&**name),
-            Content::List(_) | Content::Mapping { .. } => None,
+            TextContent::Scalar(name) => Some(&**name),
+            TextContent::List(_) | TextContent::Mapping { .. } => None,
         })
     }
 
@@ -191,11 +191,11 @@ impl Node {
         let names = self.names();
         let chosen = names.iter().enumerate().filter(|(_, name)| part == "*" || *name == part);
         match &self.content {
-            Content::Scalar(_) => Vec::new(),
-            Content::List(items) => {
+            TextContent::Scalar(_) => Vec::new(),
+            TextContent::List(items) => {
                 chosen.map(|(i, _)| Found { node: &items[i], whole: items[i].bytes.clone() }).collect()
             }
-            Content::Mapping { entries, .. } => chosen
+            TextContent::Mapping { entries, .. } => chosen
                 .map(|(i, _)| {
                     let entry = &entries[i];
                     let whole = match (entries.get(i + 1), i.checked_sub(1)) {
@@ -212,7 +212,7 @@ impl Node {
 
 /// Reads a text, which has to be YAML.
 #[track_caller]
-fn read(source: &str) -> Node {
+fn read(source: &str) -> TextNode {
     let mut events = Parser::new_from_str(source)
         .map(|event| event.unwrap_or_else(|error| panic!("{error} in:\n{source}")))
         .filter(|(event, _)| {
@@ -221,7 +221,7 @@ fn read(source: &str) -> Node {
     node(&mut events)
 }
 
-fn node<'s>(events: &mut impl Iterator<Item = (Event<'s>, Span)>) -> Node {
+fn node<'s>(events: &mut impl Iterator<Item = (Event<'s>, Span)>) -> TextNode {
     let (event, span) = events.next().expect("a document");
     let bytes = span.byte_range().expect("a text has bytes");
     complete(event, bytes, events)
@@ -231,9 +231,9 @@ fn complete<'s>(
     event: Event<'s>,
     bytes: Range<usize>,
     events: &mut impl Iterator<Item = (Event<'s>, Span)>,
-) -> Node {
+) -> TextNode {
     match event {
-        Event::Scalar(text, ..) => Node { bytes, content: Content::Scalar(text.into_owned()) },
+        Event::Scalar(text, ..) => TextNode { bytes, content: TextContent::Scalar(text.into_owned()) },
         Event::SequenceStart(style, ..) => {
             let mut items = Vec::new();
             let end = loop {
@@ -247,10 +247,10 @@ fn complete<'s>(
             let is_flow = style == granit_parser::StructureStyle::Flow;
             // A block ends where its last line does, whatever blank lines and comments follow.
             let end = items.last().filter(|_| !is_flow).map_or(end, |last| last.bytes.end);
-            Node { bytes: bytes.start..end, content: Content::List(items) }
+            TextNode { bytes: bytes.start..end, content: TextContent::List(items) }
         }
         Event::MappingStart(style, ..) => {
-            let mut entries: Vec<Entry> = Vec::new();
+            let mut entries: Vec<TextEntry> = Vec::new();
             let end = loop {
                 let (event, span) = events.next().expect("a mapping ends");
                 let key_bytes = span.byte_range().expect("a text has bytes");
@@ -258,7 +258,7 @@ fn complete<'s>(
                     Event::MappingEnd => break key_bytes.end,
                     Event::Scalar(key, ..) => {
                         let value = node(events);
-                        entries.push(Entry { key: key.into_owned(), key_bytes, value });
+                        entries.push(TextEntry { key: key.into_owned(), key_bytes, value });
                     }
                     other => panic!("a key is a word, not {other:?}"),
                 }
@@ -267,7 +267,7 @@ fn complete<'s>(
             let (first, last) = (entries.first(), entries.last());
             let start = first.filter(|_| !is_flow).map_or(bytes.start, |first| first.key_bytes.start);
             let end = last.filter(|_| !is_flow).map_or(end, |last| last.value.bytes.end);
-            Node { bytes: start..end, content: Content::Mapping { is_flow, entries } }
+            TextNode { bytes: start..end, content: TextContent::Mapping { is_flow, entries } }
         }
         other => panic!("{other:?} is not expected in a definition"),
     }

@@ -6,3 +6,4 @@ pub mod dice;
 pub mod hostile;
 pub mod newman;
 pub mod postgres;
+pub mod schema;

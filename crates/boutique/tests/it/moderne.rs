@@ -129,7 +129,7 @@ async fn bad_requests_are_answered_with_a_detail_and_have_no_effect() {
         assert_eq!(reply.status, status, "{what}: {reply:?}");
         assert!(reply.body["detail"].is_string(), "{what}: {reply:?}");
     }
-    for service in Service::ALL {
+    for &service in Service::ALL {
         assert!(shop.results(service).await.is_empty(), "{service}");
     }
     let refused = shop.send(Service::Stock, Call::delete("/ledger")).await;

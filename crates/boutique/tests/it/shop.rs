@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use boutique::{Boutique, Config, Facon, Running, Service};
+use boutique::{Boutique, Config, Facon, RunningShop, Service};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Shop {
     pub(crate) dir: TempDir,
-    pub(crate) running: Running,
+    pub(crate) running: RunningShop,
     facon: Facon,
 }
 
@@ -25,7 +25,7 @@ pub(crate) async fn open(facon: Facon) -> Shop {
     Shop { dir, running, facon }
 }
 
-async fn start(dir: &TempDir, facon: Facon) -> Running {
+async fn start(dir: &TempDir, facon: Facon) -> RunningShop {
     Boutique::start(Config { facon, ..Config::new(dir.path()) }).await.unwrap()
 }
 

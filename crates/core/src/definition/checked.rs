@@ -24,7 +24,7 @@ pub struct Warning {
 
 impl Warning {
     /// The warning as one line of text about the file called `file`.
-    pub fn told(&self, file: &str) -> String {
+    pub fn line_about(&self, file: &str) -> String {
         match self.line {
             0 => format!("{file}: warning: {}", self.message),
             line => format!("{file}:{line}: warning: {}", self.message),

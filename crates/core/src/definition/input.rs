@@ -14,13 +14,13 @@ use crate::json::Json;
 
 /// The input of a saga. Only a definition can make it, from a caller's body.
 #[derive(Debug, Clone)]
-pub struct Input {
+pub struct SagaInput {
     definition: Arc<Definition>,
     json: Json,
     labels: Labels,
 }
 
-impl Input {
+impl SagaInput {
     /// The definition that the saga will run.
     pub fn definition(&self) -> &Arc<Definition> {
         &self.definition
@@ -60,7 +60,7 @@ pub enum InputError {
         example: String,
     },
     /// A declared member is missing.
-    #[error("`{name}` is missing; it must be a JSON {}", kind.as_str())]
+    #[error("`{name}` is missing; it must be a JSON {kind}")]
     Missing {
         /// The member.
         name: Box<str>,
@@ -68,7 +68,7 @@ pub enum InputError {
         kind: InputType,
     },
     /// A declared member is of another type.
-    #[error("`{name}` must be a JSON {}{}", kind.as_str(), kind.details())]
+    #[error("`{name}` must be a JSON {kind}{}", kind.details())]
     Wrong {
         /// The member.
         name: Box<str>,
@@ -87,12 +87,12 @@ pub enum InputError {
 
 /// A member's name: borrowed where it has no escapes.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+struct MemberName<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Definition {
     /// Reads a caller's body: the declared members, each checked, in a fixed order. Other members are ignored, and
     /// are no part of the input.
-    pub fn read_input(self: &Arc<Self>, body: &[u8]) -> Result<Input, InputError> {
+    pub fn read_input(self: &Arc<Self>, body: &[u8]) -> Result<SagaInput, InputError> {
         let body = Json::parse_unambiguous(body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data if error.to_string().contains("is there twice") => {
                 InputError::Ambiguous(error.to_string())
@@ -104,12 +104,12 @@ impl Definition {
             let example = self.input.iter().map(member).collect::<Vec<_>>().join(", ");
             return Err(InputError::NotAnObject { example });
         }
-        let given: BTreeMap<Name<'_>, &RawValue> =
+        let given: BTreeMap<MemberName<'_>, &RawValue> =
             serde_json::from_str(body.text()).map_err(|error| InputError::NotJson(error.to_string()))?;
         let (mut text, mut labels) = (String::from("{"), Vec::new());
         for (name, kind) in &self.input {
             let value = given
-                .get(&Name(Cow::Borrowed(name)))
+                .get(&MemberName(Cow::Borrowed(name)))
                 .ok_or_else(|| InputError::Missing { name: name.clone(), kind: *kind })?;
             let separator = if text.len() > 1 { "," } else { "" };
             let value = kind.read(name, value.get())?;
@@ -121,7 +121,7 @@ impl Definition {
         }
         text.push('}');
         let json = Json::parse(text.as_bytes()).map_err(|error| InputError::NotJson(error.to_string()))?;
-        Ok(Input { definition: self.clone(), json, labels: labels.into_iter().collect() })
+        Ok(SagaInput { definition: self.clone(), json, labels: labels.into_iter().collect() })
     }
 
     /// The definition with these members of its input, where they are whole numbers, as labels.

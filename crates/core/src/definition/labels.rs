@@ -72,9 +72,9 @@ impl Serialize for Labels {
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
+        struct LabelMembers;
 
-        impl<'de> Visitor<'de> for Members {
+        impl<'de> Visitor<'de> for LabelMembers {
             type Value = Labels;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,6 +90,6 @@ impl<'de> Deserialize<'de> for Labels {
             }
         }
 
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(LabelMembers)
     }
 }

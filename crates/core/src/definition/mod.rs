@@ -28,13 +28,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
+use strum::{Display, EnumString, VariantNames};
 
 pub use self::call::{Absent, Call};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;
 pub use self::graph::{Graph, StepSet, Steps};
-pub use self::input::{Input, InputError, NUMBER_CHARS_MAX};
+pub use self::input::{InputError, NUMBER_CHARS_MAX, SagaInput};
 pub use self::labels::{Label, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
@@ -118,7 +119,8 @@ impl fmt::Debug for DefinitionHash {
 }
 
 /// The JSON type of an input's member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum InputType {
     /// A whole number that fits 64 bits with sign.
     Integer,
@@ -128,18 +130,6 @@ pub enum InputType {
     String,
     /// `true` or `false`.
     Boolean,
-}
-
-impl InputType {
-    /// Its name in definitions.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::String => "string",
-            Self::Boolean => "boolean",
-        }
-    }
 }
 
 /// A service that steps call.
@@ -166,12 +156,12 @@ pub struct Participant {
     /// The time for which it keeps its promise for one order: it may have forgotten older keys.
     pub horizon: Duration,
     /// When calls to it are suspended.
-    pub breaker: Breaker,
+    pub breaker: BreakerSettings,
 }
 
 /// When calls to a participant are suspended, and when a call is let through again. (M. Nygard, "Release It!", 2007.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Breaker {
+pub struct BreakerSettings {
     /// Only calls of this last stretch of time count.
     pub window: Duration,
     /// With fewer calls in the window, the breaker stays closed.
@@ -184,7 +174,7 @@ pub struct Breaker {
     pub open_max: Duration,
 }
 
-impl Breaker {
+impl BreakerSettings {
     /// Opens when half of at least twenty calls within ten seconds failed; lets a call through after one second, then
     /// after two, and so on up to thirty.
     pub const DEFAULT: Self = Self {
@@ -197,7 +187,8 @@ impl Breaker {
 }
 
 /// A participant's promise, which decides how the orchestrator handles a call with an unknown outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Safety {
     /// Nothing: a call whose outcome is unknown is never repeated.
     None,
@@ -206,17 +197,6 @@ pub enum Safety {
     /// Also: a compensation whose action never arrived does nothing and succeeds, and an action that arrives
     /// after its compensation is refused.
     Barrier,
-}
-
-impl Safety {
-    /// Its name in definitions.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Idempotent => "idempotent",
-            Self::Barrier => "barrier",
-        }
-    }
 }
 
 /// One step of a saga.

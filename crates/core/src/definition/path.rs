@@ -35,13 +35,13 @@ enum Form {
     /// The same path for every saga.
     Fixed(Box<str>),
     /// A path made of these pieces.
-    Made(Vec<Piece>),
+    Made(Vec<PathPiece>),
     /// A path as definitions of [`Format::One`] send it.
     First(Template),
 }
 
 #[derive(Debug)]
-enum Piece {
+enum PathPiece {
     Literal(Box<str>),
     Hole(Hole),
 }
@@ -78,13 +78,13 @@ impl RequestPath {
         let pieces = pieces(text)?;
         literal::check(&pieces, spelling).map_err(PathError::Mistaken)?;
         for piece in &pieces {
-            if let Piece::Hole(hole) = piece {
+            if let PathPiece::Hole(hole) = piece {
                 hole.check().map_err(PathError::Mistaken)?;
             }
         }
         Ok(Self(match pieces.as_slice() {
             [] => Form::Fixed("".into()),
-            [Piece::Literal(text)] => Form::Fixed(text.clone()),
+            [PathPiece::Literal(text)] => Form::Fixed(text.clone()),
             _ => Form::Made(pieces),
         }))
     }
@@ -111,8 +111,8 @@ impl RequestPath {
             Form::First(template) => (Some(template), [].as_slice()),
         };
         first.into_iter().chain(pieces.iter().filter_map(|piece| match piece {
-            Piece::Hole(hole) => Some(&hole.value),
-            Piece::Literal(_) => None,
+            PathPiece::Hole(hole) => Some(&hole.value),
+            PathPiece::Literal(_) => None,
         }))
     }
 
@@ -126,8 +126,8 @@ impl RequestPath {
         let mut path = String::with_capacity(96);
         for piece in pieces {
             match piece {
-                Piece::Literal(text) => path.push_str(text),
-                Piece::Hole(hole) => hole.fill(scope, &mut path)?,
+                PathPiece::Literal(text) => path.push_str(text),
+                PathPiece::Hole(hole) => hole.fill(scope, &mut path)?,
             }
             if path.len() > PATH_BYTES_MAX {
                 return Err(EvalError(format!(
@@ -197,7 +197,7 @@ impl Hole {
 }
 
 /// The pieces of a path's text. Each hole is compiled separately.
-fn pieces(text: &str) -> Result<Vec<Piece>, PathError> {
+fn pieces(text: &str) -> Result<Vec<PathPiece>, PathError> {
     // A path alone is not jq; in quotes it is a jq string.
     let quoted = format!("\"{text}\"");
     // The limits of expressions apply to the path as a whole.
@@ -219,15 +219,15 @@ fn pieces(text: &str) -> Result<Vec<Piece>, PathError> {
             StrPart::Term(Token(code, _)) => {
                 in_query |= literal.contains('?');
                 if !literal.is_empty() {
-                    pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
+                    pieces.push(PathPiece::Literal(std::mem::take(&mut literal).into()));
                 }
                 let value = Template::parse(code)?;
-                pieces.push(Piece::Hole(Hole { code: (*code).into(), value, in_query }));
+                pieces.push(PathPiece::Hole(Hole { code: (*code).into(), value, in_query }));
             }
         }
     }
     if !literal.is_empty() {
-        pieces.push(Piece::Literal(literal.into()));
+        pieces.push(PathPiece::Literal(literal.into()));
     }
     Ok(pieces)
 }

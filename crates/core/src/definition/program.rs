@@ -13,7 +13,7 @@ use jaq_json::Val;
 
 use self::meter::Stopped;
 pub(super) use self::references::{References, constant};
-use self::running::{Expressions, Running};
+use self::running::{Expressions, RunningProgram};
 use self::value::Metered;
 
 mod bounds;
@@ -100,7 +100,7 @@ impl Program {
             input.push((Metered::text(name.as_bytes().to_vec()), value));
         }
         let input = Metered::from_map(input).map_err(|error| self.failed(&error))?;
-        let context = Ctx::<Expressions>::new(Running::new(&self.filter.lut), Vars::new([]));
+        let context = Ctx::<Expressions>::new(RunningProgram::new(&self.filter.lut), Vars::new([]));
         let mut values = self.filter.id.run((context, input));
         let first = match values.next() {
             Some(value) => value.map_err(|thrown| self.thrown(thrown))?,

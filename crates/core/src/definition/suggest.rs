@@ -25,6 +25,16 @@ pub(super) fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k s
     nearest(word, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
+/// The correction of `word`, which is none of `known`, for the end of a message: `write a, b or c`, and the probable one.
+pub(super) fn write_one_of(word: &str, known: &[&str]) -> String {
+    let meant = did_you_mean(word, known.iter().copied());
+    match known.split_last() {
+        Some((last, [])) => format!("write {last}{meant}"),
+        Some((last, rest)) => format!("write {} or {last}{meant}", rest.join(", ")),
+        None => meant,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

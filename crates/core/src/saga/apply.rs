@@ -12,7 +12,7 @@ mod take_over;
 
 use std::sync::Arc;
 
-use super::{Blocked, Marks, Notes, Phase, Progress, Question, Saga, StepState};
+use super::{Blocked, Marks, Phase, Progress, Question, Saga, StepNotes, StepState};
 use crate::definition::{Definition, StepSet};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record, Stuck};
@@ -41,7 +41,7 @@ impl IllegalEvent {
 }
 
 /// The end of a call, as its event tells it.
-struct Ended<'a> {
+struct EndedCall<'a> {
     seq: Seq,
     at: Timestamp,
     step: usize,
@@ -77,7 +77,7 @@ impl Saga {
             epoch: Epoch::FIRST,
             state: record.state.clone().unwrap_or_else(|| definition.states.started.clone()),
             phase: Phase::Forward { parked: None },
-            notes: vec![Notes::default(); steps.len()],
+            notes: vec![StepNotes::default(); steps.len()],
             commands: Vec::new(),
             steps,
             marks: Marks::default(),
@@ -128,7 +128,7 @@ impl Saga {
                     return Err("that attempt is not in flight");
                 }
                 let (reason, output) = (reason.as_deref(), output.as_ref());
-                let ended = Ended {
+                let ended = EndedCall {
                     seq,
                     at: record.at,
                     step: *step,

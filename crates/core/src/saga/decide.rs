@@ -77,7 +77,7 @@ pub enum Input {
 
 impl Saga {
     /// A new saga, its first events recorded.
-    pub fn start(id: SagaId, input: definition::Input, moment: Moment) -> (Self, Vec<Record>) {
+    pub fn start(id: SagaId, input: definition::SagaInput, moment: Moment) -> (Self, Vec<Record>) {
         let (definition, input, labels) = input.into_parts();
         let started = Record {
             at: moment.now,

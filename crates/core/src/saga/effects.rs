@@ -92,7 +92,7 @@ impl Request {
     /// Writes it behind `text`, without the detour that formatting takes: every call has one.
     pub fn write_idempotency_key(&self, text: &mut String) {
         self.saga.write(text);
-        for part in [&*self.step, self.direction.as_str()] {
+        for part in [&*self.step, self.direction.into()] {
             text.push(':');
             text.push_str(part);
         }

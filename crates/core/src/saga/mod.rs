@@ -33,6 +33,8 @@ pub use self::effects::{CallWanted, Effects, Request, RequestError};
 pub use self::effects::{Lens, look_through};
 pub use self::failure::Failure;
 pub use self::pending::Pending;
+use strum::{EnumString, IntoStaticStr};
+
 use crate::definition::{Definition, Labels, Safety, StateName, StepSet};
 use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
@@ -59,7 +61,7 @@ pub struct Saga {
     /// Derived from phase and steps, after each event: it is read more often than it changes.
     active: StepSet,
     /// Facts about each step, whatever its state.
-    notes: Vec<Notes>,
+    notes: Vec<StepNotes>,
     /// The commands that have brought about an event.
     commands: Vec<CommandId>,
     marks: Marks,
@@ -117,7 +119,7 @@ enum StepState {
 
 /// Facts about a step, whatever its state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Notes {
+struct StepNotes {
     /// The number of its last probe, whatever it was asked about.
     probe: Option<AttemptNumber>,
     /// Its success, where later steps wait for that (see [`Saga::is_waited_for`]), or its skip: they may not run ahead of it.
@@ -141,12 +143,12 @@ struct Tries {
     failures: u32,
     /// Of the last bad end.
     reason: Option<Box<str>>,
-    asked: Asked,
+    asked: ProbeState,
 }
 
 /// Where asking about the last attempt of a call stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Asked {
+struct ProbeState {
     question: Question,
     /// Questions without an answer.
     failures: u32,
@@ -164,7 +166,7 @@ enum Question {
     Due(Timestamp),
 }
 
-impl Asked {
+impl ProbeState {
     fn is_in_flight(&self) -> bool {
         matches!(self.question, Question::InFlight(_))
     }
@@ -212,7 +214,11 @@ struct Vouched {
 }
 
 /// Whether what was done is being undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// The names, in snake case, are the words of the journal's column `rollback`, which operators read with SQL. A variant
+/// with a new name keeps its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Rollback {
     /// Nothing to undo.
     None,

@@ -63,7 +63,7 @@ const BEGINNING: Moment = Moment { now: Timestamp::from_micros(0), random: Rando
 
 /// The account of a definition for an order of `input`, which it has made. `answers` are answers to the actions of steps, by name; the
 /// output of a step without one is made up of texts that name their places, such as `~sale.id~`.
-pub fn understood(input: definition::Input, answers: &BTreeMap<String, Answer>) -> Vec<StepUnderstood> {
+pub fn understood(input: definition::SagaInput, answers: &BTreeMap<String, Answer>) -> Vec<StepUnderstood> {
     let definition = input.definition().clone();
     let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), input, BEGINNING);
     let mut made_up: Vec<Arc<str>> = Vec::new();

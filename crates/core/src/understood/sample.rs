@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::{Definition, Input, InputType, Template};
+use crate::definition::{Definition, InputType, SagaInput, Template};
 use crate::json::Json;
 
 /// An input of the declared types.
-pub fn input(definition: &Arc<Definition>) -> Input {
+pub fn input(definition: &Arc<Definition>) -> SagaInput {
     let members = definition.input.iter().enumerate().map(|(i, (name, kind))| {
         let value = match kind {
             InputType::Integer => json!(i + 1),

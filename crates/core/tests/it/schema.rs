@@ -1,9 +1,7 @@
 //! `sagas/definition.schema.json`, which editors use, says what the parser says.
-//!
-//! The few keywords that the schema uses are checked here by hand: a validator crate would bring half a hundred
-//! others. A keyword that is not known here fails the test, so none can pass unchecked.
 
 use saga_core::Definition;
+use saga_testkit::schema::check;
 use serde_json::{Map, Value, json};
 
 use crate::support::{CHECKOUT, VOISINS, no_env};
@@ -18,105 +16,9 @@ fn yaml(source: &str) -> Value {
     serde_saphyr::from_str(source).expect("YAML")
 }
 
-/// Why `value` does not follow `rule`, a part of `schema`.
-fn check(schema: &Value, rule: &Value, value: &Value, at: &str) -> Result<(), String> {
-    let no = |why: String| Err(format!("{at}: {why}"));
-    for (keyword, expected) in rule.as_object().expect("a rule is an object") {
-        match keyword.as_str() {
-            "$schema" | "title" | "description" | "$defs" | "properties" => {}
-            "$ref" => {
-                let pointer = expected.as_str().expect("text").trim_start_matches('#');
-                check(schema, schema.pointer(pointer).expect("what is referred to is there"), value, at)?;
-            }
-            "type" => {
-                let known = |name: &Value| match name.as_str().expect("text") {
-                    "object" => value.is_object(),
-                    "array" => value.is_array(),
-                    "string" => value.is_string(),
-                    "boolean" => value.is_boolean(),
-                    "number" => value.is_number(),
-                    "integer" => value.is_i64() || value.is_u64(),
-                    other => panic!("the type `{other}` is not known to this test"),
-                };
-                if !expected.as_array().map_or_else(|| known(expected), |names| names.iter().any(known)) {
-                    return no(format!("is not of type {expected}"));
-                }
-            }
-            "enum" if !expected.as_array().expect("a list").contains(value) => {
-                return no(format!("not in {expected}"));
-            }
-            "const" if expected != value => return no(format!("is not {expected}")),
-            "enum" | "const" => {}
-            "pattern" => {
-                let Some(text) = value.as_str() else { continue };
-                if !matches(expected.as_str().expect("text"), text) {
-                    return no(format!("does not match {expected}"));
-                }
-            }
-            "minimum" if value.as_i64() < expected.as_i64() => return no(format!("is less than {expected}")),
-            "maximum" if value.as_i64() > expected.as_i64() => return no(format!("is more than {expected}")),
-            "minimum" | "maximum" => {}
-            "minItems" | "maxItems" => {
-                let there = value.as_array().map_or(0, Vec::len) as u64;
-                let limit = expected.as_u64().expect("a number");
-                if if keyword == "minItems" { there < limit } else { there > limit } {
-                    return no(format!("has {there} items"));
-                }
-            }
-            "items" => {
-                for (i, item) in value.as_array().into_iter().flatten().enumerate() {
-                    check(schema, expected, item, &format!("{at}[{i}]"))?;
-                }
-            }
-            "required" => {
-                let missing =
-                    |key: &&Value| value.is_object() && value.get(key.as_str().expect("text")).is_none();
-                if let Some(key) = expected.as_array().expect("a list").iter().find(missing) {
-                    return no(format!("has no {key}"));
-                }
-            }
-            "oneOf" => {
-                let rules = expected.as_array().expect("a list");
-                let fitting = rules.iter().filter(|rule| check(schema, rule, value, at).is_ok()).count();
-                if fitting != 1 {
-                    return no(format!("fits {fitting} of the alternatives"));
-                }
-            }
-            "additionalProperties" => {
-                let known = rule.get("properties").and_then(Value::as_object);
-                for (key, member) in value.as_object().into_iter().flatten() {
-                    match (known.and_then(|known| known.get(key)), expected) {
-                        (Some(rule), _) => check(schema, rule, member, &format!("{at}.{key}"))?,
-                        (None, Value::Bool(false)) => return no(format!("has an unknown `{key}`")),
-                        (None, rule) => check(schema, rule, member, &format!("{at}.{key}"))?,
-                    }
-                }
-            }
-            other => panic!("the keyword `{other}` is not known to this test"),
-        }
-    }
-    Ok(())
-}
-
-/// The patterns of the schema.
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern {
-        "^/" => text.starts_with('/'),
-        "^[A-Za-z0-9_-]{1,64}$" => {
-            (1..=64).contains(&text.len())
-                && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
-        }
-        "^[0-9]+ *(ms|s|m|h)$" => {
-            let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-            unit.len() < text.len() && ["ms", "s", "m", "h"].contains(&unit.trim_start_matches(' '))
-        }
-        other => panic!("the pattern `{other}` is not known to this test"),
-    }
-}
-
 fn valid(value: &Value) -> Result<(), String> {
     let schema = schema();
-    check(&schema, &schema, value, "")
+    check(&schema, &schema, value)
 }
 
 #[test]

@@ -343,7 +343,7 @@ impl Run {
         let effects = self.saga.effects();
         for call in &effects.calls {
             if !self.wanted.contains(call) {
-                self.wanted.push(call.clone());
+                self.wanted.push(*call);
             }
         }
         writeln!(self.shown, "  = {}", effects_text(&self.saga, &effects))
@@ -463,7 +463,7 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
         Event::AttemptStarted { step, direction, attempt } => call_text(saga, *step, *direction, *attempt),
         Event::AttemptEnded { step, direction, attempt, outcome, retry_at, .. } => {
             let again = retry_at.map_or(String::new(), |at| format!(", again at {}", time(at)));
-            format!("{} {}{again}", call_text(saga, *step, *direction, *attempt), outcome.as_str())
+            format!("{} {outcome}{again}", call_text(saga, *step, *direction, *attempt))
         }
         Event::RollbackDecided { cause: Cause::StepFailed { step, reason } } => {
             format!("rollback: {} failed ({reason})", name(step))

@@ -50,7 +50,7 @@ fn account(source: &str, input: Option<&str>, answers: &[(&str, u16, &str)]) -> 
             request("probe", probe);
         }
         if let Some(verdict) = &told.answered {
-            lines.push(format!("  answered: {} {:?}\n", verdict.outcome.as_str(), verdict.output));
+            lines.push(format!("  answered: {} {:?}\n", verdict.outcome, verdict.output));
         }
         text.extend(lines);
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use saga_core::definition::Breaker as Settings;
+use saga_core::definition::BreakerSettings as Settings;
 use saga_core::retry::{RETRY_AFTER_MAX, Random};
 use tokio::time::Instant;
 
-use super::Ended;
+use super::CallEnd;
 use super::window::{Counts, Window};
 
 /// After a pause, one call is let through; after a success two at a time, then four, and so on, so that a service
@@ -22,16 +22,16 @@ const JITTER_SHARE: u32 = 10;
 #[derive(Debug)]
 pub(super) struct Circuit {
     settings: Settings,
-    phase: Phase,
+    phase: CircuitPhase,
     since: Instant,
-    /// Distinguishes the calls of this phase from those that were let through before.
+    /// Distinguishes the calls of this phase from the calls that an earlier phase let through.
     generation: u64,
     /// How often it has opened since it was last closed.
     openings: u32,
 }
 
 #[derive(Debug)]
-pub(super) enum Phase {
+pub(super) enum CircuitPhase {
     /// Calls pass, and are counted.
     Closed { window: Window },
     /// No call passes before `until`.
@@ -63,11 +63,11 @@ pub(super) struct Ticket {
 
 impl Circuit {
     pub(super) fn new(settings: Settings, now: Instant) -> Self {
-        let phase = Phase::Closed { window: Window::new(settings.window) };
+        let phase = CircuitPhase::Closed { window: Window::new(settings.window) };
         Self { settings, phase, since: now, generation: 0, openings: 0 }
     }
 
-    pub(super) fn phase(&self) -> &Phase {
+    pub(super) fn phase(&self) -> &CircuitPhase {
         &self.phase
     }
 
@@ -84,31 +84,31 @@ impl Circuit {
     /// When the next call is let through, while no call passes.
     pub(super) fn tried_at(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Open { until } => Some(until),
-            Phase::Closed { .. } | Phase::HalfOpen { .. } => None,
+            CircuitPhase::Open { until } => Some(until),
+            CircuitPhase::Closed { .. } | CircuitPhase::HalfOpen { .. } => None,
         }
     }
 
     pub(super) fn counts(&self, now: Instant) -> Counts {
         match &self.phase {
-            Phase::Closed { window } => window.counts(now),
-            Phase::Open { .. } | Phase::HalfOpen { .. } => Counts::default(),
+            CircuitPhase::Closed { window } => window.counts(now),
+            CircuitPhase::Open { .. } | CircuitPhase::HalfOpen { .. } => Counts::default(),
         }
     }
 
     /// Applies the time that has passed.
     pub(super) fn pass(&mut self, now: Instant) {
         if self.tried_at().is_some_and(|until| now >= until) {
-            self.enter(Phase::HalfOpen { limit: 1, in_flight: 0, round: Round::default() }, now);
+            self.enter(CircuitPhase::HalfOpen { limit: 1, in_flight: 0, round: Round::default() }, now);
         }
     }
 
     /// Lets one more call through, if it may pass now.
     pub(super) fn admit(&mut self) -> Option<Ticket> {
         let may_pass = match &mut self.phase {
-            Phase::Closed { .. } => true,
-            Phase::Open { .. } => false,
-            Phase::HalfOpen { limit, in_flight, round } => {
+            CircuitPhase::Closed { .. } => true,
+            CircuitPhase::Open { .. } => false,
+            CircuitPhase::HalfOpen { limit, in_flight, round } => {
                 let may_pass = in_flight < limit;
                 *in_flight += u32::from(may_pass);
                 round.peak = round.peak.max(*in_flight);
@@ -124,8 +124,8 @@ impl Circuit {
             return;
         }
         match &mut self.phase {
-            Phase::HalfOpen { in_flight, .. } => *in_flight -= 1,
-            Phase::Closed { .. } | Phase::Open { .. } => {}
+            CircuitPhase::HalfOpen { in_flight, .. } => *in_flight -= 1,
+            CircuitPhase::Closed { .. } | CircuitPhase::Open { .. } => {}
         }
     }
 
@@ -133,7 +133,7 @@ impl Circuit {
     pub(super) fn ended(
         &mut self,
         ticket: Ticket,
-        ended: Ended,
+        ended: CallEnd,
         now: Instant,
         random: impl FnOnce() -> Random,
     ) -> bool {
@@ -142,15 +142,15 @@ impl Circuit {
             return false;
         }
         match (&mut self.phase, ended) {
-            (Phase::Closed { window }, ended) => {
-                window.count(ended != Ended::Good, now);
-                if let Ended::Bad { retry_after } = ended
+            (CircuitPhase::Closed { window }, ended) => {
+                window.count(ended != CallEnd::Good, now);
+                if let CallEnd::Bad { retry_after } = ended
                     && too_many(window.counts(now), &self.settings)
                 {
                     self.open(retry_after, now, random());
                 }
             }
-            (Phase::HalfOpen { limit, in_flight, round }, Ended::Good) => {
+            (CircuitPhase::HalfOpen { limit, in_flight, round }, CallEnd::Good) => {
                 *in_flight -= 1;
                 round.succeeded += 1;
                 let has_come_back = *limit == 1;
@@ -166,7 +166,7 @@ impl Circuit {
                 }
                 return has_come_back;
             }
-            (Phase::HalfOpen { limit, in_flight, round }, Ended::Bad { retry_after }) => {
+            (CircuitPhase::HalfOpen { limit, in_flight, round }, CallEnd::Bad { retry_after }) => {
                 *in_flight -= 1;
                 round.failed += 1;
                 if retry_after.is_some() || round.too_many_failed(*limit, &self.settings) {
@@ -174,15 +174,17 @@ impl Circuit {
                 }
             }
             // No call of this phase was let through.
-            (Phase::Open { .. }, _) => {}
+            (CircuitPhase::Open { .. }, _) => {}
         }
         false
     }
 
     /// A call from an earlier phase does not count for this one, except for the time that the participant asks to be
     /// left alone.
-    fn ended_late(&mut self, ended: Ended, now: Instant) {
-        if let (Phase::Open { until }, Ended::Bad { retry_after: Some(wait) }) = (&mut self.phase, ended) {
+    fn ended_late(&mut self, ended: CallEnd, now: Instant) {
+        if let (CircuitPhase::Open { until }, CallEnd::Bad { retry_after: Some(wait) }) =
+            (&mut self.phase, ended)
+        {
             *until = (*until).max(now + wait.min(RETRY_AFTER_MAX));
         }
     }
@@ -193,15 +195,15 @@ impl Circuit {
         let earlier = wait.mul_f64(random as f64 / u64::MAX as f64 / f64::from(JITTER_SHARE));
         let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
         self.openings = self.openings.saturating_add(1);
-        self.enter(Phase::Open { until: now + (wait - earlier).max(asked) }, now);
+        self.enter(CircuitPhase::Open { until: now + (wait - earlier).max(asked) }, now);
     }
 
     fn close(&mut self, now: Instant) {
         self.openings = 0;
-        self.enter(Phase::Closed { window: Window::new(self.settings.window) }, now);
+        self.enter(CircuitPhase::Closed { window: Window::new(self.settings.window) }, now);
     }
 
-    fn enter(&mut self, phase: Phase, now: Instant) {
+    fn enter(&mut self, phase: CircuitPhase, now: Instant) {
         self.phase = phase;
         self.since = now;
         self.generation += 1;

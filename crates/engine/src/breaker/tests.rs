@@ -24,26 +24,26 @@ const SETTINGS: Settings = Settings {
 const MANY: usize = 100_000;
 /// Pauses at full length, and the first call in the queue is chosen.
 const FIRST: Random = Random(0);
-const BAD: Ended = Ended::Bad { retry_after: None };
+const BAD: CallEnd = CallEnd::Bad { retry_after: None };
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn bad_for(seconds: u64) -> Ended {
-    Ended::Bad { retry_after: Some(secs(seconds)) }
+fn bad_for(seconds: u64) -> CallEnd {
+    CallEnd::Bad { retry_after: Some(secs(seconds)) }
 }
 
 fn go(breaker: &Breaker) -> Permit {
     match breaker.ask() {
-        Turn::Go(permit) => permit,
-        Turn::Wait(_) => panic!("nobody may pass: {:?}", breaker.state()),
+        BreakerTurn::Go(permit) => permit,
+        BreakerTurn::Wait(_) => panic!("nobody may pass: {:?}", breaker.state()),
     }
 }
 
 /// A waiting call that is polled only when woken, as a task would be.
-struct Waiter {
-    waiting: Pin<Box<Waiting>>,
+struct PolledCall {
+    waiting: Pin<Box<WaitingCall>>,
     woken: Arc<Woken>,
 }
 
@@ -55,9 +55,9 @@ impl Wake for Woken {
     }
 }
 
-impl Waiter {
+impl PolledCall {
     /// Not polled yet.
-    fn new(waiting: Waiting) -> Self {
+    fn new(waiting: WaitingCall) -> Self {
         Self { waiting: Box::pin(waiting), woken: Arc::new(Woken(AtomicBool::new(true))) }
     }
 
@@ -77,9 +77,9 @@ impl Waiter {
     }
 }
 
-async fn wait(breaker: &Breaker) -> Waiter {
-    let Turn::Wait(waiting) = breaker.ask() else { panic!("anybody may pass: {:?}", breaker.state()) };
-    let mut waiter = Waiter::new(waiting);
+async fn wait(breaker: &Breaker) -> PolledCall {
+    let BreakerTurn::Wait(waiting) = breaker.ask() else { panic!("anybody may pass: {:?}", breaker.state()) };
+    let mut waiter = PolledCall::new(waiting);
     assert!(waiter.poll().await.is_none());
     waiter
 }
@@ -92,7 +92,7 @@ fn opened() -> Breaker {
 }
 
 /// As many failures as open the breaker.
-fn fail(breaker: &Breaker, last: Ended) {
+fn fail(breaker: &Breaker, last: CallEnd) {
     let permits: Vec<Permit> = (0..SETTINGS.calls_min).map(|_| go(breaker)).collect();
     let calls = permits.len();
     for (i, permit) in permits.into_iter().enumerate() {
@@ -100,7 +100,7 @@ fn fail(breaker: &Breaker, last: Ended) {
     }
 }
 
-fn kind(breaker: &Breaker) -> Kind {
+fn kind(breaker: &Breaker) -> BreakerKind {
     breaker.state().kind
 }
 
@@ -108,24 +108,24 @@ fn kind(breaker: &Breaker) -> Kind {
 async fn good_calls_pass_and_are_counted() {
     let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
     for _ in 0..100 {
-        go(&breaker).ended(Ended::Good);
+        go(&breaker).ended(CallEnd::Good);
     }
     let state = breaker.state();
-    assert_eq!((state.kind, state.calls, state.failures, state.waiting), (Kind::Closed, 100, 0, 0));
+    assert_eq!((state.kind, state.calls, state.failures, state.waiting), (BreakerKind::Closed, 100, 0, 0));
     assert_eq!(state.tried_in, None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_opens_when_enough_calls_failed_and_tells_when_it_is_tried() {
     let breaker = Breaker::new(SETTINGS, MANY, || FIRST);
-    go(&breaker).ended(Ended::Good);
-    go(&breaker).ended(Ended::Good);
+    go(&breaker).ended(CallEnd::Good);
+    go(&breaker).ended(CallEnd::Good);
     go(&breaker).ended(BAD);
     assert_eq!((breaker.state().calls, breaker.state().failures), (3, 1));
     go(&breaker).ended(BAD);
     advance(Duration::from_millis(300)).await;
     let state = breaker.state();
-    assert_eq!((state.kind, state.lasted), (Kind::Open, Duration::from_millis(300)));
+    assert_eq!((state.kind, state.lasted), (BreakerKind::Open, Duration::from_millis(300)));
     assert_eq!(state.tried_in, Some(Duration::from_millis(700)));
 }
 
@@ -135,7 +135,7 @@ async fn a_permit_that_is_dropped_counts_as_neither() {
     for _ in 0..20 {
         drop(go(&breaker));
     }
-    assert_eq!((kind(&breaker), breaker.state().calls), (Kind::Closed, 0));
+    assert_eq!((kind(&breaker), breaker.state().calls), (BreakerKind::Closed, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,13 +145,13 @@ async fn when_its_time_is_over_one_call_passes_and_all_others_wait() {
     let mut early = wait(&breaker).await;
     advance(Duration::from_millis(1)).await;
     let trial = early.poll().await.expect("its turn");
-    assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::HalfOpen, None));
+    assert_eq!((kind(&breaker), breaker.state().tried_in), (BreakerKind::HalfOpen, None));
     let mut second = wait(&breaker).await;
     advance(secs(100)).await;
     assert!(second.poll().await.is_none(), "the trial is still under way");
-    trial.ended(Ended::Good);
+    trial.ended(CallEnd::Good);
     let second = second.poll().await.expect("the service has come back");
-    second.ended(Ended::Good);
+    second.ended(CallEnd::Good);
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,12 +159,12 @@ async fn whoever_asks_after_its_time_tries_if_nobody_waits() {
     let breaker = opened();
     advance(secs(1)).await;
     let trial = go(&breaker);
-    assert!(matches!(breaker.ask(), Turn::Wait(_)), "only one call");
+    assert!(matches!(breaker.ask(), BreakerTurn::Wait(_)), "only one call");
     trial.ended(BAD);
     // A single call without an answer may be its own fault.
-    assert_eq!(kind(&breaker), Kind::HalfOpen);
+    assert_eq!(kind(&breaker), BreakerKind::HalfOpen);
     go(&breaker).ended(BAD);
-    assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::Open, Some(secs(2))));
+    assert_eq!((kind(&breaker), breaker.state().tried_in), (BreakerKind::Open, Some(secs(2))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +176,7 @@ async fn a_trial_that_says_nothing_leaves_its_turn_to_the_next() {
     // The call was given a permit, and was dropped before it was polled.
     assert!(second.woken.0.load(Ordering::Relaxed));
     drop(second);
-    third.poll().await.expect("its turn").ended(Ended::Good);
+    third.poll().await.expect("its turn").ended(CallEnd::Good);
     drop(go(&breaker));
 }
 
@@ -188,16 +188,16 @@ async fn the_next_keeps_the_time_when_the_first_goes_away() {
     drop(first);
     assert!(second.poll().await.is_none(), "it is told to keep the time, and may not pass yet");
     advance(secs(1)).await;
-    second.poll().await.expect("its turn").ended(Ended::Good);
+    second.poll().await.expect("its turn").ended(CallEnd::Good);
 }
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_task_of_its_own_needs_no_help() {
     let breaker = opened();
-    let Turn::Wait(waiting) = breaker.ask() else { panic!("it is open") };
+    let BreakerTurn::Wait(waiting) = breaker.ask() else { panic!("it is open") };
     // The paused clock moves on by itself when all tasks wait.
     let before = Instant::now();
-    waiting.await.ended(Ended::Good);
+    waiting.await.ended(CallEnd::Good);
     assert_eq!(before.elapsed(), secs(1));
 }
 
@@ -222,7 +222,7 @@ async fn who_waits_passes_in_the_order_of_asking_two_then_four_at_once() {
             }
         }
         lines.push(permits.len());
-        permits.into_iter().for_each(|permit| permit.ended(Ended::Good));
+        permits.into_iter().for_each(|permit| permit.ended(CallEnd::Good));
     }
     assert_eq!(lines, [1, 2, 4, 2]);
     assert!(passed.is_sorted(), "{passed:?}");
@@ -236,27 +236,27 @@ async fn who_waits_passes_in_the_order_of_asking_two_then_four_at_once() {
 async fn a_round_that_did_not_need_all_of_its_places_closes_it() {
     let breaker = opened();
     advance(secs(1)).await;
-    go(&breaker).ended(Ended::Good);
-    go(&breaker).ended(Ended::Good);
-    assert_eq!(kind(&breaker), Kind::HalfOpen);
-    go(&breaker).ended(Ended::Good);
-    assert_eq!(kind(&breaker), Kind::Closed);
+    go(&breaker).ended(CallEnd::Good);
+    go(&breaker).ended(CallEnd::Good);
+    assert_eq!(kind(&breaker), BreakerKind::HalfOpen);
+    go(&breaker).ended(CallEnd::Good);
+    assert_eq!(kind(&breaker), BreakerKind::Closed);
 }
 
 #[tokio::test(start_paused = true)]
 async fn from_a_named_number_on_nobody_is_held_back() {
     let breaker = opened();
     advance(secs(1)).await;
-    go(&breaker).ended(Ended::Good);
+    go(&breaker).ended(CallEnd::Good);
     let mut limit = 2;
     while limit <= SLOW_START_MAX {
         let permits: Vec<Permit> = (0..limit).map(|_| go(&breaker)).collect();
-        assert!(matches!(breaker.ask(), Turn::Wait(_)), "{limit}");
-        assert_eq!(kind(&breaker), Kind::HalfOpen);
-        permits.into_iter().for_each(|permit| permit.ended(Ended::Good));
+        assert!(matches!(breaker.ask(), BreakerTurn::Wait(_)), "{limit}");
+        assert_eq!(kind(&breaker), BreakerKind::HalfOpen);
+        permits.into_iter().for_each(|permit| permit.ended(CallEnd::Good));
         limit *= 2;
     }
-    assert_eq!(kind(&breaker), Kind::Closed);
+    assert_eq!(kind(&breaker), BreakerKind::Closed);
     let all: Vec<Permit> = (0..10 * limit).map(|_| go(&breaker)).collect();
     drop(all);
 }
@@ -265,20 +265,20 @@ async fn from_a_named_number_on_nobody_is_held_back() {
 async fn failures_in_the_slow_start_open_it_again_for_longer() {
     let breaker = opened();
     advance(secs(1)).await;
-    go(&breaker).ended(Ended::Good);
+    go(&breaker).ended(CallEnd::Good);
     let other = go(&breaker);
     go(&breaker).ended(BAD);
-    assert_eq!(kind(&breaker), Kind::HalfOpen, "one of a round of two");
+    assert_eq!(kind(&breaker), BreakerKind::HalfOpen, "one of a round of two");
     go(&breaker).ended(BAD);
-    assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::Open, Some(secs(2))));
+    assert_eq!((kind(&breaker), breaker.state().tried_in), (BreakerKind::Open, Some(secs(2))));
     // A call that was let through before does not count for this pause.
-    other.ended(Ended::Good);
-    assert_eq!(kind(&breaker), Kind::Open);
+    other.ended(CallEnd::Good);
+    assert_eq!(kind(&breaker), BreakerKind::Open);
     advance(secs(2)).await;
-    go(&breaker).ended(Ended::Good);
-    go(&breaker).ended(Ended::Good);
-    go(&breaker).ended(Ended::Good);
-    assert_eq!(kind(&breaker), Kind::Closed);
+    go(&breaker).ended(CallEnd::Good);
+    go(&breaker).ended(CallEnd::Good);
+    go(&breaker).ended(CallEnd::Good);
+    assert_eq!(kind(&breaker), BreakerKind::Closed);
     // After the breaker was closed, the pauses begin anew.
     fail(&breaker, BAD);
     assert_eq!(breaker.state().tried_in, Some(secs(1)));
@@ -288,14 +288,14 @@ async fn failures_in_the_slow_start_open_it_again_for_longer() {
 async fn those_who_wait_when_it_opens_again_are_woken_for_the_next_trial() {
     let breaker = opened();
     advance(secs(1)).await;
-    go(&breaker).ended(Ended::Good);
+    go(&breaker).ended(CallEnd::Good);
     let (one, two) = (go(&breaker), go(&breaker));
     let mut waiter = wait(&breaker).await;
     one.ended(bad_for(1));
     assert!(waiter.poll().await.is_none(), "it is told to keep the time");
     drop(two);
     advance(secs(2)).await;
-    waiter.poll().await.expect("its turn").ended(Ended::Good);
+    waiter.poll().await.expect("its turn").ended(CallEnd::Good);
 }
 
 #[tokio::test(start_paused = true)]
@@ -304,7 +304,7 @@ async fn a_trial_that_is_asked_to_come_later_does() {
     let mut next = wait(&breaker).await;
     advance(secs(1)).await;
     next.poll().await.expect("its turn").ended(bad_for(5));
-    assert_eq!((kind(&breaker), breaker.state().tried_in), (Kind::Open, Some(secs(5))));
+    assert_eq!((kind(&breaker), breaker.state().tried_in), (BreakerKind::Open, Some(secs(5))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -315,10 +315,10 @@ async fn one_call_in_a_round_that_gets_no_answer_suspends_nobody() {
     advance(secs(1)).await;
     never.poll().await.expect("its turn").ended(BAD);
     for other in &mut others {
-        other.poll().await.expect("its turn").ended(Ended::Good);
+        other.poll().await.expect("its turn").ended(CallEnd::Good);
     }
     go(&breaker).ended(BAD);
-    assert_eq!(kind(&breaker), Kind::HalfOpen);
+    assert_eq!(kind(&breaker), BreakerKind::HalfOpen);
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,11 +327,11 @@ async fn as_many_pass_at_once_as_may_and_the_others_in_the_order_of_asking() {
     let (one, two) = (go(&breaker), go(&breaker));
     let (mut third, mut fourth, mut fifth) =
         (wait(&breaker).await, wait(&breaker).await, wait(&breaker).await);
-    assert_eq!((kind(&breaker), breaker.state().waiting), (Kind::Closed, 3));
-    one.ended(Ended::Good);
+    assert_eq!((kind(&breaker), breaker.state().waiting), (BreakerKind::Closed, 3));
+    one.ended(CallEnd::Good);
     let three = third.poll().await.expect("its turn");
     assert!(fourth.poll().await.is_none());
-    // A call with a permit is dropped; so is one that was let through.
+    // A call with a permit is dropped, and so is a call that was let through.
     drop(two);
     drop(fourth);
     let five = fifth.poll().await.expect("its turn");
@@ -348,12 +348,12 @@ async fn calls_from_before_a_pause_still_count_as_calls_at_once() {
     fail(&breaker, BAD);
     advance(secs(1)).await;
     for _ in 0..4 {
-        go(&breaker).ended(Ended::Good);
+        go(&breaker).ended(CallEnd::Good);
     }
     let others: Vec<Permit> = (0..4).map(|_| go(&breaker)).collect();
     let mut next = wait(&breaker).await;
     slow.ended(BAD);
-    next.poll().await.expect("its turn").ended(Ended::Good);
+    next.poll().await.expect("its turn").ended(CallEnd::Good);
     drop(others);
 }
 
@@ -388,11 +388,11 @@ async fn recovery_is_told_once_when_the_trial_went_well() {
     advance(secs(2)).await;
     let trial = go(&breaker);
     assert!(!recovered.has_changed().expect("the breaker is there"), "not by time alone");
-    trial.ended(Ended::Good);
+    trial.ended(CallEnd::Good);
     assert!(recovered.has_changed().expect("the breaker is there"));
     assert_eq!(*recovered.borrow_and_update(), 1);
     for _ in 0..10 {
-        go(&breaker).ended(Ended::Good);
+        go(&breaker).ended(CallEnd::Good);
     }
     assert!(!recovered.has_changed().expect("the breaker is there"));
 }

@@ -12,11 +12,11 @@ const PIECES: u32 = 10;
 pub(super) struct Window {
     piece: Duration,
     /// Oldest first; parts without a call are left out.
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<WindowPiece>,
 }
 
 #[derive(Debug)]
-struct Piece {
+struct WindowPiece {
     since: Instant,
     counts: Counts,
 }
@@ -36,9 +36,9 @@ impl Window {
     pub(super) fn count(&mut self, failed: bool, now: Instant) {
         self.forget(now);
         if self.pieces.back().is_none_or(|piece| now.duration_since(piece.since) >= self.piece) {
-            self.pieces.push_back(Piece { since: now, counts: Counts::default() });
+            self.pieces.push_back(WindowPiece { since: now, counts: Counts::default() });
         }
-        if let Some(Piece { counts, .. }) = self.pieces.back_mut() {
+        if let Some(WindowPiece { counts, .. }) = self.pieces.back_mut() {
             counts.calls = counts.calls.saturating_add(1);
             counts.failures = counts.failures.saturating_add(u32::from(failed));
         }
@@ -47,7 +47,7 @@ impl Window {
     /// As of `now`.
     pub(super) fn counts(&self, now: Instant) -> Counts {
         let recent = self.pieces.iter().filter(|piece| self.is_recent(piece, now));
-        recent.fold(Counts::default(), |sum, Piece { counts, .. }| Counts {
+        recent.fold(Counts::default(), |sum, WindowPiece { counts, .. }| Counts {
             calls: sum.calls.saturating_add(counts.calls),
             failures: sum.failures.saturating_add(counts.failures),
         })
@@ -59,7 +59,7 @@ impl Window {
         }
     }
 
-    fn is_recent(&self, piece: &Piece, now: Instant) -> bool {
+    fn is_recent(&self, piece: &WindowPiece, now: Instant) -> bool {
         now.duration_since(piece.since) < self.piece * PIECES
     }
 }

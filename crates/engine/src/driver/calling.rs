@@ -8,23 +8,9 @@ use saga_core::saga::{CallWanted, Input};
 use saga_core::{Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 
-use super::Means;
+use super::means::Means;
 use super::step_call::{CallEvent, StepCall};
-use crate::admission::Admission;
 use crate::breaker;
-use crate::breakers::Breakers;
-use crate::membership::Membership;
-use crate::observer::Observer;
-use crate::participants::Participants;
-
-/// How calls leave.
-pub(crate) struct Calls {
-    pub(crate) participants: Arc<dyn Participants>,
-    pub(crate) breakers: Breakers,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) membership: Arc<Membership>,
-    pub(crate) observer: Arc<dyn Observer>,
-}
 
 /// The calls of one saga.
 pub(super) struct Calling {
@@ -59,7 +45,8 @@ impl Calling {
         }
     }
 
-    /// Drops calls under way that are not wanted any more, and forgets the turns of those that are not.
+    /// Drops calls under way that the saga does not want any more, and forgets the turns of queued calls that it does
+    /// not want.
     pub(super) fn keep(&mut self, saga: &Saga, wanted: &[CallWanted]) {
         for call in &mut self.calls {
             let of_step = wanted.iter().find(|wanted| wanted.step == call.step());
@@ -68,7 +55,7 @@ impl Calling {
         self.calls.retain(|call| !call.is_idle());
     }
 
-    /// Drops the calls under way, whatever becomes of them.
+    /// Drops the calls under way; whether they have an effect stays unknown.
     pub(super) fn abandon(&mut self, saga: &Saga) {
         self.calls.iter_mut().for_each(|call| call.abandon(saga));
     }
@@ -94,12 +81,12 @@ impl Calling {
     /// Whether a next attempt waits for a participant that is suspended: it may come back at any moment.
     pub(super) fn waits_for_participant(&self, saga: &Saga) -> bool {
         let is_suspended = |step| {
-            self.means.calls.breakers.of(saga.definition(), step).state().kind != breaker::Kind::Closed
+            self.means.calls.breakers.of(saga.definition(), step).state().kind != breaker::BreakerKind::Closed
         };
         saga.waiting().iter().any(is_suspended)
     }
 
-    /// Waits for whatever comes first, and says of which step. Loses nothing when it is dropped.
+    /// Waits for the first event of any call, and returns it with its step. Loses nothing when it is dropped.
     pub(super) async fn event(&mut self) -> (usize, CallEvent) {
         match &mut self.calls[..] {
             [] => pending().await,
@@ -120,7 +107,7 @@ impl Calling {
         self.of_step(step).take(saga, event)
     }
 
-    /// When they are to be looked at again, whatever happens until then.
+    /// When the driver must look at the calls again, even if no event comes until then.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         self.calls.iter().filter_map(StepCall::wake_at).min()
     }

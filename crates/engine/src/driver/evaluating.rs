@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::evaluation::{Busy, Evaluation};
 use crate::world::World;
 
-/// While as many evaluations wait as may, one that does not fit asks this often.
+/// While the queue of evaluations is full, a further evaluation asks for room this often.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// The result of an evaluation elsewhere; `None` if its thread is gone.

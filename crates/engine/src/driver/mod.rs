@@ -15,6 +15,7 @@
 //! *Cancel points.* The four things waited for are kept in the driver between turns, so none is lost when another
 //! comes first. The driver itself is dropped only by the end of the process, which is a crash, and safe as one.
 //!
+//! - `means.rs`: what the tasks of all sagas share.
 //! - `calling.rs`, `step_call.rs`: the calls that are wanted, and the way of each: its turn, its request, its reply.
 //! - `evaluating.rs`: expressions, at once or elsewhere.
 //! - `saving.rs`: the events on disk, and the way of the rest there.
@@ -22,6 +23,7 @@
 
 mod calling;
 mod evaluating;
+mod means;
 mod saving;
 mod step_call;
 mod waiters;
@@ -39,26 +41,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::calling::Calling;
-pub(crate) use self::calling::Calls;
-pub(crate) use self::saving::Saves;
-use self::saving::Saving;
+pub(crate) use self::means::{Calls, Means, Saves};
+use self::saving::{Dropped, Saving};
 use self::step_call::CallEvent;
 use self::waiters::{Waiter, Waiters};
-use crate::clock::Clock;
 use crate::handle::{Message, Milestone, Snapshot};
-use crate::limits::Limits;
 use crate::registry::RunningGuard;
 use crate::sleepers::Sleeper;
-
-/// The parts that the tasks of all sagas share.
-pub(crate) struct Means {
-    pub(crate) clock: Arc<Clock>,
-    pub(crate) limits: Limits,
-    /// How calls leave.
-    pub(crate) calls: Calls,
-    /// How events get onto the disk.
-    pub(crate) saves: Saves,
-}
 
 /// One running saga.
 pub(crate) struct Driver {
@@ -85,16 +74,8 @@ enum Wakeup {
     Alarm,
 }
 
-/// Why the saga's task cannot go on.
-enum Dropped {
-    /// The saga belongs to another replica now.
-    NotOurs,
-    /// The journal does not take what has happened to it.
-    Refused(String),
-}
-
 /// Why a saga's task has ended.
-pub(crate) enum Ended {
+pub(crate) enum TaskEnd {
     /// The saga is over, waits for an operator alone, belongs to another replica, or the process stops.
     Done,
     /// It has nothing to do until then.
@@ -143,7 +124,7 @@ impl Driver {
     }
 
     /// Runs the saga until it is over, stopped, another replica's, or waits for nothing but an operator.
-    pub(crate) async fn run(mut self) -> Ended {
+    pub(crate) async fn run(mut self) -> TaskEnd {
         loop {
             let effects = self.saga.effects();
             if (self.stopping || self.has_turned_back()) && self.withdraw(&effects) {
@@ -153,10 +134,10 @@ impl Driver {
             self.save(&effects);
             self.reply(&effects);
             if self.is_finished(&effects) {
-                return Ended::Done;
+                return TaskEnd::Done;
             }
             if let Some(until) = self.may_sleep(&effects) {
-                return Ended::Asleep(Sleeper { owner: self.owner, seq: self.saga.seq(), until });
+                return TaskEnd::Asleep(Sleeper { owner: self.owner, seq: self.saga.seq(), until });
             }
             let wakeup = self.wait(&effects).await;
             match self.take(wakeup) {
@@ -165,7 +146,7 @@ impl Driver {
                 Err(Dropped::Refused(reason)) => {
                     self.waiters.send_away();
                     self.calling.abandon(&self.saga);
-                    return Ended::Failed(reason);
+                    return TaskEnd::Failed(reason);
                 }
             }
         }
@@ -176,7 +157,7 @@ impl Driver {
         }
         self.waiters.send_away();
         self.calling.abandon(&self.saga);
-        Ended::Done
+        TaskEnd::Done
     }
 
     /// Until when the saga may leave memory: nothing is under way, all is on disk, no caller waits, and its time is
@@ -190,7 +171,7 @@ impl Driver {
             .then_some(until)
     }
 
-    /// Starts the call that is wanted, if it may leave; drops one that is not wanted any more.
+    /// Starts the calls that the saga wants, if they may leave; drops calls that it does not want any more.
     fn act(&mut self, effects: &Effects) {
         self.calling.keep(&self.saga, &effects.calls);
         if !self.stopping {
@@ -201,7 +182,7 @@ impl Driver {
         }
     }
 
-    /// Appends what is not durable, if something waits for it or it has waited long enough.
+    /// Appends the events that are not durable, if an effect or a caller waits for one or they have waited long enough.
     fn save(&mut self, effects: &Effects) {
         let durable = self.saving.durable();
         let blocks = |needs: Seq| needs > durable;
@@ -253,7 +234,7 @@ impl Driver {
                 None => pending().await,
             }
         };
-        // Each branch leaves its future where it was, so whatever is not taken now is there the next time.
+        // Each branch leaves its future where it was, so an event that is not taken now is there the next time.
         tokio::select! {
             biased;
             result = self.saving.ended() => Wakeup::Saved(result),

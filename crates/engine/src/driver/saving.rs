@@ -4,20 +4,11 @@ use std::future::pending;
 use std::sync::Arc;
 
 use saga_core::{Record, Saga, Seq, Timestamp};
-use saga_journal::{AppendError, Appending, Entry, Journal, NotAppended, ReplicaId, Row};
+use saga_journal::{AppendError, Appending, Entry, NotAppended, ReplicaId, Row};
 
-use super::{Dropped, Means};
-use crate::announce::Announcer;
-use crate::journal_health::{HeldUp, JournalHealth};
-use crate::observer::{CommitSummary, Observer};
-
-/// The journal, and the listeners that are told of events on disk.
-pub(crate) struct Saves {
-    pub(crate) journal: Journal,
-    pub(crate) health: Arc<JournalHealth>,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) announcer: Announcer,
-}
+use super::means::Means;
+use crate::journal_health::HeldUp;
+use crate::observer::CommitSummary;
 
 /// A saga's events on their way to the journal.
 pub(super) struct Saving {
@@ -33,7 +24,7 @@ pub(super) struct Saving {
     /// Times that the journal could not take it.
     failures: u32,
     held_up: Option<HeldUp>,
-    /// When what nothing waits for is written all the same.
+    /// When events that no effect and no caller waits for are written all the same.
     flush_at: Option<Timestamp>,
 }
 
@@ -44,8 +35,8 @@ enum Append {
         contents: Contents,
         appending: Appending,
     },
-    /// The journal could not take the entry. It is offered again, to the letter, so that one that did arrive is
-    /// recognized.
+    /// The journal could not take the entry. The same entry is offered again, so that the journal recognizes an entry
+    /// that did arrive.
     Waiting {
         contents: Contents,
         entry: Box<Entry>,
@@ -59,6 +50,14 @@ struct Contents {
     summary: CommitSummary,
     /// The events themselves, where the log has a line about them.
     told: Vec<Record>,
+}
+
+/// Why the saga's task cannot go on.
+pub(super) enum Dropped {
+    /// The saga belongs to another replica now.
+    NotOurs,
+    /// The journal refuses the saga's events.
+    Refused(String),
 }
 
 impl Saving {
@@ -92,8 +91,8 @@ impl Saving {
         self.unsaved.extend(records);
     }
 
-    /// Appends what is not on disk, if something waits for it or it has waited long enough. `saga` is as all of it
-    /// leaves it.
+    /// Appends the events that are not on disk, if `is_needed` or if they have waited long enough. `saga` is the state
+    /// after all of them.
     pub(super) fn save(&mut self, saga: &Saga, is_needed: bool) {
         if !matches!(self.append, Append::None) || self.unsaved.is_empty() {
             return;
@@ -167,7 +166,7 @@ impl Saving {
         };
     }
 
-    /// When it is to be looked at again, whatever happens until then.
+    /// When the driver must look at the append again, even if no event comes until then.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         match &self.append {
             Append::Waiting { until, .. } => Some(*until),

@@ -12,10 +12,10 @@ use saga_core::{Definition, Outcome, Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::sync::watch;
 
-use super::Means;
 use super::evaluating::{Elsewhere, at_once, elsewhere};
-use crate::admission::Held;
-use crate::breaker::{Permit, Turn};
+use super::means::Means;
+use crate::admission::HeldBytes;
+use crate::breaker::{BreakerTurn, Permit};
 use crate::breakers;
 use crate::observer::{CallEnded, Called};
 use crate::participants;
@@ -34,7 +34,7 @@ pub(super) struct StepCall {
     owner: ReplicaId,
     /// The step's index.
     step: usize,
-    call: Option<Call>,
+    call: Option<OpenCall>,
     /// The wanted call's turn at its participant's breaker.
     turn: Option<Queued>,
     /// When a call that may not leave now is looked at again.
@@ -46,14 +46,14 @@ pub(super) struct StepCall {
 }
 
 /// A call under way.
-struct Call {
+struct OpenCall {
     wanted: CallWanted,
     permit: Permit,
     since: Timestamp,
     definition: Arc<Definition>,
     stage: Stage,
     /// Bytes for its answer, where that is to be kept.
-    _room: Option<Held>,
+    _room: Option<HeldBytes>,
 }
 
 /// How far a call has come. Making the request and reading the answer are done at once, as far as that takes no time.
@@ -79,7 +79,7 @@ struct NoRoomYet;
 /// A call that has asked its participant's breaker.
 struct Queued {
     wanted: CallWanted,
-    turn: Turn,
+    turn: BreakerTurn,
 }
 
 /// An event that a saga with a wanted call waits for.
@@ -103,7 +103,7 @@ impl StepCall {
         self.step
     }
 
-    /// Whether there is nothing that it waits for.
+    /// Whether the step has no condition, no call, no turn, and waits for no participant to come back.
     pub(super) fn is_idle(&self) -> bool {
         self.call.is_none() && self.turn.is_none() && self.recovered.is_none() && self.condition.is_none()
     }
@@ -128,7 +128,7 @@ impl StepCall {
         });
     }
 
-    /// Drops the call under way if it is not wanted any more, and forgets the turn of one that is not.
+    /// Drops the call under way if the saga does not want it any more, and forgets the turn of a queued call likewise.
     pub(super) fn keep(&mut self, saga: &Saga, wanted: Option<CallWanted>) {
         self.again_at = None;
         let same = |call: &CallWanted| (call.step, call.direction, call.attempt);
@@ -138,7 +138,7 @@ impl StepCall {
         self.turn.take_if(|asked| wanted != Some(asked.wanted));
     }
 
-    /// Drops the call under way, whatever becomes of it.
+    /// Drops the call under way; whether it has an effect stays unknown.
     pub(super) fn abandon(&mut self, saga: &Saga) {
         if let Some(abandoned) = self.call.take() {
             self.ended(saga, &abandoned, None);
@@ -173,12 +173,12 @@ impl StepCall {
         };
         self.means.calls.observer.call_started(&called(saga, &wanted));
         let since = self.means.clock.now();
-        self.call = Some(Call { wanted, permit, since, definition, stage, _room: room });
+        self.call = Some(OpenCall { wanted, permit, since, definition, stage, _room: room });
     }
 
-    /// Room for the answer of a call whose output is kept. Only the first one of a saga waits for room: those that hold
-    /// something already must be able to come to their end, or nothing would ever be freed.
-    fn room(&self, saga: &Saga, wanted: &CallWanted) -> Result<Option<Held>, NoRoomYet> {
+    /// Room for the answer of a call whose output is kept. Only a saga's first such call waits for room: a saga that
+    /// holds an output already must be able to come to its end, or no room would ever be freed.
+    fn room(&self, saga: &Saga, wanted: &CallWanted) -> Result<Option<HeldBytes>, NoRoomYet> {
         let keeps_output = saga.call(wanted.step, wanted.direction).is_some_and(|call| call.output.is_some());
         if !keeps_output || saga.cause().is_some() || saga.keeps_outputs() {
             return Ok(None);
@@ -194,8 +194,8 @@ impl StepCall {
             None => self.means.calls.breakers.of(saga.definition(), wanted.step).ask(),
         };
         match turn {
-            Turn::Go(permit) => Some(permit),
-            Turn::Wait(_) => {
+            BreakerTurn::Go(permit) => Some(permit),
+            BreakerTurn::Wait(_) => {
                 self.turn = Some(Queued { wanted, turn });
                 None
             }
@@ -210,7 +210,7 @@ impl StepCall {
         }
     }
 
-    /// Waits for whatever comes first. Loses nothing when it is dropped.
+    /// Waits for the step's first event. Loses nothing when it is dropped.
     pub(super) async fn event(&mut self) -> CallEvent {
         let Self { means, owner, call, turn, recovered, condition, .. } = self;
         let replied = async {
@@ -221,7 +221,7 @@ impl StepCall {
         };
         let permitted = async {
             match turn {
-                Some(Queued { turn: Turn::Wait(waiting), .. }) => Pin::new(waiting).await,
+                Some(Queued { turn: BreakerTurn::Wait(waiting), .. }) => Pin::new(waiting).await,
                 _ => pending().await,
             }
         };
@@ -272,7 +272,7 @@ impl StepCall {
             let verdict = Verdict::without_answer(Outcome::NotSent, reason);
             return Some(Input::Reply { step, direction, attempt, verdict });
         }
-        self.turn = Some(Queued { wanted, turn: Turn::Go(permit) });
+        self.turn = Some(Queued { wanted, turn: BreakerTurn::Go(permit) });
         None
     }
 
@@ -287,7 +287,7 @@ impl StepCall {
         Some(Input::Reply { step, direction, attempt, verdict })
     }
 
-    fn ended(&self, saga: &Saga, call: &Call, outcome: Option<Outcome>) {
+    fn ended(&self, saga: &Saga, call: &OpenCall, outcome: Option<Outcome>) {
         self.means.calls.observer.call_ended(&CallEnded {
             call: called(saga, &call.wanted),
             outcome,
@@ -295,14 +295,14 @@ impl StepCall {
         });
     }
 
-    /// When it is to be looked at again, whatever happens until then.
+    /// When the driver must look at the call again, even if no event comes until then.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
         self.again_at
     }
 
     /// When the call under way must have ended.
     pub(super) fn due(&self, saga: &Saga) -> Option<Timestamp> {
-        let is_sent = |call: &&Call| matches!(call.stage, Stage::Sent(_));
+        let is_sent = |call: &&OpenCall| matches!(call.stage, Stage::Sent(_));
         self.call.as_ref().filter(is_sent).map(|call| {
             let participant = saga.definition().participant(call.wanted.step);
             call.since.plus(participant.connect_timeout + call.wanted.timeout)
@@ -310,7 +310,7 @@ impl StepCall {
     }
 }
 
-impl Call {
+impl OpenCall {
     /// Waits for the reply, and reads it. Loses nothing when it is dropped: each stage is kept until the next has begun.
     async fn read(&mut self, means: &Means, owner: ReplicaId) -> Read {
         loop {

@@ -21,7 +21,7 @@ const REFUSALS_KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// Where a command was applied.
 enum Applied {
-    /// In this process; its event, or the one that makes it needless, is on disk.
+    /// In this process; the command's event, or an event that makes the command needless, is on disk.
     Here,
     /// Nowhere yet: another process owns the saga.
     Elsewhere,
@@ -67,7 +67,7 @@ impl Engine {
                 Posted::Over => {}
             }
         }
-        Err(Refusal::Asked(id))
+        Err(Refusal::NotAppliedYet(id))
     }
 
     /// Stops a saga that is still going forward, and rolls it back. Waits for that to be over.
@@ -93,7 +93,7 @@ impl Engine {
             }
             pause = (pause * 2).min(LOOK_AGAIN_AFTER.1);
         }
-        Err(Refusal::Asked(id))
+        Err(Refusal::NotAppliedYet(id))
     }
 
     /// Applies a command if the saga is this process's, or over.
@@ -129,7 +129,7 @@ impl Engine {
         Err(Refusal::Unavailable(Unavailable::because("the order keeps moving between processes")))
     }
 
-    /// A saga that rests here, read; one that cannot be read is parked anew: the reason may have changed.
+    /// Reads a saga that sleeps here. A saga that cannot be read is parked anew: the reason may have changed.
     async fn readable(&self, id: SagaId, owner: ReplicaId) -> Result<Saga, Refusal> {
         match self.parts.catalog.load(id).await {
             Ok(saga) => saga.ok_or(Refusal::Unknown),
@@ -152,20 +152,20 @@ impl Engine {
     }
 
     /// Applies the commands that wait for this process: those of one saga one after the other, as they were given.
-    pub(super) async fn follow_commands(&self) -> Result<(), Unavailable> {
+    pub(super) async fn apply_posted_commands(&self) -> Result<(), Unavailable> {
         let Some(id) = self.membership().id() else { return Ok(()) };
         let mut by_saga: BTreeMap<SagaId, Vec<KeptCommand>> = BTreeMap::new();
         for command in self.journal().commands(id, self.limits().claim_rows_max).await? {
             by_saga.entry(command.saga).or_default().push(command);
         }
         for (saga, commands) in by_saga {
-            if !self.parts.following.lock().unwrap_or_else(PoisonError::into_inner).insert(saga) {
+            if !self.parts.applying.lock().unwrap_or_else(PoisonError::into_inner).insert(saga) {
                 continue;
             }
             let engine = self.clone();
             self.parts.lifecycle.spawn(async move {
-                engine.follow(&commands).await;
-                engine.parts.following.lock().unwrap_or_else(PoisonError::into_inner).remove(&saga);
+                engine.apply_posted(&commands).await;
+                engine.parts.applying.lock().unwrap_or_else(PoisonError::into_inner).remove(&saga);
             });
         }
         Ok(())
@@ -173,11 +173,15 @@ impl Engine {
 
     /// Applies the commands that former owners of `sagas` did not come to, before the sagas run here: an operator who
     /// has cancelled a saga does not want to see it carried on.
-    pub(super) async fn follow_first(&self, id: ReplicaId, sagas: &[SagaId]) -> Result<(), Unavailable> {
+    pub(super) async fn apply_posted_first(
+        &self,
+        id: ReplicaId,
+        sagas: &[SagaId],
+    ) -> Result<(), Unavailable> {
         let commands = self.journal().commands(id, self.limits().claim_rows_max).await?;
         let first: Vec<KeptCommand> =
             commands.into_iter().filter(|command| sagas.contains(&command.saga)).collect();
-        self.follow(&first).await;
+        self.apply_posted(&first).await;
         Ok(())
     }
 
@@ -190,20 +194,20 @@ impl Engine {
 
     /// Applies commands in their order. A command that cannot be applied yet is left for the next beat, and so are the
     /// later ones for its saga.
-    async fn follow(&self, commands: &[KeptCommand]) {
+    async fn apply_posted(&self, commands: &[KeptCommand]) {
         let mut held_up = Vec::new();
         for command in commands {
             if held_up.contains(&command.saga) {
                 continue;
             }
-            if let Err(error) = self.try_to_follow(command).await {
+            if let Err(error) = self.try_posted(command).await {
                 held_up.push(command.saga);
                 tracing::warn!(saga.id = %command.saga, error = %error, "cannot apply a command to an order yet");
             }
         }
     }
 
-    async fn try_to_follow(&self, kept: &KeptCommand) -> Result<(), Refusal> {
+    async fn try_posted(&self, kept: &KeptCommand) -> Result<(), Refusal> {
         let refused = match serde_json::from_str::<CommandKind>(&kept.body) {
             Ok(kind) => match self.apply(kept.saga, &Command { id: kept.id, kind }).await {
                 Ok(Applied::Here) => None,

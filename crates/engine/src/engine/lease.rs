@@ -1,4 +1,4 @@
-//! Joining those that share the journal, renewing the lease, and losing it.
+//! Joining the replicas that share the journal, renewing the lease, and losing it.
 
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 //!
 //! - `start.rs`: a request for a saga, new or repeated.
 //! - `whereabouts.rs`: where a saga is, and waiting for it there.
-//! - `commands.rs`: what operators want of a saga.
-//! - `running.rs`: from a history to a task, and what a task leaves behind.
-//! - `takeover.rs`: the sagas whose owner is gone, and those that sleep here.
+//! - `commands.rs`: operators' commands.
+//! - `running.rs`: from a history to a task, and the end of a task.
+//! - `takeover.rs`: the sagas whose owner is gone, and the sagas that sleep here.
 //! - `lease.rs`: joining, renewing the lease, losing it.
 //! - `shutdown.rs`: the end.
 
@@ -57,7 +57,7 @@ struct Parts {
     sleepers: Sleepers,
     lifecycle: Lifecycle,
     /// Sagas for which commands from the journal are being applied.
-    following: Mutex<HashSet<SagaId>>,
+    applying: Mutex<HashSet<SagaId>>,
 }
 
 /// Whether the engine can do its work.
@@ -129,7 +129,7 @@ impl Engine {
             registry: Arc::default(),
             sleepers: Sleepers::default(),
             lifecycle,
-            following: Mutex::default(),
+            applying: Mutex::default(),
         };
         Self { parts: Arc::new(parts) }
     }
@@ -193,7 +193,7 @@ impl Engine {
 
     /// The definition that a saga is pinned to.
     pub async fn definition_of(&self, id: SagaId) -> Result<Arc<Definition>, Refusal> {
-        let row = self.journal().row(id).await?.ok_or(Refusal::Unknown)?;
+        let row = self.in_the_journal(id).await?.ok_or(Refusal::Unknown)?;
         self.parts.catalog.pinned(&row.row.definition_hash).await
     }
 

@@ -1,4 +1,4 @@
-//! From a history to a task, and what a task leaves behind.
+//! From a history to a task, and the end of a task.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::time::sleep;
 
 use super::Engine;
 use crate::caught::caught;
-use crate::driver::{Driver, Ended};
+use crate::driver::{Driver, TaskEnd};
 use crate::handle::{Handle, Milestone};
 use crate::journal_health::JOURNAL_PROBE_AFTER;
 use crate::refusal::Refusal;
 use crate::registry::AlreadyRunning;
 use crate::sleepers::Sleeper;
 
-/// How long after its panic a saga's task is replaced by one that parks the saga.
+/// How long after its panic a saga's task is replaced by a task that parks the saga.
 const PANIC_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a saga is read and run.
@@ -96,21 +96,21 @@ impl Engine {
         if self.parts.lifecycle.is_ending() { Err(Refusal::Stopping) } else { Ok(()) }
     }
 
-    /// Runs a saga's task, and sees to what it leaves behind.
+    /// Runs a saga's task; when the task ends, has the saga sleep or be parked if need be.
     pub(super) fn run(&self, driver: Driver) {
         let engine = self.clone();
         let (id, owner) = (driver.saga_id(), driver.owner());
         self.parts.lifecycle.spawn(async move {
             match caught(driver.run()).await {
-                Ok(Ended::Done) => {}
-                Ok(Ended::Asleep(sleeper)) => {
+                Ok(TaskEnd::Done) => {}
+                Ok(TaskEnd::Asleep(sleeper)) => {
                     engine.parts.sleepers.add(id, sleeper);
-                    // A process that joins anew has forgotten those that slept; this one came too late for that.
+                    // A process that joins anew has forgotten its sleepers; this saga came too late for that.
                     if engine.membership().id() != Some(owner) {
                         engine.parts.sleepers.take(id);
                     }
                 }
-                Ok(Ended::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
+                Ok(TaskEnd::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
                 Err(panic) => engine.task_failed(id, owner, &format!("its task has panicked: {panic}")).await,
             }
         });

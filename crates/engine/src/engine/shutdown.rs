@@ -1,4 +1,4 @@
-//! The end: no new sagas, time for those that run, then each ends where nothing is under way.
+//! The end: no new sagas, time for the running sagas to end, then each task ends when no call is under way.
 
 use std::time::Duration;
 

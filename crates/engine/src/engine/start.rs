@@ -19,7 +19,7 @@ const LEASE_RAN_OUT: &str =
 #[derive(Debug, Clone)]
 pub struct Start {
     /// The definition that the saga runs, and its input.
-    pub input: definition::Input,
+    pub input: definition::SagaInput,
     /// The id that the caller's `Idempotency-Key` gives the saga; `None`: the caller has none, and gets a fresh one.
     pub id: Option<SagaId>,
     /// How long the caller waits.
@@ -29,17 +29,17 @@ pub struct Start {
 }
 
 impl Engine {
-    /// Starts a saga, or finds the one that has its id, and waits.
+    /// Starts a saga, or finds the saga that has its id, and waits.
     ///
     /// A caller that goes away changes nothing: the saga has a task of its own.
     pub async fn start(&self, request: Start) -> Result<Snapshot, Refusal> {
         let id = request.id.unwrap_or_else(|| self.clock().new_saga_id());
-        if let Some(handle) = self.parts.registry.find(id) {
+        if let Some(handle) = self.running_here(id) {
             return self.join(id, &handle, &request).await;
         }
         self.admits()?;
         let owner = self.joined().await?;
-        if request.id.is_some() && self.is_cautious() && self.journal().row(id).await?.is_some() {
+        if request.id.is_some() && self.is_cautious() && self.in_the_journal(id).await?.is_some() {
             return self.join_kept(id, &request).await;
         }
         let slot = self.admission().admit(request.caller).map_err(Refusal::Full)?;

@@ -1,4 +1,4 @@
-//! The sagas that this process has to run: those whose owner is gone, and those that slept here.
+//! The sagas that this process has to run: the sagas whose owner is gone, and the sagas that slept here.
 //!
 //! ```text
 //!   look ──▶ claim sagas whose owner is gone ──▶ load ──▶ run      (the only way in, at the start as well)
@@ -6,7 +6,7 @@
 //!        ──▶ now and then: does every saga that is owned here run here?
 //! ```
 //!
-//! This loop and the one that renews the lease are apart, so that loading many sagas cannot cost the lease.
+//! This loop and the loop that renews the lease are apart, so that loading many sagas cannot cost the lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,8 @@ use crate::journal_health::JOURNAL_PROBE_AFTER;
 const WAKE_SLEEPERS_AFTER: Duration = Duration::from_millis(200);
 
 impl Engine {
-    /// Joins those that share the journal, and takes over every saga whose owner is gone. Returns when each is running
-    /// or parked; from then on it goes on by itself. Keeps trying while the journal is unavailable.
+    /// Joins the replicas that share the journal, and takes over every saga whose owner is gone. Returns when each is
+    /// running or parked; from then on it goes on by itself. Keeps trying while the journal is unavailable.
     pub async fn recover(&self) {
         let lifecycle = &self.parts.lifecycle;
         // The writer outlives all sagas, so nothing waits for the end of this task.
@@ -55,7 +55,7 @@ impl Engine {
         while self.parts.lifecycle.pause(self.limits().beat).await {
             let looked = async {
                 self.take_orphans().await?;
-                self.follow_commands().await?;
+                self.apply_posted_commands().await?;
                 if swept.elapsed() >= self.limits().sweep {
                     swept = Instant::now();
                     self.sweep().await?;
@@ -83,8 +83,9 @@ impl Engine {
                 break;
             }
             taken += page.len();
-            // They are this process's own by now, and no other replica will look after them: whatever fails, they run.
-            if let Err(error) = self.follow_first(id, &page).await {
+            // This process owns the claimed sagas by now, and no other replica will look after them: they run even if
+            // their commands cannot be applied.
+            if let Err(error) = self.apply_posted_first(id, &page).await {
                 self.journal_health().fails(&error);
             }
             self.run_all(page, &loads).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_core::saga::Rollback;
 use saga_core::{Json, SagaId};
-use saga_journal::KeptRow;
+use saga_journal::{KeptRow, Unavailable};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Engine;
@@ -31,15 +31,25 @@ pub(super) enum Whereabouts {
 impl Engine {
     /// Where a saga is.
     pub(super) async fn whereabouts(&self, id: SagaId) -> Result<Whereabouts, Refusal> {
-        if let Some(handle) = self.parts.registry.find(id) {
+        if let Some(handle) = self.running_here(id) {
             return Ok(Whereabouts::Running(handle));
         }
-        let row: Box<KeptRow> = self.journal().row(id).await?.ok_or(Refusal::Unknown)?.into();
+        let row: Box<KeptRow> = self.in_the_journal(id).await?.ok_or(Refusal::Unknown)?.into();
         Ok(match () {
             () if row.row.over => Whereabouts::Over(row),
             () if self.membership().id() == Some(row.owner) => Whereabouts::Resting(row),
             () => Whereabouts::Elsewhere(row),
         })
+    }
+
+    /// The handle of a saga that runs here.
+    pub(super) fn running_here(&self, id: SagaId) -> Option<Handle> {
+        self.parts.registry.find(id)
+    }
+
+    /// The row of a saga that the journal keeps, whichever process owns the saga.
+    pub(super) async fn in_the_journal(&self, id: SagaId) -> Result<Option<KeptRow>, Unavailable> {
+        self.journal().row(id).await
     }
 
     /// Waits for a saga, wherever it is.
@@ -64,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// Where a running saga stands once it has `reached` what is waited for, or when the wait is over.
+    /// The snapshot of a running saga once the saga has `reached` the milestone, or when the wait is over.
     pub(super) async fn reached(
         &self,
         id: SagaId,
@@ -95,7 +105,7 @@ impl Engine {
         let mut pause = LOOK_AGAIN_AFTER.0;
         loop {
             // The order exists, so "nothing was done" would be wrong.
-            let row = self.journal().row(id).await.ok().flatten().ok_or(Refusal::InDoubt(id))?;
+            let row = self.in_the_journal(id).await.ok().flatten().ok_or(Refusal::InDoubt(id))?;
             let is_calling =
                 wait.until == Milestone::Tried && is_settled(&row) && self.is_calling(&row).await;
             let has_reached = match wait.until {
@@ -106,7 +116,7 @@ impl Engine {
                 return Ok(Snapshot { calling: is_calling, ..kept(row) });
             }
             // It may have come here.
-            if let Some(handle) = self.parts.registry.find(id) {
+            if let Some(handle) = self.running_here(id) {
                 let left = give_up.saturating_duration_since(Instant::now());
                 return Box::pin(self.ask(id, &handle, Wait { at_most: left, ..wait })).await;
             }

@@ -49,8 +49,8 @@ impl Address {
     }
 }
 
-/// The order in which addresses are tried: those that failed recently come last; otherwise the resolver's order, with
-/// both families in turn (RFC 8305, 4).
+/// The order in which addresses are tried: addresses that failed recently come last; otherwise the resolver's order,
+/// with both families in turn (RFC 8305, 4).
 pub(super) fn order(resolved: &[SocketAddr], is_avoided: impl Fn(&SocketAddr) -> bool) -> Vec<SocketAddr> {
     let first_is_v6 = resolved.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<&SocketAddr>, Vec<&SocketAddr>) =

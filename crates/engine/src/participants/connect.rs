@@ -2,7 +2,7 @@
 //!
 //! A slow attempt continues while the next one starts (RFC 8305, "happy eyeballs"), so an address that does not
 //! answer costs [`ATTEMPT_DELAY`] and fails no order. TLS is a part of an attempt: an address that completes no
-//! handshake counts as one that does not answer.
+//! handshake counts as an address that does not answer.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use super::address::{Address, Host, order};
 use super::exchange::{Connection, open};
-use super::resolve::{Lookup, Name};
+use super::resolve::{Lookup, ResolvedName};
 use super::trust;
 
 /// The next address is tried when the one before it has not answered after this time, as RFC 8305, 8 recommends. A
@@ -40,7 +40,7 @@ pub(super) struct Connector {
 
 enum Target {
     Literal(SocketAddr),
-    Name(Name),
+    Name(ResolvedName),
 }
 
 /// Why there is no connection.
@@ -58,7 +58,7 @@ impl Connector {
         Self {
             target: match &address.host {
                 Host::Literal(ip) => Target::Literal(SocketAddr::new(*ip, address.port)),
-                Host::Name(name) => Target::Name(Name::new(lookup, name, address.port)),
+                Host::Name(name) => Target::Name(ResolvedName::new(lookup, name, address.port)),
             },
             tls: address.tls.clone().map(|name| (tls.clone(), name)),
             avoided: Mutex::default(),
@@ -76,7 +76,7 @@ impl Connector {
             }
             Ok(Err(error)) => {
                 self.avoid(attempts.before(None));
-                Err(NoConnection(attempts.told(&error.to_string())))
+                Err(NoConnection(attempts.describe(&error.to_string())))
             }
             Err(_) => {
                 self.avoid(attempts.before(None));
@@ -86,7 +86,7 @@ impl Connector {
                     }
                     _ => format!("no connection within connect_timeout ({limit:?})"),
                 };
-                Err(NoConnection(attempts.told(&what)))
+                Err(NoConnection(attempts.describe(&what)))
             }
         }
     }
@@ -192,7 +192,7 @@ impl Attempts {
     }
 
     /// A text for operators: each address with its error, then the result.
-    fn told(&self, end: &str) -> String {
+    fn describe(&self, end: &str) -> String {
         if self.failed.is_empty() { end.to_owned() } else { format!("{end}: {}", self.failed.join("; ")) }
     }
 }

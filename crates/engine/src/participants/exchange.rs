@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 use super::answer::{Wanted, chain, read};
-use super::metered::{Allowance, Metered};
+use super::metered::{Allowance, MeteredStream};
 
 /// An answer's status line and headers, and separately its trailers, in bytes. (hyper limits their number to 100.)
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -86,7 +86,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let allowance = Arc::new(Allowance::default());
-    let stream = Metered::new(stream, allowance.clone());
+    let stream = MeteredStream::new(stream, allowance.clone());
     let (sender, connection) = Builder::new()
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(READ_AHEAD_BYTES_MAX)

@@ -25,8 +25,8 @@ use saga_core::saga::Request;
 pub use self::http::{HttpParticipants, Settings};
 pub use self::message::as_sent;
 pub use self::resolve::{RESOLUTIONS_MAX, Resolver};
-pub(crate) use self::standing::{Change, Record};
-pub use self::standing::{Failure, Standing, Trouble};
+pub use self::standing::{CallTrouble, FailedCall, Standing};
+pub(crate) use self::standing::{Change, StandingRecord};
 pub use self::state::ParticipantState;
 pub use self::trust::SetupError;
 

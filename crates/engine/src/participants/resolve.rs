@@ -38,7 +38,7 @@ pub(super) struct Lookup {
 }
 
 /// One name, and its current resolution.
-pub(super) struct Name {
+pub(super) struct ResolvedName {
     lookup: Lookup,
     host: Box<str>,
     port: u16,
@@ -55,7 +55,7 @@ impl Lookup {
     }
 }
 
-impl Name {
+impl ResolvedName {
     pub(super) fn new(lookup: &Lookup, host: &str, port: u16) -> Self {
         let threads = Arc::new(Semaphore::new(RESOLUTIONS_OF_A_NAME_MAX));
         Self { lookup: lookup.clone(), host: host.into(), port, threads, under_way: Mutex::default() }
@@ -139,7 +139,7 @@ mod tests {
                 std::thread::park();
             }
         };
-        let name = Name::new(&Lookup::new(Arc::new(hanging)), "stock-service", 80);
+        let name = ResolvedName::new(&Lookup::new(Arc::new(hanging)), "stock-service", 80);
         for expected in [1, 2, 2] {
             for _ in 0..3 {
                 assert!(timeout(Duration::from_secs(1), name.resolve()).await.is_err());

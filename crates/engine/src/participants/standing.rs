@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use saga_core::reply::Verdict;
 use saga_core::{Outcome, Timestamp};
+use strum::IntoStaticStr;
 use tokio::time::Instant;
 
 /// For this time after a log line about a participant's failures, further failures are only counted.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// The kind of a failed call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+/// The kind of a failed call. Logs have its name in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum CallTrouble {
     /// It answered that it does not accept the call: an expired token, a wrong path, another content type.
     NotAccepted,
     /// There was no connection.
@@ -29,18 +31,7 @@ pub enum Trouble {
     Unclear,
 }
 
-impl Trouble {
-    /// Its name in logs, answers and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAccepted => "not_accepted",
-            Self::Unreachable => "unreachable",
-            Self::Unavailable => "unavailable",
-            Self::Unanswered => "unanswered",
-            Self::Unclear => "unclear",
-        }
-    }
-
+impl CallTrouble {
     /// The kind of failure that a call's end shows, if any.
     pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
         match (verdict.outcome, verdict.status) {
@@ -62,11 +53,11 @@ impl Trouble {
 
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedCall {
     /// When it ended.
     pub at: Timestamp,
     /// The kind of failure.
-    pub trouble: Trouble,
+    pub trouble: CallTrouble,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
     /// The reason, in at most [`REASON_BYTES_MAX`](saga_core::reply::REASON_BYTES_MAX) bytes.
@@ -79,14 +70,14 @@ pub struct Standing {
     /// Failed calls since the last successful one.
     pub failures: u64,
     /// The last failed call, however long ago.
-    pub last_failure: Option<Failure>,
+    pub last_failure: Option<FailedCall>,
     /// Calls that it did not accept, since the process began.
     pub not_accepted: u64,
 }
 
-/// One participant's standing, and what the log contains about it.
+/// One participant's standing, and when the log last reported it.
 #[derive(Debug, Default)]
-pub(crate) struct Record(Mutex<Noted>);
+pub(crate) struct StandingRecord(Mutex<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {
@@ -112,7 +103,7 @@ pub(crate) enum Change {
 
 /// The line to log.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+enum LogLine {
     Nothing,
     /// The number of failed calls, including this one, since the log last reported a failure.
     Trouble(u64),
@@ -120,7 +111,7 @@ enum Line {
     Good(u64),
 }
 
-impl Record {
+impl StandingRecord {
     fn lock(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,9 +122,9 @@ impl Record {
 
     /// Records the end of a call to `name`.
     pub(crate) fn note(&self, name: &str, verdict: &Verdict, at: Timestamp) -> Change {
-        let Some(trouble) = Trouble::of(verdict) else {
+        let Some(trouble) = CallTrouble::of(verdict) else {
             let (change, line) = self.lock().good();
-            if let Line::Good(calls) = line {
+            if let LogLine::Good(calls) = line {
                 tracing::info!(
                     participant.name = name,
                     calls = calls,
@@ -143,55 +134,55 @@ impl Record {
             return change;
         };
         let reason: Box<str> = verdict.reason.clone().unwrap_or_default();
-        let failure = Failure { at, trouble, status: verdict.status, reason: reason.clone() };
+        let failure = FailedCall { at, trouble, status: verdict.status, reason: reason.clone() };
         let (change, line) = self.lock().bad(failure, Instant::now());
-        if let Line::Trouble(calls) = line {
+        if let LogLine::Trouble(calls) = line {
             tracing::warn!(
                 participant.name = name,
-                participant.trouble = trouble.as_str(),
+                participant.trouble = <&str>::from(trouble),
                 status = verdict.status,
                 reason = %reason,
                 calls = calls,
-                "{}: {reason}", told(name, trouble, calls)
+                "{}: {reason}", described(name, trouble, calls)
             );
         }
         change
     }
 }
 
-fn told(name: &str, trouble: Trouble, calls: u64) -> String {
+fn described(name: &str, trouble: CallTrouble, calls: u64) -> String {
     let what = match trouble {
-        Trouble::NotAccepted => "does not accept our calls (a token, a path, a content type?)",
-        Trouble::Unreachable => "cannot be reached",
-        Trouble::Unavailable => "turns calls away",
-        Trouble::Unanswered => "does not answer in time, or breaks off",
-        Trouble::Unclear => "answers with errors",
+        CallTrouble::NotAccepted => "does not accept our calls (a token, a path, a content type?)",
+        CallTrouble::Unreachable => "cannot be reached",
+        CallTrouble::Unavailable => "turns calls away",
+        CallTrouble::Unanswered => "does not answer in time, or breaks off",
+        CallTrouble::Unclear => "answers with errors",
     };
     let times = if calls > 1 { format!(" ({calls} calls since this was last told)") } else { String::new() };
     format!("{name} {what}{times}")
 }
 
 impl Noted {
-    fn bad(&mut self, failure: Failure, now: Instant) -> (Change, Line) {
+    fn bad(&mut self, failure: FailedCall, now: Instant) -> (Change, LogLine) {
         let change = if self.standing.failures == 0 { Change::InTrouble } else { Change::None };
         let is_for_the_log = failure.trouble.is_told();
         self.standing.failures += 1;
-        self.standing.not_accepted += u64::from(failure.trouble == Trouble::NotAccepted);
+        self.standing.not_accepted += u64::from(failure.trouble == CallTrouble::NotAccepted);
         self.standing.last_failure = Some(failure);
         self.untold += u64::from(is_for_the_log);
         let is_quiet = self.told_at.is_some_and(|told| now.duration_since(told) < TOLD_AGAIN_AFTER);
         if !is_for_the_log || self.is_told || is_quiet {
-            return (change, Line::Nothing);
+            return (change, LogLine::Nothing);
         }
         self.is_told = true;
         self.told_at = Some(now);
-        (change, Line::Trouble(std::mem::take(&mut self.untold)))
+        (change, LogLine::Trouble(std::mem::take(&mut self.untold)))
     }
 
-    fn good(&mut self) -> (Change, Line) {
+    fn good(&mut self) -> (Change, LogLine) {
         let failures = std::mem::take(&mut self.standing.failures);
         let change = if failures > 0 { Change::Well } else { Change::None };
-        let line = if std::mem::take(&mut self.is_told) { Line::Good(failures) } else { Line::Nothing };
+        let line = if std::mem::take(&mut self.is_told) { LogLine::Good(failures) } else { LogLine::Nothing };
         (change, line)
     }
 }
@@ -200,8 +191,8 @@ impl Noted {
 mod tests {
     use super::*;
 
-    fn failure(trouble: Trouble) -> Failure {
-        Failure { at: Timestamp::from_micros(0), trouble, status: None, reason: "r".into() }
+    fn failure(trouble: CallTrouble) -> FailedCall {
+        FailedCall { at: Timestamp::from_micros(0), trouble, status: None, reason: "r".into() }
     }
 
     /// A thousand orders that fail and succeed in turn give two lines a minute.
@@ -209,31 +200,31 @@ mod tests {
     fn each_change_is_told_once_and_not_more_than_two_lines_a_minute() {
         let mut noted = Noted::default();
         let begun = Instant::now();
-        assert_eq!(noted.good().1, Line::Nothing);
-        assert_eq!(noted.bad(failure(Trouble::NotAccepted), begun).1, Line::Trouble(1));
-        assert_eq!(noted.bad(failure(Trouble::NotAccepted), begun).1, Line::Nothing);
-        assert_eq!(noted.good().1, Line::Good(2));
-        assert_eq!(noted.good().1, Line::Nothing);
+        assert_eq!(noted.good().1, LogLine::Nothing);
+        assert_eq!(noted.bad(failure(CallTrouble::NotAccepted), begun).1, LogLine::Trouble(1));
+        assert_eq!(noted.bad(failure(CallTrouble::NotAccepted), begun).1, LogLine::Nothing);
+        assert_eq!(noted.good().1, LogLine::Good(2));
+        assert_eq!(noted.good().1, LogLine::Nothing);
         for _ in 0..1000 {
-            assert_eq!(noted.bad(failure(Trouble::NotAccepted), begun).1, Line::Nothing);
-            assert_eq!(noted.good().1, Line::Nothing);
+            assert_eq!(noted.bad(failure(CallTrouble::NotAccepted), begun).1, LogLine::Nothing);
+            assert_eq!(noted.good().1, LogLine::Nothing);
         }
         // The failures that were only counted are reported with their number.
         let later = begun + TOLD_AGAIN_AFTER;
-        assert_eq!(noted.bad(failure(Trouble::Unreachable), later).1, Line::Trouble(1002));
+        assert_eq!(noted.bad(failure(CallTrouble::Unreachable), later).1, LogLine::Trouble(1002));
         assert_eq!(noted.standing.failures, 1);
         // While it continues to fail, there are no further lines.
         let much_later = later + 10 * TOLD_AGAIN_AFTER;
-        assert_eq!(noted.bad(failure(Trouble::Unreachable), much_later).1, Line::Nothing);
-        assert_eq!(noted.good().1, Line::Good(2));
+        assert_eq!(noted.bad(failure(CallTrouble::Unreachable), much_later).1, LogLine::Nothing);
+        assert_eq!(noted.good().1, LogLine::Good(2));
     }
 
     #[test]
     fn errors_about_one_order_are_counted_and_not_told() {
         let mut noted = Noted::default();
-        assert_eq!(noted.bad(failure(Trouble::Unclear), Instant::now()).1, Line::Nothing);
+        assert_eq!(noted.bad(failure(CallTrouble::Unclear), Instant::now()).1, LogLine::Nothing);
         assert_eq!(noted.standing.failures, 1);
-        assert_eq!(noted.good().1, Line::Nothing);
+        assert_eq!(noted.good().1, LogLine::Nothing);
         assert_eq!(noted.standing.failures, 0);
         assert!(noted.standing.last_failure.is_some());
     }

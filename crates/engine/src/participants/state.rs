@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_core::definition::{Participant, Safety};
 
 use super::Standing;
-use crate::breaker::State;
+use crate::breaker::BreakerState;
 
 /// A participant of the definition that new sagas run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +24,13 @@ pub struct ParticipantState {
     /// The time for which it keeps its promise for one order.
     pub horizon: Duration,
     /// Whether calls to it are let through.
-    pub breaker: State,
+    pub breaker: BreakerState,
     /// Its answers to this process.
     pub standing: Standing,
 }
 
 impl ParticipantState {
-    pub(crate) fn of(participant: &Participant, breaker: State, standing: Standing) -> Self {
+    pub(crate) fn of(participant: &Participant, breaker: BreakerState, standing: Standing) -> Self {
         Self {
             name: participant.name.clone(),
             url: participant.address.to_string(),

@@ -1,4 +1,4 @@
-//! Which certificates are trusted, and what to do about one that is not.
+//! Which certificates are trusted, and the advice to operators about a certificate that is not.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_core::definition::StateName;
-use saga_engine::breaker::{Kind, State};
+use saga_engine::breaker::{BreakerKind, BreakerState};
 use saga_engine::{Engine, Wait};
 use tokio::time::{Instant, sleep};
 
@@ -12,12 +12,12 @@ use crate::support::{PATIENT, Place, Shop, answered, order};
 /// As many failures as open the default breaker.
 const FAILURES: usize = 20;
 
-fn breaker(engine: &Engine, participant: &str) -> State {
+fn breaker(engine: &Engine, participant: &str) -> BreakerState {
     let participants = engine.participants();
     participants.iter().find(|known| &*known.name == participant).expect("a participant").breaker
 }
 
-fn stock(engine: &Engine) -> State {
+fn stock(engine: &Engine) -> BreakerState {
     breaker(engine, "stock")
 }
 
@@ -37,7 +37,7 @@ async fn while_it_is_open_orders_wait_without_using_up_their_attempts() {
     let orders: Vec<_> = (0..30).map(|client| ordered(&shop.engine, client)).collect();
     sleep(Duration::from_millis(700)).await;
     let open = stock(&shop.engine);
-    assert_eq!(open.kind, Kind::Open, "{open:?}");
+    assert_eq!(open.kind, BreakerKind::Open, "{open:?}");
     assert!(open.waiting >= 10, "{open:?}");
     assert_eq!(shop.participants.calls("stock action"), FAILURES);
     for order in orders {
@@ -57,7 +57,7 @@ async fn deadlines_hold_while_it_is_open_and_what_never_left_leaves_nothing_to_u
     // These open it, and fail.
     let first: Vec<_> = (0..30).map(|client| ordered(&shop.engine, client)).collect();
     sleep(Duration::from_secs(3)).await;
-    assert_ne!(stock(&shop.engine).kind, Kind::Closed);
+    assert_ne!(stock(&shop.engine).kind, BreakerKind::Closed);
     let waiting = ordered(&shop.engine, 99);
     assert_eq!(&*waiting.await.expect("no panic"), "ANNULEE");
     for order in first {
@@ -80,7 +80,7 @@ async fn whoever_answers_500_is_there_and_is_not_suspended() {
     for order in orders {
         assert_eq!(&*order.await.expect("no panic"), "CONFIRMEE");
         let stock = stock(&shop.engine);
-        assert_eq!((stock.kind, stock.failures), (Kind::Closed, 0), "{stock:?}");
+        assert_eq!((stock.kind, stock.failures), (BreakerKind::Closed, 0), "{stock:?}");
     }
 }
 
@@ -100,7 +100,7 @@ async fn orders_that_never_get_an_answer_do_not_hold_up_the_others_after_an_outa
     let hopeless: Vec<_> = hopeless.map(|client| ordered(&shop.engine, client)).collect();
     sleep(Duration::from_millis(700)).await;
     let client = breaker(&shop.engine, "client");
-    assert!(client.kind == Kind::Open && client.waiting > 5, "{client:?}");
+    assert!(client.kind == BreakerKind::Open && client.waiting > 5, "{client:?}");
     let begun = Instant::now();
     sleep(Duration::from_secs(9)).await;
     let later: Vec<_> = (200..230).map(|client| ordered(&shop.engine, client)).collect();

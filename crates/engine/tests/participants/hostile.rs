@@ -13,7 +13,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The complaint about a mode's verdict, if there is one.
 fn complaint(mode: &Mode, verdict: &Verdict) -> Option<String> {
     let reason = verdict.reason.as_deref().unwrap_or_default();
-    let is_right = mode.outcomes.contains(&verdict.outcome.as_str())
+    let is_right = mode.outcomes.contains(&verdict.outcome.into())
         && reason.starts_with(mode.reason)
         && reason.len() <= REASON_BYTES_MAX
         && reason.chars().all(is_printable)

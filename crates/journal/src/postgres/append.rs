@@ -1,4 +1,4 @@
-//! A batch in one statement and one round trip, and what every answer to it means.
+//! A batch in one statement and one round trip, and the meaning of every answer to it.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::bounds::APPEND_DEADLINE;
 use super::cells::Array;
-use super::connect::Connector;
+use super::connect::DatabaseConnector;
 use super::link::{Link, Params, StatementError, describe};
 use super::sql;
 use crate::columns::{COLUMNS, Column, text};
@@ -27,16 +27,16 @@ const USES_FIRST: u32 = 16;
 const USES_MAX: u32 = 4_096;
 
 /// The connection that appends.
-pub(super) struct Writer {
-    connector: Arc<Connector>,
+pub(super) struct PostgresWriter {
+    connector: Arc<DatabaseConnector>,
     /// `None` after a failure: the next batch connects again.
-    line: Option<Line>,
+    line: Option<PreparedLink>,
     /// Whether a pooler was met that does not keep statements.
     pooled: bool,
 }
 
 /// A connection with its prepared statement.
-struct Line {
+struct PreparedLink {
     link: Link,
     statement: Option<Statement>,
     /// Before it is prepared anew.
@@ -44,9 +44,9 @@ struct Line {
     uses: u32,
 }
 
-impl Writer {
-    pub(super) fn new(connector: Arc<Connector>, link: Link) -> Self {
-        Self { connector, line: Some(Line::new(link)), pooled: false }
+impl PostgresWriter {
+    pub(super) fn new(connector: Arc<DatabaseConnector>, link: Link) -> Self {
+        Self { connector, line: Some(PreparedLink::new(link)), pooled: false }
     }
 
     /// See [`Histories::append`](crate::Histories::append). A batch that takes too long may be kept all the same.
@@ -62,14 +62,14 @@ impl Writer {
     async fn try_append(&mut self, batch: &[Entry]) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
         let (mut line, fresh) = match self.line.take().filter(|line| !line.link.is_closed()) {
             Some(line) => (line, false),
-            None => (Line::new(self.connector.connect().await?), true),
+            None => (PreparedLink::new(self.connector.connect().await?), true),
         };
         let mut result = append(&mut line, self.pooled, batch).await;
         match &result {
             // The server was restarted while nothing was written. If some of the batch was kept after all, it is
             // recognized when it comes again.
             Err(StatementError::Broken(_)) if !fresh => {
-                line = Line::new(self.connector.connect().await?);
+                line = PreparedLink::new(self.connector.connect().await?);
                 result = append(&mut line, self.pooled, batch).await;
             }
             Err(StatementError::NotPrepared(reason)) => {
@@ -108,7 +108,7 @@ impl Writer {
     }
 }
 
-impl Line {
+impl PreparedLink {
     fn new(link: Link) -> Self {
         Self { link, statement: None, uses_left: 0, uses: USES_FIRST }
     }
@@ -135,9 +135,9 @@ impl Line {
     }
 }
 
-/// Halves the batch until what is refused stands alone: of 1,024 entries, one costs 20 statements.
+/// Halves the batch until the refused entry stands alone: of 1,024 entries, one costs 20 statements.
 async fn part_by_part(
-    line: &mut Line,
+    line: &mut PreparedLink,
     pooled: bool,
     batch: &[Entry],
 ) -> Result<Vec<Result<(), AppendError>>, StatementError> {
@@ -162,7 +162,7 @@ async fn part_by_part(
 }
 
 async fn append(
-    line: &mut Line,
+    line: &mut PreparedLink,
     pooled: bool,
     batch: &[Entry],
 ) -> Result<Vec<Result<(), AppendError>>, StatementError> {
@@ -179,7 +179,7 @@ async fn append(
     if missed.is_empty() {
         return Ok(results);
     }
-    // The hits are kept, whatever becomes of this question.
+    // The matching entries are kept, even if this query fails.
     let there = columns.already_there(&line.link, &missed).await;
     for index in missed {
         results[index] = match &there {
@@ -198,12 +198,12 @@ struct Columns<'b> {
     expected: Vec<i64>,
     row: Vec<Array<'b>>,
     events: Vec<String>,
-    labels: Labels<'b>,
+    labels: LabelRows<'b>,
 }
 
 /// The labels of the sagas that start in a batch.
 #[derive(Default)]
-struct Labels<'b> {
+struct LabelRows<'b> {
     saga: Vec<Uuid>,
     name: Vec<Cow<'b, str>>,
     value: Vec<String>,
@@ -223,7 +223,7 @@ impl<'b> Columns<'b> {
             expected: batch.iter().map(frame::expected_seq).collect(),
             row: COLUMNS.iter().map(column).collect(),
             events: batch.iter().map(frame::encode).collect(),
-            labels: Labels::of(batch),
+            labels: LabelRows::of(batch),
         }
     }
 
@@ -262,7 +262,7 @@ impl<'b> Columns<'b> {
     }
 }
 
-impl<'b> Labels<'b> {
+impl<'b> LabelRows<'b> {
     fn of(batch: &'b [Entry]) -> Self {
         let mut labels = Self::default();
         for entry in batch.iter().filter(|entry| entry.expected == Seq::NONE) {
@@ -288,11 +288,11 @@ fn sagas(rows: &[Row]) -> Result<HashSet<Uuid>, StatementError> {
 mod tests {
     use super::*;
 
-    async fn writer() -> Writer {
+    async fn writer() -> PostgresWriter {
         let connector =
-            Arc::new(Connector::new(&saga_testkit::postgres::shared().create_database()).unwrap());
+            Arc::new(DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap());
         let link = super::super::schema::prepare(&connector).await.unwrap().link;
-        Writer::new(connector, link)
+        PostgresWriter::new(connector, link)
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
-//! How long anything may take here. A lease lasts 3 s and is renewed every 0.5 s: whatever hangs for longer than these
-//! is given up, and the next statement makes a new connection.
+//! How long anything may take here. A lease lasts 3 s and is renewed every 0.5 s: a statement that hangs for longer
+//! than these is given up, and the next statement makes a new connection.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -40,7 +40,7 @@ const fn bound(name: &'static str, limit_ms: u64) -> Bound {
 }
 
 impl Bound {
-    /// Waits for `task`, but no longer; what is given up is dropped.
+    /// Waits for `task`, but no longer; a task that is given up is dropped.
     pub(super) async fn hold<T, E>(
         self,
         task: impl Future<Output = Result<T, E>>,

@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::KeptRow;
-use crate::columns::{Cell, Kind, read_row};
+use crate::columns::{Cell, ColumnKind, read_row};
 
 /// One column of a batch: its values, each of which may be NULL.
 pub(super) enum Array<'c> {
@@ -19,12 +19,12 @@ pub(super) enum Array<'c> {
 
 impl<'c> Array<'c> {
     /// An empty one with room.
-    pub(super) fn of(kind: Kind, room: usize) -> Self {
+    pub(super) fn of(kind: ColumnKind, room: usize) -> Self {
         match kind {
-            Kind::Uuid => Self::Uuid(Vec::with_capacity(room)),
-            Kind::BigInt => Self::BigInt(Vec::with_capacity(room)),
-            Kind::Text => Self::Text(Vec::with_capacity(room)),
-            Kind::Bool => Self::Bool(Vec::with_capacity(room)),
+            ColumnKind::Uuid => Self::Uuid(Vec::with_capacity(room)),
+            ColumnKind::BigInt => Self::BigInt(Vec::with_capacity(room)),
+            ColumnKind::Text => Self::Text(Vec::with_capacity(room)),
+            ColumnKind::Bool => Self::Bool(Vec::with_capacity(room)),
         }
     }
 
@@ -68,10 +68,10 @@ pub(super) fn bind<'p>(cell: &'p Cell<'_>) -> (&'p (dyn ToSql + Sync), Type) {
 pub(super) fn row(row: &Row) -> Result<KeptRow, tokio_postgres::Error> {
     read_row(|index, kind| {
         Ok(match kind {
-            Kind::Uuid => row.try_get::<_, Option<_>>(index)?.map(Cell::Uuid),
-            Kind::BigInt => row.try_get::<_, Option<_>>(index)?.map(Cell::BigInt),
-            Kind::Text => row.try_get::<_, Option<String>>(index)?.map(|text| Cell::Text(text.into())),
-            Kind::Bool => row.try_get::<_, Option<_>>(index)?.map(Cell::Bool),
+            ColumnKind::Uuid => row.try_get::<_, Option<_>>(index)?.map(Cell::Uuid),
+            ColumnKind::BigInt => row.try_get::<_, Option<_>>(index)?.map(Cell::BigInt),
+            ColumnKind::Text => row.try_get::<_, Option<String>>(index)?.map(|text| Cell::Text(text.into())),
+            ColumnKind::Bool => row.try_get::<_, Option<_>>(index)?.map(Cell::Bool),
         }
         .unwrap_or(Cell::Null))
     })

@@ -9,7 +9,7 @@ use crate::OpenError;
 
 /// The database's settings, as this session has them.
 #[derive(Debug, Default)]
-struct Settings {
+struct SessionSettings {
     synchronous_commit: Option<String>,
     synchronous_standby_names: Option<String>,
     fsync: Option<String>,
@@ -26,7 +26,7 @@ pub(super) async fn settings(link: &Link) -> Result<(), OpenError> {
         .await
         .map_err(|error| OpenError::Database(error.text().to_owned()))?;
     let setting = |index| rows.first().and_then(|row| row.try_get::<_, Option<String>>(index).ok().flatten());
-    let settings = Settings {
+    let settings = SessionSettings {
         synchronous_commit: setting(0),
         synchronous_standby_names: setting(1),
         fsync: setting(2),
@@ -43,7 +43,7 @@ pub(super) async fn settings(link: &Link) -> Result<(), OpenError> {
     Ok(())
 }
 
-impl Settings {
+impl SessionSettings {
     /// Why the journal cannot be kept there.
     fn objection(&self) -> Option<String> {
         if let Some(encoding) = self.server_encoding.as_deref().filter(|encoding| *encoding != "UTF8") {
@@ -104,8 +104,8 @@ impl Settings {
     }
 }
 
-/// Fails if the role may not do what a process that serves does. It need not own anything, or be able to change what has
-/// happened.
+/// Fails if the role lacks a right that a replica needs. The role need not own anything, nor have the right to change
+/// events.
 pub(super) async fn rights(link: &Link) -> Result<(), OpenError> {
     let missing = OPERATION_DEADLINE
         .hold(link.query(sql::RIGHTS_MISSING, &[]), StatementError::Doubtful)
@@ -125,11 +125,11 @@ pub(super) async fn rights(link: &Link) -> Result<(), OpenError> {
 mod tests {
     use super::*;
 
-    fn set(settings: &[(&str, &str)]) -> Settings {
+    fn set(settings: &[(&str, &str)]) -> SessionSettings {
         let value = |name: &str| {
             settings.iter().find(|(setting, _)| *setting == name).map(|(_, value)| (*value).to_owned())
         };
-        Settings {
+        SessionSettings {
             synchronous_commit: value("synchronous_commit"),
             synchronous_standby_names: value("synchronous_standby_names"),
             fsync: value("fsync"),

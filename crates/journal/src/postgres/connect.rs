@@ -8,30 +8,30 @@ use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::{Address, Host, Mode, Target};
+use super::address::{DatabaseAddress, DatabaseHost, DatabaseServer, TlsMode};
 use super::link::{Link, describe};
 use super::{bounds, tls};
 use crate::{OpenError, Unavailable};
 
 /// Makes connections to one database.
-pub(super) struct Connector {
-    address: Address,
+pub(super) struct DatabaseConnector {
+    address: DatabaseAddress,
     tls: Option<MakeRustlsConnect>,
     /// Where the next search begins: where the last one succeeded, or behind where it failed, also if it was given up
     /// half-way. So a server that does not answer holds up one statement, and not each.
-    next: Mutex<Start>,
+    next: Mutex<FirstTarget>,
 }
 
 /// A target, and how many of its addresses are passed over at first.
 #[derive(Debug, Clone, Copy, Default)]
-struct Start {
+struct FirstTarget {
     target: usize,
     addresses: usize,
 }
 
-impl Connector {
+impl DatabaseConnector {
     pub(super) fn new(url: &str) -> Result<Self, OpenError> {
-        let address = Address::parse(url).map_err(OpenError::Address)?;
+        let address = DatabaseAddress::parse(url).map_err(OpenError::Address)?;
         let tls = tls::connector(&address.tls)?;
         Ok(Self { address, tls, next: Mutex::default() })
     }
@@ -62,7 +62,7 @@ impl Connector {
             let addresses = match self.addresses(target).await {
                 Ok(addresses) => addresses,
                 Err(reason) => {
-                    error.add(target, None, &Failure { is_denied: false, reason });
+                    error.add(target, None, &ConnectFailure { is_denied: false, reason });
                     continue;
                 }
             };
@@ -92,15 +92,15 @@ impl Connector {
 
     fn begin_at(&self, target: usize, addresses: usize) {
         let target = target % self.address.targets.len();
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Start { target, addresses };
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = FirstTarget { target, addresses };
     }
 
     /// All addresses of a target, in the resolver's order; a socket has one without a number.
-    async fn addresses(&self, target: &Target) -> Result<Vec<Option<IpAddr>>, String> {
+    async fn addresses(&self, target: &DatabaseServer) -> Result<Vec<Option<IpAddr>>, String> {
         let name = match (&target.host, target.address) {
             (_, Some(address)) => return Ok(vec![Some(address)]),
-            (Host::Socket(_), None) => return Ok(vec![None]),
-            (Host::Name(name), None) => name,
+            (DatabaseHost::Socket(_), None) => return Ok(vec![None]),
+            (DatabaseHost::Name(name), None) => name,
         };
         let limit = self.address.connect_timeout;
         match timeout(limit, tokio::net::lookup_host((&**name, target.port))).await {
@@ -113,8 +113,13 @@ impl Connector {
         }
     }
 
-    async fn attempt(&self, target: &Target, address: Option<IpAddr>) -> Result<Link, Failure> {
-        let late = || Failure { is_denied: false, reason: format!("no connection within {}", self.limit()) };
+    async fn attempt(
+        &self,
+        target: &DatabaseServer,
+        address: Option<IpAddr>,
+    ) -> Result<Link, ConnectFailure> {
+        let late =
+            || ConnectFailure { is_denied: false, reason: format!("no connection within {}", self.limit()) };
         timeout(self.address.connect_timeout, self.log_in(target, address))
             .await
             .unwrap_or_else(|_| Err(late()))
@@ -125,31 +130,31 @@ impl Connector {
     }
 
     /// With TLS or without, as wished; where both will do, one after the other.
-    async fn log_in(&self, target: &Target, address: Option<IpAddr>) -> Result<Link, Failure> {
+    async fn log_in(&self, target: &DatabaseServer, address: Option<IpAddr>) -> Result<Link, ConnectFailure> {
         let is_socket = address.is_none();
         let (first, second) = match self.address.tls.mode {
             _ if is_socket => (SslMode::Disable, None),
-            Mode::Disable => (SslMode::Disable, None),
-            Mode::Allow => (SslMode::Disable, Some(SslMode::Require)),
-            Mode::Prefer => (SslMode::Prefer, Some(SslMode::Disable)),
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => (SslMode::Require, None),
+            TlsMode::Disable => (SslMode::Disable, None),
+            TlsMode::Allow => (SslMode::Disable, Some(SslMode::Require)),
+            TlsMode::Prefer => (SslMode::Prefer, Some(SslMode::Disable)),
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => (SslMode::Require, None),
         };
         let config = self.config(target, address);
         match (self.try_log_in(&config, first).await, second) {
             (Err(error), Some(second)) if is_about_tls(&error) => self.try_log_in(&config, second).await,
             (result, _) => result,
         }
-        .map_err(|error| Failure::of(&error))?
+        .map_err(|error| ConnectFailure::of(&error))?
         .that_takes_writes()
         .await
-        .map_err(|reason| Failure { is_denied: false, reason })
+        .map_err(|reason| ConnectFailure { is_denied: false, reason })
     }
 
-    fn config(&self, target: &Target, address: Option<IpAddr>) -> Config {
+    fn config(&self, target: &DatabaseServer, address: Option<IpAddr>) -> Config {
         let mut config = self.address.config.clone();
         match &target.host {
-            Host::Name(name) => config.host(name),
-            Host::Socket(directory) => config.host_path(directory),
+            DatabaseHost::Name(name) => config.host(name),
+            DatabaseHost::Socket(directory) => config.host_path(directory),
         };
         if let Some(address) = address {
             config.hostaddr(address);
@@ -189,13 +194,13 @@ fn is_about_tls(error: &tokio_postgres::Error) -> bool {
 }
 
 /// Why one attempt failed.
-struct Failure {
+struct ConnectFailure {
     /// The server is there and refuses: waiting will not help.
     is_denied: bool,
     reason: String,
 }
 
-impl Failure {
+impl ConnectFailure {
     fn of(error: &tokio_postgres::Error) -> Self {
         let mut reason = describe(error);
         if let Some(advice) = tls::advice(&reason) {
@@ -215,12 +220,12 @@ pub(super) struct ConnectError {
 }
 
 impl ConnectError {
-    fn add(&mut self, target: &Target, address: Option<IpAddr>, failure: &Failure) {
+    fn add(&mut self, target: &DatabaseServer, address: Option<IpAddr>, failure: &ConnectFailure) {
         self.is_denied &= failure.is_denied;
         if !self.reason.is_empty() {
             self.reason.push_str("; ");
         }
-        let Target { host, port, .. } = target;
+        let DatabaseServer { host, port, .. } = target;
         self.reason.push_str(&match address {
             Some(address) if address.to_string() != host.to_string() => {
                 format!("{host}:{port} ({address}): {}", failure.reason)

@@ -4,7 +4,7 @@ use saga_core::{CommandId, SagaId, Timestamp};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::ownership::cell;
-use super::pool::Pool;
+use super::pool::ConnectionPool;
 use super::sql;
 use crate::columns::{page_rows, text};
 use crate::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted, ReplicaId, Unavailable};
@@ -13,7 +13,7 @@ use crate::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted, ReplicaId
 type Bound<'p, const N: usize> = [(&'p (dyn ToSql + Sync), Type); N];
 
 /// See [`Inbox::post`](crate::Inbox::post).
-pub(super) async fn post(pool: &Pool, command: &KeptCommand) -> Result<Posted, Unavailable> {
+pub(super) async fn post(pool: &ConnectionPool, command: &KeptCommand) -> Result<Posted, Unavailable> {
     let (body, asked_us) = (text(&command.body), command.asked.as_micros());
     let commands_max = COMMANDS_PER_SAGA_MAX as i64;
     let params: Bound<'_, 5> = [
@@ -36,7 +36,7 @@ pub(super) async fn post(pool: &Pool, command: &KeptCommand) -> Result<Posted, U
 
 /// See [`Inbox::commands`](crate::Inbox::commands).
 pub(super) async fn commands(
-    pool: &Pool,
+    pool: &ConnectionPool,
     replica: ReplicaId,
     limit: usize,
 ) -> Result<Vec<KeptCommand>, Unavailable> {
@@ -56,7 +56,7 @@ pub(super) async fn commands(
 
 /// See [`Inbox::status`](crate::Inbox::status).
 pub(super) async fn status(
-    pool: &Pool,
+    pool: &ConnectionPool,
     saga: SagaId,
     command: CommandId,
 ) -> Result<CommandStatus, Unavailable> {
@@ -71,7 +71,7 @@ pub(super) async fn status(
 
 /// See [`Inbox::refuse`](crate::Inbox::refuse).
 pub(super) async fn refuse(
-    pool: &Pool,
+    pool: &ConnectionPool,
     saga: SagaId,
     command: CommandId,
     why: &str,
@@ -83,12 +83,16 @@ pub(super) async fn refuse(
 }
 
 /// See [`Inbox::remove`](crate::Inbox::remove).
-pub(super) async fn remove(pool: &Pool, saga: SagaId, command: CommandId) -> Result<(), Unavailable> {
+pub(super) async fn remove(
+    pool: &ConnectionPool,
+    saga: SagaId,
+    command: CommandId,
+) -> Result<(), Unavailable> {
     let params: Bound<'_, 2> = [(saga.as_uuid(), Type::UUID), (command.as_uuid(), Type::UUID)];
     pool.query(sql::REMOVE_COMMAND, &params).await.map(drop)
 }
 
 /// See [`Inbox::forget_refused`](crate::Inbox::forget_refused).
-pub(super) async fn forget_refused(pool: &Pool, before: Timestamp) -> Result<(), Unavailable> {
+pub(super) async fn forget_refused(pool: &ConnectionPool, before: Timestamp) -> Result<(), Unavailable> {
     pool.query(sql::FORGET_REFUSED, &[(&before.as_micros(), Type::INT8)]).await.map(drop)
 }

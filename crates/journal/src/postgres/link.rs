@@ -182,7 +182,7 @@ impl StatementError {
             Some("40001" | "40P01") => Self::Again(text),
             Some("26000" | "42P05") => Self::NotPrepared(text),
             Some("23505") => Self::Taken(text),
-            // Data, cardinality, constraints, views, limits, and what a trigger raises.
+            // Data, cardinality, constraints, views, limits, and errors that a trigger raises.
             Some(code)
                 if ["21", "22", "23", "44", "54", "P0"].iter().any(|class| code.starts_with(class)) =>
             {

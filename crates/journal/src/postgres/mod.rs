@@ -34,9 +34,9 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::append::Writer;
-use self::connect::Connector;
-use self::pool::Pool;
+use self::append::PostgresWriter;
+use self::connect::DatabaseConnector;
+use self::pool::ConnectionPool;
 use crate::backlog::Group;
 use crate::columns::{Cell, page_rows, text};
 use crate::frame::{self, Frame, Head};
@@ -59,10 +59,10 @@ const POOL_CONNECTIONS_MAX: usize = 4;
 
 /// A journal in a PostgreSQL database.
 pub struct Postgres {
-    writer: Mutex<Writer>,
+    writer: Mutex<PostgresWriter>,
     /// Of one connection.
-    lease: Pool,
-    pool: Pool,
+    lease: ConnectionPool,
+    pool: ConnectionPool,
 }
 
 /// The result of [`migrate`].
@@ -80,20 +80,20 @@ pub struct Migrated {
 /// `url` is `postgres://user:password@host:port,host:port/database?name=value` or `name=value ...`, with libpq's
 /// parameters (`address` has what each means here).
 pub async fn open(url: &str) -> Result<Postgres, OpenError> {
-    let connector = Arc::new(Connector::new(url)?);
+    let connector = Arc::new(DatabaseConnector::new(url)?);
     let link = schema::prepare(&connector).await?.link;
     checks::rights(&link).await?;
-    let pool = |connections_max, bound| Pool::new(connector.clone(), connections_max, bound);
+    let pool = |connections_max, bound| ConnectionPool::new(connector.clone(), connections_max, bound);
     Ok(Postgres {
         lease: pool(1, bounds::LEASE_DEADLINE),
         pool: pool(POOL_CONNECTIONS_MAX, bounds::OPERATION_DEADLINE),
-        writer: Mutex::new(Writer::new(connector.clone(), link)),
+        writer: Mutex::new(PostgresWriter::new(connector.clone(), link)),
     })
 }
 
 /// Brings the schema up to date, as a role that may make tables.
 pub async fn migrate(url: &str) -> Result<Migrated, OpenError> {
-    schema::prepare(&Connector::new(url)?).await.map(|prepared| prepared.migrated)
+    schema::prepare(&DatabaseConnector::new(url)?).await.map(|prepared| prepared.migrated)
 }
 
 impl Histories for Postgres {

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
 
-use super::pool::Pool;
+use super::pool::ConnectionPool;
 use super::sql;
 use crate::columns::{page_rows, text};
 use crate::{Joining, LEASE_MAX, Lease, ReplicaId, Unavailable};
@@ -22,7 +22,7 @@ type Bound<'p, const N: usize> = [(&'p (dyn ToSql + Sync), Type); N];
 /// See [`Membership::join`](crate::Membership::join). A replica that joins removes the rows of replicas that went long
 /// ago, so there are not many more rows than processes started within [`GONE_KEPT`].
 pub(super) async fn join(
-    pool: &Pool,
+    pool: &ConnectionPool,
     replica: ReplicaId,
     name: &str,
     joining: Joining,
@@ -39,14 +39,18 @@ pub(super) async fn join(
 }
 
 /// See [`Membership::clock`](crate::Membership::clock).
-pub(super) async fn clock(pool: &Pool) -> Result<Timestamp, Unavailable> {
+pub(super) async fn clock(pool: &ConnectionPool) -> Result<Timestamp, Unavailable> {
     let rows = pool.query(sql::CLOCK, &[]).await?;
     let row = rows.first().ok_or_else(|| Unavailable::because("the database did not say what time it is"))?;
     cell(row, 0).map(Timestamp::from_micros)
 }
 
 /// See [`Membership::renew`](crate::Membership::renew).
-pub(super) async fn renew(pool: &Pool, replica: ReplicaId, lease: Duration) -> Result<Lease, Unavailable> {
+pub(super) async fn renew(
+    pool: &ConnectionPool,
+    replica: ReplicaId,
+    lease: Duration,
+) -> Result<Lease, Unavailable> {
     let lease_us = micros(lease.min(LEASE_MAX));
     let params: Bound<'_, 2> = [(replica.as_uuid(), Type::UUID), (&lease_us, Type::INT8)];
     let rows = pool.query(sql::RENEW, &params).await?;
@@ -54,12 +58,12 @@ pub(super) async fn renew(pool: &Pool, replica: ReplicaId, lease: Duration) -> R
 }
 
 /// See [`Membership::leave`](crate::Membership::leave).
-pub(super) async fn leave(pool: &Pool, replica: ReplicaId) -> Result<(), Unavailable> {
+pub(super) async fn leave(pool: &ConnectionPool, replica: ReplicaId) -> Result<(), Unavailable> {
     pool.query(sql::LEAVE, &[(replica.as_uuid(), Type::UUID)]).await.map(drop)
 }
 
 /// See [`Membership::expire`](crate::Membership::expire).
-pub(super) async fn expire(pool: &Pool) -> Result<(), Unavailable> {
+pub(super) async fn expire(pool: &ConnectionPool) -> Result<(), Unavailable> {
     pool.query(sql::EXPIRE, &[]).await.map(drop)
 }
 
@@ -67,7 +71,11 @@ pub(super) async fn expire(pool: &Pool) -> Result<(), Unavailable> {
 ///
 /// Two statements, of which each may be as late as it likes: a replica that is gone stays gone, and the last one
 /// compares the owner again.
-pub(super) async fn claim(pool: &Pool, replica: ReplicaId, limit: usize) -> Result<Vec<SagaId>, Unavailable> {
+pub(super) async fn claim(
+    pool: &ConnectionPool,
+    replica: ReplicaId,
+    limit: usize,
+) -> Result<Vec<SagaId>, Unavailable> {
     let rows = pool.query(sql::ORPHANING, &[]).await?;
     let orphaning = rows.iter().map(|row| cell(row, 0)).collect::<Result<Vec<Uuid>, _>>()?;
     let limit = page_rows(limit) as i64;
@@ -79,7 +87,7 @@ pub(super) async fn claim(pool: &Pool, replica: ReplicaId, limit: usize) -> Resu
 
 /// See [`Membership::owned`](crate::Membership::owned).
 pub(super) async fn owned(
-    pool: &Pool,
+    pool: &ConnectionPool,
     replica: ReplicaId,
     after: Option<SagaId>,
     limit: usize,

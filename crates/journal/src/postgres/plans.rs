@@ -4,7 +4,7 @@ use saga_core::saga::Rollback;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::connect::Connector;
+use super::connect::DatabaseConnector;
 use super::link::{Link, Params};
 use super::{schema, sql};
 use crate::Filter;
@@ -15,10 +15,10 @@ const LIVE: Uuid = Uuid::from_u128(0x50);
 /// The pages of an index that are read to find that there is nothing in a gap: its root, a page between, a leaf.
 const DESCENT_PAGES_MAX: u64 = 3;
 
-/// 20 000 sagas under way, 20 000 that are over; three live replicas own them, and one that is gone owned some that
-/// are over.
+/// 20 000 sagas under way, 20 000 that are over; three live replicas own them, and a replica that is gone owned some
+/// that are over.
 async fn crowded() -> Link {
-    let connector = Connector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
+    let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
     let link = schema::prepare(&connector).await.unwrap().link;
     let fill = "
         INSERT INTO replica
@@ -88,7 +88,7 @@ async fn what_one_replica_owns_and_is_asked_for_is_found_by_index() {
 #[tokio::test]
 async fn what_few_sagas_pass_is_listed_without_reading_everything() {
     let link = crowded().await;
-    // A tenth of those that are over failed; each saga has a client and a shop, of which there are few.
+    // A tenth of the sagas that are over failed; each saga has a client and a shop, of which there are few.
     let fill = "
         UPDATE saga SET final_state = CASE WHEN created_us % 10 = 0 THEN 'FAILED' ELSE 'ENDED' END,
             rollback = CASE WHEN created_us % 1000 = 0 THEN 'done' ELSE 'none' END WHERE is_over;
@@ -140,7 +140,7 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
 #[tokio::test]
 async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
     const JIT_ABOVE_COST: f64 = 100_000.0;
-    let connector = Connector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
+    let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
     for link in [schema::prepare(&connector).await.unwrap().link, crowded().await] {
         let (limit, lease) = (100_i64, 3_000_000_i64);
         let (after, orphaning) = (None::<Uuid>, vec![Uuid::nil()]);

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use tokio_postgres::Row;
 
 use super::bounds::Bound;
-use super::connect::Connector;
+use super::connect::DatabaseConnector;
 use super::link::{Link, Params, StatementError};
 use crate::Unavailable;
 
@@ -14,8 +14,8 @@ use crate::Unavailable;
 const AGAIN_MAX: u32 = 5;
 
 /// Connections are made when they are first needed, and kept.
-pub(super) struct Pool {
-    connector: Arc<Connector>,
+pub(super) struct ConnectionPool {
+    connector: Arc<DatabaseConnector>,
     /// Of one statement, with its wait for a connection.
     bound: Bound,
     idle: Mutex<Vec<Link>>,
@@ -31,8 +31,8 @@ enum Repeat {
     IfUndone,
 }
 
-impl Pool {
-    pub(super) fn new(connector: Arc<Connector>, connections_max: usize, bound: Bound) -> Self {
+impl ConnectionPool {
+    pub(super) fn new(connector: Arc<DatabaseConnector>, connections_max: usize, bound: Bound) -> Self {
         Self { connector, bound, idle: Mutex::default(), permits: Semaphore::new(connections_max) }
     }
 
@@ -55,7 +55,7 @@ impl Pool {
         self.bound.hold(self.try_run(sql, params, repeat), late).await
     }
 
-    /// Dropped half-way, the connection is dropped with it: only one that is known to be at rest goes back.
+    /// Dropped half-way, the connection is dropped with it: only a connection that is known to be at rest goes back.
     async fn try_run(&self, sql: &str, params: &Params<'_>, repeat: Repeat) -> Result<Vec<Row>, Unavailable> {
         let _permit = self.permits.acquire().await.map_err(Unavailable::because)?;
         let kept = self.idle().pop().filter(|link| !link.is_closed());

@@ -1,18 +1,18 @@
 //! Brings a database's schema up to date, even if other processes do so at the same time.
 //!
 //! A step's row in `saga_migration` is inserted before its statements, in one transaction with them: of two
-//! processes the second waits at the key for the first, fails, and reads again what is still missing. So the
+//! processes the second waits at the key for the first, fails, and reads again which steps are missing. So the
 //! table itself is the lock.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use super::bounds::{MIGRATION_DEADLINE, OPERATION_DEADLINE};
-use super::connect::{ConnectError, Connector};
+use super::connect::{ConnectError, DatabaseConnector};
 use super::link::{Link, StatementError};
 use super::{Migrated, checks, sql};
 use crate::OpenError;
-use crate::migration::{self, Applied, Migration};
+use crate::migration::{self, AppliedStep, Migration};
 
 /// How often a process reads again after it lost; far more than there are processes that start at once.
 const ROUNDS_MAX: u32 = 50;
@@ -20,26 +20,27 @@ const ROUNDS_MAX: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A database that is ready, and the connection that found it so.
-pub(super) struct Prepared {
+pub(super) struct PreparedDatabase {
     pub(super) link: Link,
     pub(super) migrated: Migrated,
 }
 
-/// Checks the database and applies what is missing. Where nothing is, no right to make anything is needed.
-pub(super) async fn prepare(connector: &Connector) -> Result<Prepared, OpenError> {
+/// Checks the database and applies the missing steps. Where no step is missing, the role needs no right to create
+/// tables.
+pub(super) async fn prepare(connector: &DatabaseConnector) -> Result<PreparedDatabase, OpenError> {
     let unreachable = |error: ConnectError| error.at(connector.place());
     let mut link = connector.connect().await.map_err(unreachable)?;
     checks::settings(&link).await?;
     let (mut steps, mut lost) = (0, String::new());
     for _ in 0..ROUNDS_MAX {
         match round(&link, migration::POSTGRES, &mut steps).await {
-            Ok(Round::UpToDate) => {
+            Ok(SchemaRound::UpToDate) => {
                 let version = migration::POSTGRES.last().map_or(0, |migration| migration.version);
-                return Ok(Prepared { link, migrated: Migrated { steps, version } });
+                return Ok(PreparedDatabase { link, migrated: Migrated { steps, version } });
             }
-            Ok(Round::Lost(reason)) => {
+            Ok(SchemaRound::Lost(reason)) => {
                 lost = reason;
-                // In whatever state the failed transaction has left it.
+                // The failed transaction may have left the connection in any state.
                 link = connector.connect().await.map_err(unreachable)?;
                 tokio::time::sleep(PAUSE).await;
             }
@@ -49,13 +50,13 @@ pub(super) async fn prepare(connector: &Connector) -> Result<Prepared, OpenError
     Err(OpenError::Database(format!("other processes keep changing its schema: {lost}")))
 }
 
-enum Round {
+enum SchemaRound {
     UpToDate,
     /// Another process was faster; or it cannot be told from that.
     Lost(String),
 }
 
-async fn round(link: &Link, known: &[Migration], steps: &mut usize) -> Result<Round, OpenError> {
+async fn round(link: &Link, known: &[Migration], steps: &mut usize) -> Result<SchemaRound, OpenError> {
     let read = link.query(sql::MIGRATIONS_APPLIED, &[]);
     let applied = match OPERATION_DEADLINE.hold(read, StatementError::Doubtful).await {
         Ok(rows) => Some(rows),
@@ -72,7 +73,7 @@ async fn round(link: &Link, known: &[Migration], steps: &mut usize) -> Result<Ro
     let applied = applied
         .iter()
         .flatten()
-        .map(|row| Ok(Applied { version: row.try_get(0)?, checksum: row.try_get(1)? }))
+        .map(|row| Ok(AppliedStep { version: row.try_get(0)?, checksum: row.try_get(1)? }))
         .collect::<Result<Vec<_>, tokio_postgres::Error>>()
         .map_err(|error| OpenError::Database(error.to_string()))?;
     let pending = migration::pending(known, &applied)?;
@@ -84,7 +85,7 @@ async fn round(link: &Link, known: &[Migration], steps: &mut usize) -> Result<Ro
         }
     }
     *steps += pending.len();
-    Ok(Round::UpToDate)
+    Ok(SchemaRound::UpToDate)
 }
 
 const UNDEFINED_TABLE: &str = "42P01";
@@ -106,20 +107,20 @@ fn script(migration: &Migration) -> String {
 }
 
 /// Whether an error may come of another process that does the same.
-fn lost(error: StatementError, pending: &[Migration]) -> Result<Round, OpenError> {
+fn lost(error: StatementError, pending: &[Migration]) -> Result<SchemaRound, OpenError> {
     if NO_RIGHT.iter().any(|code| has_code(&error, code)) {
         let names: Vec<&str> = pending.iter().map(|migration| migration.name).collect();
         return Err(OpenError::NotMigrated { missing: names.join(", "), reason: error.text().to_owned() });
     }
     match error {
         StatementError::Again(reason) | StatementError::Taken(reason) | StatementError::Refused(reason) => {
-            Ok(Round::Lost(reason))
+            Ok(SchemaRound::Lost(reason))
         }
         // Already there, or "tuple concurrently updated".
         StatementError::Doubtful(_)
             if ["42P07", "42710", "XX000"].iter().any(|code| has_code(&error, code)) =>
         {
-            Ok(Round::Lost(error.text().to_owned()))
+            Ok(SchemaRound::Lost(error.text().to_owned()))
         }
         StatementError::Doubtful(reason)
         | StatementError::Broken(reason)

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::columns::{self, COLUMNS, Kind};
+use crate::columns::{self, COLUMNS, ColumnKind};
 
 /// A batch: `$1` expected positions, then the row's columns in their order, the frames, and the labels of the sagas that
 /// start: sagas, names, values, and when they start.
@@ -63,12 +63,12 @@ SELECT saga_id FROM hit"
 });
 
 /// PostgreSQL's name of a column's type.
-const fn type_name(kind: Kind) -> &'static str {
+const fn type_name(kind: ColumnKind) -> &'static str {
     match kind {
-        Kind::Uuid => "uuid",
-        Kind::BigInt => "bigint",
-        Kind::Text => "text",
-        Kind::Bool => "boolean",
+        ColumnKind::Uuid => "uuid",
+        ColumnKind::BigInt => "bigint",
+        ColumnKind::Text => "text",
+        ColumnKind::Bool => "boolean",
     }
 }
 
@@ -168,8 +168,8 @@ SELECT '00000000-0000-0000-0000-000000000000'::uuid UNION ALL SELECT owner FROM 
 
 /// Gives `$1`, if it is not gone, at most `$2` of the sagas that are not over and whose owner is one of `$3`.
 ///
-/// A row that another transaction has is skipped, and comes with the next claim; of one that it had, the new owner is
-/// compared. In no order: sorting would read all of them for each page.
+/// A row that another transaction has locked is skipped, and comes with the next claim; of a row that it had locked,
+/// the new owner is compared. In no order: sorting would read all of them for each page.
 pub(super) const CLAIM: &str = "\
 WITH orphan AS (
     SELECT saga_id FROM saga

@@ -15,7 +15,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::{Mode, Roots, TlsWish, Versions, private};
+use super::address::{Roots, TlsMode, TlsWish, Versions, private};
 use crate::OpenError;
 
 /// The protocol that the server is told, where TLS begins with the first byte.
@@ -23,7 +23,7 @@ const ALPN: &[u8] = b"postgresql";
 
 /// How a connection is protected; `None`: not at all.
 pub(super) fn connector(wish: &TlsWish) -> Result<Option<MakeRustlsConnect>, OpenError> {
-    if wish.mode == Mode::Disable {
+    if wish.mode == TlsMode::Disable {
         return Ok(None);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -84,8 +84,8 @@ fn verifier(
         .build()
         .map_err(|error| OpenError::Address(format!("cannot use sslrootcert or sslcrl: {error}")))?;
     let with_name =
-        wish.mode == Mode::VerifyFull || wish.mode == Mode::Require && wish.roots == Roots::System;
-    Ok(Arc::new(Checked { inner, pinned, with_name }))
+        wish.mode == TlsMode::VerifyFull || wish.mode == TlsMode::Require && wish.roots == Roots::System;
+    Ok(Arc::new(AuthorityCheck { inner, pinned, with_name }))
 }
 
 fn certificates(path: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, OpenError> {
@@ -146,16 +146,16 @@ pub(super) fn advice(reason: &str) -> Option<&'static str> {
     .find_map(|(words, advice)| reason.contains(words).then_some(advice))
 }
 
-/// Takes what the authorities vouch for, and a certificate that is among them itself: OpenSSL's default is one that has
-/// signed itself as an authority.
+/// Takes a certificate that the authorities vouch for, and a certificate that is among them itself: OpenSSL makes by
+/// default a certificate that has signed itself as an authority.
 #[derive(Debug)]
-struct Checked {
+struct AuthorityCheck {
     inner: Arc<WebPkiServerVerifier>,
     pinned: Vec<CertificateDer<'static>>,
     with_name: bool,
 }
 
-impl ServerCertVerifier for Checked {
+impl ServerCertVerifier for AuthorityCheck {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

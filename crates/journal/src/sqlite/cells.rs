@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::string;
 use crate::KeptRow;
-use crate::columns::{Cell, Kind, read_row};
+use crate::columns::{Cell, ColumnKind, read_row};
 
 /// A row that was selected with [`read_columns`](crate::columns::read_columns).
 pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<KeptRow> {
@@ -16,10 +16,12 @@ pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<KeptRow> {
         }
         Ok(match kind {
             // An owner that is no id counts as no owner: the saga can be claimed.
-            Kind::Uuid => row.get(index).map_or(Cell::Null, |bytes| Cell::Uuid(Uuid::from_bytes(bytes))),
-            Kind::BigInt => Cell::BigInt(row.get(index)?),
-            Kind::Text => Cell::Text(string(row, index)?.into()),
-            Kind::Bool => Cell::Bool(row.get(index)?),
+            ColumnKind::Uuid => {
+                row.get(index).map_or(Cell::Null, |bytes| Cell::Uuid(Uuid::from_bytes(bytes)))
+            }
+            ColumnKind::BigInt => Cell::BigInt(row.get(index)?),
+            ColumnKind::Text => Cell::Text(string(row, index)?.into()),
+            ColumnKind::Bool => Cell::Bool(row.get(index)?),
         })
     })
 }

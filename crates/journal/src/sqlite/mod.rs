@@ -32,10 +32,10 @@ use saga_core::{CommandId, SagaId, Timestamp};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use self::place::Place;
+use self::place::OpenedFile;
 use self::readers::Readers;
 use self::replicas::Replicas;
-use self::writer::Writer;
+use self::writer::SqliteWriter;
 use crate::backlog::Group;
 use crate::columns::{self, page_rows, text};
 use crate::frame;
@@ -60,11 +60,11 @@ const OPERATION_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A journal in an SQLite file.
 pub struct Sqlite {
-    shared: Arc<Shared>,
+    shared: Arc<SharedParts>,
 }
 
-struct Shared {
-    writer: Mutex<Writer>,
+struct SharedParts {
+    writer: Mutex<SqliteWriter>,
     readers: Readers,
     replicas: Replicas,
     // Last, so that it is given back when the connections are closed.
@@ -85,9 +85,11 @@ pub fn open(path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|error| why(&path, error))?;
     schema::migrate(&path, &mut connection)?;
-    let place = Place::opened(path)?;
-    let (writer, readers) = (Mutex::new(Writer::new(place.clone(), connection)), Readers::new(place));
-    Ok(Sqlite { shared: Arc::new(Shared { writer, readers, replicas: Replicas::default(), _lock: lock }) })
+    let place = OpenedFile::opened(path)?;
+    let (writer, readers) = (Mutex::new(SqliteWriter::new(place.clone(), connection)), Readers::new(place));
+    Ok(Sqlite {
+        shared: Arc::new(SharedParts { writer, readers, replicas: Replicas::default(), _lock: lock }),
+    })
 }
 
 /// A connection that flushes each commit.
@@ -153,8 +155,8 @@ impl Sqlite {
     }
 }
 
-impl Shared {
-    fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
+impl SharedParts {
+    fn writer(&self) -> std::sync::MutexGuard<'_, SqliteWriter> {
         // A panic within a transaction has closed its connection.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

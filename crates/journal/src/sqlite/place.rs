@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::{OpenError, Unavailable};
 
-/// Which file it is, whatever it is called.
+/// The file's identity, which does not depend on its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
@@ -30,13 +30,13 @@ impl Identity {
 
 /// The database's file as it was opened.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct OpenedFile {
     path: PathBuf,
     wal: PathBuf,
     database: Identity,
 }
 
-impl Place {
+impl OpenedFile {
     /// The file at `path`, which has been opened just now.
     pub(super) fn opened(path: PathBuf) -> Result<Self, OpenError> {
         let gone =
@@ -51,7 +51,7 @@ impl Place {
         &self.path
     }
 
-    /// The file beside the database's, which holds what was committed last.
+    /// The file beside the database's, which holds the last commits.
     pub(super) fn wal(&self) -> Option<Identity> {
         Identity::of(&self.wal)
     }
@@ -69,8 +69,8 @@ impl Place {
         )))
     }
 
-    /// Fails if the file beside it is not `wal` any more. `connection` still has the old one open, and saves what is in
-    /// it.
+    /// Fails if the file beside it is not `wal` any more. `connection` still has the old file open, and saves the
+    /// commits in it.
     pub(super) fn check_wal(&self, wal: Identity, connection: &Connection) -> Result<(), Unavailable> {
         if self.wal() == Some(wal) {
             return Ok(());

@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::place::Place;
+use super::place::OpenedFile;
 use crate::Unavailable;
 
 /// Connections for reading. More would only queue for the same two or four cores.
@@ -12,23 +12,23 @@ const READERS_MAX: usize = 4;
 
 /// Opened when they are first needed, and kept.
 pub(super) struct Readers {
-    place: Place,
-    pool: Mutex<Pool>,
+    place: OpenedFile,
+    pool: Mutex<ReaderPool>,
     returned: Condvar,
 }
 
 #[derive(Default)]
-struct Pool {
+struct ReaderPool {
     idle: Vec<Connection>,
     lent: usize,
 }
 
 impl Readers {
-    pub(super) fn new(place: Place) -> Self {
+    pub(super) fn new(place: OpenedFile) -> Self {
         Self { place, pool: Mutex::default(), returned: Condvar::new() }
     }
 
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &OpenedFile {
         &self.place
     }
 
@@ -55,7 +55,7 @@ impl Readers {
         Loan { readers: self, connection: pool.idle.pop() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pool> {
+    fn lock(&self) -> MutexGuard<'_, ReaderPool> {
         // The pool is whole between any two statements that can panic.
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }

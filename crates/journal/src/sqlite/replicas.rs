@@ -16,9 +16,9 @@ const AFTER_ALL: &[u8] = &[0xff; 17];
 
 /// All that have joined since the file was opened.
 #[derive(Default)]
-pub(super) struct Replicas(Mutex<BTreeMap<ReplicaId, Known>>);
+pub(super) struct Replicas(Mutex<BTreeMap<ReplicaId, KnownReplicas>>);
 
-struct Known {
+struct KnownReplicas {
     name: Arc<str>,
     lease: Lease,
 }
@@ -27,14 +27,14 @@ impl Replicas {
     /// A replica that has left stays gone; [`ReplicaId::NOBODY`] cannot join.
     pub(super) fn join(&self, replica: ReplicaId, name: Arc<str>, joining: Joining) {
         let mut known = self.lock();
-        let is_former = |id: ReplicaId, known: &Known| id != replica && known.name == name;
+        let is_former = |id: ReplicaId, known: &KnownReplicas| id != replica && known.name == name;
         if joining == Joining::Started {
             for (_, former) in known.iter_mut().filter(|(id, known)| is_former(**id, known)) {
                 former.lease = Lease::Lost;
             }
         }
         if replica != ReplicaId::NOBODY {
-            known.entry(replica).or_insert(Known { name, lease: Lease::Held });
+            known.entry(replica).or_insert(KnownReplicas { name, lease: Lease::Held });
         }
     }
 
@@ -50,7 +50,7 @@ impl Replicas {
         self.lease(replica) == Lease::Held
     }
 
-    /// The gaps between the ids of live replicas: whatever owner lies in one of them is gone. Both ends are outside.
+    /// The gaps between the ids of live replicas: an owner whose id lies in a gap is gone. Both ends are outside.
     pub(super) fn gaps(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let known = self.lock();
         let live = known.iter().filter(|(_, known)| known.lease == Lease::Held);
@@ -60,7 +60,7 @@ impl Replicas {
         begins.zip(ends).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReplicaId, Known>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReplicaId, KnownReplicas>> {
         // Each change is one step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

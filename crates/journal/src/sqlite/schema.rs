@@ -6,9 +6,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::why;
 use crate::OpenError;
-use crate::migration::{self, Applied, Migration};
+use crate::migration::{self, AppliedStep, Migration};
 
-/// Applies what is missing: all of it, or on an error nothing.
+/// Applies the missing steps: all of them, or on an error none.
 pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
     migrate_to(migration::SQLITE, path, connection)
 }
@@ -30,7 +30,7 @@ fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> 
         .prepare(APPLIED)
         .and_then(|mut statement| {
             statement
-                .query_map([], |row| Ok(Applied { version: row.get(0)?, checksum: row.get(1)? }))?
+                .query_map([], |row| Ok(AppliedStep { version: row.get(0)?, checksum: row.get(1)? }))?
                 .collect::<rusqlite::Result<Vec<_>>>()
         })
         .map_err(failed)?;

@@ -6,16 +6,16 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params, para
 use saga_core::Seq;
 
 use super::id;
-use super::place::{Identity, Place};
+use super::place::{Identity, OpenedFile};
 use super::replicas::Replicas;
 use crate::columns::{self, COLUMNS, Cell, text};
 use crate::{AppendError, Entry, Unavailable, frame};
 
-/// Statements that stay prepared: all that are used on this connection.
+/// Statements that stay prepared: every statement of this connection.
 const STATEMENTS_CACHED_MAX: usize = 16;
 
-pub(super) struct Writer {
-    place: Place,
+pub(super) struct SqliteWriter {
+    place: OpenedFile,
     /// The `-wal` of `connection`; `None` until it has committed.
     wal: Option<Identity>,
     /// Whether a file was not where it had been opened: looked at before anything is written, too, from then on.
@@ -24,16 +24,16 @@ pub(super) struct Writer {
     connection: Option<Connection>,
 }
 
-impl Writer {
+impl SqliteWriter {
     /// `connection` has written, so its `-wal` is there.
-    pub(super) fn new(place: Place, connection: Connection) -> Self {
+    pub(super) fn new(place: OpenedFile, connection: Connection) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
         Self { wal: place.wal(), place, is_astray: false, connection: Some(connection) }
     }
 
     /// See [`Histories::append`](crate::Histories::append).
     ///
-    /// A replica may leave while its start is being written: then the saga is one of those that can be claimed.
+    /// A replica may leave while a start of its is being written: then any replica can claim the saga.
     pub(super) fn append(
         &mut self,
         batch: &[Entry],
@@ -203,20 +203,20 @@ mod tests {
     use super::*;
 
     /// A writer with one table of its own.
-    fn writer() -> (tempfile::TempDir, Writer) {
+    fn writer() -> (tempfile::TempDir, SqliteWriter) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal.db");
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let connection = super::super::connect(&path, flags).unwrap();
         connection.execute_batch("CREATE TABLE line (text TEXT)").unwrap();
-        (directory, Writer::new(Place::opened(path).unwrap(), connection))
+        (directory, SqliteWriter::new(OpenedFile::opened(path).unwrap(), connection))
     }
 
     fn insert(text: &str) -> impl Fn(&Connection) -> rusqlite::Result<usize> {
         move |connection| connection.execute("INSERT INTO line VALUES (?1)", [text])
     }
 
-    fn lines(writer: &mut Writer) -> Vec<String> {
+    fn lines(writer: &mut SqliteWriter) -> Vec<String> {
         let all = |connection: &Connection| {
             connection.prepare("SELECT text FROM line")?.query_map([], |row| row.get(0))?.collect()
         };

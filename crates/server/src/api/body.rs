@@ -13,7 +13,7 @@ use utoipa::IntoResponses;
 
 use super::documented::{Responses, problems};
 use super::problem::Problem;
-use super::{Api, Limits};
+use super::{Api, ApiLimits};
 
 /// A body that must be there.
 pub(crate) async fn json(headers: &HeaderMap, body: Body, api: &Api) -> Result<Bytes, Problem> {
@@ -102,7 +102,7 @@ pub(crate) struct Unusable;
 
 impl IntoResponses for Unusable {
     fn responses() -> Responses {
-        let limits = Limits::default();
+        let limits = ApiLimits::default();
         let error = serde_json::from_str::<IgnoredAny>("x").expect_err("it is not JSON");
         problems([
             (

@@ -5,11 +5,11 @@
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 
-use super::hosts::Host;
+use super::hosts::RequestedHost;
 use super::problem::Problem;
 
 /// Refuses a request that a page from elsewhere has sent.
-pub(crate) fn check<B>(request: &Request<B>, host: Option<&Host>) -> Result<(), Problem> {
+pub(crate) fn check<B>(request: &Request<B>, host: Option<&RequestedHost>) -> Result<(), Problem> {
     let headers = request.headers();
     let is_ours = match site(headers) {
         Some(site) => matches!(site, "same-origin" | "none"),
@@ -37,7 +37,7 @@ fn site(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Whether the origin is the host that was asked, or there is none.
-fn origin_is(headers: &HeaderMap, host: Option<&Host>) -> bool {
+fn origin_is(headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
     headers.get_all(ORIGIN).iter().all(|origin| {
         let origin = origin.to_str().unwrap_or_default();
         host.is_some_and(|host| host.is_origin(origin))

@@ -16,7 +16,7 @@ use saga_journal::History;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::Limits;
+use super::ApiLimits;
 use super::problem::Problem;
 
 /// Answers of this many bytes or fewer do not count against `answers_bytes_max`: the answer about an order must not
@@ -37,7 +37,7 @@ pub(crate) struct Budgets {
 
 impl Budgets {
     /// All of it.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &ApiLimits) -> Self {
         let bytes = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         Self {
             requests: bytes(limits.requests_bytes_max),
@@ -47,12 +47,12 @@ impl Budgets {
     }
 
     /// An empty body that can grow.
-    pub(crate) fn body(&self, limits: &Limits) -> Growing<'_> {
+    pub(crate) fn body(&self, limits: &ApiLimits) -> Growing<'_> {
         Growing { budgets: self, total_max: limits.requests_bytes_max, bytes: Vec::new(), held: None }
     }
 
     /// `response`, with its bytes counted until they are written; `503` if there are too many already.
-    pub(crate) async fn answer(&self, response: Response, limits: &Limits) -> Response {
+    pub(crate) async fn answer(&self, response: Response, limits: &ApiLimits) -> Response {
         let size = response.body().size_hint().lower() as usize;
         if size <= SMALL_ANSWER_BYTES_MAX {
             return response;
@@ -72,7 +72,7 @@ impl Budgets {
                 .into_response();
         };
         // The last holder of the bytes is the connection, which lets go of them when they are written.
-        let bytes = Bytes::from_owner(Held { bytes: body.to_bytes(), _held: held });
+        let bytes = Bytes::from_owner(CountedBytes { bytes: body.to_bytes(), _held: held });
         Response::from_parts(head, Body::from(bytes))
     }
 
@@ -99,12 +99,12 @@ fn take(budget: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
 }
 
 /// Bytes that count against a budget as long as they are there.
-struct Held {
+struct CountedBytes {
     bytes: Bytes,
     _held: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for CountedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -143,7 +143,7 @@ impl Growing<'_> {
     /// The whole body, which counts until it is dropped.
     pub(crate) fn whole(self) -> Bytes {
         match self.held {
-            Some(held) => Bytes::from_owner(Held { bytes: self.bytes.into(), _held: held }),
+            Some(held) => Bytes::from_owner(CountedBytes { bytes: self.bytes.into(), _held: held }),
             None => Bytes::new(),
         }
     }

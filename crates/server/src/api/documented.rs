@@ -73,9 +73,9 @@ fn with_content(
 }
 
 /// `503`: what has to read the journal cannot.
-pub(crate) struct Unavailable;
+pub(crate) struct JournalUnavailable;
 
-impl IntoResponses for Unavailable {
+impl IntoResponses for JournalUnavailable {
     fn responses() -> Responses {
         problems([(
             "The journal cannot be reached, or a limit is reached. `Retry-After` says when to try again.",

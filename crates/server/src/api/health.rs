@@ -14,7 +14,7 @@ use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use super::Api;
 use super::documented::{self, Responses, retry_after};
 use super::problem::{Problem, RETRY_AFTER_SECONDS};
-use crate::metrics::Format;
+use crate::metrics::TextFormat;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -153,7 +153,8 @@ impl IntoResponses for Unready {
 pub(crate) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let open = accept.contains("application/openmetrics-text");
-    let (format, media) = if open { (Format::OpenMetrics, OPENMETRICS) } else { (Format::Plain, PLAIN) };
+    let (format, media) =
+        if open { (TextFormat::OpenMetrics, OPENMETRICS) } else { (TextFormat::Plain, PLAIN) };
     let text = api.metrics.scrape(&api.engine, format).await;
     let text =
         text.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics", error.to_string()))?;

@@ -58,7 +58,7 @@ pub struct Hosts(Vec<AllowedHost>);
 
 /// The host that a request asks for: `name[:port]`, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Host(Authority);
+pub(crate) struct RequestedHost(Authority);
 
 impl Hosts {
     /// These beside what is always answered.
@@ -67,7 +67,7 @@ impl Hosts {
     }
 
     /// The host that `request` asks for, if this server is that. `None`: it does not say, as HTTP/1.0 allows.
-    pub(crate) fn of<B>(&self, request: &Request<B>) -> Result<Option<Host>, Problem> {
+    pub(crate) fn of<B>(&self, request: &Request<B>) -> Result<Option<RequestedHost>, Problem> {
         let mut named = request.headers().get_all(HOST).iter();
         let (first, second) = (named.next(), named.next());
         if second.is_some() {
@@ -81,16 +81,16 @@ impl Hosts {
             }
             return Err(unnamed());
         };
-        let header = first.to_str().ok().and_then(Host::read).ok_or_else(malformed)?;
+        let header = first.to_str().ok().and_then(RequestedHost::read).ok_or_else(malformed)?;
         self.check(&header)?;
         // `GET http://name/path`: that name counts, and not the header (RFC 9112, section 3.2.2).
         let Some(authority) = request.uri().authority() else { return Ok(Some(header)) };
-        let target = Host::read(authority.as_str()).ok_or_else(malformed)?;
+        let target = RequestedHost::read(authority.as_str()).ok_or_else(malformed)?;
         self.check(&target)?;
         Ok(Some(target))
     }
 
-    fn check(&self, host: &Host) -> Result<(), Problem> {
+    fn check(&self, host: &RequestedHost) -> Result<(), Problem> {
         if self.allow(&host.name()) {
             return Ok(());
         }
@@ -134,7 +134,7 @@ fn malformed() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail)
 }
 
-impl Host {
+impl RequestedHost {
     fn read(text: &str) -> Option<Self> {
         let authority: Authority = text.trim().to_ascii_lowercase().parse().ok()?;
         let has_port = authority.as_str().len() > authority.host().len();
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_origin_is_this_host_when_name_and_port_are() {
-        let host = |text: &str| Host::read(text).unwrap();
+        let host = |text: &str| RequestedHost::read(text).unwrap();
         for (asked, origin, same) in [
             ("localhost:8023", "http://localhost:8023", true),
             ("localhost:8023", "http://localhost:8024", false),

@@ -9,7 +9,6 @@ pub(crate) mod browser;
 pub(crate) mod budgets;
 pub(crate) mod documented;
 mod health;
-mod home;
 pub(crate) mod hosts;
 pub(crate) mod page;
 mod participants;
@@ -21,7 +20,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::Definition;
 use saga_engine::{Clock, Engine};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -35,11 +33,11 @@ use crate::metrics::Metrics;
 /// The parts that handlers work with. A copy of it is another reference to the same parts.
 #[derive(Clone)]
 pub struct Api {
-    parts: Arc<Parts>,
+    parts: Arc<ApiParts>,
 }
 
 /// The parts of an [`Api`].
-pub struct Parts {
+pub struct ApiParts {
     /// Runs the sagas.
     pub engine: Engine,
     /// Counts.
@@ -47,16 +45,16 @@ pub struct Parts {
     /// The clock.
     pub clock: Arc<Clock>,
     /// How much and how long.
-    pub limits: Limits,
+    pub limits: ApiLimits,
     /// The names that are answered.
     pub hosts: Hosts,
     pub(crate) budgets: Budgets,
 }
 
 impl Deref for Api {
-    type Target = Parts;
+    type Target = ApiParts;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &ApiParts {
         &self.parts
     }
 }
@@ -67,22 +65,17 @@ impl Api {
         engine: Engine,
         metrics: Arc<Metrics>,
         clock: Arc<Clock>,
-        limits: Limits,
+        limits: ApiLimits,
         hosts: Hosts,
     ) -> Self {
-        let parts = Parts { engine, metrics, clock, limits, hosts, budgets: Budgets::new(&limits) };
+        let parts = ApiParts { engine, metrics, clock, limits, hosts, budgets: Budgets::new(&limits) };
         Self { parts: Arc::new(parts) }
-    }
-
-    /// The definition that the French face serves.
-    pub(crate) fn commande(&self) -> &Arc<Definition> {
-        self.engine.definitions().first().expect("a process serves a definition")
     }
 }
 
 /// The API's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ApiLimits {
     /// A request's body.
     pub request_bytes_max: usize,
     /// The bodies of all requests together, while they are read.
@@ -101,7 +94,7 @@ pub struct Limits {
     pub answers_bytes_max: usize,
 }
 
-impl Default for Limits {
+impl Default for ApiLimits {
     fn default() -> Self {
         Self {
             request_bytes_max: 65_536,
@@ -119,12 +112,11 @@ impl Default for Limits {
 /// Their part of the document.
 #[derive(OpenApi)]
 #[openapi(tags((name = "exploitation", description = "For operators")), components(schemas(Problem)))]
-struct Document;
+struct SharedDocument;
 
 /// The routes that belong to no face.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(home::home))
+    OpenApiRouter::with_openapi(SharedDocument::openapi())
         .routes(routes!(participants::participants))
         .routes(routes!(health::livez))
         .routes(routes!(health::metrics))

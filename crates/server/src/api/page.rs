@@ -5,12 +5,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 /// A JSON array that is written until it is full.
-pub(crate) struct Page {
+pub(crate) struct JsonPage {
     json: Vec<u8>,
     bytes_max: usize,
 }
 
-impl Page {
+impl JsonPage {
     /// An empty one, of at most `bytes_max` bytes unless the first item alone has more.
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self { json: vec![b'['], bytes_max }
@@ -59,13 +59,13 @@ mod tests {
 
     #[test]
     fn a_page_has_as_many_items_as_fit_and_at_least_one() {
-        let mut page = Page::new(20);
+        let mut page = JsonPage::new(20);
         assert!(page.add(&"123456789").unwrap());
         assert!(page.add(&7).unwrap());
         assert!(!page.add(&"123456789").unwrap());
         assert!(page.add(&8).unwrap(), "a smaller one still fits");
         assert_eq!(page.json, b"[\"123456789\",7,8");
-        assert!(Page::new(3).add(&"too long").unwrap());
+        assert!(JsonPage::new(3).add(&"too long").unwrap());
     }
 
     #[test]

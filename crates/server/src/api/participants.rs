@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract;
 use saga_core::definition::Safety;
-use saga_engine::breaker::{self, State};
-use saga_engine::participants::{Failure, ParticipantState, Trouble};
+use saga_engine::breaker::{self, BreakerState};
+use saga_engine::participants::{CallTrouble, FailedCall, ParticipantState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,7 +12,8 @@ use super::Api;
 
 /// Names as in definitions.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Participant {
+#[schema(as = Participant)]
+pub(crate) struct ParticipantShown {
     nom: String,
     url: String,
     #[schema(inline)]
@@ -21,22 +22,22 @@ pub(crate) struct Participant {
     calls_max: usize,
     /// How long it keeps its promise for one order.
     horizon_ms: u128,
-    breaker: Breaker,
+    breaker: BreakerShown,
     /// Calls of this process that ended badly since the last one that did not.
     echecs_de_suite: u64,
     /// The last call of this process that ended badly, however long ago.
     #[schema(required)]
-    dernier_echec: Option<Echec>,
+    dernier_echec: Option<FailedCallShown>,
 }
 
 /// A call that ended badly.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EchecAppel)]
-struct Echec {
+struct FailedCallShown {
     #[schema(format = DateTime)]
     le: String,
     #[schema(inline)]
-    genre: Kind,
+    genre: TroubleShown,
     /// The HTTP status, where there was an answer.
     #[schema(required)]
     statut: Option<u16>,
@@ -47,7 +48,7 @@ struct Echec {
 /// or overloaded. unanswered: no whole answer. unclear: an answer that does not say what became of the call.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum TroubleShown {
     NotAccepted,
     Unreachable,
     Unavailable,
@@ -55,20 +56,20 @@ enum Kind {
     Unclear,
 }
 
-impl From<Trouble> for Kind {
-    fn from(trouble: Trouble) -> Self {
+impl From<CallTrouble> for TroubleShown {
+    fn from(trouble: CallTrouble) -> Self {
         match trouble {
-            Trouble::NotAccepted => Self::NotAccepted,
-            Trouble::Unreachable => Self::Unreachable,
-            Trouble::Unavailable => Self::Unavailable,
-            Trouble::Unanswered => Self::Unanswered,
-            Trouble::Unclear => Self::Unclear,
+            CallTrouble::NotAccepted => Self::NotAccepted,
+            CallTrouble::Unreachable => Self::Unreachable,
+            CallTrouble::Unavailable => Self::Unavailable,
+            CallTrouble::Unanswered => Self::Unanswered,
+            CallTrouble::Unclear => Self::Unclear,
         }
     }
 }
 
-impl From<Failure> for Echec {
-    fn from(failure: Failure) -> Self {
+impl From<FailedCall> for FailedCallShown {
+    fn from(failure: FailedCall) -> Self {
         Self {
             le: failure.at.to_string(),
             genre: failure.trouble.into(),
@@ -80,7 +81,8 @@ impl From<Failure> for Echec {
 
 /// Whether calls are let through.
 #[derive(Serialize, ToSchema)]
-struct Breaker {
+#[schema(as = Breaker)]
+struct BreakerShown {
     #[schema(inline)]
     etat: Position,
     /// For how long it has been so.
@@ -105,18 +107,18 @@ enum Position {
     MiOuvert,
 }
 
-impl From<breaker::Kind> for Position {
-    fn from(kind: breaker::Kind) -> Self {
+impl From<breaker::BreakerKind> for Position {
+    fn from(kind: breaker::BreakerKind) -> Self {
         match kind {
-            breaker::Kind::Closed => Self::Ferme,
-            breaker::Kind::HalfOpen => Self::MiOuvert,
-            breaker::Kind::Open => Self::Ouvert,
+            breaker::BreakerKind::Closed => Self::Ferme,
+            breaker::BreakerKind::HalfOpen => Self::MiOuvert,
+            breaker::BreakerKind::Open => Self::Ouvert,
         }
     }
 }
 
-impl From<State> for Breaker {
-    fn from(state: State) -> Self {
+impl From<BreakerState> for BreakerShown {
+    fn from(state: BreakerState) -> Self {
         Self {
             etat: state.kind.into(),
             depuis_ms: state.lasted.as_millis(),
@@ -147,7 +149,7 @@ impl From<Safety> for Promise {
     }
 }
 
-impl From<ParticipantState> for Participant {
+impl From<ParticipantState> for ParticipantShown {
     fn from(state: ParticipantState) -> Self {
         Self {
             nom: state.name.to_string(),
@@ -158,7 +160,7 @@ impl From<ParticipantState> for Participant {
             horizon_ms: state.horizon.as_millis(),
             breaker: state.breaker.into(),
             echecs_de_suite: state.standing.failures,
-            dernier_echec: state.standing.last_failure.map(Echec::from),
+            dernier_echec: state.standing.last_failure.map(FailedCallShown::from),
         }
     }
 }
@@ -171,7 +173,7 @@ impl From<ParticipantState> for Participant {
     responses((
         status = 200,
         description = "Those of the definition that new orders run.",
-        body = Vec<Participant>,
+        body = Vec<ParticipantShown>,
         example = json!([{
             "nom": "stock",
             "url": "http://stock-service:8000",
@@ -190,6 +192,6 @@ impl From<ParticipantState> for Participant {
         }])
     ))
 )]
-pub(crate) async fn participants(extract::State(api): extract::State<Api>) -> Json<Vec<Participant>> {
-    Json(api.engine.participants().into_iter().map(Participant::from).collect())
+pub(crate) async fn participants(extract::State(api): extract::State<Api>) -> Json<Vec<ParticipantShown>> {
+    Json(api.engine.participants().into_iter().map(ParticipantShown::from).collect())
 }

@@ -9,7 +9,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Required, Schema};
 
-use super::Limits;
+use super::ApiLimits;
 
 /// How long a caller waits, and what to tell it of its preference.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct Preference {
 
 impl Preference {
     /// Reads the preferences. Unknown and malformed ones are passed over, as the RFC demands.
-    pub(crate) fn of(headers: &HeaderMap, limits: &Limits) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, limits: &ApiLimits) -> Self {
         let mut wait = None;
         let mut respond_async = false;
         for value in headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()) {
@@ -56,7 +56,7 @@ impl IntoParams for Preference {
         let description = format!(
             "`respond-async`: answer `202` as soon as the order is recorded. `wait=N`: wait at most N seconds (0 to {}). \
              RFC 7240.",
-            Limits::default().wait_max.as_secs()
+            ApiLimits::default().wait_max.as_secs()
         );
         let header = ParameterBuilder::new()
             .name("Prefer")
@@ -78,7 +78,7 @@ mod tests {
         for value in values {
             headers.append("prefer", axum::http::HeaderValue::from_static(value));
         }
-        let read = Preference::of(&headers, &Limits::default());
+        let read = Preference::of(&headers, &ApiLimits::default());
         (read.wait, read.applied)
     }
 

@@ -118,7 +118,7 @@ impl Problem {
             Refusal::Stopping => Self::new(unavailable, "stopping", text),
             Refusal::Unavailable(_) => Self::new(unavailable, "journal_unavailable", text),
             Refusal::InDoubt(id) => Self::new(unavailable, "in_doubt", text).about(id),
-            Refusal::Asked(id) => Self::new(unavailable, "asked_elsewhere", text).about(id),
+            Refusal::NotAppliedYet(id) => Self::new(unavailable, "asked_elsewhere", text).about(id),
             Refusal::InboxFull(id) => Self::new(unavailable, "commands_waiting", text).about(id),
             Refusal::NotUnderstood(_) => Self::new(unavailable, "command_not_understood", text),
             Refusal::KeyReused(id) => {

@@ -8,12 +8,10 @@ use anyhow::{Context, anyhow, bail};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use clap::Args;
-use http_body_util::{BodyExt, Limited};
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::exchange::{self, ExchangeFailure, exchange};
 
 /// How long a whole answer may take, in addition to the wait that the request asks for.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
@@ -97,7 +95,7 @@ impl Server {
     /// Sends the request, and returns the answer if it is a success.
     pub(super) async fn ask(&self, ask: &Ask) -> anyhow::Result<Answer> {
         let patience = ANSWER_WAIT + ask.wait.unwrap_or_default();
-        let (status, headers, text) = match timeout(patience, self.exchange(ask)).await {
+        let exchange::Answer { status, headers, text } = match timeout(patience, self.exchange(ask)).await {
             Ok(exchanged) => exchanged?,
             Err(_) => bail!("{} does not answer within {} s; try again later", self.url, patience.as_secs()),
         };
@@ -127,19 +125,9 @@ impl Server {
         anyhow!("{detail} ({} {code}){again}", status.as_u16())
     }
 
-    async fn exchange(&self, ask: &Ask) -> anyhow::Result<(StatusCode, HeaderMap, String)> {
+    async fn exchange(&self, ask: &Ask) -> anyhow::Result<exchange::Answer> {
         let url = &self.url;
         let authority = url.0.authority().context("an address was checked to have a host")?;
-        let port = authority.port_u16().unwrap_or(80);
-        // An IPv6 address is in brackets in a URL, and without them in a socket's address.
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, port)).await.map_err(|error| {
-            anyhow!(
-                "there is no answer at {url} ({error}); is `orchestrateur serve` running there? Say where it is with --url \
-                 or ORCHESTRATEUR_URL"
-            )
-        })?;
-        let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         let prefix = url.0.path().trim_end_matches('/');
         let mut request = Request::builder()
             .method(&ask.method)
@@ -157,22 +145,17 @@ impl Server {
             None => Body::empty(),
         };
         let request = request.body(body)?;
-        let exchange = async {
-            let response = sender.send_request(request).await.with_context(|| {
-                format!("{url} broke the connection off, and whether it has done what was asked is not known; look again")
-            })?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
-                anyhow!("read the answer of {url}, of {ANSWER_BYTES_MAX} bytes at most (ANSWER_BYTES_MAX): {error}")
-            })?;
-            Ok((head.status, head.headers, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
-        };
-        tokio::pin!(exchange);
-        // The connection has no task of its own: it makes progress while the exchange waits. If it ends first, the
-        // bytes that it has received are still to be read.
-        tokio::select! {
-            answer = &mut exchange => answer,
-            _ = connection => exchange.await,
-        }
+        exchange(authority, request, ANSWER_BYTES_MAX).await.map_err(|failure| match failure {
+            ExchangeFailure::NotConnected(error) => anyhow!(
+                "there is no answer at {url} ({error}); is `orchestrateur serve` running there? Say where it is with --url \
+                 or ORCHESTRATEUR_URL"
+            ),
+            ExchangeFailure::BrokenOff(error) => anyhow::Error::new(error).context(format!(
+                "{url} broke the connection off, and whether it has done what was asked is not known; look again"
+            )),
+            ExchangeFailure::Body(error) => anyhow!(
+                "read the answer of {url}, of {ANSWER_BYTES_MAX} bytes at most (ANSWER_BYTES_MAX): {error}"
+            ),
+        })
     }
 }

@@ -8,14 +8,14 @@ use anyhow::{Context, bail};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, header};
-use boutique::{Boutique, Config, Running, Service};
+use boutique::{Boutique, Config, RunningShop, Service};
 use clap::Args;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
 use super::listen::{LISTEN_DEFAULT, Listen};
-use super::serve::Server;
+use super::serve::Orchestrator;
 use super::signals::Signals;
 use super::table::{indented, table};
 use super::timeline::{Days, timeline};
@@ -98,7 +98,7 @@ impl Demo {
 }
 
 /// The orchestrator with its built-in definition, and with the shop as its participants.
-async fn start(shop: &Running, data: &Path) -> anyhow::Result<Server> {
+async fn start(shop: &RunningShop, data: &Path) -> anyhow::Result<Orchestrator> {
     let url = |service| shop.url(service).unwrap_or_default();
     let urls = [
         ("PANIER_URL", url(Service::Panier)),
@@ -108,7 +108,8 @@ async fn start(shop: &Running, data: &Path) -> anyhow::Result<Server> {
     ];
     let env = move |name: &str| urls.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone());
     let definition = definitions::load_with(None, &env)?;
-    Server::start_with_defaults(definition, env, &DatabaseUrl::Sqlite(data.join("orchestrateur.db"))).await
+    Orchestrator::start_with_defaults(definition, env, &DatabaseUrl::Sqlite(data.join("orchestrateur.db")))
+        .await
 }
 
 /// Runs one scenario through the API and prints its timeline.
@@ -145,7 +146,7 @@ async fn ask(router: &Router, request: Request<Body>) -> anyhow::Result<Value> {
 }
 
 /// The commands to try next.
-fn invitation(address: SocketAddr, shop: &Running, data: &Path, kept: bool) -> String {
+fn invitation(address: SocketAddr, shop: &RunningShop, data: &Path, kept: bool) -> String {
     let url = |service| shop.url(service).unwrap_or_default();
     let kept = if kept { "kept" } else { "removed at the end; --data DIR keeps it" };
     format!(

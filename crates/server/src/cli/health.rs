@@ -7,11 +7,8 @@ use anyhow::{Context, bail};
 use axum::body::Body;
 use axum::http::{Request, Uri, header};
 use clap::Args;
-use http_body_util::{BodyExt, Limited};
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
+use super::exchange::{ExchangeFailure, exchange};
 use super::listen::{LISTEN_DEFAULT, Listen};
 use crate::cli::output::say_line;
 
@@ -71,31 +68,19 @@ async fn ask(url: &Uri) -> anyhow::Result<String> {
     let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
         bail!("this is no plain HTTP address; write e.g. http://127.0.0.1:8023/readyz");
     };
-    let port = authority.port_u16().unwrap_or(80);
-    // An IPv6 address is in brackets in a URL, and without them in a socket's address.
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, port)).await.context("there is no answer; is `serve` running?")?;
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path).header(header::HOST, authority.as_str()).body(Body::empty())?;
-    let exchange = async {
-        let response = sender.send_request(request).await.context("the connection broke off")?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| {
-            anyhow::anyhow!("read the answer, of {ANSWER_BYTES_MAX} bytes at most: {error}")
-        })?;
-        let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-        if !status.is_success() {
-            bail!("it answers {status}: {}", text.trim_end());
+    let answer = exchange(authority, request, ANSWER_BYTES_MAX).await.map_err(|failure| match failure {
+        ExchangeFailure::NotConnected(error) => {
+            anyhow::Error::new(error).context("there is no answer; is `serve` running?")
         }
-        Ok(text)
-    };
-    tokio::pin!(exchange);
-    // The connection has no task of its own: it makes progress while the exchange waits. If it ends first, the bytes
-    // that it has received are still to be read.
-    tokio::select! {
-        answer = &mut exchange => answer,
-        _ = connection => exchange.await,
+        ExchangeFailure::BrokenOff(error) => anyhow::Error::new(error).context("the connection broke off"),
+        ExchangeFailure::Body(error) => {
+            anyhow::anyhow!("read the answer, of {ANSWER_BYTES_MAX} bytes at most: {error}")
+        }
+    })?;
+    if !answer.status.is_success() {
+        bail!("it answers {}: {}", answer.status, answer.text.trim_end());
     }
+    Ok(answer.text)
 }

@@ -5,6 +5,7 @@ mod client;
 mod commandes;
 mod database;
 mod demo;
+mod exchange;
 mod health;
 mod listen;
 mod migrate;
@@ -25,11 +26,11 @@ pub use self::serve::Died;
 #[command(name = "orchestrateur", version)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Subcommands,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Subcommands {
     /// Serve the API.
     Serve(serve::Serve),
     /// Make the database's tables, or bring them up to date, as the role that owns them.
@@ -52,14 +53,14 @@ impl Cli {
     /// Runs the command to its end.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Serve(serve) => runtime()?.block_on(serve.run()),
-            Command::Migrate(migrate) => runtime()?.block_on(migrate.run()),
-            Command::Demo(demo) => runtime()?.block_on(demo.run()),
-            Command::Health(health) => runtime()?.block_on(health.run()),
-            Command::Commandes(commandes) => runtime()?.block_on(commandes.run()),
-            Command::Participants(participants) => runtime()?.block_on(participants.run()),
-            Command::Check(check) => runtime()?.block_on(check.run()),
-            Command::Schema => output::say(crate::definitions::SCHEMA),
+            Subcommands::Serve(serve) => runtime()?.block_on(serve.run()),
+            Subcommands::Migrate(migrate) => runtime()?.block_on(migrate.run()),
+            Subcommands::Demo(demo) => runtime()?.block_on(demo.run()),
+            Subcommands::Health(health) => runtime()?.block_on(health.run()),
+            Subcommands::Commandes(commandes) => runtime()?.block_on(commandes.run()),
+            Subcommands::Participants(participants) => runtime()?.block_on(participants.run()),
+            Subcommands::Check(check) => runtime()?.block_on(check.run()),
+            Subcommands::Schema => output::say(crate::definitions::SCHEMA),
         }
     }
 }

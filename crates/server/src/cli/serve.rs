@@ -18,7 +18,7 @@ use super::database::Database;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::signals::Signals;
 use crate::api::{self, AllowedHost, Api, Hosts};
-use crate::http::Calls;
+use crate::http::CallFiles;
 use crate::metrics::Metrics;
 use crate::routes;
 use crate::store::{self, DatabaseUrl};
@@ -131,7 +131,8 @@ impl Serve {
         let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(machine_name().parse().ok()));
         let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
         let participants = HttpParticipants::with(participants)?;
-        let server = Server::start(definition, env, &url, participants, (&self.limits, hosts), &name).await?;
+        let server =
+            Orchestrator::start(definition, env, &url, participants, (&self.limits, hosts), &name).await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
         let mut signals = Signals::of_a_service()?;
@@ -164,12 +165,12 @@ impl Died {
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// All parts of a running orchestrator but its listener.
-pub(super) struct Server {
+pub(super) struct Orchestrator {
     api: Api,
-    connections: http::Limits,
+    connections: http::ConnectionLimits,
 }
 
-impl Server {
+impl Orchestrator {
     pub(super) async fn start_with_defaults(
         definition: Definition,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
@@ -177,7 +178,7 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits::default();
         let definitions = definitions::for_engine(definition, env);
-        let limits = (api::Limits::default(), http::Limits::default());
+        let limits = (api::ApiLimits::default(), http::ConnectionLimits::default());
         let participants = HttpParticipants::new()?;
         Self::build(definitions, url, participants, engine, limits, Hosts::default(), &machine_name()).await
     }
@@ -197,19 +198,19 @@ impl Server {
             ..saga_engine::Limits::default()
         };
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let connections = http::Limits {
+        let connections = http::ConnectionLimits {
             connections_max: flags.connections_max as usize,
             idle_timeout: seconds(flags.idle_timeout_s),
             head_timeout: seconds(flags.head_timeout_s),
             stall_timeout: seconds(flags.stall_timeout_s),
-            ..http::Limits::default()
+            ..http::ConnectionLimits::default()
         };
-        let api = api::Limits {
+        let api = api::ApiLimits {
             request_bytes_max: flags.request_bytes_max,
             request_timeout: seconds(flags.request_timeout_s),
             wait_default: Duration::from_secs(flags.wait_default_s),
             wait_max: Duration::from_secs(flags.wait_max_s),
-            ..api::Limits::default()
+            ..api::ApiLimits::default()
         };
         let limits = (api, connections);
         Self::build(definitions::for_engine(definition, env), url, participants, engine, limits, hosts, name)
@@ -221,14 +222,14 @@ impl Server {
         url: &DatabaseUrl,
         participants: HttpParticipants,
         engine_limits: saga_engine::Limits,
-        (limits, connections): (api::Limits, http::Limits),
+        (limits, connections): (api::ApiLimits, http::ConnectionLimits),
         hosts: Hosts,
         name: &str,
     ) -> anyhow::Result<Self> {
         let called: Vec<_> =
             definitions.served.iter().flat_map(|definition| &definition.participants).collect();
         let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
-        let connections = http::fit(connections, Calls { participants: called.len(), calls_max })?;
+        let connections = http::fit(connections, CallFiles { participants: called.len(), calls_max })?;
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let clock = Arc::new(Clock::new(world));

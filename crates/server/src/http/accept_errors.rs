@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::metrics::Connections as Counts;
+use crate::metrics::ConnectionCounts as Counts;
 
 /// The first and the longest wait after an error.
 const ACCEPT_RETRY_MIN: Duration = Duration::from_millis(50);

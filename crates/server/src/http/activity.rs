@@ -6,13 +6,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::Limits;
+use strum::IntoStaticStr;
+
+use super::ConnectionLimits;
 
 /// Sweeps so far; the first one is 1, so that 0 can mean "never".
 #[derive(Debug, Clone)]
-pub(super) struct Clock(Arc<AtomicU32>);
+pub(super) struct SweepClock(Arc<AtomicU32>);
 
-impl Clock {
+impl SweepClock {
     pub(super) fn new() -> Self {
         Self(Arc::new(AtomicU32::new(1)))
     }
@@ -28,7 +30,7 @@ impl Clock {
 
 /// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum ConnectionPhase {
     /// Waits for the rest of a request's head.
     Head,
     /// A request is being answered. The API limits the time for that.
@@ -37,8 +39,9 @@ pub(super) enum Phase {
     Idle,
 }
 
-/// Why a connection is closed. The name is a label of `http_connections_closed_total`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a connection is closed. The name is a label of `http_connections_closed_total`: `head_timeout`, `idle_timeout`, ...
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", suffix = "_timeout")]
 pub(super) enum Cut {
     Head,
     Idle,
@@ -46,21 +49,10 @@ pub(super) enum Cut {
     Answer,
 }
 
-impl Cut {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Head => "head_timeout",
-            Self::Idle => "idle_timeout",
-            Self::Stall => "stall_timeout",
-            Self::Answer => "answer_timeout",
-        }
-    }
-}
-
 /// The activity of one connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    clock: Clock,
+    clock: SweepClock,
     /// The phase, and in the lower half the sweep in which it began.
     phase: AtomicU64,
     /// The sweep since which bytes wait for the client; 0: no bytes wait.
@@ -70,31 +62,31 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new(clock: Clock) -> Arc<Self> {
+    pub(super) fn new(clock: SweepClock) -> Arc<Self> {
         let activity = Self {
             clock,
             phase: AtomicU64::new(0),
             unsent_since: AtomicU32::new(0),
             taken_at: AtomicU32::new(0),
         };
-        activity.is(Phase::Head);
+        activity.is(ConnectionPhase::Head);
         Arc::new(activity)
     }
 
     /// Sets the phase from now on.
-    pub(super) fn is(&self, phase: Phase) {
+    pub(super) fn is(&self, phase: ConnectionPhase) {
         let bits = match phase {
-            Phase::Head => 0,
-            Phase::Busy => 1,
-            Phase::Idle => 2,
+            ConnectionPhase::Head => 0,
+            ConnectionPhase::Busy => 1,
+            ConnectionPhase::Idle => 2,
         };
         self.phase.store(bits << 32 | u64::from(self.clock.now()), Ordering::Relaxed);
     }
 
     /// Bytes came from the client.
     pub(super) fn received(&self) {
-        if self.phase().0 == Phase::Idle {
-            self.is(Phase::Head);
+        if self.phase().0 == ConnectionPhase::Idle {
+            self.is(ConnectionPhase::Head);
         }
     }
 
@@ -115,12 +107,12 @@ impl Activity {
         self.unsent_since.store(0, Ordering::Relaxed);
     }
 
-    fn phase(&self) -> (Phase, u32) {
+    fn phase(&self) -> (ConnectionPhase, u32) {
         let word = self.phase.load(Ordering::Relaxed);
         let phase = match word >> 32 {
-            0 => Phase::Head,
-            1 => Phase::Busy,
-            _ => Phase::Idle,
+            0 => ConnectionPhase::Head,
+            1 => ConnectionPhase::Busy,
+            _ => ConnectionPhase::Idle,
         };
         (phase, word as u32)
     }
@@ -129,7 +121,7 @@ impl Activity {
     /// work.
     pub(super) fn waiting_since(&self) -> Option<u32> {
         let (phase, since) = self.phase();
-        (phase != Phase::Busy && self.unsent_since.load(Ordering::Relaxed) == 0).then_some(since)
+        (phase != ConnectionPhase::Busy && self.unsent_since.load(Ordering::Relaxed) == 0).then_some(since)
     }
 
     /// Whether the connection must be closed at `now`, and why.
@@ -145,8 +137,8 @@ impl Activity {
             }
         }
         match self.phase() {
-            (Phase::Head, since) if passed(since, limits.head) => Some(Cut::Head),
-            (Phase::Idle, since) if passed(since, limits.idle) => Some(Cut::Idle),
+            (ConnectionPhase::Head, since) if passed(since, limits.head) => Some(Cut::Head),
+            (ConnectionPhase::Idle, since) if passed(since, limits.idle) => Some(Cut::Idle),
             _ => None,
         }
     }
@@ -163,7 +155,7 @@ pub(super) struct Sweeps {
 }
 
 impl Sweeps {
-    pub(super) fn of(limits: &Limits) -> Self {
+    pub(super) fn of(limits: &ConnectionLimits) -> Self {
         let sweep = limits.sweep.as_millis().max(1);
         let sweeps = |time: std::time::Duration| {
             u32::try_from(time.as_millis().div_ceil(sweep)).unwrap_or(u32::MAX / 2)
@@ -193,7 +185,7 @@ mod tests {
     }
 
     fn activity() -> Arc<Activity> {
-        Activity::new(Clock::new())
+        Activity::new(SweepClock::new())
     }
 
     #[test]
@@ -208,9 +200,9 @@ mod tests {
     #[test]
     fn an_idle_connection_has_longer_until_the_first_byte_of_its_next_request() {
         let activity = activity();
-        activity.is(Phase::Busy);
+        activity.is(ConnectionPhase::Busy);
         assert_eq!(cut_after(&activity), None);
-        activity.is(Phase::Idle);
+        activity.is(ConnectionPhase::Idle);
         assert_eq!(cut_after(&activity), Some((6, Cut::Idle)));
         activity.received();
         assert_eq!(cut_after(&activity), Some((3, Cut::Head)));
@@ -219,7 +211,7 @@ mod tests {
     #[test]
     fn a_client_that_takes_nothing_is_cut_off_and_a_slow_one_later() {
         let activity = activity();
-        activity.is(Phase::Busy);
+        activity.is(ConnectionPhase::Busy);
         activity.offered(false);
         assert_eq!(cut_after(&activity), Some((4, Cut::Stall)));
         for _ in 0..10 {

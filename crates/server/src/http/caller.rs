@@ -12,16 +12,16 @@ use axum::http::request::Parts;
 ///
 /// Every request of a connection has it among its extensions. A request without a connection comes from this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Caller(IpAddr);
+pub struct CallerAddress(IpAddr);
 
-impl Caller {
+impl CallerAddress {
     /// The network address: an IPv4 address, or a /64 with its host part zero.
     pub fn network(self) -> IpAddr {
         self.0
     }
 }
 
-impl From<IpAddr> for Caller {
+impl From<IpAddr> for CallerAddress {
     fn from(address: IpAddr) -> Self {
         // An IPv6 listener shows an IPv4 caller as `::ffff:192.0.2.1`.
         match address.to_canonical() {
@@ -34,13 +34,13 @@ impl From<IpAddr> for Caller {
     }
 }
 
-impl Default for Caller {
+impl Default for CallerAddress {
     fn default() -> Self {
         Self(Ipv4Addr::LOCALHOST.into())
     }
 }
 
-impl fmt::Display for Caller {
+impl fmt::Display for CallerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(address) => write!(f, "{address}"),
@@ -49,7 +49,7 @@ impl fmt::Display for Caller {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
+impl<S: Send + Sync> FromRequestParts<S> for CallerAddress {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -70,11 +70,15 @@ mod tests {
             ("2001:db8:1:2::", "2001:db8:1:2::/64"),
             ("::1", "::/64"),
         ] {
-            assert_eq!(Caller::from(address.parse::<IpAddr>().unwrap()).to_string(), caller, "{address}");
+            assert_eq!(
+                CallerAddress::from(address.parse::<IpAddr>().unwrap()).to_string(),
+                caller,
+                "{address}"
+            );
         }
         assert_ne!(
-            Caller::from("192.0.2.7".parse::<IpAddr>().unwrap()),
-            Caller::from("192.0.2.8".parse::<IpAddr>().unwrap())
+            CallerAddress::from("192.0.2.7".parse::<IpAddr>().unwrap()),
+            CallerAddress::from("192.0.2.8".parse::<IpAddr>().unwrap())
         );
     }
 }

@@ -7,34 +7,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::activity::{Activity, Clock, Sweeps};
-use super::{Caller, Crowded, Limits};
-use crate::metrics::Connections as Counts;
+use super::activity::{Activity, SweepClock, Sweeps};
+use super::{CallerAddress, ConnectionLimits, Crowded};
+use crate::metrics::ConnectionCounts as Counts;
 
 /// All connections of a listener.
 pub(super) struct Connections {
-    limits: Limits,
+    limits: ConnectionLimits,
     sweeps: Sweeps,
-    clock: Clock,
+    clock: SweepClock,
     counts: Counts,
-    known: Mutex<Known>,
+    known: Mutex<OpenConnections>,
     left: Notify,
 }
 
 #[derive(Default)]
-struct Known {
-    entries: HashMap<u64, Entry>,
+struct OpenConnections {
+    entries: HashMap<u64, ConnectionEntry>,
     next: u64,
     /// Entries that count against `connections_max`, and those beyond it; a connection that is being closed counts in
     /// neither.
     open: usize,
     extra: usize,
     /// The number of `open` connections of each caller.
-    callers: HashMap<Caller, usize>,
+    callers: HashMap<CallerAddress, usize>,
 }
 
-struct Entry {
-    caller: Caller,
+struct ConnectionEntry {
+    caller: CallerAddress,
     activity: Arc<Activity>,
     room: Room,
     /// Ends the connection's task, and with it the connection; `None` before the task runs.
@@ -62,7 +62,7 @@ enum Age {
 }
 
 /// A place among the connections; dropping it leaves the place.
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     connections: Arc<Connections>,
     id: u64,
     /// The reason in the answer if the connection counts against `connections_extra`.
@@ -71,24 +71,25 @@ pub(super) struct Place {
 }
 
 impl Connections {
-    pub(super) fn new(limits: Limits, counts: Counts) -> Arc<Self> {
-        let (sweeps, clock) = (Sweeps::of(&limits), Clock::new());
+    pub(super) fn new(limits: ConnectionLimits, counts: Counts) -> Arc<Self> {
+        let (sweeps, clock) = (Sweeps::of(&limits), SweepClock::new());
         Arc::new(Self { limits, sweeps, clock, counts, known: Mutex::default(), left: Notify::new() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place for one more connection of this caller; if necessary, that of the connection that has been idle
     /// for the longest time. `None`: all connections are at work, including those beyond the limit, or are too new;
     /// try again later.
-    pub(super) fn enter(self: &Arc<Self>, caller: Caller) -> Option<Place> {
+    pub(super) fn enter(self: &Arc<Self>, caller: CallerAddress) -> Option<ConnectionSlot> {
         let mut known = self.lock();
         let has_share = known.callers.get(&caller).is_none_or(|open| *open < self.share());
         let crowded = if has_share { Crowded::Full } else { Crowded::Share };
-        let ordinary = |entry: &Entry| entry.room == Room::Ordinary && (has_share || entry.caller == caller);
-        let extra = |entry: &Entry| entry.room == Room::Extra;
+        let ordinary =
+            |entry: &ConnectionEntry| entry.room == Room::Ordinary && (has_share || entry.caller == caller);
+        let extra = |entry: &ConnectionEntry| entry.room == Room::Extra;
         let is_free = has_share && known.open < self.limits.connections_max;
         let room = if is_free || self.evict(&mut known, ordinary) {
             Room::Ordinary
@@ -114,10 +115,10 @@ impl Connections {
         let activity = Activity::new(self.clock.clone());
         let id = known.next;
         known.next += 1;
-        known.entries.insert(id, Entry { caller, activity: activity.clone(), room, task: None });
+        known.entries.insert(id, ConnectionEntry { caller, activity: activity.clone(), room, task: None });
         self.counts.opened();
         drop(known);
-        Some(Place { connections: self.clone(), id, crowded, activity })
+        Some(ConnectionSlot { connections: self.clone(), id, crowded, activity })
     }
 
     /// The most connections of one caller; at least one.
@@ -151,14 +152,19 @@ impl Connections {
         self.left.notified().await;
     }
 
-    fn evict(&self, known: &mut Known, among: impl Fn(&Entry) -> bool) -> bool {
+    fn evict(&self, known: &mut OpenConnections, among: impl Fn(&ConnectionEntry) -> bool) -> bool {
         let Some(id) = self.idlest(known, Age::Settled, among) else { return false };
         self.end(known, id, "evicted");
         true
     }
 
     /// The connection among these that has waited longest for a request; of several, the oldest.
-    fn idlest(&self, known: &Known, age: Age, among: impl Fn(&Entry) -> bool) -> Option<u64> {
+    fn idlest(
+        &self,
+        known: &OpenConnections,
+        age: Age,
+        among: impl Fn(&ConnectionEntry) -> bool,
+    ) -> Option<u64> {
         let now = self.clock.now();
         let waiting = known.entries.iter().filter_map(|(id, entry)| {
             let waited = now.wrapping_sub(entry.activity.waiting_since()?);
@@ -168,7 +174,7 @@ impl Connections {
         waiting.max().map(|(_, Reverse(id))| id)
     }
 
-    fn end(&self, known: &mut Known, id: u64, why: &'static str) {
+    fn end(&self, known: &mut OpenConnections, id: u64, why: &'static str) {
         let Some(entry) = known.entries.get_mut(&id) else { return };
         let Some(task) = &entry.task else { return };
         task.abort();
@@ -189,13 +195,13 @@ impl Connections {
             .filter_map(|(id, entry)| Some((*id, entry.activity.cut(now, &self.sweeps)?)))
             .collect();
         for (id, cut) in due {
-            self.end(&mut known, id, cut.as_str());
+            self.end(&mut known, id, cut.into());
         }
     }
 }
 
-impl Known {
-    fn give_back(&mut self, room: Room, caller: Caller) {
+impl OpenConnections {
+    fn give_back(&mut self, room: Room, caller: CallerAddress) {
         match room {
             Room::Ordinary => {
                 self.open -= 1;
@@ -212,13 +218,13 @@ impl Known {
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     pub(super) fn id(&self) -> u64 {
         self.id
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut known = self.connections.lock();
         if let Some(entry) = known.entries.remove(&self.id) {
@@ -232,19 +238,19 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use super::super::activity::Phase;
+    use super::super::activity::ConnectionPhase;
     use super::*;
 
     /// A connection of an earlier sweep may be closed.
     const SWEEP: std::time::Duration = std::time::Duration::from_millis(100);
 
     fn two_and_one_extra() -> Arc<Connections> {
-        let limits = Limits {
+        let limits = ConnectionLimits {
             connections_max: 2,
             connections_extra: 1,
             caller_percent: 1_000,
             settled_after: SWEEP,
-            ..Limits::default()
+            ..ConnectionLimits::default()
         };
         Connections::new(limits, Counts::default())
     }
@@ -256,7 +262,7 @@ mod tests {
 
     #[expect(clippy::disallowed_methods, reason = "stands for a connection's task")]
     fn connect_from(address: &str, connections: &Arc<Connections>) -> Option<(Room, Arc<Activity>)> {
-        let place = connections.enter(Caller::from(address.parse::<std::net::IpAddr>().unwrap()))?;
+        let place = connections.enter(CallerAddress::from(address.parse::<std::net::IpAddr>().unwrap()))?;
         let (activity, id) = (place.activity.clone(), place.id());
         let room = connections.lock().entries[&id].room;
         let task = tokio::spawn(async move {
@@ -274,7 +280,7 @@ mod tests {
         let (_, second) = connect(&connections).unwrap();
         // Both were opened in this sweep.
         assert!(connect(&connections).is_none(), "either may be about to send");
-        second.is(Phase::Busy);
+        second.is(ConnectionPhase::Busy);
         connections.sweep();
         assert!(connections.has_room());
         let (room, third) = connect(&connections).unwrap();
@@ -285,7 +291,7 @@ mod tests {
             (1, 3),
             "the first has made room"
         );
-        third.is(Phase::Busy);
+        third.is(ConnectionPhase::Busy);
         assert_eq!(connect(&connections).unwrap().0, Room::Extra, "all are at work");
         assert!(connect(&connections).is_none() && !connections.has_room(), "the extra one has just come");
         connections.sweep();
@@ -298,12 +304,12 @@ mod tests {
         let connections = two_and_one_extra();
         let busy = |_| {
             let (room, activity) = connect(&connections).unwrap();
-            activity.is(Phase::Busy);
+            activity.is(ConnectionPhase::Busy);
             (room, activity)
         };
         let all: Vec<_> = (0..3).map(busy).collect();
         assert!(!connections.has_room() && connect(&connections).is_none());
-        all[2].1.is(Phase::Idle);
+        all[2].1.is(ConnectionPhase::Idle);
         connections.sweep();
         assert!(connections.has_room());
     }
@@ -312,7 +318,7 @@ mod tests {
     async fn places_come_back_whichever_way_a_connection_ends() {
         let connections = two_and_one_extra();
         for _ in 0..10 {
-            let enter = || connections.enter(Caller::default());
+            let enter = || connections.enter(CallerAddress::default());
             let (a, b, c) = (enter().unwrap(), enter().unwrap(), enter().unwrap());
             assert_eq!((a.crowded, b.crowded, c.crowded), (None, None, Some(Crowded::Full)));
             assert!(enter().is_none());
@@ -323,21 +329,25 @@ mod tests {
 
     #[tokio::test]
     async fn one_caller_leaves_room_for_others_even_when_all_are_at_work() {
-        let limits =
-            Limits { connections_max: 10, connections_extra: 1, settled_after: SWEEP, ..Limits::default() };
+        let limits = ConnectionLimits {
+            connections_max: 10,
+            connections_extra: 1,
+            settled_after: SWEEP,
+            ..ConnectionLimits::default()
+        };
         let connections = Connections::new(limits, Counts::default());
         let theirs: Vec<_> = (0..8).map(|_| connect(&connections).unwrap()).collect();
-        theirs.iter().for_each(|(_, activity)| activity.is(Phase::Busy));
+        theirs.iter().for_each(|(_, activity)| activity.is(ConnectionPhase::Busy));
         assert!(theirs.iter().all(|(room, _)| *room == Room::Ordinary));
         connections.sweep();
         assert_eq!(connect(&connections).unwrap().0, Room::Extra, "their share is used up, and at work");
         for _ in 0..2 {
             let (room, activity) = connect_from("127.0.0.2", &connections).unwrap();
-            activity.is(Phase::Busy);
+            activity.is(ConnectionPhase::Busy);
             assert_eq!(room, Room::Ordinary);
         }
         // The caller may lose one of its own connections.
-        theirs[3].1.is(Phase::Idle);
+        theirs[3].1.is(ConnectionPhase::Idle);
         connections.sweep();
         assert_eq!(connect(&connections).unwrap().0, Room::Ordinary);
     }

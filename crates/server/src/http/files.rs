@@ -21,7 +21,7 @@ pub(super) fn limit() -> Option<u64> {
 
 /// The files that calls to participants may need.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Calls {
+pub(crate) struct CallFiles {
     /// Participants. An order calls one after the other, and the connection to each stays open for the next order.
     pub(crate) participants: usize,
     /// Calls at the same time, to all of them.
@@ -29,7 +29,7 @@ pub(crate) struct Calls {
 }
 
 /// The number of connections: `asked`, or fewer if `files` may be open and calls may need some of them.
-pub(super) fn connections(asked: usize, files: Option<u64>, calls: Calls) -> anyhow::Result<usize> {
+pub(super) fn connections(asked: usize, files: Option<u64>, calls: CallFiles) -> anyhow::Result<usize> {
     let Some(files) = files else { return Ok(asked) };
     let free = files.saturating_sub(FILES_KEPT);
     // One file for each participant is enough for a client's order.
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_the_store_and_the_participants() {
-        let calls = |participants, calls_max| Calls { participants, calls_max };
+        let calls = |participants, calls_max| CallFiles { participants, calls_max };
         for (asked, files, calls, expected) in [
             (10_000, None, calls(4, 1_024), 10_000),
             (10_000, Some(65_536), calls(4, 1_024), 10_000),

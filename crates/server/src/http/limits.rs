@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The limits of connections. `docs/limits.md` has a row for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections at the same time. Fewer where the process may open too few files; see `files.rs`.
     pub connections_max: usize,
     /// Connections beyond those, on which `/livez`, `/readyz` and `/metrics` are answered, and every other request
@@ -33,7 +33,7 @@ pub struct Limits {
     pub sweep: Duration,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections_max: 10_000,

@@ -31,11 +31,11 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::accept_errors::AcceptErrors;
-pub use self::caller::Caller;
+pub use self::caller::CallerAddress;
 use self::connections::Connections;
-pub(crate) use self::files::Calls;
-pub use self::limits::Limits;
-use self::service::Requests;
+pub(crate) use self::files::CallFiles;
+pub use self::limits::ConnectionLimits;
+use self::service::RequestService;
 use self::stream::Stream;
 use crate::metrics;
 
@@ -68,7 +68,7 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// The same limits, with as many connections as the operating system leaves room for beside calls.
-pub(crate) fn fit(limits: Limits, calls: Calls) -> anyhow::Result<Limits> {
+pub(crate) fn fit(limits: ConnectionLimits, calls: CallFiles) -> anyhow::Result<ConnectionLimits> {
     let files = files::limit();
     let connections_max = files::connections(limits.connections_max, files, calls)?;
     if connections_max < limits.connections_max {
@@ -81,7 +81,7 @@ pub(crate) fn fit(limits: Limits, calls: Calls) -> anyhow::Result<Limits> {
             files.unwrap_or_default(),
         );
     }
-    Ok(Limits { connections_max, ..limits })
+    Ok(ConnectionLimits { connections_max, ..limits })
 }
 
 /// Serves until `stop` changes, then waits for answers under way. After the change of `stop` it takes no more
@@ -89,8 +89,8 @@ pub(crate) fn fit(limits: Limits, calls: Calls) -> anyhow::Result<Limits> {
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
-    counts: metrics::Connections,
+    limits: ConnectionLimits,
+    counts: metrics::ConnectionCounts,
     mut stop: watch::Receiver<bool>,
 ) {
     let front = Front {
@@ -143,7 +143,7 @@ pub(crate) async fn serve(
     }
 }
 
-fn builder(limits: &Limits) -> Builder {
+fn builder(limits: &ConnectionLimits) -> Builder {
     let mut builder = Builder::new();
     // Hyper's own timeout of heads also counts idle time: `Connections::sweep` distinguishes the two.
     builder.header_read_timeout(None).max_buf_size(limits.head_bytes_max.max(HEAD_BYTES_MIN));
@@ -161,12 +161,13 @@ struct Front {
 impl Front {
     /// Serves a connection from now on; returns it if there is no place for it.
     fn admit(&self, socket: TcpStream, peer: SocketAddr) -> Option<(TcpStream, SocketAddr)> {
-        let caller = Caller::from(peer.ip());
+        let caller = CallerAddress::from(peer.ip());
         let Some(place) = self.connections.enter(caller) else { return Some((socket, peer)) };
         let _ = socket.set_nodelay(true);
         let crowded = place.crowded;
         let activity = place.activity.clone();
-        let requests = Requests { router: self.router.clone(), caller, crowded, activity: activity.clone() };
+        let requests =
+            RequestService { router: self.router.clone(), caller, crowded, activity: activity.clone() };
         let stream = TokioIo::new(Stream::new(socket, activity));
         let mut builder = self.builder.clone();
         builder.keep_alive(crowded.is_none());

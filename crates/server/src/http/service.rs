@@ -12,25 +12,25 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tower::ServiceExt;
 use tower::util::Oneshot;
 
-use super::activity::{Activity, Phase};
-use super::{Caller, Crowded};
+use super::activity::{Activity, ConnectionPhase};
+use super::{CallerAddress, Crowded};
 
 /// The service that hyper calls for each request of one connection.
-pub(super) struct Requests {
+pub(super) struct RequestService {
     pub(super) router: Router,
-    pub(super) caller: Caller,
+    pub(super) caller: CallerAddress,
     /// The reason if there is no place for this connection.
     pub(super) crowded: Option<Crowded>,
     pub(super) activity: Arc<Activity>,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Requests {
-    type Response = Response<Answer>;
+impl hyper::service::Service<Request<Incoming>> for RequestService {
+    type Response = Response<AnswerBody>;
     type Error = Infallible;
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        self.activity.is(Phase::Busy);
+        self.activity.is(ConnectionPhase::Busy);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(self.caller);
         if let Some(crowded) = self.crowded {
@@ -48,32 +48,32 @@ pub(super) struct Answering {
 }
 
 impl Future for Answering {
-    type Output = Result<Response<Answer>, Infallible>;
+    type Output = Result<Response<AnswerBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Poll::Ready(Ok(response)) = Pin::new(&mut self.answer).poll(context) else {
             return Poll::Pending;
         };
         let activity = self.activity.take();
-        Poll::Ready(Ok(response.map(|body| Answer { body, activity })))
+        Poll::Ready(Ok(response.map(|body| AnswerBody { body, activity })))
     }
 }
 
 /// An answer's body. When hyper drops it, the connection is free for the next request.
-pub(super) struct Answer {
+pub(super) struct AnswerBody {
     body: Body,
     activity: Option<Arc<Activity>>,
 }
 
-impl Drop for Answer {
+impl Drop for AnswerBody {
     fn drop(&mut self) {
         if let Some(activity) = &self.activity {
-            activity.is(Phase::Idle);
+            activity.is(ConnectionPhase::Idle);
         }
     }
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for AnswerBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 
 /// Counts connections. Clones count the same.
 #[derive(Clone, Default)]
-pub(crate) struct Connections {
+pub(crate) struct ConnectionCounts {
     open: Gauge,
     closed: Family<ReasonLabels, Counter>,
     errors: Counter,
@@ -22,7 +22,7 @@ struct ReasonLabels {
 /// Why the process closes connections.
 const REASONS: [&str; 5] = ["answer_timeout", "evicted", "head_timeout", "idle_timeout", "stall_timeout"];
 
-impl Connections {
+impl ConnectionCounts {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let connections = Self::default();
         registry.register("http_connections", "Open connections of clients", connections.open.clone());

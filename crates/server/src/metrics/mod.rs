@@ -4,17 +4,18 @@
 //! - `requests.rs`: requests to the API.
 //! - `connections.rs`: connections of clients.
 //! - `journal.rs`: the work of the journal's writer.
-//! - `tally.rs`: the unfinished orders, as the journal counts them.
+//! - `backlog.rs`: the unfinished orders, as the journal counts them.
 //! - `process.rs`: the operating system's figures for this process.
 //!
 //! `docs/metrics.md` lists every metric; a test compares the list with the program.
 
+mod backlog;
 mod connections;
 mod journal;
+#[cfg(target_os = "linux")]
 mod process;
 mod requests;
 mod sagas;
-mod tally;
 mod text;
 
 use std::sync::atomic::Ordering;
@@ -28,16 +29,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use saga_core::Definition;
-use saga_engine::breaker::Kind;
+use saga_engine::breaker::BreakerKind;
 use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
 use saga_journal::{Journal, StoreFuture};
 
-pub(crate) use self::connections::Connections;
+use self::backlog::Backlogs;
+pub(crate) use self::connections::ConnectionCounts;
 use self::journal::JournalCollector;
-use self::process::ProcessCollector;
 use self::requests::Requests;
 use self::sagas::Sagas;
-use self::tally::Tallies;
 use crate::logging::LostLines;
 
 /// Seconds: from a quick loopback call to a client's longest wait.
@@ -49,8 +49,8 @@ pub struct Metrics {
     registry: Registry,
     sagas: Sagas,
     requests: Requests,
-    connections: Connections,
-    tallies: Arc<Tallies>,
+    connections: ConnectionCounts,
+    backlogs: Arc<Backlogs>,
     active: Gauge,
     slots: Gauge,
     bytes: Gauge,
@@ -65,7 +65,7 @@ pub struct Metrics {
 
 /// A text format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum TextFormat {
     OpenMetrics,
     /// The older format, version 0.0.4, which every version of Prometheus reads.
     Plain,
@@ -99,7 +99,7 @@ impl Metrics {
         let sagas = Sagas::register(&mut registry);
         served.iter().for_each(|definition| sagas.prepare(definition));
         let requests = Requests::register(&mut registry);
-        let connections = Connections::register(&mut registry);
+        let connections = ConnectionCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -136,15 +136,16 @@ impl Metrics {
             Box::pin(async move { journal.backlog().await })
         };
         let names = served.iter().map(|definition| definition.name.clone());
-        let tallies = Arc::new(Tallies::new(Box::new(question), Box::new(move || clock.now()), names));
-        registry.register_collector(Box::new(tallies.clone()));
-        registry.register_collector(Box::new(ProcessCollector));
+        let backlogs = Arc::new(Backlogs::new(Box::new(question), Box::new(move || clock.now()), names));
+        registry.register_collector(Box::new(backlogs.clone()));
+        #[cfg(target_os = "linux")]
+        registry.register_collector(Box::new(process::ProcessCollector));
         Self {
             registry,
             sagas,
             requests,
             connections,
-            tallies,
+            backlogs,
             active,
             slots,
             bytes,
@@ -169,13 +170,17 @@ impl Metrics {
     }
 
     /// The counter of connections.
-    pub(crate) fn connections(&self) -> Connections {
+    pub(crate) fn connections(&self) -> ConnectionCounts {
         self.connections.clone()
     }
 
     /// All metrics as of now; figures from the journal may be somewhat older.
-    pub(crate) async fn scrape(&self, engine: &Engine, format: Format) -> Result<String, std::fmt::Error> {
-        self.tallies.refresh().await;
+    pub(crate) async fn scrape(
+        &self,
+        engine: &Engine,
+        format: TextFormat,
+    ) -> Result<String, std::fmt::Error> {
+        self.backlogs.refresh().await;
         let health = engine.health();
         self.active.set(health.active as i64);
         self.ready.set(i64::from(health.is_ready()));
@@ -186,9 +191,9 @@ impl Metrics {
         for participant in engine.participants() {
             let (name, breaker) = (ParticipantLabels { participant: participant.name }, participant.breaker);
             self.breakers.get_or_create(&name).set(match breaker.kind {
-                Kind::Closed => 0,
-                Kind::HalfOpen => 1,
-                Kind::Open => 2,
+                BreakerKind::Closed => 0,
+                BreakerKind::HalfOpen => 1,
+                BreakerKind::Open => 2,
             });
             self.waiting.get_or_create(&name).set(breaker.waiting as i64);
             let not_accepted = self.not_accepted.get_or_create(&name);
@@ -197,8 +202,8 @@ impl Metrics {
         let mut text = String::with_capacity(64 * 1024);
         encode(&mut text, &self.registry)?;
         Ok(match format {
-            Format::OpenMetrics => text,
-            Format::Plain => text::plain(&text),
+            TextFormat::OpenMetrics => text,
+            TextFormat::Plain => text::plain(&text),
         })
     }
 }

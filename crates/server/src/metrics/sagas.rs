@@ -14,7 +14,8 @@ use prometheus_client::registry::Registry;
 use saga_core::definition::StateName;
 use saga_core::event::Stuck;
 use saga_core::{AttemptNumber, Definition, Direction, Outcome};
-use saga_engine::{CallEnded, Called, CommitSummary, Failure};
+use saga_engine::{CallEnded, Called, CommitSummary, FailureCause};
+use strum::VariantArray;
 
 use super::CALL_SECONDS;
 
@@ -25,15 +26,6 @@ const SAGA_SECONDS: [f64; 16] =
 const NONE: &str = "none";
 /// The cause of a failure by a condition that could not be evaluated.
 const CONDITION: &str = "condition";
-const STUCK: [Stuck; 7] = [
-    Stuck::ActionUnknown,
-    Stuck::CompensationUnknown,
-    Stuck::CompensationFailing,
-    Stuck::ActionUnsettled,
-    Stuck::HorizonPassed,
-    Stuck::NothingToUndo,
-    Stuck::TaskFailed,
-];
 /// How a call can end, in the order of [`CallSeries::outcomes`]. `None`: the saga stopped waiting for the call.
 const OUTCOMES: [Option<Outcome>; 5] =
     [Some(Outcome::Ok), Some(Outcome::Refused), Some(Outcome::Unknown), Some(Outcome::NotSent), None];
@@ -52,11 +44,11 @@ pub(super) struct Sagas {
     parked: Counter,
     tasks_failed: Counter,
     /// One for each definition in use: the current one, and those that older sagas are pinned to.
-    prepared: RwLock<Vec<Arc<Prepared>>>,
+    prepared: RwLock<Vec<Arc<DefinitionSeries>>>,
 }
 
 /// The series of one definition.
-struct Prepared {
+struct DefinitionSeries {
     definition: Arc<Definition>,
     states: Vec<(StateName, Counter)>,
     steps: Vec<StepSeries>,
@@ -198,17 +190,17 @@ impl Sagas {
         let _ = self.prepared(definition);
     }
 
-    fn prepared(&self, definition: &Arc<Definition>) -> Arc<Prepared> {
+    fn prepared(&self, definition: &Arc<Definition>) -> Arc<DefinitionSeries> {
         let known = find(&self.prepared.read().unwrap_or_else(PoisonError::into_inner), definition);
         known.unwrap_or_else(|| self.prepare_new(definition))
     }
 
-    fn prepare_new(&self, definition: &Arc<Definition>) -> Arc<Prepared> {
+    fn prepare_new(&self, definition: &Arc<Definition>) -> Arc<DefinitionSeries> {
         let mut prepared = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = find(&prepared, definition) {
             return known;
         }
-        let new = Arc::new(Prepared {
+        let new = Arc::new(DefinitionSeries {
             definition: definition.clone(),
             states: self.prepare_states(definition),
             steps: (0..definition.steps.len()).map(|step| self.prepare_step(definition, step)).collect(),
@@ -249,16 +241,12 @@ impl Sagas {
             let _ = self.failures.get_or_create_owned(&of_step(definition, step, CONDITION));
         }
         if !definition.steps[step].is_read() {
-            for stuck in STUCK {
-                let _ = self.blocked.get_or_create_owned(&is_blocked(definition, step, stuck));
+            for stuck in Stuck::VARIANTS {
+                let _ = self.blocked.get_or_create_owned(&is_blocked(definition, step, *stuck));
             }
         }
         let series = |direction: Direction| {
-            let direction = match direction {
-                Direction::Action => "action",
-                Direction::Compensation => "compensation",
-                Direction::Probe => "probe",
-            };
+            let direction = direction.into();
             let (participant, saga, step) = (participant.clone(), saga.clone(), name.clone());
             let call = CallLabels { direction, participant, saga, step };
             CallSeries {
@@ -266,7 +254,7 @@ impl Sagas {
                 retries: self.retries.get_or_create_owned(&call),
                 outcomes: OUTCOMES.map(|outcome| {
                     let CallLabels { direction, participant, saga, step } = call.clone();
-                    let outcome = outcome.map_or("abandoned", Outcome::as_str);
+                    let outcome = outcome.map_or("abandoned", Into::into);
                     let labels = OutcomeLabels { direction, outcome, participant, saga, step };
                     self.calls.get_or_create_owned(&labels)
                 }),
@@ -294,10 +282,12 @@ impl Sagas {
         }
         match news.failure {
             None => {}
-            Some(Failure::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
-            Some(Failure::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
-            Some(Failure::Condition(step)) => self.failed(&of_step(definition, step, CONDITION)),
-            Some(Failure::Step(step, outcome)) => self.failed(&of_step(definition, step, cause_of(outcome))),
+            Some(FailureCause::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
+            Some(FailureCause::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
+            Some(FailureCause::Condition(step)) => self.failed(&of_step(definition, step, CONDITION)),
+            Some(FailureCause::Step(step, outcome)) => {
+                self.failed(&of_step(definition, step, cause_of(outcome)))
+            }
         }
         for (step, stuck) in &news.blocked {
             self.blocked.get_or_create(&is_blocked(definition, *step, *stuck)).inc();
@@ -357,7 +347,7 @@ impl Sagas {
     }
 }
 
-fn find(prepared: &[Arc<Prepared>], definition: &Arc<Definition>) -> Option<Arc<Prepared>> {
+fn find(prepared: &[Arc<DefinitionSeries>], definition: &Arc<Definition>) -> Option<Arc<DefinitionSeries>> {
     prepared.iter().find(|known| Arc::ptr_eq(&known.definition, definition)).cloned()
 }
 
@@ -374,7 +364,7 @@ fn labels(definition: &Definition, step: usize) -> StepLabels {
 
 /// How the step's last call ended; `None`: a restart cut it short.
 fn cause_of(outcome: Option<Outcome>) -> &'static str {
-    outcome.map_or("interrupted", Outcome::as_str)
+    outcome.map_or("interrupted", Into::into)
 }
 
 fn of_step(definition: &Definition, step: usize, cause: &'static str) -> FailureLabels {
@@ -389,14 +379,5 @@ fn of_whole_saga(definition: &Definition, cause: &'static str) -> FailureLabels 
 
 fn is_blocked(definition: &Definition, step: usize, stuck: Stuck) -> BlockedLabels {
     let StepLabels { participant, saga, step } = labels(definition, step);
-    let stuck = match stuck {
-        Stuck::ActionUnknown => "action_unknown",
-        Stuck::CompensationUnknown => "compensation_unknown",
-        Stuck::CompensationFailing => "compensation_failing",
-        Stuck::ActionUnsettled => "action_unsettled",
-        Stuck::HorizonPassed => "horizon_passed",
-        Stuck::NothingToUndo => "nothing_to_undo",
-        Stuck::TaskFailed => "task_failed",
-    };
-    BlockedLabels { participant, saga, step, stuck }
+    BlockedLabels { participant, saga, step, stuck: stuck.into() }
 }

@@ -20,7 +20,7 @@ use crate::http::Crowded;
     ),
     servers((url = "/"))
 )]
-pub(super) struct Base;
+pub(super) struct BaseDocument;
 
 /// One sentence about all of it.
 const SUMMARY: &str = "Orders as sagas over panier, stock, client and ventes.";

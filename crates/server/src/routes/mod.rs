@@ -5,6 +5,7 @@
 
 mod docs;
 mod document;
+mod home;
 
 use std::sync::LazyLock;
 
@@ -35,9 +36,10 @@ pub fn document() -> &'static str {
 
 /// The routes that are in the document. `/docs` is not: it is a page for browsers.
 fn documented() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(document::Base::openapi())
+    OpenApiRouter::with_openapi(document::BaseDocument::openapi())
         .merge(face::commande::routes())
         .merge(api::routes())
+        .routes(routes!(home::home))
         .routes(routes!(docs::openapi))
 }
 

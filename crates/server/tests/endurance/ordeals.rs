@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saga_endurance::store::Engine;
+use saga_endurance::store::StoreEngine;
 use saga_endurance::{Fault, Length, Ordeal, Report};
 
 /// Runs it, prints the report, and demands that nothing was violated.
@@ -25,7 +25,7 @@ fn seed() -> u64 {
 async fn three_processes_on_postgres() {
     let faults = Fault::ALL.to_vec();
     let ordeal = Ordeal {
-        store: Engine::Postgres,
+        store: StoreEngine::Postgres,
         replicas: 3,
         length: Length::Time(Duration::from_secs(60)),
         seed: seed(),
@@ -44,7 +44,7 @@ async fn one_process_on_sqlite() {
     // Being killed is what a single process has to fear most.
     faults.extend([Fault::Kill; 16]);
     let ordeal = Ordeal {
-        store: Engine::Sqlite,
+        store: StoreEngine::Sqlite,
         replicas: 1,
         length: Length::Time(Duration::from_secs(30)),
         seed: seed(),

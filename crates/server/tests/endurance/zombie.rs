@@ -5,10 +5,10 @@ use std::sync::Arc;
 use boutique::{Facon, Service};
 use saga_endurance::client::until;
 use saga_endurance::ledgers::{self, End};
-use saga_endurance::load::{Book, Told, Wish};
+use saga_endurance::load::{Book, CallerResult, Wish};
 use saga_endurance::serve::Setup;
 use saga_endurance::shop::Shop;
-use saga_endurance::store::Engine;
+use saga_endurance::store::StoreEngine;
 use tokio::task::JoinSet;
 
 const ORDERS: i64 = 20;
@@ -16,7 +16,7 @@ const ORDERS: i64 = 20;
 #[tokio::test(flavor = "multi_thread")]
 async fn it_does_no_harm_and_says_what_happened() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Postgres);
+    let mut setup = Setup::new(&shop, StoreEngine::Postgres);
     let book = Arc::new(Book::default());
     setup.variable("ORCHESTRATEUR_REPLICA", "paused".to_owned());
     let paused = setup.start().await;
@@ -27,7 +27,7 @@ async fn it_does_no_harm_and_says_what_happened() {
     // It falls asleep with all its calls under way, between having called and having heard.
     shop.fault("POST /api/stock/reserver latency-after=500");
     let address = paused.address;
-    let clients: JoinSet<Told> = (0..ORDERS)
+    let clients: JoinSet<CallerResult> = (0..ORDERS)
         .map(|number| {
             let book = book.clone();
             async move { Wish::plain(number, 4 + number).ask(address, &book).await }
@@ -50,7 +50,7 @@ async fn it_does_no_harm_and_says_what_happened() {
     paused.quiet().await;
     // Callers that waited with it are answered, too: with the end that others came to.
     for told in clients.join_all().await {
-        assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
+        assert!(matches!(&told, CallerResult::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
     }
     let effects = ledgers::effects(&shop).await;
     assert_eq!(effects.len() as i64, ORDERS);
@@ -63,5 +63,5 @@ async fn it_does_no_harm_and_says_what_happened() {
     }
     // It is of use again.
     let told = Wish::plain(100, 4).ask(paused.address, &book).await;
-    assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
+    assert!(matches!(&told, CallerResult::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
 }

@@ -117,7 +117,7 @@ async fn pages_and_histories_end_at_page_bytes_max_and_go_on_behind_a_link() {
     let env =
         move |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone());
     let definition = definitions::load_with(None, &env).unwrap();
-    let limits = api::Limits { page_bytes_max: 800, ..api::Limits::default() };
+    let limits = api::ApiLimits { page_bytes_max: 800, ..api::ApiLimits::default() };
     let router = api_of(folder.path(), limits, definition, env).await;
     let mut placed = Vec::new();
     for client in 2..12 {
@@ -156,9 +156,9 @@ async fn pages_and_histories_end_at_page_bytes_max_and_go_on_behind_a_link() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_not_read_are_bounded_and_small_ones_always_pass() {
     let folder = tempfile::tempdir().unwrap();
-    let document = ask(&api_with(folder.path(), api::Limits::default()).await, get("/openapi.json")).await;
+    let document = ask(&api_with(folder.path(), api::ApiLimits::default()).await, get("/openapi.json")).await;
     let document = document.into_body().collect().await.unwrap().to_bytes().len();
-    let limits = api::Limits { answers_bytes_max: document * 3 / 2, ..api::Limits::default() };
+    let limits = api::ApiLimits { answers_bytes_max: document * 3 / 2, ..api::ApiLimits::default() };
     let folder = tempfile::tempdir().unwrap();
     let router = api_with(folder.path(), limits).await;
     let held = ask(&router, get("/openapi.json")).await;
@@ -177,7 +177,7 @@ async fn answers_that_are_not_read_are_bounded_and_small_ones_always_pass() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_being_read_are_bounded_over_all_requests() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = api::Limits { requests_bytes_max: 100, ..api::Limits::default() };
+    let limits = api::ApiLimits { requests_bytes_max: 100, ..api::ApiLimits::default() };
     let router = api_with(folder.path(), limits).await;
     let post = |body: Body| {
         let request = Request::post("/api/commande/checkout").header("host", "test");

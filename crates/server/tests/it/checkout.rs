@@ -1,6 +1,6 @@
 //! `POST /api/commande/checkout`: the known scenarios, the amounts, and callers that go away.
 
-use boutique::{Article, Centimes, Ligne, Seed, Service};
+use boutique::{Article, Centimes, LignePanier, Seed, Service};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -81,7 +81,7 @@ async fn the_amount_is_exact_to_the_cent() {
             let produit_id = 100 + seed.articles.len() as i64;
             let prix = Centimes::const_new(euros, cents);
             seed.articles.push(Article { produit_id, nom: "x".into(), prix, quantite: 1_000_000 });
-            cart.push(Ligne { produit_id, quantite });
+            cart.push(LignePanier { produit_id, quantite });
         }
         seed.paniers.insert(client, cart);
     }

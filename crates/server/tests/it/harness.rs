@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use boutique::{Boutique, Config, Running, Seed, Service};
+use boutique::{Boutique, Config, RunningShop, Seed, Service};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ use crate::http::{Call, PATIENCE, Reply, send};
 /// The four participants.
 pub(crate) struct Shop {
     _dir: TempDir,
-    running: Running,
+    running: RunningShop,
 }
 
 impl Shop {

@@ -24,7 +24,7 @@ use crate::harness::{Shop, World, until};
 use crate::http::{Call, Close, PATIENCE, raw};
 
 /// The API in this process, for limits that no flag sets.
-pub(crate) async fn api(folder: &std::path::Path, limits: api::Limits) -> axum::Router {
+pub(crate) async fn api(folder: &std::path::Path, limits: api::ApiLimits) -> axum::Router {
     let definition = definitions::load_with(None, &|_| None).unwrap();
     api_of(folder, limits, definition, |_| None).await
 }
@@ -32,7 +32,7 @@ pub(crate) async fn api(folder: &std::path::Path, limits: api::Limits) -> axum::
 /// The same with a definition and its environment.
 pub(crate) async fn api_of(
     folder: &std::path::Path,
-    limits: api::Limits,
+    limits: api::ApiLimits,
     definition: Definition,
     env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
 ) -> axum::Router {
@@ -74,7 +74,7 @@ impl hyper::body::Body for Endless {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_comes_too_slowly_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = api::Limits { request_timeout: Duration::from_millis(50), ..api::Limits::default() };
+    let limits = api::ApiLimits { request_timeout: Duration::from_millis(50), ..api::ApiLimits::default() };
     let router = api(folder.path(), limits).await;
     let body = Body::new(Endless(Some(Bytes::from_static(b"{\"client_id\":"))));
     let request = Request::post("/api/commande/checkout").header("host", "test");
@@ -174,7 +174,7 @@ async fn blocked_orders_of_a_page_are_read_for_a_limited_time() {
     let env =
         move |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone());
     let definition = definitions::load_with(Some(&file), &env).unwrap();
-    let limits = api::Limits { blocages_wait: Duration::ZERO, ..api::Limits::default() };
+    let limits = api::ApiLimits { blocages_wait: Duration::ZERO, ..api::ApiLimits::default() };
     let router = api_of(folder.path(), limits, definition, env).await;
     shop.fault("POST /api/clients/*/payer drop-after");
     let ask = async |request: Request<Body>| {

@@ -13,7 +13,6 @@
 mod harness;
 mod http;
 mod routes;
-mod schema;
 
 mod annuler;
 mod blocked;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use saga_testkit::definition::change;
+use saga_testkit::schema;
 use serde_json::{Value, json};
 
 use crate::harness::World;
 use crate::http::{Call, Reply};
 use crate::routes::{ROUTES, document};
-use crate::schema;
 
 /// The operations that callers know: each one's path, method and name.
 const CONTRACT: [(&str, &str, &str); 13] = [

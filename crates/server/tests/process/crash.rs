@@ -9,25 +9,25 @@ use tokio::time::sleep;
 
 use crate::client::{until, within};
 use crate::judge::{judge, orders};
-use crate::load::{Book, Manner, Told, Wish};
-use crate::server::{Serve, Setup};
+use crate::load::{Book, CallerResult, Manner, Wish};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::{Engine, WriteLock};
+use crate::store::{StoreEngine, WriteLock};
 
 const KILLS: usize = 5;
 const CLIENTS: i64 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_order_survives_five_kills_with_sqlite() {
-    every_order_survives_five_kills(Engine::Sqlite).await;
+    every_order_survives_five_kills(StoreEngine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_order_survives_five_kills_with_postgres() {
-    every_order_survives_five_kills(Engine::Postgres).await;
+    every_order_survives_five_kills(StoreEngine::Postgres).await;
 }
 
-async fn every_order_survives_five_kills(engine: Engine) {
+async fn every_order_survives_five_kills(engine: StoreEngine) {
     let dice = crate::dice();
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, engine);
@@ -48,7 +48,7 @@ async fn every_order_survives_five_kills(engine: Engine) {
         let answered = clients.join_all().await;
         // A caller that has a key and no answer repeats the request.
         again.extend(answered.into_iter().filter_map(|(wish, told)| {
-            (wish.key.is_some() && !matches!(told, Told::Final { .. })).then_some(wish)
+            (wish.key.is_some() && !matches!(told, CallerResult::Final { .. })).then_some(wish)
         }));
         serve = setup.start().await;
         // While they are being taken over, some are cancelled.
@@ -68,7 +68,7 @@ async fn every_order_survives_five_kills(engine: Engine) {
     replayed.sort_by_key(|wish| wish.number);
     replayed.dedup_by_key(|wish| wish.number);
     for (wish, told) in ask_all(&serve, replayed, &book).join_all().await {
-        assert!(matches!(told, Told::Final { .. }), "{wish:?} was told {told:?}");
+        assert!(matches!(told, CallerResult::Final { .. }), "{wish:?} was told {told:?}");
     }
     serve.quiet().await;
     let verdict = judge(&serve, &shop, &book).await;
@@ -80,7 +80,7 @@ async fn every_order_survives_five_kills(engine: Engine) {
     assert!(verdict.states.len() == 5 && verdict.undone > 0, "a kind of order is missing");
 }
 
-fn ask_all(serve: &Serve, wishes: Vec<Wish>, book: &Arc<Book>) -> JoinSet<(Wish, Told)> {
+fn ask_all(serve: &ServeProcess, wishes: Vec<Wish>, book: &Arc<Book>) -> JoinSet<(Wish, CallerResult)> {
     let address = serve.address;
     wishes
         .into_iter()
@@ -97,7 +97,7 @@ fn ask_all(serve: &Serve, wishes: Vec<Wish>, book: &Arc<Book>) -> JoinSet<(Wish,
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_with_an_effect_leaves_before_the_start_is_on_disk() {
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let book = Arc::new(Book::default());
     let serve = setup.start().await;
     serve.quiet().await;
@@ -113,7 +113,7 @@ async fn nothing_with_an_effect_leaves_before_the_start_is_on_disk() {
     let early = early.await;
     serve.kill();
     drop(lock);
-    assert_eq!(clients.join_all().await[0].1, Told::Lost);
+    assert_eq!(clients.join_all().await[0].1, CallerResult::Lost);
     let serve = setup.start().await;
     serve.quiet().await;
     judge(&serve, &shop, &book).await;
@@ -123,7 +123,7 @@ async fn nothing_with_an_effect_leaves_before_the_start_is_on_disk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_ran_ahead_of_the_disk_are_undone_too() {
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let book = Arc::new(Book::default());
     let serve = setup.start().await;
     shop.fault("POST /api/stock/reserver latency-after=500");
@@ -147,12 +147,14 @@ async fn calls_that_ran_ahead_of_the_disk_are_undone_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancellation_that_was_acknowledged_survives_a_kill() {
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let book = Arc::new(Book::default());
     let serve = setup.start().await;
     shop.fault("POST /api/stock/reserver latency-after=1000");
     let wish = Wish { manner: Manner::Async, ..Wish::plain(1, 4) };
-    let Told::Accepted { saga } = wish.ask(serve.address, &book).await else { panic!("not accepted") };
+    let CallerResult::Accepted { saga } = wish.ask(serve.address, &book).await else {
+        panic!("not accepted")
+    };
     until("the stock is reserved", async || (shop.effects().await == 1).then_some(())).await;
     let lock = WriteLock::take(setup.folder());
     let cancelling = tokio::spawn({

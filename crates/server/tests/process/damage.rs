@@ -4,22 +4,22 @@ use boutique::{Facon, Service};
 use serde_json::Value;
 
 use crate::client::until;
-use crate::load::{Book, Manner, Told, Wish};
+use crate::load::{Book, CallerResult, Manner, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
-use crate::store::{Engine, file};
+use crate::store::{StoreEngine, file};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_saga_parks_one_order_with_sqlite() {
-    a_damaged_saga_parks_one_order(Engine::Sqlite).await;
+    a_damaged_saga_parks_one_order(StoreEngine::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_saga_parks_one_order_with_postgres() {
-    a_damaged_saga_parks_one_order(Engine::Postgres).await;
+    a_damaged_saga_parks_one_order(StoreEngine::Postgres).await;
 }
 
-async fn a_damaged_saga_parks_one_order(engine: Engine) {
+async fn a_damaged_saga_parks_one_order(engine: StoreEngine) {
     let shop = Shop::open(Facon::Moderne).await;
     let mut setup = Setup::new(&shop, engine);
     // The same process each time, as far as others can tell: no other process waits for its lease.
@@ -30,7 +30,9 @@ async fn a_damaged_saga_parks_one_order(engine: Engine) {
     let mut sagas = Vec::new();
     for number in 0..6 {
         let wish = Wish { manner: Manner::Async, ..Wish::plain(number, 4) };
-        let Told::Accepted { saga } = wish.ask(serve.address, &book).await else { panic!("not accepted") };
+        let CallerResult::Accepted { saga } = wish.ask(serve.address, &book).await else {
+            panic!("not accepted")
+        };
         sagas.push(saga);
     }
     until("all stock is reserved", async || (shop.ledger(Service::Stock).await.len() == 6).then_some(()))
@@ -55,15 +57,15 @@ async fn a_damaged_saga_parks_one_order(engine: Engine) {
         assert_eq!(serve.metric("sagas_parked_total").await, 1);
         assert_eq!(shop.effects_of(&damaged, "payer").await, 0);
         let order = Wish::plain(100, 4).ask(serve.address, &book).await;
-        assert!(matches!(order, Told::Final { .. }), "{order:?}");
+        assert!(matches!(order, CallerResult::Final { .. }), "{order:?}");
         serve.kill();
     }
 }
 
 /// Writes garbage over the first frame of a saga.
-async fn damage(engine: Engine, setup: &Setup, saga: &str) {
+async fn damage(engine: StoreEngine, setup: &Setup, saga: &str) {
     match engine {
-        Engine::Sqlite => {
+        StoreEngine::Sqlite => {
             let connection = rusqlite::Connection::open(file(setup.folder())).unwrap();
             let changed = connection.execute(
                 "UPDATE saga_event SET events = 'garbage' WHERE saga_id = unhex(?1, '-') AND first_seq = 1",
@@ -71,7 +73,7 @@ async fn damage(engine: Engine, setup: &Setup, saga: &str) {
             );
             assert_eq!(changed.unwrap(), 1);
         }
-        Engine::Postgres => {
+        StoreEngine::Postgres => {
             let (client, connection) =
                 tokio_postgres::connect(&setup.database_url, tokio_postgres::NoTls).await.unwrap();
             tokio::spawn(connection);
@@ -86,7 +88,7 @@ async fn damage(engine: Engine, setup: &Setup, saga: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_process_on_one_sqlite_file_says_so_and_ends() {
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let serve = setup.start().await;
     let (mut child, log) = setup.spawn();
     let status = until("the second one ends", async || child.try_wait().unwrap()).await;
@@ -96,18 +98,18 @@ async fn a_second_process_on_one_sqlite_file_says_so_and_ends() {
     assert!(said.contains("process"), "{said}");
     // The first one has not noticed.
     let told = Wish::plain(1, 4).ask(serve.address, &Book::default()).await;
-    assert!(matches!(told, Told::Final { .. }), "{told:?}");
+    assert!(matches!(told, CallerResult::Final { .. }), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_start_at_once_on_an_empty_postgres_database() {
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Postgres);
+    let setup = Setup::new(&shop, StoreEngine::Postgres);
     let (one, other) = tokio::join!(setup.start(), setup.start_as("replique-2"));
     let book = Book::default();
     for (number, serve) in [(1, &one), (2, &other)] {
         let told = Wish::plain(number, 4).ask(serve.address, &book).await;
-        assert!(matches!(told, Told::Final { .. }), "{told:?}");
+        assert!(matches!(told, CallerResult::Final { .. }), "{told:?}");
     }
     let seen: Value = one.get("/api/commandes").await.json();
     assert_eq!(seen.as_array().unwrap().len(), 2, "both write to the same tables");

@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::client::{self, until, within};
 use crate::judge::judge;
-use crate::load::{Book, Told, Wish};
-use crate::server::{Serve, Setup};
+use crate::load::{Book, CallerResult, Wish};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 const ARRIVES_EVERY: Duration = Duration::from_millis(25);
 
@@ -38,7 +38,7 @@ async fn orders_survive(outage: Duration, stop: fn(&Cluster)) {
     let dice = crate::dice();
     let cluster = Arc::new(tokio::task::spawn_blocking(Cluster::start).await.unwrap());
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     setup.database_url = cluster.url();
     let serve = setup.start().await;
     let book = Arc::new(Book::default());
@@ -53,7 +53,7 @@ async fn orders_survive(outage: Duration, stop: fn(&Cluster)) {
         // A caller that asks now is turned away at once.
         let asked = Instant::now();
         let told = Wish::plain(-1, 4).ask(serve.address, &book).await;
-        assert_eq!(told, Told::NothingDone);
+        assert_eq!(told, CallerResult::NothingDone);
         assert!(asked.elapsed() < Duration::from_secs(1), "turning a client away took {:?}", asked.elapsed());
     }
     blocking(&cluster, Cluster::start_again).await;
@@ -63,20 +63,20 @@ async fn orders_survive(outage: Duration, stop: fn(&Cluster)) {
     load.stop().await;
     serve.quiet().await;
     // No caller with an answer under way was cut off, since the orchestrator never went away.
-    let lost = book.entries().into_iter().filter(|(_, told)| *told == Told::Lost).count();
+    let lost = book.entries().into_iter().filter(|(_, told)| *told == CallerResult::Lost).count();
     assert_eq!(lost, 0, "callers without an answer");
     let verdict = judge(&serve, &shop, &book).await;
-    let refused = book.entries().iter().filter(|(_, told)| *told == Told::NothingDone).count();
+    let refused = book.entries().iter().filter(|(_, told)| *told == CallerResult::NothingDone).count();
     println!("database: {refused} turned away, {:?}", verdict.states);
     let expected = outage.as_millis() / ARRIVES_EVERY.as_millis() / 4;
     assert!(refused as u128 >= expected, "only {refused} were turned away in {outage:?}");
 }
 
 fn finals(book: &Book) -> usize {
-    book.entries().iter().filter(|(_, told)| matches!(told, Told::Final { .. })).count()
+    book.entries().iter().filter(|(_, told)| matches!(told, CallerResult::Final { .. })).count()
 }
 
-async fn ready(serve: &Serve) -> u16 {
+async fn ready(serve: &ServeProcess) -> u16 {
     client::send(serve.address, "GET", "/readyz", &[], None).await.unwrap().status
 }
 
@@ -87,12 +87,12 @@ async fn blocking(cluster: &Arc<Cluster>, act: fn(&Cluster)) {
 
 /// Clients that keep coming, however those before them fare, until they are stopped.
 struct Load {
-    arriving: JoinHandle<JoinSet<Told>>,
+    arriving: JoinHandle<JoinSet<CallerResult>>,
     stopped: Arc<AtomicBool>,
 }
 
 impl Load {
-    fn start(serve: &Serve, book: &Arc<Book>, dice: Dice) -> Self {
+    fn start(serve: &ServeProcess, book: &Arc<Book>, dice: Dice) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let (address, book, stop) = (serve.address, book.clone(), stopped.clone());
         let arriving = tokio::spawn(async move {

@@ -5,20 +5,20 @@ use orchestrateur::definitions::CHECKOUT;
 use saga_testkit::definition::change;
 
 use crate::client::until;
-use crate::load::{Book, Manner, Told, Wish};
+use crate::load::{Book, CallerResult, Manner, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn running_orders_finish_on_their_definition_and_new_ones_run_the_new_one() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     let serve = setup.start().await;
     let book = Book::default();
     shop.fault("POST /api/stock/reserver latency-after=2000");
     let wish = Wish { key: Some("before".into()), manner: Manner::Async, ..Wish::plain(1, 4) };
-    let Told::Accepted { saga: before } = wish.ask(serve.address, &book).await else {
+    let CallerResult::Accepted { saga: before } = wish.ask(serve.address, &book).await else {
         panic!("not accepted")
     };
     until("the stock is reserved", async || (shop.effects().await == 1).then_some(())).await;
@@ -30,7 +30,8 @@ async fn running_orders_finish_on_their_definition_and_new_ones_run_the_new_one(
     let changed = change(&format!("{head}  - step: vente{sale}")).set("states.completed", "LIVREE").text();
     let serve = setup.definition(&changed).start().await;
     serve.quiet().await;
-    let Told::Final { saga: after, etat, .. } = Wish::plain(2, 4).ask(serve.address, &book).await else {
+    let CallerResult::Final { saga: after, etat, .. } = Wish::plain(2, 4).ask(serve.address, &book).await
+    else {
         panic!("not over")
     };
     assert_eq!(etat, "LIVREE");
@@ -46,5 +47,5 @@ async fn running_orders_finish_on_their_definition_and_new_ones_run_the_new_one(
     assert!(history.contains("paiement"), "{history}");
     let again = Wish { manner: Manner::Wait, ..wish };
     let told = again.ask(serve.address, &book).await;
-    assert_eq!(told, Told::Final { saga: before, etat: "CONFIRMEE".into(), blocked: false });
+    assert_eq!(told, CallerResult::Final { saga: before, etat: "CONFIRMEE".into(), blocked: false });
 }

@@ -9,10 +9,10 @@ use boutique::Facon;
 
 use crate::client::{self, until, within};
 use crate::judge::judge;
-use crate::load::{Book, Told, Wish};
+use crate::load::{Book, CallerResult, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 /// A small disk in memory. Needs root; gone when it is dropped.
 struct SmallDisk(tempfile::TempDir);
@@ -44,14 +44,14 @@ async fn a_full_disk_turns_new_orders_away_and_loses_none() {
         return;
     };
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
-    setup.database_url = Engine::Sqlite.empty(disk.path());
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
+    setup.database_url = StoreEngine::Sqlite.empty(disk.path());
     let serve = setup.start().await;
     let book = Arc::new(Book::default());
     // Some orders are under way while the disk fills up.
     shop.fault("POST /api/ventes latency=1000");
     let address = serve.address;
-    let running: tokio::task::JoinSet<Told> = (0..20)
+    let running: tokio::task::JoinSet<CallerResult> = (0..20)
         .map(|number| {
             let book = book.clone();
             async move { Wish::plain(number, 4).ask(address, &book).await }
@@ -70,17 +70,17 @@ async fn a_full_disk_turns_new_orders_away_and_loses_none() {
     for number in 100..105 {
         let begun = tokio::time::Instant::now();
         let told = Wish::plain(number, 4).ask(address, &book).await;
-        assert_eq!(told, Told::NothingDone);
+        assert_eq!(told, CallerResult::NothingDone);
         assert!(begun.elapsed() < Duration::from_secs(1));
     }
     std::fs::remove_file(&ballast).unwrap();
     until("readiness is back", async || (ready(address).await == 200).then_some(())).await;
     for told in running.join_all().await {
-        assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
+        assert!(matches!(&told, CallerResult::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
     }
     shop.mend();
     let told = Wish::plain(200, 4).ask(address, &book).await;
-    assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
+    assert!(matches!(&told, CallerResult::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
     serve.quiet().await;
     judge(&serve, &shop, &book).await;
     // The journal that was written is whole.

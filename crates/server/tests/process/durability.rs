@@ -4,14 +4,14 @@ use boutique::{Facon, Service};
 
 use crate::judge::judge;
 use crate::load::{Book, Wish};
-use crate::server::{Serve, Setup};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_happy_order_waits_for_the_disk_twice() {
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let serve = setup.start().await;
     serve.quiet().await;
     let book = Book::default();
@@ -33,7 +33,7 @@ async fn a_happy_order_waits_for_the_disk_twice() {
 }
 
 /// The entries that one order alone is written in; each is one transaction, since there is no other.
-async fn entries_of(serve: &Serve, book: &Book, wish: &Wish) -> u64 {
+async fn entries_of(serve: &ServeProcess, book: &Book, wish: &Wish) -> u64 {
     let (commits, entries) = counters(serve).await;
     wish.ask(serve.address, book).await;
     let (commits_after, entries_after) = counters(serve).await;
@@ -41,6 +41,6 @@ async fn entries_of(serve: &Serve, book: &Book, wish: &Wish) -> u64 {
     entries_after - entries
 }
 
-async fn counters(serve: &Serve) -> (u64, u64) {
+async fn counters(serve: &ServeProcess) -> (u64, u64) {
     (serve.metric("journal_commits_total").await, serve.metric("journal_entries_total").await)
 }

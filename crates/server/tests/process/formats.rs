@@ -15,7 +15,7 @@ use saga_core::definition::{DefinitionHash, Format};
 
 use crate::server::Setup;
 use crate::shop::Shop;
-use crate::store::{self, Engine};
+use crate::store::{self, StoreEngine};
 use crate::upgrade::moved_to_now;
 
 const JOURNAL: &str = include_str!("formats/format_one.sql");
@@ -85,7 +85,7 @@ fn the_definition_of_the_release_before_is_refused_today_and_read_as_it_was() {
 async fn orders_of_the_release_before_are_finished_by_its_rules() {
     let shop = Shop::open(Facon::Moderne).await;
     let (url, seen) = services().await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     rusqlite::Connection::open(store::file(setup.folder()))
         .unwrap()
         .execute_batch(&moved_to_now(JOURNAL, KILLED_US))

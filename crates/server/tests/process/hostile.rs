@@ -12,9 +12,9 @@ use saga_testkit::hostile::{Hostile, MODES, Mode, mode};
 use serde_json::{Value, json};
 
 use crate::client::{self, until};
-use crate::server::{Serve, Setup};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 /// Patient enough for an answer, and quick enough for a test.
 const DEFINITION: &str = r#"
@@ -54,14 +54,14 @@ fn rounds() -> usize {
 struct World {
     hostile: Hostile,
     setup: Setup,
-    serve: Serve,
+    serve: ServeProcess,
     _shop: Shop,
 }
 
 impl World {
     async fn open() -> Self {
         let (shop, hostile) = (Shop::open(Facon::Moderne).await, Hostile::start());
-        let mut setup = Setup::new(&shop, Engine::Sqlite);
+        let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
         setup.definition(DEFINITION);
         setup.variable("HOTE_URL", format!("http://{}", hostile.address()));
         // A proxy that the environment names is not asked: it does not even exist.
@@ -188,7 +188,7 @@ async fn a_participant_that_does_not_accept_calls_is_told_and_so_is_its_return()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_participant_that_is_gone_is_told_once() {
     let world = World::open().await;
-    let mut setup = Setup::new(&world._shop, Engine::Sqlite);
+    let mut setup = Setup::new(&world._shop, StoreEngine::Sqlite);
     setup.definition(DEFINITION);
     setup.variable("HOTE_URL", "http://127.0.0.1:1".to_owned());
     let serve = setup.start().await;

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use saga_endurance::ledgers::{self, Cart, End, effects};
 use serde_json::Value;
 
-use crate::load::{Book, Told, Wish};
-use crate::server::Serve;
-use crate::shop::{Line, Shop};
+use crate::load::{Book, CallerResult, Wish};
+use crate::server::ServeProcess;
+use crate::shop::{Shop, ShopLine};
 
 pub(crate) use saga_endurance::ledgers::OPERATIONS;
 
@@ -33,7 +33,7 @@ pub(crate) struct Verdict {
 }
 
 /// Judges everything, once it is quiet. No order may be blocked.
-pub(crate) async fn judge(serve: &Serve, shop: &Shop, book: &Book) -> Verdict {
+pub(crate) async fn judge(serve: &ServeProcess, shop: &Shop, book: &Book) -> Verdict {
     let mut verdict = Verdict { orders: orders(serve).await, ..Verdict::default() };
     let mut effects = effects(shop).await;
     let mut carts = HashMap::new();
@@ -54,7 +54,7 @@ pub(crate) async fn judge(serve: &Serve, shop: &Shop, book: &Book) -> Verdict {
 }
 
 /// All orders, by their ids, page by page.
-pub(crate) async fn orders(serve: &Serve) -> HashMap<String, Value> {
+pub(crate) async fn orders(serve: &ServeProcess) -> HashMap<String, Value> {
     let mut orders = HashMap::new();
     let mut next = Some("/api/commandes?limit=200".to_owned());
     while let Some(path) = next {
@@ -69,7 +69,7 @@ pub(crate) async fn orders(serve: &Serve) -> HashMap<String, Value> {
     orders
 }
 
-fn check_effects(order: &Value, effects: &[Line], cart: &Cart) {
+fn check_effects(order: &Value, effects: &[ShopLine], cart: &Cart) {
     let text = |name: &str| order[name].as_str().unwrap();
     let client_id = order["client_id"].as_i64().unwrap();
     let end = End { client_id, etat: text("etat_actuel"), rollback: text("rollback") };
@@ -85,7 +85,7 @@ fn check_effects(order: &Value, effects: &[Line], cart: &Cart) {
     assert!(end.etat == expected || end.etat == "ANNULEE", "{order}");
 }
 
-async fn check_history(serve: &Serve, order: &Value) {
+async fn check_history(serve: &ServeProcess, order: &Value) {
     let history = serve.get(&format!("/api/commande/{}/historique", order["id"].as_str().unwrap())).await;
     let history = history.json();
     let (mut state, mut at) = ("", "");
@@ -107,14 +107,14 @@ fn check_told(orders: &HashMap<String, Value>, book: &Book) {
     let mut silent: HashMap<i64, bool> = HashMap::new();
     for (wish, told) in book.entries() {
         check_one(orders, &wish, &told);
-        *silent.entry(wish.number).or_insert(true) &= told == Told::NothingDone;
+        *silent.entry(wish.number).or_insert(true) &= told == CallerResult::NothingDone;
     }
     for (number, _) in silent.iter().filter(|(_, nothing_done)| **nothing_done) {
         assert!(!by_number.contains_key(number), "nothing was done, and yet: {}", by_number[number]);
     }
 }
 
-fn check_one(orders: &HashMap<String, Value>, wish: &Wish, told: &Told) {
+fn check_one(orders: &HashMap<String, Value>, wish: &Wish, told: &CallerResult) {
     let order = |saga: &str| {
         let order =
             orders.get(saga).unwrap_or_else(|| panic!("{told:?}, but there is no such order: {wish:?}"));
@@ -122,17 +122,17 @@ fn check_one(orders: &HashMap<String, Value>, wish: &Wish, told: &Told) {
         order
     };
     match told {
-        Told::Final { saga, etat, blocked } => {
+        CallerResult::Final { saga, etat, blocked } => {
             assert_eq!(order(saga)["etat_actuel"], **etat, "{wish:?} was told {told:?}");
             assert!(!blocked, "{wish:?} was told {told:?}");
         }
-        Told::Accepted { saga } => {
+        CallerResult::Accepted { saga } => {
             order(saga);
         }
-        Told::WillBeCancelled { saga } => {
+        CallerResult::WillBeCancelled { saga } => {
             assert_eq!(order(saga)["etat_actuel"], "ANNULEE", "{wish:?} was told {told:?}");
         }
-        Told::NotCancelled { saga, code } => {
+        CallerResult::NotCancelled { saga, code } => {
             let etat = order(saga)["etat_actuel"].as_str().unwrap();
             let right = match &**code {
                 "already_completed" => etat == "CONFIRMEE",
@@ -142,7 +142,10 @@ fn check_one(orders: &HashMap<String, Value>, wish: &Wish, told: &Told) {
             assert!(right, "{told:?}, but it is {etat}");
         }
         // Such an order may exist or not, but at most once.
-        Told::NothingDone | Told::InDoubt { .. } | Told::Lost | Told::CancelLost => {}
-        Told::Silent => panic!("{wish:?} was never answered"),
+        CallerResult::NothingDone
+        | CallerResult::InDoubt { .. }
+        | CallerResult::Lost
+        | CallerResult::CancelLost => {}
+        CallerResult::Silent => panic!("{wish:?} was never answered"),
     }
 }

@@ -6,10 +6,10 @@ use saga_testkit::definition::change;
 use serde_json::Value;
 
 use crate::judge::OPERATIONS;
-use crate::load::{Book, Told, Wish};
-use crate::server::{Serve, Setup};
+use crate::load::{Book, CallerResult, Wish};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 /// The actions, with their steps.
 pub(crate) const ACTIONS: [(&str, &str, &str); 3] = [
@@ -45,16 +45,16 @@ pub(crate) fn refused_at_the_end(definition: &str) -> String {
 }
 
 /// The order after one lost answer of `rule`.
-async fn order_after(serve: &Serve, shop: &Shop, number: i64, rule: &str) -> Value {
+async fn order_after(serve: &ServeProcess, shop: &Shop, number: i64, rule: &str) -> Value {
     order_amid(serve, shop, number, &[&format!("{rule} drop-after times=1")]).await
 }
 
 /// The order that is made amid these faults.
-pub(crate) async fn order_amid(serve: &Serve, shop: &Shop, number: i64, faults: &[&str]) -> Value {
+pub(crate) async fn order_amid(serve: &ServeProcess, shop: &Shop, number: i64, faults: &[&str]) -> Value {
     shop.mend();
     faults.iter().for_each(|rule| shop.fault(rule));
     let told = Wish::plain(number, 4).ask(serve.address, &Book::default()).await;
-    let Told::Final { saga, etat, blocked } = told else { panic!("{faults:?}: {told:?}") };
+    let CallerResult::Final { saga, etat, blocked } = told else { panic!("{faults:?}: {told:?}") };
     let order = serve.commande(&saga).await;
     assert_eq!((order["etat_actuel"].as_str(), order["rollback"] == "BLOQUE"), (Some(&*etat), blocked));
     order
@@ -92,7 +92,7 @@ pub(crate) const ALL_UNDONE: [&str; 6] =
 async fn a_lost_answer_is_asked_for_again_where_that_is_safe() {
     for safety in ["barrier", "idempotent"] {
         let shop = Shop::open(Facon::Moderne).await;
-        let mut setup = Setup::new(&shop, Engine::Sqlite);
+        let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
         let serve = setup.definition(&checkout(safety)).start().await;
         for (number, (_, operation, rule)) in (1..).zip(ACTIONS) {
             let order = order_after(&serve, &shop, number, rule).await;
@@ -118,12 +118,12 @@ async fn a_lost_answer_is_asked_for_again_where_that_is_safe() {
 async fn an_action_whose_answers_are_all_lost_is_undone() {
     for safety in ["barrier", "idempotent"] {
         let shop = Shop::open(Facon::Moderne).await;
-        let mut setup = Setup::new(&shop, Engine::Sqlite);
+        let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
         let serve = setup.definition(&checkout(safety)).start().await;
         // One more than there are attempts: rolling back has to ask, or undo without knowing.
         shop.fault("POST /api/ventes drop-after times=6");
         let told = Wish::plain(1, 4).ask(serve.address, &Book::default()).await;
-        let Told::Final { saga, etat, .. } = told else { panic!("{told:?}") };
+        let CallerResult::Final { saga, etat, .. } = told else { panic!("{told:?}") };
         assert_eq!(etat, "ECHEC_ENREGISTREMENT");
         let order = serve.commande(&saga).await;
         assert_eq!(order["rollback"], "TERMINE", "{safety}");
@@ -134,7 +134,7 @@ async fn an_action_whose_answers_are_all_lost_is_undone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_promise_a_lost_answer_blocks_the_order_and_is_never_repeated() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     let serve = setup.definition(&checkout("none")).start().await;
     let mut blocked = Vec::new();
     for (number, (step, operation, rule)) in (1..).zip(ACTIONS) {
@@ -177,11 +177,11 @@ async fn without_a_promise_a_lost_answer_blocks_the_order_and_is_never_repeated(
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_promise_a_call_that_a_kill_cut_short_blocks_the_order() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     let serve = setup.definition(&checkout("none")).start().await;
     shop.fault("POST /api/clients/*/payer latency-after=2000");
     let wish = Wish { manner: crate::load::Manner::Async, ..Wish::plain(1, 4) };
-    let Told::Accepted { saga } = wish.ask(serve.address, &Book::default()).await else {
+    let CallerResult::Accepted { saga } = wish.ask(serve.address, &Book::default()).await else {
         panic!("not accepted")
     };
     crate::client::until("it is paid", async || {

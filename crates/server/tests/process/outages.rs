@@ -12,14 +12,14 @@ use tokio::time::Instant;
 
 use crate::client::until;
 use crate::judge::judge;
-use crate::load::{Book, Told, Wish};
+use crate::load::{Book, CallerResult, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
-async fn ask(serve: &crate::server::Serve, book: &Book, number: i64) -> (String, String) {
+async fn ask(serve: &crate::server::ServeProcess, book: &Book, number: i64) -> (String, String) {
     match Wish::plain(number, 4).ask(serve.address, book).await {
-        Told::Final { saga, etat, blocked: false } => (saga, etat),
+        CallerResult::Final { saga, etat, blocked: false } => (saga, etat),
         told => panic!("{told:?}"),
     }
 }
@@ -27,7 +27,7 @@ async fn ask(serve: &crate::server::Serve, book: &Book, number: i64) -> (String,
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_down_is_tried_again_and_then_the_step_has_failed() {
     let mut shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let serve = setup.start().await;
     let book = Book::default();
     ask(&serve, &book, 1).await;
@@ -53,7 +53,7 @@ async fn a_service_that_is_down_is_tried_again_and_then_the_step_has_failed() {
     shop.reopen(Service::Stock).await;
     let (told, _) = asking.await.unwrap();
     assert!(
-        matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE" || etat == "ECHEC_STOCK"),
+        matches!(&told, CallerResult::Final { etat, .. } if etat == "CONFIRMEE" || etat == "ECHEC_STOCK"),
         "{told:?}"
     );
     judge(&serve, &shop, &book).await;
@@ -62,7 +62,7 @@ async fn a_service_that_is_down_is_tried_again_and_then_the_step_has_failed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_is_undone_even_if_the_service_is_away_for_a_while() {
     let mut shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let serve = setup.start().await;
     let book = Arc::new(Book::default());
     shop.fault("POST /api/ventes latency=300");
@@ -82,7 +82,7 @@ async fn what_was_done_is_undone_even_if_the_service_is_away_for_a_while() {
     .await;
     shop.reopen(Service::Client).await;
     let told = asking.await.unwrap();
-    assert!(matches!(&told, Told::Final { etat, .. } if etat == "ECHEC_ENREGISTREMENT"), "{told:?}");
+    assert!(matches!(&told, CallerResult::Final { etat, .. } if etat == "ECHEC_ENREGISTREMENT"), "{told:?}");
     serve.quiet().await;
     assert_eq!(judge(&serve, &shop, &book).await.undone, 1);
 }
@@ -90,7 +90,7 @@ async fn what_was_done_is_undone_even_if_the_service_is_away_for_a_while() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_turns_callers_away_now_and_then_is_tried_again() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     // Three calls of four fail: its breaker would suspend such a service for seconds.
     let patient = change(CHECKOUT).add("participants.*.breaker", "{ calls_min: 1000 }").text();
     let serve = setup.definition(&patient).start().await;
@@ -107,7 +107,7 @@ async fn a_service_that_turns_callers_away_now_and_then_is_tried_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_hangs_is_given_up_on_and_what_it_may_have_done_is_undone() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     let impatient = change(CHECKOUT).add("participants.*.timeout", "200ms").text();
     let serve = setup.definition(&impatient).start().await;
     let book = Book::default();
@@ -140,14 +140,14 @@ async fn a_service_that_hangs_is_given_up_on_and_what_it_may_have_done_is_undone
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     // Ten at a time, so that most have to wait for their turn.
     let narrow = change(CHECKOUT).add("participants.ventes.calls_max", "10").text();
     let serve = setup.definition(&narrow).start().await;
     let book = Arc::new(Book::default());
     shop.fault("POST /api/ventes latency=500");
     let address = serve.address;
-    let clients: JoinSet<Told> = (0..60)
+    let clients: JoinSet<CallerResult> = (0..60)
         .map(|number| {
             let book = book.clone();
             async move { Wish::plain(number, 4 + number).ask(address, &book).await }
@@ -159,7 +159,7 @@ async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
     assert!(sold < 40, "{sold} sales by the time that all orders have paid");
     assert!(serve.metric("saga_calls_in_flight{participant=\"ventes\"").await > 0);
     for told in clients.join_all().await {
-        assert!(matches!(&told, Told::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
+        assert!(matches!(&told, CallerResult::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
     }
     judge(&serve, &shop, &book).await;
 }
@@ -169,7 +169,7 @@ async fn a_slow_service_does_not_hold_up_orders_that_do_not_need_it_yet() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_turn_has_not_called_yet() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     let one_by_one = change(CHECKOUT)
         .remove("participants.client.safety")
         .add("participants.client.calls_max", "1")
@@ -195,7 +195,10 @@ async fn who_waits_for_a_turn_has_not_called_yet() {
     }
     // The other one's answer is waited for, and what it did is undone.
     let told = busy.await.unwrap();
-    assert!(matches!(&told, Told::Final { etat, blocked: false, .. } if etat == "ANNULEE"), "{told:?}");
+    assert!(
+        matches!(&told, CallerResult::Final { etat, blocked: false, .. } if etat == "ANNULEE"),
+        "{told:?}"
+    );
     judge(&serve, &shop, &book).await;
 }
 
@@ -221,7 +224,7 @@ async fn a_service_is_not_called_again_before_the_time_it_asked_for() {
         }
         calls
     });
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     let fronted = change(CHECKOUT).set("participants.stock.url", &format!("\"{stock}\"")).text();
     let serve = setup.definition(&fronted).start().await;
     let (_, etat) = ask(&serve, &Book::default(), 1).await;

@@ -7,13 +7,13 @@ use saga_testkit::definition::change;
 use serde_json::Value;
 
 use crate::client::until;
-use crate::load::{Book, Manner, Told, Wish};
+use crate::load::{Book, CallerResult, Manner, Wish};
 use crate::lost_answers::{
     ACTIONS, ALL_DONE, ALL_UNDONE, COMPENSATIONS, counts, effects, order_amid, refused_at_the_end,
 };
-use crate::server::{Serve, Setup};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 /// The checkout at services without promises, where each step can be asked about: the stock and the payment by what
 /// their books say of the order, the sale by itself.
@@ -41,13 +41,13 @@ fn asking() -> String {
 
 async fn open(definition: &str) -> (Shop, Setup) {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     setup.definition(definition);
     (shop, setup)
 }
 
 /// The probes of the order: their steps and their outcomes.
-async fn findings(serve: &Serve, order: &Value) -> Vec<(String, String)> {
+async fn findings(serve: &ServeProcess, order: &Value) -> Vec<(String, String)> {
     let path = format!("/api/commande/{}/historique?detail=etapes", order["id"].as_str().unwrap());
     let lines = serve.get(&path).await.json();
     let probes = lines.as_array().unwrap().iter().filter(|line| line["direction"] == "probe");
@@ -103,7 +103,7 @@ async fn a_call_that_a_kill_cut_short_is_asked_about_after_the_restart() {
     let serve = setup.start().await;
     shop.fault("POST /api/clients/*/payer latency-after=2000");
     let wish = Wish { manner: Manner::Async, ..Wish::plain(1, 4) };
-    let Told::Accepted { saga } = wish.ask(serve.address, &Book::default()).await else {
+    let CallerResult::Accepted { saga } = wish.ask(serve.address, &Book::default()).await else {
         panic!("not accepted")
     };
     until("it is paid", async || (shop.ledger(Service::Client).await.len() == 1).then_some(())).await;

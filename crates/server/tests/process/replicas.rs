@@ -4,10 +4,10 @@ use boutique::{Facon, Service};
 use saga_testkit::definition::change;
 use serde_json::{Value, json};
 
-use crate::client::{self, Answer, until};
-use crate::server::{Serve, Setup};
+use crate::client::{self, Response, until};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 
@@ -23,8 +23,8 @@ fn careful() -> String {
 
 struct Pair {
     /// Runs every order of these tests.
-    owner: Serve,
-    other: Serve,
+    owner: ServeProcess,
+    other: ServeProcess,
     shop: Shop,
     setup: Setup,
 }
@@ -32,7 +32,7 @@ struct Pair {
 impl Pair {
     async fn start(definition: &str) -> Self {
         let shop = Shop::open(Facon::Moderne).await;
-        let mut setup = Setup::new(&shop, Engine::Postgres);
+        let mut setup = Setup::new(&shop, StoreEngine::Postgres);
         setup.definition(definition);
         let owner = setup.start().await;
         let other = setup.start_as("replique-2").await;
@@ -89,12 +89,12 @@ async fn connect(setup: &Setup) -> tokio_postgres::Client {
     database
 }
 
-async fn checkout(serve: &Serve, client: i64, headers: &[(&str, &str)]) -> Answer {
+async fn checkout(serve: &ServeProcess, client: i64, headers: &[(&str, &str)]) -> Response {
     let body = json!({ "client_id": client, "magasin_id": 1 });
     client::send(serve.address, "POST", "/api/commande/checkout", headers, Some(&body)).await.unwrap()
 }
 
-async fn ask(serve: &Serve, saga: &str, what: &str, prefer: &str, body: Option<&Value>) -> Answer {
+async fn ask(serve: &ServeProcess, saga: &str, what: &str, prefer: &str, body: Option<&Value>) -> Response {
     let path = format!("/api/commande/{saga}/{what}");
     client::send(serve.address, "POST", &path, &[("prefer", prefer)], body).await.unwrap()
 }
@@ -104,14 +104,14 @@ fn found(constat: &str) -> Value {
 }
 
 #[track_caller]
-fn ended(answer: &Answer, etat: &str) {
+fn ended(answer: &Response, etat: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
     let body = answer.json();
     assert_eq!((&body["etat_final"], &body["rollback"]), (&json!(etat), &Value::Null), "{answer:?}");
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str) {
+fn refused(answer: &Response, status: u16, code: &str) {
     assert_eq!((answer.status, &answer.json()["code"]), (status, &json!(code)), "{answer:?}");
 }
 

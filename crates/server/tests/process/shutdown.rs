@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::client::until;
 use crate::judge::judge;
-use crate::load::{Book, Told, Wish};
+use crate::load::{Book, CallerResult, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 /// Clients that ask one after the other, until the process does not listen any more.
 fn keep_asking(
@@ -43,7 +43,7 @@ fn keep_asking(
 async fn a_shutdown_under_load_answers_everybody_and_loses_nothing() {
     let dice = crate::dice();
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let book = Arc::new(Book::default());
     let serve = setup.start().await;
     let clients = keep_asking(serve.address, 30, &book, &dice);
@@ -55,7 +55,10 @@ async fn a_shutdown_under_load_answers_everybody_and_loses_nothing() {
     assert!(begun.elapsed() < Duration::from_secs(20), "the drain took {:?}", begun.elapsed());
     clients.join_all().await;
     let told = book.entries();
-    assert!(told.iter().any(|(_, told)| *told == Told::NothingDone), "nobody asked while it went down");
+    assert!(
+        told.iter().any(|(_, told)| *told == CallerResult::NothingDone),
+        "nobody asked while it went down"
+    );
     let serve = setup.start().await;
     serve.quiet().await;
     // Every order that was left to undo or to finish was over before the end, in so long a drain.
@@ -63,17 +66,20 @@ async fn a_shutdown_under_load_answers_everybody_and_loses_nothing() {
     let verdict = judge(&serve, &shop, &book).await;
     // A connection may come just when the door is shut; but whose order was begun has an answer.
     let begun: Vec<i64> = verdict.orders.values().filter_map(|order| order["magasin_id"].as_i64()).collect();
-    let cut_off: Vec<_> =
-        told.iter().filter(|(wish, told)| *told == Told::Lost && begun.contains(&wish.number)).collect();
+    let cut_off: Vec<_> = told
+        .iter()
+        .filter(|(wish, told)| *told == CallerResult::Lost && begun.contains(&wish.number))
+        .collect();
     assert!(cut_off.is_empty(), "callers without an answer: {cut_off:?}");
-    let at_the_door = told.iter().filter(|(_, told)| matches!(told, Told::Lost | Told::CancelLost)).count();
+    let at_the_door =
+        told.iter().filter(|(_, told)| matches!(told, CallerResult::Lost | CallerResult::CancelLost)).count();
     println!("shutdown under load: {at_the_door} came just when the door was shut");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_that_a_short_drain_cannot_finish_are_finished_by_the_next_start() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     setup.argument("--drain-s=1");
     // Without a promise a call that is cut short is an operator's work; here none need be.
     setup.definition(&change(CHECKOUT).set("participants.*.safety", "none").text());
@@ -83,7 +89,7 @@ async fn orders_that_a_short_drain_cannot_finish_are_finished_by_the_next_start(
         shop.fault(&format!("{rule} latency=1500"));
     }
     let address = serve.address;
-    let clients: tokio::task::JoinSet<Told> = (0..20)
+    let clients: tokio::task::JoinSet<CallerResult> = (0..20)
         .map(|number| {
             let book = book.clone();
             async move { Wish::plain(number, 4 + number).ask(address, &book).await }
@@ -98,7 +104,7 @@ async fn orders_that_a_short_drain_cannot_finish_are_finished_by_the_next_start(
     assert_eq!(serve.exit().await.code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(8), "the drain took {:?}", begun.elapsed());
     for told in clients.join_all().await {
-        assert!(matches!(told, Told::Accepted { .. }), "a caller was told {told:?}");
+        assert!(matches!(told, CallerResult::Accepted { .. }), "a caller was told {told:?}");
     }
     shop.mend();
     let serve = setup.start().await;

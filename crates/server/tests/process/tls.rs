@@ -10,10 +10,10 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::load::{Book, Told, Wish};
+use crate::load::{Book, CallerResult, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 /// An authority, as the PEM file that makes a client trust it, and a TLS server that it vouches for as `localhost`.
 fn authority() -> (String, TlsAcceptor) {
@@ -59,13 +59,13 @@ async fn a_participant_is_called_over_https_if_its_authority_is_trusted_and_not_
     let shop = Shop::open(Facon::Moderne).await;
     let (pem, tls) = authority();
     let stock = proxy(tls, shop.address(Service::Stock)).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     setup.variable("STOCK_URL", format!("https://localhost:{}", stock.port()));
     let book = Book::default();
 
     // No trusted authority vouches for the proxy yet: the call is certainly not sent, and the order fails cleanly.
     let serve = setup.start().await;
-    let Told::Final { saga, etat, .. } = Wish::plain(1, 4).ask(serve.address, &book).await else {
+    let CallerResult::Final { saga, etat, .. } = Wish::plain(1, 4).ask(serve.address, &book).await else {
         panic!("not over")
     };
     assert_eq!(etat, "ECHEC_STOCK");
@@ -83,7 +83,8 @@ async fn a_participant_is_called_over_https_if_its_authority_is_trusted_and_not_
         setup.variable("SSL_CERT_FILE", other.display().to_string());
         let serve = setup.variable(variable, trusted.display().to_string()).start().await;
         for order in orders {
-            let Told::Final { etat, .. } = Wish::plain(order, 4).ask(serve.address, &book).await else {
+            let CallerResult::Final { etat, .. } = Wish::plain(order, 4).ask(serve.address, &book).await
+            else {
                 panic!("not over")
             };
             assert_eq!(etat, "CONFIRMEE", "{variable}");

@@ -10,9 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use boutique::Facon;
 use serde_json::Value;
 
-use crate::server::{Serve, Setup};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::{self, Engine};
+use crate::store::{self, StoreEngine};
 
 const DEFINITION: &str = include_str!("upgrade/fixture.yaml");
 const BEFORE: &str = include_str!("upgrade/before.json");
@@ -69,7 +69,7 @@ const ENDS: [(&str, &str, &str); 19] = [
     ("unreadable-word", "CONFIRMEE", "AUCUN"),
 ];
 
-async fn orders_of_the_release_before_are_listed_and_finished(setup: &mut Setup) -> Serve {
+async fn orders_of_the_release_before_are_listed_and_finished(setup: &mut Setup) -> ServeProcess {
     let before: Value = serde_json::from_str(BEFORE).unwrap();
     let ids: BTreeMap<String, String> = serde_json::from_value(before["orders"].clone()).unwrap();
     let serve = setup.definition(DEFINITION).start().await;
@@ -100,7 +100,7 @@ async fn orders_of_the_release_before_are_listed_and_finished(setup: &mut Setup)
 }
 
 /// Orders that were over are listed as they were, in the same order; and each filter finds what it found.
-async fn listed_as_before(serve: &Serve, before: &Value, ids: &BTreeMap<String, String>) {
+async fn listed_as_before(serve: &ServeProcess, before: &Value, ids: &BTreeMap<String, String>) {
     let all = serve.get("/api/commandes?limit=100").await.json();
     let order_of = |page: &Value| -> Vec<String> {
         page.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
@@ -144,7 +144,7 @@ async fn listed_as_before(serve: &Serve, before: &Value, ids: &BTreeMap<String, 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_of_the_release_before_are_listed_and_finished_in_sqlite() {
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     let file = store::file(setup.folder());
     let journal = moved_to_now(include_str!("upgrade/sqlite.sql"), SQLITE_KILLED_US);
     rusqlite::Connection::open(&file).unwrap().execute_batch(&journal).unwrap();

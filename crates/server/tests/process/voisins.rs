@@ -5,16 +5,16 @@ use boutique::{Facon, Service};
 use serde_json::Value;
 
 use crate::judge::OPERATIONS;
-use crate::load::{Book, Told, Wish};
-use crate::server::{Serve, Setup};
+use crate::load::{Book, CallerResult, Wish};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 const VOISINS: &str = include_str!("../../../../sagas/voisins.yaml");
 
 async fn open() -> (Shop, Setup) {
     let shop = Shop::open(Facon::Ancienne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     setup.definition(VOISINS);
     (shop, setup)
 }
@@ -33,10 +33,10 @@ async fn effects(shop: &Shop) -> [usize; 6] {
 
 /// Runs one order; says how it ended, and which effects it had: `reserver`, `liberer`, `payer`, `rembourser`,
 /// `enregistrer`, `annuler`.
-async fn order(serve: &Serve, shop: &Shop, client_id: i64) -> (Value, [usize; 6]) {
+async fn order(serve: &ServeProcess, shop: &Shop, client_id: i64) -> (Value, [usize; 6]) {
     let before = effects(shop).await;
     let told = Wish::plain(client_id, client_id).ask(serve.address, &Book::default()).await;
-    let Told::Final { saga, etat, blocked } = told else { panic!("{told:?}") };
+    let CallerResult::Final { saga, etat, blocked } = told else { panic!("{told:?}") };
     let order = serve.commande(&saga).await;
     assert_eq!((order["etat_actuel"].as_str(), order["rollback"] == "BLOQUE"), (Some(&*etat), blocked));
     let after = effects(shop).await;

@@ -19,96 +19,88 @@ mod store;
 mod wants;
 
 use saga_core::SagaId;
+use strum::{EnumMessage, VariantArray};
 
 pub(crate) use self::store::Appended;
 
-/// A bug that real programs have had. Each names the rule that it breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is described where it is listed")]
+/// A bug that real programs have had. Each names the rule that it breaks; the tests print its comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumMessage, VariantArray)]
 pub enum Bug {
+    /// the first call with an effect is sent before the start is on disk
     AheadOfStart,
+    /// a call that cannot be repeated is sent before its `attempt_started` is on disk
     AheadOfAnnouncement,
+    /// the first compensation is sent before the decision to roll back is on disk
     AheadOfRollback,
+    /// a new owner calls before its take-over is on disk
     AheadOfTakeOver,
+    /// a call to a barrier is sent before the outputs that it depends on are on disk
     AheadOfOutputs,
+    /// the caller is answered before the terminal event is on disk
     AnswersBeforeTheEnd,
+    /// a cancellation or a start is acknowledged before it is on disk
     AcknowledgesBeforeDisk,
+    /// only completed steps are compensated
     CompensatesOnlyCompleted,
+    /// a new owner ignores that calls to barriers may have been sent ahead of the disk
     ForgetsShadows,
+    /// a new owner takes calls in flight for calls that were never sent
     ForgetsCallsInFlight,
+    /// a retry waits for the clock of a former owner that was ahead
     TrustsFormerClock,
+    /// an unknown outcome is treated as a failure
     UnknownIsRefused,
+    /// a call is repeated though its participant promises nothing
     RepeatsWithoutPromise,
+    /// compensations, and probes about them, are repeated without a wait
     Hammers,
+    /// an idempotent step is undone although its outcome is unknown
     TakesIdempotentForBarrier,
+    /// every attempt has an idempotency key of its own
     KeyForEachAttempt,
+    /// a probe is asked while the call may still take effect
     AsksTooEarly,
+    /// a probe without an answer is treated as `not there`
     SilenceIsAbsence,
+    /// a process sends calls although its lease may have expired
     IgnoresLease,
+    /// a conflicting append is treated as a successful one
     ConflictIsDone,
+    /// an append with an unknown outcome is treated as a successful one
     DoubtIsDone,
+    /// a claim whose answer was lost is never looked for
     NeverSweeps,
+    /// the same idempotency key starts another order
     OrderForEachRequest,
+    /// the journal compares neither owner nor position
     AppendsWithoutLooking,
+    /// sagas are claimed though their owner is alive
     ClaimsFromTheLiving,
+    /// an entry that the journal could not take is dropped
     ForgetsToReoffer,
+    /// a refused compensation counts as done
     RefusedCompensationIsDone,
+    /// an order is confirmed before its last step
     ConfirmsWithoutSteps,
+    /// `nothing to undo` counts as undone though the action is known to have run
     AbsentIsUndone,
+    /// an order that ends its process is taken over again and again
     RunsPoison,
+    /// orders use the machine's wall clock
     TrustsWallClock,
+    /// a process continues although a vital task has ended
     IgnoresDeaths,
+    /// an order that has left memory is never woken
     ForgetsSleepers,
+    /// a command that has brought about an event is applied again
     AppliesCommandsTwice,
 }
 
 impl Bug {
-    /// All, with what each does.
-    pub const ALL: [(Self, &'static str); 34] = [
-        (Self::AheadOfStart, "the first call with an effect is sent before the start is on disk"),
-        (
-            Self::AheadOfAnnouncement,
-            "a call that cannot be repeated is sent before its `attempt_started` is on disk",
-        ),
-        (Self::AheadOfRollback, "the first compensation is sent before the decision to roll back is on disk"),
-        (Self::AheadOfTakeOver, "a new owner calls before its take-over is on disk"),
-        (
-            Self::AheadOfOutputs,
-            "a call to a barrier is sent before the outputs that it depends on are on disk",
-        ),
-        (Self::AnswersBeforeTheEnd, "the caller is answered before the terminal event is on disk"),
-        (Self::AcknowledgesBeforeDisk, "a cancellation or a start is acknowledged before it is on disk"),
-        (Self::CompensatesOnlyCompleted, "only completed steps are compensated"),
-        (
-            Self::ForgetsShadows,
-            "a new owner ignores that calls to barriers may have been sent ahead of the disk",
-        ),
-        (Self::ForgetsCallsInFlight, "a new owner takes calls in flight for calls that were never sent"),
-        (Self::TrustsFormerClock, "a retry waits for the clock of a former owner that was ahead"),
-        (Self::UnknownIsRefused, "an unknown outcome is treated as a failure"),
-        (Self::RepeatsWithoutPromise, "a call is repeated though its participant promises nothing"),
-        (Self::Hammers, "compensations, and probes about them, are repeated without a wait"),
-        (Self::TakesIdempotentForBarrier, "an idempotent step is undone although its outcome is unknown"),
-        (Self::KeyForEachAttempt, "every attempt has an idempotency key of its own"),
-        (Self::AsksTooEarly, "a probe is asked while the call may still take effect"),
-        (Self::SilenceIsAbsence, "a probe without an answer is treated as `not there`"),
-        (Self::IgnoresLease, "a process sends calls although its lease may have expired"),
-        (Self::ConflictIsDone, "a conflicting append is treated as a successful one"),
-        (Self::DoubtIsDone, "an append with an unknown outcome is treated as a successful one"),
-        (Self::NeverSweeps, "a claim whose answer was lost is never looked for"),
-        (Self::OrderForEachRequest, "the same idempotency key starts another order"),
-        (Self::AppendsWithoutLooking, "the journal compares neither owner nor position"),
-        (Self::ClaimsFromTheLiving, "sagas are claimed though their owner is alive"),
-        (Self::ForgetsToReoffer, "an entry that the journal could not take is dropped"),
-        (Self::RefusedCompensationIsDone, "a refused compensation counts as done"),
-        (Self::ConfirmsWithoutSteps, "an order is confirmed before its last step"),
-        (Self::AbsentIsUndone, "`nothing to undo` counts as undone though the action is known to have run"),
-        (Self::RunsPoison, "an order that ends its process is taken over again and again"),
-        (Self::TrustsWallClock, "orders use the machine's wall clock"),
-        (Self::IgnoresDeaths, "a process continues although a vital task has ended"),
-        (Self::ForgetsSleepers, "an order that has left memory is never woken"),
-        (Self::AppliesCommandsTwice, "a command that has brought about an event is applied again"),
-    ];
+    /// The harm that it does.
+    pub fn harm(self) -> &'static str {
+        self.get_documentation().expect("the comment of each variant says it")
+    }
 }
 
 /// The lies of a world with this bug at its seams; without one, the truth.

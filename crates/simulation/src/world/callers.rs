@@ -7,14 +7,14 @@ use saga_core::{Event, SagaId};
 use saga_engine::{Caller, Engine, Refusal, Start, Wait};
 use tokio::time::{sleep, timeout};
 
-use super::World;
+use super::SeededWorld;
 use crate::process::outside;
 use crate::scene::Order;
 
 /// How long a caller waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-impl World {
+impl SeededWorld {
     /// One caller: places an order, maybe again with the same key elsewhere, maybe cancels it.
     pub(super) async fn call(self: &Arc<Self>, number: usize) {
         sleep(self.fleet.dice.millis(0, 20_000)).await;
@@ -46,7 +46,7 @@ impl World {
             let answer = self.ask(place, move |engine| async move { engine.start(request).await }).await;
             match answer {
                 Some(Ok(snapshot)) => {
-                    self.fleet.told(id, &snapshot);
+                    self.fleet.check_snapshot(id, &snapshot);
                     if !self.fleet.dice.chance(100) {
                         return;
                     }
@@ -70,7 +70,7 @@ impl World {
             if is_elsewhere && self.fleet.places() > 1 {
                 self.scene().recorder.hit("caller: cancels through another process");
             }
-            self.fleet.told(id, &snapshot);
+            self.fleet.check_snapshot(id, &snapshot);
             let history = self.scene().history(id).unwrap_or_default();
             let decided = history.iter().any(|record| matches!(record.event, Event::RollbackDecided { .. }));
             if !decided {

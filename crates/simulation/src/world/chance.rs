@@ -8,7 +8,7 @@ use saga_core::{Direction, SagaId};
 use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
-use crate::definition::{Kind, Spec};
+use crate::definition::{Spec, StepKind};
 use crate::fate::{Around, Fate, Fates, Poison};
 
 /// Calls' fates by chance. Each world has a character: some faults are common in it, others never happen. (Groce et
@@ -71,7 +71,7 @@ impl Fates for Chance {
             return Fate::Down;
         }
         if self.dice.chance(if self.is_kind() { 5 } else { self.refusals })
-            && kind != Kind::Read
+            && kind != StepKind::Read
             && direction != Direction::Probe
             && !(self.is_kind() && direction == Direction::Compensation)
         {
@@ -94,7 +94,7 @@ impl Fates for Chance {
             (Fate::Doubled(_), _) if spec.is_bounded() && spec.has_keys() => Fate::Doubled(5),
             (Fate::Misdirected, _) if direction != Direction::Compensation => Fate::Good,
             // TCP does not double; a participant that promises nothing about that need not be tried with it.
-            (Fate::Doubled(_), Kind::Plain | Kind::Probed | Kind::Read) => Fate::Good,
+            (Fate::Doubled(_), StepKind::Plain | StepKind::Probed | StepKind::Read) => Fate::Good,
             (fate, _) => fate,
         }
     }

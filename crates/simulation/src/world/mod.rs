@@ -19,9 +19,9 @@ use crate::definition;
 use crate::disk::{Disk, LineFaults};
 use crate::fleet::Fleet;
 use crate::process::{outside, run_paused, silence_panics_on_purpose};
-use crate::record::{Recorder, Report};
+use crate::record::{Recorder, RunReport};
 use crate::scene::Scene;
-use crate::shop::Shop;
+use crate::shop::SimulatedShop;
 
 /// How far processes' wall clocks are off, in microseconds.
 const SKEWS_US: [i64; 6] = [0, 0, 3_000_000, -3_000_000, 600_000_000, -600_000_000];
@@ -38,17 +38,17 @@ pub struct Plan {
 }
 
 /// Runs a world to its end.
-pub fn run(plan: Plan) -> Report {
+pub fn run(plan: Plan) -> RunReport {
     silence_panics_on_purpose();
     let _bug = Lies::of(plan.bug).begin();
     run_paused(async {
-        let world = Arc::new(World::drawn(plan));
+        let world = Arc::new(SeededWorld::drawn(plan));
         world.live().await;
         world.scene().recorder.take()
     })
 }
 
-struct World {
+struct SeededWorld {
     fleet: Fleet,
     callers: usize,
     /// Of what happens to processes, out of a thousand for each tenth of a second.
@@ -61,7 +61,7 @@ struct World {
     person: u32,
 }
 
-impl World {
+impl SeededWorld {
     fn drawn(plan: Plan) -> Self {
         let lies = Lies::of(plan.bug);
         let dice = Dice::new(plan.seed);
@@ -76,7 +76,7 @@ impl World {
         let disk = Arc::new(Disk::new(count > 1 || forgets || dice.chance(500)));
         let kind = Arc::new(AtomicBool::new(false));
         let fates = Arc::new(Chance::drawn(dice.split(), kind.clone()));
-        let shop = Shop::new(specs.clone(), disk.clone(), recorder.clone(), fates, lies);
+        let shop = SimulatedShop::new(specs.clone(), disk.clone(), recorder.clone(), fates, lies);
         let seldom = |dice: &Dice| dice.one(&[0, 0, 10, 50]);
         let line_faults = LineFaults {
             refused: seldom(&dice),

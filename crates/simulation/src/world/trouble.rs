@@ -9,14 +9,14 @@ use saga_engine::breaker;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::World;
+use super::SeededWorld;
 use crate::process::outside;
 use crate::scene::is_blocked;
 
 /// How long faults happen.
 const FAULTY: Duration = Duration::from_secs(30);
 
-impl World {
+impl SeededWorld {
     /// Processes crash and pause, and the database goes away, until the faults end.
     pub(super) async fn break_things(self: &Arc<Self>) {
         let ends = Instant::now() + FAULTY;
@@ -26,13 +26,13 @@ impl World {
             let (process, engine) = self.fleet.replica(place);
             for participant in engine.participants() {
                 match participant.breaker {
-                    breaker::State { kind: breaker::Kind::Open, .. } => {
+                    breaker::BreakerState { kind: breaker::BreakerKind::Open, .. } => {
                         self.scene().recorder.hit("participant: suspended by its breaker");
                     }
-                    breaker::State { kind: breaker::Kind::Closed, waiting: 1.., .. } => {
+                    breaker::BreakerState { kind: breaker::BreakerKind::Closed, waiting: 1.., .. } => {
                         self.scene().recorder.hit("participant: as many calls at once as may be");
                     }
-                    breaker::State { .. } => {}
+                    breaker::BreakerState { .. } => {}
                 }
             }
             self.fleet.restart_the_dead();

@@ -1,5 +1,7 @@
 //! The clusters themselves: they start, stop, start again, and leave nothing behind.
 
+mod schema;
+
 use std::net::TcpStream;
 use std::path::Path;
 

@@ -3,6 +3,7 @@
 mod circles;
 mod documents;
 mod lengths;
+mod names;
 mod seams;
 mod sources;
 mod subjects;

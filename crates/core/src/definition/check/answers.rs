@@ -4,7 +4,7 @@ use http::Method;
 
 use super::super::yaml::{CallIn, Spanned};
 use super::super::{Absent, Condition, Format, Scope};
-use super::{Check, line};
+use super::{Checker, line};
 use crate::direction::Direction;
 
 /// A call's conditions, in the order of their evaluation.
@@ -21,7 +21,7 @@ pub(super) fn is_of_an_answer(name: &str) -> bool {
     matches!(name, "status" | "headers" | "body")
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn answers(&mut self, call: &CallIn, method: &Method, role: Direction) -> Answers {
         if let Some(unknown) = call.unknown.as_ref().filter(|_| method.is_safe()) {
             let message = "a get changes nothing, so its outcome cannot be unknown; remove `unknown`, or say `not_sent` \

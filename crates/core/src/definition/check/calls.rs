@@ -5,10 +5,10 @@ use http::Method;
 use super::super::path::{PathError, RequestPath, Spelling};
 use super::super::program::{self, SyntaxError};
 use super::super::suggest::nearest;
-use super::super::yaml::{CallIn, Node, Spanned};
+use super::super::yaml::{CallIn, CodeNode, Spanned};
 use super::super::{Call, Condition, Format, InputType, Template};
 use super::answers::{Answers, is_of_an_answer};
-use super::{Check, hints, line};
+use super::{Checker, hints, line};
 use crate::direction::Direction;
 use crate::json::Json;
 
@@ -28,21 +28,21 @@ pub(super) struct Readable<'a> {
 
 /// A checked call, and the steps whose outputs its expressions read.
 #[derive(Default)]
-pub(super) struct Checked {
+pub(super) struct CheckedCall {
     pub(super) call: Option<Call>,
     pub(super) reads: Vec<String>,
     pub(super) reads_all: bool,
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     /// The call at line `at`, which is a step's action, compensation or probe.
     pub(super) fn call(
         &mut self,
         (at, call): (usize, &CallIn),
         role: Direction,
         readable: &Readable<'_>,
-    ) -> Checked {
-        let mut checked = Checked::default();
+    ) -> CheckedCall {
+        let mut checked = CheckedCall::default();
         let methods = [
             (Method::GET, &call.get),
             (Method::POST, &call.post),
@@ -115,15 +115,14 @@ impl Check<'_> {
         &mut self,
         given: &Spanned<String>,
         readable: &Readable<'_>,
-    ) -> (Option<Condition>, Checked) {
-        let mut checked = Checked::default();
+    ) -> (Option<Condition>, CheckedCall) {
+        let mut checked = CheckedCall::default();
         self.readable(&given.value, line(given), readable, &mut checked);
         let condition = self.syntax(line(given), &given.value, Condition::compile(&given.value, self.format));
         let code = given.value.trim();
         let input = code.strip_prefix(".input.");
         let input = readable.inputs.iter().find(|(name, _)| input == Some(name));
         if let Some((_, of_type)) = input.filter(|(_, of_type)| *of_type != InputType::Boolean) {
-            let of_type = of_type.as_str();
             self.mistake(
                 line(given),
                 format!("`{code}` is of type {of_type}, and a condition must be true or false; compare it with a value"),
@@ -136,17 +135,17 @@ impl Check<'_> {
 
     fn node(
         &mut self,
-        (at, node): (usize, &Node),
+        (at, node): (usize, &CodeNode),
         readable: &Readable<'_>,
-        checked: &mut Checked,
+        checked: &mut CheckedCall,
     ) -> Option<Template> {
         match node {
-            Node::Code(code) => {
+            CodeNode::Code(code) => {
                 self.warn_of_subtraction(code, at);
                 self.readable(code, at, readable, checked);
                 self.syntax(at, code, Template::parse(code))
             }
-            Node::Members(members) => members
+            CodeNode::Members(members) => members
                 .iter()
                 .map(|(key, value)| {
                     let value = (line(value), &value.value);
@@ -157,13 +156,13 @@ impl Check<'_> {
         }
     }
 
-    fn output(&mut self, (at, node): (usize, &Node), known: &dyn Fn(&str) -> bool) -> Option<Template> {
+    fn output(&mut self, (at, node): (usize, &CodeNode), known: &dyn Fn(&str) -> bool) -> Option<Template> {
         match node {
-            Node::Code(code) => {
+            CodeNode::Code(code) => {
                 self.answer_readable(code, at, known);
                 self.syntax(at, code, Template::parse(code))
             }
-            Node::Members(members) => members
+            CodeNode::Members(members) => members
                 .iter()
                 .map(|(key, value)| {
                     let value = (line(value), &value.value);
@@ -196,7 +195,7 @@ impl Check<'_> {
     }
 
     /// Checks that a request's expression reads only names that exist when the call is made, and records them.
-    fn readable(&mut self, code: &str, at: usize, readable: &Readable<'_>, checked: &mut Checked) {
+    fn readable(&mut self, code: &str, at: usize, readable: &Readable<'_>, checked: &mut CheckedCall) {
         self.bounded(code, at);
         let Ok((paths, whole)) = Template::references(code) else { return };
         checked.reads_all |= whole;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue};
 
 use super::super::yaml::Spanned;
-use super::{Check, line};
+use super::{Checker, line};
 
 /// Headers that frame a message or belong to one connection (RFC 9110, 7.6.1; RFC 9112): with a wrong value, the
 /// service would read another request than the one that was sent.
@@ -34,7 +34,7 @@ const SECRETS: &[&str] =
 /// Words that may precede a substituted secret, as in `Bearer ${TOKEN}`.
 const NO_SECRETS: &[&str] = &["basic", "bearer", "digest", "token", "apikey", "key", "negotiate"];
 
-impl Check<'_> {
+impl Checker<'_> {
     /// The headers of every call to a participant.
     pub(super) fn headers(
         &mut self,

@@ -14,9 +14,11 @@ mod steps;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::suggest::did_you_mean;
+use strum::VariantNames;
+
+use super::suggest::write_one_of;
 use super::variables::{Unset, Variable};
-use super::yaml::{self, File, Mistake, Mistakes, Reading, Spanned, StatesIn};
+use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned, StatesIn};
 use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
 
 /// The longest name or state, in characters.
@@ -33,8 +35,8 @@ pub(super) fn read(
     format: Format,
     (env, unset): (&dyn Variables, Unset),
 ) -> Result<Checked, Mistakes> {
-    let Reading { file, mistakes, warnings, cuts } = yaml::read(source);
-    let mut check = Check {
+    let FileReading { file, mistakes, warnings, cuts } = yaml::read(source);
+    let mut check = Checker {
         env,
         unset,
         format,
@@ -58,7 +60,7 @@ pub(super) fn read(
     }
 }
 
-struct Check<'e> {
+struct Checker<'e> {
     env: &'e dyn Variables,
     unset: Unset,
     format: Format,
@@ -66,7 +68,7 @@ struct Check<'e> {
     mistakes: Vec<Mistake>,
     /// Constructs that are valid but probably not meant.
     warnings: Vec<Mistake>,
-    /// See [`Reading::cuts`].
+    /// See [`FileReading::cuts`].
     cuts: yaml::Cuts,
     /// All names that expressions can read in this definition, for messages about a missing dot.
     names: Vec<String>,
@@ -80,7 +82,7 @@ fn line<T>(at: &Spanned<T>) -> usize {
     at.line
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     fn mistake(&mut self, line: usize, message: impl Into<String>) {
         self.mistakes.push(Mistake { line, message: message.into() });
     }
@@ -106,21 +108,12 @@ impl Check<'_> {
                 input.push((name.as_str().into(), InputType::String));
                 continue;
             };
-            let parsed = match kind.value.as_str() {
-                "integer" => InputType::Integer,
-                "number" => InputType::Number,
-                "string" => InputType::String,
-                "boolean" => InputType::Boolean,
-                other => {
-                    let meant = did_you_mean(other, ["integer", "number", "string", "boolean"]);
-                    self.mistake(
-                        line(kind),
-                        format!("input `{name}` has the unknown type `{other}`; write integer, number, string or boolean{meant}"),
-                    );
-                    // Declared nevertheless, so that expressions that read it are no mistakes.
-                    InputType::String
-                }
-            };
+            let parsed = kind.value.parse().unwrap_or_else(|_| {
+                let (other, write) = (&kind.value, write_one_of(&kind.value, InputType::VARIANTS));
+                self.mistake(line(kind), format!("input `{name}` has the unknown type `{other}`; {write}"));
+                // Declared nevertheless, so that expressions that read it are no mistakes.
+                InputType::String
+            });
             input.push((name.as_str().into(), parsed));
         }
         let states = file.states.as_ref().and_then(|states| self.states(states));

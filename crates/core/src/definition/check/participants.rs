@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use http::Uri;
+use strum::VariantNames;
 
-use super::super::suggest::did_you_mean;
+use super::super::suggest::write_one_of;
 use super::super::variables::{Origin, Unset, Variable};
 use super::super::yaml::{BreakerIn, ParticipantIn, Spanned};
-use super::super::{Breaker, Format, Participant, SECRET_BYTES_MAX, Safety};
-use super::{Check, address, line};
+use super::super::{BreakerSettings, Format, Participant, SECRET_BYTES_MAX, Safety};
+use super::{Checker, address, line};
 
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
@@ -35,23 +36,16 @@ impl Participant {
     }
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn participant(&mut self, name: &str, given: &Spanned<ParticipantIn>) -> Option<Participant> {
         let p = &given.value;
-        let safety = match p.safety.as_ref().map(|s| s.value.as_str()) {
-            None | Some("none") => Safety::None,
-            Some("idempotent") => Safety::Idempotent,
-            Some("barrier") => Safety::Barrier,
-            Some(other) => {
-                let at = p.safety.as_ref().map_or(line(given), line);
-                let meant = did_you_mean(other, ["none", "idempotent", "barrier"]);
-                self.mistake(
-                    at,
-                    format!("unknown safety `{other}`; write none, idempotent or barrier{meant}"),
-                );
+        let safety = p.safety.as_ref().map_or(Safety::None, |safety| {
+            safety.value.parse().unwrap_or_else(|_| {
+                let (other, write) = (&safety.value, write_one_of(&safety.value, Safety::VARIANTS));
+                self.mistake(line(safety), format!("unknown safety `{other}`; {write}"));
                 Safety::None
-            }
-        };
+            })
+        });
         let headers = self.headers(&p.headers);
         let (base, address) = self.url(p.url.as_ref()?)?;
         let headers = headers?;
@@ -70,8 +64,8 @@ impl Check<'_> {
         })
     }
 
-    fn breaker(&mut self, given: Option<&BreakerIn>) -> Breaker {
-        let default = Breaker::DEFAULT;
+    fn breaker(&mut self, given: Option<&BreakerIn>) -> BreakerSettings {
+        let default = BreakerSettings::DEFAULT;
         let Some(given) = given else { return default };
         for (key, number) in [("calls_min", &given.calls_min), ("failures_percent", &given.failures_percent)]
         {
@@ -93,7 +87,7 @@ impl Check<'_> {
         }
         let number =
             |given: &Option<Spanned<u32>>, default: u32| given.as_ref().map_or(default, |given| given.value);
-        Breaker {
+        BreakerSettings {
             window: self.duration(given.window.as_ref(), default.window),
             calls_min: number(&given.calls_min, default.calls_min),
             failures_percent: number(&given.failures_percent, default.failures_percent),

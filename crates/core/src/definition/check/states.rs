@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::super::yaml::{File, Spanned};
-use super::{Check, line};
+use super::{Checker, line};
 
 /// The meaning of a state.
 #[derive(Clone, PartialEq, Eq)]
-enum Meaning<'f> {
+enum StateMeaning<'f> {
     Started,
     Completed,
     Cancelled,
@@ -17,7 +17,7 @@ enum Meaning<'f> {
     Failed,
 }
 
-impl Meaning<'_> {
+impl StateMeaning<'_> {
     fn text(&self) -> String {
         match self {
             Self::Started => "`states.started`".into(),
@@ -29,24 +29,24 @@ impl Meaning<'_> {
     }
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     /// Refuses a state with two meanings: an order that was refused must not read as confirmed.
     pub(super) fn meanings<'f>(&mut self, file: &'f File) {
-        let mut states: Vec<(&Spanned<String>, Meaning<'_>)> = Vec::new();
-        let mut add = |state: &'f Option<Spanned<String>>, meaning: Meaning<'f>| {
+        let mut states: Vec<(&Spanned<String>, StateMeaning<'_>)> = Vec::new();
+        let mut add = |state: &'f Option<Spanned<String>>, meaning: StateMeaning<'f>| {
             states.extend(state.as_ref().map(|state| (state, meaning)));
         };
         if let Some(given) = &file.states {
-            add(&given.started, Meaning::Started);
-            add(&given.completed, Meaning::Completed);
-            add(&given.cancelled, Meaning::Cancelled);
+            add(&given.started, StateMeaning::Started);
+            add(&given.completed, StateMeaning::Completed);
+            add(&given.cancelled, StateMeaning::Cancelled);
         }
         for (index, step) in file.steps.iter().flat_map(|steps| &steps.value).enumerate() {
             let name = step.value.step.as_ref().map_or("", |step| &step.value);
-            add(&step.value.success, Meaning::Succeeded(index, name));
-            add(&step.value.failure, Meaning::Failed);
+            add(&step.value.success, StateMeaning::Succeeded(index, name));
+            add(&step.value.failure, StateMeaning::Failed);
         }
-        let mut known: HashMap<&str, Meaning<'_>> = HashMap::new();
+        let mut known: HashMap<&str, StateMeaning<'_>> = HashMap::new();
         for (state, meaning) in states {
             match known.get(state.value.as_str()) {
                 Some(first) if *first != meaning => {

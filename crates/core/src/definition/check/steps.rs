@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::super::suggest::nearest;
-use super::super::yaml::{CompensationIn, File, Node, ProbeIn, RetryIn, Spanned, StepIn};
+use super::super::yaml::{CodeNode, CompensationIn, File, ProbeIn, RetryIn, Spanned, StepIn};
 use super::super::{Graph, InputType, Participant, Probe, Safety, Step, StepSet, Template};
-use super::calls::{Checked, Readable};
-use super::{Check, line};
+use super::calls::{CheckedCall, Readable};
+use super::{Checker, line};
 use crate::direction::Direction;
 use crate::retry::Backoff;
 
@@ -33,7 +33,7 @@ struct Reads {
 }
 
 impl Reads {
-    fn note(&mut self, checked: &Checked) {
+    fn note(&mut self, checked: &CheckedCall) {
         self.names.extend(checked.reads.iter().cloned());
         self.all |= checked.reads_all;
     }
@@ -43,7 +43,7 @@ impl Reads {
     }
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     pub(super) fn steps(
         &mut self,
         file: &File,
@@ -60,7 +60,8 @@ impl Check<'_> {
         let names: Vec<String> = given.iter().map(name).collect();
         for StepIn { step, action, .. } in given.iter().map(|step| &step.value) {
             let output = action.as_ref().and_then(|action| action.value.output.as_ref());
-            if let (Some(step), Some(Node::Members(members))) = (step, output.map(|output| &output.value)) {
+            if let (Some(step), Some(CodeNode::Members(members))) = (step, output.map(|output| &output.value))
+            {
                 let members = members.iter().map(|(name, _)| name.clone()).collect();
                 self.members.insert(step.value.clone(), members);
             }
@@ -161,7 +162,7 @@ impl Check<'_> {
         };
         let when = given.when.as_ref().map(|when| self.when(when, &before));
         let (when, when_checked) = when.unzip();
-        let action = given.action.as_ref().map_or_else(Checked::default, |action| {
+        let action = given.action.as_ref().map_or_else(CheckedCall::default, |action| {
             self.call((line(action), &action.value), Direction::Action, &before)
         });
         let is_read = action.call.as_ref().is_some_and(|call| call.method.is_safe());
@@ -231,7 +232,7 @@ impl Check<'_> {
         is_read: bool,
         changes: bool,
         readable: &Readable<'_>,
-    ) -> Option<Checked> {
+    ) -> Option<CheckedCall> {
         let what = given.step.as_ref().map_or("this step".into(), |step| format!("step `{}`", step.value));
         let Some(compensation) = &given.compensation else {
             if changes {
@@ -287,7 +288,7 @@ impl Check<'_> {
         given: &Spanned<ProbeIn>,
         readable: &Readable<'_>,
         timeout: Option<Duration>,
-    ) -> (Option<Probe>, Checked) {
+    ) -> (Option<Probe>, CheckedCall) {
         let call = (line(given), &given.value.call);
         let mut checked = self.call(call, Direction::Probe, readable);
         let after = self.duration(given.value.after.as_ref(), timeout.unwrap_or_default());

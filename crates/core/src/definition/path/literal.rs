@@ -1,7 +1,7 @@
 //! The literal text of a path: legal characters, no segments `.` or `..`, and no placeholders of other tools, which
 //! would be sent as they are written.
 
-use super::{Piece, is_dots};
+use super::{PathPiece, is_dots};
 use crate::definition::InputType;
 
 /// The names that a placeholder may mean, for the correction in a message.
@@ -36,13 +36,13 @@ impl Spelling<'_> {
 const HOLE: char = '\u{0}';
 
 /// Checks the literal text of a path.
-pub(super) fn check(pieces: &[Piece], spelling: &Spelling<'_>) -> Result<(), String> {
+pub(super) fn check(pieces: &[PathPiece], spelling: &Spelling<'_>) -> Result<(), String> {
     let mut shape = String::new();
     for piece in pieces {
         match piece {
-            Piece::Literal(text) if text.contains(HOLE) => return Err(character(HOLE)),
-            Piece::Literal(text) => shape.push_str(text),
-            Piece::Hole(_) => shape.push(HOLE),
+            PathPiece::Literal(text) if text.contains(HOLE) => return Err(character(HOLE)),
+            PathPiece::Literal(text) => shape.push_str(text),
+            PathPiece::Hole(_) => shape.push(HOLE),
         }
     }
     let (path, query) = match shape.split_once('?') {

@@ -165,8 +165,8 @@ pub(super) enum Stopped {
 /// Runs `task`: all expressions in it share `budget`. If a budget is already active, that one continues.
 pub fn within<T>(budget: Budget, task: impl FnOnce() -> T) -> Spent<T> {
     /// Ends the budget even if `task` panics.
-    struct End;
-    impl Drop for End {
+    struct BudgetEnd;
+    impl Drop for BudgetEnd {
         fn drop(&mut self) {
             METER.with(|meter| meter.budget.set(None));
         }
@@ -179,7 +179,7 @@ pub fn within<T>(budget: Budget, task: impl FnOnce() -> T) -> Spent<T> {
             meter.contexts.charged.set(0);
             meter.values.charged.set(0);
             meter.over.set(None);
-            End
+            BudgetEnd
         })
     });
     let value = task();

@@ -11,7 +11,7 @@ use jaq_std::ValT as _;
 use super::meter;
 use super::numbers;
 use super::reading;
-use super::regex::{self, Kept};
+use super::regex::{self, KeptMatches};
 use super::running::{Expressions, Input};
 use super::value::{Error, Metered};
 use super::weigh::{self, Compared};
@@ -79,9 +79,9 @@ fn own() -> Vec<Filter> {
         ("timely", v(1), |cv| unary(cv, timely)),
         ("number", [const { Bind::Fun(()) }; 3].into(), |cv| in_range(cv, numbers::number)),
         ("whole", [const { Bind::Fun(()) }; 3].into(), |cv| in_range(cv, numbers::whole)),
-        ("matches", v(2), |cv| regex_filter(cv, Kept { matches: true, rest: false })),
-        ("split_matches", v(2), |cv| regex_filter(cv, Kept { matches: true, rest: true })),
-        ("split_", v(2), |cv| regex_filter(cv, Kept { matches: false, rest: true })),
+        ("matches", v(2), |cv| regex_filter(cv, KeptMatches { matches: true, rest: false })),
+        ("split_matches", v(2), |cv| regex_filter(cv, KeptMatches { matches: true, rest: true })),
+        ("split_", v(2), |cv| regex_filter(cv, KeptMatches { matches: false, rest: true })),
         ("halt", v(1), |_| unusable("halt")),
         ("now", v(0), |_| unusable("now")),
         ("env", v(0), |_| unusable("env")),
@@ -242,7 +242,7 @@ fn in_range<'a>((mut context, input): Input<'a>, range: Range) -> ValXs<'a, Mete
     }
 }
 
-fn regex_filter<'a>((mut context, input): Input<'a>, kept: Kept) -> ValXs<'a, Metered> {
+fn regex_filter<'a>((mut context, input): Input<'a>, kept: KeptMatches) -> ValXs<'a, Metered> {
     let flags = context.pop_var();
     let pattern = context.pop_var();
     bome(regex::apply(&input, &pattern, &flags, kept))

@@ -15,14 +15,14 @@ const SIZES: [usize; 4] = [1 << 10, 1 << 12, 1 << 14, 1 << 16];
 
 /// The requested parts of the matches.
 #[derive(Clone, Copy)]
-pub(super) struct Kept {
+pub(super) struct KeptMatches {
     pub(super) matches: bool,
     pub(super) rest: bool,
 }
 
 /// Applies a pattern to a text, with jq's flags.
-pub(super) fn apply(input: &Metered, pattern: &Metered, flags: &Metered, kept: Kept) -> ValR<Metered> {
-    let flags = Flags::parse(text(flags)?)?;
+pub(super) fn apply(input: &Metered, pattern: &Metered, flags: &Metered, kept: KeptMatches) -> ValR<Metered> {
+    let flags = RegexFlags::parse(text(flags)?)?;
     let pattern = text(pattern)?;
     if pattern.len() > REGEX_BYTES_MAX {
         return Err(Error::str(format_args!(
@@ -112,7 +112,7 @@ impl Places<'_> {
 
 /// jq's flags for regular expressions.
 #[derive(Default)]
-struct Flags {
+struct RegexFlags {
     global: bool,
     no_empty: bool,
     any_case: bool,
@@ -122,7 +122,7 @@ struct Flags {
     spaced: bool,
 }
 
-impl Flags {
+impl RegexFlags {
     fn parse(text: &str) -> Result<Self, Error> {
         let mut flags = Self::default();
         for flag in text.chars() {

@@ -15,32 +15,32 @@ pub(super) type Input<'a> = Cv<'a, Expressions>;
 
 impl DataT for Expressions {
     type V<'a> = Metered;
-    type Data<'a> = Running<'a>;
+    type Data<'a> = RunningProgram<'a>;
 }
 
 /// The data in every context of a running program.
-pub(super) struct Running<'a>(&'a Lut<Expressions>);
+pub(super) struct RunningProgram<'a>(&'a Lut<Expressions>);
 
-impl<'a> Running<'a> {
+impl<'a> RunningProgram<'a> {
     pub(super) fn new(terms: &'a Lut<Expressions>) -> Self {
         meter::context_made();
         Self(terms)
     }
 }
 
-impl Clone for Running<'_> {
+impl Clone for RunningProgram<'_> {
     fn clone(&self) -> Self {
         Self::new(self.0)
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for RunningProgram<'_> {
     fn drop(&mut self) {
         meter::context_gone();
     }
 }
 
-impl<'a> HasLut<'a, Expressions> for Running<'a> {
+impl<'a> HasLut<'a, Expressions> for RunningProgram<'a> {
     /// Called for every term that runs, including those of recursive functions.
     fn lut(&self) -> &'a Lut<Expressions> {
         meter::step();

@@ -277,11 +277,11 @@ fn copied_object(len: usize) {
 impl fmt::Display for Metered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Charges the written text; the rest of a text that is too long is not written.
-        struct Writer<'a, 'f> {
+        struct ChargedWriter<'a, 'f> {
             to: &'a mut fmt::Formatter<'f>,
             room: usize,
         }
-        impl fmt::Write for Writer<'_, '_> {
+        impl fmt::Write for ChargedWriter<'_, '_> {
             fn write_str(&mut self, part: &str) -> fmt::Result {
                 meter::work(1 + part.len() / 16);
                 meter::bytes(part.len() * 2);
@@ -293,7 +293,7 @@ impl fmt::Display for Metered {
                 self.to.write_str(part)
             }
         }
-        let mut writer = Writer { to: f, room: meter::EXPRESSION_TEXT_BYTES_MAX };
+        let mut writer = ChargedWriter { to: f, room: meter::EXPRESSION_TEXT_BYTES_MAX };
         fmt::Write::write_fmt(&mut writer, format_args!("{}", self.val))
     }
 }

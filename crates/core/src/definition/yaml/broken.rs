@@ -20,13 +20,13 @@ pub(super) struct SoFar {
 }
 
 /// The mistake behind `error`.
-pub(super) fn told(source: &str, error: &ScanError, so_far: SoFar) -> Mistake {
+pub(super) fn mistake(source: &str, error: &ScanError, so_far: SoFar) -> Mistake {
     let at = error.marker().byte_offset().unwrap_or(source.len()).min(source.len());
     // The place can be inside of a character only if the parser counts differently than expected.
     let at = source.floor_char_boundary(at);
     let line = line_of(source, at);
     let broken = Broken { source, at, line, so_far };
-    let (line, message) = broken.told(error.kind());
+    let (line, message) = broken.described(error.kind());
     Mistake { line, message }
 }
 
@@ -38,7 +38,7 @@ struct Broken<'s> {
 }
 
 impl Broken<'_> {
-    fn told(&self, kind: &ErrorKind) -> (usize, String) {
+    fn described(&self, kind: &ErrorKind) -> (usize, String) {
         use ErrorKind as K;
         let here = |message: &str| (self.line, message.to_owned());
         if self.is_below_block_mark() {

@@ -1,27 +1,27 @@
 //! Bodies and outputs: jq programs, in mappings of any depth.
 
-use super::keys::{Keys, Notes, is_word};
-use super::tree::{self, Entry, Kind};
+use super::keys::{Keys, MistakeNotes, is_word};
+use super::tree::{self, KeyValue, NodeKind};
 use super::{Spanned, in_quotes, shown};
 
 /// A body or output: a jq program, or a mapping of names to such nodes.
-pub(in super::super) enum Node {
+pub(in super::super) enum CodeNode {
     Code(String),
-    Members(Vec<(String, Spanned<Node>)>),
+    Members(Vec<(String, Spanned<CodeNode>)>),
 }
 
-impl Node {
+impl CodeNode {
     pub(super) fn read_at(keys: &mut Keys<'_, '_>, key: &'static str) -> Option<Spanned<Self>> {
         let node = keys.node(key)?;
         Self::read(node, key, keys.notes)
     }
 
     /// `name` is the key of the expression.
-    fn read(node: &tree::Node, name: &str, notes: &mut Notes<'_>) -> Option<Spanned<Self>> {
+    fn read(node: &tree::Node, name: &str, notes: &mut MistakeNotes<'_>) -> Option<Spanned<Self>> {
         let name = shown(name);
         let value = match &node.kind {
-            Kind::Mistaken => return None,
-            Kind::Scalar { .. } if node.is_null() => {
+            NodeKind::Mistaken => return None,
+            NodeKind::Scalar { .. } if node.is_null() => {
                 let message = match is_word(&name) {
                     true => format!("`{name}` has no value; write an expression, or `'null'` for null"),
                     false => format!(
@@ -31,8 +31,10 @@ impl Node {
                 notes.mistake(node.line, message);
                 return None;
             }
-            Kind::Scalar { text, is_plain } => Self::Code(if *is_plain { as_jq(text) } else { text.clone() }),
-            Kind::List(_) => {
+            NodeKind::Scalar { text, is_plain } => {
+                Self::Code(if *is_plain { as_jq(text) } else { text.clone() })
+            }
+            NodeKind::List(_) => {
                 let given = in_quotes(&notes.text_of(node));
                 let message = format!(
                     "`{name}` needs an expression, and YAML reads this as a list; put it into quotes: `{given}`"
@@ -40,9 +42,9 @@ impl Node {
                 notes.mistake(node.line, message);
                 return None;
             }
-            Kind::Mapping(entries) => {
+            NodeKind::Mapping(entries) => {
                 let mut members = Vec::with_capacity(entries.len());
-                for Entry { key, value, .. } in entries {
+                for KeyValue { key, value, .. } in entries {
                     if let Some(member) = Self::read(value, key, notes) {
                         members.push((key.clone(), member));
                     }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::code::Node;
-use super::keys::{Keys, Notes, is_word};
-use super::tree::{self, Entry, Kind};
+use super::code::CodeNode;
+use super::keys::{Keys, MistakeNotes, is_word};
+use super::tree::{self, KeyValue, NodeKind};
 use super::{Spanned, shown};
 
 /// A whole file.
@@ -76,13 +76,13 @@ pub(in super::super) struct CallIn {
     pub(in super::super) put: Option<Spanned<String>>,
     pub(in super::super) patch: Option<Spanned<String>>,
     pub(in super::super) delete: Option<Spanned<String>>,
-    pub(in super::super) body: Option<Spanned<Node>>,
+    pub(in super::super) body: Option<Spanned<CodeNode>>,
     pub(in super::super) unknown: Option<Spanned<String>>,
     pub(in super::super) ok: Option<Spanned<String>>,
     pub(in super::super) refused: Option<Spanned<String>>,
     pub(in super::super) absent: Option<Spanned<String>>,
     pub(in super::super) not_sent: Option<Spanned<String>>,
-    pub(in super::super) output: Option<Spanned<Node>>,
+    pub(in super::super) output: Option<Spanned<CodeNode>>,
     /// Whether some of its keys are wrong, which has been reported.
     pub(in super::super) is_mistaken: bool,
 }
@@ -102,8 +102,8 @@ pub(in super::super) enum CompensationIn {
 }
 
 /// Reads a file and records its mistakes. `None`: the file has no content that could be read.
-pub(super) fn read(root: &tree::Node, mut notes: Notes<'_>) -> Option<File> {
-    let Kind::Mapping(entries) = &root.kind else {
+pub(super) fn read(root: &tree::Node, mut notes: MistakeNotes<'_>) -> Option<File> {
+    let NodeKind::Mapping(entries) = &root.kind else {
         let message =
             "a definition is a mapping, lines of the form `key: value`, that begins with `saga: NAME`";
         notes.mistake(root.line, message);
@@ -142,14 +142,14 @@ impl StatesIn {
 impl ParticipantIn {
     fn read_all(keys: &mut Keys<'_, '_>) -> Option<BTreeMap<String, Option<Spanned<Self>>>> {
         let mut participants = BTreeMap::new();
-        for Entry { key: name, line, value } in keys.names("participants")? {
+        for KeyValue { key: name, line, value } in keys.names("participants")? {
             let participant = match &value.kind {
-                Kind::Mapping(entries) => {
+                NodeKind::Mapping(entries) => {
                     let place = format!("participant `{}`", shown(name));
                     let value = Keys::read(value, entries, place, keys.notes, Self::read);
                     Some(Spanned { value, line: *line })
                 }
-                Kind::Mistaken => None,
+                NodeKind::Mistaken => None,
                 _ => {
                     let given = keys.notes.text_of(value);
                     let url = if given.contains("://") {
@@ -201,17 +201,17 @@ impl BreakerIn {
 impl StepIn {
     fn read_all(keys: &mut Keys<'_, '_>) -> Option<Spanned<Vec<Spanned<Self>>>> {
         let node = keys.node("steps")?;
-        let Kind::List(items) = &node.kind else {
+        let NodeKind::List(items) = &node.kind else {
             keys.notes.mistake(node.line, "`steps` needs a list; begin each step with `- step: NAME`");
             return None;
         };
         let steps = items.iter().enumerate().filter_map(|(i, item)| match &item.kind {
-            Kind::Mapping(entries) => {
+            NodeKind::Mapping(entries) => {
                 let place = format!("step {}", i + 1);
                 let value = Keys::read(item, entries, place, keys.notes, Self::read);
                 Some(Spanned { value, line: item.line })
             }
-            Kind::Mistaken => None,
+            NodeKind::Mistaken => None,
             _ => {
                 keys.notes.mistake(item.line, "a step needs a mapping, which begins with `- step: NAME`");
                 None
@@ -265,13 +265,13 @@ impl CallIn {
             put: keys.text("put"),
             patch: keys.text("patch"),
             delete: keys.text("delete"),
-            body: Node::read_at(keys, "body"),
+            body: CodeNode::read_at(keys, "body"),
             unknown: keys.text("unknown"),
             ok: keys.text("ok"),
             refused: keys.text("refused"),
             absent: keys.text("absent"),
             not_sent: keys.text("not_sent"),
-            output: Node::read_at(keys, "output"),
+            output: CodeNode::read_at(keys, "output"),
             is_mistaken: false,
         }
     }
@@ -298,7 +298,7 @@ impl ProbeIn {
             refused: keys.text("refused"),
             absent: None,
             not_sent: keys.text("not_sent"),
-            output: Node::read_at(keys, "output"),
+            output: CodeNode::read_at(keys, "output"),
             is_mistaken: false,
         };
         let probe = Self { call, after: keys.text("after") };
@@ -311,7 +311,7 @@ impl CompensationIn {
     fn read(keys: &mut Keys<'_, '_>) -> Option<Spanned<Self>> {
         let node = keys.node("compensation")?;
         let value = match &node.kind {
-            Kind::Scalar { text, .. } if is_word(text) => Self::Word(text.clone()),
+            NodeKind::Scalar { text, .. } if is_word(text) => Self::Word(text.clone()),
             // `mapping` reports the mistake of a value that is not a mapping.
             _ => match CallIn::read_at(keys, "compensation") {
                 Some(call) => Self::Call(Box::new(call.value)),

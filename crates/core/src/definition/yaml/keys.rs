@@ -6,18 +6,18 @@
 use std::collections::BTreeMap;
 
 use super::super::suggest;
-use super::tree::{Entry, Kind, Node};
+use super::tree::{KeyValue, Node, NodeKind};
 use super::{Mistake, Spanned, in_quotes, shown, wanted};
 
 /// The list of recorded mistakes, and the text that they are about.
-pub(super) struct Notes<'m> {
+pub(super) struct MistakeNotes<'m> {
     pub(super) source: &'m str,
     pub(super) mistakes: &'m mut Vec<Mistake>,
     /// Constructs that are valid but probably not meant.
     pub(super) warnings: &'m mut Vec<Mistake>,
 }
 
-impl Notes<'_> {
+impl MistakeNotes<'_> {
     pub(super) fn mistake(&mut self, line: usize, message: impl Into<String>) {
         self.mistakes.push(Mistake { line, message: message.into() });
     }
@@ -33,18 +33,18 @@ pub(super) struct Keys<'n, 'm> {
     /// Its description for messages: "participant `stock`".
     pub(super) place: String,
     line: usize,
-    entries: &'n [Entry],
+    entries: &'n [KeyValue],
     known: Vec<&'static str>,
-    pub(super) notes: &'n mut Notes<'m>,
+    pub(super) notes: &'n mut MistakeNotes<'m>,
 }
 
 impl<'n, 'm> Keys<'n, 'm> {
     /// Reads the mapping `node`, whose form has been checked, and reports its keys that were never requested.
     pub(super) fn read<T>(
         node: &Node,
-        entries: &[Entry],
+        entries: &[KeyValue],
         place: String,
-        notes: &mut Notes<'m>,
+        notes: &mut MistakeNotes<'m>,
         read: impl FnOnce(&mut Keys<'_, 'm>) -> T,
     ) -> T {
         let mut keys = Keys { place, line: node.line, entries, known: Vec::new(), notes };
@@ -55,12 +55,12 @@ impl<'n, 'm> Keys<'n, 'm> {
     }
 
     /// The value of `key`, unless it is missing, is null, or has been reported as a mistake.
-    fn given(&mut self, key: &'static str) -> Option<&'n Entry> {
+    fn given(&mut self, key: &'static str) -> Option<&'n KeyValue> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
         self.entries.iter().find(|entry| {
-            entry.key == key && !entry.value.is_null() && !matches!(entry.value.kind, Kind::Mistaken)
+            entry.key == key && !entry.value.is_null() && !matches!(entry.value.kind, NodeKind::Mistaken)
         })
     }
 
@@ -87,7 +87,7 @@ impl<'n, 'm> Keys<'n, 'm> {
             None => format!("{} has no `{key}`; add it: `{}`", self.place, wanted::example(key)),
         };
         // A key that was probably meant to be this one is reported as that.
-        let meant = |entry: &&Entry| self.meant_by(&entry.key) == Some(key);
+        let meant = |entry: &&KeyValue| self.meant_by(&entry.key) == Some(key);
         if !self.entries.iter().any(|entry| meant(&entry)) {
             self.notes.mistake(self.line, message);
         }
@@ -97,20 +97,22 @@ impl<'n, 'm> Keys<'n, 'm> {
     pub(super) fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
         let entry = self.given(key)?;
         let node = &*entry.value;
-        if let Kind::Scalar { text, .. } = &node.kind {
+        if let NodeKind::Scalar { text, .. } = &node.kind {
             return Some(Spanned { value: text.clone(), line: node.line });
         }
         let (kind, given) = (wanted::kind(key), self.notes.text_of(node));
         let is_expression = kind == "an expression";
         let write = match (&node.kind, kind) {
-            (Kind::List(items), _) if is_expression && statuses(items).is_some() => {
+            (NodeKind::List(items), _) if is_expression && statuses(items).is_some() => {
                 format!("write `{key}: {}`", statuses(items).unwrap_or_default())
             }
             _ if is_expression => format!("put it into quotes: `{key}: {}`", shown(&in_quotes(&given))),
-            (Kind::Mapping(_), _) if given.starts_with("{{") => format!("write `{}`", wanted::example(key)),
+            (NodeKind::Mapping(_), _) if given.starts_with("{{") => {
+                format!("write `{}`", wanted::example(key))
+            }
             _ => format!("write `{}`", wanted::example(key)),
         };
-        let is = if matches!(node.kind, Kind::List(_)) { "a list" } else { "a mapping" };
+        let is = if matches!(node.kind, NodeKind::List(_)) { "a list" } else { "a mapping" };
         self.notes.mistake(entry.line, format!("`{key}` needs {kind}, and this is {is}; {write}"));
         None
     }
@@ -152,7 +154,7 @@ impl<'n, 'm> Keys<'n, 'm> {
     }
 
     /// A mapping whose keys are names; `None`: it has the wrong form.
-    pub(super) fn names(&mut self, key: &'static str) -> Option<&'n [Entry]> {
+    pub(super) fn names(&mut self, key: &'static str) -> Option<&'n [KeyValue]> {
         match self.given(key) {
             Some(entry) => self.entries_of(key, entry),
             None => Some(&[]),
@@ -162,12 +164,12 @@ impl<'n, 'm> Keys<'n, 'm> {
     /// A mapping of names to words or texts; `None`: it, or one of them, has the wrong form.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<BTreeMap<String, Option<Spanned<String>>>> {
         let mut texts = BTreeMap::new();
-        for Entry { key: name, line, value } in self.names(key)? {
+        for KeyValue { key: name, line, value } in self.names(key)? {
             let text = match &value.kind {
-                Kind::Scalar { text, .. } if !value.is_null() => {
+                NodeKind::Scalar { text, .. } if !value.is_null() => {
                     Some(Spanned { value: text.clone(), line: value.line })
                 }
-                Kind::Mistaken => None,
+                NodeKind::Mistaken => None,
                 _ => {
                     let name = shown(name);
                     let example = if key == "input" { "integer" } else { "\"text\"" };
@@ -186,11 +188,11 @@ impl<'n, 'm> Keys<'n, 'm> {
     pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<Spanned<String>>> {
         let entry = self.given(key)?;
         let items = match &entry.value.kind {
-            Kind::List(items) => items,
+            NodeKind::List(items) => items,
             kind => {
                 let given = self.notes.text_of(&entry.value);
                 let example = match kind {
-                    Kind::Scalar { text, .. } if is_word(text) => format!("{key}: [{text}]"),
+                    NodeKind::Scalar { text, .. } if is_word(text) => format!("{key}: [{text}]"),
                     _ => format!("{key}: [stock]"),
                 };
                 self.notes.mistake(
@@ -203,10 +205,10 @@ impl<'n, 'm> Keys<'n, 'm> {
         let mut names = Vec::new();
         for item in items {
             match &item.kind {
-                Kind::Scalar { text, .. } if !item.is_null() => {
+                NodeKind::Scalar { text, .. } if !item.is_null() => {
                     names.push(Spanned { value: text.clone(), line: item.line });
                 }
-                Kind::Mistaken => return None,
+                NodeKind::Mistaken => return None,
                 _ => {
                     let given = self.notes.text_of(item);
                     let message = format!("`{given}` in `{key}` is no name; write e.g. `{key}: [stock]`");
@@ -218,14 +220,14 @@ impl<'n, 'm> Keys<'n, 'm> {
         Some(names)
     }
 
-    fn entries_of(&mut self, key: &'static str, entry: &'n Entry) -> Option<&'n [Entry]> {
+    fn entries_of(&mut self, key: &'static str, entry: &'n KeyValue) -> Option<&'n [KeyValue]> {
         let example = match &entry.value.kind {
-            Kind::Mapping(entries) => return Some(entries),
-            Kind::Scalar { text, .. } => mapping_for(key, text),
-            Kind::List(_) | Kind::Mistaken => wanted::example(key).to_owned(),
+            NodeKind::Mapping(entries) => return Some(entries),
+            NodeKind::Scalar { text, .. } => mapping_for(key, text),
+            NodeKind::List(_) | NodeKind::Mistaken => wanted::example(key).to_owned(),
         };
         let given = match &entry.value.kind {
-            Kind::List(_) => "a list".to_owned(),
+            NodeKind::List(_) => "a list".to_owned(),
             _ => format!("`{}`", self.notes.text_of(&entry.value)),
         };
         self.notes.mistake(
@@ -249,7 +251,7 @@ impl<'n, 'm> Keys<'n, 'm> {
     }
 
     fn tell_unknown(self) {
-        for Entry { key, line, value } in
+        for KeyValue { key, line, value } in
             self.entries.iter().filter(|entry| !self.known.contains(&&*entry.key))
         {
             let word = shown(key);
@@ -280,7 +282,7 @@ fn statuses(items: &[std::rc::Rc<Node>]) -> Option<String> {
     let statuses: Option<Vec<_>> = items
         .iter()
         .map(|item| match &item.kind {
-            Kind::Scalar { text, .. } => {
+            NodeKind::Scalar { text, .. } => {
                 text.parse::<u16>().ok().map(|status| format!(".status == {status}"))
             }
             _ => None,

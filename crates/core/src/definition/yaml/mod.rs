@@ -22,7 +22,7 @@ mod wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-pub(super) use self::code::Node;
+pub(super) use self::code::CodeNode;
 pub(super) use self::file::{
     BreakerIn, CallIn, CompensationIn, File, ParticipantIn, ProbeIn, RetryIn, StatesIn, StepIn,
 };
@@ -105,7 +105,7 @@ pub(super) type Cuts = BTreeMap<usize, &'static str>;
 
 /// The result of reading a file: its form, as far as it has one, and the mistakes of the form.
 #[derive(Default)]
-pub(super) struct Reading {
+pub(super) struct FileReading {
     /// `None`: the file has no mapping.
     pub(super) file: Option<File>,
     pub(super) mistakes: Vec<Mistake>,
@@ -116,24 +116,24 @@ pub(super) struct Reading {
 }
 
 /// Reads the form of a definition file.
-pub(super) fn read(source: &str) -> Reading {
+pub(super) fn read(source: &str) -> FileReading {
     if source.len() > SOURCE_BYTES_MAX {
         let line = line_of(source, SOURCE_BYTES_MAX);
         let message = format!(
             "the file has {} bytes; a definition may have {SOURCE_BYTES_MAX} (SOURCE_BYTES_MAX), which end here",
             source.len()
         );
-        return Reading { mistakes: vec![Mistake { line, message }], ..Reading::default() };
+        return FileReading { mistakes: vec![Mistake { line, message }], ..FileReading::default() };
     }
     let mut tree = tree::read(source);
     let mut warnings = Vec::new();
-    let notes = keys::Notes { source, mistakes: &mut tree.mistakes, warnings: &mut warnings };
+    let notes = keys::MistakeNotes { source, mistakes: &mut tree.mistakes, warnings: &mut warnings };
     let file = tree.root.as_deref().and_then(|root| file::read(root, notes));
     if tree.root.is_none() && tree.mistakes.is_empty() {
         let message = "the file has no definition in it; the first line of one is `saga: NAME`";
         tree.mistakes.push(Mistake { line: 1, message: message.into() });
     }
-    Reading { file, mistakes: tree.mistakes, warnings, cuts: tree.cuts }
+    FileReading { file, mistakes: tree.mistakes, warnings, cuts: tree.cuts }
 }
 
 /// The line of a byte, counted from 1. In YAML, a single carriage return ends a line, too.

@@ -17,19 +17,19 @@ pub(super) struct Node {
     pub(super) line: usize,
     /// Its bytes in the source.
     pub(super) bytes: Range<usize>,
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
     /// The number of its nodes, and its depth.
     nodes: usize,
     depth: usize,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     Scalar {
         text: String,
         is_plain: bool,
     },
-    Mapping(Vec<Entry>),
+    Mapping(Vec<KeyValue>),
     List(Vec<Rc<Node>>),
     /// It could not be read, which has been reported.
     Mistaken,
@@ -37,7 +37,7 @@ pub(super) enum Kind {
 
 /// One `key: value`.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct KeyValue {
     pub(super) key: String,
     pub(super) line: usize,
     pub(super) value: Rc<Node>,
@@ -55,12 +55,12 @@ pub(super) struct Tree {
 impl Node {
     /// Whether the value is left out.
     pub(super) fn is_empty(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { text, is_plain: true } if text.is_empty())
+        matches!(&self.kind, NodeKind::Scalar { text, is_plain: true } if text.is_empty())
     }
 
     /// Whether the value is null: `key:`, `~` or `null`.
     pub(super) fn is_null(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { text, is_plain: true }
+        matches!(&self.kind, NodeKind::Scalar { text, is_plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn read(source: &str) -> Tree {
     for event in Parser::new_from_str_with_options(source, options) {
         let told = match event {
             Ok((event, span)) => reader.event(event, span),
-            Err(error) => Err(broken::told(source, &error, reader.so_far())),
+            Err(error) => Err(broken::mistake(source, &error, reader.so_far())),
         };
         if let Err(fatal) = told {
             reader.tree.mistakes.push(fatal);
@@ -120,18 +120,18 @@ enum Content {
 
 #[derive(Default)]
 struct Members {
-    entries: Vec<Entry>,
+    entries: Vec<KeyValue>,
     /// The keys so far, and their lines.
     lines: HashMap<String, usize>,
     merged: Vec<Rc<Node>>,
-    key: Option<Key>,
+    key: Option<UnreadKey>,
     /// The beginning of the last key's value; `None`: not read yet.
     value_start: Option<usize>,
 }
 
 impl Members {
     /// Adds an entry, unless its key is present; then returns that key's line.
-    fn add(&mut self, entry: Entry) -> Result<(), usize> {
+    fn add(&mut self, entry: KeyValue) -> Result<(), usize> {
         if let Some(first) = self.lines.get(&entry.key) {
             return Err(*first);
         }
@@ -142,7 +142,7 @@ impl Members {
 }
 
 /// A key whose value has not been read.
-struct Key {
+struct UnreadKey {
     line: usize,
     /// `None`: it is not a word, which has been reported.
     word: Option<String>,
@@ -200,7 +200,7 @@ impl<'s> Reader<'s> {
                 self.plain_until = (style == ScalarStyle::Plain).then(|| (line, span.end.line()));
                 // The parser gives a value that is left out as `~`, without a place of its own.
                 let text = if bytes.is_empty() && is_plain { String::new() } else { text.into_owned() };
-                let kind = Kind::Scalar { text, is_plain };
+                let kind = NodeKind::Scalar { text, is_plain };
                 self.complete(Node { line, bytes, kind, nodes: 1, depth: 0 }, anchor)?;
             }
             Event::SequenceStart(style, anchor, _) => {
@@ -266,12 +266,12 @@ impl<'s> Reader<'s> {
             return Ok(());
         };
         let kind = match content {
-            Content::List(items) => Kind::List(items),
+            Content::List(items) => NodeKind::List(items),
             Content::Mapping(mut members) => {
                 for node in std::mem::take(&mut members.merged) {
                     self.merge(&mut members, &node);
                 }
-                Kind::Mapping(members.entries)
+                NodeKind::Mapping(members.entries)
             }
         };
         self.complete(Node { line, bytes: start..end, kind, nodes, depth }, anchor)
@@ -314,25 +314,27 @@ impl<'s> Reader<'s> {
                     let line = node.line;
                     let (word, is_merge) = match &node.kind {
                         _ if node.is_null() => (None, false),
-                        Kind::Scalar { text, is_plain } => (Some(text.clone()), *is_plain && text == "<<"),
+                        NodeKind::Scalar { text, is_plain } => {
+                            (Some(text.clone()), *is_plain && text == "<<")
+                        }
                         _ => (None, false),
                     };
                     let told = word.is_none().then(|| (line, no_key(&self.source[node.bytes.clone()])));
-                    members.key = Some(Key { line, word, is_merge });
+                    members.key = Some(UnreadKey { line, word, is_merge });
                     told
                 }
-                Some(Key { is_merge: true, .. }) => {
+                Some(UnreadKey { is_merge: true, .. }) => {
                     members.merged.push(node);
                     None
                 }
-                Some(Key { line, word: Some(key), .. }) => {
+                Some(UnreadKey { line, word: Some(key), .. }) => {
                     let word = shown(&key);
-                    let twice = members.add(Entry { key, line, value: node }).err();
+                    let twice = members.add(KeyValue { key, line, value: node }).err();
                     twice.map(|first| {
                         (line, format!("the key `{word}` is here twice, first on line {first}; remove one"))
                     })
                 }
-                Some(Key { word: None, .. }) => None,
+                Some(UnreadKey { word: None, .. }) => None,
             },
         };
         if let Some((line, message)) = told {
@@ -344,21 +346,21 @@ impl<'s> Reader<'s> {
     /// `<<: *other`: adds the entries of the other mapping, or of several, except for keys that are present.
     fn merge(&mut self, members: &mut Members, node: &Rc<Node>) {
         let (mappings, is_list) = match &node.kind {
-            Kind::List(items) => (items.as_slice(), true),
+            NodeKind::List(items) => (items.as_slice(), true),
             _ => (std::slice::from_ref(node), false),
         };
         for mapping in mappings {
-            if matches!(mapping.kind, Kind::Mistaken) || mapping.is_null() {
+            if matches!(mapping.kind, NodeKind::Mistaken) || mapping.is_null() {
                 continue;
             }
-            let Kind::Mapping(others) = &mapping.kind else {
+            let NodeKind::Mapping(others) = &mapping.kind else {
                 let what = if is_list { "these is" } else { "this is" };
                 self.mistake(node.line, format!("`<<` takes over the keys of a mapping, and {what} none"));
                 continue;
             };
-            for Entry { key, line, value } in others {
+            for KeyValue { key, line, value } in others {
                 // An entry that is present stays.
-                let _ = members.add(Entry { key: key.clone(), line: *line, value: value.clone() });
+                let _ = members.add(KeyValue { key: key.clone(), line: *line, value: value.clone() });
             }
         }
     }
@@ -366,7 +368,7 @@ impl<'s> Reader<'s> {
 
 /// Stands for a value that could not be read, which has been reported.
 fn absent(line: usize) -> Rc<Node> {
-    Rc::new(Node { line, bytes: 0..0, kind: Kind::Mistaken, nodes: 1, depth: 0 })
+    Rc::new(Node { line, bytes: 0..0, kind: NodeKind::Mistaken, nodes: 1, depth: 0 })
 }
 
 fn too_deep(line: usize) -> Mistake {

@@ -1,7 +1,7 @@
 //! Attempts of actions and compensations: their starts and ends.
 
-use super::super::{Asked, Phase, Progress, Saga, StepState, Tries};
-use super::Ended;
+use super::super::{Phase, ProbeState, Progress, Saga, StepState, Tries};
+use super::EndedCall;
 use crate::direction::Direction;
 use crate::event::Outcome;
 use crate::id::{AttemptNumber, Seq, Timestamp};
@@ -50,7 +50,7 @@ impl Saga {
                 ended_at: now,
                 failures: tries.map_or(0, |tries| tries.failures),
                 reason: tries.and_then(|tries| tries.reason.clone()),
-                asked: Asked::default(),
+                asked: ProbeState::default(),
             })
         };
         let state = &mut self.steps[step];
@@ -92,9 +92,9 @@ impl Saga {
     pub(super) fn attempt_ended(
         &mut self,
         direction: Direction,
-        ended: &Ended<'_>,
+        ended: &EndedCall<'_>,
     ) -> Result<(), &'static str> {
-        let &Ended { seq, at, step, outcome, reason, output, retry_at } = ended;
+        let &EndedCall { seq, at, step, outcome, reason, output, retry_at } = ended;
         let is_barrier = self.is_barrier(step);
         let state = &mut self.steps[step];
         let (StepState::Doing { tries, may_have_run } | StepState::Undoing { tries, may_have_run, .. }) =

@@ -1,6 +1,6 @@
 //! Events of operators' commands: the next attempt at once, and findings.
 
-use super::super::{Asked, Phase, Progress, Question, Saga, StepState, Vouched};
+use super::super::{Phase, ProbeState, Progress, Question, Saga, StepState, Vouched};
 use crate::event::{Finding, Stuck};
 use crate::id::{Seq, Timestamp};
 use crate::json::Json;
@@ -35,7 +35,7 @@ impl Saga {
             tries.failures = 0;
         }
         if !is_in_doubt {
-            tries.asked = Asked::default();
+            tries.asked = ProbeState::default();
             tries.progress = Progress::Due(now);
         } else if let Question::Due(at) = &mut tries.asked.question {
             *at = now;
@@ -77,7 +77,7 @@ impl Saga {
             (Finding::Ran, StepState::Undoing { tries, may_have_run, has_run, .. }) => {
                 (*may_have_run, *has_run) = (false, true);
                 tries.failures = 0;
-                tries.asked = Asked::default();
+                tries.asked = ProbeState::default();
                 tries.progress = Progress::Due(now);
             }
             (Finding::Ran, StepState::Done { .. }) => {}

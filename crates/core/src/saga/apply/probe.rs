@@ -1,7 +1,7 @@
 //! Calls that ask about a step: is its effect there?
 
-use super::super::{Asked, Phase, Progress, Question, Saga, StepState};
-use super::Ended;
+use super::super::{Phase, ProbeState, Progress, Question, Saga, StepState};
+use super::EndedCall;
 use crate::event::{Outcome, Stuck};
 use crate::id::AttemptNumber;
 
@@ -25,8 +25,8 @@ impl Saga {
     }
 
     /// The question in flight was answered, or was not.
-    pub(super) fn probe_ended(&mut self, ended: &Ended<'_>) -> Result<(), &'static str> {
-        let &Ended { seq, at, step, outcome, reason, output, retry_at } = ended;
+    pub(super) fn probe_ended(&mut self, ended: &EndedCall<'_>) -> Result<(), &'static str> {
+        let &EndedCall { seq, at, step, outcome, reason, output, retry_at } = ended;
         let is_forward = matches!(self.phase, Phase::Forward { .. });
         let keeps_failing =
             self.blocked_at(step).is_some_and(|blocked| blocked.stuck == Stuck::CompensationFailing);
@@ -44,7 +44,7 @@ impl Saga {
         }
         // Where the call did not run after all, it may be made again.
         *may_have_run = false;
-        tries.asked = Asked::default();
+        tries.asked = ProbeState::default();
         tries.progress = retry_at.map_or(Progress::GivenUp, Progress::Due);
         match (&*state, outcome) {
             (StepState::Doing { .. }, Outcome::Ok) => {

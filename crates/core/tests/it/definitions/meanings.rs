@@ -34,7 +34,7 @@ fn check(source: &str) -> Checked {
 }
 
 fn warnings(source: &str) -> String {
-    check(source).warnings.iter().map(|warning| warning.told("d.yaml") + "\n").collect()
+    check(source).warnings.iter().map(|warning| warning.line_about("d.yaml") + "\n").collect()
 }
 
 #[test]

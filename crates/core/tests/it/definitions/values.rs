@@ -216,10 +216,10 @@ fn horizons_and_breakers_have_defaults() {
         let stock = definition.participant(1);
         format!("{:?} {:?}", stock.horizon, stock.breaker)
     };
-    assert_snapshot!(stock(CHECKOUT), @"86400s Breaker { window: 10s, calls_min: 20, failures_percent: 50, open: 1s, open_max: 30s }");
+    assert_snapshot!(stock(CHECKOUT), @"86400s BreakerSettings { window: 10s, calls_min: 20, failures_percent: 50, open: 1s, open_max: 30s }");
     let given = "safety: barrier, horizon: 1h, breaker: { window: 1s, calls_min: 3, failures_percent: 100, open: 2s, open_max: 2s } }";
-    assert_snapshot!(stock(&with("safety: barrier }", given)), @"3600s Breaker { window: 1s, calls_min: 3, failures_percent: 100, open: 2s, open_max: 2s }");
-    assert_snapshot!(stock(&with("safety: barrier }", "safety: barrier, breaker: { calls_min: 1 } }")), @"86400s Breaker { window: 10s, calls_min: 1, failures_percent: 50, open: 1s, open_max: 30s }");
+    assert_snapshot!(stock(&with("safety: barrier }", given)), @"3600s BreakerSettings { window: 1s, calls_min: 3, failures_percent: 100, open: 2s, open_max: 2s }");
+    assert_snapshot!(stock(&with("safety: barrier }", "safety: barrier, breaker: { calls_min: 1 } }")), @"86400s BreakerSettings { window: 10s, calls_min: 1, failures_percent: 50, open: 1s, open_max: 30s }");
 }
 
 #[test]

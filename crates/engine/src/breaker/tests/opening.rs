@@ -10,13 +10,13 @@ async fn opens(settings: Settings, calls: &str) -> bool {
     let breaker = Breaker::new(settings, MANY, || FIRST);
     for call in calls.chars() {
         match call {
-            'g' => go(&breaker).ended(Ended::Good),
+            'g' => go(&breaker).ended(CallEnd::Good),
             'b' => go(&breaker).ended(BAD),
             '.' => advance(secs(1)).await,
             other => panic!("`{other}` is no call"),
         }
     }
-    kind(&breaker) == Kind::Open
+    kind(&breaker) == BreakerKind::Open
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn trials_are_judged_by_the_participants_own_share() {
         fail(&breaker, BAD);
         advance(secs(1)).await;
         let mut needed = 0;
-        while kind(&breaker) != Kind::Open {
+        while kind(&breaker) != BreakerKind::Open {
             go(&breaker).ended(BAD);
             needed += 1;
         }
@@ -103,7 +103,7 @@ async fn a_late_failure_makes_the_pause_longer_if_it_asks_for_that() {
     let mut waiter = wait(&breaker).await;
     let pauses: Vec<u64> = late
         .into_iter()
-        .zip([BAD, bad_for(5), bad_for(3), Ended::Good])
+        .zip([BAD, bad_for(5), bad_for(3), CallEnd::Good])
         .map(|(permit, ended)| {
             permit.ended(ended);
             breaker.state().tried_in.expect("it is open").as_secs()
@@ -113,7 +113,7 @@ async fn a_late_failure_makes_the_pause_longer_if_it_asks_for_that() {
     advance(secs(1)).await;
     assert!(waiter.poll().await.is_none());
     advance(secs(4)).await;
-    waiter.poll().await.expect("its turn").ended(Ended::Good);
+    waiter.poll().await.expect("its turn").ended(CallEnd::Good);
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,15 +124,15 @@ async fn a_call_from_before_the_pause_does_not_count_after_it() {
     advance(secs(1)).await;
     let trial = go(&breaker);
     let mut old = old.into_iter();
-    old.next().expect("a permit").ended(Ended::Good);
-    assert!(matches!(breaker.ask(), Turn::Wait(_)), "the trial is another call");
-    trial.ended(Ended::Good);
+    old.next().expect("a permit").ended(CallEnd::Good);
+    assert!(matches!(breaker.ask(), BreakerTurn::Wait(_)), "the trial is another call");
+    trial.ended(CallEnd::Good);
     old.next().expect("a permit").ended(BAD);
     drop(old.next());
     for _ in 0..2 {
-        go(&breaker).ended(Ended::Good);
+        go(&breaker).ended(CallEnd::Good);
     }
-    assert_eq!(kind(&breaker), Kind::Closed);
+    assert_eq!(kind(&breaker), BreakerKind::Closed);
     old.for_each(|permit| permit.ended(BAD));
-    assert_eq!((kind(&breaker), breaker.state().calls), (Kind::Closed, 0));
+    assert_eq!((kind(&breaker), breaker.state().calls), (BreakerKind::Closed, 0));
 }

@@ -7,16 +7,16 @@ use super::*;
 const SEEDS: u64 = 3_000;
 const MOVES: u32 = 150;
 
-struct World {
+struct RandomCalls {
     breaker: Breaker,
     dice: Dice,
-    waiters: Vec<Waiter>,
+    waiters: Vec<PolledCall>,
     permits: Vec<Permit>,
     /// How often each kind of state occurred.
     seen: [u32; 4],
 }
 
-impl World {
+impl RandomCalls {
     fn new(seed: u64) -> Self {
         let dice = Dice::new(seed);
         let calls_max = [1, 3, 20, MANY][dice.below(4)];
@@ -34,7 +34,7 @@ impl World {
                 let permit = self.permits.swap_remove(which);
                 let is_good = self.dice.below(100) < good_percent;
                 let retry_after = Some(secs(self.dice.below(4) as u64)).filter(|wait| !wait.is_zero());
-                permit.ended(if is_good { Ended::Good } else { Ended::Bad { retry_after } });
+                permit.ended(if is_good { CallEnd::Good } else { CallEnd::Bad { retry_after } });
             }
             6 if !self.permits.is_empty() => {
                 let which = self.dice.below(self.permits.len());
@@ -52,12 +52,12 @@ impl World {
 
     fn ask(&mut self) {
         match self.breaker.ask() {
-            Turn::Go(permit) => {
+            BreakerTurn::Go(permit) => {
                 // Calls with a permit may not have been polled yet; but no call may still wait.
                 assert_eq!(self.breaker.state().waiting, 0, "somebody was overtaken");
                 self.permits.push(permit);
             }
-            Turn::Wait(waiting) => self.waiters.push(Waiter::new(waiting)),
+            BreakerTurn::Wait(waiting) => self.waiters.push(PolledCall::new(waiting)),
         }
     }
 
@@ -87,15 +87,15 @@ impl World {
         assert!(inner.in_flight <= inner.in_flight_max);
         let is_full = inner.in_flight == inner.in_flight_max;
         let kind = match *inner.circuit.phase() {
-            Phase::Closed { .. } => {
+            CircuitPhase::Closed { .. } => {
                 assert!(is_full || inner.queue.waiting.is_empty(), "closed, and somebody waits");
                 0
             }
-            Phase::Open { .. } => {
+            CircuitPhase::Open { .. } => {
                 assert_eq!(let_through, 0);
                 1
             }
-            Phase::HalfOpen { limit, in_flight, .. } => {
+            CircuitPhase::HalfOpen { limit, in_flight, .. } => {
                 assert_eq!(let_through, in_flight as usize, "a permit was lost");
                 assert!(in_flight <= limit);
                 assert!(
@@ -116,7 +116,7 @@ async fn nobody_is_forgotten_or_let_through_twice() {
     let mut seen = [0; 4];
     for seed in seeds {
         println!("to repeat this run: BREAKER_SEED={seed} cargo test -p saga-engine --lib breaker");
-        let mut world = World::new(seed);
+        let mut world = RandomCalls::new(seed);
         let good_percent = [20, 60, 90][world.dice.below(3)];
         for _ in 0..MOVES {
             world.one_move(good_percent).await;
@@ -125,7 +125,7 @@ async fn nobody_is_forgotten_or_let_through_twice() {
         let mut rounds = 0;
         while !(world.waiters.is_empty() && world.permits.is_empty()) {
             world.poll().await;
-            world.permits.drain(..).for_each(|permit| permit.ended(Ended::Good));
+            world.permits.drain(..).for_each(|permit| permit.ended(CallEnd::Good));
             world.check();
             advance(secs(1)).await;
             rounds += 1;

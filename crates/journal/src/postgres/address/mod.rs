@@ -20,13 +20,13 @@ use tokio_postgres::config::ChannelBinding;
 
 pub(super) use self::passfile::private;
 use self::text::{Parameters, Wrong};
-pub(super) use self::tls::{Mode, Roots, TlsWish, Versions};
+pub(super) use self::tls::{Roots, TlsMode, TlsWish, Versions};
 use super::bounds;
 
 /// Where the database is and how to get in.
-pub(super) struct Address {
+pub(super) struct DatabaseAddress {
     /// In the order in which they are tried; at least one.
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<DatabaseServer>,
     /// All but the target's and TLS.
     pub(super) config: Config,
     pub(super) tls: TlsWish,
@@ -35,15 +35,15 @@ pub(super) struct Address {
 }
 
 /// One server.
-pub(super) struct Target {
-    pub(super) host: Host,
+pub(super) struct DatabaseServer {
+    pub(super) host: DatabaseHost,
     /// Where the name need not be looked up.
     pub(super) address: Option<IpAddr>,
     pub(super) port: u16,
     pub(super) password: Option<String>,
 }
 
-pub(super) enum Host {
+pub(super) enum DatabaseHost {
     Name(String),
     /// The directory of a socket.
     Socket(PathBuf),
@@ -53,7 +53,7 @@ pub(super) enum Host {
 const APPLICATION_NAME: &str = "orchestrateur";
 const PORT_DEFAULT: u16 = 5432;
 
-impl Address {
+impl DatabaseAddress {
     /// Reads an address and the files that it names a password in.
     pub(super) fn parse(address: &str) -> Result<Self, Wrong> {
         let mut parameters = text::parameters(address)?;
@@ -89,7 +89,7 @@ impl Address {
     }
 }
 
-impl std::fmt::Display for Host {
+impl std::fmt::Display for DatabaseHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -109,7 +109,7 @@ const TEXTS: &[(&str, Set)] = &[
     ("application_name", |config, value| config.application_name(value)),
 ];
 
-/// Standbys cannot be written to, so whatever is asked for has to include that it can.
+/// Standbys cannot be written to, so every value of the parameter has to include that the server can be.
 fn session(parameters: &mut Parameters) -> Result<(), Wrong> {
     match parameters.remove("target_session_attrs").as_deref() {
         None | Some("any" | "read-write" | "primary") => Ok(()),
@@ -171,7 +171,7 @@ fn connect_timeout(parameters: &mut Parameters) -> Result<Duration, Wrong> {
     }
 }
 
-fn targets(parameters: &mut Parameters) -> Result<Vec<Target>, Wrong> {
+fn targets(parameters: &mut Parameters) -> Result<Vec<DatabaseServer>, Wrong> {
     let mut list = |name: &str| -> Vec<String> {
         let text = parameters.remove(name);
         text.map(|text| text.split(',').map(str::to_owned).collect()).unwrap_or_default()
@@ -198,14 +198,14 @@ fn targets(parameters: &mut Parameters) -> Result<Vec<Target>, Wrong> {
             let address = address.map(|text| text.parse()).transpose();
             let address = address.map_err(|_| format!("hostaddr number {} is no IP address", index + 1))?;
             let host = match hosts.get(index).filter(|host| !host.is_empty()) {
-                Some(host) if host.starts_with('/') => Host::Socket(host.into()),
+                Some(host) if host.starts_with('/') => DatabaseHost::Socket(host.into()),
                 Some(host) if host.starts_with('@') => {
                     return Err("sockets without a file (`@...`) are not there: write the directory of one"
                         .to_owned());
                 }
-                Some(host) => Host::Name(host.clone()),
+                Some(host) => DatabaseHost::Name(host.clone()),
                 None => match address {
-                    Some(address) => Host::Name(IpAddr::to_string(&address)),
+                    Some(address) => DatabaseHost::Name(IpAddr::to_string(&address)),
                     None => return Err(format!("host number {} is empty", index + 1)),
                 },
             };
@@ -216,7 +216,7 @@ fn targets(parameters: &mut Parameters) -> Result<Vec<Target>, Wrong> {
             let port = port.ok_or_else(|| {
                 format!("the port of host number {} is not a number from 1 to 65535", index + 1)
             })?;
-            Ok(Target { host, address, port, password: None })
+            Ok(DatabaseServer { host, address, port, password: None })
         })
         .collect()
 }

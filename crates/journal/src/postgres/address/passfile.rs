@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio_postgres::Config;
 
 use super::text::{Parameters, Wrong};
-use super::{Host, Target};
+use super::{DatabaseHost, DatabaseServer};
 
 /// Bits of a file's mode that give others anything.
 const OTHERS: u32 = 0o077;
@@ -17,7 +17,7 @@ const OTHERS_OF_ROOT: u32 = 0o037;
 pub(super) fn passwords(
     parameters: &mut Parameters,
     config: &Config,
-    targets: &mut [Target],
+    targets: &mut [DatabaseServer],
 ) -> Result<(), Wrong> {
     let Some(path) = parameters.remove("passfile") else { return Ok(()) };
     if config.get_password().is_some() {
@@ -28,8 +28,8 @@ pub(super) fn passwords(
     let text = private(Path::new(&path), "passfile")?;
     for target in &mut *targets {
         let host = match &target.host {
-            Host::Name(name) => name,
-            Host::Socket(_) => "localhost",
+            DatabaseHost::Name(name) => name,
+            DatabaseHost::Socket(_) => "localhost",
         };
         let wanted = [host, &target.port.to_string(), database, user];
         target.password = text.lines().find_map(|line| password(line, wanted));
@@ -62,7 +62,7 @@ fn password(line: &str, wanted: [&str; 4]) -> Option<String> {
     fits.then_some(password)
 }
 
-/// Reads a file that holds a secret; refuses one that others may read, as libpq does.
+/// Reads a file that holds a secret; refuses a file that other users may read, as libpq does.
 pub(in crate::postgres) fn private(path: &Path, name: &str) -> Result<String, Wrong> {
     let at = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| format!("cannot read {name}={at}: {error}"))?;

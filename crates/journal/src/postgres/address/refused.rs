@@ -2,7 +2,7 @@
 
 use super::text::{Parameters, Wrong};
 
-/// A parameter, the values that change nothing here, and what to write where it has another.
+/// A parameter, the values that change nothing here, and the advice to an operator who wrote another value.
 type Refused = (&'static str, &'static [&'static str], &'static str);
 
 const GSSAPI: &str = "GSSAPI (Kerberos) is not there: leave it out";
@@ -105,7 +105,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("username", "user"),
 ];
 
-/// Takes away what is refused but asks for nothing.
+/// Takes away the refused parameters whose values change nothing.
 pub(super) fn check(parameters: &mut Parameters) -> Result<(), Wrong> {
     for (name, harmless, instead) in REFUSED {
         match parameters.remove(*name) {

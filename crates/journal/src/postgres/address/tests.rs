@@ -1,12 +1,12 @@
 use super::*;
 
 fn wrong(address: &str) -> String {
-    Address::parse(address).err().unwrap_or_else(|| panic!("{address} is taken"))
+    DatabaseAddress::parse(address).err().unwrap_or_else(|| panic!("{address} is taken"))
 }
 
-fn good(parameters: &str) -> Address {
+fn good(parameters: &str) -> DatabaseAddress {
     let address = format!("postgres://u@h/d?{parameters}");
-    Address::parse(&address).unwrap_or_else(|wrong| panic!("{parameters}: {wrong}"))
+    DatabaseAddress::parse(&address).unwrap_or_else(|wrong| panic!("{parameters}: {wrong}"))
 }
 
 /// Every parameter of libpq 18, and of those before it.
@@ -21,8 +21,8 @@ const OF_LIBPQ: &str = "host hostaddr port dbname user password passfile require
 #[test]
 fn every_parameter_of_libpq_is_known_by_its_name() {
     for name in OF_LIBPQ.split_whitespace() {
-        // No value that any of them takes; those that take any text take it.
-        if let Err(wrong) = Address::parse(&format!("postgres://u@h/d?{name}=,")) {
+        // No parameter with a list of values takes this one; parameters for any text take it.
+        if let Err(wrong) = DatabaseAddress::parse(&format!("postgres://u@h/d?{name}=,")) {
             let is_known = !["not known", "is not a parameter"].iter().any(|words| wrong.contains(words));
             assert!(is_known, "{name}: {wrong}");
         }
@@ -38,7 +38,11 @@ fn hosts_and_ports_go_together_as_in_libpq() {
         ("hostaddr=127.0.0.1 user=u", "127.0.0.1:5432/u"),
         ("host=h hostaddr=127.0.0.1 user=u", "h:5432/u"),
     ] {
-        assert_eq!(Address::parse(address).map(|address| address.place()), Ok(place.to_owned()), "{address}");
+        assert_eq!(
+            DatabaseAddress::parse(address).map(|address| address.place()),
+            Ok(place.to_owned()),
+            "{address}"
+        );
     }
     for (address, words) in [
         ("postgres:///d", "names no host"),
@@ -56,21 +60,24 @@ fn hosts_and_ports_go_together_as_in_libpq() {
 #[test]
 fn what_is_said_of_tls_is_one_wish() {
     let mode = |parameters: &str| good(parameters).tls.mode;
-    assert_eq!(mode(""), Mode::Prefer);
+    assert_eq!(mode(""), TlsMode::Prefer);
     for (text, expected) in [
-        ("disable", Mode::Disable),
-        ("allow", Mode::Allow),
-        ("prefer", Mode::Prefer),
-        ("require", Mode::Require),
+        ("disable", TlsMode::Disable),
+        ("allow", TlsMode::Allow),
+        ("prefer", TlsMode::Prefer),
+        ("require", TlsMode::Require),
     ] {
         assert_eq!(mode(&format!("sslmode={text}")), expected);
     }
-    assert_eq!(mode("ssl=true"), Mode::Require);
-    assert_eq!(mode("sslrootcert=system"), Mode::VerifyFull);
+    assert_eq!(mode("ssl=true"), TlsMode::Require);
+    assert_eq!(mode("sslrootcert=system"), TlsMode::VerifyFull);
     let full =
         good("sslmode=verify-full&sslrootcert=/ca.pem&sslcert=/c.pem&sslkey=/k.pem&sslcrl=/l.pem&sslsni=0")
             .tls;
-    assert_eq!((full.mode, full.roots, full.sni), (Mode::VerifyFull, Roots::File("/ca.pem".into()), false));
+    assert_eq!(
+        (full.mode, full.roots, full.sni),
+        (TlsMode::VerifyFull, Roots::File("/ca.pem".into()), false)
+    );
     assert_eq!((full.identity, full.crl), (Some(("/c.pem".into(), "/k.pem".into())), Some("/l.pem".into())));
     assert_eq!(good("sslcert=/c&sslkey=/k&sslcertmode=disable").tls.identity, None);
     assert!(good("sslmode=verify-full&sslnegotiation=direct").tls.is_direct);

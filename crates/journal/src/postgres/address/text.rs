@@ -1,4 +1,4 @@
-//! The two forms of an address, `postgres://...` and `key=value ...`, as parameters; what they mean is not known here.
+//! The two forms of an address, `postgres://...` and `key=value ...`, as parameters; their meaning is not known here.
 //!
 //! No error shows a part of the address: any part may belong to a password that was not written as it has to be.
 

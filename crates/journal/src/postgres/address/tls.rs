@@ -1,4 +1,4 @@
-//! The address's wishes about TLS, as one that contradicts itself nowhere.
+//! The address's parameters about TLS, as one setting without contradictions.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use super::text::{Parameters, Wrong};
 /// How much TLS, and whose certificates.
 #[derive(Debug)]
 pub(in crate::postgres) struct TlsWish {
-    pub(in crate::postgres) mode: Mode,
+    pub(in crate::postgres) mode: TlsMode,
     pub(in crate::postgres) roots: Roots,
     /// The certificate to show to the server, and its key.
     pub(in crate::postgres) identity: Option<(PathBuf, PathBuf)>,
@@ -21,7 +21,7 @@ pub(in crate::postgres) struct TlsWish {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::postgres) enum Mode {
+pub(in crate::postgres) enum TlsMode {
     Disable,
     /// Only if the server takes no connection without.
     Allow,
@@ -48,16 +48,16 @@ pub(in crate::postgres) enum Versions {
     Only13,
 }
 
-const MODES: &[(&str, Mode)] = &[
-    ("disable", Mode::Disable),
-    ("allow", Mode::Allow),
-    ("prefer", Mode::Prefer),
-    ("require", Mode::Require),
-    ("verify-ca", Mode::VerifyCa),
-    ("verify-full", Mode::VerifyFull),
+const MODES: &[(&str, TlsMode)] = &[
+    ("disable", TlsMode::Disable),
+    ("allow", TlsMode::Allow),
+    ("prefer", TlsMode::Prefer),
+    ("require", TlsMode::Require),
+    ("verify-ca", TlsMode::VerifyCa),
+    ("verify-full", TlsMode::VerifyFull),
 ];
 
-impl Mode {
+impl TlsMode {
     /// Whether the server's certificate is looked at.
     pub(in crate::postgres) fn is_checked(self) -> bool {
         matches!(self, Self::Require | Self::VerifyCa | Self::VerifyFull)
@@ -70,18 +70,18 @@ impl TlsWish {
         let is_system = root.as_deref() == Some("system");
         let mode =
             match parameters.remove("sslmode") {
-                None if is_system => Mode::VerifyFull,
-                None => Mode::Prefer,
+                None if is_system => TlsMode::VerifyFull,
+                None => TlsMode::Prefer,
                 Some(text) => MODES.iter().find(|(name, _)| *name == text).map(|(_, mode)| *mode).ok_or(
                     "sslmode is `disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`",
                 )?,
             };
-        if is_system && mode != Mode::VerifyFull {
+        if is_system && mode != TlsMode::VerifyFull {
             return Err(
                 "sslrootcert=system is checked with the host's name: write sslmode=verify-full".to_owned()
             );
         }
-        if root.is_none() && mode == Mode::VerifyCa {
+        if root.is_none() && mode == TlsMode::VerifyCa {
             return Err("sslmode=verify-ca needs the certificate of the authority: write sslrootcert=FILE beside it, or \
                         sslmode=verify-full for the system's authorities and the host's name"
                 .to_owned());
@@ -111,7 +111,7 @@ impl TlsWish {
     }
 }
 
-fn identity(parameters: &mut Parameters, mode: Mode) -> Result<Option<(PathBuf, PathBuf)>, Wrong> {
+fn identity(parameters: &mut Parameters, mode: TlsMode) -> Result<Option<(PathBuf, PathBuf)>, Wrong> {
     let is_shown = match parameters.remove("sslcertmode").as_deref() {
         None | Some("allow") => true,
         Some("disable") => false,
@@ -124,7 +124,7 @@ fn identity(parameters: &mut Parameters, mode: Mode) -> Result<Option<(PathBuf, 
     };
     match (parameters.remove("sslcert"), parameters.remove("sslkey")) {
         (None, None) => Ok(None),
-        (Some(_), Some(_)) if mode == Mode::Disable => {
+        (Some(_), Some(_)) if mode == TlsMode::Disable => {
             Err("sslcert needs TLS: write sslmode=verify-full beside it".to_owned())
         }
         (Some(certificate), Some(key)) => Ok(is_shown.then(|| (certificate.into(), key.into()))),
@@ -137,7 +137,7 @@ fn versions(parameters: &mut Parameters) -> Result<Versions, Wrong> {
     let least = parameters.remove("ssl_min_protocol_version");
     let most = parameters.remove("ssl_max_protocol_version");
     let has_12 = match least.as_deref() {
-        // The oldest one that is offered is 1.2 all the same.
+        // The oldest version that is offered is 1.2 all the same.
         None | Some("TLSv1" | "TLSv1.1" | "TLSv1.2") => true,
         Some("TLSv1.3") => false,
         Some(_) => return Err("ssl_min_protocol_version is `TLSv1.2` or `TLSv1.3`".to_owned()),

@@ -53,7 +53,7 @@ impl Check {
         let mut warnings: Vec<_> = warnings.into_iter().chain(unset).collect();
         warnings.sort_by_key(|warning| warning.line);
         for warning in warnings {
-            remark(warning.told(&name));
+            remark(warning.line_about(&name));
         }
         if self.live { live::ask(&definition).await } else { Ok(()) }
     }

@@ -46,14 +46,14 @@ pub(super) fn account(
 fn summary(definition: &Definition) -> String {
     let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let inputs: Vec<String> =
-        definition.input.iter().map(|(name, kind)| format!("{name} ({})", kind.as_str())).collect();
+        definition.input.iter().map(|(name, kind)| format!("{name} ({})", kind)).collect();
     let states = &definition.states;
     let mut participants = vec![row(&["participant", "url", "safety", "timeout", "calls_max"])];
     participants.extend(definition.participants.iter().map(|participant| {
         vec![
             participant.name.to_string(),
             participant.address.to_string(),
-            participant.safety.as_str().to_owned(),
+            participant.safety.to_string(),
             format!("{:?}", participant.timeout),
             participant.calls_max.to_string(),
         ]
@@ -135,7 +135,7 @@ fn step_lines(text: &mut String, definition: &Definition, index: usize, understo
             (Outcome::Ok, _) => {
                 format!("ok; kept: {}", verdict.output.as_ref().map_or("nothing", Json::text))
             }
-            (outcome, reason) => format!("{}: {}", outcome.as_str(), reason.unwrap_or_default()),
+            (outcome, reason) => format!("{outcome}: {}", reason.unwrap_or_default()),
         };
         let _ = writeln!(text, "    given    {}", line(&means));
     }

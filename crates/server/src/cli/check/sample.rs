@@ -6,7 +6,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use saga_core::definition::Input;
+use saga_core::definition::SagaInput;
 use saga_core::reply::Answer;
 use saga_core::{Definition, understood};
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 const SAMPLE_BYTES_MAX: u64 = 1 << 20;
 
 /// The given input, checked like the input of a start; without one, an input of the declared types.
-pub(super) fn input(definition: &Arc<Definition>, given: Option<&str>) -> anyhow::Result<Input> {
+pub(super) fn input(definition: &Arc<Definition>, given: Option<&str>) -> anyhow::Result<SagaInput> {
     let Some(given) = given else { return Ok(understood::input(definition)) };
     let text = text(given, "--input")?;
     definition.read_input(text.as_bytes()).context("--input")

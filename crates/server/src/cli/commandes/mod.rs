@@ -5,12 +5,13 @@ mod shown;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode, header};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use saga_core::SagaId;
 use serde_json::{Value, json};
 
 use super::client::{Ask, Server};
 use crate::cli::output::{remark, say, say_json, say_line};
+use crate::face::commande::Constat;
 
 /// How long a command waits for an order, unless it is said otherwise, in seconds.
 const WAIT_DEFAULT_S: u64 = 30;
@@ -106,19 +107,6 @@ struct Resoudre {
     wait: WaitFlag,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Constat {
-    /// The step's effect is there; it is undone now.
-    #[value(name = "EXECUTEE")]
-    Executee,
-    /// The step had no effect.
-    #[value(name = "NON_EXECUTEE")]
-    NonExecutee,
-    /// The step's effect is gone: it was undone by hand.
-    #[value(name = "ANNULEE")]
-    Annulee,
-}
-
 #[derive(Debug, Args)]
 struct Who {
     /// Your name; it is kept in the order's history.
@@ -142,23 +130,22 @@ impl Commandes {
         match &self.action {
             Action::List(list) => self.list(list).await,
             Action::Show { id } => self.show(*id).await,
-            Action::Annuler { id, wait } => self.demand(*id, "annuler", None, wait).await,
+            Action::Annuler { id, wait } => self.send_command(*id, "annuler", None, wait).await,
             Action::Reprendre { id, who, raison, wait } => {
                 let body = json!({ "par": who.par, "raison": raison });
-                self.demand(*id, "reprendre", Some(body), wait).await
+                self.send_command(*id, "reprendre", Some(body), wait).await
             }
             Action::Resoudre(resoudre) => {
-                let constat = resoudre.constat.to_possible_value();
                 let mut body = json!({
                     "etape": resoudre.etape,
-                    "constat": constat.as_ref().map(|constat| constat.get_name()),
+                    "constat": resoudre.constat,
                     "raison": resoudre.raison,
                     "par": resoudre.who.par,
                 });
                 if let Some(sortie) = &resoudre.sortie {
                     body["sortie"] = sortie.clone();
                 }
-                self.demand(resoudre.id, "resoudre", Some(body), &resoudre.wait).await
+                self.send_command(resoudre.id, "resoudre", Some(body), &resoudre.wait).await
             }
         }
     }
@@ -208,7 +195,7 @@ impl Commandes {
     }
 
     /// Sends an operator's command for an order, and shows the result.
-    async fn demand(
+    async fn send_command(
         &self,
         id: SagaId,
         what: &str,

@@ -27,7 +27,7 @@ pub(crate) struct Reprise {
 
 impl Reprise {
     pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
-        let asked = Members::read(body, &["par", "raison"])?;
+        let asked = BodyMembers::read(body, &["par", "raison"])?;
         Ok(Self { par: asked.required(&PAR)?, raison: asked.optional(&RAISON)? })
     }
 }
@@ -54,7 +54,7 @@ pub(crate) struct Resolution {
 
 impl Resolution {
     pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
-        let asked = Members::read(body, &["etape", "constat", "raison", "par", "sortie"])?;
+        let asked = BodyMembers::read(body, &["etape", "constat", "raison", "par", "sortie"])?;
         let etape = asked.required(&ETAPE)?;
         let word = asked.required(&CONSTAT)?;
         let constat = words::read(&word).ok_or_else(|| {
@@ -141,9 +141,9 @@ struct Text {
 }
 
 /// A body's members, as they were written.
-struct Members(BTreeMap<String, Box<RawValue>>);
+struct BodyMembers(BTreeMap<String, Box<RawValue>>);
 
-impl Members {
+impl BodyMembers {
     /// Reads an object that has no other members than these: what was misspelt must not be taken for left out.
     fn read(body: &[u8], known: &[&str]) -> Result<Self, Problem> {
         let names = known.join("`, `");

@@ -11,7 +11,8 @@ use saga_engine::{Caller, NoRoom, Refusal, Start};
 use utoipa::IntoResponses;
 
 use super::answer::{Fin, GoesOn, answer};
-use super::error::{Error, Unreadable};
+use super::definition;
+use super::error::{Error, UnreadableOrder};
 use super::examples;
 use super::input::Demande;
 use crate::api::documented::{Responses, problems};
@@ -67,7 +68,7 @@ const KEY_CHARS_MAX: usize = 255;
             content_type = "application/problem+json",
             example = json!(Problem::invalid("`client_id` is missing; it must be a JSON integer"))
         ),
-        Unreadable,
+        UnreadableOrder,
         NotTaken
     )
 )]
@@ -76,11 +77,11 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     let preference = Preference::of(&head.headers, &api.limits);
     let key = idempotency_key(&head.headers)?;
     let body = body::json(&head.headers, body, &api).await?;
-    let input = api.commande().read_input(&body).map_err(|error| match &error {
+    let input = definition(&api).read_input(&body).map_err(|error| match &error {
         InputError::NotJson(_) => Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()),
         _ => Problem::invalid(error.to_string()),
     })?;
-    let caller = head.extensions.get::<http::Caller>().copied().unwrap_or_default();
+    let caller = head.extensions.get::<http::CallerAddress>().copied().unwrap_or_default();
     let caller = Caller::Address(caller.network());
     let id = key.as_deref().map(SagaId::from_idempotency_key);
     let request = Start { input, id, wait: preference.wait, caller };

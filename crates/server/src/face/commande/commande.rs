@@ -16,7 +16,7 @@ use super::error::{Error, UnknownOrder};
 use super::examples;
 use super::words::{Constat, Etat, Quoi, Rollback};
 use crate::api::Api;
-use crate::api::documented::Unavailable;
+use crate::api::documented::JournalUnavailable;
 
 /// Bytes of the body of the pending call that are shown.
 const BODY_SHOWN_BYTES_MAX: usize = 65_536;
@@ -53,7 +53,7 @@ pub(crate) struct Commande {
     #[schema(format = DateTime)]
     modifie_le: String,
     #[schema(inline)]
-    definition: Definition,
+    definition: DefinitionShown,
 }
 
 /// What somebody asked of the order.
@@ -76,7 +76,8 @@ struct Intervention {
 
 /// What this order runs.
 #[derive(Serialize, ToSchema)]
-struct Definition {
+#[schema(as = Definition)]
+struct DefinitionShown {
     nom: String,
     /// SHA-256 of the definition's source: what this order runs, whatever becomes of the file.
     empreinte: String,
@@ -97,7 +98,7 @@ impl From<KeptRow> for Commande {
             interventions_omises: 0,
             cree_le: row.created.to_string(),
             modifie_le: row.updated.to_string(),
-            definition: Definition {
+            definition: DefinitionShown {
                 nom: row.definition.to_string(),
                 empreinte: row.definition_hash.to_string(),
             },
@@ -150,7 +151,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
             )
         ),
         UnknownOrder,
-        Unavailable
+        JournalUnavailable
     )
 )]
 pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Error> {

@@ -14,8 +14,8 @@ use super::error::Error;
 use super::examples;
 use super::words::{self, Rollback};
 use crate::api::Api;
-use crate::api::documented::{self, Responses, Unavailable, header};
-use crate::api::page::Page;
+use crate::api::documented::{self, JournalUnavailable, Responses, header};
+use crate::api::page::JsonPage;
 use crate::api::problem::Problem;
 
 /// Rows in a page when the caller does not say.
@@ -53,9 +53,9 @@ struct Filtres {
 }
 
 /// `200`: a page.
-struct Commandes;
+struct PageOfOrders;
 
-impl IntoResponses for Commandes {
+impl IntoResponses for PageOfOrders {
     fn responses() -> Responses {
         let next =
             format!("</api/commandes?limit=50&cursor=1795342530123456.{}>; rel=\"next\"", examples::ID);
@@ -76,7 +76,7 @@ impl IntoResponses for Commandes {
     tag = "commandes",
     params(Filtres),
     responses(
-        Commandes,
+        PageOfOrders,
         (
             status = 422,
             description = "A parameter is wrong or unknown.",
@@ -84,7 +84,7 @@ impl IntoResponses for Commandes {
             content_type = "application/problem+json",
             example = json!(Filtres::read(&[("limit".into(), "0".into())]).err())
         ),
-        Unavailable
+        JournalUnavailable
     )
 )]
 pub(crate) async fn commandes(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Error> {
@@ -171,10 +171,10 @@ impl Filtres {
 
 /// As many of a page's orders as fit into `page_bytes_max`, and where the next page begins if that is before the last
 /// row; of those that are blocked, what they wait for.
-async fn shown(api: &Api, rows: Vec<KeptRow>) -> Result<(Page, Option<Cursor>), Error> {
+async fn shown(api: &Api, rows: Vec<KeptRow>) -> Result<(JsonPage, Option<Cursor>), Error> {
     let begun = Instant::now();
     let wait = api.limits.blocages_wait;
-    let mut page = Page::new(api.limits.page_bytes_max);
+    let mut page = JsonPage::new(api.limits.page_bytes_max);
     let mut last = None;
     for row in rows {
         let blocage = if !commande::is_blocked(&row) {

@@ -13,9 +13,9 @@ use utoipa::IntoResponses;
 use super::answer::{Fin, GoesBack, GoesOn, answer};
 use super::bodies::{Reprise, Resolution, ResolutionInDocument};
 use super::commande::Id;
-use super::error::{Error, UnknownOrder, Unreadable};
+use super::error::{Error, UnknownOrder, UnreadableOrder};
 use super::examples;
-use crate::api::documented::{self, Responses, Unavailable, problems};
+use crate::api::documented::{self, JournalUnavailable, Responses, problems};
 use crate::api::prefer::Preference;
 use crate::api::problem::Problem;
 use crate::api::{Api, body};
@@ -35,8 +35,8 @@ use crate::api::{Api, body};
         body::Unusable,
         UnknownOrder,
         TooLate,
-        Unreadable,
-        Unavailable
+        UnreadableOrder,
+        JournalUnavailable
     )
 )]
 pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request) -> Result<Response, Error> {
@@ -74,8 +74,8 @@ pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request
             content_type = "application/problem+json",
             example = json!(Reprise::read(b"").err())
         ),
-        Unreadable,
-        Unavailable
+        UnreadableOrder,
+        JournalUnavailable
     )
 )]
 pub(crate) async fn reprendre(
@@ -119,8 +119,8 @@ pub(crate) async fn reprendre(
             content_type = "application/problem+json",
             example = json!(Reprise::read(b"").err())
         ),
-        Unreadable,
-        Unavailable
+        UnreadableOrder,
+        JournalUnavailable
     )
 )]
 pub(crate) async fn resoudre(

@@ -102,9 +102,9 @@ impl IntoResponses for UnknownOrder {
 }
 
 /// `500`: the order cannot be read.
-pub(crate) struct Unreadable;
+pub(crate) struct UnreadableOrder;
 
-impl IntoResponses for Unreadable {
+impl IntoResponses for UnreadableOrder {
     fn responses() -> Responses {
         problems([(
             "The order's history cannot be read. The order is parked for a person.",

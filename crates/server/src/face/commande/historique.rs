@@ -11,12 +11,12 @@ use serde::Serialize;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::commande::Id;
-use super::error::{Error, UnknownOrder, Unreadable};
+use super::error::{Error, UnknownOrder, UnreadableOrder};
 use super::examples;
 use super::words::{Constat, Etat, Fait, Motif, Resultat, Sens};
 use crate::api::Api;
-use crate::api::documented::{self, Responses, Unavailable, header};
-use crate::api::page::Page;
+use crate::api::documented::{self, JournalUnavailable, Responses, header};
+use crate::api::page::JsonPage;
 use crate::api::problem::Problem;
 
 /// Lines of a history in one answer; `Link` leads to the next ones. Most orders have a dozen, and one that
@@ -100,7 +100,7 @@ impl IntoResponses for Histoire {
     get,
     path = "/api/commande/{id}/historique",
     tag = "commandes",
-    params(Id, Asked),
+    params(Id, HistoryQuery),
     responses(
         Histoire,
         UnknownOrder,
@@ -109,10 +109,10 @@ impl IntoResponses for Histoire {
             description = "A parameter is wrong.",
             body = Problem,
             content_type = "application/problem+json",
-            example = json!(Asked::read("detail=tout").err())
+            example = json!(HistoryQuery::read("detail=tout").err())
         ),
-        Unreadable,
-        Unavailable
+        UnreadableOrder,
+        JournalUnavailable
     )
 )]
 pub(crate) async fn historique(
@@ -120,14 +120,14 @@ pub(crate) async fn historique(
     Id(id): Id,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Error> {
-    let asked = Asked::read(&query.unwrap_or_default())?;
+    let asked = HistoryQuery::read(&query.unwrap_or_default())?;
     let with_steps = asked.detail == Some(Detail::Etapes);
     let (saga, history) = match api.budgets.read(&api.engine, id).await? {
         Ok(Some(found)) => found,
         Ok(None) | Err(Refusal::Unknown) => return Err(Error::unknown()),
         Err(error) => return Err(error.into()),
     };
-    let mut lines = Lines { saga: &saga, shown: Vec::new(), open: BTreeMap::new() };
+    let mut lines = HistoryLines { saga: &saga, shown: Vec::new(), open: BTreeMap::new() };
     for record in &history.records {
         if with_steps {
             lines.add(record);
@@ -137,7 +137,7 @@ pub(crate) async fn historique(
             lines.shown.push(Ligne::Transition(transition));
         }
     }
-    let mut page = Page::new(api.limits.page_bytes_max);
+    let mut page = JsonPage::new(api.limits.page_bytes_max);
     let mut end = asked.cursor;
     for line in lines.shown.iter().skip(asked.cursor).take(LINES_MAX) {
         if !page.add(line).map_err(|error| Problem::unwritable(&error))? {
@@ -156,7 +156,7 @@ pub(crate) async fn historique(
 /// The query of a history.
 #[derive(Default, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Asked {
+struct HistoryQuery {
     /// `etapes`: every call to a participant too, and what people asked.
     #[param(inline, example = "etapes")]
     detail: Option<Detail>,
@@ -171,7 +171,7 @@ enum Detail {
     Etapes,
 }
 
-impl Asked {
+impl HistoryQuery {
     fn read(query: &str) -> Result<Self, Problem> {
         let mut asked = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -194,14 +194,14 @@ impl Asked {
 }
 
 /// The detailed history, as far as it is written.
-struct Lines<'a> {
+struct HistoryLines<'a> {
     saga: &'a Saga,
     shown: Vec<Ligne>,
     /// Where the line of each attempt under way is, and since when, so that its end finds it.
     open: BTreeMap<(usize, Direction), (usize, Timestamp)>,
 }
 
-impl Lines<'_> {
+impl HistoryLines<'_> {
     fn step(&self, step: usize) -> Option<String> {
         self.saga.definition().steps.get(step).map(|step| step.name.to_string())
     }

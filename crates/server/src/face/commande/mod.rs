@@ -17,11 +17,15 @@ mod historique;
 mod input;
 mod words;
 
+use std::sync::Arc;
+
+use saga_core::Definition;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::input::{labelled, suits};
+pub(crate) use self::words::Constat;
 use crate::api::Api;
 
 /// This face's part of the document: what the handlers do not name themselves.
@@ -30,11 +34,16 @@ use crate::api::Api;
     tags((name = "commandes", description = "Orders")),
     components(schemas(answer::EnCours, commande::Commande, historique::Ligne))
 )]
-struct Document;
+struct FaceDocument;
+
+/// The definition that this face's orders run: the first that the process serves.
+pub(crate) fn definition(api: &Api) -> &Arc<Definition> {
+    api.engine.definitions().first().expect("a process serves a definition")
+}
 
 /// Its routes.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::with_openapi(FaceDocument::openapi())
         .routes(routes!(checkout::checkout))
         .routes(routes!(commande::commande))
         .routes(routes!(demandes::annuler))

@@ -3,6 +3,7 @@
 //!
 //! The names of members are the fields of this folder's structs.
 
+use clap::ValueEnum;
 use saga_core::definition::StateName;
 use saga_core::event::{Finding, Stuck};
 use saga_core::{Direction, Outcome, saga};
@@ -62,11 +63,16 @@ impl From<Rollback> for saga::Rollback {
 
 /// `EXECUTEE`: the step's effect is there, and is undone now. `NON_EXECUTEE`: it had no effect. `ANNULEE`: its effect is
 /// gone, undone by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+// The command line shows the variants' comments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, ValueEnum)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Constat {
+    /// The step's effect is there; it is undone now.
     Executee,
+    /// The step had no effect.
     NonExecutee,
+    /// The step's effect is gone: it was undone by hand.
     Annulee,
 }
 

@@ -1,4 +1,4 @@
-//! The limits that the sources have: constants, fields of the `Limits` structs, keys of definitions and
+//! The limits that the sources have: constants, fields of the `...Limits` structs, keys of definitions and
 //! flags, each with its default.
 
 use std::path::{Path, PathBuf};
@@ -113,9 +113,10 @@ fn constants<'a>(text: &'a str, place: &'a str) -> impl Iterator<Item = Limit> +
     })
 }
 
-/// The fields of `impl Default for Limits`.
+/// The fields of `impl Default for ...Limits`.
 fn fields<'a>(text: &'a str, place: &'a str) -> impl Iterator<Item = Limit> + 'a {
-    let block = text.split_once("impl Default for Limits").map_or("", |(_, rest)| rest);
+    let is_of_limits = |block: &&str| block.lines().next().is_some_and(|line| line.ends_with("Limits {"));
+    let block = text.split("impl Default for ").skip(1).find(is_of_limits).unwrap_or_default();
     let block = block.split("\n}").next().unwrap_or_default();
     block.lines().filter_map(move |line| {
         let (name, value) = line.trim().trim_end_matches(',').split_once(": ")?;

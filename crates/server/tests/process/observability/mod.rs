@@ -20,7 +20,7 @@ use crate::client::{get, until};
 use crate::load::{Book, Wish};
 use crate::server::Setup;
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 /// A file of the repository.
 fn repository(path: &str) -> PathBuf {
@@ -38,7 +38,7 @@ const BLOCKED: i64 = 15;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_expression_of_dashboard_and_rules_has_data() {
     let shop = Shop::open(Facon::Moderne).await;
-    let setup = Setup::new(&shop, Engine::Sqlite);
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
     let serve = setup.start().await;
     let prometheus = Prometheus::watch(serve.address).await;
 

@@ -8,9 +8,9 @@ use tokio::task::spawn_blocking;
 
 use crate::client::until;
 use crate::load::{Book, Manner, Wish};
-use crate::server::{Serve, Setup};
+use crate::server::{ServeProcess, Setup};
 use crate::shop::Shop;
-use crate::store::Engine;
+use crate::store::StoreEngine;
 
 const GOING: &str = "sagas_unfinished{rollback=\"AUCUN\",saga=\"checkout\"}";
 
@@ -18,7 +18,7 @@ const GOING: &str = "sagas_unfinished{rollback=\"AUCUN\",saga=\"checkout\"}";
 async fn every_process_tells_the_same_and_goes_on_telling_while_the_database_is_away() {
     let cluster = Arc::new(spawn_blocking(Cluster::start).await.unwrap());
     let shop = Shop::open(Facon::Moderne).await;
-    let mut setup = Setup::new(&shop, Engine::Sqlite);
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
     setup.database_url = cluster.url();
     let (one, other) = (setup.start().await, setup.start_as("replique-2").await);
     one.quiet().await;
@@ -41,7 +41,7 @@ async fn every_process_tells_the_same_and_goes_on_telling_while_the_database_is_
     counts(&other, 1).await;
 }
 
-async fn counts(serve: &Serve, orders: u64) {
+async fn counts(serve: &ServeProcess, orders: u64) {
     until("it counts the orders that go forward", async || {
         (serve.metric(GOING).await == orders).then_some(())
     })

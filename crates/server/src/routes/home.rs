@@ -1,9 +1,10 @@
-//! `GET /`: a short page that says that the server works.
+//! `GET /`: a short page that says that the server works, with links into the faces.
 
 use axum::extract::State;
 use axum::response::Html;
 
-use super::Api;
+use crate::api::Api;
+use crate::face;
 
 /// A short "it works"
 #[utoipa::path(
@@ -19,7 +20,7 @@ use super::Api;
     ))
 )]
 pub(crate) async fn home(State(api): State<Api>) -> Html<String> {
-    let definition = api.commande();
+    let definition = face::commande::definition(&api);
     Html(format!(
         "<!doctype html><html lang=\"fr\"><meta charset=\"utf-8\"><title>orchestrateur</title>\
          <h1>orchestrateur</h1><p>It works: version {}, saga <code>{}</code>.</p>\

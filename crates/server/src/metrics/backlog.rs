@@ -32,16 +32,19 @@ type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Backlog, Unavailable
 /// Returns the current time of the clock that orders use.
 type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
-pub(super) struct Tallies {
+/// The instant of a definition's figures whose age a metric shows.
+type Since = fn(&Unfinished) -> Option<Timestamp>;
+
+pub(super) struct Backlogs {
     question: Question,
     now: Now,
     /// The names of the definitions that this process serves: each has figures, from zero on.
     served: Box<[Arc<str>]>,
-    known: Mutex<Known>,
+    known: Mutex<LastCount>,
 }
 
 #[derive(Default)]
-struct Known {
+struct LastCount {
     /// The last answer, and its time.
     last: Option<(Backlog, Timestamp)>,
     asked: Option<Instant>,
@@ -50,7 +53,7 @@ struct Known {
     failures: u64,
 }
 
-impl Tallies {
+impl Backlogs {
     pub(super) fn new(question: Question, now: Now, served: impl Iterator<Item = Arc<str>>) -> Self {
         Self { question, now, served: served.collect(), known: Mutex::default() }
     }
@@ -67,13 +70,13 @@ impl Tallies {
                     let (here, answer) = watch::channel(());
                     known.asked = Some(Instant::now());
                     known.answer = Some(answer.clone());
-                    let tallies = self.clone();
+                    let backlogs = self.clone();
                     #[expect(
                         clippy::disallowed_methods,
                         reason = "the question outlives a scrape that gives up"
                     )]
                     tokio::spawn(async move {
-                        tallies.ask().await;
+                        backlogs.ask().await;
                         drop(here);
                     });
                     answer
@@ -89,7 +92,7 @@ impl Tallies {
         let now = (self.now)();
         let mut known = self.known();
         match answer {
-            Ok(tally) => known.last = Some((tally, now)),
+            Ok(backlog) => known.last = Some((backlog, now)),
             Err(error) => {
                 known.failures += 1;
                 drop(known);
@@ -107,19 +110,19 @@ impl Tallies {
         self.served.iter().map(of_served).chain(others).collect()
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, LastCount> {
         // No code panics while this is locked.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Tallies {
+impl fmt::Debug for Backlogs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tallies").finish_non_exhaustive()
+        f.debug_struct("Backlogs").finish_non_exhaustive()
     }
 }
 
-impl Collector for Tallies {
+impl Collector for Backlogs {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let (last, failures) = {
             let known = self.known();
@@ -141,6 +144,7 @@ impl Collector for Tallies {
             None,
             MetricType::Gauge,
         )?;
+        // The words of the checkout's face, which uses this module through `api`: so it cannot be used here.
         for (saga, unfinished) in &by_saga {
             for (rollback, sagas) in [
                 ("AUCUN", unfinished.forward),
@@ -153,7 +157,7 @@ impl Collector for Tallies {
         }
         let now = (self.now)();
         let age = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
-        let since: [(&str, &str, fn(&Unfinished) -> Option<Timestamp>); 2] = [
+        let since: [(&str, &str, Since); 2] = [
             (
                 "saga_oldest_due_age_seconds",
                 "How long the longest-waiting saga that needs no operator has been due; 0 when there is none",
@@ -193,28 +197,28 @@ mod tests {
 
     use super::*;
 
-    enum Answer {
+    enum CountResult {
         Blocked(u64),
         Failure,
         Never,
     }
 
     /// A journal that gives these answers in turn, and the metrics that are shown of it.
-    struct Asked {
-        tallies: Arc<Tallies>,
+    struct ScriptedStore {
+        backlogs: Arc<Backlogs>,
         /// In seconds since the epoch.
         time: Arc<AtomicI64>,
         registry: Registry,
-        left: Arc<Mutex<VecDeque<Answer>>>,
+        left: Arc<Mutex<VecDeque<CountResult>>>,
     }
 
-    impl Asked {
-        fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+    impl ScriptedStore {
+        fn answering(answers: impl IntoIterator<Item = CountResult>) -> Self {
             let left = Arc::new(Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
             let time = Arc::new(AtomicI64::new(1_000));
             let answers = left.clone();
             let question: Question = Box::new(move || match answers.lock().unwrap().pop_front() {
-                Some(Answer::Blocked(blocked)) => {
+                Some(CountResult::Blocked(blocked)) => {
                     let blocked_since = Some(Timestamp::from_micros(900_000_000));
                     let unfinished = Unfinished { blocked, blocked_since, ..Unfinished::default() };
                     let mut backlog = Backlog::from([("checkout".into(), unfinished)]);
@@ -224,11 +228,11 @@ mod tests {
                     }
                     Box::pin(ready(Ok(backlog)))
                 }
-                Some(Answer::Failure) => Box::pin(ready(Err(Unavailable::because("gone")))),
-                Some(Answer::Never) => Box::pin(pending()),
+                Some(CountResult::Failure) => Box::pin(ready(Err(Unavailable::because("gone")))),
+                Some(CountResult::Never) => Box::pin(pending()),
                 None => panic!("it was asked too often"),
             });
-            let tallies = Arc::new(Tallies::new(
+            let backlogs = Arc::new(Backlogs::new(
                 question,
                 {
                     let time = time.clone();
@@ -237,8 +241,8 @@ mod tests {
                 ["checkout".into(), "onboarding".into()].into_iter(),
             ));
             let mut registry = Registry::default();
-            registry.register_collector(Box::new(tallies.clone()));
-            Self { tallies, time, registry, left }
+            registry.register_collector(Box::new(backlogs.clone()));
+            Self { backlogs, time, registry, left }
         }
 
         async fn pass(&self, seconds: u64) {
@@ -248,7 +252,7 @@ mod tests {
 
         /// The value of a sample after a scrape.
         async fn scrape(&self, sample: &str) -> Option<String> {
-            self.tallies.refresh().await;
+            self.backlogs.refresh().await;
             let mut text = String::new();
             encode(&mut text, &self.registry).unwrap();
             let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
@@ -260,7 +264,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_journal_is_asked_now_and_then_only() {
-        let asked = Asked::answering([Answer::Blocked(1), Answer::Blocked(2)]);
+        let asked = ScriptedStore::answering([CountResult::Blocked(1), CountResult::Blocked(2)]);
         for _ in 0..10 {
             assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("1"));
         }
@@ -279,7 +283,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_journal_that_hangs_is_waited_for_shortly_and_asked_once() {
-        let asked = Asked::answering([Answer::Blocked(3), Answer::Never]);
+        let asked = ScriptedStore::answering([CountResult::Blocked(3), CountResult::Never]);
         assert_eq!(asked.scrape("saga_tally_age_seconds").await.as_deref(), Some("0.0"));
         asked.pass(5).await;
         for _ in 0..3 {
@@ -294,7 +298,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_counted_and_nothing_is_made_up() {
-        let asked = Asked::answering([Answer::Failure, Answer::Blocked(4), Answer::Failure]);
+        let asked =
+            ScriptedStore::answering([CountResult::Failure, CountResult::Blocked(4), CountResult::Failure]);
         assert_eq!(asked.scrape(BLOCKED).await, None);
         asked.pass(2).await;
         assert_eq!(asked.scrape(BLOCKED).await.as_deref(), Some("4"));
