@@ -25,6 +25,12 @@ pub(crate) fn may_have_an_effect(is_in_flight: bool, may_have_run: bool) -> bool
     is_in_flight || may_have_run
 }
 
+/// A step is undone once every step that waited for it is settled.
+pub(crate) fn may_be_undone(are_followers_settled: bool) -> bool {
+    broken!(MayBeUndone => true);
+    are_followers_settled
+}
+
 /// A new owner takes a call in flight for one that may have run, and so a call that could leave ahead of its record.
 pub(crate) fn may_have_left(is_in_flight: bool, could_run_ahead: bool) -> bool {
     broken!(MayHaveLeft => false);

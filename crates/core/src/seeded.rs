@@ -10,6 +10,7 @@ use std::cell::Cell;
 #[expect(missing_docs, reason = "each is described where it is")]
 pub enum Rule {
     MayHaveAnEffect,
+    MayBeUndone,
     MayHaveLeft,
     MayHaveRunAhead,
     WaitAfterTakeOver,

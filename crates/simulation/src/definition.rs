@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::Definition;
-use saga_core::definition::Safety;
+use saga_core::definition::{Graph, Safety};
 
 use saga_testkit::dice::Dice;
 
@@ -45,6 +45,10 @@ pub(crate) struct Spec {
     pub(crate) kind: StepKind,
     /// Whether it is undone; a read never is.
     pub(crate) undo: bool,
+    /// The earlier steps that it waits for; `None`: the step above.
+    pub(crate) after: Option<Vec<usize>>,
+    /// Whether its condition holds; `None`: it has none.
+    pub(crate) when: Option<bool>,
     /// The earlier steps whose outputs its requests are made of.
     pub(crate) from: Vec<usize>,
     /// Whether it can be asked about, though its participant promises something; see [`Spec::is_probed`].
@@ -58,7 +62,22 @@ pub(crate) const HORIZON: Duration = Duration::from_secs(3);
 
 impl Spec {
     pub(crate) fn new(kind: StepKind) -> Self {
-        Self { kind, undo: true, from: Vec::new(), probe: false, forgets: false }
+        Self { kind, undo: true, after: None, when: None, from: Vec::new(), probe: false, forgets: false }
+    }
+
+    pub(crate) fn after(mut self, steps: &[usize]) -> Self {
+        self.after = Some(steps.to_vec());
+        self
+    }
+
+    pub(crate) fn when(mut self, holds: bool) -> Self {
+        self.when = Some(holds);
+        self
+    }
+
+    /// Whether it is skipped when its turn comes.
+    pub(crate) fn is_skipped(&self) -> bool {
+        self.when == Some(false)
     }
 
     /// Whether it can be asked about.
@@ -86,7 +105,17 @@ fn name(step: usize) -> char {
     char::from(b'a' + step as u8)
 }
 
-/// Between one and five steps, of any kinds, made of any earlier outputs. Where `forgets`, some participants forget.
+/// Which steps each waits for.
+pub(crate) fn graph(specs: &[Spec]) -> Graph {
+    let after = |(step, spec): (usize, &Spec)| match &spec.after {
+        Some(after) => after.iter().copied().collect(),
+        None => step.checked_sub(1).into_iter().collect(),
+    };
+    Graph::new(specs.iter().enumerate().map(after).collect())
+}
+
+/// Between one and five steps, of any kinds, one after the other or in a graph, with conditions here and there, made of any
+/// outputs that they can read. Where `forgets`, some participants forget.
 pub(crate) fn drawn(dice: &Dice, forgets: bool) -> Vec<Spec> {
     let favourite = dice.one(&StepKind::EFFECTS);
     let mut kinds: Vec<StepKind> = (0..1 + dice.below(4))
@@ -109,7 +138,18 @@ pub(crate) fn drawn(dice: &Dice, forgets: bool) -> Vec<Spec> {
         }
         spec
     };
-    kinds.iter().copied().enumerate().map(spec).collect()
+    let mut specs: Vec<Spec> = kinds.iter().copied().enumerate().map(spec).collect();
+    let (in_a_graph, conditional) = (dice.chance(500), dice.one(&[0, 0, 300]));
+    for (step, spec) in specs.iter_mut().enumerate() {
+        spec.after =
+            (in_a_graph && dice.chance(700)).then(|| (0..step).filter(|_| dice.chance(450)).collect());
+        spec.when = dice.chance(conditional).then(|| dice.chance(500));
+    }
+    let graph = graph(&specs);
+    for (step, spec) in specs.iter_mut().enumerate() {
+        spec.from.retain(|earlier| graph.before(step).contains(*earlier));
+    }
+    specs
 }
 
 /// The definition made of these steps, with as many calls at once to each participant. Few attempts and short waits, so
@@ -136,6 +176,14 @@ pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: 
         let sources: String = spec.from.iter().map(|&from| format!(", {0}: .{0}", name(from))).collect();
         let body = format!("{{ n: .input.n{sources} }}");
         line(&mut yaml, format_args!("  - step: {step}\n    participant: p{i}"));
+        if let Some(after) = &spec.after {
+            let names: Vec<String> = after.iter().map(|step| step_name(*step)).collect();
+            line(&mut yaml, format_args!("    after: [{}]", names.join(", ")));
+        }
+        if let Some(holds) = spec.when {
+            let sign = if holds { "!=" } else { "==" };
+            line(&mut yaml, format_args!("    when: .input.n {sign} -1"));
+        }
         match spec.kind {
             StepKind::Read => line(&mut yaml, format_args!("    action: {{ get: '/{step}/\\(.input.n)' }}")),
             _ => line(&mut yaml, format_args!("    action: {{ post: /{step}, body: {body} }}")),

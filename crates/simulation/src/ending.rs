@@ -14,7 +14,7 @@ use crate::scene::is_blocked;
 /// From the end of all faults to the end of all orders: a lease, the longest wait for a retry, and some more.
 pub(crate) const TAIL: Duration = Duration::from_secs(180);
 /// How often an operator goes through the inbox.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 24;
 
 impl Fleet {
     pub(crate) async fn end(&self) {

@@ -1,11 +1,11 @@
 //! Do ledgers, histories and answers agree?
 
-use saga_core::definition::StateName;
+use saga_core::definition::{StateName, StepSet};
 use saga_core::event::Stuck;
 use saga_core::saga::Rollback;
-use saga_core::{Direction, Event, Outcome, Record, Saga};
+use saga_core::{Definition, Direction, Event, Outcome, Record, Saga};
 
-use crate::definition::StepKind;
+use crate::definition::{StepKind, graph};
 use crate::scene::{Order, Scene, is_stuck};
 
 /// P1 (all or nothing), P2 (nothing lost), P3 (nothing doubled), P5 (decisions stand), P7 (histories are complete), when
@@ -45,8 +45,8 @@ pub(crate) fn judge_blocked(scene: &Scene) {
                 _ => "stuck: nothing to undo, it is said",
             });
         }
-        for (step, spec) in scene.specs.iter().enumerate().skip(blocked.step + 1) {
-            if spec.undo && scene.page(order.id, step).open() != 0 {
+        for step in graph(&scene.specs).behind(blocked.step).iter() {
+            if scene.specs[step].undo && scene.page(order.id, step).open() != 0 {
                 broken("P1", format!("it is at step {}, and step {step} is not undone", blocked.step));
             }
         }
@@ -143,6 +143,13 @@ fn count(scene: &Scene, saga: &Saga, records: &[Record]) {
 fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, String)) {
     let stands = *saga.state() == scene.definition.states.completed;
     for (step, spec) in scene.specs.iter().enumerate().filter(|(_, spec)| spec.kind != StepKind::Read) {
+        let is_skipped = events.iter().any(|event| **event == Event::Skipped { step });
+        if is_skipped {
+            scene.recorder.hit("saga: a step is skipped");
+        }
+        if is_skipped && !spec.is_skipped() {
+            broken("conditions", format!("step {step} is skipped, though its condition holds"));
+        }
         let page = scene.page(saga.id(), step);
         let open = page.open();
         if !(0..=1).contains(&open) {
@@ -168,7 +175,11 @@ fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
         if !saga.is_over() {
             continue;
         }
+        if spec.is_skipped() && page.applied > 0 {
+            broken("conditions", format!("step {step} took effect, though its condition does not hold"));
+        }
         match (stands, open) {
+            (true, 0) if is_skipped => {}
             (true, 1) | (false, 0) => {}
             (true, _) => broken("P1", format!("it is confirmed, and step {step} stands {open} times")),
             (false, _) if !spec.undo => {}
@@ -179,27 +190,35 @@ fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
     }
 }
 
-/// The states that the order went through, against the way that the definition lays out.
+/// The states that the order went through, against the ways that the definition lays out.
 fn states(scene: &Scene, saga: &Saga, seen: &[StateName], broken: &dyn Fn(&str, String)) {
-    let states = &scene.definition.states;
-    let mut way = vec![states.started.clone()];
-    way.extend(scene.definition.steps.iter().filter_map(|step| step.success.clone()));
-    way.push(states.completed.clone());
-    let forward = seen.iter().zip(&way).take_while(|(a, b)| a == b).count();
-    let is_failure = |state: &StateName| {
-        *state == states.cancelled || scene.definition.steps.iter().any(|step| step.failure == *state)
-    };
-    let rest = &seen[forward..];
-    let legal = match rest {
-        [] => true,
-        [last] => is_failure(last) && forward < way.len(),
-        _ => false,
-    };
-    if !legal {
+    let (Definition { states, steps, .. }, graph) = (&*scene.definition, graph(&scene.specs));
+    let is_failure =
+        |state: &StateName| *state == states.cancelled || steps.iter().any(|step| step.failure == *state);
+    // The steps that have succeeded so far, and those that are skipped.
+    let mut passed: StepSet = (0..steps.len()).filter(|step| scene.specs[*step].is_skipped()).collect();
+    let mut is_failed = false;
+    let mut is_legal = seen.first() == Some(&states.started);
+    for state in seen.iter().skip(1) {
+        let entered = steps.iter().position(|step| step.success.as_ref() == Some(state));
+        is_legal &= !is_failed;
+        match entered {
+            Some(step) => {
+                is_legal &= !passed.contains(step) && graph.before(step).is_within(passed);
+                passed = passed.with(StepSet::of(step));
+            }
+            None if *state == states.completed => is_legal &= passed == StepSet::first(steps.len()),
+            None => {
+                is_legal &= is_failure(state);
+                is_failed = true;
+            }
+        }
+    }
+    if !is_legal {
         broken("P7", format!("it went through {seen:?}"));
     }
     let ends_well = saga.rollback() == Rollback::None && *saga.state() == states.completed;
-    if saga.is_over() && ends_well != (forward == way.len()) {
+    if saga.is_over() && ends_well == is_failed {
         broken("P7", format!("it ended as {} after {seen:?}", saga.state()));
     }
 }

@@ -11,6 +11,8 @@ pub type Hits = BTreeMap<&'static str, u64>;
 
 /// The points that some run must have met, or the worlds are too kind to prove anything.
 pub const FAULT_POINTS: &[&str] = &[
+    "saga: a step is skipped",
+    "saga: calls two steps at the same time",
     "process: crash",
     "process: crash with calls in flight",
     "process: pause within the lease",

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::bugs::Lies;
-use crate::definition::Spec;
+use crate::definition::{Spec, step_name};
 use crate::disk::Disk;
 use crate::fate::{Around, Fate, Fates, Poison};
 use crate::ledger::{Handled, Ledger, LedgerPage, ParticipantAnswer};
@@ -135,6 +135,25 @@ impl SimulatedShop {
         }
     }
 
+    /// A step is undone after all that waited for it, by their participants' books.
+    fn is_in_order(&self, step: usize, request: &Request) {
+        let graph = &self.watch.graph;
+        if !graph.is_chain() && self.watch.is_beside_another(step, request.saga) {
+            self.recorder.hit("saga: calls two steps at the same time");
+        }
+        if request.direction != Direction::Compensation {
+            return;
+        }
+        for later in graph.behind(step).iter().filter(|later| self.specs[*later].undo) {
+            if self.page(request.saga, later, &step_name(later)).open() > 0 {
+                self.recorder.violation(
+                    "order",
+                    format_args!("{} leaves, and step {later} stands", request.idempotency_key()),
+                );
+            }
+        }
+    }
+
     /// The request arrives after `delay`, even if its sender has died; its answer goes back, if the sender still waits.
     fn deliver(
         self: &Arc<Self>,
@@ -193,6 +212,7 @@ impl Participants for Gate {
             return Box::pin(pending());
         }
         shop.watch.leaves(definition, step, &request);
+        shop.is_in_order(step, &request);
         if shop.recorder.is_broken() {
             // Time may stand still for a process that calls without a pause.
             process.kill();

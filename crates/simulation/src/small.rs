@@ -1,5 +1,5 @@
-//! Small worlds, all of them: one saga of up to four steps, one process that is started again whenever it dies, and
-//! every single fault at every point where it can happen; for fewer steps every pair of faults, too.
+//! Small worlds, all of them: one saga of up to four steps, in a chain or a graph, one process that is started again
+//! whenever it dies, and every single fault at every point where it can happen; for fewer steps every pair of faults, too.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -43,10 +43,48 @@ const FATES: [Fate; 12] = [
     Fate::Doubled(3_000),
 ];
 
+/// Which steps wait for which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// So many, one after the other.
+    Chain(usize),
+    /// Two at the same time.
+    Pair,
+    /// One, then two at the same time, then one that waits for both. The first and the last are of the same kind.
+    Diamond,
+    /// Three, one after the other; the one in the middle is skipped.
+    Skipping,
+}
+
+impl Form {
+    /// How many steps there are, and how many kinds they are drawn from.
+    fn steps(self) -> (usize, usize) {
+        match self {
+            Self::Chain(steps) => (steps, steps),
+            Self::Pair => (2, 2),
+            Self::Diamond => (4, 3),
+            Self::Skipping => (3, 3),
+        }
+    }
+
+    /// The steps, of these kinds.
+    fn specs(self, kinds: &[StepKind]) -> Vec<Spec> {
+        let step = |kind: usize| Spec::new(kinds[kind]);
+        match self {
+            Self::Chain(steps) => (0..steps).map(step).collect(),
+            Self::Pair => vec![step(0), step(1).after(&[])],
+            Self::Diamond => vec![step(0), step(1).after(&[0]), step(2).after(&[0]), step(0).after(&[1, 2])],
+            Self::Skipping => vec![step(0), step(1).when(false), step(2)],
+        }
+    }
+}
+
 /// One small world.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// The steps.
+    /// Which steps wait for which.
+    pub form: Form,
+    /// The kinds of the steps.
     pub kinds: Vec<StepKind>,
     /// The step that is refused, so that the saga rolls back; `None`: none is.
     pub refused: Option<usize>,
@@ -57,30 +95,31 @@ pub struct Case {
 /// How many worlds there were, and which broke a promise.
 #[derive(Debug, Default)]
 pub struct Counted {
-    /// By steps and faults.
-    pub cases: BTreeMap<(usize, usize), u64>,
+    /// By faults.
+    pub cases: BTreeMap<usize, u64>,
     /// With what was broken.
     pub broken: Vec<(Case, Vec<String>)>,
 }
 
-/// Runs every world: of exactly `steps` steps, with up to `faults` faults in each; one of the shares of the work.
-pub fn small_worlds(steps: usize, faults: usize, share: (usize, usize)) -> Counted {
+/// Runs every world of this form, with up to `faults` faults in each; one of the shares of the work.
+pub fn small_worlds(form: Form, faults: usize, share: (usize, usize)) -> Counted {
     let mut counted = Counted::default();
-    for (number, (kinds, refused)) in shapes(steps).into_iter().enumerate() {
+    for (number, (kinds, refused)) in shapes(form).into_iter().enumerate() {
         if number % share.1 != share.0 {
             continue;
         }
-        let specs: Vec<Spec> = kinds.iter().copied().map(Spec::new).collect();
+        let specs = form.specs(&kinds);
         let world = (specs.clone(), definition(&specs, 60, 256, Lies::default()));
-        explore(&world, &Case { kinds, refused, faults: Vec::new() }, faults, &mut counted);
+        explore(&world, &Case { form, kinds, refused, faults: Vec::new() }, faults, &mut counted);
     }
     counted
 }
 
-/// All sagas of this many steps with effects, going well and being refused at the last step.
-fn shapes(steps: usize) -> Vec<(Vec<StepKind>, Option<usize>)> {
+/// All sagas of this form whose steps have effects, going well and being refused at the last step.
+fn shapes(form: Form) -> Vec<(Vec<StepKind>, Option<usize>)> {
+    let (steps, kinds) = form.steps();
     let mut all = vec![Vec::new()];
-    for _ in 0..steps {
+    for _ in 0..kinds {
         all = all
             .into_iter()
             .flat_map(|kinds: Vec<StepKind>| {
@@ -97,7 +136,7 @@ type Shape = (Vec<Spec>, Arc<Definition>);
 /// Runs `case`, and then all that have one fault more, each at a place that this run reached after its last fault.
 fn explore(world: &Shape, case: &Case, more: usize, counted: &mut Counted) {
     let (report, seen) = run(world, case);
-    *counted.cases.entry((case.kinds.len(), case.faults.len())).or_default() += 1;
+    *counted.cases.entry(case.faults.len()).or_default() += 1;
     if !report.violations.is_empty() {
         counted.broken.push((case.clone(), report.violations));
     }

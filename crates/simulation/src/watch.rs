@@ -1,15 +1,16 @@
 //! The rules for every call that leaves, checked against the journal's contents at that moment.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use saga_core::definition::Graph;
 use saga_core::saga::Request;
 use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, SagaId};
 use saga_journal::Histories;
 use tokio::time::Instant;
 
-use crate::definition::{Spec, StepKind};
+use crate::definition::{Spec, StepKind, graph};
 use crate::disk::{Disk, now};
 use crate::record::Recorder;
 
@@ -24,6 +25,8 @@ const HAMMER_WINDOW: Duration = Duration::from_secs(1);
 /// Sees every call leave.
 pub(crate) struct Watch {
     specs: Vec<Spec>,
+    /// Which steps wait for which, whatever the engine believes.
+    pub(crate) graph: Graph,
     disk: Arc<Disk>,
     recorder: Arc<Recorder>,
     sent: Mutex<BTreeMap<String, VecDeque<Instant>>>,
@@ -33,7 +36,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(specs: Vec<Spec>, disk: Arc<Disk>, recorder: Arc<Recorder>) -> Self {
-        Self { specs, disk, recorder, sent: Mutex::default(), ended: Mutex::default() }
+        Self { graph: graph(&specs), specs, disk, recorder, sent: Mutex::default(), ended: Mutex::default() }
     }
 
     /// Checks the events that the design wants on disk when a request leaves. (P2, P5, and only its owner calls for a
@@ -86,9 +89,24 @@ impl Watch {
             matches!(event, Event::AttemptStarted { step: s, direction, attempt }
                 if (*s, *direction, *attempt) == (step, request.direction, request.attempt))
         });
-        let kind = self.specs[step].kind;
-        if request.direction == Direction::Action && kind != StepKind::Barrier && !is_announced {
+        let spec = &self.specs[step];
+        let must_be_announced = spec.kind != StepKind::Barrier || spec.when.is_some();
+        if request.direction == Direction::Action && must_be_announced && !is_announced {
             self.recorder.violation("P2", format_args!("{} leaves unannounced", request.idempotency_key()));
+        }
+        // Without their ends on disk, only barriers may be called ahead of them.
+        for earlier in self.graph.before(step).iter() {
+            let is_passed = has(&|event| match event {
+                Event::Skipped { step } => *step == earlier,
+                Event::AttemptEnded { step, outcome: Outcome::Ok, .. } => *step == earlier,
+                _ => false,
+            });
+            if request.direction == Direction::Action && is_announced && !is_passed {
+                self.recorder.violation(
+                    "order",
+                    format_args!("{} leaves, and step {earlier} is not done", request.idempotency_key()),
+                );
+            }
         }
         let is_decision = |record: &&Record| matches!(record.event, Event::RollbackDecided { .. });
         let decisions = history.records.iter().filter(is_decision).count();
@@ -108,6 +126,21 @@ impl Watch {
         {
             self.recorder.hit("saga: compensated after an unknown outcome");
         }
+    }
+
+    /// Whether other steps of the order are called at the moment, as far as the history shows.
+    pub(crate) fn is_beside_another(&self, step: usize, saga: SagaId) -> bool {
+        let Ok(Some(history)) = now(self.disk.memory.load(saga)) else { return false };
+        let mut calling = BTreeSet::new();
+        for record in &history.records {
+            match record.event {
+                Event::AttemptStarted { step, .. } => _ = calling.insert(step),
+                Event::AttemptEnded { step, .. } => _ = calling.remove(&step),
+                Event::TakenOver { .. } => calling.clear(),
+                _ => {}
+            }
+        }
+        calling.iter().any(|calling| *calling != step)
     }
 
     /// Whether the history shows that a step has run, and that this is the first time that it is to be undone.

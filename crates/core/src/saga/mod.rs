@@ -407,7 +407,8 @@ impl Saga {
             }
             Phase::RollingBack { .. } => {
                 let settled = self.steps_that(|step| self.is_settled(step));
-                self.steps_that(|step| !settled.contains(step) && graph.behind(step).is_within(settled))
+                let may_be_undone = |step| rules::may_be_undone(graph.behind(step).is_within(settled));
+                self.steps_that(|step| !settled.contains(step) && may_be_undone(step))
             }
             Phase::Completed | Phase::RolledBack { .. } => StepSet::NONE,
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_core::Definition;
-use saga_core::definition::Safety;
+use saga_core::definition::{Graph, Safety};
 use saga_engine::Limits;
 
 use super::{Bug, Lies};
@@ -39,6 +39,14 @@ impl Lies {
                 for probe in definition.steps.iter_mut().filter_map(|step| step.probe.as_mut()) {
                     probe.after = Duration::ZERO;
                 }
+            }
+            Some(Bug::JoinsEarly) => {
+                let steps = 0..definition.steps.len();
+                let first = |step| definition.graph.after(step).least().into_iter().collect();
+                definition.graph = Graph::new(steps.map(first).collect());
+            }
+            Some(Bug::IgnoresConditions) => {
+                definition.steps.iter_mut().for_each(|step| step.when = None);
             }
             // A definition has a step at least.
             Some(Bug::ConfirmsWithoutSteps) if definition.steps.len() > 1 => _ = definition.steps.pop(),

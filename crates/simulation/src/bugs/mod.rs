@@ -94,6 +94,16 @@ pub enum Bug {
     ForgetsSleepers,
     /// a command that has brought about an event is applied again
     AppliesCommandsTwice,
+    /// a step begins once the first of those that it waits for is done
+    JoinsEarly,
+    /// a step is undone before one that waited for it is settled
+    UndoesTooEarly,
+    /// calls of other steps are forgotten when the rollback is decided
+    ForgetsSiblings,
+    /// a step is done although its condition does not hold
+    IgnoresConditions,
+    /// a call whose condition holds is sent before its `attempt_started` is on disk
+    AheadOfConditions,
 }
 
 impl Bug {
@@ -133,6 +143,7 @@ impl Lies {
 
         let rule = self.0.and_then(|bug| match bug {
             Bug::CompensatesOnlyCompleted => Some(Rule::MayHaveAnEffect),
+            Bug::UndoesTooEarly => Some(Rule::MayBeUndone),
             Bug::ForgetsCallsInFlight => Some(Rule::MayHaveLeft),
             Bug::ForgetsShadows => Some(Rule::MayHaveRunAhead),
             Bug::TrustsFormerClock => Some(Rule::WaitAfterTakeOver),

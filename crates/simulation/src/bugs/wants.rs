@@ -1,6 +1,7 @@
 //! A driver's view of a saga's effects: calls that need less than they do, an answer that needs nothing.
 
 use saga_core::definition::Safety;
+use saga_core::event::Cause;
 use saga_core::saga::{CallWanted, Effects, Lens};
 use saga_core::{Direction, Epoch, Saga, Seq};
 
@@ -32,6 +33,24 @@ pub(super) fn lens(bug: Bug) -> Option<Lens> {
         Bug::TakesIdempotentForBarrier => {
             |saga, wants| calls(wants, is_action, |needs| needs.max(saga.seq()))
         }
+        Bug::AheadOfConditions => |saga, wants| {
+            let is_conditional = |call: &CallWanted| {
+                is_action(call)
+                    && is_first_owner(saga)
+                    && is_barrier(saga, call)
+                    && saga.definition().steps[call.step].when.is_some()
+            };
+            calls(wants, is_conditional, |needs| needs.min(START))
+        },
+        Bug::ForgetsSiblings => |saga, wants| {
+            let failed = saga.cause().and_then(|cause| match cause {
+                Cause::StepFailed { step, .. } => Some(*step),
+                Cause::Cancelled | Cause::DeadlinePassed => None,
+            });
+            let is_sibling =
+                |call: &CallWanted| failed.is_some_and(|step| step != call.step) && is_action(call);
+            Effects { calls: wants.calls.into_iter().filter(|call| !is_sibling(call)).collect(), ..wants }
+        },
         Bug::AnswersBeforeTheEnd => |saga, wants| Effects {
             answer: wants.answer.map(|needs| if saga.is_over() { Seq::NONE } else { needs }),
             ..wants

@@ -1,13 +1,13 @@
 //! All small worlds.
 
-use saga_simulation::{Counted, small_worlds};
+use saga_simulation::{Counted, Form, small_worlds};
 
 /// Both cores share the work.
-fn all(steps: usize, faults: usize) {
+fn all(form: Form, faults: usize) {
     const SHARES: usize = 2;
     let counted: Vec<Counted> = std::thread::scope(|scope| {
         let shares: Vec<_> = (0..SHARES)
-            .map(|share| scope.spawn(move || small_worlds(steps, faults, (share, SHARES))))
+            .map(|share| scope.spawn(move || small_worlds(form, faults, (share, SHARES))))
             .collect();
         shares.into_iter().map(|share| share.join().expect("a share that panics fails the test")).collect()
     });
@@ -19,28 +19,49 @@ fn all(steps: usize, faults: usize) {
         broken += counted.broken.len();
     }
     for with in 0..=faults {
-        let cases: u64 = counted.iter().filter_map(|c| c.cases.get(&(steps, with))).sum();
-        println!("{steps} steps, {with} faults: {cases} cases");
+        let cases: u64 = counted.iter().filter_map(|counted| counted.cases.get(&with)).sum();
+        println!("{form:?}, {with} faults: {cases} cases");
     }
     assert_eq!(broken, 0, "small worlds that broke a promise");
 }
 
 #[test]
 fn one_step_with_every_pair_of_faults() {
-    all(1, 2);
+    all(Form::Chain(1), 2);
 }
 
 #[test]
 fn two_steps_with_every_pair_of_faults() {
-    all(2, 2);
+    all(Form::Chain(2), 2);
 }
 
 #[test]
 fn three_steps_with_every_pair_of_faults() {
-    all(3, 2);
+    all(Form::Chain(3), 2);
 }
 
 #[test]
 fn four_steps_with_every_fault() {
-    all(4, 1);
+    all(Form::Chain(4), 1);
+}
+
+#[test]
+fn two_steps_at_the_same_time_with_every_pair_of_faults() {
+    all(Form::Pair, 2);
+}
+
+#[test]
+fn a_diamond_with_every_fault() {
+    all(Form::Diamond, 1);
+}
+
+#[test]
+fn a_skipped_step_between_two_with_every_fault() {
+    all(Form::Skipping, 1);
+}
+
+#[test]
+#[ignore = "takes an hour"]
+fn a_diamond_with_every_pair_of_faults() {
+    all(Form::Diamond, 2);
 }
