@@ -45,7 +45,7 @@ const FATES: [Fate; 12] = [
 
 /// Which steps wait for which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum StepOrder {
     /// So many, one after the other.
     Chain(usize),
     /// Two at the same time.
@@ -56,7 +56,7 @@ pub enum Form {
     Skipping,
 }
 
-impl Form {
+impl StepOrder {
     /// How many steps there are, and how many kinds they are drawn from.
     fn steps(self) -> (usize, usize) {
         match self {
@@ -83,7 +83,7 @@ impl Form {
 #[derive(Debug, Clone)]
 pub struct Case {
     /// Which steps wait for which.
-    pub form: Form,
+    pub form: StepOrder,
     /// The kinds of the steps.
     pub kinds: Vec<StepKind>,
     /// The step that is refused, so that the saga rolls back; `None`: none is.
@@ -102,7 +102,7 @@ pub struct Counted {
 }
 
 /// Runs every world of this form, with up to `faults` faults in each; one of the shares of the work.
-pub fn small_worlds(form: Form, faults: usize, share: (usize, usize)) -> Counted {
+pub fn small_worlds(form: StepOrder, faults: usize, share: (usize, usize)) -> Counted {
     let mut counted = Counted::default();
     for (number, (kinds, refused)) in shapes(form).into_iter().enumerate() {
         if number % share.1 != share.0 {
@@ -116,7 +116,7 @@ pub fn small_worlds(form: Form, faults: usize, share: (usize, usize)) -> Counted
 }
 
 /// All sagas of this form whose steps have effects, going well and being refused at the last step.
-fn shapes(form: Form) -> Vec<(Vec<StepKind>, Option<usize>)> {
+fn shapes(form: StepOrder) -> Vec<(Vec<StepKind>, Option<usize>)> {
     let (steps, kinds) = form.steps();
     let mut all = vec![Vec::new()];
     for _ in 0..kinds {

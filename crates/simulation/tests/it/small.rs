@@ -1,9 +1,9 @@
 //! All small worlds.
 
-use saga_simulation::{Counted, Form, small_worlds};
+use saga_simulation::{Counted, StepOrder, small_worlds};
 
 /// Both cores share the work.
-fn all(form: Form, faults: usize) {
+fn all(form: StepOrder, faults: usize) {
     const SHARES: usize = 2;
     let counted: Vec<Counted> = std::thread::scope(|scope| {
         let shares: Vec<_> = (0..SHARES)
@@ -27,41 +27,41 @@ fn all(form: Form, faults: usize) {
 
 #[test]
 fn one_step_with_every_pair_of_faults() {
-    all(Form::Chain(1), 2);
+    all(StepOrder::Chain(1), 2);
 }
 
 #[test]
 fn two_steps_with_every_pair_of_faults() {
-    all(Form::Chain(2), 2);
+    all(StepOrder::Chain(2), 2);
 }
 
 #[test]
 fn three_steps_with_every_pair_of_faults() {
-    all(Form::Chain(3), 2);
+    all(StepOrder::Chain(3), 2);
 }
 
 #[test]
 fn four_steps_with_every_fault() {
-    all(Form::Chain(4), 1);
+    all(StepOrder::Chain(4), 1);
 }
 
 #[test]
 fn two_steps_at_the_same_time_with_every_pair_of_faults() {
-    all(Form::Pair, 2);
+    all(StepOrder::Pair, 2);
 }
 
 #[test]
 fn a_diamond_with_every_fault() {
-    all(Form::Diamond, 1);
+    all(StepOrder::Diamond, 1);
 }
 
 #[test]
 fn a_skipped_step_between_two_with_every_fault() {
-    all(Form::Skipping, 1);
+    all(StepOrder::Skipping, 1);
 }
 
 #[test]
 #[ignore = "takes an hour"]
 fn a_diamond_with_every_pair_of_faults() {
-    all(Form::Diamond, 2);
+    all(StepOrder::Diamond, 2);
 }

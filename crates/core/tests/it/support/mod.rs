@@ -1,25 +1,29 @@
 //! Small definitions for the tests, and a saga driven by a script, told back as text.
 
-use std::collections::BTreeSet;
+mod spec;
+mod text;
+
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
-use saga_core::event::{Cause, Finding};
+use saga_core::event::Finding;
 use saga_core::reply::Verdict;
 use saga_core::retry::Random;
-use saga_core::saga::{CallWanted, Effects, Input, Moment};
+use saga_core::saga::{CallWanted, Input, Moment};
 use saga_core::{
-    AttemptNumber, Command, CommandId, CommandKind, Definition, Direction, Event, Json, Outcome, Record,
-    Saga, SagaId, Seq, Timestamp,
+    Command, CommandId, CommandKind, Definition, Json, Outcome, Record, Saga, SagaId, Seq, Timestamp,
 };
 use saga_testkit::definition::change;
 use uuid::Uuid;
 
-pub(crate) const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
-pub(crate) const VOISINS: &str = include_str!("../../../../sagas/voisins.yaml");
+pub(crate) use self::spec::{Kind, Spec, When, definition, name};
+pub(crate) use self::text::{effects_text, record_text};
+
+pub(crate) const CHECKOUT: &str = include_str!("../../../../../sagas/checkout.yaml");
+pub(crate) const VOISINS: &str = include_str!("../../../../../sagas/voisins.yaml");
 
 /// How long after a call its step may be asked about, in [`definition`].
 pub(crate) const PROBE_AFTER: Duration = Duration::from_secs(2);
@@ -49,156 +53,6 @@ pub(crate) fn parse(source: &str) -> Arc<Definition> {
 /// The built-in checkout with another safety for its three services.
 pub(crate) fn checkout(safety: &str) -> Arc<Definition> {
     parse(&change(CHECKOUT).set("participants.*.safety", safety).text())
-}
-
-/// The kind of a step, as far as the core cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Read,
-    Plain,
-    Idempotent,
-    Barrier,
-}
-
-/// A step's condition, as it turns out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
-    Holds,
-    HoldsNot,
-    IsAnError,
-}
-
-/// A step of a generated definition; it is called `a`, `b`, ... by its position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Spec {
-    pub(crate) kind: Kind,
-    /// Whether it has a compensation; a read never has.
-    pub(crate) undo: bool,
-    /// The earlier steps whose outputs its requests are made of.
-    pub(crate) from: Vec<usize>,
-    /// The steps that it waits for; `None`: the step above.
-    pub(crate) after: Option<Vec<usize>>,
-    pub(crate) when: Option<When>,
-    /// Whether it can be asked about, from two seconds after a call on; a read never can.
-    pub(crate) probe: bool,
-    /// How long its participant keeps its promise, where that is not a day.
-    pub(crate) horizon: Option<&'static str>,
-}
-
-impl Spec {
-    pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, undo: true, from: Vec::new(), after: None, when: None, probe: false, horizon: None }
-    }
-
-    pub(crate) fn for_good(mut self) -> Self {
-        self.undo = false;
-        self
-    }
-
-    pub(crate) fn from(mut self, steps: &[usize]) -> Self {
-        self.from = steps.to_vec();
-        self
-    }
-
-    pub(crate) fn after(mut self, steps: &[usize]) -> Self {
-        self.after = Some(steps.to_vec());
-        self
-    }
-
-    pub(crate) fn when(mut self, when: When) -> Self {
-        self.when = Some(when);
-        self
-    }
-
-    pub(crate) fn probed(mut self) -> Self {
-        self.probe = true;
-        self
-    }
-
-    pub(crate) fn horizon(mut self, horizon: &'static str) -> Self {
-        self.horizon = Some(horizon);
-        self
-    }
-
-    pub(crate) fn is_probed(&self) -> bool {
-        self.probe && self.kind != Kind::Read
-    }
-
-    /// `idempotent`, or `idempotent_5s` if it keeps its promise for five seconds only.
-    fn participant(&self) -> String {
-        let safety = match self.kind {
-            Kind::Read | Kind::Plain => "none",
-            Kind::Idempotent => "idempotent",
-            Kind::Barrier => "barrier",
-        };
-        self.horizon.map_or(safety.to_owned(), |horizon| format!("{safety}_{horizon}"))
-    }
-
-    pub(crate) fn is_undone(&self) -> bool {
-        self.undo && self.kind != Kind::Read
-    }
-}
-
-pub(crate) fn name(step: usize) -> char {
-    char::from(b'a' + u8::try_from(step).expect("few steps"))
-}
-
-/// The definition made of these steps. Few attempts, so that runs are short.
-pub(crate) fn definition(specs: &[Spec]) -> Arc<Definition> {
-    let mut yaml = String::from(
-        "saga: essai\n\
-         input: { n: integer }\n\
-         states: { started: DEBUT, completed: FINI, cancelled: ANNULEE }\n\
-         deadline: 10s\n\
-         participants:\n",
-    );
-    let participants: BTreeSet<_> =
-        specs.iter().map(|spec| (spec.participant(), spec.horizon.unwrap_or("24h"))).collect();
-    for (name, horizon) in participants {
-        let safety = name.split('_').next().expect("a name");
-        writeln!(yaml, "  {name}: {{ url: 'http://{safety}', safety: {safety}, horizon: {horizon} }}")
-            .expect("strings take what they get");
-    }
-    yaml.push_str("steps:\n");
-    for (i, spec) in specs.iter().enumerate() {
-        let (step, upper) = (name(i), name(i).to_ascii_uppercase());
-        let participant = spec.participant();
-        let sources: String = spec.from.iter().map(|&f| format!(", {0}: .{0}", name(f))).collect();
-        let body = format!("{{ n: .input.n{sources} }}");
-        let action = match spec.kind {
-            Kind::Read => format!("{{ get: '/{step}/\\(.input.n)' }}"),
-            _ => format!("{{ post: /{step}, body: {body} }}"),
-        };
-        let undo = match (spec.is_undone(), spec.kind) {
-            (true, _) => format!("    compensation: {{ post: /{step}/undo, body: {body} }}\n"),
-            (false, Kind::Read) => String::new(),
-            (false, _) => "    compensation: none\n".into(),
-        };
-        let probe = match spec.is_probed() {
-            true => format!(
-                "    probe: {{ get: '/{step}/\\(.saga_id)', after: {}s, output: .body }}\n",
-                PROBE_AFTER.as_secs()
-            ),
-            false => String::new(),
-        };
-        let after = spec.after.as_ref().map_or(String::new(), |after| {
-            let names: Vec<_> = after.iter().map(|step| name(*step).to_string()).collect();
-            format!("    after: [{}]\n", names.join(", "))
-        });
-        let when = match spec.when {
-            None => "",
-            Some(When::Holds) => "    when: .input.n == 1\n",
-            Some(When::HoldsNot) => "    when: .input.n == 2\n",
-            Some(When::IsAnError) => "    when: .input.n.x == 1\n",
-        };
-        write!(
-            yaml,
-            "  - step: {step}\n    participant: {participant}\n{after}{when}    action: {action}\n{undo}{probe}    success: {upper}\n    \
-             failure: ECHEC_{upper}\n    retry: {{ attempts: 3 }}\n    persist: {{ attempts: 2 }}\n"
-        )
-        .expect("strings take what they get");
-    }
-    parse(&yaml)
 }
 
 pub(crate) fn at(micros: i64, random: u64) -> Moment {
@@ -442,67 +296,5 @@ pub(crate) fn verdict(outcome: &str, retry_after: Option<&str>) -> Verdict {
         reason: (!is_ok).then(|| "why".into()),
         output: is_ok.then(|| Json::parse(b"{\"x\":1}").expect("JSON")),
         retry_after: retry_after.map(|wait| Duration::from_millis(millis(wait).unsigned_abs())),
-    }
-}
-
-/// `+stock#1` for the first attempt of the step `stock`, `-stock#1` for that of undoing it, `?stock#1` for asking.
-fn call_text(saga: &Saga, step: usize, direction: Direction, attempt: AttemptNumber) -> String {
-    let sign = match direction {
-        Direction::Action => '+',
-        Direction::Compensation => '-',
-        Direction::Probe => '?',
-    };
-    format!("{sign}{}#{}", saga.definition().steps[step].name, attempt.get())
-}
-
-pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
-    let name = |step: &usize| saga.definition().steps[*step].name.to_string();
-    let mut text = match &record.event {
-        Event::Started { .. } => "started".to_owned(),
-        Event::Skipped { step } => format!("{} skipped", name(step)),
-        Event::AttemptStarted { step, direction, attempt } => call_text(saga, *step, *direction, *attempt),
-        Event::AttemptEnded { step, direction, attempt, outcome, retry_at, .. } => {
-            let again = retry_at.map_or(String::new(), |at| format!(", again at {}", time(at)));
-            format!("{} {outcome}{again}", call_text(saga, *step, *direction, *attempt))
-        }
-        Event::RollbackDecided { cause: Cause::StepFailed { step, reason } } => {
-            format!("rollback: {} failed ({reason})", name(step))
-        }
-        Event::RollbackDecided { cause: Cause::Cancelled } => "rollback: cancelled".into(),
-        Event::RollbackDecided { cause: Cause::DeadlinePassed } => "rollback: deadline".into(),
-        Event::Blocked { step, stuck, .. } => format!("blocked: {} {stuck:?}", name(step)),
-        Event::Completed => "completed".into(),
-        Event::RolledBack => "rolled back".into(),
-        Event::Resumed { by, .. } => format!("resumed by {by}"),
-        Event::Resolved { step, finding, by, .. } => format!("resolved by {by}: {} {finding:?}", name(step)),
-        Event::TakenOver { epoch, .. } => format!("taken over: epoch {}", epoch.get()),
-    };
-    if let Some(state) = &record.state {
-        write!(text, " [{state}]").expect("strings take what they get");
-    }
-    text
-}
-
-pub(crate) fn effects_text(saga: &Saga, effects: &Effects) -> String {
-    let mut parts = Vec::new();
-    for call in &effects.calls {
-        let text = call_text(saga, call.step, call.direction, call.attempt);
-        parts.push(match call.needs {
-            Seq::NONE => format!("call {text} at once"),
-            needs => format!("call {text} needs {needs}"),
-        });
-    }
-    for step in effects.conditions.iter() {
-        parts.push(format!("decide {}", saga.definition().steps[step].name));
-    }
-    parts.extend(effects.wake_at.map(|at| format!("wake at {}", time(at))));
-    parts.extend(effects.answer.map(|seq| format!("answer needs {seq}")));
-    if parts.is_empty() { "nothing".into() } else { parts.join(", ") }
-}
-
-fn time(at: Timestamp) -> String {
-    match at.as_micros() / 1000 {
-        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
-        ms => format!("{ms}ms"),
     }
 }
