@@ -61,7 +61,6 @@ fn a_skipped_step_between_two_with_every_fault() {
 }
 
 #[test]
-#[ignore = "takes an hour"]
 fn a_diamond_with_every_pair_of_faults() {
     all(StepOrder::Diamond, 2);
 }
