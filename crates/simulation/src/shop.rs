@@ -331,7 +331,10 @@ impl Participants for Gate {
             match shop.fates.poison(request.saga, step).filter(|_| is_answer) {
                 None => shop.lies.heard(request.direction, reply),
                 Some(Poison::Kills) => {
-                    shop.watch.has_ended_its_process(request.saga);
+                    // Another answer to the order may have ended the process at this moment.
+                    if !process.is_dead() {
+                        shop.watch.has_ended_its_process(request.saga);
+                    }
                     process.kill();
                     pending().await
                 }

@@ -114,7 +114,6 @@ impl Saga {
                 }
                 self.steps[*step] = StepState::Skipped;
                 self.notes[*step].waited_for = seq;
-                self.marks.lost_owners = 0;
                 Ok(())
             }
             Event::AttemptStarted { step, direction: Direction::Probe, attempt } => {

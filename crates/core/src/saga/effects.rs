@@ -225,6 +225,17 @@ impl Saga {
             && self.vouched(wanted.step).is_none()
     }
 
+    /// Whether the promise has ended that makes the call harmless, while the call waited for the disk, or its process was
+    /// paused: it repeats one that may have run, or undoes at a barrier that may have forgotten the action.
+    pub fn may_do_harm(&self, wanted: &CallWanted, now: Timestamp) -> bool {
+        let relies_on_memory = match &self.steps[wanted.step] {
+            StepState::Doing { may_have_run, .. } => *may_have_run,
+            StepState::Undoing { may_have_run, .. } => *may_have_run || self.is_barrier(wanted.step),
+            _ => false,
+        };
+        relies_on_memory && self.is_too_late(wanted, now)
+    }
+
     /// How the definition describes a call.
     pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
         self.definition.call(step, direction)

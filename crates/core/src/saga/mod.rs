@@ -201,8 +201,8 @@ struct Marks {
     rollback: Seq,
     /// The last take-over.
     take_over: Seq,
-    /// Take-overs in a row that found a call in flight, or a condition to be evaluated, and no end of one since the take-over
-    /// before: the owner did not survive this call, its answer, or the condition.
+    /// Take-overs in a row that found a call in flight, or a condition to be evaluated, and no end of a call since the
+    /// take-over before: the owner did not survive this call, its answer, or the condition.
     lost_owners: u32,
 }
 

@@ -25,6 +25,9 @@ const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// While there is no room for its answer, a call that wants to leave looks this often whether there is.
 const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
+/// Why a call that its saga wanted in time has not left.
+const TOO_LATE: &str = "the call has waited for longer than the participant's promise holds";
+
 /// Why a call that was evaluated elsewhere has no result.
 const GONE: &str = "the thread that evaluates expressions has ended";
 
@@ -58,6 +61,8 @@ struct OpenCall {
 
 /// How far a call has come. Making the request and reading the answer are done at once, as far as that takes no time.
 enum Stage {
+    /// It must not leave any more: see [`Saga::may_do_harm`].
+    TooLate,
     /// Its request is being made.
     Preparing(Elsewhere<Result<Request, RequestError>>),
     /// It is with its participant.
@@ -165,6 +170,7 @@ impl StepCall {
         let Some(permit) = self.permit(saga, wanted) else { return };
         let definition = saga.definition().clone();
         let stage = match at_once(|| saga.request(&wanted)) {
+            _ if saga.may_do_harm(&wanted, self.means.clock.now()) => Stage::TooLate,
             Some(request) => Stage::Sent(send(&self.means, &definition, &wanted, request)),
             None => {
                 let saga = saga.clone();
@@ -315,6 +321,10 @@ impl OpenCall {
     async fn read(&mut self, means: &Means, owner: ReplicaId) -> Read {
         loop {
             match &mut self.stage {
+                Stage::TooLate => {
+                    let verdict = Verdict::without_answer(Outcome::NotSent, TOO_LATE);
+                    return Read { verdict, was_made: false };
+                }
                 Stage::Preparing(request) => {
                     let request = request.as_mut().await;
                     let not_sent = |reason: &str| Reply::NotSent { reason: reason.into() };

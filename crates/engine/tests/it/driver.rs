@@ -7,7 +7,9 @@ use saga_core::reply::Reply;
 use saga_core::saga::Rollback;
 use saga_engine::{Limits, NoRoom, Refusal, Wait};
 
-use crate::support::{PATIENT, Place, Shop, answered, order};
+use saga_testkit::definition::change;
+
+use crate::support::{CHECKOUT, PATIENT, Place, Shop, answered, order, parse};
 
 #[tokio::test(start_paused = true)]
 async fn a_happy_checkout_against_barriers_waits_for_the_disk_twice() {
@@ -255,4 +257,21 @@ async fn events_that_nothing_waits_for_are_written_soon_all_the_same() {
     let begun = shop.engine.place(order(7, None, Wait::settled(Duration::from_secs(1)))).await.unwrap();
     let row = shop.engine.journal().row(begun.saga).await.unwrap().unwrap();
     assert_eq!(&*row.row.state, "PAIEMENT_EFFECTUE");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compensation_that_has_waited_for_the_disk_beyond_the_horizon_does_not_leave() {
+    let forgetful = change(CHECKOUT).swap_first("safety: barrier", "safety: barrier, horizon: 3s");
+    let shop = Shop::serving(parse(&forgetful.text()), Limits::default());
+    shop.participants.always("paiement action", Some(answered(409, "{}")));
+    shop.participants.next("paiement action", Duration::from_secs(1), answered(409, "{}"));
+    let engine = shop.engine.clone();
+    let waiting = tokio::spawn(async move { engine.place(order(7, None, PATIENT)).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    shop.journal.shut();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    shop.journal.open();
+    let end = waiting.await.unwrap().unwrap();
+    assert_eq!((&*end.state, end.rollback), ("ECHEC_PAIEMENT", Rollback::Blocked));
+    assert_eq!(shop.participants.calls("stock compensation"), 0, "{:?}", shop.log());
 }

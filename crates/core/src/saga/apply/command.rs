@@ -6,8 +6,9 @@ use crate::id::{Seq, Timestamp};
 use crate::json::Json;
 
 impl Saga {
-    /// An operator wants the next attempt at once. Where it is not made by itself because the participant may have
-    /// forgotten the order, the operator vouches for the participant.
+    /// An operator wants the next attempts at once. Where the one that the saga shows is not made by itself because the
+    /// participant may have forgotten the order, the operator vouches for this participant, and for no other: the saga shows
+    /// one obstacle at a time.
     ///
     /// A probe is not sent before its time, even for an operator: the call that it asks about may still be on its way.
     pub(super) fn resumed(&mut self, seq: Seq, now: Timestamp) -> Result<(), &'static str> {
@@ -15,16 +16,16 @@ impl Saga {
         if !active.is_empty() && active.iter().all(|step| self.is_calling(step)) {
             return Err("an attempt is in flight already");
         }
+        let shown = self.blocked().map(|blocked| (blocked.step, blocked.stuck));
         self.unpark();
         for step in active.iter().filter(|step| !self.is_calling(*step)).collect::<Vec<_>>() {
-            self.hurry(seq, now, step);
+            self.hurry(seq, now, step, shown == Some((step, Stuck::HorizonPassed)));
         }
         Ok(())
     }
 
-    /// A step's next attempt, or its next question, is due now.
-    fn hurry(&mut self, seq: Seq, now: Timestamp, step: usize) {
-        let vouches = self.blocked_at(step).is_some_and(|blocked| blocked.stuck == Stuck::HorizonPassed);
+    /// A step's next attempt, or its next question, is due now. `vouches`: the operator vouches for its participant.
+    fn hurry(&mut self, seq: Seq, now: Timestamp, step: usize, vouches: bool) {
         if vouches {
             self.unblock(step);
             self.notes[step].vouched = Some(Vouched { seq, at: now });

@@ -6,10 +6,10 @@ use saga_core::Definition;
 use saga_core::event::Stuck;
 
 use super::check;
-use crate::support::{Kind, Run, Spec, at, definition};
+use crate::support::{Kind, Run, Spec, definition};
 
 /// Two steps at a participant that forgets after three seconds.
-fn forgetful(kind: Kind) -> Arc<Definition> {
+pub(super) fn forgetful(kind: Kind) -> Arc<Definition> {
     definition(&[Spec::new(kind).horizon("3s"), Spec::new(kind).horizon("3s")])
 }
 
@@ -432,22 +432,37 @@ fn what_a_person_vouches_for_is_called_before_the_next_question() {
     ");
 }
 
-/// Whether the call that is wanted after `script` is too late once that many milliseconds have passed.
-fn is_too_late(definition: &Arc<Definition>, script: &str, after_ms: i64) -> bool {
-    let mut run = Run::start(definition);
-    run.steps(script);
-    let wanted = run.saga.effects().first_call().expect("a call");
-    run.saga.is_too_late(&wanted, at((run.now_ms + after_ms) * 1000, 0).now)
-}
-
 #[test]
-fn a_call_that_has_waited_beyond_the_horizon_is_too_late() {
-    for (kind, late) in [(Kind::Idempotent, true), (Kind::Barrier, true), (Kind::Plain, false)] {
-        let too_late = |after_ms| is_too_late(&forgetful(kind), "", after_ms);
-        assert_eq!([too_late(3_000), too_late(3_001)], [false, late], "{kind:?}");
-    }
-    let vouched_for = "ok; refused; pass 4s; unknown; resume";
-    assert!(!is_too_late(&forgetful(Kind::Idempotent), vouched_for, 60_000), "a person wants it");
-    let probed = definition(&[Spec::new(Kind::Idempotent).horizon("3s").probed()]);
-    assert!(!is_too_late(&probed, "pass 1500ms; unknown; wait", 60_000), "a probe has no effect");
+fn resuming_vouches_for_the_step_that_is_shown_and_for_no_other() {
+    let forgetful = || Spec::new(Kind::Idempotent).horizon("3s");
+    let steps = [forgetful(), forgetful().after(&[]), forgetful().after(&[])];
+    let script =
+        "c: refused; a: unknown; b: unknown; pass 4s; wait | resume; a: ok; a: ok; resume; b: ok; b: ok";
+    check!(definition(&steps), script, @r"
+    ...
+    > resume
+      11 resumed by Ana
+      12 +a#2
+      = call +a#2 needs 12
+    > a: ok
+      13 +a#2 ok
+      14 -a#1
+      = call -a#1 needs 14
+    > a: ok
+      15 -a#1 ok
+      = answer needs 10
+    > resume
+      16 resumed by Ana
+      17 +b#2
+      = call +b#2 needs 17
+    > b: ok
+      18 +b#2 ok
+      19 -b#1
+      = call -b#1 needs 19
+    > b: ok
+      20 -b#1 ok
+      21 rolled back
+      = answer needs 21
+    ECHEC_C Done over
+    ");
 }

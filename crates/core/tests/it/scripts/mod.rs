@@ -14,6 +14,7 @@ mod commands;
 mod graph;
 mod horizon;
 mod hurry;
+mod late;
 mod parked;
 mod pending;
 mod probes;
