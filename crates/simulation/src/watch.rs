@@ -14,7 +14,7 @@ use crate::definition::{Spec, StepKind, graph};
 use crate::disk::{Disk, now};
 use crate::record::Recorder;
 
-/// Processes that one order may end without any end of a call of it, or an operator who has it run again, in between:
+/// Processes that one order may end without any end of a call of it, or an operator's command about it, in between:
 /// one before its history shows the call, and those after which it is taken over.
 const ENDED_BY_ONE_ORDER_MAX: usize = 4;
 
@@ -172,7 +172,10 @@ impl Watch {
         let is_end = |event: &Event| {
             matches!(
                 event,
-                Event::AttemptEnded { .. } | Event::RollbackDecided { .. } | Event::Resumed { .. }
+                Event::AttemptEnded { .. }
+                    | Event::RollbackDecided { .. }
+                    | Event::Resumed { .. }
+                    | Event::Resolved { .. }
             )
         };
         let ends = history.records.iter().filter(|record| is_end(&record.event)).count();
