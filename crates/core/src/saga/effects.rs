@@ -218,11 +218,9 @@ impl Saga {
     }
 
     /// Whether the call that is wanted has waited for so long that its participant's promise has ended meanwhile: then
-    /// it must not leave any more.
+    /// it must not leave any more. Where an operator has vouched for the participant, the promise counts from there.
     pub fn is_too_late(&self, wanted: &CallWanted, now: Timestamp) -> bool {
-        wanted.direction != Direction::Probe
-            && self.is_beyond_horizon(wanted.step, now)
-            && self.vouched(wanted.step).is_none()
+        wanted.direction != Direction::Probe && self.is_beyond_horizon(wanted.step, now)
     }
 
     /// Whether the promise has ended that makes the call harmless, while the call waited for the disk, or its process was

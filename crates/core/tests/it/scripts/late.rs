@@ -23,7 +23,12 @@ fn a_call_that_has_waited_beyond_the_horizon_is_too_late() {
         assert_eq!([too_late(3_000), too_late(3_001)], [false, late], "{kind:?}");
     }
     let vouched_for = "ok; refused; pass 4s; unknown; resume";
-    assert!(!is_too_late(&forgetful(Kind::Idempotent), vouched_for, 60_000), "a person wants it");
+    let late = |after_ms| is_too_late(&forgetful(Kind::Idempotent), vouched_for, after_ms);
+    assert_eq!(
+        [late(3_000), late(3_001)],
+        [false, true],
+        "an operator vouches for as long as the participant promises"
+    );
     let probed = definition(&[Spec::new(Kind::Idempotent).horizon("3s").probed()]);
     assert!(!is_too_late(&probed, "pass 1500ms; unknown; wait", 60_000), "a probe has no effect");
 }
