@@ -245,18 +245,16 @@ impl Saga {
         when.map_or(Ok(true), |when| when.holds(&self.scope()))
     }
 
-    /// The values that the expressions of requests and conditions read.
+    /// The values that the expressions of requests and conditions read. A name that is not there is null, as is the output of
+    /// a skipped step.
     fn scope(&self) -> Scope<'_> {
         let mut scope =
             Scope::default().with("saga_id", format!("\"{}\"", self.id)).with("input", self.input.text());
         for (step, state) in self.definition.steps.iter().zip(&self.steps) {
-            match state {
-                StepState::Done { output: Some(output), .. }
-                | StepState::Undoing { output: Some(output), .. } => {
-                    scope = scope.with(&step.name, output.text());
-                }
-                StepState::Skipped => scope = scope.with(&step.name, "null"),
-                _ => {}
+            if let StepState::Done { output: Some(output), .. }
+            | StepState::Undoing { output: Some(output), .. } = state
+            {
+                scope = scope.with(&step.name, output.text());
             }
         }
         scope

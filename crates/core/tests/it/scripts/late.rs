@@ -50,6 +50,7 @@ fn a_call_that_relies_on_the_participant_s_memory_may_do_harm_beyond_the_horizon
         for harmless in ["", "not_sent; wait"] {
             assert!(!may_do_harm(kind, harmless, 60_000), "nothing has run: {kind:?} {harmless}");
         }
+        assert!(may_do_harm(kind, "ok; refused; unknown; wait", 3_001), "{kind:?} may be undone already");
         let is_barrier = kind == Kind::Barrier;
         assert_eq!(
             may_do_harm(kind, "ok; refused", 3_001),

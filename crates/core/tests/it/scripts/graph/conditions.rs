@@ -258,3 +258,26 @@ fn two_conditions_at_the_same_time() {
     FINI None over
     ");
 }
+
+#[test]
+fn a_take_over_looks_for_no_call_ahead_of_a_condition() {
+    check!(definition(&conditional(Kind::Barrier, When::Holds)), "take-over; cancel; ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > take-over
+      3 taken over: epoch 2
+      4 +a#2
+      = call +a#2 needs 4, wake at 10s
+    > cancel
+      5 rollback: cancelled [ANNULEE]
+      6 -a#1
+      = call -a#1 needs 6
+    > ok
+      7 -a#1 ok
+      8 rolled back
+      = answer needs 8
+    ANNULEE Done over
+    ");
+}
