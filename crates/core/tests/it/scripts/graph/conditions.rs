@@ -261,7 +261,9 @@ fn two_conditions_at_the_same_time() {
 
 #[test]
 fn a_take_over_looks_for_no_call_ahead_of_a_condition() {
-    check!(definition(&conditional(Kind::Barrier, When::Holds)), "take-over; cancel; ok", @r"
+    let barrier = || Spec::new(Kind::Barrier);
+    let steps = [barrier(), barrier().when(When::Holds), barrier()];
+    check!(definition(&steps), "take-over; cancel; ok", @r"
     > start
       1 started [DEBUT]
       2 +a#1
