@@ -220,9 +220,9 @@ fn check_live_says_that_an_address_is_not_known() {
 #[test]
 fn check_shows_the_order_of_steps_and_their_conditions() {
     let text = change(SECRETS)
-        .text()
-        .replace("  - step: vente\n", "  - step: vente\n    after: []\n    when: .input.client_id > 1\n");
-    let text = text.replace("{ total: '.stock.prix * 2' }", "{ total: 2 }");
+        .swap("  - step: vente\n", "  - step: vente\n    after: []\n    when: .input.client_id > 1\n")
+        .swap("{ total: '.stock.prix * 2' }", "{ total: 2 }")
+        .text();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("graph.yaml");
     std::fs::write(&path, text).unwrap();
