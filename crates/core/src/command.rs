@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Finding;
-use crate::id::CommandId;
+use crate::id::{CommandId, Timestamp};
 use crate::json::Json;
 
 /// A command for one saga.
@@ -11,6 +11,8 @@ use crate::json::Json;
 pub struct Command {
     /// Which command this is: the same id is applied once, however often it comes.
     pub id: CommandId,
+    /// When it was given: its operator knows nothing of what came later.
+    pub asked: Timestamp,
     /// The kind of command, with its values.
     pub kind: CommandKind,
 }

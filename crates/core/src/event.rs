@@ -119,6 +119,10 @@ pub enum Event {
         /// The reason, where the operator gave one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
+        /// Whether the obstacle that the saga shows came about after the command had been given: the operator vouches for
+        /// nothing then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unseen: bool,
     },
     /// An operator reports a finding about the step that is stuck.
     Resolved {

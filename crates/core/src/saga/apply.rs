@@ -159,7 +159,7 @@ impl Saga {
                 }
                 _ => Err("something is left to undo"),
             },
-            Event::Resumed { .. } => self.resumed(seq, record.at),
+            Event::Resumed { unseen, .. } => self.resumed(seq, record.at, *unseen),
             Event::Resolved { step, finding, output, reason, .. } => {
                 self.resolved(seq, record.at, *step, *finding, output.as_ref(), reason)
             }
@@ -192,7 +192,7 @@ impl Saga {
             return Err("a saga is blocked once for the same, and at a step that it has");
         }
         let at = before.map_or(now, |flag| flag.at);
-        let flag = Blocked { since: seq, at, step, stuck, reason: reason.into() };
+        let flag = Blocked { since: seq, recorded: now, at, step, stuck, reason: reason.into() };
         match &mut self.phase {
             Phase::RollingBack { blocked, .. } => match blocked.iter_mut().find(|known| known.step == step) {
                 Some(known) => *known = flag,

@@ -86,6 +86,8 @@ enum Phase {
 pub struct Blocked {
     /// The event that says so.
     pub since: Seq,
+    /// When that event was recorded.
+    pub recorded: Timestamp,
     /// Since when the saga waits for an operator, whatever was stuck at first.
     pub at: Timestamp,
     /// The step's index.

@@ -20,7 +20,8 @@ use crate::saga::{Input, Moment, Saga};
 const EVENTS_MAX: usize = 10_000;
 
 /// Has the order stopped.
-const CANCEL: Command = Command { id: CommandId::new(Uuid::nil()), kind: CommandKind::Cancel };
+const CANCEL: Command =
+    Command { id: CommandId::new(Uuid::nil()), asked: BEGINNING.now, kind: CommandKind::Cancel };
 
 /// Every wait is as long as it can be.
 const LONGEST: Random = Random(u64::MAX);

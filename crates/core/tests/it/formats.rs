@@ -128,13 +128,14 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "blocked_horizon_passed" => blocked(Stuck::HorizonPassed);
         "blocked_nothing_to_undo" => blocked(Stuck::NothingToUndo);
         "blocked_task_failed" => blocked(Stuck::TaskFailed);
-        "resumed" => record(None, Event::Resumed { by: "Ana".into(), reason: None });
-        "resumed_by_command" => Record { command: Some(command), ..record(None, Event::Resumed { by: "Ana".into(), reason: None }) };
+        "resumed" => record(None, Event::Resumed { by: "Ana".into(), reason: None, unseen: false });
+        "resumed_unseen" => record(None, Event::Resumed { by: "Ana".into(), reason: None, unseen: true });
+        "resumed_by_command" => Record { command: Some(command), ..record(None, Event::Resumed { by: "Ana".into(), reason: None, unseen: false }) };
         "rollback_decided_by_command" => Record {
             command: Some(command),
             ..record(Some("ANNULEE"), Event::RollbackDecided { cause: Cause::Cancelled })
         };
-        "resumed_with_reason" => record(None, Event::Resumed { by: "Ana".into(), reason: Some("stock is back".into()) });
+        "resumed_with_reason" => record(None, Event::Resumed { by: "Ana".into(), reason: Some("stock is back".into()), unseen: false });
         "resolved_ran" => record(None, Event::Resolved {
             step: 3,
             finding: Finding::Ran,
@@ -275,7 +276,8 @@ fn any_record() -> impl Strategy<Value = Record> {
             stuck: Stuck::ActionUnsettled,
             reason
         }),
-        (words(), proptest::option::of(words())).prop_map(|(by, reason)| Event::Resumed { by, reason }),
+        (words(), proptest::option::of(words()), any::<bool>())
+            .prop_map(|(by, reason, unseen)| Event::Resumed { by, reason, unseen }),
         (any::<usize>(), proptest::option::of(any_json()), words(), words()).prop_map(
             |(step, output, by, reason)| Event::Resolved { step, finding: Finding::Ran, output, by, reason }
         ),

@@ -82,7 +82,7 @@ fn a_saga_is_blocked_where_it_rolls_back_and_once_for_the_same() {
 #[test]
 fn an_order_is_not_resumed_while_its_only_call_is_in_flight() {
     let one = definition(&[Spec::new(Kind::Plain)]);
-    let resumed = Event::Resumed { by: "Ana".into(), reason: None };
+    let resumed = Event::Resumed { by: "Ana".into(), reason: None, unseen: false };
     assert_eq!(refusal(&one, "", resumed), "an attempt is in flight already");
 }
 

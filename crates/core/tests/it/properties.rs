@@ -217,15 +217,20 @@ impl Live {
                 self.micros += micros;
                 Input::Tick
             }
-            Act::Cancel => command(CommandKind::Cancel),
+            Act::Cancel => command(CommandKind::Cancel, at(self.micros, 7).now),
             Act::Hurry => Input::Hurry { step: self.saga.waiting().least().unwrap_or(0) },
-            Act::Resume => command(CommandKind::Resume { by: "Ana".into(), reason: None }),
+            Act::Resume => {
+                command(CommandKind::Resume { by: "Ana".into(), reason: None }, at(self.micros, 7).now)
+            }
             Act::Resolve { step, finding } => {
                 let blocked = self.saga.blocked().map_or(0, |blocked| blocked.step);
                 let output = Json::parse(b"{\"x\":1}").ok();
                 let (by, reason) = ("Ana".into(), "asked there".into());
                 let step = step.unwrap_or(blocked);
-                command(CommandKind::Resolve { step, finding: *finding, output, by, reason })
+                command(
+                    CommandKind::Resolve { step, finding: *finding, output, by, reason },
+                    at(self.micros, 7).now,
+                )
             }
             Act::TakeOver => Input::TakeOver,
             Act::Crash { kept } => {
@@ -320,7 +325,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         Just(Event::Completed),
         Just(Event::RolledBack),
-        Just(Event::Resumed { by: "Ana".into(), reason: None }),
+        any::<bool>().prop_map(|unseen| Event::Resumed { by: "Ana".into(), reason: None, unseen }),
         (0..6_usize, finding()).prop_map(|(step, finding)| Event::Resolved {
             step,
             finding,

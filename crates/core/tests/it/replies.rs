@@ -464,7 +464,7 @@ fn the_neighbours_sale_is_cancelled_by_its_own_id() {
         let sent = request.body.map_or(String::new(), |body| body.text().to_owned());
         requests.push(format!("{} {} {sent}", request.method, request.path));
         if i == 3 {
-            saga.handle(&command(CommandKind::Cancel), at(0, 0)).expect("it can be cancelled");
+            saga.handle(&command(CommandKind::Cancel, at(0, 0).now), at(0, 0)).expect("it can be cancelled");
         }
         let definition = saga.call(call.step, call.direction).expect("a call");
         let verdict = verdict(definition, &answered(status, body.as_bytes()));

@@ -52,14 +52,14 @@ impl From<Refused> for Refusal {
 impl Engine {
     /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
     pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
-        let command = Command { id: self.clock().new_command_id(), kind };
+        let asked = self.clock().now();
+        let command = Command { id: self.clock().new_command_id(), asked, kind };
         let give_up = Instant::now() + self.limits().command_wait;
         while Instant::now() < give_up {
             if let Applied::Here = self.apply(id, &command).await? {
                 return Ok(());
             }
             let body = serde_json::to_string(&command.kind).unwrap_or_default().into();
-            let asked = self.clock().now();
             match self.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await? {
                 Posted::Kept => return self.answer_of(id, command.id, give_up).await,
                 Posted::Full => return Err(Refusal::InboxFull(id)),
@@ -209,14 +209,16 @@ impl Engine {
 
     async fn try_posted(&self, kept: &KeptCommand) -> Result<(), Refusal> {
         let refused = match serde_json::from_str::<CommandKind>(&kept.body) {
-            Ok(kind) => match self.apply(kept.saga, &Command { id: kept.id, kind }).await {
-                Ok(Applied::Here) => None,
-                // It is the new owner's to apply.
-                Ok(Applied::Elsewhere) => return Ok(()),
-                Err(Refusal::Rejected(rejected)) => Some(Refused::Rejected(rejected)),
-                Err(Refusal::Damaged(reason)) => Some(Refused::Damaged(reason)),
-                Err(error) => return Err(error),
-            },
+            Ok(kind) => {
+                match self.apply(kept.saga, &Command { id: kept.id, asked: kept.asked, kind }).await {
+                    Ok(Applied::Here) => None,
+                    // It is the new owner's to apply.
+                    Ok(Applied::Elsewhere) => return Ok(()),
+                    Err(Refusal::Rejected(rejected)) => Some(Refused::Rejected(rejected)),
+                    Err(Refusal::Damaged(reason)) => Some(Refused::Damaged(reason)),
+                    Err(error) => return Err(error),
+                }
+            }
             Err(error) => {
                 tracing::error!(saga.id = %kept.saga, error = %error, "a command for an order cannot be read; it is refused");
                 Some(Refused::NotUnderstood(error.to_string()))

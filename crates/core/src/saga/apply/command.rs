@@ -8,15 +8,15 @@ use crate::json::Json;
 impl Saga {
     /// An operator wants the next attempts at once. Where the one that the saga shows is not made by itself because the
     /// participant may have forgotten the order, the operator vouches for this participant, and for no other: the saga shows
-    /// one obstacle at a time.
+    /// one obstacle at a time. Where it came about after the command (`unseen`), the operator vouches for none.
     ///
     /// A probe is not sent before its time, even for an operator: the call that it asks about may still be on its way.
-    pub(super) fn resumed(&mut self, seq: Seq, now: Timestamp) -> Result<(), &'static str> {
+    pub(super) fn resumed(&mut self, seq: Seq, now: Timestamp, unseen: bool) -> Result<(), &'static str> {
         let active = self.active();
         if !active.is_empty() && active.iter().all(|step| self.is_calling(step)) {
             return Err("an attempt is in flight already");
         }
-        let shown = self.blocked().map(|blocked| (blocked.step, blocked.stuck));
+        let shown = self.blocked().filter(|_| !unseen).map(|blocked| (blocked.step, blocked.stuck));
         self.unpark();
         for step in active.iter().filter(|step| !self.is_calling(*step)).collect::<Vec<_>>() {
             self.hurry(seq, now, step, shown == Some((step, Stuck::HorizonPassed)));

@@ -26,7 +26,8 @@ impl Saga {
             },
             CommandKind::Resume { by, reason } => {
                 self.may_resume(now)?;
-                let resumed = Event::Resumed { by: by.clone(), reason: reason.clone() };
+                let unseen = self.blocked().is_some_and(|blocked| blocked.recorded > command.asked);
+                let resumed = Event::Resumed { by: by.clone(), reason: reason.clone(), unseen };
                 // Attempts that are under way need not be hurried.
                 let active = self.active();
                 let is_idle = active.is_empty() || !active.iter().all(|step| self.is_calling(step));

@@ -466,3 +466,23 @@ fn resuming_vouches_for_the_step_that_is_shown_and_for_no_other() {
     ECHEC_C Done over
     ");
 }
+
+#[test]
+fn resuming_vouches_for_nothing_that_came_about_after_the_operator_had_spoken() {
+    let script = "ok; refused; pass 4s; unknown | resume 1s; resume; ok";
+    check!(forgetful(Kind::Idempotent), script, @r"
+    ...
+    > resume 1s
+      10 resumed by Ana
+      = answer needs 9
+    > resume
+      11 resumed by Ana
+      12 -a#2
+      = call -a#2 needs 12
+    > ok
+      13 -a#2 ok
+      14 rolled back
+      = answer needs 14
+    ECHEC_B Done over
+    ");
+}

@@ -119,7 +119,7 @@ impl Run {
     /// - `cancel`, `take-over`;
     /// - `hurry`: the participant answers again;
     /// - `park`: the task that ran the saga has failed;
-    /// - `resume`: Ana wants the next attempt at once;
+    /// - `resume`: Ana wants the next attempt at once; `resume 3s`: she said so three seconds ago;
     /// - `resolve b ran`, `resolve b not_run`, `resolve b undone`, `resolve b ran {"x":2}`: Ana has found out about the
     ///   step `b`, and what its answer would have given;
     /// - `crash 4`: only the first four events were on disk, and a new owner goes on.
@@ -147,11 +147,15 @@ impl Run {
                 let step = step.or(asked.least()).expect("no condition is asked for");
                 decision(&self.saga, step)
             }
-            "cancel" => command(CommandKind::Cancel),
+            "cancel" => command(CommandKind::Cancel, self.moment().now),
             "hurry" => Input::Hurry { step: self.saga.waiting().least().unwrap_or(0) },
-            "resume" => command(CommandKind::Resume { by: "Ana".into(), reason: None }),
+            "resume" => {
+                let ago = argument.map_or(0, millis);
+                let asked = Timestamp::from_micros((self.now_ms - ago) * 1000);
+                command(CommandKind::Resume { by: "Ana".into(), reason: None }, asked)
+            }
             "again" => Input::Command(self.last_command.clone().expect("a command before")),
-            "resolve" => resolution(&self.saga, argument.expect("a step"), words),
+            "resolve" => resolution(&self.saga, argument.expect("a step"), words, self.moment().now),
             "take-over" => Input::TakeOver,
             "park" => Input::Park { reason: "it panicked".into() },
             "crash" => {
@@ -214,15 +218,20 @@ pub(crate) fn decision(saga: &Saga, step: usize) -> Input {
     Input::Condition { step, holds: saga.holds(step).map_err(|error| error.to_string().into()) }
 }
 
-/// A command with an id of its own.
-pub(crate) fn command(kind: CommandKind) -> Input {
+/// A command with an id of its own, given at this time.
+pub(crate) fn command(kind: CommandKind, asked: Timestamp) -> Input {
     static COMMANDS: AtomicU64 = AtomicU64::new(0);
     let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
-    Input::Command(Command { id: CommandId::new(Uuid::from_u128(number.into())), kind })
+    Input::Command(Command { id: CommandId::new(Uuid::from_u128(number.into())), asked, kind })
 }
 
 /// Ana's finding about the step of that name.
-fn resolution<'a>(saga: &Saga, name: &str, mut words: impl Iterator<Item = &'a str>) -> Input {
+fn resolution<'a>(
+    saga: &Saga,
+    name: &str,
+    mut words: impl Iterator<Item = &'a str>,
+    now: Timestamp,
+) -> Input {
     let finding = match words.next().expect("a finding") {
         "ran" => Finding::Ran,
         "not_run" => Finding::NotRun,
@@ -231,7 +240,8 @@ fn resolution<'a>(saga: &Saga, name: &str, mut words: impl Iterator<Item = &'a s
     };
     let step = saga.definition().step_named(name).expect("a step");
     let output = words.next().map(|json| Json::parse(json.as_bytes()).expect("JSON without spaces"));
-    command(CommandKind::Resolve { step, finding, output, by: "Ana".into(), reason: "asked there".into() })
+    let (by, reason) = ("Ana".into(), "asked there".into());
+    command(CommandKind::Resolve { step, finding, output, by, reason }, now)
 }
 
 /// A saga that asked to be woken at an instant at which it then does nothing would be woken for ever.

@@ -263,7 +263,7 @@ impl HistoryLines<'_> {
                 raison: text(reason),
                 ..plain(Fait::Bloque)
             },
-            Event::Resumed { by, reason } => {
+            Event::Resumed { by, reason, .. } => {
                 Evenement { par: text(by), raison: reason.as_deref().and_then(text), ..plain(Fait::Repris) }
             }
             Event::Resolved { step, finding, by, reason, .. } => Evenement {
