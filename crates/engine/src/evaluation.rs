@@ -1,8 +1,8 @@
 //! Threads that evaluate expressions which take long, and do nothing else.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 /// Threads that evaluate what takes long.
 const EVALUATORS: usize = 2;
@@ -19,17 +19,14 @@ pub struct Busy(pub Evaluation);
 #[derive(Debug, Default)]
 pub(crate) struct Evaluators(Mutex<Vec<Evaluator>>);
 
+/// The queue of one of these threads.
 #[derive(Debug)]
-struct Evaluator {
-    queue: SyncSender<Evaluation>,
-    thread: JoinHandle<()>,
-}
+struct Evaluator(SyncSender<Evaluation>);
 
 impl Evaluators {
-    /// Gives `evaluation` to a thread that has room. A thread that has died is replaced.
+    /// Gives `evaluation` to a thread that has room.
     pub(crate) fn evaluate(&self, evaluation: Evaluation) -> Result<(), Busy> {
         let mut threads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.retain(|evaluator| !evaluator.thread.is_finished());
         while threads.len() < EVALUATORS {
             match Evaluator::start() {
                 Ok(evaluator) => threads.push(evaluator),
@@ -44,7 +41,7 @@ impl Evaluators {
         // The evaluator that was given work last has its turn last.
         threads.rotate_left(1);
         for evaluator in threads.iter() {
-            match evaluator.queue.try_send(evaluation) {
+            match evaluator.0.try_send(evaluation) {
                 Ok(()) => return Ok(()),
                 Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => evaluation = back,
             }
@@ -56,16 +53,17 @@ impl Evaluators {
 impl Evaluator {
     fn start() -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(EVALUATIONS_WAITING_MAX / EVALUATORS);
-        let thread =
-            std::thread::Builder::new().name("evaluator".into()).spawn(move || evaluate(&waiting))?;
-        Ok(Self { queue, thread })
+        // The thread ends with the last sender.
+        std::thread::Builder::new().name("evaluator".into()).spawn(move || evaluate(&waiting))?;
+        Ok(Self(queue))
     }
 }
 
-/// Evaluates until all senders are gone. A panic ends the thread; the expression that it evaluated has no result then.
+/// Evaluates until all senders are gone. An evaluation that panics has no result; those that wait behind it have theirs.
 fn evaluate(waiting: &Receiver<Evaluation>) {
     while let Ok(evaluation) = waiting.recv() {
-        evaluation();
+        // The panic hook reports it. The evaluation is gone, with all that a panic may have left half done.
+        let _ = catch_unwind(AssertUnwindSafe(evaluation));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::world::World;
 /// While the queue of evaluations is full, a further evaluation asks for room this often.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// The result of an evaluation elsewhere; `None` if its thread is gone.
+/// The result of an evaluation elsewhere; `None` if it panicked.
 pub(super) type Elsewhere<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
 
 /// Evaluates here, if that takes next to no time. `None`: it takes longer, and nothing has come of it.
@@ -53,11 +53,14 @@ mod tests {
     use crate::world::Machine;
 
     #[tokio::test]
-    async fn a_thread_that_has_died_is_replaced() {
+    async fn an_evaluation_that_panics_has_no_result_and_those_behind_it_have_theirs() {
         let world: Arc<dyn World> = Arc::new(Machine::new());
-        for _ in 0..4 {
-            assert_eq!(elsewhere::<()>(world.clone(), || panic!("on purpose")).await, None);
-            assert_eq!(elsewhere(world.clone(), || 7).await, Some(7));
+        for _ in 0..20 {
+            let panics = || elsewhere::<i32>(world.clone(), || panic!("on purpose"));
+            let ends = || elsewhere(world.clone(), || 7);
+            let results = tokio::join!(panics(), panics(), ends(), ends(), ends(), ends());
+            assert_eq!(results, (None, None, Some(7), Some(7), Some(7), Some(7)));
+            assert_eq!(ends().await, Some(7));
         }
     }
 }

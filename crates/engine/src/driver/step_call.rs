@@ -29,7 +29,7 @@ const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const TOO_LATE: &str = "the call has waited for longer than the participant's promise holds";
 
 /// Why a call that was evaluated elsewhere has no result.
-const GONE: &str = "the thread that evaluates expressions has ended";
+const PANICKED: &str = "the evaluation of an expression has panicked";
 
 /// The call of one step, from being wanted to its end.
 pub(super) struct StepCall {
@@ -169,8 +169,9 @@ impl StepCall {
         };
         let Some(permit) = self.permit(saga, wanted) else { return };
         let definition = saga.definition().clone();
+        let is_too_late = saga.may_do_harm(&wanted, self.means.clock.now());
         let stage = match at_once(|| saga.request(&wanted)) {
-            _ if saga.may_do_harm(&wanted, self.means.clock.now()) => Stage::TooLate,
+            _ if is_too_late => Stage::TooLate,
             Some(request) => Stage::Sent(send(&self.means, &definition, &wanted, request)),
             None => {
                 let saga = saga.clone();
@@ -235,7 +236,7 @@ impl StepCall {
             match condition {
                 Some(holds) => match holds.await {
                     Some(holds) => holds.map_err(|error| error.0.into()),
-                    None => Err(GONE.into()),
+                    None => Err(PANICKED.into()),
                 },
                 None => pending().await,
             }
@@ -334,7 +335,7 @@ impl OpenCall {
                             Box::pin(ready(not_sent("the lease may have run out")))
                         }
                         Some(request) => send(means, &self.definition, &self.wanted, request),
-                        None => Box::pin(ready(not_sent(GONE))),
+                        None => Box::pin(ready(not_sent(PANICKED))),
                     });
                 }
                 Stage::Sent(reply) => {
@@ -350,7 +351,7 @@ impl OpenCall {
                 }
                 Stage::Reading { verdict, was_made } => {
                     let verdict = verdict.as_mut().await;
-                    let lost = || Verdict::without_answer(Outcome::Unknown, GONE);
+                    let lost = || Verdict::without_answer(Outcome::Unknown, PANICKED);
                     return Read { verdict: verdict.unwrap_or_else(lost), was_made: *was_made };
                 }
             }
