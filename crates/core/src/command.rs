@@ -1,4 +1,4 @@
-//! Operators' commands for a saga. Each has an id of its own, so that applying it once is a comparison of ids.
+//! Commands for a saga: operators' wishes, and signals. Each has an id of its own, so that applying it once is a comparison of ids.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,16 @@ pub enum CommandKind {
         /// The reason, where the operator gave one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
+    },
+    /// A signal for a step that waits for it, or will.
+    Signal {
+        /// The signal's name.
+        name: Box<str>,
+        /// The sender's key: the same key again is the same signal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Box<str>>,
+        /// What is sent.
+        body: Json,
     },
     /// Go on from an operator's finding about the step that is stuck.
     Resolve {

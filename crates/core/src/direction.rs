@@ -16,4 +16,7 @@ pub enum Direction {
     Compensation,
     /// Asks whether its effect is there. Of such a call, the outcome `ok` says that it is, `refused` that it is not.
     Probe,
+    /// Asks whether an accepted action is done. Of such a call, the outcome `ok` says that it is, `refused` that it has no
+    /// effect.
+    Poll,
 }

@@ -30,11 +30,17 @@ pub struct Record {
 /// | event | legal when | leads to | says |
 /// |---|---|---|---|
 /// | `started` | first, and only first | going forward | the input, the pinned definition |
-/// | `skipped` | going forward, at a step with `when` that has not begun | the step is passed over | its condition does not hold |
+/// | `skipped` | a condition is asked for | the step is neither done nor undone | its condition does not hold |
+/// | `waits` | going forward, at a signal or pause that has not begun | the step waits | until when |
+/// | `pause_ended` | at a pause | the step is done | its time has come |
+/// | `signalled` | going forward | the signal can be taken | what was sent |
+/// | `signal_taken` | a step waits for that signal | the step is done or has failed | what the signal means for it |
+/// | `passed_over` | at an optional step that has failed | the saga goes on without it | why it failed |
+/// | `output_made` | every step has succeeded | the saga can complete | what it answers |
 /// | `attempt_started` | nothing is in flight | a call in flight | from here on the call may have left |
 /// | `attempt_ended` | that attempt is in flight | the step is done, undone, failed or waits | the meaning of its answer |
 /// | `rollback_decided` | going forward | rolling back | why there is no order; never reversed |
-/// | `blocked` | rolling back, not blocked; `task_failed` going forward, too | the same, flagged | the obstacle for which an operator is needed |
+/// | `blocked` | rolling back, or behind a pivot; `task_failed` going forward, too | the same, flagged | the obstacle for which an operator is needed |
 /// | `completed` | every step has succeeded | over | the order stands |
 /// | `rolled_back` | nothing is left to undo | over | no effect is left |
 /// | `resumed` | not over | the next attempt is due | an operator wants it tried now |
@@ -57,10 +63,63 @@ pub enum Event {
         /// Makes this start unlike any other.
         claim: Claim,
     },
-    /// The step's condition (`when`) does not hold: the step is passed over, and counts as done for those that wait for it.
+    /// A condition (`when`) does not hold. Going forward, the step's: it is not done, and counts as done for those that wait
+    /// for it. Rolling back, its compensation's: there is nothing to undo.
     Skipped {
         /// The step's index in the definition.
         step: usize,
+    },
+    /// A signal step or a pause begins to wait.
+    Waits {
+        /// The step's index in the definition.
+        step: usize,
+        /// When the pause is over, or the signal is too late.
+        until: Timestamp,
+    },
+    /// A pause is over.
+    PauseEnded {
+        /// The step's index in the definition.
+        step: usize,
+    },
+    /// A signal was sent. Signals are numbered in the order of these events, from 1.
+    Signalled {
+        /// The signal's name.
+        name: Box<str>,
+        /// The sender's key, where there was one: the same key again is the same signal.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Box<str>>,
+        /// What was sent.
+        body: Json,
+    },
+    /// A step that waits for a signal has taken one.
+    SignalTaken {
+        /// The step's index in the definition.
+        step: usize,
+        /// The signal's number.
+        signal: u32,
+        /// Its meaning for the step: `ok` or `refused`.
+        outcome: Outcome,
+        /// Why it is not `ok`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Box<str>>,
+        /// The part of its body that later steps read.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        output: Option<Json>,
+    },
+    /// An optional step has failed: the saga goes on without it.
+    PassedOver {
+        /// The step's index in the definition.
+        step: usize,
+        /// Why it has failed.
+        reason: Box<str>,
+    },
+    /// The saga's output has been made from its steps' outputs.
+    OutputMade {
+        /// The output; null where it could not be made.
+        output: Json,
+        /// Why it could not be made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Box<str>>,
     },
     /// A call may leave from here on.
     AttemptStarted {
@@ -87,10 +146,12 @@ pub enum Event {
         /// Why it is not `ok`: the participant's words where it gave any, cut to a limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Box<str>>,
-        /// The output: the part of the answer that later steps read. `null` is an output, too.
+        /// The output: the part of the answer that later steps read, or that the poll of an accepted action reads. `null` is
+        /// an output, too.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         output: Option<Json>,
-        /// When it may be tried again, where it is to be: the same call, or the one that a probe has told about.
+        /// When it may be tried again, where it is to be: the same call, or the one that a probe has told about. Of an accepted
+        /// action: when it is first asked about.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
     },
@@ -175,6 +236,8 @@ pub enum Outcome {
     Refused,
     /// The effect is not known: the call may have taken effect.
     Unknown,
+    /// It was accepted, and is not done yet.
+    Accepted,
     /// It did not run (never sent, or turned away before anything was done): it may be tried again.
     NotSent,
 }
@@ -201,13 +264,16 @@ pub enum Cause {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Stuck {
+    /// The action keeps failing, and there is no way back. It is still tried, at a slow rate.
+    ActionFailing,
     /// The step's action is in doubt: it may have run, and its participant promises nothing about repeating it.
     ActionUnknown,
     /// The step's compensation is in doubt: as above.
     CompensationUnknown,
     /// The compensation keeps failing. It is still tried, at a slow rate.
     CompensationFailing,
-    /// Whether the action ran is still not known after many repetitions. It is still asked, at a slow rate.
+    /// Whether the action ran, or is done by now, is still not known after many repetitions. It is still asked, at a slow
+    /// rate.
     ActionUnsettled,
     /// The participant may have forgotten the order by now, so that no call can be repeated safely.
     HorizonPassed,

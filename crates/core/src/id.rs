@@ -205,6 +205,11 @@ impl Timestamp {
         Self(micros)
     }
 
+    /// The instant that a text of RFC 3339 with an offset names; `None`: it is no such text.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse().ok().map(|at: jiff::Timestamp| Self(at.as_microsecond()))
+    }
+
     /// Microseconds since the Unix epoch.
     pub const fn as_micros(self) -> i64 {
         self.0

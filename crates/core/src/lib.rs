@@ -19,6 +19,7 @@ mod direction;
 pub mod event;
 pub mod id;
 pub mod json;
+mod location;
 mod printable;
 pub mod reply;
 pub mod retry;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::definition::{Absent, Call, Condition, EvalError, Format, Scope};
+use crate::definition::{Absent, Call, Condition, EvalError, Format, Scope, Template};
+use crate::direction::Direction;
 use crate::event::Outcome;
 use crate::json::{Json, Picked, pick};
 use crate::printable::printable;
@@ -87,6 +88,7 @@ const NOT_ACCEPTED: [u16; 8] = [401, 405, 406, 407, 415, 421, 426, 501];
 /// The meaning of an answer, by the first rule that fits.
 enum AnswerMeaning {
     Ok,
+    Accepted,
     Absent,
     Refused,
     NotSent,
@@ -102,23 +104,33 @@ struct UnreadableAnswer(Outcome, EvalError);
 /// Where the definition does not say otherwise: 200, 201 and 204 are `ok`; 429 and 503 did not run, nor did what was
 /// not accepted (401, 405, 406, 407, 415, 421, 426, 501); 404 and 410 say of a compensation that there was nothing to
 /// undo; every other 4xx is a refusal; anything else is unknown, 202 and redirects included (the work is not known to
-/// be done). Of a probe, 404 and 410 alone are a refusal: "its effect is not there" is not what 403 says.
+/// be done). Of a probe, 404 and 410 alone are a refusal: "its effect is not there" is not what 403 says. Of a poll, only
+/// `refused` refuses and only `ok`, or else 200, succeeds.
 pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
     let answer = match reply {
-        Reply::NotSent { reason } => return Verdict::without_answer(Outcome::NotSent, reason),
-        // "Refused" to a probe would mean that the step has no effect.
-        Reply::Impossible { reason } if call.is_probe => {
+        // "Refused" to a probe or a poll would mean that the step has no effect.
+        Reply::Impossible { reason } if call.asks() => {
             return Verdict::without_answer(Outcome::Unknown, reason);
         }
+        Reply::NotSent { reason } => return Verdict::without_answer(Outcome::NotSent, reason),
         Reply::Impossible { reason } => return Verdict::without_answer(Outcome::Refused, reason),
         Reply::Lost { reason } => return Verdict::without_answer(Outcome::Unknown, reason),
         Reply::Answered(answer) => answer,
     };
     let read = judge(call, answer).and_then(|meaning| {
-        let output = match (&meaning, &call.output) {
-            (AnswerMeaning::Ok, Some(output)) => {
-                let output = scope(answer, Some(call.format)).and_then(|scope| output.render(&scope));
-                Some(output.map_err(|error| unreadable(call, true, error))?)
+        let kept =
+            |template: &Template| scope(answer, Some(call.format)).and_then(|scope| template.render(&scope));
+        let output = match &meaning {
+            AnswerMeaning::Ok => call
+                .output
+                .as_ref()
+                .map(|output| kept(output).map_err(|error| unreadable(call, true, error)))
+                .transpose()?,
+            AnswerMeaning::Accepted => {
+                let accepted = call.pending.as_ref().and_then(|pending| pending.accepted.as_ref());
+                accepted
+                    .map(|accepted| kept(accepted).map_err(|error| UnreadableAnswer(Outcome::Unknown, error)))
+                    .transpose()?
             }
             _ => None,
         };
@@ -128,6 +140,7 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
         Ok((meaning, output)) => Verdict {
             outcome: match meaning {
                 AnswerMeaning::Ok | AnswerMeaning::Absent => Outcome::Ok,
+                AnswerMeaning::Accepted => Outcome::Accepted,
                 AnswerMeaning::Refused => Outcome::Refused,
                 AnswerMeaning::NotSent | AnswerMeaning::NotAccepted => Outcome::NotSent,
                 AnswerMeaning::Unknown => Outcome::Unknown,
@@ -136,7 +149,7 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
             not_accepted: matches!(meaning, AnswerMeaning::NotAccepted),
             status: Some(answer.status),
             reason: match meaning {
-                AnswerMeaning::Ok => None,
+                AnswerMeaning::Ok | AnswerMeaning::Accepted => None,
                 AnswerMeaning::NotAccepted => Some(cut(&format!(
                     "HTTP {}: the service does not accept our calls: {}",
                     answer.status,
@@ -175,8 +188,16 @@ fn judge(call: &Call, answer: &Answer) -> Result<AnswerMeaning, UnreadableAnswer
     if asked(&call.unknown)? == Some(true) {
         return Ok(AnswerMeaning::Unknown);
     }
+    if call.pending.as_ref().map(|pending| holds(&pending.when)).transpose()? == Some(true) {
+        return Ok(AnswerMeaning::Accepted);
+    }
     if asked(&call.refused)? == Some(true) {
         return Ok(AnswerMeaning::Refused);
+    }
+    // A poll is asked again unless its answer says one or the other.
+    if call.role == Direction::Poll {
+        let is_ok = asked(&call.ok)?.unwrap_or(answer.status == 200);
+        return Ok(if is_ok { AnswerMeaning::Ok } else { AnswerMeaning::Unknown });
     }
     if is_absent.map(holds).transpose()? == Some(true) || (is_gone && matches!(call.absent, Absent::ByStatus))
     {
@@ -192,7 +213,7 @@ fn judge(call: &Call, answer: &Answer) -> Result<AnswerMeaning, UnreadableAnswer
             AnswerMeaning::NotAccepted
         }
         (_, 404 | 410) => AnswerMeaning::Refused,
-        (_, 400..=499) if !call.is_probe => AnswerMeaning::Refused,
+        (_, 400..=499) if !call.asks() => AnswerMeaning::Refused,
         _ => AnswerMeaning::Unknown,
     })
 }
@@ -201,7 +222,7 @@ fn judge(call: &Call, answer: &Answer) -> Result<AnswerMeaning, UnreadableAnswer
 /// gives the same content; what comes with another status than a success may be a proxy's words, and is asked for
 /// again.
 fn unreadable(call: &Call, is_a_success: bool, error: EvalError) -> UnreadableAnswer {
-    let is_final = call.method.is_safe() && !call.is_probe && is_a_success;
+    let is_final = call.method.is_safe() && !call.asks() && is_a_success;
     UnreadableAnswer(if is_final { Outcome::Refused } else { Outcome::Unknown }, error)
 }
 

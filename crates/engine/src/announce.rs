@@ -107,7 +107,10 @@ fn lock(lines: &Mutex<Lines>) -> std::sync::MutexGuard<'_, Lines> {
 /// Step and participant, for a line.
 fn at(saga: &Saga, step: usize) -> String {
     match saga.definition().steps.get(step) {
-        Some(known) => format!("step `{}` at `{}`", known.name, saga.definition().participant(step).name),
+        Some(known) => match saga.definition().participant(step) {
+            Some(participant) => format!("step `{}` at `{}`", known.name, participant.name),
+            None => format!("step `{}`", known.name),
+        },
         None => format!("step {step}"),
     }
 }
@@ -142,6 +145,7 @@ fn why_blocked(saga: &Saga, step: usize, stuck: Stuck) -> String {
         Stuck::ActionUnknown => "whether its action ran cannot be known",
         Stuck::CompensationUnknown => "whether its compensation ran cannot be known",
         Stuck::CompensationFailing => "its compensation keeps failing",
+        Stuck::ActionFailing => "its action keeps failing, and there is no way back",
         Stuck::ActionUnsettled => "whether its action ran is still not known",
         Stuck::HorizonPassed => "its participant may have forgotten the order",
         Stuck::NothingToUndo => "its compensation found nothing to undo, though its action has run",

@@ -40,9 +40,9 @@ impl Breakers {
         breakers
     }
 
-    /// The breaker of a step's participant.
-    pub(crate) fn of(&self, definition: &Definition, step: usize) -> Breaker {
-        self.of_participant(definition.participant(step))
+    /// The breaker of a step's participant, if it calls one.
+    pub(crate) fn of(&self, definition: &Definition, step: usize) -> Option<Breaker> {
+        definition.participant(step).map(|participant| self.of_participant(participant))
     }
 
     /// The breaker of a participant.
@@ -60,7 +60,7 @@ impl Breakers {
         if CallTrouble::of(verdict).is_none() && self.in_trouble.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let participant = definition.participant(step);
+        let Some(participant) = definition.participant(step) else { return };
         match self.known(participant).record.note(&participant.name, verdict, self.clock.now()) {
             Change::None => {}
             Change::InTrouble => _ = self.in_trouble.fetch_add(1, Ordering::Relaxed),
@@ -88,7 +88,7 @@ impl Breakers {
 /// call is there, too (decision 9).
 pub(crate) fn ended(verdict: &Verdict) -> CallEnd {
     match (verdict.outcome, verdict.status) {
-        (Outcome::Ok | Outcome::Refused, _) => CallEnd::Good,
+        (Outcome::Ok | Outcome::Accepted | Outcome::Refused, _) => CallEnd::Good,
         (_, Some(status)) if !matches!(status, 429 | 502..=504) => CallEnd::Good,
         (Outcome::Unknown | Outcome::NotSent, _) => CallEnd::Bad { retry_after: verdict.retry_after },
     }

@@ -132,8 +132,17 @@ impl CommitSummary {
                 }
                 Event::Started { .. }
                 | Event::Skipped { .. }
+                | Event::Waits { .. }
+                | Event::PauseEnded { .. }
+                | Event::Signalled { .. }
+                | Event::SignalTaken { .. }
+                | Event::PassedOver { .. }
+                | Event::OutputMade { .. }
                 | Event::AttemptStarted { .. }
-                | Event::AttemptEnded { direction: Direction::Compensation | Direction::Probe, .. }
+                | Event::AttemptEnded {
+                    direction: Direction::Compensation | Direction::Probe | Direction::Poll,
+                    ..
+                }
                 | Event::Resumed { .. }
                 | Event::Resolved { .. }
                 | Event::TakenOver { .. } => {}

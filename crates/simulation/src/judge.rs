@@ -33,7 +33,10 @@ pub(crate) fn judge_blocked(scene: &Scene) {
                 Stuck::HorizonPassed => spec.forgets,
                 Stuck::ActionUnknown | Stuck::CompensationUnknown => spec.kind == StepKind::Plain,
                 Stuck::NothingToUndo => true,
-                Stuck::CompensationFailing | Stuck::ActionUnsettled | Stuck::TaskFailed => false,
+                Stuck::ActionFailing
+                | Stuck::CompensationFailing
+                | Stuck::ActionUnsettled
+                | Stuck::TaskFailed => false,
             };
             if !is_fair {
                 broken("P6", format!("a person is needed for good: {:?} at {spec:?}", blocked.stuck));

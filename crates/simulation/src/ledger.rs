@@ -162,7 +162,7 @@ impl Ledger {
             Direction::Action => &page.action,
             Direction::Compensation => &page.compensation,
             Direction::Probe if page.open() > 0 => return Handled::good(ParticipantAnswer::Ok(output)),
-            Direction::Probe => return Handled::good(ParticipantAnswer::Absent),
+            Direction::Probe | Direction::Poll => return Handled::good(ParticipantAnswer::Absent),
         };
         page.touched += 1;
         if kind == StepKind::Read {
@@ -190,11 +190,13 @@ impl Ledger {
         }
         match request.direction {
             Direction::Action => page.act(kind, request, key, body, if refuse { None } else { Some(output) }),
-            Direction::Compensation | Direction::Probe if refuse => Handled {
+            Direction::Compensation | Direction::Probe | Direction::Poll if refuse => Handled {
                 remark: Some("participant: refused compensation"),
                 ..Handled::good(ParticipantAnswer::Refused)
             },
-            Direction::Compensation | Direction::Probe => page.compensate(spec, request, key, body, output),
+            Direction::Compensation | Direction::Probe | Direction::Poll => {
+                page.compensate(spec, request, key, body, output)
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::condition::Condition;
 use super::format::Format;
 use super::path::RequestPath;
 use super::template::Template;
+use crate::direction::Direction;
 
 /// An HTTP call and the rules for the meaning of its answer.
 #[derive(Debug)]
@@ -18,21 +19,32 @@ pub struct Call {
     pub body: Option<Template>,
     /// Whether an answer means that the call may have had an effect, whatever its status; evaluated first.
     pub unknown: Option<Condition>,
-    /// Whether an answer means that the call was refused; evaluated second.
+    /// Which answers mean that the call was accepted, and is not done yet; evaluated second.
+    pub pending: Option<PendingAnswer>,
+    /// Whether an answer means that the call was refused; evaluated third.
     pub refused: Option<Condition>,
-    /// Whether an answer means that there was nothing to undo; evaluated third.
+    /// Whether an answer means that there was nothing to undo; evaluated fourth.
     pub absent: Absent,
-    /// Whether an answer means that the call had no effect and may be repeated; evaluated fourth.
+    /// Whether an answer means that the call had no effect and may be repeated; evaluated fifth.
     pub not_sent: Option<Condition>,
     /// Whether an answer means success; evaluated last. If given, no other answer is a success.
     pub ok: Option<Condition>,
     /// The part of a successful answer that is kept for later steps; `None`: nothing.
     pub output: Option<Template>,
-    /// Whether the call is a probe: a probe that cannot be sent, or whose answer cannot be read, shows nothing about
-    /// the step.
-    pub is_probe: bool,
+    /// What it is made for: a probe or a poll that cannot be sent, or whose answer cannot be read, shows nothing about the
+    /// step.
+    pub role: Direction,
     /// The rules that its definition was checked with.
     pub format: Format,
+}
+
+/// Which answers mean that an action was accepted, and is not done yet.
+#[derive(Debug)]
+pub struct PendingAnswer {
+    /// Whether an answer means that.
+    pub when: Condition,
+    /// The part of such an answer that its poll reads, as `.accepted`; `None`: nothing.
+    pub accepted: Option<Template>,
 }
 
 /// Which answers mean that there was nothing to undo.
@@ -52,14 +64,25 @@ impl Call {
         self.path.reads(name) || self.body.as_ref().is_some_and(|body| body.reads(name))
     }
 
+    /// Whether it only asks about its step.
+    pub fn asks(&self) -> bool {
+        matches!(self.role, Direction::Probe | Direction::Poll)
+    }
+
     /// Whether any expression about the answer reads its headers; if not, they need not be kept.
     pub fn reads_headers(&self) -> bool {
         let absent = match &self.absent {
             Absent::When(condition) => Some(condition),
             Absent::Never | Absent::ByStatus => None,
         };
+        let pending = self.pending.as_ref().map(|pending| &pending.when);
+        let accepted = self.pending.as_ref().and_then(|pending| pending.accepted.as_ref());
         let conditions = [&self.unknown, &self.refused, &self.not_sent, &self.ok];
-        conditions.into_iter().flatten().chain(absent).any(|condition| condition.reads("headers"))
-            || self.output.as_ref().is_some_and(|output| output.reads("headers"))
+        let mut conditions = conditions.into_iter().flatten().chain(absent).chain(pending);
+        conditions.any(|condition| condition.reads("headers"))
+            || [self.output.as_ref(), accepted]
+                .into_iter()
+                .flatten()
+                .any(|template| template.reads("headers"))
     }
 }

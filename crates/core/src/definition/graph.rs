@@ -96,6 +96,24 @@ impl Graph {
         Self { after, before, behind }
     }
 
+    /// How many steps there are.
+    pub fn len(&self) -> usize {
+        self.after.len()
+    }
+
+    /// Whether there are no steps.
+    pub fn is_empty(&self) -> bool {
+        self.after.is_empty()
+    }
+
+    /// The graph in which `step` waits for all steps above it, too.
+    #[must_use]
+    pub fn waiting_for_all_above(&self, step: usize) -> Self {
+        let mut after = self.after.clone();
+        after[step] = StepSet::first(step);
+        Self::new(after)
+    }
+
     /// Whether the steps run one after the other, as they stand in the file.
     pub fn is_chain(&self) -> bool {
         let above = |step: usize| step.checked_sub(1).map_or(StepSet::NONE, StepSet::of);

@@ -18,6 +18,7 @@ mod input;
 mod labels;
 mod path;
 mod program;
+mod step;
 mod suggest;
 mod template;
 mod variables;
@@ -30,7 +31,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use strum::{Display, EnumString, VariantNames};
 
-pub use self::call::{Absent, Call};
+pub use self::call::{Absent, Call, PendingAnswer};
+pub(crate) use self::check::{WAIT_MAX, parse_duration as duration};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;
@@ -40,13 +42,13 @@ pub use self::labels::{Label, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
 pub use self::program::meter as budget;
+pub use self::step::{Acceptance, CallStep, PauseEnd, PollCall, Probe, SignalWait, Step, StepWork};
 pub use self::suggest::nearest;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
 use self::variables::Unset;
 pub use self::variables::{Origin, SECRET_BYTES_MAX, Variable, Variables};
 pub use self::yaml::{Mistake, Mistakes, SOURCE_BYTES_MAX};
 use crate::direction::Direction;
-use crate::retry::Backoff;
 
 /// The name of a state of the order, such as `STOCK_RESERVED`, exactly as the definition has it.
 pub type StateName = Arc<str>;
@@ -76,6 +78,12 @@ pub struct Definition {
     pub steps: Vec<Step>,
     /// Which steps each waits for.
     pub graph: Graph,
+    /// Whether there is no way back from a step once it is done.
+    pub has_pivot: bool,
+    /// Whether an action may be accepted and done later.
+    pub has_polls: bool,
+    /// What a completed saga answers; `None`: nothing.
+    pub output: Option<Template>,
 }
 
 /// The states that belong to no single step.
@@ -199,49 +207,6 @@ pub enum Safety {
     Barrier,
 }
 
-/// One step of a saga.
-#[derive(Debug)]
-pub struct Step {
-    /// Its name in the definition, in keys and in the history.
-    pub name: Arc<str>,
-    /// Whether the step is done, once the steps that it waits for are: an expression about the input and their outputs. If
-    /// it does not hold, the step is skipped. `None`: it is done.
-    pub when: Option<Condition>,
-    /// Index into [`Definition::participants`].
-    pub participant: usize,
-    /// The call that does the step.
-    pub action: Call,
-    /// The call that undoes the step; `None` for reads and for `compensation: none`.
-    pub compensation: Option<Call>,
-    /// The call that asks whether the step's effect is there, if there is one.
-    pub probe: Option<Probe>,
-    /// The order's state once the action has succeeded; `None`: the state stays as it is.
-    pub success: Option<StateName>,
-    /// The order's state once the step has failed.
-    pub failure: StateName,
-    /// Attempts of the action.
-    pub retry: Backoff,
-    /// Attempts of the compensation, and of finding out whether the action ran.
-    pub persist: Backoff,
-}
-
-impl Step {
-    /// A read has no effect: it may be repeated, forgotten and sent early. (Safe methods, RFC 9110, 9.2.1.)
-    pub fn is_read(&self) -> bool {
-        self.action.method.is_safe()
-    }
-}
-
-/// A call that asks whether a step's effect is there.
-#[derive(Debug)]
-pub struct Probe {
-    /// Success means that the effect is there; a refusal means that it is not.
-    pub call: Call,
-    /// Time between the end of the call with the unknown outcome and the probe: by then, the call has taken effect or
-    /// never will.
-    pub after: Duration,
-}
-
 impl Definition {
     /// Checks a file by the current rules. `file` is its name in reports of mistakes, `env` gives the values of
     /// `${NAME}` and `${file:PATH}`.
@@ -266,18 +231,14 @@ impl Definition {
         check::read(file, source, Format::CURRENT, (env, Unset::Noted))
     }
 
-    /// The participant of a step.
-    pub fn participant(&self, step: usize) -> &Participant {
-        &self.participants[self.steps[step].participant]
-    }
-
     /// The call that does or undoes a step; `None` if the step is never undone, or does not exist.
     pub fn call(&self, step: usize, direction: Direction) -> Option<&Call> {
         let step = self.steps.get(step)?;
         match direction {
-            Direction::Action => Some(&step.action),
-            Direction::Compensation => step.compensation.as_ref(),
-            Direction::Probe => step.probe.as_ref().map(|probe| &probe.call),
+            Direction::Action => step.action(),
+            Direction::Compensation => step.compensation(),
+            Direction::Probe => step.probe().map(|probe| &probe.call),
+            Direction::Poll => step.acceptance()?.poll.as_ref().map(|poll| &poll.call),
         }
     }
 

@@ -162,6 +162,14 @@ fn cut(message: &str) -> String {
 #[error("{0}")]
 pub struct EvalError(pub String);
 
+impl EvalError {
+    /// The same error, with the key whose expression it is of.
+    #[must_use]
+    pub(crate) fn of(self, key: &str) -> Self {
+        Self(format!("{key}: {}", self.0))
+    }
+}
+
 /// Why a text is not a program, and the place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {

@@ -3,12 +3,14 @@
 //! - `attempt.rs`: calls that do a step or undo it, from start to end.
 //! - `probe.rs`: calls that ask about a step.
 //! - `command.rs`: operators' commands.
+//! - `waiting.rs`: conditions, pauses, signals, and steps that are passed over.
 //! - `take_over.rs`: the knowledge of a new owner about the former one's calls.
 
 mod attempt;
 mod command;
 mod probe;
 mod take_over;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -76,9 +78,11 @@ impl Saga {
             seq,
             epoch: Epoch::FIRST,
             state: record.state.clone().unwrap_or_else(|| definition.states.started.clone()),
-            phase: Phase::Forward { parked: None },
+            phase: Phase::Forward { blocked: Vec::new() },
             notes: vec![StepNotes::default(); steps.len()],
             commands: Vec::new(),
+            signals: Vec::new(),
+            output: None,
             steps,
             marks: Marks::default(),
             active: StepSet::NONE,
@@ -108,12 +112,20 @@ impl Saga {
         }
         match &record.event {
             Event::Started { .. } => Err("a saga starts once"),
-            Event::Skipped { step } => {
-                if !self.conditions().contains(*step) {
-                    return Err("no condition of that step is asked for");
+            Event::Skipped { step } => self.skipped(seq, *step),
+            Event::Waits { step, until } => self.waits(*step, *until),
+            Event::PauseEnded { step } => self.pause_ended(seq, *step),
+            Event::Signalled { name, key, body } => self.signalled(name, key.as_deref(), body),
+            Event::SignalTaken { step, signal, outcome, reason, output } => {
+                let meaning = (*outcome, reason.as_deref(), output.as_ref());
+                self.signal_taken(seq, *step, *signal, meaning)
+            }
+            Event::PassedOver { step, reason } => self.passed_over(seq, *step, reason),
+            Event::OutputMade { output, .. } => {
+                if !self.wants_output() {
+                    return Err("no output is asked for");
                 }
-                self.steps[*step] = StepState::Skipped;
-                self.notes[*step].waited_for = seq;
+                self.output = Some(output.clone());
                 Ok(())
             }
             Event::AttemptStarted { step, direction: Direction::Probe, attempt } => {
@@ -123,7 +135,15 @@ impl Saga {
                 self.attempt_started(seq, record.at, *step, *direction, *attempt)
             }
             Event::AttemptEnded { step, direction, attempt, outcome, reason, output, retry_at, .. } => {
-                if !self.in_flight().any(|call| call == (*step, *direction, *attempt)) {
+                let is_asked = |step: usize| {
+                    let tries = self.tries(step).filter(|_| self.active().contains(step));
+                    self.accepted(step).is_some() && tries.is_some_and(|(_, tries)| tries.attempt == *attempt)
+                };
+                let is_in_flight = match direction {
+                    Direction::Poll => *step < self.steps.len() && is_asked(*step),
+                    _ => self.in_flight().any(|call| call == (*step, *direction, *attempt)),
+                };
+                if !is_in_flight {
                     return Err("that attempt is not in flight");
                 }
                 let (reason, output) = (reason.as_deref(), output.as_ref());
@@ -139,13 +159,14 @@ impl Saga {
                 self.marks.lost_owners = 0;
                 match direction {
                     Direction::Probe => self.probe_ended(&ended),
+                    Direction::Poll => self.poll_ended(&ended),
                     Direction::Action | Direction::Compensation => self.attempt_ended(*direction, &ended),
                 }
             }
             Event::RollbackDecided { cause } => self.rollback_decided(seq, record.at, cause),
             Event::Blocked { step, stuck, reason } => self.block_at(seq, record.at, *step, *stuck, reason),
             Event::Completed => match self.phase {
-                Phase::Forward { .. } if self.active().is_empty() => {
+                Phase::Forward { .. } if self.active().is_empty() && !self.wants_output() => {
                     self.phase = Phase::Completed;
                     Ok(())
                 }
@@ -168,7 +189,8 @@ impl Saga {
                     return Err("epochs grow by one");
                 }
                 self.epoch = *epoch;
-                if self.in_flight().next().is_some() || !self.conditions().is_empty() {
+                if self.in_flight().next().is_some() || !self.evaluations().is_empty() || self.wants_output()
+                {
                     self.marks.lost_owners += 1;
                 }
                 self.marks.take_over = seq;
@@ -193,13 +215,17 @@ impl Saga {
         }
         let at = before.map_or(now, |flag| flag.at);
         let flag = Blocked { since: seq, recorded: now, at, step, stuck, reason: reason.into() };
+        let may_be_blocked = self.cause().is_some() || self.is_past_pivot();
         match &mut self.phase {
-            Phase::RollingBack { blocked, .. } => match blocked.iter_mut().find(|known| known.step == step) {
-                Some(known) => *known = flag,
-                None => blocked.push(flag),
-            },
-            Phase::Forward { parked } if stuck == Stuck::TaskFailed => *parked = Some(flag),
-            _ => return Err("only a rollback can be blocked, but for a task that fails"),
+            Phase::Forward { blocked } | Phase::RollingBack { blocked, .. }
+                if may_be_blocked || stuck == Stuck::TaskFailed =>
+            {
+                match blocked.iter_mut().find(|known| known.step == step) {
+                    Some(known) => *known = flag,
+                    None => blocked.push(flag),
+                }
+            }
+            _ => return Err("only a rollback can be blocked, but for a task that fails, or behind a pivot"),
         }
         if stuck == Stuck::TaskFailed {
             // The next task that runs it knows no more of this one's calls than another owner would.
@@ -223,6 +249,9 @@ impl Saga {
             // From here on another patience applies, and its count begins anew.
             tries.failures = 0;
             tries.asked.failures = 0;
+            if let Some(work) = &mut tries.accepted {
+                work.polling.unanswered = 0;
+            }
             if !goes_on.contains(step) && (tries.in_flight() || tries.asked.is_in_flight()) {
                 *may_have_run = true;
                 tries.progress = Progress::GivenUp;
@@ -243,7 +272,7 @@ impl Saga {
 
     /// Takes the flag from a step: the event that its operator was needed for has come about.
     fn unblock(&mut self, step: usize) {
-        if let Phase::RollingBack { blocked, .. } = &mut self.phase {
+        if let Phase::Forward { blocked } | Phase::RollingBack { blocked, .. } = &mut self.phase {
             blocked.retain(|blocked| blocked.step != step);
         }
     }

@@ -5,22 +5,26 @@
 //! state again until it has nothing more to say. So a history that was cut off anywhere goes on by itself.
 //!
 //! - `next.rs`: what a state brings about by itself.
+//! - `waiting.rs`: what the values of expressions bring about, and the answers to polls.
 //! - `command.rs`, `rejected.rs`: what commands bring about, and why an input changes nothing.
 
 mod command;
 mod next;
 mod rejected;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::rejected::Rejected;
-use super::{Phase, Saga, StepState};
+use super::polling::is_final;
+use super::{Evaluated, Phase, Saga, StepState};
 use crate::command::Command;
 use crate::definition::{self, Safety};
 use crate::direction::Direction;
-use crate::event::{Cause, Event, Outcome, Record};
+use crate::event::{Cause, Event, Finding, Outcome, Record};
 use crate::id::{AttemptNumber, Claim, CommandId, SagaId, Timestamp};
+use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
 
@@ -50,13 +54,15 @@ pub enum Input {
         /// The meaning of its answer.
         verdict: Verdict,
     },
-    /// A step's condition has been evaluated.
-    Condition {
+    /// The expression that a step waits for has been evaluated.
+    Evaluated {
         /// The step's index.
         step: usize,
-        /// Whether the step is done, or why that cannot be said.
-        holds: Result<bool, Box<str>>,
+        /// Its value, or why it has none.
+        value: Result<Evaluated, Box<str>>,
     },
+    /// The saga's output has been made, or why it cannot be.
+    Output(Result<Json, Box<str>>),
     /// Time has passed.
     Tick,
     /// An operator's command, or a caller's wish to cancel.
@@ -102,7 +108,14 @@ impl Saga {
     pub fn handle(&mut self, input: &Input, moment: Moment) -> Result<Vec<Record>, Rejected> {
         let moment = Moment { now: self.not_before_the_last_event(moment.now), ..moment };
         let mut records = Vec::new();
-        if let Some(event) = self.decide(input, moment)? {
+        if let Input::Reply { step, direction: Direction::Poll, attempt, verdict } = input
+            && !is_final(verdict.outcome)
+        {
+            if !self.polls().any(|poll| poll == (*step, Direction::Poll, *attempt)) {
+                return Err(Rejected::Stale);
+            }
+            self.poll_again(*step, verdict, moment);
+        } else if let Some(event) = self.decide(input, moment)? {
             let command = match input {
                 Input::Command(command) => Some(command.id),
                 _ => None,
@@ -125,6 +138,7 @@ impl Saga {
         while let Some(event) = self.next(moment.now) {
             self.record(event, None, moment.now, records);
         }
+        self.ask_polls(moment.now);
     }
 
     fn record(
@@ -150,12 +164,26 @@ impl Saga {
             {
                 definition.steps[*step].success.clone()
             }
+            // Behind a pivot, an operator's finding completes a step, too.
+            Event::Resolved { step, finding: Finding::Ran, .. }
+            | Event::PauseEnded { step }
+            | Event::SignalTaken { step, outcome: Outcome::Ok, .. }
+                if matches!(self.phase, Phase::Forward { .. }) =>
+            {
+                definition.steps[*step].success.clone()
+            }
             Event::RollbackDecided { cause } => Some(match cause {
                 Cause::StepFailed { step, .. } => definition.steps[*step].failure.clone(),
                 Cause::Cancelled | Cause::DeadlinePassed => definition.states.cancelled.clone(),
             }),
             Event::Completed => Some(definition.states.completed.clone()),
             Event::Skipped { .. }
+            | Event::Waits { .. }
+            | Event::PauseEnded { .. }
+            | Event::Signalled { .. }
+            | Event::SignalTaken { .. }
+            | Event::PassedOver { .. }
+            | Event::OutputMade { .. }
             | Event::AttemptStarted { .. }
             | Event::AttemptEnded { .. }
             | Event::Blocked { .. }
@@ -179,24 +207,29 @@ impl Saga {
             Input::Hurry { step } => Ok(self.hurried(*step, moment.now)),
             Input::Park { .. } if self.is_over() => Err(Rejected::Over),
             Input::Park { reason } => Ok(self.park(reason)),
-            Input::Condition { step, .. } if !self.conditions().contains(*step) => Err(Rejected::Stale),
-            Input::Condition { step, holds } => Ok(Some(match holds {
-                Ok(true) => Event::AttemptStarted {
-                    step: *step,
-                    direction: Direction::Action,
-                    attempt: AttemptNumber::FIRST,
-                },
-                Ok(false) => Event::Skipped { step: *step },
-                Err(reason) => Event::RollbackDecided {
-                    cause: Cause::StepFailed { step: *step, reason: format!("`when`: {reason}").into() },
-                },
+            Input::Evaluated { step, value } => self.evaluated(*step, value, moment.now).map(Some),
+            Input::Output(_) if !self.wants_output() => Err(Rejected::Stale),
+            Input::Output(output) => Ok(Some(Event::OutputMade {
+                output: output.clone().unwrap_or_else(|_| Json::null()),
+                error: output.as_ref().err().cloned(),
             })),
+            Input::Reply { step, direction: Direction::Poll, attempt, verdict } => {
+                self.poll_answered(*step, *attempt, verdict, moment).map(Some)
+            }
             Input::Reply { step, direction, attempt, verdict } => {
                 if !self.in_flight().any(|call| call == (*step, *direction, *attempt)) {
                     return Err(Rejected::Stale);
                 }
                 let contradicted = self.contradiction(*step, *direction, verdict);
                 let verdict = contradicted.as_ref().unwrap_or(verdict);
+                let unfollowable = (verdict.outcome == Outcome::Accepted)
+                    .then(|| self.followable(*step, verdict).err())
+                    .flatten()
+                    .map(|why| Verdict {
+                        status: verdict.status,
+                        ..Verdict::without_answer(Outcome::Unknown, &why)
+                    });
+                let verdict = unfollowable.as_ref().unwrap_or(verdict);
                 let retry_at = self.retry_at(*step, *direction, verdict, moment);
                 Ok(Some(Event::AttemptEnded {
                     step: *step,
@@ -246,22 +279,31 @@ impl Saga {
     ) -> Option<Timestamp> {
         let (_, tries) = self.tries(step)?;
         let definition = &self.definition.steps[step];
-        let repeatable = definition.is_read() || self.definition.participant(step).safety != Safety::None;
+        let call = definition.as_call()?;
+        let repeatable = definition.is_read() || self.definition.safety(step) != Safety::None;
+        // Behind a pivot the saga cannot fail, so nothing is given up.
         let forward = matches!(self.phase, Phase::Forward { .. });
-        let patience = if forward { definition.retry } else { definition.persist };
+        let may_give_up = forward && (self.may_fail(step) || definition.optional);
+        let patience = if may_give_up { call.retry } else { call.persist };
         let failures = tries.failures + 1;
         let failures = match (verdict.outcome, direction) {
             (Outcome::Unknown | Outcome::NotSent, Direction::Probe) => tries.asked.failures + 1,
             // It is not there, or still there: the call that was in doubt may be made again.
-            (Outcome::Refused, Direction::Probe) if forward && tries.failures < patience.attempts => {
+            (Outcome::Refused, Direction::Probe)
+                if forward && (!may_give_up || tries.failures < patience.attempts) =>
+            {
                 tries.failures
             }
             (Outcome::Ok, Direction::Probe) if self.is_undoing(step) => tries.failures,
+            (Outcome::Accepted, _) => {
+                let every = definition.acceptance()?.poll.as_ref()?.every;
+                return Some(moment.now.plus(verdict.retry_after.unwrap_or(every)));
+            }
             (Outcome::Ok, _) | (Outcome::Refused, Direction::Probe) => return None,
             // Without a promise, a call that may have run is never repeated, in either direction.
             (Outcome::Unknown, _) if !repeatable => return None,
-            (Outcome::Refused, Direction::Action) => return None,
-            (_, Direction::Action) if forward && failures >= patience.attempts => return None,
+            (Outcome::Refused, Direction::Action) if may_give_up || !forward => return None,
+            (_, Direction::Action) if may_give_up && failures >= patience.attempts => return None,
             // Rolling back never gives up. A refused compensation is repeated, too: the service that refuses it may be
             // mended.
             (Outcome::Refused | Outcome::Unknown | Outcome::NotSent, _) => failures,

@@ -3,7 +3,7 @@
 //! A call with an unknown outcome is repeated where its participant promises that repeating does no harm
 //! ([`Safety`]), for as long as it keeps that promise (`horizon`). Beyond that, only a probe or an operator can tell.
 
-use super::{Question, Saga, StepState, Vouched};
+use super::{Progress, Question, Saga, StepState, Vouched};
 use crate::definition::Safety;
 use crate::id::Timestamp;
 
@@ -15,6 +15,8 @@ impl Saga {
     /// then, the answer to the probe would be as old as the promise. A call that an operator wants is judged for now.
     pub(super) fn is_in_doubt(&self, step: usize, now: Timestamp) -> bool {
         let (tries, may_have_run) = match &self.steps[step] {
+            // An action that was accepted is asked about with a poll.
+            StepState::Doing { tries, .. } if tries.progress == Progress::Accepted => return false,
             StepState::Doing { tries, may_have_run } => (tries, *may_have_run),
             // Of a barrier that has forgotten the action, the compensation is not what is in doubt: it would undo
             // nothing, and say that it did. See `is_beyond_horizon`.
@@ -33,16 +35,20 @@ impl Saga {
 
     /// Whether calling again does no harm, whatever became of the calls before.
     fn is_repeatable(&self, step: usize, now: Timestamp) -> bool {
-        let has_promise = self.definition.participant(step).safety != Safety::None;
+        let has_promise = self.definition.safety(step) != Safety::None;
         self.definition.steps[step].is_read() || (has_promise && !self.is_beyond_horizon(step, now))
     }
 
     /// Whether the participant may have forgotten what its promise was about: the whole order for a barrier, which
     /// has to know the action when it undoes it, the call's key for others.
     pub(super) fn is_beyond_horizon(&self, step: usize, now: Timestamp) -> bool {
-        let participant = self.definition.participant(step);
+        let Some(participant) = self.definition.participant(step) else { return false };
         let since = match (participant.safety, self.tries(step)) {
-            (Safety::Barrier, _) => self.created,
+            // What it has to know is the action.
+            (Safety::Barrier, _) => match self.notes[step].first_called {
+                Some(at) => at,
+                None => return false,
+            },
             (Safety::Idempotent, Some((_, tries))) => tries.first_at,
             (Safety::Idempotent | Safety::None, _) => return false,
         };
@@ -57,7 +63,7 @@ impl Saga {
 
     /// When a step's probe may be asked (again), if it has one and is not being asked.
     pub(super) fn question_at(&self, step: usize) -> Option<Timestamp> {
-        let probe = self.definition.steps[step].probe.as_ref()?;
+        let probe = self.definition.steps[step].probe()?;
         let (_, tries) = self.tries(step)?;
         match tries.asked.question {
             Question::NotYet => Some(tries.ended_at.plus(probe.after)),

@@ -17,6 +17,7 @@ use crate::direction::Direction;
 use crate::event::Stuck;
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
+use crate::location::Target;
 
 /// Everything a state wants at once. Comparing it with what is under way is all that a driver does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +27,12 @@ pub struct Effects {
     pub calls: SmallVec<[CallWanted; 2]>,
     /// When the state wants to be asked again, whatever happens until then.
     pub wake_at: Option<Timestamp>,
-    /// The steps of which is to be found out whether they are done or skipped: [`Saga::holds`] says it, and
-    /// [`Input::Condition`](super::Input::Condition) tells the saga.
-    pub conditions: StepSet,
+    /// The steps that an expression is to be evaluated for: [`Saga::evaluate`] does it, and
+    /// [`Input::Evaluated`](super::Input::Evaluated) tells the saga.
+    pub evaluations: StepSet,
+    /// Whether the saga's output is to be made: [`Saga::evaluate_output`] does it, and
+    /// [`Input::Output`](super::Input::Output) tells the saga.
+    pub output: bool,
     /// The caller that waits for the end may be answered once this event is on disk: the saga is over, or blocked.
     pub answer: Option<Seq>,
 }
@@ -62,6 +66,8 @@ pub struct Request {
     pub method: Method,
     /// The path, to be put after the participant's base URL.
     pub path: String,
+    /// Whether the path stands on the participant's origin instead: the participant itself gave it.
+    pub on_origin: bool,
     /// The JSON body.
     pub body: Option<Json>,
     /// The header `Saga-Id`.
@@ -92,7 +98,12 @@ impl Request {
     /// Writes it behind `text`, without the detour that formatting takes: every call has one.
     pub fn write_idempotency_key(&self, text: &mut String) {
         self.saga.write(text);
-        for part in [&*self.step, self.direction.into()] {
+        // A poll's key is its action's, with a word behind it.
+        let (direction, poll) = match self.direction {
+            Direction::Poll => (Direction::Action, "poll"),
+            other => (other, ""),
+        };
+        for part in [&*self.step, direction.into(), poll].into_iter().filter(|part| !part.is_empty()) {
             text.push(':');
             text.push_str(part);
         }
@@ -107,14 +118,28 @@ impl Saga {
             direction,
             attempt,
             needs: self.needs(step, direction),
-            timeout: self.definition.participant(step).timeout,
+            timeout: self.timeout(step),
         };
-        let calls = self.in_flight().map(wanted).collect();
-        let effects =
-            Effects { calls, wake_at: self.wake_at(), conditions: self.conditions(), answer: self.answer() };
+        let mut calls: SmallVec<[CallWanted; 2]> = self.in_flight().map(wanted).collect();
+        if self.definition.has_polls {
+            calls.extend(self.polls().map(wanted));
+            calls.sort_by_key(|call| call.step);
+        }
+        let effects = Effects {
+            calls,
+            wake_at: self.wake_at(),
+            evaluations: self.evaluations(),
+            output: self.wants_output(),
+            answer: self.answer(),
+        };
         #[cfg(debug_assertions)]
         let effects = lens::seen(self, effects);
         effects
+    }
+
+    /// From sending a request to the step's participant to the end of its answer.
+    pub(super) fn timeout(&self, step: usize) -> Duration {
+        self.definition.participant(step).map_or(Duration::ZERO, |participant| participant.timeout)
     }
 
     /// The event that must be on disk before the callers that wait for the end are answered; `None`: not yet. A blocked
@@ -130,13 +155,13 @@ impl Saga {
 
     /// The durability rule of each call. See `docs/decisions/0003-needs.md`.
     fn needs(&self, step: usize, direction: Direction) -> Seq {
-        let safety = self.definition.participant(step).safety;
+        let safety = self.definition.safety(step);
         let marks = &self.marks;
         let definition = &self.definition.steps[step];
         // A step with a condition is announced, too: a new owner may find that the condition is an error.
-        let may_be_unannounced = definition.compensation.is_some() && definition.when.is_none();
+        let may_be_unannounced = definition.compensation().is_some() && definition.when.is_none();
         let rule = match (&self.steps[step], direction) {
-            (_, Direction::Probe) => Seq::NONE,
+            (_, Direction::Probe | Direction::Poll) => Seq::NONE,
             (_, Direction::Action) if self.definition.steps[step].is_read() => Seq::NONE,
             // The same key has one effect, so calling early loses nothing but work; but not before the events that the
             // request was computed from are safe, nor ahead of a result that cannot be had a second time. A step
@@ -179,6 +204,8 @@ impl Saga {
         }
         let due = self.active().iter().filter_map(|step| self.due_at(step)).min();
         match self.phase {
+            // There is nothing to wait for, or no deadline any more.
+            Phase::Forward { .. } if self.active().is_empty() || self.is_past_pivot() => due,
             Phase::Forward { .. } => Some(due.map_or(self.deadline, |due| due.min(self.deadline))),
             _ => due,
         }
@@ -186,6 +213,17 @@ impl Saga {
 
     /// When a step that the saga is at goes on by itself: its next call, its next probe, or the flag for operators.
     pub(super) fn due_at(&self, step: usize) -> Option<Timestamp> {
+        if self.signal_for(step).is_some() && matches!(self.phase, Phase::Forward { .. }) {
+            return None;
+        }
+        if let StepState::Waiting { until } = self.steps[step] {
+            return Some(until);
+        }
+        if self.accepted(step).is_some() {
+            let may_be_late = matches!(self.phase, Phase::Forward { .. }) && self.blocked_at(step).is_none();
+            let late = self.accepted_until(step).filter(|_| may_be_late);
+            return self.poll_at(step).into_iter().chain(late).min();
+        }
         let (_, tries) = self.tries(step)?;
         if self.is_calling(step) {
             return None;
@@ -197,14 +235,14 @@ impl Saga {
             // Only an operator can vouch that the participant has not forgotten, after all.
             (_, Progress::Due(_)) if is_flagged && (self.is_barrier(step) || question.is_none()) => None,
             (_, Progress::Due(at)) => Some(at),
-            (_, Progress::GivenUp | Progress::InFlight | Progress::Contradicted) => None,
+            (_, Progress::GivenUp | Progress::InFlight | Progress::Accepted | Progress::Contradicted) => None,
         }
     }
 
     /// When it is to go on by itself at the latest: its next attempt's time, or the end of the call under way. `None`:
     /// it is over, or only an operator can move it.
     pub fn due(&self) -> Option<Timestamp> {
-        let ends = |(step, ..): (usize, _, _)| self.updated.plus(self.definition.participant(step).timeout);
+        let ends = |(step, ..): (usize, _, _)| self.updated.plus(self.timeout(step));
         let called = self.in_flight().map(ends).min();
         called.or_else(|| self.wake_at())
     }
@@ -220,7 +258,8 @@ impl Saga {
     /// Whether the call that is wanted has waited for so long that its participant's promise has ended meanwhile: then
     /// it must not leave any more. Where an operator has vouched for the participant, the promise counts from there.
     pub fn is_too_late(&self, wanted: &CallWanted, now: Timestamp) -> bool {
-        wanted.direction != Direction::Probe && self.is_beyond_horizon(wanted.step, now)
+        !matches!(wanted.direction, Direction::Probe | Direction::Poll)
+            && self.is_beyond_horizon(wanted.step, now)
     }
 
     /// Whether the promise has ended that makes the call harmless, while the call waited for the disk, or its process was
@@ -239,15 +278,9 @@ impl Saga {
         self.definition.call(step, direction)
     }
 
-    /// Whether a step is done: its condition, which is the same whenever it is evaluated.
-    pub fn holds(&self, step: usize) -> Result<bool, EvalError> {
-        let when = self.definition.steps.get(step).and_then(|step| step.when.as_ref());
-        when.map_or(Ok(true), |when| when.holds(&self.scope()))
-    }
-
     /// The values that the expressions of requests and conditions read. A name that is not there is null, as is the output of
     /// a skipped step.
-    fn scope(&self) -> Scope<'_> {
+    pub(super) fn scope(&self) -> Scope<'_> {
         let mut scope =
             Scope::default().with("saga_id", format!("\"{}\"", self.id)).with("input", self.input.text());
         for (step, state) in self.definition.steps.iter().zip(&self.steps) {
@@ -265,10 +298,27 @@ impl Saga {
         let call = self
             .call(wanted.step, wanted.direction)
             .ok_or_else(|| EvalError("the step has no such call".into()))?;
-        let scope = self.scope();
+        let mut scope = self.scope();
+        let mut target = None;
+        if wanted.direction == Direction::Poll
+            && let Some((poll, work)) = self.poll(wanted.step)
+        {
+            if poll.follows_location {
+                let action =
+                    self.call(wanted.step, Direction::Action).map(|action| action.path.render_path(&scope));
+                let action = action.transpose()?.unwrap_or_default();
+                target = Some(self.poll_target(wanted.step, &action).map_err(EvalError)?);
+            }
+            scope = scope.with("accepted", work.answer.as_ref().map_or("null", |answer| answer.text()));
+        }
+        let (path, on_origin) = match target {
+            Some(Target(path)) => (path, true),
+            None => (call.path.render_path(&scope)?, false),
+        };
         Ok(Request {
             method: call.method.clone(),
-            path: call.path.render_path(&scope)?,
+            path,
+            on_origin,
             body: call.body.as_ref().map(|body| body.render(&scope)).transpose()?,
             saga: self.id,
             step: self.definition.steps[wanted.step].name.clone(),

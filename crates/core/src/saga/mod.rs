@@ -14,6 +14,7 @@
 //! - `apply.rs`: the effect of each event on the state. The only place that changes it.
 //! - `decide.rs`: the event that an input, or the passing of time, brings about.
 //! - `effects.rs`: the effects that the state wants, and the events that must be on disk before.
+//! - `waiting.rs`: conditions, pauses and signals; the pivot. `polling.rs`: actions that were accepted.
 //! - `doubt.rs`: outcomes that repeating a call cannot settle.
 //! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked.
 
@@ -23,6 +24,8 @@ mod doubt;
 mod effects;
 mod failure;
 mod pending;
+mod polling;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -33,6 +36,8 @@ pub use self::effects::{CallWanted, Effects, Request, RequestError};
 pub use self::effects::{Lens, look_through};
 pub use self::failure::Failure;
 pub use self::pending::Pending;
+use self::polling::AcceptedWork;
+pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};
 
 use crate::definition::{Definition, Labels, Safety, StateName, StepSet};
@@ -64,14 +69,19 @@ pub struct Saga {
     notes: Vec<StepNotes>,
     /// The commands that have brought about an event.
     commands: Vec<CommandId>,
+    /// The signals that were sent, in their order.
+    signals: Vec<SignalKept>,
+    /// What it answers, once that has been made.
+    output: Option<Json>,
     marks: Marks,
 }
 
 /// Where the saga as a whole stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
-    /// Doing steps. `parked`: the saga's task fails ([`Stuck::TaskFailed`]).
-    Forward { parked: Option<Blocked> },
+    /// Doing steps. `blocked`: the saga's task fails ([`Stuck::TaskFailed`]), or there is no way back from a step that
+    /// fails; as below.
+    Forward { blocked: Vec<Blocked> },
     /// Undoing steps, each after those that waited for it. `blocked`: at most one flag for each step, in the order in
     /// which they were set.
     RollingBack { cause: Cause, blocked: Vec<Blocked> },
@@ -106,6 +116,8 @@ enum StepState {
     Pending { shadow: bool },
     /// Its condition did not hold.
     Skipped,
+    /// A signal step or a pause that waits until then.
+    Waiting { until: Timestamp },
     /// Its action is being called, or waits to be.
     Doing { tries: Tries, may_have_run: bool },
     /// Its action took effect.
@@ -128,6 +140,19 @@ struct StepNotes {
     waited_for: Seq,
     /// The last time that an operator vouched for its participant.
     vouched: Option<Vouched>,
+    /// When its action was called first, or may have been.
+    first_called: Option<Timestamp>,
+    /// It is optional and has failed: it counts as done for those that wait for it.
+    passed_over: bool,
+}
+
+/// A signal that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SignalKept {
+    name: Box<str>,
+    key: Option<Box<str>>,
+    body: Json,
+    taken: bool,
 }
 
 /// The attempts of one call.
@@ -146,6 +171,8 @@ struct Tries {
     /// Of the last bad end.
     reason: Option<Box<str>>,
     asked: ProbeState,
+    /// How the action comes to its end that was accepted.
+    accepted: Option<Box<AcceptedWork>>,
 }
 
 /// Where asking about the last attempt of a call stands.
@@ -187,6 +214,8 @@ enum Progress {
     InFlight,
     /// The next attempt starts then.
     Due(Timestamp),
+    /// The action was accepted, and is not done yet.
+    Accepted,
     /// There is no next attempt, by itself.
     GivenUp,
     /// The compensation was answered with "nothing to undo", which cannot be: only an operator has the next attempt
@@ -267,7 +296,9 @@ impl Saga {
             StepState::Done { output } | StepState::Undoing { output, .. } => output.as_ref(),
             _ => None,
         });
-        self.input.text().len() + outputs.map(|output| output.text().len()).sum::<usize>()
+        let signals = self.signals.iter().map(|signal| &signal.body);
+        let kept = outputs.chain(signals).chain(&self.output);
+        self.input.text().len() + kept.map(|kept| kept.text().len()).sum::<usize>()
     }
 
     /// Whether it keeps the output of any step.
@@ -310,9 +341,10 @@ impl Saga {
     /// Whether what was done is being undone.
     pub fn rollback(&self) -> Rollback {
         match &self.phase {
-            Phase::Forward { parked: Some(_) } => Rollback::Blocked,
-            Phase::RollingBack { blocked, .. } if !blocked.is_empty() => Rollback::Blocked,
-            Phase::Forward { parked: None } | Phase::Completed => Rollback::None,
+            Phase::Forward { blocked } | Phase::RollingBack { blocked, .. } if !blocked.is_empty() => {
+                Rollback::Blocked
+            }
+            Phase::Forward { .. } | Phase::Completed => Rollback::None,
             Phase::RollingBack { .. } => Rollback::Running,
             Phase::RolledBack { undone: false, .. } => Rollback::None,
             Phase::RolledBack { undone: true, .. } => Rollback::Done,
@@ -340,8 +372,7 @@ impl Saga {
     /// All obstacles for which it waits for an operator, in the order in which they came about.
     fn flags(&self) -> impl Iterator<Item = &Blocked> {
         let flags = match &self.phase {
-            Phase::RollingBack { blocked, .. } => &blocked[..],
-            Phase::Forward { parked } => parked.as_slice(),
+            Phase::Forward { blocked } | Phase::RollingBack { blocked, .. } => &blocked[..],
             Phase::Completed | Phase::RolledBack { .. } => &[],
         };
         flags.iter()
@@ -352,26 +383,21 @@ impl Saga {
         self.flags().any(|blocked| blocked.stuck == Stuck::TaskFailed)
     }
 
-    /// Whether a step's condition has not been found to hold or not: an error of it fails the step.
-    pub fn is_undecided(&self, step: usize) -> bool {
-        self.definition.steps[step].when.is_some() && matches!(self.steps[step], StepState::Pending { .. })
-    }
-
     fn is_barrier(&self, step: usize) -> bool {
-        self.definition.participant(step).safety == Safety::Barrier
+        self.definition.safety(step) == Safety::Barrier
     }
 
     /// Whether nothing after this step may be called until its success is on disk: it cannot be had a second time,
     /// or the requests of later steps are computed from it. A new owner needs it to undo them.
     fn is_waited_for(&self, step: usize) -> bool {
         let definition = &self.definition.steps[step];
-        definition.action.output.is_some() || !(definition.is_read() || self.is_barrier(step))
+        let is_call = definition.as_call().is_some();
+        !is_call || definition.keeps_output() || !(definition.is_read() || self.is_barrier(step))
     }
 
     /// Whether rolling back has nothing (more) to do for a step.
     pub(crate) fn is_settled(&self, step: usize) -> bool {
-        let definition = &self.definition.steps[step];
-        if definition.compensation.is_none() {
+        if self.definition.steps[step].compensation().is_none() {
             return true;
         }
         match &self.steps[step] {
@@ -379,7 +405,10 @@ impl Saga {
             StepState::Doing { tries, may_have_run } => {
                 !rules::may_have_an_effect(tries.in_flight(), *may_have_run)
             }
-            StepState::Skipped | StepState::NotDone { .. } | StepState::Undone => true,
+            StepState::Skipped
+            | StepState::Waiting { .. }
+            | StepState::NotDone { .. }
+            | StepState::Undone => true,
             StepState::Done { .. } | StepState::Undoing { .. } => false,
         }
     }
@@ -396,15 +425,17 @@ impl Saga {
 
     /// The same, derived from the states of all steps.
     ///
-    /// Forward, those that are neither done nor skipped and wait for none that is not. Back, those that are not settled and that no
+    /// Forward, those that are neither done, skipped nor passed over and wait for none that is not. Back, those that are not settled and that no
     /// unsettled one has waited for: a step is undone after every step that waited for it.
     fn derived_active(&self) -> StepSet {
         let graph = &self.definition.graph;
         match self.phase {
             Phase::Forward { .. } => {
-                let is_passed =
-                    |state: &StepState| matches!(state, StepState::Done { .. } | StepState::Skipped);
-                let done = self.steps_that(|step| is_passed(&self.steps[step]));
+                let is_passed = |step: usize| {
+                    matches!(self.steps[step], StepState::Done { .. } | StepState::Skipped)
+                        || self.notes[step].passed_over
+                };
+                let done = self.steps_that(is_passed);
                 self.steps_that(|step| !done.contains(step) && graph.after(step).is_within(done))
             }
             Phase::RollingBack { .. } => {
@@ -414,14 +445,6 @@ impl Saga {
             }
             Phase::Completed | Phase::RolledBack { .. } => StepSet::NONE,
         }
-    }
-
-    /// The steps whose turn it is to be done, if their conditions hold.
-    fn conditions(&self) -> StepSet {
-        if !matches!(self.phase, Phase::Forward { parked: None }) {
-            return StepSet::NONE;
-        }
-        self.active().iter().filter(|step| self.is_undecided(*step)).collect()
     }
 
     /// The attempts that are in flight and still matter.

@@ -16,7 +16,7 @@ pub struct Pending<'a> {
     /// The name of the step that is stuck.
     pub step: &'a str,
     /// The participant that the call goes to.
-    pub participant: &'a Participant,
+    pub participant: Option<&'a Participant>,
     /// Whether the call does the step or undoes it.
     pub direction: Direction,
     /// The call that is in doubt, or that would be made next. Without the participant's own headers: they may be
@@ -43,14 +43,15 @@ impl Saga {
         let state = &self.steps[step];
         let direction = match state {
             // A barrier is undone whether or not it is known to have run.
+            _ if self.cause().is_none() => Direction::Action,
             StepState::Doing { .. } if !self.is_barrier(step) => Direction::Action,
             _ => Direction::Compensation,
         };
         let made = self.tries(step).filter(|(made, _)| *made == direction).map(|(_, tries)| tries.attempt);
         let attempt = made.unwrap_or(AttemptNumber::FIRST);
         let participant = self.definition.participant(step);
-        let timeout = participant.timeout;
-        let sends_output = definition.compensation.as_ref().is_some_and(|call| call.sends(&definition.name));
+        let timeout = self.timeout(step);
+        let sends_output = definition.compensation().is_some_and(|call| call.sends(&definition.name));
         Some(Pending {
             blocked,
             step: &definition.name,
@@ -70,7 +71,9 @@ impl Saga {
     pub(super) fn findings(&self, step: usize) -> &'static [Finding] {
         match self.steps[step] {
             // Only a step that is being undone can be settled by a finding.
-            _ if self.cause().is_none() => &[],
+            _ if self.cause().is_none() && self.is_parked() => &[],
+            // Behind a pivot, a step is done, or called again.
+            _ if self.cause().is_none() => &[Finding::Ran, Finding::NotRun],
             StepState::Done { .. } | StepState::Undoing { .. } => &[Finding::Ran, Finding::Undone],
             _ => &[Finding::Ran, Finding::NotRun, Finding::Undone],
         }

@@ -65,7 +65,7 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
     let mut now = BEGINNING.now;
     let mut turns = Vec::new();
     if direction == Direction::Compensation {
-        if saga.definition().steps[step].compensation.is_none() {
+        if saga.definition().steps[step].compensation().is_none() {
             return turns;
         }
         undo(&mut saga, step);
@@ -132,7 +132,7 @@ fn undo(saga: &mut Saga, step: usize) {
 
 /// The step's call under way succeeds.
 fn succeed(saga: &mut Saga, step: usize) {
-    let output = saga.definition().steps[step].action.output.is_some();
+    let output = saga.definition().steps[step].keeps_output();
     let output = output.then(|| super::sample::output(saga.definition(), step));
     answer(saga, step, Verdict { output, ..Verdict::without_answer(Outcome::Ok, "") });
 }
@@ -144,7 +144,7 @@ fn note(turns: &mut Vec<Turn>, saga: &Saga, step: usize, direction: Direction, e
                 *times += 1;
                 return;
             }
-            let probe = saga.definition().steps[step].probe.as_ref();
+            let probe = saga.definition().steps[step].probe();
             Turn::Asked { after: probe.map_or(Duration::ZERO, |probe| probe.after), times: 1 }
         }
         Event::AttemptStarted { step: at, direction: what, .. } if *at == step && *what == direction => {

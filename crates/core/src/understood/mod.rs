@@ -12,24 +12,27 @@ mod sample;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 pub use self::lost::Turn;
 pub use self::sample::input;
-use crate::definition;
+use crate::command::{Command, CommandKind};
+use crate::definition::{self, PauseEnd, StepWork};
 use crate::direction::Direction;
 use crate::event::Outcome;
-use crate::id::{AttemptNumber, SagaId, Seq, Timestamp};
+use crate::id::{AttemptNumber, CommandId, SagaId, Seq, Timestamp};
+use crate::json::Json;
 use crate::reply::{Answer, Reply, Verdict, verdict};
 use crate::retry::Random;
-use crate::saga::{CallWanted, Input, Moment, Request, RequestError, Saga};
+use crate::saga::{CallWanted, Evaluated, Input, Moment, PauseTime, Request, RequestError, Saga};
 
 /// The account of one step.
 #[derive(Debug)]
 pub struct StepUnderstood {
-    /// The call that does it.
-    pub action: CallUnderstood,
+    /// The call that does it; `None`: it waits, for a signal or a time.
+    pub action: Option<CallUnderstood>,
     /// The call that undoes it.
     pub compensation: Option<CallUnderstood>,
     /// The probe, which asks whether its effect is there.
@@ -71,27 +74,33 @@ pub fn understood(input: definition::SagaInput, answers: &BTreeMap<String, Answe
     // The file's order is one in which the steps can run.
     for (step, given) in definition.steps.iter().enumerate() {
         begin(&mut saga, step);
+        let Some(call) = given.as_call() else {
+            made_up.push(given.name.clone());
+            wait(&mut saga, step);
+            steps.push(StepUnderstood { action: None, compensation: None, probe: None, answered: None });
+            continue;
+        };
         let action = CallUnderstood {
             request: request(&saga, step, Direction::Action, &made_up),
             if_lost: lost::turns(&saga, step, Direction::Action),
         };
         let compensation_lost = lost::turns(&saga, step, Direction::Compensation);
-        let probe = given.probe.is_some().then(|| request(&saga, step, Direction::Probe, &made_up));
+        let probe = call.probe.is_some().then(|| request(&saga, step, Direction::Probe, &made_up));
         let answered =
-            answers.get(&*given.name).map(|answer| verdict(&given.action, &Reply::Answered(answer.clone())));
+            answers.get(&*given.name).map(|answer| verdict(&call.action, &Reply::Answered(answer.clone())));
         let good = answered.clone().filter(|verdict| verdict.outcome == Outcome::Ok).unwrap_or_else(|| {
             made_up.push(given.name.clone());
             Verdict {
-                output: given.action.output.is_some().then(|| sample::output(&definition, step)),
+                output: call.action.output.is_some().then(|| sample::output(&definition, step)),
                 ..Verdict::without_answer(Outcome::Ok, "")
             }
         });
         answer(&mut saga, step, good);
-        let compensation = given.compensation.is_some().then(|| CallUnderstood {
+        let compensation = call.compensation.is_some().then(|| CallUnderstood {
             request: request(&saga, step, Direction::Compensation, &made_up),
             if_lost: compensation_lost,
         });
-        steps.push(StepUnderstood { action, compensation, probe, answered });
+        steps.push(StepUnderstood { action: Some(action), compensation, probe, answered });
     }
     steps
 }
@@ -115,15 +124,38 @@ fn request(
 
 /// A first call of a step.
 fn call(saga: &Saga, step: usize, direction: Direction) -> CallWanted {
-    let timeout = saga.definition().participant(step).timeout;
+    let timeout =
+        saga.definition().participant(step).map_or(Duration::ZERO, |participant| participant.timeout);
     CallWanted { step, direction, attempt: AttemptNumber::FIRST, needs: Seq::NONE, timeout }
 }
 
-/// The step's condition holds, where it has one: a step that is skipped needs no account.
+/// The expression that the step begins with has a value, where it has one: a step that is skipped needs no account.
 fn begin(saga: &mut Saga, step: usize) {
-    if saga.effects().conditions.contains(step) {
+    if saga.effects().evaluations.contains(step) {
+        let is_pause = matches!(saga.definition().steps[step].work, StepWork::Pause(PauseEnd::Until(_)));
+        let soon = Evaluated::Pause(PauseTime::After(Duration::from_secs(1)));
+        let value = if is_pause { soon } else { Evaluated::Holds(true) };
         // It is asked for, so it is taken.
-        let _ = saga.handle(&Input::Condition { step, holds: Ok(true) }, BEGINNING);
+        let _ = saga.handle(&Input::Evaluated { step, value: Ok(value) }, BEGINNING);
+    }
+}
+
+/// The step's wait is over.
+fn wait(saga: &mut Saga, step: usize) {
+    let definition = saga.definition().clone();
+    let Some(signal) = definition.steps[step].signal() else {
+        if let Some(at) = saga.effects().wake_at {
+            let _ = saga.handle(&Input::Tick, Moment { now: at, ..BEGINNING });
+        }
+        return;
+    };
+    let kind = CommandKind::Signal { name: (&*signal.name).into(), key: None, body: Json::null() };
+    let id = CommandId::new(Uuid::from_u128(step as u128 + 1));
+    let _ = saga.handle(&Input::Command(Command { id, asked: BEGINNING.now, kind }), BEGINNING);
+    if let Some(signal_due) = saga.signal_due(step) {
+        let output = signal.output.is_some().then(|| sample::output(&definition, step));
+        let value = Ok(Evaluated::Signal { signal: signal_due, refused: false, output });
+        let _ = saga.handle(&Input::Evaluated { step, value }, BEGINNING);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::{Definition, InputType, SagaInput, Template};
+use crate::definition::{Definition, InputType, SagaInput, StepWork, Template};
 use crate::json::Json;
 
 /// An input of the declared types.
@@ -28,15 +28,21 @@ pub(super) fn output(definition: &Definition, step: usize) -> Json {
     let step = &definition.steps[step];
     let mut paths = Vec::new();
     for other in &definition.steps {
-        let probe = other.probe.as_ref().map(|probe| &probe.call);
-        for call in [Some(&other.action), other.compensation.as_ref(), probe].into_iter().flatten() {
+        let probe = other.probe().map(|probe| &probe.call);
+        let poll = other.acceptance().and_then(|accept| accept.poll.as_ref()).map(|poll| &poll.call);
+        for call in [other.action(), other.compensation(), probe, poll].into_iter().flatten() {
             call.path.paths(&mut paths);
             call.body.iter().for_each(|body| body.paths(&mut paths));
         }
     }
     let read = paths.iter().filter(|path| path.first().is_some_and(|root| **root == *step.name));
     let read: Vec<&[String]> = read.map(|path| &path[1..]).collect();
-    Json::of(&value(&step.name, step.action.output.as_ref(), &read)).unwrap_or_else(|_| Json::null())
+    let template = match &step.work {
+        StepWork::Call(call) => call.action.output.as_ref(),
+        StepWork::Signal(signal) => signal.output.as_ref(),
+        StepWork::Pause(_) => None,
+    };
+    Json::of(&value(&step.name, template, &read)).unwrap_or_else(|_| Json::null())
 }
 
 /// A value at `place`, made by `template` where that is known, of which `paths` are read.

@@ -122,6 +122,39 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "blocked_compensation_failing" => blocked(Stuck::CompensationFailing);
         "blocked_action_unsettled" => blocked(Stuck::ActionUnsettled);
         "skipped" => record(None, Event::Skipped { step: 1 });
+        "waits" => record(None, Event::Waits { step: 1, until: later(60) });
+        "pause_ended" => record(Some("TRIED"), Event::PauseEnded { step: 1 });
+        "signalled" => record(None, Event::Signalled { name: "approved".into(), key: None, body: json("{\"by\":\"Ana\"}") });
+        "signalled_with_key" => record(None, Event::Signalled { name: "approved".into(), key: Some("k-1".into()), body: Json::null() });
+        "signal_taken" => record(Some("APPROVED"), Event::SignalTaken {
+            step: 1,
+            signal: 2,
+            outcome: Outcome::Ok,
+            reason: None,
+            output: Some(json("{\"by\":\"Ana\"}")),
+        });
+        "signal_taken_refused" => record(None, Event::SignalTaken {
+            step: 1,
+            signal: 1,
+            outcome: Outcome::Refused,
+            reason: Some("the signal means that it has failed".into()),
+            output: None,
+        });
+        "passed_over" => record(None, Event::PassedOver { step: 2, reason: "no answer".into() });
+        "output_made" => record(None, Event::OutputMade { output: json("{\"id\":7}"), error: None });
+        "output_made_failed" => record(None, Event::OutputMade { output: Json::null(), error: Some("cannot index 1".into()) });
+        "attempt_ended_accepted" => record(None, Event::AttemptEnded {
+            step: 2,
+            direction: action,
+            attempt: first,
+            outcome: Outcome::Accepted,
+            status: Some(202),
+            reason: None,
+            output: Some(json("{\"headers\":{\"location\":\"/jobs/7\"}}")),
+            retry_at: Some(later(5)),
+        });
+        "attempt_ended_poll" => record(Some("PAID"), ended(2, Direction::Poll, first, Outcome::Ok));
+        "blocked_action_failing" => blocked(Stuck::ActionFailing);
         "completed" => record(Some("CONFIRMEE"), Event::Completed);
         "rolled_back" => record(None, Event::RolledBack);
         "attempt_started_probe" => record(None, Event::AttemptStarted { step: 2, direction: Direction::Probe, attempt: first });
@@ -165,7 +198,7 @@ fn every_record_is_written_and_read_as_its_golden_file_says() {
 /// So that a new kind of event cannot be forgotten: it does not compile without a line here.
 #[test]
 fn every_kind_of_event_has_a_golden_file() {
-    let mut seen = [false; 11];
+    let mut seen = [false; 17];
     for (_, _, record) in all() {
         seen[match record.event {
             Event::Started { .. } => 0,
@@ -179,9 +212,15 @@ fn every_kind_of_event_has_a_golden_file() {
             Event::Resumed { .. } => 8,
             Event::Resolved { .. } => 9,
             Event::Skipped { .. } => 10,
+            Event::Waits { .. } => 11,
+            Event::PauseEnded { .. } => 12,
+            Event::Signalled { .. } => 13,
+            Event::SignalTaken { .. } => 14,
+            Event::PassedOver { .. } => 15,
+            Event::OutputMade { .. } => 16,
         }] = true;
     }
-    assert_eq!(seen, [true; 11]);
+    assert_eq!(seen, [true; 17]);
 }
 
 fn read(text: &str) -> Result<Record, String> {
@@ -203,7 +242,7 @@ fn fields_of_a_later_version_are_stepped_over_and_missing_optional_ones_are_none
 fn an_event_or_value_of_a_later_version_is_an_error_never_a_guess() {
     insta::assert_snapshot!(
         read(r#"{"at":1,"event":{"paused":{}}}"#).expect_err("unknown event"),
-        @"unknown variant `paused`, expected one of `started`, `skipped`, `attempt_started`, `attempt_ended`, `rollback_decided`, `blocked`, `completed`, `rolled_back`, `resumed`, `resolved`, `taken_over` at line 1 column 25"
+        @"unknown variant `paused`, expected one of `started`, `skipped`, `waits`, `pause_ended`, `signalled`, `signal_taken`, `passed_over`, `output_made`, `attempt_started`, `attempt_ended`, `rollback_decided`, `blocked`, `completed`, `rolled_back`, `resumed`, `resolved`, `taken_over` at line 1 column 25"
     );
     let outcome =
         r#"{"at":1,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"maybe"}}}"#;

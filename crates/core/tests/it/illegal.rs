@@ -73,7 +73,7 @@ fn a_saga_is_blocked_where_it_rolls_back_and_once_for_the_same() {
     let two = definition(&[Spec::new(Kind::Plain), Spec::new(Kind::Plain)]);
     let blocked = |step, stuck| Event::Blocked { step, stuck, reason: "why".into() };
     let forward = refusal(&two, "", blocked(0, Stuck::ActionUnknown));
-    assert_eq!(forward, "only a rollback can be blocked, but for a task that fails");
+    assert_eq!(forward, "only a rollback can be blocked, but for a task that fails, or behind a pivot");
     let once = "a saga is blocked once for the same, and at a step that it has";
     assert_eq!(refusal(&two, "ok; unknown", blocked(1, Stuck::ActionUnknown)), once);
     assert_eq!(refusal(&two, "ok; unknown", blocked(2, Stuck::ActionUnknown)), once);

@@ -20,6 +20,7 @@ fn needs(definition: &Arc<Definition>, script: &str) -> String {
                 Direction::Action => '+',
                 Direction::Compensation => '-',
                 Direction::Probe => '?',
+                Direction::Poll => '~',
             };
             let line = format!("{sign}{}@{}", name(call.step), call.needs);
             if seen.last() != Some(&line) {

@@ -202,7 +202,7 @@ impl Live {
                 verdict: Verdict::without_answer(Outcome::Unknown, "stray"),
             },
             Act::Decide { which } => {
-                let steps: Vec<usize> = self.saga.effects().conditions.iter().collect();
+                let steps: Vec<usize> = self.saga.effects().evaluations.iter().collect();
                 let step = steps.get(which % steps.len().max(1)).copied();
                 let other = which % self.saga.definition().steps.len();
                 decision(&self.saga, step.unwrap_or(other))
@@ -370,6 +370,13 @@ fn is_plainly_illegal(records: &[Record], graph: &Graph, specs: &[Spec], event: 
                 let is_conditional = specs.get(*step).is_some_and(|spec| spec.when.is_some());
                 rolling_back || !is_conditional || records.iter().any(has_begun)
             }
+            // Steps of these definitions only call.
+            Event::Waits { .. }
+            | Event::PauseEnded { .. }
+            | Event::Signalled { .. }
+            | Event::SignalTaken { .. }
+            | Event::PassedOver { .. }
+            | Event::OutputMade { .. } => true,
             Event::AttemptStarted { step, direction, attempt } => {
                 let so_far = starts(records, *direction).iter().filter(|(s, _)| s == step).count();
                 *step >= steps
@@ -432,6 +439,8 @@ impl Calls {
             Event::AttemptStarted { step, direction, .. } => {
                 let call = (step, direction);
                 let first = *self.first.entry(call).or_insert(record.at);
+                // Of a call ahead of the record, the history knows the last event before the take-over.
+                let acted = self.first.get(&(step, Direction::Action)).copied().unwrap_or(created);
                 let horizon = specs[step].horizon.map_or(i64::MAX, |horizon| 1000 * millis(horizon));
                 let word = self.words.get(&step).copied();
                 let is_older = |since: Timestamp| {
@@ -442,8 +451,8 @@ impl Calls {
                     Kind::Read => true,
                     Kind::Plain => !self.may_have_run.contains(&call),
                     Kind::Idempotent => !(self.may_have_run.contains(&call) && is_older(first)),
-                    Kind::Barrier if direction == Direction::Compensation => !is_older(created),
-                    Kind::Barrier => !(self.may_have_run.contains(&call) && is_older(created)),
+                    Kind::Barrier if direction == Direction::Compensation => !is_older(acted),
+                    Kind::Barrier => !(self.may_have_run.contains(&call) && is_older(acted)),
                 };
                 if !may_call {
                     return Some("a call that only a person may want");
@@ -455,7 +464,7 @@ impl Calls {
                 match outcome {
                     Outcome::Ok => self.may_have_run.remove(&(step, Direction::Compensation)),
                     Outcome::Refused => self.may_have_run.remove(&(step, Direction::Action)),
-                    Outcome::Unknown | Outcome::NotSent => false,
+                    Outcome::Accepted | Outcome::Unknown | Outcome::NotSent => false,
                 };
             }
             Event::AttemptEnded { step, outcome, .. } => {
@@ -480,6 +489,12 @@ impl Calls {
                 self.may_have_run.remove(&(step, Direction::Compensation));
             }
             Event::Started { .. }
+            | Event::Waits { .. }
+            | Event::PauseEnded { .. }
+            | Event::Signalled { .. }
+            | Event::SignalTaken { .. }
+            | Event::PassedOver { .. }
+            | Event::OutputMade { .. }
             | Event::Skipped { .. }
             | Event::RollbackDecided { .. }
             | Event::Completed

@@ -23,7 +23,7 @@ fn answered(status: u16, body: &[u8]) -> Reply {
 }
 
 fn judge(definition: &Definition, reply: &Reply) -> Verdict {
-    verdict(&definition.steps[0].action, reply)
+    verdict(definition.steps[0].action().expect("a call"), reply)
 }
 
 fn outcome(definition: &Definition, status: u16, body: &str) -> Outcome {
@@ -160,7 +160,7 @@ fn of_a_compensation_404_and_410_say_that_there_was_nothing_to_undo() {
     }
     let gone = undo(&plain, 404, r#"{"detail":"Vente inconnue"}"#);
     assert_eq!(gone.reason.as_deref(), Some("Vente inconnue"), "told where it is no success");
-    let action = &plain.steps[0].action;
+    let action = plain.steps[0].action().expect("a call");
     assert!(!verdict(action, &answered(404, b"")).absent);
 }
 
@@ -407,7 +407,7 @@ fn the_real_neighbours_are_understood() {
     let voisins = parse(VOISINS);
     let judge = |step: &str, status, body: &str| {
         let step = &voisins.steps[voisins.step_named(step).expect("a step")];
-        verdict(&step.action, &answered(status, body.as_bytes()))
+        verdict(step.action().expect("a call"), &answered(status, body.as_bytes()))
     };
     let cart = r#"{"client_id":4,"articles":[{"id":1,"produit_id":1,"nom":"Café","quantite":3,"prix_unitaire":19.99,"ajoute_le":"x"}]}"#;
     assert_eq!(

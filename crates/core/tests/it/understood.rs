@@ -42,7 +42,7 @@ fn account(source: &str, input: Option<&str>, answers: &[(&str, u16, &str)]) -> 
             request(what, &call.request);
             lines.push(format!("  {what} lost: {:?}\n", call.if_lost));
         };
-        call("action", &told.action);
+        call("action", told.action.as_ref().expect("a call"));
         if let Some(compensation) = &told.compensation {
             call("compensation", compensation);
         }

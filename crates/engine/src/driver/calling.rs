@@ -1,16 +1,26 @@
 //! The calls that a saga wants: one for each step that it is at.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use futures_util::future::{FutureExt, pending, select_all};
-use saga_core::definition::StepSet;
-use saga_core::saga::{CallWanted, Input};
-use saga_core::{Saga, Seq, Timestamp};
+use saga_core::definition::EvalError;
+use saga_core::saga::{CallWanted, Effects, Input};
+use saga_core::{Json, Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 
+use super::evaluating::{Elsewhere, at_once, elsewhere};
 use super::means::Means;
-use super::step_call::{CallEvent, StepCall};
+use super::step_call::{CallEvent, PANICKED, StepCall};
 use crate::breaker;
+
+/// An event that a saga waits for.
+pub(super) enum CallingEvent {
+    /// Of a step's call, or of the expression that the step waits for.
+    OfStep(usize, CallEvent),
+    /// The saga's output, or why it cannot be made.
+    Output(Result<Json, Box<str>>),
+}
 
 /// The calls of one saga.
 pub(super) struct Calling {
@@ -18,11 +28,15 @@ pub(super) struct Calling {
     owner: ReplicaId,
     /// At most one for each step; none is idle for longer than a turn of the driver.
     calls: Vec<StepCall>,
+    output: MakingOutput,
 }
+
+/// The saga's output, while it is being made.
+type MakingOutput = Option<Elsewhere<Result<Json, EvalError>>>;
 
 impl Calling {
     pub(super) fn new(means: Arc<Means>, owner: ReplicaId) -> Self {
-        Self { means, owner, calls: Vec::new() }
+        Self { means, owner, calls: Vec::new(), output: None }
     }
 
     /// Whether any call is under way.
@@ -35,13 +49,34 @@ impl Calling {
         self.calls.iter().any(|call| call.step() == step && call.is_under_way())
     }
 
-    /// Evaluates the conditions that are asked for, and drops those that are not any more.
-    pub(super) fn decide(&mut self, saga: &Saga, conditions: StepSet) {
+    /// Evaluates the expressions that are asked for, and drops those that are not any more.
+    pub(super) fn evaluate(&mut self, saga: &Saga, effects: &Effects) {
         for call in &mut self.calls {
-            call.decide(saga, conditions.contains(call.step()));
+            call.evaluate(saga, effects.evaluations.contains(call.step()));
         }
-        for step in conditions.iter() {
-            self.of_step(step).decide(saga, true);
+        for step in effects.evaluations.iter() {
+            self.of_step(step).evaluate(saga, true);
+        }
+        self.output.take_if(|_| !effects.output);
+        if effects.output && self.output.is_none() {
+            self.output = Some(match at_once(|| saga.evaluate_output()) {
+                Some(output) => Box::pin(ready(Some(output))),
+                None => {
+                    let saga = saga.clone();
+                    elsewhere(self.means.clock.world().clone(), move || saga.evaluate_output())
+                }
+            });
+        }
+    }
+
+    /// Waits for the saga's output, while it is being made. Loses nothing when it is dropped.
+    async fn made_output(output: &mut MakingOutput) -> Result<Json, Box<str>> {
+        match output {
+            Some(making) => match making.await {
+                Some(made) => made.map_err(|error| error.0.into()),
+                None => Err(PANICKED.into()),
+            },
+            None => pending().await,
         }
     }
 
@@ -81,30 +116,48 @@ impl Calling {
     /// Whether a next attempt waits for a participant that is suspended: it may come back at any moment.
     pub(super) fn waits_for_participant(&self, saga: &Saga) -> bool {
         let is_suspended = |step| {
-            self.means.calls.breakers.of(saga.definition(), step).state().kind != breaker::BreakerKind::Closed
+            let breaker = self.means.calls.breakers.of(saga.definition(), step);
+            breaker.is_some_and(|breaker| breaker.state().kind != breaker::BreakerKind::Closed)
         };
         saga.waiting().iter().any(is_suspended)
     }
 
-    /// Waits for the first event of any call, and returns it with its step. Loses nothing when it is dropped.
-    pub(super) async fn event(&mut self) -> (usize, CallEvent) {
-        match &mut self.calls[..] {
-            [] => pending().await,
-            // Sagas without a fork have one.
-            [call] => (call.step(), call.event().await),
-            calls => {
-                let events = calls.iter_mut().map(|call| {
-                    let step = call.step();
-                    call.event().map(move |event| (step, event)).boxed()
-                });
-                select_all(events).await.0
+    /// Waits for the first event of any call, or for the saga's output. Loses nothing when it is dropped.
+    pub(super) async fn event(&mut self) -> CallingEvent {
+        let Self { calls, output, .. } = self;
+        let of_call = async {
+            match &mut calls[..] {
+                [] => pending().await,
+                // Sagas without a fork have one.
+                [call] => (call.step(), call.event().await),
+                calls => {
+                    let events = calls.iter_mut().map(|call| {
+                        let step = call.step();
+                        call.event().map(move |event| (step, event)).boxed()
+                    });
+                    select_all(events).await.0
+                }
             }
+        };
+        // The output is made when there are no calls any more.
+        match output {
+            None => {
+                let (step, event) = of_call.await;
+                CallingEvent::OfStep(step, event)
+            }
+            making => CallingEvent::Output(Self::made_output(making).await),
         }
     }
 
     /// The meaning of an event for the saga: its next input.
-    pub(super) fn take(&mut self, saga: &Saga, (step, event): (usize, CallEvent)) -> Option<Input> {
-        self.of_step(step).take(saga, event)
+    pub(super) fn take(&mut self, saga: &Saga, event: CallingEvent) -> Option<Input> {
+        match event {
+            CallingEvent::OfStep(step, event) => self.of_step(step).take(saga, event),
+            CallingEvent::Output(output) => {
+                self.output = None;
+                Some(Input::Output(output))
+            }
+        }
     }
 
     /// When the driver must look at the calls again, even if no event comes until then.

@@ -40,10 +40,9 @@ use saga_journal::{NotAppended, ReplicaId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::calling::Calling;
+use self::calling::{Calling, CallingEvent};
 pub(crate) use self::means::{Calls, Means, Saves};
 use self::saving::{Dropped, Saving};
-use self::step_call::CallEvent;
 use self::waiters::{Waiter, Waiters};
 use crate::handle::{Message, Milestone, Snapshot};
 use crate::registry::RunningGuard;
@@ -69,7 +68,7 @@ pub(crate) struct Driver {
 /// The events that a turn of the loop waits for.
 enum Wakeup {
     Saved(Result<(), NotAppended>),
-    Call((usize, CallEvent)),
+    Call(CallingEvent),
     Message(Option<Message>),
     Alarm,
 }
@@ -163,7 +162,7 @@ impl Driver {
     /// Until when the saga may leave memory: nothing is under way, all is on disk, no caller waits, and its time is
     /// far.
     fn may_sleep(&self, effects: &Effects) -> Option<Timestamp> {
-        let has_work = !effects.calls.is_empty() || !effects.conditions.is_empty();
+        let has_work = !effects.calls.is_empty() || !effects.evaluations.is_empty() || effects.output;
         let until = effects.wake_at.filter(|_| !has_work && !self.stopping)?;
         let is_far = until > self.means.clock.now().plus(self.means.limits.sleep_after);
         let is_free = self.saving.is_done() && !self.calling.is_under_way() && self.waiters.is_empty();
@@ -175,7 +174,7 @@ impl Driver {
     fn act(&mut self, effects: &Effects) {
         self.calling.keep(&self.saga, &effects.calls);
         if !self.stopping {
-            self.calling.decide(&self.saga, effects.conditions);
+            self.calling.evaluate(&self.saga, effects);
             for wanted in &effects.calls {
                 self.calling.start(&self.saga, *wanted, self.saving.durable());
             }
@@ -219,7 +218,8 @@ impl Driver {
     }
 
     fn is_finished(&self, effects: &Effects) -> bool {
-        let wants_nothing = effects.calls.is_empty() && effects.wake_at.is_none();
+        let has_work = !effects.calls.is_empty() || !effects.evaluations.is_empty() || effects.output;
+        let wants_nothing = !has_work && effects.wake_at.is_none();
         self.saving.is_done() && !self.calling.is_under_way() && (wants_nothing || self.stopping)
     }
 
@@ -327,7 +327,7 @@ impl Driver {
     fn withdraw(&mut self, effects: &Effects) -> bool {
         let mut is_changed = false;
         for &CallWanted { step, direction, attempt, .. } in &effects.calls {
-            let has_promise = self.saga.definition().participant(step).safety != Safety::None;
+            let has_promise = self.saga.definition().safety(step) != Safety::None;
             if self.calling.is_calling(step)
                 || self.stopping && has_promise
                 || !self.stopping && direction != Direction::Action

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use saga_core::definition::EvalError;
 use saga_core::reply::{self, Reply, Verdict};
-use saga_core::saga::{CallWanted, Input, Request, RequestError};
+use saga_core::saga::{CallWanted, Evaluated, Input, Request, RequestError};
 use saga_core::{Definition, Outcome, Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::sync::watch;
@@ -29,7 +29,7 @@ const ROOM_AGAIN_AFTER: Duration = Duration::from_millis(50);
 const TOO_LATE: &str = "the call has waited for longer than the participant's promise holds";
 
 /// Why a call that was evaluated elsewhere has no result.
-const PANICKED: &str = "the evaluation of an expression has panicked";
+pub(super) const PANICKED: &str = "the evaluation of an expression has panicked";
 
 /// The call of one step, from being wanted to its end.
 pub(super) struct StepCall {
@@ -44,8 +44,8 @@ pub(super) struct StepCall {
     again_at: Option<Timestamp>,
     /// Tells when the participant that the next attempt waits for has come back.
     recovered: Option<watch::Receiver<u64>>,
-    /// Whether the step is to be done, while that is being evaluated.
-    condition: Option<Elsewhere<Result<bool, EvalError>>>,
+    /// The expression that the step waits for, while it is being evaluated.
+    evaluation: Option<Elsewhere<Result<Evaluated, EvalError>>>,
 }
 
 /// A call under way.
@@ -95,40 +95,40 @@ pub(super) enum CallEvent {
     Permit(Permit),
     /// The participant that the next attempt waits for has come back.
     Recovered,
-    /// Whether the step is to be done.
-    Condition(Result<bool, Box<str>>),
+    /// The value of the expression that the step waits for.
+    Evaluated(Result<Evaluated, Box<str>>),
 }
 
 impl StepCall {
     pub(super) fn new(means: Arc<Means>, owner: ReplicaId, step: usize) -> Self {
-        Self { means, owner, step, call: None, turn: None, again_at: None, recovered: None, condition: None }
+        Self { means, owner, step, call: None, turn: None, again_at: None, recovered: None, evaluation: None }
     }
 
     pub(super) fn step(&self) -> usize {
         self.step
     }
 
-    /// Whether the step has no condition, no call, no turn, and waits for no participant to come back.
+    /// Whether the step has no evaluation, no call, no turn, and waits for no participant to come back.
     pub(super) fn is_idle(&self) -> bool {
-        self.call.is_none() && self.turn.is_none() && self.recovered.is_none() && self.condition.is_none()
+        self.call.is_none() && self.turn.is_none() && self.recovered.is_none() && self.evaluation.is_none()
     }
 
     pub(super) fn is_under_way(&self) -> bool {
         self.call.is_some()
     }
 
-    /// Evaluates the step's condition, if that is asked for.
-    pub(super) fn decide(&mut self, saga: &Saga, is_asked: bool) {
-        self.condition.take_if(|_| !is_asked);
-        if !is_asked || self.condition.is_some() {
+    /// Evaluates the expression that the step waits for, if that is asked for.
+    pub(super) fn evaluate(&mut self, saga: &Saga, is_asked: bool) {
+        self.evaluation.take_if(|_| !is_asked);
+        if !is_asked || self.evaluation.is_some() {
             return;
         }
         let step = self.step;
-        self.condition = Some(match at_once(|| saga.holds(step)) {
-            Some(holds) => Box::pin(ready(Some(holds))),
+        self.evaluation = Some(match at_once(|| saga.evaluate(step)) {
+            Some(value) => Box::pin(ready(Some(value))),
             None => {
                 let saga = saga.clone();
-                elsewhere(self.means.clock.world().clone(), move || saga.holds(step))
+                elsewhere(self.means.clock.world().clone(), move || saga.evaluate(step))
             }
         });
     }
@@ -190,7 +190,7 @@ impl StepCall {
         if !keeps_output || saga.cause().is_some() || saga.keeps_outputs() {
             return Ok(None);
         }
-        let bytes = saga.definition().participant(wanted.step).answer_bytes_max;
+        let bytes = saga.definition().participant(wanted.step).map_or(0, |called| called.answer_bytes_max);
         self.means.calls.admission.reserve(bytes).map(Some).ok_or(NoRoomYet)
     }
 
@@ -198,7 +198,7 @@ impl StepCall {
     fn permit(&mut self, saga: &Saga, wanted: CallWanted) -> Option<Permit> {
         let turn = match self.turn.take() {
             Some(asked) => asked.turn,
-            None => self.means.calls.breakers.of(saga.definition(), wanted.step).ask(),
+            None => self.means.calls.breakers.of(saga.definition(), wanted.step)?.ask(),
         };
         match turn {
             BreakerTurn::Go(permit) => Some(permit),
@@ -213,13 +213,14 @@ impl StepCall {
     pub(super) fn listen(&mut self, saga: &Saga, is_waiting: bool) {
         self.recovered.take_if(|_| !is_waiting);
         if is_waiting && self.recovered.is_none() {
-            self.recovered = Some(self.means.calls.breakers.of(saga.definition(), self.step).recovered());
+            let breaker = self.means.calls.breakers.of(saga.definition(), self.step);
+            self.recovered = breaker.map(|breaker| breaker.recovered());
         }
     }
 
     /// Waits for the step's first event. Loses nothing when it is dropped.
     pub(super) async fn event(&mut self) -> CallEvent {
-        let Self { means, owner, call, turn, recovered, condition, .. } = self;
+        let Self { means, owner, call, turn, recovered, evaluation, .. } = self;
         let replied = async {
             match call {
                 Some(call) => call.read(means, *owner).await,
@@ -232,10 +233,10 @@ impl StepCall {
                 _ => pending().await,
             }
         };
-        let decided = async {
-            match condition {
-                Some(holds) => match holds.await {
-                    Some(holds) => holds.map_err(|error| error.0.into()),
+        let evaluated = async {
+            match evaluation {
+                Some(value) => match value.await {
+                    Some(value) => value.map_err(|error| error.0.into()),
                     None => Err(PANICKED.into()),
                 },
                 None => pending().await,
@@ -251,7 +252,7 @@ impl StepCall {
         tokio::select! {
             biased;
             read = replied => CallEvent::Reply(read),
-            holds = decided => CallEvent::Condition(holds),
+            value = evaluated => CallEvent::Evaluated(value),
             permit = permitted => CallEvent::Permit(permit),
             () = recovered => CallEvent::Recovered,
         }
@@ -262,9 +263,9 @@ impl StepCall {
         match event {
             CallEvent::Reply(read) => self.replied(saga, read),
             CallEvent::Permit(permit) => self.permitted(saga, permit),
-            CallEvent::Condition(holds) => {
-                self.condition = None;
-                Some(Input::Condition { step: self.step, holds })
+            CallEvent::Evaluated(value) => {
+                self.evaluation = None;
+                Some(Input::Evaluated { step: self.step, value })
             }
             CallEvent::Recovered => Some(Input::Hurry { step: self.step }),
         }
@@ -312,7 +313,8 @@ impl StepCall {
         let is_sent = |call: &&OpenCall| matches!(call.stage, Stage::Sent(_));
         self.call.as_ref().filter(is_sent).map(|call| {
             let participant = saga.definition().participant(call.wanted.step);
-            call.since.plus(participant.connect_timeout + call.wanted.timeout)
+            let connect_timeout = participant.map_or(Duration::ZERO, |called| called.connect_timeout);
+            call.since.plus(connect_timeout + call.wanted.timeout)
         })
     }
 }

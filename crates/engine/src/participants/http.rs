@@ -112,20 +112,28 @@ impl HttpParticipants {
 
 impl Participants for HttpParticipants {
     fn call(&self, definition: &Arc<Definition>, step: usize, request: Request, limit: Duration) -> Calling {
-        let endpoint = self.endpoint(definition.participant(step));
+        let endpoint = definition.participant(step).map(|participant| self.endpoint(participant));
         let definition = definition.clone();
         Box::pin(async move {
-            match endpoint {
-                Ok(endpoint) => endpoint.call(&definition, step, request, limit).await,
-                Err(error) => Reply::NotSent { reason: format!("set up the connection: {error}") },
+            match (endpoint, definition.participant(step)) {
+                (Some(Ok(endpoint)), Some(participant)) => {
+                    endpoint.call(&definition, (step, participant), request, limit).await
+                }
+                (None, _) | (_, None) => Reply::Impossible { reason: "the step calls no participant".into() },
+                (Some(Err(error)), _) => Reply::NotSent { reason: format!("set up the connection: {error}") },
             }
         })
     }
 }
 
 impl Endpoint {
-    async fn call(&self, definition: &Definition, step: usize, request: Request, limit: Duration) -> Reply {
-        let participant = definition.participant(step);
+    async fn call(
+        &self,
+        definition: &Definition,
+        (step, participant): (usize, &Participant),
+        request: Request,
+        limit: Duration,
+    ) -> Reply {
         let wanted = Wanted {
             bytes_max: participant.answer_bytes_max,
             headers: definition.call(step, request.direction).is_some_and(|call| call.reads_headers()),

@@ -42,6 +42,8 @@ pub(super) fn message(
     request: &Request,
 ) -> Result<Message, http::Error> {
     let prefix = participant.base.path().trim_end_matches('/');
+    // A path that the participant gave stands on its origin.
+    let prefix = if request.on_origin { "" } else { prefix };
     let target: Uri = if prefix.is_empty() {
         request.path.parse()?
     } else {

@@ -36,7 +36,7 @@ impl CallTrouble {
     pub(crate) fn of(verdict: &Verdict) -> Option<Self> {
         match (verdict.outcome, verdict.status) {
             _ if verdict.not_accepted => Some(Self::NotAccepted),
-            (Outcome::Ok | Outcome::Refused, _) => None,
+            (Outcome::Ok | Outcome::Accepted | Outcome::Refused, _) => None,
             (_, Some(429 | 502..=504)) | (Outcome::NotSent, Some(_)) => Some(Self::Unavailable),
             (Outcome::NotSent, None) => Some(Self::Unreachable),
             (Outcome::Unknown, None) => Some(Self::Unanswered),

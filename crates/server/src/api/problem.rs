@@ -137,6 +137,12 @@ impl Problem {
                     Rejected::InDoubt => "in_doubt",
                     Rejected::CallUnderWay => "call_under_way",
                     Rejected::BeingUndone => "known_to_have_run",
+                    Rejected::NoWayBack => "no_way_back",
+                    Rejected::NothingToHurry => "nothing_to_hurry",
+                    Rejected::NoSuchSignal => "no_such_signal",
+                    Rejected::TakesNoSignals => "takes_no_signals",
+                    Rejected::SignalsEnough => "signals_enough",
+                    Rejected::SignalKeyReused => "signal_key_reused",
                     Rejected::OutputNeeded => "output_needed",
                     Rejected::OutputUnfit => "output_unfit",
                 };

@@ -27,8 +27,14 @@ const NONE: &str = "none";
 /// The cause of a failure by a condition that could not be evaluated.
 const CONDITION: &str = "condition";
 /// How a call can end, in the order of [`CallSeries::outcomes`]. `None`: the saga stopped waiting for the call.
-const OUTCOMES: [Option<Outcome>; 5] =
-    [Some(Outcome::Ok), Some(Outcome::Refused), Some(Outcome::Unknown), Some(Outcome::NotSent), None];
+const OUTCOMES: [Option<Outcome>; 6] = [
+    Some(Outcome::Ok),
+    Some(Outcome::Refused),
+    Some(Outcome::Unknown),
+    Some(Outcome::NotSent),
+    None,
+    Some(Outcome::Accepted),
+];
 
 pub(super) struct Sagas {
     states: Family<StateLabels, Counter>,
@@ -60,12 +66,14 @@ struct StepSeries {
     action: CallSeries,
     compensation: Option<CallSeries>,
     probe: Option<CallSeries>,
+    poll: Option<CallSeries>,
 }
 
 struct CallSeries {
     durations: Histogram,
     retries: Counter,
-    outcomes: [Counter; OUTCOMES.len()],
+    /// Shorter by the last where the call cannot end so.
+    outcomes: Vec<Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -233,7 +241,7 @@ impl Sagas {
     fn prepare_step(&self, definition: &Definition, step: usize) -> StepSeries {
         let StepLabels { participant, saga, step: name } = labels(definition, step);
         for outcome in OUTCOMES {
-            if outcome != Some(Outcome::Ok) {
+            if !matches!(outcome, Some(Outcome::Ok | Outcome::Accepted)) {
                 let _ = self.failures.get_or_create_owned(&of_step(definition, step, cause_of(outcome)));
             }
         }
@@ -241,33 +249,40 @@ impl Sagas {
             let _ = self.failures.get_or_create_owned(&of_step(definition, step, CONDITION));
         }
         if !definition.steps[step].is_read() {
-            for stuck in Stuck::VARIANTS {
+            let may_be = |stuck: &&Stuck| **stuck != Stuck::ActionFailing || definition.has_pivot;
+            for stuck in Stuck::VARIANTS.iter().filter(may_be) {
                 let _ = self.blocked.get_or_create_owned(&is_blocked(definition, step, *stuck));
             }
         }
+        let given = &definition.steps[step];
+        let may_end = |direction: Direction, outcome: Option<Outcome>| {
+            let is_accepted = direction == Direction::Action && given.acceptance().is_some();
+            outcome != Some(Outcome::Accepted) || is_accepted
+        };
         let series = |direction: Direction| {
-            let direction = direction.into();
             let (participant, saga, step) = (participant.clone(), saga.clone(), name.clone());
-            let call = CallLabels { direction, participant, saga, step };
+            let call = CallLabels { direction: direction.into(), participant, saga, step };
             CallSeries {
                 durations: self.call_durations.get_or_create_owned(&call),
                 retries: self.retries.get_or_create_owned(&call),
-                outcomes: OUTCOMES.map(|outcome| {
-                    let CallLabels { direction, participant, saga, step } = call.clone();
-                    let outcome = outcome.map_or("abandoned", Into::into);
-                    let labels = OutcomeLabels { direction, outcome, participant, saga, step };
-                    self.calls.get_or_create_owned(&labels)
-                }),
+                outcomes: OUTCOMES
+                    .iter()
+                    .filter(|outcome| may_end(direction, **outcome))
+                    .map(|outcome| {
+                        let CallLabels { direction, participant, saga, step } = call.clone();
+                        let outcome = outcome.map_or("abandoned", Into::into);
+                        let labels = OutcomeLabels { direction, outcome, participant, saga, step };
+                        self.calls.get_or_create_owned(&labels)
+                    })
+                    .collect(),
             }
         };
         StepSeries {
             in_flight: self.in_flight.get_or_create_owned(&labels(definition, step)),
             action: series(Direction::Action),
-            compensation: definition.steps[step]
-                .compensation
-                .is_some()
-                .then(|| series(Direction::Compensation)),
-            probe: definition.steps[step].probe.is_some().then(|| series(Direction::Probe)),
+            compensation: given.compensation().map(|_| series(Direction::Compensation)),
+            probe: given.probe().map(|_| series(Direction::Probe)),
+            poll: given.acceptance().and_then(|accept| accept.poll.as_ref()).map(|_| series(Direction::Poll)),
         }
     }
 
@@ -318,6 +333,7 @@ impl Sagas {
             // Only a step with a compensation is ever undone.
             Direction::Compensation => step.compensation.as_ref().unwrap_or(&step.action),
             Direction::Probe => step.probe.as_ref().unwrap_or(&step.action),
+            Direction::Poll => step.poll.as_ref().unwrap_or(&step.action),
         };
         series.durations.observe(ended.duration.as_secs_f64());
         if call.attempt > AttemptNumber::FIRST {
@@ -354,7 +370,9 @@ fn find(prepared: &[Arc<DefinitionSeries>], definition: &Arc<Definition>) -> Opt
 fn labels(definition: &Definition, step: usize) -> StepLabels {
     match definition.steps.get(step) {
         Some(known) => StepLabels {
-            participant: definition.participant(step).name.clone(),
+            participant: definition
+                .participant(step)
+                .map_or_else(|| NONE.into(), |called| called.name.clone()),
             saga: definition.name.clone(),
             step: known.name.clone(),
         },

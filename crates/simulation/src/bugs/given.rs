@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_core::Definition;
-use saga_core::definition::{Graph, Safety};
+use saga_core::definition::{CallStep, Graph, Safety, StepWork};
 use saga_engine::Limits;
 
 use super::{Bug, Lies};
@@ -31,12 +31,12 @@ impl Lies {
                 for participant in &mut definition.participants {
                     participant.breaker.calls_min = u32::MAX;
                 }
-                for step in &mut definition.steps {
-                    (step.persist.base, step.persist.cap) = (HARDLY, HARDLY);
+                for call in calls(&mut definition) {
+                    (call.persist.base, call.persist.cap) = (HARDLY, HARDLY);
                 }
             }
             Some(Bug::AsksTooEarly) => {
-                for probe in definition.steps.iter_mut().filter_map(|step| step.probe.as_mut()) {
+                for probe in calls(&mut definition).filter_map(|call| call.probe.as_mut()) {
                     probe.after = Duration::ZERO;
                 }
             }
@@ -62,4 +62,12 @@ impl Lies {
             _ => limits,
         }
     }
+}
+
+/// The calls of all steps.
+fn calls(definition: &mut Definition) -> impl Iterator<Item = &mut CallStep> {
+    definition.steps.iter_mut().filter_map(|step| match &mut step.work {
+        StepWork::Call(call) => Some(&mut **call),
+        StepWork::Signal(_) | StepWork::Pause(_) => None,
+    })
 }

@@ -72,7 +72,7 @@ fn is_action(call: &CallWanted) -> bool {
 }
 
 fn is_barrier(saga: &Saga, call: &CallWanted) -> bool {
-    saga.definition().participant(call.step).safety == Safety::Barrier
+    saga.definition().safety(call.step) == Safety::Barrier
 }
 
 fn is_first_owner(saga: &Saga) -> bool {

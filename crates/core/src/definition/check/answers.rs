@@ -3,13 +3,14 @@
 use http::Method;
 
 use super::super::yaml::{CallIn, Spanned};
-use super::super::{Absent, Condition, Format, Scope};
+use super::super::{Absent, Condition, Format, PendingAnswer, Scope};
 use super::{Checker, line};
 use crate::direction::Direction;
 
 /// A call's conditions, in the order of their evaluation.
 pub(super) struct Answers {
     pub(super) unknown: Option<Condition>,
+    pub(super) pending: Option<PendingAnswer>,
     pub(super) refused: Option<Condition>,
     pub(super) absent: Absent,
     pub(super) not_sent: Option<Condition>,
@@ -30,6 +31,7 @@ impl Checker<'_> {
         }
         let answers = Answers {
             unknown: self.condition(call.unknown.as_ref()),
+            pending: self.pending(call, method, role),
             refused: self.condition(call.refused.as_ref()),
             absent: self.absent(call, role),
             not_sent: self.condition(call.not_sent.as_ref()),
@@ -41,15 +43,33 @@ impl Checker<'_> {
         answers
     }
 
+    /// Which answers mean that the action was accepted. The part of them that a poll reads is found with the poll.
+    fn pending(&mut self, call: &CallIn, method: &Method, role: Direction) -> Option<PendingAnswer> {
+        let given = call.pending.as_ref()?;
+        let why_not = match role {
+            Direction::Action if method.is_safe() => {
+                Some("a get changes nothing, so there is nothing that could be accepted; remove `pending`")
+            }
+            Direction::Action => None,
+            Direction::Compensation | Direction::Probe | Direction::Poll => {
+                Some("only an action can be accepted and done later; remove `pending`")
+            }
+        };
+        if let Some(why) = why_not {
+            self.mistake(line(given), why);
+        }
+        self.condition(Some(given)).map(|when| PendingAnswer { when, accepted: None })
+    }
+
     fn absent(&mut self, call: &CallIn, role: Direction) -> Absent {
         match (&call.absent, role) {
-            (Some(given), Direction::Action | Direction::Probe) => {
+            (Some(given), Direction::Action | Direction::Probe | Direction::Poll) => {
                 let message = "only a compensation can find that there is nothing to undo; remove `absent`, or say \
                                `refused` of answers that mean that nothing was done";
                 self.mistake(line(given), message);
                 Absent::Never
             }
-            (None, Direction::Action | Direction::Probe) => Absent::Never,
+            (None, Direction::Action | Direction::Probe | Direction::Poll) => Absent::Never,
             (Some(given), Direction::Compensation) => {
                 self.condition(Some(given)).map_or(Absent::Never, Absent::When)
             }

@@ -13,6 +13,7 @@ use crate::direction::Direction;
 use crate::json::Json;
 
 /// The names that a call's expressions may read, for checks and messages.
+#[derive(Clone, Copy)]
 pub(super) struct Readable<'a> {
     /// The definition's inputs.
     pub(super) inputs: &'a [(Box<str>, InputType)],
@@ -22,6 +23,8 @@ pub(super) struct Readable<'a> {
     pub(super) above: &'a [String],
     /// All steps, to distinguish a later step from an unknown name.
     pub(super) steps: &'a [String],
+    /// Whether the call is a poll, which reads `.accepted`, too.
+    pub(super) accepted: bool,
     /// The call's own step, if its output cannot be read, with the reason.
     pub(super) own: Option<(&'a str, &'static str)>,
 }
@@ -32,7 +35,19 @@ pub(super) struct CheckedCall {
     pub(super) call: Option<Call>,
     pub(super) reads: Vec<String>,
     pub(super) reads_all: bool,
+    /// Of a poll: the parts of the answer that accepted the action that it reads.
+    pub(super) accepted: AcceptedParts,
 }
+
+/// The parts of the answer that accepted an action which its poll reads.
+#[derive(Default, Clone, Copy)]
+pub(super) struct AcceptedParts {
+    pub(super) location: bool,
+    pub(super) body: bool,
+}
+
+/// A poll that is sent to the address that the answer gave is written as this path.
+pub(super) const LOCATION: &str = ".accepted.headers.location";
 
 impl Checker<'_> {
     /// The call at line `at`, which is a step's action, compensation or probe.
@@ -63,6 +78,9 @@ impl Checker<'_> {
                 return checked;
             }
         };
+        let follows_location = role == Direction::Poll && path.value.trim() == LOCATION;
+        let path = if follows_location { &Spanned { value: "/".to_owned(), line: line(path) } } else { path };
+        checked.accepted.location |= follows_location;
         if !path.value.starts_with('/') {
             self.mistake(line(path), format!("the path `{}` must start with `/`", path.value));
         }
@@ -93,18 +111,19 @@ impl Checker<'_> {
         if let Some(None) = body {
             return checked;
         }
-        let Answers { unknown, refused, absent, not_sent, ok } = answers;
+        let Answers { unknown, pending, refused, absent, not_sent, ok } = answers;
         checked.call = Some(Call {
             method,
             path,
             body: body.flatten(),
             unknown,
+            pending,
             refused,
             absent,
             not_sent,
             ok,
             output,
-            is_probe: role == Direction::Probe,
+            role,
             format: self.format,
         });
         checked
@@ -188,20 +207,30 @@ impl Checker<'_> {
     }
 
     /// Checks that an expression always ends. A stored expression that may not end is ended by its budget.
-    fn bounded(&mut self, code: &str, at: usize) {
+    pub(super) fn bounded(&mut self, code: &str, at: usize) {
         if self.format >= Format::Two {
             self.syntax(at, code, program::bounded(code));
         }
     }
 
     /// Checks that a request's expression reads only names that exist when the call is made, and records them.
-    fn readable(&mut self, code: &str, at: usize, readable: &Readable<'_>, checked: &mut CheckedCall) {
+    pub(super) fn readable(
+        &mut self,
+        code: &str,
+        at: usize,
+        readable: &Readable<'_>,
+        checked: &mut CheckedCall,
+    ) {
         self.bounded(code, at);
         let Ok((paths, whole)) = Template::references(code) else { return };
         checked.reads_all |= whole;
         for path in paths {
             let name = path[0].as_str();
             if name == "saga_id" {
+                continue;
+            }
+            if name == "accepted" && readable.accepted {
+                self.accepted_part(&path, at, &mut checked.accepted);
                 continue;
             }
             if name == "input" {
@@ -252,6 +281,22 @@ impl Checker<'_> {
                 };
                 let known = known.iter().map(|name| format!(".{name}")).collect::<Vec<_>>().join(", ");
                 self.mistake(at, format!("`.{name}` does not exist here; there are {known}{meant}"));
+            }
+        }
+    }
+
+    /// Notes which part of the answer that accepted the action a poll reads.
+    fn accepted_part(&mut self, path: &[String], at: usize, parts: &mut AcceptedParts) {
+        match (path.get(1).map(String::as_str), path.get(2).map(String::as_str)) {
+            (Some("body"), _) => parts.body = true,
+            (Some("headers"), Some("location")) => parts.location = true,
+            (part, member) => {
+                let read =
+                    [Some("accepted"), part, member].into_iter().flatten().collect::<Vec<_>>().join(".");
+                let message = format!(
+                    "`.{read}` is not kept; a poll reads `.accepted.body` and `.accepted.headers.location`"
+                );
+                self.mistake(at, message);
             }
         }
     }

@@ -10,16 +10,18 @@ mod hints;
 mod participants;
 mod states;
 mod steps;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strum::VariantNames;
 
+pub(crate) use self::waits::WAIT_MAX;
 use super::suggest::write_one_of;
 use super::variables::{Unset, Variable};
 use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned, StatesIn};
-use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
+use super::{Checked, Definition, Format, InputType, StateName, States, Step, Variables, Warning};
 
 /// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -125,6 +127,7 @@ impl Checker<'_> {
             .filter_map(|(name, given)| self.participant(name, given.as_ref()?))
             .collect();
         let (steps, graph) = self.steps(file, &input, &participants);
+        self.waits(file, deadline, &steps, &graph);
         self.meanings(file);
         Some(Definition {
             name: name?.into(),
@@ -137,6 +140,9 @@ impl Checker<'_> {
             deadline,
             participants,
             graph,
+            has_pivot: steps.iter().any(Step::is_pivot),
+            has_polls: steps.iter().any(|step| step.acceptance().is_some()),
+            output: None,
             steps,
         })
     }
@@ -189,7 +195,8 @@ impl Checker<'_> {
     }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A duration: a number with its unit.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text[..split].parse().ok()?;
     let millis = match text[split..].trim() {
@@ -197,6 +204,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "s" => number.checked_mul(1_000)?,
         "m" => number.checked_mul(60_000)?,
         "h" => number.checked_mul(3_600_000)?,
+        "d" => number.checked_mul(86_400_000)?,
         _ => return None,
     };
     Some(Duration::from_millis(millis))

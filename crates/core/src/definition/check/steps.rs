@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::super::suggest::nearest;
-use super::super::yaml::{CodeNode, CompensationIn, File, ProbeIn, RetryIn, Spanned, StepIn};
-use super::super::{Graph, InputType, Participant, Probe, Safety, Step, StepSet, Template};
+use super::super::yaml::{CodeNode, CompensationIn, File, ProbeIn, RetryIn, SignalIn, Spanned, StepIn};
+use super::super::{
+    CallStep, Condition, Graph, InputType, Participant, Probe, Safety, Step, StepSet, StepWork, Template,
+};
 use super::calls::{CheckedCall, Readable};
 use super::{Checker, line};
 use crate::direction::Direction;
@@ -12,6 +14,8 @@ use crate::retry::Backoff;
 
 /// The most steps of a definition.
 const STEPS_MAX: usize = 64;
+/// The state of a saga whose step has failed, where the step names none.
+const FAILURE_DEFAULT: &str = "FAILED";
 /// Names that a step cannot have, because expressions use them for something else.
 const RESERVED_NAMES: [&str; 5] = ["input", "saga_id", "status", "headers", "body"];
 
@@ -68,6 +72,7 @@ impl Checker<'_> {
         }
         self.names = [&names[..], &RESERVED_NAMES.map(String::from)].concat();
         let graph = self.graph(given, &names);
+        let graph = self.pivots(given, graph, &names);
         let around = Surroundings { file, inputs, participants, names: &names, graph: &graph };
         let mut reads = Reads::default();
         let mut steps: Vec<Step> = given
@@ -144,63 +149,141 @@ impl Checker<'_> {
                 self.mistake(line(step), format!("the step's name `{name}` is taken; choose another"));
             }
         }
-        let index_of = self.participant_of(given, around);
-        // If the participant is unknown, its promise is unknown, too: then the step may read as much as any step
-        // could.
-        let participant = index_of.map(|index| &around.participants[index]);
-        let safety = participant.map_or(Safety::None, |participant| participant.safety);
         // Steps beyond the limit have been reported.
         let waits_for = if index < STEPS_MAX { around.graph.before(index) } else { StepSet::NONE };
         let earlier: Vec<String> = waits_for.iter().map(|step| names[step].clone()).collect();
-        let with_own = [&earlier[..], std::slice::from_ref(name)].concat();
         let before = Readable {
             inputs: around.inputs,
             outputs: &earlier,
             above: &names[..index],
             steps: names,
+            accepted: false,
             own: None,
         };
         let when = given.when.as_ref().map(|when| self.when(when, &before));
         let (when, when_checked) = when.unzip();
+        when_checked.iter().for_each(|checked| reads.note(checked));
+        let work = match (&given.signal, &given.pause) {
+            (None, None) => {
+                self.call_step(index, given, around, &before, reads).map(Box::new).map(StepWork::Call)
+            }
+            (signal, pause) => self.waiting_step(given, signal.as_ref(), pause.as_ref(), &before, reads),
+        };
+        let success = given.success.as_ref().and_then(|state| self.state(state));
+        let failure = match &given.failure {
+            Some(state) => self.state(state),
+            None => Some(FAILURE_DEFAULT.into()),
+        };
+        Some(Step {
+            name: name.as_str().into(),
+            when: when.flatten(),
+            work: work?,
+            optional: given.optional.as_ref().is_some_and(|optional| optional.value),
+            success,
+            failure: failure?,
+        })
+    }
+
+    /// A step that waits for a signal or for a time.
+    fn waiting_step(
+        &mut self,
+        given: &StepIn,
+        signal: Option<&Spanned<SignalIn>>,
+        pause: Option<&Spanned<String>>,
+        before: &Readable<'_>,
+        reads: &mut Reads,
+    ) -> Option<StepWork> {
+        let what = if signal.is_some() { "signal" } else { "pause" };
+        let calls = [
+            ("participant", given.participant.as_ref().map(line)),
+            ("action", given.action.as_ref().map(line)),
+            ("compensation", given.compensation.as_ref().map(line)),
+            ("probe", given.probe.as_ref().map(line)),
+            ("pause", pause.filter(|_| signal.is_some()).map(line)),
+        ];
+        for (key, at) in calls.into_iter().filter_map(|(key, at)| Some((key, at?))) {
+            self.mistake(
+                at,
+                format!("a step with `{what}` has no `{key}`: it only waits; make two steps of it"),
+            );
+        }
+        match (signal, pause) {
+            (Some(signal), _) => self.signal(&signal.value).map(StepWork::Signal),
+            (None, Some(pause)) => {
+                let (end, checked) = self.pause(pause, before);
+                reads.note(&checked);
+                end.map(StepWork::Pause)
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// A step that calls a participant.
+    fn call_step(
+        &mut self,
+        index: usize,
+        given: &StepIn,
+        around: &Surroundings<'_>,
+        before: &Readable<'_>,
+        reads: &mut Reads,
+    ) -> Option<CallStep> {
+        let name = &around.names[index];
+        let participant = self.participant_of(given, around);
+        let index_of = participant;
+        // If the participant is unknown, its promise is unknown, too: then the step may read as much as any step
+        // could.
+        let participant = participant.map(|index| &around.participants[index]);
+        let safety = participant.map_or(Safety::None, |participant| participant.safety);
+        let with_own = [before.outputs, std::slice::from_ref(name)].concat();
         let action = given.action.as_ref().map_or_else(CheckedCall::default, |action| {
-            self.call((line(action), &action.value), Direction::Action, &before)
+            self.call((line(action), &action.value), Direction::Action, before)
         });
+        let acceptance =
+            given.action.as_ref().map(|action| self.acceptance(&action.value, before)).unwrap_or_default();
         let is_read = action.call.as_ref().is_some_and(|call| call.method.is_safe());
         let changes = action.call.is_some() && !is_read;
         let after = match safety {
             Safety::Barrier => {
                 let why = "a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` \
                      or an earlier output, or declare `safety: idempotent`";
-                Readable { own: Some((name.as_str(), why)), ..before }
+                Readable { own: Some((name.as_str(), why)), ..*before }
             }
-            Safety::Idempotent | Safety::None => Readable { outputs: &with_own, ..before },
+            Safety::Idempotent | Safety::None => Readable { outputs: &with_own, ..*before },
         };
         let compensation = self.compensation(given, is_read, changes, &after);
+        let undo_when = self.undo_when(given, &after, reads);
         if let Some(probe) = given.probe.as_ref().filter(|_| is_read) {
             let why = "is a get, which has no effect to ask about; remove its probe";
             self.mistake(line(probe), format!("step `{name}` {why}"));
         }
         let probe = given.probe.as_ref().filter(|_| !is_read);
         let (probe, probe_checked) =
-            probe.map(|given| self.probe(given, &before, participant.map(|p| p.timeout))).unzip();
-        let checked = [Some(&action), compensation.as_ref(), probe_checked.as_ref(), when_checked.as_ref()];
+            probe.map(|given| self.probe(given, before, participant.map(|p| p.timeout))).unzip();
+        let checked = [Some(&action), compensation.as_ref(), probe_checked.as_ref()];
         checked.into_iter().flatten().for_each(|checked| reads.note(checked));
         let retry = self.retry(given.retry.as_ref(), Backoff::ACTION);
         let persist = self.retry(given.persist.as_ref(), Backoff::PERSISTENT);
-        let success = given.success.as_ref().and_then(|state| self.state(state));
-        let failure = given.failure.as_ref().and_then(|state| self.state(state));
-        Some(Step {
-            name: name.as_str().into(),
-            when: when.flatten(),
+        let mut step = CallStep {
             participant: index_of?,
             action: action.call?,
             compensation: compensation.and_then(|checked| checked.call),
+            undo_when,
             probe: probe.flatten(),
-            success,
-            failure: failure?,
+            acceptance: None,
+            pivot: given.pivot.as_ref().is_some_and(|pivot| pivot.value),
             retry,
             persist,
-        })
+        };
+        reads.note(&step.accepts(acceptance));
+        Some(step)
+    }
+
+    /// Whether there is anything to undo.
+    fn undo_when(&mut self, given: &StepIn, readable: &Readable<'_>, reads: &mut Reads) -> Option<Condition> {
+        let CompensationIn::Call(call) = &given.compensation.as_ref()?.value else { return None };
+        let (condition, checked) = self.when(call.when.as_ref()?, readable);
+        reads.note(&checked);
+        condition
     }
 
     /// The index of the step's participant.
@@ -265,10 +348,22 @@ impl Checker<'_> {
 
     /// Keeps the step's output, because an expression reads it; its probe has to give it, too.
     fn keep_output(&mut self, step: &mut Step, file: &File) {
-        if step.action.output.is_none() {
-            step.action.output = Template::parse(".body").ok();
+        let whole = |output: &mut Option<Template>| {
+            if output.is_none() {
+                *output = Template::parse(".body").ok();
+            }
+        };
+        let call = match &mut step.work {
+            StepWork::Call(call) => call,
+            StepWork::Signal(signal) => return whole(&mut signal.output),
+            StepWork::Pause(_) => return,
+        };
+        whole(&mut call.action.output);
+        if let Some(acceptance) = &mut call.acceptance {
+            acceptance.poll.iter_mut().for_each(|poll| whole(&mut poll.call.output));
+            acceptance.signal.iter_mut().for_each(|signal| whole(&mut signal.output));
         }
-        if step.probe.as_ref().is_some_and(|probe| probe.call.output.is_none()) {
+        if call.probe.as_ref().is_some_and(|probe| probe.call.output.is_none()) {
             let given = file.steps.iter().flat_map(|steps| &steps.value);
             let mut given =
                 given.filter(|given| given.value.step.as_ref().is_some_and(|s| *s.value == *step.name));

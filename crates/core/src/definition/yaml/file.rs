@@ -53,10 +53,14 @@ pub(in super::super) struct StepIn {
     /// `None`: it is missing, or its form is wrong.
     pub(in super::super) after: Option<Vec<Spanned<String>>>,
     pub(in super::super) when: Option<Spanned<String>>,
+    pub(in super::super) signal: Option<Spanned<SignalIn>>,
+    pub(in super::super) pause: Option<Spanned<String>>,
     pub(in super::super) participant: Option<Spanned<String>>,
     pub(in super::super) action: Option<Spanned<CallIn>>,
     pub(in super::super) compensation: Option<Spanned<CompensationIn>>,
     pub(in super::super) probe: Option<Spanned<ProbeIn>>,
+    pub(in super::super) optional: Option<Spanned<bool>>,
+    pub(in super::super) pivot: Option<Spanned<bool>>,
     pub(in super::super) success: Option<Spanned<String>>,
     pub(in super::super) failure: Option<Spanned<String>>,
     pub(in super::super) retry: Option<RetryIn>,
@@ -69,6 +73,7 @@ pub(in super::super) struct RetryIn {
     pub(in super::super) cap: Option<Spanned<String>>,
 }
 
+#[derive(Default)]
 pub(in super::super) struct CallIn {
     /// Each method that is present, with its path.
     pub(in super::super) get: Option<Spanned<String>>,
@@ -77,7 +82,13 @@ pub(in super::super) struct CallIn {
     pub(in super::super) patch: Option<Spanned<String>>,
     pub(in super::super) delete: Option<Spanned<String>>,
     pub(in super::super) body: Option<Spanned<CodeNode>>,
+    /// Of a compensation: whether there is anything to undo.
+    pub(in super::super) when: Option<Spanned<String>>,
     pub(in super::super) unknown: Option<Spanned<String>>,
+    pub(in super::super) pending: Option<Spanned<String>>,
+    pub(in super::super) poll: Option<Box<Spanned<PollIn>>>,
+    /// `await`, which is a word of the language.
+    pub(in super::super) awaited: Option<Spanned<SignalIn>>,
     pub(in super::super) ok: Option<Spanned<String>>,
     pub(in super::super) refused: Option<Spanned<String>>,
     pub(in super::super) absent: Option<Spanned<String>>,
@@ -91,6 +102,22 @@ pub(in super::super) struct CallIn {
 pub(in super::super) struct ProbeIn {
     pub(in super::super) call: CallIn,
     pub(in super::super) after: Option<Spanned<String>>,
+}
+
+/// A call that asks whether an accepted action is done.
+pub(in super::super) struct PollIn {
+    pub(in super::super) call: CallIn,
+    pub(in super::super) every: Option<Spanned<String>>,
+    pub(in super::super) within: Option<Spanned<String>>,
+}
+
+/// A wait for a signal.
+pub(in super::super) struct SignalIn {
+    pub(in super::super) name: Option<Spanned<String>>,
+    pub(in super::super) within: Option<Spanned<String>>,
+    pub(in super::super) ok: Option<Spanned<String>>,
+    pub(in super::super) refused: Option<Spanned<String>>,
+    pub(in super::super) output: Option<Spanned<CodeNode>>,
 }
 
 /// `none`, or a call.
@@ -230,16 +257,23 @@ impl StepIn {
             step,
             after: keys.list("after"),
             when: keys.text("when"),
+            signal: keys.mapping("signal", |keys| SignalIn::read(keys, "name")),
+            pause: keys.text("pause"),
             participant: keys.text("participant"),
             action: CallIn::read_at(keys, "action"),
             compensation: CompensationIn::read(keys),
             probe: ProbeIn::read_at(keys),
+            optional: keys.boolean("optional"),
+            pivot: keys.boolean("pivot"),
             success: keys.text("success"),
             failure: keys.text("failure"),
             retry: keys.mapping("retry", RetryIn::read).map(|retry| retry.value),
             persist: keys.mapping("persist", RetryIn::read).map(|persist| persist.value),
         };
-        ["step", "participant", "action", "failure"].into_iter().for_each(|key| keys.require(key));
+        keys.require("step");
+        if step.signal.is_none() && step.pause.is_none() && !keys.has("signal") && !keys.has("pause") {
+            ["participant", "action", "failure"].into_iter().for_each(|key| keys.require(key));
+        }
         step
     }
 }
@@ -266,13 +300,30 @@ impl CallIn {
             patch: keys.text("patch"),
             delete: keys.text("delete"),
             body: CodeNode::read_at(keys, "body"),
+            when: keys.text("when"),
             unknown: keys.text("unknown"),
+            pending: keys.text("pending"),
+            poll: PollIn::read_at(keys).map(Box::new),
+            awaited: keys.mapping("await", |keys| SignalIn::read(keys, "signal")),
             ok: keys.text("ok"),
             refused: keys.text("refused"),
             absent: keys.text("absent"),
             not_sent: keys.text("not_sent"),
             output: CodeNode::read_at(keys, "output"),
             is_mistaken: false,
+        }
+    }
+}
+
+impl CallIn {
+    /// A call that changes nothing, with the meanings of its answers.
+    fn read_question(keys: &mut Keys<'_, '_>) -> Self {
+        Self {
+            get: keys.text("get"),
+            ok: keys.text("ok"),
+            refused: keys.text("refused"),
+            output: CodeNode::read_at(keys, "output"),
+            ..Self::default()
         }
     }
 }
@@ -286,24 +337,41 @@ impl ProbeIn {
     }
 
     fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let call = CallIn {
-            get: keys.text("get"),
-            post: None,
-            put: None,
-            patch: None,
-            delete: None,
-            body: None,
-            unknown: None,
-            ok: keys.text("ok"),
-            refused: keys.text("refused"),
-            absent: None,
-            not_sent: keys.text("not_sent"),
-            output: CodeNode::read_at(keys, "output"),
-            is_mistaken: false,
-        };
+        let call = CallIn { not_sent: keys.text("not_sent"), ..CallIn::read_question(keys) };
         let probe = Self { call, after: keys.text("after") };
         keys.require("get");
         probe
+    }
+}
+
+impl PollIn {
+    fn read_at(keys: &mut Keys<'_, '_>) -> Option<Spanned<Self>> {
+        let told = keys.notes.mistakes.len();
+        let mut poll = keys.mapping("poll", Self::read)?;
+        poll.value.call.is_mistaken = keys.notes.mistakes.len() > told;
+        Some(poll)
+    }
+
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let call = CallIn::read_question(keys);
+        let poll = Self { call, every: keys.text("every"), within: keys.text("within") };
+        keys.require("get");
+        poll
+    }
+}
+
+impl SignalIn {
+    /// `name` is the key of the signal's name.
+    fn read(keys: &mut Keys<'_, '_>, name: &'static str) -> Self {
+        let signal = Self {
+            name: keys.text(name),
+            within: keys.text("within"),
+            ok: keys.text("ok"),
+            refused: keys.text("refused"),
+            output: CodeNode::read_at(keys, "output"),
+        };
+        [name, "within"].into_iter().for_each(|key| keys.require(key));
+        signal
     }
 }
 

@@ -134,6 +134,27 @@ impl<'n, 'm> Keys<'n, 'm> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<Spanned<bool>> {
+        let text = self.text(key)?;
+        let value = match text.value.as_str() {
+            "true" => true,
+            "false" => false,
+            other => {
+                let message =
+                    format!("`{key}` is true or false, not `{}`; write `{key}: true`", shown(other));
+                self.notes.mistake(text.line, message);
+                return None;
+            }
+        };
+        Some(Spanned { value, line: text.line })
+    }
+
+    /// Whether `key` is there, with whatever value.
+    pub(super) fn has(&self, key: &'static str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
     /// Any node: the caller checks its form.
     pub(super) fn node(&mut self, key: &'static str) -> Option<&'n Node> {
         self.given(key).map(|entry| &*entry.value)

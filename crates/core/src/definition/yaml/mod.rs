@@ -24,7 +24,7 @@ use std::fmt;
 
 pub(super) use self::code::CodeNode;
 pub(super) use self::file::{
-    BreakerIn, CallIn, CompensationIn, File, ParticipantIn, ProbeIn, RetryIn, StatesIn, StepIn,
+    BreakerIn, CallIn, CompensationIn, File, ParticipantIn, ProbeIn, RetryIn, SignalIn, StatesIn, StepIn,
 };
 
 /// The largest source of a definition, in bytes.

@@ -54,6 +54,16 @@ pub(super) fn example(key: &str) -> &'static str {
         "not_sent" => "not_sent: .status == 503",
         "after" => "after: 30s",
         "when" => "when: .input.amount > 0",
+        "signal" => "signal: { name: approved, within: 2d }",
+        "name" => "name: approved",
+        "within" => "within: 2d",
+        "pause" => "pause: 14d",
+        "pending" => "pending: .status == 202",
+        "poll" => "poll: { get: /jobs/7, every: 5s }",
+        "every" => "every: 5s",
+        "await" => "await: { signal: paid, within: 2d }",
+        "optional" => "optional: true",
+        "pivot" => "pivot: true",
         _ => "key: value",
     }
 }
@@ -62,13 +72,16 @@ pub(super) fn example(key: &str) -> &'static str {
 pub(super) fn kind(key: &str) -> &'static str {
     match key {
         "deadline" | "timeout" | "connect_timeout" | "horizon" | "window" | "open" | "open_max" | "base"
-        | "cap" | "after" => "a duration",
+        | "cap" | "after" | "within" | "every" => "a duration",
         "calls_max" | "answer_bytes_max" | "calls_min" | "failures_percent" | "attempts" => "a whole number",
-        "unknown" | "ok" | "refused" | "absent" | "not_sent" | "body" | "output" | "when" => "an expression",
-        "get" | "post" | "put" | "patch" | "delete" => "a path",
-        "saga" | "step" | "participant" | "success" | "failure" | "started" | "completed" | "cancelled" => {
-            "a name"
+        "unknown" | "pending" | "ok" | "refused" | "absent" | "not_sent" | "body" | "output" | "when" => {
+            "an expression"
         }
+        "pause" => "a duration or an expression",
+        "optional" | "pivot" => "true or false",
+        "get" | "post" | "put" | "patch" | "delete" => "a path",
+        "name" | "saga" | "step" | "participant" | "success" | "failure" | "started" | "completed"
+        | "cancelled" => "a name",
         _ => "a text",
     }
 }
@@ -82,7 +95,13 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         | "breaker" | "headers" => "a participant",
         "window" | "calls_min" | "failures_percent" | "open" | "open_max" => "a participant's `breaker`",
         "step" | "participant" | "action" | "compensation" | "probe" | "success" | "failure" | "retry"
-        | "persist" | "when" => "a step",
+        | "persist" | "pause" | "optional" | "pivot" => "a step",
+        "when" => "a step, or a step's `compensation`",
+        "signal" => "a step, or an action's `await`",
+        "name" => "a step's `signal`",
+        "within" => "a step's `signal`, or an action's `poll` or `await`",
+        "every" => "an action's `poll`",
+        "pending" | "poll" | "await" => "a step's `action`",
         "attempts" | "base" | "cap" => "a step's `retry` or `persist`",
         "post" | "put" | "patch" | "delete" | "body" | "unknown" => "a step's `action` or `compensation`",
         "absent" => "a step's `compensation`",
@@ -111,6 +130,9 @@ pub(super) fn synonym(key: &str) -> Option<&'static str> {
         "on_failure" | "on_error" => "failure",
         "on_success" => "success",
         "if" | "condition" | "unless" => "when",
+        "sleep" | "wait" | "timer" => "pause",
+        "event" | "message" | "wait_for" => "signal",
+        "interval" => "every",
         "depends_on" | "needs" => "after",
         "concurrency" | "max_concurrency" => "calls_max",
         "idempotency" => "safety",
@@ -141,7 +163,8 @@ mod tests {
         for key in keys {
             assert!(example(&key).starts_with(&format!("{key}:")), "{key}");
             assert!(home(&key).is_some(), "{key}");
-            assert_eq!(synonym(&key), None, "{key} is a key itself");
+            // `name` is a key of signals, and meant to be `step` in a step.
+            assert!(synonym(&key).is_none() || key == "name", "{key} is a key itself");
         }
     }
 }

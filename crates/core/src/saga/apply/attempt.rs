@@ -1,5 +1,6 @@
 //! Attempts of actions and compensations: their starts and ends.
 
+use super::super::polling::{AcceptedWork, Polling};
 use super::super::{Phase, ProbeState, Progress, Saga, StepState, Tries};
 use super::EndedCall;
 use crate::direction::Direction;
@@ -20,10 +21,11 @@ impl Saga {
             return Err("there is no such step");
         }
         let is_its_turn = match (&self.phase, direction) {
-            (Phase::Forward { .. }, Direction::Compensation | Direction::Probe) => {
+            (Phase::Forward { .. }, Direction::Compensation) => {
                 return Err("nothing is undone before that is decided");
             }
-            (_, Direction::Compensation) if self.definition.steps[step].compensation.is_none() => false,
+            (_, Direction::Compensation) if self.definition.steps[step].compensation().is_none() => false,
+            _ if self.definition.steps[step].as_call().is_none() => false,
             _ => self.active().contains(step),
         };
         if !is_its_turn {
@@ -51,6 +53,7 @@ impl Saga {
                 failures: tries.map_or(0, |tries| tries.failures),
                 reason: tries.and_then(|tries| tries.reason.clone()),
                 asked: ProbeState::default(),
+                accepted: None,
             })
         };
         let state = &mut self.steps[step];
@@ -82,8 +85,11 @@ impl Saga {
             }
             _ => return Err("the step is not in a state for that"),
         };
-        if direction == Direction::Action && !is_read && self.marks.first_effect.is_none() {
-            self.marks.first_effect = Some(seq);
+        if direction == Direction::Action {
+            self.notes[step].first_called.get_or_insert(now);
+            if !is_read && self.marks.first_effect.is_none() {
+                self.marks.first_effect = Some(seq);
+            }
         }
         Ok(())
     }
@@ -96,6 +102,7 @@ impl Saga {
     ) -> Result<(), &'static str> {
         let &EndedCall { seq, at, step, outcome, reason, output, retry_at } = ended;
         let is_barrier = self.is_barrier(step);
+        let acceptance = self.definition.steps[step].acceptance().is_some();
         let state = &mut self.steps[step];
         let (StepState::Doing { tries, may_have_run } | StepState::Undoing { tries, may_have_run, .. }) =
             &mut *state
@@ -103,17 +110,22 @@ impl Saga {
             return Err("no such call is under way");
         };
         tries.progress = match (retry_at, outcome, direction) {
+            (_, Outcome::Accepted, Direction::Action) if acceptance => Progress::Accepted,
+            (_, Outcome::Accepted, _) => return Err("the call cannot be accepted"),
             (Some(at), _, _) => Progress::Due(at),
             // A compensation that is refused is made again by itself, unless its refusal contradicts what is known.
             (None, Outcome::Refused, Direction::Compensation) => Progress::Contradicted,
             (None, _, _) => Progress::GivenUp,
         };
         tries.ended_at = at;
-        if outcome != Outcome::Ok {
+        if outcome == Outcome::Accepted {
+            let polling = Polling::from(retry_at.unwrap_or(at));
+            tries.accepted = Some(Box::new(AcceptedWork { at, answer: output.cloned(), polling }));
+        } else if outcome != Outcome::Ok {
             tries.failures += 1;
             tries.reason = reason.map(Into::into);
         }
-        *may_have_run |= outcome == Outcome::Unknown;
+        *may_have_run |= matches!(outcome, Outcome::Unknown | Outcome::Accepted);
         // A barrier that may have run before is undone all the same: that is always safe, and a refusal of the
         // repetition says little about the first call.
         let is_undone_anyway = is_barrier && *may_have_run;
@@ -122,15 +134,32 @@ impl Saga {
                 *state = StepState::Done { output: output.cloned() };
             }
             (Outcome::Ok, _) => *state = StepState::Undone,
-            (Outcome::Refused, Direction::Action) if !is_undone_anyway => {
+            // Behind a pivot, a refused action is called again.
+            (Outcome::Refused, Direction::Action) if !is_undone_anyway && retry_at.is_none() => {
                 *state = StepState::NotDone { reason: reason.unwrap_or_default().into() };
             }
-            (Outcome::Refused | Outcome::Unknown | Outcome::NotSent, _) => {}
+            (Outcome::Accepted | Outcome::Refused | Outcome::Unknown | Outcome::NotSent, _) => {}
         }
         if outcome == Outcome::Ok {
             self.succeeded(seq, step);
         } else if self.is_settled(step) {
             self.unblock(step);
+        }
+        Ok(())
+    }
+
+    /// A poll has found out how the accepted action ended.
+    pub(super) fn poll_ended(&mut self, ended: &EndedCall<'_>) -> Result<(), &'static str> {
+        let &EndedCall { seq, step, outcome, reason, output, retry_at, .. } = ended;
+        match outcome {
+            Outcome::Ok => {
+                self.steps[step] = StepState::Done { output: output.cloned() };
+                self.succeeded(seq, step);
+            }
+            Outcome::Refused => self.refused_later(step, reason.unwrap_or_default(), retry_at),
+            Outcome::Accepted | Outcome::Unknown | Outcome::NotSent => {
+                return Err("a poll that finds out nothing has no event");
+            }
         }
         Ok(())
     }

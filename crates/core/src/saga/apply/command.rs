@@ -1,5 +1,6 @@
 //! Events of operators' commands: the next attempt at once, and findings.
 
+use super::super::polling::Polling;
 use super::super::{Phase, ProbeState, Progress, Question, Saga, StepState, Vouched};
 use crate::event::{Finding, Stuck};
 use crate::id::{Seq, Timestamp};
@@ -30,7 +31,17 @@ impl Saga {
             self.unblock(step);
             self.notes[step].vouched = Some(Vouched { seq, at: now });
         }
+        if let Some(work) = self.accepted_mut(step) {
+            work.polling = Polling::from(now);
+            return;
+        }
         let is_in_doubt = self.is_in_doubt(step, now);
+        // A condition that was an error is evaluated again.
+        let stuck = self.blocked_at(step).map(|blocked| blocked.stuck);
+        let is_error = matches!(stuck, Some(Stuck::ActionFailing | Stuck::CompensationFailing));
+        if is_error && matches!(self.steps[step], StepState::Pending { .. } | StepState::Done { .. }) {
+            self.unblock(step);
+        }
         let Some(tries) = self.tries_mut(step) else { return };
         if vouches {
             tries.failures = 0;
@@ -47,8 +58,9 @@ impl Saga {
     fn unpark(&mut self) {
         self.marks.lost_owners = 0;
         match &mut self.phase {
-            Phase::RollingBack { blocked, .. } => blocked.retain(|flag| flag.stuck != Stuck::TaskFailed),
-            Phase::Forward { parked } => *parked = None,
+            Phase::Forward { blocked } | Phase::RollingBack { blocked, .. } => {
+                blocked.retain(|flag| flag.stuck != Stuck::TaskFailed);
+            }
             Phase::Completed | Phase::RolledBack { .. } => {}
         }
     }
@@ -66,14 +78,27 @@ impl Saga {
         if step < self.steps.len() && self.is_calling(step) {
             return Err("an attempt is in flight");
         }
-        if self.cause().is_none() || self.blocked_at(step).is_none() {
+        let flag = self.blocked_at(step).map(|blocked| blocked.stuck);
+        let is_forward = self.cause().is_none();
+        if flag.is_none() || (is_forward && flag == Some(Stuck::TaskFailed)) {
             return Err("no person is needed for that step");
         }
         self.unblock(step);
         self.marks.lost_owners = 0;
         let state = &mut self.steps[step];
         match (finding, &mut *state) {
+            (Finding::Undone, _) if is_forward => {
+                return Err("nothing is undone while the saga goes forward");
+            }
             (Finding::Undone, _) => *state = StepState::Undone,
+            // Behind a pivot it is done all the same: it is called again.
+            (Finding::NotRun, StepState::Doing { tries, may_have_run }) if is_forward => {
+                *may_have_run = false;
+                (tries.failures, tries.accepted) = (0, None);
+                tries.asked = ProbeState::default();
+                tries.progress = Progress::Due(now);
+            }
+            (Finding::NotRun, StepState::Pending { .. }) if is_forward => {}
             (Finding::NotRun, _) => *state = StepState::NotDone { reason: reason.into() },
             (Finding::Ran, StepState::Undoing { tries, may_have_run, has_run, .. }) => {
                 (*may_have_run, *has_run) = (false, true);
@@ -83,6 +108,9 @@ impl Saga {
             }
             (Finding::Ran, StepState::Done { .. }) => {}
             (Finding::Ran, _) => *state = StepState::Done { output: output.cloned() },
+        }
+        if finding == Finding::Ran && is_forward {
+            self.notes[step].waited_for = seq;
         }
         if finding == Finding::Ran {
             self.notes[step].vouched = Some(Vouched { seq, at: now });

@@ -8,7 +8,7 @@ use crate::id::AttemptNumber;
 impl Saga {
     /// A question may leave from here on.
     pub(super) fn probe_started(&mut self, step: usize, attempt: AttemptNumber) -> Result<(), &'static str> {
-        if !self.active().contains(step) || self.definition.steps[step].probe.is_none() {
+        if !self.active().contains(step) || self.definition.steps[step].probe().is_none() {
             return Err("there is nothing to ask about that step");
         }
         let due = self.next_probe(step);

@@ -1,7 +1,7 @@
 //! The knowledge of a new owner about the former one's calls.
 
 use super::super::{Phase, Progress, Question, Saga, StepState, Tries};
-use crate::definition::{Safety, Step, StepSet};
+use crate::definition::{Safety, StepSet};
 use crate::id::Timestamp;
 use crate::retry::RETRY_AFTER_MAX;
 use crate::rules;
@@ -15,11 +15,14 @@ impl Saga {
         let mut maybe_done = StepSet::NONE;
         for step in 0..self.steps.len() {
             let is_reached = self.definition.graph.after(step).is_within(maybe_done);
-            let is_read = self.definition.steps[step].is_read();
-            let safety = self.definition.participant(step).safety;
-            let Step { retry, persist, when, .. } = &self.definition.steps[step];
-            let longest = retry.cap.max(persist.cap).max(RETRY_AFTER_MAX);
-            let has_condition = when.is_some();
+            let definition = &self.definition.steps[step];
+            let is_read = definition.is_read();
+            let safety = self.definition.safety(step);
+            let longest = definition
+                .as_call()
+                .map_or(RETRY_AFTER_MAX, |call| call.retry.cap.max(call.persist.cap).max(RETRY_AFTER_MAX));
+            let has_condition = definition.when.is_some();
+            let last_event = self.updated;
             let cut_short = |tries: &mut Tries| {
                 if tries.in_flight() {
                     let repeatable = is_read || safety != Safety::None;
@@ -55,8 +58,12 @@ impl Saga {
                     if forward && is_reached && !none_has_left && !has_condition =>
                 {
                     *shadow |= rules::may_have_run_ahead(safety, is_read);
+                    if *shadow {
+                        self.notes[step].first_called.get_or_insert(last_event);
+                    }
                 }
                 StepState::Pending { .. }
+                | StepState::Waiting { .. }
                 | StepState::Skipped
                 | StepState::Done { .. }
                 | StepState::NotDone { .. }
@@ -65,12 +72,13 @@ impl Saga {
             let may_be_done = match &self.steps[step] {
                 // A condition's event is on disk before anything is called that waits for its step.
                 StepState::Pending { .. } => is_reached && !has_condition && !self.is_waited_for(step),
+                _ if self.notes[step].passed_over => true,
                 // A question may have found that it succeeded although it was given up.
                 StepState::Doing { tries, .. } => {
-                    let may_ask = self.definition.steps[step].probe.is_some();
+                    let may_ask = self.definition.steps[step].probe().is_some();
                     (tries.progress != Progress::GivenUp || may_ask) && !self.is_waited_for(step)
                 }
-                StepState::NotDone { .. } => false,
+                StepState::Waiting { .. } | StepState::NotDone { .. } => false,
                 StepState::Skipped
                 | StepState::Done { .. }
                 | StepState::Undoing { .. }

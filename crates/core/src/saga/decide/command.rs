@@ -1,12 +1,13 @@
 //! The event that a command brings about, and the reasons for refusing it.
 
-use super::super::{CallWanted, Phase, Saga, StepState};
+use super::super::{CallWanted, Phase, Saga, SignalKept, StepState};
 use super::Rejected;
 use crate::command::{Command, CommandKind};
 use crate::definition::Safety;
 use crate::direction::Direction;
-use crate::event::{Cause, Event, Finding, Record};
+use crate::event::{Cause, Event, Finding, Record, Stuck};
 use crate::id::{AttemptNumber, Seq, Timestamp};
+use crate::json::Json;
 use crate::rules;
 
 impl Saga {
@@ -17,6 +18,7 @@ impl Saga {
         }
         match &command.kind {
             CommandKind::Cancel => match &self.phase {
+                Phase::Forward { .. } if self.is_past_pivot() => Err(Rejected::NoWayBack),
                 Phase::Forward { .. } => Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled })),
                 // Asking twice is no mistake.
                 Phase::RollingBack { cause: Cause::Cancelled, .. }
@@ -33,6 +35,7 @@ impl Saga {
                 let is_idle = active.is_empty() || !active.iter().all(|step| self.is_calling(step));
                 Ok(is_idle.then_some(resumed))
             }
+            CommandKind::Signal { name, key, body } => self.signal(name, key.as_deref(), body),
             CommandKind::Resolve { step, finding, output, by, reason } => {
                 let (step, finding, output) = (*step, *finding, output.clone());
                 let (by, reason) = (by.clone(), reason.clone());
@@ -43,6 +46,27 @@ impl Saga {
         }
     }
 
+    /// The event of a signal; `None`: it was sent before.
+    fn signal(&self, name: &str, key: Option<&str>, body: &Json) -> Result<Option<Event>, Rejected> {
+        let (takers, open) = self.takers(name);
+        if takers == 0 {
+            return Err(Rejected::NoSuchSignal);
+        }
+        let same_key = |known: &&SignalKept| *known.name == *name && known.key.as_deref() == key;
+        if let Some(known) = self.signals.iter().filter(|_| key.is_some()).find(same_key) {
+            let is_same = known.body.same_value(body);
+            return if is_same { Ok(None) } else { Err(Rejected::SignalKeyReused) };
+        }
+        if !matches!(self.phase, Phase::Forward { .. }) {
+            return Err(Rejected::TakesNoSignals);
+        }
+        if self.untaken(name) >= open {
+            return Err(Rejected::SignalsEnough);
+        }
+        let (name, key, body) = (name.into(), key.map(Into::into), body.clone());
+        Ok(Some(Event::Signalled { name, key, body }))
+    }
+
     fn may_resume(&self, now: Timestamp) -> Result<(), Rejected> {
         if self.is_over() {
             return Err(Rejected::Over);
@@ -50,10 +74,18 @@ impl Saga {
         let active = self.active();
         // Where one step can go on, it does.
         let can_go_on = |step: usize| {
-            let has_promise = self.definition.participant(step).safety != Safety::None;
-            let may_ask = self.definition.steps[step].probe.is_some();
+            let has_promise = self.definition.safety(step) != Safety::None;
+            let may_ask = self.definition.steps[step].probe().is_some();
             !self.is_in_doubt(step, now) || has_promise || may_ask
         };
+        let only_waits = |step: usize| {
+            let awaits = self.accepted(step).is_some() && self.poll(step).is_none();
+            let is_waiting = awaits || matches!(self.steps[step], StepState::Waiting { .. });
+            is_waiting && self.blocked_at(step).is_none()
+        };
+        if !active.is_empty() && !self.is_parked() && active.iter().all(only_waits) {
+            return Err(Rejected::NothingToHurry);
+        }
         if self.is_parked() || active.is_empty() || active.iter().any(can_go_on) {
             Ok(())
         } else {
@@ -70,7 +102,8 @@ impl Saga {
             (Some(_), _) if self.blocked_at(*step).is_none() => return Err(Rejected::OtherStep),
             (Some(_), _) => {}
         }
-        if self.cause().is_none() {
+        let is_forward = self.cause().is_none();
+        if is_forward && self.blocked_at(*step).is_some_and(|flag| flag.stuck == Stuck::TaskFailed) {
             return Err(Rejected::GoingForward);
         }
         if self.is_calling(*step) {
@@ -80,9 +113,12 @@ impl Saga {
             return Err(Rejected::BeingUndone);
         }
         let definition = &self.definition.steps[*step];
-        let sends_output = definition.compensation.as_ref().is_some_and(|call| call.sends(&definition.name));
+        let sends_output = definition.compensation().is_some_and(|call| call.sends(&definition.name));
         let knows_output = !matches!(self.steps[*step], StepState::Doing { .. });
         match (finding, output) {
+            // Going forward, later steps read it.
+            (Finding::Ran, None) if is_forward && definition.keeps_output() => Err(Rejected::OutputNeeded),
+            _ if is_forward => Ok(()),
             (Finding::Ran, _) if !sends_output || knows_output => Ok(()),
             (Finding::Ran, None) => Err(Rejected::OutputNeeded),
             (Finding::Ran, Some(_)) if !self.can_undo_after(event, *step, now) => Err(Rejected::OutputUnfit),
@@ -95,7 +131,7 @@ impl Saga {
         let mut told = self.clone();
         let record = Record { at: now, state: None, command: None, event: event.clone() };
         let (direction, attempt) = (Direction::Compensation, AttemptNumber::FIRST);
-        let timeout = self.definition.participant(step).timeout;
+        let timeout = self.timeout(step);
         let undo = CallWanted { step, direction, attempt, needs: Seq::NONE, timeout };
         told.apply(&record).is_ok() && told.request(&undo).is_ok()
     }

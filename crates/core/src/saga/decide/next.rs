@@ -6,6 +6,7 @@ use crate::direction::Direction;
 use crate::event::{Cause, Event, Stuck};
 use crate::id::{AttemptNumber, Timestamp};
 use crate::rules;
+use std::time::Duration;
 
 /// Owners that a saga may lose in a row, with a call in flight and no end of one in between, before it is parked: it
 /// may be what ends them.
@@ -16,11 +17,15 @@ impl Saga {
     pub(super) fn next(&self, now: Timestamp) -> Option<Event> {
         match &self.phase {
             _ if self.is_parked() => None,
-            Phase::Forward { .. } if self.active().is_empty() => Some(Event::Completed),
+            Phase::Forward { .. } if self.active().is_empty() && !self.wants_output() => {
+                Some(Event::Completed)
+            }
             _ if rules::may_end_its_process(self.marks.lost_owners, LOST_OWNERS_MAX) => self.park(&format!(
                 "its process ended {LOST_OWNERS_MAX} times while it was here, without any progress in between"
             )),
-            Phase::Forward { .. } if now >= self.deadline => {
+            // What is left to do has been done, or there is no way back.
+            Phase::Forward { .. } if self.active().is_empty() => None,
+            Phase::Forward { .. } if now >= self.deadline && !self.is_past_pivot() => {
                 Some(Event::RollbackDecided { cause: Cause::DeadlinePassed })
             }
             Phase::Forward { .. } => self.active().iter().find_map(|step| self.next_forward(step, now)),
@@ -34,34 +39,57 @@ impl Saga {
     }
 
     fn next_forward(&self, step: usize, now: Timestamp) -> Option<Event> {
-        let failed = |reason: &str| {
-            Some(Event::RollbackDecided { cause: Cause::StepFailed { step, reason: reason.into() } })
-        };
+        let definition = &self.definition.steps[step];
+        // Behind a pivot, what cannot succeed is tried on, and a person is told.
+        let is_final = self.may_fail(step) || definition.optional;
         match &self.steps[step] {
             _ if self.is_calling(step) => None,
             // Called again, it would run again.
-            StepState::Pending { shadow: true } if self.is_beyond_horizon(step, now) => failed(
+            StepState::Pending { shadow: true } if self.is_beyond_horizon(step, now) => self.failed(
+                step,
                 "a former owner may have run it, and the participant may have forgotten that (`horizon`)",
             ),
-            // Its condition is evaluated first.
-            StepState::Pending { .. } if self.definition.steps[step].when.is_some() => None,
-            StepState::Pending { .. } => Some(started(step, Direction::Action, AttemptNumber::FIRST)),
+            // What it begins with is evaluated first.
+            StepState::Pending { .. } if definition.begins_with_expression() => None,
+            StepState::Pending { .. } => self.begun(step, now),
+            StepState::Waiting { until } => {
+                let is_over = now >= *until && self.signal_for(step).is_none();
+                match definition.signal() {
+                    _ if !is_over => None,
+                    Some(signal) => self.failed(step, &format!("no signal `{}` came in time", signal.name)),
+                    None => Some(Event::PauseEnded { step }),
+                }
+            }
             StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
-                let definition = &self.definition.steps[step];
-                let may_ask = definition.probe.is_some() && tries.asked.failures < definition.retry.attempts;
+                let attempts = definition.as_call().map_or(0, |call| call.retry.attempts);
+                let may_ask = definition.probe().is_some() && tries.asked.failures < attempts;
                 let why = tries.reason.as_deref().unwrap_or("nobody can know whether it ran");
-                if may_ask { self.question(step, now) } else { failed(why) }
+                match () {
+                    () if !is_final => self.ask_or_block(step, Stuck::ActionUnknown, tries, now),
+                    () if may_ask => self.question(step, now),
+                    () => self.failed(step, why),
+                }
             }
             StepState::Doing { tries, .. } => match tries.progress {
                 Progress::InFlight => None,
+                Progress::Accepted => {
+                    let is_late = self.accepted_until(step).is_some_and(|until| now >= until);
+                    let is_over = is_late && self.signal_for(step).is_none();
+                    match () {
+                        () if !is_over => None,
+                        () if is_final => self.failed(step, "it was accepted, and not done in time"),
+                        () => self.block(step, Stuck::ActionUnsettled),
+                    }
+                }
+                _ if !is_final => self.again(step, Direction::Action, Stuck::ActionFailing, tries, now),
                 Progress::Due(at) => {
                     (now >= at).then(|| started(step, Direction::Action, tries.attempt.next()))
                 }
                 Progress::GivenUp | Progress::Contradicted => {
-                    failed(tries.reason.as_deref().unwrap_or("no good answer"))
+                    self.failed(step, tries.reason.as_deref().unwrap_or("no good answer"))
                 }
             },
-            StepState::NotDone { reason } => failed(reason),
+            StepState::NotDone { reason } => self.failed(step, reason),
             // Going forward, a step that is done or skipped is behind us, and none is being undone.
             StepState::Skipped | StepState::Done { .. } | StepState::Undoing { .. } | StepState::Undone => {
                 None
@@ -79,7 +107,10 @@ impl Saga {
             .is_some_and(|(_, direction, _)| direction != Direction::Action || !undoes_at_once);
         match &self.steps[step] {
             _ if is_waiting => None,
-            StepState::Skipped | StepState::NotDone { .. } | StepState::Undone => None,
+            StepState::Skipped
+            | StepState::Waiting { .. }
+            | StepState::NotDone { .. }
+            | StepState::Undone => None,
             StepState::Doing { tries, .. } if self.is_in_doubt(step, now) => {
                 self.ask_or_block(step, Stuck::ActionUnknown, tries, now)
             }
@@ -87,12 +118,19 @@ impl Saga {
                 self.ask_or_block(step, Stuck::CompensationUnknown, tries, now)
             }
             _ if is_forgotten => self.block(step, Stuck::HorizonPassed),
+            // Whether there is anything to undo is evaluated first.
+            StepState::Done { .. } if self.has_undo_condition(step) => None,
             // Only barriers are shadowed or undone without knowing whether they ran.
             StepState::Done { .. } | StepState::Pending { .. } => {
                 Some(started(step, Direction::Compensation, AttemptNumber::FIRST))
             }
             StepState::Doing { .. } if is_barrier => {
                 Some(started(step, Direction::Compensation, AttemptNumber::FIRST))
+            }
+            StepState::Doing { tries, .. } if tries.progress == Progress::Accepted => {
+                let is_told = self.blocked_at(step).is_some();
+                let needs_person = self.poll(step).is_none() || self.is_polled_too_often(step);
+                if needs_person && !is_told { self.block(step, Stuck::ActionUnsettled) } else { None }
             }
             StepState::Doing { tries, .. } => {
                 self.again(step, Direction::Action, Stuck::ActionUnsettled, tries, now)
@@ -120,10 +158,21 @@ impl Saga {
     }
 
     /// Flags the saga for operators, unless it is flagged for the same.
+    ///
+    /// A step that may fail without failing the saga is passed over instead, if it cannot be found out whether it ran.
     fn block(&self, step: usize, stuck: Stuck) -> Option<Event> {
+        let is_undoing = matches!(self.steps[step], StepState::Undoing { .. } | StepState::Done { .. });
+        if self.definition.steps[step].optional && !is_undoing && stuck != Stuck::TaskFailed {
+            let reason = "it cannot be found out whether it ran, and it is optional".into();
+            return Some(Event::PassedOver { step, reason });
+        }
         let words = self.tries(step).and_then(|(_, tries)| tries.reason.as_deref()).unwrap_or("no answer");
-        let horizon = self.definition.participant(step).horizon;
+        let horizon =
+            self.definition.participant(step).map_or(Duration::ZERO, |participant| participant.horizon);
         let reason = match stuck {
+            Stuck::ActionFailing => {
+                format!("the action keeps failing, and there is no way back; it is still tried: {words}")
+            }
             Stuck::ActionUnknown => format!("nobody can know whether the action ran: {words}"),
             Stuck::CompensationUnknown => format!("nobody can know whether the compensation ran: {words}"),
             Stuck::CompensationFailing => {
@@ -143,10 +192,10 @@ impl Saga {
     /// The next probe about a call that cannot be repeated; the saga is flagged when there is nothing to ask, or no
     /// answer comes. The probes go on all the same.
     fn ask_or_block(&self, step: usize, unknown: Stuck, tries: &Tries, now: Timestamp) -> Option<Event> {
-        let definition = &self.definition.steps[step];
-        let has_promise = self.definition.participant(step).safety != Safety::None;
+        let call = self.definition.steps[step].as_call()?;
+        let has_promise = self.definition.safety(step) != Safety::None;
         let stuck = if has_promise { Stuck::HorizonPassed } else { unknown };
-        let needs_person = definition.probe.is_none() || tries.asked.failures >= definition.persist.attempts;
+        let needs_person = call.probe.is_none() || tries.asked.failures >= call.persist.attempts;
         let blocked = if needs_person { self.block(step, stuck) } else { None };
         blocked.or_else(|| self.question(step, now))
     }
@@ -166,9 +215,10 @@ impl Saga {
         tries: &Tries,
         now: Timestamp,
     ) -> Option<Event> {
-        let too_often = tries.failures >= self.definition.steps[step].persist.attempts;
+        let attempts = self.definition.steps[step].as_call().map_or(0, |call| call.persist.attempts);
+        let too_often = tries.failures >= attempts;
         match tries.progress {
-            Progress::InFlight | Progress::Contradicted => None,
+            Progress::InFlight | Progress::Accepted | Progress::Contradicted => None,
             _ if too_often && self.flagged(step).is_none() => self.block(step, stuck),
             Progress::Due(at) if now < at => None,
             Progress::Due(_) | Progress::GivenUp => Some(started(step, direction, tries.attempt.next())),

@@ -48,6 +48,24 @@ pub enum Rejected {
          or `undone` if its effect is gone"
     )]
     BeingUndone,
+    /// The saga has passed its pivot.
+    #[error("a step after which there is no way back is done; the saga goes on until it completes")]
+    NoWayBack,
+    /// The saga waits for a time or a signal alone.
+    #[error("the saga waits for a time or for a signal; there is no call that could be made earlier")]
+    NothingToHurry,
+    /// No step of the definition takes signals of that name.
+    #[error("no step of the saga takes a signal of that name")]
+    NoSuchSignal,
+    /// The saga is over, or is rolled back.
+    #[error("the saga takes no signals any more: it is over, or is rolled back")]
+    TakesNoSignals,
+    /// Each step that takes signals of that name is done, or has one that it has not taken yet.
+    #[error("no step is left that could take another signal of that name")]
+    SignalsEnough,
+    /// The same key came with another body.
+    #[error("a signal of that name and key was sent before, with another body")]
+    SignalKeyReused,
     /// The compensation reads the output of the action, and the finding has none.
     #[error("undoing the step needs the output of its action: add it to the finding")]
     OutputNeeded,

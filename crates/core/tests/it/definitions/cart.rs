@@ -12,7 +12,7 @@ use crate::support::{CHECKOUT, VOISINS, by_seed};
 /// The verdict on the cart's answer in `definition`.
 fn read(definition: &Definition, body: &str) -> Verdict {
     let reply = Reply::Answered(Answer { status: 200, body: body.into(), ..Answer::default() });
-    verdict(&definition.steps[0].action, &reply)
+    verdict(definition.steps[0].action().expect("a call"), &reply)
 }
 
 /// How a shop wraps the lines of a cart.

@@ -219,12 +219,12 @@ fn is_read_or_told(source: &str) -> Result<(), TestCaseError> {
 #[test]
 fn the_third_example_is_a_definition() {
     let definition = parse(ANCHORED).unwrap_or_else(|told| panic!("{told}"));
-    let stock = definition.participant(0);
+    let stock = definition.participant(0).expect("a participant");
     assert_eq!(
         (&*stock.address, stock.timeout, stock.headers.len()),
         ("http://stock:8000/", Duration::from_secs(2), 1)
     );
-    assert!(definition.steps[0].compensation.is_some());
+    assert!(definition.steps[0].compensation().is_some());
 }
 
 proptest! {

@@ -153,7 +153,12 @@ fn of_the_first_format_a_computed_path_is_sent_as_it_is() {
             .set("steps.vente.action.post", &format!("'{path}'"))
             .set("input", "{ s: string, n: number, d: string, client_id: integer, magasin_id: integer }")
             .text();
-        read(&source, format).steps[3].action.path.render_path(&scope()).map_err(|error| error.0)
+        read(&source, format).steps[3]
+            .action()
+            .expect("a call")
+            .path
+            .render_path(&scope())
+            .map_err(|error| error.0)
     };
     for (text, one, two) in [
         (

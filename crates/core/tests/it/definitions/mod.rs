@@ -61,11 +61,15 @@ fn the_built_in_checkout_loads_and_can_be_read_at_a_glance() {
     assert!(CHECKOUT.lines().count() <= 60, "{} lines", CHECKOUT.lines().count());
     let steps: Vec<_> = checkout.steps.iter().map(|step| &*step.name).collect();
     assert_eq!(steps, ["panier", "stock", "paiement", "vente"]);
-    assert!(checkout.steps[0].is_read() && checkout.steps[0].compensation.is_none());
-    assert_eq!(checkout.participant(1).base.to_string(), "http://stock-service:8000/");
+    assert!(checkout.steps[0].is_read() && checkout.steps[0].compensation().is_none());
+    assert_eq!(
+        checkout.participant(1).expect("a participant").base.to_string(),
+        "http://stock-service:8000/"
+    );
     assert_eq!(checkout.hash.as_str().len(), 64);
     // Only what later steps read is kept.
-    let kept: Vec<_> = checkout.steps.iter().map(|step| step.action.output.is_some()).collect();
+    let kept: Vec<_> =
+        checkout.steps.iter().map(|step| step.action().expect("a call").output.is_some()).collect();
     assert_eq!(kept, [true, false, false, false]);
 }
 
@@ -102,7 +106,7 @@ fn the_environment_is_substituted_into_urls_and_headers() {
         .text();
     let read = |env: &dyn Fn(&str) -> Option<String>| {
         let definition = Definition::parse("d.yaml", &source, env).expect("a definition");
-        let stock = definition.participant(1);
+        let stock = definition.participant(1).expect("a participant");
         (stock.base.to_string(), stock.headers[0].1.to_str().expect("text").to_owned(), definition.hash)
     };
     let (base, key, hash) = read(&|name| (name == "BASE").then(|| "v1".into()));

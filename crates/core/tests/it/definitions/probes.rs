@@ -18,7 +18,7 @@ fn the_probe_in_the_manual_is_a_good_one() {
         .collect();
     let (others, _) = VOISINS.split_once("  - step: vente\n").expect("voisins.yaml has that step");
     let definition = parse(&format!("{others}{step}")).unwrap_or_else(|told| panic!("{told}\n{step}"));
-    let probe = definition.steps[3].probe.as_ref().expect("a probe");
+    let probe = definition.steps[3].probe().expect("a probe");
     assert_eq!(probe.after, Duration::from_secs(30));
 }
 
@@ -83,12 +83,12 @@ fn what_is_read_of_a_step_has_to_be_given_by_its_probe_too() {
     assert_snapshot!(parse(&by_id.clone().text()).expect_err("a mistake").to_string(), @"d.yaml:75: the output of step `vente` is read elsewhere, so its probe has to give it, too: add an `output` to the probe that has what `.vente` has after the action");
     let given = by_id.add("steps.vente.probe.output", "{ id: '.body[0].id' }");
     let vente = parse(&given.text()).expect("a definition").steps.pop().expect("steps");
-    assert!(vente.probe.expect("a probe").call.output.is_some());
+    assert!(vente.probe().expect("a probe").call.output.is_some());
     // No request reads what the reservation gave, so its probe has nothing to give; nor if it is kept all the same.
     let unread = with("    success: STOCK_RESERVE\n", &probed("      get: /x\n"));
-    assert!(parse(&unread).expect("a definition").steps[1].probe.is_some());
+    assert!(parse(&unread).expect("a definition").steps[1].probe().is_some());
     let kept = change(&unread).add("steps.stock.action.output", ".body").text();
-    assert!(parse(&kept).expect("a definition").steps[1].action.output.is_some());
+    assert!(parse(&kept).expect("a definition").steps[1].action().expect("a call").output.is_some());
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_probe_waits_for_as_long_as_a_call_may_take() {
         let source = change(&with("    success: STOCK_RESERVE\n", &probed(lines)))
             .remove("participants.stock.safety")
             .add("participants.stock.timeout", "7s");
-        parse(&source.text()).expect("a definition").steps[1].probe.as_ref().expect("a probe").after
+        parse(&source.text()).expect("a definition").steps[1].probe().expect("a probe").after
     };
     assert_eq!(after("      get: /x\n"), Duration::from_secs(7));
     assert_eq!(after("      get: /x\n      after: 1m\n"), Duration::from_secs(60));

@@ -186,7 +186,7 @@ fn horizons_and_breakers() {
     safety: barrier, horizon: 0h }
         d.yaml:10: `0h` must be more than zero and at most 30 days
     safety: barrier, horizon: 31d }
-        d.yaml:10: `31d` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:10: `31d` must be more than zero and at most 30 days
     safety: barrier, breaker: 5 }
         d.yaml:10: `breaker` needs a mapping, and this is `5`; write `breaker: { calls_min: 5 }`, or `key: value` lines below it
     safety: barrier, breaker: { windw: 1s } }
@@ -213,7 +213,7 @@ fn horizons_and_breakers() {
 fn horizons_and_breakers_have_defaults() {
     let stock = |source: &str| {
         let definition = parse(source).expect("a definition");
-        let stock = definition.participant(1);
+        let stock = definition.participant(1).expect("a participant");
         format!("{:?} {:?}", stock.horizon, stock.breaker)
     };
     assert_snapshot!(stock(CHECKOUT), @"86400s BreakerSettings { window: 10s, calls_min: 20, failures_percent: 50, open: 1s, open_max: 30s }");

@@ -113,7 +113,9 @@ impl Run {
     /// - `b: ok`: the same of the call of the step `b`, where several are wanted;
     /// - `absent`: the wanted compensation is answered with "there was nothing to undo";
     /// - `old ok`, `b: old ok`: so ends the last call that is not wanted any more;
-    /// - `decide`, `b: decide`: the condition of a step is evaluated;
+    /// - `accepted`: the wanted action is accepted, and not done yet;
+    /// - `decide`, `b: decide`: the expression that a step waits for is evaluated; `output`: that of the saga's output;
+    /// - `signal go`, `signal go {"x":2}`, `signal go#key`: a signal of that name is sent;
     /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
     /// - `pass 5s`: that much passes, and the saga has not been told yet;
     /// - `cancel`, `take-over`;
@@ -143,9 +145,21 @@ impl Run {
                 return;
             }
             "decide" => {
-                let asked = self.saga.effects().conditions;
-                let step = step.or(asked.least()).expect("no condition is asked for");
+                let asked = self.saga.effects().evaluations;
+                let step = step.or(asked.least()).expect("no expression is asked for");
                 decision(&self.saga, step)
+            }
+            "output" => {
+                assert!(self.saga.effects().output, "no output is asked for");
+                Input::Output(self.saga.evaluate_output().map_err(|error| error.to_string().into()))
+            }
+            "signal" => {
+                let name = argument.expect("a name");
+                let (name, key) =
+                    name.split_once('#').map_or((name, None), |(name, key)| (name, Some(key.into())));
+                let body =
+                    Json::parse(words.next().unwrap_or("null").as_bytes()).expect("JSON without spaces");
+                command(CommandKind::Signal { name: name.into(), key, body }, self.moment().now)
             }
             "cancel" => command(CommandKind::Cancel, self.moment().now),
             "hurry" => Input::Hurry { step: self.saga.waiting().least().unwrap_or(0) },
@@ -215,7 +229,7 @@ impl Run {
 
 /// The condition of a step, evaluated.
 pub(crate) fn decision(saga: &Saga, step: usize) -> Input {
-    Input::Condition { step, holds: saga.holds(step).map_err(|error| error.to_string().into()) }
+    Input::Evaluated { step, value: saga.evaluate(step).map_err(|error| error.to_string().into()) }
 }
 
 /// A command with an id of its own, given at this time.
@@ -251,8 +265,11 @@ pub(crate) fn assert_wakes_for_something(saga: &Saga, micros: i64) {
     for late in [0, 1, 1_500_000, 60_000_000] {
         let moment = at(micros.max(wake.as_micros()) + late, 7);
         let records = saga.clone().handle(&Input::Tick, moment).expect("time passes");
+        // A poll is asked without an event.
+        let (mut later, before) = (saga.clone(), saga.effects());
+        let _ = later.handle(&Input::Tick, moment);
         assert!(
-            !records.is_empty(),
+            !records.is_empty() || later.effects() != before,
             "woken {late} us late at {:?}, and nothing to do: {saga:#?}",
             moment.now
         );
@@ -293,6 +310,7 @@ pub(crate) fn verdict(outcome: &str, retry_after: Option<&str>) -> Verdict {
             return Verdict { absent: true, status: Some(404), output: None, ..verdict("ok", retry_after) };
         }
         "refused" => (Outcome::Refused, Some(409)),
+        "accepted" => (Outcome::Accepted, Some(202)),
         "unknown" => (Outcome::Unknown, None),
         "not_sent" => (Outcome::NotSent, Some(503)),
         other => panic!("`{other}` is no input of a script"),

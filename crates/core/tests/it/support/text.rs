@@ -12,6 +12,7 @@ fn call_text(saga: &Saga, step: usize, direction: Direction, attempt: AttemptNum
         Direction::Action => '+',
         Direction::Compensation => '-',
         Direction::Probe => '?',
+        Direction::Poll => '~',
     };
     format!("{sign}{}#{}", saga.definition().steps[step].name, attempt.get())
 }
@@ -21,6 +22,17 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
     let mut text = match &record.event {
         Event::Started { .. } => "started".to_owned(),
         Event::Skipped { step } => format!("{} skipped", name(step)),
+        Event::Waits { step, until } => format!("{} waits until {}", name(step), time(*until)),
+        Event::PauseEnded { step } => format!("{} is over", name(step)),
+        Event::Signalled { name, .. } => format!("signal {name}"),
+        Event::SignalTaken { step, signal, outcome, .. } => {
+            format!("{} takes signal {signal}: {outcome}", name(step))
+        }
+        Event::PassedOver { step, reason } => format!("{} passed over ({reason})", name(step)),
+        Event::OutputMade { output, error } => match error {
+            Some(error) => format!("output {} ({error})", output.text()),
+            None => format!("output {}", output.text()),
+        },
         Event::AttemptStarted { step, direction, attempt } => call_text(saga, *step, *direction, *attempt),
         Event::AttemptEnded { step, direction, attempt, outcome, retry_at, .. } => {
             let again = retry_at.map_or(String::new(), |at| format!(", again at {}", time(at)));
@@ -53,8 +65,11 @@ pub(crate) fn effects_text(saga: &Saga, effects: &Effects) -> String {
             needs => format!("call {text} needs {needs}"),
         });
     }
-    for step in effects.conditions.iter() {
+    for step in effects.evaluations.iter() {
         parts.push(format!("decide {}", saga.definition().steps[step].name));
+    }
+    if effects.output {
+        parts.push("make output".into());
     }
     parts.extend(effects.wake_at.map(|at| format!("wake at {}", time(at))));
     parts.extend(effects.answer.map(|seq| format!("answer needs {seq}")));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use http::header::{ACCEPT, CONTENT_LENGTH, HOST, USER_AGENT};
-use saga_core::definition::{Call, Definition, Origin, Participant, Variable};
+use saga_core::definition::{Call, Definition, Origin, Participant, PauseEnd, Step, StepWork, Variable};
 use saga_core::saga::Request;
 use saga_core::understood::{NotShown, StepUnderstood, Turn};
 use saga_core::{Direction, Json, Outcome};
@@ -31,8 +31,11 @@ pub(super) fn account(
          values of your own\n",
         input.text()
     );
-    if let Some(request) = steps.first().and_then(|step| step.action.request.as_ref().ok()) {
-        let common = headers(definition.participant(0), request, true);
+    let first = steps.iter().enumerate().find_map(|(index, step)| {
+        Some((definition.participant(index)?, step.action.as_ref()?.request.as_ref().ok()?))
+    });
+    if let Some((participant, request)) = first {
+        let common = headers(participant, request, true);
         text += &format!("  each one has {}\n", common.join(", "));
     }
     for (index, step) in steps.iter().enumerate() {
@@ -61,20 +64,22 @@ fn summary(definition: &Definition) -> String {
     let mut steps =
         vec![row(&["step", "after", "participant", "action", "undone by", "success", "failure", "attempts"])];
     steps.extend(definition.steps.iter().enumerate().map(|(index, step)| {
-        let undo = match &step.compensation {
+        let undo = match step.compensation() {
             Some(call) => call.method.to_string(),
+            None if step.as_call().is_none() => "- (it waits)".to_owned(),
             None if step.is_read() => "- (a read)".to_owned(),
             None => "- (never undone)".to_owned(),
         };
+        let none = || "-".to_owned();
         vec![
             step.name.to_string(),
             after(definition, index),
-            definition.participant(index).name.to_string(),
-            step.action.method.to_string(),
+            definition.participant(index).map_or_else(none, |called| called.name.to_string()),
+            does(step),
             undo,
             step.success.as_deref().unwrap_or("-").to_owned(),
             step.failure.to_string(),
-            step.retry.attempts.to_string(),
+            step.as_call().map_or_else(none, |call| call.retry.attempts.to_string()),
         ]
     }));
     if definition.graph.is_chain() {
@@ -101,6 +106,16 @@ fn summary(definition: &Definition) -> String {
     )
 }
 
+/// What a step does, in a word or two.
+fn does(step: &Step) -> String {
+    match &step.work {
+        StepWork::Call(call) => call.action.method.to_string(),
+        StepWork::Signal(signal) => format!("signal {}, within {:?}", signal.name, signal.within),
+        StepWork::Pause(PauseEnd::After(pause)) => format!("pause of {pause:?}"),
+        StepWork::Pause(PauseEnd::Until(_)) => "pause, computed".to_owned(),
+    }
+}
+
 /// The names of the steps that a step waits for.
 fn after(definition: &Definition, step: usize) -> String {
     let names: Vec<&str> =
@@ -125,11 +140,17 @@ fn read_variables(variables: &[Variable]) -> String {
 }
 
 fn step_lines(text: &mut String, definition: &Definition, index: usize, understood: &StepUnderstood) {
-    let (step, participant) = (&definition.steps[index], definition.participant(index));
+    let step = &definition.steps[index];
+    let (Some(participant), Some(call), Some(action)) =
+        (definition.participant(index), step.as_call(), &understood.action)
+    else {
+        let _ = writeln!(text, "{}\n  waits  {}", step.name, does(step));
+        return;
+    };
     let cancelled = &definition.states.cancelled;
     let lost = |direction, turns: &[Turn]| lost::sentence(step, direction, turns, cancelled);
     let _ = writeln!(text, "{} at {}", step.name, participant.name);
-    request_lines(text, ("does", &step.action), participant, &understood.action.request);
+    request_lines(text, ("does", &call.action), participant, &action.request);
     if let Some(verdict) = &understood.answered {
         let means = match (verdict.outcome, verdict.reason.as_deref()) {
             (Outcome::Ok, _) => {
@@ -139,15 +160,15 @@ fn step_lines(text: &mut String, definition: &Definition, index: usize, understo
         };
         let _ = writeln!(text, "    given    {}", line(&means));
     }
-    let _ = writeln!(text, "    if lost  {}", lost(Direction::Action, &understood.action.if_lost));
+    let _ = writeln!(text, "    if lost  {}", lost(Direction::Action, &action.if_lost));
     if let Some(compensation) = &understood.compensation {
-        let call = step.compensation.as_ref().unwrap_or(&step.action);
-        request_lines(text, ("undoes", call), participant, &compensation.request);
+        let undo = call.compensation.as_ref().unwrap_or(&call.action);
+        request_lines(text, ("undoes", undo), participant, &compensation.request);
         let _ = writeln!(text, "    if lost  {}", lost(Direction::Compensation, &compensation.if_lost));
     }
     if let Some(probe) = &understood.probe {
-        let call = step.probe.as_ref().map_or(&step.action, |probe| &probe.call);
-        request_lines(text, ("asks", call), participant, probe);
+        let ask = call.probe.as_ref().map_or(&call.action, |probe| &probe.call);
+        request_lines(text, ("asks", ask), participant, probe);
     }
 }
 

@@ -142,9 +142,9 @@ impl Appel {
             }
             _ => (body.cloned(), None),
         };
-        let base = pending.participant.base.to_string();
+        let base = pending.participant.map(|called| called.base.to_string()).unwrap_or_default();
         Self {
-            participant: pending.participant.name.to_string(),
+            participant: pending.participant.map(|called| called.name.to_string()).unwrap_or_default(),
             direction: pending.direction.into(),
             methode: request.method.to_string(),
             url: cut(format!("{}{}", base.trim_end_matches('/'), request.path), SHOWN_CHARS_MAX),

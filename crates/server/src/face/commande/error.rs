@@ -67,6 +67,16 @@ fn detail(rejected: Rejected) -> &'static str {
             "that cannot be said of a step that is being undone: say EXECUTEE if its effect is still there (it is undone \
              then), or ANNULEE if its effect is gone"
         }
+        Rejected::NoWayBack => {
+            "a step after which there is no way back is done; the order goes on to its end"
+        }
+        Rejected::NothingToHurry => {
+            "the order waits for a time or for a signal alone; there is no call that could be made earlier"
+        }
+        Rejected::NoSuchSignal => "no step of the order takes a signal of that name",
+        Rejected::TakesNoSignals => "the order takes no signals any more: it is over, or is undone",
+        Rejected::SignalsEnough => "no step is left that could take another signal of that name",
+        Rejected::SignalKeyReused => "a signal of that name and key was sent before, with another body",
         Rejected::OutputNeeded => "undoing the step needs what its action's answer gave: add it as `sortie`",
         Rejected::OutputUnfit => {
             "undoing the step cannot be made from that `sortie`: look up what its compensation reads"

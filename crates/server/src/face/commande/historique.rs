@@ -232,6 +232,27 @@ impl HistoryLines<'_> {
                     timestamp,
                 }));
             }
+            // A poll has no event until it has an answer.
+            Event::AttemptEnded {
+                step,
+                direction: Direction::Poll,
+                attempt,
+                outcome,
+                status,
+                reason,
+                ..
+            } => {
+                return self.shown.push(Ligne::Tentative(Tentative {
+                    etape: self.step(*step).unwrap_or_default(),
+                    direction: Direction::Poll.into(),
+                    tentative: attempt.get(),
+                    resultat: Some((*outcome).into()),
+                    statut_http: *status,
+                    raison: reason.as_ref().map(ToString::to_string),
+                    duree_ms: None,
+                    timestamp,
+                }));
+            }
             Event::AttemptEnded { step, direction, outcome, status, reason, .. } => {
                 if let Some((line, since)) = self.open.remove(&(*step, *direction))
                     && let Some(Ligne::Tentative(tentative)) = self.shown.get_mut(line)
@@ -244,8 +265,31 @@ impl HistoryLines<'_> {
                 return;
             }
             Event::Skipped { step } => Evenement { etape: self.step(*step), ..plain(Fait::Saute) },
+            Event::Waits { step, until } => Evenement {
+                etape: self.step(*step),
+                raison: Some(format!("until {until}")),
+                ..plain(Fait::Attend)
+            },
+            Event::PauseEnded { step } => Evenement { etape: self.step(*step), ..plain(Fait::PauseFinie) },
+            Event::Signalled { name, .. } => Evenement { raison: text(name), ..plain(Fait::Signal) },
+            Event::SignalTaken { step, reason, .. } => Evenement {
+                etape: self.step(*step),
+                raison: reason.as_deref().and_then(text),
+                ..plain(Fait::SignalPris)
+            },
+            Event::PassedOver { step, reason } => {
+                Evenement { etape: self.step(*step), raison: text(reason), ..plain(Fait::PasseOutre) }
+            }
+            Event::OutputMade { error, .. } => {
+                Evenement { raison: error.as_deref().and_then(text), ..plain(Fait::Sortie) }
+            }
             Event::RollbackDecided { cause: Cause::StepFailed { step, reason } }
                 if self.saga.is_undecided(*step) =>
+            {
+                Evenement { etape: self.step(*step), raison: text(reason), ..plain(Fait::RollbackDecide) }
+            }
+            Event::RollbackDecided { cause: Cause::StepFailed { step, reason } }
+                if self.saga.definition().steps.get(*step).is_some_and(|step| step.as_call().is_none()) =>
             {
                 Evenement { etape: self.step(*step), raison: text(reason), ..plain(Fait::RollbackDecide) }
             }

@@ -106,7 +106,8 @@ pub(crate) enum Quoi {
 
 /// `rollback_decide`: stopped on request or by its deadline. `bloque`: a person is needed. `repris`, `resolu`: a person's
 /// word. `pris_en_charge`: another process, or the same one after a restart, goes on. `saute`: the step's condition does
-/// not hold.
+/// not hold. `attend`: the step waits for a signal or a time. `pause_finie`: that time has come. `signal`: one was sent.
+/// `signal_pris`: the step has taken one. `passe_outre`: an optional step has failed. `sortie`: the saga's output is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Fait {
@@ -116,12 +117,19 @@ pub(crate) enum Fait {
     Resolu,
     PrisEnCharge,
     Saute,
+    Attend,
+    PauseFinie,
+    Signal,
+    SignalPris,
+    PasseOutre,
+    Sortie,
 }
 
 /// The kind of obstacle, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Motif {
+    ActionFailing,
     ActionUnknown,
     CompensationUnknown,
     CompensationFailing,
@@ -134,6 +142,7 @@ pub(crate) enum Motif {
 impl From<Stuck> for Motif {
     fn from(stuck: Stuck) -> Self {
         match stuck {
+            Stuck::ActionFailing => Self::ActionFailing,
             Stuck::ActionUnknown => Self::ActionUnknown,
             Stuck::CompensationUnknown => Self::CompensationUnknown,
             Stuck::CompensationFailing => Self::CompensationFailing,
@@ -152,6 +161,7 @@ pub(crate) enum Sens {
     Action,
     Compensation,
     Probe,
+    Poll,
 }
 
 impl From<Direction> for Sens {
@@ -160,6 +170,7 @@ impl From<Direction> for Sens {
             Direction::Action => Self::Action,
             Direction::Compensation => Self::Compensation,
             Direction::Probe => Self::Probe,
+            Direction::Poll => Self::Poll,
         }
     }
 }
@@ -169,6 +180,7 @@ impl From<Direction> for Sens {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Resultat {
     Ok,
+    Accepted,
     Refused,
     Unknown,
     NotSent,
@@ -178,6 +190,7 @@ impl From<Outcome> for Resultat {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Ok => Self::Ok,
+            Outcome::Accepted => Self::Accepted,
             Outcome::Refused => Self::Refused,
             Outcome::Unknown => Self::Unknown,
             Outcome::NotSent => Self::NotSent,

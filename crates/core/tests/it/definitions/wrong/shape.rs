@@ -153,9 +153,7 @@ pub(super) const SHAPE: &[Wrong] = &[
     (
         "  - step: stock",
         "  - step: stok\n    name: stock",
-        &[
-            "26: there is no key `name` in step `stok`; write one of: step, after, when, participant, action, compensation, probe, success, failure, retry, persist",
-        ],
+        &["26: there is no key `name` in step `stok`; it belongs into a step's `signal`"],
     ),
     (
         "steps:",

@@ -4,6 +4,7 @@ mod conditions;
 mod interrupted;
 mod order;
 mod rollback;
+mod waits;
 
 use std::sync::Arc;
 
