@@ -23,8 +23,10 @@ use super::{Checked, Definition, Format, InputType, StateName, States, Variables
 
 /// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
-/// The longest deadline, timeout or wait in a definition.
+/// The longest timeout, horizon or wait between attempts.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest deadline: a saga may wait for people.
+const DEADLINE_MAX: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
 
@@ -117,7 +119,7 @@ impl Checker<'_> {
             input.push((name.as_str().into(), parsed));
         }
         let states = file.states.as_ref().and_then(|states| self.states(states));
-        let deadline = self.duration(file.deadline.as_ref(), DEADLINE_DEFAULT);
+        let deadline = self.duration_within(DEADLINE_MAX, file.deadline.as_ref(), DEADLINE_DEFAULT);
         let participants: Vec<_> = file
             .participants
             .iter()
@@ -167,25 +169,30 @@ impl Checker<'_> {
     }
 
     fn duration(&mut self, text: Option<&Spanned<String>>, default: Duration) -> Duration {
+        self.duration_within(DURATION_MAX, text, default)
+    }
+
+    /// A duration of at most `max`, which is a whole number of days.
+    fn duration_within(
+        &mut self,
+        max: Duration,
+        text: Option<&Spanned<String>>,
+        default: Duration,
+    ) -> Duration {
         let Some(text) = text else { return default };
-        match parse_duration(&text.value) {
-            Some(duration) if duration <= DURATION_MAX && !duration.is_zero() => duration,
+        let given = yaml::shown(&text.value);
+        let why = match parse_duration(&text.value) {
+            Some(duration) if duration <= max && !duration.is_zero() => return duration,
             Some(_) => {
-                self.mistake(
-                    line(text),
-                    format!("`{}` must be more than zero and at most 30 days", text.value),
-                );
-                default
+                let days = max.as_secs() / 86_400;
+                format!("`{given}` must be more than zero and at most {days} days")
             }
-            None => {
-                let message = format!(
-                    "`{}` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s",
-                    text.value
-                );
-                self.mistake(line(text), message);
-                default
-            }
-        }
+            None => format!(
+                "`{given}` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s"
+            ),
+        };
+        self.mistake(line(text), why);
+        default
     }
 }
 
@@ -197,6 +204,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "s" => number.checked_mul(1_000)?,
         "m" => number.checked_mul(60_000)?,
         "h" => number.checked_mul(3_600_000)?,
+        "d" => number.checked_mul(86_400_000)?,
         _ => return None,
     };
     Some(Duration::from_millis(millis))
