@@ -18,8 +18,8 @@ use strum::VariantNames;
 
 use super::suggest::write_one_of;
 use super::variables::{Unset, Variable};
-use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned, StatesIn};
-use super::{Checked, Definition, Format, InputType, StateName, States, Variables, Warning};
+use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned};
+use super::{Checked, Definition, Format, InputType, StateName, Variables, Warning};
 
 /// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -118,7 +118,7 @@ impl Checker<'_> {
             });
             input.push((name.as_str().into(), parsed));
         }
-        let states = file.states.as_ref().and_then(|states| self.states(states));
+        let states = self.states(file.states.as_ref());
         let deadline = self.duration_within(DEADLINE_MAX, file.deadline.as_ref(), DEADLINE_DEFAULT);
         let participants: Vec<_> = file
             .participants
@@ -135,19 +135,12 @@ impl Checker<'_> {
             source: source.into(),
             input,
             labels: Vec::new(),
-            states: states?,
+            states,
             deadline,
             participants,
             graph,
             steps,
         })
-    }
-
-    fn states(&mut self, given: &StatesIn) -> Option<States> {
-        let mut state = |given: &Option<Spanned<String>>| given.as_ref().and_then(|state| self.state(state));
-        let (started, completed, cancelled) =
-            (state(&given.started), state(&given.completed), state(&given.cancelled));
-        Some(States { started: started?, completed: completed?, cancelled: cancelled? })
     }
 
     fn name(&mut self, name: &Spanned<String>, what: &str) -> String {
@@ -164,8 +157,8 @@ impl Checker<'_> {
         text.clone()
     }
 
-    fn state(&mut self, state: &Spanned<String>) -> Option<StateName> {
-        Some(self.name(state, "state").into())
+    fn state(&mut self, state: &Spanned<String>) -> StateName {
+        self.name(state, "state").into()
     }
 
     fn duration(&mut self, text: Option<&Spanned<String>>, default: Duration) -> Duration {

@@ -6,6 +6,7 @@ use super::super::suggest::nearest;
 use super::super::yaml::{CodeNode, CompensationIn, File, ProbeIn, RetryIn, Spanned, StepIn};
 use super::super::{Graph, InputType, Participant, Probe, Safety, Step, StepSet, Template};
 use super::calls::{CheckedCall, Readable};
+use super::states::FAILED;
 use super::{Checker, line};
 use crate::direction::Direction;
 use crate::retry::Backoff;
@@ -187,8 +188,8 @@ impl Checker<'_> {
         checked.into_iter().flatten().for_each(|checked| reads.note(checked));
         let retry = self.retry(given.retry.as_ref(), Backoff::ACTION);
         let persist = self.retry(given.persist.as_ref(), Backoff::PERSISTENT);
-        let success = given.success.as_ref().and_then(|state| self.state(state));
-        let failure = given.failure.as_ref().and_then(|state| self.state(state));
+        let success = given.success.as_ref().map(|state| self.state(state));
+        let failure = given.failure.as_ref().map_or_else(|| FAILED.into(), |state| self.state(state));
         Some(Step {
             name: name.as_str().into(),
             when: when.flatten(),
@@ -197,7 +198,7 @@ impl Checker<'_> {
             compensation: compensation.and_then(|checked| checked.call),
             probe: probe.flatten(),
             success,
-            failure: failure?,
+            failure,
             retry,
             persist,
         })

@@ -122,20 +122,18 @@ impl File {
             participants: ParticipantIn::read_all(keys),
             steps: StepIn::read_all(keys),
         };
-        ["saga", "states", "participants", "steps"].into_iter().for_each(|key| keys.require(key));
+        ["saga", "participants", "steps"].into_iter().for_each(|key| keys.require(key));
         file
     }
 }
 
 impl StatesIn {
     fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let states = Self {
+        Self {
             started: keys.text("started"),
             completed: keys.text("completed"),
             cancelled: keys.text("cancelled"),
-        };
-        ["started", "completed", "cancelled"].into_iter().for_each(|key| keys.require(key));
-        states
+        }
     }
 }
 
@@ -239,7 +237,7 @@ impl StepIn {
             retry: keys.mapping("retry", RetryIn::read).map(|retry| retry.value),
             persist: keys.mapping("persist", RetryIn::read).map(|persist| persist.value),
         };
-        ["step", "participant", "action", "failure"].into_iter().for_each(|key| keys.require(key));
+        ["step", "participant", "action"].into_iter().for_each(|key| keys.require(key));
         step
     }
 }

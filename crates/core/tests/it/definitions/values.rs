@@ -15,7 +15,6 @@ fn unknown_missing_and_doubled_keys() {
         ("      post: /api/stock/reserver", "      pots: /api/stock/reserver"),
         ("      post: /api/stock/liberer", "      pots: /api/stock/liberer"),
         ("    success: STOCK_RESERVE", "    retry: { attempt: 3 }\n    success: STOCK_RESERVE"),
-        ("    failure: ECHEC_STOCK\n", ""),
         ("stock: { url: \"${STOCK_URL:-http://stock-service:8000}\", ", "stock: { "),
         ("deadline: 60s", "deadline: 60s\ndeadline: 30s"),
         ("participants:\n", "participants:\n  stock: { url: http://x }\n"),
@@ -35,8 +34,6 @@ fn unknown_missing_and_doubled_keys() {
         d.yaml:31: there is no key `pots` in `compensation` of step `stock`; did you mean `post`?
     retry: { attempt: 3 } / success: STOCK_RESERVE
         d.yaml:33: there is no key `attempt` in `retry` of step `stock`; did you mean `attempts`?
-    (without `failure: ECHEC_STOCK`)
-        d.yaml:15: step `panier` has no `failure`; add it: `failure: STOCK_REFUSED`
     stock: {
         d.yaml:10: participant `stock` has no `url`; add it: `url: "http://stock:8000"`
     deadline: 60s / deadline: 30s
