@@ -20,13 +20,15 @@ use strum::VariantNames;
 pub(crate) use self::waits::WAIT_MAX;
 use super::suggest::write_one_of;
 use super::variables::{Unset, Variable};
-use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned, StatesIn};
-use super::{Checked, Definition, Format, InputType, StateName, States, Step, Variables, Warning};
+use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned};
+use super::{Checked, Definition, Format, InputType, StateName, Step, Variables, Warning};
 
 /// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
-/// The longest deadline, timeout or wait in a definition.
+/// The longest timeout, horizon or wait between attempts.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest deadline: a saga may wait for people.
+const DEADLINE_MAX: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
 
@@ -118,8 +120,8 @@ impl Checker<'_> {
             });
             input.push((name.as_str().into(), parsed));
         }
-        let states = file.states.as_ref().and_then(|states| self.states(states));
-        let deadline = self.duration(file.deadline.as_ref(), DEADLINE_DEFAULT);
+        let states = self.states(file.states.as_ref());
+        let deadline = self.duration_within(DEADLINE_MAX, file.deadline.as_ref(), DEADLINE_DEFAULT);
         let participants: Vec<_> = file
             .participants
             .iter()
@@ -136,7 +138,7 @@ impl Checker<'_> {
             source: source.into(),
             input,
             labels: Vec::new(),
-            states: states?,
+            states,
             deadline,
             participants,
             graph,
@@ -145,13 +147,6 @@ impl Checker<'_> {
             output: None,
             steps,
         })
-    }
-
-    fn states(&mut self, given: &StatesIn) -> Option<States> {
-        let mut state = |given: &Option<Spanned<String>>| given.as_ref().and_then(|state| self.state(state));
-        let (started, completed, cancelled) =
-            (state(&given.started), state(&given.completed), state(&given.cancelled));
-        Some(States { started: started?, completed: completed?, cancelled: cancelled? })
     }
 
     fn name(&mut self, name: &Spanned<String>, what: &str) -> String {
@@ -168,30 +163,35 @@ impl Checker<'_> {
         text.clone()
     }
 
-    fn state(&mut self, state: &Spanned<String>) -> Option<StateName> {
-        Some(self.name(state, "state").into())
+    fn state(&mut self, state: &Spanned<String>) -> StateName {
+        self.name(state, "state").into()
     }
 
     fn duration(&mut self, text: Option<&Spanned<String>>, default: Duration) -> Duration {
+        self.duration_within(DURATION_MAX, text, default)
+    }
+
+    /// A duration of at most `max`, which is a whole number of days.
+    fn duration_within(
+        &mut self,
+        max: Duration,
+        text: Option<&Spanned<String>>,
+        default: Duration,
+    ) -> Duration {
         let Some(text) = text else { return default };
-        match parse_duration(&text.value) {
-            Some(duration) if duration <= DURATION_MAX && !duration.is_zero() => duration,
+        let given = yaml::shown(&text.value);
+        let why = match parse_duration(&text.value) {
+            Some(duration) if duration <= max && !duration.is_zero() => return duration,
             Some(_) => {
-                self.mistake(
-                    line(text),
-                    format!("`{}` must be more than zero and at most 30 days", text.value),
-                );
-                default
+                let days = max.as_secs() / 86_400;
+                format!("`{given}` must be more than zero and at most {days} days")
             }
-            None => {
-                let message = format!(
-                    "`{}` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s",
-                    text.value
-                );
-                self.mistake(line(text), message);
-                default
-            }
-        }
+            None => format!(
+                "`{given}` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s"
+            ),
+        };
+        self.mistake(line(text), why);
+        default
     }
 }
 

@@ -8,14 +8,13 @@ use super::super::{
     CallStep, Condition, Graph, InputType, Participant, Probe, Safety, Step, StepSet, StepWork, Template,
 };
 use super::calls::{CheckedCall, Readable};
+use super::states::FAILED;
 use super::{Checker, line};
 use crate::direction::Direction;
 use crate::retry::Backoff;
 
 /// The most steps of a definition.
 const STEPS_MAX: usize = 64;
-/// The state of a saga whose step has failed, where the step names none.
-const FAILURE_DEFAULT: &str = "FAILED";
 /// Names that a step cannot have, because expressions use them for something else.
 const RESERVED_NAMES: [&str; 5] = ["input", "saga_id", "status", "headers", "body"];
 
@@ -169,18 +168,15 @@ impl Checker<'_> {
             }
             (signal, pause) => self.waiting_step(given, signal.as_ref(), pause.as_ref(), &before, reads),
         };
-        let success = given.success.as_ref().and_then(|state| self.state(state));
-        let failure = match &given.failure {
-            Some(state) => self.state(state),
-            None => Some(FAILURE_DEFAULT.into()),
-        };
+        let success = given.success.as_ref().map(|state| self.state(state));
+        let failure = given.failure.as_ref().map_or_else(|| FAILED.into(), |state| self.state(state));
         Some(Step {
             name: name.as_str().into(),
             when: when.flatten(),
             work: work?,
             optional: given.optional.as_ref().is_some_and(|optional| optional.value),
             success,
-            failure: failure?,
+            failure,
         })
     }
 

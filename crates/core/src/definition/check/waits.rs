@@ -7,7 +7,7 @@ use super::super::{
     Acceptance, CallStep, Condition, Graph, PauseEnd, PollCall, SignalWait, Step, StepWork, Template,
 };
 use super::calls::{CheckedCall, LOCATION, Readable};
-use super::{Checker, line, parse_duration};
+use super::{Checker, line};
 use crate::direction::Direction;
 use crate::json::Json;
 
@@ -145,22 +145,8 @@ impl Checker<'_> {
 
     /// A duration that may be years.
     fn wait(&mut self, given: &Spanned<String>) -> Option<Duration> {
-        match parse_duration(given.value.trim()) {
-            Some(wait) if wait <= WAIT_MAX && !wait.is_zero() => Some(wait),
-            Some(_) => {
-                let message = format!("`{}` must be more than zero and at most 3650d", given.value);
-                self.mistake(line(given), message);
-                None
-            }
-            None => {
-                let message = format!(
-                    "`{}` is not a duration; write a number and ms, s, m, h or d, such as 30m or 14d",
-                    given.value
-                );
-                self.mistake(line(given), message);
-                None
-            }
-        }
+        let wait = self.duration_within(WAIT_MAX, Some(given), Duration::ZERO);
+        (!wait.is_zero()).then_some(wait)
     }
 
     /// Checks that the deadline is written where steps wait, and leaves room for the pauses; and that there are not too

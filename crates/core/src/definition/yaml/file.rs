@@ -149,20 +149,18 @@ impl File {
             participants: ParticipantIn::read_all(keys),
             steps: StepIn::read_all(keys),
         };
-        ["saga", "states", "participants", "steps"].into_iter().for_each(|key| keys.require(key));
+        ["saga", "participants", "steps"].into_iter().for_each(|key| keys.require(key));
         file
     }
 }
 
 impl StatesIn {
     fn read(keys: &mut Keys<'_, '_>) -> Self {
-        let states = Self {
+        Self {
             started: keys.text("started"),
             completed: keys.text("completed"),
             cancelled: keys.text("cancelled"),
-        };
-        ["started", "completed", "cancelled"].into_iter().for_each(|key| keys.require(key));
-        states
+        }
     }
 }
 
@@ -272,7 +270,7 @@ impl StepIn {
         };
         keys.require("step");
         if step.signal.is_none() && step.pause.is_none() && !keys.has("signal") && !keys.has("pause") {
-            ["participant", "action", "failure"].into_iter().for_each(|key| keys.require(key));
+            ["participant", "action"].into_iter().for_each(|key| keys.require(key));
         }
         step
     }

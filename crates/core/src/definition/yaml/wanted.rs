@@ -11,9 +11,7 @@ pub(super) fn example(key: &str) -> &'static str {
         "cancelled" => "cancelled: CANCELLED",
         "deadline" => "deadline: 60s",
         "participants" => "participants: { stock: { url: \"http://stock:8000\" } }",
-        "steps" => {
-            "steps: [{ step: stock, participant: stock, action: { get: /path }, failure: STOCK_REFUSED }]"
-        }
+        "steps" => "steps: [{ step: stock, participant: stock, action: { get: /path } }]",
         "url" => "url: \"http://stock:8000\"",
         "safety" => "safety: idempotent",
         "timeout" => "timeout: 5s",

@@ -16,7 +16,7 @@ fn several_mistakes_are_told_together_in_the_order_of_lines() {
         .swap("* 100 | round", "* | round")
         .text();
     assert_snapshot!(parse(&source).expect_err("mistakes").to_string(), @r"
-    d.yaml:6: `soon` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+    d.yaml:6: `soon` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     d.yaml:10: unknown safety `maybe`; write none, idempotent or barrier
     d.yaml:11: unknown safety `maybe`; write none, idempotent or barrier
     d.yaml:12: unknown safety `maybe`; write none, idempotent or barrier

@@ -6,6 +6,7 @@ mod expressions;
 mod files;
 mod formats;
 mod inputs;
+mod language;
 mod meanings;
 mod probes;
 mod values;

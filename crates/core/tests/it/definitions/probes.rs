@@ -60,7 +60,7 @@ fn probes() {
     success: STOCK_RESERVE / probe: / get: x
         d.yaml:35: the path `x` must start with `/`
     success: STOCK_RESERVE / probe: / get: /x / after: soon
-        d.yaml:36: `soon` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:36: `soon` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     success: STOCK_RESERVE / probe: / get: /x / refused: .input
         d.yaml:36: `.input` does not exist here; an answer has .status, .headers and .body
     success: STOCK_RESERVE / probe: / get: /x/\(.stock.id)

@@ -15,7 +15,6 @@ fn unknown_missing_and_doubled_keys() {
         ("      post: /api/stock/reserver", "      pots: /api/stock/reserver"),
         ("      post: /api/stock/liberer", "      pots: /api/stock/liberer"),
         ("    success: STOCK_RESERVE", "    retry: { attempt: 3 }\n    success: STOCK_RESERVE"),
-        ("    failure: ECHEC_STOCK\n", ""),
         ("stock: { url: \"${STOCK_URL:-http://stock-service:8000}\", ", "stock: { "),
         ("deadline: 60s", "deadline: 60s\ndeadline: 30s"),
         ("participants:\n", "participants:\n  stock: { url: http://x }\n"),
@@ -35,8 +34,6 @@ fn unknown_missing_and_doubled_keys() {
         d.yaml:31: there is no key `pots` in `compensation` of step `stock`; did you mean `post`?
     retry: { attempt: 3 } / success: STOCK_RESERVE
         d.yaml:33: there is no key `attempt` in `retry` of step `stock`; did you mean `attempts`?
-    (without `failure: ECHEC_STOCK`)
-        d.yaml:15: step `panier` has no `failure`; add it: `failure: STOCK_REFUSED`
     stock: {
         d.yaml:10: participant `stock` has no `url`; add it: `url: "http://stock:8000"`
     deadline: 60s / deadline: 30s
@@ -122,7 +119,7 @@ fn names_states_durations_and_attempts() {
         ("deadline: 60s", "deadline: 60"),
         ("deadline: 60s", "deadline: soon"),
         ("deadline: 60s", "deadline: 0s"),
-        ("deadline: 60s", "deadline: 721h"),
+        ("deadline: 60s", "deadline: 3651d"),
         ("deadline: 60s", "deadline: 99999999999999999999h"),
         ("    success: STOCK_RESERVE", "    persist: { attempts: 0, base: 1, cap: 1y }\n    success: STOCK_RESERVE"),
     ]), @r"
@@ -143,20 +140,29 @@ fn names_states_durations_and_attempts() {
     client_id: int
         d.yaml:4: input `client_id` has the unknown type `int`; write integer, number, string or boolean
     deadline: 60
-        d.yaml:6: `60` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:6: `60` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     deadline: soon
-        d.yaml:6: `soon` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:6: `soon` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     deadline: 0s
-        d.yaml:6: `0s` must be more than zero and at most 30 days
-    deadline: 721h
-        d.yaml:6: `721h` must be more than zero and at most 30 days
+        d.yaml:6: `0s` must be more than zero and at most 3650 days
+    deadline: 3651d
+        d.yaml:6: `3651d` must be more than zero and at most 3650 days
     deadline: 99999999999999999999h
-        d.yaml:6: `99999999999999999999h` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:6: `99999999999999999999h` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     persist: { attempts: 0, base: 1, cap: 1y } / success: STOCK_RESERVE
         d.yaml:33: there must be at least 1 attempt
-        d.yaml:33: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
-        d.yaml:33: `1y` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:33: `1` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
+        d.yaml:33: `1y` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     ");
+}
+
+#[test]
+fn a_saga_may_take_years_and_a_call_may_not() {
+    let days =
+        |text: &str| parse(&with("deadline: 60s", text)).expect("a definition").deadline.as_secs() / 86_400;
+    assert_eq!((days("deadline: 90d"), days("deadline: 3650d"), days("deadline: 721h")), (90, 3650, 30));
+    let horizon = parse(&with("safety: barrier }", "safety: barrier, horizon: 30d }")).expect("a definition");
+    assert_eq!(horizon.participant(1).expect("a participant").horizon.as_secs(), 30 * 86_400);
 }
 
 #[test]
@@ -182,7 +188,7 @@ fn horizons_and_breakers() {
     variations.extend(breakers.iter().map(|to| ("safety: barrier }", to.as_str())));
     assert_snapshot!(mistakes(&variations), @r"
     safety: barrier, horizon: a day }
-        d.yaml:10: `a day` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:10: `a day` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     safety: barrier, horizon: 0h }
         d.yaml:10: `0h` must be more than zero and at most 30 days
     safety: barrier, horizon: 31d }
@@ -192,7 +198,7 @@ fn horizons_and_breakers() {
     safety: barrier, breaker: { windw: 1s } }
         d.yaml:10: there is no key `windw` in `breaker` of participant `stock`; did you mean `window`?
     safety: barrier, breaker: { window: 1 } }
-        d.yaml:10: `1` is not a duration; write a number and ms, s, m or h, such as 500ms or 5s
+        d.yaml:10: `1` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     safety: barrier, breaker: { calls_min: 0, failures_percent: 0 } }
         d.yaml:10: `calls_min: 0` would suspend calls of which none has failed; write at least 1
         d.yaml:10: `failures_percent: 0` would suspend calls of which none has failed; write at least 1

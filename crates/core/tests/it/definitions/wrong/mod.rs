@@ -60,7 +60,6 @@ fn mistakes_of_form_and_of_meaning_are_told_at_once() {
         .swap("    success: STOCK_RESERVE", "    retry: 3\n    success: [a]")
         .swap("participant: client", "participant: clients")
         .swap_first(".panier.montant }", ".panir.montant }")
-        .swap("    failure: ECHEC_PAIEMENT\n", "")
         .text();
     assert_snapshot!(parse(&source).expect_err("mistakes").to_string(), @r"
     d.yaml:3: there is no key `sagas` in the file; did you mean `saga`?
@@ -69,7 +68,6 @@ fn mistakes_of_form_and_of_meaning_are_told_at_once() {
     d.yaml:28: there is no key `pots` in `action` of step `stock`; did you mean `post`?
     d.yaml:33: `retry` needs a mapping, and this is `3`; write `retry: { attempts: 3 }`, or `key: value` lines below it
     d.yaml:34: `success` needs a name, and this is a list; write `success: STOCK_RESERVED`
-    d.yaml:37: step `paiement` has no `failure`; add it: `failure: STOCK_REFUSED`
     d.yaml:38: there is no participant `clients`; did you mean `client`?
     d.yaml:41: `.panir` does not exist here; there are .input, .saga_id, .panier, .stock; did you mean `.panier`?
     ");
