@@ -40,7 +40,7 @@ pub enum CommandKind {
         /// The sender's key: the same key again is the same signal.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Box<str>>,
-        /// What is sent.
+        /// The content of the signal, as JSON.
         body: Json,
     },
     /// Go on from an operator's finding about the step that is stuck.

@@ -88,7 +88,7 @@ pub enum Event {
         /// The sender's key, where there was one: the same key again is the same signal.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<Box<str>>,
-        /// What was sent.
+        /// The content of the signal, as JSON.
         body: Json,
     },
     /// A step that waits for a signal has taken one.

@@ -6,11 +6,11 @@ use crate::definition::PATH_BYTES_MAX;
 
 /// Where a reference leads: path and query on the participant's own origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target(pub(crate) String);
+pub(crate) struct LocationPath(pub(crate) String);
 
 /// Resolves `reference` against the URL of a call: `base`, the participant's URL, and `path`, the call's path below it. A
 /// reference to another origin is refused: the participant's headers, which may be secrets, are not for others.
-pub(crate) fn resolve(base: &Uri, path: &str, reference: &str) -> Result<Target, &'static str> {
+pub(crate) fn resolve(base: &Uri, path: &str, reference: &str) -> Result<LocationPath, &'static str> {
     if reference.is_empty() || reference.len() > PATH_BYTES_MAX {
         return Err("its Location is empty, or too long");
     }
@@ -54,7 +54,7 @@ pub(crate) fn resolve(base: &Uri, path: &str, reference: &str) -> Result<Target,
         target.push_str(query);
     }
     match target.parse::<Uri>() {
-        Ok(_) if target.len() <= PATH_BYTES_MAX => Ok(Target(target)),
+        Ok(_) if target.len() <= PATH_BYTES_MAX => Ok(LocationPath(target)),
         _ => Err("its Location is no address"),
     }
 }

@@ -83,8 +83,10 @@ pub struct CommitSummary {
 pub enum FailureCause {
     /// A step failed, and how its last call ended; `None`: a restart cut that call short.
     Step(usize, Option<Outcome>),
-    /// A step's condition could not be evaluated.
+    /// A step's condition, or the end of its pause, could not be evaluated.
     Condition(usize),
+    /// A step's signal did not come in time, or meant that the step has failed.
+    Signal(usize),
     /// A cancel command asked for it.
     Cancelled,
     /// The saga's own deadline passed.
@@ -108,7 +110,9 @@ impl CommitSummary {
         for record in records {
             summary.states.extend(record.state.clone());
             match &record.event {
-                Event::AttemptEnded { step, direction: Direction::Action, outcome, .. } => {
+                Event::AttemptEnded {
+                    step, direction: Direction::Action | Direction::Poll, outcome, ..
+                } => {
                     last_end = Some((*step, *outcome));
                 }
                 Event::RollbackDecided { cause } => {
@@ -116,6 +120,9 @@ impl CommitSummary {
                         // It is decided with the end of the step's last attempt, in the same breath.
                         Cause::StepFailed { step, .. } if saga.is_undecided(*step) => {
                             FailureCause::Condition(*step)
+                        }
+                        Cause::StepFailed { step, .. } if only_waits(saga, *step) => {
+                            FailureCause::Signal(*step)
                         }
                         Cause::StepFailed { step, .. } => {
                             let outcome = last_end.filter(|(ended, _)| ended == step);
@@ -139,10 +146,7 @@ impl CommitSummary {
                 | Event::PassedOver { .. }
                 | Event::OutputMade { .. }
                 | Event::AttemptStarted { .. }
-                | Event::AttemptEnded {
-                    direction: Direction::Compensation | Direction::Probe | Direction::Poll,
-                    ..
-                }
+                | Event::AttemptEnded { direction: Direction::Compensation | Direction::Probe, .. }
                 | Event::Resumed { .. }
                 | Event::Resolved { .. }
                 | Event::TakenOver { .. } => {}
@@ -150,6 +154,11 @@ impl CommitSummary {
         }
         summary
     }
+}
+
+/// Whether a step waits instead of calling.
+fn only_waits(saga: &Saga, step: usize) -> bool {
+    saga.definition().steps.get(step).is_some_and(|step| step.as_call().is_none())
 }
 
 /// Listens to nothing.

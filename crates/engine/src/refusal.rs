@@ -52,6 +52,9 @@ pub enum Refusal {
         "the process that runs the order does not understand the command ({0}): bring it to this release"
     )]
     NotUnderstood(Arc<str>),
+    /// A step that takes the signal cannot read it.
+    #[error("the signal cannot be taken: {0}; nothing was kept")]
+    BadSignal(Arc<str>),
     /// The command makes no sense for where the saga stands.
     #[error(transparent)]
     Rejected(#[from] Rejected),

@@ -33,7 +33,7 @@ pub enum StepWork {
     /// By a call to a participant.
     Call(Box<CallStep>),
     /// By waiting for a signal.
-    Signal(SignalWait),
+    Signal(Box<SignalWait>),
     /// By waiting for a time.
     Pause(PauseEnd),
 }

@@ -114,7 +114,7 @@ impl Saga {
             if !self.polls().any(|poll| poll == (*step, Direction::Poll, *attempt)) {
                 return Err(Rejected::Stale);
             }
-            self.poll_again(*step, verdict, moment);
+            self.poll_again(*step, verdict, moment.now, moment.random);
         } else if let Some(event) = self.decide(input, moment)? {
             let command = match input {
                 Input::Command(command) => Some(command.id),

@@ -17,7 +17,7 @@ use crate::direction::Direction;
 use crate::event::Stuck;
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
-use crate::location::Target;
+use crate::location::LocationPath;
 
 /// Everything a state wants at once. Comparing it with what is under way is all that a driver does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -312,7 +312,7 @@ impl Saga {
             scope = scope.with("accepted", work.answer.as_ref().map_or("null", |answer| answer.text()));
         }
         let (path, on_origin) = match target {
-            Some(Target(path)) => (path, true),
+            Some(LocationPath(path)) => (path, true),
             None => (call.path.render_path(&scope)?, false),
         };
         Ok(Request {

@@ -7,15 +7,15 @@ use std::fmt;
 
 use http::Uri;
 
-use super::decide::Moment;
 use super::{Phase, Progress, Saga, StepState};
 use crate::definition::{Acceptance, PollCall, SignalWait};
 use crate::direction::Direction;
 use crate::event::Outcome;
 use crate::id::{AttemptNumber, Timestamp};
 use crate::json::{Json, Picked, pick};
-use crate::location::{Target, resolve};
+use crate::location::{LocationPath, resolve};
 use crate::reply::Verdict;
+use crate::retry::Random;
 
 /// An action that was accepted, and is not done yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +104,14 @@ impl Saga {
         }
     }
 
+    /// Whether the saga knows something that no event tells: how often a poll has had no answer, while a person is told of that
+    /// after a number of them. A saga that is read back counts anew.
+    pub fn counts_polls(&self) -> bool {
+        let is_patient = self.cause().is_some() || self.is_past_pivot();
+        let counts = |step: usize| self.poll(step).is_some() && self.blocked_at(step).is_none();
+        self.definition.has_polls && is_patient && self.active().iter().any(counts)
+    }
+
     /// Whether a poll has been asked for longer than a person is left out of it.
     pub(super) fn is_polled_too_often(&self, step: usize) -> bool {
         let attempts = self.definition.steps[step].as_call().map_or(0, |call| call.persist.attempts);
@@ -126,7 +134,7 @@ impl Saga {
 
     /// The answer to a poll says nothing yet: it is asked again after `every`, or when the answer says; while the saga rolls
     /// back or can fail no more, at the pace of `persist`.
-    pub(super) fn poll_again(&mut self, step: usize, verdict: &Verdict, moment: Moment) {
+    pub(super) fn poll_again(&mut self, step: usize, verdict: &Verdict, now: Timestamp, random: Random) {
         let is_patient = !matches!(self.phase, Phase::Forward { .. }) || self.is_past_pivot();
         let persist = self.definition.steps[step].as_call().map(|call| call.persist);
         let Some((poll, _)) = self.poll(step) else { return };
@@ -134,10 +142,10 @@ impl Saga {
         let Some(work) = self.accepted_mut(step) else { return };
         work.polling.unanswered = work.polling.unanswered.saturating_add(1);
         let wait = match persist.filter(|_| is_patient) {
-            Some(persist) => persist.delay(work.polling.unanswered, verdict.retry_after, moment.random),
+            Some(persist) => persist.delay(work.polling.unanswered, verdict.retry_after, random),
             None => every,
         };
-        work.polling.turn = PollTurn::Due(moment.now.plus(wait));
+        work.polling.turn = PollTurn::Due(now.plus(wait));
     }
 
     /// Whether the answer that accepted an action can be followed; else, why its outcome is unknown.
@@ -156,7 +164,7 @@ impl Saga {
     }
 
     /// The address that the poll of a step is sent to, where its action's answer gave it.
-    pub(super) fn poll_target(&self, step: usize, action_path: &str) -> Result<Target, String> {
+    pub(super) fn poll_target(&self, step: usize, action_path: &str) -> Result<LocationPath, String> {
         let (_, work) = self.poll(step).ok_or("the step has no poll")?;
         let location = location_of(work.answer.as_ref()).ok_or("the answer had no header Location")?;
         let base = self.base(step).ok_or("the step has no participant")?;

@@ -20,16 +20,16 @@ use crate::world::World;
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// The result of an evaluation elsewhere; `None` if it panicked.
-pub(super) type Elsewhere<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
+pub(crate) type Elsewhere<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;
 
 /// Evaluates here, if that takes next to no time. `None`: it takes longer, and nothing has come of it.
-pub(super) fn at_once<T>(task: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn at_once<T>(task: impl FnOnce() -> T) -> Option<T> {
     let spent = within(Budget::INLINE, task);
     spent.over.is_none().then_some(spent.value)
 }
 
 /// Evaluates with the full budget, wherever the world does that.
-pub(super) fn elsewhere<T: Send + 'static>(
+pub(crate) fn elsewhere<T: Send + 'static>(
     world: Arc<dyn World>,
     task: impl FnOnce() -> T + Send + 'static,
 ) -> Elsewhere<T> {

@@ -41,6 +41,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::calling::{Calling, CallingEvent};
+pub(crate) use self::evaluating::{at_once, elsewhere};
 pub(crate) use self::means::{Calls, Means, Saves};
 use self::saving::{Dropped, Saving};
 use self::waiters::{Waiter, Waiters};
@@ -165,7 +166,10 @@ impl Driver {
         let has_work = !effects.calls.is_empty() || !effects.evaluations.is_empty() || effects.output;
         let until = effects.wake_at.filter(|_| !has_work && !self.stopping)?;
         let is_far = until > self.means.clock.now().plus(self.means.limits.sleep_after);
-        let is_free = self.saving.is_done() && !self.calling.is_under_way() && self.waiters.is_empty();
+        let is_free = !self.saga.counts_polls()
+            && self.saving.is_done()
+            && !self.calling.is_under_way()
+            && self.waiters.is_empty();
         (is_far && is_free && self.messages.is_empty() && !self.calling.waits_for_participant(&self.saga))
             .then_some(until)
     }

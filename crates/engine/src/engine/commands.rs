@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use saga_core::saga::{Input, Rejected};
-use saga_core::{Command, CommandId, CommandKind, Saga, SagaId, Timestamp};
+use saga_core::{Command, CommandId, CommandKind, Definition, Json, Saga, SagaId, Timestamp};
 use saga_journal::{CommandStatus, KeptCommand, Posted, ReplicaId, Unavailable};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::Engine;
 use super::running::{How, Resumed};
 use super::whereabouts::{LOOK_AGAIN_AFTER, Whereabouts};
+use crate::driver::{at_once, elsewhere};
 use crate::handle::{Snapshot, Wait};
 use crate::refusal::Refusal;
 
@@ -49,6 +50,17 @@ impl From<Refused> for Refusal {
     }
 }
 
+/// Whether each step that takes signals of that name can read the body.
+fn meanings(definition: &Definition, name: &str, body: &Json) -> Result<(), Refusal> {
+    for step in &definition.steps {
+        let Some(signal) = step.signal().filter(|signal| *signal.name == *name) else { continue };
+        signal
+            .meaning(body)
+            .map_err(|error| Refusal::BadSignal(format!("step `{}`: {}", step.name, error.0).into()))?;
+    }
+    Ok(())
+}
+
 impl Engine {
     /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
     pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
@@ -68,6 +80,26 @@ impl Engine {
             }
         }
         Err(Refusal::NotAppliedYet(id))
+    }
+
+    /// Sends a signal to a saga: returns when it is on disk. The same `key` again is the same signal.
+    pub async fn signal(&self, id: SagaId, name: &str, key: Option<&str>, body: Json) -> Result<(), Refusal> {
+        let row = self.in_the_journal(id).await?.ok_or(Refusal::Unknown)?;
+        let definition = self.parts.catalog.pinned(&row.row.definition_hash).await?;
+        // A signal that could not be read when it is taken is refused while its sender is there to hear of it.
+        let (read, name_read, read_by) = (body.clone(), name.to_owned(), definition.clone());
+        let meanings = move || meanings(&read_by, &name_read, &read);
+        match at_once(meanings.clone()) {
+            Some(meanings) => meanings?,
+            None => {
+                let lost = || {
+                    Refusal::Unavailable(Unavailable::because("the evaluation of an expression has panicked"))
+                };
+                elsewhere(self.clock().world().clone(), meanings).await.ok_or_else(lost)??;
+            }
+        }
+        let kind = CommandKind::Signal { name: name.into(), key: key.map(Into::into), body };
+        self.command(id, kind).await
     }
 
     /// Stops a saga that is still going forward, and rolls it back. Waits for that to be over.

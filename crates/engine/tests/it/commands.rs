@@ -95,6 +95,7 @@ async fn the_owner_s_answer_reaches_the_process_that_posted_the_command() {
                     continue;
                 }
                 CommandKind::Resume { .. } => "{\"not_understood\":\"a later release\"}",
+                CommandKind::Signal { .. } => unreachable!("none is sent"),
                 CommandKind::Resolve { .. } => "{\"rejected\":\"not_blocked\"}",
             };
             shop.journal.refuse(saga, command.id, why.into()).await.unwrap();

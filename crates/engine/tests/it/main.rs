@@ -19,4 +19,5 @@ mod names;
 mod sleep;
 mod support;
 mod vital;
+mod waits;
 mod watchdog;

@@ -10,6 +10,7 @@ pub(crate) mod budgets;
 pub(crate) mod documented;
 mod health;
 pub(crate) mod hosts;
+pub(crate) mod key;
 pub(crate) mod page;
 mod participants;
 pub(crate) mod prefer;

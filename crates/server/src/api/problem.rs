@@ -124,6 +124,7 @@ impl Problem {
             Refusal::KeyReused(id) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", text).about(id)
             }
+            Refusal::BadSignal(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_signal", text),
             Refusal::Unknown => unknown(),
             Refusal::Damaged(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history_damaged", text),
             Refusal::Rejected(rejected) => {
@@ -137,6 +138,7 @@ impl Problem {
                     Rejected::InDoubt => "in_doubt",
                     Rejected::CallUnderWay => "call_under_way",
                     Rejected::BeingUndone => "known_to_have_run",
+                    Rejected::ToBeDone => "to_be_done",
                     Rejected::NoWayBack => "no_way_back",
                     Rejected::NothingToHurry => "nothing_to_hurry",
                     Rejected::NoSuchSignal => "no_such_signal",
@@ -148,7 +150,12 @@ impl Problem {
                 };
                 // Only the end of a call has to be waited for.
                 let retry = rejected == Rejected::CallUnderWay;
-                Self { retry, ..Self::new(StatusCode::CONFLICT, code, text) }
+                let status = match rejected {
+                    Rejected::NoSuchSignal => StatusCode::NOT_FOUND,
+                    Rejected::SignalKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+                    _ => StatusCode::CONFLICT,
+                };
+                Self { retry, ..Self::new(status, code, text) }
             }
         }
     }

@@ -26,6 +26,8 @@ const SAGA_SECONDS: [f64; 16] =
 const NONE: &str = "none";
 /// The cause of a failure by a condition that could not be evaluated.
 const CONDITION: &str = "condition";
+/// The cause of a saga's failure whose step's signal did not come in time, or meant that the step has failed.
+const SIGNAL: &str = "signal";
 /// How a call can end, in the order of [`CallSeries::outcomes`]. `None`: the saga stopped waiting for the call.
 const OUTCOMES: [Option<Outcome>; 6] = [
     Some(Outcome::Ok),
@@ -241,11 +243,15 @@ impl Sagas {
     fn prepare_step(&self, definition: &Definition, step: usize) -> StepSeries {
         let StepLabels { participant, saga, step: name } = labels(definition, step);
         for outcome in OUTCOMES {
-            if !matches!(outcome, Some(Outcome::Ok | Outcome::Accepted)) {
+            let is_call = definition.steps[step].as_call().is_some();
+            if is_call && !matches!(outcome, Some(Outcome::Ok | Outcome::Accepted)) {
                 let _ = self.failures.get_or_create_owned(&of_step(definition, step, cause_of(outcome)));
             }
         }
-        if definition.steps[step].when.is_some() {
+        if definition.steps[step].signal().is_some() {
+            let _ = self.failures.get_or_create_owned(&of_step(definition, step, SIGNAL));
+        }
+        if definition.steps[step].begins_with_expression() {
             let _ = self.failures.get_or_create_owned(&of_step(definition, step, CONDITION));
         }
         if !definition.steps[step].is_read() {
@@ -300,6 +306,7 @@ impl Sagas {
             Some(FailureCause::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
             Some(FailureCause::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
             Some(FailureCause::Condition(step)) => self.failed(&of_step(definition, step, CONDITION)),
+            Some(FailureCause::Signal(step)) => self.failed(&of_step(definition, step, SIGNAL)),
             Some(FailureCause::Step(step, outcome)) => {
                 self.failed(&of_step(definition, step, cause_of(outcome)))
             }

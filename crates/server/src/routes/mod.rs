@@ -38,6 +38,7 @@ pub fn document() -> &'static str {
 fn documented() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(document::BaseDocument::openapi())
         .merge(face::commande::routes())
+        .merge(face::sagas::routes())
         .merge(api::routes())
         .routes(routes!(home::home))
         .routes(routes!(docs::openapi))

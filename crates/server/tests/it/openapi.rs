@@ -11,7 +11,7 @@ use crate::http::{Call, Reply};
 use crate::routes::{ROUTES, document};
 
 /// The operations that callers know: each one's path, method and name.
-const CONTRACT: [(&str, &str, &str); 13] = [
+const CONTRACT: [(&str, &str, &str); 14] = [
     ("/", "get", "home"),
     ("/api/commande/checkout", "post", "checkout"),
     ("/api/commande/{id}", "get", "commande"),
@@ -21,6 +21,7 @@ const CONTRACT: [(&str, &str, &str); 13] = [
     ("/api/commande/{id}/resoudre", "post", "resoudre"),
     ("/api/commandes", "get", "commandes"),
     ("/api/participants", "get", "participants"),
+    ("/api/sagas/{id}/signals/{name}", "post", "signal"),
     ("/livez", "get", "livez"),
     ("/metrics", "get", "metrics"),
     ("/openapi.json", "get", "openapi"),
@@ -91,7 +92,8 @@ async fn every_route_takes_its_methods_and_no_others() {
     let world = World::open().await;
     for (path, methods) in ROUTES.iter() {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-            let reply = world.send(&Call::new(method, &path.replace("{id}", "x"))).await;
+            let reply =
+                world.send(&Call::new(method, &path.replace("{id}", "x").replace("{name}", "y"))).await;
             let taken = methods.contains(&method.to_ascii_lowercase());
             assert_eq!(reply.status != 405, taken, "{method} {path}: {reply:?}");
         }

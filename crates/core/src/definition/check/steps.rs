@@ -204,7 +204,7 @@ impl Checker<'_> {
             );
         }
         match (signal, pause) {
-            (Some(signal), _) => self.signal(&signal.value).map(StepWork::Signal),
+            (Some(signal), _) => self.signal(&signal.value).map(Box::new).map(StepWork::Signal),
             (None, Some(pause)) => {
                 let (end, checked) = self.pause(pause, before);
                 reads.note(&checked);

@@ -224,7 +224,7 @@ impl Checker<'_> {
     }
 }
 
-/// What is wrong about a step that stands below a pivot. `is_behind`: by the file, it waits for that pivot; `is_behind_any`:
+/// The mistakes of a step that stands below a pivot. `is_behind`: by the file, it waits for that pivot; `is_behind_any`:
 /// also where it does so through another pivot alone.
 fn behind_pivot(
     follower: &Spanned<StepIn>,

@@ -110,7 +110,7 @@ impl Saga {
             return Err(Rejected::CallUnderWay);
         }
         if !self.findings(*step).contains(finding) {
-            return Err(Rejected::BeingUndone);
+            return Err(if is_forward { Rejected::ToBeDone } else { Rejected::BeingUndone });
         }
         let definition = &self.definition.steps[*step];
         let sends_output = definition.compensation().is_some_and(|call| call.sends(&definition.name));

@@ -23,7 +23,7 @@ impl Saga {
             _ if rules::may_end_its_process(self.marks.lost_owners, LOST_OWNERS_MAX) => self.park(&format!(
                 "its process ended {LOST_OWNERS_MAX} times while it was here, without any progress in between"
             )),
-            // What is left to do has been done, or there is no way back.
+            // All steps are done, or there is no way back.
             Phase::Forward { .. } if self.active().is_empty() => None,
             Phase::Forward { .. } if now >= self.deadline && !self.is_past_pivot() => {
                 Some(Event::RollbackDecided { cause: Cause::DeadlinePassed })

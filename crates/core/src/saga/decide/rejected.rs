@@ -48,6 +48,11 @@ pub enum Rejected {
          or `undone` if its effect is gone"
     )]
     BeingUndone,
+    /// The step is to be done whatever was found: there is no way back.
+    #[error(
+        "there is no way back, so nothing is undone: the finding is `ran`, or `not_run` to have it called again"
+    )]
+    ToBeDone,
     /// The saga has passed its pivot.
     #[error("a step after which there is no way back is done; the saga goes on until it completes")]
     NoWayBack,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use saga_core::SagaId;
 use saga_core::definition::InputError;
@@ -18,11 +18,8 @@ use super::input::Demande;
 use crate::api::documented::{Responses, problems};
 use crate::api::prefer::Preference;
 use crate::api::problem::Problem;
-use crate::api::{Api, body};
+use crate::api::{Api, body, key};
 use crate::http;
-
-/// Characters of an `Idempotency-Key`.
-const KEY_CHARS_MAX: usize = 255;
 
 /// Run an order
 ///
@@ -75,7 +72,7 @@ const KEY_CHARS_MAX: usize = 255;
 pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
-    let key = idempotency_key(&head.headers)?;
+    let key = key::of(&head.headers)?;
     let body = body::json(&head.headers, body, &api).await?;
     let input = definition(&api).read_input(&body).map_err(|error| match &error {
         InputError::NotJson(_) => Problem::new(StatusCode::BAD_REQUEST, "not_json", error.to_string()),
@@ -101,25 +98,5 @@ impl IntoResponses for NotTaken {
              whether anything was done.",
             Error::from(Refusal::Full(no_room)).into(),
         )])
-    }
-}
-
-/// The key, in either of its two forms: a structured-field string in quotes, or bare.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let wrong = |what: &str| Err(Problem::invalid(format!("Idempotency-Key: {what}")));
-    if values.next().is_some() {
-        return wrong("the header stands more than once");
-    }
-    let Ok(text) = value.to_str() else { return wrong("only visible ASCII characters can be used") };
-    let bare = text.trim();
-    let bare = bare.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(bare);
-    match bare.len() {
-        0 => wrong("the key is empty"),
-        n if n > KEY_CHARS_MAX => {
-            wrong(&format!("the key has {n} characters; at most {KEY_CHARS_MAX} are taken"))
-        }
-        _ => Ok(Some(bare.to_owned())),
     }
 }

@@ -67,6 +67,9 @@ fn detail(rejected: Rejected) -> &'static str {
             "that cannot be said of a step that is being undone: say EXECUTEE if its effect is still there (it is undone \
              then), or ANNULEE if its effect is gone"
         }
+        Rejected::ToBeDone => {
+            "there is no way back, so nothing is undone: say EXECUTEE, or NON_EXECUTEE to have the step called again"
+        }
         Rejected::NoWayBack => {
             "a step after which there is no way back is done; the order goes on to its end"
         }
