@@ -13,6 +13,7 @@
 mod harness;
 mod http;
 mod routes;
+mod signals;
 
 mod annuler;
 mod blocked;
