@@ -47,6 +47,8 @@ pub enum Turn {
     Late,
     /// The step is undone without knowing whether it ran.
     Undone,
+    /// Its failure is passed over: the step is optional.
+    PassedOver,
     /// There is nothing to undo.
     Left,
     /// The saga is flagged for an operator.
@@ -73,6 +75,11 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
     let mut events = 0;
     while events < EVENTS_MAX {
         let effects = saga.effects();
+        if let Some(asked) = effects.evaluations.least() {
+            events += 1;
+            super::begin(&mut saga, asked);
+            continue;
+        }
         let of_step = effects.calls.iter().find(|call| call.step == step);
         if of_step.is_none()
             && let Some(other) = effects.first_call()
@@ -105,7 +112,10 @@ pub(super) fn turns(saga: &Saga, step: usize, direction: Direction) -> Vec<Turn>
         events += records.len();
         for record in &records {
             note(&mut turns, &saga, step, direction, &record.event);
-            if matches!(turns.last(), Some(Turn::Undone | Turn::Left | Turn::Parked { .. })) {
+            if matches!(
+                turns.last(),
+                Some(Turn::Undone | Turn::PassedOver | Turn::Left | Turn::Parked { .. })
+            ) {
                 return turns;
             }
         }
@@ -120,10 +130,17 @@ fn undo(saga: &mut Saga, step: usize) {
         let mut calls = saga.effects().calls.into_iter();
         calls.any(|call| call.step == step && call.direction == Direction::Compensation)
     };
+    let evaluate = |saga: &mut Saga| {
+        if let Some(asked) = saga.effects().evaluations.least() {
+            super::begin(saga, asked);
+        }
+    };
+    evaluate(saga);
     while !is_undone(saga)
         && let Some(call) = saga.effects().first_call()
     {
         succeed(saga, call.step);
+        evaluate(saga);
         if saga.effects().first_call() == Some(call) {
             break;
         }
@@ -165,6 +182,7 @@ fn note(turns: &mut Vec<Turn>, saga: &Saga, step: usize, direction: Direction, e
         }
         Event::RollbackDecided { cause: Cause::StepFailed { .. } } => Turn::Failed,
         Event::RollbackDecided { .. } => Turn::Late,
+        Event::PassedOver { step: at, .. } if *at == step => Turn::PassedOver,
         Event::Blocked { stuck, .. } => {
             let effects = saga.effects();
             Turn::Parked { stuck: *stuck, goes_on: !effects.calls.is_empty() || effects.wake_at.is_some() }

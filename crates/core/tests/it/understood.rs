@@ -246,3 +246,29 @@ fn steps_at_the_same_time_have_their_turns_and_conditions_hold() {
       compensation lost: [Repeated { times: 7 }, Parked { stuck: CompensationFailing, goes_on: true }]
     "#);
 }
+
+#[test]
+fn steps_that_wait_or_may_fail_are_explained_to_the_end() {
+    let source = "saga: essai
+input: { n: integer }
+deadline: 30d
+participants: { p: { url: 'http://p', safety: idempotent } }
+steps:
+  - { step: a, participant: p, optional: true, action: { post: /a }, compensation: { delete: /a, when: .a.x == 1 } }
+  - { step: go, signal: { name: go, within: 1h, ok: .body.yes } }
+  - { step: rest, pause: '.go.until' }
+  - { step: b, participant: p, pivot: true, action: { post: /b, body: { by: .go.by } }, compensation: { delete: /b } }
+  - { step: c, participant: p, action: { post: /c }, compensation: none }";
+    let definition = Arc::new(Definition::parse("d.yaml", source, &no_env).expect("a definition"));
+    let told = understood(understood::input(&definition), &BTreeMap::new());
+    let ends = |step: usize| {
+        let step = &told[step];
+        let lost = |call: Option<&CallUnderstood>| call.and_then(|call| call.if_lost.last().cloned());
+        format!("{:?} {:?}", lost(step.action.as_ref()), lost(step.compensation.as_ref()))
+    };
+    let needs = |stuck: &str| format!("Some(Parked {{ stuck: {stuck}, goes_on: true }})");
+    assert_eq!(ends(0), format!("Some(PassedOver) {}", needs("CompensationFailing")));
+    assert_eq!((ends(1), ends(2)), ("None None".to_owned(), "None None".to_owned()));
+    assert_eq!(ends(3), format!("{} {}", needs("ActionUnsettled"), needs("CompensationFailing")));
+    assert_eq!(ends(4), format!("{} None", needs("ActionFailing")));
+}

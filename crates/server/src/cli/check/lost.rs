@@ -27,6 +27,7 @@ pub(super) fn sentence(step: &Step, direction: Direction, turns: &[Turn], cancel
                 }
             }
             Turn::Undone => "the step is undone at once, whether or not it ran".to_owned(),
+            Turn::PassedOver => format!("{never}the step is passed over, and the order goes on"),
             Turn::Left if step.is_read() => continue,
             Turn::Left => "the step is left as it is, whether or not it ran".to_owned(),
             Turn::Parked { stuck, goes_on } => {
