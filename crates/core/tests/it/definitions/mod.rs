@@ -10,6 +10,7 @@ mod language;
 mod meanings;
 mod probes;
 mod values;
+mod waits;
 mod wrong;
 
 use std::fmt::Write;

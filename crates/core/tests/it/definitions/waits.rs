@@ -1,0 +1,87 @@
+//! Waits, accepted actions and pivots: what a file cannot say.
+
+use crate::support::{no_env, parse};
+use saga_core::Definition;
+
+fn file(deadline: &str, steps: &[&str]) -> String {
+    let steps: Vec<String> = steps.iter().map(|step| format!("  - {{ {step} }}\n")).collect();
+    format!(
+        "saga: essai\ninput: {{ n: integer }}\n{deadline}participants: {{ p: {{ url: 'http://p' }} }}\nsteps:\n{}",
+        steps.concat()
+    )
+}
+
+fn told(deadline: &str, steps: &[&str]) -> String {
+    match Definition::parse("d.yaml", &file(deadline, steps), &no_env) {
+        Ok(_) => String::new(),
+        Err(mistakes) => mistakes.to_string(),
+    }
+}
+
+const CALL: &str = "step: a, participant: p, action: { post: /a }, compensation: none";
+const PIVOT: &str = "step: a, participant: p, action: { post: /a }, compensation: none, pivot: true";
+
+#[test]
+fn rule_15_a_definition_that_waits_has_a_deadline_beyond_its_pauses() {
+    let pause = "step: rest, pause: 2h";
+    assert!(told("", &[pause]).contains("needs a `deadline`"));
+    assert!(told("deadline: 2h\n", &[pause]).contains("as long as the deadline"));
+    assert!(told("deadline: 4h\n", &[pause, "step: more, pause: 2h"]).contains("up to step `more`"));
+    let beside = "step: more, pause: 2h, after: []";
+    parse(&file("deadline: 4h\n", &[pause, beside]));
+}
+
+#[test]
+fn a_step_that_waits_only_waits_and_an_accepted_action_has_an_end() {
+    for (step, why) in [
+        ("step: go, signal: { name: go, within: 1h }, participant: p", "has no `participant`"),
+        ("step: go, signal: { name: go }", "has no `within`"),
+        ("step: go, signal: { name: go, within: 1h, refused: .status == 1 }", "a signal has .body"),
+        ("step: go, signal: { name: go, within: 1h, ok: 7 }", "a condition is true or false"),
+        ("step: go, pause: 4000d", "at most 3650 days"),
+        (
+            "step: a, participant: p, action: { post: /a, pending: .status == 202 }, compensation: none",
+            "nothing says when",
+        ),
+        (
+            "step: a, participant: p, action: { post: /a, poll: { get: /x } }, compensation: none",
+            "say with `pending`",
+        ),
+        (
+            "step: a, participant: p, action: { get: /a, pending: .status == 202, poll: { get: /x } }",
+            "a get changes nothing",
+        ),
+        (
+            "step: a, participant: p, action: { post: /a, pending: .status == 202, poll: { get: '/\\(.accepted.headers.etag)' } }, compensation: none",
+            "is not kept",
+        ),
+    ] {
+        let said = told("deadline: 30d\n", &[step]);
+        assert!(said.contains(why), "{step}: {said}");
+    }
+}
+
+#[test]
+fn nothing_behind_a_pivot_can_fail_and_nothing_runs_beside_it() {
+    for (step, why) in [
+        (
+            "step: b, participant: p, action: { post: /b }, compensation: none, after: []",
+            "does not wait for it",
+        ),
+        ("step: b, participant: p, action: { post: /b }, compensation: none, failure: F", "has a `failure`"),
+        ("step: b, participant: p, action: { post: /b }, compensation: { post: /c }", "has a `compensation`"),
+        (
+            "step: b, participant: p, action: { post: /b }, compensation: none, pivot: true",
+            "a way has at most one",
+        ),
+        ("step: b, signal: { name: go, within: 1h }", "may be late or refuse"),
+    ] {
+        let said = told("deadline: 30d\n", &[PIVOT, step]);
+        assert!(said.contains(why), "{step}: {said}");
+    }
+    let optional = "step: b, signal: { name: go, within: 1h }, optional: true";
+    let definition =
+        parse(&file("deadline: 30d\n", &[CALL, &PIVOT.replace("step: a", "step: c, after: []"), optional]));
+    assert_eq!(definition.graph.after(1).iter().collect::<Vec<_>>(), [0], "it waits for all steps above");
+    assert!(definition.has_pivot);
+}
