@@ -105,7 +105,7 @@ struct UnreadableAnswer(Outcome, EvalError);
 /// not accepted (401, 405, 406, 407, 415, 421, 426, 501); 404 and 410 say of a compensation that there was nothing to
 /// undo; every other 4xx is a refusal; anything else is unknown, 202 and redirects included (the work is not known to
 /// be done). Of a probe, 404 and 410 alone are a refusal: "its effect is not there" is not what 403 says. Of a poll, only
-/// `refused` refuses and only `ok`, or else 200, succeeds.
+/// `refused` refuses and only `ok`, or else 200, succeeds; with any other 2xx the action is still not done.
 pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
     let answer = match reply {
         // "Refused" to a probe or a poll would mean that the step has no effect.
@@ -118,19 +118,21 @@ pub fn verdict(call: &Call, reply: &Reply) -> Verdict {
         Reply::Answered(answer) => answer,
     };
     let read = judge(call, answer).and_then(|meaning| {
-        let kept =
-            |template: &Template| scope(answer, Some(call.format)).and_then(|scope| template.render(&scope));
+        let kept = |template: &Template, format: Option<Format>| {
+            scope(answer, format).and_then(|scope| template.render(&scope))
+        };
         let output = match &meaning {
             AnswerMeaning::Ok => call
                 .output
                 .as_ref()
-                .map(|output| kept(output).map_err(|error| unreadable(call, true, error)))
+                .map(|output| kept(output, Some(call.format)).map_err(|error| unreadable(call, true, error)))
                 .transpose()?,
             AnswerMeaning::Accepted => {
                 let accepted = call.pending.as_ref().and_then(|pending| pending.accepted.as_ref());
-                accepted
-                    .map(|accepted| kept(accepted).map_err(|error| UnreadableAnswer(Outcome::Unknown, error)))
-                    .transpose()?
+                // Where the address alone is followed, the body may be anything.
+                let format = accepted.filter(|accepted| accepted.reads("body")).map(|_| call.format);
+                let unknown = |error| UnreadableAnswer(Outcome::Unknown, error);
+                accepted.map(|accepted| kept(accepted, format).map_err(unknown)).transpose()?
             }
             _ => None,
         };
@@ -196,8 +198,11 @@ fn judge(call: &Call, answer: &Answer) -> Result<AnswerMeaning, UnreadableAnswer
     }
     // A poll is asked again unless its answer says one or the other.
     if call.role == Direction::Poll {
-        let is_ok = asked(&call.ok)?.unwrap_or(answer.status == 200);
-        return Ok(if is_ok { AnswerMeaning::Ok } else { AnswerMeaning::Unknown });
+        return Ok(match (asked(&call.ok)?, answer.status) {
+            (Some(true), _) | (None, 200) => AnswerMeaning::Ok,
+            (_, 200..300) => AnswerMeaning::Accepted,
+            _ => AnswerMeaning::Unknown,
+        });
     }
     if is_absent.map(holds).transpose()? == Some(true) || (is_gone && matches!(call.absent, Absent::ByStatus))
     {

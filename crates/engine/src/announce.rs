@@ -119,6 +119,9 @@ fn why_failed(saga: &Saga, cause: &Cause, before: &[Record]) -> String {
     match cause {
         Cause::Cancelled => "cancelled on request".to_owned(),
         Cause::DeadlinePassed => "its deadline has passed".to_owned(),
+        Cause::StepFailed { step, .. } if saga.definition().participant(*step).is_none() => {
+            format!("{} failed: its wait ended without success", at(saga, *step))
+        }
         Cause::StepFailed { step, .. } => format!("{} failed: {}", at(saga, *step), last_end(*step, before)),
     }
 }

@@ -32,7 +32,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use strum::{Display, EnumString, VariantNames};
 
 pub use self::call::{Absent, Call, PendingAnswer};
-pub(crate) use self::check::{WAIT_MAX, parse_duration as duration};
+pub(crate) use self::check::{DEADLINE_MAX, parse_duration as duration};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;

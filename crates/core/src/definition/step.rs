@@ -7,7 +7,10 @@ use super::call::Call;
 use super::condition::Condition;
 use super::template::Template;
 use super::{Safety, StateName};
-use crate::retry::Backoff;
+use crate::retry::{Backoff, RETRY_AFTER_MAX};
+
+/// The shortest time until the next poll that an answer can ask for.
+const POLL_WAIT_MIN: Duration = Duration::from_millis(500);
 
 /// One step of a saga.
 #[derive(Debug)]
@@ -91,6 +94,15 @@ pub struct PollCall {
     pub every: Duration,
     /// Whether it is sent to the address that the answer's header `Location` gave.
     pub follows_location: bool,
+}
+
+impl PollCall {
+    /// The time until the next poll, where an answer asked for this one. A participant can neither have itself hammered nor
+    /// put the poll off for good.
+    pub fn wait(&self, asked: Option<Duration>) -> Duration {
+        let longest = self.every.max(RETRY_AFTER_MAX);
+        asked.map_or(self.every, |asked| asked.clamp(POLL_WAIT_MIN.min(self.every), longest))
+    }
 }
 
 /// A wait for a signal.

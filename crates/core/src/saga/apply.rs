@@ -14,6 +14,7 @@ mod waiting;
 
 use std::sync::Arc;
 
+use super::polling::Polling;
 use super::{Blocked, Marks, Phase, Progress, Question, Saga, StepNotes, StepState};
 use crate::definition::{Definition, StepSet};
 use crate::direction::Direction;
@@ -118,7 +119,7 @@ impl Saga {
             Event::Signalled { name, key, body } => self.signalled(name, key.as_deref(), body),
             Event::SignalTaken { step, signal, outcome, reason, output } => {
                 let meaning = (*outcome, reason.as_deref(), output.as_ref());
-                self.signal_taken(seq, *step, *signal, meaning)
+                self.signal_taken(seq, record.at, *step, *signal, meaning)
             }
             Event::PassedOver { step, reason } => self.passed_over(seq, *step, reason),
             Event::OutputMade { output, .. } => {
@@ -250,7 +251,7 @@ impl Saga {
             tries.failures = 0;
             tries.asked.failures = 0;
             if let Some(work) = &mut tries.accepted {
-                work.polling.unanswered = 0;
+                work.polling = Polling::from(now);
             }
             if !goes_on.contains(step) && (tries.in_flight() || tries.asked.is_in_flight()) {
                 *may_have_run = true;

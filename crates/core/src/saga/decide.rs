@@ -296,8 +296,8 @@ impl Saga {
             }
             (Outcome::Ok, Direction::Probe) if self.is_undoing(step) => tries.failures,
             (Outcome::Accepted, _) => {
-                let every = definition.acceptance()?.poll.as_ref()?.every;
-                return Some(moment.now.plus(verdict.retry_after.unwrap_or(every)));
+                let poll = definition.acceptance()?.poll.as_ref()?;
+                return Some(moment.now.plus(poll.wait(verdict.retry_after)));
             }
             (Outcome::Ok, _) | (Outcome::Refused, Direction::Probe) => return None,
             // Without a promise, a call that may have run is never repeated, in either direction.

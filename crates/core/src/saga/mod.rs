@@ -144,6 +144,8 @@ struct StepNotes {
     first_called: Option<Timestamp>,
     /// It is optional and has failed: it counts as done for those that wait for it.
     passed_over: bool,
+    /// An operator has found its effect: it is undone whatever its compensation's condition says.
+    to_be_undone: bool,
 }
 
 /// A signal that was sent.
@@ -425,8 +427,8 @@ impl Saga {
 
     /// The same, derived from the states of all steps.
     ///
-    /// Forward, those that are neither done, skipped nor passed over and wait for none that is not. Back, those that are not settled and that no
-    /// unsettled one has waited for: a step is undone after every step that waited for it.
+    /// Forward, those that are neither done, skipped nor passed over, and wait for none that is not. Back, those that are not
+    /// settled and that no unsettled one has waited for: a step is undone after every step that waited for it.
     fn derived_active(&self) -> StepSet {
         let graph = &self.definition.graph;
         match self.phase {

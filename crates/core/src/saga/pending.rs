@@ -62,7 +62,11 @@ impl Saga {
             is_under_way: self.is_calling(step),
             next_at: self.due_at(step).filter(|_| !self.is_parked()),
             findings: self.findings(step),
-            lacks_output: sends_output && matches!(state, StepState::Doing { .. }),
+            lacks_output: match self.cause() {
+                // Later steps read it.
+                None => definition.keeps_output(),
+                Some(_) => sends_output && matches!(state, StepState::Doing { .. }),
+            },
         })
     }
 

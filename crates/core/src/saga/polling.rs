@@ -8,7 +8,7 @@ use std::fmt;
 use http::Uri;
 
 use super::{Phase, Progress, Saga, StepState};
-use crate::definition::{Acceptance, PollCall, SignalWait};
+use crate::definition::{Acceptance, PollCall, SignalWait, StepSet};
 use crate::direction::Direction;
 use crate::event::Outcome;
 use crate::id::{AttemptNumber, Timestamp};
@@ -20,7 +20,7 @@ use crate::retry::Random;
 /// An action that was accepted, and is not done yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AcceptedWork {
-    /// When.
+    /// The time of the answer that accepted it.
     pub(super) at: Timestamp,
     /// The part of the answer that its poll reads.
     pub(super) answer: Option<Json>,
@@ -88,7 +88,7 @@ impl Saga {
 
     /// The polls that are being asked.
     pub(super) fn polls(&self) -> impl Iterator<Item = (usize, Direction, AttemptNumber)> {
-        let active = if self.is_parked() { crate::definition::StepSet::NONE } else { self.active() };
+        let active = if self.is_parked() { StepSet::NONE } else { self.active() };
         active.iter().filter_map(|step| {
             let (_, work) = self.poll(step)?;
             let (_, tries) = self.tries(step)?;
@@ -112,7 +112,7 @@ impl Saga {
         self.definition.has_polls && is_patient && self.active().iter().any(counts)
     }
 
-    /// Whether a poll has been asked for longer than a person is left out of it.
+    /// Whether a step's poll has had no answer so often that an operator is told.
     pub(super) fn is_polled_too_often(&self, step: usize) -> bool {
         let attempts = self.definition.steps[step].as_call().map_or(0, |call| call.persist.attempts);
         self.poll(step).is_some_and(|(_, work)| work.polling.unanswered >= attempts)
@@ -138,11 +138,13 @@ impl Saga {
         let is_patient = !matches!(self.phase, Phase::Forward { .. }) || self.is_past_pivot();
         let persist = self.definition.steps[step].as_call().map(|call| call.persist);
         let Some((poll, _)) = self.poll(step) else { return };
-        let every = verdict.retry_after.unwrap_or(poll.every);
+        let every = poll.wait(verdict.retry_after);
+        // A saga that was read back counts anew, but not what an operator has been told of.
+        let told = self.blocked_at(step).and(persist).map_or(0, |persist| persist.attempts);
         let Some(work) = self.accepted_mut(step) else { return };
         work.polling.unanswered = work.polling.unanswered.saturating_add(1);
         let wait = match persist.filter(|_| is_patient) {
-            Some(persist) => persist.delay(work.polling.unanswered, verdict.retry_after, random),
+            Some(persist) => persist.delay(work.polling.unanswered.max(told), verdict.retry_after, random),
             None => every,
         };
         work.polling.turn = PollTurn::Due(now.plus(wait));

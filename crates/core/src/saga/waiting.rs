@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use super::{Phase, Saga, StepState};
-use crate::definition::{EvalError, PauseEnd, Scope, SignalWait, StepSet, StepWork, Template, duration};
+use crate::definition::{
+    Condition, DEADLINE_MAX, EvalError, PauseEnd, Scope, SignalWait, Step, StepSet, StepWork, Template,
+    duration,
+};
 use crate::event::{Cause, Event, Stuck};
 use crate::id::Timestamp;
 use crate::json::Json;
@@ -60,8 +63,10 @@ impl Saga {
         self.active().iter().filter(waits).collect()
     }
 
-    fn undo_when(&self, step: usize) -> Option<&crate::definition::Condition> {
-        self.definition.steps[step].as_call().and_then(|call| call.undo_when.as_ref())
+    /// The condition of a step's compensation, unless an operator has said that the step is to be undone.
+    fn undo_when(&self, step: usize) -> Option<&Condition> {
+        let call = self.definition.steps[step].as_call().filter(|_| !self.notes[step].to_be_undone)?;
+        call.undo_when.as_ref()
     }
 
     /// Whether it is evaluated first whether there is anything to undo.
@@ -158,9 +163,8 @@ impl Saga {
 
     /// Whether a step is done after which there is no way back.
     pub fn is_past_pivot(&self) -> bool {
-        let is_done = |(step, state): (&crate::definition::Step, &StepState)| {
-            step.is_pivot() && matches!(state, StepState::Done { .. })
-        };
+        let is_done =
+            |(step, state): (&Step, &StepState)| step.is_pivot() && matches!(state, StepState::Done { .. });
         self.definition.has_pivot && self.definition.steps.iter().zip(&self.steps).any(is_done)
     }
 
@@ -202,7 +206,7 @@ impl SignalWait {
     /// The meaning of a signal with this body. A signal that means neither success nor failure is an error.
     pub fn meaning(&self, body: &Json) -> Result<SignalMeaning, EvalError> {
         let scope = Scope::default().with("body", body.text());
-        let asked = |condition: &Option<crate::definition::Condition>, default: bool| {
+        let asked = |condition: &Option<Condition>, default: bool| {
             condition.as_ref().map_or(Ok(default), |condition| condition.holds(&scope))
         };
         if asked(&self.refused, false).map_err(|error| error.of("`refused`"))? {
@@ -226,7 +230,7 @@ fn pause_time(until: &Template, scope: &Scope<'_>) -> Result<PauseTime, EvalErro
         return Ok(PauseTime::At(time));
     }
     match duration(&text) {
-        Some(pause) if pause <= crate::definition::WAIT_MAX => Ok(PauseTime::After(pause)),
+        Some(pause) if pause <= DEADLINE_MAX => Ok(PauseTime::After(pause)),
         _ => Err(EvalError(format!(
             "gives {shown}, which is neither a time as RFC 3339 has it, with an offset, nor a duration such as 14d of at \
              most 3650d"

@@ -1,5 +1,7 @@
 //! The meaning of an HTTP answer: the table of verdicts.
 
+mod accepted;
+
 use std::time::Duration;
 
 use saga_core::reply::{Answer, REASON_BYTES_MAX, Reply, Verdict, verdict};
@@ -12,7 +14,7 @@ use crate::support::{VOISINS, at, command, parse, reply, saga_id};
 fn call(method: &str, keys: &str) -> Definition {
     let undo = if method == "get" { "" } else { "\n    compensation: none" };
     let source = format!(
-        "saga: s\nstates: {{ started: A, completed: B, cancelled: C }}\nparticipants: {{ p: {{ url: 'http://p' }} }}\n\
+        "saga: s\ndeadline: 1h\nstates: {{ started: A, completed: B, cancelled: C }}\nparticipants: {{ p: {{ url: 'http://p' }} }}\n\
          steps:\n  - step: a\n    participant: p\n    action:\n      {method}: /x\n{keys}{undo}\n    failure: D\n"
     );
     Definition::parse("test.yaml", &source, &|_| None).unwrap_or_else(|m| panic!("{m}\n{source}"))

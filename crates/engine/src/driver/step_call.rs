@@ -8,7 +8,7 @@ use std::time::Duration;
 use saga_core::definition::EvalError;
 use saga_core::reply::{self, Reply, Verdict};
 use saga_core::saga::{CallWanted, Evaluated, Input, Request, RequestError};
-use saga_core::{Definition, Direction, Outcome, Saga, Seq, Timestamp};
+use saga_core::{Definition, Outcome, Saga, Seq, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::sync::watch;
 
@@ -290,11 +290,7 @@ impl StepCall {
         self.ended(saga, &call, Some(verdict.outcome));
         if was_made {
             call.permit.ended(breakers::ended(&verdict));
-            // An open poll is no trouble of its participant.
-            let is_open = direction == Direction::Poll && matches!(verdict.status, Some(200..300));
-            if !is_open {
-                self.means.calls.breakers.note(saga.definition(), step, &verdict);
-            }
+            self.means.calls.breakers.note(saga.definition(), step, &verdict);
         }
         Some(Input::Reply { step, direction, attempt, verdict })
     }

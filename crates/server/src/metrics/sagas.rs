@@ -262,8 +262,8 @@ impl Sagas {
         }
         let given = &definition.steps[step];
         let may_end = |direction: Direction, outcome: Option<Outcome>| {
-            let is_accepted = direction == Direction::Action && given.acceptance().is_some();
-            outcome != Some(Outcome::Accepted) || is_accepted
+            let may_be_open = matches!(direction, Direction::Action | Direction::Poll);
+            outcome != Some(Outcome::Accepted) || (may_be_open && given.acceptance().is_some())
         };
         let series = |direction: Direction| {
             let (participant, saga, step) = (participant.clone(), saga.clone(), name.clone());

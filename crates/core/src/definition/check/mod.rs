@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use strum::VariantNames;
 
-pub(crate) use self::waits::WAIT_MAX;
 use super::suggest::write_one_of;
 use super::variables::{Unset, Variable};
 use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned};
@@ -28,7 +27,7 @@ const NAME_CHARS_MAX: usize = 64;
 /// The longest timeout, horizon or wait between attempts.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The longest deadline: a saga may wait for people.
-const DEADLINE_MAX: Duration = Duration::from_secs(3650 * 24 * 3600);
+pub(crate) const DEADLINE_MAX: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
 

@@ -174,7 +174,7 @@ impl Checker<'_> {
             name: name.as_str().into(),
             when: when.flatten(),
             work: work?,
-            optional: given.optional.as_ref().is_some_and(|optional| optional.value),
+            optional: is_optional(given),
             success,
             failure,
         })
@@ -195,6 +195,8 @@ impl Checker<'_> {
             ("action", given.action.as_ref().map(line)),
             ("compensation", given.compensation.as_ref().map(line)),
             ("probe", given.probe.as_ref().map(line)),
+            ("retry", given.retry.as_ref().and_then(RetryIn::line)),
+            ("persist", given.persist.as_ref().and_then(RetryIn::line)),
             ("pause", pause.filter(|_| signal.is_some()).map(line)),
         ];
         for (key, at) in calls.into_iter().filter_map(|(key, at)| Some((key, at?))) {
@@ -236,6 +238,7 @@ impl Checker<'_> {
         });
         let acceptance =
             given.action.as_ref().map(|action| self.acceptance(&action.value, before)).unwrap_or_default();
+        self.misplaced(given);
         let is_read = action.call.as_ref().is_some_and(|call| call.method.is_safe());
         let changes = action.call.is_some() && !is_read;
         let after = match safety {
@@ -272,6 +275,37 @@ impl Checker<'_> {
         };
         reads.note(&step.accepts(acceptance));
         Some(step)
+    }
+
+    /// Keys that only an action has, at a compensation, and the other way round; and a pivot that may fail.
+    fn misplaced(&mut self, given: &StepIn) {
+        let undo = given.compensation.as_ref().and_then(|compensation| match &compensation.value {
+            CompensationIn::Call(call) => Some(&**call),
+            CompensationIn::Word(_) | CompensationIn::Mistaken => None,
+        });
+        let when = given.action.as_ref().and_then(|action| action.value.when.as_ref());
+        for (at, message) in [
+            (
+                when.map(line),
+                "an action has no `when`; write it beside `action`, where it says whether the step is done",
+            ),
+            (
+                undo.and_then(|undo| Some(undo.poll.as_ref()?.line)),
+                "only an action is asked about with a `poll`; remove it",
+            ),
+            (
+                undo.and_then(|undo| undo.awaited.as_ref().map(line)),
+                "only an action is awaited; remove `await`",
+            ),
+            (
+                given.pivot.as_ref().filter(|pivot| pivot.value && is_optional(given)).map(line),
+                "a pivot cannot be `optional`: without it, the steps below would begin before there is no way back",
+            ),
+        ] {
+            if let Some(at) = at {
+                self.mistake(at, message);
+            }
+        }
     }
 
     /// Whether there is anything to undo.
@@ -402,4 +436,17 @@ impl Checker<'_> {
             cap: self.duration(given.cap.as_ref(), default.cap),
         }
     }
+}
+
+impl RetryIn {
+    /// The line of its first key.
+    fn line(&self) -> Option<usize> {
+        let texts = [&self.base, &self.cap].into_iter().flatten().map(line);
+        self.attempts.as_ref().map(line).into_iter().chain(texts).min()
+    }
+}
+
+/// Whether a step's failure is passed over.
+pub(super) fn is_optional(step: &StepIn) -> bool {
+    step.optional.as_ref().is_some_and(|optional| optional.value)
 }

@@ -7,12 +7,11 @@ use super::super::{
     Acceptance, CallStep, Condition, Graph, PauseEnd, PollCall, SignalWait, Step, StepWork, Template,
 };
 use super::calls::{CheckedCall, LOCATION, Readable};
-use super::{Checker, line};
+use super::steps::is_optional;
+use super::{Checker, DEADLINE_MAX, line};
 use crate::direction::Direction;
 use crate::json::Json;
 
-/// The longest pause, and the longest wait for a signal or for an accepted action.
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(3650 * 24 * 3600);
 /// Names of signals in one definition.
 const SIGNAL_NAMES_MAX: usize = 8;
 /// The time between two polls where nothing else is said.
@@ -108,6 +107,11 @@ impl Checker<'_> {
         }
         let (mut poll, mut within) = (None, None);
         if let Some(given) = &action.poll {
+            if readable.steps.iter().any(|step| step == "accepted") {
+                let message =
+                    "a poll reads `.accepted`, which is the name of a step here; give the step another name";
+                self.mistake(given.line, message);
+            }
             let readable = Readable { accepted: true, ..*readable };
             checked.poll = self.call((line(given), &given.value.call), Direction::Poll, &readable);
             let every = given.value.every.as_ref().map_or(Some(POLL_EVERY_DEFAULT), |every| self.wait(every));
@@ -145,7 +149,7 @@ impl Checker<'_> {
 
     /// A duration that may be years.
     fn wait(&mut self, given: &Spanned<String>) -> Option<Duration> {
-        let wait = self.duration_within(WAIT_MAX, Some(given), Duration::ZERO);
+        let wait = self.duration_within(DEADLINE_MAX, Some(given), Duration::ZERO);
         (!wait.is_zero()).then_some(wait)
     }
 
@@ -238,7 +242,6 @@ fn behind_pivot(
         let why = "does not wait for it; add the pivot to its `after`, or move the step above the pivot";
         return is_beside.then_some(why).into_iter().collect();
     }
-    let is_optional = step.optional.as_ref().is_some_and(|optional| optional.value);
     let is_undone =
         step.compensation.as_ref().is_some_and(|undo| matches!(undo.value, CompensationIn::Call(_)));
     [
@@ -246,7 +249,7 @@ fn behind_pivot(
         (step.failure.is_some(), "has a `failure`; it is retried until it succeeds, so remove that"),
         (is_undone, "has a `compensation`, which would never be called; write `compensation: none`"),
         (
-            step.signal.is_some() && !is_optional,
+            step.signal.is_some() && !is_optional(step),
             "waits for a signal, which may be late or refuse; move it above the pivot, or make it `optional`",
         ),
     ]

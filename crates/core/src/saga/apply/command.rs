@@ -109,10 +109,12 @@ impl Saga {
             (Finding::Ran, StepState::Done { .. }) => {}
             (Finding::Ran, _) => *state = StepState::Done { output: output.cloned() },
         }
-        if finding == Finding::Ran && is_forward {
-            self.notes[step].waited_for = seq;
-        }
         if finding == Finding::Ran {
+            if is_forward {
+                self.notes[step].waited_for = seq;
+            } else {
+                self.notes[step].to_be_undone = true;
+            }
             self.notes[step].vouched = Some(Vouched { seq, at: now });
         }
         Ok(())

@@ -71,6 +71,7 @@ impl Saga {
     pub(super) fn signal_taken(
         &mut self,
         seq: Seq,
+        now: Timestamp,
         step: usize,
         signal: u32,
         (outcome, reason, output): (Outcome, Option<&str>, Option<&Json>),
@@ -90,7 +91,11 @@ impl Saga {
                 self.notes[step].waited_for = seq;
                 self.unblock(step);
             }
-            Outcome::Refused => self.refused_later(step, reason.unwrap_or_default(), None),
+            Outcome::Refused => {
+                // Behind a pivot, it is called again.
+                let may_fail = self.may_fail(step) || self.definition.steps[step].optional;
+                self.refused_later(step, reason.unwrap_or_default(), (!may_fail).then_some(now));
+            }
             Outcome::Accepted | Outcome::Unknown | Outcome::NotSent => {
                 return Err("a signal means success or failure");
             }

@@ -1,12 +1,13 @@
 //! The events that a state brings about by itself, as time passes.
 
+use std::time::Duration;
+
 use super::super::{Phase, Progress, Saga, StepState, Tries};
 use crate::definition::Safety;
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Stuck};
 use crate::id::{AttemptNumber, Timestamp};
 use crate::rules;
-use std::time::Duration;
 
 /// Owners that a saga may lose in a row, with a call in flight and no end of one in between, before it is parked: it
 /// may be what ends them.

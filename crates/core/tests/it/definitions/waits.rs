@@ -85,3 +85,47 @@ fn nothing_behind_a_pivot_can_fail_and_nothing_runs_beside_it() {
     assert_eq!(definition.graph.after(1).iter().collect::<Vec<_>>(), [0], "it waits for all steps above");
     assert!(definition.has_pivot);
 }
+
+#[test]
+fn a_key_in_the_wrong_place_is_told_and_never_ignored() {
+    for (step, why) in [
+        (
+            "step: a, participant: p, action: { post: /a, when: .input.n > 1 }, compensation: none",
+            "an action has no `when`",
+        ),
+        (
+            "step: a, participant: p, action: { post: /a }, compensation: { post: /b, poll: { get: /x } }",
+            "asked about with a `poll`",
+        ),
+        (
+            "step: a, participant: p, action: { post: /a }, compensation: { post: /b, await: { signal: s, within: 1h } }",
+            "remove `await`",
+        ),
+        (
+            "step: a, participant: p, action: { post: /a }, compensation: { post: /b, pending: .status == 202 }",
+            "only an action can be accepted",
+        ),
+        (
+            "step: a, participant: p, action: { post: /a }, compensation: { post: /b }, probe: { get: /x, pending: .status == 202 }",
+            "no key `pending`",
+        ),
+        ("step: a, pause: 1h, retry: { attempts: 2 }", "has no `retry`"),
+        ("step: a, signal: { name: go, within: 1h }, persist: { cap: 2s }", "has no `persist`"),
+        ("step: a, pause: 1h, pivot: true", "only a step that calls"),
+        (
+            "step: a, participant: p, action: { post: /a }, compensation: none, pivot: true, optional: true",
+            "cannot be `optional`",
+        ),
+        (
+            "step: a, participant: p, action: { post: /a }, compensation: none, optional: perhaps",
+            "is true or false",
+        ),
+        (
+            "step: accepted, participant: p, action: { post: /a, pending: .status == 202, poll: { get: /x } }, compensation: none",
+            "another name",
+        ),
+    ] {
+        let said = told("deadline: 30d\n", &[step]);
+        assert!(said.contains(why), "{step}: {said}");
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use saga_core::Definition;
 
+use super::check;
 use super::horizon::forgetful;
 use crate::support::{Kind, Run, Spec, at, definition};
 
@@ -58,4 +59,23 @@ fn a_call_that_relies_on_the_participant_s_memory_may_do_harm_beyond_the_horizon
             "{kind:?} is undone for the first time"
         );
     }
+}
+
+#[test]
+fn rule_14_barrier_the_promise_counts_from_the_first_attempt_of_the_action() {
+    // The saga is older than the promise when `b` begins.
+    check!(forgetful(Kind::Barrier), "not_sent 2s; wait; not_sent 2s; wait; ok | unknown; wait; ok", @r"
+    ...
+    > unknown
+      9 +b#1 unknown, again at 4300ms
+      = wake at 4300ms
+    > wait
+      10 +b#2
+      = call +b#2 needs 2, wake at 10s
+    > ok
+      11 +b#2 ok [B]
+      12 completed [FINI]
+      = answer needs 12
+    FINI None over
+    ");
 }

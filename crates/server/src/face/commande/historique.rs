@@ -206,6 +206,12 @@ impl HistoryLines<'_> {
         self.saga.definition().steps.get(step).map(|step| step.name.to_string())
     }
 
+    /// Whether a step can fail other than with an attempt: its wait ends, or its accepted action is not done in time.
+    fn may_fail_without_attempt(&self, step: usize) -> bool {
+        let step = self.saga.definition().steps.get(step);
+        step.is_some_and(|step| step.as_call().is_none() || step.acceptance().is_some())
+    }
+
     fn add(&mut self, record: &Record) {
         let timestamp = record.at.to_string();
         let text = |text: &str| Some(text.to_owned());
@@ -289,7 +295,7 @@ impl HistoryLines<'_> {
                 Evenement { etape: self.step(*step), raison: text(reason), ..plain(Fait::RollbackDecide) }
             }
             Event::RollbackDecided { cause: Cause::StepFailed { step, reason } }
-                if self.saga.definition().steps.get(*step).is_some_and(|step| step.as_call().is_none()) =>
+                if self.may_fail_without_attempt(*step) =>
             {
                 Evenement { etape: self.step(*step), raison: text(reason), ..plain(Fait::RollbackDecide) }
             }

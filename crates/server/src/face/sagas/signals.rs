@@ -1,5 +1,6 @@
 //! `POST /api/sagas/{id}/signals/{name}`: a signal for a saga, which waits for it or will.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use saga_core::saga::Rejected;
@@ -53,9 +54,10 @@ const SIGNAL_BYTES_MAX: usize = 64 * 1024;
 )]
 pub(crate) async fn signal(
     State(api): State<Api>,
-    Path((id, name)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
+    let Path((id, name)) = path.map_err(|_| unknown())?;
     let id: SagaId = id.parse().map_err(|_| unknown())?;
     let (head, body) = request.into_parts();
     let key = key::of(&head.headers)?;

@@ -1,6 +1,7 @@
 //! Actions that are accepted and done later: asked about by a poll, or awaited.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use saga_core::Definition;
 
@@ -98,17 +99,15 @@ fn rule_12_an_accepted_action_that_is_late_is_asked_about_before_it_is_undone() 
 
 #[test]
 fn rule_12_after_many_polls_a_person_is_told() {
-    check!(polled(), "ok; accepted; cancel | wait; unknown; wait; unknown; resolve b undone; ok", @r"
+    check!(polled(), "ok; accepted; cancel | unknown; wait; unknown; resolve b undone; ok", @r"
     ...
-    > wait
-      = call ~b#1 at once
     > unknown
-      = wake at 5100ms
+      = wake at 100ms
     > wait
       = call ~b#1 at once
     > unknown
       7 blocked: b ActionUnsettled
-      = wake at 5300ms, answer needs 7
+      = wake at 300ms, answer needs 7
     > resolve b undone
       8 resolved by Ana: b Undone
       9 -a#1
@@ -191,4 +190,16 @@ fn an_accepted_action_may_be_completed_by_a_signal() {
       = call -a#1 needs 11
     ECHEC_B Running under way
     ");
+}
+
+#[test]
+fn an_answer_cannot_have_its_poll_asked_all_the_time_or_never() {
+    let wait_after = |asked: Duration| {
+        let definition = polled();
+        let poll = &definition.steps[1].acceptance().expect("an end").poll.as_ref().expect("a poll");
+        poll.wait(Some(asked))
+    };
+    for (asked, waits) in [(0, 500), (100, 500), (700, 700), (60_000, 60_000), (u64::MAX / 2, 60_000)] {
+        assert_eq!(wait_after(Duration::from_millis(asked)), Duration::from_millis(waits), "{asked}");
+    }
 }

@@ -196,3 +196,57 @@ fn a_compensation_is_called_if_there_is_anything_to_undo() {
     ECHEC_Z Done over
     ");
 }
+
+#[test]
+fn a_step_whose_effect_an_operator_has_found_is_undone_whatever_its_condition_says() {
+    let undo = between(
+        "  - { step: b, participant: p, action: { post: /b, output: .body }, compensation: { post: /b/undo, when: .b.x.y }, failure: ECHEC_B }",
+    );
+    check!(undo, "ok; ok; refused; decide | resolve b ran; ok; ok", @r"
+    ...
+    > resolve b ran
+      10 resolved by Ana: b Ran
+      11 -b#1
+      = call -b#1 needs 11
+    > ok
+      12 -b#1 ok
+      13 -a#1
+      = call -a#1 needs 13
+    > ok
+      14 -a#1 ok
+      15 rolled back
+      = answer needs 15
+    ECHEC_Z Done over
+    ");
+}
+
+#[test]
+fn behind_a_pivot_an_action_that_a_signal_refuses_is_called_again() {
+    let awaited = parse(
+        "saga: essai
+input: { n: integer }
+deadline: 10s
+participants: { p: { url: 'http://p', safety: idempotent } }
+steps:
+  - { step: a, participant: p, action: { post: /a }, compensation: { post: /a/undo }, pivot: true }
+  - { step: b, participant: p, action: { post: /b, pending: .status == 202, await: { signal: paid, within: 1h, refused: .body == 0 } }, compensation: none }",
+    );
+    check!(awaited, "ok; accepted; signal paid 0 | decide; accepted; signal paid 1; decide", @r"
+    ...
+    > decide
+      7 b takes signal 1: refused
+      8 +b#2
+      = call +b#2 needs 8
+    > accepted
+      9 +b#2 accepted
+      = wake at 3600s
+    > signal paid 1
+      10 signal paid
+      = decide b
+    > decide
+      11 b takes signal 2: ok
+      12 completed [COMPLETED]
+      = answer needs 12
+    COMPLETED None over
+    ");
+}
