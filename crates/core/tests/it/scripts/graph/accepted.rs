@@ -203,3 +203,16 @@ fn an_answer_cannot_have_its_poll_asked_all_the_time_or_never() {
         assert_eq!(wait_after(Duration::from_millis(asked)), Duration::from_millis(waits), "{asked}");
     }
 }
+
+#[test]
+fn a_new_owner_keeps_to_the_slow_pace_once_an_operator_has_been_told() {
+    check!(polled(), "ok; accepted; cancel; unknown; wait; unknown | crash 7; unknown", @r"
+    ...
+    > crash 7
+      8 taken over: epoch 2
+      = call ~b#1 needs 8, answer needs 7
+    > unknown
+      = wake at 300ms, answer needs 7
+    ANNULEE Blocked under way
+    ");
+}

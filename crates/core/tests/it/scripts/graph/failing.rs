@@ -250,3 +250,37 @@ steps:
     COMPLETED None over
     ");
 }
+
+#[test]
+fn no_barrier_is_called_before_the_result_that_it_waits_for_is_on_disk() {
+    let barrier = |between: &str| {
+        parse(&format!(
+            "saga: essai
+input: {{ n: integer }}
+deadline: 10d
+participants: {{ p: {{ url: 'http://p', safety: barrier }} }}
+steps:
+  - {{ step: a, participant: p, action: {{ post: /a }}, compensation: {{ post: /a/undo }} }}
+  - {{ step: b, {between} }}
+  - {{ step: c, participant: p, action: {{ post: /c }}, compensation: {{ post: /c/undo }} }}"
+        ))
+    };
+    let optional = "participant: p, action: { post: /b }, compensation: { post: /b/undo }, optional: true";
+    check!(barrier(optional), "ok | refused", @r"
+    ...
+    > refused
+      5 +b#1 refused
+      6 b passed over (why)
+      7 +c#1
+      = call +c#1 needs 6, wake at 864000s
+    STARTED None under way
+    ");
+    check!(barrier("pause: 1h"), "ok | wait", @r"
+    ...
+    > wait
+      5 b is over
+      6 +c#1
+      = call +c#1 needs 5, wake at 864000s
+    STARTED None under way
+    ");
+}
