@@ -129,6 +129,7 @@ impl Checker<'_> {
             .collect();
         let (steps, graph) = self.steps(file, &input, &participants);
         self.waits(file, deadline, &steps, &graph);
+        self.horizons(file, deadline, &participants);
         self.meanings(file);
         Some(Definition {
             name: name?.into(),

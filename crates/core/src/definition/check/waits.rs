@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::yaml::{CallIn, CodeNode, CompensationIn, File, SignalIn, Spanned, StepIn};
 use super::super::{
-    Acceptance, CallStep, Condition, Graph, PauseEnd, PollCall, SignalWait, Step, StepWork, Template,
+    Acceptance, CallStep, Condition, Graph, Participant, PauseEnd, PollCall, Safety, SignalWait, Step,
+    StepWork, Template,
 };
 use super::calls::{CheckedCall, LOCATION, Readable};
 use super::steps::is_optional;
@@ -197,6 +198,20 @@ impl Checker<'_> {
                 self.mistake(at, message);
                 return;
             }
+        }
+    }
+
+    /// Warns of promises that end before the deadline: a step that is undone later than that needs an operator.
+    pub(super) fn horizons(&mut self, file: &File, deadline: Duration, participants: &[Participant]) {
+        let Some(at) = file.deadline.as_ref().map(line) else { return };
+        let is_shorter =
+            |participant: &&Participant| participant.safety != Safety::None && participant.horizon < deadline;
+        for Participant { name, horizon, .. } in participants.iter().filter(is_shorter) {
+            let message = format!(
+                "the deadline is longer than `{name}` keeps its promise (`horizon`, {horizon:?}): a step of an older order may \
+                 need an operator; raise the `horizon` of `{name}` if the service remembers for as long"
+            );
+            self.warning(at, message);
         }
     }
 

@@ -33,7 +33,7 @@ fn check(source: &str) -> Checked {
     Definition::check("d.yaml", source, &Machine).unwrap_or_else(|told| panic!("{told}\n{source}"))
 }
 
-fn warnings(source: &str) -> String {
+pub(super) fn warnings(source: &str) -> String {
     check(source).warnings.iter().map(|warning| warning.line_about("d.yaml") + "\n").collect()
 }
 

@@ -1,5 +1,6 @@
 //! Waits, accepted actions and pivots: what a file cannot say.
 
+use super::meanings::warnings as warnings_about;
 use crate::support::{no_env, parse};
 use saga_core::Definition;
 
@@ -127,5 +128,29 @@ fn a_key_in_the_wrong_place_is_told_and_never_ignored() {
     ] {
         let said = told("deadline: 30d\n", &[step]);
         assert!(said.contains(why), "{step}: {said}");
+    }
+}
+
+#[test]
+fn rule_14_a_promise_that_ends_before_the_deadline_is_warned_of() {
+    let warnings = |deadline: &str, participant: &str| {
+        let source = file(deadline, &[CALL]).replace("url: 'http://p'", participant);
+        warnings_about(&source).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let long = "deadline: 30d\n";
+    let told = warnings(long, "url: 'http://p', safety: barrier");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("d.yaml:3: warning: ") && told[0].contains("`p` keeps its promise"),
+        "{told:?}"
+    );
+    assert_eq!(warnings(long, "url: 'http://p', safety: idempotent").len(), 1);
+    for (deadline, participant) in [
+        (long, "url: 'http://p'"),
+        (long, "url: 'http://p', safety: barrier, horizon: 30d"),
+        ("", "url: 'http://p', safety: barrier"),
+        ("deadline: 1d\n", "url: 'http://p', safety: idempotent"),
+    ] {
+        assert!(warnings(deadline, participant).is_empty(), "{deadline} {participant}");
     }
 }
