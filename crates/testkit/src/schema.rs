@@ -32,6 +32,7 @@ pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), Stri
             "minimum" => value.as_f64().is_none_or(|number| Some(number) >= demanded.as_f64()),
             "maximum" => value.as_f64().is_none_or(|number| Some(number) <= demanded.as_f64()),
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() <= count(demanded)),
+            "maxProperties" => value.as_object().is_none_or(|members| members.len() <= count(demanded)),
             "minItems" => value.as_array().is_none_or(|items| items.len() >= count(demanded)),
             "maxItems" => value.as_array().is_none_or(|items| items.len() <= count(demanded)),
             "pattern" => value.as_str().is_none_or(|text| matches(demanded.as_str(), text)),

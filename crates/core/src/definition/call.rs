@@ -1,11 +1,14 @@
 //! Calls: one request, and the meaning of its answer.
 
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 
+use super::body::BodyTemplate;
 use super::condition::Condition;
 use super::format::Format;
+use super::headers::CallHeader;
 use super::path::RequestPath;
-use super::template::Template;
+use super::program::EvalError;
+use super::template::{Scope, Template};
 use crate::direction::Direction;
 
 /// An HTTP call and the rules for the meaning of its answer.
@@ -15,8 +18,10 @@ pub struct Call {
     pub method: Method,
     /// The path, after the participant's base URL.
     pub path: RequestPath,
-    /// The JSON body, if there is one.
-    pub body: Option<Template>,
+    /// The headers that this call sets, beside its participant's.
+    pub headers: Vec<CallHeader>,
+    /// The body, if there is one.
+    pub body: Option<BodyTemplate>,
     /// Whether an answer means that the call may have had an effect, whatever its status; evaluated first.
     pub unknown: Option<Condition>,
     /// Which answers mean that the call was accepted, and is not done yet; evaluated second.
@@ -61,7 +66,30 @@ pub enum Absent {
 impl Call {
     /// Whether the request is built from `name`, a step's output.
     pub fn sends(&self, name: &str) -> bool {
-        self.path.reads(name) || self.body.as_ref().is_some_and(|body| body.reads(name))
+        self.path.reads(name) || self.templates().any(|template| template.reads(name))
+    }
+
+    /// Adds every path that the request reads from the scope; see [`Template::paths`].
+    pub fn paths(&self, found: &mut Vec<Vec<String>>) {
+        self.path.paths(found);
+        self.templates().for_each(|template| template.paths(found));
+    }
+
+    /// Whether a program in the request reads `name`, or may read it; see [`Template::computes_from`].
+    pub fn computes_from(&self, name: &str) -> bool {
+        self.path.computes_from(name) || self.templates().any(|template| template.computes_from(name))
+    }
+
+    /// What the request is made of, beside its path.
+    fn templates(&self) -> impl Iterator<Item = &Template> {
+        let headers = self.headers.iter().map(|header| &header.value);
+        headers.chain(self.body.as_ref().map(BodyTemplate::template))
+    }
+
+    /// The headers for one request, beside the participant's.
+    pub fn render_headers(&self, scope: &Scope<'_>) -> Result<Vec<(HeaderName, HeaderValue)>, EvalError> {
+        // Most calls have none; then nothing is allocated.
+        self.headers.iter().filter_map(|header| header.render(scope).transpose()).collect()
     }
 
     /// Whether it only asks about its step.

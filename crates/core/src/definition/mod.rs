@@ -6,14 +6,17 @@
 //!
 //! - `yaml`: the form of a file. `check`: its meaning. Both report all mistakes at once; `suggest.rs`: corrections of
 //!   names.
+//! - `call.rs`: a request and the meaning of its answer; `path.rs`, `headers.rs`, `body.rs`: the request's parts.
 //! - `template.rs`, `program.rs`: expressions. `variables.rs`: the environment, and the variables that were read.
 
+mod body;
 mod call;
 mod check;
 mod checked;
 mod condition;
 mod format;
 mod graph;
+mod headers;
 mod input;
 mod labels;
 mod path;
@@ -31,12 +34,14 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use strum::{Display, EnumString, VariantNames};
 
+pub use self::body::{Body, BodyTemplate};
 pub use self::call::{Absent, Call, PendingAnswer};
 pub(crate) use self::check::{DEADLINE_MAX, parse_duration as duration};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
 pub use self::format::Format;
 pub use self::graph::{Graph, StepSet, Steps};
+pub use self::headers::{CALL_HEADERS_MAX, CallHeader, HEADER_BYTES_MAX};
 pub use self::input::{InputError, NUMBER_CHARS_MAX, SagaInput};
 pub use self::labels::{Label, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};

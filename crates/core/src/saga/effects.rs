@@ -6,17 +6,16 @@ mod lens;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 use smallvec::SmallVec;
 
 #[cfg(debug_assertions)]
 pub use self::lens::{Lens, look_through};
 use super::{Phase, Progress, Saga, StepState};
-use crate::definition::{Call, EvalError, Safety, Scope, StepSet};
+use crate::definition::{Body, Call, EvalError, Safety, Scope, StepSet};
 use crate::direction::Direction;
 use crate::event::Stuck;
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
-use crate::json::Json;
 use crate::location::LocationPath;
 
 /// Everything a state wants at once. Comparing it with what is under way is all that a driver does.
@@ -68,8 +67,10 @@ pub struct Request {
     pub path: String,
     /// Whether the path stands on the participant's origin instead: the participant itself gave it.
     pub on_origin: bool,
-    /// The JSON body.
-    pub body: Option<Json>,
+    /// The headers that the call sets itself, beside its participant's and those that every call carries.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Option<Body>,
     /// The header `Saga-Id`.
     pub saga: SagaId,
     /// The header `Saga-Step`.
@@ -319,6 +320,7 @@ impl Saga {
             method: call.method.clone(),
             path,
             on_origin,
+            headers: call.render_headers(&scope)?,
             body: call.body.as_ref().map(|body| body.render(&scope)).transpose()?,
             saga: self.id,
             step: self.definition.steps[wanted.step].name.clone(),

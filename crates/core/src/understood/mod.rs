@@ -111,13 +111,10 @@ fn request(
     direction: Direction,
     made_up: &[Arc<str>],
 ) -> Result<Request, NotShown> {
-    if let Some(call) = saga.call(step, direction) {
-        let computed = |name: &&Arc<str>| {
-            call.path.computes_from(name) || call.body.as_ref().is_some_and(|body| body.computes_from(name))
-        };
-        if let Some(name) = made_up.iter().find(computed) {
-            return Err(NotShown::Computed(name.clone()));
-        }
+    if let Some(call) = saga.call(step, direction)
+        && let Some(name) = made_up.iter().find(|name| call.computes_from(name))
+    {
+        return Err(NotShown::Computed(name.clone()));
     }
     Ok(saga.request(&call(saga, step, direction))?)
 }

@@ -31,8 +31,7 @@ pub(super) fn output(definition: &Definition, step: usize) -> Json {
         let probe = other.probe().map(|probe| &probe.call);
         let poll = other.acceptance().and_then(|accept| accept.poll.as_ref()).map(|poll| &poll.call);
         for call in [other.action(), other.compensation(), probe, poll].into_iter().flatten() {
-            call.path.paths(&mut paths);
-            call.body.iter().for_each(|body| body.paths(&mut paths));
+            call.paths(&mut paths);
         }
     }
     let read = paths.iter().filter(|path| path.first().is_some_and(|root| **root == *step.name));

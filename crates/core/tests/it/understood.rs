@@ -5,10 +5,11 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use insta::assert_snapshot;
+use saga_core::Definition;
+use saga_core::definition::Body;
 use saga_core::reply::Answer;
 use saga_core::saga::Request;
 use saga_core::understood::{self, CallUnderstood, NotShown, understood};
-use saga_core::{Definition, Json};
 
 use crate::support::{CHECKOUT, VOISINS, no_env};
 
@@ -32,7 +33,7 @@ fn account(source: &str, input: Option<&str>, answers: &[(&str, u16, &str)]) -> 
     for (step, told) in definition.steps.iter().zip(understood(input, &answers)) {
         let mut request = |what: &str, request: &Result<Request, NotShown>| match request {
             Ok(Request { method, path, body, .. }) => {
-                let body = body.as_ref().map_or("", Json::text);
+                let body = body.as_ref().map_or("", Body::text);
                 writeln!(text, "{} {what}: {method} {path} {body}", step.name).expect("a string")
             }
             Err(error) => writeln!(text, "{} {what}: {error}", step.name).expect("a string"),

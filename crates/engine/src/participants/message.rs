@@ -5,7 +5,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::Full;
 use saga_core::Direction;
-use saga_core::definition::Participant;
+use saga_core::definition::{Body, Participant};
 use saga_core::saga::Request;
 
 use uuid::fmt::Hyphenated;
@@ -49,11 +49,11 @@ pub(super) fn message(
     } else {
         format!("{prefix}{}", request.path).try_into()?
     };
-    let body = request.body.as_ref().map(|json| Bytes::copy_from_slice(json.text().as_bytes()));
+    let body = request.body.as_ref().map(|body| Bytes::copy_from_slice(body.text().as_bytes()));
     let mut saga_id = String::with_capacity(Hyphenated::LENGTH);
     request.saga.write(&mut saga_id);
     // Room for the headers below, so that they are not moved.
-    let mut headers = HeaderMap::with_capacity(10 + participant.headers.len());
+    let mut headers = HeaderMap::with_capacity(10 + participant.headers.len() + request.headers.len());
     headers.insert(HOST, host.clone());
     headers.insert(ACCEPT, JSON);
     headers.insert(USER_AGENT, AGENT);
@@ -64,10 +64,17 @@ pub(super) fn message(
     headers.insert(SAGA_ATTEMPT, request.attempt.get().into());
     headers.insert(SAGA_EPOCH, request.epoch.get().into());
     headers.insert(TRACEPARENT, traceparent(request).try_into()?);
-    if body.is_some() {
+    if matches!(request.body, Some(Body::Json(_))) {
         headers.insert(CONTENT_TYPE, JSON);
     }
     for (name, value) in &participant.headers {
+        headers.insert(name, value.clone());
+    }
+    // A participant's own content type is one of JSON; a form or a text is what the call says.
+    if let Some(body @ (Body::Form(_) | Body::Text { .. })) = &request.body {
+        headers.insert(CONTENT_TYPE, body.content_type());
+    }
+    for (name, value) in &request.headers {
         headers.insert(name, value.clone());
     }
     let mut message = Message::new(Full::new(body.unwrap_or_default()));

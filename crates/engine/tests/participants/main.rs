@@ -11,5 +11,6 @@
 
 mod addresses;
 mod hostile;
+mod messages;
 mod support;
 mod tls;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::definition::Body;
 use saga_core::reply::{Reply, Verdict, verdict};
 use saga_core::saga::Request;
 use saga_core::{AttemptNumber, Definition, Direction, Epoch, Json, SagaId};
@@ -37,7 +38,8 @@ impl Caller {
             on_origin: false,
             method: http::Method::POST,
             path: "/a".to_owned(),
-            body: Some(Json::parse(b"{}").unwrap()),
+            headers: Vec::new(),
+            body: Some(Body::Json(Json::parse(b"{}").unwrap())),
             saga: SagaId::new(uuid::Uuid::nil()),
             step: "a".into(),
             direction: Direction::Action,

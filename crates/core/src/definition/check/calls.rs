@@ -97,25 +97,22 @@ impl Checker<'_> {
                 None
             }
         };
-        let body = call.body.as_ref().map(|node| {
-            let node = (line(node), &node.value);
-            self.node(node, readable, &mut checked)
-        });
-        if method.is_safe() && body.is_some() {
+        let body = self.body(call, readable, &mut checked);
+        let has_own_type = call.form.is_some() || call.text.is_some();
+        let headers = self.call_headers(&call.headers, has_own_type, readable, &mut checked);
+        if method.is_safe() && (call.body.is_some() || has_own_type) {
             self.mistake(at, "a get has no body; put what it needs into the path");
         }
         let answers = self.answers(call, &method, role);
         let output =
             call.output.as_ref().and_then(|node| self.output((line(node), &node.value), &is_of_an_answer));
-        let (Some(path), body) = (request_path, body) else { return checked };
-        if let Some(None) = body {
-            return checked;
-        }
+        let (Some(path), Ok(body), Ok(headers)) = (request_path, body, headers) else { return checked };
         let Answers { unknown, pending, refused, absent, not_sent, ok } = answers;
         checked.call = Some(Call {
             method,
             path,
-            body: body.flatten(),
+            headers,
+            body,
             unknown,
             pending,
             refused,
@@ -152,7 +149,8 @@ impl Checker<'_> {
         (condition, checked)
     }
 
-    fn node(
+    /// An expression of a request, or a mapping of them.
+    pub(super) fn node(
         &mut self,
         (at, node): (usize, &CodeNode),
         readable: &Readable<'_>,

@@ -71,7 +71,7 @@ impl Checker<'_> {
 }
 
 /// Why a definition cannot set this header.
-fn reserved(name: &str) -> Option<&'static str> {
+pub(super) fn reserved(name: &str) -> Option<&'static str> {
     if FRAMING.contains(&name) {
         Some("it says how a message is sent, which is not for a definition to say")
     } else if OURS.contains(&name) || name.starts_with("saga-") {
@@ -83,7 +83,8 @@ fn reserved(name: &str) -> Option<&'static str> {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a header of this name usually holds a secret.
+pub(super) fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|secret| name.ends_with(secret) || name.starts_with(secret))
 }
 

@@ -8,6 +8,7 @@ mod calls;
 mod headers;
 mod hints;
 mod participants;
+mod requests;
 mod states;
 mod steps;
 mod waits;

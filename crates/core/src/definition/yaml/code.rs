@@ -16,6 +16,17 @@ impl CodeNode {
         Self::read(node, key, keys.notes)
     }
 
+    /// A mapping of any names to expressions.
+    pub(super) fn read_members(keys: &mut Keys<'_, '_>, key: &'static str) -> Vec<(String, Spanned<Self>)> {
+        let mut members = Vec::new();
+        for KeyValue { key: name, value, .. } in keys.names(key).into_iter().flatten() {
+            if let Some(member) = Self::read(value, name, keys.notes) {
+                members.push((name.clone(), member));
+            }
+        }
+        members
+    }
+
     /// `name` is the key of the expression.
     fn read(node: &tree::Node, name: &str, notes: &mut MistakeNotes<'_>) -> Option<Spanned<Self>> {
         let name = shown(name);

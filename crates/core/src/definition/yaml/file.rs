@@ -81,7 +81,11 @@ pub(in super::super) struct CallIn {
     pub(in super::super) put: Option<Spanned<String>>,
     pub(in super::super) patch: Option<Spanned<String>>,
     pub(in super::super) delete: Option<Spanned<String>>,
+    pub(in super::super) headers: Vec<(String, Spanned<CodeNode>)>,
     pub(in super::super) body: Option<Spanned<CodeNode>>,
+    pub(in super::super) form: Option<Spanned<CodeNode>>,
+    pub(in super::super) text: Option<Spanned<CodeNode>>,
+    pub(in super::super) content_type: Option<Spanned<String>>,
     /// Of a compensation: whether there is anything to undo.
     pub(in super::super) when: Option<Spanned<String>>,
     pub(in super::super) unknown: Option<Spanned<String>>,
@@ -297,7 +301,11 @@ impl CallIn {
             put: keys.text("put"),
             patch: keys.text("patch"),
             delete: keys.text("delete"),
+            headers: CodeNode::read_members(keys, "headers"),
             body: CodeNode::read_at(keys, "body"),
+            form: CodeNode::read_at(keys, "form"),
+            text: CodeNode::read_at(keys, "text"),
+            content_type: keys.text("content_type"),
             when: keys.text("when"),
             unknown: keys.text("unknown"),
             pending: keys.text("pending"),
@@ -318,6 +326,7 @@ impl CallIn {
     fn read_question(keys: &mut Keys<'_, '_>) -> Self {
         Self {
             get: keys.text("get"),
+            headers: CodeNode::read_members(keys, "headers"),
             ok: keys.text("ok"),
             refused: keys.text("refused"),
             output: CodeNode::read_at(keys, "output"),

@@ -44,6 +44,9 @@ pub(super) fn example(key: &str) -> &'static str {
         "patch" => "patch: /path",
         "delete" => "delete: /path",
         "body" => "body: { amount: .cart.amount }",
+        "form" => "form: { amount: .input.amount }",
+        "text" => "text: .input.note",
+        "content_type" => "content_type: text/csv",
         "output" => "output: { id: .body.id }",
         "unknown" => "unknown: .status == 500",
         "ok" => "ok: .status == 200",
@@ -72,9 +75,8 @@ pub(super) fn kind(key: &str) -> &'static str {
         "deadline" | "timeout" | "connect_timeout" | "horizon" | "window" | "open" | "open_max" | "base"
         | "cap" | "after" | "within" | "every" => "a duration",
         "calls_max" | "answer_bytes_max" | "calls_min" | "failures_percent" | "attempts" => "a whole number",
-        "unknown" | "pending" | "ok" | "refused" | "absent" | "not_sent" | "body" | "output" | "when" => {
-            "an expression"
-        }
+        "unknown" | "pending" | "ok" | "refused" | "absent" | "not_sent" | "body" | "form" | "text"
+        | "output" | "when" => "an expression",
         "pause" => "a duration or an expression",
         "optional" | "pivot" => "true or false",
         "get" | "post" | "put" | "patch" | "delete" => "a path",
@@ -90,7 +92,8 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         "saga" | "input" | "states" | "deadline" | "participants" | "steps" => "the file",
         "started" | "completed" | "cancelled" => "`states`",
         "url" | "safety" | "timeout" | "connect_timeout" | "calls_max" | "answer_bytes_max" | "horizon"
-        | "breaker" | "headers" => "a participant",
+        | "breaker" => "a participant",
+        "headers" => "a participant, or any call",
         "window" | "calls_min" | "failures_percent" | "open" | "open_max" => "a participant's `breaker`",
         "step" | "participant" | "action" | "compensation" | "probe" | "success" | "failure" | "retry"
         | "persist" | "pause" | "optional" | "pivot" => "a step",
@@ -101,7 +104,9 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         "every" => "an action's `poll`",
         "pending" | "poll" | "await" => "a step's `action`",
         "attempts" | "base" | "cap" => "a step's `retry` or `persist`",
-        "post" | "put" | "patch" | "delete" | "body" | "unknown" => "a step's `action` or `compensation`",
+        "post" | "put" | "patch" | "delete" | "body" | "form" | "text" | "content_type" | "unknown" => {
+            "a step's `action` or `compensation`"
+        }
         "absent" => "a step's `compensation`",
         "get" | "ok" | "refused" | "not_sent" | "output" => "a step's `action`, `compensation` or `probe`",
         "after" => "a step, or a step's `probe`",

@@ -9,6 +9,7 @@ mod inputs;
 mod language;
 mod meanings;
 mod probes;
+mod requests;
 mod values;
 mod waits;
 mod wrong;

@@ -1,6 +1,7 @@
 //! `blocage`: the obstacle for which an order waits for an operator, the exact call that is pending, and the findings
 //! that an operator can report.
 
+use saga_core::definition::Body;
 use saga_core::saga::{Pending, Request};
 use saga_core::{Json, Saga};
 use saga_journal::KeptRow;
@@ -135,12 +136,12 @@ impl Blocage {
 impl Appel {
     fn of(pending: &Pending<'_>, request: &Request, body_bytes_max: usize) -> Self {
         let body = request.body.as_ref();
-        let (whole, cut_body) = match body.map(Json::text) {
+        let (whole, cut_body) = match body.map(Body::text) {
             Some(text) if text.len() > body_bytes_max => {
                 let end = text.floor_char_boundary(body_bytes_max);
                 (None, (end > 0).then(|| text[..end].to_owned()))
             }
-            _ => (body.cloned(), None),
+            _ => (body.map(in_json), None),
         };
         let base = pending.participant.map(|called| called.base.to_string()).unwrap_or_default();
         Self {
@@ -154,6 +155,12 @@ impl Appel {
             cle_idempotence: request.idempotency_key(),
         }
     }
+}
+
+/// A body as it is shown: a form or a text is a JSON string.
+fn in_json(body: &Body) -> Json {
+    let text = || Json::of(&body.text()).unwrap_or_else(|_| Json::null());
+    body.json().cloned().unwrap_or_else(text)
 }
 
 /// The call that a blocked order waits for is an action or a compensation: there is no `probe` here.
