@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::labels::{Label, Labels};
-use super::{Definition, InputType};
+use super::labels::Labels;
+use super::suggest::nearest;
+use super::{Definition, InputForm, InputMember, InputType};
 use crate::json::Json;
 
 /// The input of a saga. Only a definition can make it, from a caller's body.
@@ -75,6 +76,27 @@ pub enum InputError {
         /// Its declared type.
         kind: InputType,
     },
+    /// A member is not declared.
+    #[error("`{name}` is no member of the input{meant}; it has {known}")]
+    Undeclared {
+        /// The member, cut.
+        name: Box<str>,
+        /// A correction, or nothing.
+        meant: String,
+        /// The declared members.
+        known: String,
+    },
+    /// It does not fit the definition's schema.
+    #[error("The input does not fit its schema. At {0}")]
+    Unfit(String),
+    /// A label cannot be made of it.
+    #[error("The label `{name}` cannot be made: {why}")]
+    Label {
+        /// The label.
+        name: Arc<str>,
+        /// Why not.
+        why: String,
+    },
     /// A number has too many digits.
     #[error("`{name}` is a number of {chars} characters; the limit NUMBER_CHARS_MAX is {NUMBER_CHARS_MAX}")]
     TooLong {
@@ -89,10 +111,27 @@ pub enum InputError {
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct MemberName<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// What happens to members that are not declared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undeclared {
+    Ignored,
+    Refused,
+}
+
 impl Definition {
-    /// Reads a caller's body: the declared members, each checked, in a fixed order. Other members are ignored, and
-    /// are no part of the input.
+    /// Reads a caller's body: the declared members, each checked, in a fixed order. Other members are ignored, and are no part
+    /// of the input, unless a schema decides about them.
     pub fn read_input(self: &Arc<Self>, body: &[u8]) -> Result<SagaInput, InputError> {
+        self.input_of(body, Undeclared::Ignored)
+    }
+
+    /// The same, and a member that is not declared is an error.
+    pub fn read_exact_input(self: &Arc<Self>, body: &[u8]) -> Result<SagaInput, InputError> {
+        self.input_of(body, Undeclared::Refused)
+    }
+
+    fn input_of(self: &Arc<Self>, body: &[u8], undeclared: Undeclared) -> Result<SagaInput, InputError> {
+        let not_json = |error: serde_json::Error| InputError::NotJson(error.to_string());
         let body = Json::parse_unambiguous(body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data if error.to_string().contains("is there twice") => {
                 InputError::Ambiguous(error.to_string())
@@ -100,35 +139,77 @@ impl Definition {
             _ => InputError::NotJson(error.to_string()),
         })?;
         if !body.text().starts_with('{') {
-            let member = |(name, kind): &(Box<str>, InputType)| format!("\"{name}\": {}", kind.example());
-            let example = self.input.iter().map(member).collect::<Vec<_>>().join(", ");
-            return Err(InputError::NotAnObject { example });
+            return Err(InputError::NotAnObject { example: self.input.example() });
         }
         let given: BTreeMap<MemberName<'_>, &RawValue> =
-            serde_json::from_str(body.text()).map_err(|error| InputError::NotJson(error.to_string()))?;
-        let (mut text, mut labels) = (String::from("{"), Vec::new());
-        for (name, kind) in &self.input {
-            let value = given
-                .get(&MemberName(Cow::Borrowed(name)))
-                .ok_or_else(|| InputError::Missing { name: name.clone(), kind: *kind })?;
-            let separator = if text.len() > 1 { "," } else { "" };
-            let value = kind.read(name, value.get())?;
-            text.push_str(&format!("{separator}{}:{value}", serde_json::Value::from(&**name)));
-            let is_label = |label: &&Arc<str>| ***label == **name;
-            if let (Some(label), Ok(value)) = (self.labels.iter().find(is_label), value.parse()) {
-                labels.push((label.clone(), Label::Integer(value)));
+            serde_json::from_str(body.text()).map_err(not_json)?;
+        let mut object = ObjectText::new();
+        match &self.input {
+            InputForm::Members(members) => {
+                if undeclared == Undeclared::Refused {
+                    self.refuse_others(&given, members)?;
+                }
+                for InputMember { name, kind, optional } in members {
+                    match given.get(&MemberName(Cow::Borrowed(name))) {
+                        Some(value) => object.add(name, &kind.read(name, value.get())?),
+                        None if *optional => {}
+                        None => return Err(InputError::Missing { name: name.clone(), kind: *kind }),
+                    }
+                }
+            }
+            InputForm::Schema(schema) => {
+                let value = serde_json::from_str(body.text()).map_err(not_json)?;
+                if let Some(wrong) = schema.wrong(&value) {
+                    return Err(InputError::Unfit(wrong));
+                }
+                let is_described = |name: &str| schema.properties().iter().any(|known| **known == *name);
+                let described = schema.properties().iter().map(|name| MemberName(Cow::Borrowed(name)));
+                let described = described.filter_map(|name| given.get_key_value(&name));
+                let others = given.iter().filter(|(name, _)| !is_described(&name.0));
+                described.chain(others).for_each(|(name, value)| object.add(&name.0, value.get()));
             }
         }
-        text.push('}');
-        let json = Json::parse(text.as_bytes()).map_err(|error| InputError::NotJson(error.to_string()))?;
-        Ok(SagaInput { definition: self.clone(), json, labels: labels.into_iter().collect() })
+        let json = Json::parse(object.close().as_bytes()).map_err(not_json)?;
+        let labels = self.labels_of(&json)?;
+        Ok(SagaInput { definition: self.clone(), json, labels })
     }
 
-    /// The definition with these members of its input, where they are whole numbers, as labels.
-    #[must_use]
-    pub fn labelled_by(mut self, members: &[&str]) -> Self {
-        self.labels.extend(members.iter().map(|member| (*member).into()));
-        self
+    fn refuse_others(
+        &self,
+        given: &BTreeMap<MemberName<'_>, &RawValue>,
+        members: &[InputMember],
+    ) -> Result<(), InputError> {
+        let other = given.keys().find(|name| members.iter().all(|member| *member.name != *name.0));
+        let Some(MemberName(name)) = other else { return Ok(()) };
+        let near = nearest(name, self.input.names());
+        let known: Vec<_> = self.input.names().map(|name| format!("`{name}`")).collect();
+        Err(InputError::Undeclared {
+            name: name.chars().take(MEMBER_SHOWN_CHARS_MAX).collect::<String>().into(),
+            meant: near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)")),
+            known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+        })
+    }
+}
+
+/// Characters of an unknown member's name in an error: the rest is cut.
+const MEMBER_SHOWN_CHARS_MAX: usize = 60;
+
+/// The text of an object, member by member.
+struct ObjectText(String);
+
+impl ObjectText {
+    fn new() -> Self {
+        Self("{".to_owned())
+    }
+
+    fn add(&mut self, name: &str, json: &str) {
+        let separator = if self.0.len() > 1 { "," } else { "" };
+        self.0.push_str(&format!("{separator}{}:{json}", serde_json::Value::from(name)));
+    }
+
+    fn close(mut self) -> String {
+        self.0.push('}');
+        self.0
     }
 }
 
@@ -148,24 +229,9 @@ impl InputType {
             Self::String if value.starts_with('"') => serde_json::from_str::<String>(value)
                 .map(|text| serde_json::Value::from(text).to_string().into())
                 .map_err(|error| InputError::NotJson(error.to_string())),
+            Self::Object if value.starts_with('{') => Ok(value.into()),
+            Self::Array if value.starts_with('[') => Ok(value.into()),
             _ => Err(InputError::Wrong { name: name.into(), kind: self }),
-        }
-    }
-
-    /// Further details for an error message.
-    const fn details(self) -> &'static str {
-        match self {
-            Self::Integer => ", written without a fraction or an exponent, from -2^63 to 2^63 - 1",
-            Self::Number | Self::String | Self::Boolean => "",
-        }
-    }
-
-    const fn example(self) -> &'static str {
-        match self {
-            Self::Integer => "7",
-            Self::Number => "1.5",
-            Self::String => "\"...\"",
-            Self::Boolean => "true",
         }
     }
 }

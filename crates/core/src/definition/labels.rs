@@ -6,6 +6,10 @@ use std::sync::Arc;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::budget::{Budget, within};
+use super::{Definition, InputError, Scope, Template};
+use crate::json::Json;
+
 /// A saga's labels, in the order in which its definition names them. A copy shares them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels(Option<Arc<[Named]>>);
@@ -20,6 +24,75 @@ pub enum Label {
     Integer(i64),
     /// A text.
     Text(Arc<str>),
+}
+
+/// How a label is made.
+#[derive(Debug)]
+pub struct LabelRule {
+    /// The label's name.
+    pub name: Arc<str>,
+    /// An expression over `.input`.
+    pub value: Template,
+}
+
+/// The longest text of a label, in bytes.
+pub const LABEL_BYTES_MAX: usize = 256;
+
+impl Definition {
+    /// The definition, whose sagas are found by these members of their input, too.
+    #[must_use]
+    pub fn labelled_by(mut self, members: &[&str]) -> Self {
+        self.labels.retain(|rule| !members.contains(&&*rule.name));
+        let rule = |member: &&str| {
+            let value = Template::parse(&format!(".input.\"{member}\"")).ok()?;
+            Some(LabelRule { name: (*member).into(), value })
+        };
+        self.labels.splice(0..0, members.iter().filter_map(rule));
+        self
+    }
+
+    /// The labels of a saga with this input. They are made while its caller waits, so they have the small budget of
+    /// expressions alone.
+    pub(super) fn labels_of(&self, input: &Json) -> Result<Labels, InputError> {
+        if self.labels.is_empty() {
+            return Ok(Labels::default());
+        }
+        let scope = Scope::default().with("input", input.text());
+        let label = |rule: &LabelRule| {
+            let refused = |why: String| InputError::Label { name: rule.name.clone(), why };
+            let made = rule.value.render(&scope).map_err(|error| refused(error.to_string()))?;
+            let label = Label::of(made.text()).map_err(refused)?;
+            Ok(label.map(|label| (rule.name.clone(), label)))
+        };
+        within(Budget::INLINE, || self.labels.iter().filter_map(|rule| label(rule).transpose()).collect())
+            .value
+    }
+}
+
+impl Label {
+    /// The label with this value; `None`: it is null. The error says why it cannot be one.
+    fn of(json: &str) -> Result<Option<Self>, String> {
+        match json.as_bytes().first() {
+            Some(b'n') => Ok(None),
+            Some(b'"') => {
+                let text: String = serde_json::from_str(json).map_err(|error| error.to_string())?;
+                if text.len() > LABEL_BYTES_MAX {
+                    let bytes = text.len();
+                    return Err(format!(
+                        "it has {bytes} bytes; the limit LABEL_BYTES_MAX is {LABEL_BYTES_MAX}"
+                    ));
+                }
+                if text.chars().any(char::is_control) {
+                    return Err("it has a control character, such as a line break".into());
+                }
+                Ok(Some(Self::Text(text.into())))
+            }
+            _ => match json.parse() {
+                Ok(number) => Ok(Some(Self::Integer(number))),
+                Err(_) => Err("it is no text and no whole number of 64 bits".into()),
+            },
+        }
+    }
 }
 
 impl Labels {

@@ -7,6 +7,7 @@
 //! - `yaml`: the form of a file. `check`: its meaning. Both report all mistakes at once; `suggest.rs`: corrections of
 //!   names.
 //! - `call.rs`: a request and the meaning of its answer; `path.rs`, `headers.rs`, `body.rs`: the request's parts.
+//! - `declared.rs`, `schema.rs`: what an input must be; `input.rs`: an input that is; `labels.rs`: by what its saga is found.
 //! - `template.rs`, `program.rs`: expressions. `variables.rs`: the environment, and the variables that were read.
 
 mod body;
@@ -14,6 +15,7 @@ mod call;
 mod check;
 mod checked;
 mod condition;
+mod declared;
 mod format;
 mod graph;
 mod headers;
@@ -21,6 +23,7 @@ mod input;
 mod labels;
 mod path;
 mod program;
+mod schema;
 mod step;
 mod suggest;
 mod template;
@@ -39,14 +42,16 @@ pub use self::call::{Absent, Call, PendingAnswer};
 pub(crate) use self::check::{DEADLINE_MAX, parse_duration as duration};
 pub use self::checked::{Checked, Warning};
 pub use self::condition::Condition;
+pub use self::declared::{InputForm, InputMember, InputType};
 pub use self::format::Format;
 pub use self::graph::{Graph, StepSet, Steps};
 pub use self::headers::{CALL_HEADERS_MAX, CallHeader, HEADER_BYTES_MAX};
 pub use self::input::{InputError, NUMBER_CHARS_MAX, SagaInput};
-pub use self::labels::{Label, Labels};
+pub use self::labels::{LABEL_BYTES_MAX, Label, LabelRule, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
 pub use self::program::meter as budget;
+pub use self::schema::InputSchema;
 pub use self::step::{Acceptance, CallStep, PauseEnd, PollCall, Probe, SignalWait, Step, StepWork};
 pub use self::suggest::nearest;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
@@ -69,10 +74,10 @@ pub struct Definition {
     pub format: Format,
     /// The YAML text, as it is stored in the journal.
     pub source: Arc<str>,
-    /// The members that an input must have; others are ignored.
-    pub input: Vec<(Box<str>, InputType)>,
-    /// The members of the input by which its sagas are found.
-    pub labels: Vec<Arc<str>>,
+    /// What an input must be.
+    pub input: InputForm,
+    /// By what its sagas are found.
+    pub labels: Vec<LabelRule>,
     /// The states that belong to no single step.
     pub states: States,
     /// Time from the start; a saga that still goes forward then is cancelled and rolled back.
@@ -87,6 +92,10 @@ pub struct Definition {
     pub has_pivot: bool,
     /// Whether an action may be accepted and done later.
     pub has_polls: bool,
+    /// Whether an expression reads when its saga started: `.created_at`.
+    pub reads_created_at: bool,
+    /// Whether an expression reads why its saga rolls back: `.failure`.
+    pub reads_failure: bool,
     /// What a completed saga answers; `None`: nothing.
     pub output: Option<Template>,
 }
@@ -129,20 +138,6 @@ impl fmt::Debug for DefinitionHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// The JSON type of an input's member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantNames)]
-#[strum(serialize_all = "snake_case")]
-pub enum InputType {
-    /// A whole number that fits 64 bits with sign.
-    Integer,
-    /// Any JSON number within the range of a double; its digits are kept.
-    Number,
-    /// A string.
-    String,
-    /// `true` or `false`.
-    Boolean,
 }
 
 /// A service that steps call.

@@ -245,10 +245,11 @@ fn is_dots(segment: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::InputType;
+    use crate::definition::{InputForm, InputMember, InputType};
 
     fn path(text: &str) -> Result<String, String> {
-        let inputs = ["customer_id", "s"].map(|name| (name.into(), InputType::String));
+        let member = |name: &str| InputMember { name: name.into(), kind: InputType::String, optional: false };
+        let inputs = InputForm::Members(["customer_id", "s"].map(member).into());
         let spelling = Spelling { inputs: &inputs, steps: &["sale".into()] };
         let scope = Scope::default()
             .with("saga_id", "\"1f\"")

@@ -291,6 +291,13 @@ impl Saga {
                 scope = scope.with(&step.name, output.text());
             }
         }
+        // These cost a text each, which most definitions do not read. Where they are read, no step has their name.
+        if self.definition.reads_created_at {
+            scope = scope.with("created_at", format!("\"{}\"", self.created));
+        }
+        if self.definition.reads_failure {
+            scope = scope.with("failure", self.failure_text());
+        }
         scope
     }
 

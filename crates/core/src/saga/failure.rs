@@ -31,6 +31,12 @@ impl Saga {
         self.blocked().map(|blocked| self.failure_at(blocked.step, &blocked.reason))
     }
 
+    /// The same for expressions, as JSON: null where no step has failed.
+    pub(super) fn failure_text(&self) -> String {
+        let failure = self.failure().filter(|failure| failure.step.is_some());
+        serde_json::to_string(&failure).unwrap_or_else(|_| "null".to_owned())
+    }
+
     fn failure_at(&self, step: usize, reason: &str) -> Failure {
         let step = self.definition.steps.get(step).map(|step| step.name.clone());
         Failure { step, reason: reason.into() }

@@ -310,6 +310,11 @@ impl Saga {
         })
     }
 
+    /// What it answers, once it has completed.
+    pub fn output(&self) -> Option<&Json> {
+        self.output.as_ref()
+    }
+
     /// When it started.
     pub fn created(&self) -> Timestamp {
         self.created

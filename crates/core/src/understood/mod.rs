@@ -56,6 +56,9 @@ pub enum NotShown {
     /// A program in it reads what a step's answer gives, and that was made up: its value would mean nothing.
     #[error("it is computed from the answer of `{0}`; give one")]
     Computed(Arc<str>),
+    /// It says why its order rolls back, which a sample does not know.
+    #[error("it says why the order rolls back: `.failure`")]
+    Failure,
     /// From such an input and answers it cannot be made: an order would fail here.
     #[error(transparent)]
     Impossible(#[from] RequestError),
@@ -115,6 +118,13 @@ fn request(
         && let Some(name) = made_up.iter().find(|name| call.computes_from(name))
     {
         return Err(NotShown::Computed(name.clone()));
+    }
+    if saga.definition().reads_failure
+        && saga
+            .call(step, direction)
+            .is_some_and(|call| direction == Direction::Compensation && call.sends("failure"))
+    {
+        return Err(NotShown::Failure);
     }
     Ok(saga.request(&call(saga, step, direction))?)
 }

@@ -27,7 +27,7 @@ fn a_saga_keeps_its_input_and_the_outputs_of_steps_that_stand() {
 fn a_saga_has_the_labels_that_its_definition_makes_of_the_input() {
     let mut definition =
         Arc::into_inner(definition(&[Spec::new(Kind::Plain)])).expect("a definition of one's own");
-    definition.labels = vec!["n".into()];
+    definition = definition.labelled_by(&["n"]);
     assert_eq!(Run::start(&Arc::new(definition)).saga.labels().get("n"), Some(&Label::Integer(1)));
 }
 

@@ -18,7 +18,7 @@ fn account(source: &str, input: Option<&str>, answers: &[(&str, u16, &str)]) -> 
     let definition = Arc::new(Definition::parse("d.yaml", source, &no_env).expect("a definition"));
     let input = match input {
         Some(input) => definition.read_input(input.as_bytes()).expect("an input"),
-        None => understood::input(&definition),
+        None => understood::input(&definition).expect("a sample"),
     };
     let answers: BTreeMap<String, Answer> = answers
         .iter()
@@ -261,7 +261,7 @@ steps:
   - { step: b, participant: p, pivot: true, action: { post: /b, body: { by: .go.by } }, compensation: { delete: /b } }
   - { step: c, participant: p, action: { post: /c }, compensation: none }";
     let definition = Arc::new(Definition::parse("d.yaml", source, &no_env).expect("a definition"));
-    let told = understood(understood::input(&definition), &BTreeMap::new());
+    let told = understood(understood::input(&definition).expect("a sample"), &BTreeMap::new());
     let ends = |step: usize| {
         let step = &told[step];
         let lost = |call: Option<&CallUnderstood>| call.and_then(|call| call.if_lost.last().cloned());

@@ -15,7 +15,7 @@ async fn sent(participant: &str, call: &str) -> (BTreeMap<String, String>, Strin
              participant: p\n    action: {{ post: /a, {call} }}\n    compensation: none\n"
     );
     let definition = Arc::new(Definition::parse("test.yaml", &source, &|_| None).expect("a definition"));
-    let mut steps = understood(input(&definition), &BTreeMap::new());
+    let mut steps = understood(input(&definition).expect("a sample"), &BTreeMap::new());
     let request = steps.remove(0).action.expect("a call").request.expect("a request");
     let message = as_sent(&definition.participants[0], &request).expect("a message");
     let headers = message.headers().iter();

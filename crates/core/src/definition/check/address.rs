@@ -1,5 +1,6 @@
 //! A participant's URL: every part of it has a meaning, or is a mistake. No part is dropped silently.
 
+use super::super::InputForm;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::path::{Spelling, literal_segment};
@@ -64,7 +65,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     if !port.is_empty() && !is_a_port {
         return wrong(&format!("`{}` is not a port from 1 to 65535", number.unwrap_or(port)));
     }
-    let nothing = Spelling { inputs: &[], steps: &[] };
+    let nothing = Spelling { inputs: &InputForm::Members(Vec::new()), steps: &[] };
     let mut segments: Vec<&str> = prefix.split('/').collect();
     // A `/` at the end is no segment.
     segments.pop_if(|last| last.is_empty());

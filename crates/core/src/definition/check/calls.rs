@@ -6,7 +6,7 @@ use super::super::path::{PathError, RequestPath, Spelling};
 use super::super::program::{self, SyntaxError};
 use super::super::suggest::nearest;
 use super::super::yaml::{CallIn, CodeNode, Spanned};
-use super::super::{Call, Condition, Format, InputType, Template};
+use super::super::{Call, Condition, Format, InputForm, InputType, Template};
 use super::answers::{Answers, is_of_an_answer};
 use super::{Checker, hints, line};
 use crate::direction::Direction;
@@ -16,7 +16,7 @@ use crate::json::Json;
 #[derive(Clone, Copy)]
 pub(super) struct Readable<'a> {
     /// The definition's inputs.
-    pub(super) inputs: &'a [(Box<str>, InputType)],
+    pub(super) inputs: &'a InputForm,
     /// Outputs that exist when the call is made.
     pub(super) outputs: &'a [String],
     /// The steps that stand above in the file, whether or not the call's step waits for them.
@@ -25,6 +25,8 @@ pub(super) struct Readable<'a> {
     pub(super) steps: &'a [String],
     /// Whether the call is a poll, which reads `.accepted`, too.
     pub(super) accepted: bool,
+    /// Whether the call is a compensation, which reads `.failure`, too.
+    pub(super) failure: bool,
     /// The call's own step, if its output cannot be read, with the reason.
     pub(super) own: Option<(&'a str, &'static str)>,
 }
@@ -137,11 +139,17 @@ impl Checker<'_> {
         let condition = self.syntax(line(given), &given.value, Condition::compile(&given.value, self.format));
         let code = given.value.trim();
         let input = code.strip_prefix(".input.");
-        let input = readable.inputs.iter().find(|(name, _)| input == Some(name));
-        if let Some((_, of_type)) = input.filter(|(_, of_type)| *of_type != InputType::Boolean) {
+        let input = input.and_then(|name| readable.inputs.member(name));
+        if let Some(member) = input.filter(|member| member.kind != InputType::Boolean) {
+            let of_type = member.kind;
             self.mistake(
                 line(given),
                 format!("`{code}` is of type {of_type}, and a condition must be true or false; compare it with a value"),
+            );
+        } else if input.is_some_and(|member| member.optional) {
+            self.mistake(
+                line(given),
+                format!("`{code}` is null where it is left out, and a condition must be true or false; write `{code} == true`"),
             );
         } else if let Some(why) = Condition::never_holds(code) {
             self.mistake(line(given), why);
@@ -224,8 +232,19 @@ impl Checker<'_> {
         checked.reads_all |= whole;
         for path in paths {
             let name = path[0].as_str();
-            if name == "saga_id" {
-                continue;
+            let is_step = readable.steps.iter().any(|step| step == name);
+            match name {
+                "saga_id" => continue,
+                "created_at" if !is_step => {
+                    self.reads_created_at = true;
+                    continue;
+                }
+                "failure" if readable.failure && !is_step => {
+                    self.reads_failure = true;
+                    self.failure_part(&path, at);
+                    continue;
+                }
+                _ => {}
             }
             if name == "accepted" && readable.accepted {
                 self.accepted_part(&path, at, &mut checked.accepted);
@@ -233,12 +252,8 @@ impl Checker<'_> {
             }
             if name == "input" {
                 match path.get(1) {
-                    Some(key)
-                        if self.inputs_known
-                            && !readable.inputs.iter().any(|(n, _)| **n == *key.as_str()) =>
-                    {
-                        let inputs = readable.inputs.iter().map(|(name, _)| &**name);
-                        let message = match nearest(key, inputs) {
+                    Some(key) if self.inputs_known && !readable.inputs.may_have(key) => {
+                        let message = match nearest(key, readable.inputs.names()) {
                             Some(near) => {
                                 format!("`.input.{key}` does not exist; did you mean `.input.{near}`?")
                             }
@@ -271,7 +286,7 @@ impl Checker<'_> {
                     .into_iter()
                     .chain(readable.outputs.iter().map(String::as_str))
                     .collect();
-                let meant = if readable.inputs.iter().any(|(input, _)| **input == *name) {
+                let meant = if readable.inputs.names().any(|input| input == name) {
                     format!("; did you mean `.input.{name}`?")
                 } else {
                     let near = nearest(name, known.iter().copied());
@@ -280,6 +295,16 @@ impl Checker<'_> {
                 let known = known.iter().map(|name| format!(".{name}")).collect::<Vec<_>>().join(", ");
                 self.mistake(at, format!("`.{name}` does not exist here; there are {known}{meant}"));
             }
+        }
+    }
+
+    /// Checks that a part of the reason for a rollback exists.
+    fn failure_part(&mut self, path: &[String], at: usize) {
+        if let Some(part) = path.get(1).filter(|part| !matches!(part.as_str(), "step" | "reason")) {
+            self.mistake(
+                at,
+                format!("`.failure.{part}` does not exist; there are `.failure.step` and `.failure.reason`"),
+            );
         }
     }
 

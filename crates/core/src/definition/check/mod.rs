@@ -7,6 +7,7 @@ mod answers;
 mod calls;
 mod headers;
 mod hints;
+mod inputs;
 mod participants;
 mod requests;
 mod states;
@@ -16,12 +17,10 @@ mod waits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strum::VariantNames;
-
-use super::suggest::write_one_of;
+use self::steps::CheckedSteps;
 use super::variables::{Unset, Variable};
 use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned};
-use super::{Checked, Definition, Format, InputType, StateName, Step, Variables, Warning};
+use super::{Checked, Definition, Format, StateName, Step, Variables, Warning};
 
 /// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -51,6 +50,8 @@ pub(super) fn read(
         names: Vec::new(),
         members: BTreeMap::new(),
         inputs_known: true,
+        reads_created_at: false,
+        reads_failure: false,
     };
     // The meaning is checked even if the form is wrong in places.
     let definition = file.and_then(|file| check.definition(&file, source));
@@ -80,6 +81,10 @@ struct Checker<'e> {
     members: BTreeMap<String, Vec<String>>,
     /// Whether the inputs are known.
     inputs_known: bool,
+    /// Whether an expression reads `.created_at`.
+    reads_created_at: bool,
+    /// Whether an expression reads `.failure`.
+    reads_failure: bool,
 }
 
 fn line<T>(at: &Spanned<T>) -> usize {
@@ -104,22 +109,9 @@ impl Checker<'_> {
 
     fn definition(&mut self, file: &File, source: &str) -> Option<Definition> {
         let name = file.saga.as_ref().map(|name| self.name(name, "saga"));
-        let mut input = Vec::new();
         self.inputs_known = file.input.is_some();
-        for (name, kind) in file.input.iter().flatten() {
-            // The name of an input with the wrong form is still known.
-            let Some(kind) = kind else {
-                input.push((name.as_str().into(), InputType::String));
-                continue;
-            };
-            let parsed = kind.value.parse().unwrap_or_else(|_| {
-                let (other, write) = (&kind.value, write_one_of(&kind.value, InputType::VARIANTS));
-                self.mistake(line(kind), format!("input `{name}` has the unknown type `{other}`; {write}"));
-                // Declared nevertheless, so that expressions that read it are no mistakes.
-                InputType::String
-            });
-            input.push((name.as_str().into(), parsed));
-        }
+        let input = self.input(file);
+        let labels = self.labels(file, &input);
         let states = self.states(file.states.as_ref());
         let deadline = self.duration_within(DEADLINE_MAX, file.deadline.as_ref(), DEADLINE_DEFAULT);
         let participants: Vec<_> = file
@@ -128,7 +120,7 @@ impl Checker<'_> {
             .flatten()
             .filter_map(|(name, given)| self.participant(name, given.as_ref()?))
             .collect();
-        let (steps, graph) = self.steps(file, &input, &participants);
+        let CheckedSteps { steps, graph, output } = self.steps(file, &input, &participants);
         self.waits(file, deadline, &steps, &graph);
         self.horizons(file, deadline, &participants);
         self.meanings(file);
@@ -138,14 +130,16 @@ impl Checker<'_> {
             format: self.format,
             source: source.into(),
             input,
-            labels: Vec::new(),
+            labels,
             states,
             deadline,
             participants,
             graph,
             has_pivot: steps.iter().any(Step::is_pivot),
             has_polls: steps.iter().any(|step| step.acceptance().is_some()),
-            output: None,
+            reads_created_at: self.reads_created_at,
+            reads_failure: self.reads_failure,
+            output,
             steps,
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::suggest::nearest;
 use super::super::yaml::{CodeNode, CompensationIn, File, ProbeIn, RetryIn, SignalIn, Spanned, StepIn};
 use super::super::{
-    CallStep, Condition, Graph, InputType, Participant, Probe, Safety, Step, StepSet, StepWork, Template,
+    CallStep, Condition, Graph, InputForm, Participant, Probe, Safety, Step, StepSet, StepWork, Template,
 };
 use super::calls::{CheckedCall, Readable};
 use super::states::FAILED;
@@ -21,11 +21,20 @@ const RESERVED_NAMES: [&str; 5] = ["input", "saga_id", "status", "headers", "bod
 /// Data that all steps share.
 struct Surroundings<'a> {
     file: &'a File,
-    inputs: &'a [(Box<str>, InputType)],
+    inputs: &'a InputForm,
     participants: &'a [Participant],
     /// The steps' names, in their order.
     names: &'a [String],
     graph: &'a Graph,
+}
+
+/// What the steps of a file are.
+#[derive(Default)]
+pub(super) struct CheckedSteps {
+    pub(super) steps: Vec<Step>,
+    pub(super) graph: Graph,
+    /// What a completed saga answers.
+    pub(super) output: Option<Template>,
 }
 
 /// The steps whose outputs an expression reads.
@@ -50,10 +59,10 @@ impl Checker<'_> {
     pub(super) fn steps(
         &mut self,
         file: &File,
-        inputs: &[(Box<str>, InputType)],
+        inputs: &InputForm,
         participants: &[Participant],
-    ) -> (Vec<Step>, Graph) {
-        let Some(steps) = &file.steps else { return Default::default() };
+    ) -> CheckedSteps {
+        let Some(steps) = &file.steps else { return CheckedSteps::default() };
         let given = &steps.value;
         if given.is_empty() || given.len() > STEPS_MAX {
             self.mistake(line(steps), format!("there are {} steps; write 1 to {STEPS_MAX}", given.len()));
@@ -79,11 +88,34 @@ impl Checker<'_> {
             .enumerate()
             .filter_map(|(i, step)| self.step(i, &step.value, &around, &mut reads))
             .collect();
+        let output = file.output.as_ref().and_then(|given| self.file_output(given, &around, &mut reads));
         // After all calls: whether a step's output is kept depends on the expressions that read it.
         for step in steps.iter_mut().filter(|step| reads.have(step)) {
             self.keep_output(step, file);
         }
-        (steps, graph)
+        CheckedSteps { steps, graph, output }
+    }
+
+    /// What a completed saga answers: it reads the outputs of all steps.
+    fn file_output(
+        &mut self,
+        given: &Spanned<CodeNode>,
+        around: &Surroundings<'_>,
+        reads: &mut Reads,
+    ) -> Option<Template> {
+        let (names, mut checked) = (around.names, CheckedCall::default());
+        let readable = Readable {
+            inputs: around.inputs,
+            outputs: names,
+            above: names,
+            steps: names,
+            accepted: false,
+            failure: false,
+            own: None,
+        };
+        let output = self.node((line(given), &given.value), &readable, &mut checked);
+        reads.note(&checked);
+        output
     }
 
     /// Which steps each waits for: those that `after` names, or else the step above.
@@ -157,6 +189,7 @@ impl Checker<'_> {
             above: &names[..index],
             steps: names,
             accepted: false,
+            failure: false,
             own: None,
         };
         let when = given.when.as_ref().map(|when| self.when(when, &before));
@@ -245,9 +278,9 @@ impl Checker<'_> {
             Safety::Barrier => {
                 let why = "a barrier step whose outcome is unknown is undone at once, without its answer; undo by `.saga_id` \
                      or an earlier output, or declare `safety: idempotent`";
-                Readable { own: Some((name.as_str(), why)), ..*before }
+                Readable { own: Some((name.as_str(), why)), failure: true, ..*before }
             }
-            Safety::Idempotent | Safety::None => Readable { outputs: &with_own, ..*before },
+            Safety::Idempotent | Safety::None => Readable { outputs: &with_own, failure: true, ..*before },
         };
         let compensation = self.compensation(given, is_read, changes, &after);
         let undo_when = self.undo_when(given, &after, reads);

@@ -2,12 +2,12 @@
 //! would be sent as they are written.
 
 use super::{PathPiece, is_dots};
-use crate::definition::InputType;
+use crate::definition::InputForm;
 
 /// The names that a placeholder may mean, for the correction in a message.
 pub(in crate::definition) struct Spelling<'a> {
     /// The definition's inputs.
-    pub(in crate::definition) inputs: &'a [(Box<str>, InputType)],
+    pub(in crate::definition) inputs: &'a InputForm,
     /// The steps that have outputs.
     pub(in crate::definition) steps: &'a [String],
 }
@@ -21,11 +21,11 @@ impl Spelling<'_> {
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
         match name {
             "saga_id" => "\\(.saga_id)".into(),
-            _ if self.inputs.iter().any(|(input, _)| **input == *name) => format!("\\(.input.{name})"),
+            _ if self.inputs.names().any(|input| input == name) => format!("\\(.input.{name})"),
             _ if self.steps.iter().any(|step| step == root) && name != root => format!("\\(.{name})"),
             _ if is_name => format!("\\(.input.{name})"),
-            _ => match self.inputs.first() {
-                Some((input, _)) => format!("\\(.input.{input})"),
+            _ => match self.inputs.names().next() {
+                Some(input) => format!("\\(.input.{input})"),
                 None => "\\(.saga_id)".into(),
             },
         }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::code::CodeNode;
+use super::input::InputIn;
 use super::keys::{Keys, MistakeNotes, is_word};
 use super::tree::{self, KeyValue, NodeKind};
 use super::{Spanned, shown};
@@ -13,13 +14,15 @@ use super::{Spanned, shown};
 /// A whole file.
 pub(in super::super) struct File {
     pub(in super::super) saga: Option<Spanned<String>>,
-    /// `None`: it is present, and its form is wrong; the same for each member.
-    pub(in super::super) input: Option<BTreeMap<String, Option<Spanned<String>>>>,
+    /// `None`: it is present, and its form is wrong.
+    pub(in super::super) input: Option<InputIn>,
+    pub(in super::super) labels: BTreeMap<String, Spanned<String>>,
     pub(in super::super) states: Option<StatesIn>,
     pub(in super::super) deadline: Option<Spanned<String>>,
     /// `None`: it is missing, or its form is wrong; the same for each participant.
     pub(in super::super) participants: Option<BTreeMap<String, Option<Spanned<ParticipantIn>>>>,
     pub(in super::super) steps: Option<Spanned<Vec<Spanned<StepIn>>>>,
+    pub(in super::super) output: Option<Spanned<CodeNode>>,
 }
 
 pub(in super::super) struct StatesIn {
@@ -147,11 +150,13 @@ impl File {
     fn read(keys: &mut Keys<'_, '_>) -> Self {
         let file = Self {
             saga: keys.text("saga"),
-            input: keys.texts("input"),
+            input: InputIn::read(keys),
+            labels: keys.texts("labels").into_iter().flatten().filter_map(|(k, v)| Some((k, v?))).collect(),
             states: keys.mapping("states", StatesIn::read).map(|states| states.value),
             deadline: keys.text("deadline"),
             participants: ParticipantIn::read_all(keys),
             steps: StepIn::read_all(keys),
+            output: CodeNode::read_at(keys, "output"),
         };
         ["saga", "participants", "steps"].into_iter().for_each(|key| keys.require(key));
         file

@@ -7,7 +7,7 @@
 //! - `tree.rs`: the YAML parser's events as a tree, within limits.
 //! - `broken.rs`: the mistake that made the parser stop, and the line where it began.
 //! - `keys.rs`: reads a mapping key by key; `wanted.rs`: the expected value of each key, with an example.
-//! - `file.rs`: the keys of a file; `code.rs`: bodies and outputs.
+//! - `file.rs`: the keys of a file; `input.rs`: its input; `code.rs`: bodies and outputs.
 //!
 //! Only this folder uses the YAML library. `check` checks the *meaning* of a file, even if its form is wrong in some
 //! places, so that all mistakes are reported at once.
@@ -15,6 +15,7 @@
 mod broken;
 mod code;
 mod file;
+mod input;
 mod keys;
 mod tree;
 mod wanted;
@@ -26,6 +27,7 @@ pub(super) use self::code::CodeNode;
 pub(super) use self::file::{
     BreakerIn, CallIn, CompensationIn, File, ParticipantIn, ProbeIn, RetryIn, SignalIn, StatesIn, StepIn,
 };
+pub(super) use self::input::InputIn;
 
 /// The largest source of a definition, in bytes.
 pub const SOURCE_BYTES_MAX: usize = 256 * 1024;

@@ -5,6 +5,8 @@ pub(super) fn example(key: &str) -> &'static str {
     match key {
         "saga" => "saga: checkout",
         "input" => "input: { customer_id: integer }",
+        "schema" => "schema: { type: object, properties: { amount: { type: number } } }",
+        "labels" => "labels: { customer: .input.customer_id }",
         "states" => "states: { started: STARTED, completed: CONFIRMED, cancelled: CANCELLED }",
         "started" => "started: STARTED",
         "completed" => "completed: CONFIRMED",
@@ -89,7 +91,8 @@ pub(super) fn kind(key: &str) -> &'static str {
 /// The place of a key, for keys that were found in another place.
 pub(super) fn home(key: &str) -> Option<&'static str> {
     Some(match key {
-        "saga" | "input" | "states" | "deadline" | "participants" | "steps" => "the file",
+        "saga" | "input" | "labels" | "states" | "deadline" | "participants" | "steps" => "the file",
+        "schema" => "`input`",
         "started" | "completed" | "cancelled" => "`states`",
         "url" | "safety" | "timeout" | "connect_timeout" | "calls_max" | "answer_bytes_max" | "horizon"
         | "breaker" => "a participant",
@@ -108,7 +111,8 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
             "a step's `action` or `compensation`"
         }
         "absent" => "a step's `compensation`",
-        "get" | "ok" | "refused" | "not_sent" | "output" => "a step's `action`, `compensation` or `probe`",
+        "output" => "the file, or a step's `action`, `compensation` or `probe`",
+        "get" | "ok" | "refused" | "not_sent" => "a step's `action`, `compensation` or `probe`",
         "after" => "a step, or a step's `probe`",
         _ => return None,
     })

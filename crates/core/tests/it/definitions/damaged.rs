@@ -202,7 +202,7 @@ fn is_read_or_told(source: &str) -> Result<(), TestCaseError> {
     if let Ok(definition) = read {
         // It can be explained, too.
         let definition = Arc::new(definition);
-        let steps = understood(understood::input(&definition), &BTreeMap::new());
+        let steps = understood(understood::input(&definition).expect("a sample"), &BTreeMap::new());
         prop_assert_eq!(steps.len(), definition.steps.len());
         prop_assert!(began.elapsed() < READING_MAX, "{:?}: {}", began.elapsed(), source);
     } else if let Err(told) = read {

@@ -60,7 +60,7 @@ fn values_of_the_wrong_type() {
     ]), @r"
     steps: 3 / x:
         d.yaml:14: `steps` needs a list; begin each step with `- step: NAME`
-        d.yaml:15: there is no key `x` in the file; write one of: saga, input, states, deadline, participants, steps
+        d.yaml:15: there is no key `x` in the file; write one of: saga, input, labels, states, deadline, participants, steps, output
     deadline: { seconds: 60 }
         d.yaml:6: `deadline` needs a duration, and this is a mapping; write `deadline: 60s`
     input: [client_id, magasin_id]
@@ -138,7 +138,7 @@ fn names_states_durations_and_attempts() {
     safety: exactly-once
         d.yaml:10: unknown safety `exactly-once`; write none, idempotent or barrier
     client_id: int
-        d.yaml:4: input `client_id` has the unknown type `int`; write integer, number, string or boolean
+        d.yaml:4: input `client_id` has the unknown type `int`; write integer, number, string, boolean, object or array
     deadline: 60
         d.yaml:6: `60` is not a duration; write a number and ms, s, m, h or d, such as 500ms or 5s
     deadline: soon

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use http::header::{ACCEPT, CONTENT_LENGTH, HOST, USER_AGENT};
-use saga_core::definition::{Call, Definition, Origin, Participant, PauseEnd, Step, StepWork, Variable};
+use saga_core::definition::{
+    Call, Definition, InputMember, Origin, Participant, PauseEnd, Step, StepWork, Variable,
+};
 use saga_core::saga::Request;
 use saga_core::understood::{NotShown, StepUnderstood, Turn};
 use saga_core::{Direction, Json, Outcome};
@@ -48,8 +50,13 @@ pub(super) fn account(
 /// An overview of the definition.
 fn summary(definition: &Definition) -> String {
     let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
-    let inputs: Vec<String> =
-        definition.input.iter().map(|(name, kind)| format!("{name} ({})", kind)).collect();
+    let input = &definition.input;
+    let described = |name: &str| match input.member(name) {
+        Some(InputMember { kind, optional: true, .. }) => format!("{name} ({kind}, may be left out)"),
+        Some(InputMember { kind, .. }) => format!("{name} ({kind})"),
+        None => format!("{name} (by the schema)"),
+    };
+    let inputs: Vec<String> = input.names().map(described).collect();
     let states = &definition.states;
     let mut participants = vec![row(&["participant", "url", "safety", "timeout", "calls_max"])];
     participants.extend(definition.participants.iter().map(|participant| {
@@ -182,6 +189,10 @@ fn request_lines(
         Ok(request) => request,
         Err(NotShown::Computed(step)) => {
             let why = format!("computed from the answer of `{step}`: give one with --answers");
+            let _ = writeln!(text, "  {what:<7}{} ({why})", call.method);
+            return;
+        }
+        Err(why @ NotShown::Failure) => {
             let _ = writeln!(text, "  {what:<7}{} ({why})", call.method);
             return;
         }

@@ -16,7 +16,10 @@ const SAMPLE_BYTES_MAX: u64 = 1 << 20;
 
 /// The given input, checked like the input of a start; without one, an input of the declared types.
 pub(super) fn input(definition: &Arc<Definition>, given: Option<&str>) -> anyhow::Result<SagaInput> {
-    let Some(given) = given else { return Ok(understood::input(definition)) };
+    let Some(given) = given else {
+        let sample = understood::input(definition);
+        return sample.context("no sample can be made of the input's schema; give one with --input");
+    };
     let text = text(given, "--input")?;
     definition.read_input(text.as_bytes()).context("--input")
 }

@@ -13,8 +13,8 @@ const REQUIRED: [&str; 2] = ["client_id", "magasin_id"];
 /// Whether `definition`, which is called `name`, declares them: this face cannot show its orders otherwise.
 pub(crate) fn suits(name: &str, definition: &Definition) -> anyhow::Result<()> {
     for required in REQUIRED {
-        let declared = definition.input.iter().find(|(name, _)| **name == *required);
-        if !matches!(declared, Some((_, InputType::Integer))) {
+        let declared = definition.input.member(required);
+        if !declared.is_some_and(|member| member.kind == InputType::Integer && !member.optional) {
             bail!(
                 "{name}: the input has no `{required}: integer`, which every order has; \
                  write `input: {{ client_id: integer, magasin_id: integer }}`"

@@ -67,7 +67,7 @@ pub(super) const SHAPE: &[Wrong] = &[
         "input: { client_id: int, magasin_id: { type: integer } }",
         &[
             "4: `magasin_id` in `input` needs a text; write e.g. `magasin_id: integer`",
-            "4: input `client_id` has the unknown type `int`; write integer, number, string or boolean",
+            "4: input `client_id` has the unknown type `int`; write integer, number, string, boolean, object or array",
         ],
     ),
     (
@@ -177,7 +177,7 @@ pub(super) const SHAPE: &[Wrong] = &[
         "deadline: 60s",
         "deadline: null\nx-note: hello",
         &[
-            "7: there is no key `x-note` in the file; write one of: saga, input, states, deadline, participants, steps",
+            "7: there is no key `x-note` in the file; write one of: saga, input, labels, states, deadline, participants, steps, output",
         ],
     ),
     (

@@ -5,6 +5,7 @@ mod conditions;
 mod failing;
 mod interrupted;
 mod order;
+mod outputs;
 mod rollback;
 mod waits;
 
