@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::labels::Labels;
+use super::labels::{LabelError, Labels};
 use super::suggest::nearest;
 use super::{Definition, InputForm, InputMember, InputType};
 use crate::json::Json;
@@ -90,13 +90,8 @@ pub enum InputError {
     #[error("The input does not fit its schema. At {0}")]
     Unfit(String),
     /// A label cannot be made of it.
-    #[error("The label `{name}` cannot be made: {why}")]
-    Label {
-        /// The label.
-        name: Arc<str>,
-        /// Why not.
-        why: String,
-    },
+    #[error(transparent)]
+    Label(#[from] LabelError),
     /// A number has too many digits.
     #[error("`{name}` is a number of {chars} characters; the limit NUMBER_CHARS_MAX is {NUMBER_CHARS_MAX}")]
     TooLong {

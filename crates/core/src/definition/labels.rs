@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::budget::{Budget, within};
-use super::{Definition, InputError, Scope, Template};
+use super::{Definition, Scope, Template};
 use crate::json::Json;
 
 /// A saga's labels, in the order in which its definition names them. A copy shares them.
@@ -35,6 +35,16 @@ pub struct LabelRule {
     pub value: Template,
 }
 
+/// A label cannot be made of an input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("The label `{name}` cannot be made: {why}")]
+pub struct LabelError {
+    /// The label.
+    pub name: Arc<str>,
+    /// Why not.
+    pub why: String,
+}
+
 /// The longest text of a label, in bytes.
 pub const LABEL_BYTES_MAX: usize = 256;
 
@@ -53,13 +63,13 @@ impl Definition {
 
     /// The labels of a saga with this input. They are made while its caller waits, so they have the small budget of
     /// expressions alone.
-    pub(super) fn labels_of(&self, input: &Json) -> Result<Labels, InputError> {
+    pub(super) fn labels_of(&self, input: &Json) -> Result<Labels, LabelError> {
         if self.labels.is_empty() {
             return Ok(Labels::default());
         }
         let scope = Scope::default().with("input", input.text());
         let label = |rule: &LabelRule| {
-            let refused = |why: String| InputError::Label { name: rule.name.clone(), why };
+            let refused = |why: String| LabelError { name: rule.name.clone(), why };
             let made = rule.value.render(&scope).map_err(|error| refused(error.to_string()))?;
             let label = Label::of(made.text()).map_err(refused)?;
             Ok(label.map(|label| (rule.name.clone(), label)))

@@ -47,7 +47,7 @@ pub use self::format::Format;
 pub use self::graph::{Graph, StepSet, Steps};
 pub use self::headers::{CALL_HEADERS_MAX, CallHeader, HEADER_BYTES_MAX};
 pub use self::input::{InputError, NUMBER_CHARS_MAX, SagaInput};
-pub use self::labels::{LABEL_BYTES_MAX, Label, LabelRule, Labels};
+pub use self::labels::{LABEL_BYTES_MAX, Label, LabelError, LabelRule, Labels};
 pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
 pub use self::program::meter as budget;

@@ -64,7 +64,7 @@ impl InputSchema {
         if let Some(dialect) = value.get("$schema").filter(|dialect| dialect.as_str() != Some(DIALECT)) {
             return Err(format!("the schema is one of `{dialect}`; write `$schema: {DIALECT}`, or nothing"));
         }
-        let mut parts = Parts { root: &value, known: HashMap::new() };
+        let mut parts = SchemaParts { root: &value, known: HashMap::new() };
         let count = parts.count(&value, 0)?;
         if count > SCHEMA_PARTS_MAX {
             return Err(format!(
@@ -106,7 +106,7 @@ impl InputSchema {
             .join(", ")
     }
 
-    /// What is wrong with an input: its first mistake, with its place. Values of the input are not repeated.
+    /// The first mistake of an input, with its place. Values of the input are not repeated.
     pub(super) fn wrong(&self, input: &Value) -> Option<String> {
         let error = self.validator.validate(input).err()?;
         let place = match error.instance_path().as_str() {
@@ -119,13 +119,13 @@ impl InputSchema {
 }
 
 /// The parts of a schema.
-struct Parts<'s> {
+struct SchemaParts<'s> {
     root: &'s Value,
     /// How many each has below it, itself included; `None`: it is being counted.
     known: HashMap<*const Value, Option<u64>>,
 }
 
-impl<'s> Parts<'s> {
+impl<'s> SchemaParts<'s> {
     fn count(&mut self, part: &'s Value, depth: usize) -> Result<u64, String> {
         if depth > SCHEMA_DEPTH_MAX {
             return Err(format!(

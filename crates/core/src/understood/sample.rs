@@ -109,7 +109,7 @@ fn paths(definition: &Definition) -> Vec<Vec<String>> {
     paths
 }
 
-/// What is read below a place.
+/// The paths below a place.
 fn below<'p>(paths: &'p [Vec<String>], place: &[&str]) -> Vec<&'p [String]> {
     let is_there =
         |path: &&Vec<String>| path.len() >= place.len() && path.iter().zip(place).all(|(a, b)| a == b);

@@ -58,7 +58,7 @@ fn rule_23_an_output_with_an_error_is_null_and_fails_nothing() {
       = answer needs 7
     FINI None over
     "#);
-    // Nobody needs the output of a saga that is not completed.
+    // The output of a saga that is not completed is not made.
     check!(&with_output(".input.n"), "ok; refused; ok", @r"
     > start
       1 started [DEBUT]
