@@ -231,12 +231,13 @@ SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS 
     min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us))
 FROM saga WHERE NOT is_over GROUP BY definition, shown";
 
-/// Keeping a definition again is no mistake.
-pub(super) const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES ($1, $2, $3, $4) \
-     ON CONFLICT (hash) DO NOTHING";
+/// Keeping a definition again is no mistake; its sagas become orders, if they are to be.
+pub(super) const DEFINE: &str = "\
+INSERT INTO saga_definition (hash, name, source, format, orders) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (hash) DO UPDATE SET orders = TRUE WHERE excluded.orders AND NOT saga_definition.orders";
 
 /// By its hash.
-pub(super) const DEFINITION: &str = "SELECT name, source, format FROM saga_definition WHERE hash = $1";
+pub(super) const DEFINITION: &str = "SELECT name, source, format, orders FROM saga_definition WHERE hash = $1";
 
 /// The same name again for the replica that came last: its commit is flushed, and waits for the standbys, like any other.
 pub(super) const PROBE: &str = "UPDATE replica SET name = name \
@@ -274,7 +275,7 @@ pub(super) const RIGHTS_MISSING: &str = "\
 SELECT needed.name, needed.privilege FROM (VALUES
     ('saga', 'SELECT'), ('saga', 'INSERT'), ('saga', 'UPDATE'),
     ('saga_event', 'SELECT'), ('saga_event', 'INSERT'),
-    ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'),
+    ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'), ('saga_definition', 'UPDATE'),
     ('saga_label', 'SELECT'), ('saga_label', 'INSERT'),
     ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')

@@ -154,7 +154,7 @@ async fn files_that_are_moved_replaced_or_deleted_are_noticed_before_anything_is
             let error = store.append(std::slice::from_ref(&second)).await.unwrap_err();
             assert!(error.0.contains(words) && error.0.contains("start"), "{name}: {error}");
         }
-        let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 1 };
+        let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 1, orders: true };
         let defined = store.define(hash(), kept).await.unwrap_err();
         assert!(defined.0.contains(words), "{name}: {defined}");
         let probed = store.probe().await.unwrap_err();

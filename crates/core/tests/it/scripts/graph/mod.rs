@@ -6,6 +6,7 @@ mod failing;
 mod interrupted;
 mod order;
 mod rollback;
+mod shown;
 mod waits;
 
 use std::sync::Arc;
