@@ -275,12 +275,14 @@ pub(super) const RIGHTS_MISSING: &str = "\
 SELECT needed.name, needed.privilege FROM (VALUES
     ('saga', 'SELECT'), ('saga', 'INSERT'), ('saga', 'UPDATE'),
     ('saga_event', 'SELECT'), ('saga_event', 'INSERT'),
-    ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'), ('saga_definition', 'UPDATE'),
+    ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'),
     ('saga_label', 'SELECT'), ('saga_label', 'INSERT'),
     ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
-WHERE NOT has_table_privilege(needed.name, needed.privilege)";
+WHERE NOT has_table_privilege(needed.name, needed.privilege)
+UNION ALL SELECT 'saga_definition', 'UPDATE (orders)'
+WHERE NOT has_column_privilege('saga_definition', 'orders', 'UPDATE')";
 
 #[cfg(test)]
 mod tests {

@@ -209,10 +209,10 @@ impl Histories for Sqlite {
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
-        // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
+        // Reads the rows of `saga_under_way`, and not of all sagas by their definitions. A saga without a due time counts from its last event.
         const BACKLOG: &str = "SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, \
              count(*), min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
-             FROM saga WHERE is_over = 0 GROUP BY definition, shown";
+             FROM saga WHERE is_over = 0 GROUP BY +definition, shown";
         Box::pin(self.read(|connection| {
             let mut backlog = Backlog::default();
             let mut statement = connection.prepare_cached(BACKLOG)?;

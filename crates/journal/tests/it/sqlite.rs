@@ -277,8 +277,8 @@ async fn claims_words_and_lists_use_their_indices() {
             "saga_owner",
         ),
         (
-            "SELECT rollback, count(*), min(due_us) FROM saga WHERE is_over = 0 GROUP BY rollback",
-            "saga_owner",
+            "SELECT definition, rollback, count(*), min(due_us) FROM saga WHERE is_over = 0 GROUP BY +definition, rollback",
+            "saga_under_way",
         ),
         (
             "SELECT state FROM saga WHERE (created_us, saga_id) < (5, x'') ORDER BY created_us DESC, saga_id DESC LIMIT 5",
