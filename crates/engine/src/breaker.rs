@@ -143,6 +143,14 @@ impl Breaker {
         Self { shared: Arc::new(SharedCircuit { inner: Mutex::new(inner), recovered, dice: Box::new(dice) }) }
     }
 
+    /// Changes the settings. The phase stays; calls that are under way beyond the new limit go on.
+    pub fn adjust(&self, settings: Settings, in_flight_max: usize) {
+        self.shared.change(|inner| {
+            inner.in_flight_max = in_flight_max;
+            inner.circuit.adjust(settings);
+        });
+    }
+
     /// Asks for one call. It passes at once only if no other call waits.
     pub fn ask(&self) -> BreakerTurn {
         self.shared.change(|inner| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use saga_core::definition::Participant;
+use saga_core::definition::{BreakerSettings, Participant};
 use saga_core::reply::Verdict;
 use saga_core::{Definition, Outcome};
 
@@ -13,8 +13,11 @@ use crate::clock::Clock;
 use crate::participants::{CallTrouble, Change, Standing, StandingRecord};
 
 /// One for each address: definitions that name the same service differently share its breaker, and definitions of
-/// different ages may know the same name elsewhere. The settings are those of the first participant that names the
-/// address.
+/// different ages may know the same name elsewhere.
+///
+/// Of served definitions that name an address with different settings, each setting is the most careful one (see
+/// `strictest`): the service is one, whoever calls it. An address that only older definitions name has the settings
+/// of the first of them that is used.
 pub(crate) struct Breakers {
     clock: Arc<Clock>,
     known: RwLock<BTreeMap<Arc<str>, KnownParticipant>>,
@@ -34,10 +37,15 @@ impl Breakers {
     /// same address.
     pub(crate) fn new(clock: Arc<Clock>, served: &[Arc<Definition>]) -> Self {
         let breakers = Self { clock, known: RwLock::default(), in_trouble: AtomicUsize::new(0) };
-        for participant in served.iter().flat_map(|definition| &definition.participants) {
-            let _ = breakers.of_participant(participant);
-        }
+        breakers.adjust(served);
         breakers
+    }
+
+    /// Gives each address the settings that the served definitions have for it.
+    pub(crate) fn adjust(&self, served: &[Arc<Definition>]) {
+        for (participant, settings) in strictest(served) {
+            self.known(participant).breaker.adjust(settings.breaker, settings.calls_max);
+        }
     }
 
     /// The breaker of a step's participant, if it calls one.
@@ -81,6 +89,45 @@ impl Breakers {
         };
         known.entry(address.clone()).or_insert_with(new).clone()
     }
+}
+
+/// How calls to one address are limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct CallSettings {
+    calls_max: usize,
+    breaker: BreakerSettings,
+}
+
+impl CallSettings {
+    fn of(participant: &Participant) -> Self {
+        Self { calls_max: participant.calls_max, breaker: participant.breaker }
+    }
+
+    /// The fewest calls; the breaker that opens soonest, and stays open for longest.
+    fn and(self, other: Self) -> Self {
+        let (this, that) = (self.breaker, other.breaker);
+        let breaker = BreakerSettings {
+            window: this.window.max(that.window),
+            calls_min: this.calls_min.min(that.calls_min),
+            failures_percent: this.failures_percent.min(that.failures_percent),
+            open: this.open.max(that.open),
+            open_max: this.open_max.max(that.open_max),
+        };
+        Self { calls_max: self.calls_max.min(other.calls_max), breaker }
+    }
+}
+
+/// Each address that the definitions name, by a participant that has it, with the most careful of the settings there.
+fn strictest(definitions: &[Arc<Definition>]) -> Vec<(&Participant, CallSettings)> {
+    let mut by_address: BTreeMap<&str, (&Participant, CallSettings)> = BTreeMap::new();
+    for participant in definitions.iter().flat_map(|definition| &definition.participants) {
+        let settings = CallSettings::of(participant);
+        by_address
+            .entry(&participant.address)
+            .and_modify(|(_, known)| *known = known.and(settings))
+            .or_insert((participant, settings));
+    }
+    by_address.into_values().collect()
 }
 
 /// The meaning of a call's end for its participant. A service that answers 500 is there: one order that it cannot

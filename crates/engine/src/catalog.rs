@@ -1,7 +1,7 @@
 //! The definitions that this process knows, and how sagas are read back by them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use saga_core::definition::{DefinitionHash, Format};
 use saga_core::{Definition, Saga, SagaId};
@@ -9,45 +9,82 @@ use saga_journal::{History, Journal, KeptDefinition, Unavailable};
 
 use crate::refusal::Refusal;
 
-/// The definitions that new sagas can run, and how older ones are read back.
+/// The definitions that new sagas can run: no two of the same name. They are replaced together.
+pub type ServedDefinitions = Arc<[Arc<Definition>]>;
+
+/// The definitions that new sagas can run at first, and how older ones are read back.
 pub struct Definitions {
     /// For new sagas: no two of the same name.
     pub served: Vec<Arc<Definition>>,
+    /// The name of the definition whose sagas are orders, served or not; `None`: no sagas are.
+    pub orders: Option<Arc<str>>,
     /// Reads a source that was kept in the journal, by the rules that it was checked with.
-    #[expect(clippy::type_complexity, reason = "named by its field")]
-    pub read: Box<dyn Fn(&str, Format) -> Result<Definition, String> + Send + Sync>,
+    pub read: ReadSource,
 }
+
+/// How a source that was kept in the journal is read.
+type ReadSource = Box<dyn Fn(&str, Format) -> Result<Definition, String> + Send + Sync>;
 
 /// The definitions that have been read, and the journal, which keeps all of them.
 pub(crate) struct Catalog {
     journal: Journal,
-    definitions: Definitions,
-    known: Mutex<HashMap<DefinitionHash, Arc<Definition>>>,
+    read_source: ReadSource,
+    orders: Option<Arc<str>>,
+    shelf: RwLock<Shelf>,
+}
+
+/// The definitions in memory.
+struct Shelf {
+    served: ServedDefinitions,
+    /// Those that sagas are pinned to, the served ones among them.
+    known: HashMap<DefinitionHash, Arc<Definition>>,
+}
+
+impl Shelf {
+    fn new(served: ServedDefinitions) -> Self {
+        let known = served.iter().map(|definition| (definition.hash.clone(), definition.clone())).collect();
+        Self { served, known }
+    }
 }
 
 impl Catalog {
     pub(crate) fn new(journal: Journal, definitions: Definitions) -> Self {
-        let served = definitions.served.iter();
-        let known = served.map(|definition| (definition.hash.clone(), definition.clone())).collect();
-        Self { journal, definitions, known: Mutex::new(known) }
+        let shelf = Shelf::new(definitions.served.into());
+        Self {
+            journal,
+            read_source: definitions.read,
+            orders: definitions.orders,
+            shelf: RwLock::new(shelf),
+        }
     }
 
     /// The definitions that new sagas can run.
-    pub(crate) fn served(&self) -> &[Arc<Definition>] {
-        &self.definitions.served
+    pub(crate) fn served(&self) -> ServedDefinitions {
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner).served.clone()
     }
 
-    /// Keeps the served definitions in the journal, so that their sagas can be read back when the files have changed.
-    pub(crate) async fn keep_served(&self) -> Result<(), Unavailable> {
-        for definition in self.served() {
+    /// Keeps definitions in the journal, so that their sagas can be read back when the files have changed.
+    pub(crate) async fn keep(&self, definitions: &[Arc<Definition>]) -> Result<(), Unavailable> {
+        for definition in definitions {
             let kept = KeptDefinition {
                 name: definition.name.clone(),
                 source: definition.source.clone(),
                 format: definition.format.number(),
+                orders: self.orders.as_ref() == Some(&definition.name),
             };
             self.journal.define(definition.hash.clone(), kept).await?;
         }
         Ok(())
+    }
+
+    /// Has new sagas run these definitions from now on; the journal keeps them already. Definitions that only older sagas
+    /// are pinned to are read again when they are needed, so that their secrets are today's, too.
+    pub(crate) fn serve(&self, served: ServedDefinitions) {
+        *self.change() = Shelf::new(served);
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Shelf> {
+        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A saga as its history tells it, without running it; `None`: there is none.
@@ -66,7 +103,7 @@ impl Catalog {
 
     /// The definition that a saga is pinned to.
     pub(crate) async fn pinned(&self, hash: &DefinitionHash) -> Result<Arc<Definition>, Refusal> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
+        let known = self.shelf.read().unwrap_or_else(PoisonError::into_inner).known.get(hash).cloned();
         if let Some(definition) = known {
             return Ok(definition);
         }
@@ -81,11 +118,11 @@ impl Catalog {
                 kept.format
             ))
         })?;
-        let definition = (self.definitions.read)(&kept.source, format).map_err(|error| {
+        let definition = (self.read_source)(&kept.source, format).map_err(|error| {
             damaged(format!("the definition {hash} that the order is pinned to cannot be read: {error}"))
         })?;
-        let definition = Arc::new(definition);
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(hash.clone(), definition.clone());
-        Ok(definition)
+        let mut shelf = self.change();
+        // Another reader may have been faster: one definition is one value in memory.
+        Ok(shelf.known.entry(hash.clone()).or_insert_with(|| Arc::new(definition)).clone())
     }
 }

@@ -1,5 +1,6 @@
 //! How a running saga is reached: by messages to its task, each with a reply of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::definition::StateName;
@@ -114,6 +115,8 @@ impl Handle {
 pub struct Snapshot {
     /// Which saga.
     pub saga: SagaId,
+    /// The name of the definition that it runs.
+    pub definition: Arc<str>,
     /// The order's state.
     pub state: StateName,
     /// Whether done steps are being undone.
@@ -128,6 +131,8 @@ pub struct Snapshot {
     pub input: Json,
     /// Why there is no order, once that is decided.
     pub failure: Option<Failure>,
+    /// The names of the steps whose calls their participants hold back: known in the process that runs the saga alone.
+    pub held_back: Vec<Arc<str>>,
 }
 
 impl Snapshot {

@@ -43,7 +43,7 @@ mod vital;
 pub mod world;
 
 pub use self::admission::{Caller, NoRoom};
-pub use self::catalog::Definitions;
+pub use self::catalog::{Definitions, ServedDefinitions};
 pub use self::clock::Clock;
 pub use self::engine::{Engine, Health, Start};
 pub use self::evaluation::{Busy, Evaluation};

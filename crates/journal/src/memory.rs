@@ -172,7 +172,12 @@ impl Filter {
         let has = |(name, value): &(Arc<str>, Arc<str>)| {
             kept.row.labels.get(name).is_some_and(|label| label.to_string() == **value)
         };
-        self.state.as_ref().is_none_or(|state| kept.row.state == *state)
+        let created = kept.row.created;
+        self.definition.as_ref().is_none_or(|name| kept.row.definition == *name)
+            && (!self.under_way || !kept.row.over)
+            && self.since.is_none_or(|since| created >= since)
+            && self.until.is_none_or(|until| created < until)
+            && self.state.as_ref().is_none_or(|state| kept.row.state == *state)
             && self.rollback.is_none_or(|rollback| kept.rollback() == rollback)
             && self.labels.iter().all(has)
     }
@@ -391,7 +396,8 @@ impl Inbox for Memory {
 
 impl Library for Memory {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
-        self.tables().definitions.entry(hash).or_insert(kept);
+        let orders = kept.orders;
+        self.tables().definitions.entry(hash).or_insert(kept).orders |= orders;
         Box::pin(ready(Ok(())))
     }
 

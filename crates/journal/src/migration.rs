@@ -39,6 +39,11 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "event_frames",
         sql: include_str!("../migrations/sqlite/0007_event_frames.sql"),
     },
+    Migration {
+        version: 8,
+        name: "definitions",
+        sql: include_str!("../migrations/sqlite/0008_definitions.sql"),
+    },
 ];
 
 /// The steps for PostgreSQL.
@@ -66,6 +71,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
     },
     Migration { version: 6, name: "commands", sql: include_str!("../migrations/postgres/0006_commands.sql") },
     Migration { version: 7, name: "rows", sql: include_str!("../migrations/postgres/0007_rows.sql") },
+    Migration {
+        version: 8,
+        name: "definitions",
+        sql: include_str!("../migrations/postgres/0008_definitions.sql"),
+    },
 ];
 
 /// A step that was applied, as its row tells.

@@ -20,6 +20,8 @@ pub(crate) struct Dialect {
     pub(crate) mark: char,
     /// The sagas that are not over, as the partial index on them says it.
     pub(crate) is_under_way: &'static str,
+    /// Before a column that is compared row by row: keeps a planner that knows no figures from the column's index.
+    pub(crate) by_row: &'static str,
 }
 
 /// The value of a parameter.
@@ -48,9 +50,13 @@ impl Param {
 /// | filter | served by |
 /// |---|---|
 /// | labels | `saga_label`, whose key ends with the list's order |
-/// | a state | `saga_final` for sagas that are over; of the others, there are few: `saga_owner` |
+/// | a state | `saga_final` for sagas that are over; of the others: `saga_under_way` |
 /// | `Blocked`, `Running`, `Done` | `saga_person`, `saga_running`, `saga_undone` |
+/// | the definition, and nothing of the above | `saga_by_definition` |
+/// | those under way, and nothing of the above | `saga_under_way` |
 /// | none, `None` | `saga_newest` |
+///
+/// `since` and `until` are a range of each of these indices. The other filters of a list with several are compared row by row.
 pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect: &Dialect) -> Query {
     let mut params = Params { mark: dialect.mark, values: Vec::new() };
     let limit = params.number(Param::BigInt(rows as i64));
@@ -75,6 +81,23 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
     }
     if let Some(rollback) = filter.rollback {
         conditions.push(rolls_back(rollback));
+    }
+    if let Some(definition) = &filter.definition {
+        let definition = params.number(Param::Text(definition.clone()));
+        let is_found_otherwise = !filter.labels.is_empty()
+            || filter.state.is_some()
+            || filter.rollback.is_some_and(|rollback| rollback != Rollback::None);
+        let by_row = if is_found_otherwise { dialect.by_row } else { "" };
+        conditions.push(format!("{by_row}saga.definition = {definition}"));
+    }
+    if filter.under_way {
+        conditions.push(dialect.is_under_way.to_owned());
+    }
+    for (instant, comparison) in [(filter.since, ">="), (filter.until, "<")] {
+        if let Some(instant) = instant {
+            let instant = params.number(Param::BigInt(instant.as_micros()));
+            conditions.push(format!("{order}.created_us {comparison} {instant}"));
+        }
     }
     if let Some(Cursor { created, saga }) = after {
         let created = params.number(Param::BigInt(created.as_micros()));

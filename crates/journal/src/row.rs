@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use saga_core::definition::{DefinitionHash, Labels, StateName};
-use saga_core::saga::{Failure, Rollback};
+use saga_core::saga::{Failure, Rollback, Waiting};
 use saga_core::{Epoch, Saga, SagaId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,9 @@ pub struct Summary {
     /// The obstacle for which the saga waits for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Failure>,
+    /// What each step in progress waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
 }
 
 /// A row as it was read.
@@ -80,7 +83,11 @@ impl Row {
             created: saga.created(),
             updated: saga.updated(),
             due: saga.due(),
-            summary: Summary { failure: saga.failure(), blocked: saga.blocked_by() },
+            summary: Summary {
+                failure: saga.failure(),
+                blocked: saga.blocked_by(),
+                waiting: saga.waits_for(),
+            },
         }
     }
 }
@@ -93,7 +100,7 @@ impl KeptRow {
 
     /// The reason for which the saga fails; where that is not decided, the obstacle for which it waits for an operator.
     pub fn trouble(&self) -> Option<Failure> {
-        let Summary { failure, blocked } = &self.row.summary;
+        let Summary { failure, blocked, .. } = &self.row.summary;
         match &self.parked {
             Some(reason) => Some(Failure { step: None, reason: reason.clone() }),
             None => failure.as_ref().or(blocked.as_ref()).cloned(),

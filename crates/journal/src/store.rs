@@ -153,7 +153,8 @@ pub trait Inbox: Send + Sync + 'static {
 
 /// The definitions that sagas are pinned to.
 pub trait Library: Send + Sync + 'static {
-    /// Keeps a definition under its hash, for as long as there are sagas. Keeping it again is no mistake.
+    /// Keeps a definition under its hash, for as long as there are sagas. Keeping it again is no mistake, and changes
+    /// nothing but that its sagas become orders, if they are to be.
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// The definition kept under `hash`.
@@ -172,6 +173,8 @@ pub struct KeptDefinition {
     pub source: Arc<str>,
     /// The number of the rules that it was checked with. Whether this release knows them is for the core to say.
     pub format: i64,
+    /// Whether its sagas are orders, which the views for people show. Once that has been kept it stays so.
+    pub orders: bool,
 }
 
 /// The events that one saga has to add.
@@ -236,8 +239,20 @@ pub struct History {
 }
 
 /// Which rows to list; `None` is any.
+///
+/// `query.rs` says which index serves which part. The name of the definition together with a state, a rollback or labels is
+/// served by an index of the latter: a caller for whom that could be many rows passes over the rows of other definitions by
+/// itself, and stops after so many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    /// The name of the definition.
+    pub definition: Option<Arc<str>>,
+    /// Whether only sagas that are not over are wanted.
+    pub under_way: bool,
+    /// Sagas that started then or later.
+    pub since: Option<Timestamp>,
+    /// Sagas that started before then.
+    pub until: Option<Timestamp>,
     /// The saga's state.
     pub state: Option<StateName>,
     /// Whether done steps are being undone. A saga that cannot be read is blocked.

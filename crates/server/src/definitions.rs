@@ -100,6 +100,7 @@ pub fn for_engine(
 ) -> Definitions {
     let env = Environment(env);
     Definitions {
+        orders: Some(current.name.clone()),
         served: vec![current.into()],
         read: Box::new(move |source, format| {
             Definition::read(source, format, &env).map_err(|mistakes| mistakes.to_string())

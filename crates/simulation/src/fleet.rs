@@ -235,7 +235,7 @@ fn engine(
         Arc::new(Gate { shop: shop.clone(), process: process.clone() }),
         Arc::new(Watching { shop: shop.clone(), process: process.clone() }),
         limits,
-        Definitions { served, read: Box::new(read) },
+        Definitions { served, orders: None, read: Box::new(read) },
         name,
     )
 }

@@ -16,7 +16,8 @@
 //! - `effects.rs`: the effects that the state wants, and the events that must be on disk before.
 //! - `waiting.rs`: conditions, pauses and signals; the pivot. `polling.rs`: actions that were accepted.
 //! - `doubt.rs`: outcomes that repeating a call cannot settle.
-//! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked.
+//! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked. `shown.rs`: what each step
+//!   in progress waits for.
 
 mod apply;
 mod decide;
@@ -25,6 +26,7 @@ mod effects;
 mod failure;
 mod pending;
 mod polling;
+mod shown;
 mod waiting;
 
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub use self::effects::{Lens, look_through};
 pub use self::failure::Failure;
 pub use self::pending::Pending;
 use self::polling::AcceptedWork;
+pub use self::shown::{Waiting, WaitingFor};
 pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};
 

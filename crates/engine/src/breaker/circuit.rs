@@ -67,6 +67,16 @@ impl Circuit {
         Self { settings, phase, since: now, generation: 0, openings: 0 }
     }
 
+    /// Changes the settings. A window of another length begins anew.
+    pub(super) fn adjust(&mut self, settings: Settings) {
+        if let CircuitPhase::Closed { window } = &mut self.phase
+            && settings.window != self.settings.window
+        {
+            *window = Window::new(settings.window);
+        }
+        self.settings = settings;
+    }
+
     pub(super) fn phase(&self) -> &CircuitPhase {
         &self.phase
     }

@@ -122,6 +122,12 @@ impl Calling {
         saga.waiting().iter().any(is_suspended)
     }
 
+    /// The names of the steps whose calls their participants hold back.
+    pub(super) fn held_back(&self, saga: &Saga) -> Vec<Arc<str>> {
+        let held_back = self.calls.iter().filter(|call| call.is_held_back());
+        held_back.map(|call| saga.definition().steps[call.step()].name.clone()).collect()
+    }
+
     /// Waits for the first event of any call, or for the saga's output. Loses nothing when it is dropped.
     pub(super) async fn event(&mut self) -> CallingEvent {
         let Self { calls, output, .. } = self;

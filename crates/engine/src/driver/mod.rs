@@ -211,6 +211,7 @@ impl Driver {
         let durable = self.saving.durable();
         Snapshot {
             saga: self.saga.id(),
+            definition: self.saga.definition().name.clone(),
             state: self.saga.state().clone(),
             rollback: self.saga.rollback(),
             settled: effects.answer.is_some_and(|needs| needs <= durable),
@@ -218,6 +219,7 @@ impl Driver {
             started: durable > Seq::NONE,
             input: self.saga.input().clone(),
             failure: self.saga.failure(),
+            held_back: self.calling.held_back(&self.saga),
         }
     }
 

@@ -194,6 +194,11 @@ impl StepCall {
         self.means.calls.admission.reserve(bytes).map(Some).ok_or(NoRoomYet)
     }
 
+    /// Whether its participant holds the wanted call back.
+    pub(super) fn is_held_back(&self) -> bool {
+        matches!(self.turn, Some(Queued { turn: BreakerTurn::Wait(_), .. }))
+    }
+
     /// The breaker's permit for a call, once it has been given.
     fn permit(&mut self, saga: &Saga, wanted: CallWanted) -> Option<Permit> {
         let turn = match self.turn.take() {

@@ -20,6 +20,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use saga_core::definition::DefinitionHash;
 use saga_core::{Definition, Saga, SagaId, Timestamp};
 use saga_journal::{History, Journal};
 use tokio::time::sleep;
@@ -28,7 +29,7 @@ pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;
 use crate::breakers::Breakers;
-use crate::catalog::{Catalog, Definitions};
+use crate::catalog::{Catalog, Definitions, ServedDefinitions};
 use crate::clock::Clock;
 use crate::driver::{Calls, Means, Saves};
 use crate::journal_health::{JOURNAL_PROBE_AFTER, JournalHealth};
@@ -135,8 +136,22 @@ impl Engine {
     }
 
     /// The definitions that new sagas can run.
-    pub fn definitions(&self) -> &[Arc<Definition>] {
+    pub fn definitions(&self) -> ServedDefinitions {
         self.parts.catalog.served()
+    }
+
+    /// The definition that new sagas of this name run; `None`: none can be started.
+    pub fn definition_named(&self, name: &str) -> Option<Arc<Definition>> {
+        self.definitions().iter().find(|definition| *definition.name == *name).cloned()
+    }
+
+    /// Has new sagas run these definitions, once the journal keeps them; running sagas go on with the one that they started
+    /// with. Keeps trying while the journal is unavailable.
+    pub async fn serve(&self, definitions: Vec<Arc<Definition>>) {
+        let served: ServedDefinitions = definitions.into();
+        self.keep(&served).await;
+        self.parts.means.calls.breakers.adjust(&served);
+        self.parts.catalog.serve(served);
     }
 
     /// The journal, for reading.
@@ -179,11 +194,15 @@ impl Engine {
     /// The participants of the definitions that new sagas can run.
     pub fn participants(&self) -> Vec<ParticipantState> {
         let breakers = &self.parts.means.calls.breakers;
-        let state = |participant| {
+        let served = self.definitions();
+        let named = served.iter().flat_map(|definition| {
+            definition.participants.iter().map(move |participant| (&definition.name, participant))
+        });
+        let state = |(saga, participant): (&Arc<str>, _)| {
             let breaker = breakers.of_participant(participant).state();
-            ParticipantState::of(participant, breaker, breakers.standing(participant))
+            ParticipantState::of(saga, participant, breaker, breakers.standing(participant))
         };
-        self.definitions().iter().flat_map(|definition| &definition.participants).map(state).collect()
+        named.map(state).collect()
     }
 
     /// A saga as its history tells it, without running it.
@@ -194,14 +213,23 @@ impl Engine {
     /// The definition that a saga is pinned to.
     pub async fn definition_of(&self, id: SagaId) -> Result<Arc<Definition>, Refusal> {
         let row = self.in_the_journal(id).await?.ok_or(Refusal::Unknown)?;
-        self.parts.catalog.pinned(&row.row.definition_hash).await
+        self.pinned(&row.row.definition_hash).await
+    }
+
+    /// The definition that sagas with this hash are pinned to.
+    pub async fn pinned(&self, hash: &DefinitionHash) -> Result<Arc<Definition>, Refusal> {
+        self.parts.catalog.pinned(hash).await
     }
 
     /// Keeps the served definitions in the journal, which [`Engine::recover`] does too. To be called before sagas are
     /// accepted wherever a definition may have changed by the next start: a saga that started before its definition is
     /// kept could not be read back then. Keeps trying while the journal is unavailable.
     pub async fn keep_definitions(&self) {
-        while let Err(error) = self.parts.catalog.keep_served().await {
+        self.keep(&self.definitions()).await;
+    }
+
+    async fn keep(&self, definitions: &[Arc<Definition>]) {
+        while let Err(error) = self.parts.catalog.keep(definitions).await {
             self.journal_health().fails(&error);
             sleep(JOURNAL_PROBE_AFTER).await;
         }

@@ -88,7 +88,7 @@ impl Engine {
     async fn join(&self, id: SagaId, handle: &Handle, request: &Start) -> Result<Snapshot, Refusal> {
         match handle.look().await {
             Ok(snapshot) => {
-                same_request(id, &snapshot.input, request)?;
+                same_request(id, (&snapshot.definition, &snapshot.input), request)?;
                 self.ask(id, handle, request.wait).await
             }
             Err(Gone) => self.join_kept(id, request).await,
@@ -98,11 +98,13 @@ impl Engine {
     /// Another request for a saga that is kept in the journal.
     async fn join_kept(&self, id: SagaId, request: &Start) -> Result<Snapshot, Refusal> {
         let saga = self.parts.catalog.load(id).await?.ok_or(Refusal::InDoubt(id))?;
-        same_request(id, saga.input(), request)?;
+        same_request(id, (&saga.definition().name, saga.input()), request)?;
         self.wait(id, request.wait).await
     }
 }
 
-fn same_request(id: SagaId, input: &Json, request: &Start) -> Result<(), Refusal> {
-    if input.same_value(request.input.json()) { Ok(()) } else { Err(Refusal::KeyReused(id)) }
+/// Whether the saga with the request's key is the one that the request describes: of the same name, with the same input.
+fn same_request(id: SagaId, (name, input): (&str, &Json), request: &Start) -> Result<(), Refusal> {
+    let is_same = *request.input.definition().name == *name && input.same_value(request.input.json());
+    if is_same { Ok(()) } else { Err(Refusal::KeyReused(id)) }
 }

@@ -1,6 +1,7 @@
 //! Where a saga is, and waiting for it there: in this process, in the journal, with another process.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::saga::Rollback;
@@ -50,6 +51,13 @@ impl Engine {
     /// The row of a saga that the journal keeps, whichever process owns the saga.
     pub(super) async fn in_the_journal(&self, id: SagaId) -> Result<Option<KeptRow>, Unavailable> {
         self.journal().row(id).await
+    }
+
+    /// The names of the steps of a saga whose calls their participants hold back. A saga that runs in another process has
+    /// none: only its own process knows.
+    pub async fn held_back(&self, id: SagaId) -> Vec<Arc<str>> {
+        let Some(handle) = self.running_here(id) else { return Vec::new() };
+        handle.look().await.map(|snapshot| snapshot.held_back).unwrap_or_default()
     }
 
     /// Waits for a saga, wherever it is.
@@ -147,12 +155,14 @@ async fn has_started(handle: &Handle, wait: Duration) -> bool {
 fn kept(row: KeptRow) -> Snapshot {
     Snapshot {
         saga: row.saga,
+        definition: row.row.definition.clone(),
         settled: is_settled(&row),
         rollback: row.rollback(),
         calling: false,
         started: true,
         input: Json::null(),
         failure: row.row.summary.failure,
+        held_back: Vec::new(),
         state: row.row.state,
     }
 }

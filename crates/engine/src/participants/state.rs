@@ -8,9 +8,11 @@ use saga_core::definition::{Participant, Safety};
 use super::Standing;
 use crate::breaker::BreakerState;
 
-/// A participant of the definition that new sagas run.
+/// A participant of a definition that new sagas can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantState {
+    /// The definition's name.
+    pub saga: Arc<str>,
     /// Its name in the definition.
     pub name: Arc<str>,
     /// Its URL. Without its headers: they may be secret.
@@ -30,8 +32,14 @@ pub struct ParticipantState {
 }
 
 impl ParticipantState {
-    pub(crate) fn of(participant: &Participant, breaker: BreakerState, standing: Standing) -> Self {
+    pub(crate) fn of(
+        saga: &Arc<str>,
+        participant: &Participant,
+        breaker: BreakerState,
+        standing: Standing,
+    ) -> Self {
         Self {
+            saga: saga.clone(),
             name: participant.name.clone(),
             url: participant.address.to_string(),
             safety: participant.safety,

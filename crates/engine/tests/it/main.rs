@@ -9,6 +9,7 @@
 )]
 
 mod breaker;
+mod catalog;
 mod clock;
 mod commands;
 mod driver;

@@ -52,7 +52,7 @@ use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
 
 /// How lists are queried.
-const DIALECT: Dialect = Dialect { mark: '$', is_under_way: "NOT saga.is_over" };
+const DIALECT: Dialect = Dialect { mark: '$', is_under_way: "NOT saga.is_over", by_row: "" };
 
 /// Connections for everything but appending and the lease. With those: six for each process.
 const POOL_CONNECTIONS_MAX: usize = 4;
@@ -270,8 +270,13 @@ impl Library for Postgres {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
             let (hash, name, source) = (hash.as_str(), text(&kept.name), text(&kept.source));
-            let params: [(&(dyn ToSql + Sync), Type); 4] =
-                [(&hash, Type::TEXT), (&name, Type::TEXT), (&source, Type::TEXT), (&kept.format, Type::INT8)];
+            let params: [(&(dyn ToSql + Sync), Type); 5] = [
+                (&hash, Type::TEXT),
+                (&name, Type::TEXT),
+                (&source, Type::TEXT),
+                (&kept.format, Type::INT8),
+                (&kept.orders, Type::BOOL),
+            ];
             self.pool.query(sql::DEFINE, &params).await.map(drop)
         })
     }
@@ -284,7 +289,8 @@ impl Library for Postgres {
             let rows = self.pool.query(sql::DEFINITION, &[(&hash.as_str(), Type::TEXT)]).await?;
             let read = |row: &tokio_postgres::Row| -> Result<_, tokio_postgres::Error> {
                 let (name, source) = (row.try_get::<_, &str>(0)?, row.try_get::<_, &str>(1)?);
-                Ok(KeptDefinition { name: name.into(), source: source.into(), format: row.try_get(2)? })
+                let (format, orders) = (row.try_get(2)?, row.try_get(3)?);
+                Ok(KeptDefinition { name: name.into(), source: source.into(), format, orders })
             };
             rows.first().map(read).transpose().map_err(Unavailable::because)
         })

@@ -1,5 +1,6 @@
 //! The planner's choices for the statements in `sql` that run all the time, in a database with many live sagas.
 
+use saga_core::Timestamp;
 use saga_core::saga::Rollback;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -96,6 +97,7 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
         UPDATE saga SET rollback = 'running' WHERE NOT is_over AND created_us % 1000 = 3;
         INSERT INTO saga_label SELECT 'client', (created_us % 5000)::text, created_us, saga_id FROM saga;
         INSERT INTO saga_label SELECT 'shop', (created_us % 7)::text, created_us, saga_id FROM saga;
+        UPDATE saga SET definition = 'rare' WHERE created_us < 20;
         VACUUM ANALYZE saga;
         VACUUM ANALYZE saga_label";
     for statement in fill.split(';') {
@@ -107,6 +109,8 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
         ..Filter::default()
     };
     let state = |name: &str| Filter { state: Some(name.into()), ..Filter::default() };
+    let definition = |name: &str| Filter { definition: Some(name.into()), ..Filter::default() };
+    let at = |created_us| Some(Timestamp::from_micros(created_us));
     // Each page read is 8 KiB; the table and its indices have some thousands.
     for (filter, pages_max) in [
         (Filter::default(), 30),
@@ -114,6 +118,12 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
         (rollback(Rollback::Blocked), 40),
         (rollback(Rollback::Done), 40),
         (rollback(Rollback::Running), 40),
+        (definition("checkout"), 40),
+        (definition("rare"), 30),
+        (Filter { until: at(20_000), ..definition("checkout") }, 40),
+        (Filter { since: at(10), until: at(20), ..Filter::default() }, 40),
+        (Filter { under_way: true, ..Filter::default() }, 40),
+        (Filter { under_way: true, until: at(20_000), ..Filter::default() }, 40),
         (labels(&[("client", "17")]), 60),
         (labels(&[("shop", "3")]), 60),
         (labels(&[("client", "17"), ("shop", "3")]), 90),

@@ -231,12 +231,13 @@ SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS 
     min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us))
 FROM saga WHERE NOT is_over GROUP BY definition, shown";
 
-/// Keeping a definition again is no mistake.
-pub(super) const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES ($1, $2, $3, $4) \
-     ON CONFLICT (hash) DO NOTHING";
+/// Keeping a definition again is no mistake; its sagas become orders, if they are to be.
+pub(super) const DEFINE: &str = "\
+INSERT INTO saga_definition (hash, name, source, format, orders) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (hash) DO UPDATE SET orders = TRUE WHERE excluded.orders AND NOT saga_definition.orders";
 
 /// By its hash.
-pub(super) const DEFINITION: &str = "SELECT name, source, format FROM saga_definition WHERE hash = $1";
+pub(super) const DEFINITION: &str = "SELECT name, source, format, orders FROM saga_definition WHERE hash = $1";
 
 /// The same name again for the replica that came last: its commit is flushed, and waits for the standbys, like any other.
 pub(super) const PROBE: &str = "UPDATE replica SET name = name \
@@ -279,7 +280,9 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
-WHERE NOT has_table_privilege(needed.name, needed.privilege)";
+WHERE NOT has_table_privilege(needed.name, needed.privilege)
+UNION ALL SELECT 'saga_definition', 'UPDATE (orders)'
+WHERE NOT has_column_privilege('saga_definition', 'orders', 'UPDATE')";
 
 #[cfg(test)]
 mod tests {

@@ -50,7 +50,7 @@ use crate::{
 const VERSION_MIN: i32 = 3_051_003;
 
 /// How lists are queried. A partial index is used where a query repeats its condition to the letter.
-const DIALECT: Dialect = Dialect { mark: '?', is_under_way: "saga.is_over = 0" };
+const DIALECT: Dialect = Dialect { mark: '?', is_under_way: "saga.is_over = 0", by_row: "+" };
 
 /// How long a statement waits for an operator who writes with other tools.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -209,10 +209,10 @@ impl Histories for Sqlite {
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
-        // Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
+        // Reads the rows of `saga_under_way`, and not of all sagas by their definitions. A saga without a due time counts from its last event.
         const BACKLOG: &str = "SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, \
              count(*), min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
-             FROM saga WHERE is_over = 0 GROUP BY definition, shown";
+             FROM saga WHERE is_over = 0 GROUP BY +definition, shown";
         Box::pin(self.read(|connection| {
             let mut backlog = Backlog::default();
             let mut statement = connection.prepare_cached(BACKLOG)?;
@@ -352,13 +352,14 @@ impl Inbox for Sqlite {
 
 impl Library for Sqlite {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
-        const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (hash) DO NOTHING";
+        const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format, orders) \
+             VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (hash) DO UPDATE SET orders = 1 WHERE excluded.orders AND NOT saga_definition.orders";
         Box::pin(self.write(move |connection| {
-            let KeptDefinition { name, source, format } = &kept;
+            let KeptDefinition { name, source, format, orders } = &kept;
             connection
                 .prepare_cached(DEFINE)?
-                .execute(params![hash.as_str(), &**name, &**source, format])
+                .execute(params![hash.as_str(), &**name, &**source, format, orders])
                 .map(drop)
         }))
     }
@@ -367,12 +368,12 @@ impl Library for Sqlite {
         &self,
         hash: DefinitionHash,
     ) -> StoreFuture<'_, Result<Option<KeptDefinition>, Unavailable>> {
-        const DEFINITION: &str = "SELECT name, source, format FROM saga_definition WHERE hash = ?1";
+        const DEFINITION: &str = "SELECT name, source, format, orders FROM saga_definition WHERE hash = ?1";
         Box::pin(self.read(move |connection| {
             let mut statement = connection.prepare_cached(DEFINITION)?;
             let read = |row: &rusqlite::Row<'_>| {
                 let (name, source) = (string(row, 0)?.into(), string(row, 1)?.into());
-                Ok(KeptDefinition { name, source, format: row.get(2)? })
+                Ok(KeptDefinition { name, source, format: row.get(2)?, orders: row.get(3)? })
             };
             statement.query_row([hash.as_str()], read).optional()
         }))

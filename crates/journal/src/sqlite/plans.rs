@@ -1,5 +1,6 @@
 //! SQLite's plans for the queries behind lists: each is served by an index in the list's order, whatever it filters by.
 
+use saga_core::Timestamp;
 use saga_core::definition::StateName;
 use saga_core::saga::Rollback;
 
@@ -23,6 +24,12 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
     let store = super::open(folder.path().join("journal.db")).unwrap();
     let state = |name: &str| Filter { state: Some(StateName::from(name)), ..Filter::default() };
     let rollback = |rollback| Filter { rollback: Some(rollback), ..Filter::default() };
+    let definition = |further| Filter { definition: Some("checkout".into()), ..further };
+    let month = |further| Filter {
+        since: Some(Timestamp::from_micros(1)),
+        until: Some(Timestamp::from_micros(2)),
+        ..further
+    };
     let label = |names: &[&str]| Filter {
         labels: names.iter().map(|name| ((*name).into(), "4".into())).collect(),
         ..Filter::default()
@@ -30,10 +37,29 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
     for (filter, indices) in [
         (Filter::default(), &["saga_newest"][..]),
         (rollback(Rollback::None), &["saga_newest"]),
+        (month(Filter::default()), &["saga_newest (created_us>? AND created_us<?)"]),
+        (definition(Filter::default()), &["saga_by_definition (definition=?)"]),
+        (
+            month(definition(Filter::default())),
+            &["saga_by_definition (definition=? AND created_us>? AND created_us<?)"],
+        ),
+        (Filter { under_way: true, ..Filter::default() }, &["saga_under_way"]),
+        (
+            month(Filter { under_way: true, ..Filter::default() }),
+            &["saga_under_way (created_us>? AND created_us<?)"],
+        ),
+        (definition(rollback(Rollback::None)), &["saga_by_definition (definition=?)"]),
+        (definition(rollback(Rollback::Blocked)), &["saga_person"]),
+        (definition(state("STOCK_REFUSED")), &["saga_final", "saga_under_way"]),
+        (definition(label(&["customer_id"])), &["label USING PRIMARY KEY (name=? AND value=?)"]),
+        (
+            month(label(&["customer_id"])),
+            &["label USING PRIMARY KEY (name=? AND value=? AND created_us>? AND created_us<?)"],
+        ),
         (rollback(Rollback::Blocked), &["saga_person"]),
         (rollback(Rollback::Done), &["saga_undone"]),
         (rollback(Rollback::Running), &["saga_running"]),
-        (state("STOCK_REFUSED"), &["saga_final", "saga_owner"]),
+        (state("STOCK_REFUSED"), &["saga_final", "saga_under_way"]),
         (label(&["customer_id"]), &["label USING PRIMARY KEY (name=? AND value=?)"]),
         (
             label(&["customer_id", "shop_id"]),

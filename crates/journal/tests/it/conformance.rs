@@ -291,6 +291,7 @@ async fn variety(store: &dyn Store) -> Vec<KeptRow> {
             .filter(|(_, value)| *value > 0)
             .collect();
         row.labels = labels(&of);
+        row.definition = word(["checkout", "travel", "trial"][usize::from(number % 9 / 3)]);
         (row.over, row.due) = (number % 11 > 5 && number % 4 % 2 == 0, None);
         row.created = at(i64::from(number % 6));
         keep(store, &[&entry]).await;
@@ -334,6 +335,7 @@ async fn lists_are_filtered<F: Fixture>() {
             state: (bits & 1 > 0).then(|| word("CONFIRMEE")),
             rollback,
             labels: wanted.iter().map(|(name, value, _)| (word(name), word(&value.to_string()))).collect(),
+            ..Filter::default()
         };
         let expected: Vec<KeptRow> = all
             .iter()
@@ -349,6 +351,34 @@ async fn lists_are_filtered<F: Fixture>() {
         assert_eq!(walk(&*store, &filter, 3).await, expected, "{filter:?}");
     }
     assert!(sizes.len() > 5, "the filters tell orders apart: {sizes:?}");
+    // The parts that are served by indices of their own, beside each other and beside the rest.
+    let rest = [
+        Filter::default(),
+        Filter { state: Some(word("CONFIRMEE")), ..Filter::default() },
+        Filter { rollback: Some(Rollback::Blocked), ..Filter::default() },
+        Filter { labels: vec![(word("client_id"), word("2"))], ..Filter::default() },
+    ];
+    let (since, until) = (at(1), at(4));
+    for (bits, rest) in (0..16).flat_map(|bits| rest.iter().map(move |rest| (bits, rest))) {
+        let filter = Filter {
+            definition: (bits & 1 > 0).then(|| word("travel")),
+            under_way: bits & 2 > 0,
+            since: (bits & 4 > 0).then_some(since),
+            until: (bits & 8 > 0).then_some(until),
+            ..rest.clone()
+        };
+        let expected: Vec<KeptRow> = walk(&*store, rest, 100)
+            .await
+            .into_iter()
+            .filter(|kept| {
+                (bits & 1 == 0 || *kept.row.definition == *"travel")
+                    && (bits & 2 == 0 || !kept.row.over)
+                    && (bits & 4 == 0 || kept.row.created >= since)
+                    && (bits & 8 == 0 || kept.row.created < until)
+            })
+            .collect();
+        assert_eq!(walk(&*store, &filter, 3).await, expected, "{filter:?}");
+    }
     let hostile = Filter { state: Some(word("' OR '1' = '1")), ..Filter::default() };
     assert_eq!(walk(&*store, &hostile, 3).await, []);
 }
@@ -392,14 +422,19 @@ async fn definitions_are_kept_once<F: Fixture>() {
     assert_eq!(store.definition(hash()).await, Ok(None));
     let source = word("saga: checkout # é \u{1f6d2} 'quoted'\n");
     // Formats that this release does not know are kept like any other.
-    let kept = KeptDefinition { name: word("checkout"), source, format: i64::MAX };
+    let kept = KeptDefinition { name: word("checkout"), source, format: i64::MAX, orders: false };
     for _ in 0..2 {
         store.define(hash(), kept.clone()).await.unwrap();
     }
     assert_eq!(store.definition(hash()).await, Ok(Some(kept.clone())));
     // The format that was kept first stands: orders are pinned to it.
     store.define(hash(), KeptDefinition { format: 1, ..kept.clone() }).await.unwrap();
-    assert_eq!(store.definition(hash()).await, Ok(Some(kept)));
+    assert_eq!(store.definition(hash()).await, Ok(Some(kept.clone())));
+    // Its sagas become orders, and stay it.
+    for orders in [true, false] {
+        store.define(hash(), KeptDefinition { orders, ..kept.clone() }).await.unwrap();
+        assert_eq!(store.definition(hash()).await, Ok(Some(KeptDefinition { orders: true, ..kept.clone() })));
+    }
 }
 
 async fn a_parked_saga_says_why_and_keeps_its_history<F: Fixture>() {
@@ -429,7 +464,7 @@ async fn what_was_kept_is_found_again_after_reopening<F: Fixture>() {
     let fixture = F::new();
     let first = start(1);
     let second = next(&first, "STOCK_RESERVE");
-    let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 2 };
+    let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 2, orders: true };
     {
         let store = fixture.open().await;
         keep(&*store, &[&first, &second]).await;

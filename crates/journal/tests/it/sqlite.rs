@@ -154,7 +154,7 @@ async fn files_that_are_moved_replaced_or_deleted_are_noticed_before_anything_is
             let error = store.append(std::slice::from_ref(&second)).await.unwrap_err();
             assert!(error.0.contains(words) && error.0.contains("start"), "{name}: {error}");
         }
-        let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 1 };
+        let kept = KeptDefinition { name: word("checkout"), source: word("source"), format: 1, orders: true };
         let defined = store.define(hash(), kept).await.unwrap_err();
         assert!(defined.0.contains(words), "{name}: {defined}");
         let probed = store.probe().await.unwrap_err();
@@ -277,8 +277,8 @@ async fn claims_words_and_lists_use_their_indices() {
             "saga_owner",
         ),
         (
-            "SELECT rollback, count(*), min(due_us) FROM saga WHERE is_over = 0 GROUP BY rollback",
-            "saga_owner",
+            "SELECT definition, rollback, count(*), min(due_us) FROM saga WHERE is_over = 0 GROUP BY +definition, rollback",
+            "saga_under_way",
         ),
         (
             "SELECT state FROM saga WHERE (created_us, saga_id) < (5, x'') ORDER BY created_us DESC, saga_id DESC LIMIT 5",

@@ -1,6 +1,8 @@
 //! The views that operators read with plain SQL.
 
+use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
+use saga_journal::KeptDefinition;
 
 use crate::entries::{end, failure, labels, next, saga, start, start_with};
 use crate::fixture::{InPostgres, InSqlite, Sql, keep};
@@ -20,6 +22,19 @@ async fn two_orders<F: Sql>() -> (F, std::sync::Arc<dyn saga_journal::Store>) {
     failed.row.rollback = Rollback::Running;
     failed.row.summary.failure = Some(failure(Some("stock"), "stock insuffisant"));
     keep(&*store, &[&refused, &failed]).await;
+
+    // A saga of another definition is no order, even if it is found by the same labels; unless a definition of that name has
+    // been the orders' one.
+    for (number, name, orders) in [(3, "travel", [false, false]), (4, "bakery", [false, true])] {
+        let mut other = start(number);
+        other.row.definition = name.into();
+        other.row.labels = labels(&[("client_id", 4), ("magasin_id", 1)]);
+        keep(&*store, &[&other]).await;
+        for (version, orders) in orders.into_iter().enumerate() {
+            let kept = KeptDefinition { name: name.into(), source: "".into(), format: 1, orders };
+            store.define(DefinitionHash::new(&format!("{name} {version}")), kept).await.unwrap();
+        }
+    }
     (fixture, store)
 }
 
@@ -40,6 +55,7 @@ async fn commandes<F: Sql>(over: [&str; 2]) {
                 "{} | 1 | NULL | ECHEC_STOCK | EN_COURS | stock | stock insuffisant | checkout | {no}",
                 saga(2)
             ),
+            format!("{} | 4 | 1 | INITIEE | AUCUN | NULL | NULL | bakery | {no}", saga(4)),
         ]
     );
 }
@@ -56,6 +72,7 @@ async fn etat_saga<F: Sql>() -> Vec<String> {
             format!("{one} | CONFIRMEE | 5"),
             format!("{two} | INITIEE | 1"),
             format!("{two} | ECHEC_STOCK | 3"),
+            format!("{} | INITIEE | 1", saga(4)),
         ]
     );
     let one = format!("SELECT timestamp FROM etat_saga WHERE saga_id = '{one}'");
@@ -112,7 +129,11 @@ async fn a_damaged_frame_hides_its_own_lines_only_in_sqlite() {
         let left = lines(fixture.query("SELECT saga_id, etat FROM etat_saga").await);
         assert_eq!(
             left,
-            [format!("{} | INITIEE", saga(2)), format!("{} | ECHEC_STOCK", saga(2))],
+            [
+                format!("{} | INITIEE", saga(2)),
+                format!("{} | ECHEC_STOCK", saga(2)),
+                format!("{} | INITIEE", saga(4))
+            ],
             "{damage}"
         );
     }

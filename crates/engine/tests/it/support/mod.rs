@@ -176,7 +176,7 @@ fn engine(
         participants,
         Arc::new(Silent),
         limits,
-        Definitions { served, read: Box::new(read) },
+        Definitions { served, orders: None, read: Box::new(read) },
         "essai",
     )
 }

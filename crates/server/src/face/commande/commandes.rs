@@ -99,6 +99,7 @@ pub(crate) async fn commandes(State(api): State<Api>, RawQuery(query): RawQuery)
         state: etat,
         rollback: rollback.map(Into::into),
         labels: labels.into_iter().flatten().collect(),
+        ..Filter::default()
     };
     let page = api.engine.journal().list(filter, cursor, limit).await?;
     let (shown, cut_at) = shown(&api, page.rows).await?;

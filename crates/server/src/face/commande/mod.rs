@@ -37,8 +37,8 @@ use crate::api::Api;
 struct FaceDocument;
 
 /// The definition that this face's orders run: the first that the process serves.
-pub(crate) fn definition(api: &Api) -> &Arc<Definition> {
-    api.engine.definitions().first().expect("a process serves a definition")
+pub(crate) fn definition(api: &Api) -> Arc<Definition> {
+    api.engine.definitions().first().expect("a process serves a definition").clone()
 }
 
 /// Its routes.

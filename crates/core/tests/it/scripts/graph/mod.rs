@@ -7,6 +7,7 @@ mod interrupted;
 mod order;
 mod outputs;
 mod rollback;
+mod shown;
 mod waits;
 
 use std::sync::Arc;
