@@ -67,10 +67,10 @@ pub fn is_durable(needs: Seq, durable: Seq) -> bool {
     needs <= durable
 }
 
-/// An order that waits outside memory is woken when its time has come.
-pub fn is_due(until: Timestamp, now: Timestamp) -> bool {
-    broken!(IsDue => false);
-    until <= now
+/// Sagas that are asleep are woken when their time has come: up to this instant.
+pub fn awake_by(now: Timestamp) -> Timestamp {
+    broken!(AwakeBy => Timestamp::from_micros(0));
+    now
 }
 
 #[cfg(test)]
@@ -82,11 +82,5 @@ mod tests {
         let durable = |needs, durable| is_durable(Seq::new(needs), Seq::new(durable));
         assert_eq!([durable(3, 2), durable(3, 3), durable(3, 4)], [false, true, true]);
         assert!(durable(0, 0), "nothing is needed");
-    }
-
-    #[test]
-    fn an_order_is_due_from_its_time_on() {
-        let due = |now| is_due(Timestamp::from_micros(5), Timestamp::from_micros(now));
-        assert_eq!([due(4), due(5), due(6)], [false, true, true]);
     }
 }

@@ -17,7 +17,7 @@ pub enum Rule {
     MayEndItsProcess,
     IsDurable,
     WasApplied,
-    IsDue,
+    AwakeBy,
 }
 
 thread_local! {

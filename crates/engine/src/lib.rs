@@ -9,7 +9,7 @@
 //!
 //! - [`Engine`]: starts sagas, finds them, applies operators' commands, takes over sagas without an owner, stops.
 //! - `driver`: the task of one saga. It compares what the saga's state wants with what is under way, and acts.
-//! - `handle`: messages to that task. `registry`: the tasks that run. `sleepers`: sagas that wait on disk.
+//! - `handle`: messages to that task. `registry`: the tasks that run. `resting`: sagas that wait on disk.
 //! - `membership`: this process's lease. `journal_health`: whether the journal works. `lifecycle`: the process's tasks,
 //!   and its end. `vital`: tasks without which the process ends. `admission`: slots, bytes, shares of callers.
 //! - `catalog`: definitions, and how sagas are read back. `unreadable`: sagas that cannot be.
@@ -37,7 +37,7 @@ mod observer;
 pub mod participants;
 mod refusal;
 mod registry;
-mod sleepers;
+mod resting;
 mod unreadable;
 mod vital;
 pub mod world;

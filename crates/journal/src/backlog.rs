@@ -19,6 +19,8 @@ pub struct Unfinished {
     pub rolling_back: u64,
     /// Waiting for an operator: `blocked`. Rows with an unknown word in `rollback` count here, as lists show them.
     pub blocked: u64,
+    /// Those of them all that are asleep: on disk, with no owner, until their time or a command.
+    pub asleep: u64,
     /// When the longest-waiting saga was due, among the sagas that wait for no operator.
     pub oldest_due: Option<Timestamp>,
     /// Since when the saga that has waited for longest waits for an operator; where that is not known (its history
@@ -31,6 +33,8 @@ pub(crate) struct Group<'r> {
     pub(crate) definition: &'r str,
     pub(crate) rollback: &'r str,
     pub(crate) sagas: i64,
+    /// Those of them that are asleep.
+    pub(crate) asleep: i64,
     /// The earliest instant at which one of them was to go on by itself.
     pub(crate) due_us: i64,
     /// The earliest instant since when one of them waits for an operator, or of a last event.
@@ -54,6 +58,7 @@ impl Unfinished {
             forward: self.forward + other.forward,
             rolling_back: self.rolling_back + other.rolling_back,
             blocked: self.blocked + other.blocked,
+            asleep: self.asleep + other.asleep,
             oldest_due: earliest(self.oldest_due, other.oldest_due),
             blocked_since: earliest(self.blocked_since, other.blocked_since),
         }
@@ -64,6 +69,7 @@ impl Unfinished {
             let at = Timestamp::from_micros(us);
             Some(known.map_or(at, |known| known.min(at)))
         };
+        self.asleep += group.asleep.unsigned_abs();
         let count = match group.rollback.parse() {
             Ok(Rollback::None) => &mut self.forward,
             Ok(Rollback::Running | Rollback::Done) => &mut self.rolling_back,

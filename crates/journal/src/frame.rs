@@ -45,7 +45,8 @@ pub(crate) fn expected_seq(entry: &Entry) -> i64 {
     position(entry.expected.get())
 }
 
-fn position(seq: u64) -> i64 {
+/// A position, as a column has it.
+pub(crate) fn position(seq: u64) -> i64 {
     i64::try_from(seq).expect("a history of 2^63 events does not fit any disk")
 }
 

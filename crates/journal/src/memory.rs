@@ -3,7 +3,7 @@
 //! Frames are kept as the same text that the databases keep, so an event that does not survive being written and read
 //! does not survive here either.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::frame::{self, Frame, Head};
 use crate::{
     AppendError, Backlog, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Entry, Filter, Histories, History,
     Inbox, Joining, KeptCommand, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
-    Page, Posted, ReplicaId, StoreFuture, Unavailable,
+    Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -48,6 +48,8 @@ struct KeptSaga {
     seq: Seq,
     /// As a database has them.
     cells: Vec<Cell<'static>>,
+    /// When the saga wakes, as a database has it; `None`: it is awake.
+    wake_us: Option<i64>,
     /// The saga's row.
     row: KeptRow,
     /// By the position of their first record.
@@ -76,7 +78,7 @@ impl Tables {
                 let frames = BTreeMap::from([(first_seq, text)]);
                 let cells: Vec<_> = COLUMNS.iter().map(|column| (column.write)(entry).into_owned()).collect();
                 let row = read(&cells);
-                self.sagas.insert(entry.saga, KeptSaga { seq: last, cells, row, frames });
+                self.sagas.insert(entry.saga, KeptSaga { seq: last, cells, wake_us: None, row, frames });
                 Ok(())
             }
             Some(kept) if kept.row.owner != entry.owner => Err(AppendError::Conflict),
@@ -125,13 +127,46 @@ impl Tables {
         }
     }
 
+    fn rest(&mut self, replica: ReplicaId, sagas: &[Resting]) {
+        for resting in sagas {
+            let kept = self.sagas.get_mut(&resting.saga);
+            let owned = kept
+                .filter(|kept| kept.row.owner == replica && kept.seq == resting.seq && !kept.row.row.over);
+            if let Some(kept) = owned {
+                (kept.row.owner, kept.wake_us) = (ReplicaId::NOBODY, Some(resting.wake_us()));
+            }
+        }
+    }
+
+    fn wake(&mut self, replica: ReplicaId, now: Timestamp, limit: usize) -> Vec<SagaId> {
+        if !self.is_live(replica) {
+            return Vec::new();
+        }
+        let waiting = self.commands.iter().filter(|(_, posted)| posted.refused.is_none());
+        let called: BTreeSet<SagaId> = waiting.map(|((saga, _), _)| *saga).collect();
+        let mut woken: Vec<(i64, SagaId)> =
+            self.sagas.iter().filter_map(|(saga, kept)| Some((kept.wake_us?, *saga))).collect();
+        woken.retain(|(wake_us, saga)| *wake_us <= now.as_micros() || called.contains(saga));
+        woken.sort_unstable();
+        woken.truncate(columns::page_rows(limit));
+        let sagas: Vec<SagaId> = woken.into_iter().map(|(_, saga)| saga).collect();
+        for saga in &sagas {
+            if let Some(kept) = self.sagas.get_mut(saga) {
+                (kept.row.owner, kept.wake_us) = (replica, None);
+            }
+        }
+        sagas
+    }
+
     fn claim(&mut self, replica: ReplicaId, limit: usize) -> Vec<SagaId> {
         if !self.is_live(replica) {
             return Vec::new();
         }
         let replicas = &self.replicas;
         let is_gone = |owner| !matches!(replicas.get(&owner), Some(Some(_)));
-        let orphans = self.sagas.iter_mut().filter(|(_, kept)| !kept.row.row.over && is_gone(kept.row.owner));
+        let is_orphan =
+            |kept: &KeptSaga| kept.wake_us.is_none() && !kept.row.row.over && is_gone(kept.row.owner);
+        let orphans = self.sagas.iter_mut().filter(|(_, kept)| is_orphan(kept));
         orphans
             .take(columns::page_rows(limit))
             .map(|(saga, kept)| {
@@ -214,12 +249,15 @@ impl Histories for Memory {
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         Box::pin(async move {
             let mut backlog = Backlog::default();
-            for kept in self.tables().sagas.values().map(|kept| &kept.row).filter(|kept| !kept.row.over) {
+            for KeptSaga { row: kept, wake_us, .. } in
+                self.tables().sagas.values().filter(|kept| !kept.row.row.over)
+            {
                 let due_us = kept.row.due.unwrap_or(kept.row.updated).as_micros();
                 let since_us = kept.row.blocked_since.unwrap_or(kept.row.updated).as_micros();
                 let rollback = kept.rollback().into();
                 let definition = &kept.row.definition;
-                Group { definition, rollback, sagas: 1, due_us, since_us }.add_to(&mut backlog);
+                let asleep = wake_us.is_some().into();
+                Group { definition, rollback, sagas: 1, asleep, due_us, since_us }.add_to(&mut backlog);
             }
             Ok(backlog)
         })
@@ -301,6 +339,22 @@ impl Membership for Memory {
             }
             Ok(())
         })
+    }
+
+    fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.tables().rest(replica, &sagas);
+            Ok(())
+        })
+    }
+
+    fn wake(
+        &self,
+        replica: ReplicaId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().wake(replica, now, limit)) })
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {

@@ -44,6 +44,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         name: "definitions",
         sql: include_str!("../migrations/sqlite/0008_definitions.sql"),
     },
+    Migration { version: 9, name: "asleep", sql: include_str!("../migrations/sqlite/0009_asleep.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -76,6 +77,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "definitions",
         sql: include_str!("../migrations/postgres/0008_definitions.sql"),
     },
+    Migration { version: 9, name: "asleep", sql: include_str!("../migrations/postgres/0009_asleep.sql") },
 ];
 
 /// A step that was applied, as its row tells.

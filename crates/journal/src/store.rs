@@ -101,7 +101,23 @@ pub trait Membership: Send + Sync + 'static {
     /// Makes final that leases have run out: those replicas are gone.
     fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>>;
 
-    /// Gives `replica` at most `limit` of the sagas that are not over and whose owner is gone. From then on they are
+    /// Puts sagas of `replica` to sleep: from then on they have no owner, and [`Membership::claim`] passes over them. A saga
+    /// that is not where its [`Resting`] says, or is not the replica's, is left as it is; so asking again, because the
+    /// answer was lost, does no harm.
+    fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Gives `replica` at most `limit` of the sagas that are asleep and whose time has come by `now`, or that a command
+    /// waits for. From then on they are awake, and its own. A replica that is gone itself gets none.
+    ///
+    /// If this is `Unavailable`, some may be its own all the same: see [`Membership::claim`].
+    fn wake(
+        &self,
+        replica: ReplicaId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+
+    /// Gives `replica` at most `limit` of the sagas that are awake and not over, and whose owner is gone. From then on they are
     /// its own, and only then may they be loaded. A replica that is gone itself gets none.
     ///
     /// If this is `Unavailable`, some may be its own all the same, and no other replica will look after them:
@@ -175,6 +191,24 @@ pub struct KeptDefinition {
     pub format: i64,
     /// Whether its sagas are orders, which the views for people show. Once that has been kept it stays so.
     pub orders: bool,
+}
+
+/// A saga that has nothing to do for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resting {
+    /// Which saga.
+    pub saga: SagaId,
+    /// Its last event, which is on disk.
+    pub seq: Seq,
+    /// When it wakes by itself; `None`: only a command wakes it.
+    pub until: Option<Timestamp>,
+}
+
+impl Resting {
+    /// The time when it wakes, as a column has it.
+    pub(crate) fn wake_us(&self) -> i64 {
+        self.until.map_or(i64::MAX, Timestamp::as_micros)
+    }
 }
 
 /// The events that one saga has to add.

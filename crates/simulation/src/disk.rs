@@ -14,8 +14,8 @@ use saga_core::{CommandId, Event, SagaId, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
     Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
-    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, StoreFuture,
-    Unavailable,
+    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Resting,
+    StoreFuture, Unavailable,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -365,6 +365,32 @@ impl Membership for DatabaseLine {
         Box::pin(async move {
             self.reach("journal: renewal unavailable").await?;
             self.disk.memory.expire().await
+        })
+    }
+
+    fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.rest(replica, sagas).await?;
+            self.recorder.hit("saga: falls asleep");
+            self.loses_answer("journal: asleep, answer lost")
+        })
+    }
+
+    fn wake(
+        &self,
+        replica: ReplicaId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            let woken = self.disk.memory.wake(replica, now, limit).await?;
+            if !woken.is_empty() {
+                self.recorder.note(|| format!("{replica} wakes {}", woken.len()));
+                self.loses_answer("journal: awake, answer lost")?;
+            }
+            Ok(woken)
         })
     }
 

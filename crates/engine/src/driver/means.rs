@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::membership::Membership;
 use crate::observer::Observer;
 use crate::participants::Participants;
+use crate::resting::RestQueue;
 
 /// The parts that the tasks of all sagas share.
 pub(crate) struct Means {
@@ -22,6 +23,8 @@ pub(crate) struct Means {
     pub(crate) calls: Calls,
     /// How events get onto the disk.
     pub(crate) saves: Saves,
+    /// How sagas leave memory.
+    pub(crate) rests: RestQueue,
 }
 
 /// How calls leave.

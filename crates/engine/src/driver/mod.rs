@@ -5,6 +5,7 @@
 //!   │      ├─ a call that is not under way, and its event is durable      ─▶ start it; drop any other
 //!   │      ├─ something that needs events that are not durable yet        ─▶ append them
 //!   │      ├─ an answer whose event is durable                            ─▶ answer the waiting callers
+//!   │      ├─ nothing for a while, and all is durable                     ─▶ fall asleep, and end
 //!   │      └─ nothing any more, and all is durable                        ─▶ end
 //!   └── wait for one thing: a command, the journal, a reply, the time  ─▶ the core says what it means
 //! ```
@@ -36,7 +37,7 @@ use saga_core::definition::Safety;
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Effects, Input, Rejected};
 use saga_core::{Direction, Outcome, Record, Saga, SagaId, Seq, Timestamp};
-use saga_journal::{NotAppended, ReplicaId};
+use saga_journal::{NotAppended, ReplicaId, Resting};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -47,7 +48,6 @@ use self::saving::{Dropped, Saving};
 use self::waiters::{Waiter, Waiters};
 use crate::handle::{Message, Milestone, Snapshot};
 use crate::registry::RunningGuard;
-use crate::sleepers::Sleeper;
 
 /// One running saga.
 pub(crate) struct Driver {
@@ -76,10 +76,8 @@ enum Wakeup {
 
 /// Why a saga's task has ended.
 pub(crate) enum TaskEnd {
-    /// The saga is over, waits for an operator alone, belongs to another replica, or the process stops.
+    /// The saga is over, asleep, or another replica's, or the process stops.
     Done,
-    /// It has nothing to do until then.
-    Asleep(Sleeper),
     /// It cannot go on, and would not if it were run again: how so.
     Failed(String),
 }
@@ -123,7 +121,7 @@ impl Driver {
         self.waiters.add(Waiter::Reaches { milestone, reply });
     }
 
-    /// Runs the saga until it is over, stopped, another replica's, or waits for nothing but an operator.
+    /// Runs the saga until it is over, asleep, stopped, or another replica's.
     pub(crate) async fn run(mut self) -> TaskEnd {
         loop {
             let effects = self.saga.effects();
@@ -133,11 +131,13 @@ impl Driver {
             self.act(&effects);
             self.save(&effects);
             self.reply(&effects);
-            if self.is_finished(&effects) {
+            if self.is_finished() {
                 return TaskEnd::Done;
             }
-            if let Some(until) = self.may_sleep(&effects) {
-                return TaskEnd::Asleep(Sleeper { owner: self.owner, seq: self.saga.seq(), until });
+            if let Some(resting) = self.may_rest(&effects) {
+                self.guard.is_due(Some(self.means.clock.now()));
+                self.means.rests.rest(self.owner, resting).await;
+                return TaskEnd::Done;
             }
             let wakeup = self.wait(&effects).await;
             match self.take(wakeup) {
@@ -160,18 +160,23 @@ impl Driver {
         TaskEnd::Done
     }
 
-    /// Until when the saga may leave memory: nothing is under way, all is on disk, no caller waits, and its time is
-    /// far.
-    fn may_sleep(&self, effects: &Effects) -> Option<Timestamp> {
+    /// How the saga may leave memory: nothing is under way, all is on disk, and its time is far, or never. Callers that wait
+    /// for its end keep it, unless it waits for an operator alone: then they have been answered, or watch its row.
+    fn may_rest(&self, effects: &Effects) -> Option<Resting> {
         let has_work = !effects.calls.is_empty() || !effects.evaluations.is_empty() || effects.output;
-        let until = effects.wake_at.filter(|_| !has_work && !self.stopping)?;
-        let is_far = until > self.means.clock.now().plus(self.means.limits.sleep_after);
+        if has_work || self.stopping || self.saga.is_over() {
+            return None;
+        }
+        let sleep_after = self.means.limits.sleep_after;
+        let is_far = |until| until > self.means.clock.now().plus(sleep_after) && self.waiters.is_empty();
         let is_free = !self.saga.counts_polls()
             && self.saving.is_done()
             && !self.calling.is_under_way()
-            && self.waiters.is_empty();
-        (is_far && is_free && self.messages.is_empty() && !self.calling.waits_for_participant(&self.saga))
-            .then_some(until)
+            && self.messages.is_empty()
+            && !self.calling.waits_for_participant(&self.saga);
+        let until = effects.wake_at;
+        let resting = Resting { saga: self.saga.id(), seq: self.saga.seq(), until };
+        (is_free && until.is_none_or(is_far)).then_some(resting)
     }
 
     /// Starts the calls that the saga wants, if they may leave; drops calls that it does not want any more.
@@ -223,10 +228,8 @@ impl Driver {
         }
     }
 
-    fn is_finished(&self, effects: &Effects) -> bool {
-        let has_work = !effects.calls.is_empty() || !effects.evaluations.is_empty() || effects.output;
-        let wants_nothing = !has_work && effects.wake_at.is_none();
-        self.saving.is_done() && !self.calling.is_under_way() && (wants_nothing || self.stopping)
+    fn is_finished(&self) -> bool {
+        self.saving.is_done() && !self.calling.is_under_way() && (self.saga.is_over() || self.stopping)
     }
 
     async fn wait(&mut self, effects: &Effects) -> Wakeup {

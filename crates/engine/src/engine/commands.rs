@@ -24,7 +24,7 @@ const REFUSALS_KEPT: Duration = Duration::from_secs(60 * 60);
 enum Applied {
     /// In this process; the command's event, or an event that makes the command needless, is on disk.
     Here,
-    /// Nowhere yet: another process owns the saga.
+    /// Nowhere yet: another process owns the saga, or it is asleep.
     Elsewhere,
 }
 
@@ -73,7 +73,11 @@ impl Engine {
             }
             let body = serde_json::to_string(&command.kind).unwrap_or_default().into();
             match self.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await? {
-                Posted::Kept => return self.answer_of(id, command.id, give_up).await,
+                Posted::Kept => {
+                    // It may be asleep, and then any process can wake it.
+                    self.parts.called.notify_one();
+                    return self.answer_of(id, command.id, give_up).await;
+                }
                 Posted::Full => return Err(Refusal::InboxFull(id)),
                 // The saga has come to its end meanwhile.
                 Posted::Over => {}
@@ -143,11 +147,10 @@ impl Engine {
                     return Ok(Applied::Here);
                 }
                 Whereabouts::Elsewhere(_) => return Ok(Applied::Elsewhere),
-                Whereabouts::Resting(row) => {
+                Whereabouts::Waiting(row) => {
                     let saga = self.readable(id, row.owner).await?;
-                    self.try_out(&saga, &input)?;
-                    let how = self.parts.sleepers.take(id).map_or(How::TakeOver, How::Wake);
-                    match self.run_here(saga, row.owner, how)? {
+                    self.try_out(&saga, row.owner, &input)?;
+                    match self.run_here(saga, row.owner, How::Own)? {
                         Resumed::Here(handle) | Resumed::Before(handle) => handle,
                         Resumed::Over => continue,
                     }
@@ -161,7 +164,7 @@ impl Engine {
         Err(Refusal::Unavailable(Unavailable::because("the order keeps moving between processes")))
     }
 
-    /// Reads a saga that sleeps here. A saga that cannot be read is parked anew: the reason may have changed.
+    /// Reads a saga that is this process's, and does not run. A saga that cannot be read is parked anew: the reason may have changed.
     async fn readable(&self, id: SagaId, owner: ReplicaId) -> Result<Saga, Refusal> {
         match self.parts.catalog.load(id).await {
             Ok(saga) => saga.ok_or(Refusal::Unknown),
@@ -173,11 +176,11 @@ impl Engine {
         }
     }
 
-    /// Whether a saga that rests here would take a command: a refused one must not leave a take-over behind.
-    fn try_out(&self, saga: &Saga, command: &Input) -> Result<(), Refusal> {
+    /// Whether a saga that is this process's, and does not run, would take a command: a refused one must not leave a take-over behind.
+    fn try_out(&self, saga: &Saga, owner: ReplicaId, command: &Input) -> Result<(), Refusal> {
         let mut tried = saga.clone();
         // A saga that is over by now is found to be so by `run_here`.
-        if tried.handle(&Input::TakeOver, self.clock().moment()).is_ok() {
+        if tried.handle(&self.entering(saga.id(), owner), self.clock().moment()).is_ok() {
             tried.handle(command, self.clock().moment())?;
         }
         Ok(())

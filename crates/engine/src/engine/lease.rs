@@ -53,7 +53,7 @@ impl Engine {
             );
             self.observer().lease_lost(sagas);
             membership.lose();
-            self.parts.sleepers.clear();
+            self.parts.woken.clear();
             // None begins under the lost id any more: see `may_begin`.
             let handles = registry.all();
             join_all(handles.iter().map(|handle| handle.disown(lost))).await;

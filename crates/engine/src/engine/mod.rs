@@ -4,10 +4,11 @@
 //! - `whereabouts.rs`: where a saga is, and waiting for it there.
 //! - `commands.rs`: operators' commands.
 //! - `running.rs`: from a history to a task, and the end of a task.
-//! - `takeover.rs`: the sagas whose owner is gone, and the sagas that sleep here.
+//! - `takeover.rs`: the sagas whose owner is gone. `asleep.rs`: the sagas that fall asleep, and those that wake.
 //! - `lease.rs`: joining, renewing the lease, losing it.
 //! - `shutdown.rs`: the end.
 
+mod asleep;
 mod commands;
 mod lease;
 mod running;
@@ -17,12 +18,13 @@ mod takeover;
 mod whereabouts;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::{Definition, Saga, SagaId, Timestamp};
 use saga_journal::{History, Journal};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 pub use self::start::Start;
@@ -40,7 +42,7 @@ use crate::observer::Observer;
 use crate::participants::{ParticipantState, Participants};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
-use crate::sleepers::Sleepers;
+use crate::resting::{RestQueue, Woken};
 use crate::unreadable::Unreadable;
 
 /// Runs sagas. Cheap to clone.
@@ -55,7 +57,11 @@ struct Parts {
     catalog: Catalog,
     unreadable: Unreadable,
     registry: Arc<Registry>,
-    sleepers: Sleepers,
+    woken: Woken,
+    /// Told when a command was posted: it may be for a saga that is asleep.
+    called: Notify,
+    /// When sagas whose time had come were last looked for.
+    looked: Mutex<Option<Timestamp>>,
     lifecycle: Lifecycle,
     /// Sagas for which commands from the journal are being applied.
     applying: Mutex<HashSet<SagaId>>,
@@ -70,8 +76,6 @@ pub struct Health {
     pub slots: usize,
     /// Bytes that the sagas in memory are accounted for with.
     pub bytes: usize,
-    /// Sagas of this process that wait on disk.
-    pub asleep: usize,
     /// Which task has ended that the process cannot do without.
     pub dead: Option<Arc<str>>,
     /// Whether the lease may have run out: others may own this process's sagas.
@@ -124,11 +128,13 @@ impl Engine {
             announcer: Announcer::new(),
         };
         let parts = Parts {
-            means: Arc::new(Means { clock, limits, calls, saves }),
+            means: Arc::new(Means { clock, limits, calls, saves, rests: RestQueue::default() }),
             catalog,
             unreadable: Unreadable::new(journal, observer),
             registry: Arc::default(),
-            sleepers: Sleepers::default(),
+            woken: Woken::default(),
+            called: Notify::new(),
+            looked: Mutex::default(),
             lifecycle,
             applying: Mutex::default(),
         };
@@ -167,14 +173,14 @@ impl Engine {
     /// Whether the engine can do its work.
     pub fn health(&self) -> Health {
         let failing = self.journal_health().failing();
-        let dues = [self.parts.registry.oldest_due(), self.parts.sleepers.next()];
+        let looked = *self.parts.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let dues = [self.parts.registry.oldest_due(), looked];
         let due = dues.into_iter().flatten().min();
         let oldest_due_age = due.map_or(Duration::ZERO, |due| self.clock().now().since(due));
         Health {
             active: self.parts.registry.active(),
             slots: self.admission().taken(),
             bytes: self.admission().bytes(),
-            asleep: self.parts.sleepers.count(),
             dead: self.parts.lifecycle.vital().ended(),
             lease_ran_out: self.membership().may_have_run_out(),
             recovered: self.parts.lifecycle.is_recovered(),

@@ -16,7 +16,6 @@ use crate::handle::{Handle, Milestone};
 use crate::journal_health::JOURNAL_PROBE_AFTER;
 use crate::refusal::Refusal;
 use crate::registry::AlreadyRunning;
-use crate::sleepers::Sleeper;
 
 /// How long after its panic a saga's task is replaced by a task that parks the saga.
 const PANIC_PAUSE: Duration = Duration::from_millis(100);
@@ -24,10 +23,8 @@ const PANIC_PAUSE: Duration = Duration::from_millis(100);
 /// Why a saga is read and run.
 #[derive(Clone, Copy)]
 pub(super) enum How<'a> {
-    /// Its owner is gone.
-    TakeOver,
-    /// It slept here.
-    Wake(Sleeper),
+    /// It is this process's: woken, or taken over.
+    Own,
     /// Its task has failed: it is parked.
     Park(&'a str),
 }
@@ -76,13 +73,19 @@ impl Engine {
         self.parts.unreadable.forget(id);
         let durable = saga.seq();
         let input = match how {
-            How::Wake(sleeper) if sleeper.owner == owner && sleeper.seq == durable => Input::Tick,
-            How::TakeOver | How::Wake(_) => Input::TakeOver,
+            How::Own => self.entering(id, owner),
             How::Park(reason) => Input::Park { reason: reason.into() },
         };
         let records = saga.handle(&input, self.clock().moment())?;
+        self.parts.woken.take(id, owner);
         self.run(Driver::new(self.parts.means.clone(), owner, saga, durable, records, messages, guard));
         Ok(Resumed::Here(handle))
+    }
+
+    /// What a saga that `owner`, which is this process, owns and begins to run hears first. One that it has woken goes on where
+    /// it was; of any other, a former owner may have called participants.
+    pub(super) fn entering(&self, id: SagaId, owner: ReplicaId) -> Input {
+        if self.parts.woken.has(id, owner) { Input::Tick } else { Input::TakeOver }
     }
 
     /// Asked once a saga is in the registry: a process that joins anew first takes its former id back, and then drops
@@ -96,20 +99,13 @@ impl Engine {
         if self.parts.lifecycle.is_ending() { Err(Refusal::Stopping) } else { Ok(()) }
     }
 
-    /// Runs a saga's task; when the task ends, has the saga sleep or be parked if need be.
+    /// Runs a saga's task; when the task fails, has the saga parked.
     pub(super) fn run(&self, driver: Driver) {
         let engine = self.clone();
         let (id, owner) = (driver.saga_id(), driver.owner());
         self.parts.lifecycle.spawn(async move {
             match caught(driver.run()).await {
                 Ok(TaskEnd::Done) => {}
-                Ok(TaskEnd::Asleep(sleeper)) => {
-                    engine.parts.sleepers.add(id, sleeper);
-                    // A process that joins anew has forgotten its sleepers; this saga came too late for that.
-                    if engine.membership().id() != Some(owner) {
-                        engine.parts.sleepers.take(id);
-                    }
-                }
                 Ok(TaskEnd::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
                 Err(panic) => engine.task_failed(id, owner, &format!("its task has panicked: {panic}")).await,
             }
@@ -134,45 +130,36 @@ impl Engine {
         }
     }
 
-    /// Runs a saga that has slept here.
-    pub(super) async fn wake(&self, id: SagaId, sleeper: Sleeper) {
-        while self.membership().id() == Some(sleeper.owner) {
-            match self.resume(id, sleeper.owner, How::Wake(sleeper)).await {
-                Err(Refusal::Unavailable(error)) => {
-                    self.journal_health().fails(&error);
-                    sleep(JOURNAL_PROBE_AFTER).await;
-                }
-                Err(error @ Refusal::Damaged(_)) => {
-                    return self.parts.unreadable.park(id, sleeper.owner, &error).await;
-                }
-                Ok(_) | Err(_) => return,
-            }
-        }
-    }
-
     /// Runs sagas that this process owns, as many at a time as `loads` has room for.
     pub(super) async fn run_all(&self, sagas: Vec<SagaId>, loads: &Arc<Semaphore>) {
         for id in sagas {
             let Ok(turn) = loads.clone().acquire_owned().await else { return };
             let engine = self.clone();
             self.parts.lifecycle.spawn(async move {
-                engine.take_over(id).await;
+                engine.run_own(id).await;
                 drop(turn);
             });
         }
     }
 
-    async fn take_over(&self, id: SagaId) {
+    async fn run_own(&self, id: SagaId) {
         loop {
             let Some(owner) = self.membership().id() else { return };
-            match self.resume(id, owner, How::TakeOver).await {
-                Ok(Resumed::Here(_) | Resumed::Over) | Err(Refusal::Stopping) => return,
+            match self.resume(id, owner, How::Own).await {
+                Ok(Resumed::Here(_)) | Err(Refusal::Stopping) => return,
+                Ok(Resumed::Over) => {
+                    self.parts.woken.take(id, owner);
+                    return;
+                }
                 // A repeated request may be in the saga's place, and not know yet that the saga exists already: that
                 // turns out when its start is written.
                 Ok(Resumed::Before(handle)) if handle.reaches(Milestone::Started).await.is_ok() => return,
                 Ok(Resumed::Before(_)) => {}
                 Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
-                Err(error) => return self.parts.unreadable.park(id, owner, &error).await,
+                Err(error) => {
+                    self.parts.woken.take(id, owner);
+                    return self.parts.unreadable.park(id, owner, &error).await;
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The sagas that this process has to run: the sagas whose owner is gone, and the sagas that slept here.
+//! The sagas that this process has to run because their owner is gone.
 //!
 //! ```text
 //!   look ──▶ claim sagas whose owner is gone ──▶ load ──▶ run      (the only way in, at the start as well)
@@ -9,7 +9,6 @@
 //! This loop and the loop that renews the lease are apart, so that loading many sagas cannot cost the lease.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use saga_core::SagaId;
 use saga_journal::Unavailable;
@@ -19,9 +18,6 @@ use tokio::time::Instant;
 use super::Engine;
 use crate::journal_health::JOURNAL_PROBE_AFTER;
 
-/// How often sagas whose time has come are looked for.
-const WAKE_SLEEPERS_AFTER: Duration = Duration::from_millis(200);
-
 impl Engine {
     /// Joins the replicas that share the journal, and takes over every saga whose owner is gone. Returns when each is
     /// running or parked; from then on it goes on by itself. Keeps trying while the journal is unavailable.
@@ -30,6 +26,8 @@ impl Engine {
         // The writer outlives all sagas, so nothing waits for the end of this task.
         lifecycle.world().spawn(Box::pin(lifecycle.vital().watch(self.journal().ended())));
         self.keep_definitions().await;
+        let engine = self.clone();
+        lifecycle.spawn_vital("rests", async move { engine.put_to_sleep().await });
         while let Err(error) = self.take_orphans().await {
             self.journal_health().fails(&error);
             if !lifecycle.pause(JOURNAL_PROBE_AFTER).await {
@@ -109,27 +107,9 @@ impl Engine {
             let page = self.journal().owned(id, after, self.limits().claim_rows_max).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(*last);
-            let is_known =
-                |saga: &SagaId| self.parts.sleepers.is_asleep(*saga) || self.parts.registry.runs(*saga);
+            let is_known = |saga: &SagaId| self.parts.woken.has(*saga, id) || self.parts.registry.runs(*saga);
             let stray: Vec<SagaId> = page.into_iter().filter(|saga| !is_known(saga)).collect();
             self.run_all(stray, &loads).await;
-        }
-    }
-
-    /// Wakes sagas that sleep here when their time comes, a bounded number at a time.
-    async fn wake_sleepers(&self) {
-        let loads = Arc::new(Semaphore::new(self.limits().take_over_loads_max));
-        while self.parts.lifecycle.pause(WAKE_SLEEPERS_AFTER).await {
-            self.parts.means.saves.announcer.catch_up();
-            let due = self.parts.sleepers.take_due(self.clock().now(), self.limits().claim_rows_max);
-            for (saga, sleeper) in due {
-                let Ok(turn) = loads.clone().acquire_owned().await else { return };
-                let engine = self.clone();
-                self.parts.lifecycle.spawn(async move {
-                    engine.wake(saga, sleeper).await;
-                    drop(turn);
-                });
-            }
         }
     }
 }

@@ -23,9 +23,9 @@ pub(super) enum Whereabouts {
     Running(Handle),
     /// It is over.
     Over(Box<KeptRow>),
-    /// It is this process's own, and waits on disk.
-    Resting(Box<KeptRow>),
-    /// Another process owns it.
+    /// It is this process's own, and does not run yet.
+    Waiting(Box<KeptRow>),
+    /// Another process owns it, or it is asleep.
     Elsewhere(Box<KeptRow>),
 }
 
@@ -38,7 +38,7 @@ impl Engine {
         let row: Box<KeptRow> = self.in_the_journal(id).await?.ok_or(Refusal::Unknown)?.into();
         Ok(match () {
             () if row.row.over => Whereabouts::Over(row),
-            () if self.membership().id() == Some(row.owner) => Whereabouts::Resting(row),
+            () if self.membership().id() == Some(row.owner) => Whereabouts::Waiting(row),
             () => Whereabouts::Elsewhere(row),
         })
     }
@@ -65,12 +65,12 @@ impl Engine {
         match self.whereabouts(id).await? {
             Whereabouts::Running(handle) => self.ask(id, &handle, wait).await,
             Whereabouts::Over(row) => Ok(kept(*row)),
-            Whereabouts::Resting(row) | Whereabouts::Elsewhere(row)
+            Whereabouts::Waiting(row) | Whereabouts::Elsewhere(row)
                 if is_settled(&row) && wait.until != Milestone::Tried =>
             {
                 Ok(kept(*row))
             }
-            Whereabouts::Resting(_) | Whereabouts::Elsewhere(_) => self.watch(id, wait).await,
+            Whereabouts::Waiting(_) | Whereabouts::Elsewhere(_) => self.watch(id, wait).await,
         }
     }
 

@@ -1,14 +1,21 @@
-//! Orders that have nothing to do for a while wait on disk.
+//! Orders that have nothing to do for a while wait on disk, and belong to nobody.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use saga_core::CommandKind;
 use saga_core::Event;
 use saga_core::saga::Rollback;
-use saga_engine::{Engine, Wait};
+use saga_engine::{Engine, Limits, Wait};
+use saga_journal::ReplicaId;
 use tokio::time::sleep;
 
-use crate::support::{PATIENT, Place, Shop, answered, order};
+use crate::support::{PATIENT, Place, Shop, answered, checkout, order};
+
+/// Whether the order is asleep.
+async fn is_asleep(shop: &Shop, saga: saga_core::SagaId) -> bool {
+    shop.engine.journal().row(saga).await.unwrap().unwrap().owner == ReplicaId::NOBODY
+}
 
 /// A shop with one order that is blocked, and asleep.
 async fn with_a_sleeper() -> (Shop, saga_core::SagaId) {
@@ -19,7 +26,7 @@ async fn with_a_sleeper() -> (Shop, saga_core::SagaId) {
     let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
     assert_eq!(end.rollback, Rollback::Blocked);
     // Waits are random: in the end there is a long one.
-    while shop.engine.health().asleep == 0 {
+    while !is_asleep(&shop, end.saga).await {
         sleep(Duration::from_millis(100)).await;
     }
     (shop, end.saga)
@@ -38,8 +45,7 @@ async fn a_sleeper_is_not_in_memory_and_wakes_by_itself() {
     sleep(Duration::from_secs(31)).await;
     let row = shop.engine.journal().row(saga).await.unwrap().unwrap();
     assert_eq!(row.row.rollback, Rollback::Done);
-    assert_eq!(take_overs(&shop.engine, saga).await, 0, "its owner has never changed");
-    assert_eq!(shop.engine.health().asleep, 0);
+    assert_eq!(take_overs(&shop.engine, saga).await, 0, "nothing was under way");
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,25 +60,90 @@ async fn what_a_person_wants_wakes_a_sleeper() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sweep_leaves_sleepers_alone_and_a_restart_takes_them_over() {
+async fn a_command_that_is_refused_leaves_a_sleeper_as_it_was() {
     let (shop, saga) = with_a_sleeper().await;
-    sleep(Duration::from_secs(60)).await;
-    assert_eq!(take_overs(&shop.engine, saga).await, 0);
-    let next = shop.restarted("barrier").await;
-    sleep(Duration::from_secs(31)).await;
-    assert_eq!(take_overs(&next, saga).await, 1);
-    assert_eq!(shop.engine.health().asleep, 0, "what another process owns is forgotten here");
+    let before = shop.engine.journal().row(saga).await.unwrap().unwrap();
+    assert!(shop.engine.command(saga, CommandKind::Cancel).await.is_err(), "it rolls back already");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(shop.engine.journal().row(saga).await.unwrap().unwrap(), before);
+    assert_eq!(shop.engine.health().active, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sleeper_that_has_moved_on_elsewhere_is_not_run_twice() {
+async fn a_restart_leaves_sleepers_alone_and_whoever_comes_first_wakes_them() {
     let (shop, saga) = with_a_sleeper().await;
     shop.participants.always("stock compensation", None);
     let next = shop.restarted("barrier").await;
-    sleep(Duration::from_secs(60)).await;
+    assert_eq!((next.health().active, take_overs(&next, saga).await), (0, 0));
+    assert!(is_asleep(&shop, saga).await);
+    sleep(Duration::from_secs(31)).await;
+    assert_eq!(take_overs(&next, saga).await, 0);
     let row = next.journal().row(saga).await.unwrap().unwrap();
     assert_eq!(row.row.rollback, Rollback::Done);
     let undone = shop.log().iter().filter(|line| line.starts_with("call stock compensation")).count();
     sleep(Duration::from_secs(600)).await;
     assert_eq!(shop.log().iter().filter(|line| line.starts_with("call stock compensation")).count(), undone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_waits_for_an_operator_alone_is_asleep_too() {
+    let shop = Shop::new("none");
+    shop.engine.recover().await;
+    // The stock promises nothing, and nobody knows whether it was reserved.
+    shop.participants.always("stock action", Some(answered(500, "")));
+    let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
+    assert_eq!(end.rollback, Rollback::Blocked);
+    sleep(Duration::from_secs(120)).await;
+    assert!(is_asleep(&shop, end.saga).await);
+    assert_eq!(shop.engine.health().active, 0);
+    let next = shop.restarted("none").await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((next.health().active, take_overs(&next, end.saga).await), (0, 0));
+    let finding = saga_core::event::Finding::NotRun;
+    let (step, by) = (1, "Ana".into());
+    let resolve = CommandKind::Resolve { step, finding, output: None, by, reason: "looked".into() };
+    next.command(end.saga, resolve).await.unwrap();
+    let end = next.wait(end.saga, PATIENT).await.unwrap();
+    assert_ne!(end.rollback, Rollback::Blocked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_cannot_fall_asleep_is_still_there_and_does_later() {
+    let shop = Shop::new("none");
+    shop.engine.recover().await;
+    shop.journal.sleepless.store(true, Ordering::SeqCst);
+    shop.participants.always("stock action", Some(answered(500, "")));
+    let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
+    sleep(Duration::from_secs(20)).await;
+    assert!(!is_asleep(&shop, end.saga).await);
+    let engine = shop.engine.clone();
+    let resume = CommandKind::Resume { by: "Ana".into(), reason: None };
+    let resumed = tokio::spawn(async move { engine.command(end.saga, resume).await });
+    sleep(Duration::from_secs(5)).await;
+    shop.journal.sleepless.store(false, Ordering::SeqCst);
+    sleep(Duration::from_secs(30)).await;
+    // It may have been given up for, or refused: what it may not do is vanish.
+    let _ = resumed.await.unwrap();
+    assert!(is_asleep(&shop, end.saga).await);
+    assert_eq!(take_overs(&shop.engine, end.saga).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sleepers_wake_only_while_there_is_room_for_them() {
+    let limits = Limits { active_sagas_max: 1, claim_rows_max: 10, ..Limits::default() };
+    let shop = Shop::serving(checkout("barrier"), limits);
+    shop.engine.recover().await;
+    shop.participants.always("paiement action", Some(answered(402, "")));
+    shop.participants.always("stock compensation", Some(answered(500, "")));
+    let mut sagas = Vec::new();
+    for client in 0..5 {
+        sagas.push(shop.engine.place(order(client, None, PATIENT)).await.unwrap().saga);
+        sleep(Duration::from_secs(40)).await;
+    }
+    shop.participants.always("stock compensation", None);
+    sleep(Duration::from_secs(60)).await;
+    for saga in sagas {
+        let row = shop.engine.journal().row(saga).await.unwrap().unwrap();
+        assert_eq!(row.row.rollback, Rollback::Done);
+    }
 }

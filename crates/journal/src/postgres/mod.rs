@@ -44,7 +44,7 @@ use crate::query::{Dialect, Param, query};
 use crate::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
     KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted,
-    ReplicaId, StoreFuture, Unavailable,
+    ReplicaId, Resting, StoreFuture, Unavailable,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Timestamp};
@@ -140,9 +140,10 @@ impl Histories for Postgres {
             let read = || -> Result<_, tokio_postgres::Error> {
                 let mut backlog = Backlog::default();
                 for row in &rows {
-                    let (definition, rollback, sagas) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-                    let (due_us, since_us) = (row.try_get(3)?, row.try_get(4)?);
-                    Group { definition, rollback, sagas, due_us, since_us }.add_to(&mut backlog);
+                    let (definition, rollback) = (row.try_get(0)?, row.try_get(1)?);
+                    let (sagas, asleep) = (row.try_get(2)?, row.try_get(3)?);
+                    let (due_us, since_us) = (row.try_get(4)?, row.try_get(5)?);
+                    Group { definition, rollback, sagas, asleep, due_us, since_us }.add_to(&mut backlog);
                 }
                 Ok(backlog)
             };
@@ -211,6 +212,19 @@ impl Membership for Postgres {
 
     fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(ownership::expire(&self.pool))
+    }
+
+    fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move { ownership::rest(&self.pool, replica, &sagas).await })
+    }
+
+    fn wake(
+        &self,
+        replica: ReplicaId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(ownership::wake(&self.pool, replica, now, limit))
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {

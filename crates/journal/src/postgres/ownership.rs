@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::pool::ConnectionPool;
 use super::sql;
 use crate::columns::{page_rows, text};
-use crate::{Joining, LEASE_MAX, Lease, ReplicaId, Unavailable};
+use crate::frame::position;
+use crate::{Joining, LEASE_MAX, Lease, ReplicaId, Resting, Unavailable};
 
 /// How long the row of a replica that is gone is kept: for operators who ask which process it was.
 const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -82,6 +83,37 @@ pub(super) async fn claim(
     let params: Bound<'_, 3> =
         [(replica.as_uuid(), Type::UUID), (&limit, Type::INT8), (&orphaning, Type::UUID_ARRAY)];
     let rows = pool.query_once(sql::CLAIM, &params).await?;
+    rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
+}
+
+/// See [`Membership::rest`](crate::Membership::rest).
+pub(super) async fn rest(
+    pool: &ConnectionPool,
+    replica: ReplicaId,
+    sagas: &[Resting],
+) -> Result<(), Unavailable> {
+    let ids: Vec<Uuid> = sagas.iter().map(|resting| *resting.saga.as_uuid()).collect();
+    let seqs: Vec<i64> = sagas.iter().map(|resting| position(resting.seq.get())).collect();
+    let wakes: Vec<i64> = sagas.iter().map(Resting::wake_us).collect();
+    let params: Bound<'_, 4> = [
+        (replica.as_uuid(), Type::UUID),
+        (&ids, Type::UUID_ARRAY),
+        (&seqs, Type::INT8_ARRAY),
+        (&wakes, Type::INT8_ARRAY),
+    ];
+    pool.query(sql::REST, &params).await.map(drop)
+}
+
+/// See [`Membership::wake`](crate::Membership::wake).
+pub(super) async fn wake(
+    pool: &ConnectionPool,
+    replica: ReplicaId,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<SagaId>, Unavailable> {
+    let (now_us, limit) = (now.as_micros(), page_rows(limit) as i64);
+    let params: Bound<'_, 3> = [(replica.as_uuid(), Type::UUID), (&now_us, Type::INT8), (&limit, Type::INT8)];
+    let rows = pool.query_once(sql::WAKE, &params).await?;
     rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
 }
 

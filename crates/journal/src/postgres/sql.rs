@@ -130,7 +130,7 @@ DELETE FROM replica WHERE replica_id IN (
     SELECT replica_id FROM replica
     WHERE gone AND expires_at < now() - $1 * INTERVAL '1 microsecond'
         AND replica_id <> '00000000-0000-0000-0000-000000000000'
-        AND NOT EXISTS (SELECT 1 FROM saga WHERE saga.owner = replica.replica_id AND NOT saga.is_over)
+        AND NOT EXISTS (SELECT 1 FROM saga WHERE saga.owner = replica.replica_id AND NOT saga.is_over AND saga.wake_us IS NULL)
     FOR UPDATE SKIP LOCKED
 )";
 
@@ -155,12 +155,12 @@ WITH RECURSIVE live AS (
     FROM (SELECT '00000000-0000-0000-0000-000000000000'::uuid AS replica_id UNION ALL SELECT replica_id FROM live) AS post
 ), orphaning AS (
     SELECT gap.before, nearest.owner FROM gap CROSS JOIN LATERAL (
-        SELECT owner FROM saga WHERE NOT is_over AND owner > gap.after AND owner < gap.before
+        SELECT owner FROM saga WHERE NOT is_over AND wake_us IS NULL AND owner > gap.after AND owner < gap.before
         ORDER BY owner LIMIT 1
     ) AS nearest
     UNION ALL
     SELECT orphaning.before, nearest.owner FROM orphaning CROSS JOIN LATERAL (
-        SELECT owner FROM saga WHERE NOT is_over AND owner > orphaning.owner AND owner < orphaning.before
+        SELECT owner FROM saga WHERE NOT is_over AND wake_us IS NULL AND owner > orphaning.owner AND owner < orphaning.before
         ORDER BY owner LIMIT 1
     ) AS nearest
 )
@@ -173,7 +173,7 @@ SELECT '00000000-0000-0000-0000-000000000000'::uuid UNION ALL SELECT owner FROM 
 pub(super) const CLAIM: &str = "\
 WITH orphan AS (
     SELECT saga_id FROM saga
-    WHERE owner = ANY ($3::uuid[]) AND NOT is_over
+    WHERE owner = ANY ($3::uuid[]) AND NOT is_over AND wake_us IS NULL
         AND EXISTS (SELECT 1 FROM replica WHERE replica_id = $1 AND NOT gone)
     LIMIT $2
     FOR UPDATE SKIP LOCKED
@@ -181,11 +181,36 @@ WITH orphan AS (
 UPDATE saga SET owner = $1 FROM orphan WHERE saga.saga_id = orphan.saga_id
 RETURNING saga.saga_id";
 
+/// Puts the sagas `$2` of `$1` to sleep, those whose last events are at `$3`, until `$4`.
+pub(super) const REST: &str = "\
+UPDATE saga SET owner = '00000000-0000-0000-0000-000000000000', wake_us = resting.wake_us
+FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS resting (saga_id, seq, wake_us)
+WHERE saga.saga_id = resting.saga_id AND saga.owner = $1 AND saga.seq = resting.seq AND NOT saga.is_over";
+
+/// Gives `$1`, if it is not gone, at most `$3` of the sagas that are asleep and are to wake at `$2`, or that a command waits
+/// for. Served by saga_asleep; the commands are few. Rows that another transaction has locked are skipped, as by a claim.
+pub(super) const WAKE: &str = "\
+WITH due AS (
+    SELECT saga_id FROM saga WHERE wake_us <= $2 ORDER BY wake_us LIMIT $3 FOR UPDATE SKIP LOCKED
+), called AS (
+    SELECT asleep.saga_id FROM (SELECT DISTINCT saga_id FROM saga_command WHERE refused IS NULL) AS waiting
+    CROSS JOIN LATERAL (
+        SELECT saga_id FROM saga WHERE saga.saga_id = waiting.saga_id AND wake_us IS NOT NULL
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS asleep
+), woken AS (
+    SELECT saga_id FROM called UNION ALL SELECT saga_id FROM due LIMIT $3
+)
+UPDATE saga SET owner = $1, wake_us = NULL FROM woken
+WHERE saga.saga_id = woken.saga_id AND saga.wake_us IS NOT NULL
+    AND EXISTS (SELECT 1 FROM replica WHERE replica_id = $1 AND NOT gone)
+RETURNING saga.saga_id";
+
 /// The sagas that `$1` owns and that are to go on by themselves, after `$2` if there is one, at most `$3`. Served by
 /// saga_owner.
 pub(super) const OWNED: &str = "\
 SELECT saga_id FROM saga
-WHERE owner = $1 AND NOT is_over AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND ($2::uuid IS NULL OR saga_id > $2)
+WHERE owner = $1 AND NOT is_over AND wake_us IS NULL AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND ($2::uuid IS NULL OR saga_id > $2)
 ORDER BY saga_id LIMIT $3";
 
 /// Keeps the command `$2` for the saga `$1`, unless that is over or `$5` wait for it: `$3` what it says, `$4` when it was
@@ -227,7 +252,7 @@ pub(super) const FORGET_REFUSED: &str =
 
 /// Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
 pub(super) const BACKLOG: &str = "\
-SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*),
+SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*), count(wake_us),
     min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us))
 FROM saga WHERE NOT is_over GROUP BY definition, shown";
 
@@ -237,7 +262,8 @@ INSERT INTO saga_definition (hash, name, source, format, orders) VALUES ($1, $2,
 ON CONFLICT (hash) DO UPDATE SET orders = TRUE WHERE excluded.orders AND NOT saga_definition.orders";
 
 /// By its hash.
-pub(super) const DEFINITION: &str = "SELECT name, source, format, orders FROM saga_definition WHERE hash = $1";
+pub(super) const DEFINITION: &str =
+    "SELECT name, source, format, orders FROM saga_definition WHERE hash = $1";
 
 /// The same name again for the replica that came last: its commit is flushed, and waits for the standbys, like any other.
 pub(super) const PROBE: &str = "UPDATE replica SET name = name \

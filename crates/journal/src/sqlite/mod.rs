@@ -43,7 +43,7 @@ use crate::query::{Dialect, Param, query};
 use crate::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
     KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted,
-    ReplicaId, StoreFuture, Unavailable,
+    ReplicaId, Resting, StoreFuture, Unavailable,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -211,16 +211,16 @@ impl Histories for Sqlite {
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         // Reads the rows of `saga_under_way`, and not of all sagas by their definitions. A saga without a due time counts from its last event.
         const BACKLOG: &str = "SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, \
-             count(*), min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
+             count(*), count(wake_us), min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us)) \
              FROM saga WHERE is_over = 0 GROUP BY +definition, shown";
         Box::pin(self.read(|connection| {
             let mut backlog = Backlog::default();
             let mut statement = connection.prepare_cached(BACKLOG)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let (definition, rollback, sagas) = (&*string(row, 0)?, &*string(row, 1)?, row.get(2)?);
-                let (due_us, since_us) = (row.get(3)?, row.get(4)?);
-                Group { definition, rollback, sagas, due_us, since_us }.add_to(&mut backlog);
+                let (definition, rollback) = (&*string(row, 0)?, &*string(row, 1)?);
+                let (sagas, asleep, due_us, since_us) = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+                Group { definition, rollback, sagas, asleep, due_us, since_us }.add_to(&mut backlog);
             }
             Ok(backlog)
         }))
@@ -292,6 +292,29 @@ impl Membership for Sqlite {
     /// No lease runs out here.
     fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| ownership::rest(connection, replica, &sagas)))
+    }
+
+    /// Nothing is written where there is nothing to wake.
+    fn wake(
+        &self,
+        replica: ReplicaId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            if !self.read(move |connection| ownership::are_to_wake(connection, now)).await? {
+                return Ok(Vec::new());
+            }
+            let wake = move |connection: &Connection| {
+                ownership::wake(connection, &shared.replicas, replica, (now, page_rows(limit)))
+            };
+            self.write(wake).await
+        })
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {

@@ -1,13 +1,60 @@
-//! Which sagas a replica owns, and which it can claim. `replicas` knows which replicas are gone.
+//! Which sagas a replica owns, which it can claim, and which are asleep. `replicas` knows which replicas are gone.
+
+use std::sync::LazyLock;
 
 use rusqlite::{Connection, params};
-use saga_core::SagaId;
+use saga_core::{SagaId, Timestamp};
 
 use super::replicas::Replicas;
 use super::{id, saga_id};
-use crate::ReplicaId;
+use crate::frame::position;
+use crate::{ReplicaId, Resting};
 
-/// Gives `replica`, if it is live, at most `rows` of the sagas that are not over and whose owner is gone.
+/// Puts sagas of `replica` to sleep.
+pub(super) fn rest(connection: &Connection, replica: ReplicaId, sagas: &[Resting]) -> rusqlite::Result<()> {
+    const REST: &str = "UPDATE saga SET owner = ?1, wake_us = ?2 WHERE saga_id = ?3 AND owner = ?4 AND seq = ?5 AND is_over = 0";
+    let mut statement = connection.prepare_cached(REST)?;
+    let nobody = ReplicaId::NOBODY;
+    for resting in sagas {
+        let (wake_us, seq) = (resting.wake_us(), position(resting.seq.get()));
+        let owners = [nobody, replica].map(|owner| *owner.as_uuid().as_bytes());
+        statement.execute(params![owners[0], wake_us, id(&resting.saga), owners[1], seq])?;
+    }
+    Ok(())
+}
+
+/// The sagas that are to wake at `?1`, or that a command waits for. Served by saga_asleep; the commands are few.
+const TO_WAKE: &str = "SELECT saga.saga_id FROM saga_command CROSS JOIN saga ON saga.saga_id = saga_command.saga_id \
+     WHERE saga_command.refused IS NULL AND saga.wake_us IS NOT NULL \
+     UNION ALL SELECT saga_id FROM saga WHERE wake_us <= ?1";
+
+/// Whether there are any.
+pub(super) fn are_to_wake(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    static ANY: LazyLock<String> = LazyLock::new(|| format!("SELECT EXISTS ({TO_WAKE})"));
+    connection.prepare_cached(&ANY)?.query_row([now.as_micros()], |row| row.get(0))
+}
+
+/// Gives `replica`, if it is live, at most that many of the sagas that are to wake by then.
+pub(super) fn wake(
+    connection: &Connection,
+    replicas: &Replicas,
+    replica: ReplicaId,
+    (now, rows): (Timestamp, usize),
+) -> rusqlite::Result<Vec<SagaId>> {
+    static WAKE: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "UPDATE saga SET owner = ?2, wake_us = NULL WHERE saga_id IN ({TO_WAKE} LIMIT ?3) RETURNING saga_id"
+        )
+    });
+    if !replicas.is_live(replica) {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare_cached(&WAKE)?;
+    let params = params![now.as_micros(), replica.as_uuid().as_bytes(), rows as i64];
+    statement.query_map(params, |row| saga_id(row, 0))?.collect()
+}
+
+/// Gives `replica`, if it is live, at most `rows` of the sagas that are awake and not over, and whose owner is gone.
 pub(super) fn claim(
     connection: &Connection,
     replicas: &Replicas,
@@ -16,7 +63,7 @@ pub(super) fn claim(
 ) -> rusqlite::Result<Vec<SagaId>> {
     // Served by saga_owner: what lies outside of the gap is not read.
     const CLAIM: &str = "UPDATE saga SET owner = ?1 WHERE saga_id IN (\
-         SELECT saga_id FROM saga WHERE is_over = 0 AND owner > ?2 AND owner < ?3 LIMIT ?4) RETURNING saga_id";
+         SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner > ?2 AND owner < ?3 LIMIT ?4) RETURNING saga_id";
 
     let mut claimed = Vec::new();
     if !replicas.is_live(replica) {
@@ -44,7 +91,7 @@ pub(super) fn owned(
     rows: usize,
 ) -> rusqlite::Result<Vec<SagaId>> {
     // Served by saga_owner. Every id is after the empty one.
-    const OWNED: &str = "SELECT saga_id FROM saga WHERE is_over = 0 AND owner = ?1 AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND saga_id > ?2 ORDER BY saga_id LIMIT ?3";
+    const OWNED: &str = "SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner = ?1 AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND saga_id > ?2 ORDER BY saga_id LIMIT ?3";
     let after: &[u8] = after.as_ref().map_or(&[], |after| id(after));
     let mut statement = connection.prepare_cached(OWNED)?;
     let params = params![replica.as_uuid().as_bytes(), after, rows as i64];

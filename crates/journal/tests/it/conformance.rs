@@ -249,6 +249,7 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
     // The same for the next process that opens it.
     let store = fixture.open().await;
     let expected = Unfinished {
+        asleep: 0,
         forward: 3,
         rolling_back: 2,
         blocked: 2,
@@ -257,7 +258,8 @@ async fn unfinished_sagas_are_counted_by_rollback_with_their_oldest<F: Fixture>(
     };
     assert_eq!(unfinished(&*store).await, expected);
     store.park(saga(20), OWNER, word("its history is damaged")).await.unwrap();
-    let expected = Unfinished { rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
+    let expected =
+        Unfinished { asleep: 0, rolling_back: 1, blocked: 3, oldest_due: Some(at(600)), ..expected };
     assert_eq!(unfinished(&*store).await, expected);
 
     let mut of_another = start(40);

@@ -1,6 +1,7 @@
 //! Every backend through the one boundary that they share, and what each has of its own.
 #![expect(clippy::unwrap_used, reason = "a test that fails should say where")]
 
+mod asleep;
 mod conformance;
 mod damage;
 mod durability;

@@ -269,12 +269,17 @@ async fn claims_words_and_lists_use_their_indices() {
     keep(&*store, &[&start(1)]).await;
     for (sql, index) in [
         (
-            "SELECT saga_id FROM saga WHERE is_over = 0 AND owner > x'' AND owner < x'ff' LIMIT 5",
-            "COVERING INDEX saga_owner (owner>? AND owner<?)",
+            "SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner > x'' AND owner < x'ff' LIMIT 5",
+            "INDEX saga_owner (owner>? AND owner<?)",
         ),
         (
-            "SELECT saga_id FROM saga WHERE is_over = 0 AND owner = x'' AND saga_id > x'' ORDER BY saga_id LIMIT 5",
+            "SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner = x'' AND saga_id > x'' ORDER BY saga_id LIMIT 5",
             "saga_owner",
+        ),
+        (
+            "SELECT EXISTS (SELECT saga.saga_id FROM saga_command CROSS JOIN saga ON saga.saga_id = saga_command.saga_id \
+             WHERE saga_command.refused IS NULL AND saga.wake_us IS NOT NULL UNION ALL SELECT saga_id FROM saga WHERE wake_us <= 5)",
+            "saga_asleep (wake_us<?)",
         ),
         (
             "SELECT definition, rollback, count(*), min(due_us) FROM saga WHERE is_over = 0 GROUP BY +definition, rollback",

@@ -11,7 +11,7 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
     KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
-    StoreFuture, Unavailable,
+    Resting, StoreFuture, Unavailable,
 };
 use tokio::time::timeout;
 
@@ -156,6 +156,19 @@ impl Membership for Panicking {
 
     fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.expire()
+    }
+
+    fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.rest(replica, sagas)
+    }
+
+    fn wake(
+        &self,
+        replica: ReplicaId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.wake(replica, now, limit)
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {

@@ -155,6 +155,15 @@ impl Collector for Backlogs {
                 ConstGauge::new(sagas).encode(family.encode_family(&labels)?)?;
             }
         }
+        let mut family = encoder.encode_descriptor(
+            "sagas_asleep",
+            "Sagas in the journal that are in no process's memory, until their time or a command",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (saga, unfinished) in &by_saga {
+            ConstGauge::new(unfinished.asleep).encode(family.encode_family(&[("saga", *saga)])?)?;
+        }
         let now = (self.now)();
         let age = |since: Option<Timestamp>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
         let since: [(&str, &str, Since); 2] = [

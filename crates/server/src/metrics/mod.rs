@@ -54,7 +54,6 @@ pub struct Metrics {
     active: Gauge,
     slots: Gauge,
     bytes: Gauge,
-    asleep: Gauge,
     lost_lines: OnceLock<LostLines>,
     lines_lost: Gauge,
     ready: Gauge,
@@ -109,7 +108,6 @@ impl Metrics {
         let slots =
             gauge(&mut registry, "sagas_slots_taken", "Sagas that hold one of active_sagas_max slots");
         let bytes = gauge(&mut registry, "sagas_bytes", "Bytes of sagas in memory, out of active_bytes_max");
-        let asleep = gauge(&mut registry, "sagas_asleep", "Sagas of this process that wait on disk");
         let lines_lost =
             gauge(&mut registry, "log_lines_lost", "Lines that the log could not write, since the start");
         let ready = Gauge::default();
@@ -149,7 +147,6 @@ impl Metrics {
             active,
             slots,
             bytes,
-            asleep,
             lost_lines: OnceLock::new(),
             lines_lost,
             ready,
@@ -186,7 +183,6 @@ impl Metrics {
         self.ready.set(i64::from(health.is_ready()));
         self.slots.set(health.slots as i64);
         self.bytes.set(health.bytes as i64);
-        self.asleep.set(health.asleep as i64);
         self.lines_lost.set(self.lost_lines.get().map_or(0, LostLines::count) as i64);
         for participant in engine.participants() {
             let (name, breaker) = (ParticipantLabels { participant: participant.name }, participant.breaker);

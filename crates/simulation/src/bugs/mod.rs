@@ -149,7 +149,7 @@ impl Lies {
             Bug::TrustsFormerClock => Some(Rule::WaitAfterTakeOver),
             Bug::RunsPoison => Some(Rule::MayEndItsProcess),
             Bug::AcknowledgesBeforeDisk => Some(Rule::IsDurable),
-            Bug::ForgetsSleepers => Some(Rule::IsDue),
+            Bug::ForgetsSleepers => Some(Rule::AwakeBy),
             Bug::AppliesCommandsTwice => Some(Rule::WasApplied),
             _ => None,
         });

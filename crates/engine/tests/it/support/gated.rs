@@ -10,7 +10,7 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
     KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
-    StoreFuture, Unavailable,
+    Resting, StoreFuture, Unavailable,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ pub struct Gated {
     memory: Memory,
     open: watch::Sender<bool>,
     pub broken: AtomicBool,
+    /// Whether it puts no saga to sleep.
+    pub sleepless: AtomicBool,
     /// Words left for owners cannot be read.
     pub deaf: AtomicBool,
     /// Keep the next batch, but lose its answer.
@@ -45,6 +47,7 @@ impl Gated {
             memory: Memory::default(),
             open: watch::channel(true).0,
             broken: AtomicBool::new(false),
+            sleepless: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             lose_answer: AtomicBool::new(false),
             panics: AtomicBool::new(false),
@@ -165,6 +168,22 @@ impl Membership for Gated {
 
     fn expire(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.expire()
+    }
+
+    fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        if self.sleepless.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Unavailable::because("sleepless")) });
+        }
+        self.memory.rest(replica, sagas)
+    }
+
+    fn wake(
+        &self,
+        replica: ReplicaId,
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.wake(replica, now, limit)
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {

@@ -1,0 +1,109 @@
+//! The sagas that fall asleep here, and those that wake: on whichever process looks first, and has room.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use saga_core::rules;
+use saga_journal::Unavailable;
+use tokio::sync::Semaphore;
+
+use super::Engine;
+use crate::journal_health::JOURNAL_PROBE_AFTER;
+use crate::resting::TiredSaga;
+
+/// How often sagas whose time has come are looked for.
+const WAKE_AFTER: Duration = Duration::from_millis(200);
+/// How often it is looked whether the process is about to end, while no saga wants to sleep.
+const REST_LOOK_AFTER: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Puts sagas to sleep, as many at a time as want to, until the process leaves.
+    pub(super) async fn put_to_sleep(&self) {
+        let rests = &self.parts.means.rests;
+        loop {
+            let tired = rests.take(self.limits().claim_rows_max);
+            if !tired.is_empty() {
+                self.rest(tired).await;
+                continue;
+            }
+            let goes_on = tokio::select! {
+                biased;
+                () = rests.filled() => true,
+                goes_on = self.parts.lifecycle.pause_until_left(REST_LOOK_AFTER) => goes_on,
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Puts these to sleep, however often the journal has to be asked. Those that are not this process's any more are left.
+    async fn rest(&self, mut tired: Vec<TiredSaga>) {
+        loop {
+            // Where the lease is lost, others own them.
+            let id = self.membership().id();
+            tired.retain(|saga| Some(saga.owner) == id);
+            let Some(id) = id.filter(|_| !tired.is_empty()) else { return };
+            let sagas = tired.iter().map(|saga| saga.resting).collect();
+            match self.journal().rest(id, sagas).await {
+                Ok(()) => {
+                    for saga in tired {
+                        // A task that has gone meanwhile need not hear of it.
+                        let _ = saga.asleep.send(());
+                    }
+                    return;
+                }
+                Err(error) => self.journal_health().fails(&error),
+            }
+            if !self.parts.lifecycle.pause_until_left(JOURNAL_PROBE_AFTER).await {
+                return;
+            }
+        }
+    }
+
+    /// Wakes sagas whose time has come, and those that a command waits for.
+    pub(super) async fn wake_sleepers(&self) {
+        let loads = Arc::new(Semaphore::new(self.limits().take_over_loads_max));
+        loop {
+            let goes_on = tokio::select! {
+                biased;
+                () = self.parts.called.notified() => !self.parts.lifecycle.is_stopping(),
+                goes_on = self.parts.lifecycle.pause(WAKE_AFTER) => goes_on,
+            };
+            if !goes_on {
+                *self.parts.looked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                return;
+            }
+            self.parts.means.saves.announcer.catch_up();
+            if let Err(error) = self.wake_due(&loads).await {
+                self.journal_health().fails(&error);
+            }
+            *self.parts.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock().now());
+        }
+    }
+
+    /// Wakes all that are to wake, a page at a time, as long as there is room for them in memory.
+    async fn wake_due(&self, loads: &Arc<Semaphore>) -> Result<(), Unavailable> {
+        let Some(id) = self.membership().id() else { return Ok(()) };
+        loop {
+            let room = self.limits().active_sagas_max.saturating_sub(self.parts.registry.active());
+            let limit = room.min(self.limits().claim_rows_max);
+            if limit == 0 || self.parts.lifecycle.is_stopping() {
+                return Ok(());
+            }
+            let page = self.journal().wake(id, rules::awake_by(self.clock().now()), limit).await?;
+            let is_last = page.len() < limit;
+            // This process owns them by now, and no other will look after them.
+            self.parts.woken.add(id, &page);
+            if !page.is_empty()
+                && let Err(error) = self.apply_posted_first(id, &page).await
+            {
+                self.journal_health().fails(&error);
+            }
+            self.run_all(page, loads).await;
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+}
