@@ -50,12 +50,7 @@ impl Shelf {
 impl Catalog {
     pub(crate) fn new(journal: Journal, definitions: Definitions) -> Self {
         let shelf = Shelf::new(definitions.served.into());
-        Self {
-            journal,
-            read_source: definitions.read,
-            orders: definitions.orders,
-            shelf: RwLock::new(shelf),
-        }
+        Self { journal, read_source: definitions.read, orders: definitions.orders, shelf: RwLock::new(shelf) }
     }
 
     /// The definitions that new sagas can run.

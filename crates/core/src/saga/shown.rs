@@ -63,9 +63,7 @@ impl Saga {
             }
             StepState::Waiting { until } => (WaitingFor::Time, Some(*until)),
             // A rollback has no use for the signal: it goes on asking.
-            _ if is_forward && self.awaits(step).is_some() => {
-                (WaitingFor::Signal, self.accepted_until(step))
-            }
+            _ if is_forward && self.awaits(step).is_some() => (WaitingFor::Signal, self.accepted_until(step)),
             _ if self.poll(step).is_some() => match self.poll_at(step) {
                 Some(at) => (WaitingFor::Retry, Some(at)),
                 None => (WaitingFor::Call, None),

@@ -50,10 +50,7 @@ async fn a_name_that_is_not_served_any_more_is_not_found() {
 #[tokio::test(start_paused = true)]
 async fn an_address_has_the_most_careful_settings_of_all_that_are_served() {
     let shop = Shop::new("barrier");
-    let careful = change(CHECKOUT)
-        .set("saga", "travel")
-        .add("participants.stock.calls_max", "1")
-        .text();
+    let careful = change(CHECKOUT).set("saga", "travel").add("participants.stock.calls_max", "1").text();
     shop.engine.serve(vec![with("participants.stock.safety", "barrier"), Arc::new(parse(&careful))]).await;
     for _ in 0..2 {
         shop.participants.next("stock action", Duration::from_secs(5), answered(200, "{}"));

@@ -237,7 +237,8 @@ INSERT INTO saga_definition (hash, name, source, format, orders) VALUES ($1, $2,
 ON CONFLICT (hash) DO UPDATE SET orders = TRUE WHERE excluded.orders AND NOT saga_definition.orders";
 
 /// By its hash.
-pub(super) const DEFINITION: &str = "SELECT name, source, format, orders FROM saga_definition WHERE hash = $1";
+pub(super) const DEFINITION: &str =
+    "SELECT name, source, format, orders FROM saga_definition WHERE hash = $1";
 
 /// The same name again for the replica that came last: its commit is flushed, and waits for the standbys, like any other.
 pub(super) const PROBE: &str = "UPDATE replica SET name = name \

@@ -53,7 +53,8 @@ async fn what_was_under_way_is_claimed_by_whoever_comes<F: Sql>() {
 async fn definitions_without_a_format_have_the_first_one<F: Sql>() {
     let fixture = first_release::<F>().await;
     let store = fixture.open_for_nobody().await;
-    let kept = KeptDefinition { name: word("checkout"), source: word("saga: checkout"), format: 1, orders: true };
+    let kept =
+        KeptDefinition { name: word("checkout"), source: word("saga: checkout"), format: 1, orders: true };
     assert_eq!(store.definition(hash()).await, Ok(Some(kept.clone())));
     store.define(hash(), KeptDefinition { format: 2, ..kept.clone() }).await.unwrap();
     assert_eq!(store.definition(hash()).await, Ok(Some(kept)));

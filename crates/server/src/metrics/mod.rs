@@ -38,7 +38,11 @@ pub(crate) use self::connections::ConnectionCounts;
 use self::journal::JournalCollector;
 use self::requests::Requests;
 use self::sagas::Sagas;
+use crate::definitions::Loaded;
 use crate::logging::LostLines;
+
+/// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
+const OTHER: &str = "other";
 
 /// Seconds: from a quick loopback call to a client's longest wait.
 const CALL_SECONDS: [f64; 14] =
@@ -61,6 +65,7 @@ pub struct Metrics {
     breakers: Family<ParticipantLabels, Gauge>,
     waiting: Family<ParticipantLabels, Gauge>,
     not_accepted: Family<ParticipantLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
 }
 
 /// A text format of metrics.
@@ -80,6 +85,17 @@ struct BuildLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ParticipantLabels {
     participant: Arc<str>,
+    saga: Arc<str>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
+}
+
+impl ReloadLabels {
+    const LOADED: Self = Self { result: "loaded" };
+    const REFUSED: Self = Self { result: "refused" };
 }
 
 /// The source that this binary was built from. The packager sets the revision in `ORCHESTRATEUR_REVISION`.
@@ -92,12 +108,11 @@ const BUILD: BuildLabels = BuildLabels {
 };
 
 impl Metrics {
-    /// Registers all metrics. The series of the `served` definitions exist from zero on, so that a dashboard shows them before
+    /// Registers all metrics. The series of the `loaded` definitions exist from zero on, so that a dashboard shows them before
     /// the first order, and a rate includes their first increase.
-    pub fn new(served: &[Arc<Definition>], journal: Journal, clock: Arc<Clock>) -> Self {
+    pub fn new(loaded: &Loaded, journal: Journal, clock: Arc<Clock>) -> Self {
         let mut registry = Registry::default();
-        let sagas = Sagas::register(&mut registry);
-        served.iter().for_each(|definition| sagas.prepare(definition));
+        let sagas = Sagas::register(&mut registry, loaded.commande_saga.clone());
         let requests = Requests::register(&mut registry);
         let connections = ConnectionCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
@@ -135,12 +150,16 @@ impl Metrics {
             let journal = journal.clone();
             Box::pin(async move { journal.backlog().await })
         };
-        let names = served.iter().map(|definition| definition.name.clone());
-        let backlogs = Arc::new(Backlogs::new(Box::new(question), Box::new(move || clock.now()), names));
+        let backlogs = Arc::new(Backlogs::new(Box::new(question), Box::new(move || clock.now())));
         registry.register_collector(Box::new(backlogs.clone()));
         #[cfg(target_os = "linux")]
         registry.register_collector(Box::new(process::ProcessCollector));
-        Self {
+        let reloads = Family::<ReloadLabels, Counter>::default();
+        for result in [ReloadLabels::LOADED, ReloadLabels::REFUSED] {
+            let _ = reloads.get_or_create(&result);
+        }
+        registry.register("definition_reloads", "Times that definitions were loaded again", reloads.clone());
+        let metrics = Self {
             registry,
             sagas,
             requests,
@@ -156,7 +175,22 @@ impl Metrics {
             breakers,
             waiting,
             not_accepted,
-        }
+            reloads,
+        };
+        metrics.serve(&loaded.definitions);
+        metrics
+    }
+
+    /// Counts the sagas of these definitions by their names from now on, and those of all others together.
+    pub(crate) fn serve(&self, served: &[Arc<Definition>]) {
+        self.sagas.serve(served);
+        self.backlogs.serve(served.iter().map(|definition| definition.name.clone()).collect());
+    }
+
+    /// Counts that definitions were loaded again, or were not because of a mistake.
+    pub(crate) fn reloaded(&self, is_loaded: bool) {
+        let labels = if is_loaded { ReloadLabels::LOADED } else { ReloadLabels::REFUSED };
+        self.reloads.get_or_create(&labels).inc();
     }
 
     /// Shows the log's lost lines from now on.
@@ -189,7 +223,10 @@ impl Metrics {
         self.asleep.set(health.asleep as i64);
         self.lines_lost.set(self.lost_lines.get().map_or(0, LostLines::count) as i64);
         for participant in engine.participants() {
-            let (name, breaker) = (ParticipantLabels { participant: participant.name }, participant.breaker);
+            let (name, breaker) = (
+                ParticipantLabels { participant: participant.name, saga: participant.saga },
+                participant.breaker,
+            );
             self.breakers.get_or_create(&name).set(match breaker.kind {
                 BreakerKind::Closed => 0,
                 BreakerKind::HalfOpen => 1,

@@ -37,7 +37,8 @@ fn steps_at_the_same_time_are_told_in_the_order_of_the_file_in_either_direction(
 
 #[test]
 fn a_step_waits_for_its_signal_until_it_is_too_late() {
-    let definition = between("  - { step: go, signal: { name: go, within: 2s }, success: GO, failure: NO_GO }");
+    let definition =
+        between("  - { step: go, signal: { name: go, within: 2s }, success: GO, failure: NO_GO }");
     assert_eq!(waits(&definition, "ok"), "go signal until 2s");
 }
 
