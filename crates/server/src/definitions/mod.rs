@@ -107,8 +107,8 @@ pub fn load_with(sources: &Sources, env: &dyn Fn(&str) -> Option<String>) -> any
 }
 
 /// Reads definitions to explain them, not to run them, each with the name that it is reported under: variables that are
-/// not set and files that cannot be used are noted. With the remarks about all of them together.
-pub fn inspect(sources: &Sources) -> anyhow::Result<(Vec<(String, Checked)>, Vec<String>)> {
+/// not set and files that cannot be used are noted.
+pub fn inspect(sources: &Sources) -> anyhow::Result<Vec<(String, Checked)>> {
     let mut mistakes = Vec::new();
     let env = Environment(|name: &str| std::env::var(name).ok());
     let found = found(sources, &mut mistakes, &|name, source| Definition::inspect(name, source, &env));
@@ -120,9 +120,7 @@ pub fn inspect(sources: &Sources) -> anyhow::Result<(Vec<(String, Checked)>, Vec
     if !mistakes.is_empty() {
         return Err(anyhow!(mistakes.join("\n")));
     }
-    let undecided = sources.commande_saga.is_none() && !is_there(CHECKOUT_SAGA);
-    let remarks = undecided.then(|| undecided_saga(&found)).flatten();
-    Ok((found, remarks.into_iter().collect()))
+    Ok(found)
 }
 
 /// Reads one definition.
@@ -181,12 +179,9 @@ fn for_orders(sources: &Sources, found: &[(String, Checked)], mistakes: &mut Vec
 
 /// What to do where orders would silently run the built-in checkout, while a file has a saga that was probably meant.
 fn undecided(found: &[(String, Checked)]) -> Option<String> {
-    let is_built_in =
-        found.iter().any(|(file, checked)| file == BUILT_IN && *checked.definition.name == *CHECKOUT_SAGA);
-    if is_built_in { undecided_saga(found) } else { None }
-}
-
-fn undecided_saga(found: &[(String, Checked)]) -> Option<String> {
+    if !found.iter().any(|(file, _)| file == BUILT_IN) {
+        return None;
+    }
     let suits = |(file, checked): &&(String, Checked)| {
         file != BUILT_IN && commande::suits(file, &checked.definition).is_ok()
     };

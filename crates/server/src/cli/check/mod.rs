@@ -47,7 +47,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let sources = Sources { paths: self.files.clone(), commande_saga: self.commande_saga.clone() };
-        let (found, remarks) = definitions::inspect(&sources)?;
+        let found = definitions::inspect(&sources)?;
         if found.len() != 1 && (self.input.is_some() || self.answers.is_some()) {
             bail!(
                 "--input and --answers are for one definition, and {} were given; check one file",
@@ -58,7 +58,6 @@ impl Check {
         for (name, checked) in found {
             live = live.and(self.explain(&name, checked).await);
         }
-        remarks.into_iter().for_each(remark);
         live
     }
 
