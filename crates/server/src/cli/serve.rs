@@ -238,7 +238,12 @@ impl Orchestrator {
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let clock = Arc::new(Clock::new(world));
-        let metrics = Arc::new(Metrics::new(loaded, journal.clone(), clock.clone()));
+        let metrics = Arc::new(Metrics::new(
+            &loaded.definitions,
+            loaded.commande_saga.clone(),
+            journal.clone(),
+            clock.clone(),
+        ));
         let engine = Engine::new(
             clock.clone(),
             journal,

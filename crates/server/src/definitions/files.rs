@@ -19,7 +19,7 @@ pub(super) struct SourceFile {
     pub(super) text: String,
 }
 
-/// Reads the files that `paths` name, each once. What cannot be read is a mistake, and hides no other file.
+/// Reads the files that `paths` name, each once. A file that cannot be read is a mistake, and hides no other.
 pub(super) fn read_all(paths: &[PathBuf], mistakes: &mut Vec<String>) -> Vec<SourceFile> {
     let mut listed: Vec<PathBuf> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -108,7 +108,10 @@ fn read(file: &Path) -> Result<String, String> {
 
 /// How files look from outside: different looks may mean other texts, equal looks mean the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilesSeen(Vec<(PathBuf, Option<(u64, u64, i64, i64)>)>);
+pub struct FilesSeen(Vec<(PathBuf, Option<FileLook>)>);
+
+/// A file's number, its bytes, and when it was last written: seconds and nanoseconds.
+type FileLook = (u64, u64, i64, i64);
 
 impl FilesSeen {
     /// Looks at the files that `paths` name, without reading them.

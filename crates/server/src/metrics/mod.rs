@@ -38,7 +38,6 @@ pub(crate) use self::connections::ConnectionCounts;
 use self::journal::JournalCollector;
 use self::requests::Requests;
 use self::sagas::Sagas;
-use crate::definitions::Loaded;
 use crate::logging::LostLines;
 
 /// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
@@ -108,11 +107,11 @@ const BUILD: BuildLabels = BuildLabels {
 };
 
 impl Metrics {
-    /// Registers all metrics. The series of the `loaded` definitions exist from zero on, so that a dashboard shows them before
+    /// Registers all metrics. `orders` is the name of the definition whose sagas are orders. The series of the `served` definitions exist from zero on, so that a dashboard shows them before
     /// the first order, and a rate includes their first increase.
-    pub fn new(loaded: &Loaded, journal: Journal, clock: Arc<Clock>) -> Self {
+    pub fn new(served: &[Arc<Definition>], orders: Arc<str>, journal: Journal, clock: Arc<Clock>) -> Self {
         let mut registry = Registry::default();
-        let sagas = Sagas::register(&mut registry, loaded.commande_saga.clone());
+        let sagas = Sagas::register(&mut registry, orders);
         let requests = Requests::register(&mut registry);
         let connections = ConnectionCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
@@ -177,7 +176,7 @@ impl Metrics {
             not_accepted,
             reloads,
         };
-        metrics.serve(&loaded.definitions);
+        metrics.serve(served);
         metrics
     }
 

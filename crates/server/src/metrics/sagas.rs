@@ -403,8 +403,8 @@ fn find(prepared: &[Arc<DefinitionSeries>], definition: &Arc<Definition>) -> Opt
     prepared.iter().find(|known| Arc::ptr_eq(&known.definition, definition)).cloned()
 }
 
-/// A definition, and whether its sagas are counted under their own name. Those that are not are `other`, without steps and
-/// participants: the names of definitions that are not served have no limit.
+/// A definition, and whether its sagas are counted under their own name. If not, they are counted as `other`, without steps
+/// and participants: the names of definitions that are not served have no limit.
 #[derive(Clone, Copy)]
 struct Naming<'a> {
     definition: &'a Definition,

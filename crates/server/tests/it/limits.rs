@@ -40,7 +40,12 @@ pub(crate) async fn api_of(
     let journal = Journal::new(store::open(&url).await.unwrap());
     let definitions = definitions::for_engine(&loaded, env);
     let clock = Arc::new(Clock::new(Arc::new(Machine::new())));
-    let metrics = Arc::new(Metrics::new(&loaded, journal.clone(), clock.clone()));
+    let metrics = Arc::new(Metrics::new(
+        &loaded.definitions,
+        loaded.commande_saga.clone(),
+        journal.clone(),
+        clock.clone(),
+    ));
     let engine = Engine::new(
         clock.clone(),
         journal,

@@ -104,7 +104,7 @@ async fn orders_of_the_release_before_are_finished_by_its_rules() {
     // Their name is not loaded any more, so `/api/commande` does not show them; the view does.
     let person = rusqlite::Connection::open(store::file(setup.folder())).unwrap();
     for (saga, etat, rollback) in orders {
-        let sql = "SELECT etat_actuel, rollback, definition_hash FROM commandes JOIN saga \
+        let sql = "SELECT etat_actuel, commandes.rollback, definition_hash FROM commandes JOIN saga \
                    ON lower(hex(saga_id)) = replace(id, '-', '') WHERE id = ?1";
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let order: (String, String, String) = person.query_row(sql, [saga], read).unwrap();
