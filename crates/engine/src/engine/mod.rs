@@ -3,6 +3,7 @@
 //! - `start.rs`: a request for a saga, new or repeated.
 //! - `whereabouts.rs`: where a saga is, and waiting for it there.
 //! - `commands.rs`: operators' commands.
+//! - `listing.rs`: lists of sagas by what they wait for.
 //! - `running.rs`: from a history to a task, and the end of a task.
 //! - `takeover.rs`: the sagas whose owner is gone, and the sagas that sleep here.
 //! - `lease.rs`: joining, renewing the lease, losing it.
@@ -10,6 +11,7 @@
 
 mod commands;
 mod lease;
+mod listing;
 mod running;
 mod shutdown;
 mod start;
@@ -25,6 +27,7 @@ use saga_core::{Definition, Saga, SagaId, Timestamp};
 use saga_journal::{History, Journal};
 use tokio::time::sleep;
 
+pub use self::listing::Listing;
 pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;
