@@ -164,7 +164,7 @@ async fn a_participant_that_does_not_accept_calls_is_told_and_so_is_its_return()
     assert!(shown["echecs_de_suite"].as_u64().unwrap() >= 2, "{shown:#}");
     // It is there: nothing is suspended for other orders.
     assert_eq!(shown["breaker"]["etat"], "FERME");
-    let counted = world.serve.metric(r#"saga_calls_not_accepted_total{participant="hote"}"#).await;
+    let counted = world.serve.metric(r#"saga_calls_not_accepted_total{participant="hote""#).await;
     assert!(counted >= 2, "{counted}");
 
     world.hostile.play(mode("well"));
