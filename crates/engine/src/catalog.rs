@@ -36,7 +36,7 @@ pub(crate) struct Catalog {
 /// The definitions in memory.
 struct Shelf {
     served: ServedDefinitions,
-    /// Those that sagas are pinned to, the served ones among them.
+    /// The definitions that sagas are pinned to, the served ones among them.
     known: HashMap<DefinitionHash, Arc<Definition>>,
 }
 

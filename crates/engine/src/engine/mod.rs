@@ -3,6 +3,7 @@
 //! - `start.rs`: a request for a saga, new or repeated.
 //! - `whereabouts.rs`: where a saga is, and waiting for it there.
 //! - `commands.rs`: operators' commands.
+//! - `listing.rs`: lists of sagas by what they wait for.
 //! - `running.rs`: from a history to a task, and the end of a task.
 //! - `takeover.rs`: the sagas whose owner is gone. `asleep.rs`: the sagas that fall asleep, and those that wake.
 //! - `lease.rs`: joining, renewing the lease, losing it.
@@ -11,6 +12,7 @@
 mod asleep;
 mod commands;
 mod lease;
+mod listing;
 mod running;
 mod shutdown;
 mod start;
@@ -27,6 +29,7 @@ use saga_journal::{History, Journal};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+pub use self::listing::Listing;
 pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;

@@ -53,6 +53,16 @@ impl Engine {
         self.journal().row(id).await
     }
 
+    /// The name of a saga's definition; `None`: there is no such saga.
+    pub async fn name_of(&self, id: SagaId) -> Result<Option<Arc<str>>, Unavailable> {
+        if let Some(handle) = self.running_here(id)
+            && let Ok(snapshot) = handle.look().await
+        {
+            return Ok(Some(snapshot.definition));
+        }
+        Ok(self.in_the_journal(id).await?.map(|row| row.row.definition))
+    }
+
     /// The names of the steps of a saga whose calls their participants hold back. A saga that runs in another process has
     /// none: only its own process knows.
     pub async fn held_back(&self, id: SagaId) -> Vec<Arc<str>> {

@@ -8,6 +8,7 @@ mod durability;
 mod entries;
 mod fixture;
 mod inbox;
+mod lists;
 mod network;
 mod ownership;
 mod postgres;

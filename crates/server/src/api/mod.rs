@@ -49,6 +49,8 @@ pub struct ApiParts {
     pub limits: ApiLimits,
     /// The names that are answered.
     pub hosts: Hosts,
+    /// The name of the saga that orders run.
+    pub commande_saga: Arc<str>,
     pub(crate) budgets: Budgets,
 }
 
@@ -68,8 +70,10 @@ impl Api {
         clock: Arc<Clock>,
         limits: ApiLimits,
         hosts: Hosts,
+        commande_saga: Arc<str>,
     ) -> Self {
-        let parts = ApiParts { engine, metrics, clock, limits, hosts, budgets: Budgets::new(&limits) };
+        let budgets = Budgets::new(&limits);
+        let parts = ApiParts { engine, metrics, clock, limits, hosts, commande_saga, budgets };
         Self { parts: Arc::new(parts) }
     }
 }

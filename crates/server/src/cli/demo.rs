@@ -17,9 +17,11 @@ use tower::ServiceExt;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::serve::Orchestrator;
 use super::signals::Signals;
+use super::sources::SourceFlags;
 use super::table::{indented, table};
 use super::timeline::{Days, timeline};
 use crate::cli::output::say_line;
+use crate::definitions::Sources;
 use crate::store::DatabaseUrl;
 use crate::{definitions, http, logging};
 
@@ -43,6 +45,8 @@ pub(super) struct Demo {
     /// Keep orders, stock and money in this folder; without it, a fresh one that is removed at the end.
     #[arg(long, value_name = "DIR", env = "ORCHESTRATEUR_DATA")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    definitions: SourceFlags,
     /// The lines to log, in the form of RUST_LOG.
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATEUR_LOG", default_value = "warn")]
     log: String,
@@ -65,10 +69,11 @@ impl Demo {
             (None, None) => bail!("no folder for the demo's data"),
         };
         std::fs::create_dir_all(&data).with_context(|| format!("create the folder {}", data.display()))?;
+        let sources = self.definitions.sources();
         let starting = async {
             let shop =
                 Boutique::start(Config::new(data.join("boutique"))).await.context("start the boutique")?;
-            let server = start(&shop, &data).await?;
+            let server = start(&shop, &data, &sources).await?;
             anyhow::Ok((shop, server))
         };
         let (shop, server) = tokio::select! {
@@ -97,8 +102,8 @@ impl Demo {
     }
 }
 
-/// The orchestrator with its built-in definition, and with the shop as its participants.
-async fn start(shop: &RunningShop, data: &Path) -> anyhow::Result<Orchestrator> {
+/// The orchestrator with the shop as its participants.
+async fn start(shop: &RunningShop, data: &Path, sources: &Sources) -> anyhow::Result<Orchestrator> {
     let url = |service| shop.url(service).unwrap_or_default();
     let urls = [
         ("PANIER_URL", url(Service::Panier)),
@@ -106,10 +111,12 @@ async fn start(shop: &RunningShop, data: &Path) -> anyhow::Result<Orchestrator> 
         ("CLIENT_URL", url(Service::Client)),
         ("VENTES_URL", url(Service::Ventes)),
     ];
-    let env = move |name: &str| urls.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone());
-    let definition = definitions::load_with(None, &env)?;
-    Orchestrator::start_with_defaults(definition, env, &DatabaseUrl::Sqlite(data.join("orchestrateur.db")))
-        .await
+    let env = move |name: &str| match urls.iter().find(|(known, _)| *known == name) {
+        Some((_, url)) => Some(url.clone()),
+        None => std::env::var(name).ok(),
+    };
+    let loaded = definitions::load_with(sources, &env)?;
+    Orchestrator::start_with_defaults(&loaded, env, &DatabaseUrl::Sqlite(data.join("orchestrateur.db"))).await
 }
 
 /// Runs one scenario through the API and prints its timeline.

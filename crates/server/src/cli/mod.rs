@@ -11,8 +11,10 @@ mod listen;
 mod migrate;
 mod output;
 mod participants;
+mod reload;
 mod serve;
 mod signals;
+mod sources;
 mod table;
 mod timeline;
 
@@ -43,7 +45,7 @@ enum Subcommands {
     Commandes(commandes::Commandes),
     /// The services that orders call, as a running `serve` sees them.
     Participants(participants::Participants),
-    /// Check a definition, and print what was understood.
+    /// Check definitions, and print what was understood.
     Check(check::Check),
     /// Print the JSON Schema of definitions, for editors.
     Schema,

@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use saga_core::Definition;
 use saga_engine::participants::{HttpParticipants, Settings};
 use saga_engine::world::{Machine, World};
-use saga_engine::{Clock, Definitions, Engine};
+use saga_engine::{Clock, Engine};
 use saga_journal::Journal;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::database::Database;
 use super::listen::{LISTEN_DEFAULT, Listen};
+use super::reload::Reloader;
 use super::signals::Signals;
+use super::sources::SourceFlags;
 use crate::api::{self, AllowedHost, Api, Hosts};
+use crate::definitions::Loaded;
 use crate::http::CallFiles;
 use crate::metrics::Metrics;
 use crate::routes;
@@ -49,9 +51,8 @@ pub(super) struct Serve {
     /// and the port.
     #[arg(long, value_name = "NAME", env = "ORCHESTRATEUR_REPLICA")]
     replica: Option<String>,
-    /// The saga to run; without one, the built-in checkout.
-    #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_DEFINITION")]
-    definition: Option<PathBuf>,
+    #[command(flatten)]
+    definitions: SourceFlags,
     /// A PEM file with certificates of authorities that participants called by https are trusted for, beside those that
     /// the machine trusts.
     #[arg(long, value_name = "FILE", env = "PARTICIPANTS_CA_FILE")]
@@ -117,8 +118,10 @@ struct LimitFlags {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let logging = logging::start(&self.log, self.log_json)?;
-        let definitions::Loaded { definition, warnings } = definitions::load(self.definition.as_deref())?;
-        for warning in &warnings {
+        let sources = self.definitions.sources();
+        let reloader = Reloader::new(sources.clone())?;
+        let loaded = definitions::load(&sources)?;
+        for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
         let url = self.database.url()?;
@@ -132,7 +135,7 @@ impl Serve {
         let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
         let participants = HttpParticipants::with(participants)?;
         let server =
-            Orchestrator::start(definition, env, &url, participants, (&self.limits, hosts), &name).await?;
+            Orchestrator::start(&loaded, env, &url, participants, (&self.limits, hosts), &name).await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
         let mut signals = Signals::of_a_service()?;
@@ -140,7 +143,11 @@ impl Serve {
             signals.next().await;
             tracing::info!("shutting down: orders under way have {} s", drain.as_secs());
         };
-        server.run(listener, stop, drain).await
+        let api = server.api.clone();
+        tokio::select! {
+            served = server.run(listener, stop, drain) => served,
+            never = reloader.run(&api) => match never {},
+        }
     }
 }
 
@@ -172,19 +179,18 @@ pub(super) struct Orchestrator {
 
 impl Orchestrator {
     pub(super) async fn start_with_defaults(
-        definition: Definition,
+        loaded: &Loaded,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits::default();
-        let definitions = definitions::for_engine(definition, env);
         let limits = (api::ApiLimits::default(), http::ConnectionLimits::default());
         let participants = HttpParticipants::new()?;
-        Self::build(definitions, url, participants, engine, limits, Hosts::default(), &machine_name()).await
+        Self::build((loaded, env), url, participants, engine, limits, Hosts::default(), &machine_name()).await
     }
 
     async fn start(
-        definition: Definition,
+        loaded: &Loaded,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
         participants: HttpParticipants,
@@ -213,12 +219,11 @@ impl Orchestrator {
             ..api::ApiLimits::default()
         };
         let limits = (api, connections);
-        Self::build(definitions::for_engine(definition, env), url, participants, engine, limits, hosts, name)
-            .await
+        Self::build((loaded, env), url, participants, engine, limits, hosts, name).await
     }
 
     async fn build(
-        definitions: Definitions,
+        (loaded, env): (&Loaded, impl Fn(&str) -> Option<String> + Send + Sync + 'static),
         url: &DatabaseUrl,
         participants: HttpParticipants,
         engine_limits: saga_engine::Limits,
@@ -227,26 +232,34 @@ impl Orchestrator {
         name: &str,
     ) -> anyhow::Result<Self> {
         let called: Vec<_> =
-            definitions.served.iter().flat_map(|definition| &definition.participants).collect();
+            loaded.definitions.iter().flat_map(|definition| &definition.participants).collect();
         let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
         let connections = http::fit(connections, CallFiles { participants: called.len(), calls_max })?;
         let journal = Journal::new(store::open(url).await?);
         let world: Arc<dyn World> = Arc::new(Machine::new());
         let clock = Arc::new(Clock::new(world));
-        let metrics = Arc::new(Metrics::new(&definitions.served, journal.clone(), clock.clone()));
+        let metrics = Arc::new(Metrics::new(
+            &loaded.definitions,
+            loaded.commande_saga.clone(),
+            journal.clone(),
+            clock.clone(),
+        ));
         let engine = Engine::new(
             clock.clone(),
             journal,
             Arc::new(participants),
             metrics.clone(),
             engine_limits,
-            definitions,
+            definitions::for_engine(loaded, env),
             name,
         );
         engine.keep_definitions().await;
         // Unfinished orders are taken over while the server accepts new ones.
         engine.recover_in_background();
-        Ok(Self { api: Api::new(engine, metrics, clock, limits, hosts), connections })
+        Ok(Self {
+            api: Api::new(engine, metrics, clock, limits, hosts, loaded.commande_saga.clone()),
+            connections,
+        })
     }
 
     /// The API without a listener.

@@ -5,7 +5,7 @@
 //! that has waited long enough shows the last figures, and their age.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -18,13 +18,12 @@ use saga_journal::{Backlog, StoreFuture, Unavailable, Unfinished};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::OTHER;
+
 /// The shortest time between two queries, however often the metrics are read.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long a scrape waits for the journal's answer.
 const ANSWER_WAIT: Duration = Duration::from_millis(500);
-
-/// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
-const OTHER: &str = "other";
 
 /// Queries the journal.
 type Question = Box<dyn Fn() -> StoreFuture<'static, Result<Backlog, Unavailable>> + Send + Sync>;
@@ -39,7 +38,7 @@ pub(super) struct Backlogs {
     question: Question,
     now: Now,
     /// The names of the definitions that this process serves: each has figures, from zero on.
-    served: Box<[Arc<str>]>,
+    served: RwLock<Arc<[Arc<str>]>>,
     known: Mutex<LastCount>,
 }
 
@@ -54,8 +53,17 @@ struct LastCount {
 }
 
 impl Backlogs {
-    pub(super) fn new(question: Question, now: Now, served: impl Iterator<Item = Arc<str>>) -> Self {
-        Self { question, now, served: served.collect(), known: Mutex::default() }
+    pub(super) fn new(question: Question, now: Now) -> Self {
+        Self { question, now, served: RwLock::new(Arc::new([])), known: Mutex::default() }
+    }
+
+    /// Counts the sagas of definitions with these names by name from now on.
+    pub(super) fn serve(&self, names: Arc<[Arc<str>]>) {
+        *self.served.write().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn served(&self) -> Arc<[Arc<str>]> {
+        self.served.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Queries the journal if its last answer is old enough, and waits for a while.
@@ -102,12 +110,12 @@ impl Backlogs {
     }
 
     /// The figures of each definition that is served, and those of all others together, if there are any.
-    fn by_saga<'b>(&'b self, backlog: &'b Backlog) -> Vec<(&'b str, Unfinished)> {
+    fn by_saga<'b>(served: &'b [Arc<str>], backlog: &Backlog) -> Vec<(&'b str, Unfinished)> {
         let of_served = |name: &'b Arc<str>| (&**name, backlog.get(name).copied().unwrap_or_default());
-        let others = backlog.iter().filter(|(name, _)| !self.served.contains(*name));
+        let others = backlog.iter().filter(|(name, _)| !served.contains(*name));
         let others = others.map(|(_, unfinished)| *unfinished).reduce(Unfinished::and);
         let others = others.map(|unfinished| (OTHER, unfinished));
-        self.served.iter().map(of_served).chain(others).collect()
+        served.iter().map(of_served).chain(others).collect()
     }
 
     fn known(&self) -> MutexGuard<'_, LastCount> {
@@ -137,7 +145,8 @@ impl Collector for Backlogs {
         ConstCounter::new(failures).encode(descriptor)?;
         // Before the first answer no figures are known, so none are shown.
         let Some((backlog, answered)) = last else { return Ok(()) };
-        let by_saga = self.by_saga(&backlog);
+        let served = self.served();
+        let by_saga = Self::by_saga(&served, &backlog);
         let mut family = encoder.encode_descriptor(
             "sagas_unfinished",
             "Sagas in the journal that are not over, by the state of their rollback",
@@ -241,14 +250,10 @@ mod tests {
                 Some(CountResult::Never) => Box::pin(pending()),
                 None => panic!("it was asked too often"),
             });
-            let backlogs = Arc::new(Backlogs::new(
-                question,
-                {
-                    let time = time.clone();
-                    Box::new(move || Timestamp::from_micros(time.load(Ordering::SeqCst) * 1_000_000))
-                },
-                ["checkout".into(), "onboarding".into()].into_iter(),
-            ));
+            let clock = time.clone();
+            let now = Box::new(move || Timestamp::from_micros(clock.load(Ordering::SeqCst) * 1_000_000));
+            let backlogs = Arc::new(Backlogs::new(question, now));
+            backlogs.serve(["checkout".into(), "onboarding".into()].into());
             let mut registry = Registry::default();
             registry.register_collector(Box::new(backlogs.clone()));
             Self { backlogs, time, registry, left }

@@ -40,6 +40,9 @@ use self::requests::Requests;
 use self::sagas::Sagas;
 use crate::logging::LostLines;
 
+/// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
+const OTHER: &str = "other";
+
 /// Seconds: from a quick loopback call to a client's longest wait.
 const CALL_SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -60,6 +63,7 @@ pub struct Metrics {
     breakers: Family<ParticipantLabels, Gauge>,
     waiting: Family<ParticipantLabels, Gauge>,
     not_accepted: Family<ParticipantLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
 }
 
 /// A text format of metrics.
@@ -79,6 +83,17 @@ struct BuildLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ParticipantLabels {
     participant: Arc<str>,
+    saga: Arc<str>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
+}
+
+impl ReloadLabels {
+    const LOADED: Self = Self { result: "loaded" };
+    const REFUSED: Self = Self { result: "refused" };
 }
 
 /// The source that this binary was built from. The packager sets the revision in `ORCHESTRATEUR_REVISION`.
@@ -91,12 +106,11 @@ const BUILD: BuildLabels = BuildLabels {
 };
 
 impl Metrics {
-    /// Registers all metrics. The series of the `served` definitions exist from zero on, so that a dashboard shows them before
+    /// Registers all metrics. `orders` is the name of the definition whose sagas are orders. The series of the `served` definitions exist from zero on, so that a dashboard shows them before
     /// the first order, and a rate includes their first increase.
-    pub fn new(served: &[Arc<Definition>], journal: Journal, clock: Arc<Clock>) -> Self {
+    pub fn new(served: &[Arc<Definition>], orders: Arc<str>, journal: Journal, clock: Arc<Clock>) -> Self {
         let mut registry = Registry::default();
-        let sagas = Sagas::register(&mut registry);
-        served.iter().for_each(|definition| sagas.prepare(definition));
+        let sagas = Sagas::register(&mut registry, orders);
         let requests = Requests::register(&mut registry);
         let connections = ConnectionCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
@@ -133,12 +147,16 @@ impl Metrics {
             let journal = journal.clone();
             Box::pin(async move { journal.backlog().await })
         };
-        let names = served.iter().map(|definition| definition.name.clone());
-        let backlogs = Arc::new(Backlogs::new(Box::new(question), Box::new(move || clock.now()), names));
+        let backlogs = Arc::new(Backlogs::new(Box::new(question), Box::new(move || clock.now())));
         registry.register_collector(Box::new(backlogs.clone()));
         #[cfg(target_os = "linux")]
         registry.register_collector(Box::new(process::ProcessCollector));
-        Self {
+        let reloads = Family::<ReloadLabels, Counter>::default();
+        for result in [ReloadLabels::LOADED, ReloadLabels::REFUSED] {
+            let _ = reloads.get_or_create(&result);
+        }
+        registry.register("definition_reloads", "Times that definitions were loaded again", reloads.clone());
+        let metrics = Self {
             registry,
             sagas,
             requests,
@@ -153,7 +171,22 @@ impl Metrics {
             breakers,
             waiting,
             not_accepted,
-        }
+            reloads,
+        };
+        metrics.serve(served);
+        metrics
+    }
+
+    /// Counts the sagas of these definitions by their names from now on, and those of all others together.
+    pub(crate) fn serve(&self, served: &[Arc<Definition>]) {
+        self.sagas.serve(served);
+        self.backlogs.serve(served.iter().map(|definition| definition.name.clone()).collect());
+    }
+
+    /// Counts that definitions were loaded again, or were not because of a mistake.
+    pub(crate) fn reloaded(&self, is_loaded: bool) {
+        let labels = if is_loaded { ReloadLabels::LOADED } else { ReloadLabels::REFUSED };
+        self.reloads.get_or_create(&labels).inc();
     }
 
     /// Shows the log's lost lines from now on.
@@ -185,7 +218,10 @@ impl Metrics {
         self.bytes.set(health.bytes as i64);
         self.lines_lost.set(self.lost_lines.get().map_or(0, LostLines::count) as i64);
         for participant in engine.participants() {
-            let (name, breaker) = (ParticipantLabels { participant: participant.name }, participant.breaker);
+            let (name, breaker) = (
+                ParticipantLabels { participant: participant.name, saga: participant.saga },
+                participant.breaker,
+            );
             self.breakers.get_or_create(&name).set(match breaker.kind {
                 BreakerKind::Closed => 0,
                 BreakerKind::HalfOpen => 1,

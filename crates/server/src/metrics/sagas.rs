@@ -17,7 +17,7 @@ use saga_core::{AttemptNumber, Definition, Direction, Outcome};
 use saga_engine::{CallEnded, Called, CommitSummary, FailureCause};
 use strum::VariantArray;
 
-use super::CALL_SECONDS;
+use super::{CALL_SECONDS, OTHER};
 
 /// Seconds: from an order without a wait to one that an operator had to settle.
 const SAGA_SECONDS: [f64; 16] =
@@ -51,13 +51,26 @@ pub(super) struct Sagas {
     leases_lost: Counter,
     parked: Counter,
     tasks_failed: Counter,
-    /// One for each definition in use: the current one, and those that older sagas are pinned to.
-    prepared: RwLock<Vec<Arc<DefinitionSeries>>>,
+    /// The name of the definition whose sagas are orders: `commande_etat_total` counts those alone.
+    orders: Arc<str>,
+    prepared: RwLock<Prepared>,
+}
+
+/// The series that are in use.
+#[derive(Default)]
+struct Prepared {
+    /// The names of the definitions that are served. The sagas of all others are counted together.
+    served: Vec<Arc<str>>,
+    /// One for each definition in use: the current ones, and those that older sagas are pinned to. How one is counted is
+    /// decided when it comes into use, and stays.
+    series: Vec<Arc<DefinitionSeries>>,
 }
 
 /// The series of one definition.
 struct DefinitionSeries {
     definition: Arc<Definition>,
+    /// Whether its sagas are counted under their own name, and their steps'.
+    is_named: bool,
     states: Vec<(StateName, Counter)>,
     steps: Vec<StepSeries>,
 }
@@ -130,7 +143,7 @@ struct OutcomeLabels {
 }
 
 impl Sagas {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(super) fn register(registry: &mut Registry, orders: Arc<str>) -> Self {
         let saga_seconds: fn() -> Histogram = || Histogram::new(SAGA_SECONDS);
         let call_seconds: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
         let sagas = Self {
@@ -146,6 +159,7 @@ impl Sagas {
             leases_lost: Counter::default(),
             parked: Counter::default(),
             tasks_failed: Counter::default(),
+            orders,
             prepared: RwLock::default(),
         };
         registry.register("commande_etat", "Orders that entered each state", sagas.states.clone());
@@ -195,42 +209,56 @@ impl Sagas {
         sagas
     }
 
-    /// Creates the series of a definition, at zero if they are new.
-    pub(super) fn prepare(&self, definition: &Arc<Definition>) {
-        let _ = self.prepared(definition);
+    /// Counts the sagas of these definitions by name from now on. Creates their series, at zero if they are new.
+    pub(super) fn serve(&self, served: &[Arc<Definition>]) {
+        {
+            let mut prepared = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
+            prepared.served = served.iter().map(|definition| definition.name.clone()).collect();
+            // What no saga and no catalog has any more is not asked for again.
+            prepared.series.retain(|series| Arc::strong_count(&series.definition) > 1);
+        }
+        for definition in served {
+            let _ = self.prepared(definition);
+        }
     }
 
     fn prepared(&self, definition: &Arc<Definition>) -> Arc<DefinitionSeries> {
-        let known = find(&self.prepared.read().unwrap_or_else(PoisonError::into_inner), definition);
+        let known = find(&self.prepared.read().unwrap_or_else(PoisonError::into_inner).series, definition);
         known.unwrap_or_else(|| self.prepare_new(definition))
     }
 
     fn prepare_new(&self, definition: &Arc<Definition>) -> Arc<DefinitionSeries> {
         let mut prepared = self.prepared.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = find(&prepared, definition) {
+        if let Some(known) = find(&prepared.series, definition) {
             return known;
         }
+        let naming = Naming { definition, is_named: prepared.served.contains(&definition.name) };
         let new = Arc::new(DefinitionSeries {
             definition: definition.clone(),
-            states: self.prepare_states(definition),
-            steps: (0..definition.steps.len()).map(|step| self.prepare_step(definition, step)).collect(),
+            is_named: naming.is_named,
+            states: self.prepare_states(naming),
+            steps: (0..definition.steps.len()).map(|step| self.prepare_step(naming, step)).collect(),
         });
-        prepared.push(new.clone());
+        prepared.series.push(new.clone());
         new
     }
 
-    fn prepare_states(&self, definition: &Definition) -> Vec<(StateName, Counter)> {
+    fn prepare_states(&self, naming: Naming<'_>) -> Vec<(StateName, Counter)> {
+        let definition = naming.definition;
         let states = &definition.states;
         let failures = definition.steps.iter().map(|step| &step.failure);
         for etat in failures.chain([&states.completed, &states.cancelled]) {
-            let labels = EndLabels { etat: etat.clone(), saga: definition.name.clone() };
+            let labels = EndLabels { etat: etat.clone(), saga: naming.saga() };
             let _ = self.durations.get_or_create_owned(&labels);
         }
         for cause in ["cancelled", "deadline"] {
-            let _ = self.failures.get_or_create_owned(&of_whole_saga(definition, cause));
+            let _ = self.failures.get_or_create_owned(&of_whole_saga(naming, cause));
         }
         let passed = definition.steps.iter().flat_map(|step| step.success.iter().chain([&step.failure]));
         let mut counters: Vec<(StateName, Counter)> = Vec::new();
+        if definition.name != self.orders {
+            return counters;
+        }
         for etat in [&states.started, &states.completed, &states.cancelled].into_iter().chain(passed) {
             if !counters.iter().any(|(known, _)| known == etat) {
                 let labels = StateLabels { etat: etat.clone() };
@@ -240,24 +268,25 @@ impl Sagas {
         counters
     }
 
-    fn prepare_step(&self, definition: &Definition, step: usize) -> StepSeries {
-        let StepLabels { participant, saga, step: name } = labels(definition, step);
+    fn prepare_step(&self, naming: Naming<'_>, step: usize) -> StepSeries {
+        let definition = naming.definition;
+        let StepLabels { participant, saga, step: name } = labels(naming, step);
         for outcome in OUTCOMES {
             let is_call = definition.steps[step].as_call().is_some();
             if is_call && !matches!(outcome, Some(Outcome::Ok | Outcome::Accepted)) {
-                let _ = self.failures.get_or_create_owned(&of_step(definition, step, cause_of(outcome)));
+                let _ = self.failures.get_or_create_owned(&of_step(naming, step, cause_of(outcome)));
             }
         }
         if definition.steps[step].signal().is_some() {
-            let _ = self.failures.get_or_create_owned(&of_step(definition, step, SIGNAL));
+            let _ = self.failures.get_or_create_owned(&of_step(naming, step, SIGNAL));
         }
         if definition.steps[step].begins_with_expression() {
-            let _ = self.failures.get_or_create_owned(&of_step(definition, step, CONDITION));
+            let _ = self.failures.get_or_create_owned(&of_step(naming, step, CONDITION));
         }
         if !definition.steps[step].is_read() {
             let may_be = |stuck: &&Stuck| **stuck != Stuck::ActionFailing || definition.has_pivot;
             for stuck in Stuck::VARIANTS.iter().filter(may_be) {
-                let _ = self.blocked.get_or_create_owned(&is_blocked(definition, step, *stuck));
+                let _ = self.blocked.get_or_create_owned(&is_blocked(naming, step, *stuck));
             }
         }
         let given = &definition.steps[step];
@@ -284,7 +313,7 @@ impl Sagas {
             }
         };
         StepSeries {
-            in_flight: self.in_flight.get_or_create_owned(&labels(definition, step)),
+            in_flight: self.in_flight.get_or_create_owned(&labels(naming, step)),
             action: series(Direction::Action),
             compensation: given.compensation().map(|_| series(Direction::Compensation)),
             probe: given.probe().map(|_| series(Direction::Probe)),
@@ -294,7 +323,9 @@ impl Sagas {
 
     pub(super) fn committed(&self, definition: &Arc<Definition>, news: &CommitSummary) {
         let prepared = self.prepared(definition);
-        for etat in &news.states {
+        let naming = Naming { definition, is_named: prepared.is_named };
+        let counted = if definition.name == self.orders { &news.states[..] } else { &[] };
+        for etat in counted {
             match prepared.states.iter().find(|(known, _)| known == etat) {
                 Some((_, counter)) => counter.inc(),
                 // A state that another version of this program recorded.
@@ -303,19 +334,17 @@ impl Sagas {
         }
         match news.failure {
             None => {}
-            Some(FailureCause::Cancelled) => self.failed(&of_whole_saga(definition, "cancelled")),
-            Some(FailureCause::DeadlinePassed) => self.failed(&of_whole_saga(definition, "deadline")),
-            Some(FailureCause::Condition(step)) => self.failed(&of_step(definition, step, CONDITION)),
-            Some(FailureCause::Signal(step)) => self.failed(&of_step(definition, step, SIGNAL)),
-            Some(FailureCause::Step(step, outcome)) => {
-                self.failed(&of_step(definition, step, cause_of(outcome)))
-            }
+            Some(FailureCause::Cancelled) => self.failed(&of_whole_saga(naming, "cancelled")),
+            Some(FailureCause::DeadlinePassed) => self.failed(&of_whole_saga(naming, "deadline")),
+            Some(FailureCause::Condition(step)) => self.failed(&of_step(naming, step, CONDITION)),
+            Some(FailureCause::Signal(step)) => self.failed(&of_step(naming, step, SIGNAL)),
+            Some(FailureCause::Step(step, outcome)) => self.failed(&of_step(naming, step, cause_of(outcome))),
         }
         for (step, stuck) in &news.blocked {
-            self.blocked.get_or_create(&is_blocked(definition, *step, *stuck)).inc();
+            self.blocked.get_or_create(&is_blocked(naming, *step, *stuck)).inc();
         }
         if let Some(over) = &news.over {
-            let labels = EndLabels { etat: over.state.clone(), saga: definition.name.clone() };
+            let labels = EndLabels { etat: over.state.clone(), saga: naming.saga() };
             self.durations.get_or_create(&labels).observe(over.age.as_secs_f64());
         }
     }
@@ -374,8 +403,23 @@ fn find(prepared: &[Arc<DefinitionSeries>], definition: &Arc<Definition>) -> Opt
     prepared.iter().find(|known| Arc::ptr_eq(&known.definition, definition)).cloned()
 }
 
-fn labels(definition: &Definition, step: usize) -> StepLabels {
-    match definition.steps.get(step) {
+/// A definition, and whether its sagas are counted under their own name. If not, they are counted as `other`, without steps
+/// and participants: the names of definitions that are not served have no limit.
+#[derive(Clone, Copy)]
+struct Naming<'a> {
+    definition: &'a Definition,
+    is_named: bool,
+}
+
+impl Naming<'_> {
+    fn saga(self) -> Arc<str> {
+        if self.is_named { self.definition.name.clone() } else { OTHER.into() }
+    }
+}
+
+fn labels(naming: Naming<'_>, step: usize) -> StepLabels {
+    let definition = naming.definition;
+    match definition.steps.get(step).filter(|_| naming.is_named) {
         Some(known) => StepLabels {
             participant: definition
                 .participant(step)
@@ -383,7 +427,7 @@ fn labels(definition: &Definition, step: usize) -> StepLabels {
             saga: definition.name.clone(),
             step: known.name.clone(),
         },
-        None => StepLabels { participant: NONE.into(), saga: definition.name.clone(), step: NONE.into() },
+        None => StepLabels { participant: NONE.into(), saga: naming.saga(), step: NONE.into() },
     }
 }
 
@@ -392,17 +436,17 @@ fn cause_of(outcome: Option<Outcome>) -> &'static str {
     outcome.map_or("interrupted", Into::into)
 }
 
-fn of_step(definition: &Definition, step: usize, cause: &'static str) -> FailureLabels {
-    let StepLabels { participant, saga, step } = labels(definition, step);
+fn of_step(naming: Naming<'_>, step: usize, cause: &'static str) -> FailureLabels {
+    let StepLabels { participant, saga, step } = labels(naming, step);
     FailureLabels { cause, participant, saga, step }
 }
 
-fn of_whole_saga(definition: &Definition, cause: &'static str) -> FailureLabels {
-    let saga = definition.name.clone();
+fn of_whole_saga(naming: Naming<'_>, cause: &'static str) -> FailureLabels {
+    let saga = naming.saga();
     FailureLabels { cause, participant: NONE.into(), saga, step: NONE.into() }
 }
 
-fn is_blocked(definition: &Definition, step: usize, stuck: Stuck) -> BlockedLabels {
-    let StepLabels { participant, saga, step } = labels(definition, step);
+fn is_blocked(naming: Naming<'_>, step: usize, stuck: Stuck) -> BlockedLabels {
+    let StepLabels { participant, saga, step } = labels(naming, step);
     BlockedLabels { participant, saga, step, stuck: stuck.into() }
 }

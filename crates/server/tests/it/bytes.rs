@@ -116,7 +116,7 @@ async fn pages_and_histories_end_at_page_bytes_max_and_go_on_behind_a_link() {
     let variables = shop.variables();
     let env =
         move |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone());
-    let definition = definitions::load_with(None, &env).unwrap();
+    let definition = definitions::load_with(&definitions::Sources::default(), &env).unwrap();
     let limits = api::ApiLimits { page_bytes_max: 800, ..api::ApiLimits::default() };
     let router = api_of(folder.path(), limits, definition, env).await;
     let mut placed = Vec::new();

@@ -181,7 +181,7 @@ fn check_says_what_is_wrong_with_files_that_are_no_definitions() {
         .text();
     for (file, said) in [
         (folder.path().join("missing.yaml").display().to_string(), "read the definition"),
-        (folder.path().display().to_string(), "read the definition"),
+        (folder.path().display().to_string(), "binary.yaml:2: the file is not UTF-8 text"),
         (write("binary.yaml", b"saga: x\ninput: \xff\xfe"), "binary.yaml:2: the file is not UTF-8 text"),
         (write("utf16.yaml", b"\xff\xfes\0a\0"), "is not UTF-8 text but UTF-16"),
         (write("huge.yaml", &[b'#'; 262_145]), "more than 262144 bytes (SOURCE_BYTES_MAX)"),

@@ -149,3 +149,13 @@ fn whichever_signal_ends_it_and_whenever_it_leaves_nothing_behind() {
         assert!(left.is_empty(), "SIG{name} after `{when}`: {left:?}");
     }
 }
+
+#[test]
+fn it_loads_further_sagas() {
+    let folder = tempfile::tempdir().unwrap();
+    let travel =
+        saga_testkit::definition::change(orchestrateur::definitions::CHECKOUT).set("saga", "travel").text();
+    std::fs::write(folder.path().join("travel.yaml"), travel).unwrap();
+    let demo = Demo::start(&["--definition", folder.path().to_str().unwrap(), "--commande-saga", "travel"]);
+    assert!(demo.shown.contains("CONFIRMEE"), "{}", demo.shown);
+}

@@ -169,6 +169,11 @@ impl Server {
         signal(&self.child, "TERM");
     }
 
+    /// Sends SIGHUP.
+    pub(crate) fn reload(&self) {
+        signal(&self.child, "HUP");
+    }
+
     /// Whether it has ended by itself, well.
     pub(crate) fn has_ended(&mut self) -> bool {
         match self.child.try_wait().unwrap() {

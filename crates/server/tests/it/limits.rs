@@ -9,9 +9,9 @@ use axum::body::{Body, Bytes};
 use axum::http::Request;
 use http_body_util::BodyExt;
 use orchestrateur::api::{self, Api, Hosts};
+use orchestrateur::definitions::{Loaded, Sources};
 use orchestrateur::metrics::Metrics;
 use orchestrateur::{definitions, store};
-use saga_core::Definition;
 use saga_engine::participants::HttpParticipants;
 use saga_engine::world::Machine;
 use saga_engine::{Clock, Engine};
@@ -25,7 +25,7 @@ use crate::http::{Call, Close, PATIENCE, raw};
 
 /// The API in this process, for limits that no flag sets.
 pub(crate) async fn api(folder: &std::path::Path, limits: api::ApiLimits) -> axum::Router {
-    let definition = definitions::load_with(None, &|_| None).unwrap();
+    let definition = definitions::load_with(&Sources::default(), &|_| None).unwrap();
     api_of(folder, limits, definition, |_| None).await
 }
 
@@ -33,14 +33,19 @@ pub(crate) async fn api(folder: &std::path::Path, limits: api::ApiLimits) -> axu
 pub(crate) async fn api_of(
     folder: &std::path::Path,
     limits: api::ApiLimits,
-    definition: Definition,
+    loaded: Loaded,
     env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
 ) -> axum::Router {
     let url = crate::harness::database_in(folder).parse().unwrap();
     let journal = Journal::new(store::open(&url).await.unwrap());
-    let definitions = definitions::for_engine(definition, env);
+    let definitions = definitions::for_engine(&loaded, env);
     let clock = Arc::new(Clock::new(Arc::new(Machine::new())));
-    let metrics = Arc::new(Metrics::new(&definitions.served, journal.clone(), clock.clone()));
+    let metrics = Arc::new(Metrics::new(
+        &loaded.definitions,
+        loaded.commande_saga.clone(),
+        journal.clone(),
+        clock.clone(),
+    ));
     let engine = Engine::new(
         clock.clone(),
         journal,
@@ -50,7 +55,14 @@ pub(crate) async fn api_of(
         definitions,
         "essai",
     );
-    orchestrateur::routes::router(Api::new(engine, metrics, clock, limits, Hosts::default()))
+    orchestrateur::routes::router(Api::new(
+        engine,
+        metrics,
+        clock,
+        limits,
+        Hosts::default(),
+        loaded.commande_saga,
+    ))
 }
 
 /// A body that begins and never goes on.
@@ -173,7 +185,7 @@ async fn blocked_orders_of_a_page_are_read_for_a_limited_time() {
     let variables = shop.variables();
     let env =
         move |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, url)| url.clone());
-    let definition = definitions::load_with(Some(&file), &env).unwrap();
+    let definition = definitions::load_with(&Sources::of(Some(&file)), &env).unwrap();
     let limits = api::ApiLimits { blocages_wait: Duration::ZERO, ..api::ApiLimits::default() };
     let router = api_of(folder.path(), limits, definition, env).await;
     shop.fault("POST /api/clients/*/payer drop-after");

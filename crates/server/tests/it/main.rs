@@ -37,3 +37,4 @@ mod openapi;
 mod postman;
 mod prefer;
 mod raw_requests;
+mod several;

@@ -62,7 +62,7 @@ impl World {
     async fn open() -> Self {
         let (shop, hostile) = (Shop::open(Facon::Moderne).await, Hostile::start());
         let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
-        setup.definition(DEFINITION);
+        setup.definition(DEFINITION).argument("--commande-saga=hostile");
         setup.variable("HOTE_URL", format!("http://{}", hostile.address()));
         // A proxy that the environment names is not asked: it does not even exist.
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"] {
@@ -164,7 +164,7 @@ async fn a_participant_that_does_not_accept_calls_is_told_and_so_is_its_return()
     assert!(shown["echecs_de_suite"].as_u64().unwrap() >= 2, "{shown:#}");
     // It is there: nothing is suspended for other orders.
     assert_eq!(shown["breaker"]["etat"], "FERME");
-    let counted = world.serve.metric(r#"saga_calls_not_accepted_total{participant="hote"}"#).await;
+    let counted = world.serve.metric(r#"saga_calls_not_accepted_total{participant="hote""#).await;
     assert!(counted >= 2, "{counted}");
 
     world.hostile.play(mode("well"));
@@ -189,7 +189,7 @@ async fn a_participant_that_does_not_accept_calls_is_told_and_so_is_its_return()
 async fn a_participant_that_is_gone_is_told_once() {
     let world = World::open().await;
     let mut setup = Setup::new(&world._shop, StoreEngine::Sqlite);
-    setup.definition(DEFINITION);
+    setup.definition(DEFINITION).argument("--commande-saga=hostile");
     setup.variable("HOTE_URL", "http://127.0.0.1:1".to_owned());
     let serve = setup.start().await;
     let world = World { serve, setup, ..world };

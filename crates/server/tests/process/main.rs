@@ -21,6 +21,7 @@ mod durability;
 mod formats;
 mod hostile;
 mod lost_answers;
+mod names;
 mod observability;
 mod outages;
 mod probes;

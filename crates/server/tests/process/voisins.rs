@@ -15,7 +15,7 @@ const VOISINS: &str = include_str!("../../../../sagas/voisins.yaml");
 async fn open() -> (Shop, Setup) {
     let shop = Shop::open(Facon::Ancienne).await;
     let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
-    setup.definition(VOISINS);
+    setup.definition(VOISINS).argument("--commande-saga=checkout-voisins");
     (shop, setup)
 }
 

@@ -1,4 +1,4 @@
-//! `orchestrateur check FILE`: prints how the program understands a definition.
+//! `orchestrateur check FILE`: prints how the program understands definitions.
 //!
 //! - `sample.rs`: the sample order for the requests.
 //! - `printed.rs`: the report as text; `lost.rs`: the consequence of a lost answer, as text.
@@ -14,19 +14,23 @@ mod sample;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::bail;
 use clap::Args;
 use saga_core::definition::{Checked, Origin, Variable, Warning, nearest};
 use saga_core::understood::understood;
 
 use crate::cli::output::{remark, say};
-use crate::definitions;
+use crate::definitions::{self, Sources};
 
 /// Check a definition, and print what was understood.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The definition; without one, the built-in checkout.
-    #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    /// The definitions: files, and folders of which every *.yaml and *.yml is checked; without one, the built-in checkout.
+    #[arg(value_name = "FILE|FOLDER")]
+    files: Vec<PathBuf>,
+    /// The saga that orders under /api/commande run; without one, checkout.
+    #[arg(long, value_name = "SAGA", env = "ORCHESTRATEUR_COMMANDE_SAGA")]
+    commande_saga: Option<String>,
     /// The input of the order that requests are shown for: JSON, or a file that has it. Without it, one of the
     /// declared types.
     #[arg(long, env = "ORCHESTRATEUR_INPUT", value_name = "JSON|FILE")]
@@ -42,7 +46,23 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let (name, checked) = definitions::inspect(self.file.as_deref())?;
+        let sources = Sources { paths: self.files.clone(), commande_saga: self.commande_saga.clone() };
+        let found = definitions::inspect(&sources)?;
+        if found.len() != 1 && (self.input.is_some() || self.answers.is_some()) {
+            bail!(
+                "--input and --answers are for one definition, and {} were given; check one file",
+                found.len()
+            );
+        }
+        let mut live = Ok(());
+        for (name, checked) in found {
+            live = live.and(self.explain(&name, checked).await);
+        }
+        live
+    }
+
+    /// Prints how one definition, which is called `name`, is understood.
+    async fn explain(&self, name: &str, checked: Checked) -> anyhow::Result<()> {
         let Checked { definition, variables, warnings } = checked;
         let definition = Arc::new(definition);
         let input = sample::input(&definition, self.input.as_deref())?;
@@ -53,7 +73,7 @@ impl Check {
         let mut warnings: Vec<_> = warnings.into_iter().chain(unset).collect();
         warnings.sort_by_key(|warning| warning.line);
         for warning in warnings {
-            remark(warning.line_about(&name));
+            remark(warning.line_about(name));
         }
         if self.live { live::ask(&definition).await } else { Ok(()) }
     }

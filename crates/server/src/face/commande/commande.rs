@@ -155,7 +155,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     )
 )]
 pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<Commande>, Error> {
-    let row = api.engine.journal().row(id).await?.ok_or_else(Error::unknown)?;
+    let row = api.engine.journal().row(id).await?;
+    let row = row.filter(|row| row.row.definition == api.commande_saga).ok_or_else(Error::unknown)?;
     let read = api.budgets.read(&api.engine, id).await?;
     let interventions = match &read {
         Ok(Some((saga, history))) => Some(interventions(saga, history)),

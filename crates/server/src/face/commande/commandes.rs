@@ -96,6 +96,7 @@ pub(crate) async fn commandes(State(api): State<Api>, RawQuery(query): RawQuery)
         |name: &str, number: Option<i64>| number.map(|number| (name.into(), number.to_string().into()));
     let labels = [number("client_id", client_id), number("magasin_id", magasin_id)];
     let filter = Filter {
+        definition: Some(api.commande_saga.clone()),
         state: etat,
         rollback: rollback.map(Into::into),
         labels: labels.into_iter().flatten().collect(),

@@ -14,7 +14,7 @@ use super::answer::{Fin, GoesBack, GoesOn, answer};
 use super::bodies::{Reprise, Resolution, ResolutionInDocument};
 use super::commande::Id;
 use super::error::{Error, UnknownOrder, UnreadableOrder};
-use super::examples;
+use super::{examples, is_order};
 use crate::api::documented::{self, JournalUnavailable, Responses, problems};
 use crate::api::prefer::Preference;
 use crate::api::problem::Problem;
@@ -47,6 +47,7 @@ pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request
     if !body.is_empty() {
         serde_json::from_slice::<IgnoredAny>(&body).map_err(|error| body::malformed(&error))?;
     }
+    known(&api, id).await?;
     let snapshot = api.engine.cancel(id, preference.wait.at_most).await?;
     Ok(answer(&snapshot, preference.applied))
 }
@@ -86,6 +87,7 @@ pub(crate) async fn reprendre(
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let Reprise { par, raison } = Reprise::read(&body::json_or_none(&head.headers, body, &api).await?)?;
+    known(&api, id).await?;
     let command = CommandKind::Resume { by: par, reason: raison };
     Ok(apply(&api, id, command, preference).await?)
 }
@@ -133,6 +135,7 @@ pub(crate) async fn resoudre(
     let body = body::json_or_none(&head.headers, body, &api).await?;
     let Resolution { etape, constat, raison, par, sortie } = Resolution::read(&body)?;
 
+    known(&api, id).await?;
     // The definition says which step has that name; the history is read where the command is applied, and only there.
     let definition = api.engine.definition_of(id).await?;
     let step = definition.step_named(&etape).ok_or_else(|| unknown_step(&definition, &etape))?;
@@ -152,6 +155,11 @@ pub(crate) async fn resoudre(
     Err(error.saying(format!(
         "the order is blocked at `{at}`, not at `{etape}`; name that step, and what became of it"
     )))
+}
+
+/// Whether the saga is an order, if there is one.
+async fn known(api: &Api, id: SagaId) -> Result<(), Error> {
+    if is_order(api, id).await? { Ok(()) } else { Err(Error::unknown()) }
 }
 
 /// Has a command applied, and waits for its result.

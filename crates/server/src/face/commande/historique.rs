@@ -123,6 +123,7 @@ pub(crate) async fn historique(
     let asked = HistoryQuery::read(&query.unwrap_or_default())?;
     let with_steps = asked.detail == Some(Detail::Etapes);
     let (saga, history) = match api.budgets.read(&api.engine, id).await? {
+        Ok(Some((saga, _))) if saga.definition().name != api.commande_saga => return Err(Error::unknown()),
         Ok(Some(found)) => found,
         Ok(None) | Err(Refusal::Unknown) => return Err(Error::unknown()),
         Err(error) => return Err(error.into()),

@@ -19,11 +19,12 @@ mod words;
 
 use std::sync::Arc;
 
-use saga_core::Definition;
+use saga_core::{Definition, SagaId};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::error::Error;
 pub(crate) use self::input::{labelled, suits};
 pub(crate) use self::words::Constat;
 use crate::api::Api;
@@ -36,9 +37,15 @@ use crate::api::Api;
 )]
 struct FaceDocument;
 
-/// The definition that this face's orders run: the first that the process serves.
+/// The definition that this face's orders run.
 pub(crate) fn definition(api: &Api) -> Arc<Definition> {
-    api.engine.definitions().first().expect("a process serves a definition").clone()
+    api.engine.definition_named(&api.commande_saga).expect("no definitions are served without that of orders")
+}
+
+/// Whether the saga with this id, if there is one, is an order: others are unknown to this face.
+async fn is_order(api: &Api, id: SagaId) -> Result<bool, Error> {
+    let name = api.engine.name_of(id).await?;
+    Ok(name.is_none_or(|name| name == api.commande_saga))
 }
 
 /// Its routes.
