@@ -1,6 +1,10 @@
 //! The header `Idempotency-Key`: the same key is the same request.
 
 use axum::http::HeaderMap;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{Required, Schema};
 
 use super::problem::Problem;
 
@@ -24,5 +28,30 @@ pub(crate) fn of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
             wrong(&format!("the key has {n} characters; at most {KEY_CHARS_MAX} are taken"))
         }
         _ => Ok(Some(bare.to_owned())),
+    }
+}
+
+/// The header in the document.
+pub(crate) struct Key;
+
+impl IntoParams for Key {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "The same key and body are one request, however often it is sent. 1 to 255 characters, bare or in double \
+                           quotes.";
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            // With the quotes.
+            .max_length(Some(KEY_CHARS_MAX + 2))
+            // In quotes; or one character; or with no quote at its beginning, or at its end.
+            .pattern(Some(r#"^("[\t -~]{1,255}"|[!-~]|[!#-~][\t -~]{0,253}[!-~]|"[\t -~]{0,253}[!#-~])$"#))
+            .build();
+        let header = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .schema(Some(Schema::from(schema)))
+            .example(Some("request-7".into()));
+        vec![header.build()]
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod documented;
 mod health;
 pub(crate) mod hosts;
 pub(crate) mod key;
+pub(crate) mod members;
 pub(crate) mod page;
 mod participants;
 pub(crate) mod prefer;

@@ -2,16 +2,14 @@
 //! how to correct it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use saga_core::Json;
-use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, schema::Object};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::words::{self, Constat};
-use crate::api::body::malformed;
+use crate::api::members::{BodyMembers, TextMember};
 use crate::api::problem::Problem;
 
 /// The body of `reprendre`.
@@ -61,7 +59,7 @@ impl Resolution {
             Problem::invalid(format!("`constat` must be {}, not `{}`", CONSTAT.says, word.escape_debug()))
         })?;
         let (raison, par) = (asked.required(&RAISON)?, asked.required(&PAR)?);
-        Ok(Self { etape, constat, raison, par, sortie: asked.sortie(constat)? })
+        Ok(Self { etape, constat, raison, par, sortie: sortie(&asked, constat)? })
     }
 }
 
@@ -109,109 +107,45 @@ const CONSTAT_CHARS_MAX: usize = 20;
 /// Bytes of `sortie`.
 const SORTIE_BYTES_MAX: usize = 16 * 1024;
 
-const PAR: Text =
-    Text { name: "par", max: ("PAR_CHARS_MAX", PAR_CHARS_MAX), says: "who you are", example: "Ana" };
-const RAISON: Text = Text {
+const PAR: TextMember =
+    TextMember { name: "par", max: ("PAR_CHARS_MAX", PAR_CHARS_MAX), says: "who you are", example: "Ana" };
+const RAISON: TextMember = TextMember {
     name: "raison",
     max: ("RAISON_CHARS_MAX", RAISON_CHARS_MAX),
     says: "how you know",
     example: "seen in the stock's journal",
 };
-const ETAPE: Text = Text {
+const ETAPE: TextMember = TextMember {
     name: "etape",
     max: ("ETAPE_CHARS_MAX", ETAPE_CHARS_MAX),
     says: "the step that `blocage.etape` names",
     example: "stock",
 };
-const CONSTAT: Text = Text {
+const CONSTAT: TextMember = TextMember {
     name: "constat",
     max: ("CONSTAT_CHARS_MAX", CONSTAT_CHARS_MAX),
     says: "EXECUTEE (the step's effect is there), NON_EXECUTEE (it has none) or ANNULEE (it was undone by hand)",
     example: "ANNULEE",
 };
 
-/// A member that is a line of text.
-struct Text {
-    name: &'static str,
-    /// The limit's name, and its value in characters.
-    max: (&'static str, usize),
-    /// Its meaning, for messages.
-    says: &'static str,
-    example: &'static str,
-}
-
-/// A body's members, as they were written.
-struct BodyMembers(BTreeMap<String, Box<RawValue>>);
-
-impl BodyMembers {
-    /// Reads an object that has no other members than these: what was misspelt must not be taken for left out.
-    fn read(body: &[u8], known: &[&str]) -> Result<Self, Problem> {
-        let names = known.join("`, `");
-        // Of an empty body, too, it is said what is missing.
-        let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
-        let parsed: &RawValue = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
-        let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(parsed.get())
-            .map_err(|_| Problem::invalid(format!("The body must be a JSON object with `{names}`")))?;
-        match members.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(other) => {
-                let other: String = other.chars().take(ETAPE_CHARS_MAX).collect();
-                let other = other.escape_debug();
-                Err(Problem::invalid(format!("There is no member `{other}` here; there are `{names}`")))
-            }
-            None => Ok(Self(members)),
-        }
+/// The output that the action's answer would have given.
+fn sortie(asked: &BodyMembers, constat: Constat) -> Result<Option<Json>, Problem> {
+    let Some(value) = asked.raw("sortie") else { return Ok(None) };
+    let text = value.get();
+    if constat != Constat::Executee {
+        return Err(Problem::invalid(
+            "`sortie` goes with EXECUTEE only: nothing is undone otherwise; leave it out",
+        ));
     }
-
-    fn required(&self, text: &Text) -> Result<Box<str>, Problem> {
-        let Text { name, says, example, .. } = text;
-        self.optional(text)?.ok_or_else(|| {
-            Problem::invalid(format!("`{name}` is missing; write {says}, such as \"{name}\": \"{example}\""))
-        })
+    if text.len() > SORTIE_BYTES_MAX {
+        let bytes = text.len();
+        let detail =
+            format!("`sortie` has {bytes} bytes; at most {SORTIE_BYTES_MAX} are taken (SORTIE_BYTES_MAX)");
+        return Err(Problem::invalid(detail));
     }
-
-    fn optional(&self, text: &Text) -> Result<Option<Box<str>>, Problem> {
-        let Text { name, max: (limit, max), says, example } = text;
-        let Some(value) = self.0.get(*name).filter(|value| value.get() != "null") else { return Ok(None) };
-        let Ok(given) = serde_json::from_str::<String>(value.get()) else {
-            let detail = format!("`{name}` must be a JSON string: {says}, such as \"{example}\"");
-            return Err(Problem::invalid(detail));
-        };
-        let given = given.trim();
-        let length = given.chars().count();
-        if length == 0 {
-            Err(Problem::invalid(format!("`{name}` is empty; write {says}, such as \"{example}\"")))
-        } else if length > *max {
-            let detail = format!("`{name}` has {length} characters; at most {max} are taken ({limit})");
-            Err(Problem::invalid(detail))
-        } else if given.contains(char::is_control) {
-            let detail =
-                format!("`{name}` has a control character in it, such as a line break; leave it out");
-            Err(Problem::invalid(detail))
-        } else {
-            Ok(Some(given.into()))
-        }
-    }
-
-    /// The output that the action's answer would have given.
-    fn sortie(&self, constat: Constat) -> Result<Option<Json>, Problem> {
-        let Some(value) = self.0.get("sortie") else { return Ok(None) };
-        let text = value.get();
-        if constat != Constat::Executee {
-            return Err(Problem::invalid(
-                "`sortie` goes with EXECUTEE only: nothing is undone otherwise; leave it out",
-            ));
-        }
-        if text.len() > SORTIE_BYTES_MAX {
-            let bytes = text.len();
-            let detail = format!(
-                "`sortie` has {bytes} bytes; at most {SORTIE_BYTES_MAX} are taken (SORTIE_BYTES_MAX)"
-            );
-            return Err(Problem::invalid(detail));
-        }
-        Json::parse(text.as_bytes())
-            .map(Some)
-            .map_err(|error| Problem::invalid(format!("`sortie` cannot be used: {error}")))
-    }
+    Json::parse(text.as_bytes())
+        .map(Some)
+        .map_err(|error| Problem::invalid(format!("`sortie` cannot be used: {error}")))
 }
 
 #[cfg(test)]

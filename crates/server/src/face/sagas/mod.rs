@@ -1,6 +1,19 @@
 //! The face for any saga, in English. One file for each resource.
+//!
+//! `words.rs` has the words of the wire that are not the core's own, `blocked.rs` and `labels.rs` the parts that several
+//! resources share.
 
+mod blocked;
+mod commands;
+mod definitions;
+mod examples;
+mod history;
+mod labels;
+mod list;
+mod saga;
 mod signals;
+mod start;
+mod words;
 
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -10,10 +23,22 @@ use crate::api::Api;
 
 /// This face's part of the document: what the handlers do not name themselves.
 #[derive(OpenApi)]
-#[openapi(tags((name = "sagas", description = "Any saga")))]
+#[openapi(
+    tags((name = "sagas", description = "Any saga")),
+    components(schemas(saga::SagaShown, history::SagaLine))
+)]
 struct SagasDocument;
 
 /// Its routes.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(SagasDocument::openapi()).routes(routes!(signals::signal))
+    OpenApiRouter::with_openapi(SagasDocument::openapi())
+        .routes(routes!(list::sagas))
+        .routes(routes!(saga::saga, start::start))
+        .routes(routes!(history::history))
+        .routes(routes!(commands::cancel))
+        .routes(routes!(commands::resume))
+        .routes(routes!(commands::resolve))
+        .routes(routes!(signals::signal))
+        .routes(routes!(definitions::definitions))
+        .routes(routes!(definitions::definition))
 }

@@ -1,13 +1,19 @@
-//! `POST /api/sagas/{id}/signals/{name}`: a signal for a saga, which waits for it or will.
+//! `POST /api/sagas/{saga}/signals/{name}`: a signal for a saga, which waits for it or will.
+
+use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use saga_core::saga::Rejected;
 use saga_core::{Json, SagaId};
-use saga_engine::Refusal;
+use saga_engine::{Listing, Refusal};
+use saga_journal::Filter;
 use utoipa::IntoResponses;
 
+use super::examples;
+use super::labels::{self, LabelQuery};
+use super::saga::{UnreadableSaga, unknown};
 use crate::api::documented::{JournalUnavailable, Responses, problems};
 use crate::api::problem::Problem;
 use crate::api::{Api, body, key};
@@ -21,21 +27,13 @@ const SIGNAL_BYTES_MAX: usize = 64 * 1024;
 /// it then. Signals of a name are taken in the order in which they were sent. The body is any JSON, and null without one.
 #[utoipa::path(
     post,
-    path = "/api/sagas/{id}/signals/{name}",
+    path = "/api/sagas/{saga}/signals/{name}",
     tag = "sagas",
     params(
-        ("id" = String, Path, description = "The saga's id.", format = "uuid", example = "0193f0a2-7b1e-7c44-9a51-5a7b0c1d2e3f"),
+        ("saga" = String, Path, description = "The saga's id; or the name of its definition, with labels that only one saga under way has.", example = examples::id),
         ("name" = String, Path, description = "The signal's name, as the saga's definition has it.", example = "approved"),
-        (
-            "Idempotency-Key" = Option<String>,
-            Header,
-            description = "The same key and body are one signal of the saga, however often they are sent. 1 to 255 characters, bare \
-                           or in double quotes.",
-            nullable = false,
-            max_length = 257,
-            pattern = r#"^("[\t -~]{1,255}"|[!-~]|[!#-~][\t -~]{0,253}[!-~]|"[\t -~]{0,253}[!#-~])$"#,
-            example = "approval-7"
-        )
+        key::Key,
+        LabelQuery
     ),
     request_body(
         content = serde_json::Value,
@@ -55,10 +53,15 @@ const SIGNAL_BYTES_MAX: usize = 64 * 1024;
 pub(crate) async fn signal(
     State(api): State<Api>,
     path: Result<Path<(String, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let Path((id, name)) = path.map_err(|_| unknown())?;
-    let id: SagaId = id.parse().map_err(|_| unknown())?;
+    let Path((saga, name)) = path.map_err(|_| unknown())?;
+    let labels = labels::read(query.as_deref().unwrap_or_default())?;
+    let id = match saga.parse() {
+        Ok(id) => id,
+        Err(_) => the_one(&api, &saga, labels).await?,
+    };
     let (head, body) = request.into_parts();
     let key = key::of(&head.headers)?;
     let sent = body::json_or_none(&head.headers, body, &api).await?;
@@ -77,9 +80,26 @@ pub(crate) async fn signal(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// There is no such saga.
-fn unknown() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_saga", "There is no saga with this id")
+/// The one saga of a definition that is under way and has these labels.
+async fn the_one(api: &Api, definition: &str, labels: Vec<(Arc<str>, Arc<str>)>) -> Result<SagaId, Problem> {
+    if labels.is_empty() {
+        return Err(unknown());
+    }
+    let filter = Filter { definition: Some(definition.into()), under_way: true, labels, ..Filter::default() };
+    let listing = Listing { filter, ..Listing::default() };
+    let page =
+        api.engine.list(&listing, None, 2).await.map_err(|refusal| Problem::refused(refusal, unknown))?;
+    match &page.rows[..] {
+        [] => {
+            Err(unknown().saying("There is no saga of this definition that has these labels and is not over"))
+        }
+        [one] if page.next.is_none() => Ok(one.saga),
+        _ => {
+            let detail =
+                "Several sagas of this definition that are not over have these labels; name one by its id";
+            Err(Problem::new(StatusCode::CONFLICT, "several_sagas", detail))
+        }
+    }
 }
 
 fn rejected(why: Rejected) -> Problem {
@@ -121,18 +141,6 @@ impl IntoResponses for Misunderstood {
                 Refusal::BadSignal("step `approval`: neither `ok` nor `refused` holds for it".into()),
                 unknown,
             ),
-        )])
-    }
-}
-
-/// `500`: the saga cannot be read.
-struct UnreadableSaga;
-
-impl IntoResponses for UnreadableSaga {
-    fn responses() -> Responses {
-        problems([(
-            "The saga's history cannot be read. The saga is parked for a person.",
-            Problem::refused(Refusal::Damaged("frame 1 is not JSON".into()), unknown),
         )])
     }
 }
