@@ -26,6 +26,7 @@ mod record;
 mod scene;
 mod script;
 mod shop;
+mod signal;
 mod small;
 mod watch;
 mod world;

@@ -2,13 +2,14 @@
 //! whenever it dies, and every single fault at every point where it can happen; for fewer steps every pair of faults, too.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use saga_core::{Definition, SagaId};
 use saga_engine::{Caller, Start, Wait};
 use saga_testkit::dice::Dice;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::bugs::Lies;
@@ -25,6 +26,9 @@ use crate::shop::SimulatedShop;
 
 /// The key of the one order.
 const KEY: &str = "the order";
+
+/// Longer than any wait of a small world.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The ways in which one call can go wrong.
 const FATES: [Fate; 12] = [
@@ -86,8 +90,8 @@ pub struct Case {
     pub form: StepOrder,
     /// The kinds of the steps.
     pub kinds: Vec<StepKind>,
-    /// The step that is refused, so that the saga rolls back; `None`: none is.
-    pub refused: Option<usize>,
+    /// The steps that are refused once.
+    pub refused: Vec<usize>,
     /// The faults that happen.
     pub faults: Vec<ScriptedFault>,
 }
@@ -109,14 +113,14 @@ pub fn small_worlds(form: StepOrder, faults: usize, share: (usize, usize)) -> Co
             continue;
         }
         let specs = form.specs(&kinds);
-        let world = (specs.clone(), definition(&specs, 60, 256, Lies::default()));
+        let world = (specs.clone(), definition(&specs, DEADLINE, 256, Lies::default()));
         explore(&world, &Case { form, kinds, refused, faults: Vec::new() }, faults, &mut counted);
     }
     counted
 }
 
 /// All sagas of this form whose steps have effects, going well and being refused at the last step.
-fn shapes(form: StepOrder) -> Vec<(Vec<StepKind>, Option<usize>)> {
+fn shapes(form: StepOrder) -> Vec<(Vec<StepKind>, Vec<usize>)> {
     let (steps, kinds) = form.steps();
     let mut all = vec![Vec::new()];
     for _ in 0..kinds {
@@ -127,7 +131,7 @@ fn shapes(form: StepOrder) -> Vec<(Vec<StepKind>, Option<usize>)> {
             })
             .collect();
     }
-    all.into_iter().flat_map(|kinds| [(kinds.clone(), None), (kinds, Some(steps - 1))]).collect()
+    all.into_iter().flat_map(|kinds| [(kinds.clone(), vec![]), (kinds, vec![steps - 1])]).collect()
 }
 
 /// Steps, and the definition made of them.
@@ -186,13 +190,16 @@ fn order(fault: &ScriptedFault) -> (u8, u32, u32) {
 }
 
 fn run((specs, definition): &Shape, case: &Case) -> (RunReport, Seen) {
-    let script = Script::new(case.refused, &case.faults);
+    let script = Script::new(&case.refused, &case.faults);
     let report = run_paused(async {
         let recorder = Arc::new(Recorder::new(0, false));
         let (disk, lies) = (Arc::new(Disk::new(false)), Lies::default());
-        let shop = SimulatedShop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone(), lies);
+        let (told, _) = unbounded_channel();
+        let shop =
+            SimulatedShop::new(specs.clone(), disk.clone(), recorder.clone(), script.clone(), lies, told);
         let (specs, definition) = (specs.clone(), definition.clone());
-        let scene = Scene { specs, lies, definition, disk, shop, recorder, orders: Mutex::default() };
+        let (orders, signals) = Default::default();
+        let scene = Scene { specs, lies, definition, disk, shop, recorder, orders, signals };
         let kind = Arc::new(AtomicBool::new(true));
         let fleet = Fleet::new(scene, Dice::new(0), vec![0], kind).scripted(script.clone());
         live(&fleet).await;

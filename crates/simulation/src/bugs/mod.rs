@@ -72,6 +72,8 @@ pub enum Bug {
     NeverSweeps,
     /// the same idempotency key starts another order
     OrderForEachRequest,
+    /// the same key sends another signal
+    SignalForEachRequest,
     /// the journal compares neither owner nor position
     AppendsWithoutLooking,
     /// sagas are claimed though their owner is alive
@@ -129,6 +131,11 @@ impl Lies {
     /// The id that an engine is given for a caller's idempotency key.
     pub(crate) fn id_of_caller(self, id: SagaId) -> Option<SagaId> {
         (!self.has(Bug::OrderForEachRequest)).then_some(id)
+    }
+
+    /// The key that an engine is given for a signal's key.
+    pub(crate) fn key_of_signal(self, key: Option<String>) -> Option<String> {
+        key.filter(|_| !self.has(Bug::SignalForEachRequest))
     }
 
     /// Whether the process is ended when a part of it is dead.
