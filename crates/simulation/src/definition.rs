@@ -273,6 +273,13 @@ impl CallSpec {
         JOB_MAX[usize::from(!self.is_bounded())]
     }
 
+    /// Whether its participant may refuse what it has accepted. Not where it may be called again after that and tells of it by a
+    /// signal: a signal names no call, so that of the first one may come while the second one is waited for.
+    pub(crate) fn may_refuse_later(&self) -> bool {
+        let is_told_by_poll = self.accepts.is_some_and(|accepts| accepts.told == Told::Poll);
+        is_told_by_poll || !(self.relents || self.is_probed())
+    }
+
     /// Whether only a signal tells how an accepted action ended.
     pub(crate) fn is_told_by_signal_alone(&self) -> bool {
         self.accepts.is_some_and(|accepts| accepts.told == Told::Signal)

@@ -222,6 +222,14 @@ impl SimulatedShop {
 }
 
 impl SimulatedShop {
+    /// How the participant takes a call that it does not refuse.
+    fn manner(&self, step: usize, direction: Direction) -> Manner {
+        let call = self.call(step);
+        let job = (direction == Direction::Action).then(|| self.fates.job(call, step)).flatten();
+        let Some(Job { takes: after, refused }) = job else { return Manner::AtOnce };
+        Manner::Later { after, refuses: refused && call.may_refuse_later() }
+    }
+
     /// What was accepted is done, or refused, after so long, whatever the orchestrator does meanwhile.
     fn carry_out(self: &Arc<Self>, step: usize, saga: SagaId, after: Duration) {
         let shop = self.clone();
@@ -307,12 +315,7 @@ impl Participants for Gate {
         let mut at_once = None;
         let lost = |reason: &str| Some(Reply::Lost { reason: reason.into() });
         let hit = |point| shop.recorder.hit(point);
-        let job =
-            (request.direction == Direction::Action).then(|| shop.fates.job(shop.call(step), step)).flatten();
-        let manner = job.map_or(Manner::AtOnce, |Job { takes: after, refused: refuses }| Manner::Later {
-            after,
-            refuses,
-        });
+        let manner = shop.manner(step, request.direction);
         match fate {
             Fate::Good => shop.deliver(step, &request, travel, manner, Some(back)),
             Fate::Refusal => shop.deliver(step, &request, travel, Manner::Refuses, Some(back)),
