@@ -114,12 +114,17 @@ impl Fleet {
     /// A history as it is, and with the events that are due by now or with its next owner: an order that rests is refused what it
     /// would refuse once it runs again.
     fn histories(&self, saga: SagaId, history: &[Record]) -> impl Iterator<Item = Vec<Record>> {
-        let moment = Moment { now: self.scene.disk.now().plus(CLOCK_SLACK), random: Random(0) };
-        let with = move |saga: &Saga, input: &Input| saga.clone().handle(input, moment).unwrap_or_default();
+        // What is due a little later hides what is due now; and clocks differ.
+        let now = self.scene.disk.now();
+        let moments = [now, now.plus(CLOCK_SLACK)].map(|now| Moment { now, random: Random(0) });
+        let with =
+            |saga: &Saga, input: &Input, moment| saga.clone().handle(input, moment).unwrap_or_default();
         let known = history.to_vec();
-        let ahead =
-            self.scene.saga(saga).map(|saga| [Input::Tick, Input::TakeOver].map(|input| with(&saga, &input)));
-        let ahead = ahead.into_iter().flatten();
+        let ahead = self.scene.saga(saga).into_iter().flat_map(move |saga| {
+            moments.into_iter().flat_map(move |moment| {
+                [Input::Tick, Input::TakeOver].map(|input| with(&saga, &input, moment))
+            })
+        });
         std::iter::once(Vec::new()).chain(ahead).map(move |events| [known.clone(), events].concat())
     }
 
