@@ -129,6 +129,35 @@ fn behind_a_pivot_a_person_may_have_done_the_step() {
 }
 
 #[test]
+fn behind_a_pivot_no_step_may_have_been_called_before_the_history_shows_it() {
+    let barriers = parse(
+        "saga: essai
+input: { n: integer }
+deadline: 10d
+participants:
+  remembers: { url: 'http://p', safety: barrier }
+  forgets: { url: 'http://q', safety: barrier, horizon: 5s }
+steps:
+  - { step: a, participant: remembers, action: { post: /a }, compensation: { post: /a/undo }, pivot: true }
+  - { step: b, participant: forgets, action: { post: /b }, compensation: none }",
+    );
+    check!(barriers, "crash 2 | wait 6s; ok; ok", @r"
+    ...
+    > wait 6s
+      = call +a#2 needs 4, wake at 864000s
+    > ok
+      5 +a#2 ok
+      6 +b#1
+      = call +b#1 needs 6
+    > ok
+      7 +b#1 ok
+      8 completed [COMPLETED]
+      = answer needs 8
+    COMPLETED None over
+    ");
+}
+
+#[test]
 fn before_its_pivot_a_saga_fails_as_any_other() {
     check!(pivot(), "ok; refused | ok", @r"
     ...
