@@ -170,9 +170,11 @@ fn ledgers(scene: &Scene, saga: &Saga, records: &[Record], events: &[&Event], br
         if !(0..=1).contains(&open) {
             broken("P3", format!("step {step} stands {open} times"));
         }
-        // An operator to whom a step is reported knows of it, too.
+        // An operator to whom a step is reported knows of it, too; and a step that is passed over may have run.
         let is_told = events.iter().any(|event| {
-            matches!(event, Event::AttemptStarted { step: s, .. } | Event::Blocked { step: s, .. } if *s == step)
+            matches!(event,
+                Event::AttemptStarted { step: s, .. } | Event::Blocked { step: s, .. } | Event::PassedOver { step: s, .. }
+                if *s == step)
         });
         if (page.applied > 0 || page.touched > 0 && spec.is_undone()) && !is_told {
             broken("P7", format!("step {step}'s participant was called, and the history knows of no call"));

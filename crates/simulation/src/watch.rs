@@ -185,6 +185,7 @@ impl Watch {
             matches!(
                 event,
                 Event::AttemptEnded { .. }
+                    | Event::SignalTaken { .. }
                     | Event::RollbackDecided { .. }
                     | Event::Resumed { .. }
                     | Event::Resolved { .. }

@@ -104,6 +104,32 @@ pub enum Bug {
     ForgetsSiblings,
     /// a step is done although its condition does not hold
     IgnoresConditions,
+    /// a signal is taken by every step that waits for one of its name
+    TakesSignalsTwice,
+    /// the commands that wait for an owner are gone when the order is claimed
+    ForgetsInbox,
+    /// a step has waited for too long although its signal was recorded before that
+    LateBeforeSignal,
+    /// a call is sent before the end of the wait before it is on disk
+    AheadOfWaits,
+    /// a pause ends as soon as it has begun
+    EndsPausesEarly,
+    /// an action that was accepted counts as done
+    AcceptedIsDone,
+    /// an action that is not done yet counts as refused
+    PendingIsRefused,
+    /// accepted actions are forgotten when the rollback is decided
+    ForgetsAccepted,
+    /// an optional step that has failed is undone
+    PassedOverIsDone,
+    /// the failure of an optional step fails the order
+    FailsForOptional,
+    /// the failure of any step is passed over
+    PassesOverFailures,
+    /// a step behind the pivot fails the order
+    IgnoresPivots,
+    /// a cancellation is accepted behind the pivot
+    CancelsBehindPivot,
     /// a call whose condition holds is sent before its `attempt_started` is on disk
     AheadOfConditions,
 }
@@ -158,6 +184,11 @@ impl Lies {
             Bug::AcknowledgesBeforeDisk => Some(Rule::IsDurable),
             Bug::ForgetsSleepers => Some(Rule::IsDue),
             Bug::AppliesCommandsTwice => Some(Rule::WasApplied),
+            Bug::TakesSignalsTwice => Some(Rule::MayBeTaken),
+            Bug::LateBeforeSignal => Some(Rule::IsLate),
+            Bug::ForgetsAccepted => Some(Rule::MayHaveRun),
+            Bug::PassedOverIsDone => Some(Rule::IsNotDone),
+            Bug::CancelsBehindPivot => Some(Rule::MayBeCancelled),
             _ => None,
         });
         saga_core::seeded::break_rule(rule);

@@ -18,8 +18,10 @@ impl Saga {
         }
         match &command.kind {
             CommandKind::Cancel => match &self.phase {
-                Phase::Forward { .. } if self.is_past_pivot() => Err(Rejected::NoWayBack),
-                Phase::Forward { .. } => Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled })),
+                Phase::Forward { .. } if rules::may_be_cancelled(self.is_past_pivot()) => {
+                    Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled }))
+                }
+                Phase::Forward { .. } => Err(Rejected::NoWayBack),
                 // Asking twice is no mistake.
                 Phase::RollingBack { cause: Cause::Cancelled, .. }
                 | Phase::RolledBack { cause: Cause::Cancelled, .. } => Ok(None),
