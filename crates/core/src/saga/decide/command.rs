@@ -5,7 +5,7 @@ use super::Rejected;
 use crate::command::{Command, CommandKind};
 use crate::definition::Safety;
 use crate::direction::Direction;
-use crate::event::{Cause, Event, Finding, Record, Stuck};
+use crate::event::{Cause, Event, Finding, Record};
 use crate::id::{AttemptNumber, Seq, Timestamp};
 use crate::json::Json;
 use crate::rules;
@@ -105,7 +105,7 @@ impl Saga {
             (Some(_), _) => {}
         }
         let is_forward = self.cause().is_none();
-        if is_forward && self.blocked_at(*step).is_some_and(|flag| flag.stuck == Stuck::TaskFailed) {
+        if is_forward && self.is_parked_at(*step) {
             return Err(Rejected::GoingForward);
         }
         if self.is_calling(*step) {
