@@ -36,5 +36,5 @@ pub use self::definition::StepKind;
 pub use self::fate::Fate;
 pub use self::record::{FAULT_POINTS, Hits, RunReport};
 pub use self::script::{Crash, ScriptedFault};
-pub use self::small::{Case, Counted, StepOrder, small_worlds};
+pub use self::small::{Case, Counted, StepOrder, Timing, small_worlds};
 pub use self::world::{Plan, run};
