@@ -44,7 +44,7 @@ pub(crate) struct Disk {
 }
 
 /// How far a process's clock may be off.
-pub(crate) const CLOCK_SLACK: Duration = Duration::from_secs(2);
+const CLOCK_SLACK: Duration = Duration::from_secs(2);
 /// How long a start may take to be kept: its process may be paused, the database out.
 const START_KEPT_WITHIN: Duration = Duration::from_secs(90);
 

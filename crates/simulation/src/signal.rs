@@ -1,11 +1,9 @@
 //! Signals as their senders know them: what was sent, and what was said about it.
 
-use saga_core::retry::Random;
-use saga_core::saga::{Input, Moment, Rejected};
-use saga_core::{Event, Json, Record, Saga, SagaId};
+use saga_core::saga::Rejected;
+use saga_core::{Event, Json, Record, SagaId};
 use saga_engine::Refusal;
 
-use crate::disk::CLOCK_SLACK;
 use crate::fleet::Fleet;
 
 /// The meaning of a signal for the step that takes it.
@@ -94,7 +92,7 @@ impl Fleet {
                 Heard::Acknowledged
             }
             Some(Err(Refusal::Rejected(why))) => {
-                if !self.histories(saga, &history).any(|history| self.is_fair(message, why, &history)) {
+                if !self.is_fair(message, why, &history) {
                     recorder.violation("signals", format_args!("{saga}: {message:?} was refused: {why}"));
                 }
                 recorder.hit("signal: turned away");
@@ -109,23 +107,6 @@ impl Fleet {
             }
             Some(Err(_)) | None => Heard::Nothing,
         }
-    }
-
-    /// A history as it is, and with the events that are due by now or with its next owner: an order that rests is refused what it
-    /// would refuse once it runs again.
-    fn histories(&self, saga: SagaId, history: &[Record]) -> impl Iterator<Item = Vec<Record>> {
-        // What is due a little later hides what is due now; and clocks differ.
-        let now = self.scene.disk.now();
-        let moments = [now, now.plus(CLOCK_SLACK)].map(|now| Moment { now, random: Random(0) });
-        let with =
-            |saga: &Saga, input: &Input, moment| saga.clone().handle(input, moment).unwrap_or_default();
-        let known = history.to_vec();
-        let ahead = self.scene.saga(saga).into_iter().flat_map(move |saga| {
-            moments.into_iter().flat_map(move |moment| {
-                [Input::Tick, Input::TakeOver].map(|input| with(&saga, &input, moment))
-            })
-        });
-        std::iter::once(Vec::new()).chain(ahead).map(move |events| [known.clone(), events].concat())
     }
 
     fn note_sent(&self, message: &Message, change: impl FnOnce(&mut Sent)) {
