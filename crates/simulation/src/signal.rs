@@ -5,6 +5,7 @@ use saga_core::{Event, Json, Record, SagaId};
 use saga_engine::Refusal;
 
 use crate::fleet::Fleet;
+use crate::watch::succeeds;
 
 /// The meaning of a signal for the step that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,47 +128,56 @@ impl Fleet {
 
     /// Whether what the history shows is a reason to refuse a signal.
     fn is_fair(&self, message: &Message, why: Rejected, history: &[Record]) -> bool {
-        let events = || history.iter().map(|record| &record.event);
+        let mut events = history.iter().map(|record| &record.event);
         match why {
             Rejected::TakesNoSignals => {
-                events().any(|event| matches!(event, Event::RollbackDecided { .. } | Event::Completed))
+                events.any(|event| matches!(event, Event::RollbackDecided { .. } | Event::Completed))
             }
             Rejected::SignalsEnough => {
-                let is_taker =
-                    |step: &usize| self.scene.specs[*step].signal_name(*step).as_ref() == Some(&message.name);
-                let takers = (0..self.scene.specs.len()).filter(is_taker);
-                let is_open = |step: &usize| {
-                    !events().any(|event| match event {
-                        Event::Skipped { step: s } | Event::PassedOver { step: s, .. } => s == step,
-                        Event::SignalTaken { step: s, .. } => s == step,
-                        Event::AttemptEnded { step: s, .. } => s == step && crate::watch::succeeds(event, *s),
-                        Event::Resolved { step: s, .. } => s == step,
-                        _ => false,
-                    })
+                let takes = |step: &usize| {
+                    self.scene.specs[*step].signal_name(*step).as_ref() == Some(&message.name)
+                        && !history.iter().any(|record| ends_turn(&record.event, *step))
                 };
-                let sent = events().filter(
-                    |event| matches!(event, Event::Signalled { name, .. } if **name == *message.name),
-                );
-                let numbers: Vec<u32> = (1..)
-                    .zip(events().filter_map(|event| match event {
-                        Event::Signalled { name, .. } => Some(**name == *message.name),
-                        _ => None,
-                    }))
-                    .filter_map(|(number, is_of_name)| is_of_name.then_some(number))
-                    .collect();
-                let is_taken = |event: &&Event| matches!(event, Event::SignalTaken { signal, .. } if numbers.contains(signal));
-                sent.count() - events().filter(is_taken).count() >= takers.filter(is_open).count()
+                let open = (0..self.scene.specs.len()).filter(takes).count();
+                untaken(history, &message.name) >= open
             }
             Rejected::SignalKeyReused => {
                 let all = self.scene.signals();
-                let is_another = |sent: &&Sent| {
+                let is_another = |sent: &Sent| {
                     sent.message.saga == message.saga
                         && sent.message.key == message.key
                         && sent.message.meaning != message.meaning
                 };
-                message.key.is_some() && all.iter().any(|sent| is_another(&sent))
+                message.key.is_some() && all.iter().any(is_another)
             }
             _ => false,
         }
     }
+}
+
+/// Whether the step takes no signal from the event on.
+fn ends_turn(event: &Event, wanted: usize) -> bool {
+    match event {
+        Event::Skipped { step }
+        | Event::PassedOver { step, .. }
+        | Event::SignalTaken { step, .. }
+        | Event::Resolved { step, .. } => *step == wanted,
+        _ => succeeds(event, wanted),
+    }
+}
+
+/// How many signals of a name no step has taken.
+fn untaken(history: &[Record], name: &str) -> usize {
+    let mut names: Vec<Option<&str>> = Vec::new();
+    for record in history {
+        match &record.event {
+            Event::Signalled { name, .. } => names.push(Some(name)),
+            Event::SignalTaken { signal, .. } => {
+                let taken = (*signal as usize).checked_sub(1).and_then(|index| names.get_mut(index));
+                taken.map(Option::take);
+            }
+            _ => {}
+        }
+    }
+    names.iter().filter(|untaken| **untaken == Some(name)).count()
 }
