@@ -89,14 +89,14 @@ pub(crate) struct CallSpec {
     /// Whether its participant keeps its promise for [`HORIZON`] only.
     pub(crate) forgets: bool,
     /// How the saga hears of the end of an action that its participant accepts first; `None`: it accepts none.
-    pub(crate) accepts: Option<Acceptance>,
+    pub(crate) accepts: Option<AcceptanceSpec>,
     /// Whether a participant that refuses may do it when it is asked again: behind a pivot a refusal is no end.
     pub(crate) relents: bool,
 }
 
 /// How the saga hears of the end of an accepted action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Acceptance {
+pub(crate) struct AcceptanceSpec {
     pub(crate) told: Told,
     /// How long the saga waits for it.
     pub(crate) within: Duration,
@@ -171,7 +171,7 @@ impl Spec {
 
     pub(crate) fn accepts(mut self, told: Told, within: Duration) -> Self {
         if let Work::Call(call) = &mut self.work {
-            call.accepts = Some(Acceptance { told, within });
+            call.accepts = Some(AcceptanceSpec { told, within });
         }
         self
     }
@@ -231,7 +231,9 @@ impl Spec {
     pub(crate) fn signal_name(&self, step: usize) -> Option<String> {
         match &self.work {
             Work::Signal(signal) => Some(format!("s{}", signal.name)),
-            Work::Call(CallSpec { accepts: Some(Acceptance { told, .. }), .. }) if *told != Told::Poll => {
+            Work::Call(CallSpec { accepts: Some(AcceptanceSpec { told, .. }), .. })
+                if *told != Told::Poll =>
+            {
                 Some(format!("done-{}", name(step)))
             }
             Work::Call(_) | Work::Pause(_) => None,

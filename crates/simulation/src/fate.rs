@@ -41,7 +41,7 @@ pub enum Fate {
 
 /// The fate of an action that is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Job {
+pub(crate) struct JobFate {
     /// From the answer that accepts it to its end.
     pub(crate) takes: Duration,
     /// Whether it is refused in the end.
@@ -72,7 +72,7 @@ pub(crate) trait Fates: Send + Sync {
 
     /// How a participant that may accept an action first takes one: after so long, it is done, or refused after all. `None`: it is
     /// done at once.
-    fn job(&self, spec: &CallSpec, step: usize) -> Option<Job>;
+    fn job(&self, spec: &CallSpec, step: usize) -> Option<JobFate>;
 
     /// Whether the process dies here.
     fn kills(&self, around: Around) -> bool;

@@ -56,7 +56,7 @@ enum Job {
 
 /// The way in which a participant takes an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum ActionManner {
     /// It does it.
     AtOnce,
     /// It refuses what it is free to refuse.
@@ -135,7 +135,7 @@ pub(crate) struct Handled {
     pub(crate) remark: Option<Remark>,
     /// A promise that the orchestrator broke, and how.
     pub(crate) violation: Option<(&'static str, String)>,
-    /// What was accepted is to be carried out after so long.
+    /// An action that was accepted is to be carried out after so long.
     pub(crate) carry_out: Option<Duration>,
 }
 
@@ -191,7 +191,7 @@ impl Ledger {
         spec: &CallSpec,
         key: String,
         request: &Request,
-        manner: Manner,
+        manner: ActionManner,
     ) -> Handled {
         self.answers += 1;
         let output = format!("{{\"x\":{}}}", self.answers);
@@ -230,7 +230,9 @@ impl Ledger {
         }
         match request.direction {
             Direction::Action => page.act(spec, request, Asked { key, body }, output, manner),
-            Direction::Compensation | Direction::Probe | Direction::Poll if manner == Manner::Refuses => {
+            Direction::Compensation | Direction::Probe | Direction::Poll
+                if manner == ActionManner::Refuses =>
+            {
                 Handled {
                     remark: Some("participant: refused compensation"),
                     ..Handled::good(ParticipantAnswer::Refused)
@@ -242,7 +244,7 @@ impl Ledger {
         }
     }
 
-    /// The time has come for what was accepted. The end of it, unless it was undone meanwhile: whether it took effect, and its
+    /// The time has come for an action that was accepted. The end of it, unless it was undone meanwhile: whether it took effect, and its
     /// output.
     pub(crate) fn carry_out(&mut self, spec: &CallSpec, saga: SagaId, step: &str) -> Option<JobEnd> {
         let page = self.page_mut(saga, step);
@@ -273,7 +275,7 @@ pub(crate) enum JobEnd {
     Refused,
 }
 
-/// What was asked of a participant, and under which key.
+/// The request of a call, and its key.
 struct Asked {
     key: String,
     body: String,
@@ -303,7 +305,7 @@ impl LedgerPage {
         request: &Request,
         Asked { key, body }: Asked,
         output: String,
-        manner: Manner,
+        manner: ActionManner,
     ) -> Handled {
         if spec.kind == StepKind::Barrier && self.compensation.is_some() {
             return Handled {
@@ -312,15 +314,15 @@ impl LedgerPage {
             };
         }
         let mut handled = match manner {
-            Manner::AtOnce => {
+            ActionManner::AtOnce => {
                 self.applied += 1;
                 self.effect = Some(Effect { body: body.clone(), output: output.clone() });
                 Handled::good(ParticipantAnswer::Ok(output))
             }
-            Manner::Refuses => {
+            ActionManner::Refuses => {
                 Handled { remark: Some("participant: refusal"), ..Handled::good(ParticipantAnswer::Refused) }
             }
-            Manner::Later { after, refuses } => {
+            ActionManner::Later { after, refuses } => {
                 self.job = Some(Job::Pending { body: body.clone(), output, refuses });
                 Handled {
                     remark: Some("participant: accepts an action"),
@@ -359,7 +361,7 @@ impl LedgerPage {
                 handled.violation = Some(("P1", told));
             }
             Some(_) => self.undo(),
-            // Whatever it has accepted, it does no more.
+            // The participant does no more what it has accepted.
             None if is_barrier && self.is_pending() => {
                 self.job = Some(Job::Refused);
                 handled.remark = Some("participant: undoes what it has accepted");

@@ -25,6 +25,7 @@ mod process;
 mod record;
 mod scene;
 mod script;
+mod sending;
 mod shop;
 mod signal;
 mod small;

@@ -12,7 +12,7 @@ use crate::disk::{Disk, now};
 use crate::ledger::LedgerPage;
 use crate::record::Recorder;
 use crate::shop::SimulatedShop;
-use crate::signal::{Message, Sent};
+use crate::signal::{Sent, SimulatedSignal};
 use crate::watch::succeeds;
 
 /// An order, as its caller knows it.
@@ -45,7 +45,7 @@ impl Scene {
     }
 
     /// Whether a process has said that this signal is kept.
-    pub(crate) fn is_acknowledged(&self, message: &Message) -> bool {
+    pub(crate) fn is_acknowledged(&self, message: &SimulatedSignal) -> bool {
         let is_it = |sent: &Sent| sent.message.number == message.number && sent.acknowledged > 0;
         self.signals().iter().any(is_it)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_core::{Direction, SagaId};
 
 use crate::definition::{CallSpec, StepKind};
-use crate::fate::{Around, Fate, Fates, Job, Poison};
+use crate::fate::{Around, Fate, Fates, JobFate, Poison};
 
 /// How long an accepted action takes: longer than the time between two polls.
 const JOB_TAKES: Duration = Duration::from_millis(1_500);
@@ -112,9 +112,9 @@ impl Fates for Script {
         }
     }
 
-    fn job(&self, spec: &CallSpec, step: usize) -> Option<Job> {
+    fn job(&self, spec: &CallSpec, step: usize) -> Option<JobFate> {
         spec.accepts?;
-        Some(Job { takes: spec.job_max().min(JOB_TAKES), refused: self.refuses(&mut self.seen(), step) })
+        Some(JobFate { takes: spec.job_max().min(JOB_TAKES), refused: self.refuses(&mut self.seen(), step) })
     }
 
     fn poison(&self, _: SagaId, _: usize) -> Option<Poison> {

@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 use crate::bugs::Lies;
 use crate::definition::{CallSpec, Spec, step_name};
 use crate::disk::Disk;
-use crate::fate::{Around, Fate, Fates, Job, Poison};
-use crate::ledger::{Handled, JobEnd, Ledger, LedgerPage, Manner, ParticipantAnswer};
+use crate::fate::{Around, Fate, Fates, JobFate, Poison};
+use crate::ledger::{ActionManner, Handled, JobEnd, Ledger, LedgerPage, ParticipantAnswer};
 use crate::process::{ANSWER_PANICS, Process, outside};
 use crate::record::Recorder;
 use crate::watch::Watch;
@@ -117,7 +117,7 @@ impl SimulatedShop {
     }
 
     /// The request arrives.
-    fn arrives(self: &Arc<Self>, step: usize, request: &Request, manner: Manner) -> Reply {
+    fn arrives(self: &Arc<Self>, step: usize, request: &Request, manner: ActionManner) -> Reply {
         self.page(request.saga, step, &request.step);
         let Handled { answer, remark, violation, carry_out } =
             self.ledger().handle(self.call(step), self.lies.key_of_request(request), request, manner);
@@ -204,7 +204,7 @@ impl SimulatedShop {
         step: usize,
         request: &Request,
         delay: Duration,
-        manner: Manner,
+        manner: ActionManner,
         back: Option<oneshot::Sender<Reply>>,
     ) {
         let (shop, request, travel) = (self.clone(), request.clone(), self.fates.travel());
@@ -223,14 +223,14 @@ impl SimulatedShop {
 
 impl SimulatedShop {
     /// How the participant takes a call that it does not refuse.
-    fn manner(&self, step: usize, direction: Direction) -> Manner {
+    fn manner(&self, step: usize, direction: Direction) -> ActionManner {
         let call = self.call(step);
         let job = (direction == Direction::Action).then(|| self.fates.job(call, step)).flatten();
-        let Some(Job { takes: after, refused }) = job else { return Manner::AtOnce };
-        Manner::Later { after, refuses: refused && call.may_refuse_later() }
+        let Some(JobFate { takes: after, refused }) = job else { return ActionManner::AtOnce };
+        ActionManner::Later { after, refuses: refused && call.may_refuse_later() }
     }
 
-    /// What was accepted is done, or refused, after so long, whatever the orchestrator does meanwhile.
+    /// The participant does what it has accepted, or refuses it, after so long, whatever the orchestrator does meanwhile.
     fn carry_out(self: &Arc<Self>, step: usize, saga: SagaId, after: Duration) {
         let shop = self.clone();
         *self.in_transit().entry(saga).or_default() += 1;
@@ -318,7 +318,7 @@ impl Participants for Gate {
         let manner = shop.manner(step, request.direction);
         match fate {
             Fate::Good => shop.deliver(step, &request, travel, manner, Some(back)),
-            Fate::Refusal => shop.deliver(step, &request, travel, Manner::Refuses, Some(back)),
+            Fate::Refusal => shop.deliver(step, &request, travel, ActionManner::Refuses, Some(back)),
             Fate::Misdirected => {
                 hit("participant: nothing to undo, it says");
                 at_once = Some(reply(404, r#"{"detail":"not found"}"#.into(), None));

@@ -1,11 +1,6 @@
 //! Signals as their senders know them: what was sent, and what was said about it.
 
-use saga_core::saga::Rejected;
 use saga_core::{Event, Json, Record, SagaId};
-use saga_engine::Refusal;
-
-use crate::fleet::Fleet;
-use crate::watch::succeeds;
 
 /// The meaning of a signal for the step that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +13,7 @@ pub(crate) enum Meaning {
 
 /// A signal that is sent, maybe more than once.
 #[derive(Debug, Clone)]
-pub(crate) struct Message {
+pub(crate) struct SimulatedSignal {
     pub(crate) saga: SagaId,
     pub(crate) name: String,
     /// The same key is the same signal.
@@ -31,24 +26,13 @@ pub(crate) struct Message {
 /// A message, and what has become of it as far as its sender knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
-    pub(crate) message: Message,
+    pub(crate) message: SimulatedSignal,
     /// How often it was sent, and how often a process said that it is kept.
     pub(crate) sendings: usize,
     pub(crate) acknowledged: usize,
 }
 
-/// The answer to a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// It is kept.
-    Acknowledged,
-    /// It never will be.
-    TurnedAway,
-    /// Nothing is known; or there is no such order yet.
-    Nothing,
-}
-
-impl Message {
+impl SimulatedSignal {
     /// The body: two messages of one key and another meaning have another one.
     pub(crate) fn body(&self) -> Json {
         let no = match self.meaning {
@@ -68,116 +52,4 @@ impl Message {
         };
         history.iter().filter(is_it).count()
     }
-}
-
-impl Fleet {
-    /// Sends a signal to the process in that place, and checks what it says.
-    pub(crate) async fn send(&self, place: usize, message: &Message) -> Heard {
-        let (scene, recorder) = (&self.scene, &self.scene.recorder);
-        recorder.note(|| format!("signal to r{place}: {message:?}"));
-        self.note_sent(message, |sent| sent.sendings += 1);
-        let (saga, name, body) = (message.saga, message.name.clone(), message.body());
-        let key = scene.lies.key_of_signal(message.key.clone());
-        let ask = move |engine: saga_engine::Engine| async move {
-            engine.signal(saga, &name, key.as_deref(), body).await
-        };
-        let answer = self.ask(place, ask).await;
-        recorder.note(|| format!("signal {} of {saga}: {answer:?}", message.number));
-        let history = scene.history(saga).unwrap_or_default();
-        match answer {
-            Some(Ok(())) => {
-                self.note_sent(message, |sent| sent.acknowledged += 1);
-                if message.times_in(&history) == 0 {
-                    recorder.violation("P2", format_args!("{saga} has lost a signal: {message:?}"));
-                }
-                Heard::Acknowledged
-            }
-            Some(Err(Refusal::Rejected(why))) => {
-                if !self.is_fair(message, why, &history) {
-                    recorder.violation("signals", format_args!("{saga}: {message:?} was refused: {why}"));
-                }
-                recorder.hit("signal: turned away");
-                Heard::TurnedAway
-            }
-            Some(Err(Refusal::BadSignal(why))) => {
-                if message.meaning != Meaning::Neither {
-                    recorder.violation("signals", format_args!("{saga}: {message:?} was refused: {why}"));
-                }
-                recorder.hit("signal: no step can read it");
-                Heard::TurnedAway
-            }
-            Some(Err(_)) | None => Heard::Nothing,
-        }
-    }
-
-    fn note_sent(&self, message: &Message, change: impl FnOnce(&mut Sent)) {
-        let mut all = self.scene.signals();
-        let is_it = |sent: &&mut Sent| {
-            (&sent.message.key, sent.message.number, sent.message.meaning)
-                == (&message.key, message.number, message.meaning)
-        };
-        match all.iter_mut().find(is_it) {
-            Some(sent) => change(sent),
-            None => {
-                let mut sent = Sent { message: message.clone(), sendings: 0, acknowledged: 0 };
-                change(&mut sent);
-                all.push(sent);
-            }
-        }
-    }
-
-    /// Whether what the history shows is a reason to refuse a signal.
-    fn is_fair(&self, message: &Message, why: Rejected, history: &[Record]) -> bool {
-        let mut events = history.iter().map(|record| &record.event);
-        match why {
-            Rejected::TakesNoSignals => {
-                events.any(|event| matches!(event, Event::RollbackDecided { .. } | Event::Completed))
-            }
-            Rejected::SignalsEnough => {
-                let takes = |step: &usize| {
-                    self.scene.specs[*step].signal_name(*step).as_ref() == Some(&message.name)
-                        && !history.iter().any(|record| ends_turn(&record.event, *step))
-                };
-                let open = (0..self.scene.specs.len()).filter(takes).count();
-                untaken(history, &message.name) >= open
-            }
-            Rejected::SignalKeyReused => {
-                let all = self.scene.signals();
-                let is_another = |sent: &Sent| {
-                    sent.message.saga == message.saga
-                        && sent.message.key == message.key
-                        && sent.message.meaning != message.meaning
-                };
-                message.key.is_some() && all.iter().any(is_another)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Whether the step takes no signal from the event on.
-fn ends_turn(event: &Event, wanted: usize) -> bool {
-    match event {
-        Event::Skipped { step }
-        | Event::PassedOver { step, .. }
-        | Event::SignalTaken { step, .. }
-        | Event::Resolved { step, .. } => *step == wanted,
-        _ => succeeds(event, wanted),
-    }
-}
-
-/// How many signals of a name no step has taken.
-fn untaken(history: &[Record], name: &str) -> usize {
-    let mut names: Vec<Option<&str>> = Vec::new();
-    for record in history {
-        match &record.event {
-            Event::Signalled { name, .. } => names.push(Some(name)),
-            Event::SignalTaken { signal, .. } => {
-                let taken = (*signal as usize).checked_sub(1).and_then(|index| names.get_mut(index));
-                taken.map(Option::take);
-            }
-            _ => {}
-        }
-    }
-    names.iter().filter(|untaken| **untaken == Some(name)).count()
 }

@@ -22,8 +22,9 @@ use crate::process::run_paused;
 use crate::record::{Recorder, RunReport};
 use crate::scene::{Order, Scene, is_blocked};
 use crate::script::{Crash, Script, ScriptedFault, Seen, may_meet};
+use crate::sending::Heard;
 use crate::shop::SimulatedShop;
-use crate::signal::{Heard, Meaning, Message};
+use crate::signal::{Meaning, SimulatedSignal};
 
 /// The key of the one order.
 const KEY: &str = "the order";
@@ -346,7 +347,7 @@ impl Sender {
             return;
         }
         let (name, key) = ("s0".into(), Some("the signal".into()));
-        let message = Message { saga, name, key, number: 0, meaning: Meaning::Success };
+        let message = SimulatedSignal { saga, name, key, number: 0, meaning: Meaning::Success };
         if fleet.send(0, &message).await != Heard::Nothing {
             self.sent += 1;
         }

@@ -85,7 +85,7 @@ fn works(dice: &Dice, character: &Character) -> Vec<Spec> {
         let told = dice.one(&[Told::Poll, Told::Poll, Told::Signal, Told::Either]);
         awaited += usize::from(told != Told::Poll);
         let told = if awaited > AWAITED_MAX { Told::Poll } else { told };
-        call.accepts = Some(super::Acceptance { told, within: dice.millis(1_000, 15_000) });
+        call.accepts = Some(super::AcceptanceSpec { told, within: dice.millis(1_000, 15_000) });
     }
     specs
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saga_core::Definition;
 
-use super::{Acceptance, CallSpec, HORIZON, Spec, StepKind, Told, Work, name, step_name};
+use super::{AcceptanceSpec, CallSpec, HORIZON, Spec, StepKind, Told, Work, name, step_name};
 use crate::bugs::Lies;
 
 /// A participant that keeps its promise for longer than any world lasts.
@@ -92,7 +92,7 @@ fn call_step(yaml: &mut String, i: usize, call: &CallSpec, signal: Option<&str>)
         StepKind::Read => line(yaml, format_args!("      get: '/{step}/\\(.input.n)'")),
         _ => line(yaml, format_args!("      post: /{step}\n      body: {body}")),
     }
-    if let Some(Acceptance { told, within }) = call.accepts {
+    if let Some(AcceptanceSpec { told, within }) = call.accepts {
         line(yaml, format_args!("      pending: .status == 202"));
         let within = within.as_millis();
         if told != Told::Signal {

@@ -169,7 +169,7 @@ fn pauses(scene: &Scene, records: &[Record], broken: &dyn Fn(&str, String)) {
     }
 }
 
-/// What is optional fails no order; and behind the pivot nothing fails one.
+/// An optional step fails no order; and behind the pivot no step does.
 fn failures(scene: &Scene, records: &[Record], broken: &dyn Fn(&str, String)) {
     for (position, record) in records.iter().enumerate() {
         match &record.event {

@@ -9,7 +9,7 @@ use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
 use crate::definition::{CallSpec, StepKind};
-use crate::fate::{Around, Fate, Fates, Job, Poison};
+use crate::fate::{Around, Fate, Fates, JobFate, Poison};
 
 /// Calls' fates by chance. Each world has a character: some faults are common in it, others never happen. (Groce et
 /// al., "Swarm Testing", ISSTA 2012.)
@@ -99,9 +99,9 @@ impl Fates for Chance {
         }
     }
 
-    fn job(&self, spec: &CallSpec, _: usize) -> Option<Job> {
+    fn job(&self, spec: &CallSpec, _: usize) -> Option<JobFate> {
         let is_accepted = spec.accepts.is_some() && self.dice.chance(700);
-        is_accepted.then(|| Job {
+        is_accepted.then(|| JobFate {
             takes: self.dice.millis(0, spec.job_max().as_millis() as u64),
             refused: self.dice.chance(if self.is_kind() { 5 } else { 2 * self.refusals }),
         })

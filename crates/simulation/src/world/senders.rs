@@ -11,8 +11,9 @@ use tokio::time::sleep;
 use super::SeededWorld;
 use crate::definition::Work;
 use crate::process::outside;
+use crate::sending::Heard;
 use crate::shop::JobTold;
-use crate::signal::{Heard, Meaning, Message};
+use crate::signal::{Meaning, SimulatedSignal};
 
 /// How often a sender repeats a signal without an answer.
 const TIMES_MAX: usize = 8;
@@ -60,13 +61,13 @@ impl SeededWorld {
         self.fleet.kind.load(Ordering::Relaxed)
     }
 
-    fn message(&self, saga: SagaId, name: &str, meaning: Meaning, is_keyed: bool) -> Message {
+    fn message(&self, saga: SagaId, name: &str, meaning: Meaning, is_keyed: bool) -> SimulatedSignal {
         let number = self.messages.fetch_add(1, Ordering::Relaxed);
         let key = is_keyed.then(|| format!("k{number}"));
-        Message { saga, name: name.to_owned(), key, number, meaning }
+        SimulatedSignal { saga, name: name.to_owned(), key, number, meaning }
     }
 
-    fn send_after(self: &Arc<Self>, after: Duration, message: Message) {
+    fn send_after(self: &Arc<Self>, after: Duration, message: SimulatedSignal) {
         let world = self.clone();
         outside(async move {
             sleep(after).await;
@@ -75,7 +76,7 @@ impl SeededWorld {
     }
 
     /// Sends a signal until a process has said something about it. Under a key it may be sent any number of times.
-    async fn send_until_heard(&self, message: &Message) {
+    async fn send_until_heard(&self, message: &SimulatedSignal) {
         let (dice, recorder) = (&self.fleet.dice, &self.scene().recorder);
         for _ in 0..TIMES_MAX {
             let place = dice.below(self.fleet.places());
@@ -111,7 +112,7 @@ impl SeededWorld {
             }
         } else if message.meaning == Meaning::Success {
             recorder.hit("signal: the same key, another body");
-            let other = Message { meaning: Meaning::Failure, ..message.clone() };
+            let other = SimulatedSignal { meaning: Meaning::Failure, ..message.clone() };
             let heard = self.fleet.send(place, &other).await;
             if is_acknowledged && heard == Heard::Acknowledged {
                 recorder
