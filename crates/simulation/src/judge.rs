@@ -38,9 +38,7 @@ pub(crate) fn judge_blocked(scene: &Scene) {
                 Stuck::ActionUnknown | Stuck::CompensationUnknown => spec.effect() == Some(StepKind::Plain),
                 Stuck::NothingToUndo => true,
                 Stuck::ActionUnsettled => spec.call().is_some_and(CallSpec::is_told_by_signal_alone),
-                // Behind a pivot; the participant may have forgotten a call of a former owner.
-                Stuck::ActionFailing => spec.forgets(),
-                Stuck::CompensationFailing | Stuck::TaskFailed => false,
+                Stuck::ActionFailing | Stuck::CompensationFailing | Stuck::TaskFailed => false,
             };
             if !is_fair {
                 broken("P6", format!("a person is needed for good: {:?} at {spec:?}", blocked.stuck));
@@ -49,7 +47,6 @@ pub(crate) fn judge_blocked(scene: &Scene) {
                 Stuck::HorizonPassed => "stuck: the promise has ended",
                 Stuck::ActionUnknown => "stuck: nobody knows about the action",
                 Stuck::CompensationUnknown => "stuck: nobody knows about the compensation",
-                Stuck::ActionFailing => "stuck: nobody knows about an action behind the pivot",
                 Stuck::ActionUnsettled => "stuck: nobody says how an accepted action ended",
                 _ => "stuck: nothing to undo, it is said",
             });

@@ -118,7 +118,6 @@ pub const FAULT_POINTS: &[&str] = &[
     "accepted: done after all, while the order rolls back",
     "accepted: refused after all, while the order rolls back",
     "stuck: nobody says how an accepted action ended",
-    "stuck: nobody knows about an action behind the pivot",
     "signal: before its step waits",
     "signal: while its step waits",
     "signal: is taken",
