@@ -61,6 +61,37 @@ pub(crate) fn was_applied(applied: &[CommandId], command: CommandId) -> bool {
     applied.contains(&command)
 }
 
+/// A signal is taken once.
+pub(crate) fn may_be_taken(is_taken: bool) -> bool {
+    broken!(MayBeTaken => true);
+    !is_taken
+}
+
+/// A step has waited for too long once its time is over and no signal is there for it: a signal that was recorded before is in
+/// time.
+pub(crate) fn is_late(is_over: bool, has_signal: bool) -> bool {
+    broken!(IsLate => is_over);
+    is_over && !has_signal
+}
+
+/// An action that was accepted may have an effect until it is known how it ended, also when the order rolls back.
+pub(crate) fn may_have_run(may_have_run: bool, _is_accepted: bool) -> bool {
+    broken!(MayHaveRun => may_have_run && !_is_accepted);
+    may_have_run
+}
+
+/// An optional step that has failed counts as done for those that wait for it, and for nothing else.
+pub(crate) fn is_not_done(is_passed_over: bool) -> bool {
+    broken!(IsNotDone => false);
+    is_passed_over
+}
+
+/// An order is cancelled as long as there is a way back.
+pub(crate) fn may_be_cancelled(is_past_pivot: bool) -> bool {
+    broken!(MayBeCancelled => true);
+    !is_past_pivot
+}
+
 /// The result of a command, or of a start, is reported once the event that it rests on is on disk.
 pub fn is_durable(needs: Seq, durable: Seq) -> bool {
     broken!(IsDurable => true);

@@ -17,6 +17,11 @@ pub enum Rule {
     MayEndItsProcess,
     IsDurable,
     WasApplied,
+    MayBeTaken,
+    IsLate,
+    MayHaveRun,
+    IsNotDone,
+    MayBeCancelled,
     AwakeBy,
 }
 

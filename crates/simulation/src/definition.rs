@@ -1,17 +1,19 @@
-//! Definitions with steps of every kind, small enough to be exhausted.
+//! The steps of a world's definition: calls of every kind, waits and pauses.
+//!
+//! - `drawn.rs`: steps by chance.
+//! - `file.rs`: the definition's file that is made of them.
 
-use std::fmt::Write;
-use std::sync::Arc;
+mod drawn;
+mod file;
+
 use std::time::Duration;
 
-use saga_core::Definition;
 use saga_core::definition::{Graph, Safety};
 
-use saga_testkit::dice::Dice;
+pub(crate) use self::drawn::{deadline, drawn};
+pub(crate) use self::file::definition;
 
-use crate::bugs::Lies;
-
-/// The kind of a step, as far as its promises go.
+/// The kind of a step that calls, as far as its promises go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StepKind {
     /// A read.
@@ -37,32 +39,119 @@ impl StepKind {
             Self::Barrier => Safety::Barrier,
         }
     }
+
+    /// Whether its participant knows a call again.
+    pub(crate) fn has_keys(self) -> bool {
+        self.safety() != Safety::None
+    }
 }
 
 /// A step of a generated definition; it is called `a`, `b`, ... by its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spec {
-    pub(crate) kind: StepKind,
-    /// Whether it is undone; a read never is.
-    pub(crate) undo: bool,
+    pub(crate) work: Work,
     /// The earlier steps that it waits for; `None`: the step above.
     pub(crate) after: Option<Vec<usize>>,
     /// Whether its condition holds; `None`: it has none.
     pub(crate) when: Option<bool>,
+    pub(crate) weight: Weight,
+}
+
+/// How a step is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Work {
+    Call(CallSpec),
+    Signal(SignalSpec),
+    Pause(PauseSpec),
+}
+
+/// The consequence of a step's failure, and of its success, for the saga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Its failure fails the saga.
+    Required,
+    /// Its failure is passed over.
+    Optional,
+    /// Once it has succeeded, there is no way back.
+    Pivot,
+}
+
+/// A step that calls a participant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CallSpec {
+    pub(crate) kind: StepKind,
+    /// Whether it is undone; a read never is, nor a step behind a pivot.
+    pub(crate) undo: bool,
     /// The earlier steps whose outputs its requests are made of.
     pub(crate) from: Vec<usize>,
-    /// Whether it can be asked about, though its participant promises something; see [`Spec::is_probed`].
+    /// Whether it can be asked about, though its participant promises something; see [`CallSpec::is_probed`].
     pub(crate) probe: bool,
     /// Whether its participant keeps its promise for [`HORIZON`] only.
     pub(crate) forgets: bool,
+    /// How the saga hears of the end of an action that its participant accepts first; `None`: it accepts none.
+    pub(crate) accepts: Option<AcceptanceSpec>,
+    /// Whether a participant that refuses may do it when it is asked again: behind a pivot a refusal is no end.
+    pub(crate) relents: bool,
+}
+
+/// How the saga hears of the end of an accepted action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AcceptanceSpec {
+    pub(crate) told: Told,
+    /// How long the saga waits for it.
+    pub(crate) within: Duration,
+}
+
+/// The ways in which the end of an accepted action is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The saga asks.
+    Poll,
+    /// The participant sends a signal, called by [`Spec::signal_name`].
+    Signal,
+    /// Both, whichever comes first.
+    Either,
+}
+
+/// A wait for a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SignalSpec {
+    /// Several steps may wait for signals of one name: `s0`, `s1`, ...
+    pub(crate) name: usize,
+    /// How long the step waits.
+    pub(crate) within: Duration,
+}
+
+/// A wait for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PauseSpec {
+    pub(crate) length: Duration,
+    /// Whether an expression gives the length.
+    pub(crate) is_computed: bool,
 }
 
 /// How soon participants that forget may forget.
 pub(crate) const HORIZON: Duration = Duration::from_secs(3);
 
+/// How long an accepted action takes at most: at a participant that is asked about it soon, and at any other.
+pub(crate) const JOB_MAX: [Duration; 2] = [Duration::from_millis(400), Duration::from_secs(6)];
+
 impl Spec {
+    fn of(work: Work) -> Self {
+        Self { work, after: None, when: None, weight: Weight::Required }
+    }
+
+    /// A call that is undone.
     pub(crate) fn new(kind: StepKind) -> Self {
-        Self { kind, undo: true, after: None, when: None, from: Vec::new(), probe: false, forgets: false }
+        Self::of(Work::Call(CallSpec::new(kind)))
+    }
+
+    pub(crate) fn signal(name: usize, within: Duration) -> Self {
+        Self::of(Work::Signal(SignalSpec { name, within }))
+    }
+
+    pub(crate) fn pause(length: Duration, is_computed: bool) -> Self {
+        Self::of(Work::Pause(PauseSpec { length, is_computed }))
     }
 
     pub(crate) fn after(mut self, steps: &[usize]) -> Self {
@@ -75,9 +164,99 @@ impl Spec {
         self
     }
 
+    pub(crate) fn weighs(mut self, weight: Weight) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    pub(crate) fn accepts(mut self, told: Told, within: Duration) -> Self {
+        if let Work::Call(call) = &mut self.work {
+            call.accepts = Some(AcceptanceSpec { told, within });
+        }
+        self
+    }
+
+    /// Behind a pivot: it is not undone, and no failure is an end.
+    pub(crate) fn behind_pivot(mut self) -> Self {
+        if let Work::Call(call) = &mut self.work {
+            (call.undo, call.relents) = (false, true);
+        }
+        self
+    }
+
+    /// The call, if it calls.
+    pub(crate) fn call(&self) -> Option<&CallSpec> {
+        match &self.work {
+            Work::Call(call) => Some(call),
+            Work::Signal(_) | Work::Pause(_) => None,
+        }
+    }
+
+    pub(crate) fn as_pause(&self) -> Option<PauseSpec> {
+        match self.work {
+            Work::Pause(pause) => Some(pause),
+            Work::Call(_) | Work::Signal(_) => None,
+        }
+    }
+
+    /// The kind of its call, if it has an effect.
+    pub(crate) fn effect(&self) -> Option<StepKind> {
+        self.call().map(|call| call.kind).filter(|kind| *kind != StepKind::Read)
+    }
+
+    /// Whether a rollback undoes it.
+    pub(crate) fn is_undone(&self) -> bool {
+        self.call().is_some_and(|call| call.undo)
+    }
+
     /// Whether it is skipped when its turn comes.
     pub(crate) fn is_skipped(&self) -> bool {
         self.when == Some(false)
+    }
+
+    pub(crate) fn is_optional(&self) -> bool {
+        self.weight == Weight::Optional
+    }
+
+    pub(crate) fn is_pivot(&self) -> bool {
+        self.weight == Weight::Pivot
+    }
+
+    pub(crate) fn forgets(&self) -> bool {
+        self.call().is_some_and(|call| call.forgets)
+    }
+
+    /// The name of the signals that it takes, instead of a call or once its action was accepted; it is the step of this
+    /// position.
+    pub(crate) fn signal_name(&self, step: usize) -> Option<String> {
+        match &self.work {
+            Work::Signal(signal) => Some(format!("s{}", signal.name)),
+            Work::Call(CallSpec { accepts: Some(AcceptanceSpec { told, .. }), .. })
+                if *told != Told::Poll =>
+            {
+                Some(format!("done-{}", name(step)))
+            }
+            Work::Call(_) | Work::Pause(_) => None,
+        }
+    }
+
+    /// Whether the saga waits at it for longer than a call takes: for a time or a signal.
+    pub(crate) fn waits(&self) -> bool {
+        self.call().is_none_or(|call| call.accepts.is_some())
+    }
+}
+
+impl CallSpec {
+    fn new(kind: StepKind) -> Self {
+        Self {
+            kind,
+            undo: kind != StepKind::Read,
+            from: Vec::new(),
+            probe: false,
+            forgets: false,
+            accepts: None,
+            relents: false,
+        }
     }
 
     /// Whether it can be asked about.
@@ -91,9 +270,21 @@ impl Spec {
         self.is_probed() || self.forgets
     }
 
-    /// Whether its participant knows a call again.
-    pub(crate) fn has_keys(&self) -> bool {
-        matches!(self.kind, StepKind::Idempotent | StepKind::Barrier)
+    /// How long an accepted action takes at most.
+    pub(crate) fn job_max(&self) -> Duration {
+        JOB_MAX[usize::from(!self.is_bounded())]
+    }
+
+    /// Whether its participant may refuse what it has accepted. Not where it may be called again after that and tells of it by a
+    /// signal: a signal names no call, so that of the first one may come while the second one is waited for.
+    pub(crate) fn may_refuse_later(&self) -> bool {
+        let is_told_by_poll = self.accepts.is_some_and(|accepts| accepts.told == Told::Poll);
+        is_told_by_poll || !(self.relents || self.is_probed())
+    }
+
+    /// Whether only a signal tells how an accepted action ended.
+    pub(crate) fn is_told_by_signal_alone(&self) -> bool {
+        self.accepts.is_some_and(|accepts| accepts.told == Told::Signal)
     }
 }
 
@@ -111,108 +302,8 @@ pub(crate) fn graph(specs: &[Spec]) -> Graph {
         Some(after) => after.iter().copied().collect(),
         None => step.checked_sub(1).into_iter().collect(),
     };
-    Graph::new(specs.iter().enumerate().map(after).collect())
-}
-
-/// Between one and five steps, of any kinds, one after the other or in a graph, with conditions here and there, made of any
-/// outputs that they can read. Where `forgets`, some participants forget.
-pub(crate) fn drawn(dice: &Dice, forgets: bool) -> Vec<Spec> {
-    let favourite = dice.one(&StepKind::EFFECTS);
-    let mut kinds: Vec<StepKind> = (0..1 + dice.below(4))
-        .map(|_| if dice.chance(300) { favourite } else { dice.one(&StepKind::EFFECTS) })
-        .collect();
-    if dice.chance(500) {
-        kinds.insert(dice.below(kinds.len() + 1), StepKind::Read);
-    }
-    let reads_outputs = dice.one(&[0, 200, 500]);
-    let spec = |(step, kind)| {
-        let is_read = kind == StepKind::Read;
-        let mut spec = Spec::new(kind);
-        spec.undo = !is_read && !dice.chance(80);
-        spec.from = (0..step)
-            .filter(|earlier| kinds[*earlier] == StepKind::Read || dice.chance(reads_outputs))
-            .collect();
-        if spec.has_keys() {
-            spec.forgets = forgets && dice.chance(700);
-            spec.probe = dice.chance(if spec.forgets { 400 } else { 100 });
-        }
-        spec
-    };
-    let mut specs: Vec<Spec> = kinds.iter().copied().enumerate().map(spec).collect();
-    let (in_a_graph, conditional) = (dice.chance(500), dice.one(&[0, 0, 300]));
-    for (step, spec) in specs.iter_mut().enumerate() {
-        spec.after =
-            (in_a_graph && dice.chance(700)).then(|| (0..step).filter(|_| dice.chance(450)).collect());
-        spec.when = dice.chance(conditional).then(|| dice.chance(500));
-    }
-    let graph = graph(&specs);
-    for (step, spec) in specs.iter_mut().enumerate() {
-        spec.from.retain(|earlier| graph.before(step).contains(*earlier));
-    }
-    specs
-}
-
-/// The definition made of these steps, with as many calls at once to each participant. Few attempts and short waits, so
-/// that runs are short.
-pub(crate) fn definition(specs: &[Spec], deadline_s: u64, calls_max: u32, lies: Lies) -> Arc<Definition> {
-    let mut yaml = format!(
-        "saga: essai\ninput: {{ n: integer }}\n\
-         states: {{ started: DEBUT, completed: FINI, cancelled: ANNULEE }}\ndeadline: {deadline_s}s\nparticipants:\n"
-    );
-    for (i, spec) in specs.iter().enumerate() {
-        let safety = spec.kind.safety();
-        let horizon = if spec.forgets { HORIZON } else { Duration::from_secs(24 * 3_600) }.as_secs();
-        let limits = format_args!(
-            "horizon: {horizon}s, calls_max: {calls_max}, breaker: {{ calls_min: 6, open_max: 4s }}"
-        );
-        line(
-            &mut yaml,
-            format_args!("  p{i}: {{ url: 'http://p{i}', safety: {safety}, timeout: 1s, {limits} }}"),
-        );
-    }
-    yaml.push_str("steps:\n");
-    for (i, spec) in specs.iter().enumerate() {
-        let (step, upper) = (name(i), name(i).to_ascii_uppercase());
-        let sources: String = spec.from.iter().map(|&from| format!(", {0}: .{0}", name(from))).collect();
-        let body = format!("{{ n: .input.n{sources} }}");
-        line(&mut yaml, format_args!("  - step: {step}\n    participant: p{i}"));
-        if let Some(after) = &spec.after {
-            let names: Vec<String> = after.iter().map(|step| step_name(*step)).collect();
-            line(&mut yaml, format_args!("    after: [{}]", names.join(", ")));
-        }
-        if let Some(holds) = spec.when {
-            let sign = if holds { "!=" } else { "==" };
-            line(&mut yaml, format_args!("    when: .input.n {sign} -1"));
-        }
-        match spec.kind {
-            StepKind::Read => line(&mut yaml, format_args!("    action: {{ get: '/{step}/\\(.input.n)' }}")),
-            _ => line(&mut yaml, format_args!("    action: {{ post: /{step}, body: {body} }}")),
-        }
-        match (spec.undo, spec.kind) {
-            (_, StepKind::Read) => {}
-            (true, _) => {
-                line(&mut yaml, format_args!("    compensation: {{ post: /{step}/undo, body: {body} }}"))
-            }
-            (false, _) => line(&mut yaml, format_args!("    compensation: none")),
-        }
-        if spec.is_probed() {
-            line(
-                &mut yaml,
-                format_args!("    probe: {{ get: '/{step}/\\(.saga_id)', output: .body, after: 2s }}"),
-            );
-        }
-        line(
-            &mut yaml,
-            format_args!(
-                "    success: {upper}\n    failure: ECHEC_{upper}\n    retry: {{ attempts: 3, cap: 1s }}\n    \
-                 persist: {{ attempts: 3, cap: 4s }}"
-            ),
-        );
-    }
-    let parsed = Definition::parse("generated.yaml", &yaml, &|_| None);
-    Arc::new(lies.definition(parsed.unwrap_or_else(|mistakes| panic!("{mistakes}\n{yaml}"))))
-}
-
-fn line(yaml: &mut String, text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(yaml, "{text}");
+    let graph = Graph::new(specs.iter().enumerate().map(after).collect());
+    // Nothing that may fail runs beside a pivot.
+    let pivots = specs.iter().enumerate().filter(|(_, spec)| spec.is_pivot());
+    pivots.fold(graph, |graph, (pivot, _)| graph.waiting_for_all_above(pivot))
 }

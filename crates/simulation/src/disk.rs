@@ -37,6 +37,8 @@ pub(crate) struct Disk {
     pub(crate) has_clock: bool,
     /// When each saga says that it started.
     pub(crate) started: Mutex<HashMap<SagaId, Timestamp>>,
+    /// Until when each step waits.
+    waits: Mutex<HashMap<(SagaId, usize), Timestamp>>,
     /// The commands that were posted for each saga.
     posted: Mutex<HashMap<SagaId, Vec<CommandId>>>,
 }
@@ -54,6 +56,7 @@ impl Disk {
             begun: Instant::now(),
             has_clock,
             started: Mutex::default(),
+            waits: Mutex::default(),
             posted: Mutex::default(),
         }
     }
@@ -66,7 +69,7 @@ impl Disk {
     }
 
     /// The right time.
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_micros(BEGINNING_US).plus(self.begun.elapsed())
     }
 
@@ -91,6 +94,23 @@ impl Disk {
                 "time",
                 format_args!("{saga}'s deadline of {deadline:?} fired at {now}; it started at {started}"),
             );
+        }
+    }
+}
+
+impl Disk {
+    fn note_wait(&self, saga: SagaId, step: usize, until: Timestamp) {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).insert((saga, step), until);
+    }
+
+    /// No pause ends before its time, whatever the clocks of processes show.
+    fn judge_pause(&self, saga: SagaId, step: usize, recorder: &Recorder) {
+        let until = self.waits.lock().unwrap_or_else(PoisonError::into_inner).get(&(saga, step)).copied();
+        let now = self.now();
+        if let Some(until) = until.filter(|_| self.has_clock)
+            && now.plus(CLOCK_SLACK) < until
+        {
+            recorder.violation("time", format_args!("a pause of {saga} until {until} has ended at {now}"));
         }
     }
 }
@@ -220,6 +240,8 @@ impl DatabaseLine {
                                 recorder.hit("saga: blocked, the promise has ended");
                             }
                             Event::Blocked { .. } => recorder.hit("saga: blocked"),
+                            Event::Waits { step, until } => disk.note_wait(entry.saga, *step, *until),
+                            Event::PauseEnded { step } => disk.judge_pause(entry.saga, *step, &recorder),
                             Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
                                 recorder.hit("saga: deadline passed");
                                 disk.judge_deadline(entry.saga, deadline, &recorder);

@@ -22,6 +22,7 @@ impl Fleet {
         recorder.note(|| "no more faults".into());
         self.kind.store(true, Ordering::Relaxed);
         scene.disk.is_out.store(false, Ordering::Relaxed);
+        recorder.report().faults_ended = Some(scene.disk.now());
         for place in 0..self.places() {
             self.replica(place).0.wake();
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saga_core::{Direction, SagaId};
 
-use crate::definition::Spec;
+use crate::definition::CallSpec;
 
 /// The fate of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,15 @@ pub enum Fate {
     Doubled(u32),
 }
 
+/// The fate of an action that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JobFate {
+    /// From the answer that accepts it to its end.
+    pub(crate) takes: Duration,
+    /// Whether it is refused in the end.
+    pub(crate) refused: bool,
+}
+
 /// The effect of an answer on the process that reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Poison {
@@ -59,7 +68,11 @@ pub(crate) enum Around {
 /// Decides the fates of calls.
 pub(crate) trait Fates: Send + Sync {
     /// The fate of the next call, which is one of the step that `spec` describes.
-    fn of_call(&self, spec: &Spec, direction: Direction, step: usize) -> Fate;
+    fn of_call(&self, spec: &CallSpec, direction: Direction, step: usize) -> Fate;
+
+    /// How a participant that may accept an action first takes one: after so long, it is done, or refused after all. `None`: it is
+    /// done at once.
+    fn job(&self, spec: &CallSpec, step: usize) -> Option<JobFate>;
 
     /// Whether the process dies here.
     fn kills(&self, around: Around) -> bool;

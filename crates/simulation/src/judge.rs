@@ -1,11 +1,15 @@
 //! Do ledgers, histories and answers agree?
+//!
+//! - `waits.rs`: signals and pauses; what is passed over, and what cannot fail any more.
+
+mod waits;
 
 use saga_core::definition::{StateName, StepSet};
 use saga_core::event::Stuck;
 use saga_core::saga::Rollback;
 use saga_core::{Definition, Direction, Event, Outcome, Record, Saga};
 
-use crate::definition::{StepKind, graph};
+use crate::definition::{CallSpec, StepKind, graph};
 use crate::scene::{Order, Scene, is_stuck};
 
 /// P1 (all or nothing), P2 (nothing lost), P3 (nothing doubled), P5 (decisions stand), P7 (histories are complete), when
@@ -30,13 +34,11 @@ pub(crate) fn judge_blocked(scene: &Scene) {
         };
         if is_stuck(&saga) {
             let is_fair = match blocked.stuck {
-                Stuck::HorizonPassed => spec.forgets,
-                Stuck::ActionUnknown | Stuck::CompensationUnknown => spec.kind == StepKind::Plain,
+                Stuck::HorizonPassed => spec.forgets(),
+                Stuck::ActionUnknown | Stuck::CompensationUnknown => spec.effect() == Some(StepKind::Plain),
                 Stuck::NothingToUndo => true,
-                Stuck::ActionFailing
-                | Stuck::CompensationFailing
-                | Stuck::ActionUnsettled
-                | Stuck::TaskFailed => false,
+                Stuck::ActionUnsettled => spec.call().is_some_and(CallSpec::is_told_by_signal_alone),
+                Stuck::ActionFailing | Stuck::CompensationFailing | Stuck::TaskFailed => false,
             };
             if !is_fair {
                 broken("P6", format!("a person is needed for good: {:?} at {spec:?}", blocked.stuck));
@@ -45,11 +47,14 @@ pub(crate) fn judge_blocked(scene: &Scene) {
                 Stuck::HorizonPassed => "stuck: the promise has ended",
                 Stuck::ActionUnknown => "stuck: nobody knows about the action",
                 Stuck::CompensationUnknown => "stuck: nobody knows about the compensation",
+                Stuck::ActionUnsettled => "stuck: nobody says how an accepted action ended",
                 _ => "stuck: nothing to undo, it is said",
             });
         }
+        let history = scene.history(order.id).unwrap_or_default();
         for step in graph(&scene.specs).behind(blocked.step).iter() {
-            if scene.specs[step].undo && scene.page(order.id, step).open() != 0 {
+            let may_stand = waits::may_stand(&scene.specs[step], step, &history);
+            if scene.specs[step].is_undone() && !may_stand && scene.page(order.id, step).open() != 0 {
                 broken("P1", format!("it is at step {}, and step {step} is not undone", blocked.step));
             }
         }
@@ -99,8 +104,9 @@ fn judge_order(scene: &Scene, order: &Order) {
         );
     }
     let events: Vec<&Event> = records.iter().map(|record| &record.event).collect();
-    ledgers(scene, &saga, &events, &broken);
-    states(scene, &saga, &records.iter().filter_map(|r| r.state.clone()).collect::<Vec<_>>(), &broken);
+    ledgers(scene, &saga, &records, &events, &broken);
+    states(scene, &saga, &records, &broken);
+    waits::judge(scene, &saga, &records, &broken);
 }
 
 /// Counts the events of orders that a world must have seen to prove anything.
@@ -143,9 +149,9 @@ fn count(scene: &Scene, saga: &Saga, records: &[Record]) {
 }
 
 /// The participants' books against the order's end.
-fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, String)) {
+fn ledgers(scene: &Scene, saga: &Saga, records: &[Record], events: &[&Event], broken: &dyn Fn(&str, String)) {
     let stands = *saga.state() == scene.definition.states.completed;
-    for (step, spec) in scene.specs.iter().enumerate().filter(|(_, spec)| spec.kind != StepKind::Read) {
+    for (step, spec) in scene.specs.iter().enumerate() {
         let is_skipped = events.iter().any(|event| **event == Event::Skipped { step });
         if is_skipped {
             scene.recorder.hit("saga: a step is skipped");
@@ -153,21 +159,27 @@ fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
         if is_skipped && !spec.is_skipped() {
             broken("conditions", format!("step {step} is skipped, though its condition holds"));
         }
+        if spec.effect().is_none() {
+            continue;
+        }
         let page = scene.page(saga.id(), step);
         let open = page.open();
         if !(0..=1).contains(&open) {
             broken("P3", format!("step {step} stands {open} times"));
         }
-        // An operator to whom a step is reported knows of it, too.
+        // An operator to whom a step is reported knows of it, too; and a step that is passed over may have run.
         let is_told = events.iter().any(|event| {
-            matches!(event, Event::AttemptStarted { step: s, .. } | Event::Blocked { step: s, .. } if *s == step)
+            matches!(event,
+                Event::AttemptStarted { step: s, .. } | Event::Blocked { step: s, .. } | Event::PassedOver { step: s, .. }
+                if *s == step)
         });
-        if (page.applied > 0 || page.touched > 0 && spec.undo) && !is_told {
+        if (page.applied > 0 || page.touched > 0 && spec.is_undone()) && !is_told {
             broken("P7", format!("step {step}'s participant was called, and the history knows of no call"));
         }
         let ended_ok = events.iter().any(|event| {
-            matches!(event, Event::AttemptEnded { step: s, direction: Direction::Action, outcome: Outcome::Ok, .. }
-                if *s == step)
+            matches!(event,
+                Event::AttemptEnded { step: s, direction: Direction::Action | Direction::Poll, outcome: Outcome::Ok, .. }
+                | Event::SignalTaken { step: s, outcome: Outcome::Ok, .. } if *s == step)
         });
         if ended_ok && page.applied == 0 {
             broken(
@@ -184,8 +196,12 @@ fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
         match (stands, open) {
             (true, 0) if is_skipped => {}
             (true, 1) | (false, 0) => {}
+            (true, 0) if events.iter().any(|event| is_passed_over(event, step)) => {}
+            (false, 1) if waits::may_stand(spec, step, records) => {
+                scene.recorder.hit("saga: nobody knows about an optional step, which may stand");
+            }
             (true, _) => broken("P1", format!("it is confirmed, and step {step} stands {open} times")),
-            (false, _) if !spec.undo => {}
+            (false, 0..=1) if !spec.is_undone() => {}
             (false, _) => {
                 broken("P1", format!("it is {}, and step {step} stands {open} times", saga.state()))
             }
@@ -193,19 +209,31 @@ fn ledgers(scene: &Scene, saga: &Saga, events: &[&Event], broken: &dyn Fn(&str, 
     }
 }
 
+fn is_passed_over(event: &Event, wanted: usize) -> bool {
+    matches!(event, Event::PassedOver { step, .. } if *step == wanted)
+}
+
 /// The states that the order went through, against the ways that the definition lays out.
-fn states(scene: &Scene, saga: &Saga, seen: &[StateName], broken: &dyn Fn(&str, String)) {
+fn states(scene: &Scene, saga: &Saga, records: &[Record], broken: &dyn Fn(&str, String)) {
     let (Definition { states, steps, .. }, graph) = (&*scene.definition, graph(&scene.specs));
     let is_failure =
         |state: &StateName| *state == states.cancelled || steps.iter().any(|step| step.failure == *state);
-    // The steps that have succeeded so far, and those that are skipped.
-    let mut passed: StepSet = (0..steps.len()).filter(|step| scene.specs[*step].is_skipped()).collect();
-    let mut is_failed = false;
-    let mut is_legal = seen.first() == Some(&states.started);
-    for state in seen.iter().skip(1) {
+    // The steps that have succeeded so far, those that are skipped, and those that are passed over.
+    let mut passed = StepSet::NONE;
+    let (mut is_failed, mut is_legal) = (false, true);
+    for (position, record) in records.iter().enumerate() {
+        match record.event {
+            Event::Skipped { step } | Event::PassedOver { step, .. } if !is_failed => {
+                is_legal &= !passed.contains(step) && graph.before(step).is_within(passed);
+                passed = passed.with(StepSet::of(step));
+            }
+            _ => {}
+        }
+        let Some(state) = &record.state else { continue };
         let entered = steps.iter().position(|step| step.success.as_ref() == Some(state));
-        is_legal &= !is_failed;
+        is_legal &= !is_failed && (position == 0) == (*state == states.started);
         match entered {
+            _ if position == 0 => {}
             Some(step) => {
                 is_legal &= !passed.contains(step) && graph.before(step).is_within(passed);
                 passed = passed.with(StepSet::of(step));
@@ -217,11 +245,12 @@ fn states(scene: &Scene, saga: &Saga, seen: &[StateName], broken: &dyn Fn(&str, 
             }
         }
     }
+    let seen = || records.iter().filter_map(|record| record.state.as_deref()).collect::<Vec<_>>();
     if !is_legal {
-        broken("P7", format!("it went through {seen:?}"));
+        broken("P7", format!("it went through {:?}", seen()));
     }
     let ends_well = saga.rollback() == Rollback::None && *saga.state() == states.completed;
     if saga.is_over() && ends_well == is_failed {
-        broken("P7", format!("it ended as {} after {seen:?}", saga.state()));
+        broken("P7", format!("it ended as {} after {:?}", saga.state(), seen()));
     }
 }

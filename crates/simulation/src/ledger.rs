@@ -7,7 +7,7 @@ use saga_core::saga::Request;
 use saga_core::{Direction, Epoch, SagaId};
 use tokio::time::Instant;
 
-use crate::definition::{HORIZON, Spec, StepKind};
+use crate::definition::{CallSpec, HORIZON, StepKind};
 
 /// How long participants that forget remember all the same: calls that leave just before the promise ends are still on
 /// their way, and clocks and leases are not exact.
@@ -21,6 +21,8 @@ pub(crate) struct LedgerPage {
     pub(crate) undone: u32,
     /// The effect that is there.
     effect: Option<Effect>,
+    /// The action that was accepted.
+    job: Option<Job>,
     /// The answers it remembers, if it promises to.
     action: Option<Stored>,
     compensation: Option<Stored>,
@@ -41,7 +43,34 @@ struct Effect {
     output: String,
 }
 
+/// An action that was accepted first.
+#[derive(Debug, Clone)]
+enum Job {
+    /// It is done later, if ever.
+    Pending { body: String, output: String, refuses: bool },
+    /// It took effect, with this output.
+    Done(String),
+    /// It has no effect, and never will.
+    Refused,
+}
+
+/// The way in which a participant takes an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActionManner {
+    /// It does it.
+    AtOnce,
+    /// It refuses what it is free to refuse.
+    Refuses,
+    /// It accepts it, and does it, or refuses it after all, once so much time has passed.
+    Later { after: Duration, refuses: bool },
+}
+
 impl LedgerPage {
+    /// Whether an action was accepted and is not done yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.job, Some(Job::Pending { .. }))
+    }
+
     /// Effects that are there now.
     pub(crate) fn open(&self) -> i64 {
         i64::from(self.applied) - i64::from(self.undone)
@@ -82,8 +111,12 @@ struct Stored {
 pub(crate) enum ParticipantAnswer {
     Ok(String),
     Refused,
-    /// A probe's "it is not there".
+    /// A question's "it is not there".
     Absent,
+    /// It is accepted, and not done yet.
+    Accepted,
+    /// It cannot be said yet.
+    NotYet,
 }
 
 /// Something worth counting that a participant did.
@@ -102,11 +135,13 @@ pub(crate) struct Handled {
     pub(crate) remark: Option<Remark>,
     /// A promise that the orchestrator broke, and how.
     pub(crate) violation: Option<(&'static str, String)>,
+    /// An action that was accepted is to be carried out after so long.
+    pub(crate) carry_out: Option<Duration>,
 }
 
 impl Handled {
     fn good(answer: ParticipantAnswer) -> Self {
-        Self { answer, remark: None, violation: None }
+        Self { answer, remark: None, violation: None, carry_out: None }
     }
 }
 
@@ -138,7 +173,7 @@ impl Ledger {
 
     /// A participant forgets all that it promised to remember for so long only. Returns the facts that it has
     /// forgotten.
-    pub(crate) fn forget(&mut self, spec: &Spec, saga: SagaId, step: &str) -> Vec<Remark> {
+    pub(crate) fn forget(&mut self, spec: &CallSpec, saga: SagaId, step: &str) -> Vec<Remark> {
         let page = self.page_mut(saga, step);
         if !spec.forgets || page.is_kept {
             return Vec::new();
@@ -150,9 +185,14 @@ impl Ledger {
         action.into_iter().chain(compensation).collect()
     }
 
-    /// Handles a request that came under `key`, as the participant of such a step does. `refuse`: it would rather not do
-    /// what it is free to refuse.
-    pub(crate) fn handle(&mut self, spec: &Spec, key: String, request: &Request, refuse: bool) -> Handled {
+    /// Handles a request that came under `key`, as the participant of such a step does.
+    pub(crate) fn handle(
+        &mut self,
+        spec: &CallSpec,
+        key: String,
+        request: &Request,
+        manner: ActionManner,
+    ) -> Handled {
         self.answers += 1;
         let output = format!("{{\"x\":{}}}", self.answers);
         let kind = spec.kind;
@@ -161,8 +201,8 @@ impl Ledger {
         let stored = match request.direction {
             Direction::Action => &page.action,
             Direction::Compensation => &page.compensation,
-            Direction::Probe if page.open() > 0 => return Handled::good(ParticipantAnswer::Ok(output)),
-            Direction::Probe | Direction::Poll => return Handled::good(ParticipantAnswer::Absent),
+            Direction::Probe => return Handled::good(page.probed(output)),
+            Direction::Poll => return Handled::good(page.polled()),
         };
         page.touched += 1;
         if kind == StepKind::Read {
@@ -178,66 +218,132 @@ impl Ledger {
             page.epoch = Some(request.epoch);
         }
         if let (true, Some(Stored { body: known, answer, .. })) =
-            (spec.has_keys(), stored.as_ref().filter(|stored| stored.key == key))
+            (kind.has_keys(), stored.as_ref().filter(|stored| stored.key == key))
         {
             let violation =
                 (*known != body).then(|| ("P3", format!("{key} means two requests: {known} and {body}")));
             return Handled {
-                answer: answer.clone(),
                 remark: Some("participant: answer repeated from memory"),
                 violation,
+                ..Handled::good(answer.clone())
             };
         }
         match request.direction {
-            Direction::Action => page.act(kind, request, key, body, if refuse { None } else { Some(output) }),
-            Direction::Compensation | Direction::Probe | Direction::Poll if refuse => Handled {
-                remark: Some("participant: refused compensation"),
-                ..Handled::good(ParticipantAnswer::Refused)
-            },
+            Direction::Action => page.act(spec, request, Asked { key, body }, output, manner),
+            Direction::Compensation | Direction::Probe | Direction::Poll
+                if manner == ActionManner::Refuses =>
+            {
+                Handled {
+                    remark: Some("participant: refused compensation"),
+                    ..Handled::good(ParticipantAnswer::Refused)
+                }
+            }
             Direction::Compensation | Direction::Probe | Direction::Poll => {
-                page.compensate(spec, request, key, body, output)
+                page.compensate(spec, request, Asked { key, body }, output)
             }
         }
     }
+
+    /// The time has come for an action that was accepted. The end of it, unless it was undone meanwhile: whether it took effect, and its
+    /// output.
+    pub(crate) fn carry_out(&mut self, spec: &CallSpec, saga: SagaId, step: &str) -> Option<JobEnd> {
+        let page = self.page_mut(saga, step);
+        let pending = page.job.take_if(|job| matches!(job, Job::Pending { .. }));
+        let Some(Job::Pending { body, output, refuses }) = pending else { return None };
+        let (job, answer) = match refuses {
+            true => (Job::Refused, ParticipantAnswer::Refused),
+            false => (Job::Done(output.clone()), ParticipantAnswer::Ok(output.clone())),
+        };
+        page.job = Some(job);
+        if let Some(stored) = &mut page.action {
+            stored.answer = answer;
+        }
+        if refuses {
+            page.action.take_if(|_| spec.relents);
+            return Some(JobEnd::Refused);
+        }
+        page.applied += 1;
+        page.effect = Some(Effect { body, output: output.clone() });
+        Some(JobEnd::Done { output, is_doubled: page.open() > 1 })
+    }
+}
+
+/// The end of an accepted action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JobEnd {
+    Done { output: String, is_doubled: bool },
+    Refused,
+}
+
+/// The request of a call, and its key.
+struct Asked {
+    key: String,
+    body: String,
 }
 
 impl LedgerPage {
-    /// An action. Without an `output` it is refused.
+    fn probed(&self, output: String) -> ParticipantAnswer {
+        match self.job {
+            Some(Job::Pending { .. }) => ParticipantAnswer::NotYet,
+            _ if self.open() > 0 => ParticipantAnswer::Ok(output),
+            _ => ParticipantAnswer::Absent,
+        }
+    }
+
+    fn polled(&self) -> ParticipantAnswer {
+        match &self.job {
+            Some(Job::Pending { .. }) => ParticipantAnswer::Accepted,
+            Some(Job::Done(output)) => ParticipantAnswer::Ok(output.clone()),
+            Some(Job::Refused) => ParticipantAnswer::Refused,
+            None => ParticipantAnswer::Absent,
+        }
+    }
+
     fn act(
         &mut self,
-        kind: StepKind,
+        spec: &CallSpec,
         request: &Request,
-        key: String,
-        body: String,
-        output: Option<String>,
+        Asked { key, body }: Asked,
+        output: String,
+        manner: ActionManner,
     ) -> Handled {
-        if kind == StepKind::Barrier && self.compensation.is_some() {
+        if spec.kind == StepKind::Barrier && self.compensation.is_some() {
             return Handled {
                 remark: Some("participant: action after its compensation"),
                 ..Handled::good(ParticipantAnswer::Refused)
             };
         }
-        let answer = match output {
-            Some(output) => {
+        let mut handled = match manner {
+            ActionManner::AtOnce => {
                 self.applied += 1;
                 self.effect = Some(Effect { body: body.clone(), output: output.clone() });
-                ParticipantAnswer::Ok(output)
+                Handled::good(ParticipantAnswer::Ok(output))
             }
-            None => ParticipantAnswer::Refused,
+            ActionManner::Refuses => {
+                Handled { remark: Some("participant: refusal"), ..Handled::good(ParticipantAnswer::Refused) }
+            }
+            ActionManner::Later { after, refuses } => {
+                self.job = Some(Job::Pending { body: body.clone(), output, refuses });
+                Handled {
+                    remark: Some("participant: accepts an action"),
+                    carry_out: Some(after),
+                    ..Handled::good(ParticipantAnswer::Accepted)
+                }
+            }
         };
-        let remark = (answer == ParticipantAnswer::Refused).then_some("participant: refusal");
-        self.action = Some(Stored { key, body, answer: answer.clone(), at: Instant::now() });
-        let violation = (self.open() > 1)
+        if !(spec.relents && handled.answer == ParticipantAnswer::Refused) {
+            self.action = Some(Stored { key, body, answer: handled.answer.clone(), at: Instant::now() });
+        }
+        handled.violation = (self.open() + i64::from(self.is_pending()) > 1)
             .then(|| ("P3", format!("{} of {} took effect twice", request.step, request.saga)));
-        Handled { answer, remark, violation }
+        handled
     }
 
     fn compensate(
         &mut self,
-        spec: &Spec,
+        spec: &CallSpec,
         request: &Request,
-        key: String,
-        body: String,
+        Asked { key, body }: Asked,
         output: String,
     ) -> Handled {
         let mut handled = Handled::good(ParticipantAnswer::Ok(output));
@@ -255,6 +361,11 @@ impl LedgerPage {
                 handled.violation = Some(("P1", told));
             }
             Some(_) => self.undo(),
+            // The participant does no more what it has accepted.
+            None if is_barrier && self.is_pending() => {
+                self.job = Some(Job::Refused);
+                handled.remark = Some("participant: undoes what it has accepted");
+            }
             None if is_barrier && !has_run => handled.remark = Some("participant: compensation of nothing"),
             None => handled.violation = Some(("P3", format!("{} is undone though it is not there", of()))),
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use clap::Parser;
-use saga_simulation::{FAULT_POINTS, Hits, Plan, run};
+use saga_simulation::{FAULT_POINTS, Hits, Plan, StepOrder, run, small_worlds};
 
 /// Runs orders through seeded worlds that break everything they may break, and judges the results.
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ struct Options {
     /// Go on until so many orders have been run.
     #[arg(long, default_value_t = 1_000_000)]
     sagas: u64,
+    /// Run every pair of faults in the small worlds with steps that wait, are accepted first, are optional, or are a pivot, instead.
+    #[arg(long)]
+    pairs: bool,
     /// Worlds at the same time; by default one for each core.
     #[arg(long)]
     threads: Option<usize>,
@@ -29,9 +32,39 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     match options.seed {
+        _ if options.pairs => pairs(threads(&options)),
         Some(seed) => one(seed),
         None => many(&options),
     }
+}
+
+fn threads(options: &Options) -> usize {
+    options.threads.or_else(|| available_parallelism().ok().map(usize::from)).unwrap_or(1)
+}
+
+fn pairs(threads: usize) -> ExitCode {
+    let mut is_good = true;
+    for form in StepOrder::OF_ALL_KINDS {
+        let counted = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for share in 0..threads {
+                let counted = &counted;
+                scope.spawn(move || {
+                    let share = small_worlds(form, 2, (share, threads));
+                    counted.lock().unwrap_or_else(PoisonError::into_inner).push(share);
+                });
+            }
+        });
+        let counted = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let cases: u64 = counted.iter().flat_map(|counted| counted.cases.values()).sum();
+        let broken: Vec<_> = counted.iter().flat_map(|counted| &counted.broken).collect();
+        for (case, violations) in broken.iter().take(5) {
+            println!("{case:?}: {violations:?}");
+        }
+        println!("{form:?}: {cases} cases, {} with violations", broken.len());
+        is_good &= broken.is_empty();
+    }
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn one(seed: u64) -> ExitCode {
@@ -47,7 +80,7 @@ fn many(options: &Options) -> ExitCode {
     let (next, sagas) = (AtomicU64::new(options.from), AtomicU64::new(0));
     let hits = Mutex::new(Hits::new());
     let broken = Mutex::new(BTreeMap::new());
-    let threads = options.threads.or_else(|| available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let threads = threads(options);
     let failed = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..threads {

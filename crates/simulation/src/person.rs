@@ -7,7 +7,7 @@ use saga_core::{CommandKind, Event, Json, Saga, SagaId};
 use saga_engine::{Engine, Refusal};
 use tokio::time::sleep;
 
-use crate::definition::{StepKind, step_name};
+use crate::definition::{Spec, StepKind, step_name};
 use crate::fleet::Fleet;
 use crate::scene::is_stuck;
 
@@ -81,7 +81,7 @@ impl Fleet {
         };
         // Where a participant may forget, the second of two operators who resume would vouch: see `next_command`.
         let may_be_two = matches!(command.kind, CommandKind::Resolve { .. })
-            || self.scene.specs.iter().all(|spec| !spec.forgets);
+            || !self.scene.specs.iter().any(Spec::forgets);
         let answer = if may_be_two && self.dice.chance(TWO_AT_ONCE) {
             recorder.hit("person: two at once");
             let (first, second) = tokio::join!(say(), say());
@@ -111,7 +111,7 @@ impl Fleet {
         }
         // Where a participant may forget, the order may be blocked for that by the time that the command is heard; then
         // it would vouch for a participant that the operator has not looked at.
-        let may_vouch = self.scene.specs.iter().any(|spec| spec.forgets);
+        let may_vouch = self.scene.specs.iter().any(Spec::forgets);
         let Some(blocked) = saga.blocked() else {
             return (!may_vouch).then(|| OperatorCommand::resume("person: resumes what is not blocked"));
         };
@@ -124,7 +124,7 @@ impl Fleet {
             Stuck::NothingToUndo if !may_vouch && !self.dice.chance(200) => {
                 return Some(OperatorCommand::resume("person: resumes what has nothing to undo"));
             }
-            Stuck::CompensationFailing | Stuck::ActionUnsettled
+            Stuck::ActionFailing | Stuck::CompensationFailing | Stuck::ActionUnsettled
                 if !may_vouch && self.dice.chance(RESUMES) =>
             {
                 return Some(OperatorCommand::resume("person: resumes what is tried all the same"));
@@ -136,12 +136,13 @@ impl Fleet {
 
     /// The books' content about the step that is blocked.
     fn command_about(&self, saga: &Saga, step: usize, stuck: Stuck) -> Option<OperatorCommand> {
-        let (id, spec, name) = (saga.id(), &self.scene.specs[step], &*step_name(step));
+        let (id, name) = (saga.id(), &*step_name(step));
+        let kind = self.scene.specs[step].call()?.kind;
         let page = self.scene.page(id, step);
         let is_undoing = self.scene.history(id)?.iter().any(|record| {
             matches!(record.event, Event::AttemptStarted { step: s, direction: saga_core::Direction::Compensation, .. } if s == step)
         });
-        let remembers = page.remembers(spec.kind, is_undoing);
+        let remembers = page.remembers(kind, is_undoing);
         let ledger = || self.scene.shop.ledger();
         if stuck == Stuck::HorizonPassed && remembers && !page.is_undone_by_hand && self.dice.chance(VOUCHES)
         {
@@ -151,11 +152,12 @@ impl Fleet {
                 ..OperatorCommand::resume("person: vouches")
             });
         }
-        // A barrier that has forgotten the step undoes nothing, and says that it did.
-        let must = spec.kind == StepKind::Barrier && !remembers;
-        // Nor is an effect undone by hand that an unheard command of the same operator relies on.
-        let may = is_stuck(saga) && !page.is_kept && self.dice.chance(BY_HAND);
         let findings = saga.pending().map_or(&[][..], |pending| pending.findings);
+        // A barrier that has forgotten the step undoes nothing, and says that it did.
+        let may_be_undone = findings.contains(&Finding::Undone);
+        let must = kind == StepKind::Barrier && !remembers && may_be_undone;
+        // Nor is an effect undone by hand that an unheard command of the same operator relies on.
+        let may = is_stuck(saga) && !page.is_kept && may_be_undone && self.dice.chance(BY_HAND);
         let output = page.output().and_then(|output| Json::parse(output.as_bytes()).ok());
         let (finding, point) = if page.open() > 0 && (must || may) {
             ledger().undo_by_hand(id, name);
@@ -163,9 +165,15 @@ impl Fleet {
         } else if page.open() > 0 {
             // The participant has to remember the step until its compensation, too.
             ledger().keep(id, name, true);
-            (Finding::Ran, "person: says that it ran")
+            match may_be_undone {
+                true => (Finding::Ran, "person: says that it ran"),
+                false => (Finding::Ran, "person: says that it ran, behind the pivot"),
+            }
         } else if page.undone == 0 && findings.contains(&Finding::NotRun) {
-            (Finding::NotRun, "person: says that it did not run")
+            match may_be_undone {
+                true => (Finding::NotRun, "person: says that it did not run"),
+                false => (Finding::NotRun, "person: says that it did not run, behind the pivot"),
+            }
         } else {
             (Finding::Undone, "person: says that it is undone")
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use saga_core::Timestamp;
 use tokio::time::Instant;
 
 /// How often each fault point was met.
@@ -97,6 +98,42 @@ pub const FAULT_POINTS: &[&str] = &[
     "inbox: taken away, answer lost",
     "saga: taken over",
     "saga: compensated after an unknown outcome",
+    "saga: a step is passed over",
+    "saga: a step is passed over, and the order rolls back",
+    "saga: a step that was passed over is undone",
+    "saga: nobody knows about an optional step, which may stand",
+    "saga: no signal came in time",
+    "saga: blocked behind its pivot",
+    "saga: confirmed behind its pivot",
+    "caller: cancels behind the pivot",
+    "participant: accepts an action",
+    "participant: does what it has accepted",
+    "participant: refuses what it has accepted",
+    "participant: undoes what it has accepted",
+    "poll: no answer",
+    "accepted: done, by a poll",
+    "accepted: refused, by a poll",
+    "accepted: done, by a signal",
+    "accepted: refused, by a signal",
+    "accepted: done after all, while the order rolls back",
+    "accepted: refused after all, while the order rolls back",
+    "stuck: nobody says how an accepted action ended",
+    "signal: before its step waits",
+    "signal: while its step waits",
+    "signal: is taken",
+    "signal: means that the step has failed",
+    "signal: is never sent",
+    "signal: turned away",
+    "signal: no step can read it",
+    "signal: another one with another key",
+    "signal: the same key, twice at the same time",
+    "signal: the same key again",
+    "signal: the same key, another body",
+    "signal: its process dies right after",
+    "pause: ended by the owner that began it",
+    "pause: ended by another owner",
+    "person: says that it ran, behind the pivot",
+    "person: says that it did not run, behind the pivot",
 ];
 
 /// The report of a run.
@@ -110,6 +147,8 @@ pub struct RunReport {
     pub hits: Hits,
     /// Orders that were started.
     pub sagas: usize,
+    /// When there were no faults any more, by a clock that is right.
+    pub faults_ended: Option<Timestamp>,
     /// The events, in order, if asked for.
     pub trace: Vec<String>,
     /// Of everything that happened: the same for the same seed.

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use saga_core::{Definition, Record, Saga, SagaId};
+use saga_core::{Definition, Event, Record, Saga, SagaId};
 use saga_journal::{Histories, KeptRow};
 
 use crate::bugs::Lies;
@@ -12,6 +12,8 @@ use crate::disk::{Disk, now};
 use crate::ledger::LedgerPage;
 use crate::record::Recorder;
 use crate::shop::SimulatedShop;
+use crate::signal::{Sent, SimulatedSignal};
+use crate::watch::succeeds;
 
 /// An order, as its caller knows it.
 #[derive(Debug, Clone)]
@@ -30,11 +32,22 @@ pub(crate) struct Scene {
     pub(crate) shop: Arc<SimulatedShop>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) orders: Mutex<Vec<Order>>,
+    pub(crate) signals: Mutex<Vec<Sent>>,
 }
 
 impl Scene {
     pub(crate) fn orders(&self) -> MutexGuard<'_, Vec<Order>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn signals(&self) -> MutexGuard<'_, Vec<Sent>> {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a process has said that this signal is kept.
+    pub(crate) fn is_acknowledged(&self, message: &SimulatedSignal) -> bool {
+        let is_it = |sent: &Sent| sent.message.number == message.number && sent.acknowledged > 0;
+        self.signals().iter().any(is_it)
     }
 
     pub(crate) fn row(&self, id: SagaId) -> Option<KeptRow> {
@@ -54,6 +67,12 @@ impl Scene {
     /// The saga that its history tells.
     pub(crate) fn saga(&self, id: SagaId) -> Option<Saga> {
         Saga::fold(id, self.definition.clone(), &self.history(id)?).ok()
+    }
+
+    /// Whether these events show that the pivot is done.
+    pub(crate) fn is_past_pivot<'a>(&self, mut events: impl Iterator<Item = &'a Event>) -> bool {
+        let pivot = self.specs.iter().position(Spec::is_pivot);
+        pivot.is_some_and(|pivot| events.any(|event| succeeds(event, pivot)))
     }
 
     /// The book of a step's participant about an order.

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use saga_core::{Direction, SagaId};
 
-use crate::definition::{Spec, StepKind};
-use crate::fate::{Around, Fate, Fates, Poison};
+use crate::definition::{CallSpec, StepKind};
+use crate::fate::{Around, Fate, Fates, JobFate, Poison};
+
+/// How long an accepted action takes: longer than the time between two polls.
+const JOB_TAKES: Duration = Duration::from_millis(1_500);
 
 /// One thing that goes wrong, at one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub enum Crash {
 
 /// The faults that are to happen, and what has happened so far.
 pub(crate) struct Script {
-    refused: Option<usize>,
+    refused: Vec<usize>,
     faults: Vec<ScriptedFault>,
     seen: Mutex<Seen>,
 }
@@ -42,7 +45,8 @@ pub(crate) struct Seen {
     pub(crate) calls: Vec<StepKind>,
     answers: u32,
     pub(crate) appends: u32,
-    refusals: u32,
+    /// The steps that have been refused: each is once.
+    refused: Vec<usize>,
     /// Which faults have happened: each happens once.
     happened: Vec<ScriptedFault>,
 }
@@ -59,13 +63,22 @@ impl Seen {
 }
 
 impl Script {
-    /// `refused`: the step that is refused once.
-    pub(crate) fn new(refused: Option<usize>, faults: &[ScriptedFault]) -> Arc<Self> {
-        Arc::new(Self { refused, faults: faults.to_vec(), seen: Mutex::default() })
+    /// `refused`: the steps that are refused once.
+    pub(crate) fn new(refused: &[usize], faults: &[ScriptedFault]) -> Arc<Self> {
+        Arc::new(Self { refused: refused.to_vec(), faults: faults.to_vec(), seen: Mutex::default() })
     }
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the step is to be refused now.
+    fn refuses(&self, seen: &mut Seen, step: usize) -> bool {
+        let now = self.refused.contains(&step) && !seen.refused.contains(&step);
+        if now {
+            seen.refused.push(step);
+        }
+        now
     }
 
     /// Whether the process dies at this append.
@@ -80,7 +93,7 @@ impl Script {
 }
 
 impl Fates for Script {
-    fn of_call(&self, spec: &Spec, direction: Direction, step: usize) -> Fate {
+    fn of_call(&self, spec: &CallSpec, direction: Direction, step: usize) -> Fate {
         let kind = spec.kind;
         let mut seen = self.seen();
         let number = seen.calls.len() as u32;
@@ -90,14 +103,18 @@ impl Fates for Script {
             ScriptedFault::Call(at, fate) if *at == number && may_meet(kind, *fate) => Some(*fate),
             _ => None,
         });
+        // An action that is accepted is refused later.
+        let may_refuse = direction == Direction::Action && spec.accepts.is_none();
         match scripted {
             Some(fate) => fate,
-            None if self.refused == Some(step) && direction == Direction::Action && seen.refusals == 0 => {
-                seen.refusals += 1;
-                Fate::Refusal
-            }
+            None if may_refuse && self.refuses(&mut seen, step) => Fate::Refusal,
             None => Fate::Good,
         }
+    }
+
+    fn job(&self, spec: &CallSpec, step: usize) -> Option<JobFate> {
+        spec.accepts?;
+        Some(JobFate { takes: spec.job_max().min(JOB_TAKES), refused: self.refuses(&mut self.seen(), step) })
     }
 
     fn poison(&self, _: SagaId, _: usize) -> Option<Poison> {
@@ -124,9 +141,8 @@ impl Fates for Script {
 
 /// Whether a participant of this kind leaves room for that.
 pub(crate) fn may_meet(kind: StepKind, fate: Fate) -> bool {
-    let has_keys = matches!(kind, StepKind::Idempotent | StepKind::Barrier);
     match fate {
-        Fate::Doubled(_) => has_keys,
+        Fate::Doubled(_) => kind.has_keys(),
         // A probe is asked after two seconds.
         Fate::Late(ms) => kind != StepKind::Probed || ms < 2_000,
         _ => true,

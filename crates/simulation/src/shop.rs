@@ -11,14 +11,14 @@ use saga_core::reply::{Answer as HttpAnswer, Reply};
 use saga_core::saga::Request;
 use saga_core::{Definition, Direction, SagaId};
 use saga_engine::participants::{Calling, Participants};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::bugs::Lies;
-use crate::definition::{Spec, step_name};
+use crate::definition::{CallSpec, Spec, step_name};
 use crate::disk::Disk;
-use crate::fate::{Around, Fate, Fates, Poison};
-use crate::ledger::{Handled, Ledger, LedgerPage, ParticipantAnswer};
+use crate::fate::{Around, Fate, Fates, JobFate, Poison};
+use crate::ledger::{ActionManner, Handled, JobEnd, Ledger, LedgerPage, ParticipantAnswer};
 use crate::process::{ANSWER_PANICS, Process, outside};
 use crate::record::Recorder;
 use crate::watch::Watch;
@@ -37,6 +37,16 @@ pub(crate) struct SimulatedShop {
     held: Mutex<Option<SagaId>>,
     /// Panics of orders' tasks that are to be noticed.
     pub(crate) panics: AtomicI64,
+    /// Hears of the ends of accepted actions.
+    jobs: mpsc::UnboundedSender<JobTold>,
+}
+
+/// An accepted action of an order has come to its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JobTold {
+    pub(crate) saga: SagaId,
+    pub(crate) step: usize,
+    pub(crate) refused: bool,
 }
 
 impl SimulatedShop {
@@ -46,10 +56,11 @@ impl SimulatedShop {
         recorder: Arc<Recorder>,
         fates: Arc<dyn Fates>,
         lies: Lies,
+        jobs: mpsc::UnboundedSender<JobTold>,
     ) -> Arc<Self> {
         let (ledger, in_transit, held, panics) = Default::default();
         let watch = Watch::new(specs.clone(), disk, recorder.clone());
-        Arc::new(Self { specs, ledger, watch, recorder, fates, lies, in_transit, held, panics })
+        Arc::new(Self { specs, ledger, watch, recorder, fates, lies, in_transit, held, panics, jobs })
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -93,21 +104,28 @@ impl SimulatedShop {
     /// The page in the book of a step's participant, without what the participant has forgotten by now.
     pub(crate) fn page(&self, saga: SagaId, step: usize, name: &str) -> LedgerPage {
         let mut ledger = self.ledger();
-        for remark in ledger.forget(&self.specs[step], saga, name) {
+        let forgotten = self.specs[step].call().map(|call| ledger.forget(call, saga, name));
+        for remark in forgotten.into_iter().flatten() {
             self.recorder.hit(remark);
         }
         ledger.page(saga, name)
     }
 
+    /// A step that is called.
+    fn call(&self, step: usize) -> &CallSpec {
+        self.specs[step].call().expect("a request is of a step that calls")
+    }
+
     /// The request arrives.
-    fn arrives(&self, step: usize, request: &Request, refuse: bool) -> Reply {
+    fn arrives(self: &Arc<Self>, step: usize, request: &Request, manner: ActionManner) -> Reply {
         self.page(request.saga, step, &request.step);
-        let Handled { answer, remark, violation } =
-            self.ledger().handle(&self.specs[step], self.lies.key_of_request(request), request, refuse);
+        let Handled { answer, remark, violation, carry_out } =
+            self.ledger().handle(self.call(step), self.lies.key_of_request(request), request, manner);
         self.recorder.note(|| {
             format!(
-                "shop {} {} #{} e{}: {answer:?}",
-                short(request),
+                "shop {} {} {} #{} e{}: {answer:?}",
+                short(request.saga),
+                request.step,
                 request.direction,
                 request.attempt.get(),
                 request.epoch.get()
@@ -128,7 +146,15 @@ impl SimulatedShop {
         if let Some((promise, violation)) = violation {
             self.recorder.violation(promise, violation);
         }
+        if let Some(after) = carry_out {
+            self.carry_out(step, request.saga, after);
+        }
         match answer {
+            ParticipantAnswer::Refused if request.direction == Direction::Poll => {
+                reply(200, r#"{"no":true}"#.into(), None)
+            }
+            ParticipantAnswer::Accepted => reply(202, "{}".into(), None),
+            ParticipantAnswer::NotYet => reply(503, String::new(), None),
             ParticipantAnswer::Ok(body) => reply(200, body, None),
             ParticipantAnswer::Refused => reply(409, r#"{"detail":"refused"}"#.into(), None),
             ParticipantAnswer::Absent => reply(404, r#"{"detail":"not there"}"#.into(), None),
@@ -141,11 +167,29 @@ impl SimulatedShop {
         if !graph.is_chain() && self.watch.is_beside_another(step, request.saga) {
             self.recorder.hit("saga: calls two steps at the same time");
         }
+        if request.direction == Direction::Action {
+            let is_pending = |earlier: &usize| {
+                !self.specs[*earlier].is_optional()
+                    && self.page(request.saga, *earlier, &step_name(*earlier)).is_pending()
+            };
+            for earlier in graph.before(step).iter().filter(is_pending) {
+                self.recorder.violation(
+                    "order",
+                    format_args!(
+                        "{} leaves, and step {earlier} is accepted, not done",
+                        request.idempotency_key()
+                    ),
+                );
+            }
+        }
         if request.direction != Direction::Compensation {
             return;
         }
-        for later in graph.behind(step).iter().filter(|later| self.specs[*later].undo) {
-            if self.page(request.saga, later, &step_name(later)).open() > 0 {
+        let may_stand = |later: usize| {
+            self.specs[later].is_optional() && !self.watch.is_known_to_have_run(request.saga, later)
+        };
+        for later in graph.behind(step).iter().filter(|later| self.specs[*later].is_undone()) {
+            if self.page(request.saga, later, &step_name(later)).open() > 0 && !may_stand(later) {
                 self.recorder.violation(
                     "order",
                     format_args!("{} leaves, and step {later} stands", request.idempotency_key()),
@@ -160,14 +204,14 @@ impl SimulatedShop {
         step: usize,
         request: &Request,
         delay: Duration,
-        refuse: bool,
+        manner: ActionManner,
         back: Option<oneshot::Sender<Reply>>,
     ) {
         let (shop, request, travel) = (self.clone(), request.clone(), self.fates.travel());
         *self.in_transit().entry(request.saga).or_default() += 1;
         outside(async move {
             sleep(delay).await;
-            let reply = shop.arrives(step, &request, refuse);
+            let reply = shop.arrives(step, &request, manner);
             shop.arrived(request.saga);
             if let Some(back) = back {
                 sleep(travel).await;
@@ -178,6 +222,37 @@ impl SimulatedShop {
 }
 
 impl SimulatedShop {
+    /// How the participant takes a call that it does not refuse.
+    fn manner(&self, step: usize, direction: Direction) -> ActionManner {
+        let call = self.call(step);
+        let job = (direction == Direction::Action).then(|| self.fates.job(call, step)).flatten();
+        let Some(JobFate { takes: after, refused }) = job else { return ActionManner::AtOnce };
+        ActionManner::Later { after, refuses: refused && call.may_refuse_later() }
+    }
+
+    /// The participant does what it has accepted, or refuses it, after so long, whatever the orchestrator does meanwhile.
+    fn carry_out(self: &Arc<Self>, step: usize, saga: SagaId, after: Duration) {
+        let shop = self.clone();
+        *self.in_transit().entry(saga).or_default() += 1;
+        outside(async move {
+            sleep(after).await;
+            let end = shop.ledger().carry_out(shop.call(step), saga, &step_name(step));
+            shop.arrived(saga);
+            let Some(end) = end else { return };
+            shop.recorder.note(|| format!("shop {} {}: {end:?}", short(saga), step_name(step)));
+            shop.recorder.hit(match &end {
+                JobEnd::Done { .. } => "participant: does what it has accepted",
+                JobEnd::Refused => "participant: refuses what it has accepted",
+            });
+            if matches!(end, JobEnd::Done { is_doubled: true, .. }) {
+                shop.recorder
+                    .violation("P3", format_args!("{} of {saga} took effect twice", step_name(step)));
+            }
+            // In a small world nobody is told.
+            let _ = shop.jobs.send(JobTold { saga, step, refused: end == JobEnd::Refused });
+        });
+    }
+
     fn arrived(&self, saga: SagaId) {
         let mut in_transit = self.in_transit();
         if let Some(count) = in_transit.get_mut(&saga) {
@@ -189,9 +264,9 @@ impl SimulatedShop {
     }
 }
 
-fn short(request: &Request) -> String {
-    let saga = request.saga.to_string();
-    format!("{} {}", &saga[saga.len() - 4..], request.step)
+fn short(saga: SagaId) -> String {
+    let saga = saga.to_string();
+    saga[saga.len() - 4..].to_owned()
 }
 
 fn reply(status: u16, body: String, retry_after: Option<Duration>) -> Reply {
@@ -218,7 +293,7 @@ impl Participants for Gate {
             process.kill();
             return Box::pin(pending());
         }
-        let fate = match shop.fates.of_call(&shop.specs[step], request.direction, step) {
+        let fate = match shop.fates.of_call(shop.call(step), request.direction, step) {
             _ if *shop.held() == Some(request.saga) => Fate::ConnectionRefused,
             // Where the step may not have run, or may have been undone, 404 would be as good as undone: no participant
             // says it of what is there.
@@ -227,8 +302,9 @@ impl Participants for Gate {
         };
         shop.recorder.note(|| {
             format!(
-                "send {} {} #{} e{}: {fate:?}",
-                short(&request),
+                "send {} {} {} #{} e{}: {fate:?}",
+                short(request.saga),
+                request.step,
                 request.direction,
                 request.attempt.get(),
                 request.epoch.get()
@@ -239,9 +315,10 @@ impl Participants for Gate {
         let mut at_once = None;
         let lost = |reason: &str| Some(Reply::Lost { reason: reason.into() });
         let hit = |point| shop.recorder.hit(point);
+        let manner = shop.manner(step, request.direction);
         match fate {
-            Fate::Good => shop.deliver(step, &request, travel, false, Some(back)),
-            Fate::Refusal => shop.deliver(step, &request, travel, true, Some(back)),
+            Fate::Good => shop.deliver(step, &request, travel, manner, Some(back)),
+            Fate::Refusal => shop.deliver(step, &request, travel, ActionManner::Refuses, Some(back)),
             Fate::Misdirected => {
                 hit("participant: nothing to undo, it says");
                 at_once = Some(reply(404, r#"{"detail":"not found"}"#.into(), None));
@@ -252,7 +329,7 @@ impl Participants for Gate {
             }
             Fate::ErrorAfter => {
                 hit("participant: 500 after the effect");
-                shop.deliver(step, &request, Duration::ZERO, false, None);
+                shop.deliver(step, &request, Duration::ZERO, manner, None);
                 at_once = Some(reply(500, String::new(), None));
             }
             Fate::Unready(seconds) => {
@@ -274,7 +351,7 @@ impl Participants for Gate {
             }
             Fate::ResetAfter => {
                 hit("network: reset after the request");
-                shop.deliver(step, &request, travel, false, None);
+                shop.deliver(step, &request, travel, manner, None);
                 at_once = lost("reset");
             }
             Fate::SilenceBefore => {
@@ -283,7 +360,7 @@ impl Participants for Gate {
             }
             Fate::SilenceAfter => {
                 hit("network: answer lost");
-                shop.deliver(step, &request, travel, false, None);
+                shop.deliver(step, &request, travel, manner, None);
                 std::mem::forget(back);
             }
             Fate::Late(ms) => {
@@ -293,19 +370,21 @@ impl Participants for Gate {
                 } else {
                     "network: answer after the time-out"
                 });
-                shop.deliver(step, &request, late, false, None);
+                shop.deliver(step, &request, late, manner, None);
                 std::mem::forget(back);
             }
             Fate::Doubled(ms) => {
                 hit("network: request doubled");
-                shop.deliver(step, &request, travel, false, Some(back));
-                shop.deliver(step, &request, travel + Duration::from_millis(ms.into()), false, None);
+                shop.deliver(step, &request, travel, manner, Some(back));
+                shop.deliver(step, &request, travel + Duration::from_millis(ms.into()), manner, None);
             }
         }
-        if request.direction == Direction::Probe
-            && !matches!(fate, Fate::Good | Fate::Refusal | Fate::Doubled(_))
-        {
-            hit("probe: no answer");
+        if !matches!(fate, Fate::Good | Fate::Refusal | Fate::Doubled(_)) {
+            match request.direction {
+                Direction::Probe => hit("probe: no answer"),
+                Direction::Poll => hit("poll: no answer"),
+                Direction::Action | Direction::Compensation => {}
+            }
         }
         if shop.fates.kills(Around::After) {
             process.kill();

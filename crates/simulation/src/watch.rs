@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use saga_core::definition::Graph;
+use saga_core::event::Finding;
 use saga_core::saga::Request;
 use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, SagaId};
 use saga_journal::Histories;
@@ -53,7 +54,8 @@ impl Watch {
             );
         }
         drop(sent);
-        if request.direction == Direction::Probe || definition.steps[step].is_read() {
+        if matches!(request.direction, Direction::Probe | Direction::Poll) || definition.steps[step].is_read()
+        {
             return;
         }
         let history = match now(self.disk.memory.load(request.saga)) {
@@ -90,23 +92,27 @@ impl Watch {
                 if (*s, *direction, *attempt) == (step, request.direction, request.attempt))
         });
         let spec = &self.specs[step];
-        let must_be_announced = spec.kind != StepKind::Barrier || spec.when.is_some();
+        let must_be_announced =
+            spec.effect() != Some(StepKind::Barrier) || spec.when.is_some() || !spec.is_undone();
         if request.direction == Direction::Action && must_be_announced && !is_announced {
             self.recorder.violation("P2", format_args!("{} leaves unannounced", request.idempotency_key()));
         }
-        // Without their ends on disk, only barriers may be called ahead of them.
+        // Without their ends on disk, only barriers may be called ahead of them; and no call is made ahead of the end of a wait.
         for earlier in self.graph.before(step).iter() {
-            let is_passed = has(&|event| match event {
-                Event::Skipped { step } => *step == earlier,
-                Event::AttemptEnded { step, outcome: Outcome::Ok, .. } => *step == earlier,
-                _ => false,
-            });
-            if request.direction == Direction::Action && is_announced && !is_passed {
+            let is_passed = has(&|event| passes(event, earlier));
+            let must_be_passed = is_announced || self.specs[earlier].call().is_none();
+            if request.direction == Direction::Action && must_be_passed && !is_passed {
                 self.recorder.violation(
                     "order",
                     format_args!("{} leaves, and step {earlier} is not done", request.idempotency_key()),
                 );
             }
+        }
+        if request.direction == Direction::Compensation && has(&|event| *event == Event::Skipped { step }) {
+            self.recorder.violation(
+                "conditions",
+                format_args!("{} leaves, and the step was skipped", request.idempotency_key()),
+            );
         }
         let is_decision = |record: &&Record| matches!(record.event, Event::RollbackDecided { .. });
         let decisions = history.records.iter().filter(is_decision).count();
@@ -156,6 +162,12 @@ impl Watch {
         has_run && is_first && !rolling_back.into_iter().any(|event| matches!(event, Event::TakenOver { .. }))
     }
 
+    /// Whether the history shows that the step's effect was there.
+    pub(crate) fn is_known_to_have_run(&self, saga: SagaId, step: usize) -> bool {
+        let Ok(Some(history)) = now(self.disk.memory.load(saga)) else { return false };
+        history.records.iter().any(|record| succeeds(&record.event, step))
+    }
+
     /// Whether the history shows that the step is being undone.
     pub(crate) fn is_undoing(&self, saga: SagaId, step: usize) -> bool {
         let Ok(Some(history)) = now(self.disk.memory.load(saga)) else { return false };
@@ -173,6 +185,7 @@ impl Watch {
             matches!(
                 event,
                 Event::AttemptEnded { .. }
+                    | Event::SignalTaken { .. }
                     | Event::RollbackDecided { .. }
                     | Event::Resumed { .. }
                     | Event::Resolved { .. }
@@ -185,5 +198,29 @@ impl Watch {
         if *times > ENDED_BY_ONE_ORDER_MAX {
             self.recorder.violation("P8", format_args!("{saga} has ended {times} processes in a row"));
         }
+    }
+}
+
+/// Whether the event says that the step's effect is there, or that its wait is over.
+pub(crate) fn succeeds(event: &Event, wanted: usize) -> bool {
+    match event {
+        Event::AttemptEnded {
+            step,
+            direction: Direction::Action | Direction::Poll | Direction::Probe,
+            outcome: Outcome::Ok,
+            ..
+        }
+        | Event::PauseEnded { step }
+        | Event::SignalTaken { step, outcome: Outcome::Ok, .. }
+        | Event::Resolved { step, finding: Finding::Ran, .. } => *step == wanted,
+        _ => false,
+    }
+}
+
+/// Whether the steps that wait for this one may begin from the event on.
+fn passes(event: &Event, wanted: usize) -> bool {
+    match event {
+        Event::Skipped { step } | Event::PassedOver { step, .. } => *step == wanted,
+        _ => succeeds(event, wanted),
     }
 }

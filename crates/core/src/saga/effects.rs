@@ -158,17 +158,12 @@ impl Saga {
     fn needs(&self, step: usize, direction: Direction) -> Seq {
         let safety = self.definition.safety(step);
         let marks = &self.marks;
-        let definition = &self.definition.steps[step];
-        // A step with a condition is announced, too: a new owner may find that the condition is an error.
-        let may_be_unannounced = definition.compensation().is_some() && definition.when.is_none();
         let rule = match (&self.steps[step], direction) {
             (_, Direction::Probe | Direction::Poll) => Seq::NONE,
             (_, Direction::Action) if self.definition.steps[step].is_read() => Seq::NONE,
             // The same key has one effect, so calling early loses nothing but work; but not before the events that the
-            // request was computed from are safe, nor ahead of a result that cannot be had a second time. A step
-            // without a compensation is announced first: a new owner would not look for the effect of a call that its
-            // history does not show.
-            (_, Direction::Action) if safety == Safety::Barrier && may_be_unannounced => {
+            // request was computed from are safe, nor ahead of a result that cannot be had a second time.
+            (_, Direction::Action) if safety == Safety::Barrier && !self.is_announced_first(step) => {
                 let before = self.definition.graph.before(step).iter();
                 let waited_for = before.map(|earlier| self.notes[earlier].waited_for).max();
                 marks.first_effect.unwrap_or(self.seq).max(waited_for.unwrap_or(Seq::NONE))

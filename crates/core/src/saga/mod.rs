@@ -405,6 +405,14 @@ impl Saga {
         !is_call || definition.keeps_output() || !(definition.is_read() || self.is_barrier(step))
     }
 
+    /// Whether no call of the step's action leaves before its `attempt_started` is on disk: a new owner may find that the condition
+    /// is an error, and looks for no effect of a step without a compensation that its history does not show.
+    fn is_announced_first(&self, step: usize) -> bool {
+        let definition = &self.definition.steps[step];
+        let is_kept = !definition.is_read() && definition.compensation().is_none();
+        definition.when.is_some() || is_kept
+    }
+
     /// Whether rolling back has nothing (more) to do for a step.
     pub(crate) fn is_settled(&self, step: usize) -> bool {
         if self.definition.steps[step].compensation().is_none() {
@@ -413,7 +421,8 @@ impl Saga {
         match &self.steps[step] {
             StepState::Pending { shadow } => !shadow,
             StepState::Doing { tries, may_have_run } => {
-                !rules::may_have_an_effect(tries.in_flight(), *may_have_run)
+                let may_run = rules::may_have_run(*may_have_run, tries.progress == Progress::Accepted);
+                !rules::may_have_an_effect(tries.in_flight(), may_run)
             }
             StepState::Skipped
             | StepState::Waiting { .. }

@@ -5,7 +5,7 @@
 use super::{Blocked, CallWanted, Request, RequestError, Saga, StepState};
 use crate::definition::Participant;
 use crate::direction::Direction;
-use crate::event::Finding;
+use crate::event::{Finding, Stuck};
 use crate::id::{AttemptNumber, Seq, Timestamp};
 
 /// The call that a blocked saga waits for.
@@ -70,12 +70,17 @@ impl Saga {
         })
     }
 
+    /// Whether the saga's task fails at this step.
+    pub(super) fn is_parked_at(&self, step: usize) -> bool {
+        self.blocked_at(step).is_some_and(|blocked| blocked.stuck == Stuck::TaskFailed)
+    }
+
     /// The findings that an operator can report about a step. About a step that is being undone, "it did not run" would
     /// be taken for "the compensation did not run": then only the presence of the step's effect matters.
     pub(super) fn findings(&self, step: usize) -> &'static [Finding] {
         match self.steps[step] {
             // Only a step that is being undone can be settled by a finding.
-            _ if self.cause().is_none() && self.is_parked() => &[],
+            _ if self.cause().is_none() && self.is_parked_at(step) => &[],
             // Behind a pivot, a step is done, or called again.
             _ if self.cause().is_none() => &[Finding::Ran, Finding::NotRun],
             StepState::Done { .. } | StepState::Undoing { .. } => &[Finding::Ran, Finding::Undone],

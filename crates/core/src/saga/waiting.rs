@@ -11,6 +11,7 @@ use crate::definition::{
 use crate::event::{Cause, Event, Stuck};
 use crate::id::Timestamp;
 use crate::json::Json;
+use crate::rules;
 
 /// The value of the expression that a step waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +133,9 @@ impl Saga {
         let name = &self.signal_wait(step)?.name;
         let waits = |step: &usize| self.signal_wait(*step).is_some_and(|wait| wait.name == *name);
         let turn = self.active().iter().filter(waits).position(|waiting| waiting == step)?;
-        let untaken = |(_, signal): &(usize, &super::SignalKept)| !signal.taken && *signal.name == **name;
+        let untaken = |(_, signal): &(usize, &super::SignalKept)| {
+            rules::may_be_taken(signal.taken) && *signal.name == **name
+        };
         self.signals.iter().enumerate().filter(untaken).nth(turn).map(|(index, _)| index)
     }
 

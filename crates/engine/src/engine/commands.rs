@@ -176,14 +176,18 @@ impl Engine {
         }
     }
 
-    /// Whether a saga that is this process's, and does not run, would take a command: a refused one must not leave a take-over behind.
+    /// Whether a saga that is this process's, and does not run, would take a command, as it is on disk or once it begins to run: a
+    /// refused command must not leave a take-over behind. It is refused for what is on disk. What the take-over would bring about is
+    /// not, and the saga may go on in another way.
     fn try_out(&self, saga: &Saga, owner: ReplicaId, command: &Input) -> Result<(), Refusal> {
-        let mut tried = saga.clone();
+        let Err(refused) = saga.clone().handle(command, self.clock().moment()) else { return Ok(()) };
+        let mut running = saga.clone();
         // A saga that is over by now is found to be so by `run_here`.
-        if tried.handle(&self.entering(saga.id(), owner), self.clock().moment()).is_ok() {
-            tried.handle(command, self.clock().moment())?;
-        }
-        Ok(())
+        let is_taken = match running.handle(&self.entering(saga.id(), owner), self.clock().moment()) {
+            Ok(_) => running.handle(command, self.clock().moment()).is_ok(),
+            Err(_) => true,
+        };
+        if is_taken { Ok(()) } else { Err(refused.into()) }
     }
 
     /// Applies the commands that wait for this process: those of one saga one after the other, as they were given.

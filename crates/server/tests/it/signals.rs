@@ -49,9 +49,10 @@ async fn an_order_waits_for_its_signal_through_a_restart() {
     send(Some("a"), json!({ "approved": true, "x": 1 })).await.problem(422, "signal_key_reused");
     send(None, json!({ "approved": true })).await.problem(409, "takes_no_signals");
     let history = world.get(&format!("/api/commande/{saga}/historique?detail=etapes")).await.expect(200);
-    let told: Vec<&str> =
-        history.as_array().unwrap().iter().filter_map(|line| line["evenement"].as_str()).collect();
-    assert_eq!(told, ["attend", "pris_en_charge", "signal", "signal_pris"]);
+    let told = history.as_array().unwrap().iter().filter_map(|line| line["evenement"].as_str());
+    // It was asleep when its process ended, unless that was quick.
+    let told: Vec<&str> = told.filter(|event| *event != "pris_en_charge").collect();
+    assert_eq!(told, ["attend", "signal", "signal_pris"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

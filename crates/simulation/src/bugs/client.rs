@@ -8,6 +8,8 @@ use super::{Bug, Lies};
 
 /// The participant did what it was asked.
 const DONE: u16 = 200;
+/// It does later what it was asked.
+const ACCEPTED: u16 = 202;
 /// It says that there is no such thing.
 const ABSENT: u16 = 404;
 /// It refused.
@@ -25,6 +27,11 @@ impl Lies {
         let is_unknown = matches!(reply, Reply::Lost { .. }) || status == Some(FAILED);
         let is_silence = is_unknown || matches!(reply, Reply::NotSent { .. });
         let believed = match (self.0, direction) {
+            (Some(Bug::AcceptedIsDone), Direction::Action) if status == Some(ACCEPTED) => DONE,
+            (Some(Bug::PendingIsRefused), Direction::Poll) if status == Some(ACCEPTED) => {
+                let body = br#"{"no":true}"#.to_vec();
+                return Reply::Answered(Answer { status: DONE, body, ..Answer::default() });
+            }
             (Some(Bug::UnknownIsRefused), Direction::Action) if is_unknown => REFUSED,
             (Some(Bug::SilenceIsAbsence), Direction::Probe) if is_silence => ABSENT,
             (Some(Bug::RefusedCompensationIsDone), Direction::Compensation) if status == Some(REFUSED) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_core::Definition;
-use saga_core::definition::{CallStep, Graph, Safety, StepWork};
+use saga_core::definition::{CallStep, Graph, PauseEnd, Safety, StepWork};
 use saga_engine::Limits;
 
 use super::{Bug, Lies};
@@ -48,6 +48,20 @@ impl Lies {
             Some(Bug::IgnoresConditions) => {
                 definition.steps.iter_mut().for_each(|step| step.when = None);
             }
+            Some(Bug::EndsPausesEarly) => {
+                for step in &mut definition.steps {
+                    if let StepWork::Pause(pause) = &mut step.work {
+                        *pause = PauseEnd::After(HARDLY);
+                    }
+                }
+            }
+            Some(Bug::FailsForOptional) => {
+                definition.steps.iter_mut().for_each(|step| step.optional = false);
+            }
+            Some(Bug::PassesOverFailures) => {
+                definition.steps.iter_mut().for_each(|step| step.optional = true);
+            }
+            Some(Bug::IgnoresPivots) => calls(&mut definition).for_each(|call| call.pivot = false),
             // A definition has a step at least.
             Some(Bug::ConfirmsWithoutSteps) if definition.steps.len() > 1 => _ = definition.steps.pop(),
             _ => {}

@@ -72,6 +72,8 @@ pub enum Bug {
     NeverSweeps,
     /// the same idempotency key starts another order
     OrderForEachRequest,
+    /// the same key sends another signal
+    SignalForEachRequest,
     /// the journal compares neither owner nor position
     AppendsWithoutLooking,
     /// sagas are claimed though their owner is alive
@@ -102,6 +104,32 @@ pub enum Bug {
     ForgetsSiblings,
     /// a step is done although its condition does not hold
     IgnoresConditions,
+    /// a signal is taken by every step that waits for one of its name
+    TakesSignalsTwice,
+    /// the commands that wait for an owner are gone when the order is claimed
+    ForgetsInbox,
+    /// a step has waited for too long although its signal was recorded before that
+    LateBeforeSignal,
+    /// a call is sent before the end of the wait before it is on disk
+    AheadOfWaits,
+    /// a pause ends as soon as it has begun
+    EndsPausesEarly,
+    /// an action that was accepted counts as done
+    AcceptedIsDone,
+    /// an action that is not done yet counts as refused
+    PendingIsRefused,
+    /// accepted actions are forgotten when the rollback is decided
+    ForgetsAccepted,
+    /// an optional step that has failed is undone
+    PassedOverIsDone,
+    /// the failure of an optional step fails the order
+    FailsForOptional,
+    /// the failure of any step is passed over
+    PassesOverFailures,
+    /// a step behind the pivot fails the order
+    IgnoresPivots,
+    /// a cancellation is accepted behind the pivot
+    CancelsBehindPivot,
     /// a call whose condition holds is sent before its `attempt_started` is on disk
     AheadOfConditions,
 }
@@ -131,6 +159,11 @@ impl Lies {
         (!self.has(Bug::OrderForEachRequest)).then_some(id)
     }
 
+    /// The key that an engine is given for a signal's key.
+    pub(crate) fn key_of_signal(self, key: Option<String>) -> Option<String> {
+        key.filter(|_| !self.has(Bug::SignalForEachRequest))
+    }
+
     /// Whether the process is ended when a part of it is dead.
     pub(crate) fn is_supervised(self) -> bool {
         !self.has(Bug::IgnoresDeaths)
@@ -151,6 +184,11 @@ impl Lies {
             Bug::AcknowledgesBeforeDisk => Some(Rule::IsDurable),
             Bug::ForgetsSleepers => Some(Rule::AwakeBy),
             Bug::AppliesCommandsTwice => Some(Rule::WasApplied),
+            Bug::TakesSignalsTwice => Some(Rule::MayBeTaken),
+            Bug::LateBeforeSignal => Some(Rule::IsLate),
+            Bug::ForgetsAccepted => Some(Rule::MayHaveRun),
+            Bug::PassedOverIsDone => Some(Rule::IsNotDone),
+            Bug::CancelsBehindPivot => Some(Rule::MayBeCancelled),
             _ => None,
         });
         saga_core::seeded::break_rule(rule);

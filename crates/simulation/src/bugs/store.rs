@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saga_core::{SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
-use saga_journal::{AppendError, Entry, Filter, Histories, Membership, ReplicaId, Unavailable};
+use saga_journal::{AppendError, Entry, Filter, Histories, Inbox, Membership, ReplicaId, Unavailable};
 
 use super::{Bug, Lies};
 
@@ -69,7 +69,14 @@ impl Lies {
                 memory.leave(row.owner).await?;
             }
         }
-        memory.claim(replica, limit).await
+        let claimed = memory.claim(replica, limit).await?;
+        if self.has(Bug::ForgetsInbox) {
+            let waiting = memory.commands(replica, usize::MAX).await?;
+            for command in waiting.iter().filter(|command| claimed.contains(&command.saga)) {
+                memory.remove(command.saga, command.id).await?;
+            }
+        }
+        Ok(claimed)
     }
 
     /// The sagas that a replica owns.

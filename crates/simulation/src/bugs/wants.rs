@@ -42,6 +42,17 @@ pub(super) fn lens(bug: Bug) -> Option<Lens> {
             };
             calls(wants, is_conditional, |needs| needs.min(START))
         },
+        Bug::AheadOfWaits => |saga, wants| {
+            let follows_wait = |call: &CallWanted| {
+                let (definition, graph) = (saga.definition(), &saga.definition().graph);
+                let mut before = graph.before(call.step).iter();
+                is_action(call)
+                    && is_first_owner(saga)
+                    && is_barrier(saga, call)
+                    && before.any(|earlier| definition.steps[earlier].as_call().is_none())
+            };
+            calls(wants, follows_wait, |needs| needs.min(START))
+        },
         Bug::ForgetsSiblings => |saga, wants| {
             let failed = saga.cause().and_then(|cause| match cause {
                 Cause::StepFailed { step, .. } => Some(*step),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::saga::Rejected;
 use saga_core::{Event, SagaId};
 use saga_engine::{Caller, Engine, Refusal, Start, Wait};
 use tokio::time::{sleep, timeout};
@@ -21,6 +22,7 @@ impl SeededWorld {
         let key = format!("{}-{number}", self.scene().recorder.seed());
         let id = SagaId::from_idempotency_key(&key);
         self.scene().orders().push(Order { id, acknowledged: false });
+        self.signal_order(id);
         let wait = match self.fleet.dice.chance(250) {
             true => Wait::started(),
             false => Wait::settled(self.fleet.dice.millis(0, 40_000)),
@@ -66,6 +68,13 @@ impl SeededWorld {
         let wait = self.fleet.dice.millis(0, 10_000);
         let is_elsewhere = self.scene().row(id).is_some_and(|row| !row.row.over);
         let answer = self.ask(place, move |engine| async move { engine.cancel(id, wait).await }).await;
+        if let Some(Err(Refusal::Rejected(Rejected::NoWayBack))) = answer {
+            self.scene().recorder.hit("caller: cancels behind the pivot");
+            let history = self.scene().history(id).unwrap_or_default();
+            if !self.scene().is_past_pivot(history.iter().map(|record| &record.event)) {
+                self.scene().recorder.violation("answers", format_args!("{id}: there is a way back"));
+            }
+        }
         if let Some(Ok(snapshot)) = answer {
             if is_elsewhere && self.fleet.places() > 1 {
                 self.scene().recorder.hit("caller: cancels through another process");

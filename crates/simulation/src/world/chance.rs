@@ -8,8 +8,8 @@ use saga_core::{Direction, SagaId};
 use saga_testkit::dice::Dice;
 use tokio::time::Instant;
 
-use crate::definition::{Spec, StepKind};
-use crate::fate::{Around, Fate, Fates, Poison};
+use crate::definition::{CallSpec, StepKind};
+use crate::fate::{Around, Fate, Fates, JobFate, Poison};
 
 /// Calls' fates by chance. Each world has a character: some faults are common in it, others never happen. (Groce et
 /// al., "Swarm Testing", ISSTA 2012.)
@@ -65,14 +65,14 @@ impl Chance {
 }
 
 impl Fates for Chance {
-    fn of_call(&self, spec: &Spec, direction: Direction, step: usize) -> Fate {
+    fn of_call(&self, spec: &CallSpec, direction: Direction, step: usize) -> Fate {
         let kind = spec.kind;
         if self.is_down(step) {
             return Fate::Down;
         }
         if self.dice.chance(if self.is_kind() { 5 } else { self.refusals })
             && kind != StepKind::Read
-            && direction != Direction::Probe
+            && !matches!(direction, Direction::Probe | Direction::Poll)
             && !(self.is_kind() && direction == Direction::Compensation)
         {
             return Fate::Refusal;
@@ -91,12 +91,20 @@ impl Fates for Chance {
         });
         match (fate.unwrap_or(Fate::Good), kind) {
             (Fate::Late(ms), _) if spec.is_bounded() => Fate::Late(ms.min(1_400)),
-            (Fate::Doubled(_), _) if spec.is_bounded() && spec.has_keys() => Fate::Doubled(5),
+            (Fate::Doubled(_), _) if spec.is_bounded() && kind.has_keys() => Fate::Doubled(5),
             (Fate::Misdirected, _) if direction != Direction::Compensation => Fate::Good,
             // TCP does not double; a participant that promises nothing about that need not be tried with it.
             (Fate::Doubled(_), StepKind::Plain | StepKind::Probed | StepKind::Read) => Fate::Good,
             (fate, _) => fate,
         }
+    }
+
+    fn job(&self, spec: &CallSpec, _: usize) -> Option<JobFate> {
+        let is_accepted = spec.accepts.is_some() && self.dice.chance(700);
+        is_accepted.then(|| JobFate {
+            takes: self.dice.millis(0, spec.job_max().as_millis() as u64),
+            refused: self.dice.chance(if self.is_kind() { 5 } else { 2 * self.refusals }),
+        })
     }
 
     fn kills(&self, _: Around) -> bool {

@@ -61,6 +61,13 @@ fn a_skipped_step_between_two_with_every_fault() {
 }
 
 #[test]
+fn steps_that_wait_are_accepted_or_weigh_something_else_with_every_fault() {
+    for form in StepOrder::OF_ALL_KINDS {
+        all(form, 1);
+    }
+}
+
+#[test]
 fn a_diamond_with_every_pair_of_faults() {
     all(StepOrder::Diamond, 2);
 }

@@ -21,7 +21,7 @@ impl Saga {
             let longest = definition
                 .as_call()
                 .map_or(RETRY_AFTER_MAX, |call| call.retry.cap.max(call.persist.cap).max(RETRY_AFTER_MAX));
-            let has_condition = definition.when.is_some();
+            let is_announced_first = self.is_announced_first(step);
             let last_event = self.updated;
             let cut_short = |tries: &mut Tries| {
                 if tries.in_flight() {
@@ -55,7 +55,7 @@ impl Saga {
                 }
                 // Forward, calls to barriers may be any number of steps ahead of the history.
                 StepState::Pending { shadow }
-                    if forward && is_reached && !none_has_left && !has_condition =>
+                    if forward && is_reached && !none_has_left && !is_announced_first =>
                 {
                     *shadow |= rules::may_have_run_ahead(safety, is_read);
                     if *shadow {
@@ -70,8 +70,8 @@ impl Saga {
                 | StepState::Undone => {}
             }
             let may_be_done = match &self.steps[step] {
-                // A condition's event is on disk before anything is called that waits for its step.
-                StepState::Pending { .. } => is_reached && !has_condition && !self.is_waited_for(step),
+                // Its event is on disk before it is called, and so before anything is called that waits for it.
+                StepState::Pending { .. } => is_reached && !is_announced_first && !self.is_waited_for(step),
                 _ if self.notes[step].passed_over => true,
                 // A question may have found that it succeeded although it was given up.
                 StepState::Doing { tries, .. } => {

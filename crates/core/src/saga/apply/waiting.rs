@@ -4,6 +4,7 @@ use super::super::{Phase, Progress, Saga, SignalKept, StepState};
 use crate::event::Outcome;
 use crate::id::{Seq, Timestamp};
 use crate::json::Json;
+use crate::rules;
 
 impl Saga {
     /// A condition does not hold: the step is not done, or there is nothing to undo.
@@ -137,7 +138,10 @@ impl Saga {
                 return Ok(());
             }
         }
-        self.steps[step] = StepState::NotDone { reason: reason.into() };
+        self.steps[step] = match rules::is_not_done(true) {
+            true => StepState::NotDone { reason: reason.into() },
+            false => StepState::Done { output: None },
+        };
         self.unblock(step);
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::Rejected;
 use crate::command::{Command, CommandKind};
 use crate::definition::Safety;
 use crate::direction::Direction;
-use crate::event::{Cause, Event, Finding, Record, Stuck};
+use crate::event::{Cause, Event, Finding, Record};
 use crate::id::{AttemptNumber, Seq, Timestamp};
 use crate::json::Json;
 use crate::rules;
@@ -18,8 +18,10 @@ impl Saga {
         }
         match &command.kind {
             CommandKind::Cancel => match &self.phase {
-                Phase::Forward { .. } if self.is_past_pivot() => Err(Rejected::NoWayBack),
-                Phase::Forward { .. } => Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled })),
+                Phase::Forward { .. } if rules::may_be_cancelled(self.is_past_pivot()) => {
+                    Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled }))
+                }
+                Phase::Forward { .. } => Err(Rejected::NoWayBack),
                 // Asking twice is no mistake.
                 Phase::RollingBack { cause: Cause::Cancelled, .. }
                 | Phase::RolledBack { cause: Cause::Cancelled, .. } => Ok(None),
@@ -103,7 +105,7 @@ impl Saga {
             (Some(_), _) => {}
         }
         let is_forward = self.cause().is_none();
-        if is_forward && self.blocked_at(*step).is_some_and(|flag| flag.stuck == Stuck::TaskFailed) {
+        if is_forward && self.is_parked_at(*step) {
             return Err(Rejected::GoingForward);
         }
         if self.is_calling(*step) {

@@ -54,9 +54,9 @@ impl Saga {
             StepState::Pending { .. } if definition.begins_with_expression() => None,
             StepState::Pending { .. } => self.begun(step, now),
             StepState::Waiting { until } => {
-                let is_over = now >= *until && self.signal_for(step).is_none();
+                let is_late = rules::is_late(now >= *until, self.signal_for(step).is_some());
                 match definition.signal() {
-                    _ if !is_over => None,
+                    _ if !is_late => None,
                     Some(signal) => self.failed(step, &format!("no signal `{}` came in time", signal.name)),
                     None => Some(Event::PauseEnded { step }),
                 }
@@ -74,10 +74,10 @@ impl Saga {
             StepState::Doing { tries, .. } => match tries.progress {
                 Progress::InFlight => None,
                 Progress::Accepted => {
-                    let is_late = self.accepted_until(step).is_some_and(|until| now >= until);
-                    let is_over = is_late && self.signal_for(step).is_none();
+                    let is_over = self.accepted_until(step).is_some_and(|until| now >= until);
+                    let is_late = rules::is_late(is_over, self.signal_for(step).is_some());
                     match () {
-                        () if !is_over => None,
+                        () if !is_late => None,
                         () if is_final => self.failed(step, "it was accepted, and not done in time"),
                         () => self.block(step, Stuck::ActionUnsettled),
                     }

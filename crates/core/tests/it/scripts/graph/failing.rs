@@ -129,6 +129,66 @@ fn behind_a_pivot_a_person_may_have_done_the_step() {
 }
 
 #[test]
+fn behind_a_pivot_no_step_may_have_been_called_before_the_history_shows_it() {
+    let barriers = parse(
+        "saga: essai
+input: { n: integer }
+deadline: 10d
+participants:
+  remembers: { url: 'http://p', safety: barrier }
+  forgets: { url: 'http://q', safety: barrier, horizon: 5s }
+steps:
+  - { step: a, participant: remembers, action: { post: /a }, compensation: { post: /a/undo }, pivot: true }
+  - { step: b, participant: forgets, action: { post: /b }, compensation: none }",
+    );
+    check!(barriers, "crash 2 | wait 6s; ok; ok", @r"
+    ...
+    > wait 6s
+      = call +a#2 needs 4, wake at 864000s
+    > ok
+      5 +a#2 ok
+      6 +b#1
+      = call +b#1 needs 6
+    > ok
+      7 +b#1 ok
+      8 completed [COMPLETED]
+      = answer needs 8
+    COMPLETED None over
+    ");
+}
+
+#[test]
+fn behind_a_pivot_a_finding_about_one_step_is_taken_while_another_has_the_task_fail() {
+    let two = parse(
+        "saga: essai
+input: { n: integer }
+deadline: 10d
+participants: { p: { url: 'http://p', safety: idempotent }, q: { url: 'http://q' } }
+steps:
+  - { step: a, participant: p, action: { post: /a }, compensation: { post: /a/undo }, pivot: true }
+  - { step: b, participant: p, action: { post: /b }, compensation: none, after: [a] }
+  - { step: c, participant: q, action: { post: /c }, compensation: none, after: [a] }",
+    );
+    check!(two, "ok; c: unknown; park | resolve b ran; resolve c ran; resume; ok", @r"
+    ...
+    > resolve b ran
+      rejected: the order was going forward when its task failed: resume it, or cancel it to have it rolled back
+    > resolve c ran
+      9 resolved by Ana: c Ran
+      = answer needs 8
+    > resume
+      10 resumed by Ana
+      11 +b#2
+      = call +b#2 needs 11
+    > ok
+      12 +b#2 ok
+      13 completed [COMPLETED]
+      = answer needs 13
+    COMPLETED None over
+    ");
+}
+
+#[test]
 fn before_its_pivot_a_saga_fails_as_any_other() {
     check!(pivot(), "ok; refused | ok", @r"
     ...
