@@ -40,6 +40,6 @@ pub use self::row::{KeptRow, Row, Summary};
 pub use self::stats::Stats;
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
-    Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable,
+    Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
 };
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -20,7 +20,7 @@ use crate::frame::{self, Frame, Head};
 use crate::{
     AppendError, Backlog, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Entry, Filter, Histories, History,
     Inbox, Joining, KeptCommand, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
-    Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable,
+    Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -50,6 +50,8 @@ struct KeptSaga {
     cells: Vec<Cell<'static>>,
     /// When the saga wakes, as a database has it; `None`: it is awake.
     wake_us: Option<i64>,
+    /// When it fell asleep, as a database has it.
+    rested_us: i64,
     /// The saga's row.
     row: KeptRow,
     /// By the position of their first record.
@@ -78,7 +80,10 @@ impl Tables {
                 let frames = BTreeMap::from([(first_seq, text)]);
                 let cells: Vec<_> = COLUMNS.iter().map(|column| (column.write)(entry).into_owned()).collect();
                 let row = read(&cells);
-                self.sagas.insert(entry.saga, KeptSaga { seq: last, cells, wake_us: None, row, frames });
+                self.sagas.insert(
+                    entry.saga,
+                    KeptSaga { seq: last, cells, wake_us: None, rested_us: 0, row, frames },
+                );
                 Ok(())
             }
             Some(kept) if kept.row.owner != entry.owner => Err(AppendError::Conflict),
@@ -134,19 +139,26 @@ impl Tables {
                 .filter(|kept| kept.row.owner == replica && kept.seq == resting.seq && !kept.row.row.over);
             if let Some(kept) = owned {
                 (kept.row.owner, kept.wake_us) = (ReplicaId::NOBODY, Some(resting.wake_us()));
+                kept.rested_us = resting.at.as_micros();
             }
         }
     }
 
-    fn wake(&mut self, replica: ReplicaId, now: Timestamp, limit: usize) -> Vec<SagaId> {
+    fn wake(&mut self, replica: ReplicaId, due: WakeUp, limit: usize) -> Vec<SagaId> {
         if !self.is_live(replica) {
             return Vec::new();
         }
         let waiting = self.commands.iter().filter(|(_, posted)| posted.refused.is_none());
         let called: BTreeSet<SagaId> = waiting.map(|((saga, _), _)| *saga).collect();
-        let mut woken: Vec<(i64, SagaId)> =
-            self.sagas.iter().filter_map(|(saga, kept)| Some((kept.wake_us?, *saga))).collect();
-        woken.retain(|(wake_us, saga)| *wake_us <= now.as_micros() || called.contains(saga));
+        let is_to_wake = |saga: &SagaId, kept: &KeptSaga| {
+            let is_due = kept.wake_us.is_some_and(|wake_us| wake_us <= due.by.as_micros());
+            is_due || kept.rested_us > due.rested_after.as_micros() || called.contains(saga)
+        };
+        let asleep = self.sagas.iter().filter_map(|(saga, kept)| Some((kept.wake_us?, saga, kept)));
+        let mut woken: Vec<(i64, SagaId)> = asleep
+            .filter(|(_, saga, kept)| is_to_wake(saga, kept))
+            .map(|(wake_us, saga, _)| (wake_us, *saga))
+            .collect();
         woken.sort_unstable();
         woken.truncate(columns::page_rows(limit));
         let sagas: Vec<SagaId> = woken.into_iter().map(|(_, saga)| saga).collect();
@@ -351,10 +363,10 @@ impl Membership for Memory {
     fn wake(
         &self,
         replica: ReplicaId,
-        now: Timestamp,
+        due: WakeUp,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        Box::pin(async move { Ok(self.tables().wake(replica, now, limit)) })
+        Box::pin(async move { Ok(self.tables().wake(replica, due, limit)) })
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {

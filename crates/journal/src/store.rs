@@ -106,14 +106,14 @@ pub trait Membership: Send + Sync + 'static {
     /// answer was lost, does no harm.
     fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>>;
 
-    /// Gives `replica` at most `limit` of the sagas that are asleep and whose time has come by `now`, or that a command
-    /// waits for. From then on they are awake, and its own. A replica that is gone itself gets none.
+    /// Gives `replica` at most `limit` of the sagas that are asleep and whose time has come, or that a command waits for.
+    /// From then on they are awake, and its own. A replica that is gone itself gets none.
     ///
     /// If this is `Unavailable`, some may be its own all the same: see [`Membership::claim`].
     fn wake(
         &self,
         replica: ReplicaId,
-        now: Timestamp,
+        due: WakeUp,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 
@@ -200,8 +200,19 @@ pub struct Resting {
     pub saga: SagaId,
     /// Its last event, which is on disk.
     pub seq: Seq,
+    /// When it falls asleep, by the clock that gave `until`.
+    pub at: Timestamp,
     /// When it wakes by itself; `None`: only a command wakes it.
     pub until: Option<Timestamp>,
+}
+
+/// Which sagas are to wake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WakeUp {
+    /// Those whose time is this or earlier.
+    pub by: Timestamp,
+    /// And those that fell asleep after this: the clock of the process that ran them was ahead, and so is their time.
+    pub rested_after: Timestamp,
 }
 
 impl Resting {

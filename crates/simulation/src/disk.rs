@@ -15,7 +15,7 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
     KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Resting,
-    StoreFuture, Unavailable,
+    StoreFuture, Unavailable, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -402,12 +402,12 @@ impl Membership for DatabaseLine {
     fn wake(
         &self,
         replica: ReplicaId,
-        now: Timestamp,
+        due: WakeUp,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            let woken = self.disk.memory.wake(replica, now, limit).await?;
+            let woken = self.disk.memory.wake(replica, due, limit).await?;
             if !woken.is_empty() {
                 self.recorder.note(|| format!("{replica} wakes {}", woken.len()));
                 self.loses_answer("journal: awake, answer lost")?;

@@ -175,7 +175,8 @@ impl Driver {
             && self.messages.is_empty()
             && !self.calling.waits_for_participant(&self.saga);
         let until = effects.wake_at;
-        let resting = Resting { saga: self.saga.id(), seq: self.saga.seq(), until };
+        let at = self.means.clock.now();
+        let resting = Resting { saga: self.saga.id(), seq: self.saga.seq(), at, until };
         (is_free && until.is_none_or(is_far)).then_some(resting)
     }
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use saga_core::rules;
-use saga_journal::Unavailable;
+use saga_core::{Saga, Timestamp};
+use saga_journal::{Unavailable, WakeUp};
 use tokio::sync::Semaphore;
 
 use super::Engine;
@@ -13,6 +14,8 @@ use crate::resting::TiredSaga;
 
 /// How often sagas whose time has come are looked for.
 const WAKE_AFTER: Duration = Duration::from_millis(200);
+/// A saga that has an event this far in the future was run by a process whose clock was ahead.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(10);
 /// How often it is looked whether the process is about to end, while no saga wants to sleep.
 const REST_LOOK_AFTER: Duration = Duration::from_secs(1);
 
@@ -37,7 +40,7 @@ impl Engine {
         }
     }
 
-    /// Puts these to sleep, however often the journal has to be asked. Those that are not this process's any more are left.
+    /// Puts these to sleep, however often the journal has to be asked. Sagas that are not this process's any more are left.
     async fn rest(&self, mut tired: Vec<TiredSaga>) {
         loop {
             // Where the lease is lost, others own them.
@@ -59,6 +62,11 @@ impl Engine {
                 return;
             }
         }
+    }
+
+    /// Whether the clock of a saga's last owner was ahead: what it waits for is then, too.
+    pub(super) fn was_ahead(saga: &Saga, now: Timestamp) -> bool {
+        saga.updated() > now.plus(CLOCK_AHEAD_MAX)
     }
 
     /// Wakes sagas whose time has come, and those that a command waits for.
@@ -91,7 +99,9 @@ impl Engine {
             if limit == 0 || self.parts.lifecycle.is_stopping() {
                 return Ok(());
             }
-            let page = self.journal().wake(id, rules::awake_by(self.clock().now()), limit).await?;
+            let now = self.clock().now();
+            let due = WakeUp { by: rules::awake_by(now), rested_after: now.plus(CLOCK_AHEAD_MAX) };
+            let page = self.journal().wake(id, due, limit).await?;
             let is_last = page.len() < limit;
             // This process owns them by now, and no other will look after them.
             self.parts.woken.add(id, &page);

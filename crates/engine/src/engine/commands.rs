@@ -183,7 +183,7 @@ impl Engine {
         let Err(refused) = saga.clone().handle(command, self.clock().moment()) else { return Ok(()) };
         let mut running = saga.clone();
         // A saga that is over by now is found to be so by `run_here`.
-        let is_taken = match running.handle(&self.entering(saga.id(), owner), self.clock().moment()) {
+        let is_taken = match running.handle(&self.entering(saga, owner), self.clock().moment()) {
             Ok(_) => running.handle(command, self.clock().moment()).is_ok(),
             Err(_) => true,
         };

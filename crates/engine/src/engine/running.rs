@@ -73,7 +73,7 @@ impl Engine {
         self.parts.unreadable.forget(id);
         let durable = saga.seq();
         let input = match how {
-            How::Own => self.entering(id, owner),
+            How::Own => self.entering(&saga, owner),
             How::Park(reason) => Input::Park { reason: reason.into() },
         };
         let records = saga.handle(&input, self.clock().moment())?;
@@ -82,10 +82,12 @@ impl Engine {
         Ok(Resumed::Here(handle))
     }
 
-    /// What a saga that `owner`, which is this process, owns and begins to run hears first. One that it has woken goes on where
-    /// it was; of any other, a former owner may have called participants.
-    pub(super) fn entering(&self, id: SagaId, owner: ReplicaId) -> Input {
-        if self.parts.woken.has(id, owner) { Input::Tick } else { Input::TakeOver }
+    /// The first input of a saga that `owner`, which is this process, owns and begins to run. A saga that it has woken goes on
+    /// where it was. Of any other, a former owner may have called participants. A saga whose former owner's clock was ahead is
+    /// taken over as well, so that it does not wait by that clock.
+    pub(super) fn entering(&self, saga: &Saga, owner: ReplicaId) -> Input {
+        let is_awake = self.parts.woken.has(saga.id(), owner);
+        if is_awake && !Self::was_ahead(saga, self.clock().now()) { Input::Tick } else { Input::TakeOver }
     }
 
     /// Asked once a saga is in the registry: a process that joins anew first takes its former id back, and then drops

@@ -44,7 +44,7 @@ use crate::query::{Dialect, Param, query};
 use crate::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
     KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted,
-    ReplicaId, Resting, StoreFuture, Unavailable,
+    ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Timestamp};
@@ -221,10 +221,10 @@ impl Membership for Postgres {
     fn wake(
         &self,
         replica: ReplicaId,
-        now: Timestamp,
+        due: WakeUp,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        Box::pin(ownership::wake(&self.pool, replica, now, limit))
+        Box::pin(ownership::wake(&self.pool, replica, due, limit))
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {

@@ -12,7 +12,7 @@ use super::pool::ConnectionPool;
 use super::sql;
 use crate::columns::{page_rows, text};
 use crate::frame::position;
-use crate::{Joining, LEASE_MAX, Lease, ReplicaId, Resting, Unavailable};
+use crate::{Joining, LEASE_MAX, Lease, ReplicaId, Resting, Unavailable, WakeUp};
 
 /// How long the row of a replica that is gone is kept: for operators who ask which process it was.
 const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -95,11 +95,13 @@ pub(super) async fn rest(
     let ids: Vec<Uuid> = sagas.iter().map(|resting| *resting.saga.as_uuid()).collect();
     let seqs: Vec<i64> = sagas.iter().map(|resting| position(resting.seq.get())).collect();
     let wakes: Vec<i64> = sagas.iter().map(Resting::wake_us).collect();
-    let params: Bound<'_, 4> = [
+    let rested: Vec<i64> = sagas.iter().map(|resting| resting.at.as_micros()).collect();
+    let params: Bound<'_, 5> = [
         (replica.as_uuid(), Type::UUID),
         (&ids, Type::UUID_ARRAY),
         (&seqs, Type::INT8_ARRAY),
         (&wakes, Type::INT8_ARRAY),
+        (&rested, Type::INT8_ARRAY),
     ];
     pool.query(sql::REST, &params).await.map(drop)
 }
@@ -108,11 +110,17 @@ pub(super) async fn rest(
 pub(super) async fn wake(
     pool: &ConnectionPool,
     replica: ReplicaId,
-    now: Timestamp,
+    due: WakeUp,
     limit: usize,
 ) -> Result<Vec<SagaId>, Unavailable> {
-    let (now_us, limit) = (now.as_micros(), page_rows(limit) as i64);
-    let params: Bound<'_, 3> = [(replica.as_uuid(), Type::UUID), (&now_us, Type::INT8), (&limit, Type::INT8)];
+    let (by_us, after_us, limit) =
+        (due.by.as_micros(), due.rested_after.as_micros(), page_rows(limit) as i64);
+    let params: Bound<'_, 4> = [
+        (replica.as_uuid(), Type::UUID),
+        (&by_us, Type::INT8),
+        (&limit, Type::INT8),
+        (&after_us, Type::INT8),
+    ];
     let rows = pool.query_once(sql::WAKE, &params).await?;
     rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
 }

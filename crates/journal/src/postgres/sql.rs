@@ -181,17 +181,20 @@ WITH orphan AS (
 UPDATE saga SET owner = $1 FROM orphan WHERE saga.saga_id = orphan.saga_id
 RETURNING saga.saga_id";
 
-/// Puts the sagas `$2` of `$1` to sleep, those whose last events are at `$3`, until `$4`.
+/// Puts the sagas `$2` of `$1` to sleep, those whose last events are at `$3`, until `$4`, from `$5` on.
 pub(super) const REST: &str = "\
-UPDATE saga SET owner = '00000000-0000-0000-0000-000000000000', wake_us = resting.wake_us
-FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS resting (saga_id, seq, wake_us)
+UPDATE saga SET owner = '00000000-0000-0000-0000-000000000000', wake_us = resting.wake_us,
+    rested_us = resting.rested_us
+FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) AS resting (saga_id, seq, wake_us, rested_us)
 WHERE saga.saga_id = resting.saga_id AND saga.owner = $1 AND saga.seq = resting.seq AND NOT saga.is_over";
 
-/// Gives `$1`, if it is not gone, at most `$3` of the sagas that are asleep and are to wake at `$2`, or that a command waits
-/// for. Served by saga_asleep; the commands are few. Rows that another transaction has locked are skipped, as by a claim.
+/// Gives `$1`, if it is not gone, at most `$3` of the sagas that are asleep and are to wake by `$2`, that fell asleep after
+/// `$4`, or that a command waits for. Served by saga_asleep and saga_rested; the commands are few. Rows that another transaction has locked are skipped, as by a claim.
 pub(super) const WAKE: &str = "\
 WITH due AS (
     SELECT saga_id FROM saga WHERE wake_us <= $2 ORDER BY wake_us LIMIT $3 FOR UPDATE SKIP LOCKED
+), ahead AS (
+    SELECT saga_id FROM saga WHERE wake_us IS NOT NULL AND rested_us > $4 LIMIT $3 FOR UPDATE SKIP LOCKED
 ), called AS (
     SELECT asleep.saga_id FROM (SELECT DISTINCT saga_id FROM saga_command WHERE refused IS NULL) AS waiting
     CROSS JOIN LATERAL (
@@ -199,7 +202,7 @@ WITH due AS (
         LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS asleep
 ), woken AS (
-    SELECT saga_id FROM called UNION ALL SELECT saga_id FROM due LIMIT $3
+    SELECT saga_id FROM called UNION ALL SELECT saga_id FROM ahead UNION ALL SELECT saga_id FROM due LIMIT $3
 )
 UPDATE saga SET owner = $1, wake_us = NULL FROM woken
 WHERE saga.saga_id = woken.saga_id AND saga.wake_us IS NOT NULL

@@ -43,7 +43,7 @@ use crate::query::{Dialect, Param, query};
 use crate::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
     KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted,
-    ReplicaId, Resting, StoreFuture, Unavailable,
+    ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -302,16 +302,16 @@ impl Membership for Sqlite {
     fn wake(
         &self,
         replica: ReplicaId,
-        now: Timestamp,
+        due: WakeUp,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         let shared = self.shared.clone();
         Box::pin(async move {
-            if !self.read(move |connection| ownership::are_to_wake(connection, now)).await? {
+            if !self.read(move |connection| ownership::are_to_wake(connection, due)).await? {
                 return Ok(Vec::new());
             }
             let wake = move |connection: &Connection| {
-                ownership::wake(connection, &shared.replicas, replica, (now, page_rows(limit)))
+                ownership::wake(connection, &shared.replicas, replica, (due, page_rows(limit)))
             };
             self.write(wake).await
         })

@@ -3,35 +3,46 @@
 use std::sync::LazyLock;
 
 use rusqlite::{Connection, params};
-use saga_core::{SagaId, Timestamp};
+use saga_core::SagaId;
 
 use super::replicas::Replicas;
 use super::{id, saga_id};
 use crate::frame::position;
-use crate::{ReplicaId, Resting};
+use crate::{ReplicaId, Resting, WakeUp};
 
 /// Puts sagas of `replica` to sleep.
 pub(super) fn rest(connection: &Connection, replica: ReplicaId, sagas: &[Resting]) -> rusqlite::Result<()> {
-    const REST: &str = "UPDATE saga SET owner = ?1, wake_us = ?2 WHERE saga_id = ?3 AND owner = ?4 AND seq = ?5 AND is_over = 0";
+    const REST: &str = "UPDATE saga SET owner = ?1, wake_us = ?2, rested_us = ?6 WHERE saga_id = ?3 AND owner = ?4 AND seq = ?5 AND is_over = 0";
     let mut statement = connection.prepare_cached(REST)?;
     let nobody = ReplicaId::NOBODY;
     for resting in sagas {
         let (wake_us, seq) = (resting.wake_us(), position(resting.seq.get()));
         let owners = [nobody, replica].map(|owner| *owner.as_uuid().as_bytes());
-        statement.execute(params![owners[0], wake_us, id(&resting.saga), owners[1], seq])?;
+        statement.execute(params![
+            owners[0],
+            wake_us,
+            id(&resting.saga),
+            owners[1],
+            seq,
+            resting.at.as_micros()
+        ])?;
     }
     Ok(())
 }
 
-/// The sagas that are to wake at `?1`, or that a command waits for. Served by saga_asleep; the commands are few.
+/// The sagas that are to wake by `?1`, that fell asleep after `?2`, or that a command waits for. Served by saga_asleep and
+/// saga_rested; the commands are few.
 const TO_WAKE: &str = "SELECT saga.saga_id FROM saga_command CROSS JOIN saga ON saga.saga_id = saga_command.saga_id \
      WHERE saga_command.refused IS NULL AND saga.wake_us IS NOT NULL \
+     UNION ALL SELECT saga_id FROM saga WHERE wake_us IS NOT NULL AND rested_us > ?2 \
      UNION ALL SELECT saga_id FROM saga WHERE wake_us <= ?1";
 
 /// Whether there are any.
-pub(super) fn are_to_wake(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+pub(super) fn are_to_wake(connection: &Connection, due: WakeUp) -> rusqlite::Result<bool> {
     static ANY: LazyLock<String> = LazyLock::new(|| format!("SELECT EXISTS ({TO_WAKE})"));
-    connection.prepare_cached(&ANY)?.query_row([now.as_micros()], |row| row.get(0))
+    connection
+        .prepare_cached(&ANY)?
+        .query_row([due.by.as_micros(), due.rested_after.as_micros()], |row| row.get(0))
 }
 
 /// Gives `replica`, if it is live, at most that many of the sagas that are to wake by then.
@@ -39,18 +50,19 @@ pub(super) fn wake(
     connection: &Connection,
     replicas: &Replicas,
     replica: ReplicaId,
-    (now, rows): (Timestamp, usize),
+    (due, rows): (WakeUp, usize),
 ) -> rusqlite::Result<Vec<SagaId>> {
     static WAKE: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "UPDATE saga SET owner = ?2, wake_us = NULL WHERE saga_id IN ({TO_WAKE} LIMIT ?3) RETURNING saga_id"
+            "UPDATE saga SET owner = ?3, wake_us = NULL WHERE saga_id IN ({TO_WAKE} LIMIT ?4) RETURNING saga_id"
         )
     });
     if !replicas.is_live(replica) {
         return Ok(Vec::new());
     }
     let mut statement = connection.prepare_cached(&WAKE)?;
-    let params = params![now.as_micros(), replica.as_uuid().as_bytes(), rows as i64];
+    let params =
+        params![due.by.as_micros(), due.rested_after.as_micros(), replica.as_uuid().as_bytes(), rows as i64];
     statement.query_map(params, |row| saga_id(row, 0))?.collect()
 }
 

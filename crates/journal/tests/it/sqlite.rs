@@ -278,9 +278,10 @@ async fn claims_words_and_lists_use_their_indices() {
         ),
         (
             "SELECT EXISTS (SELECT saga.saga_id FROM saga_command CROSS JOIN saga ON saga.saga_id = saga_command.saga_id \
-             WHERE saga_command.refused IS NULL AND saga.wake_us IS NOT NULL UNION ALL SELECT saga_id FROM saga WHERE wake_us <= 5)",
+             WHERE saga_command.refused IS NULL AND saga.wake_us IS NOT NULL UNION ALL SELECT saga_id FROM saga WHERE wake_us IS NOT NULL AND rested_us > 9 UNION ALL SELECT saga_id FROM saga WHERE wake_us <= 5)",
             "saga_asleep (wake_us<?)",
         ),
+        ("SELECT saga_id FROM saga WHERE wake_us IS NOT NULL AND rested_us > 9", "saga_rested (rested_us>?)"),
         (
             "SELECT definition, rollback, count(*), min(due_us) FROM saga WHERE is_over = 0 GROUP BY +definition, rollback",
             "saga_under_way",

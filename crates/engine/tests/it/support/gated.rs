@@ -10,7 +10,7 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
     KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
-    Resting, StoreFuture, Unavailable,
+    Resting, StoreFuture, Unavailable, WakeUp,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -180,10 +180,10 @@ impl Membership for Gated {
     fn wake(
         &self,
         replica: ReplicaId,
-        now: Timestamp,
+        due: WakeUp,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        self.memory.wake(replica, now, limit)
+        self.memory.wake(replica, due, limit)
     }
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
