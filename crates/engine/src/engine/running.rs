@@ -145,23 +145,30 @@ impl Engine {
     }
 
     async fn run_own(&self, id: SagaId) {
-        loop {
-            let Some(owner) = self.membership().id() else { return };
-            match self.resume(id, owner, How::Own).await {
-                Ok(Resumed::Here(_)) | Err(Refusal::Stopping) => return,
-                Ok(Resumed::Over) => {
-                    self.parts.woken.take(id, owner);
-                    return;
-                }
-                // A repeated request may be in the saga's place, and not know yet that the saga exists already: that
-                // turns out when its start is written.
-                Ok(Resumed::Before(handle)) if handle.reaches(Milestone::Started).await.is_ok() => return,
-                Ok(Resumed::Before(_)) => {}
-                Err(Refusal::Unavailable(_)) => sleep(JOURNAL_PROBE_AFTER).await,
-                Err(error) => {
-                    self.parts.woken.take(id, owner);
-                    return self.parts.unreadable.park(id, owner, &error).await;
-                }
+        while let Some(owner) = self.membership().id() {
+            let is_done = self.try_own(id, owner).await;
+            if is_done {
+                // Whatever became of it: should it not run, it is not known to be where it fell asleep any more.
+                self.parts.woken.take(id, owner);
+                return;
+            }
+        }
+    }
+
+    /// Tells whether there is nothing more to be done to have the saga run here.
+    async fn try_own(&self, id: SagaId, owner: ReplicaId) -> bool {
+        match self.resume(id, owner, How::Own).await {
+            Ok(Resumed::Here(_) | Resumed::Over) | Err(Refusal::Stopping) => true,
+            // A repeated request may be in the saga's place, and not know yet that the saga exists already: that turns out
+            // when its start is written.
+            Ok(Resumed::Before(handle)) => handle.reaches(Milestone::Started).await.is_ok(),
+            Err(Refusal::Unavailable(_)) => {
+                sleep(JOURNAL_PROBE_AFTER).await;
+                false
+            }
+            Err(error) => {
+                self.parts.unreadable.park(id, owner, &error).await;
+                true
             }
         }
     }
