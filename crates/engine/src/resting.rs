@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use saga_core::SagaId;
+use saga_core::{Saga, SagaId, Seq};
 use saga_journal::{ReplicaId, Resting};
 use tokio::sync::{Notify, oneshot};
 
@@ -57,21 +57,29 @@ impl RestQueue {
 
 /// The sagas that this process has woken, and that do not run yet.
 #[derive(Default)]
-pub(crate) struct Woken(Mutex<HashMap<SagaId, ReplicaId>>);
+pub(crate) struct Woken(Mutex<HashMap<SagaId, WokenBy>>);
+
+/// Under which id this process has woken a saga, and where the saga fell asleep.
+type WokenBy = (ReplicaId, Seq);
 
 impl Woken {
-    pub(crate) fn add(&self, owner: ReplicaId, sagas: &[SagaId]) {
-        self.sagas().extend(sagas.iter().map(|saga| (*saga, owner)));
+    pub(crate) fn add(&self, owner: ReplicaId, sagas: &[(SagaId, Seq)]) {
+        self.sagas().extend(sagas.iter().map(|(saga, seq)| (*saga, (owner, *seq))));
     }
 
     /// Whether `owner` has woken the saga, which does not run yet.
     pub(crate) fn has(&self, saga: SagaId, owner: ReplicaId) -> bool {
-        self.sagas().get(&saga) == Some(&owner)
+        self.sagas().get(&saga).is_some_and(|(by, _)| *by == owner)
     }
 
-    /// The same, and it runs from now on.
-    pub(crate) fn take(&self, saga: SagaId, owner: ReplicaId) -> bool {
-        self.sagas().remove(&saga) == Some(owner)
+    /// The same, and the saga has not moved on: it may have another owner by now.
+    pub(crate) fn is_as_it_was(&self, saga: &Saga, owner: ReplicaId) -> bool {
+        self.sagas().get(&saga.id()) == Some(&(owner, saga.seq()))
+    }
+
+    /// Forgets one: it runs from now on, or it is not known where it stands.
+    pub(crate) fn forget(&self, saga: SagaId) {
+        self.sagas().remove(&saga);
     }
 
     /// Forgets all: others own them.
@@ -79,7 +87,7 @@ impl Woken {
         self.sagas().clear();
     }
 
-    fn sagas(&self) -> MutexGuard<'_, HashMap<SagaId, ReplicaId>> {
+    fn sagas(&self) -> MutexGuard<'_, HashMap<SagaId, WokenBy>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

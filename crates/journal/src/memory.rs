@@ -144,7 +144,7 @@ impl Tables {
         }
     }
 
-    fn wake(&mut self, replica: ReplicaId, due: WakeUp, limit: usize) -> Vec<SagaId> {
+    fn wake(&mut self, replica: ReplicaId, due: WakeUp, limit: usize) -> Vec<(SagaId, Seq)> {
         if !self.is_live(replica) {
             return Vec::new();
         }
@@ -161,10 +161,11 @@ impl Tables {
             .collect();
         woken.sort_unstable();
         woken.truncate(columns::page_rows(limit));
-        let sagas: Vec<SagaId> = woken.into_iter().map(|(_, saga)| saga).collect();
-        for saga in &sagas {
-            if let Some(kept) = self.sagas.get_mut(saga) {
+        let mut sagas = Vec::with_capacity(woken.len());
+        for (_, saga) in woken {
+            if let Some(kept) = self.sagas.get_mut(&saga) {
                 (kept.row.owner, kept.wake_us) = (replica, None);
+                sagas.push((saga, kept.seq));
             }
         }
         sagas
@@ -365,7 +366,7 @@ impl Membership for Memory {
         replica: ReplicaId,
         due: WakeUp,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Seq)>, Unavailable>> {
         Box::pin(async move { Ok(self.tables().wake(replica, due, limit)) })
     }
 

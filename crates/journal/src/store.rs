@@ -107,7 +107,8 @@ pub trait Membership: Send + Sync + 'static {
     fn rest(&self, replica: ReplicaId, sagas: Vec<Resting>) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// Gives `replica` at most `limit` of the sagas that are asleep and whose time has come, or that a command waits for.
-    /// From then on they are awake, and its own. A replica that is gone itself gets none.
+    /// From then on they are awake, and its own: each with its last event, where it fell asleep. A replica that is gone itself gets
+    /// none.
     ///
     /// If this is `Unavailable`, some may be its own all the same: see [`Membership::claim`].
     fn wake(
@@ -115,7 +116,7 @@ pub trait Membership: Send + Sync + 'static {
         replica: ReplicaId,
         due: WakeUp,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Seq)>, Unavailable>>;
 
     /// Gives `replica` at most `limit` of the sagas that are awake and not over, and whose owner is gone. From then on they are
     /// its own, and only then may they be loaded. A replica that is gone itself gets none.

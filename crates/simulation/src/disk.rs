@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::event::{Cause, Stuck};
-use saga_core::{CommandId, Event, SagaId, Timestamp};
+use saga_core::{CommandId, Event, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
     Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
@@ -404,7 +404,7 @@ impl Membership for DatabaseLine {
         replica: ReplicaId,
         due: WakeUp,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Seq)>, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
             let woken = self.disk.memory.wake(replica, due, limit).await?;

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use saga_core::rules;
-use saga_core::{Saga, Timestamp};
+use saga_core::{Saga, SagaId, Timestamp};
 use saga_journal::{Unavailable, WakeUp};
 use tokio::sync::Semaphore;
 
@@ -105,6 +105,7 @@ impl Engine {
             let is_last = page.len() < limit;
             // This process owns them by now, and no other will look after them.
             self.parts.woken.add(id, &page);
+            let page: Vec<SagaId> = page.into_iter().map(|(saga, _)| saga).collect();
             if !page.is_empty()
                 && let Err(error) = self.apply_posted_first(id, &page).await
             {

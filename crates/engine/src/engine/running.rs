@@ -77,17 +77,17 @@ impl Engine {
             How::Park(reason) => Input::Park { reason: reason.into() },
         };
         let records = saga.handle(&input, self.clock().moment())?;
-        self.parts.woken.take(id, owner);
+        self.parts.woken.forget(id);
         self.run(Driver::new(self.parts.means.clone(), owner, saga, durable, records, messages, guard));
         Ok(Resumed::Here(handle))
     }
 
-    /// The first input of a saga that `owner`, which is this process, owns and begins to run. A saga that it has woken goes on
-    /// where it was. Of any other, a former owner may have called participants. A saga whose former owner's clock was ahead is
+    /// The first input of a saga that `owner`, which is this process, owns and begins to run. A saga that it has woken, and
+    /// that has not moved on since, goes on where it was. Of any other, a former owner may have called participants. A saga whose former owner's clock was ahead is
     /// taken over as well, so that it does not wait by that clock.
     pub(super) fn entering(&self, saga: &Saga, owner: ReplicaId) -> Input {
-        let is_awake = self.parts.woken.has(saga.id(), owner);
-        if is_awake && !Self::was_ahead(saga, self.clock().now()) { Input::Tick } else { Input::TakeOver }
+        let is_as_it_was = self.parts.woken.is_as_it_was(saga, owner);
+        if is_as_it_was && !Self::was_ahead(saga, self.clock().now()) { Input::Tick } else { Input::TakeOver }
     }
 
     /// Asked once a saga is in the registry: a process that joins anew first takes its former id back, and then drops
@@ -149,7 +149,7 @@ impl Engine {
             let is_done = self.try_own(id, owner).await;
             if is_done {
                 // Whatever became of it: should it not run, it is not known to be where it fell asleep any more.
-                self.parts.woken.take(id, owner);
+                self.parts.woken.forget(id);
                 return;
             }
         }

@@ -47,7 +47,7 @@ use crate::{
     ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
-use saga_core::{CommandId, SagaId, Timestamp};
+use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -223,7 +223,7 @@ impl Membership for Postgres {
         replica: ReplicaId,
         due: WakeUp,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Seq)>, Unavailable>> {
         Box::pin(ownership::wake(&self.pool, replica, due, limit))
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use saga_core::{SagaId, Timestamp};
+use saga_core::{SagaId, Seq, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
@@ -112,7 +112,7 @@ pub(super) async fn wake(
     replica: ReplicaId,
     due: WakeUp,
     limit: usize,
-) -> Result<Vec<SagaId>, Unavailable> {
+) -> Result<Vec<(SagaId, Seq)>, Unavailable> {
     let (by_us, after_us, limit) =
         (due.by.as_micros(), due.rested_after.as_micros(), page_rows(limit) as i64);
     let params: Bound<'_, 4> = [
@@ -122,7 +122,11 @@ pub(super) async fn wake(
         (&after_us, Type::INT8),
     ];
     let rows = pool.query_once(sql::WAKE, &params).await?;
-    rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
+    let woken = |row| {
+        let seq: i64 = cell(row, 1)?;
+        Ok((SagaId::new(cell(row, 0)?), Seq::new(seq.unsigned_abs())))
+    };
+    rows.iter().map(woken).collect()
 }
 
 /// See [`Membership::owned`](crate::Membership::owned).

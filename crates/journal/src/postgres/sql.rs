@@ -207,7 +207,7 @@ WITH due AS (
 UPDATE saga SET owner = $1, wake_us = NULL FROM woken
 WHERE saga.saga_id = woken.saga_id AND saga.wake_us IS NOT NULL
     AND EXISTS (SELECT 1 FROM replica WHERE replica_id = $1 AND NOT gone)
-RETURNING saga.saga_id";
+RETURNING saga.saga_id, saga.seq";
 
 /// The sagas that `$1` owns and that are to go on by themselves, after `$2` if there is one, at most `$3`. Served by
 /// saga_owner.

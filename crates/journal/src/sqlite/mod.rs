@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use saga_core::definition::DefinitionHash;
-use saga_core::{CommandId, SagaId, Timestamp};
+use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -304,7 +304,7 @@ impl Membership for Sqlite {
         replica: ReplicaId,
         due: WakeUp,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Seq)>, Unavailable>> {
         let shared = self.shared.clone();
         Box::pin(async move {
             if !self.read(move |connection| ownership::are_to_wake(connection, due)).await? {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use rusqlite::{Connection, params};
-use saga_core::SagaId;
+use saga_core::{SagaId, Seq};
 
 use super::replicas::Replicas;
 use super::{id, saga_id};
@@ -51,10 +51,10 @@ pub(super) fn wake(
     replicas: &Replicas,
     replica: ReplicaId,
     (due, rows): (WakeUp, usize),
-) -> rusqlite::Result<Vec<SagaId>> {
+) -> rusqlite::Result<Vec<(SagaId, Seq)>> {
     static WAKE: LazyLock<String> = LazyLock::new(|| {
         format!(
-            "UPDATE saga SET owner = ?3, wake_us = NULL WHERE saga_id IN ({TO_WAKE} LIMIT ?4) RETURNING saga_id"
+            "UPDATE saga SET owner = ?3, wake_us = NULL WHERE saga_id IN ({TO_WAKE} LIMIT ?4) RETURNING saga_id, seq"
         )
     });
     if !replicas.is_live(replica) {
@@ -63,7 +63,9 @@ pub(super) fn wake(
     let mut statement = connection.prepare_cached(&WAKE)?;
     let params =
         params![due.by.as_micros(), due.rested_after.as_micros(), replica.as_uuid().as_bytes(), rows as i64];
-    statement.query_map(params, |row| saga_id(row, 0))?.collect()
+    let woken =
+        |row: &rusqlite::Row<'_>| Ok((saga_id(row, 0)?, Seq::new(row.get::<_, i64>(1)?.unsigned_abs())));
+    statement.query_map(params, woken)?.collect()
 }
 
 /// Gives `replica`, if it is live, at most `rows` of the sagas that are awake and not over, and whose owner is gone.

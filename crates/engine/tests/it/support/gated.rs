@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
-use saga_core::{CommandId, SagaId, Timestamp};
+use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
@@ -182,7 +182,7 @@ impl Membership for Gated {
         replica: ReplicaId,
         due: WakeUp,
         limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+    ) -> StoreFuture<'_, Result<Vec<(SagaId, Seq)>, Unavailable>> {
         self.memory.wake(replica, due, limit)
     }
 
