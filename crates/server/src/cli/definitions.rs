@@ -9,7 +9,7 @@ use crate::cli::output::{say, say_json};
 
 /// The definitions that a running `serve` has loaded, or one of them: its steps, and the schema of its input.
 #[derive(Debug, Args)]
-pub(super) struct Definitions {
+pub(super) struct DefinitionsCommand {
     #[command(flatten)]
     server: Server,
     /// Print JSON, as the API gives it, for programs.
@@ -18,11 +18,11 @@ pub(super) struct Definitions {
     /// The name of one definition.
     name: Option<String>,
     /// Print the definition's file instead, as it was loaded.
-    #[arg(long, requires = "name")]
+    #[arg(long, requires = "name", env = "ORCHESTRATEUR_SOURCE")]
     source: bool,
 }
 
-impl Definitions {
+impl DefinitionsCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let path = match &self.name {
             Some(name) => format!("/api/definitions/{}", segment(name)),

@@ -48,9 +48,9 @@ enum Subcommands {
     /// Orders: list them, look at one, stop one, bring a blocked one on.
     Commandes(commandes::Commandes),
     /// Sagas of any definition: start one, list them, look at one, stop one, bring a blocked one on, send one a signal.
-    Sagas(sagas::Sagas),
+    Sagas(sagas::SagasCommand),
     /// The definitions that a running `serve` has loaded, or one of them.
-    Definitions(definitions::Definitions),
+    Definitions(definitions::DefinitionsCommand),
     /// The services that orders call, as a running `serve` sees them.
     Participants(participants::Participants),
     /// Check definitions, and print what was understood.

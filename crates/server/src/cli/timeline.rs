@@ -25,7 +25,7 @@ pub(super) struct Names {
     status: &'static str,
     duration: &'static str,
     reason: &'static str,
-    /// What is told of an event that is no attempt.
+    /// The members that are told of an event that is no attempt.
     told: &'static [&'static str],
 }
 

@@ -21,7 +21,7 @@ use crate::cli::output::{say, say_json, say_line};
 
 /// Sagas of any definition: start one, list them, look at one, stop one, bring a blocked one on, send one a signal.
 #[derive(Debug, Args)]
-pub(super) struct Sagas {
+pub(super) struct SagasCommand {
     #[command(flatten)]
     server: Server,
     /// Print JSON, as the API gives it, for programs.
@@ -182,7 +182,7 @@ fn visible(text: &str) -> Result<String, String> {
     }
 }
 
-impl Sagas {
+impl SagasCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match &self.action {
             SagaAction::Start(start) => self.start(start).await,
