@@ -77,3 +77,39 @@ pub(super) fn json_value(text: &str) -> Result<Value, String> {
 fn no_json(error: &serde_json::Error) -> String {
     format!("this is no JSON: {error}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(given: &str) -> Result<String, String> {
+        given.parse::<GivenJson>()?.read().map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn json_is_sent_as_it_is_written() {
+        for json in ["7", "true", "\"a b\"", "{\"a\": 12345678901234567890.10}", " [1,2] "] {
+            assert_eq!(read(json), Ok(json.trim().to_owned()));
+        }
+        for wrong in ["{\"a\":", "{\"a\":1,\"a\":2}", "[1", "\"a"] {
+            assert!(read(wrong).unwrap_err().starts_with("this is no JSON: "), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("7.json");
+        let given = path.to_str().unwrap();
+        let written = |bytes: u64| {
+            std::fs::write(&path, format!("{}7", " ".repeat(bytes as usize - 1))).unwrap();
+            read(given)
+        };
+        assert!(written(GIVEN_BYTES_MAX).unwrap().ends_with('7'));
+        let refused = written(GIVEN_BYTES_MAX + 1).unwrap_err();
+        assert!(refused.contains("has more than 1048576 bytes (GIVEN_BYTES_MAX)"), "{refused}");
+        std::fs::write(&path, "7,").unwrap();
+        assert!(read(given).unwrap_err().starts_with(&format!("{given}: this is no JSON: ")));
+        assert!(read("no-such-file").unwrap_err().contains("no file that can be read: read no-such-file: "));
+    }
+}
