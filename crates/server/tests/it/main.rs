@@ -37,5 +37,6 @@ mod openapi;
 mod postman;
 mod prefer;
 mod raw_requests;
+mod sagas;
 mod sagas_command;
 mod several;
