@@ -365,3 +365,25 @@ fn a_server_that_is_down_or_no_orchestrator_is_named() {
     let said = run(nothing, &["sagas", "start", "travel"]).badly(1);
     assert!(said.contains("does not answer in JSON"), "{said}");
 }
+
+/// A participant's text is shown, but cannot do anything to the terminal.
+#[test]
+fn words_of_a_participant_cannot_command_the_terminal() {
+    let saga = json!({
+        "id": NOBODY, "saga": "travel", "state": "A\u{1b}[2J", "rollback": "blocked", "labels": { "who": "\u{9b}2J" },
+        "input": { "a\u{9b}": 1 }, "waiting": [{ "step": "s", "for": "call", "until": "\u{7}" }],
+        "failure": { "step": "s", "reason": "\u{1b}]0;owned\u{7}\nnext" },
+        "blocked": { "stuck": "\u{1b}", "findings": ["ran\u{1b}"], "call": { "body": "\u{9b}", "url": "\u{1b}" } },
+    });
+    for (arguments, body) in
+        [(&["sagas", "list"][..], json!([saga])), (&["sagas", "show", NOBODY], saga.clone())]
+    {
+        let body = body.to_string();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let shown = run(answering(&answer), arguments).well();
+        assert!(
+            shown.contains("owned") && !shown.contains(|c: char| c.is_control() && c != '\n'),
+            "{shown:?}"
+        );
+    }
+}
