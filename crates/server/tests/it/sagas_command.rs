@@ -375,9 +375,7 @@ fn words_of_a_participant_cannot_command_the_terminal() {
         "failure": { "step": "s", "reason": "\u{1b}]0;owned\u{7}\nnext" },
         "blocked": { "stuck": "\u{1b}", "findings": ["ran\u{1b}"], "call": { "body": "\u{9b}", "url": "\u{1b}" } },
     });
-    for (arguments, body) in
-        [(&["sagas", "list"][..], json!([saga])), (&["sagas", "show", NOBODY], saga.clone())]
-    {
+    for (arguments, body) in [(&["sagas", "list"][..], json!([saga])), (&["sagas", "show", NOBODY], saga)] {
         let body = body.to_string();
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let shown = run(answering(&answer), arguments).well();
