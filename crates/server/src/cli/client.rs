@@ -17,6 +17,8 @@ use super::exchange::{self, ExchangeFailure, exchange};
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// The largest body of an answer, in bytes: several times the size of a page.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long a command waits for its result, unless it is said otherwise, in seconds.
+pub(super) const WAIT_DEFAULT_S: u64 = 30;
 /// The default address of `serve`.
 const URL_DEFAULT: &str = "http://127.0.0.1:8023";
 
@@ -61,19 +63,33 @@ pub(super) struct Ask {
     pub(super) method: Method,
     /// The path with its query.
     pub(super) path: String,
-    /// The JSON body.
-    pub(super) body: Option<Value>,
-    /// How long the orchestrator should wait for the order.
+    /// The JSON body, as text.
+    pub(super) body: Option<String>,
+    /// How long the orchestrator should wait for the result.
     pub(super) wait: Option<Duration>,
+    /// Whether the orchestrator should not wait at all.
+    pub(super) is_async: bool,
+    /// The `Idempotency-Key`.
+    pub(super) key: Option<String>,
 }
 
 impl Ask {
     pub(super) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), body: None, wait: None }
+        Self { method: Method::GET, path: path.into(), body: None, wait: None, is_async: false, key: None }
+    }
+
+    pub(super) fn post(path: impl Into<String>) -> Self {
+        Self { method: Method::POST, ..Self::get(path) }
     }
 }
 
-/// A successful answer.
+/// A name as one segment of a path.
+pub(super) fn segment(name: &str) -> String {
+    // `+` is a space in a form alone.
+    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+/// A successful answer. Its JSON is null where the answer is `202` without a body.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -102,6 +118,9 @@ impl Server {
         let json = serde_json::from_str::<Value>(&text);
         if !status.is_success() {
             return Err(self.refused(status, &headers, &text, json.ok().as_ref()));
+        }
+        if status == StatusCode::ACCEPTED && text.is_empty() {
+            return Ok(Answer { status, headers, json: Value::Null });
         }
         let json =
             json.map_err(|_| anyhow!("{} does not answer in JSON; is it an orchestrateur?", self.url))?;
@@ -137,10 +156,16 @@ impl Server {
         if let Some(wait) = ask.wait {
             request = request.header("prefer", format!("wait={}", wait.as_secs()));
         }
+        if ask.is_async {
+            request = request.header("prefer", "respond-async");
+        }
+        if let Some(key) = &ask.key {
+            request = request.header("idempotency-key", key);
+        }
         let body = match &ask.body {
             Some(json) => {
                 request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(json.to_string())
+                Body::from(json.clone())
             }
             None => Body::empty(),
         };

@@ -19,7 +19,7 @@ use super::serve::Orchestrator;
 use super::signals::Signals;
 use super::sources::SourceFlags;
 use super::table::{indented, table};
-use super::timeline::{Days, timeline};
+use super::timeline::{COMMANDE, Days, timeline};
 use crate::cli::output::say_line;
 use crate::definitions::Sources;
 use crate::store::DatabaseUrl;
@@ -139,7 +139,7 @@ async fn scenario(router: &Router, name: &str, client: i64, expected: &str) -> a
     };
     let rollback = commande["rollback"].as_str().unwrap_or("?");
     say_line(format_args!("{name}: client {client} -> {etat}, rollback {rollback}{why}"))?;
-    say_line(indented(&table(&timeline(&history, Days::IfSeveral))))?;
+    say_line(indented(&table(&timeline(&history, &COMMANDE, Days::IfSeveral))))?;
     if etat != expected {
         bail!("{name} should end as {expected}, and ended as {etat}");
     }

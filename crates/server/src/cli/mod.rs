@@ -4,14 +4,18 @@ mod check;
 mod client;
 mod commandes;
 mod database;
+mod definitions;
 mod demo;
 mod exchange;
+mod given;
 mod health;
 mod listen;
 mod migrate;
 mod output;
+mod pages;
 mod participants;
 mod reload;
+mod sagas;
 mod serve;
 mod signals;
 mod sources;
@@ -43,6 +47,10 @@ enum Subcommands {
     Health(health::Health),
     /// Orders: list them, look at one, stop one, bring a blocked one on.
     Commandes(commandes::Commandes),
+    /// Sagas of any definition: start one, list them, look at one, stop one, bring a blocked one on, send one a signal.
+    Sagas(sagas::SagasCommand),
+    /// The definitions that a running `serve` has loaded, or one of them.
+    Definitions(definitions::DefinitionsCommand),
     /// The services that orders call, as a running `serve` sees them.
     Participants(participants::Participants),
     /// Check definitions, and print what was understood.
@@ -60,6 +68,8 @@ impl Cli {
             Subcommands::Demo(demo) => runtime()?.block_on(demo.run()),
             Subcommands::Health(health) => runtime()?.block_on(health.run()),
             Subcommands::Commandes(commandes) => runtime()?.block_on(commandes.run()),
+            Subcommands::Sagas(sagas) => runtime()?.block_on(sagas.run()),
+            Subcommands::Definitions(definitions) => runtime()?.block_on(definitions.run()),
             Subcommands::Participants(participants) => runtime()?.block_on(participants.run()),
             Subcommands::Check(check) => runtime()?.block_on(check.run()),
             Subcommands::Schema => output::say(crate::definitions::SCHEMA),

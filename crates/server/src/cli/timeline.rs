@@ -1,8 +1,8 @@
-//! An order's detailed history as rows of a table.
+//! A detailed history as rows of a table.
 
 use serde_json::Value;
 
-use super::table::line;
+use super::table::{line, text};
 
 /// When the timeline shows the day beside the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,31 +13,78 @@ pub(super) enum Days {
     IfSeveral,
 }
 
+/// The names that a face gives to the members of a history's lines.
+pub(super) struct Names {
+    at: &'static str,
+    state: &'static str,
+    event: &'static str,
+    step: &'static str,
+    direction: &'static str,
+    attempt: &'static str,
+    outcome: &'static str,
+    status: &'static str,
+    duration: &'static str,
+    reason: &'static str,
+    /// The members that are told of an event that is no attempt.
+    told: &'static [&'static str],
+}
+
+/// The names of the checkout's face.
+pub(super) const COMMANDE: Names = Names {
+    at: "timestamp",
+    state: "etat",
+    event: "evenement",
+    step: "etape",
+    direction: "direction",
+    attempt: "tentative",
+    outcome: "resultat",
+    status: "statut_http",
+    duration: "duree_ms",
+    reason: "raison",
+    told: &["etape", "motif", "constat", "par", "raison"],
+};
+
+/// The names of the face for any saga.
+pub(super) const SAGA: Names = Names {
+    at: "at",
+    state: "state",
+    event: "event",
+    step: "step",
+    direction: "direction",
+    attempt: "attempt",
+    outcome: "outcome",
+    status: "status",
+    duration: "duration_ms",
+    reason: "reason",
+    told: &["step", "signal", "outcome", "until", "stuck", "finding", "by", "reason"],
+};
+
 /// A history as rows: the time (UTC), the event, and its result.
-pub(super) fn timeline(history: &Value, days: Days) -> Vec<Vec<String>> {
-    let text = |value: &Value| line(value.as_str().unwrap_or_default());
-    let day = |entry: &Value| text(&entry["timestamp"]).get(..10).unwrap_or_default().to_owned();
+pub(super) fn timeline(history: &Value, names: &Names, days: Days) -> Vec<Vec<String>> {
+    let at = |entry: &Value| text(&entry[names.at]);
+    let day = |entry: &Value| at(entry).get(..10).unwrap_or_default().to_owned();
     let entries = history.as_array().map(Vec::as_slice).unwrap_or_default();
     let with_day = days == Days::Always || entries.iter().any(|entry| day(entry) != day(&entries[0]));
     let mut rows = Vec::new();
     for entry in entries {
-        let time = text(&entry["timestamp"]).get(11..23).unwrap_or_default().to_owned();
+        let time = at(entry).get(11..23).unwrap_or_default().to_owned();
         let clock = if with_day { format!("{} {time}", day(entry)) } else { time };
-        let row = match (entry["etat"].as_str(), entry["evenement"].as_str()) {
-            (Some(etat), _) => vec![clock, line(etat)],
-            (None, Some(evenement)) => {
-                let told = ["etape", "motif", "constat", "par", "raison"].map(|name| text(&entry[name]));
-                let told: Vec<String> = told.into_iter().filter(|told| !told.is_empty()).collect();
+        let is_attempt = !entry[names.attempt].is_null();
+        let row = match (entry[names.state].as_str(), entry[names.event].as_str()) {
+            (Some(state), _) => vec![clock, line(state)],
+            (None, Some(event)) if !is_attempt => {
+                let told = names.told.iter().map(|name| text(&entry[*name]));
+                let told: Vec<String> = told.filter(|told| !told.is_empty()).collect();
                 let none = String::new;
-                vec![clock, format!("  * {}", line(evenement)), none(), none(), none(), told.join(", ")]
+                vec![clock, format!("  * {}", line(event)), none(), none(), none(), told.join(", ")]
             }
-            (None, None) => vec![
+            (None, _) => vec![
                 clock,
-                format!("  {} {}", text(&entry["etape"]), text(&entry["direction"])),
-                format!("#{} {}", entry["tentative"], text(&entry["resultat"])),
-                entry["statut_http"].as_u64().map(|status| status.to_string()).unwrap_or_default(),
-                entry["duree_ms"].as_f64().map(|ms| format!("{ms:.1} ms")).unwrap_or_default(),
-                text(&entry["raison"]),
+                format!("  {} {}", text(&entry[names.step]), text(&entry[names.direction])),
+                format!("#{} {}", entry[names.attempt], text(&entry[names.outcome])),
+                entry[names.status].as_u64().map(|status| status.to_string()).unwrap_or_default(),
+                entry[names.duration].as_f64().map(|ms| format!("{ms:.1} ms")).unwrap_or_default(),
+                text(&entry[names.reason]),
             ],
         };
         rows.push(row);
@@ -53,7 +100,7 @@ mod tests {
 
     fn times(stamps: &[&str], days: Days) -> Vec<String> {
         let history = stamps.iter().map(|at| json!({ "etat": "X", "timestamp": at })).collect();
-        timeline(&Value::Array(history), days).into_iter().map(|row| row[0].clone()).collect()
+        timeline(&Value::Array(history), &COMMANDE, days).into_iter().map(|row| row[0].clone()).collect()
     }
 
     #[test]

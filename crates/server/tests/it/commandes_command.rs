@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
+use std::thread::JoinHandle;
 
 use saga_testkit::definition::change;
 use serde_json::Value;
@@ -11,34 +13,40 @@ use crate::http::Call;
 
 /// How a command ended.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
     #[track_caller]
-    fn well(self) -> String {
+    pub(crate) fn well(self) -> String {
         assert_eq!((self.code, &*self.stderr), (Some(0), ""), "{self:?}");
         self.stdout
     }
 
     #[track_caller]
-    fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.well()).unwrap()
     }
 
     /// Its complaint; `code` tells a refusal (1) from a command line that cannot be read (2).
     #[track_caller]
-    fn badly(self, code: i32) -> String {
+    pub(crate) fn badly(self, code: i32) -> String {
         assert_eq!((self.code, &*self.stdout), (Some(code), ""), "{self:?}");
         self.stderr
     }
 }
 
-fn run(address: SocketAddr, arguments: &[&str]) -> Ended {
+pub(crate) fn run(address: SocketAddr, arguments: &[&str]) -> Ended {
+    run_with(address, arguments, Stdio::null())
+}
+
+/// The same, with something to read.
+pub(crate) fn run_with(address: SocketAddr, arguments: &[&str], stdin: Stdio) -> Ended {
     let mut command = orchestrateur();
+    command.stdin(stdin);
     command.args(arguments).env("ORCHESTRATEUR_URL", format!("http://{address}/"));
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -220,28 +228,43 @@ fn a_command_line_that_cannot_be_used_ends_with_2_and_says_why() {
 }
 
 /// A server that reads one request and answers it with these bytes.
-fn answering(answer: &'static str) -> SocketAddr {
+pub(crate) fn answering(answer: &str) -> SocketAddr {
+    answering_all(vec![answer.to_owned()]).0
+}
+
+/// A server that reads a request for each of these answers, each on a connection of its own, and tells their heads.
+pub(crate) fn answering_all(answers: Vec<String>) -> (SocketAddr, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
+    let server = std::thread::spawn(move || {
+        let mut heads = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            heads.push(String::from_utf8(head).unwrap());
+            let _ = stream.write_all(answer.as_bytes());
         }
-        let _ = stream.write_all(answer.as_bytes());
+        heads
     });
-    address
+    (address, server)
+}
+
+/// A port that is ours, for as long as the socket lives, and without a listener.
+pub(crate) fn closed() -> (tokio::net::TcpSocket, SocketAddr) {
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = silent.local_addr().unwrap();
+    (silent, address)
 }
 
 #[test]
 fn whoever_does_not_answer_as_an_orchestrator_is_named() {
-    // A port that is ours, and without a listener.
-    let silent = tokio::net::TcpSocket::new_v4().unwrap();
-    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let closed = silent.local_addr().unwrap();
+    let (_silent, closed) = closed();
     let said = run(closed, &["commandes", "list"]).badly(1);
     assert!(said.starts_with(&format!("orchestrateur: there is no answer at http://{closed} (")), "{said}");
     assert!(
@@ -267,7 +290,7 @@ async fn words_of_a_participant_cannot_command_the_terminal() {
     let row = r#"[{"id":"x","etat_actuel":"A\u001b[2J","rollback":"AUCUN","client_id":1,"magasin_id":1,
         "cree_le":"t","echec":{"etape":"s","raison":"\u001b]0;owned\u0007\nnext"},"blocage":null}]"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{row}", row.len());
-    let shown = run(answering(answer.leak()), &["commandes", "list"]).well();
+    let shown = run(answering(&answer), &["commandes", "list"]).well();
     assert!(shown.contains("owned") && !shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
     assert_eq!(shown.lines().count(), 2, "{shown:?}");
 }
@@ -281,6 +304,9 @@ async fn a_reader_that_has_seen_enough_is_no_failure_and_a_full_disk_is() {
         vec!["commandes", "--url", &url, "list", "--limit", "1"],
         vec!["commandes", "--url", &url, "show", &saga],
         vec!["commandes", "--url", &url, "--json", "show", &saga],
+        vec!["sagas", "--url", &url, "list"],
+        vec!["sagas", "--url", &url, "show", &saga, "--history"],
+        vec!["definitions", "--url", &url],
         vec!["participants", "--url", &url],
         vec!["health", "--url", &url],
         vec!["check"],

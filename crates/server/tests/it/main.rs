@@ -38,4 +38,5 @@ mod postman;
 mod prefer;
 mod raw_requests;
 mod sagas;
+mod sagas_command;
 mod several;

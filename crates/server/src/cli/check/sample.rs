@@ -1,8 +1,7 @@
 //! The sample order: its input, and the services' answers.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -11,8 +10,7 @@ use saga_core::reply::Answer;
 use saga_core::{Definition, understood};
 use serde_json::{Map, Value};
 
-/// The largest file of a sample, in bytes.
-const SAMPLE_BYTES_MAX: u64 = 1 << 20;
+use crate::cli::given;
 
 /// The given input, checked like the input of a start; without one, an input of the declared types.
 pub(super) fn input(definition: &Arc<Definition>, given: Option<&str>) -> anyhow::Result<SagaInput> {
@@ -74,14 +72,5 @@ fn text(given: &str, flag: &str) -> anyhow::Result<String> {
     if given.trim_start().starts_with(['{', '[']) {
         return Ok(given.to_owned());
     }
-    let mut text = String::new();
-    let file = File::open(given).with_context(|| format!("{flag}: read {given}"))?;
-    // One byte more than the limit, whatever the size of the file.
-    file.take(SAMPLE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .with_context(|| format!("{flag}: read {given}"))?;
-    if text.len() as u64 > SAMPLE_BYTES_MAX {
-        bail!("{flag}: {given} has more than {SAMPLE_BYTES_MAX} bytes (SAMPLE_BYTES_MAX)");
-    }
-    Ok(text)
+    given::file(Path::new(given)).with_context(|| flag.to_owned())
 }

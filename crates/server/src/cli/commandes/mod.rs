@@ -4,17 +4,16 @@ mod shown;
 
 use std::time::Duration;
 
-use axum::http::{Method, StatusCode, header};
+use axum::http::StatusCode;
 use clap::{Args, Subcommand};
 use saga_core::SagaId;
 use serde_json::{Value, json};
 
-use super::client::{Ask, Server};
+use super::client::{Ask, Server, WAIT_DEFAULT_S};
+use super::given::json_value;
+use super::pages::{cursor, pages};
 use crate::cli::output::{remark, say, say_json, say_line};
 use crate::face::commande::Constat;
-
-/// How long a command waits for an order, unless it is said otherwise, in seconds.
-const WAIT_DEFAULT_S: u64 = 30;
 
 /// Orders: list them, look at one, stop one, bring a blocked one on.
 #[derive(Debug, Args)]
@@ -121,10 +120,6 @@ struct WaitFlag {
     attendre: u64,
 }
 
-fn json_value(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))
-}
-
 impl Commandes {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match &self.action {
@@ -152,7 +147,7 @@ impl Commandes {
 
     async fn list(&self, list: &List) -> anyhow::Result<()> {
         let path = format!("/api/commandes?{}", list.query());
-        let (rows, next) = self.pages(path, list.all).await?;
+        let (rows, next) = pages(&self.server, path, list.all).await?;
         if self.json {
             say_json(&rows)?;
         } else {
@@ -164,24 +159,10 @@ impl Commandes {
         Ok(())
     }
 
-    /// The lines of a list, and the address of the next page if there is one: of this page, or of all from here on.
-    async fn pages(&self, mut path: String, all: bool) -> anyhow::Result<(Value, Option<String>)> {
-        let mut rows = Vec::new();
-        loop {
-            let page = self.server.ask(&Ask::get(&path)).await?;
-            rows.extend(page.json.as_array().cloned().unwrap_or_default());
-            let link = page.headers.get(header::LINK).and_then(|link| link.to_str().ok());
-            match link.and_then(|link| Some(link.strip_prefix('<')?.split_once('>')?.0.to_owned())) {
-                Some(next) if all => path = next,
-                next => return Ok((Value::Array(rows), next)),
-            }
-        }
-    }
-
     async fn show(&self, id: SagaId) -> anyhow::Result<()> {
         let commande = self.server.ask(&Ask::get(format!("/api/commande/{id}"))).await?.json;
         let path = format!("/api/commande/{id}/historique?detail=etapes");
-        let historique = self.pages(path, true).await.map(|(lines, _)| lines);
+        let historique = pages(&self.server, path, true).await.map(|(lines, _)| lines);
         if self.json {
             let historique = historique.unwrap_or(Value::Null);
             return say_json(&json!({ "commande": commande, "historique": historique }));
@@ -204,7 +185,8 @@ impl Commandes {
     ) -> anyhow::Result<()> {
         let path = format!("/api/commande/{id}/{what}");
         let wait = Some(Duration::from_secs(wait.attendre));
-        let answer = self.server.ask(&Ask { method: Method::POST, path, body, wait }).await?;
+        let body = body.map(|body| body.to_string());
+        let answer = self.server.ask(&Ask { body, wait, ..Ask::post(path) }).await?;
         if self.json {
             return say_json(&answer.json);
         }
@@ -236,10 +218,4 @@ impl List {
         }
         query.finish()
     }
-}
-
-fn cursor(path: &str) -> Option<String> {
-    let (_, query) = path.split_once('?')?;
-    let cursor = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "cursor");
-    cursor.map(|(_, cursor)| cursor.into_owned())
 }

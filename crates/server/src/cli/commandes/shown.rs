@@ -4,11 +4,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::cli::table::{indented, line, table};
-use crate::cli::timeline::{Days, timeline};
-
-/// Characters of a reason in a list.
-const REASON_CHARS_MAX: usize = 80;
+use crate::cli::table::{indented, line, pair, reason, second, table, text, tries};
+use crate::cli::timeline::{COMMANDE, Days, timeline};
 
 /// A page of orders, one line each, and the pending calls of the blocked ones.
 pub(super) fn list(rows: &Value) -> String {
@@ -22,9 +19,6 @@ pub(super) fn list(rows: &Value) -> String {
             .to_vec(),
     ];
     for row in rows {
-        let reason = text(&row["echec"]["raison"]);
-        let cut = reason.chars().count() > REASON_CHARS_MAX;
-        let reason: String = reason.chars().take(REASON_CHARS_MAX).chain(cut.then_some('…')).collect();
         lines.push(vec![
             text(&row["id"]),
             text(&row["etat_actuel"]),
@@ -33,7 +27,7 @@ pub(super) fn list(rows: &Value) -> String {
             row["magasin_id"].to_string(),
             second(&row["cree_le"]),
             text(&row["echec"]["etape"]),
-            reason,
+            reason(&row["echec"]["raison"]),
         ]);
     }
     let mut shown = table(&lines);
@@ -94,7 +88,7 @@ pub(super) fn commande(commande: &Value, server: &str) -> String {
 
 /// The events of an order, in order.
 pub(super) fn historique(history: &Value) -> String {
-    format!("\nhistory (UTC)\n{}", indented(&table(&timeline(history, Days::Always))))
+    format!("\nhistory (UTC)\n{}", indented(&table(&timeline(history, &COMMANDE, Days::Always))))
 }
 
 /// The pending call of a blocked order, or the reason why there is none.
@@ -106,12 +100,7 @@ fn call(blocage: &Value) -> String {
     let appel = &blocage["appel"];
     if appel.is_object() {
         let called = format!("{} of {}", text(&appel["direction"]), text(&appel["participant"]));
-        let tries = match (blocage["tentatives"].as_u64(), blocage["en_cours"] == true) {
-            (Some(0) | None, false) => "not tried yet".to_owned(),
-            (Some(1), false) => "tried once".to_owned(),
-            (tries, false) => format!("tried {} times", tries.unwrap_or(0)),
-            (_, true) => "under way".to_owned(),
-        };
+        let tries = tries(blocage["tentatives"].as_u64(), blocage["en_cours"] == true);
         rows.push(pair("appel", &format!("{called}, {tries}")));
         rows.push(pair("", &format!("{} {}", text(&appel["methode"]), text(&appel["url"]))));
         let bytes = &appel["corps_octets"];
@@ -157,18 +146,4 @@ fn advice(id: &str, blocage: &Value, server: &str) -> String {
         );
     }
     shown
-}
-
-fn pair(name: &str, value: &str) -> Vec<String> {
-    vec![name.to_owned(), value.to_owned()]
-}
-
-fn text(value: &Value) -> String {
-    line(value.as_str().unwrap_or_default())
-}
-
-/// A timestamp to the second.
-fn second(value: &Value) -> String {
-    let text = text(value);
-    text.split_once('.').map_or(text.clone(), |(second, _)| second.replace('T', " "))
 }

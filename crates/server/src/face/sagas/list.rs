@@ -28,7 +28,7 @@ use crate::api::problem::Problem;
 /// Sagas in a page when the caller does not say.
 const SAGAS_DEFAULT: usize = 50;
 /// Sagas in a page at most.
-const SAGAS_MAX: usize = 200;
+pub(crate) const SAGAS_MAX: usize = 200;
 /// Characters of a value in a query that is a name.
 const WORD_CHARS_MAX: usize = 128;
 

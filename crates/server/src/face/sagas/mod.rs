@@ -19,6 +19,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::list::SAGAS_MAX;
 use crate::api::Api;
 
 /// This face's part of the document: what the handlers do not name themselves.
