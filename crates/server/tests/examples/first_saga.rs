@@ -73,8 +73,8 @@ fn every_command_of_the_page_runs() {
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let log = folder.path().join("output");
     let file = std::fs::File::create(&log).unwrap();
-    let status = Command::new("bash")
-        .args(["-c", &script])
+    let status = Command::new("timeout")
+        .args(["120", "bash", "-c", &script])
         .current_dir(folder.path())
         .env("PATH", path)
         .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -9,6 +9,7 @@ use saga_endurance::client;
 mod installed;
 mod world;
 
+mod definitions;
 mod first_saga;
 mod onboarding;
 mod subscription;

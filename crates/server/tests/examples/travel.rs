@@ -19,6 +19,9 @@ async fn trips() {
         a_full_hotel_gives_the_flight_back(&world),
         a_declined_payment_undoes_everything(&world),
     );
+    let body = json!({ "customer": 7, "city": "Oslo", "nights": 2 });
+    world.a_repeated_call_has_one_effect("/hotels", &body).await;
+    assert_eq!(world.ledger("customer", json!(7)).await, ["hotel booked"]);
 }
 
 async fn a_cheap_trip_needs_no_approval(world: &World) {

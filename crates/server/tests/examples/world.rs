@@ -151,6 +151,16 @@ impl World {
         client::send(self.service.address, method, path, &[], None).await.unwrap()
     }
 
+    /// Sends the service the same call twice, and compares its answers.
+    pub(crate) async fn a_repeated_call_has_one_effect(&self, path: &str, body: &Value) {
+        let headers = [("idempotency-key", "\"repeated\"")];
+        let call =
+            async || client::send(self.service.address, "POST", path, &headers, Some(body)).await.unwrap();
+        let (first, second) = (call().await, call().await);
+        assert_eq!((first.status, second.status), (201, 201), "{first:?}");
+        assert_eq!(first.text, second.text);
+    }
+
     /// What the service's ledger has of one customer: the kind and the state of each entry, sorted.
     pub(crate) async fn ledger(&self, whose: &str, value: Value) -> Vec<String> {
         let ledger = self.service("GET", "/ledger").await.json();
