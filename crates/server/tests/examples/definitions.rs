@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use saga_testkit::definition::change;
+
 use crate::installed;
 
 #[test]
@@ -14,4 +16,15 @@ fn the_examples_have_neither_mistakes_nor_warnings() {
     for saga in ["travel", "subscription", "onboarding"] {
         assert!(told.contains(&format!("{saga}: a valid definition")), "{told}");
     }
+}
+
+#[test]
+fn a_schema_without_a_sample_is_told_how_to_give_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("onboarding.yaml");
+    let source = std::fs::read_to_string(installed::root().join("sagas/examples/onboarding.yaml")).unwrap();
+    std::fs::write(&file, change(&source).swap(", examples: ['4711']", "").text()).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_orchestrateur")).arg("check").arg(file).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && told.contains("write `examples: [...]` into the schema"), "{told}");
 }
