@@ -1,24 +1,28 @@
 //! `GET /docs` (Swagger UI, from this binary alone) and `GET /openapi.json`.
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::TEXT;
+use super::{TEXT, inputs};
 use crate::api::Api;
 use crate::api::problem::Problem;
 
 /// This document
+///
+/// With the input of each loaded definition: `NAME.input` under `components.schemas`.
 #[utoipa::path(
     get,
     path = "/openapi.json",
     tag = "exploitation",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" })))
 )]
-pub(super) async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], TEXT.as_str()).into_response()
+pub(super) async fn openapi(State(api): State<Api>) -> Response {
+    let document = inputs::added_to(&TEXT, &api.engine.definitions());
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }
 
 /// The page, and the files that it is made of.

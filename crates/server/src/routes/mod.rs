@@ -6,6 +6,7 @@
 mod docs;
 mod document;
 mod home;
+mod inputs;
 
 use std::sync::LazyLock;
 
@@ -29,7 +30,7 @@ static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| document::complete(documen
 /// [`DOCUMENT`], as it is answered.
 static TEXT: LazyLock<String> = LazyLock::new(|| document::text(&DOCUMENT));
 
-/// The OpenAPI document, as `GET /openapi.json` answers it.
+/// The OpenAPI document, as `GET /openapi.json` answers it without the inputs of loaded definitions.
 pub fn document() -> &'static str {
     &TEXT
 }

@@ -37,4 +37,5 @@ mod openapi;
 mod postman;
 mod prefer;
 mod raw_requests;
+mod sagas;
 mod several;

@@ -11,7 +11,7 @@ use crate::http::{Call, Reply};
 use crate::routes::{ROUTES, document};
 
 /// The operations that callers know: each one's path, method and name.
-const CONTRACT: [(&str, &str, &str); 14] = [
+const CONTRACT: [(&str, &str, &str); 23] = [
     ("/", "get", "home"),
     ("/api/commande/checkout", "post", "checkout"),
     ("/api/commande/{id}", "get", "commande"),
@@ -21,7 +21,16 @@ const CONTRACT: [(&str, &str, &str); 14] = [
     ("/api/commande/{id}/resoudre", "post", "resoudre"),
     ("/api/commandes", "get", "commandes"),
     ("/api/participants", "get", "participants"),
-    ("/api/sagas/{id}/signals/{name}", "post", "signal"),
+    ("/api/definitions", "get", "definitions"),
+    ("/api/definitions/{saga}", "get", "definition"),
+    ("/api/sagas", "get", "sagas"),
+    ("/api/sagas/{saga}", "get", "saga"),
+    ("/api/sagas/{saga}", "post", "start"),
+    ("/api/sagas/{saga}/cancel", "post", "cancel"),
+    ("/api/sagas/{saga}/history", "get", "history"),
+    ("/api/sagas/{saga}/resolve", "post", "resolve"),
+    ("/api/sagas/{saga}/resume", "post", "resume"),
+    ("/api/sagas/{saga}/signals/{name}", "post", "signal"),
     ("/livez", "get", "livez"),
     ("/metrics", "get", "metrics"),
     ("/openapi.json", "get", "openapi"),
@@ -92,8 +101,12 @@ async fn every_route_takes_its_methods_and_no_others() {
     let world = World::open().await;
     for (path, methods) in ROUTES.iter() {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-            let reply =
-                world.send(&Call::new(method, &path.replace("{id}", "x").replace("{name}", "y"))).await;
+            let reply = world
+                .send(&Call::new(
+                    method,
+                    &path.replace("{id}", "x").replace("{saga}", "x").replace("{name}", "y"),
+                ))
+                .await;
             let taken = methods.contains(&method.to_ascii_lowercase());
             assert_eq!(reply.status != 405, taken, "{method} {path}: {reply:?}");
         }
@@ -292,7 +305,19 @@ async fn the_document_is_served_as_it_is() {
     let world = World::open().await;
     let reply = world.get("/openapi.json").await;
     assert_eq!(reply.header("content-type"), Some("application/json"));
-    assert_eq!(reply.expect(200), document());
+    let mut served = reply.expect(200);
+    // The input of each loaded definition is a schema of its own.
+    let schema = served["components"]["schemas"].as_object_mut().unwrap().remove("checkout.input").unwrap();
+    assert_eq!(schema["required"], serde_json::json!(["client_id", "magasin_id"]));
+    let start = |document: &mut Value| {
+        let body = "/paths/~1api~1sagas~1{saga}/post/requestBody/content/application~1json";
+        document.pointer_mut(body).unwrap().take()
+    };
+    let mut static_document = document();
+    let (body, _) = (start(&mut served), start(&mut static_document));
+    assert_eq!(body["schema"]["anyOf"][0]["$ref"], "#/components/schemas/checkout.input");
+    assert_eq!(body["examples"]["checkout"]["value"], serde_json::json!({ "client_id": 1, "magasin_id": 2 }));
+    assert_eq!(served, static_document);
 }
 
 /// The text between two quotes after `attribute`.

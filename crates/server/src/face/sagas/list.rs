@@ -47,24 +47,28 @@ struct SagasQuery {
     #[param(example = "COMPLETED")]
     state: Option<String>,
     /// Only sagas whose rollback stands so.
+    #[param(example = "blocked")]
     rollback: Option<RollbackWord>,
     /// Only sagas of which a step waits for that: call, retry, participant, signal, time or person.
     #[param(example = "signal")]
     waiting: Option<String>,
     /// Only sagas that wait at a step of this participant, or failed there.
+    #[param(example = "stock")]
     participant: Option<String>,
     /// Only sagas that wait at this step, or failed there.
+    #[param(example = "payment")]
     step: Option<String>,
     /// Only sagas that started then or later (RFC 3339).
     #[param(format = DateTime, example = "2026-11-22T00:00:00Z")]
     since: Option<String>,
     /// Only sagas that started before then (RFC 3339).
-    #[param(format = DateTime)]
+    #[param(format = DateTime, example = "2026-11-23T00:00:00Z")]
     until: Option<String>,
     /// Sagas in a page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
     /// From the `Link` header of the page before.
+    #[param(example = "1795342530123456.01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21")]
     cursor: Option<String>,
 }
 
