@@ -1,5 +1,6 @@
 //! The journal's disk, as each process reaches it: a memory store behind a line that may be slow, cut, or lose answers.
 //! An operation that has arrived is done, whether or not the process that asked is still there to hear of it.
+// Long: one database, and each of the store's methods with what may befall it.
 
 use std::collections::HashMap;
 use std::future::pending;

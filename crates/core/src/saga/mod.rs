@@ -18,6 +18,7 @@
 //! - `doubt.rs`: outcomes that repeating a call cannot settle.
 //! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked. `shown.rs`: what each step
 //!   in progress waits for.
+// Long: the state and every question about it that its own modules and others ask.
 
 mod apply;
 mod decide;

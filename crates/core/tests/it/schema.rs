@@ -7,6 +7,11 @@ use serde_json::{Map, Value, json};
 use crate::support::{CHECKOUT, VOISINS, no_env};
 
 const SCHEMA: &str = include_str!("../../../../sagas/definition.schema.json");
+const EXAMPLES: [&str; 3] = [
+    include_str!("../../../../sagas/examples/onboarding.yaml"),
+    include_str!("../../../../sagas/examples/subscription.yaml"),
+    include_str!("../../../../sagas/examples/travel.yaml"),
+];
 
 fn schema() -> Value {
     serde_json::from_str(SCHEMA).expect("the schema is JSON")
@@ -25,6 +30,9 @@ fn valid(value: &Value) -> Result<(), String> {
 fn the_example_definitions_follow_the_schema() {
     assert_eq!(valid(&yaml(CHECKOUT)), Ok(()));
     assert_eq!(valid(&yaml(VOISINS)), Ok(()));
+    for example in EXAMPLES {
+        assert_eq!(valid(&yaml(example)), Ok(()), "{example}");
+    }
 }
 
 #[test]

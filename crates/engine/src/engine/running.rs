@@ -148,7 +148,7 @@ impl Engine {
         while let Some(owner) = self.membership().id() {
             let is_done = self.try_own(id, owner).await;
             if is_done {
-                // Whatever became of it: should it not run, it is not known to be where it fell asleep any more.
+                // Should the saga not run, it is not known to be where it fell asleep any more.
                 self.parts.woken.forget(id);
                 return;
             }

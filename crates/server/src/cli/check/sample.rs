@@ -16,7 +16,7 @@ use crate::cli::given;
 pub(super) fn input(definition: &Arc<Definition>, given: Option<&str>) -> anyhow::Result<SagaInput> {
     let Some(given) = given else {
         let sample = understood::input(definition);
-        return sample.context("no sample can be made of the input's schema; give one with --input");
+        return sample.context("no sample can be made of the input's schema; give one with --input, or write `examples: [...]` into the schema");
     };
     let text = text(given, "--input")?;
     definition.read_input(text.as_bytes()).context("--input")

@@ -4,14 +4,14 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use saga_core::event::Finding;
 use saga_core::saga::Rejected;
-use saga_core::{CommandKind, Json};
+use saga_core::{CommandKind, Json, SagaId};
 use saga_engine::{Refusal, Wait};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::examples;
-use super::saga::{Id, SagaShown, UnknownSaga, UnreadableSaga, unknown};
-use super::start::{GoesOn, answer};
+use super::saga::{SagaInPath, SagaShown, UnknownSaga, UnreadableSaga, unknown};
+use super::start::{SagaGoesOn, answer};
 use crate::api::documented::{self, JournalUnavailable, Responses};
 use crate::api::members::{BodyMembers, TextMember};
 use crate::api::prefer::Preference;
@@ -50,7 +50,7 @@ const FINDING: TextMember = TextMember {
     example: "undone",
 };
 
-/// Who asks, and why.
+/// The person who asks, and why.
 #[derive(ToSchema)]
 #[schema(as = Asked)]
 #[serde(deny_unknown_fields)]
@@ -136,10 +136,10 @@ fn output_of(text: &str, finding: Finding) -> Result<Json, Problem> {
     params(("saga" = String, Path, description = "The saga's id.", example = examples::id), Preference),
     responses(
         (status = 200, description = "The saga is cancelled and rolled back.", body = SagaShown, example = json!(examples::completed())),
-        GoesOn,
+        SagaGoesOn,
         body::Unusable,
         UnknownSaga,
-        TooLate,
+        TooLateToCancel,
         (
             status = 422,
             description = "A member is wrong, missing or unknown; `detail` names it and says what to write.",
@@ -153,7 +153,7 @@ fn output_of(text: &str, finding: Finding) -> Result<Json, Problem> {
 )]
 pub(crate) async fn cancel(
     State(api): State<Api>,
-    Id(id): Id,
+    SagaInPath(id): SagaInPath,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
@@ -180,10 +180,10 @@ pub(crate) async fn cancel(
     request_body(content = AskedBy, example = json!({ "by": "Ana", "reason": "the stock service is back" })),
     responses(
         (status = 200, description = "What came of it: the saga is over, or blocked, and no call is under way.", body = SagaShown, example = json!(examples::completed())),
-        GoesOn,
+        SagaGoesOn,
         body::Unusable,
         UnknownSaga,
-        NotTried,
+        NotHurried,
         (
             status = 422,
             description = "A member is wrong, missing or unknown; `detail` names it and says what to write.",
@@ -197,13 +197,13 @@ pub(crate) async fn cancel(
 )]
 pub(crate) async fn resume(
     State(api): State<Api>,
-    Id(id): Id,
+    SagaInPath(id): SagaInPath,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let AskedBy { by, reason } = AskedBy::read(&body::json_or_none(&head.headers, body, &api).await?)?;
-    apply(&api, Id(id), CommandKind::Resume { by, reason }, preference).await
+    apply(&api, id, CommandKind::Resume { by, reason }, preference).await
 }
 
 /// Say what became of a step
@@ -223,10 +223,10 @@ pub(crate) async fn resume(
     ),
     responses(
         (status = 200, description = "What came of it: the saga is over, or blocked, and no call is under way.", body = SagaShown, example = json!(examples::completed())),
-        GoesOn,
+        SagaGoesOn,
         body::Unusable,
         UnknownSaga,
-        NotResolved,
+        NotResolvable,
         (
             status = 422,
             description = "A member is wrong, missing or unknown; `detail` names it and says what to write.",
@@ -240,7 +240,7 @@ pub(crate) async fn resume(
 )]
 pub(crate) async fn resolve(
     State(api): State<Api>,
-    Id(id): Id,
+    SagaInPath(id): SagaInPath,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
@@ -254,13 +254,13 @@ pub(crate) async fn resolve(
         let (name, steps) = (name.escape_debug(), steps.join(", "));
         Problem::invalid(format!("`step`: the saga has no step `{name}`; it has {steps}"))
     })?;
-    apply(&api, Id(id), CommandKind::Resolve { step, finding, output, by, reason }, preference).await
+    apply(&api, id, CommandKind::Resolve { step, finding, output, by, reason }, preference).await
 }
 
 /// Has a command applied, and waits for its result.
 async fn apply(
     api: &Api,
-    Id(id): Id,
+    id: SagaId,
     command: CommandKind,
     preference: Preference,
 ) -> Result<Response, Problem> {
@@ -273,27 +273,27 @@ async fn apply(
 }
 
 /// `409` of `cancel`.
-struct TooLate;
+struct TooLateToCancel;
 
-impl IntoResponses for TooLate {
+impl IntoResponses for TooLateToCancel {
     fn responses() -> Responses {
         conflict("It is too late; `detail` says why.", Rejected::Completed)
     }
 }
 
 /// `409` of `resume`.
-struct NotTried;
+struct NotHurried;
 
-impl IntoResponses for NotTried {
+impl IntoResponses for NotHurried {
     fn responses() -> Responses {
         conflict("It cannot be tried: `already_over`, `nothing_to_hurry`, or `in_doubt`.", Rejected::InDoubt)
     }
 }
 
 /// `409` of `resolve`.
-struct NotResolved;
+struct NotResolvable;
 
-impl IntoResponses for NotResolved {
+impl IntoResponses for NotResolvable {
     fn responses() -> Responses {
         let description = "It cannot be said of the saga: `not_blocked`, `going_forward`, `other_step`, \
                            `known_to_have_run`, `output_needed`, `already_over`, or `call_under_way`.";

@@ -38,7 +38,7 @@ pub(crate) struct DefinitionAsLoaded {
 struct StepAsLoaded {
     name: String,
     #[schema(inline)]
-    kind: StepKind,
+    kind: StepForm,
     /// The steps that it waits for.
     after: Vec<String>,
     /// Of a call.
@@ -50,7 +50,7 @@ struct StepAsLoaded {
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum StepKind {
+enum StepForm {
     Call,
     Signal,
     Pause,
@@ -61,9 +61,9 @@ impl DefinitionAsLoaded {
         let step = |(index, step): (usize, &Step)| StepAsLoaded {
             name: step.name.to_string(),
             kind: match &step.work {
-                StepWork::Call(_) => StepKind::Call,
-                StepWork::Signal(_) => StepKind::Signal,
-                StepWork::Pause(_) => StepKind::Pause,
+                StepWork::Call(_) => StepForm::Call,
+                StepWork::Signal(_) => StepForm::Signal,
+                StepWork::Pause(_) => StepForm::Pause,
             },
             after: definition
                 .graph

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::examples;
-use super::saga::{Id, UnknownSaga, UnreadableSaga, unknown};
+use super::saga::{SagaInPath, UnknownSaga, UnreadableSaga, unknown};
 use crate::api::Api;
 use crate::api::documented::{self, JournalUnavailable, Responses, header};
 use crate::api::page::JsonPage;
@@ -63,7 +63,7 @@ pub(crate) struct SagaLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     signal: Option<String>,
-    /// What is stuck, for programs.
+    /// The kind of obstacle, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     stuck: Option<Stuck>,
@@ -116,7 +116,7 @@ impl IntoResponses for SagaHistory {
 )]
 pub(crate) async fn history(
     State(api): State<Api>,
-    Id(id): Id,
+    SagaInPath(id): SagaInPath,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let asked = AskedLines::read(&query.unwrap_or_default())?;

@@ -101,7 +101,7 @@ impl IntoResponses for PageOfSagas {
             description = "A parameter is wrong or unknown.",
             body = Problem,
             content_type = "application/problem+json",
-            example = json!(Asked::read(&[("limit".into(), "0".into())]).err())
+            example = json!(ListAsked::read(&[("limit".into(), "0".into())]).err())
         ),
         JournalUnavailable
     )
@@ -109,7 +109,7 @@ impl IntoResponses for PageOfSagas {
 pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let Asked { listing, limit, cursor } = Asked::read(&pairs)?;
+    let ListAsked { listing, limit, cursor } = ListAsked::read(&pairs)?;
     let page = api.engine.list(&listing, cursor, limit).await;
     let page = page.map_err(|refusal| Problem::refused(refusal, unknown))?;
     let (shown, cut_at) = shown(&api, page.rows).await?;
@@ -124,13 +124,13 @@ pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> 
 }
 
 /// The query, read.
-struct Asked {
+struct ListAsked {
     listing: Listing,
     limit: usize,
     cursor: Option<Cursor>,
 }
 
-impl Asked {
+impl ListAsked {
     fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
         let (mut listing, mut limit, mut cursor) = (Listing::default(), SAGAS_DEFAULT, None);
         let filter = &mut listing.filter;

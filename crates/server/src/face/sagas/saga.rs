@@ -153,9 +153,9 @@ pub(super) async fn shown(api: &Api, id: SagaId) -> Result<SagaShown, Problem> {
 }
 
 /// The id in a path. Text that is no id names no saga, whatever is wrong with it.
-pub(super) struct Id(pub(super) SagaId);
+pub(super) struct SagaInPath(pub(super) SagaId);
 
-impl<S: Send + Sync> FromRequestParts<S> for Id {
+impl<S: Send + Sync> FromRequestParts<S> for SagaInPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -176,7 +176,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         JournalUnavailable
     )
 )]
-pub(crate) async fn saga(State(api): State<Api>, Id(id): Id) -> Result<Json<SagaShown>, Problem> {
+pub(crate) async fn saga(
+    State(api): State<Api>,
+    SagaInPath(id): SagaInPath,
+) -> Result<Json<SagaShown>, Problem> {
     shown(&api, id).await.map(Json)
 }
 

@@ -42,7 +42,7 @@ use crate::http;
     ),
     responses(
         (status = 200, description = "The saga is over, or blocked.", body = SagaShown, example = json!(examples::completed())),
-        GoesOn,
+        SagaGoesOn,
         body::Unusable,
         UnknownDefinition,
         (
@@ -53,7 +53,7 @@ use crate::http;
             example = json!(Problem::invalid("`client_id` is missing; it must be a JSON integer"))
         ),
         UnreadableSaga,
-        NotTaken
+        NoSagaTaken
     )
 )]
 pub(crate) async fn start(
@@ -119,9 +119,9 @@ fn path_of(id: impl std::fmt::Display) -> String {
 }
 
 /// `202`: the saga goes on.
-pub(super) struct GoesOn;
+pub(super) struct SagaGoesOn;
 
-impl IntoResponses for GoesOn {
+impl IntoResponses for SagaGoesOn {
     fn responses() -> Responses {
         let description = "The wait ran out first, or was not wanted: the saga goes on. Ask at `Location`.";
         let schema = utoipa::openapi::Ref::from_schema_name("Saga");
@@ -145,9 +145,9 @@ impl IntoResponses for UnknownDefinition {
 }
 
 /// `503`: there is no room for the saga, or the journal is not there.
-struct NotTaken;
+struct NoSagaTaken;
 
-impl IntoResponses for NotTaken {
+impl IntoResponses for NoSagaTaken {
     fn responses() -> Responses {
         let no_room =
             NoRoom { limit: "active_sagas_max", value: 10_000, retry_after: Duration::from_secs(1) };

@@ -1,0 +1,180 @@
+//! One example's service and the real binary, each as a process on a port of its own.
+#![expect(clippy::disallowed_methods, reason = "real processes run in real time")]
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::client::{self, PATIENCE, Response, until};
+use crate::installed;
+
+/// A process that listens on this machine. Dropping it kills it.
+pub(crate) struct Listening {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Listening {
+    /// Starts a program, and waits until its log says where it listens: behind `mark`.
+    fn start(command: &mut Command, log: &Path, mark: &str) -> Self {
+        let file = File::create(log).unwrap();
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let child = command.spawn().unwrap_or_else(|error| {
+            panic!("{command:?}: {error}. The examples need Python 3 and Node; scripts/setup installs them")
+        });
+        let mut listening = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let begun = Instant::now();
+        loop {
+            let told = std::fs::read_to_string(log).unwrap();
+            let behind = told.split_once(mark).map(|(_, behind)| behind);
+            // The rest of the line may not be there yet.
+            if let Some((address, _)) = behind.and_then(|text| text.split_once([' ', '"', '\n'])) {
+                listening.address = address.parse().unwrap();
+                return listening;
+            }
+            let ended = listening.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < PATIENCE,
+                "{command:?} does not listen: {ended:?}\n{told}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The orchestrator with all sagas of `sagas/examples`, and the service of one of them.
+pub(crate) struct World {
+    service: Listening,
+    serve: Listening,
+    _folder: TempDir,
+}
+
+impl World {
+    /// With the four services of the travel.
+    pub(crate) fn travel() -> Self {
+        let mut program = Command::new(installed::python().join("uvicorn"));
+        program.arg("--app-dir").arg(installed::root().join("examples/fastapi"));
+        program.args(["travel:app", "--port", "0"]).env("PYTHONDONTWRITEBYTECODE", "1");
+        Self::with(program, "running on http://", &["TRAVEL_URL"])
+    }
+
+    /// With billing, and the services of the onboarding.
+    pub(crate) fn express() -> Self {
+        let mut program = Command::new("node");
+        program.arg(installed::root().join("examples/express/services.js"));
+        program.env("NODE_PATH", installed::node()).env("PORT", "0");
+        Self::with(program, "listen on http://", &["BILLING_URL", "ONBOARDING_URL"])
+    }
+
+    fn with(mut program: Command, mark: &str, variables: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        program.env("TRAVEL_DB", folder.path().join("travel.db"));
+        let service = Listening::start(&mut program, &folder.path().join("service.log"), mark);
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_orchestrateur"));
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--log-json", "--definition"]);
+        serve.arg(installed::root().join("sagas/examples"));
+        serve.env("DATABASE_URL", format!("sqlite://{}", folder.path().join("journal.db").display()));
+        for variable in variables {
+            serve.env(variable, format!("http://{}", service.address));
+        }
+        let serve = Listening::start(&mut serve, &folder.path().join("serve.log"), r#""listen":""#);
+        Self { service, serve, _folder: folder }
+    }
+
+    /// Starts a saga, and shows it once it is over.
+    pub(crate) async fn runs(&self, saga: &str, input: Value) -> Value {
+        let path = format!("/api/sagas/{saga}");
+        let answer = self.post(&path, &[("prefer", "wait=50")], &input).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// Starts a saga, and returns its id.
+    pub(crate) async fn begins(&self, saga: &str, input: Value) -> String {
+        let path = format!("/api/sagas/{saga}");
+        let answer = self.post(&path, &[("prefer", "respond-async")], &input).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Response {
+        client::send(self.serve.address, "POST", path, headers, Some(body)).await.unwrap()
+    }
+
+    /// Sends a signal, which must be accepted.
+    pub(crate) async fn signals(&self, saga: &str, name: &str, body: Value) {
+        let answer = self.post(&format!("/api/sagas/{saga}/signals/{name}"), &[], &body).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+
+    /// Waits until a saga waits at a step for this.
+    pub(crate) async fn waits(&self, saga: &str, step: &str, what: &str) {
+        let path = format!("/api/sagas/{saga}");
+        until(step, async || {
+            let shown = client::get(self.serve.address, &path).await.json();
+            let waiting = shown["waiting"].as_array().unwrap();
+            waiting.iter().any(|entry| entry["step"] == step && entry["for"] == what).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a saga enters a state and its rollback is as given, and shows it.
+    pub(crate) async fn reaches(&self, saga: &str, state: &str, rollback: &str) -> Value {
+        let path = format!("/api/sagas/{saga}");
+        until(state, async || {
+            let shown = client::get(self.serve.address, &path).await.json();
+            (shown["state"] == state && shown["rollback"] == rollback).then_some(shown)
+        })
+        .await
+    }
+
+    /// The history with its steps.
+    pub(crate) async fn history(&self, saga: &str) -> Vec<Value> {
+        let path = format!("/api/sagas/{saga}/history?detail=steps");
+        serde_json::from_str(&client::get(self.serve.address, &path).await.text).unwrap()
+    }
+
+    /// A request to the service itself, without a body.
+    pub(crate) async fn service(&self, method: &str, path: &str) -> Response {
+        client::send(self.service.address, method, path, &[], None).await.unwrap()
+    }
+
+    /// Sends the service the same call twice, and compares its answers.
+    pub(crate) async fn a_repeated_call_has_one_effect(&self, path: &str, body: &Value) {
+        let headers = [("idempotency-key", "\"repeated\"")];
+        let call =
+            async || client::send(self.service.address, "POST", path, &headers, Some(body)).await.unwrap();
+        let (first, second) = (call().await, call().await);
+        assert_eq!((first.status, second.status), (201, 201), "{first:?}");
+        assert_eq!(first.text, second.text);
+    }
+
+    /// What the service's ledger has of one customer: the kind and the state of each entry, sorted.
+    pub(crate) async fn ledger(&self, whose: &str, value: Value) -> Vec<String> {
+        let ledger = self.service("GET", "/ledger").await.json();
+        let of = ledger.as_array().unwrap().iter().filter(|entry| entry[whose] == value);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let mut found: Vec<String> =
+            of.map(|entry| text(&entry["kind"]) + " " + &text(&entry["state"])).collect();
+        found.sort();
+        found
+    }
+}
+
+/// A step's name in the lines of a history that tell of this event.
+pub(crate) fn steps_with<'a>(history: &'a [Value], event: &str) -> Vec<&'a str> {
+    let lines = history.iter().filter(|line| line["event"] == event);
+    lines.map(|line| line["step"].as_str().unwrap()).collect()
+}
