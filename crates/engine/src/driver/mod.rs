@@ -201,6 +201,7 @@ impl Driver {
             || effects.calls.iter().any(|wanted| blocks(wanted.needs))
             || effects.answer.is_some_and(blocks)
             || self.waiters.need_more_than(durable)
+            || effects.calls.is_empty() && self.waiters.want_a_try()
             || self.stopping;
         self.saving.save(&self.saga, is_needed);
     }
@@ -209,7 +210,7 @@ impl Driver {
     fn reply(&mut self, effects: &Effects) {
         if !self.waiters.is_empty() {
             let snapshot = self.snapshot(effects);
-            self.waiters.reply(&snapshot, self.saving.durable());
+            self.waiters.reply(&snapshot, self.saving.durable(), self.saga.seq());
         }
     }
 

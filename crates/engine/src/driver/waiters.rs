@@ -33,16 +33,25 @@ impl Waiters {
         self.0.iter().any(is_start)
     }
 
+    /// Whether a caller waits for what an attempt brings about: all of that has to be on disk, for the caller may look there next.
+    pub(super) fn want_a_try(&self) -> bool {
+        let is_try = |waiter: &Waiter| matches!(waiter, Waiter::Reaches { milestone: Milestone::Tried, .. });
+        self.0.iter().any(is_try)
+    }
+
     /// Whether a command's reply waits for an event after this one to be on disk.
     pub(super) fn need_more_than(&self, durable: Seq) -> bool {
         self.0.iter().any(|waiter| matches!(waiter, Waiter::Applied { needs, .. } if *needs > durable))
     }
 
-    /// Replies to those whose event is durable.
-    pub(super) fn reply(&mut self, snapshot: &Snapshot, durable: Seq) {
+    /// Replies to those whose event is durable; `last` is the saga's last event.
+    pub(super) fn reply(&mut self, snapshot: &Snapshot, durable: Seq, last: Seq) {
         let due = |waiter: &mut Waiter| match waiter {
             Waiter::Reaches { milestone: Milestone::Started, .. } => {
                 rules::is_durable(Seq::NONE.next(), durable)
+            }
+            Waiter::Reaches { milestone: Milestone::Tried, .. } => {
+                snapshot.has_reached(Milestone::Tried) && rules::is_durable(last, durable)
             }
             Waiter::Reaches { milestone, .. } => snapshot.has_reached(*milestone),
             Waiter::Applied { needs, .. } => rules::is_durable(*needs, durable),

@@ -147,3 +147,15 @@ async fn sleepers_wake_only_while_there_is_room_for_them() {
         assert_eq!(row.row.rollback, Rollback::Done);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_an_attempt_finds_it_in_the_journal() {
+    let (shop, saga) = with_a_sleeper().await;
+    shop.participants.next("stock compensation", Duration::from_millis(500), answered(500, ""));
+    let resume = CommandKind::Resume { by: "Ana".into(), reason: None };
+    shop.engine.command(saga, resume).await.unwrap();
+    let tried = shop.engine.wait(saga, Wait::tried(Duration::from_secs(5))).await.unwrap();
+    assert_eq!(tried.rollback, Rollback::Blocked);
+    let (kept, _) = shop.engine.read(saga).await.unwrap().unwrap();
+    assert!(kept.effects().calls.is_empty(), "the end of the attempt is on disk");
+}
