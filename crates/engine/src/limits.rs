@@ -7,6 +7,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Sagas that go forward; a further start is refused before anything is written.
     pub active_sagas_max: usize,
+    /// Sagas in memory up to which sagas that are asleep wake by their time. Starts stop at `active_sagas_max`, so a process that
+    /// is full of new sagas has room for old ones. Those that a command waits for wake in any case.
+    pub awake_sagas_max: usize,
     /// Bytes of the inputs and outputs of sagas in memory, with 8 KiB for each saga; beyond it starts are refused,
     /// and answers that would be kept wait.
     pub active_bytes_max: usize,
@@ -48,6 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             active_sagas_max: 10_000,
+            awake_sagas_max: 20_000,
             active_bytes_max: 256 << 20,
             caller_share_percent: 80,
             inbox_commands_max: 64,

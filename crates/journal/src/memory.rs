@@ -64,6 +64,11 @@ impl Memory {
         Self::default()
     }
 
+    /// Whether any saga is to wake.
+    pub fn has_to_wake(&self, due: WakeUp) -> bool {
+        !self.tables().to_wake(due).is_empty()
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // Nothing in here panics between two changes that belong together.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,31 +149,34 @@ impl Tables {
         }
     }
 
+    /// The sagas that are to wake, the earliest first.
+    fn to_wake(&self, due: WakeUp) -> Vec<SagaId> {
+        let waiting = self.commands.iter().filter(|(_, posted)| posted.refused.is_none());
+        let called: BTreeSet<SagaId> = waiting.map(|((saga, _), _)| *saga).collect();
+        let is_to_wake = |saga: &SagaId, kept: &KeptSaga, wake_us: i64| {
+            let was_ahead = kept.rested_us > due.rested_after.as_micros();
+            wake_us <= due.by.as_micros() || was_ahead || called.contains(saga)
+        };
+        let asleep = self.sagas.iter().filter_map(|(saga, kept)| Some((kept.wake_us?, saga, kept)));
+        let mut to_wake: Vec<(i64, SagaId)> = asleep
+            .filter(|(wake_us, saga, kept)| is_to_wake(saga, kept, *wake_us))
+            .map(|(wake_us, saga, _)| (wake_us, *saga))
+            .collect();
+        to_wake.sort_unstable();
+        to_wake.into_iter().map(|(_, saga)| saga).collect()
+    }
+
     fn wake(&mut self, replica: ReplicaId, due: WakeUp, limit: usize) -> Vec<(SagaId, Seq)> {
         if !self.is_live(replica) {
             return Vec::new();
         }
-        let waiting = self.commands.iter().filter(|(_, posted)| posted.refused.is_none());
-        let called: BTreeSet<SagaId> = waiting.map(|((saga, _), _)| *saga).collect();
-        let is_to_wake = |saga: &SagaId, kept: &KeptSaga| {
-            let is_due = kept.wake_us.is_some_and(|wake_us| wake_us <= due.by.as_micros());
-            is_due || kept.rested_us > due.rested_after.as_micros() || called.contains(saga)
-        };
-        let asleep = self.sagas.iter().filter_map(|(saga, kept)| Some((kept.wake_us?, saga, kept)));
-        let mut woken: Vec<(i64, SagaId)> = asleep
-            .filter(|(_, saga, kept)| is_to_wake(saga, kept))
-            .map(|(wake_us, saga, _)| (wake_us, *saga))
-            .collect();
-        woken.sort_unstable();
-        woken.truncate(columns::page_rows(limit));
-        let mut sagas = Vec::with_capacity(woken.len());
-        for (_, saga) in woken {
-            if let Some(kept) = self.sagas.get_mut(&saga) {
-                (kept.row.owner, kept.wake_us) = (replica, None);
-                sagas.push((saga, kept.seq));
-            }
-        }
-        sagas
+        let to_wake = self.to_wake(due).into_iter().take(columns::page_rows(limit));
+        let woken = to_wake.filter_map(|saga| {
+            let kept = self.sagas.get_mut(&saga)?;
+            (kept.row.owner, kept.wake_us) = (replica, None);
+            Some((saga, kept.seq))
+        });
+        woken.collect()
     }
 
     fn claim(&mut self, replica: ReplicaId, limit: usize) -> Vec<SagaId> {

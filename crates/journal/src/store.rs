@@ -216,6 +216,12 @@ pub struct WakeUp {
     pub rested_after: Timestamp,
 }
 
+impl WakeUp {
+    /// Those that a command waits for, and no others.
+    pub const CALLED: Self =
+        Self { by: Timestamp::from_micros(i64::MIN), rested_after: Timestamp::from_micros(i64::MAX) };
+}
+
 impl Resting {
     /// The time when it wakes, as a column has it.
     pub(crate) fn wake_us(&self) -> i64 {

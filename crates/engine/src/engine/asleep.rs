@@ -90,17 +90,19 @@ impl Engine {
         }
     }
 
-    /// Wakes all that are to wake, a page at a time, as long as there is room for them in memory.
+    /// Wakes all that are to wake, a page at a time: those whose time has come as long as there is room for them in memory, and
+    /// those that a command waits for in any case.
     async fn wake_due(&self, loads: &Arc<Semaphore>) -> Result<(), Unavailable> {
         let Some(id) = self.membership().id() else { return Ok(()) };
-        loop {
-            let room = self.limits().active_sagas_max.saturating_sub(self.parts.registry.active());
-            let limit = room.min(self.limits().claim_rows_max);
-            if limit == 0 || self.parts.lifecycle.is_stopping() {
-                return Ok(());
-            }
+        let rows_max = self.limits().claim_rows_max;
+        while !self.parts.lifecycle.is_stopping() {
             let now = self.clock().now();
             let due = WakeUp { by: rules::awake_by(now), rested_after: now.plus(CLOCK_AHEAD_MAX) };
+            let room = self.limits().awake_sagas_max.saturating_sub(self.parts.registry.active());
+            let (due, limit) = match room {
+                0 => (WakeUp::CALLED, rows_max),
+                room => (due, room.min(rows_max)),
+            };
             let page = self.journal().wake(id, due, limit).await?;
             let is_last = page.len() < limit;
             // This process owns them by now, and no other will look after them.
@@ -113,8 +115,9 @@ impl Engine {
             }
             self.run_all(page, loads).await;
             if is_last {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 }

@@ -128,9 +128,9 @@ async fn an_order_that_cannot_fall_asleep_is_still_there_and_does_later() {
     assert_eq!(take_overs(&shop.engine, end.saga).await, 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn sleepers_wake_only_while_there_is_room_for_them() {
-    let limits = Limits { active_sagas_max: 1, claim_rows_max: 10, ..Limits::default() };
+/// Orders that are blocked and asleep, of a process with room for two awake ones; their next attempts hang.
+async fn with_little_room() -> (Shop, Vec<saga_core::SagaId>) {
+    let limits = Limits { awake_sagas_max: 2, ..Limits::default() };
     let shop = Shop::serving(checkout("barrier"), limits);
     shop.engine.recover().await;
     shop.participants.always("paiement action", Some(answered(402, "")));
@@ -138,14 +138,53 @@ async fn sleepers_wake_only_while_there_is_room_for_them() {
     let mut sagas = Vec::new();
     for client in 0..5 {
         sagas.push(shop.engine.place(order(client, None, PATIENT)).await.unwrap().saga);
-        sleep(Duration::from_secs(40)).await;
     }
-    shop.participants.always("stock compensation", None);
-    sleep(Duration::from_secs(60)).await;
+    while !futures_util::future::join_all(sagas.iter().map(|saga| is_asleep(&shop, *saga)))
+        .await
+        .iter()
+        .all(|asleep| *asleep)
+    {
+        sleep(Duration::from_millis(50)).await;
+    }
+    for _ in 0..5 {
+        shop.participants.next("stock compensation", Duration::from_secs(4), answered(200, "{}"));
+    }
+    (shop, sagas)
+}
+
+#[tokio::test(start_paused = true)]
+async fn sleepers_wake_only_while_there_is_room_for_them() {
+    let (shop, sagas) = with_little_room().await;
+    let mut most = 0;
+    for _ in 0..600 {
+        sleep(Duration::from_millis(100)).await;
+        most = most.max(shop.engine.health().active);
+    }
+    assert_eq!(most, 2, "all are due, and no more than two are awake at a time");
     for saga in sagas {
         let row = shop.engine.journal().row(saga).await.unwrap().unwrap();
         assert_eq!(row.row.rollback, Rollback::Done);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_wants_wakes_a_sleeper_though_there_is_no_room() {
+    let (shop, sagas) = with_little_room().await;
+    while shop.engine.health().active < 2 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    let mut asleep = None;
+    for saga in sagas {
+        if is_asleep(&shop, saga).await {
+            asleep = Some(saga);
+        }
+    }
+    let saga = asleep.expect("there is no room for all");
+    let resume = CommandKind::Resume { by: "Ana".into(), reason: None };
+    let asked = tokio::time::Instant::now();
+    shop.engine.command(saga, resume).await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_eq!(shop.engine.health().active, 3);
 }
 
 #[tokio::test(start_paused = true)]
