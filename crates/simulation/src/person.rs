@@ -66,6 +66,8 @@ impl Fleet {
             if !self.scene.disk.is_commanded(id) || self.scene.recorder.is_broken() {
                 return;
             }
+            // The process that was to apply it may have died of it: the next one finds it in the inbox.
+            self.restart_the_dead();
             sleep(AGAIN_AFTER).await;
         }
     }
