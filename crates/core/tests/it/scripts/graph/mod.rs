@@ -9,6 +9,7 @@ mod outputs;
 mod rollback;
 mod shown;
 mod waits;
+mod wide;
 
 use std::sync::Arc;
 
