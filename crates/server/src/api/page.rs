@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use saga_core::Timestamp;
+use saga_journal::Cursor;
 use serde::Serialize;
 
 /// A JSON array that is written until it is full.
@@ -43,6 +45,20 @@ impl JsonPage {
         }
         response
     }
+}
+
+/// The address of the page behind `cursor`, of a list at `path` with these parameters.
+pub(crate) fn next(path: &str, pairs: &[(String, String)], cursor: Cursor) -> String {
+    let kept = pairs.iter().filter(|(name, _)| name != "cursor");
+    let cursor = ("cursor".to_owned(), format!("{}.{}", cursor.created.as_micros(), cursor.saga));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain([&cursor])).finish();
+    format!("{path}?{query}")
+}
+
+/// The cursor in a query, as [`next`] writes it.
+pub(crate) fn read_cursor(text: &str) -> Option<Cursor> {
+    let (created, saga) = text.split_once('.')?;
+    Some(Cursor { created: Timestamp::from_micros(created.parse().ok()?), saga: saga.parse().ok()? })
 }
 
 /// `text`, cut where it has more than `chars_max` characters, which shows.

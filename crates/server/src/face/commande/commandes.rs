@@ -2,7 +2,6 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use saga_core::Timestamp;
 use saga_core::definition::StateName;
 use saga_journal::{Cursor, Filter, KeptRow};
 use tokio::time::Instant;
@@ -15,7 +14,7 @@ use super::examples;
 use super::words::{self, Rollback};
 use crate::api::Api;
 use crate::api::documented::{self, JournalUnavailable, Responses, header};
-use crate::api::page::JsonPage;
+use crate::api::page::{self, JsonPage};
 use crate::api::problem::Problem;
 
 /// Rows in a page when the caller does not say.
@@ -104,13 +103,7 @@ pub(crate) async fn commandes(State(api): State<Api>, RawQuery(query): RawQuery)
     };
     let page = api.engine.journal().list(filter, cursor, limit).await?;
     let (shown, cut_at) = shown(&api, page.rows).await?;
-    let next = cut_at.or(page.next).map(|cursor| {
-        let kept = pairs.iter().filter(|(name, _)| name != "cursor");
-        let cursor = ("cursor".to_owned(), format!("{}.{}", cursor.created.as_micros(), cursor.saga));
-        let query =
-            form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain([&cursor])).finish();
-        format!("/api/commandes?{query}")
-    });
+    let next = cut_at.or(page.next).map(|cursor| page::next("/api/commandes", &pairs, cursor));
     Ok(shown.answer(next))
 }
 
@@ -154,7 +147,7 @@ impl Filtres {
                         .ok_or_else(|| Problem::invalid(format!("`limit` must be 1 to {LIMIT_MAX}")))?;
                 }
                 "cursor" => {
-                    read.cursor = Some(read_cursor(value).ok_or_else(|| {
+                    read.cursor = Some(page::read_cursor(value).ok_or_else(|| {
                         Problem::invalid("`cursor` must come from the Link header of the page before")
                     })?);
                 }
@@ -205,11 +198,6 @@ async fn blocage_of(api: &Api, row: &KeptRow) -> Blocage {
         Ok(read) => commande::blocage(row, read, BODY_BYTES_IN_LISTS),
         Err(problem) => Blocage::unread(row, problem.detail()),
     }
-}
-
-fn read_cursor(text: &str) -> Option<Cursor> {
-    let (created, saga) = text.split_once('.')?;
-    Some(Cursor { created: Timestamp::from_micros(created.parse().ok()?), saga: saga.parse().ok()? })
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::saga::{SagaShown, is_blocked, unknown};
 use super::words::RollbackWord;
 use crate::api::Api;
 use crate::api::documented::{self, JournalUnavailable, Responses, header};
-use crate::api::page::JsonPage;
+use crate::api::page::{self, JsonPage};
 use crate::api::problem::Problem;
 
 /// Sagas in a page when the caller does not say.
@@ -113,13 +113,7 @@ pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> 
     let page = api.engine.list(&listing, cursor, limit).await;
     let page = page.map_err(|refusal| Problem::refused(refusal, unknown))?;
     let (shown, cut_at) = shown(&api, page.rows).await?;
-    let next = cut_at.or(page.next).map(|cursor| {
-        let kept = pairs.iter().filter(|(name, _)| name != "cursor");
-        let cursor = ("cursor".to_owned(), format!("{}.{}", cursor.created.as_micros(), cursor.saga));
-        let query =
-            form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain([&cursor])).finish();
-        format!("/api/sagas?{query}")
-    });
+    let next = cut_at.or(page.next).map(|cursor| page::next("/api/sagas", &pairs, cursor));
     Ok(shown.answer(next))
 }
 
@@ -166,7 +160,7 @@ impl ListAsked {
                         given.ok_or_else(|| Problem::invalid(format!("`limit` must be 1 to {SAGAS_MAX}")))?;
                 }
                 "cursor" => {
-                    let read = read_cursor(value);
+                    let read = page::read_cursor(value);
                     let wrong =
                         || Problem::invalid("`cursor` must come from the Link header of the page before");
                     cursor = Some(read.ok_or_else(wrong)?);
@@ -212,11 +206,6 @@ fn time(name: &str, value: &str) -> Result<Timestamp, Problem> {
 /// The value that a word stands for; `None`: it is none of them.
 fn read<'a, W: Deserialize<'a>>(word: &'a str) -> Option<W> {
     W::deserialize(IntoDeserializer::<WordError>::into_deserializer(word)).ok()
-}
-
-fn read_cursor(text: &str) -> Option<Cursor> {
-    let (created, saga) = text.split_once('.')?;
-    Some(Cursor { created: Timestamp::from_micros(created.parse().ok()?), saga: saga.parse().ok()? })
 }
 
 /// As many of a page's sagas as fit into `page_bytes_max`, and where the next page begins if that is before the last row. Of
