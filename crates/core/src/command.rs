@@ -25,6 +25,14 @@ pub struct Command {
 pub enum CommandKind {
     /// Stop the saga, and roll it back.
     Cancel,
+    /// The same, and who wants it.
+    CancelBy {
+        /// The operator who sent it.
+        by: Box<str>,
+        /// The reason, where the operator gave one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Box<str>>,
+    },
     /// Make the next attempt now.
     Resume {
         /// The operator who sent it.

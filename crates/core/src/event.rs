@@ -255,6 +255,14 @@ pub enum Cause {
     },
     /// A cancel command asked for it.
     Cancelled,
+    /// The same, and the command says who wanted it.
+    CancelledBy {
+        /// The operator.
+        by: Box<str>,
+        /// The reason, where the operator gave one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Box<str>>,
+    },
     /// The saga's own deadline passed.
     DeadlinePassed,
 }

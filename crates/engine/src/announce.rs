@@ -117,7 +117,7 @@ fn at(saga: &Saga, step: usize) -> String {
 
 fn why_failed(saga: &Saga, cause: &Cause, before: &[Record]) -> String {
     match cause {
-        Cause::Cancelled => "cancelled on request".to_owned(),
+        Cause::Cancelled | Cause::CancelledBy { .. } => "cancelled on request".to_owned(),
         Cause::DeadlinePassed => "its deadline has passed".to_owned(),
         Cause::StepFailed { step, .. } if saga.definition().participant(*step).is_none() => {
             format!("{} failed: its wait ended without success", at(saga, *step))

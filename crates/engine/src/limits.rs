@@ -8,7 +8,7 @@ pub struct Limits {
     /// Sagas that go forward; a further start is refused before anything is written.
     pub active_sagas_max: usize,
     /// Sagas in memory up to which sagas that are asleep wake by their time. Starts stop at `active_sagas_max`, so a process that
-    /// is full of new sagas has room for old ones. Those that a command waits for wake in any case.
+    /// is full of new sagas has room for old ones. Sagas that a command waits for wake in any case.
     pub awake_sagas_max: usize,
     /// Bytes of the inputs and outputs of sagas in memory, with 8 KiB for each saga; beyond it starts are refused,
     /// and answers that would be kept wait.

@@ -128,7 +128,7 @@ impl CommitSummary {
                             let outcome = last_end.filter(|(ended, _)| ended == step);
                             FailureCause::Step(*step, outcome.map(|(_, outcome)| outcome))
                         }
-                        Cause::Cancelled => FailureCause::Cancelled,
+                        Cause::Cancelled | Cause::CancelledBy { .. } => FailureCause::Cancelled,
                         Cause::DeadlinePassed => FailureCause::DeadlinePassed,
                     });
                 }

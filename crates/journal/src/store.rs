@@ -217,7 +217,7 @@ pub struct WakeUp {
 }
 
 impl WakeUp {
-    /// Those that a command waits for, and no others.
+    /// Sagas that a command waits for, and no others.
     pub const CALLED: Self =
         Self { by: Timestamp::from_micros(i64::MIN), rested_after: Timestamp::from_micros(i64::MAX) };
 }

@@ -174,7 +174,9 @@ impl Saga {
             }
             Event::RollbackDecided { cause } => Some(match cause {
                 Cause::StepFailed { step, .. } => definition.steps[*step].failure.clone(),
-                Cause::Cancelled | Cause::DeadlinePassed => definition.states.cancelled.clone(),
+                Cause::Cancelled | Cause::CancelledBy { .. } | Cause::DeadlinePassed => {
+                    definition.states.cancelled.clone()
+                }
             }),
             Event::Completed => Some(definition.states.completed.clone()),
             Event::Skipped { .. }

@@ -21,7 +21,9 @@ impl Saga {
     pub fn failure(&self) -> Option<Failure> {
         Some(match self.cause()? {
             Cause::StepFailed { step, reason } => self.failure_at(*step, reason),
-            Cause::Cancelled => Failure { step: None, reason: "cancelled on request".into() },
+            Cause::Cancelled | Cause::CancelledBy { .. } => {
+                Failure { step: None, reason: "cancelled on request".into() }
+            }
             Cause::DeadlinePassed => Failure { step: None, reason: "the saga's deadline passed".into() },
         })
     }

@@ -114,6 +114,12 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "rollback_decided_step_failed" => record(Some("ECHEC_PAIEMENT"), Event::RollbackDecided {
             cause: Cause::StepFailed { step: 2, reason: "Solde insuffisant".into() },
         });
+        "rollback_decided_cancelled_by" => record(
+            Some("ANNULEE"),
+            Event::RollbackDecided {
+                cause: Cause::CancelledBy { by: "Ana".into(), reason: Some("stopped by phone".into()) },
+            },
+        );
         "rollback_decided_cancelled" => record(Some("ANNULEE"), Event::RollbackDecided { cause: Cause::Cancelled });
         "rollback_decided_deadline_passed" =>
             record(Some("ANNULEE"), Event::RollbackDecided { cause: Cause::DeadlinePassed });

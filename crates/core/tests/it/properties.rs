@@ -318,6 +318,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         (0..6_usize).prop_map(|step| Event::Skipped { step }),
         Just(Event::RollbackDecided { cause: Cause::Cancelled }),
+        Just(Event::RollbackDecided { cause: Cause::CancelledBy { by: "Ana".into(), reason: None } }),
         (0..6_usize).prop_map(|step| Event::Blocked {
             step,
             stuck: Stuck::ActionUnknown,

@@ -108,7 +108,22 @@ impl Engine {
 
     /// Stops a saga that is still going forward, and rolls it back. Waits for that to be over.
     pub async fn cancel(&self, id: SagaId, wait: Duration) -> Result<Snapshot, Refusal> {
-        self.command(id, CommandKind::Cancel).await?;
+        self.cancel_as(id, CommandKind::Cancel, wait).await
+    }
+
+    /// The same, and the history keeps who wanted it.
+    pub async fn cancel_by(
+        &self,
+        id: SagaId,
+        by: Box<str>,
+        reason: Option<Box<str>>,
+        wait: Duration,
+    ) -> Result<Snapshot, Refusal> {
+        self.cancel_as(id, CommandKind::CancelBy { by, reason }, wait).await
+    }
+
+    async fn cancel_as(&self, id: SagaId, kind: CommandKind, wait: Duration) -> Result<Snapshot, Refusal> {
+        self.command(id, kind).await?;
         self.wait(id, Wait::settled(wait)).await
     }
 

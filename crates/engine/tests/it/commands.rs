@@ -90,7 +90,7 @@ async fn the_owner_s_answer_reaches_the_process_that_posted_the_command() {
         assert_eq!(commands.len(), 3);
         for command in commands {
             let why = match serde_json::from_str(&command.body).unwrap() {
-                CommandKind::Cancel => {
+                CommandKind::Cancel | CommandKind::CancelBy { .. } => {
                     shop.journal.remove(saga, command.id).await.unwrap();
                     continue;
                 }

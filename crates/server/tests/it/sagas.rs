@@ -170,6 +170,9 @@ async fn a_saga_that_waits_is_found_signalled_by_its_labels_and_cancelled() {
         Call::post(&format!("/api/sagas/{two}/cancel")).json(&json!({ "by": "Ana", "reason": "no" }));
     let cancelled = world.send(&cancel).await.expect(200);
     assert_eq!((&cancelled["state"], &cancelled["failure"]), (&json!("CANCELLED"), &Value::Null));
+    let lines = world.get(&format!("/api/sagas/{two}/history?detail=steps")).await.expect(200);
+    let decided = lines.as_array().unwrap().iter().find(|line| line["event"] == "rollback_decided").unwrap();
+    assert_eq!((&decided["by"], &decided["reason"]), (&json!("Ana"), &json!("no")));
     world.send(&Call::post(&format!("/api/sagas/{one}/cancel"))).await.problem(409, "already_completed");
     let odd = Call::post(&format!("/api/sagas/{two}/cancel")).json(&json!({ "who": "Ana" }));
     world.send(&odd).await.problem(422, "invalid_field");

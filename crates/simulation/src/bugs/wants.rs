@@ -56,7 +56,7 @@ pub(super) fn lens(bug: Bug) -> Option<Lens> {
         Bug::ForgetsSiblings => |saga, wants| {
             let failed = saga.cause().and_then(|cause| match cause {
                 Cause::StepFailed { step, .. } => Some(*step),
-                Cause::Cancelled | Cause::DeadlinePassed => None,
+                Cause::Cancelled | Cause::CancelledBy { .. } | Cause::DeadlinePassed => None,
             });
             let is_sibling =
                 |call: &CallWanted| failed.is_some_and(|step| step != call.step) && is_action(call);

@@ -11,23 +11,31 @@ use crate::json::Json;
 use crate::rules;
 
 impl Saga {
+    /// The event of a cancel command.
+    fn cancel(&self, cause: Cause) -> Result<Option<Event>, Rejected> {
+        match &self.phase {
+            Phase::Forward { .. } if rules::may_be_cancelled(self.is_past_pivot()) => {
+                Ok(Some(Event::RollbackDecided { cause }))
+            }
+            Phase::Forward { .. } => Err(Rejected::NoWayBack),
+            // Asking twice is no mistake, whoever asks.
+            Phase::RollingBack { cause: Cause::Cancelled | Cause::CancelledBy { .. }, .. }
+            | Phase::RolledBack { cause: Cause::Cancelled | Cause::CancelledBy { .. }, .. } => Ok(None),
+            Phase::RollingBack { .. } | Phase::RolledBack { .. } => Err(Rejected::Failing),
+            Phase::Completed => Err(Rejected::Completed),
+        }
+    }
+
     /// The event that a command brings about; `None`: it has been applied before, or nothing has to change.
     pub(super) fn command(&self, command: &Command, now: Timestamp) -> Result<Option<Event>, Rejected> {
         if rules::was_applied(&self.commands, command.id) {
             return Ok(None);
         }
         match &command.kind {
-            CommandKind::Cancel => match &self.phase {
-                Phase::Forward { .. } if rules::may_be_cancelled(self.is_past_pivot()) => {
-                    Ok(Some(Event::RollbackDecided { cause: Cause::Cancelled }))
-                }
-                Phase::Forward { .. } => Err(Rejected::NoWayBack),
-                // Asking twice is no mistake.
-                Phase::RollingBack { cause: Cause::Cancelled, .. }
-                | Phase::RolledBack { cause: Cause::Cancelled, .. } => Ok(None),
-                Phase::RollingBack { .. } | Phase::RolledBack { .. } => Err(Rejected::Failing),
-                Phase::Completed => Err(Rejected::Completed),
-            },
+            CommandKind::Cancel => self.cancel(Cause::Cancelled),
+            CommandKind::CancelBy { by, reason } => {
+                self.cancel(Cause::CancelledBy { by: by.clone(), reason: reason.clone() })
+            }
             CommandKind::Resume { by, reason } => {
                 self.may_resume(now)?;
                 let unseen = self.blocked().is_some_and(|blocked| blocked.recorded > command.asked);

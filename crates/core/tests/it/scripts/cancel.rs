@@ -232,3 +232,30 @@ fn cancelling_an_order_that_fails_already_is_refused() {
     ECHEC_C Done over
     ");
 }
+
+#[test]
+fn who_cancels_is_kept_and_asking_twice_is_no_mistake_whoever_asks() {
+    check!(definition(&READ_AND_TWO(Kind::Barrier)), "ok; ok; cancel Ana; cancel; cancel Ana", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 at once, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > ok
+      5 +b#1 ok [B]
+      6 +c#1
+      = call +c#1 needs 4, wake at 10s
+    > cancel Ana
+      7 rollback: cancelled by Ana [ANNULEE]
+      8 -c#1
+      = call -c#1 needs 7
+    > cancel
+      = call -c#1 needs 7
+    > cancel Ana
+      = call -c#1 needs 7
+    ANNULEE Running under way
+    ");
+}

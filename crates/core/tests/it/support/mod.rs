@@ -118,7 +118,7 @@ impl Run {
     /// - `signal go`, `signal go {"x":2}`, `signal go#key`: a signal of that name is sent;
     /// - `wait`: time passes until the saga asks to be woken; `wait 5s`: that much passes;
     /// - `pass 5s`: that much passes, and the saga has not been told yet;
-    /// - `cancel`, `take-over`;
+    /// - `cancel`, `cancel Ana` (she says who she is), `take-over`;
     /// - `hurry`: the participant answers again;
     /// - `park`: the task that ran the saga has failed;
     /// - `resume`: Ana wants the next attempt at once; `resume 3s`: she said so three seconds ago;
@@ -161,7 +161,10 @@ impl Run {
                     Json::parse(words.next().unwrap_or("null").as_bytes()).expect("JSON without spaces");
                 command(CommandKind::Signal { name: name.into(), key, body }, self.moment().now)
             }
-            "cancel" => command(CommandKind::Cancel, self.moment().now),
+            "cancel" => {
+                let by = |by: &str| CommandKind::CancelBy { by: by.into(), reason: None };
+                command(argument.map_or(CommandKind::Cancel, by), self.moment().now)
+            }
             "hurry" => Input::Hurry { step: self.saga.waiting().least().unwrap_or(0) },
             "resume" => {
                 let ago = argument.map_or(0, millis);

@@ -42,6 +42,9 @@ pub(crate) fn record_text(saga: &Saga, record: &Record) -> String {
             format!("rollback: {} failed ({reason})", name(step))
         }
         Event::RollbackDecided { cause: Cause::Cancelled } => "rollback: cancelled".into(),
+        Event::RollbackDecided { cause: Cause::CancelledBy { by, .. } } => {
+            format!("rollback: cancelled by {by}")
+        }
         Event::RollbackDecided { cause: Cause::DeadlinePassed } => "rollback: deadline".into(),
         Event::Blocked { step, stuck, .. } => format!("blocked: {} {stuck:?}", name(step)),
         Event::Completed => "completed".into(),

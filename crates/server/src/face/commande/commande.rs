@@ -208,6 +208,11 @@ fn interventions(saga: &Saga, history: &History) -> (Vec<Intervention>, usize) {
     let mut said = history.records.iter().rev().filter_map(|record| {
         let intervention = match &record.event {
             Event::RollbackDecided { cause: Cause::Cancelled } => of(Quoi::Annuler),
+            Event::RollbackDecided { cause: Cause::CancelledBy { by, reason } } => Intervention {
+                par: Some(by.to_string()),
+                raison: reason.as_ref().map(ToString::to_string),
+                ..of(Quoi::Annuler)
+            },
             Event::Resumed { by, reason, .. } => Intervention {
                 par: Some(by.to_string()),
                 raison: reason.as_ref().map(ToString::to_string),

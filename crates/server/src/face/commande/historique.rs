@@ -305,6 +305,11 @@ impl HistoryLines<'_> {
             Event::RollbackDecided { cause: Cause::Cancelled } => {
                 Evenement { raison: text("cancelled on request"), ..plain(Fait::RollbackDecide) }
             }
+            Event::RollbackDecided { cause: Cause::CancelledBy { by, reason } } => Evenement {
+                par: text(by),
+                raison: reason.as_deref().and_then(text).or_else(|| text("cancelled on request")),
+                ..plain(Fait::RollbackDecide)
+            },
             Event::RollbackDecided { cause: Cause::DeadlinePassed } => {
                 Evenement { raison: text("the saga's deadline passed"), ..plain(Fait::RollbackDecide) }
             }

@@ -128,7 +128,7 @@ fn output_of(text: &str, finding: Finding) -> Result<Json, Problem> {
 /// Stop a saga
 ///
 /// Rolls back a saga that is still going forward, and waits until that is over. Asking twice is no mistake. No body is needed;
-/// one that is sent says who asks, and why, for the log.
+/// one that is sent says who asks, and why, for the history.
 #[utoipa::path(
     post,
     path = "/api/sagas/{saga}/cancel",
@@ -160,11 +160,12 @@ pub(crate) async fn cancel(
     let preference = Preference::of(&head.headers, &api.limits);
     let body = body::json_or_none(&head.headers, body, &api).await?;
     let asked = if body.is_empty() { None } else { Some(AskedBy::read(&body)?) };
-    let cancelled = api.engine.cancel(id, preference.wait.at_most).await;
+    let wait = preference.wait.at_most;
+    let cancelled = match asked {
+        Some(AskedBy { by, reason }) => api.engine.cancel_by(id, by, reason, wait).await,
+        None => api.engine.cancel(id, wait).await,
+    };
     let snapshot = cancelled.map_err(|refusal| Problem::refused(refusal, unknown))?;
-    if let Some(AskedBy { by, reason }) = asked {
-        tracing::info!(saga.id = %id, by = &*by, reason = reason.as_deref(), "a saga was cancelled on request");
-    }
     answer(&api, &snapshot, preference.applied).await
 }
 

@@ -259,6 +259,10 @@ impl SagaLines<'_> {
                 Cause::Cancelled => {
                     SagaLine { reason: text("cancelled on request"), ..line("rollback_decided") }
                 }
+                Cause::CancelledBy { by, reason } => {
+                    let reason = maybe(reason).or_else(|| text("cancelled on request"));
+                    SagaLine { by: text(by), reason, ..line("rollback_decided") }
+                }
                 Cause::DeadlinePassed => {
                     SagaLine { reason: text("the saga's deadline passed"), ..line("rollback_decided") }
                 }
