@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr, VariantArray};
 
+use crate::callback::Callbacks;
 use crate::definition::{DefinitionHash, Labels, StateName};
 use crate::direction::Direction;
 use crate::id::{AttemptNumber, Claim, CommandId, Epoch, Timestamp};
@@ -58,6 +59,9 @@ pub enum Event {
         /// The labels by which the saga is found.
         #[serde(default, skip_serializing_if = "Labels::is_empty")]
         labels: Labels,
+        /// Where the saga is called back, if its definition reads that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        callbacks: Option<Callbacks>,
         /// When it is stopped if it is still going forward.
         deadline: Timestamp,
         /// Makes this start unlike any other.
@@ -206,6 +210,33 @@ pub enum Event {
         /// Makes this take-over unlike any other.
         claim: Claim,
     },
+}
+
+impl Event {
+    /// Its reason, as a text for operators, where it has one.
+    pub(crate) fn reason_mut(&mut self) -> Option<&mut Box<str>> {
+        match self {
+            Self::AttemptEnded { reason, .. }
+            | Self::SignalTaken { reason, .. }
+            | Self::OutputMade { error: reason, .. }
+            | Self::RollbackDecided { cause: Cause::CancelledBy { reason, .. } }
+            | Self::Resumed { reason, .. } => reason.as_mut(),
+            Self::PassedOver { reason, .. }
+            | Self::RollbackDecided { cause: Cause::StepFailed { reason, .. } }
+            | Self::Blocked { reason, .. }
+            | Self::Resolved { reason, .. } => Some(reason),
+            Self::Started { .. }
+            | Self::Skipped { .. }
+            | Self::Waits { .. }
+            | Self::PauseEnded { .. }
+            | Self::Signalled { .. }
+            | Self::AttemptStarted { .. }
+            | Self::RollbackDecided { cause: Cause::Cancelled | Cause::DeadlinePassed }
+            | Self::Completed
+            | Self::RolledBack
+            | Self::TakenOver { .. } => None,
+        }
+    }
 }
 
 /// Reads a member that is there as `Some`, `null` included, which serde takes for `None` otherwise.

@@ -13,6 +13,7 @@
 //!
 //! The steps of a saga are data: a [`Definition`], read from YAML and checked in full when it is loaded.
 
+mod callback;
 mod command;
 pub mod definition;
 mod direction;
@@ -29,6 +30,7 @@ pub mod saga;
 pub mod seeded;
 pub mod understood;
 
+pub use callback::{CallbackSecret, CallbackToken, Callbacks, NoToken};
 pub use command::{Command, CommandKind};
 pub use definition::{Definition, budget};
 pub use direction::Direction;

@@ -1,10 +1,12 @@
 //! Foreign words in a form that every place can hold: a log, a terminal, a page, PostgreSQL's text (no
 //! U+0000).
 
+/// Ends a text that was cut.
+pub(crate) const CUT: char = '…';
+
 /// `text` without the white space around it, on one line, cut to so many bytes. White space becomes a space;
 /// what steers a terminal, hides, or turns the direction of writing becomes U+FFFD.
 pub(crate) fn printable(text: &str, bytes_max: usize) -> Box<str> {
-    const CUT: char = '…';
     let mut kept = String::with_capacity(text.len().min(bytes_max));
     // Where it would be cut, if it has to be.
     let mut end = 0;

@@ -18,6 +18,8 @@ pub struct Definitions {
     pub served: Vec<Arc<Definition>>,
     /// The name of the definition whose sagas are orders, served or not; `None`: no sagas are.
     pub orders: Option<Arc<str>>,
+    /// The address, without a slash at its end, at which this server takes callbacks from outside; `None`: it takes none.
+    pub callbacks_at: Option<Arc<str>>,
     /// Reads a source that was kept in the journal, by the rules that it was checked with.
     pub read: ReadSource,
 }
@@ -30,6 +32,7 @@ pub(crate) struct Catalog {
     journal: Journal,
     read_source: ReadSource,
     orders: Option<Arc<str>>,
+    callbacks_at: Option<Arc<str>>,
     shelf: RwLock<Shelf>,
 }
 
@@ -50,7 +53,8 @@ impl Shelf {
 impl Catalog {
     pub(crate) fn new(journal: Journal, definitions: Definitions) -> Self {
         let shelf = Shelf::new(definitions.served.into());
-        Self { journal, read_source: definitions.read, orders: definitions.orders, shelf: RwLock::new(shelf) }
+        let Definitions { orders, callbacks_at, read, .. } = definitions;
+        Self { journal, read_source: read, orders, callbacks_at, shelf: RwLock::new(shelf) }
     }
 
     /// The definitions that new sagas can run.
@@ -76,6 +80,11 @@ impl Catalog {
     /// are pinned to are read again when they are needed, so that their secrets are today's, too.
     pub(crate) fn serve(&self, served: ServedDefinitions) {
         *self.change() = Shelf::new(served);
+    }
+
+    /// The address at which this server takes callbacks.
+    pub(crate) fn callbacks_at(&self) -> Option<&Arc<str>> {
+        self.callbacks_at.as_ref()
     }
 
     fn change(&self) -> RwLockWriteGuard<'_, Shelf> {

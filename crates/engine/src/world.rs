@@ -4,10 +4,12 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use saga_core::CallbackSecret;
 use saga_core::Timestamp;
 use saga_core::retry::Random;
 
@@ -23,6 +25,9 @@ pub trait World: Send + Sync + 'static {
 
     /// A random number.
     fn random(&self) -> Random;
+
+    /// Random bits that nobody can predict, whatever other numbers have been seen.
+    fn secret(&self) -> io::Result<CallbackSecret>;
 
     /// Starts a task of the engine.
     fn spawn(&self, task: Task);
@@ -76,6 +81,12 @@ impl World for Machine {
 
     fn evaluate(&self, evaluation: Evaluation) -> Result<(), Busy> {
         self.evaluators.evaluate(evaluation)
+    }
+
+    fn secret(&self) -> io::Result<CallbackSecret> {
+        let mut bits = [0; 16];
+        getrandom::fill(&mut bits)?;
+        Ok(CallbackSecret::drawn(u128::from_ne_bytes(bits)))
     }
 
     /// SipHash with random keys over a counter: no system call, and ids that cannot be predicted.

@@ -14,6 +14,7 @@ use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
+use crate::definition::CALLED_BACK_AT;
 use crate::disk::{DatabaseLine, LineFaults};
 use crate::process::{Inside, Process};
 use crate::scene::Scene;
@@ -235,7 +236,7 @@ fn engine(
         Arc::new(Gate { shop: shop.clone(), process: process.clone() }),
         Arc::new(Watching { shop: shop.clone(), process: process.clone() }),
         limits,
-        Definitions { served, orders: None, read: Box::new(read) },
+        Definitions { served, orders: None, callbacks_at: Some(CALLED_BACK_AT.into()), read: Box::new(read) },
         name,
     )
 }

@@ -1,14 +1,15 @@
 //! A process that can be killed, paused and woken at any moment: all that it has is its tasks.
 
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use saga_core::Timestamp;
 use saga_core::retry::Random;
+use saga_core::{CallbackSecret, Timestamp};
 use saga_engine::world::{Task, World};
 use saga_testkit::dice::Dice;
 use tokio::time::Instant;
@@ -184,6 +185,10 @@ impl World for Inside {
 
     fn random(&self) -> Random {
         Random(self.0.dice.next())
+    }
+
+    fn secret(&self) -> io::Result<CallbackSecret> {
+        Ok(CallbackSecret::drawn(u128::from(self.0.dice.next())))
     }
 
     fn spawn(&self, task: Task) {

@@ -123,6 +123,7 @@ pub const FAULT_POINTS: &[&str] = &[
     "stuck: nobody says how an accepted action ended",
     "signal: before its step waits",
     "signal: while its step waits",
+    "signal: by a callback",
     "signal: is taken",
     "signal: means that the step has failed",
     "signal: is never sent",

@@ -26,9 +26,13 @@ impl Fleet {
         recorder.note(|| format!("signal to r{place}: {message:?}"));
         self.note_sent(message, |sent| sent.sendings += 1);
         let (saga, name, body) = (message.saga, message.name.clone(), message.body());
+        let token = message.token;
         let key = scene.lies.key_of_signal(message.key.clone());
         let ask = move |engine: saga_engine::Engine| async move {
-            engine.signal(saga, &name, key.as_deref(), body).await
+            match token {
+                None => engine.signal(saga, &name, key.as_deref(), body).await,
+                Some(token) => engine.call_back(&token, key.as_deref(), body).await,
+            }
         };
         let answer = self.ask(place, ask).await;
         recorder.note(|| format!("signal {} of {saga}: {answer:?}", message.number));
@@ -54,6 +58,11 @@ impl Fleet {
                 }
                 recorder.hit("signal: no step can read it");
                 Heard::TurnedAway
+            }
+            Some(Err(Refusal::Unknown)) if message.token.is_some() => {
+                recorder
+                    .violation("signals", format_args!("{saga}: the address of {message:?} is not known"));
+                Heard::Nothing
             }
             Some(Err(_)) | None => Heard::Nothing,
         }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use saga_core::reply::{Answer as HttpAnswer, Reply};
 use saga_core::saga::Request;
-use saga_core::{Definition, Direction, SagaId};
+use saga_core::{CallbackToken, Definition, Direction, SagaId};
 use saga_engine::participants::{Calling, Participants};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::bugs::Lies;
-use crate::definition::{CallSpec, Spec, step_name};
+use crate::definition::{CALLED_BACK_AT, CallSpec, Spec, step_name};
 use crate::disk::Disk;
 use crate::fate::{Around, Fate, Fates, JobFate, Poison};
 use crate::ledger::{ActionManner, Handled, JobEnd, Ledger, LedgerPage, ParticipantAnswer};
@@ -47,6 +47,8 @@ pub(crate) struct JobTold {
     pub(crate) saga: SagaId,
     pub(crate) step: usize,
     pub(crate) refused: bool,
+    /// Of the address at which the order is called back, if the action's request had one.
+    pub(crate) token: Option<CallbackToken>,
 }
 
 impl SimulatedShop {
@@ -147,7 +149,7 @@ impl SimulatedShop {
             self.recorder.violation(promise, violation);
         }
         if let Some(after) = carry_out {
-            self.carry_out(step, request.saga, after);
+            self.carry_out(step, request.saga, after, token_in(request));
         }
         match answer {
             ParticipantAnswer::Refused if request.direction == Direction::Poll => {
@@ -231,7 +233,7 @@ impl SimulatedShop {
     }
 
     /// The participant does what it has accepted, or refuses it, after so long, whatever the orchestrator does meanwhile.
-    fn carry_out(self: &Arc<Self>, step: usize, saga: SagaId, after: Duration) {
+    fn carry_out(self: &Arc<Self>, step: usize, saga: SagaId, after: Duration, token: Option<CallbackToken>) {
         let shop = self.clone();
         *self.in_transit().entry(saga).or_default() += 1;
         outside(async move {
@@ -249,7 +251,7 @@ impl SimulatedShop {
                     .violation("P3", format_args!("{} of {saga} took effect twice", step_name(step)));
             }
             // In a small world nobody is told.
-            let _ = shop.jobs.send(JobTold { saga, step, refused: end == JobEnd::Refused });
+            let _ = shop.jobs.send(JobTold { saga, step, refused: end == JobEnd::Refused, token });
         });
     }
 
@@ -262,6 +264,12 @@ impl SimulatedShop {
             }
         }
     }
+}
+
+/// The token of the callback's address in a request.
+fn token_in(request: &Request) -> Option<CallbackToken> {
+    let (_, rest) = request.body.as_ref()?.text().split_once(CALLED_BACK_AT)?;
+    rest.strip_prefix('/')?.split('"').next()?.parse().ok()
 }
 
 fn short(saga: SagaId) -> String {

@@ -1,6 +1,6 @@
 //! Signals as their senders know them: what was sent, and what was said about it.
 
-use saga_core::{Event, Json, Record, SagaId};
+use saga_core::{CallbackToken, Event, Json, Record, SagaId};
 
 /// The meaning of a signal for the step that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum Meaning {
 pub(crate) struct SimulatedSignal {
     pub(crate) saga: SagaId,
     pub(crate) name: String,
+    /// The token of the address that its sender was given, if it knows no other.
+    pub(crate) token: Option<CallbackToken>,
     /// The same key is the same signal.
     pub(crate) key: Option<String>,
     /// No two messages of a world have the same number, unless they are to be the same signal.

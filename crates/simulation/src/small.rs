@@ -347,7 +347,7 @@ impl Sender {
             return;
         }
         let (name, key) = ("s0".into(), Some("the signal".into()));
-        let message = SimulatedSignal { saga, name, key, number: 0, meaning: Meaning::Success };
+        let message = SimulatedSignal { saga, name, token: None, key, number: 0, meaning: Meaning::Success };
         if fleet.send(0, &message).await != Heard::Nothing {
             self.sent += 1;
         }

@@ -11,6 +11,8 @@ pub struct Checked {
     pub variables: Vec<Variable>,
     /// Warnings about constructs that are valid but probably not meant, in the order of lines.
     pub warnings: Vec<Warning>,
+    /// The line of the first expression that reads where its saga is called back, if one does: the server needs an address then.
+    pub callbacks: Option<usize>,
 }
 
 /// A construct that is valid but should be changed.

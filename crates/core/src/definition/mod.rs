@@ -96,6 +96,8 @@ pub struct Definition {
     pub reads_created_at: bool,
     /// Whether an expression reads why its saga rolls back: `.failure`.
     pub reads_failure: bool,
+    /// Whether an expression reads where its saga is called back: `.callbacks`.
+    pub reads_callbacks: bool,
     /// What a completed saga answers; `None`: nothing.
     pub output: Option<Template>,
 }
@@ -240,6 +242,15 @@ impl Definition {
             Direction::Probe => step.probe().map(|probe| &probe.call),
             Direction::Poll => step.acceptance()?.poll.as_ref().map(|poll| &poll.call),
         }
+    }
+
+    /// The names of the signals that steps take, each once.
+    pub fn signal_names(&self) -> impl Iterator<Item = &str> {
+        let names = || self.steps.iter().filter_map(|step| Some(&*step.signal()?.name));
+        names()
+            .enumerate()
+            .filter(move |(index, name)| !names().take(*index).any(|earlier| earlier == *name))
+            .map(|(_, name)| name)
     }
 
     /// The index of the step called `name`.

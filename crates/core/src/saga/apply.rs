@@ -62,7 +62,8 @@ impl Saga {
         record: &Record,
     ) -> Result<Self, IllegalEvent> {
         let seq = Seq::NONE.next();
-        let Event::Started { definition: pinned, input, labels, deadline, .. } = &record.event else {
+        let Event::Started { definition: pinned, input, labels, callbacks, deadline, .. } = &record.event
+        else {
             return Err(IllegalEvent::new(seq, &record.event, "a history begins with `started`"));
         };
         if *pinned != definition.hash {
@@ -73,6 +74,7 @@ impl Saga {
             id,
             input: input.clone(),
             labels: labels.clone(),
+            callbacks: callbacks.clone().map(Box::new),
             created: record.at,
             updated: record.at,
             deadline: *deadline,

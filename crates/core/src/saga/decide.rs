@@ -19,6 +19,7 @@ use std::time::Duration;
 pub use self::rejected::Rejected;
 use super::polling::is_final;
 use super::{Evaluated, Phase, Saga, StepState};
+use crate::callback::Callbacks;
 use crate::command::Command;
 use crate::definition::{self, Safety};
 use crate::direction::Direction;
@@ -82,8 +83,13 @@ pub enum Input {
 }
 
 impl Saga {
-    /// A new saga, its first events recorded.
-    pub fn start(id: SagaId, input: definition::SagaInput, moment: Moment) -> (Self, Vec<Record>) {
+    /// A new saga, its first events recorded. `callbacks`: where it is called back, which it needs if its definition reads that.
+    pub fn start(
+        id: SagaId,
+        input: definition::SagaInput,
+        callbacks: Option<Callbacks>,
+        moment: Moment,
+    ) -> (Self, Vec<Record>) {
         let (definition, input, labels) = input.into_parts();
         let started = Record {
             at: moment.now,
@@ -93,6 +99,7 @@ impl Saga {
                 definition: definition.hash.clone(),
                 input,
                 labels,
+                callbacks,
                 deadline: moment.now.plus(definition.deadline),
                 claim: Claim::drawn(moment.random.0),
             },
@@ -148,6 +155,7 @@ impl Saga {
         now: Timestamp,
         records: &mut Vec<Record>,
     ) {
+        let event = self.without_addresses(event);
         let record = Record { at: now, state: self.state_after(&event), command, event };
         self.apply(&record).expect("what is decided from a state is legal in that state");
         records.push(record);

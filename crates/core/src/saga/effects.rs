@@ -83,6 +83,13 @@ pub struct Request {
     pub epoch: Epoch,
 }
 
+/// Whether a request has the tokens of the addresses at which its saga is called back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tokens {
+    Sent,
+    Hidden,
+}
+
 /// A request cannot be made from what the saga knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot build the request: {0}")]
@@ -277,6 +284,10 @@ impl Saga {
     /// The values that the expressions of requests and conditions read. A name that is not there is null, as is the output of
     /// a skipped step.
     pub(super) fn scope(&self) -> Scope<'_> {
+        self.scope_with(Tokens::Sent)
+    }
+
+    fn scope_with(&self, tokens: Tokens) -> Scope<'_> {
         let mut scope =
             Scope::default().with("saga_id", format!("\"{}\"", self.id)).with("input", self.input.text());
         for (step, state) in self.definition.steps.iter().zip(&self.steps) {
@@ -293,15 +304,27 @@ impl Saga {
         if self.definition.reads_failure {
             scope = scope.with("failure", self.failure_text());
         }
+        if let Some(addresses) = self.callback_addresses(tokens == Tokens::Hidden) {
+            scope = scope.with("callbacks", addresses);
+        }
         scope
     }
 
     /// The request of a wanted call. It is the same for every attempt but for attempt and epoch.
     pub fn request(&self, wanted: &CallWanted) -> Result<Request, RequestError> {
+        self.request_with(wanted, Tokens::Sent)
+    }
+
+    /// The same request, to be shown: no callback can be sent to the addresses in it.
+    pub fn shown_request(&self, wanted: &CallWanted) -> Result<Request, RequestError> {
+        self.request_with(wanted, Tokens::Hidden)
+    }
+
+    fn request_with(&self, wanted: &CallWanted, tokens: Tokens) -> Result<Request, RequestError> {
         let call = self
             .call(wanted.step, wanted.direction)
             .ok_or_else(|| EvalError("the step has no such call".into()))?;
-        let mut scope = self.scope();
+        let mut scope = self.scope_with(tokens);
         let mut target = None;
         if wanted.direction == Direction::Poll
             && let Some((poll, work)) = self.poll(wanted.step)

@@ -21,6 +21,7 @@
 // Long: the state and every question about it that its own modules and others ask.
 
 mod apply;
+mod callbacks;
 mod decide;
 mod doubt;
 mod effects;
@@ -44,6 +45,7 @@ pub use self::shown::{Waiting, WaitingFor};
 pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};
 
+use crate::callback::Callbacks;
 use crate::definition::{Definition, Labels, Safety, StateName, StepSet};
 use crate::direction::Direction;
 use crate::event::{Cause, Record, Stuck};
@@ -58,6 +60,8 @@ pub struct Saga {
     definition: Arc<Definition>,
     input: Json,
     labels: Labels,
+    /// Where it is called back, if its definition reads that.
+    callbacks: Option<Box<Callbacks>>,
     created: Timestamp,
     updated: Timestamp,
     deadline: Timestamp,

@@ -57,7 +57,7 @@ impl Saga {
             step: &definition.name,
             participant,
             direction,
-            request: self.request(&CallWanted { step, direction, attempt, needs: Seq::NONE, timeout }),
+            request: self.shown_request(&CallWanted { step, direction, attempt, needs: Seq::NONE, timeout }),
             attempts: made.map_or(0, AttemptNumber::get),
             is_under_way: self.is_calling(step),
             next_at: self.due_at(step).filter(|_| !self.is_parked()),

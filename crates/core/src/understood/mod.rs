@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 pub use self::lost::Turn;
 pub use self::sample::input;
+use crate::callback::{CallbackSecret, Callbacks};
 use crate::command::{Command, CommandKind};
 use crate::definition::{self, PauseEnd, StepWork};
 use crate::direction::Direction;
@@ -67,11 +68,16 @@ pub enum NotShown {
 /// Time and dice of a sample order: no time passes but what it waits for, and waits have no jitter.
 const BEGINNING: Moment = Moment { now: Timestamp::from_micros(0), random: Random(0) };
 
+/// Stands for the address at which a server takes callbacks.
+const CALLED_BACK_AT: &str = "{public-url}/api/callbacks";
+
 /// The account of a definition for an order of `input`, which it has made. `answers` are answers to the actions of steps, by name; the
 /// output of a step without one is made up of texts that name their places, such as `~sale.id~`.
 pub fn understood(input: definition::SagaInput, answers: &BTreeMap<String, Answer>) -> Vec<StepUnderstood> {
     let definition = input.definition().clone();
-    let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), input, BEGINNING);
+    let callbacks =
+        definition.reads_callbacks.then(|| Callbacks::new(CALLED_BACK_AT.into(), CallbackSecret::drawn(0)));
+    let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), input, callbacks, BEGINNING);
     let mut made_up: Vec<Arc<str>> = Vec::new();
     let mut steps = Vec::with_capacity(definition.steps.len());
     // The file's order is one in which the steps can run.
@@ -126,7 +132,7 @@ fn request(
     {
         return Err(NotShown::Failure);
     }
-    Ok(saga.request(&call(saga, step, direction))?)
+    Ok(saga.shown_request(&call(saga, step, direction))?)
 }
 
 /// A first call of a step.

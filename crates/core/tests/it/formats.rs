@@ -8,7 +8,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use saga_core::definition::{DefinitionHash, Label, Labels};
 use saga_core::event::{Cause, Finding, Stuck};
-use saga_core::{AttemptNumber, Claim, CommandId, Direction, Epoch, Event, Json, Outcome, Record, Timestamp};
+use saga_core::{
+    AttemptNumber, CallbackSecret, Callbacks, Claim, CommandId, Direction, Epoch, Event, Json, Outcome,
+    Record, Timestamp,
+};
 use uuid::Uuid;
 
 use crate::support::by_seed;
@@ -62,6 +65,18 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
             input: json("{\"client_id\":4,\"magasin_id\":1}"),
             labels: Labels::default(),
+            callbacks: None,
+            deadline: later(60),
+            claim: Claim::drawn(7 << 11),
+        });
+        "started_with_callbacks" => record(Some("STARTED"), Event::Started {
+            definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            input: json("{\"amount\":7}"),
+            labels: Labels::default(),
+            callbacks: Some(Callbacks::new(
+                "https://sagas.example/api/callbacks".into(),
+                CallbackSecret::drawn(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff),
+            )),
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
         });
@@ -72,6 +87,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
                 .map(|(name, label)| (name.into(), label))
                 .into_iter()
                 .collect(),
+            callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
         });
@@ -298,6 +314,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                 definition: DefinitionHash::new(&hash),
                 input,
                 labels: Labels::default(),
+                callbacks: None,
                 deadline,
                 claim: Claim::drawn(random),
             }

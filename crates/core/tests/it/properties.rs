@@ -160,7 +160,7 @@ fn told(saga: &Saga) -> String {
 impl Live {
     fn start(definition: &Arc<Definition>) -> Self {
         let input = definition.read_input(b"{\"n\":1}").expect("an input");
-        let (saga, records) = Saga::start(saga_id(), input, at(0, 7));
+        let (saga, records) = Saga::start(saga_id(), input, None, at(0, 7));
         let mut live = Self { saga, records: Vec::new(), states: Vec::new(), wanted: Vec::new(), micros: 0 };
         let first = Saga::fold(saga_id(), definition.clone(), &records[..1]).expect("a start");
         live.states.push(told(&first));
@@ -298,6 +298,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             definition: saga_core::definition::DefinitionHash::new("0"),
             input: Json::null(),
             labels: saga_core::definition::Labels::default(),
+            callbacks: None,
             deadline: Timestamp::from_micros(1),
             claim: Claim::drawn(0),
         }),

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use saga_core::saga::{Input, Rejected};
-use saga_core::{Command, CommandId, CommandKind, Definition, Json, Saga, SagaId, Timestamp};
+use saga_core::{CallbackToken, Command, CommandId, CommandKind, Definition, Json, Saga, SagaId, Timestamp};
 use saga_journal::{CommandStatus, KeptCommand, Posted, ReplicaId, Unavailable};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
@@ -104,6 +104,18 @@ impl Engine {
         }
         let kind = CommandKind::Signal { name: name.into(), key: key.map(Into::into), body };
         self.command(id, kind).await
+    }
+
+    /// Sends the signal that `token` is for: returns when it is on disk.
+    pub async fn call_back(
+        &self,
+        token: &CallbackToken,
+        key: Option<&str>,
+        body: Json,
+    ) -> Result<(), Refusal> {
+        let saga = self.parts.catalog.load(token.saga()).await?.ok_or(Refusal::Unknown)?;
+        let name = saga.called_back(token).ok_or(Refusal::Unknown)?;
+        self.signal(saga.id(), name, key, body).await
     }
 
     /// Stops a saga that is still going forward, and rolls it back. Waits for that to be over.

@@ -1,6 +1,6 @@
 //! A request for a saga: a new one is started, a repeated one finds the saga that its key belongs to.
 
-use saga_core::{Json, Saga, SagaId, Seq, definition};
+use saga_core::{Callbacks, Definition, Json, Saga, SagaId, Seq, definition};
 use saga_journal::Unavailable;
 use tokio::sync::oneshot;
 
@@ -50,7 +50,8 @@ impl Engine {
             Err(AlreadyRunning(handle)) => return self.join(id, &handle, &request).await,
         };
         self.may_begin(owner)?;
-        let (saga, records) = Saga::start(id, request.input.clone(), self.clock().moment());
+        let callbacks = self.callbacks(request.input.definition())?;
+        let (saga, records) = Saga::start(id, request.input.clone(), callbacks, self.clock().moment());
         let mut driver =
             Driver::new(self.parts.means.clone(), owner, saga, Seq::NONE, records, messages, guard);
         let (reply, reached) = oneshot::channel();
@@ -62,6 +63,19 @@ impl Engine {
             // The key's saga is in the journal already.
             Err(Gone) => self.join_kept(id, &request).await,
         }
+    }
+
+    /// Where a new saga of this definition is called back.
+    fn callbacks(&self, definition: &Definition) -> Result<Option<Callbacks>, Refusal> {
+        if !definition.reads_callbacks {
+            return Ok(None);
+        }
+        let unavailable = |why: String| Refusal::Unavailable(Unavailable(why.into()));
+        let at = self.parts.catalog.callbacks_at();
+        let at = at.ok_or_else(|| unavailable("this server has no address for callbacks".to_owned()))?;
+        let secret = self.clock().world().secret();
+        let secret = secret.map_err(|error| unavailable(format!("there are no random numbers: {error}")))?;
+        Ok(Some(Callbacks::new(at.clone(), secret)))
     }
 
     /// Whether a new saga may start, before anything is written.

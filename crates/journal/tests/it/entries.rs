@@ -57,6 +57,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
         definition: hash(),
         input,
         labels: Labels::default(),
+        callbacks: None,
         deadline: at(60_000_000),
         claim: Claim::drawn(1 << 20),
     };

@@ -131,7 +131,10 @@ impl Serve {
         let name = self.replica.unwrap_or_else(|| format!("{}:{}", machine_name(), address.port()));
         let env = |name: &str| std::env::var(name).ok();
         // The machine's own name is allowed, too: it belongs to the local network, and no page can choose it.
-        let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(machine_name().parse().ok()));
+        // So does the name under which callbacks come.
+        let public = sources.public_url.as_ref().and_then(|url| url.host().parse().ok());
+        let own = machine_name().parse().ok();
+        let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(own).chain(public));
         let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
         let participants = HttpParticipants::with(participants)?;
         let server =

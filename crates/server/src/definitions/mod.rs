@@ -3,6 +3,7 @@
 //! `files.rs` reads the files.
 
 mod files;
+mod public_url;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,6 +17,7 @@ use saga_core::definition::{Checked, Mistakes, SECRET_BYTES_MAX, Variables};
 use saga_engine::Definitions;
 
 pub use self::files::FilesSeen;
+pub use self::public_url::PublicUrl;
 use crate::face::commande;
 
 /// The shop's checkout, as it is when nothing else is asked for.
@@ -37,12 +39,14 @@ pub struct Sources {
     pub paths: Vec<PathBuf>,
     /// The name of the saga that orders run; `None`: `checkout`.
     pub commande_saga: Option<String>,
+    /// Where services outside reach this server; `None`: nowhere, so no saga can be called back.
+    pub public_url: Option<PublicUrl>,
 }
 
 impl Sources {
     /// One file, whose saga orders run if it is `checkout`; without one, the built-in definition alone.
     pub fn of(file: Option<&Path>) -> Self {
-        Self { paths: file.into_iter().map(Path::to_owned).collect(), commande_saga: None }
+        Self { paths: file.into_iter().map(Path::to_owned).collect(), ..Self::default() }
     }
 }
 
@@ -53,6 +57,8 @@ pub struct Loaded {
     pub definitions: Vec<Arc<Definition>>,
     /// The name of the one that orders run.
     pub commande_saga: Arc<str>,
+    /// Where callbacks are taken, if they are.
+    pub callbacks_at: Option<Arc<str>>,
     /// Constructs that were probably not meant: one line each.
     pub warnings: Vec<String>,
 }
@@ -87,6 +93,9 @@ pub fn load_with(sources: &Sources, env: &dyn Fn(&str) -> Option<String>) -> any
             Err(why) => mistakes.push(why.to_string()),
         }
     }
+    if sources.public_url.is_none() {
+        mistakes.extend(found.iter().filter_map(|(name, checked)| no_address(name, checked)));
+    }
     let orders = match for_orders(sources, &found, &mut mistakes) {
         Some(orders) if mistakes.is_empty() => orders,
         _ => return Err(anyhow!(mistakes.join("\n"))),
@@ -103,7 +112,17 @@ pub fn load_with(sources: &Sources, env: &dyn Fn(&str) -> Option<String>) -> any
         let definition = checked.definition;
         Arc::new(if index == orders { commande::labelled(definition) } else { definition })
     });
-    Ok(Loaded { definitions: definitions.collect(), commande_saga, warnings })
+    let callbacks_at = sources.public_url.as_ref().map(PublicUrl::callbacks_at);
+    Ok(Loaded { definitions: definitions.collect(), commande_saga, callbacks_at, warnings })
+}
+
+/// The mistake of a definition whose sagas are called back by services that do not reach this server.
+fn no_address(name: &str, checked: &Checked) -> Option<String> {
+    let line = checked.callbacks?;
+    Some(format!(
+        "{name}:{line}: `.callbacks` is the address of this server as services see it, and it has none; start it with \
+         `--public-url` (ORCHESTRATEUR_PUBLIC_URL), such as `--public-url https://sagas.example.com`"
+    ))
 }
 
 /// Reads definitions to explain them, not to run them, each with the name that it is reported under: variables that are
@@ -202,6 +221,7 @@ pub fn for_engine(
     let env = Environment(env);
     Definitions {
         orders: Some(loaded.commande_saga.clone()),
+        callbacks_at: loaded.callbacks_at.clone(),
         served: loaded.definitions.clone(),
         read: Box::new(move |source, format| {
             Definition::read(source, format, &env).map_err(|mistakes| mistakes.to_string())

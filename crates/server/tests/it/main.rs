@@ -19,6 +19,7 @@ mod annuler;
 mod blocked;
 mod browser;
 mod bytes;
+mod callbacks;
 mod check;
 mod checkout;
 mod cli;

@@ -86,7 +86,9 @@ fn step(yaml: &mut String, i: usize, spec: &Spec, is_behind_pivot: bool) {
 fn call_step(yaml: &mut String, i: usize, call: &CallSpec, signal: Option<&str>) {
     let step = name(i);
     let sources: String = call.from.iter().map(|&from| format!(", {0}: .{0}", name(from))).collect();
-    let body = format!("{{ n: .input.n{sources} }}");
+    // A participant that does it later is told where to say so.
+    let tell = signal.map_or_else(String::new, |signal| format!(", tell: '.callbacks[\"{signal}\"]'"));
+    let body = format!("{{ n: .input.n{sources}{tell} }}");
     line(yaml, format_args!("    participant: p{i}\n    action:"));
     match call.kind {
         StepKind::Read => line(yaml, format_args!("      get: '/{step}/\\(.input.n)'")),

@@ -46,14 +46,19 @@ impl SeededWorld {
 
     /// Participants whose accepted actions have ended send signals about that, if the definition waits for any.
     pub(super) async fn tell_of_jobs(self: Arc<Self>, mut jobs: mpsc::UnboundedReceiver<JobTold>) {
-        while let Some(JobTold { saga, step, refused }) = jobs.recv().await {
+        while let Some(JobTold { saga, step, refused, token }) = jobs.recv().await {
             let Some(name) = self.scene().specs[step].signal_name(step) else { continue };
             if self.fleet.dice.chance(if self.is_kind() { 0 } else { 80 }) {
                 self.scene().recorder.hit("signal: is never sent");
                 continue;
             }
             let meaning = if refused { Meaning::Failure } else { Meaning::Success };
-            self.send_after(self.fleet.dice.millis(0, 2_000), self.message(saga, &name, meaning, true));
+            let token = token.filter(|_| self.fleet.dice.chance(700));
+            if token.is_some() {
+                self.scene().recorder.hit("signal: by a callback");
+            }
+            let message = SimulatedSignal { token, ..self.message(saga, &name, meaning, true) };
+            self.send_after(self.fleet.dice.millis(0, 2_000), message);
         }
     }
 
@@ -64,7 +69,7 @@ impl SeededWorld {
     fn message(&self, saga: SagaId, name: &str, meaning: Meaning, is_keyed: bool) -> SimulatedSignal {
         let number = self.messages.fetch_add(1, Ordering::Relaxed);
         let key = is_keyed.then(|| format!("k{number}"));
-        SimulatedSignal { saga, name: name.to_owned(), key, number, meaning }
+        SimulatedSignal { saga, name: name.to_owned(), token: None, key, number, meaning }
     }
 
     fn send_after(self: &Arc<Self>, after: Duration, message: SimulatedSignal) {

@@ -27,6 +27,8 @@ pub(super) struct Readable<'a> {
     pub(super) accepted: bool,
     /// Whether the call is a compensation, which reads `.failure`, too.
     pub(super) failure: bool,
+    /// Whether it belongs to a step: those read `.callbacks`, too.
+    pub(super) of_a_step: bool,
     /// The call's own step, if its output cannot be read, with the reason.
     pub(super) own: Option<(&'a str, &'static str)>,
 }
@@ -244,6 +246,10 @@ impl Checker<'_> {
                     self.failure_part(&path, at);
                     continue;
                 }
+                "callbacks" if !is_step => {
+                    self.callback(&path, at, readable.of_a_step);
+                    continue;
+                }
                 _ => {}
             }
             if name == "accepted" && readable.accepted {
@@ -308,6 +314,33 @@ impl Checker<'_> {
         }
     }
 
+    /// Notes that the saga is called back, and checks for which signal.
+    fn callback(&mut self, path: &[String], at: usize, of_a_step: bool) {
+        if !of_a_step {
+            let message = "`.callbacks` is for requests of steps alone: whoever sees an address of a callback can send the signal";
+            self.mistake(at, message);
+            return;
+        }
+        self.callbacks.get_or_insert(at);
+        let names = || self.signal_names.iter().map(String::as_str);
+        let message = match path.get(1) {
+            _ if self.signal_names.is_empty() => {
+                "`.callbacks` has an address for each signal that a step takes, and there is none here; add a step with `signal`, \
+                 or `await` to an action"
+                    .to_owned()
+            }
+            Some(name) if !names().any(|known| known == name) => match nearest(name, names()) {
+                Some(near) => format!("`.callbacks.{name}` does not exist; did you mean `{}`?", callback(near)),
+                None => {
+                    let known = names().map(callback).collect::<Vec<_>>().join(", ");
+                    format!("`.callbacks.{name}` does not exist; no step takes such a signal; there are {known}")
+                }
+            },
+            _ => return,
+        };
+        self.mistake(at, message);
+    }
+
     /// Notes which part of the answer that accepted the action a poll reads.
     fn accepted_part(&mut self, path: &[String], at: usize, parts: &mut AcceptedParts) {
         match (path.get(1).map(String::as_str), path.get(2).map(String::as_str)) {
@@ -367,4 +400,11 @@ impl Checker<'_> {
             );
         }
     }
+}
+
+/// The expression of a callback's address.
+fn callback(name: &str) -> String {
+    let is_plain = name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+        && !name.starts_with(|first: char| first.is_ascii_digit());
+    if is_plain { format!(".callbacks.{name}") } else { format!(".callbacks[\"{name}\"]") }
 }

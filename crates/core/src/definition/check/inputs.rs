@@ -69,6 +69,7 @@ impl Checker<'_> {
             steps: &[],
             accepted: false,
             failure: false,
+            of_a_step: false,
             own: None,
         };
         let mut labels = Vec::with_capacity(file.labels.len());

@@ -52,6 +52,8 @@ pub(super) fn read(
         inputs_known: true,
         reads_created_at: false,
         reads_failure: false,
+        callbacks: None,
+        signal_names: Vec::new(),
     };
     // The meaning is checked even if the form is wrong in places.
     let definition = file.and_then(|file| check.definition(&file, source));
@@ -59,7 +61,7 @@ pub(super) fn read(
         (Some(definition), true) => {
             let warnings = Mistakes::of(name, source, check.warnings).mistakes;
             let warnings = warnings.into_iter().map(Warning::from).collect();
-            Ok(Checked { definition, variables: check.variables, warnings })
+            Ok(Checked { definition, variables: check.variables, warnings, callbacks: check.callbacks })
         }
         _ => Err(Mistakes::of(name, source, check.mistakes)),
     }
@@ -85,6 +87,10 @@ struct Checker<'e> {
     reads_created_at: bool,
     /// Whether an expression reads `.failure`.
     reads_failure: bool,
+    /// The line of the first expression that reads `.callbacks`.
+    callbacks: Option<usize>,
+    /// The names of the signals that the file's steps take.
+    signal_names: Vec<String>,
 }
 
 fn line<T>(at: &Spanned<T>) -> usize {
@@ -139,6 +145,7 @@ impl Checker<'_> {
             has_polls: steps.iter().any(|step| step.acceptance().is_some()),
             reads_created_at: self.reads_created_at,
             reads_failure: self.reads_failure,
+            reads_callbacks: self.callbacks.is_some(),
             output,
             steps,
         })

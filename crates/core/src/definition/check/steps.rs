@@ -78,6 +78,7 @@ impl Checker<'_> {
                 self.members.insert(step.value.clone(), members);
             }
         }
+        self.signal_names = given.iter().flat_map(|step| step.value.signal_names()).collect();
         self.names = [&names[..], &RESERVED_NAMES.map(String::from)].concat();
         let graph = self.graph(given, &names);
         let graph = self.pivots(given, graph, &names);
@@ -111,6 +112,7 @@ impl Checker<'_> {
             steps: names,
             accepted: false,
             failure: false,
+            of_a_step: false,
             own: None,
         };
         let output = self.node((line(given), &given.value), &readable, &mut checked);
@@ -190,6 +192,7 @@ impl Checker<'_> {
             steps: names,
             accepted: false,
             failure: false,
+            of_a_step: true,
             own: None,
         };
         let when = given.when.as_ref().map(|when| self.when(when, &before));

@@ -233,6 +233,13 @@ impl BreakerIn {
 }
 
 impl StepIn {
+    /// The names of the signals that it takes.
+    pub(in super::super) fn signal_names(&self) -> impl Iterator<Item = String> {
+        let awaited = self.action.as_ref().and_then(|action| action.value.awaited.as_ref());
+        let signals = [self.signal.as_ref(), awaited].into_iter().flatten();
+        signals.filter_map(|signal| signal.value.name.as_ref().map(|name| name.value.clone()))
+    }
+
     fn read_all(keys: &mut Keys<'_, '_>) -> Option<Spanned<Vec<Spanned<Self>>>> {
         let node = keys.node("steps")?;
         let NodeKind::List(items) = &node.kind else {

@@ -80,7 +80,7 @@ impl Run {
             None => r#"{"n":1}"#,
         };
         let input = definition.read_input(input.as_bytes()).expect("an input");
-        let (saga, records) = Saga::start(saga_id(), input, at(0, u64::MAX));
+        let (saga, records) = Saga::start(saga_id(), input, None, at(0, u64::MAX));
         let mut run = Self {
             saga,
             records: Vec::new(),

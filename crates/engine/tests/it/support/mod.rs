@@ -3,13 +3,14 @@
 mod gated;
 mod scripted;
 
+use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use saga_core::definition::Variables;
 use saga_core::retry::Random;
-use saga_core::{Definition, SagaId, Timestamp};
+use saga_core::{CallbackSecret, Definition, SagaId, Timestamp};
 use saga_engine::participants::Participants;
 use saga_engine::world::{Task, World};
 use saga_engine::{
@@ -22,6 +23,9 @@ use tokio::time::Instant;
 
 pub use self::gated::Gated;
 pub use self::scripted::{Scripted, answered};
+
+/// Where the services of a test call back.
+const CALLED_BACK_AT: &str = "https://sagas.example/api/callbacks";
 
 pub const CHECKOUT: &str = include_str!("../../../../../sagas/checkout.yaml");
 
@@ -53,6 +57,10 @@ impl World for Paused {
 
     fn random(&self) -> Random {
         Random(self.dice.next())
+    }
+
+    fn secret(&self) -> io::Result<CallbackSecret> {
+        Ok(CallbackSecret::drawn(u128::from(self.dice.next())))
     }
 
     fn spawn(&self, task: Task) {
@@ -176,7 +184,7 @@ fn engine(
         participants,
         Arc::new(Silent),
         limits,
-        Definitions { served, orders: None, read: Box::new(read) },
+        Definitions { served, orders: None, callbacks_at: Some(CALLED_BACK_AT.into()), read: Box::new(read) },
         "essai",
     )
 }

@@ -46,7 +46,11 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let sources = Sources { paths: self.files.clone(), commande_saga: self.commande_saga.clone() };
+        let sources = Sources {
+            paths: self.files.clone(),
+            commande_saga: self.commande_saga.clone(),
+            public_url: None,
+        };
         let found = definitions::inspect(&sources)?;
         if found.len() != 1 && (self.input.is_some() || self.answers.is_some()) {
             bail!(
@@ -63,7 +67,7 @@ impl Check {
 
     /// Prints how one definition, which is called `name`, is understood.
     async fn explain(&self, name: &str, checked: Checked) -> anyhow::Result<()> {
-        let Checked { definition, variables, warnings } = checked;
+        let Checked { definition, variables, warnings, .. } = checked;
         let definition = Arc::new(definition);
         let input = sample::input(&definition, self.input.as_deref())?;
         let answers = sample::answers(&definition, self.answers.as_deref())?;

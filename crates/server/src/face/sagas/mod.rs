@@ -4,6 +4,7 @@
 //! resources share.
 
 mod blocked;
+mod callbacks;
 mod commands;
 mod definitions;
 mod examples;
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(commands::resume))
         .routes(routes!(commands::resolve))
         .routes(routes!(signals::signal))
+        .routes(routes!(callbacks::callback))
         .routes(routes!(definitions::definitions))
         .routes(routes!(definitions::definition))
 }

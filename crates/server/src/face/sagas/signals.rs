@@ -62,9 +62,19 @@ pub(crate) async fn signal(
         Ok(id) => id,
         Err(_) => the_one(&api, &saga, labels).await?,
     };
+    let (key, body) = sent(request, &api).await?;
+    api.engine
+        .signal(id, &name, key.as_deref(), body)
+        .await
+        .map_err(|refusal| Problem::refused(refusal, unknown))?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// A signal's key and body, as its sender sent them.
+pub(super) async fn sent(request: Request, api: &Api) -> Result<(Option<String>, Json), Problem> {
     let (head, body) = request.into_parts();
     let key = key::of(&head.headers)?;
-    let sent = body::json_or_none(&head.headers, body, &api).await?;
+    let sent = body::json_or_none(&head.headers, body, api).await?;
     if sent.len() > SIGNAL_BYTES_MAX {
         let detail = format!("The signal has {} bytes; SIGNAL_BYTES_MAX is {SIGNAL_BYTES_MAX}", sent.len());
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "signal_bytes_max", detail));
@@ -73,11 +83,7 @@ pub(crate) async fn signal(
         [] => Json::null(),
         sent => Json::parse_unambiguous(sent).map_err(|error| body::malformed(&error))?,
     };
-    api.engine
-        .signal(id, &name, key.as_deref(), body)
-        .await
-        .map_err(|refusal| Problem::refused(refusal, unknown))?;
-    Ok(StatusCode::ACCEPTED)
+    Ok((key, body))
 }
 
 /// The one saga of a definition that is under way and has these labels.
@@ -119,7 +125,7 @@ impl IntoResponses for NoTaker {
 }
 
 /// `409`: no step takes it any more.
-struct TakesNone;
+pub(super) struct TakesNone;
 
 impl IntoResponses for TakesNone {
     fn responses() -> Responses {
@@ -131,7 +137,7 @@ impl IntoResponses for TakesNone {
 }
 
 /// `422`: the signal means nothing, or its key belongs to another.
-struct Misunderstood;
+pub(super) struct Misunderstood;
 
 impl IntoResponses for Misunderstood {
     fn responses() -> Responses {

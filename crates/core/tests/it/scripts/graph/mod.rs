@@ -1,6 +1,7 @@
 //! Steps at the same time. A test's name has the number of the rule of graphs that it shows.
 
 mod accepted;
+mod callbacks;
 mod conditions;
 mod failing;
 mod interrupted;
