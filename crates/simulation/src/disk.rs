@@ -302,7 +302,7 @@ impl Histories for DatabaseLine {
     fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            self.disk.memory.load(saga).await
+            Ok(self.disk.memory.load(saga).await?.map(|history| self.lies.history(history)))
         })
     }
 

@@ -132,6 +132,8 @@ pub enum Bug {
     CancelsBehindPivot,
     /// a call whose condition holds is sent before its `attempt_started` is on disk
     AheadOfConditions,
+    /// an order has another secret of its callbacks after it was read back
+    ForgetsSecrets,
 }
 
 impl Bug {

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use saga_core::{SagaId, Seq, Timestamp};
+use saga_core::{CallbackSecret, Callbacks, Event, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
-use saga_journal::{AppendError, Entry, Filter, Histories, Inbox, Membership, ReplicaId, Unavailable};
+use saga_journal::{
+    AppendError, Entry, Filter, Histories, History, Inbox, Membership, ReplicaId, Unavailable,
+};
 
 use super::{Bug, Lies};
+use crate::definition::CALLED_BACK_AT;
 
 /// A store's answer about a batch.
 pub(crate) type Appended = Result<Vec<Result<(), AppendError>>, Unavailable>;
@@ -44,6 +47,18 @@ impl Lies {
             }
             (_, said) => said,
         }
+    }
+
+    /// The history that a process gets.
+    pub(crate) fn history(self, mut history: History) -> History {
+        if let Some(Event::Started { callbacks, .. }) =
+            history.records.first_mut().map(|record| &mut record.event)
+            && self.has(Bug::ForgetsSecrets)
+        {
+            let other = Callbacks::new(CALLED_BACK_AT.into(), CallbackSecret::drawn(1));
+            *callbacks = callbacks.take().map(|_| other);
+        }
+        history
     }
 
     /// The lease that a process gets when it asks for this one: it counts on what it has asked for.
