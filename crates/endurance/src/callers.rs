@@ -14,13 +14,17 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::client::{Response, send_within};
+use crate::errand::{APPROVED, Approval, Errand, SignalSent};
 use crate::fleet::Processes;
-use crate::load::{Book, CallerResult, Manner, Wish};
+use crate::load::{Book, CallerResult, Manner, Shown, Wish};
 
 /// How long a caller waits for one answer before it sends the order elsewhere: less than most pauses of a process.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// The pause between two requests of a caller, in milliseconds.
 const ASK_AGAIN_MS: (u64, u64) = (50, 400);
+
+/// How long after its saga's start a signal is sent at the latest, in milliseconds: before its step waits, or while it does.
+const SIGNAL_AFTER_MS: u64 = 2_000;
 
 /// The state that all callers share.
 pub(crate) struct Callers {
@@ -31,18 +35,24 @@ pub(crate) struct Callers {
     pub(crate) next: AtomicI64,
     /// Callers begin no further order.
     pub(crate) enough: AtomicBool,
+    /// The signals that were sent.
+    pub(crate) signals: Mutex<Vec<SignalSent>>,
+    /// How many of a hundred sagas are errands.
+    errands_percent: u64,
     /// Answers that contradict each other, or that can never be right.
     pub(crate) contradictions: Mutex<Vec<String>>,
 }
 
 impl Callers {
-    pub(crate) fn new(fleet: Arc<Processes>, seed: u64) -> Self {
+    pub(crate) fn new(fleet: Arc<Processes>, seed: u64, errands_percent: u64) -> Self {
         Self {
             fleet,
             seed,
             book: Book::default(),
             next: AtomicI64::new(1),
             enough: AtomicBool::new(false),
+            signals: Mutex::default(),
+            errands_percent,
             contradictions: Mutex::default(),
         }
     }
@@ -66,9 +76,13 @@ impl Callers {
     async fn order(&self, number: i64, dice: &Dice) {
         let mixed = Wish::mixed(number, dice);
         let cancels = mixed.manner == Manner::Cancel;
+        let errand = (dice.between(0, 100) < self.errands_percent).then(|| Errand::drawn(dice));
+        let approval = errand.map_or(Approval::NotAsked, |errand| errand.approval);
+        let is_async = cancels || approval != Approval::NotAsked;
         let wish = Wish {
             key: Some(format!("ordeal-{}-{number}", self.seed)),
-            manner: if cancels { Manner::Async } else { mixed.manner },
+            manner: if is_async { Manner::Async } else { mixed.manner },
+            errand,
             patience: PATIENCE,
             ..mixed
         };
@@ -84,6 +98,9 @@ impl Callers {
                     if cancels && let Some(elsewhere) = self.fleet.any(dice) {
                         wish.cancel(elsewhere, &self.book, &saga).await;
                     }
+                    if let Some(body) = approval.body() {
+                        self.signal(&saga, &body, dice).await;
+                    }
                     return self.follow(&wish, &saga, dice).await;
                 }
                 _ => pause(dice).await,
@@ -91,22 +108,58 @@ impl Callers {
         }
     }
 
+    /// Sends the signal that a saga waits for, or will wait for, until a process says that it is kept, or can no longer be taken. Any
+    /// process may be asked, and some are asked again afterwards.
+    async fn signal(&self, saga: &str, body: &Value, dice: &Dice) {
+        sleep(Duration::from_millis(dice.between(0, SIGNAL_AFTER_MS))).await;
+        let path = format!("/api/sagas/{saga}/signals/{APPROVED}");
+        let key = format!("approval-of-{saga}");
+        let mut is_acknowledged = false;
+        loop {
+            pause(dice).await;
+            let Some(address) = self.fleet.any(dice) else { continue };
+            let headers = [("idempotency-key", &*key)];
+            match send_within(PATIENCE, address, "POST", &path, &headers, Some(body)).await {
+                Ok(Response { status: 202, .. }) if !is_acknowledged && dice.one_in(4) => {
+                    is_acknowledged = true
+                }
+                Ok(Response { status: 202, .. }) => {
+                    is_acknowledged = true;
+                    break;
+                }
+                // Its time was over, or its saga was stopped.
+                Ok(Response { status: 409, .. }) if !is_acknowledged => break,
+                Err(_) | Ok(Response { status: 503, .. }) => {}
+                Ok(answer) => {
+                    self.contradicts(format!("the signal of {saga} at {address}: {answer:?}"));
+                    break;
+                }
+            }
+        }
+        let sent = SignalSent { saga: saga.to_owned(), key, is_acknowledged };
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+    }
+
+    fn contradicts(&self, what: String) {
+        self.contradictions.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
+
     /// Requests the order's state from any process until the order has ended.
     async fn follow(&self, wish: &Wish, saga: &str, dice: &Dice) {
-        let path = format!("/api/commande/{saga}");
+        let path = wish.shown_at(saga);
         loop {
             pause(dice).await;
             let Some(address) = self.fleet.any(dice) else { continue };
             match send_within(PATIENCE, address, "GET", &path, &[], None).await {
                 Ok(Response { status: 404, .. }) => {
-                    let what = format!("{saga} was acknowledged ({wish:?}) and is unknown at {address}");
-                    self.contradictions.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+                    self.contradicts(format!(
+                        "{saga} was acknowledged ({wish:?}) and is unknown at {address}"
+                    ));
                     return;
                 }
                 Ok(answer) if answer.status == 200 => {
-                    let order = answer.json();
-                    if is_over(&order) {
-                        let etat = order["etat_actuel"].as_str().unwrap_or_default().to_owned();
+                    let Shown { etat, is_over, .. } = wish.shown(&answer.json());
+                    if is_over {
                         self.book
                             .note(wish, CallerResult::Final { saga: saga.to_owned(), etat, blocked: false });
                         return;
@@ -116,13 +169,6 @@ impl Callers {
             }
         }
     }
-}
-
-/// Whether the order's state is final.
-fn is_over(order: &Value) -> bool {
-    order["etat_actuel"] == "CONFIRMEE"
-        || order["rollback"] == "TERMINE"
-        || (order["rollback"] == "AUCUN" && !order["echec"].is_null())
 }
 
 async fn pause(dice: &Dice) {

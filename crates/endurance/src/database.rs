@@ -21,7 +21,7 @@ const OWNED: &str = "\
 SELECT saga.saga_id FROM saga JOIN replica ON replica.replica_id = saga.owner \
 WHERE replica.name = $1 AND NOT replica.gone AND NOT saga.is_over";
 const ROWS: &str = "\
-SELECT saga_id, seq, epoch, state, rollback, is_over, labels FROM saga \
+SELECT saga_id, seq, epoch, state, rollback, is_over, labels, definition FROM saga \
 WHERE saga_id > $1 ORDER BY saga_id LIMIT $2";
 const FRAMES: &str = "\
 SELECT saga_id, first_seq, events FROM saga_event WHERE saga_id > $1 AND saga_id <= $2 ORDER BY saga_id, first_seq";
@@ -44,6 +44,8 @@ pub(crate) struct StoredOrder {
     pub(crate) is_over: bool,
     pub(crate) client_id: i64,
     pub(crate) magasin_id: i64,
+    /// The name of its definition.
+    pub(crate) definition: String,
     /// Position of the first record, and the records.
     pub(crate) frames: Vec<(i64, String)>,
 }
@@ -133,6 +135,7 @@ async fn page_of_server(url: &str, after: Uuid) -> anyhow::Result<Vec<StoredOrde
                 is_over: row.get(5),
                 client_id,
                 magasin_id,
+                definition: row.get(7),
                 frames: Vec::new(),
             }
         })
@@ -171,6 +174,7 @@ fn page_of_file(path: &Path, after: Uuid) -> anyhow::Result<Vec<StoredOrder>> {
             is_over: row.get(5)?,
             client_id,
             magasin_id,
+            definition: row.get(7)?,
             frames: Vec::new(),
         })
     })?;

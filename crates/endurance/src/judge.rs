@@ -12,14 +12,15 @@ use uuid::Uuid;
 
 use crate::client;
 use crate::database::{OrderStore, StoredOrder, rollback_word};
+use crate::errand::{ERRAND, SignalSent};
 use crate::ledgers::{self, Cart, End, OPERATIONS};
 use crate::load::{CallerResult, Wish};
-use crate::measures::Micros;
+use crate::measures::{Durations, Micros};
 use crate::shop::{Shop, ShopLine, cents};
 
 const CHECKOUT: &str = include_str!("../../../sagas/checkout.yaml");
-/// The definition's steps, in order, by the operations that do and undo them. A read has none.
-const STEPS: [Option<usize>; 4] = [None, Some(0), Some(1), Some(2)];
+/// The steps with an effect, in either definition, in the order of [`OPERATIONS`].
+const STEPS: [&str; OPERATIONS.len()] = ["stock", "paiement", "vente"];
 
 /// The result of the judgement.
 #[derive(Debug, Default)]
@@ -30,6 +31,10 @@ pub(crate) struct Judgement {
     pub(crate) ends: BTreeMap<String, usize>,
     /// For each order that was taken over, the times of its take-overs.
     pub(crate) taken_over: HashMap<Uuid, Vec<Micros>>,
+    /// Signals in the histories.
+    pub(crate) signals: usize,
+    /// How long after its time each pause ended.
+    pub(crate) pauses_late: Durations,
     /// Answers by kind.
     pub(crate) answers: BTreeMap<&'static str, usize>,
 }
@@ -39,10 +44,9 @@ pub(crate) async fn judge(
     database: &OrderStore,
     shop: &Shop,
     told: &[(Wish, CallerResult)],
+    signals: &[SignalSent],
 ) -> anyhow::Result<Judgement> {
-    let definition = Definition::parse("checkout.yaml", CHECKOUT, &|_| None)
-        .map_err(|mistakes| anyhow::anyhow!("the built-in definition: {mistakes:?}"))?;
-    let mut court = Court::new(definition, ledgers::effects(shop).await);
+    let mut court = Court::new(definitions()?, ledgers::effects(shop).await);
     let mut after = Uuid::nil();
     loop {
         let page = database.page(after).await?;
@@ -54,29 +58,44 @@ pub(crate) async fn judge(
     }
     court.nobody_else_has_effects();
     court.answers(told);
+    court.signals(signals);
     court.totals(shop).await?;
     Ok(court.verdict)
 }
 
+/// The definitions that orders run.
+fn definitions() -> anyhow::Result<Vec<Arc<Definition>>> {
+    [("checkout.yaml", CHECKOUT), ("errand.yaml", ERRAND)]
+        .into_iter()
+        .map(|(name, source)| {
+            let definition = Definition::parse(name, source, &|_| None);
+            definition.map(Arc::new).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))
+        })
+        .collect()
+}
+
 struct Court {
-    definition: Arc<Definition>,
+    definitions: Vec<Arc<Definition>>,
     /// Effects of orders that have not been judged yet.
     effects: HashMap<String, Vec<ShopLine>>,
     carts: HashMap<i64, Cart>,
     /// The client, the shop and the state of each saga.
     ends: HashMap<String, (i64, i64, String)>,
+    /// How often the histories have each signal, by saga and key.
+    signals: HashMap<(String, String), usize>,
     /// The sagas and the states in which they needed an operator, by their histories.
     blocked: HashSet<(String, String)>,
     verdict: Judgement,
 }
 
 impl Court {
-    fn new(definition: Definition, effects: HashMap<String, Vec<ShopLine>>) -> Self {
+    fn new(definitions: Vec<Arc<Definition>>, effects: HashMap<String, Vec<ShopLine>>) -> Self {
         Self {
-            definition: Arc::new(definition),
+            definitions,
             effects,
             carts: HashMap::new(),
             ends: HashMap::new(),
+            signals: HashMap::new(),
             blocked: HashSet::new(),
             verdict: Judgement::default(),
         }
@@ -88,32 +107,34 @@ impl Court {
         if let std::collections::hash_map::Entry::Vacant(cart) = self.carts.entry(kept.client_id) {
             cart.insert(shop.cart(kept.client_id).await);
         }
-        let end = End { client_id: kept.client_id, etat: &kept.etat, rollback: &kept.rollback };
+        let records = records(kept);
+        let sells = records.as_ref().is_ok_and(|records| sells(records));
+        let end = End { client_id: kept.client_id, etat: &kept.etat, rollback: &kept.rollback, sells };
         let ledgers = ledgers::check(end, &effects, &self.carts[&kept.client_id]);
-        let history = self.history(kept, &effects);
+        let history = records.and_then(|records| self.history(kept, &records, &effects));
         for found in [ledgers.err(), history.err()].into_iter().flatten() {
             self.verdict.violations.push(described(&found, kept, &effects));
         }
-        *self.verdict.ends.entry(format!("{} {}", kept.etat, kept.rollback)).or_default() += 1;
+        let end = format!("{} {} {}", kept.definition, kept.etat, kept.rollback);
+        *self.verdict.ends.entry(end).or_default() += 1;
         self.ends.insert(saga, (kept.client_id, kept.magasin_id, kept.etat.clone()));
     }
 
-    /// Checks that the history is complete, in order, and legal from the first event to the last, and that it agrees
+    /// Checks that the history is in order, and legal from the first event to the last, and that it agrees
     /// with the row and with the services' ledgers.
-    fn history(&mut self, kept: &StoredOrder, effects: &[ShopLine]) -> Result<(), String> {
-        let mut records: Vec<Record> = Vec::new();
-        for (first_seq, events) in &kept.frames {
-            if *first_seq != records.len() as i64 + 1 {
-                return Err(format!("event {} is missing", records.len() + 1));
-            }
-            let more: Vec<Record> =
-                serde_json::from_str(events).map_err(|error| format!("frame {first_seq}: {error}"))?;
-            records.extend(more);
-        }
+    fn history(
+        &mut self,
+        kept: &StoredOrder,
+        records: &[Record],
+        effects: &[ShopLine],
+    ) -> Result<(), String> {
+        let definition = self.definitions.iter().find(|definition| *definition.name == *kept.definition);
+        let definition = definition.ok_or_else(|| format!("nobody knows `{}`", kept.definition))?.clone();
         let (mut epoch, mut before) = (0, Timestamp::from_micros(0));
         let mut called = [false; OPERATIONS.len()];
         let mut etat = String::new();
-        for (position, record) in (1..).zip(&records) {
+        let mut rests: HashMap<usize, (Timestamp, bool)> = HashMap::new();
+        for (position, record) in (1..).zip(records) {
             if record.at < before {
                 return Err(format!("event {position} is of {}, after one of {before}", record.at));
             }
@@ -130,9 +151,26 @@ impl Court {
                     self.verdict.taken_over.entry(kept.saga).or_default().push(record.at.as_micros());
                 }
                 Event::AttemptStarted { step, .. } => {
-                    if let Some(Some(operation)) = STEPS.get(*step) {
-                        called[*operation] = true;
+                    let name = definition.steps.get(*step).map(|step| &*step.name);
+                    if let Some(operation) = STEPS.iter().position(|step| Some(*step) == name) {
+                        called[operation] = true;
                     }
+                }
+                Event::Waits { step, until } => drop(rests.insert(*step, (*until, *until > record.at))),
+                Event::PauseEnded { step } => {
+                    let never = (Timestamp::from_micros(i64::MAX), true);
+                    let (until, is_a_wait) = rests.get(step).copied().unwrap_or(never);
+                    let late = record.at.as_micros() - until.as_micros();
+                    if late < 0 {
+                        return Err(format!("event {position} ends a pause before its time, {until}"));
+                    }
+                    if is_a_wait {
+                        self.verdict.pauses_late.add(late);
+                    }
+                }
+                Event::Signalled { key: Some(key), .. } => {
+                    let signal = (kept.saga.to_string(), key.to_string());
+                    *self.signals.entry(signal).or_default() += 1;
                 }
                 Event::Blocked { .. } => {
                     self.blocked.insert((kept.saga.to_string(), etat.clone()));
@@ -140,7 +178,7 @@ impl Court {
                 _ => {}
             }
         }
-        let saga = Saga::fold(SagaId::new(kept.saga), self.definition.clone(), &records)
+        let saga = Saga::fold(SagaId::new(kept.saga), definition, records)
             .map_err(|error| format!("its history is illegal: {error}"))?;
         let told = (&**saga.state(), rollback_word(saga.rollback()), saga.is_over(), saga.seq().get() as i64);
         let row = (&*kept.etat, &*kept.rollback, kept.is_over, kept.seq);
@@ -158,6 +196,20 @@ impl Court {
     fn nobody_else_has_effects(&mut self) {
         for (saga, effects) in self.effects.drain() {
             self.verdict.violations.push(format!("{saga} has effects, but does not exist: {effects:#?}"));
+        }
+    }
+
+    /// A signal that a process has acknowledged is in its saga's history, and none is there twice.
+    fn signals(&mut self, sent: &[SignalSent]) {
+        for signal in sent {
+            let times = self.signals.remove(&(signal.saga.clone(), signal.key.clone())).unwrap_or(0);
+            if times > 1 || (signal.is_acknowledged && times == 0) {
+                self.verdict.violations.push(format!("{signal:?} is in its history {times} times"));
+            }
+            self.verdict.signals += times;
+        }
+        for (signal, _) in self.signals.drain() {
+            self.verdict.violations.push(format!("nobody has sent {signal:?}"));
         }
     }
 
@@ -203,7 +255,7 @@ impl Court {
             CallerResult::Final { etat: said, blocked: false, .. } => said == etat,
             CallerResult::WillBeCancelled { .. } => etat == "ANNULEE",
             CallerResult::NotCancelled { code, .. } => match &**code {
-                "already_completed" => etat == "CONFIRMEE",
+                "already_completed" | "no_way_back" => etat == "CONFIRMEE",
                 "already_failed" | "already_over" => etat.starts_with("ECHEC_") || etat == "ANNULEE",
                 _ => false,
             },
@@ -249,6 +301,27 @@ impl Court {
     }
 }
 
+/// The events of an order; none may be missing.
+fn records(kept: &StoredOrder) -> Result<Vec<Record>, String> {
+    let mut records: Vec<Record> = Vec::new();
+    for (first_seq, events) in &kept.frames {
+        if *first_seq != records.len() as i64 + 1 {
+            return Err(format!("event {} is missing", records.len() + 1));
+        }
+        let more: Vec<Record> =
+            serde_json::from_str(events).map_err(|error| format!("frame {first_seq}: {error}"))?;
+        records.extend(more);
+    }
+    Ok(records)
+}
+
+/// Whether the order records a sale: each does whose input does not say otherwise.
+fn sells(records: &[Record]) -> bool {
+    let Some(Event::Started { input, .. }) = records.first().map(|record| &record.event) else { return true };
+    let input: serde_json::Value = serde_json::from_str(input.text()).unwrap_or_default();
+    input["sells"] != false
+}
+
 fn kind(told: &CallerResult) -> &'static str {
     match told {
         CallerResult::Final { .. } => "end",
@@ -279,138 +352,4 @@ fn described(found: &str, kept: &StoredOrder, effects: &[ShopLine]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::load::Manner;
-
-    /// An order that had two owners, was paid and is confirmed.
-    const FRAMES: [(i64, &str); 4] = [
-        (
-            1,
-            r#"[{"at":162,"etat":"INITIEE","event":{"started":{"definition":"HASH","input":{"client_id":4,"magasin_id":9868},"deadline":60000162,"claim":1}}},{"at":162,"event":{"attempt_started":{"step":0,"direction":"action","attempt":1}}},{"at":165,"event":{"attempt_ended":{"step":0,"direction":"action","attempt":1,"outcome":"ok","status":200,"output":{"produits":[],"montant":80.97}}}},{"at":165,"event":{"attempt_started":{"step":1,"direction":"action","attempt":1}}}]"#,
-        ),
-        (
-            5,
-            r#"[{"at":313,"etat":"STOCK_RESERVE","event":{"attempt_ended":{"step":1,"direction":"action","attempt":1,"outcome":"ok","status":200}}},{"at":313,"event":{"attempt_started":{"step":2,"direction":"action","attempt":1}}}]"#,
-        ),
-        (
-            7,
-            r#"[{"at":560,"event":{"taken_over":{"epoch":2,"claim":2}}},{"at":560,"event":{"attempt_started":{"step":2,"direction":"action","attempt":2}}}]"#,
-        ),
-        (
-            9,
-            r#"[{"at":582,"etat":"PAIEMENT_EFFECTUE","event":{"attempt_ended":{"step":2,"direction":"action","attempt":2,"outcome":"ok","status":200}}},{"at":582,"event":{"attempt_started":{"step":3,"direction":"action","attempt":1}}},{"at":598,"etat":"COMMANDE_ENREGISTREE","event":{"attempt_ended":{"step":3,"direction":"action","attempt":1,"outcome":"ok","status":201}}},{"at":598,"etat":"CONFIRMEE","event":"completed"}]"#,
-        ),
-    ];
-
-    fn definition() -> Definition {
-        Definition::parse("checkout.yaml", CHECKOUT, &|_| None).unwrap()
-    }
-
-    fn court() -> Court {
-        Court::new(definition(), HashMap::new())
-    }
-
-    fn kept() -> StoredOrder {
-        StoredOrder {
-            saga: Uuid::from_u128(1),
-            seq: 12,
-            epoch: 2,
-            etat: "CONFIRMEE".to_owned(),
-            rollback: "AUCUN".to_owned(),
-            is_over: true,
-            client_id: 4,
-            magasin_id: 9868,
-            frames: FRAMES
-                .map(|(seq, events)| (seq, events.replace("HASH", &definition().hash.to_string())))
-                .into(),
-        }
-    }
-
-    fn found(change: impl FnOnce(&mut StoredOrder)) -> String {
-        let mut kept = kept();
-        change(&mut kept);
-        court().history(&kept, &[]).unwrap_err()
-    }
-
-    #[test]
-    fn a_whole_history_is_one() {
-        let mut court = court();
-        court.history(&kept(), &[]).unwrap();
-        assert_eq!(court.verdict.taken_over[&Uuid::from_u128(1)], [560]);
-    }
-
-    #[test]
-    fn whatever_is_wrong_with_a_history_is_found() {
-        let replace = |frame: usize, from: &str, to: &str| {
-            let (from, to) = (from.to_owned(), to.to_owned());
-            found(move |kept| {
-                assert!(kept.frames[frame].1.contains(&from));
-                kept.frames[frame].1 = kept.frames[frame].1.replace(&from, &to);
-            })
-        };
-        assert!(found(|kept| drop(kept.frames.remove(1))).contains("event 5 is missing"));
-        assert!(found(|kept| drop(kept.frames.pop())).contains("its row"));
-        assert!(found(|kept| kept.epoch = 3).contains("its row"));
-        assert!(found(|kept| kept.etat = "ANNULEE".to_owned()).contains("its row"));
-        assert!(replace(2, r#""at":560"#, r#""at":100"#).contains("after one of"));
-        assert!(replace(2, r#""epoch":2"#, r#""epoch":0"#).contains("after epoch"));
-        assert!(replace(3, r#""outcome":"ok","status":201"#, r#""outcome":"refused""#).contains("illegal"));
-        assert!(replace(3, "completed", "no such event").contains("frame 9"));
-    }
-
-    #[test]
-    fn an_effect_that_no_history_knows_is_found() {
-        let mut court = court();
-        let mut kept = kept();
-        kept.frames.truncate(1);
-        (kept.seq, kept.epoch, kept.is_over, kept.etat) = (4, 1, false, "INITIEE".to_owned());
-        let line = |operation: &str| ShopLine { operation: operation.to_owned(), ..ledgers::tests::line("") };
-        court.history(&kept, &[line("reserver")]).unwrap();
-        assert!(court.history(&kept, &[line("annuler")]).unwrap_err().contains("does not know"));
-        court.effects.insert("nobody's".to_owned(), vec![line("payer")]);
-        court.nobody_else_has_effects();
-        assert!(court.verdict.violations[0].contains("does not exist"));
-    }
-
-    #[test]
-    fn an_answer_that_is_not_so_is_found() {
-        let mut court = court();
-        court.ends.insert("a".to_owned(), (4, 1, "CONFIRMEE".to_owned()));
-        court.ends.insert("b".to_owned(), (4, 1, "ANNULEE".to_owned()));
-        let wish = |number| Wish { manner: Manner::Wait, ..Wish::plain(number, 4) };
-        let end = |saga: &str, etat: &str| CallerResult::Final {
-            saga: saga.into(),
-            etat: etat.into(),
-            blocked: false,
-        };
-        let blocked = |etat: &str| CallerResult::Final { saga: "a".into(), etat: etat.into(), blocked: true };
-        court.blocked.insert(("a".to_owned(), "STOCK_RESERVE".to_owned()));
-        let refused = |code: &str| CallerResult::NotCancelled { saga: "a".into(), code: code.into() };
-        let right = [
-            (wish(1), end("a", "CONFIRMEE")),
-            (wish(1), CallerResult::Accepted { saga: "a".into() }),
-            (wish(1), CallerResult::WillBeCancelled { saga: "b".into() }),
-            (wish(1), refused("already_completed")),
-            (wish(1), blocked("STOCK_RESERVE")),
-            (wish(1), CallerResult::Lost),
-        ];
-        for (wish, told) in &right {
-            court.answer(wish, told).unwrap();
-        }
-        let wrong = [
-            (wish(1), end("a", "ANNULEE")),
-            (wish(2), end("a", "CONFIRMEE")),
-            (wish(1), blocked("INITIEE")),
-            (wish(1), blocked("CONFIRMEE")),
-            (wish(1), CallerResult::Accepted { saga: "c".into() }),
-            (wish(1), CallerResult::WillBeCancelled { saga: "a".into() }),
-            (wish(1), refused("already_failed")),
-        ];
-        for (wish, told) in &wrong {
-            court.answer(wish, told).unwrap_err();
-        }
-        court.answers(&[]);
-        assert!(court.verdict.violations[0].contains("one key, two orders"));
-    }
-}
+mod tests;

@@ -22,6 +22,8 @@ pub struct End<'a> {
     pub etat: &'a str,
     /// `rollback`.
     pub rollback: &'a str,
+    /// Whether it records a sale where it stands.
+    pub sells: bool,
 }
 
 /// A client's cart as (product, quantity), and its price, in cents.
@@ -45,7 +47,7 @@ pub fn check(end: End<'_>, effects: &[ShopLine], (cart, cost): &Cart) -> Result<
     let stands = end.etat == "CONFIRMEE";
     let over = match end.etat {
         "CONFIRMEE" => end.rollback == "AUCUN",
-        "ECHEC_STOCK" | "ECHEC_PAIEMENT" | "ECHEC_ENREGISTREMENT" | "ANNULEE" => {
+        "ECHEC_STOCK" | "ECHEC_PAIEMENT" | "ECHEC_ENREGISTREMENT" | "ECHEC_ACCORD" | "ANNULEE" => {
             matches!(end.rollback, "AUCUN" | "TERMINE")
         }
         _ => false,
@@ -57,7 +59,7 @@ pub fn check(end: End<'_>, effects: &[ShopLine], (cart, cost): &Cart) -> Result<
         let of = |name: &str| effects.iter().filter(|line| line.operation == name).count();
         let (done, undone) = (of(operation), of(undo));
         let right = match (stands, end.rollback) {
-            (true, _) => (done, undone) == (1, 0),
+            (true, _) => (done, undone) == (usize::from(end.sells || service != Service::Ventes), 0),
             (false, "AUCUN") => (done, undone) == (0, 0),
             (false, _) => done == undone && done <= 1,
         };
@@ -73,8 +75,8 @@ pub fn check(end: End<'_>, effects: &[ShopLine], (cart, cost): &Cart) -> Result<
             return Err(format!("another's products, amount or client: {line:?}"));
         }
     }
-    // The known scenarios can never be confirmed.
-    if stands && matches!(end.client_id, 1..=3) {
+    // The known scenarios can never be confirmed: of the third one, the sale fails.
+    if stands && (matches!(end.client_id, 1 | 2) || end.client_id == 3 && end.sells) {
         return Err("a client whose orders fail has one".to_owned());
     }
     Ok(())
@@ -98,7 +100,7 @@ pub(crate) mod tests {
             if let Some(paid) = effects.iter_mut().find(|line| line.operation == "payer") {
                 paid.montant = Some(80.97);
             }
-            super::check(End { client_id, etat, rollback }, &effects, &cart)
+            super::check(End { client_id, etat, rollback, sells: true }, &effects, &cart)
         };
         let done = "reserver payer enregistrer";
         check(4, "CONFIRMEE", "AUCUN", done).unwrap();
@@ -121,7 +123,7 @@ pub(crate) mod tests {
         }
         let mut other = line("payer");
         other.montant = Some(80.98);
-        let end = End { client_id: 4, etat: "ECHEC_ENREGISTREMENT", rollback: "TERMINE" };
+        let end = End { client_id: 4, etat: "ECHEC_ENREGISTREMENT", rollback: "TERMINE", sells: true };
         super::check(end, &[other, line("rembourser")], &cart).unwrap_err();
     }
 }

@@ -21,6 +21,7 @@ pub mod store;
 
 mod callers;
 mod database;
+mod errand;
 mod fault;
 mod fleet;
 mod judge;
@@ -29,6 +30,7 @@ mod ordeal;
 mod report;
 mod trouble;
 
+pub use self::errand::Errand;
 pub use self::fault::Fault;
 pub use self::ordeal::{Length, Ordeal};
 pub use self::report::Report;

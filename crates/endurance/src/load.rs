@@ -9,6 +9,7 @@ use saga_testkit::dice::Dice;
 use serde_json::{Value, json};
 
 use crate::client::{NoResponse, PATIENCE, Response, send_within};
+use crate::errand::Errand;
 
 /// One order that a client wants. `number` is its shop, so that the order can be found even if the answer is lost.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Wish {
     pub key: Option<String>,
     /// How the client requests it.
     pub manner: Manner,
+    /// What its saga does, if that is an errand; `None`: it is the shop's checkout.
+    pub errand: Option<Errand>,
     /// How long an answer may take; after that it is [`CallerResult::Silent`].
     pub patience: Duration,
 }
@@ -99,7 +102,7 @@ impl Book {
 impl Wish {
     /// An ordinary order.
     pub fn plain(number: i64, client_id: i64) -> Self {
-        Self { number, client_id, key: None, manner: Manner::Wait, patience: PATIENCE }
+        Self { number, client_id, key: None, manner: Manner::Wait, errand: None, patience: PATIENCE }
     }
 
     /// A mixture: clients 1, 2 and 3 among others, a third with a key, some that do not wait, some that cancel.
@@ -111,12 +114,32 @@ impl Wish {
             1 => Manner::Cancel,
             _ => Manner::Wait,
         };
-        Self { number, client_id, key, manner, patience: PATIENCE }
+        Self { number, client_id, key, manner, errand: None, patience: PATIENCE }
     }
 
     /// The request's body.
     pub fn body(&self) -> Value {
-        json!({ "client_id": self.client_id, "magasin_id": self.number })
+        match &self.errand {
+            None => json!({ "client_id": self.client_id, "magasin_id": self.number }),
+            Some(errand) => errand.input(self.client_id, self.number),
+        }
+    }
+
+    fn face(&self) -> Face {
+        if self.errand.is_some() { Face::Sagas } else { Face::Commande }
+    }
+
+    /// Where the order's state is shown.
+    pub(crate) fn shown_at(&self, saga: &str) -> String {
+        match self.face() {
+            Face::Commande => format!("/api/commande/{saga}"),
+            Face::Sagas => format!("/api/sagas/{saga}"),
+        }
+    }
+
+    /// The order as its face shows it.
+    pub(crate) fn shown(&self, body: &Value) -> Shown {
+        self.face().shown(body)
     }
 
     /// Places the order once, cancels it if the order's manner says so, and records the answer.
@@ -128,9 +151,12 @@ impl Wish {
         if self.manner != Manner::Wait {
             headers.push(("prefer", "respond-async"));
         }
-        let path = "/api/commande/checkout";
+        let path = match self.face() {
+            Face::Commande => "/api/commande/checkout",
+            Face::Sagas => "/api/sagas/errand",
+        };
         let answer = send_within(self.patience, address, "POST", path, &headers, Some(&self.body())).await;
-        let result = caller_result(answer);
+        let result = self.caller_result(answer);
         book.note(self, result.clone());
         match &result {
             CallerResult::Accepted { saga } if self.manner == Manner::Cancel => {
@@ -143,7 +169,11 @@ impl Wish {
 
     /// Cancels without waiting.
     pub async fn cancel(&self, address: SocketAddr, book: &Book, saga: &str) -> CallerResult {
-        let path = format!("/api/commande/{saga}/annuler");
+        let what = match self.face() {
+            Face::Commande => "annuler",
+            Face::Sagas => "cancel",
+        };
+        let path = format!("{}/{what}", self.shown_at(saga));
         let headers = [("prefer", "respond-async")];
         let answer = send_within(self.patience, address, "POST", &path, &headers, None).await;
         let result = match answer {
@@ -151,7 +181,7 @@ impl Wish {
                 let code = answer.json()["code"].as_str().unwrap().to_owned();
                 CallerResult::NotCancelled { saga: saga.to_owned(), code }
             }
-            answer => match caller_result(answer) {
+            answer => match self.caller_result(answer) {
                 CallerResult::Accepted { saga } => CallerResult::WillBeCancelled { saga },
                 CallerResult::NothingDone
                 | CallerResult::InDoubt { .. }
@@ -165,7 +195,57 @@ impl Wish {
     }
 }
 
-fn caller_result(answer: Result<Response, NoResponse>) -> CallerResult {
+/// The face of the API that an order is asked for through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Face {
+    Commande,
+    Sagas,
+}
+
+/// An order as either face shows it, in the words of the shop's.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) saga: String,
+    pub(crate) etat: String,
+    pub(crate) is_blocked: bool,
+    /// Whether its state is final.
+    pub(crate) is_over: bool,
+}
+
+impl Face {
+    fn shown(self, body: &Value) -> Shown {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let (saga, etat, rollback, failure) = match self {
+            Self::Commande => {
+                // The answer to a checkout names two of them in another way than the order itself.
+                let either =
+                    |one: &str, other: &str| if body[one].is_null() { text(other) } else { text(one) };
+                (
+                    either("saga_id", "id"),
+                    either("etat_final", "etat_actuel"),
+                    text("rollback"),
+                    &body["echec"],
+                )
+            }
+            Self::Sagas => (text("id"), text("state"), text("rollback"), &body["failure"]),
+        };
+        let is_over = match &*rollback {
+            "TERMINE" | "done" => true,
+            // The English face shows no failure of a saga that was stopped.
+            "AUCUN" | "none" => matches!(&*etat, "CONFIRMEE" | "ANNULEE") || !failure.is_null(),
+            _ => false,
+        };
+        Shown { saga, etat, is_blocked: matches!(&*rollback, "BLOQUE" | "blocked"), is_over }
+    }
+}
+
+impl Wish {
+    fn caller_result(&self, answer: Result<Response, NoResponse>) -> CallerResult {
+        caller_result(answer, self.face())
+    }
+}
+
+fn caller_result(answer: Result<Response, NoResponse>, face: Face) -> CallerResult {
     let answer = match answer {
         Ok(answer) => answer,
         Err(NoResponse::NotReached) => return CallerResult::NothingDone,
@@ -175,22 +255,26 @@ fn caller_result(answer: Result<Response, NoResponse>) -> CallerResult {
     let body = answer.json();
     let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer:?}")).to_owned();
     match answer.status {
-        200 => CallerResult::Final {
-            saga: text("saga_id"),
-            etat: text("etat_final"),
-            blocked: body["rollback"] == "BLOQUE",
-        },
+        200 => {
+            let Shown { saga, etat, is_blocked: blocked, .. } = face.shown(&body);
+            assert!(!saga.is_empty() && !etat.is_empty(), "{answer:?}");
+            CallerResult::Final { saga, etat, blocked }
+        }
         202 => {
-            let saga = text("saga_id");
-            assert_eq!(answer.header("location"), Some(&*format!("/api/commande/{saga}")));
+            let saga = face.shown(&body).saga;
+            let place = match face {
+                Face::Commande => "commande",
+                Face::Sagas => "sagas",
+            };
+            assert_eq!(answer.header("location"), Some(&*format!("/api/{place}/{saga}")));
             CallerResult::Accepted { saga }
         }
         503 => {
             assert_eq!(answer.header("content-type"), Some("application/problem+json"));
             assert!(answer.header("retry-after").is_some(), "503 without Retry-After: {answer:?}");
             match &*text("code") {
-                // The last two: for a cancellation of an order that another process owns.
-                "in_doubt" | "asked_elsewhere" | "commands_waiting" => {
+                // The second and the third: for a cancellation of an order that another process owns.
+                "in_doubt" | "asked_elsewhere" | "commands_waiting" | "not_shown" => {
                     CallerResult::InDoubt { saga: text("saga_id") }
                 }
                 "journal_unavailable"

@@ -38,6 +38,10 @@ struct Flags {
     /// Callers, each of which waits for one order at a time.
     #[arg(long, value_name = "N", default_value_t = 64)]
     callers: usize,
+    /// How many of a hundred sagas are errands: graphs with conditions, a signal, pauses and a pivot. The others are the shop's
+    /// checkout.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u64).range(0..=100))]
+    errands: u64,
     /// Without faults, everything has to be over within this, in seconds: an order's deadline, and the longest wait
     /// between two tries of a compensation, twice.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -70,6 +74,7 @@ impl Flags {
             faults: if self.faults.is_empty() { faults.to_vec() } else { self.faults.clone() },
             every: Duration::try_from_secs_f64(self.every).context("--every")?,
             callers: self.callers,
+            errands_percent: self.errands,
             tail: Duration::from_secs(self.tail),
         })
     }

@@ -1,8 +1,8 @@
 //! One ordeal: processes, shop and callers; a time with faults; a time without faults; and the judgement.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::callers::Callers;
 use crate::client::send;
 use crate::database::{self, OrderStore};
+use crate::errand::ERRAND;
 use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes};
 use crate::judge::judge;
@@ -48,6 +49,8 @@ pub struct Ordeal {
     pub every: Duration,
     /// Callers, each of which waits for one order at a time.
     pub callers: usize,
+    /// How many of a hundred sagas are errands: graphs with signals and pauses. The others are the shop's checkout.
+    pub errands_percent: u64,
     /// After the last fault, every order must be over within this time.
     pub tail: Duration,
 }
@@ -92,6 +95,7 @@ impl Ordeal {
             };
             let mut setup = Setup::of(&shop, url);
             setup.argument(&format!("--drain-s={DRAIN_S}"));
+            setup.definition(ERRAND).argument("--commande-saga=checkout");
             let place = ProcessPlace::new(setup, &format!("replica-{number}"), proxy);
             place.start(&mut *place.machine.lock().await).await;
             places.push(Arc::new(place));
@@ -99,7 +103,7 @@ impl Ordeal {
         let fleet = Arc::new(Processes { places });
         let shop = Arc::new(Mutex::new(shop));
         let trouble = Arc::new(FaultTargets::new(fleet.clone(), cluster, database.clone(), shop.clone()));
-        let callers = Arc::new(Callers::new(fleet.clone(), self.seed));
+        let callers = Arc::new(Callers::new(fleet.clone(), self.seed, self.errands_percent));
 
         let begun = Instant::now();
         let mut calling = callers.start(self.callers, &dice);
@@ -154,7 +158,8 @@ impl Ordeal {
         }
 
         let told = callers.book.entries();
-        let verdict = judge(&database, &*shop.lock().await, &told).await?;
+        let signals = callers.signals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let verdict = judge(&database, &*shop.lock().await, &told, &signals).await?;
         let diary = trouble.diary();
         violations.extend(diary.violations.iter().chain(&verdict.violations).cloned());
         violations
@@ -178,6 +183,8 @@ impl Ordeal {
             connections_cut,
             take_overs: 0,
             resumed,
+            signals: 0,
+            pauses_late: Default::default(),
             latencies: Default::default(),
             restarts: Default::default(),
             zombies: (0, 0),
@@ -209,20 +216,20 @@ impl Ordeal {
 /// another reason stay blocked, which is a violation. Returns the number of resumed orders.
 async fn resume_parked(fleet: &Processes) -> usize {
     let Some(address) = fleet.places.iter().find_map(|place| place.address()) else { return 0 };
-    let list = match send(address, "GET", "/api/commandes?rollback=BLOQUE&limit=100", &[], None).await {
+    let list = match send(address, "GET", "/api/sagas?rollback=blocked&limit=100", &[], None).await {
         Ok(answer) if answer.status == 200 => answer.json(),
         // A process that has just started: the next round tries again.
         _ => return 0,
     };
     let mut resumed = 0;
-    for commande in list.as_array().into_iter().flatten() {
+    for saga in list.as_array().into_iter().flatten() {
         let (Some(id), "task_failed") =
-            (commande["id"].as_str(), commande["blocage"]["motif"].as_str().unwrap_or_default())
+            (saga["id"].as_str(), saga["blocked"]["stuck"].as_str().unwrap_or_default())
         else {
             continue;
         };
-        let body = json!({ "par": "endurance", "raison": "its processes were killed, it is well itself" });
-        let path = format!("/api/commande/{id}/reprendre");
+        let body = json!({ "by": "endurance", "reason": "its processes were killed, it is well itself" });
+        let path = format!("/api/sagas/{id}/resume");
         let wait = [("prefer", "respond-async")];
         if let Ok(answer) = send(address, "POST", &path, &wait, Some(&body)).await
             && answer.status < 300

@@ -30,6 +30,10 @@ pub struct Report {
     pub(crate) take_overs: usize,
     /// Orders that were parked, and that the operator resumed.
     pub(crate) resumed: usize,
+    /// Signals in the histories.
+    pub(crate) signals: usize,
+    /// How long after its time each pause ended.
+    pub(crate) pauses_late: Durations,
     /// Take-over times by fault: first those while the store was undisturbed, then all.
     pub(crate) latencies: BTreeMap<Fault, (Durations, Durations)>,
     pub(crate) restarts: BTreeMap<Fault, Durations>,
@@ -42,6 +46,8 @@ pub struct Report {
 impl Report {
     /// Adds the effects of the faults on the processes.
     pub(crate) fn measure(&mut self, diary: &Diary, verdict: &Judgement) {
+        self.signals = verdict.signals;
+        self.pauses_late = verdict.pauses_late.clone();
         self.take_overs = verdict.taken_over.values().map(Vec::len).sum();
         let disturbed = |from: Micros, to: Micros| {
             diary.disturbances.iter().any(|(begun, ended)| *begun <= to && from <= *ended)
@@ -108,6 +114,8 @@ impl Report {
             "connections_cut": self.connections_cut,
             "take_overs": self.take_overs,
             "resumed": self.resumed,
+            "signals": self.signals,
+            "pause_late_seconds": figures(&self.pauses_late),
             "take_over_seconds": latencies,
             "restart_to_progress_seconds": restarts,
             "paused_owners_taken_over": self.zombies.0,
@@ -170,6 +178,8 @@ impl fmt::Display for Report {
         writeln!(f, "database connections cut in use: {}", self.connections_cut)?;
         writeln!(f, "take-overs of orders: {}", self.take_overs)?;
         writeln!(f, "orders that were parked after three of these, and brought on: {}", self.resumed)?;
+        writeln!(f, "signals kept: {}", self.signals)?;
+        writeln!(f, "from a pause's time to its end: {}", ReportLine(&self.pauses_late))?;
         writeln!(f, "from the owner's end (or pause) to the next owner's `taken_over`:")?;
         for (fault, (quiet, all)) in &self.latencies {
             writeln!(f, "    {fault:<14} store well: {}", ReportLine(quiet))?;

@@ -130,8 +130,6 @@ pub(crate) struct PauseSpec {
     pub(crate) is_computed: bool,
 }
 
-/// Where participants call back.
-pub(crate) const CALLED_BACK_AT: &str = "https://sagas.example/api/callbacks";
 /// How soon participants that forget may forget.
 pub(crate) const HORIZON: Duration = Duration::from_secs(3);
 

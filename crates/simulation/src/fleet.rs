@@ -14,7 +14,7 @@ use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use crate::definition::CALLED_BACK_AT;
+use crate::callback::CALLED_BACK_AT;
 use crate::disk::{DatabaseLine, LineFaults};
 use crate::process::{Inside, Process};
 use crate::scene::Scene;

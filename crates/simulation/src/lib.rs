@@ -13,6 +13,7 @@
 //! The same seed gives the same run: one thread, tokio's paused clock, and no other source of chance than [`Dice`](saga_testkit::dice::Dice).
 
 mod bugs;
+mod callback;
 mod definition;
 mod disk;
 mod ending;

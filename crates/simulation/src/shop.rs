@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::bugs::Lies;
-use crate::definition::{CALLED_BACK_AT, CallSpec, Spec, step_name};
+use crate::callback::token_in;
+use crate::definition::{CallSpec, Spec, step_name};
 use crate::disk::Disk;
 use crate::fate::{Around, Fate, Fates, JobFate, Poison};
 use crate::ledger::{ActionManner, Handled, JobEnd, Ledger, LedgerPage, ParticipantAnswer};
@@ -264,12 +265,6 @@ impl SimulatedShop {
             }
         }
     }
-}
-
-/// The token of the callback's address in a request.
-fn token_in(request: &Request) -> Option<CallbackToken> {
-    let (_, rest) = request.body.as_ref()?.text().split_once(CALLED_BACK_AT)?;
-    rest.strip_prefix('/')?.split('"').next()?.parse().ok()
 }
 
 fn short(saga: SagaId) -> String {

@@ -93,6 +93,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(6);
 
 impl StepOrder {
+    /// The orders of calls alone whose pairs of faults `simulate --pairs` tries.
+    pub const OF_CALLS: [Self; 6] =
+        [Self::Chain(1), Self::Chain(2), Self::Chain(3), Self::Pair, Self::Skipping, Self::Diamond];
+
     /// The orders with a step that waits, is accepted, or has another weight: every single fault of theirs is tried by the tests,
     /// and every pair by `simulate --pairs`.
     pub const OF_ALL_KINDS: [Self; 9] = [

@@ -5,10 +5,12 @@
 //! are made up, and what the machine wants on the way is the account.
 //!
 //! - `sample.rs`: an input of the declared types, and outputs that stand for what services would give.
+//! - `ways.rs`: the steps that are done, as the conditions decide.
 //! - `lost.rs`: the turns that an order takes when a service is silent.
 
 mod lost;
 mod sample;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use uuid::Uuid;
 
 pub use self::lost::Turn;
 pub use self::sample::input;
+pub use self::ways::{WayThrough, Ways, ways};
 use crate::callback::{CallbackSecret, Callbacks};
 use crate::command::{Command, CommandKind};
 use crate::definition::{self, PauseEnd, StepWork};

@@ -11,3 +11,4 @@ mod schema;
 mod scripts;
 mod support;
 mod understood;
+mod ways;

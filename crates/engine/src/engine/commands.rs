@@ -72,15 +72,17 @@ impl Engine {
                 return Ok(());
             }
             let body = serde_json::to_string(&command.kind).unwrap_or_default().into();
-            match self.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await? {
-                Posted::Kept => {
+            match self.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await {
+                // The answer may have been lost after the command was kept, so "nothing was done" would be wrong.
+                Err(Unavailable(_)) => return Err(Refusal::NotAppliedYet(id)),
+                Ok(Posted::Kept) => {
                     // It may be asleep, and then any process can wake it.
                     self.parts.called.notify_one();
                     return self.answer_of(id, command.id, give_up).await;
                 }
-                Posted::Full => return Err(Refusal::InboxFull(id)),
+                Ok(Posted::Full) => return Err(Refusal::InboxFull(id)),
                 // The saga has come to its end meanwhile.
-                Posted::Over => {}
+                Ok(Posted::Over) => {}
             }
         }
         Err(Refusal::NotAppliedYet(id))

@@ -72,7 +72,12 @@ impl Engine {
 
     /// Waits for a saga, wherever it is.
     pub async fn wait(&self, id: SagaId, wait: Wait) -> Result<Snapshot, Refusal> {
-        match self.whereabouts(id).await? {
+        let whereabouts = self.whereabouts(id).await.map_err(|refusal| match refusal {
+            // Callers wait for what they have asked for before: it was done, so "nothing was done" would be wrong.
+            Refusal::Unavailable(_) => Refusal::InDoubt(id),
+            other => other,
+        });
+        match whereabouts? {
             Whereabouts::Running(handle) => self.ask(id, &handle, wait).await,
             Whereabouts::Over(row) => Ok(kept(*row)),
             Whereabouts::Waiting(row) | Whereabouts::Elsewhere(row)

@@ -55,6 +55,15 @@ impl Problem {
         self
     }
 
+    /// The same for a caller whose request was followed, if it is that the saga cannot be read now.
+    pub(crate) fn after_the_fact(self, saga: SagaId) -> Self {
+        if !self.is_temporary() {
+            return self;
+        }
+        let detail = format!("the saga {saga} is on disk, and cannot be shown now; ask for it again later");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_shown", detail).about(saga)
+    }
+
     /// The error, and what to do.
     pub(crate) fn detail(&self) -> &str {
         &self.detail

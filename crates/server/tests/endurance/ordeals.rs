@@ -31,7 +31,8 @@ async fn three_processes_on_postgres() {
         seed: seed(),
         faults,
         every: Duration::from_secs(3),
-        callers: 16,
+        callers: 32,
+        errands_percent: 50,
         tail: Duration::from_secs(180),
     };
     let report = survive(ordeal).await;
@@ -50,7 +51,8 @@ async fn one_process_on_sqlite() {
         seed: seed(),
         faults,
         every: Duration::from_secs(2),
-        callers: 16,
+        callers: 32,
+        errands_percent: 50,
         tail: Duration::from_secs(180),
     };
     let report = survive(ordeal).await;

@@ -58,7 +58,7 @@ async fn it_does_no_harm_and_says_what_happened() {
         let order = paused.commande(saga).await;
         let client_id = order["client_id"].as_i64().unwrap();
         let text = |name: &str| order[name].as_str().unwrap();
-        let end = End { client_id, etat: text("etat_actuel"), rollback: text("rollback") };
+        let end = End { client_id, etat: text("etat_actuel"), rollback: text("rollback"), sells: true };
         ledgers::check(end, effects, &shop.cart(client_id).await).unwrap();
     }
     // It is of use again.

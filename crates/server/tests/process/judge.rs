@@ -72,7 +72,7 @@ pub(crate) async fn orders(serve: &ServeProcess) -> HashMap<String, Value> {
 fn check_effects(order: &Value, effects: &[ShopLine], cart: &Cart) {
     let text = |name: &str| order[name].as_str().unwrap();
     let client_id = order["client_id"].as_i64().unwrap();
-    let end = End { client_id, etat: text("etat_actuel"), rollback: text("rollback") };
+    let end = End { client_id, etat: text("etat_actuel"), rollback: text("rollback"), sells: true };
     let checked = ledgers::check(end, effects, cart);
     assert!(checked.is_ok(), "{checked:?} for {order}: {effects:?}");
     // The known scenarios' ends.

@@ -9,7 +9,7 @@ use saga_journal::{
 };
 
 use super::{Bug, Lies};
-use crate::definition::CALLED_BACK_AT;
+use crate::callback::CALLED_BACK_AT;
 
 /// A store's answer about a batch.
 pub(crate) type Appended = Result<Vec<Result<(), AppendError>>, Unavailable>;

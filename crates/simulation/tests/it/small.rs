@@ -1,14 +1,21 @@
-//! All small worlds.
+//! All small worlds, but of the largest forms with pairs of faults some: `simulate --pairs` runs all of those.
 
 use saga_simulation::{Counted, StepOrder, small_worlds};
 
 /// Both cores share the work.
 fn all(form: StepOrder, faults: usize) {
-    const SHARES: usize = 2;
+    shares(form, faults, [(0, 2), (1, 2)]);
+}
+
+/// Two sevenths of the worlds of a form. Seven is no divisor of how many kinds, or ways to be refused, there are, so that each is among
+/// them.
+fn some(form: StepOrder, faults: usize) {
+    shares(form, faults, [(0, 7), (3, 7)]);
+}
+
+fn shares(form: StepOrder, faults: usize, shares: [(usize, usize); 2]) {
     let counted: Vec<Counted> = std::thread::scope(|scope| {
-        let shares: Vec<_> = (0..SHARES)
-            .map(|share| scope.spawn(move || small_worlds(form, faults, (share, SHARES))))
-            .collect();
+        let shares = shares.map(|share| scope.spawn(move || small_worlds(form, faults, share)));
         shares.into_iter().map(|share| share.join().expect("a share that panics fails the test")).collect()
     });
     let mut broken = 0;
@@ -36,8 +43,8 @@ fn two_steps_with_every_pair_of_faults() {
 }
 
 #[test]
-fn three_steps_with_every_pair_of_faults() {
-    all(StepOrder::Chain(3), 2);
+fn three_steps_with_pairs_of_faults() {
+    some(StepOrder::Chain(3), 2);
 }
 
 #[test]
@@ -68,6 +75,6 @@ fn steps_that_wait_are_accepted_or_weigh_something_else_with_every_fault() {
 }
 
 #[test]
-fn a_diamond_with_every_pair_of_faults() {
-    all(StepOrder::Diamond, 2);
+fn a_diamond_with_pairs_of_faults() {
+    some(StepOrder::Diamond, 2);
 }

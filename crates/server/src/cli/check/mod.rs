@@ -1,11 +1,12 @@
 //! `orchestrateur check FILE`: prints how the program understands definitions.
 //!
 //! - `sample.rs`: the sample order for the requests.
-//! - `printed.rs`: the report as text; `lost.rs`: the consequence of a lost answer, as text.
+//! - `printed.rs`: the report as text; `graph.rs`: its drawing of the graph, and the ways through; `lost.rs`: the consequence of a lost answer, as text.
 //! - `live.rs`: whether the services' addresses answer.
 //!
 //! No request is sent; `--live` opens and closes connections.
 
+mod graph;
 mod live;
 mod lost;
 mod printed;
@@ -71,10 +72,16 @@ impl Check {
         let definition = Arc::new(definition);
         let input = sample::input(&definition, self.input.as_deref())?;
         let answers = sample::answers(&definition, self.answers.as_deref())?;
-        let steps = understood(input.clone(), &answers);
-        say(printed::account(&definition, &variables, input.json(), &steps))?;
+        let steps = input.map(|input| (input.json().clone(), understood(input, &answers)));
+        say(printed::account(&definition, &variables, steps.as_ref()))?;
         let unset = variables.iter().filter_map(unset);
-        let mut warnings: Vec<_> = warnings.into_iter().chain(unset).collect();
+        let no_sample = steps.is_none().then(|| Warning {
+            line: 0,
+            message: "no sample can be made of the input's schema, so no requests are shown; give an input with --input, or write \
+                      `examples: [...]` into the schema"
+                .to_owned(),
+        });
+        let mut warnings: Vec<_> = warnings.into_iter().chain(unset).chain(no_sample).collect();
         warnings.sort_by_key(|warning| warning.line);
         for warning in warnings {
             remark(warning.line_about(name));

@@ -3,31 +3,32 @@
 use std::fmt::Write;
 
 use http::header::{ACCEPT, CONTENT_LENGTH, HOST, USER_AGENT};
-use saga_core::definition::{
-    Call, Definition, InputMember, Origin, Participant, PauseEnd, Step, StepWork, Variable,
-};
+use saga_core::definition::{Call, Definition, InputMember, Origin, Participant, Variable};
 use saga_core::saga::Request;
-use saga_core::understood::{NotShown, StepUnderstood, Turn};
+use saga_core::understood::{NotShown, StepUnderstood, Turn, ways};
 use saga_core::{Direction, Json, Outcome};
 use saga_engine::participants::as_sent;
 
 use super::super::table::{line, table};
+use super::graph::{self, does};
 use super::lost;
 
 /// Characters of a body that are printed.
 const BODY_CHARS_MAX: usize = 2000;
 
-/// The whole report.
+/// The whole report. `order`: the input of a sample order, and what its steps do.
 pub(super) fn account(
     definition: &Definition,
     variables: &[Variable],
-    input: &Json,
-    steps: &[StepUnderstood],
+    order: Option<&(Json, Vec<StepUnderstood>)>,
 ) -> String {
     let mut text = summary(definition);
+    text += &format!("\ngraph\n{}", graph::drawn(definition));
+    text += &format!("\nways through\n{}", graph::listed(definition, &ways(definition)));
     if !variables.is_empty() {
         text += &format!("\n{}", read_variables(variables));
     }
+    let Some((input, steps)) = order else { return text };
     text += &format!(
         "\nrequests of an order with the input {}\n  `~step.member~` stands for what a step's answer gives; --input and --answers bring \
          values of your own\n",
@@ -111,16 +112,6 @@ fn summary(definition: &Definition) -> String {
         participants = table(&participants),
         steps = table(&steps),
     )
-}
-
-/// What a step does, in a word or two.
-fn does(step: &Step) -> String {
-    match &step.work {
-        StepWork::Call(call) => call.action.method.to_string(),
-        StepWork::Signal(signal) => format!("signal {}, within {:?}", signal.name, signal.within),
-        StepWork::Pause(PauseEnd::After(pause)) => format!("pause of {pause:?}"),
-        StepWork::Pause(PauseEnd::Until(_)) => "pause, computed".to_owned(),
-    }
 }
 
 /// The names of the steps that a step waits for.

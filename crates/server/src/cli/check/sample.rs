@@ -12,14 +12,12 @@ use serde_json::{Map, Value};
 
 use crate::cli::given;
 
-/// The given input, checked like the input of a start; without one, an input of the declared types.
-pub(super) fn input(definition: &Arc<Definition>, given: Option<&str>) -> anyhow::Result<SagaInput> {
-    let Some(given) = given else {
-        let sample = understood::input(definition);
-        return sample.context("no sample can be made of the input's schema; give one with --input, or write `examples: [...]` into the schema");
-    };
+/// The given input, checked like the input of a start; without one, an input of the declared types. `None`: none can be made of
+/// its schema.
+pub(super) fn input(definition: &Arc<Definition>, given: Option<&str>) -> anyhow::Result<Option<SagaInput>> {
+    let Some(given) = given else { return Ok(understood::input(definition)) };
     let text = text(given, "--input")?;
-    definition.read_input(text.as_bytes()).context("--input")
+    definition.read_input(text.as_bytes()).context("--input").map(Some)
 }
 
 /// The given answers, by step.

@@ -20,6 +20,7 @@ mod words;
 use std::sync::Arc;
 
 use saga_core::{Definition, SagaId};
+use saga_engine::Refusal;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -42,9 +43,10 @@ pub(crate) fn definition(api: &Api) -> Arc<Definition> {
     api.engine.definition_named(&api.commande_saga).expect("no definitions are served without that of orders")
 }
 
-/// Whether the saga with this id, if there is one, is an order: others are unknown to this face.
+/// Whether the saga with this id, if there is one, is an order: others are unknown to this face. Asked before a command, so nothing
+/// was done where that cannot be told.
 async fn is_order(api: &Api, id: SagaId) -> Result<bool, Error> {
-    let name = api.engine.name_of(id).await?;
+    let name = api.engine.name_of(id).await.map_err(Refusal::Unavailable)?;
     Ok(name.is_none_or(|name| name == api.commande_saga))
 }
 

@@ -103,7 +103,7 @@ pub(super) async fn answer(
     snapshot: &Snapshot,
     applied: Option<String>,
 ) -> Result<Response, Problem> {
-    let saga = shown(api, snapshot.saga).await?;
+    let saga = shown(api, snapshot.saga).await.map_err(|problem| problem.after_the_fact(snapshot.saga))?;
     let status = if snapshot.settled { StatusCode::OK } else { StatusCode::ACCEPTED };
     let mut response = (status, Json(saga)).into_response();
     let location = HeaderValue::try_from(path_of(snapshot.saga)).ok().filter(|_| !snapshot.settled);
