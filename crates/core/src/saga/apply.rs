@@ -144,7 +144,9 @@ impl Saga {
                 };
                 let is_in_flight = match direction {
                     Direction::Poll => *step < self.steps.len() && is_asked(*step),
-                    _ => self.in_flight().any(|call| call == (*step, *direction, *attempt)),
+                    _ => {
+                        self.in_flight().chain(self.late()).any(|call| call == (*step, *direction, *attempt))
+                    }
                 };
                 if !is_in_flight {
                     return Err("that attempt is not in flight");
@@ -257,7 +259,8 @@ impl Saga {
             }
             if !goes_on.contains(step) && (tries.in_flight() || tries.asked.is_in_flight()) {
                 *may_have_run = true;
-                tries.progress = Progress::GivenUp;
+                let is_heard = tries.in_flight() && self.definition.steps[step].compensation().is_none();
+                tries.progress = if is_heard { Progress::Late } else { Progress::GivenUp };
                 tries.ended_at = now;
                 tries.asked.question = Question::NotYet;
             }

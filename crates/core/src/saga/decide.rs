@@ -227,7 +227,9 @@ impl Saga {
                 self.poll_answered(*step, *attempt, verdict, moment).map(Some)
             }
             Input::Reply { step, direction, attempt, verdict } => {
-                if !self.in_flight().any(|call| call == (*step, *direction, *attempt)) {
+                let is_it = |call| call == (*step, *direction, *attempt);
+                let is_late = self.late().any(is_it);
+                if !is_late && !self.in_flight().any(is_it) {
                     return Err(Rejected::Stale);
                 }
                 let contradicted = self.contradiction(*step, *direction, verdict);
@@ -240,7 +242,8 @@ impl Saga {
                         ..Verdict::without_answer(Outcome::Unknown, &why)
                     });
                 let verdict = unfollowable.as_ref().unwrap_or(verdict);
-                let retry_at = self.retry_at(*step, *direction, verdict, moment);
+                // A late answer changes nothing any more.
+                let retry_at = self.retry_at(*step, *direction, verdict, moment).filter(|_| !is_late);
                 Ok(Some(Event::AttemptEnded {
                     step: *step,
                     direction: *direction,

@@ -24,6 +24,8 @@ pub struct Effects {
     /// The calls that should be under way, at most one for each step, in the order of the file. Any other one is
     /// abandoned.
     pub calls: SmallVec<[CallWanted; 2]>,
+    /// The steps whose calls go on if they are under way, and are not made: see `Saga::late`.
+    pub late: StepSet,
     /// When the state wants to be asked again, whatever happens until then.
     pub wake_at: Option<Timestamp>,
     /// The steps that an expression is to be evaluated for: [`Saga::evaluate`] does it, and
@@ -135,6 +137,7 @@ impl Saga {
         }
         let effects = Effects {
             calls,
+            late: self.late().map(|(step, ..)| step).collect(),
             wake_at: self.wake_at(),
             evaluations: self.evaluations(),
             output: self.wants_output(),
@@ -238,7 +241,14 @@ impl Saga {
             // Only an operator can vouch that the participant has not forgotten, after all.
             (_, Progress::Due(_)) if is_flagged && (self.is_barrier(step) || question.is_none()) => None,
             (_, Progress::Due(at)) => Some(at),
-            (_, Progress::GivenUp | Progress::InFlight | Progress::Accepted | Progress::Contradicted) => None,
+            (
+                _,
+                Progress::GivenUp
+                | Progress::InFlight
+                | Progress::Late
+                | Progress::Accepted
+                | Progress::Contradicted,
+            ) => None,
         }
     }
 

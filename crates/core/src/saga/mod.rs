@@ -226,6 +226,9 @@ enum Progress {
     Due(Timestamp),
     /// The action was accepted, and is not done yet.
     Accepted,
+    /// The last attempt was in flight when the rollback was decided, which does not wait for it: the step has no compensation. Its
+    /// answer is recorded if it comes before the saga is over.
+    Late,
     /// There is no next attempt, by itself.
     GivenUp,
     /// The compensation was answered with "nothing to undo", which cannot be: only an operator has the next attempt
@@ -483,6 +486,17 @@ impl Saga {
             return Some((step, Direction::Probe, attempt));
         }
         tries.in_flight().then_some((step, direction, tries.attempt))
+    }
+
+    /// The attempts whose answers are only recorded: see [`Progress::Late`].
+    fn late(&self) -> impl Iterator<Item = (usize, Direction, AttemptNumber)> {
+        let steps = self.steps.iter().enumerate().filter(|_| !self.is_over());
+        steps.filter_map(|(step, state)| match state {
+            StepState::Doing { tries, .. } if tries.progress == Progress::Late => {
+                Some((step, Direction::Action, tries.attempt))
+            }
+            _ => None,
+        })
     }
 
     /// Whether an attempt of a step is in flight.

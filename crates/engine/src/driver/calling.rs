@@ -81,10 +81,13 @@ impl Calling {
     }
 
     /// Drops calls under way that the saga does not want any more, and forgets the turns of queued calls that it does
-    /// not want.
-    pub(super) fn keep(&mut self, saga: &Saga, wanted: &[CallWanted]) {
+    /// not want. A call that has left goes on where its answer is still recorded.
+    pub(super) fn keep(&mut self, saga: &Saga, effects: &Effects) {
         for call in &mut self.calls {
-            let of_step = wanted.iter().find(|wanted| wanted.step == call.step());
+            if effects.late.contains(call.step()) && call.has_left() {
+                continue;
+            }
+            let of_step = effects.calls.iter().find(|wanted| wanted.step == call.step());
             call.keep(saga, of_step.copied());
         }
         self.calls.retain(|call| !call.is_idle());

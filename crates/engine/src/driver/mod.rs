@@ -182,7 +182,7 @@ impl Driver {
 
     /// Starts the calls that the saga wants, if they may leave; drops calls that it does not want any more.
     fn act(&mut self, effects: &Effects) {
-        self.calling.keep(&self.saga, &effects.calls);
+        self.calling.keep(&self.saga, effects);
         if !self.stopping {
             self.calling.evaluate(&self.saga, effects);
             for wanted in &effects.calls {

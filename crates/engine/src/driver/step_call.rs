@@ -117,6 +117,11 @@ impl StepCall {
         self.call.is_some()
     }
 
+    /// Whether a call has left, and is under way.
+    pub(super) fn has_left(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| matches!(call.stage, Stage::Sent(_) | Stage::Reading { .. }))
+    }
+
     /// Evaluates the expression that the step waits for, if that is asked for.
     pub(super) fn evaluate(&mut self, saga: &Saga, is_asked: bool) {
         self.evaluation.take_if(|_| !is_asked);

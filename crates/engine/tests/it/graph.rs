@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use saga_core::Event;
 use saga_core::saga::Rollback;
 use saga_engine::Limits;
+use saga_journal::Histories;
 
 use crate::support::{PATIENT, Place, Shop, answered, order, parse};
 
@@ -93,4 +95,44 @@ async fn a_condition_that_takes_long_is_evaluated_elsewhere() {
     let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
     assert_eq!((&*end.state, shop.participants.calls("assurance action")), ("FINI", 1));
     assert!(shop.elsewhere.load(Ordering::SeqCst) > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_8_a_call_that_cannot_be_undone_is_heard_after_the_rollback_is_decided() {
+    let step = |name: &str, more: &str, undo: &str| {
+        format!(
+            "  - {{ step: {name}, participant: agence, action: {{ post: /{name} }}, compensation: {undo}{more} }}\n"
+        )
+    };
+    let steps = [
+        step("vol", "", "{ post: /x }"),
+        step("lettre", ", after: [vol]", "none"),
+        step("hotel", ", after: [vol]", "none"),
+    ];
+    let source = format!(
+        "saga: voyage\ninput: {{ client_id: integer, magasin_id: integer }}\n\
+         participants:\n  agence: {{ url: http://agence }}\nsteps:\n{}",
+        steps.concat()
+    );
+    let shop = Shop::serving(parse(&source), Limits::default());
+    shop.participants.next("lettre action", Duration::from_secs(3), answered(200, "{}"));
+    shop.participants.next("hotel action", Duration::from_secs(1), answered(409, "{}"));
+    shop.participants.next("vol compensation", Duration::from_secs(5), answered(200, "{}"));
+    let end = shop.engine.place(order(7, None, PATIENT)).await.unwrap();
+    assert_eq!((&*end.state, end.rollback), ("FAILED", Rollback::Done));
+    let history = shop.journal.load(end.saga).await.unwrap().expect("a history");
+    let told: Vec<String> = history
+        .records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::AttemptEnded { step, direction, outcome, .. } => {
+                Some(format!("{step} {direction} {outcome}"))
+            }
+            Event::RollbackDecided { .. } => Some("rollback".to_owned()),
+            _ => None,
+        })
+        .collect();
+    let wanted = ["0 action ok", "2 action refused", "rollback", "1 action ok", "0 compensation ok"];
+    assert_eq!(told, wanted);
+    assert_eq!(shop.participants.calls("lettre"), 1);
 }

@@ -103,12 +103,19 @@ impl Saga {
         let &EndedCall { seq, at, step, outcome, reason, output, retry_at } = ended;
         let is_barrier = self.is_barrier(step);
         let acceptance = self.definition.steps[step].acceptance().is_some();
+        let is_late = self.late().any(|(late, ..)| late == step);
         let state = &mut self.steps[step];
         let (StepState::Doing { tries, may_have_run } | StepState::Undoing { tries, may_have_run, .. }) =
             &mut *state
         else {
             return Err("no such call is under way");
         };
+        if is_late {
+            // The history has the answer; the rollback has not waited for it.
+            tries.progress = Progress::GivenUp;
+            tries.ended_at = at;
+            return Ok(());
+        }
         tries.progress = match (retry_at, outcome, direction) {
             (_, Outcome::Accepted, Direction::Action) if acceptance => Progress::Accepted,
             (_, Outcome::Accepted, _) => return Err("the call cannot be accepted"),

@@ -31,6 +31,9 @@ impl Saga {
                         tries.reason = Some("the call was cut short by a restart".into());
                     }
                 }
+                if tries.progress == Progress::Late {
+                    tries.progress = Progress::GivenUp;
+                }
                 // Clocks differ, and the former owner may have called again after an answer that no event records: the
                 // wait before asking begins anew.
                 tries.ended_at = now;

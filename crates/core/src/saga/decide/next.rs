@@ -72,7 +72,8 @@ impl Saga {
                 }
             }
             StepState::Doing { tries, .. } => match tries.progress {
-                Progress::InFlight => None,
+                // A call is late going back alone.
+                Progress::InFlight | Progress::Late => None,
                 Progress::Accepted => {
                     let is_over = self.accepted_until(step).is_some_and(|until| now >= until);
                     let is_late = rules::is_late(is_over, self.signal_for(step).is_some());
@@ -219,7 +220,7 @@ impl Saga {
         let attempts = self.definition.steps[step].as_call().map_or(0, |call| call.persist.attempts);
         let too_often = tries.failures >= attempts;
         match tries.progress {
-            Progress::InFlight | Progress::Accepted | Progress::Contradicted => None,
+            Progress::InFlight | Progress::Late | Progress::Accepted | Progress::Contradicted => None,
             _ if too_often && self.flagged(step).is_none() => self.block(step, stuck),
             Progress::Due(at) if now < at => None,
             Progress::Due(_) | Progress::GivenUp => Some(started(step, direction, tries.attempt.next())),

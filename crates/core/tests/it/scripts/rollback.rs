@@ -173,7 +173,7 @@ fn a_step_that_is_never_undone_is_not_waited_for() {
     > cancel
       5 rollback: cancelled [ANNULEE]
       6 -a#1
-      = call -a#1 needs 6
+      = call -a#1 needs 6, hear b
     > ok
       7 -a#1 ok
       8 rolled back

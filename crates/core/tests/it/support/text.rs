@@ -68,6 +68,9 @@ pub(crate) fn effects_text(saga: &Saga, effects: &Effects) -> String {
             needs => format!("call {text} needs {needs}"),
         });
     }
+    for step in effects.late.iter() {
+        parts.push(format!("hear {}", saga.definition().steps[step].name));
+    }
     for step in effects.evaluations.iter() {
         parts.push(format!("decide {}", saga.definition().steps[step].name));
     }

@@ -217,7 +217,7 @@ fn rule_8_a_call_in_flight_is_settled_before_its_step_is_undone() {
 fn rule_8_a_step_without_compensation_is_settled_at_once() {
     let for_good = Spec::new(Kind::Plain).for_good().after(&[0]);
     let steps = [Spec::new(Kind::Barrier), for_good, Spec::new(Kind::Plain).after(&[0])];
-    check!(definition(&steps), "a: ok; c: refused; b: old ok; a: ok", @r"
+    check!(definition(&steps), "a: ok; c: refused; b: old ok; b: old ok; a: ok", @r"
     > start
       1 started [DEBUT]
       2 +a#1
@@ -231,13 +231,99 @@ fn rule_8_a_step_without_compensation_is_settled_at_once() {
       6 +c#1 refused
       7 rollback: c failed (why) [ECHEC_C]
       8 -a#1
+      = call -a#1 needs 7, hear b
+    > b: old ok
+      9 +b#1 ok
       = call -a#1 needs 7
     > b: old ok
       rejected: the saga no longer waits for that call
     > a: ok
+      10 -a#1 ok
+      11 rolled back
+      = answer needs 11
+    ECHEC_C Done over
+    ");
+}
+
+#[test]
+fn rule_8_a_late_answer_is_only_recorded_and_nothing_follows_from_it() {
+    let for_good = Spec::new(Kind::Idempotent).for_good().after(&[0]);
+    let steps = [Spec::new(Kind::Barrier), for_good, Spec::new(Kind::Plain).after(&[0])];
+    // It is not called again, whatever its answer; and not known to the next owner, who does not call it either.
+    check!(definition(&steps), "a: ok; c: refused; b: old unknown; wait 9s; a: ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > a: ok
+      3 +a#1 ok [A]
+      4 +b#1
+      5 +c#1
+      = call +b#1 needs 4, call +c#1 needs 5, wake at 10s
+    > c: refused
+      6 +c#1 refused
+      7 rollback: c failed (why) [ECHEC_C]
+      8 -a#1
+      = call -a#1 needs 7, hear b
+    > b: old unknown
+      9 +b#1 unknown
+      = call -a#1 needs 7
+    > wait 9s
+      = call -a#1 needs 7
+    > a: ok
+      10 -a#1 ok
+      11 rolled back
+      = answer needs 11
+    ECHEC_C Done over
+    ");
+    check!(definition(&steps), "a: ok; c: refused; crash 8; b: old ok; a: ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > a: ok
+      3 +a#1 ok [A]
+      4 +b#1
+      5 +c#1
+      = call +b#1 needs 4, call +c#1 needs 5, wake at 10s
+    > c: refused
+      6 +c#1 refused
+      7 rollback: c failed (why) [ECHEC_C]
+      8 -a#1
+      = call -a#1 needs 7, hear b
+    > crash 8
+      9 taken over: epoch 2
+      10 -a#2
+      = call -a#2 needs 10
+    > b: old ok
+      rejected: the saga no longer waits for that call
+    > a: ok
+      11 -a#2 ok
+      12 rolled back
+      = answer needs 12
+    ECHEC_C Done over
+    ");
+    check!(definition(&steps), "a: ok; c: refused; a: ok; b: old ok", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 needs 2, wake at 10s
+    > a: ok
+      3 +a#1 ok [A]
+      4 +b#1
+      5 +c#1
+      = call +b#1 needs 4, call +c#1 needs 5, wake at 10s
+    > c: refused
+      6 +c#1 refused
+      7 rollback: c failed (why) [ECHEC_C]
+      8 -a#1
+      = call -a#1 needs 7, hear b
+    > a: ok
       9 -a#1 ok
       10 rolled back
       = answer needs 10
+    > b: old ok
+      rejected: the saga no longer waits for that call
     ECHEC_C Done over
     ");
 }
