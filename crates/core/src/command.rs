@@ -1,5 +1,7 @@
 //! Commands for a saga: operators' wishes, and signals. Each has an id of its own, so that applying it once is a comparison of ids.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::Finding;
@@ -13,6 +15,8 @@ pub struct Command {
     pub id: CommandId,
     /// When it was given: its operator knows nothing of what came later.
     pub asked: Timestamp,
+    /// The name of the caller who gave it, where callers are known by their keys.
+    pub by: Option<Arc<str>>,
     /// The kind of command, with its values.
     pub kind: CommandKind,
 }

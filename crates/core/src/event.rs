@@ -2,6 +2,8 @@
 //!
 //! The JSON form of [`Record`] is a persisted format, pinned by golden files in this crate's tests.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr, VariantArray};
 
@@ -22,6 +24,9 @@ pub struct Record {
     /// The command that brought the event about, where one did: it is applied once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<CommandId>,
+    /// The name of the caller whose request brought the event about, where callers are known by their keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Arc<str>>,
     /// The event itself.
     pub event: Event,
 }

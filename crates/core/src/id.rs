@@ -35,6 +35,12 @@ impl SagaId {
         Self::hashed(hash.chain_update([0]).chain_update(key))
     }
 
+    /// The id that belongs to a key of one caller of one saga: another caller's same key is another id.
+    pub fn of_callers_key(caller: &str, saga: &str, key: &str) -> Self {
+        let hash = Sha256::new().chain_update(b"orchestrateur/caller-key/").chain_update(caller);
+        Self::hashed(hash.chain_update([0]).chain_update(saga).chain_update([0]).chain_update(key))
+    }
+
     fn hashed(hash: Sha256) -> Self {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
@@ -250,11 +256,14 @@ mod tests {
             "bf574fff-a277-89eb-8cd9-de92eb03a43e"
         );
         assert_eq!(SagaId::of_key("travel", "trip-7").to_string(), "b6c8e29a-6b08-8b49-a206-30de7302ed88");
+        let callers = SagaId::of_callers_key("shop", "checkout", "k");
+        assert_eq!(callers.to_string(), "5591db25-7b18-80ba-be4c-f098c2618bc6");
     }
 
     #[test]
     fn a_key_belongs_to_one_saga() {
         assert_ne!(SagaId::of_key("travel", "trip-7"), SagaId::of_key("trave", "ltrip-7"));
         assert_ne!(SagaId::of_key("travel", "trip-7"), SagaId::of_key("trial", "trip-7"));
+        assert_ne!(SagaId::of_callers_key("a", "bc", "k"), SagaId::of_callers_key("ab", "c", "k"));
     }
 }

@@ -49,6 +49,9 @@ pub struct Summary {
     /// The obstacle for which the saga waits for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Failure>,
+    /// The name of the caller who has started the saga, where callers are known by their keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<Arc<str>>,
     /// What each step in progress waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Waiting>,
@@ -86,6 +89,7 @@ impl Row {
             summary: Summary {
                 failure: saga.failure(),
                 blocked: saga.blocked_by(),
+                started_by: saga.started_by().cloned(),
                 waiting: saga.waits_for(),
             },
         }

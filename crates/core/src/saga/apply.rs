@@ -75,6 +75,7 @@ impl Saga {
             input: input.clone(),
             labels: labels.clone(),
             callbacks: callbacks.clone().map(Box::new),
+            started_by: record.by.clone(),
             created: record.at,
             updated: record.at,
             deadline: *deadline,

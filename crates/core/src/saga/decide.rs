@@ -24,7 +24,7 @@ use crate::command::Command;
 use crate::definition::{self, Safety};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Finding, Outcome, Record};
-use crate::id::{AttemptNumber, Claim, CommandId, SagaId, Timestamp};
+use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
 use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
@@ -39,6 +39,26 @@ pub struct Moment {
     pub now: Timestamp,
     /// For the jitter of a retry.
     pub random: Random,
+}
+
+/// A saga that is to be started.
+#[derive(Debug, Clone)]
+pub struct NewSaga {
+    /// Its id.
+    pub id: SagaId,
+    /// Its input, and the definition that it runs.
+    pub input: definition::SagaInput,
+    /// Where it is called back; its definition may read that.
+    pub callbacks: Option<Callbacks>,
+    /// The name of the caller who starts it, where callers are known by their keys.
+    pub by: Option<Arc<str>>,
+}
+
+impl NewSaga {
+    /// A saga that is not called back, of a caller without a name.
+    pub fn of(id: SagaId, input: definition::SagaInput) -> Self {
+        Self { id, input, callbacks: None, by: None }
+    }
 }
 
 /// Something that happened to a saga.
@@ -83,18 +103,15 @@ pub enum Input {
 }
 
 impl Saga {
-    /// A new saga, its first events recorded. `callbacks`: where it is called back, which it needs if its definition reads that.
-    pub fn start(
-        id: SagaId,
-        input: definition::SagaInput,
-        callbacks: Option<Callbacks>,
-        moment: Moment,
-    ) -> (Self, Vec<Record>) {
+    /// A new saga, its first events recorded.
+    pub fn start(new: NewSaga, moment: Moment) -> (Self, Vec<Record>) {
+        let NewSaga { id, input, callbacks, by } = new;
         let (definition, input, labels) = input.into_parts();
         let started = Record {
             at: moment.now,
             state: Some(definition.states.started.clone()),
             command: None,
+            by,
             event: Event::Started {
                 definition: definition.hash.clone(),
                 input,
@@ -124,7 +141,7 @@ impl Saga {
             self.poll_again(*step, verdict, moment.now, moment.random);
         } else if let Some(event) = self.decide(input, moment)? {
             let command = match input {
-                Input::Command(command) => Some(command.id),
+                Input::Command(command) => Some(command),
                 _ => None,
             };
             self.record(event, command, moment.now, &mut records);
@@ -148,15 +165,15 @@ impl Saga {
         self.ask_polls(moment.now);
     }
 
-    fn record(
-        &mut self,
-        event: Event,
-        command: Option<CommandId>,
-        now: Timestamp,
-        records: &mut Vec<Record>,
-    ) {
+    fn record(&mut self, event: Event, command: Option<&Command>, now: Timestamp, records: &mut Vec<Record>) {
         let event = self.without_addresses(event);
-        let record = Record { at: now, state: self.state_after(&event), command, event };
+        let record = Record {
+            at: now,
+            state: self.state_after(&event),
+            command: command.map(|command| command.id),
+            by: command.and_then(|command| command.by.clone()),
+            event,
+        };
         self.apply(&record).expect("what is decided from a state is legal in that state");
         records.push(record);
     }

@@ -34,7 +34,7 @@ mod waiting;
 use std::sync::Arc;
 
 pub use self::apply::IllegalEvent;
-pub use self::decide::{Input, Moment, Rejected};
+pub use self::decide::{Input, Moment, NewSaga, Rejected};
 pub use self::effects::{CallWanted, Effects, Request, RequestError};
 #[cfg(debug_assertions)]
 pub use self::effects::{Lens, look_through};
@@ -62,6 +62,8 @@ pub struct Saga {
     labels: Labels,
     /// Where it is called back, if its definition reads that.
     callbacks: Option<Box<Callbacks>>,
+    /// The name of the caller who has started it, where callers are known by their keys.
+    started_by: Option<Arc<str>>,
     created: Timestamp,
     updated: Timestamp,
     deadline: Timestamp,
@@ -301,6 +303,11 @@ impl Saga {
     /// The labels by which it is found.
     pub fn labels(&self) -> &Labels {
         &self.labels
+    }
+
+    /// The name of the caller who has started it, where callers are known by their keys.
+    pub fn started_by(&self) -> Option<&Arc<str>> {
+        self.started_by.as_ref()
     }
 
     /// Bytes of the payloads that it keeps: its input, and its steps' outputs.

@@ -21,7 +21,7 @@ const EVENTS_MAX: usize = 10_000;
 
 /// Has the order stopped.
 const CANCEL: Command =
-    Command { id: CommandId::new(Uuid::nil()), asked: BEGINNING.now, kind: CommandKind::Cancel };
+    Command { id: CommandId::new(Uuid::nil()), asked: BEGINNING.now, by: None, kind: CommandKind::Cancel };
 
 /// Every wait is as long as it can be.
 const LONGEST: Random = Random(u64::MAX);

@@ -30,7 +30,7 @@ use crate::id::{AttemptNumber, CommandId, SagaId, Seq, Timestamp};
 use crate::json::Json;
 use crate::reply::{Answer, Reply, Verdict, verdict};
 use crate::retry::Random;
-use crate::saga::{CallWanted, Evaluated, Input, Moment, PauseTime, Request, RequestError, Saga};
+use crate::saga::{CallWanted, Evaluated, Input, Moment, NewSaga, PauseTime, Request, RequestError, Saga};
 
 /// The account of one step.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ pub fn understood(input: definition::SagaInput, answers: &BTreeMap<String, Answe
     let definition = input.definition().clone();
     let callbacks =
         definition.reads_callbacks.then(|| Callbacks::new(CALLED_BACK_AT.into(), CallbackSecret::drawn(0)));
-    let (mut saga, _) = Saga::start(SagaId::new(Uuid::nil()), input, callbacks, BEGINNING);
+    let new = NewSaga { callbacks, ..NewSaga::of(SagaId::new(Uuid::nil()), input) };
+    let (mut saga, _) = Saga::start(new, BEGINNING);
     let mut made_up: Vec<Arc<str>> = Vec::new();
     let mut steps = Vec::with_capacity(definition.steps.len());
     // The file's order is one in which the steps can run.
@@ -167,7 +168,7 @@ fn wait(saga: &mut Saga, step: usize) {
     };
     let kind = CommandKind::Signal { name: (&*signal.name).into(), key: None, body: Json::null() };
     let id = CommandId::new(Uuid::from_u128(step as u128 + 1));
-    let _ = saga.handle(&Input::Command(Command { id, asked: BEGINNING.now, kind }), BEGINNING);
+    let _ = saga.handle(&Input::Command(Command { id, asked: BEGINNING.now, by: None, kind }), BEGINNING);
     if let Some(signal_due) = saga.signal_due(step) {
         let output = signal.output.is_some().then(|| sample::output(&definition, step));
         let value = Ok(Evaluated::Signal { signal: signal_due, refused: false, output });

@@ -21,6 +21,7 @@ fn record(state: Option<&str>, event: Event) -> Record {
         at: Timestamp::from_micros(1_735_725_600_123_456),
         state: state.map(Arc::from),
         command: None,
+        by: None,
         event,
     }
 }
@@ -185,6 +186,14 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "blocked_task_failed" => blocked(Stuck::TaskFailed);
         "resumed" => record(None, Event::Resumed { by: "Ana".into(), reason: None, unseen: false });
         "resumed_unseen" => record(None, Event::Resumed { by: "Ana".into(), reason: None, unseen: true });
+        "started_by_a_caller" => Record { by: Some("shop".into()), ..record(Some("STARTED"), Event::Started {
+            definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            input: json("{\"amount\":7}"),
+            labels: Labels::default(),
+            callbacks: None,
+            deadline: later(60),
+            claim: Claim::drawn(7 << 11),
+        }) };
         "resumed_by_command" => Record { command: Some(command), ..record(None, Event::Resumed { by: "Ana".into(), reason: None, unseen: false }) };
         "rollback_decided_by_command" => Record {
             command: Some(command),
@@ -345,8 +354,10 @@ fn any_record() -> impl Strategy<Value = Record> {
         ),
     ];
     let command = proptest::option::of(any::<u128>().prop_map(|id| CommandId::new(Uuid::from_u128(id))));
-    (at(), proptest::option::of("[A-Z_]{1,12}"), command, event)
-        .prop_map(|(at, state, command, event)| Record { at, state: state.map(Arc::from), command, event })
+    let by = proptest::option::of("[a-z]{1,12}".prop_map(Arc::from));
+    (at(), proptest::option::of("[A-Z_]{1,12}"), command, by, event).prop_map(
+        |(at, state, command, by, event)| Record { at, state: state.map(Arc::from), command, by, event },
+    )
 }
 
 proptest! {

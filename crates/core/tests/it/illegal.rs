@@ -11,7 +11,8 @@ use crate::support::{Kind, Run, Spec, definition};
 fn refusal(definition: &Arc<Definition>, script: &str, event: Event) -> &'static str {
     let mut run = Run::start(definition);
     run.steps(script);
-    let record = Record { at: Timestamp::from_micros(run.now_ms * 1000), state: None, command: None, event };
+    let record =
+        Record { at: Timestamp::from_micros(run.now_ms * 1000), state: None, command: None, by: None, event };
     run.saga.apply(&record).expect_err("an illegal event").why
 }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use saga_core::definition::Graph;
 use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::reply::Verdict;
-use saga_core::saga::{CallWanted, Input};
+use saga_core::saga::{CallWanted, Input, NewSaga};
 use saga_core::{
     AttemptNumber, Claim, CommandKind, Definition, Direction, Epoch, Event, Json, Outcome, Record, Saga,
     Timestamp,
@@ -160,7 +160,7 @@ fn told(saga: &Saga) -> String {
 impl Live {
     fn start(definition: &Arc<Definition>) -> Self {
         let input = definition.read_input(b"{\"n\":1}").expect("an input");
-        let (saga, records) = Saga::start(saga_id(), input, None, at(0, 7));
+        let (saga, records) = Saga::start(NewSaga::of(saga_id(), input), at(0, 7));
         let mut live = Self { saga, records: Vec::new(), states: Vec::new(), wanted: Vec::new(), micros: 0 };
         let first = Saga::fold(saga_id(), definition.clone(), &records[..1]).expect("a start");
         live.states.push(told(&first));
@@ -618,7 +618,7 @@ proptest! {
         for event in events {
             let illegal = is_plainly_illegal(records, &graph(&specs), &specs, &event);
             let mut touched = saga.clone();
-            let applied = touched.apply(&Record { at: Timestamp::from_micros(9), state: None, command: None, event: event.clone() });
+            let applied = touched.apply(&Record { at: Timestamp::from_micros(9), state: None, command: None, by: None, event: event.clone() });
             prop_assert!(!(illegal && applied.is_ok()), "{:?} was accepted after {:?}", event, records);
             if applied.is_err() {
                 prop_assert_eq!(told(&touched), told(&saga));

@@ -5,7 +5,7 @@ mod accepted;
 use std::time::Duration;
 
 use saga_core::reply::{Answer, REASON_BYTES_MAX, Reply, Verdict, verdict};
-use saga_core::saga::Rollback;
+use saga_core::saga::{NewSaga, Rollback};
 use saga_core::{CommandKind, Definition, Direction, Outcome, Saga};
 
 use crate::support::{VOISINS, at, command, parse, reply, saga_id};
@@ -449,7 +449,7 @@ fn the_real_neighbours_are_understood() {
 fn the_neighbours_sale_is_cancelled_by_its_own_id() {
     let voisins = parse(VOISINS);
     let input = voisins.read_input(br#"{"client_id":4,"magasin_id":2}"#).expect("an input");
-    let (mut saga, _) = Saga::start(saga_id(), input, None, at(0, 0));
+    let (mut saga, _) = Saga::start(NewSaga::of(saga_id(), input), at(0, 0));
     let mut requests = Vec::new();
     let answers = [
         (200, r#"{"articles":[{"produit_id":1,"quantite":3,"prix_unitaire":19.99}]}"#),

@@ -61,24 +61,31 @@ fn meanings(definition: &Definition, name: &str, body: &Json) -> Result<(), Refu
     Ok(())
 }
 
-impl Engine {
+/// What a caller wants of sagas. The events that come of it have the caller's name.
+pub struct Asking<'e> {
+    engine: &'e Engine,
+    by: Option<Arc<str>>,
+}
+
+impl Asking<'_> {
     /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
     pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
-        let asked = self.clock().now();
-        let command = Command { id: self.clock().new_command_id(), asked, kind };
-        let give_up = Instant::now() + self.limits().command_wait;
+        let asked = self.engine.clock().now();
+        let by = self.by.clone();
+        let command = Command { id: self.engine.clock().new_command_id(), asked, by, kind };
+        let give_up = Instant::now() + self.engine.limits().command_wait;
         while Instant::now() < give_up {
-            if let Applied::Here = self.apply(id, &command).await? {
+            if let Applied::Here = self.engine.apply(id, &command).await? {
                 return Ok(());
             }
-            let body = serde_json::to_string(&command.kind).unwrap_or_default().into();
-            match self.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await {
+            let body = NamedCommand::written(&command);
+            match self.engine.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await {
                 // The answer may have been lost after the command was kept, so "nothing was done" would be wrong.
                 Err(Unavailable(_)) => return Err(Refusal::NotAppliedYet(id)),
                 Ok(Posted::Kept) => {
                     // It may be asleep, and then any process can wake it.
-                    self.parts.called.notify_one();
-                    return self.answer_of(id, command.id, give_up).await;
+                    self.engine.parts.called.notify_one();
+                    return self.engine.answer_of(id, command.id, give_up).await;
                 }
                 Ok(Posted::Full) => return Err(Refusal::InboxFull(id)),
                 // The saga has come to its end meanwhile.
@@ -90,8 +97,8 @@ impl Engine {
 
     /// Sends a signal to a saga: returns when it is on disk. The same `key` again is the same signal.
     pub async fn signal(&self, id: SagaId, name: &str, key: Option<&str>, body: Json) -> Result<(), Refusal> {
-        let row = self.in_the_journal(id).await?.ok_or(Refusal::Unknown)?;
-        let definition = self.parts.catalog.pinned(&row.row.definition_hash).await?;
+        let row = self.engine.in_the_journal(id).await?.ok_or(Refusal::Unknown)?;
+        let definition = self.engine.parts.catalog.pinned(&row.row.definition_hash).await?;
         // A signal that could not be read when it is taken is refused while its sender is there to hear of it.
         let (read, name_read, read_by) = (body.clone(), name.to_owned(), definition.clone());
         let meanings = move || meanings(&read_by, &name_read, &read);
@@ -101,23 +108,11 @@ impl Engine {
                 let lost = || {
                     Refusal::Unavailable(Unavailable::because("the evaluation of an expression has panicked"))
                 };
-                elsewhere(self.clock().world().clone(), meanings).await.ok_or_else(lost)??;
+                elsewhere(self.engine.clock().world().clone(), meanings).await.ok_or_else(lost)??;
             }
         }
         let kind = CommandKind::Signal { name: name.into(), key: key.map(Into::into), body };
         self.command(id, kind).await
-    }
-
-    /// Sends the signal that `token` is for: returns when it is on disk.
-    pub async fn call_back(
-        &self,
-        token: &CallbackToken,
-        key: Option<&str>,
-        body: Json,
-    ) -> Result<(), Refusal> {
-        let saga = self.parts.catalog.load(token.saga()).await?.ok_or(Refusal::Unknown)?;
-        let name = saga.called_back(token).ok_or(Refusal::Unknown)?;
-        self.signal(saga.id(), name, key, body).await
     }
 
     /// Stops a saga that is still going forward, and rolls it back. Waits for that to be over.
@@ -138,7 +133,77 @@ impl Engine {
 
     async fn cancel_as(&self, id: SagaId, kind: CommandKind, wait: Duration) -> Result<Snapshot, Refusal> {
         self.command(id, kind).await?;
-        self.wait(id, Wait::settled(wait)).await
+        self.engine.wait(id, Wait::settled(wait)).await
+    }
+}
+
+/// A command of a caller with a name, as the inbox keeps it. One without a name is kept as its kind alone, as releases before did.
+#[derive(Serialize, Deserialize)]
+struct NamedCommand {
+    by: Arc<str>,
+    kind: CommandKind,
+}
+
+impl NamedCommand {
+    fn written(command: &Command) -> Arc<str> {
+        let kind = command.kind.clone();
+        let written = match command.by.clone() {
+            Some(by) => serde_json::to_string(&Self { by, kind }),
+            None => serde_json::to_string(&kind),
+        };
+        written.unwrap_or_default().into()
+    }
+
+    fn read(body: &str) -> Result<(Option<Arc<str>>, CommandKind), serde_json::Error> {
+        match serde_json::from_str(body) {
+            Ok(Self { by, kind }) => Ok((Some(by), kind)),
+            Err(_) => serde_json::from_str(body).map(|kind| (None, kind)),
+        }
+    }
+}
+
+impl Engine {
+    /// What a caller of this name wants of sagas; `None`: callers are not known by name.
+    pub fn asked_by(&self, by: Option<Arc<str>>) -> Asking<'_> {
+        Asking { engine: self, by }
+    }
+
+    /// As [`Asking::command`], of a caller without a name.
+    pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
+        self.asked_by(None).command(id, kind).await
+    }
+
+    /// As [`Asking::signal`], of a caller without a name.
+    pub async fn signal(&self, id: SagaId, name: &str, key: Option<&str>, body: Json) -> Result<(), Refusal> {
+        self.asked_by(None).signal(id, name, key, body).await
+    }
+
+    /// Sends the signal that `token` is for: returns when it is on disk.
+    pub async fn call_back(
+        &self,
+        token: &CallbackToken,
+        key: Option<&str>,
+        body: Json,
+    ) -> Result<(), Refusal> {
+        let saga = self.parts.catalog.load(token.saga()).await?.ok_or(Refusal::Unknown)?;
+        let name = saga.called_back(token).ok_or(Refusal::Unknown)?;
+        self.signal(saga.id(), name, key, body).await
+    }
+
+    /// As [`Asking::cancel`], of a caller without a name.
+    pub async fn cancel(&self, id: SagaId, wait: Duration) -> Result<Snapshot, Refusal> {
+        self.asked_by(None).cancel(id, wait).await
+    }
+
+    /// As [`Asking::cancel_by`], of a caller without a name.
+    pub async fn cancel_by(
+        &self,
+        id: SagaId,
+        by: Box<str>,
+        reason: Option<Box<str>>,
+        wait: Duration,
+    ) -> Result<Snapshot, Refusal> {
+        self.asked_by(None).cancel_by(id, by, reason, wait).await
     }
 
     /// The answer of the saga's owner to a command that was posted.
@@ -276,9 +341,9 @@ impl Engine {
     }
 
     async fn try_posted(&self, kept: &KeptCommand) -> Result<(), Refusal> {
-        let refused = match serde_json::from_str::<CommandKind>(&kept.body) {
-            Ok(kind) => {
-                match self.apply(kept.saga, &Command { id: kept.id, asked: kept.asked, kind }).await {
+        let refused = match NamedCommand::read(&kept.body) {
+            Ok((by, kind)) => {
+                match self.apply(kept.saga, &Command { id: kept.id, asked: kept.asked, by, kind }).await {
                     Ok(Applied::Here) => None,
                     // It is the new owner's to apply.
                     Ok(Applied::Elsewhere) => return Ok(()),

@@ -29,6 +29,7 @@ use saga_journal::{History, Journal};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+pub use self::commands::Asking;
 pub use self::listing::Listing;
 pub use self::start::Start;
 use crate::admission::Admission;

@@ -1,5 +1,8 @@
 //! A request for a saga: a new one is started, a repeated one finds the saga that its key belongs to.
 
+use std::sync::Arc;
+
+use saga_core::saga::NewSaga;
 use saga_core::{Callbacks, Definition, Json, Saga, SagaId, Seq, definition};
 use saga_journal::Unavailable;
 use tokio::sync::oneshot;
@@ -26,6 +29,8 @@ pub struct Start {
     pub wait: Wait,
     /// The caller that sent the request, for its share of the slots.
     pub caller: Caller,
+    /// The caller's name, where callers are known by their keys.
+    pub by: Option<Arc<str>>,
 }
 
 impl Engine {
@@ -51,7 +56,8 @@ impl Engine {
         };
         self.may_begin(owner)?;
         let callbacks = self.callbacks(request.input.definition())?;
-        let (saga, records) = Saga::start(id, request.input.clone(), callbacks, self.clock().moment());
+        let new = NewSaga { id, input: request.input.clone(), callbacks, by: request.by.clone() };
+        let (saga, records) = Saga::start(new, self.clock().moment());
         let mut driver =
             Driver::new(self.parts.means.clone(), owner, saga, Seq::NONE, records, messages, guard);
         let (reply, reached) = oneshot::channel();

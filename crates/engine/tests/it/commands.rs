@@ -75,6 +75,21 @@ async fn commands_that_wait_in_vain_stay_for_the_replica_that_runs_the_order_nex
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_keeps_its_caller_s_name_on_its_way_to_the_owner() {
+    let (shop, engine, saga) = owned_elsewhere().await;
+    let asking = engine.asked_by(Some("ops".into()));
+    assert_eq!(asking.command(saga, resume()).await, Err(Refusal::NotAppliedYet(saga)));
+    let body = &shop.journal.commands(SILENT, 10).await.unwrap()[0].body;
+    assert!(body.contains(r#""by":"ops""#), "{body}");
+    shop.journal.leave(SILENT).await.unwrap();
+    engine.wait(saga, PATIENT).await.unwrap();
+    let history = shop.journal.load(saga).await.unwrap().unwrap();
+    let resumed = history.records.iter().find(|record| matches!(record.event, Event::Resumed { .. }));
+    assert_eq!(resumed.expect("it was resumed").by.as_deref(), Some("ops"));
+    assert!(history.records.iter().filter(|record| record.by.is_some()).count() == 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_owner_s_answer_reaches_the_process_that_posted_the_command() {
     let (shop, engine, saga) = owned_elsewhere().await;
     let resolve = CommandKind::Resolve {

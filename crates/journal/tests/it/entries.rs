@@ -65,7 +65,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
         saga: saga(number),
         owner: OWNER,
         expected: Seq::NONE,
-        records: vec![Record { at: at(0), state: Some("INITIEE".into()), command: None, event }],
+        records: vec![Record { at: at(0), state: Some("INITIEE".into()), command: None, by: None, event }],
         row: Row {
             definition: "checkout".into(),
             definition_hash: hash(),
@@ -111,9 +111,10 @@ pub(crate) fn next_with(before: &Entry, etat: &str, output: &str) -> Entry {
                 at: at(last + 1),
                 state: None,
                 command: None,
+                by: None,
                 event: Event::AttemptStarted { step, direction, attempt },
             },
-            Record { at: updated, state: Some(etat.into()), command: None, event: ended },
+            Record { at: updated, state: Some(etat.into()), command: None, by: None, event: ended },
         ],
         row: Row { state: etat.into(), updated, due: Some(at(last + 9)), ..before.row.clone() },
     }

@@ -25,6 +25,7 @@ const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[utoipa::path(
     get,
     path = "/livez",
+    security(()),
     tag = "exploitation",
     responses(
         (status = 200, description = "It does.", body = String, content_type = "text/plain", example = "ok\n"),
@@ -87,6 +88,7 @@ struct Ready {
 #[utoipa::path(
     get,
     path = "/readyz",
+    security(()),
     tag = "exploitation",
     responses(
         (
@@ -140,6 +142,7 @@ impl IntoResponses for Unready {
 #[utoipa::path(
     get,
     path = "/metrics",
+    security(("key" = ["read", "operate", "admin"])),
     tag = "exploitation",
     responses((
         status = 200,

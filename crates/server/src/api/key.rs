@@ -1,11 +1,14 @@
 //! The header `Idempotency-Key`: the same key is the same request.
 
 use axum::http::HeaderMap;
+use saga_core::SagaId;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Required, Schema};
 
+use super::Api;
+use super::access::Principal;
 use super::problem::Problem;
 
 /// Characters of an `Idempotency-Key`.
@@ -53,5 +56,15 @@ impl IntoParams for Key {
             .schema(Some(Schema::from(schema)))
             .example(Some("request-7".into()));
         vec![header.build()]
+    }
+}
+
+/// The saga that a caller's key belongs to. Orders of callers without names have the ids that they had before there were other
+/// sagas.
+pub(crate) fn saga_of(api: &Api, saga: &str, principal: &Principal, key: &str) -> SagaId {
+    match principal.name() {
+        Some(name) => SagaId::of_callers_key(name, saga, key),
+        None if *saga == *api.commande_saga => SagaId::from_idempotency_key(key),
+        None => SagaId::of_key(saga, key),
     }
 }

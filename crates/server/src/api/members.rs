@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use super::access::Principal;
 use super::body::malformed;
 use super::problem::Problem;
 
@@ -25,6 +26,14 @@ pub(crate) struct TextMember {
 pub(crate) struct BodyMembers(BTreeMap<String, Box<RawValue>>);
 
 impl BodyMembers {
+    /// The name of the caller who asks, which no body can change; of a caller without one, the name that the body says.
+    pub(crate) fn asker(&self, member: &TextMember, principal: &Principal) -> Result<Box<str>, Problem> {
+        match principal.name() {
+            None => self.required(member),
+            Some(name) => self.optional(member).map(|_| (&**name).into()),
+        }
+    }
+
     /// Reads an object that has no other members than these: what was misspelt must not be taken for left out.
     pub(crate) fn read(body: &[u8], known: &[&str]) -> Result<Self, Problem> {
         let names = known.join("`, `");

@@ -2,8 +2,9 @@
 //! those for operators and programs. Every error is a problem (`problem.rs`).
 //!
 //! `crate::routes` has every request pass `hosts.rs` (which names are answered), `browser.rs` (pages from elsewhere),
-//! `budgets.rs` (bytes in memory) and `protect.rs` (headers for browsers).
+//! `access` (who asks, and what they may), `budgets.rs` (bytes in memory) and `protect.rs` (headers for browsers).
 
+pub mod access;
 pub(crate) mod body;
 pub(crate) mod browser;
 pub(crate) mod budgets;
@@ -12,6 +13,7 @@ mod health;
 pub(crate) mod hosts;
 pub(crate) mod key;
 pub(crate) mod members;
+pub(crate) mod owned;
 pub(crate) mod page;
 mod participants;
 pub(crate) mod prefer;
@@ -27,6 +29,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::access::Access;
 use self::budgets::Budgets;
 pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
@@ -50,6 +53,8 @@ pub struct ApiParts {
     pub limits: ApiLimits,
     /// The names that are answered.
     pub hosts: Hosts,
+    /// The callers that are known.
+    pub access: Access,
     /// The name of the saga that orders run.
     pub commande_saga: Arc<str>,
     pub(crate) budgets: Budgets,
@@ -70,11 +75,11 @@ impl Api {
         metrics: Arc<Metrics>,
         clock: Arc<Clock>,
         limits: ApiLimits,
-        hosts: Hosts,
+        (hosts, access): (Hosts, Access),
         commande_saga: Arc<str>,
     ) -> Self {
         let budgets = Budgets::new(&limits);
-        let parts = ApiParts { engine, metrics, clock, limits, hosts, commande_saga, budgets };
+        let parts = ApiParts { engine, metrics, clock, limits, hosts, access, commande_saga, budgets };
         Self { parts: Arc::new(parts) }
     }
 }

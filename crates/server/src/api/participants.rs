@@ -169,6 +169,7 @@ impl From<ParticipantState> for ParticipantShown {
 #[utoipa::path(
     get,
     path = "/api/participants",
+    security(("key" = ["read", "operate", "admin"])),
     tag = "exploitation",
     responses((
         status = 200,

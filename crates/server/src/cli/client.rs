@@ -1,17 +1,19 @@
 //! A client of a running `serve`, for the commands that call one: one request, one answer, over plain HTTP.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use clap::Args;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::exchange::{self, ExchangeFailure, exchange};
+use super::given;
 
 /// How long a whole answer may take, in addition to the wait that the request asks for.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
@@ -34,6 +36,10 @@ pub(super) struct Server {
         default_value = URL_DEFAULT
     )]
     url: Base,
+    /// A file that has the key to present; or the variable ORCHESTRATEUR_KEY has it itself. A key is no argument: whoever is on this
+    /// machine can see those.
+    #[arg(long, global = true, value_name = "FILE", env = "ORCHESTRATEUR_KEY_FILE")]
+    key_file: Option<PathBuf>,
 }
 
 /// The address of an orchestrator.
@@ -108,6 +114,21 @@ impl Server {
         }
     }
 
+    /// The `Authorization` header, if there is a key.
+    fn presented(&self) -> anyhow::Result<Option<HeaderValue>> {
+        let file = self.key_file.as_deref().filter(|file| !file.as_os_str().is_empty());
+        let key = match file {
+            Some(file) => Some(given::file(file).context("--key-file")?),
+            None => std::env::var("ORCHESTRATEUR_KEY").ok(),
+        };
+        let Some(key) = key.filter(|key| !key.trim().is_empty()) else { return Ok(None) };
+        let value = HeaderValue::try_from(format!("Bearer {}", key.trim()));
+        let mut value =
+            value.map_err(|_| anyhow!("the key is none: a key is one line of plain characters"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
     /// Sends the request, and returns the answer if it is a success.
     pub(super) async fn ask(&self, ask: &Ask) -> anyhow::Result<Answer> {
         let patience = ANSWER_WAIT + ask.wait.unwrap_or_default();
@@ -161,6 +182,9 @@ impl Server {
         }
         if let Some(key) = &ask.key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(presented) = self.presented()? {
+            request = request.header(header::AUTHORIZATION, presented);
         }
         let body = match &ask.body {
             Some(json) => {

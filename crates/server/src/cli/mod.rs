@@ -9,6 +9,7 @@ mod demo;
 mod exchange;
 mod given;
 mod health;
+mod keys;
 mod listen;
 mod migrate;
 mod output;
@@ -53,6 +54,8 @@ enum Subcommands {
     Definitions(definitions::DefinitionsCommand),
     /// The services that orders call, as a running `serve` sees them.
     Participants(participants::Participants),
+    /// Keys of callers: make one, list them, revoke those of a name.
+    Keys(keys::KeysCommand),
     /// Check definitions, and print what was understood.
     Check(check::Check),
     /// Print the JSON Schema of definitions, for editors.
@@ -71,6 +74,7 @@ impl Cli {
             Subcommands::Sagas(sagas) => runtime()?.block_on(sagas.run()),
             Subcommands::Definitions(definitions) => runtime()?.block_on(definitions.run()),
             Subcommands::Participants(participants) => runtime()?.block_on(participants.run()),
+            Subcommands::Keys(keys) => keys.run(),
             Subcommands::Check(check) => runtime()?.block_on(check.run()),
             Subcommands::Schema => output::say(crate::definitions::SCHEMA),
         }

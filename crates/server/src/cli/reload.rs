@@ -43,7 +43,10 @@ impl Reloader {
     pub(super) async fn run(mut self, api: &Api) -> Infallible {
         loop {
             tokio::select! {
-                _ = self.hangup.recv() => self.reload(api).await,
+                _ = self.hangup.recv() => {
+                    reload_keys(api);
+                    self.reload(api).await;
+                }
                 () = sleep(FILES_LOOK_EVERY) => self.look(api).await,
             }
         }
@@ -102,6 +105,15 @@ impl Reloader {
         tokio::task::spawn_blocking(move || definitions::load(&sources))
             .await
             .context("check the definitions")?
+    }
+}
+
+/// Reads the keys again. With a mistake in the file, the keys from before stay.
+fn reload_keys(api: &Api) {
+    match api.access.reload() {
+        Ok(None) => {}
+        Ok(Some(keys)) => tracing::info!(keys, "the keys are read again"),
+        Err(error) => tracing::error!("the keys are not read again, and those from before stay: {error:#}"),
     }
 }
 

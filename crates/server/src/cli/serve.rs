@@ -18,6 +18,7 @@ use super::listen::{LISTEN_DEFAULT, Listen};
 use super::reload::Reloader;
 use super::signals::Signals;
 use super::sources::SourceFlags;
+use crate::api::access::Access;
 use crate::api::{self, AllowedHost, Api, Hosts};
 use crate::definitions::Loaded;
 use crate::http::CallFiles;
@@ -57,6 +58,11 @@ pub(super) struct Serve {
     /// the machine trusts.
     #[arg(long, value_name = "FILE", env = "PARTICIPANTS_CA_FILE")]
     participants_ca: Option<PathBuf>,
+    /// The callers' keys, which `orchestrateur keys add` makes: without one of them, or with a role that does not reach, a request is
+    /// refused. SIGHUP reads the file again. Without this flag, the systemd credential `api-keys`; without that, everybody may do
+    /// everything.
+    #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_API_KEYS_FILE")]
+    api_keys_file: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitFlags,
     /// The lines to log, in the form of RUST_LOG.
@@ -124,6 +130,7 @@ impl Serve {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
+        let access = Access::of(keys_file(self.api_keys_file))?;
         let url = self.database.url()?;
         let listener = http::listen(self.listen.0)?;
         let drain = Duration::from_secs(self.limits.drain_s);
@@ -138,7 +145,8 @@ impl Serve {
         let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
         let participants = HttpParticipants::with(participants)?;
         let server =
-            Orchestrator::start(&loaded, env, &url, participants, (&self.limits, hosts), &name).await?;
+            Orchestrator::start(&loaded, env, &url, participants, (&self.limits, (hosts, access)), &name)
+                .await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
         let mut signals = Signals::of_a_service()?;
@@ -152,6 +160,19 @@ impl Serve {
             never = reloader.run(&api) => match never {},
         }
     }
+}
+
+/// The names that are answered, and the callers that are let in.
+type Doors = (Hosts, Access);
+
+/// The file of keys: the one that is named, or the credential that systemd passes (`LoadCredential=api-keys:FILE`).
+fn keys_file(named: Option<PathBuf>) -> Option<PathBuf> {
+    let named = named.filter(|file| !file.as_os_str().is_empty());
+    let credential = || {
+        let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+        Some(PathBuf::from(folder).join("api-keys")).filter(|file| file.is_file())
+    };
+    named.or_else(credential)
 }
 
 /// The name of the machine or of the container.
@@ -189,7 +210,7 @@ impl Orchestrator {
         let engine = saga_engine::Limits::default();
         let limits = (api::ApiLimits::default(), http::ConnectionLimits::default());
         let participants = HttpParticipants::new()?;
-        Self::build((loaded, env), url, participants, engine, limits, Hosts::default(), &machine_name()).await
+        Self::build((loaded, env), url, participants, engine, limits, Doors::default(), &machine_name()).await
     }
 
     async fn start(
@@ -197,7 +218,7 @@ impl Orchestrator {
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
         participants: HttpParticipants,
-        (flags, hosts): (&LimitFlags, Hosts),
+        (flags, doors): (&LimitFlags, Doors),
         name: &str,
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits {
@@ -222,7 +243,7 @@ impl Orchestrator {
             ..api::ApiLimits::default()
         };
         let limits = (api, connections);
-        Self::build((loaded, env), url, participants, engine, limits, hosts, name).await
+        Self::build((loaded, env), url, participants, engine, limits, doors, name).await
     }
 
     async fn build(
@@ -231,7 +252,7 @@ impl Orchestrator {
         participants: HttpParticipants,
         engine_limits: saga_engine::Limits,
         (limits, connections): (api::ApiLimits, http::ConnectionLimits),
-        hosts: Hosts,
+        doors: Doors,
         name: &str,
     ) -> anyhow::Result<Self> {
         let called: Vec<_> =
@@ -260,7 +281,7 @@ impl Orchestrator {
         // Unfinished orders are taken over while the server accepts new ones.
         engine.recover_in_background();
         Ok(Self {
-            api: Api::new(engine, metrics, clock, limits, hosts, loaded.commande_saga.clone()),
+            api: Api::new(engine, metrics, clock, limits, doors, loaded.commande_saga.clone()),
             connections,
         })
     }

@@ -36,6 +36,7 @@ use saga_journal::{Journal, StoreFuture};
 use self::backlog::Backlogs;
 pub(crate) use self::connections::ConnectionCounts;
 use self::journal::JournalCollector;
+pub use self::requests::Denied;
 use self::requests::Requests;
 use self::sagas::Sagas;
 use crate::logging::LostLines;
@@ -197,6 +198,11 @@ impl Metrics {
     /// Counts an answered request. `handler` is the route, such as `/api/commande/{id}`.
     pub(crate) fn answered(&self, handler: &'static str, method: &http::Method, status: u16, took: Duration) {
         self.requests.answered(handler, method, status, took);
+    }
+
+    /// Counts a request that its caller may not make.
+    pub(crate) fn denied(&self, why: Denied) {
+        self.requests.denied(why);
     }
 
     /// The counter of connections.

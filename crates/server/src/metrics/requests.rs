@@ -8,11 +8,31 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use strum::{IntoStaticStr, VariantArray};
+
 use super::CALL_SECONDS;
+
+/// Why a request was not let through, for the metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Denied {
+    /// It presents no key.
+    NoKey,
+    /// Its key is unknown, or has ended.
+    BadKey,
+    /// Its role does not reach.
+    Role,
+}
 
 pub(super) struct Requests {
     requests: Family<RequestLabels, Counter>,
     durations: Family<HandlerLabels, Histogram>,
+    denied: Family<DeniedLabels, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DeniedLabels {
+    why: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -35,7 +55,20 @@ impl Requests {
         let histogram: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
         let durations = Family::<HandlerLabels, Histogram>::new_with_constructor(histogram);
         registry.register("http_request_duration_seconds", "Time to answer, in seconds", durations.clone());
-        Self { requests, durations }
+        let denied = Family::<DeniedLabels, Counter>::default();
+        for why in Denied::VARIANTS {
+            drop(denied.get_or_create(&DeniedLabels { why: why.into() }));
+        }
+        registry.register(
+            "requests_denied",
+            "Requests of callers that may not make them, by reason",
+            denied.clone(),
+        );
+        Self { requests, durations, denied }
+    }
+
+    pub(super) fn denied(&self, why: Denied) {
+        self.denied.get_or_create(&DeniedLabels { why: why.into() }).inc();
     }
 
     pub(super) fn answered(&self, handler: &'static str, method: &http::Method, status: u16, took: Duration) {

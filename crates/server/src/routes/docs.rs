@@ -17,6 +17,7 @@ use crate::api::problem::Problem;
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    security(()),
     tag = "exploitation",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" })))
 )]

@@ -2,12 +2,14 @@
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Ref, RefOr, Response};
 
 use crate::api::documented::problem;
 use crate::api::problem::Problem;
-use crate::api::{browser, hosts};
+use crate::api::{access, browser, hosts};
 use crate::http::Crowded;
+use crate::metrics::Denied;
 
 /// The document before it has any routes.
 #[derive(OpenApi)]
@@ -26,7 +28,7 @@ pub(super) struct BaseDocument;
 const SUMMARY: &str = "Orders as sagas over panier, stock, client and ventes.";
 
 /// The answers that [`super::around`] gives whatever the route is: status, name, when, and an example.
-fn everywhere() -> [(&'static str, &'static str, &'static str, Problem); 5] {
+fn everywhere() -> [(&'static str, &'static str, &'static str, Problem); 6] {
     [
         (
             "400",
@@ -35,9 +37,16 @@ fn everywhere() -> [(&'static str, &'static str, &'static str, Problem); 5] {
             hosts::unnamed(),
         ),
         (
+            "401",
+            "SansCle",
+            "Keys are configured, and the request presents none that may be used. Nothing was done.",
+            access::unauthenticated(Denied::NoKey),
+        ),
+        (
             "403",
             "PageAilleurs",
-            "A browser sends it for a page of another site (`Sec-Fetch-Site`, `Origin`). Nothing was done.",
+            "A browser sends it for a page of another site (`Sec-Fetch-Site`, `Origin`); or the key's role does not reach \
+             (`role`), or not to this saga or signal. Nothing was done.",
             browser::cross_site(),
         ),
         ("405", "MethodeRefusee", "The path does not take this method.", Problem::method_not_allowed()),
@@ -63,6 +72,13 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
         let response: RefOr<Response> = problem(description, &example).build().into();
         components.responses.insert(name.to_owned(), response);
     }
+    let mut bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    bearer.description = Some(
+        "A key that `orchestrateur keys add` has made. Each operation names the roles that it is for. Where no keys are configured, \
+         none is asked for."
+            .to_owned(),
+    );
+    components.security_schemes.insert("key".to_owned(), SecurityScheme::Http(bearer).into());
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             add_common(operation);

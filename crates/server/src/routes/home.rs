@@ -10,6 +10,7 @@ use crate::face;
 #[utoipa::path(
     get,
     path = "/",
+    security(()),
     tag = "exploitation",
     responses((
         status = 200,

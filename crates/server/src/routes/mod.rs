@@ -7,6 +7,7 @@ mod docs;
 mod document;
 mod home;
 mod inputs;
+mod needs;
 
 use std::sync::LazyLock;
 
@@ -19,10 +20,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::access::{Needs, NotAdmitted, Principal};
 use crate::api::problem::Problem;
 use crate::api::{self, Api, browser, protect};
 use crate::face;
-use crate::http::Crowded;
+use crate::http::{CallerAddress, Crowded};
 
 /// The document of all routes.
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| document::complete(documented().into_openapi()));
@@ -56,21 +58,45 @@ pub fn router(api: Api) -> Router {
 }
 
 /// Has a request answered if it may be, protects the answer, and counts it under its route.
-async fn around(State(api): State<Api>, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+async fn around(
+    State(api): State<Api>,
+    path: Option<MatchedPath>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let method = request.method().clone();
     let handler = path.and_then(|path| DOCUMENT.paths.paths.get_key_value(path.as_str()));
     let is_page = browser::is_page(request.uri().path());
     let begun = api.clock.now();
-    let mut response = match admit(&api, &request) {
-        Ok(()) => api.budgets.answer(next.run(request).await, &api.limits).await,
+    // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
+    let route = handler.map_or("none", |(route, _)| route);
+    let admitted = admit(&api, &request).and_then(|()| identified(&api, &request, route));
+    let mut response = match admitted {
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            api.budgets.answer(next.run(request).await, &api.limits).await
+        }
         Err(problem) => problem.into_response(),
     };
     let took = api.clock.now().since(begun);
     protect::protect(is_page, response.headers_mut());
-    // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
-    let handler = handler.map_or("none", |(route, _)| route);
-    api.metrics.answered(handler, &method, response.status().as_u16(), took);
+    api.metrics.answered(route, &method, response.status().as_u16(), took);
     response
+}
+
+/// The caller of a request, if it may use the route. A refused attempt is logged and counted.
+fn identified(api: &Api, request: &Request, route: &'static str) -> Result<Principal, Problem> {
+    // What matches no route shows nothing.
+    let needs = needs::of(route, request.method()).unwrap_or(&Needs::Nothing);
+    api.access.admit(request.headers(), needs, api.clock.now()).map_err(|refused| {
+        let NotAdmitted { why, name, problem } = *refused;
+        let caller = request.extensions().get::<CallerAddress>().copied().unwrap_or_default();
+        let name = name.as_deref().unwrap_or_default();
+        let method = request.method();
+        tracing::warn!(%caller, name, %method, route, why = <&str>::from(why), "a request was refused");
+        api.metrics.denied(why);
+        problem
+    })
 }
 
 /// Whether a request is answered at all.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use http_body_util::BodyExt;
+use orchestrateur::api::access::Access;
 use orchestrateur::api::{self, Api, Hosts};
 use orchestrateur::definitions::{Loaded, Sources};
 use orchestrateur::metrics::Metrics;
@@ -60,7 +61,7 @@ pub(crate) async fn api_of(
         metrics,
         clock,
         limits,
-        Hosts::default(),
+        (Hosts::default(), Access::default()),
         loaded.commande_saga,
     ))
 }

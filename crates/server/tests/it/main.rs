@@ -15,6 +15,7 @@ mod http;
 mod routes;
 mod signals;
 
+mod access;
 mod annuler;
 mod blocked;
 mod browser;

@@ -42,8 +42,13 @@ impl SeededWorld {
             }
             let input = self.scene().definition.read_input(format!("{{\"n\":{number}}}").as_bytes());
             let Ok(input) = input else { return };
-            let request =
-                Start { input, id: self.scene().lies.id_of_caller(id), wait, caller: Caller::Unknown };
+            let request = Start {
+                input,
+                id: self.scene().lies.id_of_caller(id),
+                wait,
+                caller: Caller::Unknown,
+                by: None,
+            };
             let place = self.fleet.dice.below(self.fleet.places());
             let answer = self.ask(place, move |engine| async move { engine.start(request).await }).await;
             match answer {

@@ -139,7 +139,7 @@ impl Saga {
     /// Whether the compensation's request can be made from the finding's output.
     fn can_undo_after(&self, event: &Event, step: usize, now: Timestamp) -> bool {
         let mut told = self.clone();
-        let record = Record { at: now, state: None, command: None, event: event.clone() };
+        let record = Record { at: now, state: None, command: None, by: None, event: event.clone() };
         let (direction, attempt) = (Direction::Compensation, AttemptNumber::FIRST);
         let timeout = self.timeout(step);
         let undo = CallWanted { step, direction, attempt, needs: Seq::NONE, timeout };

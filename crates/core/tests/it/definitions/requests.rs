@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use saga_core::saga::{Moment, Request, Saga};
+use saga_core::saga::{Moment, NewSaga, Request, Saga};
 use saga_core::{Definition, SagaId, Timestamp, retry::Random};
 use saga_testkit::schema::check;
 
@@ -24,7 +24,7 @@ fn request(call: &str, input: &str) -> Result<Request, String> {
         Definition::parse("d.yaml", &file(call), &no_env).unwrap_or_else(|told| panic!("{told}"));
     let input = Arc::new(definition).read_input(input.as_bytes()).expect("an input");
     let now = Moment { now: Timestamp::from_micros(0), random: Random(0) };
-    let (saga, _) = Saga::start(SagaId::from_idempotency_key("k"), input, None, now);
+    let (saga, _) = Saga::start(NewSaga::of(SagaId::from_idempotency_key("k"), input), now);
     saga.request(&saga.effects().calls[0]).map_err(|error| error.to_string())
 }
 

@@ -12,7 +12,7 @@ use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use saga_core::event::Finding;
 use saga_core::reply::Verdict;
 use saga_core::retry::Random;
-use saga_core::saga::{CallWanted, Input, Moment};
+use saga_core::saga::{CallWanted, Input, Moment, NewSaga};
 use saga_core::{
     Command, CommandId, CommandKind, Definition, Json, Outcome, Record, Saga, SagaId, Seq, Timestamp,
 };
@@ -80,7 +80,7 @@ impl Run {
             None => r#"{"n":1}"#,
         };
         let input = definition.read_input(input.as_bytes()).expect("an input");
-        let (saga, records) = Saga::start(saga_id(), input, None, at(0, u64::MAX));
+        let (saga, records) = Saga::start(NewSaga::of(saga_id(), input), at(0, u64::MAX));
         let mut run = Self {
             saga,
             records: Vec::new(),
@@ -239,7 +239,7 @@ pub(crate) fn decision(saga: &Saga, step: usize) -> Input {
 pub(crate) fn command(kind: CommandKind, asked: Timestamp) -> Input {
     static COMMANDS: AtomicU64 = AtomicU64::new(0);
     let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
-    Input::Command(Command { id: CommandId::new(Uuid::from_u128(number.into())), asked, kind })
+    Input::Command(Command { id: CommandId::new(Uuid::from_u128(number.into())), asked, by: None, kind })
 }
 
 /// Ana's finding about the step of that name.

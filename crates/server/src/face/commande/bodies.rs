@@ -9,6 +9,7 @@ use utoipa::openapi::{RefOr, schema::Object};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::words::{self, Constat};
+use crate::api::access::Principal;
 use crate::api::members::{BodyMembers, TextMember};
 use crate::api::problem::Problem;
 
@@ -24,9 +25,9 @@ pub(crate) struct Reprise {
 }
 
 impl Reprise {
-    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn read(body: &[u8], principal: &Principal) -> Result<Self, Problem> {
         let asked = BodyMembers::read(body, &["par", "raison"])?;
-        Ok(Self { par: asked.required(&PAR)?, raison: asked.optional(&RAISON)? })
+        Ok(Self { par: asked.asker(&PAR, principal)?, raison: asked.optional(&RAISON)? })
     }
 }
 
@@ -51,14 +52,14 @@ pub(crate) struct Resolution {
 }
 
 impl Resolution {
-    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn read(body: &[u8], principal: &Principal) -> Result<Self, Problem> {
         let asked = BodyMembers::read(body, &["etape", "constat", "raison", "par", "sortie"])?;
         let etape = asked.required(&ETAPE)?;
         let word = asked.required(&CONSTAT)?;
         let constat = words::read(&word).ok_or_else(|| {
             Problem::invalid(format!("`constat` must be {}, not `{}`", CONSTAT.says, word.escape_debug()))
         })?;
-        let (raison, par) = (asked.required(&RAISON)?, asked.required(&PAR)?);
+        let (raison, par) = (asked.required(&RAISON)?, asked.asker(&PAR, principal)?);
         Ok(Self { etape, constat, raison, par, sortie: sortie(&asked, constat)? })
     }
 }

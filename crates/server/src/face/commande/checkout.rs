@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use saga_core::SagaId;
 use saga_core::definition::InputError;
 use saga_engine::{Caller, NoRoom, Refusal, Start};
 use utoipa::IntoResponses;
@@ -15,6 +14,7 @@ use super::definition;
 use super::error::{Error, UnreadableOrder};
 use super::examples;
 use super::input::Demande;
+use crate::api::access::Principal;
 use crate::api::documented::{Responses, problems};
 use crate::api::prefer::Preference;
 use crate::api::problem::Problem;
@@ -28,6 +28,7 @@ use crate::http;
 #[utoipa::path(
     post,
     path = "/api/commande/checkout",
+    security(("key" = ["start", "operate", "admin"])),
     tag = "commandes",
     params(
         (
@@ -69,7 +70,12 @@ use crate::http;
         NotTaken
     )
 )]
-pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result<Response, Error> {
+pub(crate) async fn checkout(
+    State(api): State<Api>,
+    principal: Principal,
+    request: Request,
+) -> Result<Response, Error> {
+    principal.may_start(&api.commande_saga)?;
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let key = key::of(&head.headers)?;
@@ -80,8 +86,9 @@ pub(crate) async fn checkout(State(api): State<Api>, request: Request) -> Result
     })?;
     let caller = head.extensions.get::<http::CallerAddress>().copied().unwrap_or_default();
     let caller = Caller::Address(caller.network());
-    let id = key.as_deref().map(SagaId::from_idempotency_key);
-    let request = Start { input, id, wait: preference.wait, caller };
+    let id = key.as_deref().map(|key| key::saga_of(&api, &api.commande_saga, &principal, key));
+    let by = principal.name().cloned();
+    let request = Start { input, id, wait: preference.wait, caller, by };
     let snapshot = api.engine.start(request).await?;
     Ok(answer(&snapshot, preference.applied))
 }

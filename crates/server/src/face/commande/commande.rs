@@ -15,8 +15,8 @@ use super::blocage::Blocage;
 use super::error::{Error, UnknownOrder};
 use super::examples;
 use super::words::{Constat, Etat, Quoi, Rollback};
-use crate::api::Api;
 use crate::api::documented::JournalUnavailable;
+use crate::api::{Api, owned};
 
 /// Bytes of the body of the pending call that are shown.
 const BODY_SHOWN_BYTES_MAX: usize = 65_536;
@@ -113,7 +113,7 @@ impl Commande {
     }
 }
 
-/// The id in a path. Text that is no id names no order, whatever is wrong with it.
+/// The id in a path, of an order that the caller may know of. Text that is no id names no order, whatever is wrong with it.
 #[derive(IntoParams)]
 #[into_params(names("id"), parameter_in = Path)]
 pub(crate) struct Id(
@@ -122,14 +122,15 @@ pub(crate) struct Id(
     pub(crate) SagaId,
 );
 
-impl<S: Send + Sync> FromRequestParts<S> for Id {
+impl FromRequestParts<Api> for Id {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let Ok(Path(text)) = Path::<String>::from_request_parts(parts, state).await else {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
+        let Ok(Path(text)) = Path::<String>::from_request_parts(parts, api).await else {
             return Err(Error::unknown());
         };
-        text.parse().map(Self).map_err(|_| Error::unknown())
+        let id = text.parse().map_err(|_| Error::unknown())?;
+        if owned::may_see(api, parts, id).await? { Ok(Self(id)) } else { Err(Error::unknown()) }
     }
 }
 
@@ -137,6 +138,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 #[utoipa::path(
     get,
     path = "/api/commande/{id}",
+    security(("key" = ["start", "read", "operate", "admin"])),
     tag = "commandes",
     params(Id),
     responses(

@@ -72,6 +72,7 @@ impl IntoResponses for PageOfOrders {
 #[utoipa::path(
     get,
     path = "/api/commandes",
+    security(("key" = ["read", "operate", "admin"])),
     tag = "commandes",
     params(Filtres),
     responses(

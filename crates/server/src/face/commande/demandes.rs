@@ -15,6 +15,7 @@ use super::bodies::{Reprise, Resolution, ResolutionInDocument};
 use super::commande::Id;
 use super::error::{Error, UnknownOrder, UnreadableOrder};
 use super::{examples, is_order};
+use crate::api::access::Principal;
 use crate::api::documented::{self, JournalUnavailable, Responses, problems};
 use crate::api::prefer::Preference;
 use crate::api::problem::Problem;
@@ -27,6 +28,7 @@ use crate::api::{Api, body};
 #[utoipa::path(
     post,
     path = "/api/commande/{id}/annuler",
+    security(("key" = ["start", "operate", "admin"])),
     tag = "commandes",
     params(Id, Preference),
     responses(
@@ -39,7 +41,12 @@ use crate::api::{Api, body};
         JournalUnavailable
     )
 )]
-pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request) -> Result<Response, Error> {
+pub(crate) async fn annuler(
+    State(api): State<Api>,
+    Id(id): Id,
+    principal: Principal,
+    request: Request,
+) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     // There is nothing to say; but what is said must be JSON, which no form of another site's page can send.
@@ -48,7 +55,11 @@ pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request
         serde_json::from_slice::<IgnoredAny>(&body).map_err(|error| body::malformed(&error))?;
     }
     known(&api, id).await?;
-    let snapshot = api.engine.cancel(id, preference.wait.at_most).await?;
+    let (asking, wait) = (api.engine.asked_by(principal.name().cloned()), preference.wait.at_most);
+    let snapshot = match principal.name() {
+        Some(name) => asking.cancel_by(id, (&**name).into(), None, wait).await?,
+        None => asking.cancel(id, wait).await?,
+    };
     Ok(answer(&snapshot, preference.applied))
 }
 
@@ -59,6 +70,7 @@ pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request
 #[utoipa::path(
     post,
     path = "/api/commande/{id}/reprendre",
+    security(("key" = ["operate", "admin"])),
     tag = "commandes",
     params(Id, Preference),
     request_body(content = Reprise, example = json!({ "par": "Ana", "raison": "the stock service is back" })),
@@ -73,7 +85,7 @@ pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request
             description = "A member is wrong, missing or unknown; `detail` names it and says what to write.",
             body = Problem,
             content_type = "application/problem+json",
-            example = json!(Reprise::read(b"").err())
+            example = json!(Reprise::read(b"", &Principal::nobody()).err())
         ),
         UnreadableOrder,
         JournalUnavailable
@@ -82,14 +94,16 @@ pub(crate) async fn annuler(State(api): State<Api>, Id(id): Id, request: Request
 pub(crate) async fn reprendre(
     State(api): State<Api>,
     Id(id): Id,
+    principal: Principal,
     request: Request,
 ) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
-    let Reprise { par, raison } = Reprise::read(&body::json_or_none(&head.headers, body, &api).await?)?;
+    let Reprise { par, raison } =
+        Reprise::read(&body::json_or_none(&head.headers, body, &api).await?, &principal)?;
     known(&api, id).await?;
     let command = CommandKind::Resume { by: par, reason: raison };
-    Ok(apply(&api, id, command, preference).await?)
+    Ok(apply(&api, &principal, id, command, preference).await?)
 }
 
 /// Say what became of a step
@@ -99,6 +113,7 @@ pub(crate) async fn reprendre(
 #[utoipa::path(
     post,
     path = "/api/commande/{id}/resoudre",
+    security(("key" = ["operate", "admin"])),
     tag = "commandes",
     params(Id, Preference),
     request_body(
@@ -119,7 +134,7 @@ pub(crate) async fn reprendre(
             description = "A member is wrong, missing or unknown; `detail` names it and says what to write.",
             body = Problem,
             content_type = "application/problem+json",
-            example = json!(Reprise::read(b"").err())
+            example = json!(Reprise::read(b"", &Principal::nobody()).err())
         ),
         UnreadableOrder,
         JournalUnavailable
@@ -128,12 +143,13 @@ pub(crate) async fn reprendre(
 pub(crate) async fn resoudre(
     State(api): State<Api>,
     Id(id): Id,
+    principal: Principal,
     request: Request,
 ) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let body = body::json_or_none(&head.headers, body, &api).await?;
-    let Resolution { etape, constat, raison, par, sortie } = Resolution::read(&body)?;
+    let Resolution { etape, constat, raison, par, sortie } = Resolution::read(&body, &principal)?;
 
     known(&api, id).await?;
     // The definition says which step has that name; the history is read where the command is applied, and only there.
@@ -141,7 +157,7 @@ pub(crate) async fn resoudre(
     let step = definition.step_named(&etape).ok_or_else(|| unknown_step(&definition, &etape))?;
     let command =
         CommandKind::Resolve { step, finding: constat.into(), output: sortie, by: par, reason: raison };
-    let refusal = match apply(&api, id, command, preference).await {
+    let refusal = match apply(&api, &principal, id, command, preference).await {
         Ok(answer) => return Ok(answer),
         Err(refusal) => refusal,
     };
@@ -165,11 +181,12 @@ async fn known(api: &Api, id: SagaId) -> Result<(), Error> {
 /// Has a command applied, and waits for its result.
 async fn apply(
     api: &Api,
+    principal: &Principal,
     id: SagaId,
     command: CommandKind,
     preference: Preference,
 ) -> Result<Response, Refusal> {
-    api.engine.command(id, command).await?;
+    api.engine.asked_by(principal.name().cloned()).command(id, command).await?;
     let mut snapshot = api.engine.wait(id, Wait::tried(preference.wait.at_most)).await?;
     // It is still blocked, but a call is under way that may change that.
     snapshot.settled &= !snapshot.calling;

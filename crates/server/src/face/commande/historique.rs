@@ -99,6 +99,7 @@ impl IntoResponses for Histoire {
 #[utoipa::path(
     get,
     path = "/api/commande/{id}/historique",
+    security(("key" = ["start", "read", "operate", "admin"])),
     tag = "commandes",
     params(Id, HistoryQuery),
     responses(

@@ -19,6 +19,7 @@ use crate::api::{Api, body, key};
 #[utoipa::path(
     post,
     path = "/api/callbacks/{token}",
+    security(()),
     tag = "sagas",
     params(
         ("token" = String, Path, description = "The last part of the address that the saga has sent.", example = "0193…"),

@@ -12,6 +12,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::examples;
 use super::saga::{SagaInPath, SagaShown, UnknownSaga, UnreadableSaga, unknown};
 use super::start::{SagaGoesOn, answer};
+use crate::api::access::Principal;
 use crate::api::documented::{self, JournalUnavailable, Responses};
 use crate::api::members::{BodyMembers, TextMember};
 use crate::api::prefer::Preference;
@@ -63,9 +64,9 @@ struct AskedBy {
 }
 
 impl AskedBy {
-    fn read(body: &[u8]) -> Result<Self, Problem> {
+    fn read(body: &[u8], principal: &Principal) -> Result<Self, Problem> {
         let asked = BodyMembers::read(body, &["by", "reason"])?;
-        Ok(Self { by: asked.required(&BY)?, reason: asked.optional(&REASON)? })
+        Ok(Self { by: asked.asker(&BY, principal)?, reason: asked.optional(&REASON)? })
     }
 }
 
@@ -96,13 +97,13 @@ fn finding_words() -> Object {
 }
 
 impl ReportedFinding {
-    fn read(body: &[u8]) -> Result<Self, Problem> {
+    fn read(body: &[u8], principal: &Principal) -> Result<Self, Problem> {
         let asked = BodyMembers::read(body, &["step", "finding", "reason", "by", "output"])?;
         let (step, word) = (asked.required(&STEP)?, asked.required(&FINDING)?);
         let finding = serde_json::from_value(serde_json::Value::from(&*word)).map_err(|_| {
             Problem::invalid(format!("`finding` must be {}, not `{}`", FINDING.says, word.escape_debug()))
         })?;
-        let (reason, by) = (asked.required(&REASON)?, asked.required(&BY)?);
+        let (reason, by) = (asked.required(&REASON)?, asked.asker(&BY, principal)?);
         let output = asked.raw("output").map(|output| output_of(output.get(), finding)).transpose()?;
         Ok(Self { step, finding, reason, by, output })
     }
@@ -132,6 +133,7 @@ fn output_of(text: &str, finding: Finding) -> Result<Json, Problem> {
 #[utoipa::path(
     post,
     path = "/api/sagas/{saga}/cancel",
+    security(("key" = ["start", "operate", "admin"])),
     tag = "sagas",
     params(("saga" = String, Path, description = "The saga's id.", example = examples::id), Preference),
     responses(
@@ -145,7 +147,7 @@ fn output_of(text: &str, finding: Finding) -> Result<Json, Problem> {
             description = "A member is wrong, missing or unknown; `detail` names it and says what to write.",
             body = Problem,
             content_type = "application/problem+json",
-            example = json!(AskedBy::read(b"").err())
+            example = json!(AskedBy::read(b"", &Principal::nobody()).err())
         ),
         UnreadableSaga,
         JournalUnavailable
@@ -154,16 +156,19 @@ fn output_of(text: &str, finding: Finding) -> Result<Json, Problem> {
 pub(crate) async fn cancel(
     State(api): State<Api>,
     SagaInPath(id): SagaInPath,
+    principal: Principal,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let body = body::json_or_none(&head.headers, body, &api).await?;
-    let asked = if body.is_empty() { None } else { Some(AskedBy::read(&body)?) };
+    let is_said = !body.is_empty() || principal.name().is_some();
+    let asked = is_said.then(|| AskedBy::read(&body, &principal)).transpose()?;
     let wait = preference.wait.at_most;
+    let asking = api.engine.asked_by(principal.name().cloned());
     let cancelled = match asked {
-        Some(AskedBy { by, reason }) => api.engine.cancel_by(id, by, reason, wait).await,
-        None => api.engine.cancel(id, wait).await,
+        Some(AskedBy { by, reason }) => asking.cancel_by(id, by, reason, wait).await,
+        None => asking.cancel(id, wait).await,
     };
     let snapshot = cancelled.map_err(|refusal| Problem::refused(refusal, unknown))?;
     answer(&api, &snapshot, preference.applied).await
@@ -176,6 +181,7 @@ pub(crate) async fn cancel(
 #[utoipa::path(
     post,
     path = "/api/sagas/{saga}/resume",
+    security(("key" = ["operate", "admin"])),
     tag = "sagas",
     params(("saga" = String, Path, description = "The saga's id.", example = examples::id), Preference),
     request_body(content = AskedBy, example = json!({ "by": "Ana", "reason": "the stock service is back" })),
@@ -190,7 +196,7 @@ pub(crate) async fn cancel(
             description = "A member is wrong, missing or unknown; `detail` names it and says what to write.",
             body = Problem,
             content_type = "application/problem+json",
-            example = json!(AskedBy::read(b"").err())
+            example = json!(AskedBy::read(b"", &Principal::nobody()).err())
         ),
         UnreadableSaga,
         JournalUnavailable
@@ -199,12 +205,14 @@ pub(crate) async fn cancel(
 pub(crate) async fn resume(
     State(api): State<Api>,
     SagaInPath(id): SagaInPath,
+    principal: Principal,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
-    let AskedBy { by, reason } = AskedBy::read(&body::json_or_none(&head.headers, body, &api).await?)?;
-    apply(&api, id, CommandKind::Resume { by, reason }, preference).await
+    let AskedBy { by, reason } =
+        AskedBy::read(&body::json_or_none(&head.headers, body, &api).await?, &principal)?;
+    apply(&api, &principal, id, CommandKind::Resume { by, reason }, preference).await
 }
 
 /// Say what became of a step
@@ -214,6 +222,7 @@ pub(crate) async fn resume(
 #[utoipa::path(
     post,
     path = "/api/sagas/{saga}/resolve",
+    security(("key" = ["operate", "admin"])),
     tag = "sagas",
     params(("saga" = String, Path, description = "The saga's id.", example = examples::id), Preference),
     request_body(
@@ -233,7 +242,7 @@ pub(crate) async fn resume(
             description = "A member is wrong, missing or unknown; `detail` names it and says what to write.",
             body = Problem,
             content_type = "application/problem+json",
-            example = json!(ReportedFinding::read(b"").err())
+            example = json!(ReportedFinding::read(b"", &Principal::nobody()).err())
         ),
         UnreadableSaga,
         JournalUnavailable
@@ -242,12 +251,14 @@ pub(crate) async fn resume(
 pub(crate) async fn resolve(
     State(api): State<Api>,
     SagaInPath(id): SagaInPath,
+    principal: Principal,
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
     let body = body::json_or_none(&head.headers, body, &api).await?;
-    let ReportedFinding { step: name, finding, reason, by, output } = ReportedFinding::read(&body)?;
+    let ReportedFinding { step: name, finding, reason, by, output } =
+        ReportedFinding::read(&body, &principal)?;
     let definition =
         api.engine.definition_of(id).await.map_err(|refusal| Problem::refused(refusal, unknown))?;
     let step = definition.step_named(&name).ok_or_else(|| {
@@ -255,18 +266,19 @@ pub(crate) async fn resolve(
         let (name, steps) = (name.escape_debug(), steps.join(", "));
         Problem::invalid(format!("`step`: the saga has no step `{name}`; it has {steps}"))
     })?;
-    apply(&api, id, CommandKind::Resolve { step, finding, output, by, reason }, preference).await
+    apply(&api, &principal, id, CommandKind::Resolve { step, finding, output, by, reason }, preference).await
 }
 
 /// Has a command applied, and waits for its result.
 async fn apply(
     api: &Api,
+    principal: &Principal,
     id: SagaId,
     command: CommandKind,
     preference: Preference,
 ) -> Result<Response, Problem> {
     let refused = |refusal| Problem::refused(refusal, unknown);
-    api.engine.command(id, command).await.map_err(refused)?;
+    api.engine.asked_by(principal.name().cloned()).command(id, command).await.map_err(refused)?;
     let mut snapshot = api.engine.wait(id, Wait::tried(preference.wait.at_most)).await.map_err(refused)?;
     // It is still blocked, but a call is under way that may change that.
     snapshot.settled &= !snapshot.calling;

@@ -89,6 +89,7 @@ impl DefinitionAsLoaded {
 #[utoipa::path(
     get,
     path = "/api/definitions",
+    security(("key" = ["read", "operate", "admin"])),
     tag = "sagas",
     responses((
         status = 200,
@@ -105,6 +106,7 @@ pub(crate) async fn definitions(State(api): State<Api>) -> Json<Vec<DefinitionAs
 #[utoipa::path(
     get,
     path = "/api/definitions/{saga}",
+    security(("key" = ["read", "operate", "admin"])),
     tag = "sagas",
     params(("saga" = String, Path, description = "The definition's name.", example = "checkout")),
     responses(

@@ -71,7 +71,7 @@ pub(crate) struct SagaLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     finding: Option<Finding>,
-    /// The person who said so.
+    /// The person who said so; of a caller with a key, the key's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     by: Option<String>,
@@ -98,6 +98,7 @@ impl IntoResponses for SagaHistory {
 #[utoipa::path(
     get,
     path = "/api/sagas/{saga}/history",
+    security(("key" = ["start", "read", "operate", "admin"])),
     tag = "sagas",
     params(("saga" = String, Path, description = "The saga's id.", example = examples::id), SagaHistoryQuery),
     responses(
@@ -244,7 +245,10 @@ impl SagaLines<'_> {
             Event::Skipped { step } => at("skipped", step),
             Event::Waits { step, until } => SagaLine { until: Some(until.to_string()), ..at("waits", step) },
             Event::PauseEnded { step } => at("pause_ended", step),
-            Event::Signalled { name, .. } => SagaLine { signal: text(name), ..line("signalled") },
+            Event::Signalled { name, .. } => {
+                let by = record.by.as_ref().map(ToString::to_string);
+                SagaLine { signal: text(name), by, ..line("signalled") }
+            }
             Event::SignalTaken { step, outcome, reason, .. } => {
                 SagaLine { outcome: Some(*outcome), reason: maybe(reason), ..at("signal_taken", step) }
             }

@@ -92,6 +92,7 @@ impl IntoResponses for PageOfSagas {
 #[utoipa::path(
     get,
     path = "/api/sagas",
+    security(("key" = ["read", "operate", "admin"])),
     tag = "sagas",
     params(SagasQuery, LabelQuery),
     responses(

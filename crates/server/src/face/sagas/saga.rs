@@ -18,9 +18,9 @@ use utoipa::{IntoResponses, ToSchema};
 use super::blocked::BlockedSaga;
 use super::examples;
 use super::words::RollbackWord;
-use crate::api::Api;
 use crate::api::documented::{JournalUnavailable, Responses, problems};
 use crate::api::problem::Problem;
+use crate::api::{Api, owned};
 
 /// Bytes of the body of the pending call that are shown with one saga.
 const BODY_SHOWN_BYTES_MAX: usize = 65_536;
@@ -60,6 +60,10 @@ pub(crate) struct SagaShown {
     created_at: String,
     #[schema(format = DateTime)]
     updated_at: String,
+    /// The name of the key that it was started with, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    started_by: Option<String>,
 }
 
 /// A step that has failed.
@@ -122,6 +126,7 @@ impl SagaShown {
             waiting: row.summary.waiting.into_iter().map(WaitingStep::from).collect(),
             created_at: row.created.to_string(),
             updated_at: row.updated.to_string(),
+            started_by: row.summary.started_by.map(|name| name.to_string()),
         }
     }
 
@@ -152,15 +157,16 @@ pub(super) async fn shown(api: &Api, id: SagaId) -> Result<SagaShown, Problem> {
     }
 }
 
-/// The id in a path. Text that is no id names no saga, whatever is wrong with it.
+/// The id in a path, of a saga that the caller may know of. Text that is no id names no saga, whatever is wrong with it.
 pub(super) struct SagaInPath(pub(super) SagaId);
 
-impl<S: Send + Sync> FromRequestParts<S> for SagaInPath {
+impl FromRequestParts<Api> for SagaInPath {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
-        path.ok().and_then(|Path(text)| text.parse().ok()).map(Self).ok_or_else(unknown)
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, api).await;
+        let id = path.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(unknown)?;
+        if owned::may_see(api, parts, id).await? { Ok(Self(id)) } else { Err(unknown()) }
     }
 }
 
@@ -168,6 +174,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SagaInPath {
 #[utoipa::path(
     get,
     path = "/api/sagas/{saga}",
+    security(("key" = ["start", "read", "operate", "admin"])),
     tag = "sagas",
     params(("saga" = String, Path, description = "The saga's id.", example = examples::id)),
     responses(

@@ -14,6 +14,7 @@ use utoipa::IntoResponses;
 use super::examples;
 use super::labels::{self, LabelQuery};
 use super::saga::{UnreadableSaga, unknown};
+use crate::api::access::Principal;
 use crate::api::documented::{JournalUnavailable, Responses, problems};
 use crate::api::problem::Problem;
 use crate::api::{Api, body, key};
@@ -28,6 +29,7 @@ const SIGNAL_BYTES_MAX: usize = 64 * 1024;
 #[utoipa::path(
     post,
     path = "/api/sagas/{saga}/signals/{name}",
+    security(("key" = ["signal", "operate", "admin"])),
     tag = "sagas",
     params(
         ("saga" = String, Path, description = "The saga's id; or the name of its definition, with labels that only one saga under way has.", example = examples::id),
@@ -52,11 +54,13 @@ const SIGNAL_BYTES_MAX: usize = 64 * 1024;
 )]
 pub(crate) async fn signal(
     State(api): State<Api>,
+    principal: Principal,
     path: Result<Path<(String, String)>, PathRejection>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let Path((saga, name)) = path.map_err(|_| unknown())?;
+    principal.may_signal(&name)?;
     let labels = labels::read(query.as_deref().unwrap_or_default())?;
     let id = match saga.parse() {
         Ok(id) => id,
@@ -64,6 +68,7 @@ pub(crate) async fn signal(
     };
     let (key, body) = sent(request, &api).await?;
     api.engine
+        .asked_by(principal.name().cloned())
         .signal(id, &name, key.as_deref(), body)
         .await
         .map_err(|refusal| Problem::refused(refusal, unknown))?;

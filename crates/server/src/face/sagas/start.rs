@@ -8,13 +8,14 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use saga_core::Definition;
 use saga_core::definition::InputError;
-use saga_core::{Definition, SagaId};
 use saga_engine::{Caller, NoRoom, Refusal, Snapshot, Start};
 use utoipa::IntoResponses;
 
 use super::examples;
 use super::saga::{SagaShown, UnreadableSaga, shown, unknown};
+use crate::api::access::Principal;
 use crate::api::documented::{self, Responses, problems};
 use crate::api::prefer::Preference;
 use crate::api::problem::Problem;
@@ -29,6 +30,7 @@ use crate::http;
 #[utoipa::path(
     post,
     path = "/api/sagas/{saga}",
+    security(("key" = ["start", "operate", "admin"])),
     tag = "sagas",
     params(
         ("saga" = String, Path, description = "The name of a loaded definition.", example = "checkout"),
@@ -58,10 +60,12 @@ use crate::http;
 )]
 pub(crate) async fn start(
     State(api): State<Api>,
+    principal: Principal,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
     let name = path.map(|Path(name)| name).unwrap_or_default();
+    principal.may_start(&name)?;
     let definition = loaded(&api, &name)?;
     let (head, body) = request.into_parts();
     let preference = Preference::of(&head.headers, &api.limits);
@@ -73,15 +77,11 @@ pub(crate) async fn start(
     })?;
     let caller = head.extensions.get::<http::CallerAddress>().copied().unwrap_or_default();
     let caller = Caller::Address(caller.network());
-    let id = key.as_deref().map(|key| id_of(&api, &definition.name, key));
-    let request = Start { input, id, wait: preference.wait, caller };
+    let id = key.as_deref().map(|key| key::saga_of(&api, &definition.name, &principal, key));
+    let by = principal.name().cloned();
+    let request = Start { input, id, wait: preference.wait, caller, by };
     let snapshot = api.engine.start(request).await.map_err(|refusal| Problem::refused(refusal, unknown))?;
     answer(&api, &snapshot, preference.applied).await
-}
-
-/// The saga that a key belongs to. Orders have the ids that they had before there were other sagas.
-fn id_of(api: &Api, name: &str, key: &str) -> SagaId {
-    if *name == *api.commande_saga { SagaId::from_idempotency_key(key) } else { SagaId::of_key(name, key) }
 }
 
 /// The definition of that name, if it is loaded.

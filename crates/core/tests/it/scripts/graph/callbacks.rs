@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use saga_core::reply::{Answer, Reply, verdict};
-use saga_core::saga::{CallWanted, Input};
+use saga_core::saga::{CallWanted, Input, NewSaga};
 use saga_core::{
     CallbackSecret, CallbackToken, Callbacks, Command, CommandId, CommandKind, Definition, Record, Saga,
 };
@@ -41,7 +41,7 @@ steps:
 fn begin(definition: &Arc<Definition>) -> (Saga, Vec<Record>) {
     let input = definition.read_input(br#"{"n":1}"#).expect("an input");
     let callbacks = Callbacks::new(AT.into(), CallbackSecret::drawn(SECRET));
-    Saga::start(saga_id(), input, Some(callbacks), at(0, 7))
+    Saga::start(NewSaga { callbacks: Some(callbacks), ..NewSaga::of(saga_id(), input) }, at(0, 7))
 }
 
 fn answer(saga: &mut Saga, records: &mut Vec<Record>, status: u16, body: &str) -> CallWanted {
@@ -82,9 +82,10 @@ fn rule_19_an_address_is_for_one_signal_of_one_saga_and_survives_a_take_over() {
 
     let input = definition.read_input(br#"{"n":1}"#).expect("an input");
     let other = Callbacks::new(AT.into(), CallbackSecret::drawn(SECRET + 1));
-    let (other, _) = Saga::start(saga.id(), input.clone(), Some(other), at(0, 7));
+    let new = NewSaga { callbacks: Some(other), ..NewSaga::of(saga.id(), input.clone()) };
+    let (other, _) = Saga::start(new, at(0, 7));
     assert_eq!(other.called_back(&token(&address)), None);
-    let (never, _) = Saga::start(saga.id(), input, None, at(0, 7));
+    let (never, _) = Saga::start(NewSaga::of(saga.id(), input), at(0, 7));
     assert_eq!(never.called_back(&token(&address)), None);
 }
 
@@ -130,7 +131,7 @@ fn rule_19_a_blocked_order_shows_its_call_without_the_address() {
     let address = sent(&saga);
     answer(&mut saga, &mut records, 200, "{}");
     let kind = CommandKind::Cancel;
-    let cancel = Command { id: CommandId::new(Uuid::from_u128(1)), asked: at(2, 7).now, kind };
+    let cancel = Command { id: CommandId::new(Uuid::from_u128(1)), asked: at(2, 7).now, by: None, kind };
     records.extend(saga.handle(&Input::Command(cancel), at(2, 7)).expect("it can be stopped"));
     answer(&mut saga, &mut records, 500, &format!(r#"{{"detail":"{address}"}}"#));
     let pending = saga.pending().expect("it waits for a person");

@@ -1,0 +1,124 @@
+//! Callers and their rights (promise P9). One place decides: [`Access::admit`], before a handler runs.
+//!
+//! - `role.rs`: roles, and the roles that a route is for; each route names its own beside its handler.
+//! - `keys.rs`: the file that has the callers' keys. `principal.rs`: the caller of a request.
+
+pub(crate) mod keys;
+mod principal;
+mod role;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::http::{HeaderMap, StatusCode, header};
+use saga_core::Timestamp;
+
+use self::keys::KeyRing;
+pub use self::principal::Principal;
+pub use self::role::{Needs, Role};
+use crate::api::problem::Problem;
+use crate::metrics::Denied;
+
+/// Bytes of an `Authorization` header.
+const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
+
+/// A request that is not let through.
+pub(crate) struct NotAdmitted {
+    pub(crate) why: Denied,
+    /// The caller's name, if its key is known.
+    pub(crate) name: Option<Arc<str>>,
+    /// The answer.
+    pub(crate) problem: Problem,
+}
+
+/// The callers that are known.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// The file of keys; `None`: there is none, and everybody may do everything.
+    file: Option<PathBuf>,
+    keys: RwLock<Arc<KeyRing>>,
+}
+
+impl Access {
+    /// The callers of a keys file. The error says what is wrong with it.
+    pub fn of(file: Option<PathBuf>) -> anyhow::Result<Self> {
+        let keys = file.as_deref().map(KeyRing::read).transpose()?.unwrap_or_default();
+        Ok(Self { file, keys: RwLock::new(Arc::new(keys)) })
+    }
+
+    /// Whether callers have to present keys.
+    pub fn has_keys(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Reads the file again: how many keys it has. After an error the keys from before stay.
+    pub fn reload(&self) -> anyhow::Result<Option<usize>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let keys = KeyRing::read(file)?;
+        let count = keys.len();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(Some(count))
+    }
+
+    /// The caller of a request, if it may use a route that needs this.
+    pub(crate) fn admit(
+        &self,
+        headers: &HeaderMap,
+        needs: &Needs,
+        now: Timestamp,
+    ) -> Result<Principal, Box<NotAdmitted>> {
+        let Needs::AnyOf(roles) = needs else { return Ok(Principal::nobody()) };
+        if !self.has_keys() {
+            return Ok(Principal::anonymous());
+        }
+        let stranger = |why| Box::new(NotAdmitted { why, name: None, problem: unauthenticated(why) });
+        let presented = presented(headers).map_err(stranger)?;
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(key) = keys.find(presented, now) else {
+            return Err(stranger(Denied::BadKey));
+        };
+        let principal = Principal::of(key.clone());
+        if needs.allows(key.role) {
+            return Ok(principal);
+        }
+        let problem = forbidden(key.role, roles);
+        Err(Box::new(NotAdmitted { why: Denied::Role, name: principal.name().cloned(), problem }))
+    }
+}
+
+/// The key that a request presents.
+fn presented(headers: &HeaderMap) -> Result<&[u8], Denied> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let first = given.next().ok_or(Denied::NoKey)?.as_bytes();
+    if given.next().is_some() || first.len() > AUTHORIZATION_BYTES_MAX {
+        return Err(Denied::BadKey);
+    }
+    // The scheme's case does not matter (RFC 9110, 11.1).
+    let (scheme, key) = first.split_at_checked(7).ok_or(Denied::BadKey)?;
+    if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(key.trim_ascii()) } else { Err(Denied::BadKey) }
+}
+
+/// `401`. The words are the same for an unknown key and one that has ended.
+pub(crate) fn unauthenticated(denied: Denied) -> Problem {
+    let detail = match denied {
+        Denied::NoKey => {
+            "The request presents no key, and nothing was done. Send `Authorization: Bearer KEY`; `orchestrateur keys \
+                          add` makes one"
+        }
+        Denied::BadKey | Denied::Role => {
+            "The key that the request presents is none that may be used, and nothing was done. Send another one as `Authorization: \
+             Bearer KEY`"
+        }
+    };
+    Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+}
+
+/// `403`.
+pub(crate) fn forbidden(role: Role, wanted: &[Role]) -> Problem {
+    let wanted: Vec<String> = wanted.iter().map(|role| format!("`{role}`")).collect();
+    let detail = format!(
+        "The key has the role `{role}`, and nothing was done. This is for the roles {}",
+        wanted.join(", ")
+    );
+    Problem::new(StatusCode::FORBIDDEN, "role", detail)
+}

@@ -1,0 +1,148 @@
+//! `orchestrateur keys`: makes, lists and revokes the keys of callers.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+
+use super::output::{remark, say};
+use super::table::table;
+use crate::api::access::keys::{self, KeyLine};
+
+/// Keys: which callers there are, and what they may do.
+#[derive(Debug, Args)]
+pub(super) struct KeysCommand {
+    #[command(subcommand)]
+    what: KeysSubcommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysSubcommand {
+    /// Make a key, and print it: this once. The file keeps its hash alone.
+    Add(AddKey),
+    /// The keys of a file: their names and roles.
+    List(ListKeys),
+    /// Remove all keys of a name from a file.
+    Revoke(RevokeKey),
+}
+
+/// The keys file.
+#[derive(Debug, Args)]
+struct KeysFile {
+    /// The keys file, which `serve --api-keys-file` reads at its start and at SIGHUP.
+    #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_API_KEYS_FILE")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct AddKey {
+    /// The key's holder: this name stands in the history of what the key does. A name may have several keys.
+    name: String,
+    /// start (its own sagas: start, see, cancel), signal (signals of certain names), read (see all), operate (the same; start,
+    /// cancel, resume, resolve and signal any) or admin (everything).
+    #[arg(long)]
+    role: String,
+    /// When it ends, such as 2027-01-31T00:00:00Z; without it, never.
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// A saga that it may start; may be repeated. Without it, any.
+    #[arg(long = "saga", value_name = "SAGA")]
+    sagas: Vec<String>,
+    /// A signal that it may send; may be repeated. A key of the role signal needs one; without it, others may send any.
+    #[arg(long = "signal", value_name = "NAME")]
+    signals: Vec<String>,
+    #[command(flatten)]
+    file: KeysFile,
+}
+
+#[derive(Debug, Args)]
+struct ListKeys {
+    #[command(flatten)]
+    file: KeysFile,
+}
+
+#[derive(Debug, Args)]
+struct RevokeKey {
+    /// Whose keys.
+    name: String,
+    #[command(flatten)]
+    file: KeysFile,
+}
+
+impl KeysCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            KeysSubcommand::Add(add) => add.run(),
+            KeysSubcommand::List(ListKeys { file }) => list(&file.file),
+            KeysSubcommand::Revoke(RevokeKey { name, file }) => revoke(&name, &file.file),
+        }
+    }
+}
+
+impl AddKey {
+    fn run(self) -> anyhow::Result<()> {
+        let Self { name, role, expires, sagas, signals, file: KeysFile { file } } = self;
+        let some = |names: Vec<String>| (!names.is_empty()).then_some(names);
+        let (sagas, signals) = (some(sagas), some(signals));
+        let line = KeyLine { name, role, sha256: String::new(), expires, sagas, signals };
+        let (key, line) = keys::make(&line)?;
+        if file.exists() {
+            keys::listed(&file)?;
+        }
+        let before = if file.exists() { std::fs::read_to_string(&file)? } else { String::new() };
+        let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+        replace(&file, &format!("{before}{end}{}\n", serde_json::to_string(&line)?))?;
+        remark(format!(
+            "The key of `{}` is on standard output, and nowhere else. A running `serve` knows it after SIGHUP",
+            line.name
+        ));
+        say(format!("{key}\n"))
+    }
+}
+
+fn list(file: &Path) -> anyhow::Result<()> {
+    let mut rows =
+        vec![["name", "role", "expires", "sagas", "signals", "sha256"].map(str::to_owned).to_vec()];
+    let any = |names: Option<Vec<String>>| names.map_or("any".to_owned(), |names| names.join(", "));
+    rows.extend(keys::listed(file)?.into_iter().map(|line| {
+        let KeyLine { name, role, sha256, expires, sagas, signals } = line;
+        let begins: String = sha256.chars().take(8).collect();
+        vec![name, role, expires.unwrap_or_else(|| "never".to_owned()), any(sagas), any(signals), begins]
+    }));
+    say(table(&rows))
+}
+
+fn revoke(name: &str, file: &Path) -> anyhow::Result<()> {
+    let (kept, removed) = keys::without(file, name)?;
+    if removed == 0 {
+        let names: Vec<String> = keys::listed(file)?.into_iter().map(|line| line.name).collect();
+        bail!("{}: there is no key of `{name}`; there are keys of {}", file.display(), names.join(", "));
+    }
+    replace(file, &kept)?;
+    remark(format!("{removed} keys of `{name}` are removed. A running `serve` refuses them after SIGHUP"));
+    Ok(())
+}
+
+/// Puts another text in the file's place, which is on disk before it stands there: whoever reads it sees one or the other, whole. Only
+/// its owner can read it.
+fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
+    let about = || format!("write the keys file {}", file.display());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = file.file_name().with_context(about)?.to_string_lossy().into_owned();
+    let beside = folder.join(format!(".{name}.new"));
+    let write = || -> std::io::Result<()> {
+        let mut written =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        if let Ok(before) = std::fs::metadata(file) {
+            written.set_permissions(before.permissions())?;
+        }
+        written.write_all(text.as_bytes())?;
+        written.sync_all()?;
+        std::fs::rename(&beside, file)?;
+        File::open(folder)?.sync_all()
+    };
+    write().with_context(about)
+}

@@ -1,0 +1,40 @@
+//! The roles that each route is for, as its handler says (`security` beside its path), read from the document.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::TEXT;
+use crate::api::access::{Needs, Role};
+
+/// By path and method.
+static NEEDS: LazyLock<HashMap<(String, Method), Needs>> = LazyLock::new(|| {
+    let document: Value = serde_json::from_str(&TEXT).unwrap_or_default();
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let operations = paths.flat_map(|(path, item)| {
+        let methods = [("get", Method::GET), ("post", Method::POST)];
+        methods.into_iter().filter_map(move |(word, method)| {
+            Some(((path.clone(), method), said(&item.get(word)?["security"])))
+        })
+    });
+    operations.collect()
+});
+
+/// The needs of a route; `None`: there is no such route or method, so there is nothing to get at.
+pub(super) fn of(path: &str, method: &Method) -> Option<&'static Needs> {
+    let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
+    NEEDS.get(&(path.to_owned(), method))
+}
+
+/// What an operation's `security` says. An operation that says nothing is for administrators alone.
+fn said(security: &Value) -> Needs {
+    let requirements = security.as_array().map(Vec::as_slice).unwrap_or_default();
+    if requirements.iter().any(|requirement| *requirement == Value::Object(serde_json::Map::new())) {
+        return Needs::Nothing;
+    }
+    let roles = requirements.iter().filter_map(|requirement| requirement["key"].as_array()).flatten();
+    let roles: Vec<Role> = roles.filter_map(|role| role.as_str()?.parse().ok()).collect();
+    Needs::AnyOf(if roles.is_empty() { vec![Role::Admin] } else { roles })
+}

@@ -1,0 +1,309 @@
+//! Callers and their rights (promise P9): every role at every route, with and without keys.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Shop, World, orchestrateur, until};
+use crate::http::{Call, Reply};
+use crate::routes::document;
+
+const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
+
+/// What each operation is for, as callers were promised it: the document and the program must say the same.
+const PROMISED: [(&str, &str, &[&str]); 24] = [
+    ("get", "/", &[]),
+    ("post", "/api/callbacks/{token}", &[]),
+    ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
+    ("get", "/api/commande/{id}", &["start", "read", "operate", "admin"]),
+    ("post", "/api/commande/{id}/annuler", &["start", "operate", "admin"]),
+    ("get", "/api/commande/{id}/historique", &["start", "read", "operate", "admin"]),
+    ("post", "/api/commande/{id}/reprendre", &["operate", "admin"]),
+    ("post", "/api/commande/{id}/resoudre", &["operate", "admin"]),
+    ("get", "/api/commandes", &["read", "operate", "admin"]),
+    ("get", "/api/definitions", &["read", "operate", "admin"]),
+    ("get", "/api/definitions/{saga}", &["read", "operate", "admin"]),
+    ("get", "/api/participants", &["read", "operate", "admin"]),
+    ("get", "/api/sagas", &["read", "operate", "admin"]),
+    ("get", "/api/sagas/{saga}", &["start", "read", "operate", "admin"]),
+    ("post", "/api/sagas/{saga}", &["start", "operate", "admin"]),
+    ("post", "/api/sagas/{saga}/cancel", &["start", "operate", "admin"]),
+    ("get", "/api/sagas/{saga}/history", &["start", "read", "operate", "admin"]),
+    ("post", "/api/sagas/{saga}/resolve", &["operate", "admin"]),
+    ("post", "/api/sagas/{saga}/resume", &["operate", "admin"]),
+    ("post", "/api/sagas/{saga}/signals/{name}", &["signal", "operate", "admin"]),
+    ("get", "/livez", &[]),
+    ("get", "/metrics", &["read", "operate", "admin"]),
+    ("get", "/openapi.json", &[]),
+    ("get", "/readyz", &[]),
+];
+
+/// A keys file, and the keys that it has by name.
+struct KeyRing {
+    folder: TempDir,
+}
+
+impl KeyRing {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self) -> String {
+        self.folder.path().join("keys").display().to_string()
+    }
+
+    fn keys(&self, arguments: &[&str]) -> std::process::Output {
+        orchestrateur().arg("keys").args(arguments).args(["--file", &self.file()]).output().unwrap()
+    }
+
+    /// Makes a key, and gives it.
+    fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
+        let made = self.keys(&[&["add", name, "--role", role], more].concat());
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let key = String::from_utf8(made.stdout).unwrap();
+        assert_eq!(key.lines().count(), 1, "the key alone: {key}");
+        key.trim().to_owned()
+    }
+
+    async fn world(&self) -> World {
+        World::with(Shop::open().await, &["--api-keys-file", &self.file()]).await
+    }
+}
+
+fn bearing(call: Call, key: &str) -> Call {
+    call.header("authorization", format!("Bearer {key}"))
+}
+
+/// A request of an operation, for a saga that does not exist.
+fn request(method: &str, path: &str) -> Call {
+    let path = path
+        .replace("{id}", "00000000-0000-4000-8000-000000000000")
+        .replace("/api/sagas/{saga}/", "/api/sagas/00000000-0000-4000-8000-000000000000/")
+        .replace("{saga}", "checkout")
+        .replace("{name}", "approved")
+        .replace("{token}", &"0".repeat(64));
+    if method == "get" { Call::get(&path) } else { Call::post(&path).json(&json!({})) }
+}
+
+fn is_denied(reply: &Reply) -> bool {
+    reply.status == 401 || reply.status == 403
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_reaches_the_routes_that_are_for_it_and_no_others() {
+    let ring = KeyRing::new();
+    let keys = ROLES.map(|role| {
+        let signals: &[&str] = if role == "signal" { &["--signal", "approved"] } else { &[] };
+        (role, ring.add(&format!("a-{role}"), role, signals))
+    });
+    let ended = ring.add("late", "admin", &["--expires", "2020-01-01T00:00:00Z"]);
+    let world = ring.world().await;
+    for (method, path, roles) in PROMISED {
+        let call = request(method, path);
+        let is_open = roles.is_empty();
+        assert_eq!(is_denied(&world.send(&call).await), !is_open, "{method} {path} without a key");
+        for wrong in [&ended, &"0".repeat(68), "", "x", &format!("{}x", keys[4].1)] {
+            let told = world.send(&bearing(call.clone(), wrong)).await;
+            if is_open {
+                assert!(!is_denied(&told), "{method} {path}: {told:?}");
+            } else {
+                told.problem(401, "unauthenticated");
+                assert_eq!(told.header("www-authenticate"), Some("Bearer realm=\"orchestrateur\""));
+            }
+        }
+        for (role, key) in &keys {
+            let told = world.send(&bearing(call.clone(), key)).await;
+            let allowed = is_open || roles.contains(role);
+            assert_eq!(is_denied(&told), !allowed, "{role} at {method} {path}: {told:?}");
+            if !allowed {
+                told.problem(403, "role");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_says_for_whom_each_operation_is() {
+    let document = document();
+    for (method, path, roles) in PROMISED {
+        let said = &document["paths"][path][method]["security"];
+        let wanted = if roles.is_empty() { json!([{}]) } else { json!([{ "key": roles }]) };
+        assert_eq!(*said, wanted, "{method} {path}");
+    }
+    let operations: usize =
+        document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len()).sum();
+    assert_eq!(operations, PROMISED.len());
+    assert_eq!(document["components"]["securitySchemes"]["key"]["scheme"], "bearer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_ended_and_malformed_keys_are_told_the_same() {
+    let ring = KeyRing::new();
+    let ended = ring.add("late", "admin", &["--expires", "2020-01-01T00:00:00Z"]);
+    let world = ring.world().await;
+    let call = Call::get("/api/sagas");
+    let told = async |value: &str| world.send(&call.clone().header("authorization", value)).await;
+    let unknown = told(&format!("Bearer ork_{}", "0".repeat(64))).await;
+    unknown.problem(401, "unauthenticated");
+    for value in [
+        format!("Bearer {ended}"),
+        "Bearer".to_owned(),
+        "Bearer ".to_owned(),
+        "Basic eDp5".to_owned(),
+        format!("Bearer {}", "x".repeat(7_000)),
+    ] {
+        assert_eq!(told(&value).await.json(), unknown.json(), "{value}");
+    }
+    let twice = call.clone().header("authorization", "Bearer a").header("authorization", "Bearer b");
+    assert_eq!(world.send(&twice).await.json(), unknown.json());
+    assert!(world.metric("requests_denied_total{why=\"bad_key\"}").await == 0.0, "metrics are not for all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_starter_knows_of_its_own_sagas_alone() {
+    let ring = KeyRing::new();
+    let (one, other) = (ring.add("one", "start", &[]), ring.add("other", "start", &[]));
+    let operator = ring.add("ops", "operate", &[]);
+    let limited = ring.add("limited", "start", &["--saga", "another"]);
+    let world = ring.world().await;
+    let order = Call::checkout(4).key("the same");
+    let saga_of = async |key: &str| {
+        let told = world.send(&bearing(order.clone(), key)).await.expect(200);
+        told["saga_id"].as_str().unwrap().to_owned()
+    };
+    let (mine, others) = (saga_of(&one).await, saga_of(&other).await);
+    assert_ne!(mine, others, "a key of one caller is none of another");
+    assert_eq!(saga_of(&one).await, mine);
+    for path in ["/api/commande/{}", "/api/commande/{}/historique", "/api/sagas/{}", "/api/sagas/{}/history"]
+    {
+        let seen = async |saga: &str, key: &str| {
+            world.send(&bearing(Call::get(&path.replace("{}", saga)), key)).await.status
+        };
+        assert_eq!((seen(&mine, &one).await, seen(&others, &one).await), (200, 404), "{path}");
+        assert_eq!((seen(&mine, &operator).await, seen(&others, &operator).await), (200, 200), "{path}");
+    }
+    for path in ["/api/commande/{}/annuler", "/api/sagas/{}/cancel"] {
+        let asked =
+            async |saga: &str| world.send(&bearing(Call::post(&path.replace("{}", saga)), &one)).await.status;
+        assert_eq!((asked(&mine).await, asked(&others).await), (409, 404), "{path}");
+    }
+    world.send(&bearing(Call::checkout(4), &limited)).await.problem(403, "not_this_saga");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_history_has_the_name_that_is_known_whatever_a_body_says() {
+    let ring = KeyRing::new();
+    let (shop, ops) = (ring.add("shop", "start", &[]), ring.add("ops", "operate", &[]));
+    let world = ring.world().await;
+    world.shop.fault("POST /api/ventes status=500");
+    world.shop.fault("POST /api/stock/liberer status=500");
+    let call = bearing(Call::checkout(4).prefer("respond-async"), &shop);
+    let saga = world.send(&call).await.expect(202)["saga_id"].as_str().unwrap().to_owned();
+    let shown =
+        async || world.send(&bearing(Call::get(&format!("/api/sagas/{saga}")), &ops)).await.expect(200);
+    until("it is blocked", async || shown().await["rollback"] == "blocked").await;
+    let body = json!({ "by": "the director", "reason": "try" });
+    world.send(&bearing(Call::post(&format!("/api/sagas/{saga}/resume")).json(&body), &ops)).await;
+    let resolve = json!({ "step": "stock", "finding": "undone", "reason": "by hand", "by": "the director" });
+    let path = format!("/api/sagas/{saga}/resolve");
+    until("it is resolved", async || {
+        world.send(&bearing(Call::post(&path).json(&resolve), &ops)).await;
+        shown().await["rollback"] == "done"
+    })
+    .await;
+    let history =
+        world.send(&bearing(Call::get(&format!("/api/sagas/{saga}/history?detail=steps")), &ops)).await;
+    assert!(!history.text.contains("the director"), "{}", history.text);
+    let lines = history.expect(200);
+    let by: Vec<&Value> =
+        lines.as_array().unwrap().iter().map(|line| &line["by"]).filter(|by| !by.is_null()).collect();
+    assert!(by.contains(&&json!("ops")), "{by:?}");
+    assert_eq!(shown().await["started_by"], "shop");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_revoked_and_another_one_added_while_the_server_runs() {
+    let ring = KeyRing::new();
+    let old = ring.add("ops", "operate", &[]);
+    let world = ring.world().await;
+    let status = async |key: &str| world.send(&bearing(Call::get("/api/sagas"), key)).await.status;
+    assert_eq!(status(&old).await, 200);
+    let new = ring.add("ops", "operate", &[]);
+    assert_eq!(status(&new).await, 401, "not before SIGHUP");
+    world.server.reload();
+    until("both are known", async || status(&new).await == 200).await;
+    assert_eq!(status(&old).await, 200);
+    let revoked = ring.keys(&["revoke", "ops"]);
+    assert!(revoked.status.success());
+    let other = ring.add("boss", "admin", &[]);
+    world.server.reload();
+    until("the old ones are gone", async || status(&old).await == 401).await;
+    assert_eq!((status(&new).await, status(&other).await), (401, 200));
+    // A mistake leaves the keys as they are, and is told.
+    std::fs::write(ring.file(), "{").unwrap();
+    world.server.reload();
+    until("it is told", async || world.server.said().contains("the keys are not read again")).await;
+    assert_eq!(status(&other).await, 200);
+    let metric = world.send(&bearing(Call::get("/metrics"), &other)).await.text;
+    let denied =
+        metric.lines().find(|line| line.starts_with("requests_denied_total{why=\"bad_key\"}")).unwrap();
+    assert!(denied.rsplit(' ').next().unwrap().parse::<f64>().unwrap() >= 3.0, "{denied}");
+    assert!(world.server.said().contains("a request was refused"));
+    for key in [&old, &new, &other] {
+        assert!(!world.server.said().contains(&key[4..]), "no key is in the log");
+    }
+}
+
+fn run(file: &Path, arguments: &[&str], key: Option<&str>) -> std::process::Output {
+    let mut command: Command = orchestrateur();
+    command.args(arguments).stdin(Stdio::null());
+    if let Some(key) = key {
+        std::fs::write(file, format!("{key}\n")).unwrap();
+        command.args(["--key-file", &file.display().to_string()]);
+    }
+    command.output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_presents_a_key() {
+    let ring = KeyRing::new();
+    let reader = ring.add("eyes", "read", &[]);
+    let world = ring.world().await;
+    let url = format!("http://{}", world.server.address);
+    let file = ring.folder.path().join("mine");
+    let arguments = ["sagas", "list", "--url", &url];
+    let without = run(&file, &arguments, None);
+    assert!(String::from_utf8_lossy(&without.stderr).contains("presents no key"), "{without:?}");
+    assert!(run(&file, &arguments, Some(&reader)).status.success());
+    let refused = run(&file, &["definitions", "--url", &url], Some("ork_wrong"));
+    assert!(!refused.status.success());
+}
+
+#[test]
+fn keys_are_made_listed_and_revoked() {
+    use std::os::unix::fs::PermissionsExt;
+    let ring = KeyRing::new();
+    let key = ring.add("shop", "start", &["--saga", "checkout", "--expires", "2030-01-01T00:00:00Z"]);
+    assert_eq!((key.len(), &key[..4]), (68, "ork_"));
+    let text = std::fs::read_to_string(ring.file()).unwrap();
+    assert!(!text.contains(&key[4..]), "the file has its hash alone: {text}");
+    assert_eq!(std::fs::metadata(ring.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    let listed = String::from_utf8(ring.keys(&["list"]).stdout).unwrap();
+    assert!(listed.contains("shop") && listed.contains("checkout") && listed.contains("2030"), "{listed}");
+    for (arguments, why) in [
+        (&["add", "shop", "--role", "root"][..], "is no role"),
+        (&["add", "a b", "--role", "read"], "must be 1 to 64"),
+        (&["add", "bank", "--role", "signal"], "no `signals`"),
+        (&["add", "bank", "--role", "read", "--expires", "soon"], "is no time"),
+        (&["revoke", "nobody"], "there is no key of `nobody`; there are keys of shop"),
+    ] {
+        let refused = ring.keys(arguments);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(why), "{arguments:?}: {said}");
+    }
+    assert_eq!(std::fs::read_to_string(ring.file()).unwrap(), text, "a refusal changes nothing");
+    assert!(ring.keys(&["revoke", "shop"]).status.success());
+    assert_eq!(std::fs::read_to_string(ring.file()).unwrap(), "");
+}
