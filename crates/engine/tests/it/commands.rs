@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_core::event::Finding;
 use saga_core::saga::{Rejected, Rollback};
-use saga_core::{CommandId, CommandKind, Event, SagaId};
+use saga_core::{CommandId, CommandKind, Event, Record, SagaId};
 use saga_engine::{Engine, Limits, Refusal, Wait};
 use saga_journal::{
     COMMANDS_PER_SAGA_MAX, CommandStatus, Histories, Inbox, Joining, KeptCommand, Membership, Posted,
@@ -78,15 +78,15 @@ async fn commands_that_wait_in_vain_stay_for_the_replica_that_runs_the_order_nex
 async fn a_command_keeps_its_caller_s_name_on_its_way_to_the_owner() {
     let (shop, engine, saga) = owned_elsewhere().await;
     let asking = engine.asked_by(Some("ops".into()));
-    assert_eq!(asking.command(saga, resume()).await, Err(Refusal::NotAppliedYet(saga)));
+    assert_eq!(asking.command(saga, CommandKind::Cancel).await, Err(Refusal::NotAppliedYet(saga)));
     let body = &shop.journal.commands(SILENT, 10).await.unwrap()[0].body;
     assert!(body.contains(r#""by":"ops""#), "{body}");
     shop.journal.leave(SILENT).await.unwrap();
     engine.wait(saga, PATIENT).await.unwrap();
     let history = shop.journal.load(saga).await.unwrap().unwrap();
-    let resumed = history.records.iter().find(|record| matches!(record.event, Event::Resumed { .. }));
-    assert_eq!(resumed.expect("it was resumed").by.as_deref(), Some("ops"));
-    assert!(history.records.iter().filter(|record| record.by.is_some()).count() == 1);
+    let named: Vec<_> = history.records.iter().filter(|record| record.by.is_some()).collect();
+    assert!(matches!(named[..], [Record { event: Event::RollbackDecided { .. }, .. }]), "{named:?}");
+    assert_eq!(named[0].by.as_deref(), Some("ops"));
 }
 
 #[tokio::test(start_paused = true)]
