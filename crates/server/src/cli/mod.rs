@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod access;
 mod check;
 mod client;
 mod commandes;

@@ -13,6 +13,7 @@ use saga_journal::Journal;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::access::AccessFlags;
 use super::database::Database;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::reload::Reloader;
@@ -58,11 +59,8 @@ pub(super) struct Serve {
     /// the machine trusts.
     #[arg(long, value_name = "FILE", env = "PARTICIPANTS_CA_FILE")]
     participants_ca: Option<PathBuf>,
-    /// The callers' keys, which `orchestrateur keys add` makes: without one of them, or with a role that does not reach, a request is
-    /// refused. SIGHUP reads the file again. Without this flag, the systemd credential `api-keys`; without that, everybody may do
-    /// everything.
-    #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_API_KEYS_FILE")]
-    api_keys_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: AccessFlags,
     #[command(flatten)]
     limits: LimitFlags,
     /// The lines to log, in the form of RUST_LOG.
@@ -130,7 +128,7 @@ impl Serve {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let access = Access::of(keys_file(self.api_keys_file))?;
+        let access = self.access.access(self.listen.0)?;
         let url = self.database.url()?;
         let listener = http::listen(self.listen.0)?;
         let drain = Duration::from_secs(self.limits.drain_s);
@@ -164,16 +162,6 @@ impl Serve {
 
 /// The names that are answered, and the callers that are let in.
 type Doors = (Hosts, Access);
-
-/// The file of keys: the one that is named, or the credential that systemd passes (`LoadCredential=api-keys:FILE`).
-fn keys_file(named: Option<PathBuf>) -> Option<PathBuf> {
-    let named = named.filter(|file| !file.as_os_str().is_empty());
-    let credential = || {
-        let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
-        Some(PathBuf::from(folder).join("api-keys")).filter(|file| file.is_file())
-    };
-    named.or_else(credential)
-}
 
 /// The name of the machine or of the container.
 fn machine_name() -> String {

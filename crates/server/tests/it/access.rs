@@ -1,13 +1,15 @@
 //! Callers and their rights (promise P9): every role at every route, with and without keys.
 
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Shop, World, orchestrateur, until};
-use crate::http::{Call, Reply};
+use crate::harness::{Shop, World, database_in, orchestrateur, until};
+use crate::http::{Call, Reply, send};
 use crate::routes::document;
 
 const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
@@ -279,6 +281,42 @@ async fn the_command_line_presents_a_key() {
     assert!(run(&file, &arguments, Some(&reader)).status.success());
     let refused = run(&file, &["definitions", "--url", &url], Some("ork_wrong"));
     assert!(!refused.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_keys_only_this_machine_is_served() {
+    let data = tempfile::tempdir().unwrap();
+    let serve = |flags: &[&str]| {
+        let mut command = orchestrateur();
+        command.arg("serve").args(flags).env("DATABASE_URL", database_in(data.path()));
+        command
+    };
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8023"] {
+        let refused = serve(&["--listen", address]).output().unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success(), "{address}");
+        assert!(said.contains("orchestrateur keys add") && said.contains("--insecure-no-auth"), "{said}");
+    }
+    let wrong = serve(&["--api-keys-file", "/nowhere"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("the keys file /nowhere"), "{wrong:?}");
+    let ring = KeyRing::new();
+    let key = ring.add("ops", "operate", &[]);
+    for (flags, status) in [(&["--insecure-no-auth"][..], 200), (&["--api-keys-file", &ring.file()], 401)] {
+        let mut serving = serve(&["--listen", "0.0.0.0:0", "--log-json"]);
+        let mut serving = serving.args(flags).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(serving.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let port = log.find_map(|line| {
+            let line: Value = serde_json::from_str(&line).ok()?;
+            line["listen"].as_str()?.rsplit(':').next()?.parse::<u16>().ok()
+        });
+        let address = SocketAddr::from(([127, 0, 0, 1], port.expect("it listens")));
+        let asked = async |call: &Call| send(address, call).await.status;
+        let told =
+            (asked(&Call::get("/api/sagas")).await, asked(&bearing(Call::get("/api/sagas"), &key)).await);
+        let _ = serving.kill();
+        let _ = serving.wait();
+        assert_eq!(told, (status, 200), "{flags:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Callers and their rights (promise P9). One place decides: [`Access::admit`], before a handler runs.
+//! Callers and their rights (promise P9). One place decides: `Access::admit`, before a handler runs.
 //!
 //! - `role.rs`: roles, and the roles that a route is for; each route names its own beside its handler.
 //! - `keys.rs`: the file that has the callers' keys. `principal.rs`: the caller of a request.
@@ -46,9 +46,13 @@ impl Access {
         Ok(Self { file, keys: RwLock::new(Arc::new(keys)) })
     }
 
-    /// Whether callers have to present keys.
-    pub fn has_keys(&self) -> bool {
-        self.file.is_some()
+    /// How many keys there are; `None`: callers need none.
+    pub fn keys(&self) -> Option<usize> {
+        self.file.as_ref().map(|_| self.ring().len())
+    }
+
+    fn ring(&self) -> Arc<KeyRing> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads the file again: how many keys it has. After an error the keys from before stay.
@@ -68,12 +72,12 @@ impl Access {
         now: Timestamp,
     ) -> Result<Principal, Box<NotAdmitted>> {
         let Needs::AnyOf(roles) = needs else { return Ok(Principal::nobody()) };
-        if !self.has_keys() {
+        if self.file.is_none() {
             return Ok(Principal::anonymous());
         }
         let stranger = |why| Box::new(NotAdmitted { why, name: None, problem: unauthenticated(why) });
         let presented = presented(headers).map_err(stranger)?;
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let keys = self.ring();
         let Some(key) = keys.find(presented, now) else {
             return Err(stranger(Denied::BadKey));
         };

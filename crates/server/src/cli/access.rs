@@ -1,0 +1,51 @@
+//! The flags that say who may use the API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::api::access::Access;
+
+/// The callers that a process lets in.
+#[derive(Debug, Args)]
+pub(super) struct AccessFlags {
+    /// The callers' keys, which `orchestrateur keys add` makes: without one of them, or with a role that does not reach, a request is
+    /// refused. SIGHUP reads the file again. Without this flag, the systemd credential `api-keys`; without that, everybody who
+    /// reaches the port may do everything, and only this machine reaches it.
+    #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_API_KEYS_FILE")]
+    api_keys_file: Option<PathBuf>,
+    /// Listen on other addresses than this machine's own without keys: everybody who reaches the port may do everything.
+    #[arg(long, env = "ORCHESTRATEUR_INSECURE_NO_AUTH")]
+    insecure_no_auth: bool,
+}
+
+impl AccessFlags {
+    /// The callers that are let in at this address.
+    pub(super) fn access(self, listen: SocketAddr) -> anyhow::Result<Access> {
+        let Self { api_keys_file, insecure_no_auth } = self;
+        let named = api_keys_file.filter(|file| !file.as_os_str().is_empty());
+        let access = Access::of(named.or_else(credential))?;
+        match access.keys() {
+            None if listen.ip().to_canonical().is_loopback() => {}
+            None if insecure_no_auth => tracing::warn!(
+                "there are no keys (--insecure-no-auth): everybody who reaches {listen} may start, see and cancel sagas"
+            ),
+            None => bail!(
+                "without keys, only this machine is served, and --listen is {listen}. Make a key with `orchestrateur keys add NAME \
+                 --role admin --file FILE`, and name the file: --api-keys-file FILE (ORCHESTRATEUR_API_KEYS_FILE). To have everybody \
+                 who reaches the port do everything, say so: --insecure-no-auth (ORCHESTRATEUR_INSECURE_NO_AUTH=true)"
+            ),
+            Some(0) => tracing::warn!("the keys file has no key: every request that needs one is refused"),
+            Some(keys) => tracing::info!(keys, "requests need keys"),
+        }
+        Ok(access)
+    }
+}
+
+/// The keys file that systemd passes (`LoadCredential=api-keys:FILE`).
+fn credential() -> Option<PathBuf> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+    Some(PathBuf::from(folder).join("api-keys")).filter(|file| file.is_file())
+}
