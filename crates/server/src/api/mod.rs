@@ -57,6 +57,8 @@ pub struct ApiParts {
     pub access: Access,
     /// The name of the saga that orders run.
     pub commande_saga: Arc<str>,
+    /// Whether the endpoints of supervisors have an address of their own.
+    pub has_ops_address: bool,
     pub(crate) budgets: Budgets,
 }
 
@@ -77,9 +79,20 @@ impl Api {
         limits: ApiLimits,
         (hosts, access): (Hosts, Access),
         commande_saga: Arc<str>,
+        has_ops_address: bool,
     ) -> Self {
         let budgets = Budgets::new(&limits);
-        let parts = ApiParts { engine, metrics, clock, limits, hosts, access, commande_saga, budgets };
+        let parts = ApiParts {
+            engine,
+            metrics,
+            clock,
+            limits,
+            hosts,
+            access,
+            commande_saga,
+            has_ops_address,
+            budgets,
+        };
         Self { parts: Arc::new(parts) }
     }
 }
@@ -125,10 +138,19 @@ impl Default for ApiLimits {
 #[openapi(tags((name = "exploitation", description = "For operators")), components(schemas(Problem)))]
 struct SharedDocument;
 
+/// The endpoints of supervisors, which `--ops-listen` moves to an address of their own.
+pub(crate) const FOR_SUPERVISORS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
 /// The routes that belong to no face.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(SharedDocument::openapi())
         .routes(routes!(participants::participants))
+        .merge(for_supervisors())
+}
+
+/// The routes of [`FOR_SUPERVISORS`].
+pub(crate) fn for_supervisors() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .routes(routes!(health::livez))
         .routes(routes!(health::metrics))
         .routes(routes!(health::readyz))

@@ -28,19 +28,29 @@ impl AccessFlags {
         let named = api_keys_file.filter(|file| !file.as_os_str().is_empty());
         let access = Access::of(named.or_else(credential))?;
         match access.keys() {
-            None if listen.ip().to_canonical().is_loopback() => {}
-            None if insecure_no_auth => tracing::warn!(
-                "there are no keys (--insecure-no-auth): everybody who reaches {listen} may start, see and cancel sagas"
-            ),
-            None => bail!(
-                "without keys, only this machine is served, and --listen is {listen}. Make a key with `orchestrateur keys add NAME \
-                 --role admin --file FILE`, and name the file: --api-keys-file FILE (ORCHESTRATEUR_API_KEYS_FILE). To have everybody \
-                 who reaches the port do everything, say so: --insecure-no-auth (ORCHESTRATEUR_INSECURE_NO_AUTH=true)"
-            ),
+            None => for_this_machine(listen, insecure_no_auth)?,
             Some(0) => tracing::warn!("the keys file has no key: every request that needs one is refused"),
             Some(keys) => tracing::info!(keys, "requests need keys"),
         }
         Ok(access)
+    }
+}
+
+/// Whether an address may be served without keys: this machine's own, or another one that was asked for in spite of that.
+pub(super) fn for_this_machine(listen: SocketAddr, is_insecure: bool) -> anyhow::Result<()> {
+    match () {
+        () if listen.ip().to_canonical().is_loopback() => Ok(()),
+        () if is_insecure => {
+            tracing::warn!(
+                "there are no keys (--insecure-no-auth): everybody who reaches {listen} may start, see and cancel sagas"
+            );
+            Ok(())
+        }
+        () => bail!(
+            "without keys, only this machine is served, and --listen is {listen}. Make a key with `orchestrateur keys add NAME --role \
+             admin --file FILE`, and have `serve` read the file: --api-keys-file FILE (ORCHESTRATEUR_API_KEYS_FILE). To have \
+             everybody who reaches the port do everything, say so: --insecure-no-auth (ORCHESTRATEUR_INSECURE_NO_AUTH=true)"
+        ),
     }
 }
 

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use super::access::for_this_machine;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::serve::Orchestrator;
 use super::signals::Signals;
@@ -42,6 +43,9 @@ pub(super) struct Demo {
     /// Address of the API.
     #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
     listen: Listen,
+    /// Listen on other addresses than this machine's own, too: everybody who reaches the port may do everything.
+    #[arg(long, env = "ORCHESTRATEUR_INSECURE_NO_AUTH")]
+    insecure_no_auth: bool,
     /// Keep orders, stock and money in this folder; without it, a fresh one that is removed at the end.
     #[arg(long, value_name = "DIR", env = "ORCHESTRATEUR_DATA")]
     data: Option<PathBuf>,
@@ -55,6 +59,7 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         logging::start(&self.log, false)?;
+        for_this_machine(self.listen.0, self.insecure_no_auth)?;
         // From here on, before there is a folder that would have to be removed.
         let mut signals = Signals::of_a_terminal()?;
         let listener = http::listen(self.listen.0)?;
@@ -96,7 +101,7 @@ impl Demo {
                 () = signals.next() => {}
             }
         };
-        let served = server.run(listener, stop, DRAIN).await;
+        let served = server.run(listener, None, stop, DRAIN).await;
         shop.stop().await;
         served.and(outcome)
     }

@@ -27,13 +27,18 @@ pub(super) struct Health {
     /// The address that `serve` listens on; asked on the loopback interface when it is everywhere.
     #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
     listen: Listen,
+    /// The address that `serve` has for supervisors, if it has one.
+    #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_OPS_LISTEN")]
+    ops_listen: Option<Listen>,
 }
 
 impl Health {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let url = match self.url {
             Some(url) => with_path(url)?,
-            None => format!("http://{}/readyz", reachable(self.listen.0)).parse()?,
+            None => {
+                format!("http://{}/readyz", reachable(self.ops_listen.unwrap_or(self.listen).0)).parse()?
+            }
         };
         let answer = tokio::time::timeout(ANSWER_WAIT, ask(&url))
             .await

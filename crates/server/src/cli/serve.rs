@@ -35,6 +35,9 @@ pub(super) struct Serve {
     /// network.
     #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_LISTEN", default_value = LISTEN_DEFAULT)]
     listen: Listen,
+    /// Another address, for /livez, /readyz and /metrics alone: they are not at --listen then, and need no key.
+    #[arg(long, value_name = "ADDR:PORT", env = "ORCHESTRATEUR_OPS_LISTEN")]
+    ops_listen: Option<Listen>,
     /// A further name that clients ask for, such as orders.example.com; may be repeated. Addresses, this
     /// machine's name, names without a dot, and names under .localhost, .internal, .svc and
     /// .svc.cluster.local are always answered. *.example.com stands for all names under it, * for any: then
@@ -131,6 +134,7 @@ impl Serve {
         let access = self.access.access(self.listen.0)?;
         let url = self.database.url()?;
         let listener = http::listen(self.listen.0)?;
+        let ops = self.ops_listen.map(|ops| http::listen(ops.0)).transpose()?;
         let drain = Duration::from_secs(self.limits.drain_s);
         let address = listener.local_addr().context("read the listener's address")?;
         let name = self.replica.unwrap_or_else(|| format!("{}:{}", machine_name(), address.port()));
@@ -142,10 +146,20 @@ impl Serve {
         let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(own).chain(public));
         let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
         let participants = HttpParticipants::with(participants)?;
-        let server =
-            Orchestrator::start(&loaded, env, &url, participants, (&self.limits, (hosts, access)), &name)
-                .await?;
+        let server = Orchestrator::start(
+            &loaded,
+            env,
+            &url,
+            participants,
+            (&self.limits, (hosts, access, ops.is_some())),
+            &name,
+        )
+        .await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
+        if let Some(ops) = &ops {
+            let address = ops.local_addr().context("read the listener's address")?;
+            tracing::info!(ops_listen = %address, "for supervisors: http://{address}");
+        }
         tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
         let mut signals = Signals::of_a_service()?;
         let stop = async {
@@ -154,14 +168,14 @@ impl Serve {
         };
         let api = server.api.clone();
         tokio::select! {
-            served = server.run(listener, stop, drain) => served,
+            served = server.run(listener, ops, stop, drain) => served,
             never = reloader.run(&api) => match never {},
         }
     }
 }
 
-/// The names that are answered, and the callers that are let in.
-type Doors = (Hosts, Access);
+/// The names that are answered, the callers that are let in, and whether supervisors have an address of their own.
+type Doors = (Hosts, Access, bool);
 
 /// The name of the machine or of the container.
 fn machine_name() -> String {
@@ -256,6 +270,7 @@ impl Orchestrator {
             journal.clone(),
             clock.clone(),
         ));
+        let (hosts, access, has_ops_address) = doors;
         let engine = Engine::new(
             clock.clone(),
             journal,
@@ -269,7 +284,15 @@ impl Orchestrator {
         // Unfinished orders are taken over while the server accepts new ones.
         engine.recover_in_background();
         Ok(Self {
-            api: Api::new(engine, metrics, clock, limits, doors, loaded.commande_saga.clone()),
+            api: Api::new(
+                engine,
+                metrics,
+                clock,
+                limits,
+                (hosts, access),
+                loaded.commande_saga.clone(),
+                has_ops_address,
+            ),
             connections,
         })
     }
@@ -285,13 +308,23 @@ impl Orchestrator {
     pub(super) async fn run(
         self,
         listener: TcpListener,
+        ops: Option<TcpListener>,
         stop: impl Future<Output = ()>,
         drain: Duration,
     ) -> anyhow::Result<()> {
         let engine = self.api.engine.clone();
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
-        let serving = http::serve(listener, routes::router(self.api), self.connections, counts, watched);
+        let (limits, router) = (self.connections, routes::router(self.api.clone()));
+        let supervised = async {
+            if let Some(ops) = ops {
+                let router = routes::for_supervisors(self.api);
+                http::serve(ops, router, limits, counts.clone(), watched.clone()).await;
+            }
+        };
+        let serving = async {
+            tokio::join!(http::serve(listener, router, limits, counts.clone(), watched.clone()), supervised);
+        };
         let stopping = async {
             stop.await;
             // Callers still get their answers while their orders are drained; new orders get 503.

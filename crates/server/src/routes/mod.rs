@@ -57,6 +57,25 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
+/// The endpoints of supervisors alone, for an address that nobody else reaches: no key is asked for.
+pub fn for_supervisors(api: Api) -> Router {
+    Router::from(api::for_supervisors())
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .fallback(|| async { Problem::no_such_path() })
+        .layer(middleware::map_response(async |mut response: Response| {
+            protect::protect(false, response.headers_mut());
+            response
+        }))
+        .layer(middleware::from_fn_with_state(
+            api.clone(),
+            async |State(api): State<Api>, request: Request, next: Next| match admit(&api, &request) {
+                Ok(()) => next.run(request).await,
+                Err(problem) => problem.into_response(),
+            },
+        ))
+        .with_state(api)
+}
+
 /// Has a request answered if it may be, protects the answer, and counts it under its route.
 async fn around(
     State(api): State<Api>,
@@ -70,7 +89,10 @@ async fn around(
     let begun = api.clock.now();
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
     let route = handler.map_or("none", |(route, _)| route);
-    let admitted = admit(&api, &request).and_then(|()| identified(&api, &request, route));
+    let admitted = admit(&api, &request).and_then(|()| {
+        let has_moved = api.has_ops_address && api::FOR_SUPERVISORS.contains(&route);
+        if has_moved { Err(Problem::no_such_path()) } else { identified(&api, &request, route) }
+    });
     let mut response = match admitted {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
@@ -103,7 +125,7 @@ fn identified(api: &Api, request: &Request, route: &'static str) -> Result<Princ
 fn admit(api: &Api, request: &Request) -> Result<(), Problem> {
     let host = api.hosts.of(request)?;
     browser::check(request, host.as_ref())?;
-    let for_supervisors = ["/livez", "/readyz", "/metrics"].contains(&request.uri().path());
+    let for_supervisors = api::FOR_SUPERVISORS.contains(&request.uri().path());
     match request.extensions().get::<Crowded>() {
         Some(crowded) if !for_supervisors => Err(Problem::crowded(*crowded)),
         _ => Ok(()),

@@ -319,6 +319,34 @@ async fn without_keys_only_this_machine_is_served() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn supervisors_may_have_an_address_of_their_own() {
+    let ring = KeyRing::new();
+    let key = ring.add("boss", "admin", &[]);
+    let flags = ["--api-keys-file", &ring.file(), "--ops-listen", "127.0.0.1:0"];
+    let world = World::with(Shop::open().await, &flags).await;
+    let ops: SocketAddr = world
+        .server
+        .said()
+        .lines()
+        .find_map(|line| serde_json::from_str::<Value>(line).ok()?["ops_listen"].as_str()?.parse().ok())
+        .expect("it says where");
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(send(ops, &Call::get(path)).await.status, 200, "{path}");
+        world.send(&bearing(Call::get(path), &key)).await.problem(404, "no_such_path");
+    }
+    for path in ["/api/sagas", "/", "/openapi.json"] {
+        send(ops, &bearing(Call::get(path), &key)).await.problem(404, "no_such_path");
+    }
+    send(ops, &Call::post("/metrics")).await.problem(405, "method_not_allowed");
+    send(ops, &Call::get("/metrics").host("evil.example.com")).await.problem(421, "host_not_allowed");
+    let health =
+        |flags: &[&str]| orchestrateur().arg("health").args(flags).output().unwrap().status.success();
+    let listen = world.server.address.to_string();
+    assert!(health(&["--listen", &listen, "--ops-listen", &ops.to_string()]));
+    assert!(!health(&["--listen", &listen]));
+}
+
 #[test]
 fn keys_are_made_listed_and_revoked() {
     use std::os::unix::fs::PermissionsExt;

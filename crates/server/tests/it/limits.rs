@@ -63,6 +63,7 @@ pub(crate) async fn api_of(
         limits,
         (Hosts::default(), Access::default()),
         loaded.commande_saga,
+        false,
     ))
 }
 
