@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::OpenError;
 const ATTEMPTS_MAX: u32 = 20;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// The mode of new files: orders have amounts, and the addresses of callbacks.
+const OWNER_ALONE: u32 = 0o600;
 
 /// Held for as long as it lives.
 pub(super) struct Lock {
@@ -39,6 +43,18 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
     whole.map_err(unusable)
 }
 
+/// Makes the database's file, if there is none, so that only its owner can read it. SQLite gives the files beside it the same mode. A
+/// file that is there keeps its own.
+pub(super) fn for_its_owner_alone(path: &Path) -> Result<(), OpenError> {
+    let made = File::options().write(true).create_new(true).mode(OWNER_ALONE).open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(OpenError::File { path: path.to_owned(), reason: error.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Takes the lock of the database at `path`.
 pub(super) fn take(path: &Path) -> Result<Lock, OpenError> {
     let mut lock_path = OsString::from(path);
@@ -51,6 +67,7 @@ pub(super) fn take(path: &Path) -> Result<Lock, OpenError> {
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(OWNER_ALONE)
         .open(&lock_path)
         .map_err(denied)?;
     let mut result = file.try_lock();

@@ -82,6 +82,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
     }
     let path = lock::real_path(path.as_ref())?;
     let lock = lock::take(&path)?;
+    lock::for_its_owner_alone(&path)?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|error| why(&path, error))?;
     schema::migrate(&path, &mut connection)?;

@@ -296,3 +296,21 @@ async fn claims_words_and_lists_use_their_indices() {
     }
     assert!(store.load(saga(1)).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn new_files_are_for_their_owner_alone_and_others_keep_their_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = InSqlite::new();
+    let store = fixture.open().await;
+    store.append(&[start(1)]).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let path = fixture.path();
+    for file in [path.clone(), beside(&path, "-wal"), beside(&path, "-shm"), beside(&path, ".lock")] {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    drop(store);
+    // A group may have been let in on purpose.
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let _store = fixture.open().await;
+    assert_eq!(mode(&path), 0o640);
+}
