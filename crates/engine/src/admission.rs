@@ -26,13 +26,15 @@ const DRAIN_WINDOW: Duration = Duration::from_secs(10);
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// The sender of a request, for shares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Caller {
     /// Not known: all of these have one share together.
     #[default]
     Unknown,
     /// The address, or the network, of the caller.
     Address(IpAddr),
+    /// The name of the caller, which its key tells, wherever it calls from.
+    Named(Arc<str>),
 }
 
 /// Why a start is refused, and when to try again.
@@ -124,7 +126,7 @@ impl Admission {
             return Err(NoRoom { limit, value, retry_after: slots.window.refuse() });
         }
         slots.taken += 1;
-        *slots.by_caller.entry(caller).or_default() += 1;
+        *slots.by_caller.entry(caller.clone()).or_default() += 1;
         Ok(Slot { admission: self.clone(), caller })
     }
 
@@ -246,7 +248,7 @@ mod tests {
     fn take_all(admission: &Arc<Admission>, caller: Caller) -> (Vec<Slot>, NoRoom) {
         let mut slots = Vec::new();
         loop {
-            match admission.admit(caller) {
+            match admission.admit(caller.clone()) {
                 Ok(slot) => slots.push(slot),
                 Err(no_room) => return (slots, no_room),
             }

@@ -47,7 +47,7 @@ impl Engine {
         if request.id.is_some() && self.is_cautious() && self.in_the_journal(id).await?.is_some() {
             return self.join_kept(id, &request).await;
         }
-        let slot = self.admission().admit(request.caller).map_err(Refusal::Full)?;
+        let slot = self.admission().admit(request.caller.clone()).map_err(Refusal::Full)?;
         let (handle, messages) = Handle::new(self.limits().inbox_commands_max);
         let held = self.admission().saga();
         let guard = match self.parts.registry.enter(id, owner, handle.clone(), Some(slot), held) {

@@ -17,9 +17,6 @@ const ATTEMPTS_MAX: u32 = 20;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The mode of new files: orders have amounts, and the addresses of callbacks.
-const OWNER_ALONE: u32 = 0o600;
-
 /// Held for as long as it lives.
 pub(super) struct Lock {
     _file: File,
@@ -43,10 +40,10 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
     whole.map_err(unusable)
 }
 
-/// Makes the database's file, if there is none, so that only its owner can read it. SQLite gives the files beside it the same mode. A
+/// Makes the database's file, if there is none, so that only its owner can read it: orders have amounts, and addresses of callbacks. SQLite gives the files beside it the same mode. A
 /// file that is there keeps its own.
 pub(super) fn for_its_owner_alone(path: &Path) -> Result<(), OpenError> {
-    let made = File::options().write(true).create_new(true).mode(OWNER_ALONE).open(path);
+    let made = File::options().write(true).create_new(true).mode(0o600).open(path);
     match made {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(OpenError::File { path: path.to_owned(), reason: error.to_string() })
@@ -67,7 +64,7 @@ pub(super) fn take(path: &Path) -> Result<Lock, OpenError> {
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(OWNER_ALONE)
+        .mode(0o600)
         .open(&lock_path)
         .map_err(denied)?;
     let mut result = file.try_lock();

@@ -50,6 +50,11 @@ impl Problem {
         }
     }
 
+    /// A problem that goes away by itself.
+    pub(crate) fn temporary(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { retry: true, ..Self::new(status, code, detail) }
+    }
+
     fn about(mut self, saga: SagaId) -> Self {
         self.saga_id = Some(saga);
         self

@@ -54,6 +54,9 @@ struct AddKey {
     /// A signal that it may send; may be repeated. A key of the role signal needs one; without it, others may send any.
     #[arg(long = "signal", value_name = "NAME")]
     signals: Vec<String>,
+    /// Requests that it may make in a second; without it, as many as the server takes.
+    #[arg(long, value_name = "N")]
+    requests_per_second: Option<u32>,
     #[command(flatten)]
     file: KeysFile,
 }
@@ -84,10 +87,11 @@ impl KeysCommand {
 
 impl AddKey {
     fn run(self) -> anyhow::Result<()> {
-        let Self { name, role, expires, sagas, signals, file: KeysFile { file } } = self;
+        let Self { name, role, expires, sagas, signals, requests_per_second, file: KeysFile { file } } = self;
         let some = |names: Vec<String>| (!names.is_empty()).then_some(names);
         let (sagas, signals) = (some(sagas), some(signals));
-        let line = KeyLine { name, role, sha256: String::new(), expires, sagas, signals };
+        let line =
+            KeyLine { name, role, sha256: String::new(), expires, sagas, signals, requests_per_second };
         let (key, line) = keys::make(&line)?;
         if file.exists() {
             keys::listed(&file)?;
@@ -104,13 +108,23 @@ impl AddKey {
 }
 
 fn list(file: &Path) -> anyhow::Result<()> {
-    let mut rows =
-        vec![["name", "role", "expires", "sagas", "signals", "sha256"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["name", "role", "expires", "sagas", "signals", "a second", "sha256"].map(str::to_owned).to_vec(),
+    ];
     let any = |names: Option<Vec<String>>| names.map_or("any".to_owned(), |names| names.join(", "));
     rows.extend(keys::listed(file)?.into_iter().map(|line| {
-        let KeyLine { name, role, sha256, expires, sagas, signals } = line;
+        let KeyLine { name, role, sha256, expires, sagas, signals, requests_per_second: rate } = line;
+        let rate = rate.map_or("any".to_owned(), |rate| rate.to_string());
         let begins: String = sha256.chars().take(8).collect();
-        vec![name, role, expires.unwrap_or_else(|| "never".to_owned()), any(sagas), any(signals), begins]
+        vec![
+            name,
+            role,
+            expires.unwrap_or_else(|| "never".to_owned()),
+            any(sagas),
+            any(signals),
+            rate,
+            begins,
+        ]
     }));
     say(table(&rows))
 }

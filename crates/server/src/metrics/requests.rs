@@ -22,6 +22,8 @@ pub enum Denied {
     BadKey,
     /// Its role does not reach.
     Role,
+    /// Its key has made as many requests as it may.
+    Rate,
 }
 
 pub(super) struct Requests {

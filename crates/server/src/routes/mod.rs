@@ -20,7 +20,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::access::{Needs, NotAdmitted, Principal};
+use crate::api::access::{Needs, NotAdmitted, Principal, RateLeft};
 use crate::api::problem::Problem;
 use crate::api::{self, Api, browser, protect};
 use crate::face;
@@ -89,17 +89,25 @@ async fn around(
     let begun = api.clock.now();
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
     let route = handler.map_or("none", |(route, _)| route);
-    let admitted = admit(&api, &request).and_then(|()| {
-        let has_moved = api.has_ops_address && api::FOR_SUPERVISORS.contains(&route);
-        if has_moved { Err(Problem::no_such_path()) } else { identified(&api, &request, route) }
+    let has_moved = api.has_ops_address && api::FOR_SUPERVISORS.contains(&route);
+    let admitted = admit(&api, &request).map_err(|problem| (problem, None)).and_then(|()| match has_moved {
+        true => Err((Problem::no_such_path(), None)),
+        false => identified(&api, &request, route),
     });
+    let rate = match &admitted {
+        Ok(principal) => principal.rate(),
+        Err((_, rate)) => *rate,
+    };
     let mut response = match admitted {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
             api.budgets.answer(next.run(request).await, &api.limits).await
         }
-        Err(problem) => problem.into_response(),
+        Err((problem, _)) => problem.into_response(),
     };
+    if let Some(rate) = rate {
+        rate.add_to(response.headers_mut());
+    }
     let took = api.clock.now().since(begun);
     protect::protect(is_page, response.headers_mut());
     api.metrics.answered(route, &method, response.status().as_u16(), took);
@@ -107,17 +115,21 @@ async fn around(
 }
 
 /// The caller of a request, if it may use the route. A refused attempt is logged and counted.
-fn identified(api: &Api, request: &Request, route: &'static str) -> Result<Principal, Problem> {
+fn identified(
+    api: &Api,
+    request: &Request,
+    route: &'static str,
+) -> Result<Principal, (Problem, Option<RateLeft>)> {
     // What matches no route shows nothing.
     let needs = needs::of(route, request.method()).unwrap_or(&Needs::Nothing);
     api.access.admit(request.headers(), needs, api.clock.now()).map_err(|refused| {
-        let NotAdmitted { why, name, problem } = *refused;
+        let NotAdmitted { why, name, problem, rate } = *refused;
         let caller = request.extensions().get::<CallerAddress>().copied().unwrap_or_default();
         let name = name.as_deref().unwrap_or_default();
         let method = request.method();
         tracing::warn!(%caller, name, %method, route, why = <&str>::from(why), "a request was refused");
         api.metrics.denied(why);
-        problem
+        (problem, rate)
     })
 }
 

@@ -284,6 +284,34 @@ async fn the_command_line_presents_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_may_make_so_many_requests_a_second() {
+    let ring = KeyRing::new();
+    let (limited, other) =
+        (ring.add("busy", "read", &["--requests-per-second", "2"]), ring.add("other", "read", &[]));
+    let world = ring.world().await;
+    let ask = async |key: &str| world.send(&bearing(Call::get("/api/sagas"), key)).await;
+    let mut statuses = Vec::new();
+    for _ in 0..40 {
+        let told = ask(&limited).await;
+        assert_eq!(told.header("ratelimit-policy"), Some("\"key\";q=2;w=1"));
+        if told.status == 429 {
+            told.problem(429, "requests_per_second");
+            assert_eq!(
+                (told.header("retry-after"), told.header("ratelimit")),
+                (Some("1"), Some("\"key\";r=0;t=1"))
+            );
+        }
+        statuses.push(told.status);
+    }
+    assert_eq!(statuses[..2], [200, 200]);
+    assert!(statuses.contains(&429), "{statuses:?}");
+    let unlimited = ask(&other).await;
+    assert_eq!((unlimited.status, unlimited.header("ratelimit")), (200, None), "each key has its own");
+    until("it may go on", async || ask(&limited).await.status == 200).await;
+    assert!(!ring.keys(&["add", "x", "--role", "read", "--requests-per-second", "0"]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_keys_only_this_machine_is_served() {
     let data = tempfile::tempdir().unwrap();
     let serve = |flags: &[&str]| {

@@ -119,7 +119,7 @@ impl Reply {
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["type"], format!("urn:orchestrateur:problem:{code}"), "{problem}");
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
-        let passes_by_itself = status == 503 || code == "call_under_way";
+        let passes_by_itself = matches!(status, 429 | 503) || code == "call_under_way";
         assert_eq!(self.header("retry-after").is_some(), passes_by_itself, "{self:?}");
         problem
     }

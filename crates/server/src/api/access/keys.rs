@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::rate::{Bucket, RateLeft};
 use super::role::Role;
 
 /// Bytes of a keys file.
@@ -51,6 +52,9 @@ pub(crate) struct KeyLine {
     /// The signals that it may send; all, if this is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) signals: Option<Vec<String>>,
+    /// Requests that it may make in a second; as many as the server takes, if this is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) requests_per_second: Option<u32>,
 }
 
 /// A key that is known by its hash.
@@ -61,9 +65,15 @@ pub(super) struct KnownKey {
     expires: Option<Timestamp>,
     sagas: Option<Vec<String>>,
     signals: Option<Vec<String>>,
+    bucket: Option<Bucket>,
 }
 
 impl KnownKey {
+    /// Takes a request out of those that the key may make; `Err`: it may make none now.
+    pub(super) fn take(&self, now: Timestamp) -> Result<Option<RateLeft>, RateLeft> {
+        self.bucket.as_ref().map(|bucket| bucket.take(now)).transpose()
+    }
+
     pub(super) fn may_start(&self, saga: &str) -> bool {
         self.sagas.as_ref().is_none_or(|sagas| sagas.iter().any(|known| known == saga))
     }
@@ -161,8 +171,12 @@ fn known(line: &str) -> anyhow::Result<(KeyHash, KnownKey)> {
     if role == Role::Signal && line.signals.is_none() {
         bail!("`{}` has the role `signal` and no `signals`: name those that it may send", line.name);
     }
-    let KeyLine { name, sagas, signals, .. } = line;
-    Ok((hash, KnownKey { name: name.into(), role, expires, sagas, signals }))
+    if line.requests_per_second == Some(0) {
+        bail!("`requests_per_second` of `{}` is 0: revoke the key, or write at least 1", line.name);
+    }
+    let KeyLine { name, sagas, signals, requests_per_second, .. } = line;
+    let bucket = requests_per_second.map(Bucket::new);
+    Ok((hash, KnownKey { name: name.into(), role, expires, sagas, signals, bucket }))
 }
 
 pub(super) fn role(word: &str) -> anyhow::Result<Role> {
@@ -231,6 +245,7 @@ mod tests {
             expires: None,
             sagas: None,
             signals: None,
+            requests_per_second: None,
         }
     }
 

@@ -1,10 +1,11 @@
 //! Callers and their rights (promise P9). One place decides: `Access::admit`, before a handler runs.
 //!
 //! - `role.rs`: roles, and the roles that a route is for; each route names its own beside its handler.
-//! - `keys.rs`: the file that has the callers' keys. `principal.rs`: the caller of a request.
+//! - `keys.rs`: the file that has the callers' keys. `rate.rs`: how many requests a key may make. `principal.rs`: the caller of a request.
 
 pub(crate) mod keys;
 mod principal;
+mod rate;
 mod role;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use saga_core::Timestamp;
 
 use self::keys::KeyRing;
 pub use self::principal::Principal;
+pub(crate) use self::rate::RateLeft;
 pub use self::role::{Needs, Role};
 use crate::api::problem::Problem;
 use crate::metrics::Denied;
@@ -29,6 +31,8 @@ pub(crate) struct NotAdmitted {
     pub(crate) name: Option<Arc<str>>,
     /// The answer.
     pub(crate) problem: Problem,
+    /// What the key may still send, where that is limited.
+    pub(crate) rate: Option<RateLeft>,
 }
 
 /// The callers that are known.
@@ -75,18 +79,23 @@ impl Access {
         if self.file.is_none() {
             return Ok(Principal::anonymous());
         }
-        let stranger = |why| Box::new(NotAdmitted { why, name: None, problem: unauthenticated(why) });
+        let stranger =
+            |why| Box::new(NotAdmitted { why, name: None, problem: unauthenticated(why), rate: None });
         let presented = presented(headers).map_err(stranger)?;
         let keys = self.ring();
         let Some(key) = keys.find(presented, now) else {
             return Err(stranger(Denied::BadKey));
         };
-        let principal = Principal::of(key.clone());
+        let name = Some(key.name.clone());
+        let rate = key.take(now).map_err(|rate| {
+            let (problem, name) = (too_many(), name.clone());
+            Box::new(NotAdmitted { why: Denied::Rate, name, problem, rate: Some(rate) })
+        })?;
         if needs.allows(key.role) {
-            return Ok(principal);
+            return Ok(Principal::of(key.clone(), rate));
         }
         let problem = forbidden(key.role, roles);
-        Err(Box::new(NotAdmitted { why: Denied::Role, name: principal.name().cloned(), problem }))
+        Err(Box::new(NotAdmitted { why: Denied::Role, name, problem, rate }))
     }
 }
 
@@ -102,6 +111,12 @@ fn presented(headers: &HeaderMap) -> Result<&[u8], Denied> {
     if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(key.trim_ascii()) } else { Err(Denied::BadKey) }
 }
 
+/// `429`.
+fn too_many() -> Problem {
+    let detail = "The key has made as many requests as it may in a second (requests_per_second), and nothing was done. Try again later";
+    Problem::temporary(StatusCode::TOO_MANY_REQUESTS, "requests_per_second", detail)
+}
+
 /// `401`. The words are the same for an unknown key and one that has ended.
 pub(crate) fn unauthenticated(denied: Denied) -> Problem {
     let detail = match denied {
@@ -109,7 +124,7 @@ pub(crate) fn unauthenticated(denied: Denied) -> Problem {
             "The request presents no key, and nothing was done. Send `Authorization: Bearer KEY`; `orchestrateur keys \
                           add` makes one"
         }
-        Denied::BadKey | Denied::Role => {
+        Denied::BadKey | Denied::Role | Denied::Rate => {
             "The key that the request presents is none that may be used, and nothing was done. Send another one as `Authorization: \
              Bearer KEY`"
         }

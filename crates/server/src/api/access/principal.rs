@@ -7,9 +7,13 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
+use saga_engine::Caller;
+
 use super::keys::KnownKey;
+use super::rate::RateLeft;
 use super::role::Role;
 use crate::api::problem::Problem;
+use crate::http::CallerAddress;
 
 /// The caller of a request. Each request has one among its extensions by the time that its handler runs.
 #[derive(Debug, Clone)]
@@ -20,7 +24,7 @@ enum CallerKind {
     /// No keys are configured: everybody may do everything, and nobody has a name.
     Anonymous,
     /// The holder of a key.
-    Known(Arc<KnownKey>),
+    Known(Arc<KnownKey>, Option<RateLeft>),
     /// The route is for all, and does not ask.
     Nobody,
 }
@@ -34,23 +38,36 @@ impl Principal {
         Self(CallerKind::Nobody)
     }
 
-    pub(super) fn of(key: Arc<KnownKey>) -> Self {
-        Self(CallerKind::Known(key))
+    pub(super) fn of(key: Arc<KnownKey>, rate: Option<RateLeft>) -> Self {
+        Self(CallerKind::Known(key, rate))
+    }
+
+    /// What the caller's key may still send, where that is limited.
+    pub(crate) fn rate(&self) -> Option<RateLeft> {
+        match self.0 {
+            CallerKind::Known(_, rate) => rate,
+            CallerKind::Anonymous | CallerKind::Nobody => None,
+        }
     }
 
     /// The caller's name; `None`: there are no names here.
     pub(crate) fn name(&self) -> Option<&Arc<str>> {
         match &self.0 {
-            CallerKind::Known(key) => Some(&key.name),
+            CallerKind::Known(key, _) => Some(&key.name),
             CallerKind::Anonymous | CallerKind::Nobody => None,
         }
+    }
+
+    /// The caller for its share of the slots: its name, or else where it calls from.
+    pub(crate) fn for_shares(&self, address: CallerAddress) -> Caller {
+        self.name().map_or_else(|| Caller::Address(address.network()), |name| Caller::Named(name.clone()))
     }
 
     /// What the caller may do; `None`: nothing that needs a role.
     pub(super) fn role(&self) -> Option<Role> {
         match &self.0 {
             CallerKind::Anonymous => Some(Role::Admin),
-            CallerKind::Known(key) => Some(key.role),
+            CallerKind::Known(key, _) => Some(key.role),
             CallerKind::Nobody => None,
         }
     }
@@ -68,7 +85,7 @@ impl Principal {
     /// Whether the caller may start sagas of this name.
     pub(crate) fn may_start(&self, saga: &str) -> Result<(), Problem> {
         match &self.0 {
-            CallerKind::Known(key) if !key.may_start(saga) => {
+            CallerKind::Known(key, _) if !key.may_start(saga) => {
                 let detail =
                     format!("The key `{}` may not start sagas of this name; ask for one that may", key.name);
                 Err(Problem::new(StatusCode::FORBIDDEN, "not_this_saga", detail))
@@ -80,7 +97,7 @@ impl Principal {
     /// Whether the caller may send signals of this name.
     pub(crate) fn may_signal(&self, signal: &str) -> Result<(), Problem> {
         match &self.0 {
-            CallerKind::Known(key) if !key.may_signal(signal) => {
+            CallerKind::Known(key, _) if !key.may_signal(signal) => {
                 let detail =
                     format!("The key `{}` may not send signals of this name; ask for one that may", key.name);
                 Err(Problem::new(StatusCode::FORBIDDEN, "not_this_signal", detail))

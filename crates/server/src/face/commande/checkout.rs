@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use saga_core::definition::InputError;
-use saga_engine::{Caller, NoRoom, Refusal, Start};
+use saga_engine::{NoRoom, Refusal, Start};
 use utoipa::IntoResponses;
 
 use super::answer::{Fin, GoesOn, answer};
@@ -85,7 +85,7 @@ pub(crate) async fn checkout(
         _ => Problem::invalid(error.to_string()),
     })?;
     let caller = head.extensions.get::<http::CallerAddress>().copied().unwrap_or_default();
-    let caller = Caller::Address(caller.network());
+    let caller = principal.for_shares(caller);
     let id = key.as_deref().map(|key| key::saga_of(&api, &api.commande_saga, &principal, key));
     let by = principal.name().cloned();
     let request = Start { input, id, wait: preference.wait, caller, by };

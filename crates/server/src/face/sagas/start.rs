@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saga_core::Definition;
 use saga_core::definition::InputError;
-use saga_engine::{Caller, NoRoom, Refusal, Snapshot, Start};
+use saga_engine::{NoRoom, Refusal, Snapshot, Start};
 use utoipa::IntoResponses;
 
 use super::examples;
@@ -76,7 +76,7 @@ pub(crate) async fn start(
         _ => Problem::invalid(error.to_string()),
     })?;
     let caller = head.extensions.get::<http::CallerAddress>().copied().unwrap_or_default();
-    let caller = Caller::Address(caller.network());
+    let caller = principal.for_shares(caller);
     let id = key.as_deref().map(|key| key::saga_of(&api, &definition.name, &principal, key));
     let by = principal.name().cloned();
     let request = Start { input, id, wait: preference.wait, caller, by };
