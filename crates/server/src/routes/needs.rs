@@ -9,23 +9,25 @@ use serde_json::Value;
 use super::TEXT;
 use crate::api::access::{Needs, Role};
 
-/// By path and method.
-static NEEDS: LazyLock<HashMap<(String, Method), Needs>> = LazyLock::new(|| {
+/// The needs of one path: those of its GET, and those of its POST.
+type PathNeeds = [Option<Needs>; 2];
+
+/// By path.
+static NEEDS: LazyLock<HashMap<String, PathNeeds>> = LazyLock::new(|| {
     let document: Value = serde_json::from_str(&TEXT).unwrap_or_default();
     let paths = document["paths"].as_object().into_iter().flatten();
-    let operations = paths.flat_map(|(path, item)| {
-        let methods = [("get", Method::GET), ("post", Method::POST)];
-        methods.into_iter().filter_map(move |(word, method)| {
-            Some(((path.clone(), method), said(&item.get(word)?["security"])))
-        })
-    });
-    operations.collect()
+    let needs = |item: &Value| ["get", "post"].map(|method| item.get(method).map(|it| said(&it["security"])));
+    paths.map(|(path, item)| (path.clone(), needs(item))).collect()
 });
 
 /// The needs of a route; `None`: there is no such route or method, so there is nothing to get at.
 pub(super) fn of(path: &str, method: &Method) -> Option<&'static Needs> {
-    let method = if *method == Method::HEAD { Method::GET } else { method.clone() };
-    NEEDS.get(&(path.to_owned(), method))
+    let [get, post] = NEEDS.get(path)?;
+    match *method {
+        Method::GET | Method::HEAD => get.as_ref(),
+        Method::POST => post.as_ref(),
+        _ => None,
+    }
 }
 
 /// What an operation's `security` says. An operation that says nothing is for administrators alone.

@@ -41,4 +41,5 @@ mod prefer;
 mod raw_requests;
 mod sagas;
 mod sagas_command;
+mod secrets;
 mod several;

@@ -1,0 +1,103 @@
+//! What a run leaves behind (log, journal, answers, metrics, arguments) has none of the secrets that the run was given.
+
+use std::path::Path;
+
+use saga_testkit::definition::change;
+use serde_json::json;
+
+use crate::harness::{Shop, World, orchestrateur, until};
+use crate::http::Call;
+
+const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
+
+/// All files below a folder, as bytes.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+fn has(text: &[u8], secret: &str) -> bool {
+    text.windows(secret.len()).any(|part| part == secret.as_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_run_leaves_behind_has_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (keys, secret_file, definition) = (place("keys"), place("secret"), place("checkout.yaml"));
+    let in_file = "s3cret-of-a-participant-in-a-file";
+    std::fs::write(&secret_file, in_file).unwrap();
+    let headers = format!("headers: {{ X-Api-Key: '${{file:{secret_file}}}' }}, safety: barrier");
+    let source = change(CHECKOUT).swap(
+        "\"${CLIENT_URL:-http://client-service:8000}\", safety: barrier",
+        &format!("\"${{CLIENT_URL:-http://client-service:8000}}\", {headers}"),
+    );
+    std::fs::write(&definition, source.text()).unwrap();
+    let made = |name: &str, role: &str| {
+        let command = ["keys", "add", name, "--role", role, "--file", &keys];
+        String::from_utf8(orchestrateur().args(command).output().unwrap().stdout).unwrap().trim().to_owned()
+    };
+    let (shop, ops) = (made("shop", "start"), made("ops", "admin"));
+    let wrong = format!("ork_{}", "5".repeat(64));
+    let flags = ["--definition", &definition, "--api-keys-file", &keys, "--log", "trace"];
+    let world = World::with(Shop::open().await, &flags).await;
+    let bearing = |call: Call, key: &str| call.header("authorization", format!("Bearer {key}"));
+
+    // A payment that is refused and cannot be undone: its call is shown, and its service's words are.
+    world.shop.fault("POST /api/ventes status=500");
+    world.shop.fault("POST /api/clients/*/rembourser status=500");
+    let order = bearing(Call::checkout(4).prefer("respond-async"), &shop);
+    let saga = world.send(&order).await.expect(202)["saga_id"].as_str().unwrap().to_owned();
+    let mut answers = Vec::new();
+    until("it is blocked", async || {
+        let shown = world.send(&bearing(Call::get(&format!("/api/sagas/{saga}")), &ops)).await;
+        shown.json()["rollback"] == "blocked"
+    })
+    .await;
+    for path in [
+        format!("/api/sagas/{saga}"),
+        format!("/api/sagas/{saga}/history?detail=steps"),
+        format!("/api/commande/{saga}"),
+        format!("/api/commande/{saga}/historique?detail=etapes"),
+        "/api/sagas".to_owned(),
+        "/api/commandes?rollback=BLOQUE".to_owned(),
+        "/api/definitions".to_owned(),
+        "/api/definitions/checkout".to_owned(),
+        "/api/participants".to_owned(),
+        "/metrics".to_owned(),
+        "/openapi.json".to_owned(),
+        "/readyz".to_owned(),
+    ] {
+        for key in [&ops, &wrong] {
+            answers.push(world.send(&bearing(Call::get(&path), key)).await.text);
+        }
+    }
+    let resume = Call::post(&format!("/api/sagas/{saga}/resume")).json(&json!({ "reason": "try" }));
+    answers.push(world.send(&bearing(resume.clone(), &ops)).await.text);
+    answers.push(world.send(&bearing(resume, &wrong)).await.text);
+    let process = world.server.id();
+    let arguments = std::fs::read(format!("/proc/{process}/cmdline")).unwrap();
+    let mut left = files(world.data.path());
+    left.push(("the log".to_owned(), world.server.said().into_bytes()));
+    left.push(("the arguments".to_owned(), arguments));
+    left.push(("the answers".to_owned(), answers.concat().into_bytes()));
+    left.push(("the keys file".to_owned(), std::fs::read(&keys).unwrap()));
+    for secret in [&shop, &ops, &wrong] {
+        for (place, bytes) in &left {
+            assert!(!has(bytes, &secret[4..]), "{place} has a key");
+        }
+    }
+    for (place, bytes) in &left {
+        assert!(!has(bytes, in_file), "{place} has a participant's secret");
+    }
+    // The search finds what is there.
+    assert!(left.iter().any(|(_, bytes)| has(bytes, "\"shop\"")), "the journal has the caller's name");
+}
