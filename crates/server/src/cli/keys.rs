@@ -25,7 +25,7 @@ enum KeysSubcommand {
     Add(AddKey),
     /// The keys of a file: their names and roles.
     List(ListKeys),
-    /// Remove all keys of a name from a file.
+    /// Remove the keys of a name from a file, or one of them.
     Revoke(RevokeKey),
 }
 
@@ -71,6 +71,9 @@ struct ListKeys {
 struct RevokeKey {
     /// Whose keys.
     name: String,
+    /// That one alone whose hash begins so, as `keys list` shows it.
+    #[arg(long, value_name = "HEX", default_value = "")]
+    sha256: String,
     #[command(flatten)]
     file: KeysFile,
 }
@@ -80,7 +83,7 @@ impl KeysCommand {
         match self.what {
             KeysSubcommand::Add(add) => add.run(),
             KeysSubcommand::List(ListKeys { file }) => list(&file.file),
-            KeysSubcommand::Revoke(RevokeKey { name, file }) => revoke(&name, &file.file),
+            KeysSubcommand::Revoke(RevokeKey { name, sha256, file }) => revoke(&name, &sha256, &file.file),
         }
     }
 }
@@ -129,8 +132,14 @@ fn list(file: &Path) -> anyhow::Result<()> {
     say(table(&rows))
 }
 
-fn revoke(name: &str, file: &Path) -> anyhow::Result<()> {
-    let (kept, removed) = keys::without(file, name)?;
+fn revoke(name: &str, sha256: &str, file: &Path) -> anyhow::Result<()> {
+    let (kept, removed) = keys::without(file, name, sha256)?;
+    if removed == 0 && !sha256.is_empty() {
+        bail!(
+            "{}: there is no key of `{name}` whose hash begins with `{sha256}`; `keys list` shows them",
+            file.display()
+        );
+    }
     if removed == 0 {
         let names: Vec<String> = keys::listed(file)?.into_iter().map(|line| line.name).collect();
         bail!("{}: there is no key of `{name}`; there are keys of {}", file.display(), names.join(", "));

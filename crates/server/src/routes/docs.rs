@@ -2,18 +2,21 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use strum::VariantArray;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{TEXT, inputs};
 use crate::api::Api;
+use crate::api::access::{Needs, Role};
 use crate::api::problem::Problem;
 
 /// This document
 ///
-/// With the input of each loaded definition: `NAME.input` under `components.schemas`.
+/// With the input of each loaded definition: `NAME.input` under `components.schemas`. Where keys are configured, for those who present
+/// one.
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -21,8 +24,12 @@ use crate::api::problem::Problem;
     tag = "exploitation",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" })))
 )]
-pub(super) async fn openapi(State(api): State<Api>) -> Response {
-    let document = inputs::added_to(&TEXT, &api.engine.definitions());
+pub(super) async fn openapi(State(api): State<Api>, headers: HeaderMap) -> Response {
+    let anybody_known = Needs::AnyOf(Role::VARIANTS.to_vec());
+    let document = match api.access.admit(&headers, &anybody_known, api.clock.now()) {
+        Ok(_) => inputs::added_to(&TEXT, &api.engine.definitions()),
+        Err(_) => TEXT.clone(),
+    };
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }
 

@@ -312,6 +312,20 @@ async fn a_key_may_make_so_many_requests_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_document_has_the_inputs_of_definitions_for_known_callers_alone() {
+    let ring = KeyRing::new();
+    let key = ring.add("shop", "start", &[]);
+    let world = ring.world().await;
+    let inputs = async |call: Call| {
+        let document = world.send(&call).await.expect(200);
+        document["components"]["schemas"].get("checkout.input").is_some()
+    };
+    assert!(!inputs(Call::get("/openapi.json")).await);
+    assert!(!inputs(bearing(Call::get("/openapi.json"), "ork_wrong")).await);
+    assert!(inputs(bearing(Call::get("/openapi.json"), &key)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_keys_only_this_machine_is_served() {
     let data = tempfile::tempdir().unwrap();
     let serve = |flags: &[&str]| {

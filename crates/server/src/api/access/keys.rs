@@ -221,12 +221,12 @@ pub(crate) fn listed(path: &Path) -> anyhow::Result<Vec<KeyLine>> {
     lines(&text).map(|(_, line)| serde_json::from_str(line).context("read the keys file")).collect()
 }
 
-/// The text of a file without the keys of a name, and how many those were. Comments stay.
-pub(crate) fn without(path: &Path, name: &str) -> anyhow::Result<(String, usize)> {
+/// The text of a file without the keys of a name whose hashes begin so, and how many those were. Comments stay.
+pub(crate) fn without(path: &Path, name: &str, sha256: &str) -> anyhow::Result<(String, usize)> {
     KeyRing::read(path)?;
     let text = text_of(path)?;
-    let is_its =
-        |line: &str| serde_json::from_str::<KeyLine>(line.trim()).is_ok_and(|line| line.name == name);
+    let is_it = |line: KeyLine| line.name == name && line.sha256.starts_with(sha256);
+    let is_its = |line: &str| serde_json::from_str(line.trim()).is_ok_and(is_it);
     let kept: Vec<&str> = text.lines().filter(|line| !is_its(line)).collect();
     let removed = text.lines().count() - kept.len();
     let kept: String = kept.iter().flat_map(|line| [line, "\n"]).collect();
@@ -306,9 +306,12 @@ mod tests {
         let lines = [line("a", "read"), line("b", "read"), line("a", "admin")]
             .map(|line| serde_json::to_string(&make(&line).unwrap().1).unwrap());
         let file = file(&[vec!["# kept".to_owned()], lines.to_vec()].concat());
-        let (kept, removed) = without(file.path(), "a").unwrap();
+        let (kept, removed) = without(file.path(), "a", "").unwrap();
         assert_eq!((kept.lines().count(), removed), (2, 2));
         assert!(kept.starts_with("# kept\n"));
+        let third = listed(file.path()).unwrap()[2].sha256.clone();
+        let (kept, removed) = without(file.path(), "a", &third[..8]).unwrap();
+        assert!(removed == 1 && !kept.contains(&third), "{kept}");
         assert_eq!(listed(file.path()).unwrap().len(), 3);
     }
 }
