@@ -27,6 +27,9 @@ use crate::api::problem::Problem;
 pub(super) async fn openapi(State(api): State<Api>, headers: HeaderMap) -> Response {
     let anybody_known = Needs::AnyOf(Role::VARIANTS.to_vec());
     let document = match api.access.admit(&headers, &anybody_known, api.clock.now()) {
+        Ok(_) if api.access.keys().is_none() => {
+            inputs::without_keys(&inputs::added_to(&TEXT, &api.engine.definitions()))
+        }
         Ok(_) => inputs::added_to(&TEXT, &api.engine.definitions()),
         Err(_) => TEXT.clone(),
     };

@@ -1,4 +1,5 @@
-//! The inputs of the loaded definitions in the document: each a schema of its own.
+//! The document as this process serves it: with the inputs of the loaded definitions, each a schema of its own, and keys where they
+//! are needed.
 
 use std::sync::Arc;
 
@@ -7,6 +8,20 @@ use serde_json::{Map, Value, json};
 
 /// The operation whose body is the input of one of them.
 const START: &str = "/paths/~1api~1sagas~1{saga}/post/requestBody/content/application~1json";
+
+/// The document as JSON, in which every operation can do without a key.
+pub(super) fn without_keys(document: &str) -> String {
+    let mut document: Value = serde_json::from_str(document).unwrap_or_default();
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
+    let operations = paths.filter_map(|(_, item)| item.as_object_mut()).flatten();
+    for security in operations.filter_map(|(_, operation)| operation.get_mut("security")?.as_array_mut()) {
+        let nothing = json!({});
+        if !security.contains(&nothing) {
+            security.insert(0, nothing);
+        }
+    }
+    document.to_string()
+}
 
 /// The document as JSON, in which `POST /api/sagas/{saga}` takes the inputs of these definitions.
 pub(super) fn added_to(document: &str, definitions: &[Arc<Definition>]) -> String {

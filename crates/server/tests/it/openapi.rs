@@ -314,6 +314,16 @@ async fn the_document_is_served_as_it_is() {
         let body = "/paths/~1api~1sagas~1{saga}/post/requestBody/content/application~1json";
         document.pointer_mut(body).unwrap().take()
     };
+    // No keys are configured here, so each operation can do without one.
+    for item in served["paths"].as_object_mut().unwrap().values_mut() {
+        for operation in item.as_object_mut().unwrap().values_mut() {
+            let security = operation["security"].as_array_mut().unwrap();
+            assert_eq!(security[0], serde_json::json!({}));
+            if security.len() > 1 {
+                security.remove(0);
+            }
+        }
+    }
     let mut static_document = document();
     let (body, _) = (start(&mut served), start(&mut static_document));
     assert_eq!(body["schema"]["anyOf"][0]["$ref"], "#/components/schemas/checkout.input");

@@ -57,9 +57,9 @@ const FINDING: TextMember = TextMember {
 #[serde(deny_unknown_fields)]
 struct AskedBy {
     /// The operator who asks.
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(value_type = String, max_length = 100, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     by: Box<str>,
-    #[schema(value_type = Option<String>, max_length = 1_000)]
+    #[schema(value_type = Option<String>, max_length = 1_000, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     reason: Option<Box<str>>,
 }
 
@@ -75,15 +75,15 @@ impl AskedBy {
 #[schema(as = Resolved)]
 #[serde(deny_unknown_fields)]
 struct ReportedFinding {
-    #[schema(value_type = String, max_length = 64)]
+    #[schema(value_type = String, max_length = 64, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     step: Box<str>,
     #[schema(schema_with = finding_words)]
     finding: Finding,
     /// How they know.
-    #[schema(value_type = String, max_length = 1_000)]
+    #[schema(value_type = String, max_length = 1_000, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     reason: Box<str>,
     /// The operator who found it.
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(value_type = String, max_length = 100, pattern = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$")]
     by: Box<str>,
     /// With `ran`, where undoing the step needs it (`blocked.needs_output`): what the action's answer would have given. At most
     /// 16384 bytes.

@@ -67,7 +67,12 @@ impl IntoParams for LabelQuery {
             .description(Some(
                 "A label and its value, such as `label.client_id=7`; several are all demanded.",
             ))
-            .schema(Some(Schema::from(ObjectBuilder::new().schema_type(Type::String).build())))
+            .schema(Some(Schema::from(
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some(r"^[^\x00-\x1F\x7F-\x9F]*$"))
+                    .build(),
+            )))
             .example(Some("7".into()));
         vec![parameter.build()]
     }

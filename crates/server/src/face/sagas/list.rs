@@ -41,22 +41,22 @@ const PENDING_BODY_BYTES_IN_LISTS: usize = 0;
 #[expect(dead_code, reason = "the parameters as the document shows them")]
 struct SagasQuery {
     /// Only sagas of this definition.
-    #[param(example = "checkout")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "checkout")]
     saga: Option<String>,
     /// Only sagas in this state.
-    #[param(example = "COMPLETED")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "COMPLETED")]
     state: Option<String>,
     /// Only sagas whose rollback stands so.
     #[param(example = "blocked")]
     rollback: Option<RollbackWord>,
     /// Only sagas of which a step waits for that: call, retry, participant, signal, time or person.
-    #[param(example = "signal")]
+    #[param(pattern = r"^(call|retry|participant|signal|time|person)$", example = "signal")]
     waiting: Option<String>,
     /// Only sagas that wait at a step of this participant, or failed there.
-    #[param(example = "stock")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "stock")]
     participant: Option<String>,
     /// Only sagas that wait at this step, or failed there.
-    #[param(example = "payment")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "payment")]
     step: Option<String>,
     /// Only sagas that started then or later (RFC 3339).
     #[param(format = DateTime, example = "2026-11-22T00:00:00Z")]
@@ -68,7 +68,10 @@ struct SagasQuery {
     #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<usize>,
     /// From the `Link` header of the page before.
-    #[param(example = "1795342530123456.01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21")]
+    #[param(
+        pattern = r"^[0-9]{1,18}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        example = "1795342530123456.01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21"
+    )]
     cursor: Option<String>,
 }
 
