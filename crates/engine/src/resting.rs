@@ -67,6 +67,11 @@ impl Woken {
         self.sagas().extend(sagas.iter().map(|(saga, seq)| (*saga, (owner, *seq))));
     }
 
+    /// How many have been woken, and do not run yet.
+    pub(crate) fn count(&self) -> usize {
+        self.sagas().len()
+    }
+
     /// Whether `owner` has woken the saga, which does not run yet.
     pub(crate) fn has(&self, saga: SagaId, owner: ReplicaId) -> bool {
         self.sagas().get(&saga).is_some_and(|(by, _)| *by == owner)
