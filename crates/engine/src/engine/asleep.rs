@@ -98,7 +98,7 @@ impl Engine {
         while !self.parts.lifecycle.is_stopping() {
             let now = self.clock().now();
             let due = WakeUp { by: rules::awake_by(now), rested_after: now.plus(CLOCK_AHEAD_MAX) };
-            // Those that were woken and are still being read will be in memory, too.
+            // Sagas that were woken and are still being read will be in memory, too.
             let awake = self.parts.registry.active() + self.parts.woken.count();
             let room = self.limits().awake_sagas_max.saturating_sub(awake);
             let (due, limit) = match room {
