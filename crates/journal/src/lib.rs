@@ -16,6 +16,7 @@ mod columns;
 mod deed_rows;
 mod deeds;
 mod ended;
+mod feed;
 mod frame;
 mod histogram;
 mod inbox;
@@ -34,6 +35,7 @@ mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
+pub use self::feed::{FedFrame, FeedPlace};
 pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};

@@ -21,11 +21,12 @@ use self::deeds::MemoryDeeds;
 use self::inbox::WaitingCommand;
 use crate::backlog::Group;
 use crate::columns::{self, COLUMNS, Cell, Written};
+use crate::feed::{FEED_BYTES_MAX, FedFrameText};
 use crate::frame::{self, Frame, Head};
 use crate::{
-    AppendError, Backlog, Cursor, DeedCursor, DeedsOf, Entry, Filter, Histories, History, Joining, KeptDeed,
-    KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership, Page, ReplicaId, Resting,
-    StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
+    History, Joining, KeptDeed, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
+    Page, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -43,6 +44,8 @@ struct Tables {
     names: BTreeMap<ReplicaId, Arc<str>>,
     commands: BTreeMap<(SagaId, CommandId), WaitingCommand>,
     deeds: MemoryDeeds,
+    /// The frames in the order in which they came.
+    feed: Vec<(SagaId, i64)>,
 }
 
 struct KeptSaga {
@@ -92,6 +95,7 @@ impl Tables {
                 let frames = BTreeMap::from([(first_seq, text)]);
                 let cells: Vec<_> = COLUMNS.iter().map(|column| (column.write)(entry).into_owned()).collect();
                 let row = read(&cells);
+                self.feed.push((entry.saga, first_seq));
                 self.sagas.insert(
                     entry.saga,
                     KeptSaga { seq: last, cells, wake_us: None, rested_us: 0, row, frames },
@@ -102,6 +106,7 @@ impl Tables {
             Some(kept) if kept.seq == entry.expected => {
                 kept.seq = last;
                 kept.frames.insert(first_seq, text);
+                self.feed.push((entry.saga, first_seq));
                 for (cell, column) in kept.cells.iter_mut().zip(COLUMNS) {
                     if column.written == Written::Always {
                         *cell = (column.write)(entry).into_owned();
@@ -113,6 +118,30 @@ impl Tables {
             Some(kept) if kept.frames.get(&first_seq) == Some(&text) => Ok(()),
             _ => Err(AppendError::Conflict),
         }
+    }
+
+    fn feed(&self, from: FeedPlace, limit: usize) -> Vec<FedFrame> {
+        let (first, mut bytes) = (usize::try_from(from.commit).unwrap_or(0), 0);
+        let frames = self.feed.iter().enumerate().skip(first).take(columns::page_rows(limit));
+        let read = |(number, (saga, first_seq)): (usize, &(SagaId, i64))| {
+            let kept = self.sagas.get(saga)?;
+            let events = kept.frames.get(first_seq)?.as_bytes();
+            let row = &kept.row.row;
+            let labels = serde_json::to_vec(&row.labels).unwrap_or_default();
+            let text = FedFrameText {
+                commit: number as i64,
+                saga: *saga,
+                first_seq: *first_seq,
+                events,
+                definition: &row.definition,
+                definition_hash: row.definition_hash.as_str(),
+                labels: &labels,
+            };
+            let is_first = bytes == 0;
+            bytes += events.len();
+            (is_first || bytes <= FEED_BYTES_MAX).then(|| text.read())
+        };
+        frames.map_while(read).collect()
     }
 
     fn is_live(&self, replica: ReplicaId) -> bool {
@@ -297,6 +326,14 @@ impl Histories for Memory {
                 |saga| tables.sagas.get(&saga).map(|kept: &KeptSaga| kept.row.row.definition.clone());
             Ok(tables.deeds.of(&of, after, limit, definition))
         })
+    }
+
+    fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().feed(from, limit)) })
+    }
+
+    fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>> {
+        Box::pin(async move { Ok(FeedPlace::before(self.tables().feed.len() as i64)) })
     }
 
     fn park(

@@ -80,6 +80,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     },
     Migration { version: 9, name: "asleep", sql: include_str!("../migrations/postgres/0009_asleep.sql") },
     Migration { version: 10, name: "deeds", sql: include_str!("../migrations/postgres/0010_deeds.sql") },
+    Migration { version: 11, name: "feed", sql: include_str!("../migrations/postgres/0011_feed.sql") },
 ];
 
 /// A step that was applied, as its row tells.

@@ -10,11 +10,11 @@ use saga_core::saga::Rollback;
 use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
-    Backlog, CommandStatus, DeedCursor, DeedsOf, Joining, KeptCommand, KeptDeed, KeptRow, Lease, Posted,
-    ReplicaId, Row,
+    Backlog, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptCommand, KeptDeed,
+    KeptRow, Lease, Posted, ReplicaId, Row,
 };
 
-/// A page of [`Histories::list`], [`Histories::deeds`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]
+/// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]
 /// has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
@@ -64,6 +64,14 @@ pub trait Histories: Send + Sync + 'static {
         after: Option<DeedCursor>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>>;
+
+    /// The frames of all sagas in the feed's order, from the one that has `from` on: at most `limit`, and no more than about a
+    /// mebibyte. A frame that has come since is behind those that were there. Frames that were kept before the journal had a
+    /// feed may be missing.
+    fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>>;
+
+    /// The place from which the feed has the frames that come from now on, and perhaps some of this moment.
+    fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>>;
 
     /// Keeps why `owner` cannot read a saga of its own: it waits for an operator. Its history, and the rest of its row, are
     /// left as they are; so is a saga that has another owner by now, and may be read there.

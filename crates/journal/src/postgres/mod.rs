@@ -22,6 +22,7 @@ mod cells;
 mod checks;
 mod connect;
 mod deeds;
+mod feed;
 mod inbox;
 mod link;
 mod ownership;
@@ -43,9 +44,9 @@ use crate::columns::{Cell, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::query::{Dialect, Param, query};
 use crate::{
-    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, Filter, Histories, History,
-    Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership,
-    OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
+    Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
+    LoadError, Membership, OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
@@ -177,6 +178,14 @@ impl Histories for Postgres {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>> {
         Box::pin(async move { deeds::read(&self.pool, &of, after, limit).await })
+    }
+
+    fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {
+        Box::pin(async move { feed::read(&self.pool, from, limit).await })
+    }
+
+    fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>> {
+        Box::pin(async move { feed::end(&self.pool).await })
     }
 
     fn park(

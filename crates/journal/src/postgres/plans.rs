@@ -146,6 +146,35 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
 }
 
 #[tokio::test]
+async fn the_feed_is_read_by_its_index_whatever_was_kept_before() {
+    let link = crowded().await;
+    let fill = "
+        INSERT INTO saga_event (saga_id, first_seq, events, commit_id)
+        SELECT saga_id, 1, '[]', created_us / 10 FROM saga;
+        VACUUM ANALYZE saga_event";
+    for statement in fill.split(';') {
+        link.script(statement).await.unwrap();
+    }
+    let (limit, bytes_max, horizon) = (10_i64, 1_000_i64, i64::MAX);
+    for from in [0_i64, 2_000, 3_999, 9_999] {
+        let params: &Params<'_> = &[
+            (&from, Type::INT8),
+            (&LIVE, Type::UUID),
+            (&horizon, Type::INT8),
+            (&limit, Type::INT8),
+            (&bytes_max, Type::INT8),
+        ];
+        let (plan, pages) = explain(&link, sql::FEED, params).await;
+        assert!(plan.contains("saga_event_feed"), "{plan}");
+        // Two transactions of ten frames, and the row of each frame's saga.
+        assert!(
+            pages <= DESCENT_PAGES_MAX + 20 + 10 * (1 + DESCENT_PAGES_MAX),
+            "{from}: {pages} pages:\n{plan}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn all_that_one_name_did_is_read_in_its_order() {
     let link = crowded().await;
     // The starts of two names, one of whom has started almost all.

@@ -106,6 +106,45 @@ ORDER BY saga_event.first_seq";
 pub(super) static ROW: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = $1", columns::read_columns()));
 
+/// The horizon of the feed: frames with lower numbers have come, or never will.
+///
+/// The snapshot is of the statement's beginning: a transaction with a lower id than its end has its id by then. If it writes frames,
+/// it has locked their table before it got the id (`APPEND` is one statement, which locks its tables first), and holds
+/// the lock to its end. So it is found among the locks, or it has ended, and the next statement sees its frames.
+/// Transactions that do not write frames are not waited for, however long they take.
+///
+/// `pg_locks` has the lower half of an id; the whole id is the one that is nearest to the snapshot's end.
+pub(super) const FEED_HORIZON: &str = "\
+SELECT least(ended.xid, min(
+    ended.xid - 2147483648
+        + mod(mod(writer.transactionid::text::bigint - ended.xid, 4294967296) + 6442450944, 4294967296)
+))
+FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid) AS ended
+LEFT JOIN pg_locks AS frames ON frames.locktype = 'relation' AND frames.relation = 'saga_event'::regclass
+    AND frames.mode = 'RowExclusiveLock'
+    AND frames.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+LEFT JOIN pg_locks AS writer ON writer.locktype = 'transactionid' AND writer.mode = 'ExclusiveLock'
+    AND writer.virtualtransaction = frames.virtualtransaction
+GROUP BY ended.xid";
+
+/// The feed from the place `$1`, `$2` on, until before the horizon `$3`: at most `$4` frames, or as many as have `$5` bytes
+/// together, and one at least.
+pub(super) const FEED: &str = "\
+SELECT frame.commit_id, frame.saga_id, frame.first_seq, frame.events, coalesce(saga.definition, ''),
+    coalesce(saga.definition_hash, ''), coalesce(saga.labels, '{}')
+FROM (
+    SELECT commit_id, saga_id, first_seq, events,
+        sum(octet_length(events)) OVER (ORDER BY commit_id, saga_id) AS bytes_so_far
+    FROM (
+        SELECT commit_id, saga_id, first_seq, events FROM saga_event
+        WHERE commit_id >= $1 AND (commit_id > $1 OR saga_id >= $2) AND commit_id < $3
+        ORDER BY commit_id, saga_id LIMIT $4
+    ) AS page
+) AS frame
+LEFT JOIN saga ON saga.saga_id = frame.saga_id
+WHERE frame.bytes_so_far <= $5 OR frame.bytes_so_far = octet_length(frame.events)
+ORDER BY frame.commit_id, frame.saga_id";
+
 /// The deeds of the name `$1` from `$2` on, newest first, from below the place `$3`, `$4`, `$5`, at most `$6`. Served by the key
 /// of saga_deed.
 pub(super) const DEEDS: &str = "\
@@ -435,6 +474,7 @@ mod tests {
         let files = [
             include_str!("append.rs"),
             include_str!("deeds.rs"),
+            include_str!("feed.rs"),
             include_str!("inbox.rs"),
             include_str!("link.rs"),
             include_str!("mod.rs"),

@@ -11,6 +11,7 @@
 
 mod cells;
 mod deeds;
+mod feed;
 mod history;
 mod inbox;
 mod lock;
@@ -42,9 +43,9 @@ use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::query::{Dialect, Param, query};
 use crate::{
-    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, Filter, Histories, History,
-    Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership,
-    OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
+    Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
+    LoadError, Membership, OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -248,6 +249,14 @@ impl Histories for Sqlite {
                 .await?;
             Ok(Page::cut(rows, limit))
         })
+    }
+
+    fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {
+        Box::pin(self.read(move |connection| feed::read(connection, from, limit)))
+    }
+
+    fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>> {
+        Box::pin(self.read(feed::end))
     }
 
     fn deeds(

@@ -36,6 +36,20 @@ fn all_that_one_name_did_is_read_in_its_order() {
 }
 
 #[test]
+fn the_feed_is_read_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let plan = explain(&store, super::feed::FEED, rusqlite::params![1, 10]);
+    assert_eq!(
+        plan,
+        [
+            "SEARCH saga_event USING INTEGER PRIMARY KEY (rowid>?)",
+            "SEARCH saga USING PRIMARY KEY (saga_id=?) LEFT-JOIN"
+        ]
+    );
+}
+
+#[test]
 fn what_few_sagas_pass_is_found_without_reading_everything() {
     let folder = tempfile::tempdir().unwrap();
     let store = super::open(folder.path().join("journal.db")).unwrap();

@@ -7,6 +7,7 @@ mod damage;
 mod deeds;
 mod durability;
 mod entries;
+mod feed;
 mod fixture;
 mod inbox;
 mod lists;
