@@ -57,6 +57,18 @@ pub struct FedFrame {
 }
 
 impl FedFrame {
+    /// The place behind the whole frame: from there on, the feed has the next ones.
+    pub fn after(&self) -> FeedPlace {
+        match self.saga.as_uuid().as_u128().checked_add(1) {
+            Some(next) => FeedPlace {
+                commit: self.commit,
+                saga: SagaId::new(uuid::Uuid::from_u128(next)),
+                seq: Seq::NONE,
+            },
+            None => FeedPlace::before(self.commit.saturating_add(1)),
+        }
+    }
+
     /// The places of its events.
     pub fn places(&self) -> impl Iterator<Item = FeedPlace> + '_ {
         let records = self.records.as_ref().map_or(0, Vec::len);

@@ -122,7 +122,9 @@ impl Tables {
 
     fn feed(&self, from: FeedPlace, limit: usize) -> Vec<FedFrame> {
         let (first, mut bytes) = (usize::try_from(from.commit).unwrap_or(0), 0);
-        let frames = self.feed.iter().enumerate().skip(first).take(columns::page_rows(limit));
+        let is_behind = |(number, (saga, _)): &(usize, &(SagaId, i64))| *number > first || *saga >= from.saga;
+        let frames =
+            self.feed.iter().enumerate().skip(first).filter(is_behind).take(columns::page_rows(limit));
         let read = |(number, (saga, first_seq)): (usize, &(SagaId, i64))| {
             let kept = self.sagas.get(saga)?;
             let events = kept.frames.get(first_seq)?.as_bytes();

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{saga_id, string};
+use super::{id, saga_id, string};
 use crate::columns::page_rows;
 use crate::feed::{FEED_BYTES_MAX, FedFrameText};
 use crate::{FedFrame, FeedPlace};
@@ -11,7 +11,8 @@ use crate::{FedFrame, FeedPlace};
 pub(super) const FEED: &str = "SELECT saga_event.rowid, saga_event.saga_id, first_seq, events, \
      coalesce(definition, ''), coalesce(definition_hash, ''), coalesce(labels, '{}') \
      FROM saga_event LEFT JOIN saga ON saga.saga_id = saga_event.saga_id \
-     WHERE saga_event.rowid >= ?1 ORDER BY saga_event.rowid LIMIT ?2";
+     WHERE saga_event.rowid >= ?1 AND (saga_event.rowid > ?1 OR saga_event.saga_id >= ?2) \
+     ORDER BY saga_event.rowid LIMIT ?3";
 const FEED_END: &str = "SELECT coalesce(max(rowid), 0) FROM saga_event";
 
 /// See [`Histories::feed`](crate::Histories::feed).
@@ -21,7 +22,7 @@ pub(super) fn read(
     limit: usize,
 ) -> rusqlite::Result<Vec<FedFrame>> {
     let mut statement = connection.prepare_cached(FEED)?;
-    let mut rows = statement.query(params![from.commit, page_rows(limit) as i64])?;
+    let mut rows = statement.query(params![from.commit, id(&from.saga), page_rows(limit) as i64])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let events = row.get_ref(3)?.as_bytes()?;

@@ -39,7 +39,7 @@ fn all_that_one_name_did_is_read_in_its_order() {
 fn the_feed_is_read_in_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let store = super::open(folder.path().join("journal.db")).unwrap();
-    let plan = explain(&store, super::feed::FEED, rusqlite::params![1, 10]);
+    let plan = explain(&store, super::feed::FEED, rusqlite::params![1, [0_u8; 16], 10]);
     assert_eq!(
         plan,
         [

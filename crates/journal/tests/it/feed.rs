@@ -52,6 +52,7 @@ async fn a_reader_goes_on_from_any_event<F: Fixture>() {
         for place in frame.places() {
             assert_eq!(from(&*store, place).await, all[number..], "from {place:?}");
         }
+        assert_eq!(from(&*store, frame.after()).await, all[number + 1..], "after {frame:?}");
     }
     assert!(all[3].places().count() > 1, "a frame has several events");
 }
@@ -95,7 +96,7 @@ async fn frames_come_page_by_page_and_a_large_one_comes_alone<F: Fixture>() {
         let page = store.feed(place, 2).await.unwrap();
         let Some(last) = page.last() else { break };
         pages.push(shown(&page));
-        place = FeedPlace { commit: last.commit + 1, ..FeedPlace::BEGINNING };
+        place = last.after();
     }
     assert_eq!(pages, [vec![(1, 1), (2, 1)], vec![(3, 1), (4, 1)], vec![(5, 1)]]);
     let first = from(&*store, FeedPlace::BEGINNING).await;

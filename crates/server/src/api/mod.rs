@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saga_engine::{Clock, Engine};
+use tokio::sync::watch;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -63,6 +64,8 @@ pub struct ApiParts {
     /// Whether the endpoints of supervisors have an address of their own.
     pub has_ops_address: bool,
     pub(crate) budgets: Budgets,
+    /// Whether answers without an end must end now.
+    closing: watch::Sender<bool>,
 }
 
 impl Deref for Api {
@@ -95,8 +98,20 @@ impl Api {
             commande_saga,
             has_ops_address,
             budgets,
+            closing: watch::Sender::new(false),
         };
         Self { parts: Arc::new(parts) }
+    }
+
+    /// Ends the answers that have no end by themselves.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Resolves when such answers must end.
+    pub(crate) async fn closing(&self) {
+        // The sender is a part of this value.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 }
 

@@ -314,7 +314,7 @@ impl Orchestrator {
         stop: impl Future<Output = ()>,
         drain: Duration,
     ) -> anyhow::Result<()> {
-        let engine = self.api.engine.clone();
+        let (engine, api) = (self.api.engine.clone(), self.api.clone());
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
         let (limits, router) = (self.connections, routes::router(self.api.clone()));
@@ -331,6 +331,7 @@ impl Orchestrator {
             stop.await;
             // Callers still get their answers while their orders are drained; new orders get 503.
             engine.stop(drain).await;
+            api.close();
             let _ = stopped.send(true);
         };
         let died = async {

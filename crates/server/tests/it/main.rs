@@ -29,6 +29,7 @@ mod commandes;
 mod commandes_command;
 mod connections;
 mod demo;
+mod events;
 mod health;
 mod health_command;
 mod idempotency;

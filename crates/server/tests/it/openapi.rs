@@ -11,7 +11,7 @@ use crate::http::{Call, Reply};
 use crate::routes::{ROUTES, document};
 
 /// The operations that callers know: each one's path, method and name.
-const CONTRACT: [(&str, &str, &str); 25] = [
+const CONTRACT: [(&str, &str, &str); 26] = [
     ("/", "get", "home"),
     ("/api/audit", "get", "audit"),
     ("/api/callbacks/{token}", "post", "callback"),
@@ -33,6 +33,7 @@ const CONTRACT: [(&str, &str, &str); 25] = [
     ("/api/sagas/{saga}/resolve", "post", "resolve"),
     ("/api/sagas/{saga}/resume", "post", "resume"),
     ("/api/sagas/{saga}/signals/{name}", "post", "signal"),
+    ("/api/events", "get", "events"),
     ("/livez", "get", "livez"),
     ("/metrics", "get", "metrics"),
     ("/openapi.json", "get", "openapi"),

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use saga_core::event::{Cause, Finding, Stuck};
-use saga_core::{Direction, Event, Outcome, Record, Saga, Timestamp};
-use serde::Serialize;
-use utoipa::{IntoParams, IntoResponses, ToSchema};
+use saga_core::{Direction, Event, Record, Saga, Timestamp};
+use utoipa::{IntoParams, IntoResponses};
 
 use super::examples;
+use super::line::SagaLine;
 use super::saga::{SagaInPath, UnknownSaga, UnreadableSaga, unknown};
 use crate::api::Api;
 use crate::api::documented::{self, JournalUnavailable, Responses, header};
@@ -18,67 +17,6 @@ use crate::api::problem::Problem;
 
 /// Lines of a history in one answer; `Link` leads to the next ones.
 const HISTORY_LINES_MAX: usize = 2_000;
-
-/// A line of a history. Without `detail` there are only those with a `state`.
-#[derive(Serialize, ToSchema, Default)]
-#[schema(as = HistoryLine)]
-pub(crate) struct SagaLine {
-    #[schema(format = DateTime)]
-    at: String,
-    /// The state that the saga entered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    state: Option<String>,
-    /// `attempt`, `skipped`, `waits`, `pause_ended`, `signalled`, `signal_taken`, `passed_over`, `output_made`, `rollback_decided`,
-    /// `blocked`, `resumed`, `resolved` or `taken_over`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    event: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    step: Option<String>,
-    /// Of an attempt: `action`, `compensation`, `probe` or `poll`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
-    direction: Option<Direction>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    attempt: Option<u32>,
-    /// `ok`, `accepted`, `refused`, `unknown` or `not_sent`. An attempt without it is under way, or was cut off.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
-    outcome: Option<Outcome>,
-    /// The HTTP status of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    duration_ms: Option<f64>,
-    /// Of a wait: until when.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime, nullable = false)]
-    until: Option<String>,
-    /// A signal's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    signal: Option<String>,
-    /// The kind of obstacle, for programs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
-    stuck: Option<Stuck>,
-    /// `ran`, `not_run` or `undone`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false)]
-    finding: Option<Finding>,
-    /// The person who said so; of a caller with a key, the key's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    reason: Option<String>,
-}
 
 /// `200`: the history.
 struct SagaHistory;
@@ -202,89 +140,28 @@ struct SagaLines<'a> {
 
 impl SagaLines<'_> {
     fn add(&mut self, record: &Record) {
-        let text = |text: &str| Some(text.to_owned());
-        let maybe = |reason: &Option<Box<str>>| reason.as_ref().map(ToString::to_string);
-        let line = |event: &'static str| SagaLine {
-            at: record.at.to_string(),
-            event: Some(event),
-            ..SagaLine::default()
-        };
-        let definition = self.saga.definition();
-        let name = |step: &usize| definition.steps.get(*step).map(|step| step.name.to_string());
-        let at = |event, step: &usize| SagaLine { step: name(step), ..line(event) };
-        let shown = match &record.event {
-            Event::Started { .. } | Event::Completed | Event::RolledBack => return,
-            Event::AttemptStarted { step, direction, attempt } => {
-                let shown = SagaLine {
-                    direction: Some(*direction),
-                    attempt: Some(attempt.get()),
-                    ..at("attempt", step)
-                };
+        let line = SagaLine { state: None, ..SagaLine::of(record, Some(self.saga.definition())) };
+        let attempt = SagaLine { event: Some("attempt"), ..line.clone() };
+        match &record.event {
+            // The state says it.
+            Event::Started { .. } | Event::Completed | Event::RolledBack => {}
+            Event::AttemptStarted { step, direction, .. } => {
                 self.open.insert((*step, *direction), (self.shown.len(), record.at));
-                shown
+                self.shown.push(attempt);
             }
-            Event::AttemptEnded { step, direction, attempt, outcome, status, reason, .. } => {
+            Event::AttemptEnded { step, direction, .. } => {
                 let begun = self.open.remove(&(*step, *direction));
-                if let Some((number, since)) = begun
-                    && let Some(line) = self.shown.get_mut(number)
-                {
-                    (line.outcome, line.status, line.reason) = (Some(*outcome), *status, maybe(reason));
-                    line.duration_ms = Some(record.at.since(since).as_micros() as f64 / 1_000.0);
-                    return;
-                }
-                // A poll has no event until it has an answer.
-                SagaLine {
-                    direction: Some(*direction),
-                    attempt: Some(attempt.get()),
-                    outcome: Some(*outcome),
-                    status: *status,
-                    reason: maybe(reason),
-                    ..at("attempt", step)
+                match begun.and_then(|(number, since)| Some((self.shown.get_mut(number)?, since))) {
+                    Some((line, since)) => {
+                        (line.outcome, line.status, line.reason) =
+                            (attempt.outcome, attempt.status, attempt.reason);
+                        line.duration_ms = Some(record.at.since(since).as_micros() as f64 / 1_000.0);
+                    }
+                    // A poll has no event until it has an answer.
+                    None => self.shown.push(attempt),
                 }
             }
-            Event::Skipped { step } => at("skipped", step),
-            Event::Waits { step, until } => SagaLine { until: Some(until.to_string()), ..at("waits", step) },
-            Event::PauseEnded { step } => at("pause_ended", step),
-            Event::Signalled { name, .. } => {
-                let by = record.by.as_ref().map(ToString::to_string);
-                SagaLine { signal: text(name), by, ..line("signalled") }
-            }
-            Event::SignalTaken { step, outcome, reason, .. } => {
-                SagaLine { outcome: Some(*outcome), reason: maybe(reason), ..at("signal_taken", step) }
-            }
-            Event::PassedOver { step, reason } => {
-                SagaLine { reason: text(reason), ..at("passed_over", step) }
-            }
-            Event::OutputMade { error, .. } => SagaLine { reason: maybe(error), ..line("output_made") },
-            Event::RollbackDecided { cause } => match cause {
-                Cause::StepFailed { step, reason } => {
-                    SagaLine { reason: text(reason), ..at("rollback_decided", step) }
-                }
-                Cause::Cancelled => {
-                    SagaLine { reason: text("cancelled on request"), ..line("rollback_decided") }
-                }
-                Cause::CancelledBy { by, reason } => {
-                    let reason = maybe(reason).or_else(|| text("cancelled on request"));
-                    SagaLine { by: text(by), reason, ..line("rollback_decided") }
-                }
-                Cause::DeadlinePassed => {
-                    SagaLine { reason: text("the saga's deadline passed"), ..line("rollback_decided") }
-                }
-            },
-            Event::Blocked { step, stuck, reason } => {
-                SagaLine { stuck: Some(*stuck), reason: text(reason), ..at("blocked", step) }
-            }
-            Event::Resumed { by, reason, .. } => {
-                SagaLine { by: text(by), reason: maybe(reason), ..line("resumed") }
-            }
-            Event::Resolved { step, finding, by, reason, .. } => SagaLine {
-                finding: Some(*finding),
-                by: text(by),
-                reason: text(reason),
-                ..at("resolved", step)
-            },
-            Event::TakenOver { .. } => line("taken_over"),
-        };
-        self.shown.push(shown);
+            _ => self.shown.push(line),
+        }
     }
 }

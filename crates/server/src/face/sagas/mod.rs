@@ -7,19 +7,23 @@ mod blocked;
 mod callbacks;
 mod commands;
 mod definitions;
+mod events;
 mod examples;
 mod history;
 mod labels;
+mod line;
 mod list;
 mod saga;
 mod signals;
 mod start;
 mod words;
 
+use axum::Extension;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::events::LiveFeed;
 pub(crate) use self::list::SAGAS_MAX;
 use crate::api::Api;
 
@@ -27,7 +31,7 @@ use crate::api::Api;
 #[derive(OpenApi)]
 #[openapi(
     tags((name = "sagas", description = "Any saga")),
-    components(schemas(saga::SagaShown, history::SagaLine))
+    components(schemas(saga::SagaShown, line::SagaLine, events::CloudEvent<'_>))
 )]
 struct SagasDocument;
 
@@ -44,4 +48,5 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(callbacks::callback))
         .routes(routes!(definitions::definitions))
         .routes(routes!(definitions::definition))
+        .merge(OpenApiRouter::new().routes(routes!(events::events)).layer(Extension(LiveFeed::new())))
 }

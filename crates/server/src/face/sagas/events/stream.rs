@@ -1,0 +1,129 @@
+//! One client's stream: first what it missed, out of the journal, then what the process' reader tells.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream;
+use saga_journal::FeedPlace;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::time::{sleep, timeout};
+
+use super::live::LiveFeed;
+use super::place;
+use super::told::ToldEvent;
+use super::wanted::WantedEvents;
+use crate::api::Api;
+
+/// A stream without events says that it is alive this often.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Until the journal is read again after it could not be.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// A client, and how far it is.
+pub(super) struct EventStream {
+    api: Api,
+    feed: LiveFeed,
+    wanted: WantedEvents,
+    /// Behind the last event that was looked at.
+    seen: FeedPlace,
+    waiting: VecDeque<Arc<ToldEvent>>,
+    /// From where the journal is to be read; `None`: the reader's events follow on those that were seen.
+    missed_from: Option<FeedPlace>,
+    /// The reader's events. Older than the reading of the journal that ends with nothing new, so no event is between the two.
+    events: broadcast::Receiver<Arc<ToldEvent>>,
+    has_place: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl EventStream {
+    pub(super) fn new(
+        api: Api,
+        feed: LiveFeed,
+        wanted: WantedEvents,
+        from: FeedPlace,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let (events, has_place) = feed.subscribe(&api.engine);
+        let missed_from = Some(from);
+        Self {
+            api,
+            feed,
+            wanted,
+            seen: from,
+            waiting: VecDeque::new(),
+            missed_from,
+            events,
+            has_place,
+            _place: place,
+        }
+    }
+
+    pub(super) fn body(self) -> Body {
+        Body::from_stream(stream::unfold(self, async |mut this| {
+            let message = this.next().await?;
+            Some((Ok::<_, std::convert::Infallible>(message), this))
+        }))
+    }
+
+    /// The next message; `None`: the process ends.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            while let Some(event) = self.waiting.pop_front() {
+                // The two sources overlap, and so does the place from which a client goes on.
+                if event.place <= self.seen {
+                    continue;
+                }
+                self.seen = event.place;
+                if self.wanted.has(&event) {
+                    return Some(event.message.clone());
+                }
+            }
+            let api = self.api.clone();
+            tokio::select! {
+                () = api.closing() => return None,
+                more = self.more() => {
+                    if !more {
+                        // An id alone moves the place from which the client goes on, past events that it does not want.
+                        return Some(format!("id: {}\n\n", place::written(self.seen)).into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for events; `false`: there were none for a while.
+    async fn more(&mut self) -> bool {
+        match self.missed_from {
+            Some(from) => {
+                let ready = self.has_place.wait_for(|has_place| *has_place);
+                if timeout(SIGN_OF_LIFE, ready).await.is_err() {
+                    return false;
+                }
+                match self.feed.behind(&self.api.engine, from).await {
+                    Ok((missed, next)) => {
+                        self.waiting.extend(missed.into_iter().map(Arc::new));
+                        self.missed_from = next;
+                    }
+                    Err(_) => sleep(READ_AGAIN_AFTER).await,
+                }
+                true
+            }
+            None => match timeout(SIGN_OF_LIFE, self.events.recv()).await {
+                Ok(Ok(event)) => {
+                    self.waiting.push_back(event);
+                    true
+                }
+                // The client reads slowly: what it has missed is in the journal.
+                Ok(Err(RecvError::Lagged(_))) => {
+                    self.missed_from = Some(self.seen);
+                    true
+                }
+                Ok(Err(RecvError::Closed)) | Err(_) => false,
+            },
+        }
+    }
+}
