@@ -79,7 +79,7 @@ impl HttpParticipants {
     /// Reaches participants by `settings`.
     pub fn with(settings: Settings) -> Result<Self, SetupError> {
         Ok(Self {
-            tls: TlsConnector::from(trust::config(settings.authorities.as_deref())?),
+            tls: TlsConnector::from(trust::config("--participants-ca", settings.authorities.as_deref())?),
             lookup: Lookup::new(settings.resolver),
             connection_age_max: settings.connection_age_max,
             endpoints: RwLock::default(),
