@@ -13,6 +13,7 @@ mod health;
 mod keys;
 mod listen;
 mod migrate;
+mod oidc;
 mod output;
 mod pages;
 mod participants;

@@ -170,6 +170,7 @@ impl Serve {
         tokio::select! {
             served = server.run(listener, ops, stop, drain) => served,
             never = reloader.run(&api) => match never {},
+            never = api.access.keep_issuer_keys(api.metrics.issuer(), &api.clock) => match never {},
         }
     }
 }
