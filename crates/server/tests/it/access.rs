@@ -12,10 +12,13 @@ use crate::harness::{Shop, World, database_in, orchestrateur, until};
 use crate::http::{Call, Reply, send};
 use crate::routes::document;
 
-const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
+pub(crate) const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
+
+/// The `WWW-Authenticate` of callers whose key or token is none that may be used.
+pub(crate) const INVALID_TOKEN: &str = "Bearer realm=\"orchestrateur\", error=\"invalid_token\"";
 
 /// What each operation is for, as callers were promised it: the document and the program must say the same.
-const PROMISED: [(&str, &str, &[&str]); 24] = [
+pub(crate) const PROMISED: [(&str, &str, &[&str]); 24] = [
     ("get", "/", &[]),
     ("post", "/api/callbacks/{token}", &[]),
     ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
@@ -43,25 +46,25 @@ const PROMISED: [(&str, &str, &[&str]); 24] = [
 ];
 
 /// A keys file, and the keys that it has by name.
-struct KeyRing {
+pub(crate) struct KeyRing {
     folder: TempDir,
 }
 
 impl KeyRing {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         self.folder.path().join("keys").display().to_string()
     }
 
-    fn keys(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn keys(&self, arguments: &[&str]) -> std::process::Output {
         orchestrateur().arg("keys").args(arguments).args(["--file", &self.file()]).output().unwrap()
     }
 
     /// Makes a key, and gives it.
-    fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
+    pub(crate) fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
         let made = self.keys(&[&["add", name, "--role", role], more].concat());
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let key = String::from_utf8(made.stdout).unwrap();
@@ -74,12 +77,12 @@ impl KeyRing {
     }
 }
 
-fn bearing(call: Call, key: &str) -> Call {
+pub(crate) fn bearing(call: Call, key: &str) -> Call {
     call.header("authorization", format!("Bearer {key}"))
 }
 
 /// A request of an operation, for a saga that does not exist.
-fn request(method: &str, path: &str) -> Call {
+pub(crate) fn request(method: &str, path: &str) -> Call {
     let path = path
         .replace("{id}", "00000000-0000-4000-8000-000000000000")
         .replace("/api/sagas/{saga}/", "/api/sagas/00000000-0000-4000-8000-000000000000/")
@@ -89,7 +92,7 @@ fn request(method: &str, path: &str) -> Call {
     if method == "get" { Call::get(&path) } else { Call::post(&path).json(&json!({})) }
 }
 
-fn is_denied(reply: &Reply) -> bool {
+pub(crate) fn is_denied(reply: &Reply) -> bool {
     reply.status == 401 || reply.status == 403
 }
 
@@ -105,14 +108,17 @@ async fn every_role_reaches_the_routes_that_are_for_it_and_no_others() {
     for (method, path, roles) in PROMISED {
         let call = request(method, path);
         let is_open = roles.is_empty();
-        assert_eq!(is_denied(&world.send(&call).await), !is_open, "{method} {path} without a key");
+        let without = world.send(&call).await;
+        assert_eq!(is_denied(&without), !is_open, "{method} {path} without a key");
+        let challenge = (!is_open).then_some("Bearer realm=\"orchestrateur\"");
+        assert_eq!(without.header("www-authenticate"), challenge, "{method} {path}");
         for wrong in [&ended, &"0".repeat(68), "", "x", &format!("{}x", keys[4].1)] {
             let told = world.send(&bearing(call.clone(), wrong)).await;
             if is_open {
                 assert!(!is_denied(&told), "{method} {path}: {told:?}");
             } else {
                 told.problem(401, "unauthenticated");
-                assert_eq!(told.header("www-authenticate"), Some("Bearer realm=\"orchestrateur\""));
+                assert_eq!(told.header("www-authenticate"), Some(INVALID_TOKEN));
             }
         }
         for (role, key) in &keys {
@@ -403,6 +409,8 @@ fn keys_are_made_listed_and_revoked() {
     for (arguments, why) in [
         (&["add", "shop", "--role", "root"][..], "is no role"),
         (&["add", "a b", "--role", "read"], "must be 1 to 64"),
+        // As the names of tokens' holders begin.
+        (&["add", "oidc:shop", "--role", "read"], "must be 1 to 64"),
         (&["add", "bank", "--role", "signal"], "no `signals`"),
         (&["add", "bank", "--role", "read", "--expires", "soon"], "is no time"),
         (&["revoke", "nobody"], "there is no key of `nobody`; there are keys of shop"),
