@@ -138,6 +138,18 @@ async fn a_token_and_a_key_of_the_same_name_are_two_callers() {
     assert_eq!(world.send(&bearing(cancel, &shop)).await.status, 409, "it is over");
     let shown = world.send(&bearing(Call::get(&format!("/api/sagas/{of_token}")), &eyes)).await.expect(200);
     assert_eq!(shown["started_by"], "oidc:shop");
+    // The longest name, too, stands with all that it did.
+    let longest = "é".repeat(255);
+    let of_longest = saga_of(&of(&longest, &["start"])).await;
+    for (name, saga) in
+        [("shop", &of_key), ("oidc:shop", &of_token), (&format!("oidc:{longest}"), &of_longest)]
+    {
+        let path = format!("/api/audit?name={}", name.replace('é', "%C3%A9"));
+        let deeds = world.send(&bearing(Call::get(&path), &of("ops", &["operate"]))).await.expect(200);
+        let deeds = deeds.as_array().unwrap();
+        let started = deeds.iter().map(|deed| (&deed["deed"], &deed["saga_id"])).collect::<Vec<_>>();
+        assert_eq!(started, [(&json!("start"), &json!(saga))], "{name}");
+    }
     let said = world.server.said();
     for token in [&shop, &other, &eyes] {
         let [_, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!() };
