@@ -9,7 +9,7 @@
 //! - `token.rs`, `expected.rs`, `key_set.rs` with `algorithm.rs`, `holder.rs`: pure; a token, keys and a time give a holder, or why not.
 //! - `issuer_url.rs`, `published.rs`: the issuer, its document and its keys, fetched within limits.
 //! - `issuer_keys.rs`: the keys that this process has, when they are fetched again, and the tokens that they were found to have signed.
-//! - `generations.rs`: tables that stay small.
+//! - `name_rates.rs`: how many requests each name may make. `generations.rs`: tables that stay small.
 //!
 //! Everything but the signature is checked first: only a token that would be good with the right signature can have keys fetched.
 
@@ -20,6 +20,7 @@ mod holder;
 mod issuer_keys;
 mod issuer_url;
 mod key_set;
+mod name_rates;
 mod published;
 #[cfg(test)]
 mod tests;
@@ -35,21 +36,19 @@ use saga_engine::participants::SetupError;
 use sha2::{Digest, Sha256};
 
 use self::expected::Expected;
-use self::generations::Generations;
 use self::holder::HolderRules;
 pub(super) use self::holder::TokenHolder;
 pub(crate) use self::holder::{ClaimPath, RoleWord};
 use self::issuer_keys::{FetchEnded, IssuerKeys, KEYS_RETRY_AFTER, LookedAgain, TokenHash, TrustedKeys};
 pub(crate) use self::issuer_url::IssuerUrl;
 use self::key_set::SignatureIs;
+use self::name_rates::NameRates;
 use self::published::Publisher;
 pub(super) use self::token::looks_like_one;
 use self::token::{BadToken, Token};
-use super::rate::{Bucket, RateLeft};
+use super::rate::RateLeft;
 use crate::metrics::IssuerCounts;
 
-/// Names whose requests are counted for `--oidc-requests-per-second`.
-const BUCKETS_MAX: usize = 10_000;
 /// Seconds after which a caller tries again whose token cannot be checked.
 pub(super) const RETRY_AFTER_S: u32 = KEYS_RETRY_AFTER.as_secs() as u32;
 
@@ -83,13 +82,6 @@ pub(super) struct TokenIssuer {
     rate: Option<NameRates>,
 }
 
-/// How many requests each name may make.
-#[derive(Debug)]
-struct NameRates {
-    per_second: u32,
-    buckets: Mutex<Generations<Arc<str>, Arc<Bucket>>>,
-}
-
 /// Why a token has no holder here.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NotHeld {
@@ -120,10 +112,7 @@ impl TokenIssuer {
             expected,
             rules: HolderRules::new(settings.name, settings.roles, settings.words),
             keys: IssuerKeys::new(),
-            rate: settings.requests_per_second.map(|per_second| NameRates {
-                per_second,
-                buckets: Mutex::new(Generations::new(BUCKETS_MAX)),
-            }),
+            rate: settings.requests_per_second.map(NameRates::new),
         })
     }
 
@@ -161,16 +150,7 @@ impl TokenIssuer {
 
     /// Takes a request out of those that the name may make; `Err`: it may make none now.
     pub(super) fn take(&self, name: &Arc<str>, now: Timestamp) -> Result<Option<RateLeft>, RateLeft> {
-        let Some(NameRates { per_second, buckets }) = &self.rate else { return Ok(None) };
-        let bucket = {
-            let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
-            buckets.get(name).unwrap_or_else(|| {
-                let bucket = Arc::new(Bucket::new(*per_second));
-                buckets.insert(name.clone(), bucket.clone());
-                bucket
-            })
-        };
-        bucket.take(now).map(Some)
+        self.rate.as_ref().map(|rate| rate.take(name, now)).transpose()
     }
 
     /// Has the keys fetched at once.
