@@ -13,8 +13,8 @@ use crate::api::access::Access;
 #[derive(Debug, Args)]
 pub(super) struct AccessFlags {
     /// The callers' keys, which `orchestrateur keys add` makes: without one of them, or with a role that does not reach, a request is
-    /// refused. SIGHUP reads the file again. Without this flag, the systemd credential `api-keys`; without that, everybody who
-    /// reaches the port may do everything, and only this machine reaches it.
+    /// refused. SIGHUP reads the file again. Without this flag, the systemd credential `api-keys`; without that and --oidc-issuer,
+    /// everybody who reaches the port may do everything, and only this machine reaches it.
     #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_API_KEYS_FILE")]
     api_keys_file: Option<PathBuf>,
     /// Listen on other addresses than this machine's own without keys: everybody who reaches the port may do everything.
@@ -58,7 +58,8 @@ pub(super) fn for_this_machine(listen: SocketAddr, is_insecure: bool) -> anyhow:
         () => bail!(
             "without keys, only this machine is served, and --listen is {listen}. Make a key with `orchestrateur keys add NAME --role \
              admin --file FILE`, and have `serve` read the file: --api-keys-file FILE (ORCHESTRATEUR_API_KEYS_FILE). Or take tokens of \
-             an identity provider: --oidc-issuer URL (ORCHESTRATEUR_OIDC_ISSUER). To have everybody who reaches the port do everything, say so: --insecure-no-auth (ORCHESTRATEUR_INSECURE_NO_AUTH=true)"
+             an identity provider: --oidc-issuer URL (ORCHESTRATEUR_OIDC_ISSUER). To have everybody who reaches the port do everything, say so: \
+             --insecure-no-auth (ORCHESTRATEUR_INSECURE_NO_AUTH=true)"
         ),
     }
 }
