@@ -9,6 +9,7 @@ mod message;
 mod metered;
 mod pool;
 mod resolve;
+pub mod signing;
 mod standing;
 mod state;
 mod trust;
