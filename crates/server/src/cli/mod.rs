@@ -17,9 +17,12 @@ mod output;
 mod pages;
 mod participants;
 mod reload;
+mod replaced;
 mod sagas;
 mod serve;
 mod signals;
+mod signing;
+mod signing_keys;
 mod sources;
 mod table;
 mod timeline;
@@ -57,6 +60,8 @@ enum Subcommands {
     Participants(participants::Participants),
     /// Keys of callers: make one, list them, revoke those of a name.
     Keys(keys::KeysCommand),
+    /// Keys that sign calls to participants: make one, print its public half, announce the next one, switch to it.
+    SigningKeys(signing_keys::SigningKeysCommand),
     /// Check definitions, and print what was understood.
     Check(check::Check),
     /// Print the JSON Schema of definitions, for editors.
@@ -76,6 +81,7 @@ impl Cli {
             Subcommands::Definitions(definitions) => runtime()?.block_on(definitions.run()),
             Subcommands::Participants(participants) => runtime()?.block_on(participants.run()),
             Subcommands::Keys(keys) => keys.run(),
+            Subcommands::SigningKeys(keys) => keys.run(),
             Subcommands::Check(check) => runtime()?.block_on(check.run()),
             Subcommands::Schema => output::say(crate::definitions::SCHEMA),
         }

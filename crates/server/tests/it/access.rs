@@ -15,8 +15,9 @@ use crate::routes::document;
 const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
 
 /// What each operation is for, as callers were promised it: the document and the program must say the same.
-const PROMISED: [(&str, &str, &[&str]); 24] = [
+const PROMISED: [(&str, &str, &[&str]); 25] = [
     ("get", "/", &[]),
+    ("get", "/.well-known/jwks.json", &[]),
     ("post", "/api/callbacks/{token}", &[]),
     ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
     ("get", "/api/commande/{id}", &["start", "read", "operate", "admin"]),
