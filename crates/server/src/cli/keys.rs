@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 
+use super::first_keys::FirstKeys;
 use super::output::{remark, say};
 use super::replaced::replace;
 use super::table::table;
 use crate::api::access::keys::{self, KeyLine};
 
-/// The file, in an error.
-const ABOUT: &str = "the keys file";
+/// The mode of a new keys file: for its owner alone.
+const KEYS_FILE_MODE: u32 = 0o600;
 
 /// Keys: which callers there are, and what they may do.
 #[derive(Debug, Args)]
@@ -24,6 +25,7 @@ pub(super) struct KeysCommand {
 enum KeysSubcommand {
     /// Make a key, and print it: this once. The file keeps its hash alone.
     Add(AddKey),
+    Init(FirstKeys),
     /// The keys of a file: their names and roles.
     List(ListKeys),
     /// Remove the keys of a name from a file, or one of them.
@@ -83,6 +85,7 @@ impl KeysCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.what {
             KeysSubcommand::Add(add) => add.run(),
+            KeysSubcommand::Init(init) => init.run(),
             KeysSubcommand::List(ListKeys { file }) => list(&file.file),
             KeysSubcommand::Revoke(RevokeKey { name, sha256, file }) => revoke(&name, &sha256, &file.file),
         }
@@ -102,7 +105,7 @@ impl AddKey {
         }
         let before = if file.exists() { std::fs::read_to_string(&file)? } else { String::new() };
         let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-        replace(&file, &format!("{before}{end}{}\n", serde_json::to_string(&line)?), ABOUT)?;
+        replace(&file, &format!("{before}{end}{}\n", serde_json::to_string(&line)?), KEYS_FILE_MODE)?;
         remark(format!(
             "The key of `{}` is on standard output, and nowhere else. A running `serve` knows it after SIGHUP",
             line.name
@@ -145,7 +148,7 @@ fn revoke(name: &str, sha256: &str, file: &Path) -> anyhow::Result<()> {
         let names: Vec<String> = keys::listed(file)?.into_iter().map(|line| line.name).collect();
         bail!("{}: there is no key of `{name}`; there are keys of {}", file.display(), names.join(", "));
     }
-    replace(file, &kept, ABOUT)?;
+    replace(file, &kept, KEYS_FILE_MODE)?;
     remark(format!("{removed} keys of `{name}` are removed. A running `serve` refuses them after SIGHUP"));
     Ok(())
 }

@@ -11,8 +11,8 @@ use super::replaced::{create, replace};
 use super::table::table;
 use crate::api::signing_keys::KeySet;
 
-/// The file, in an error.
-const ABOUT: &str = "the signing keys";
+/// The mode of such a file: for its owner alone.
+const SIGNING_FILE_MODE: u32 = 0o600;
 
 /// Keys that sign calls to participants.
 #[derive(Debug, Args)]
@@ -92,7 +92,7 @@ fn new(file: &Path) -> anyhow::Result<()> {
         );
     }
     let keys = SigningKeys::new(drawn()?, Vec::new());
-    create(file, &keys.to_pem().map_err(Error::msg)?, ABOUT)?;
+    create(file, &keys.to_pem().map_err(Error::msg)?)?;
     remark(format!("The private key is in {}, for its owner alone. Its public half:", file.display()));
     show(&keys)
 }
@@ -136,7 +136,7 @@ fn change(
 ) -> anyhow::Result<SigningKeys> {
     let mut keys = SigningKeys::read(file)?;
     with(&mut keys).map_err(Error::msg).with_context(|| file.display().to_string())?;
-    replace(file, &keys.to_pem().map_err(Error::msg)?, ABOUT)?;
+    replace(file, &keys.to_pem().map_err(Error::msg)?, SIGNING_FILE_MODE)?;
     Ok(keys)
 }
 
