@@ -11,6 +11,7 @@ mod message;
 mod metered;
 mod pool;
 mod resolve;
+pub mod signing;
 mod standing;
 mod state;
 mod trust;

@@ -31,7 +31,7 @@ impl AccessFlags {
         let named = api_keys_file.filter(|file| !file.as_os_str().is_empty());
         let oidc = oidc.settings()?;
         let issuer = oidc.as_ref().map(|oidc| oidc.issuer.to_string());
-        let access = Access::of(named.or_else(credential), oidc)?;
+        let access = Access::of(named.or_else(|| credential("api-keys")), oidc)?;
         if let Some(issuer) = issuer {
             tracing::info!(issuer, "requests need tokens of this issuer, or keys");
         }
@@ -64,8 +64,8 @@ pub(super) fn for_this_machine(listen: SocketAddr, is_insecure: bool) -> anyhow:
     }
 }
 
-/// The keys file that systemd passes (`LoadCredential=api-keys:FILE`).
-fn credential() -> Option<PathBuf> {
+/// A file that systemd passes (`LoadCredential=NAME:FILE`).
+pub(super) fn credential(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
-    Some(PathBuf::from(folder).join("api-keys")).filter(|file| file.is_file())
+    Some(PathBuf::from(folder).join(name)).filter(|file| file.is_file())
 }

@@ -19,8 +19,9 @@ pub(crate) const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admi
 pub(crate) const INVALID_TOKEN: &str = "Bearer realm=\"orchestrateur\", error=\"invalid_token\"";
 
 /// What each operation is for, as callers were promised it: the document and the program must say the same.
-pub(crate) const PROMISED: [(&str, &str, &[&str]); 25] = [
+pub(crate) const PROMISED: [(&str, &str, &[&str]); 26] = [
     ("get", "/", &[]),
+    ("get", "/.well-known/jwks.json", &[]),
     ("get", "/api/audit", &["operate", "admin"]),
     ("post", "/api/callbacks/{token}", &[]),
     ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
