@@ -29,6 +29,7 @@ mod commandes;
 mod commandes_command;
 mod connections;
 mod demo;
+mod first_keys;
 mod health;
 mod health_command;
 mod idempotency;
