@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
+use super::tls::credential;
 use crate::api::access::Access;
 
 /// The callers that a process lets in.
@@ -26,7 +27,7 @@ impl AccessFlags {
     pub(super) fn access(self, listen: SocketAddr) -> anyhow::Result<Access> {
         let Self { api_keys_file, insecure_no_auth } = self;
         let named = api_keys_file.filter(|file| !file.as_os_str().is_empty());
-        let access = Access::of(named.or_else(credential))?;
+        let access = Access::of(named.or_else(|| credential("api-keys")))?;
         match access.keys() {
             None => for_this_machine(listen, insecure_no_auth)?,
             Some(0) => tracing::warn!("the keys file has no key: every request that needs one is refused"),
@@ -52,10 +53,4 @@ pub(super) fn for_this_machine(listen: SocketAddr, is_insecure: bool) -> anyhow:
              everybody who reaches the port do everything, say so: --insecure-no-auth (ORCHESTRATEUR_INSECURE_NO_AUTH=true)"
         ),
     }
-}
-
-/// The keys file that systemd passes (`LoadCredential=api-keys:FILE`).
-fn credential() -> Option<PathBuf> {
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
-    Some(PathBuf::from(folder).join("api-keys")).filter(|file| file.is_file())
 }

@@ -23,6 +23,7 @@ mod signals;
 mod sources;
 mod table;
 mod timeline;
+mod tls;
 
 use clap::{Parser, Subcommand};
 

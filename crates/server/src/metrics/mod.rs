@@ -4,6 +4,7 @@
 //! - `requests.rs`: requests to the API.
 //! - `connections.rs`: connections of clients.
 //! - `journal.rs`: the work of the journal's writer.
+//! - `tls.rs`: the certificate, and handshakes that failed.
 //! - `backlog.rs`: the unfinished orders, as the journal counts them.
 //! - `process.rs`: the operating system's figures for this process.
 //!
@@ -17,6 +18,7 @@ mod process;
 mod requests;
 mod sagas;
 mod text;
+mod tls;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -39,6 +41,7 @@ use self::journal::JournalCollector;
 pub use self::requests::Denied;
 use self::requests::Requests;
 use self::sagas::Sagas;
+pub(crate) use self::tls::{HandshakeFailed, TlsCounts};
 use crate::logging::LostLines;
 
 /// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
@@ -54,6 +57,7 @@ pub struct Metrics {
     sagas: Sagas,
     requests: Requests,
     connections: ConnectionCounts,
+    tls: TlsCounts,
     backlogs: Arc<Backlogs>,
     active: Gauge,
     slots: Gauge,
@@ -114,6 +118,7 @@ impl Metrics {
         let sagas = Sagas::register(&mut registry, orders);
         let requests = Requests::register(&mut registry);
         let connections = ConnectionCounts::register(&mut registry);
+        let tls = TlsCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -162,6 +167,7 @@ impl Metrics {
             sagas,
             requests,
             connections,
+            tls,
             backlogs,
             active,
             slots,
@@ -208,6 +214,11 @@ impl Metrics {
     /// The counter of connections.
     pub(crate) fn connections(&self) -> ConnectionCounts {
         self.connections.clone()
+    }
+
+    /// The counters of TLS.
+    pub(crate) fn tls(&self) -> TlsCounts {
+        self.tls.clone()
     }
 
     /// All metrics as of now; figures from the journal may be somewhat older.

@@ -122,7 +122,7 @@ fn identified(
 ) -> Result<Principal, (Problem, Option<RateLeft>)> {
     // What matches no route shows nothing.
     let needs = needs::of(route, request.method()).unwrap_or(&Needs::Nothing);
-    api.access.admit(request.headers(), needs, api.clock.now()).map_err(|refused| {
+    api.access.admit(request.headers(), request.extensions(), needs, api.clock.now()).map_err(|refused| {
         let NotAdmitted { why, name, problem, rate } = *refused;
         let caller = request.extensions().get::<CallerAddress>().copied().unwrap_or_default();
         let name = name.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Callers and their rights (promise P9): every role at every route, with and without keys.
+//! Callers and their rights (promise P9): every role at every route, with and without keys. Certificates: `tls/identity.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -12,10 +12,10 @@ use crate::harness::{Shop, World, database_in, orchestrateur, until};
 use crate::http::{Call, Reply, send};
 use crate::routes::document;
 
-const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
+pub(crate) const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
 
 /// What each operation is for, as callers were promised it: the document and the program must say the same.
-const PROMISED: [(&str, &str, &[&str]); 24] = [
+pub(crate) const PROMISED: [(&str, &str, &[&str]); 24] = [
     ("get", "/", &[]),
     ("post", "/api/callbacks/{token}", &[]),
     ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
@@ -43,25 +43,25 @@ const PROMISED: [(&str, &str, &[&str]); 24] = [
 ];
 
 /// A keys file, and the keys that it has by name.
-struct KeyRing {
-    folder: TempDir,
+pub(crate) struct KeyRing {
+    pub(crate) folder: TempDir,
 }
 
 impl KeyRing {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         self.folder.path().join("keys").display().to_string()
     }
 
-    fn keys(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn keys(&self, arguments: &[&str]) -> std::process::Output {
         orchestrateur().arg("keys").args(arguments).args(["--file", &self.file()]).output().unwrap()
     }
 
     /// Makes a key, and gives it.
-    fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
+    pub(crate) fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
         let made = self.keys(&[&["add", name, "--role", role], more].concat());
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let key = String::from_utf8(made.stdout).unwrap();
@@ -74,12 +74,17 @@ impl KeyRing {
     }
 }
 
-fn bearing(call: Call, key: &str) -> Call {
+/// The flags that a role needs in the file.
+pub(crate) fn flags_of(role: &str) -> &'static [&'static str] {
+    if role == "signal" { &["--signal", "approved"] } else { &[] }
+}
+
+pub(crate) fn bearing(call: Call, key: &str) -> Call {
     call.header("authorization", format!("Bearer {key}"))
 }
 
 /// A request of an operation, for a saga that does not exist.
-fn request(method: &str, path: &str) -> Call {
+pub(crate) fn request(method: &str, path: &str) -> Call {
     let path = path
         .replace("{id}", "00000000-0000-4000-8000-000000000000")
         .replace("/api/sagas/{saga}/", "/api/sagas/00000000-0000-4000-8000-000000000000/")
@@ -89,17 +94,14 @@ fn request(method: &str, path: &str) -> Call {
     if method == "get" { Call::get(&path) } else { Call::post(&path).json(&json!({})) }
 }
 
-fn is_denied(reply: &Reply) -> bool {
+pub(crate) fn is_denied(reply: &Reply) -> bool {
     reply.status == 401 || reply.status == 403
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_reaches_the_routes_that_are_for_it_and_no_others() {
     let ring = KeyRing::new();
-    let keys = ROLES.map(|role| {
-        let signals: &[&str] = if role == "signal" { &["--signal", "approved"] } else { &[] };
-        (role, ring.add(&format!("a-{role}"), role, signals))
-    });
+    let keys = ROLES.map(|role| (role, ring.add(&format!("a-{role}"), role, flags_of(role))));
     let ended = ring.add("late", "admin", &["--expires", "2020-01-01T00:00:00Z"]);
     let world = ring.world().await;
     for (method, path, roles) in PROMISED {

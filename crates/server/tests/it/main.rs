@@ -43,3 +43,4 @@ mod sagas;
 mod sagas_command;
 mod secrets;
 mod several;
+mod tls;

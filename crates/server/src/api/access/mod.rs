@@ -1,7 +1,7 @@
 //! Callers and their rights (promise P9). One place decides: `Access::admit`, before a handler runs.
 //!
 //! - `role.rs`: roles, and the roles that a route is for; each route names its own beside its handler.
-//! - `keys.rs`: the file that has the callers' keys. `rate.rs`: how many requests a key may make. `principal.rs`: the caller of a request.
+//! - `keys.rs`: the file that has the callers' keys, and the names of their certificates. `rate.rs`: how many requests a key may make. `principal.rs`: the caller of a request.
 
 pub(crate) mod keys;
 mod principal;
@@ -11,7 +11,7 @@ mod role;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use saga_core::Timestamp;
 
 use self::keys::KeyRing;
@@ -20,6 +20,7 @@ pub(crate) use self::rate::RateLeft;
 pub use self::role::{Needs, Role};
 use crate::api::problem::Problem;
 use crate::metrics::Denied;
+use crate::tls::PeerCertificate;
 
 /// Bytes of an `Authorization` header.
 const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
@@ -68,10 +69,12 @@ impl Access {
         Ok(Some(count))
     }
 
-    /// The caller of a request, if it may use a route that needs this.
+    /// The caller of a request, if it may use a route that needs this. A key decides if there is one, and else the certificate of the
+    /// caller's connection.
     pub(crate) fn admit(
         &self,
         headers: &HeaderMap,
+        extensions: &Extensions,
         needs: &Needs,
         now: Timestamp,
     ) -> Result<Principal, Box<NotAdmitted>> {
@@ -81,9 +84,17 @@ impl Access {
         }
         let stranger =
             |why| Box::new(NotAdmitted { why, name: None, problem: unauthenticated(why), rate: None });
-        let presented = presented(headers).map_err(stranger)?;
         let keys = self.ring();
-        let Some(key) = keys.find(presented, now) else {
+        let known = match presented(headers) {
+            Ok(key) => keys.find(key, now),
+            Err(Denied::NoKey) => {
+                let certificate = extensions.get::<Arc<PeerCertificate>>();
+                let certificate = certificate.ok_or_else(|| stranger(Denied::NoKey))?;
+                keys.of_certificate(certificate.names(now), now)
+            }
+            Err(why) => return Err(stranger(why)),
+        };
+        let Some(key) = known else {
             return Err(stranger(Denied::BadKey));
         };
         let name = Some(key.name.clone());
@@ -125,8 +136,8 @@ pub(crate) fn unauthenticated(denied: Denied) -> Problem {
                           add` makes one"
         }
         Denied::BadKey | Denied::Role | Denied::Rate => {
-            "The key that the request presents is none that may be used, and nothing was done. Send another one as `Authorization: \
-             Bearer KEY`"
+            "The key or client certificate that the request presents is none that may be used, and nothing was done. Send another \
+             key as `Authorization: Bearer KEY`"
         }
     };
     Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
