@@ -24,6 +24,7 @@ mod sources;
 mod table;
 mod timeline;
 mod tls;
+mod trust;
 
 use clap::{Parser, Subcommand};
 
