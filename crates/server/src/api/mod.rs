@@ -5,6 +5,7 @@
 //! `access` (who asks, and what they may), `budgets.rs` (bytes in memory) and `protect.rs` (headers for browsers).
 
 pub mod access;
+mod audit;
 pub(crate) mod body;
 pub(crate) mod browser;
 pub(crate) mod budgets;
@@ -19,6 +20,7 @@ mod participants;
 pub(crate) mod prefer;
 pub(crate) mod problem;
 pub(crate) mod protect;
+pub(crate) mod query;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::access::Access;
+pub(crate) use self::audit::DEEDS_MAX;
 use self::budgets::Budgets;
 pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
@@ -135,7 +138,7 @@ impl Default for ApiLimits {
 
 /// Their part of the document.
 #[derive(OpenApi)]
-#[openapi(tags((name = "exploitation", description = "For operators")), components(schemas(Problem)))]
+#[openapi(tags((name = "exploitation", description = "For operators")), components(schemas(Problem, audit::DeedShown)))]
 struct SharedDocument;
 
 /// The endpoints of supervisors, which `--ops-listen` moves to an address of their own.
@@ -144,6 +147,7 @@ pub(crate) const FOR_SUPERVISORS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 /// The routes that belong to no face.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(SharedDocument::openapi())
+        .routes(routes!(audit::audit))
         .routes(routes!(participants::participants))
         .merge(for_supervisors())
 }

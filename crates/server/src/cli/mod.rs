@@ -1,13 +1,16 @@
 //! The command line: one file for each command.
 
 mod access;
+mod audit;
 mod check;
 mod client;
 mod commandes;
+mod core_dumps;
 mod database;
 mod definitions;
 mod demo;
 mod exchange;
+mod first_keys;
 mod given;
 mod health;
 mod keys;
@@ -17,6 +20,7 @@ mod output;
 mod pages;
 mod participants;
 mod reload;
+mod replaced;
 mod sagas;
 mod serve;
 mod signals;
@@ -57,6 +61,8 @@ enum Subcommands {
     Definitions(definitions::DefinitionsCommand),
     /// The services that orders call, as a running `serve` sees them.
     Participants(participants::Participants),
+    /// All that one name did, as a running `serve` has recorded it.
+    Audit(audit::Audit),
     /// Keys of callers: make one, list them, revoke those of a name.
     Keys(keys::KeysCommand),
     /// Check definitions, and print what was understood.
@@ -77,6 +83,7 @@ impl Cli {
             Subcommands::Sagas(sagas) => runtime()?.block_on(sagas.run()),
             Subcommands::Definitions(definitions) => runtime()?.block_on(definitions.run()),
             Subcommands::Participants(participants) => runtime()?.block_on(participants.run()),
+            Subcommands::Audit(audit) => runtime()?.block_on(audit.run()),
             Subcommands::Keys(keys) => keys.run(),
             Subcommands::Check(check) => runtime()?.block_on(check.run()),
             Subcommands::Schema => output::say(crate::definitions::SCHEMA),

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::access::AccessFlags;
+use super::core_dumps;
 use super::database::Database;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::reload::Reloader;
@@ -129,6 +130,7 @@ struct LimitFlags {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let logging = logging::start(&self.log, self.log_json)?;
+        core_dumps::forbid();
         let sources = self.definitions.sources();
         let reloader = Reloader::new(sources.clone())?;
         let loaded = definitions::load(&sources)?;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -15,8 +16,9 @@ use crate::routes::document;
 pub(crate) const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
 
 /// What each operation is for, as callers were promised it: the document and the program must say the same.
-pub(crate) const PROMISED: [(&str, &str, &[&str]); 24] = [
+pub(crate) const PROMISED: [(&str, &str, &[&str]); 25] = [
     ("get", "/", &[]),
+    ("get", "/api/audit", &["operate", "admin"]),
     ("post", "/api/callbacks/{token}", &[]),
     ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
     ("get", "/api/commande/{id}", &["start", "read", "operate", "admin"]),
@@ -225,6 +227,49 @@ async fn the_history_has_the_name_that_is_known_whatever_a_body_says() {
         lines.as_array().unwrap().iter().map(|line| &line["by"]).filter(|by| !by.is_null()).collect();
     assert!(by.contains(&&json!("ops")), "{by:?}");
     assert_eq!(shown().await["started_by"], "shop");
+
+    // The list of all that one name did.
+    let deeds = async |query: &str| {
+        let told = world.send(&bearing(Call::get(&format!("/api/audit?{query}")), &ops)).await;
+        let lines = told.expect(200);
+        let words =
+            |line: &Value| (line["deed"].as_str().unwrap().to_owned(), line["position"].as_u64().unwrap());
+        assert!(
+            lines
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|line| line["saga_id"] == *saga && line["saga"] == "checkout")
+        );
+        lines.as_array().unwrap().iter().map(words).collect::<Vec<_>>()
+    };
+    assert_eq!(deeds("name=shop").await, [("start".to_owned(), 1)]);
+    let by_ops = deeds("name=ops").await;
+    assert!(by_ops.iter().any(|(deed, _)| deed == "resume"), "{by_ops:?}");
+    assert!(by_ops.iter().any(|(deed, _)| deed == "resolve"), "{by_ops:?}");
+    assert!(by_ops.is_sorted_by(|one, next| one.1 > next.1), "newest first: {by_ops:?}");
+    assert_eq!(deeds("name=ops&until=2020-01-01T00:00:00Z").await, []);
+    assert_eq!(deeds("name=the%20director").await, [], "no word of a body makes a name");
+    let page = world.send(&bearing(Call::get("/api/audit?name=ops&limit=1"), &ops)).await;
+    assert_eq!(page.expect(200).as_array().unwrap().len(), 1);
+    let link = page.header("link").expect("there are more").to_owned();
+    let next = link.trim_start_matches('<').split('>').next().unwrap().to_owned();
+    let rest = world.send(&bearing(Call::get(&next), &ops)).await.expect(200);
+    assert_eq!(rest[0]["position"].as_u64(), Some(by_ops[1].1));
+    for wrong in
+        ["", "name=", "name=a&name=b", "name=a&limit=0", "name=a&cursor=x", "name=a&since=now", "who=a"]
+    {
+        world
+            .send(&bearing(Call::get(&format!("/api/audit?{wrong}")), &ops))
+            .await
+            .problem(422, "invalid_field");
+    }
+    let mut told = orchestrateur();
+    let url = format!("http://{}", world.server.address);
+    told.args(["audit", "shop", "--url", &url]).env("ORCHESTRATEUR_KEY", &ops);
+    let told = told.output().unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(told.status.success() && text.contains("start") && text.contains(&saga), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,6 +302,36 @@ async fn a_key_is_revoked_and_another_one_added_while_the_server_runs() {
     assert!(world.server.said().contains("a request was refused"));
     for key in [&old, &new, &other] {
         assert!(!world.server.said().contains(&key[4..]), "no key is in the log");
+    }
+}
+
+/// The first keys of a folder are made once, each readable by those that it is for, and let in what they should.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_keys_are_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = || orchestrateur().args(["keys", "init"]).arg(folder.path()).output().unwrap();
+    let key = |name: &str| std::fs::read_to_string(folder.path().join(format!("{name}.key"))).unwrap();
+    // A start that was cut short has left keys without the file that knows them.
+    std::fs::write(folder.path().join("admin.key"), "ork_half").unwrap();
+    assert!(init().status.success());
+    let (admin, metrics) = (key("admin"), key("metrics"));
+    assert!(admin.starts_with("ork_") && admin != "ork_half" && admin != metrics);
+    let again = init();
+    assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("nothing was made"));
+    assert_eq!((key("admin"), key("metrics")), (admin.clone(), metrics.clone()));
+    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("api-keys"), mode("metrics.key")), (0o600, 0o640));
+    let nowhere = orchestrateur().args(["keys", "init", "/nowhere/at-all"]).output().unwrap();
+    assert!(!nowhere.status.success());
+
+    let file = folder.path().join("api-keys").display().to_string();
+    let world = World::with(Shop::open().await, &["--api-keys-file", &file]).await;
+    for (path, key, status) in [
+        ("/metrics", &metrics, 200),
+        ("/api/audit?name=a", &metrics, 403),
+        ("/api/audit?name=a", &admin, 200),
+    ] {
+        assert_eq!(world.send(&bearing(Call::get(path), key.trim())).await.status, status, "{path}");
     }
 }
 

@@ -85,6 +85,9 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     answers.push(world.send(&bearing(resume, &wrong)).await.text);
     let process = world.server.id();
     let arguments = std::fs::read(format!("/proc/{process}/cmdline")).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let of_dumps = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(of_dumps.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "a core dump has secrets");
     let mut left = files(world.data.path());
     left.push(("the log".to_owned(), world.server.said().into_bytes()));
     left.push(("the arguments".to_owned(), arguments));

@@ -65,6 +65,22 @@ pub(crate) struct KeyLine {
     pub(crate) requests_per_second: Option<u32>,
 }
 
+impl KeyLine {
+    /// A name's line without limits; [`make`] gives it a key, [`make_for_certificate`] a certificate's name.
+    pub(crate) fn of(name: &str, role: &str) -> Self {
+        Self {
+            name: name.into(),
+            role: role.into(),
+            sha256: None,
+            san: None,
+            expires: None,
+            sagas: None,
+            signals: None,
+            requests_per_second: None,
+        }
+    }
+}
+
 /// A key that is known by its hash, or a certificate that is known by a name.
 #[derive(Debug)]
 pub(super) struct KnownKey {
@@ -308,16 +324,7 @@ mod tests {
     use super::*;
 
     fn line(name: &str, role: &str) -> KeyLine {
-        KeyLine {
-            name: name.into(),
-            role: role.into(),
-            sha256: None,
-            san: None,
-            expires: None,
-            sagas: None,
-            signals: None,
-            requests_per_second: None,
-        }
+        KeyLine::of(name, role)
     }
 
     fn file(lines: &[String]) -> tempfile::NamedTempFile {
