@@ -22,6 +22,7 @@ use super::signals::Signals;
 use super::sources::SourceFlags;
 use super::tls::TlsFlags;
 use crate::api::access::Access;
+use crate::api::problem::Problem;
 use crate::api::{self, AllowedHost, Api, Hosts};
 use crate::definitions::Loaded;
 use crate::http::CallFiles;
@@ -343,7 +344,8 @@ impl Orchestrator {
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
         let (limits, router) = (self.connections, routes::router(self.api.clone()));
-        let handshaker = tls.map(|tls| http::Handshaker::new(tls, self.api.metrics.tls()));
+        let without_tls = serde_json::to_string(&Problem::tls_needed())?;
+        let handshaker = tls.map(|tls| http::Handshaker::new(tls, self.api.metrics.tls(), &without_tls));
         let supervised = async {
             if let Some(ops) = ops {
                 let router = routes::for_supervisors(self.api);

@@ -15,7 +15,6 @@ use tokio_rustls::server::TlsStream;
 use super::CallerAddress;
 use super::activity::{Activity, ConnectionPhase};
 use super::stream::Stream;
-use crate::api::problem::Problem;
 use crate::metrics::{HandshakeFailed, TlsCounts};
 use crate::tls::{PeerCertificate, ServerTls};
 
@@ -30,12 +29,14 @@ const LAST_WORD_BYTES_MAX: u64 = 65_536;
 pub(crate) struct Handshaker {
     tls: Arc<ServerTls>,
     counts: TlsCounts,
-    told: Mutex<Told>,
+    /// The answer to a client that speaks HTTP without TLS.
+    without_tls: String,
+    told: Mutex<FailuresTold>,
 }
 
 /// What the log has about failures.
 #[derive(Default)]
-struct Told {
+struct FailuresTold {
     at: Option<Instant>,
     /// Failures since then.
     untold: u64,
@@ -49,8 +50,13 @@ pub(super) struct Secured {
 }
 
 impl Handshaker {
-    pub(crate) fn new(tls: Arc<ServerTls>, counts: TlsCounts) -> Self {
-        Self { tls, counts, told: Mutex::default() }
+    /// `problem`: the body of the answer to a client that speaks HTTP without TLS.
+    pub(crate) fn new(tls: Arc<ServerTls>, counts: TlsCounts, problem: &str) -> Self {
+        let length = problem.len();
+        let without_tls = format!(
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{problem}"
+        );
+        Self { tls, counts, without_tls, told: Mutex::default() }
     }
 
     /// Shakes hands. `None`: the connection is over, and why is counted.
@@ -68,7 +74,7 @@ impl Handshaker {
             Ok(0) => return None,
             Ok(_) if first[0].is_ascii_alphabetic() => {
                 self.failed(HandshakeFailed::PlainHttp, caller, &"it speaks HTTP without TLS");
-                let _ = timeout(LAST_WORD_WAIT, send_away(&mut socket)).await;
+                let _ = timeout(LAST_WORD_WAIT, send_away(&mut socket, &self.without_tls)).await;
                 return None;
             }
             Ok(_) => {}
@@ -123,7 +129,7 @@ impl Handshaker {
     }
 }
 
-/// Who ended a handshake, and why.
+/// The reason, by the side that ended the handshake.
 fn why(error: &io::Error) -> HandshakeFailed {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => HandshakeFailed::ClientCertificate,
@@ -133,13 +139,7 @@ fn why(error: &io::Error) -> HandshakeFailed {
     }
 }
 
-/// Says that TLS is spoken here.
-async fn send_away(socket: &mut TcpStream) -> io::Result<()> {
-    let body = serde_json::to_string(&Problem::tls_needed())?;
-    let length = body.len();
-    let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-    );
+async fn send_away(socket: &mut TcpStream, answer: &str) -> io::Result<()> {
     socket.write_all(answer.as_bytes()).await?;
     end(socket).await
 }

@@ -12,8 +12,8 @@ use strum::{IntoStaticStr, VariantArray};
 #[derive(Clone, Default)]
 pub(crate) struct TlsCounts {
     ends: Gauge,
-    reloads: Family<ReloadLabels, Counter>,
-    failures: Family<WhyLabels, Counter>,
+    reloads: Family<TlsReloadLabels, Counter>,
+    failures: Family<HandshakeLabels, Counter>,
 }
 
 /// Why a handshake failed, for the metric.
@@ -33,12 +33,12 @@ pub(crate) enum HandshakeFailed {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReloadLabels {
+struct TlsReloadLabels {
     result: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct WhyLabels {
+struct HandshakeLabels {
     why: &'static str,
 }
 
@@ -61,10 +61,10 @@ impl TlsCounts {
             counts.failures.clone(),
         );
         for result in ["loaded", "refused"] {
-            drop(counts.reloads.get_or_create(&ReloadLabels { result }));
+            drop(counts.reloads.get_or_create(&TlsReloadLabels { result }));
         }
         for why in HandshakeFailed::VARIANTS {
-            drop(counts.failures.get_or_create(&WhyLabels { why: why.into() }));
+            drop(counts.failures.get_or_create(&HandshakeLabels { why: why.into() }));
         }
         counts
     }
@@ -75,10 +75,10 @@ impl TlsCounts {
 
     pub(crate) fn reloaded(&self, is_loaded: bool) {
         let result = if is_loaded { "loaded" } else { "refused" };
-        self.reloads.get_or_create(&ReloadLabels { result }).inc();
+        self.reloads.get_or_create(&TlsReloadLabels { result }).inc();
     }
 
     pub(crate) fn failed(&self, why: HandshakeFailed) {
-        self.failures.get_or_create(&WhyLabels { why: why.into() }).inc();
+        self.failures.get_or_create(&HandshakeLabels { why: why.into() }).inc();
     }
 }

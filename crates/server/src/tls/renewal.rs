@@ -27,13 +27,13 @@ const CERTIFICATE_TOLD_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Renewal {
     tls: Arc<ServerTls>,
     hangup: Signal,
-    mistake: Option<Mistake>,
+    mistake: Option<TlsMistake>,
     /// When the certificate's end was last told.
     told_end: Option<Timestamp>,
 }
 
 /// Files that cannot be used.
-struct Mistake {
+struct TlsMistake {
     /// `None`: they cannot be read.
     digest: Option<TextsDigest>,
     is_told: bool,
@@ -110,7 +110,7 @@ impl Renewal {
                  are right: {error:#}"
             );
         }
-        self.mistake = Some(Mistake { digest, is_told: is_told || tells });
+        self.mistake = Some(TlsMistake { digest, is_told: is_told || tells });
     }
 
     fn tell_end(&mut self, now: Timestamp) {
