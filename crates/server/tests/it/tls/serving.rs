@@ -45,10 +45,12 @@ impl Secure {
     }
 }
 
-/// The ClientHello of a client that speaks TLS 1.1 at most.
+/// The ClientHello of a client that speaks TLS 1.1 at most, and names an address where a name belongs.
 fn hello_of_tls_1_1() -> Vec<u8> {
     // signature_algorithms: rsa_pss_rsae_sha256, ecdsa_secp256r1_sha256.
-    let extensions = [&[0x00, 0x0d, 0x00, 0x06, 0x00, 0x04, 0x08, 0x04, 0x04, 0x03][..]].concat();
+    let algorithms = [0x00, 0x0d, 0x00, 0x06, 0x00, 0x04, 0x08, 0x04, 0x04, 0x03];
+    let server_name = [0x00, 0x00, 0x00, 0x0e, 0x00, 0x0c, 0x00, 0x00, 0x09];
+    let extensions = [&algorithms[..], &server_name, b"127.0.0.1"].concat();
     let mut body = vec![0x03, 0x02];
     body.extend([7; 32]);
     // No session; TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA; no compression.
@@ -78,6 +80,8 @@ async fn tls_1_2_and_1_3_are_spoken_with_http_1_1_and_nothing_older_or_newer() {
     // An alert (0x15), which is fatal (2): protocol_version (70).
     assert_eq!((told[0], &told[5..]), (0x15, &[2, 70][..]), "{told:?}");
     assert_eq!(secure.failures("protocol").await, 2.0);
+    let said = secure.world.server.said();
+    assert_eq!(said.matches("\"WARN\"").count(), 1, "one line about failures, and none of a library: {said}");
     let order = secure.send(&Call::checkout(4)).await.expect(200);
     assert_eq!(order["etat_final"], "CONFIRMEE");
 }
