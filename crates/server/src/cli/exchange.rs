@@ -109,6 +109,12 @@ async fn exchange_on(
     // that it has received are still to be read.
     tokio::select! {
         answer = &mut exchange => answer,
-        _ = connection => exchange.await,
+        ended = connection => match (exchange.await, ended) {
+            // The request was not sent, and the connection has the reason.
+            (Err(ExchangeFailure::BrokenOff(error)), Err(reason)) if error.is_canceled() => {
+                Err(ExchangeFailure::BrokenOff(reason))
+            }
+            (answer, _) => answer,
+        },
     }
 }
