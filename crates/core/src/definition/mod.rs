@@ -153,6 +153,8 @@ pub struct Participant {
     pub address: Arc<str>,
     /// Sent with every call, such as an API key.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether its calls are signed. The key is the process's, and no part of the definition.
+    pub is_signed: bool,
     /// The participant's promise about repeated and undone calls.
     pub safety: Safety,
     /// Time from sending a request to the end of its answer.

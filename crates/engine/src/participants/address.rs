@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use rustls::pki_types::ServerName;
 use saga_core::definition::Participant;
 
@@ -29,7 +29,11 @@ pub(super) enum Host {
 
 impl Address {
     pub(super) fn of(participant: &Participant) -> io::Result<Self> {
-        let base = &participant.base;
+        Self::at(&participant.base)
+    }
+
+    /// The server that a URL names.
+    pub(super) fn at(base: &Uri) -> io::Result<Self> {
         let host = base.host().unwrap_or_default();
         let is_secure = base.scheme_str() == Some("https");
         let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -16,6 +16,7 @@
 //! TLS.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -35,6 +36,7 @@ use super::exchange::{Connection, Failed, Message};
 use super::message::message;
 use super::pool::{CONNECTION_AGE_MAX, Pool};
 use super::resolve::{self, Lookup, Resolver};
+use super::signing::{self, Signer};
 use super::trust::{self, SetupError};
 use super::{Calling, Participants};
 
@@ -46,12 +48,14 @@ pub struct Settings {
     pub resolver: Arc<Resolver>,
     /// The longest life of a connection.
     pub connection_age_max: Duration,
+    /// Signs the calls to participants that want it; `None`: such a call is not made.
+    pub signer: Option<Arc<Signer>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let resolver = Arc::new(resolve::machine);
-        Self { authorities: None, resolver, connection_age_max: CONNECTION_AGE_MAX }
+        Self { authorities: None, resolver, connection_age_max: CONNECTION_AGE_MAX, signer: None }
     }
 }
 
@@ -60,6 +64,7 @@ pub struct HttpParticipants {
     tls: TlsConnector,
     lookup: Lookup,
     connection_age_max: Duration,
+    signer: Option<Arc<Signer>>,
     endpoints: RwLock<HashMap<Uri, Arc<Endpoint>>>,
 }
 
@@ -79,9 +84,10 @@ impl HttpParticipants {
     /// Reaches participants by `settings`.
     pub fn with(settings: Settings) -> Result<Self, SetupError> {
         Ok(Self {
-            tls: TlsConnector::from(trust::config(settings.authorities.as_deref())?),
+            tls: TlsConnector::from(trust::config("--participants-ca", settings.authorities.as_deref())?),
             lookup: Lookup::new(settings.resolver),
             connection_age_max: settings.connection_age_max,
+            signer: settings.signer,
             endpoints: RwLock::default(),
         })
     }
@@ -114,10 +120,19 @@ impl Participants for HttpParticipants {
     fn call(&self, definition: &Arc<Definition>, step: usize, request: Request, limit: Duration) -> Calling {
         let endpoint = definition.participant(step).map(|participant| self.endpoint(participant));
         let definition = definition.clone();
+        let is_signed = definition.participant(step).is_some_and(|participant| participant.is_signed);
+        let signer = match (is_signed, &self.signer) {
+            (false, _) => None,
+            (true, Some(signer)) => Some(signer.clone()),
+            (true, None) => {
+                return Box::pin(ready(Reply::NotSent { reason: signing::NO_KEY.to_owned() }));
+            }
+        };
         Box::pin(async move {
             match (endpoint, definition.participant(step)) {
                 (Some(Ok(endpoint)), Some(participant)) => {
-                    endpoint.call(&definition, (step, participant), request, limit).await
+                    let call = OutgoingCall { participant, request, signer, limit };
+                    endpoint.call(&definition, step, call).await
                 }
                 (None, _) | (_, None) => Reply::Impossible { reason: "the step calls no participant".into() },
                 (Some(Err(error)), _) => Reply::NotSent { reason: format!("set up the connection: {error}") },
@@ -126,14 +141,24 @@ impl Participants for HttpParticipants {
     }
 }
 
+/// A call to be made.
+struct OutgoingCall<'d> {
+    participant: &'d Participant,
+    request: Request,
+    /// `None`: it is not signed.
+    signer: Option<Arc<Signer>>,
+    limit: Duration,
+}
+
+/// Signs a message if that is wanted. To be called just before the message is sent: signatures do not live long.
+fn sign(message: &mut Message, signer: Option<&Signer>) -> Result<(), Reply> {
+    let Some(signer) = signer else { return Ok(()) };
+    signer.sign(message).map_err(|why| Reply::Impossible { reason: why.to_string() })
+}
+
 impl Endpoint {
-    async fn call(
-        &self,
-        definition: &Definition,
-        (step, participant): (usize, &Participant),
-        request: Request,
-        limit: Duration,
-    ) -> Reply {
+    async fn call(&self, definition: &Definition, step: usize, call: OutgoingCall<'_>) -> Reply {
+        let OutgoingCall { participant, request, signer, limit } = call;
         let wanted = Wanted {
             bytes_max: participant.answer_bytes_max,
             headers: definition.call(step, request.direction).is_some_and(|call| call.reads_headers()),
@@ -144,8 +169,11 @@ impl Endpoint {
             Ok(message) => message,
             Err(error) => return Reply::NotSent { reason: format!("write the request: {error}") },
         };
+        if signer.is_some() {
+            signing::prepare_call(&mut message, participant, &request);
+        }
         if may_reuse {
-            match self.call_kept(message, wanted, limit).await {
+            match self.call_kept(message, signer.as_deref(), wanted, limit).await {
                 Ok(reply) => return reply,
                 Err(untouched) => message = *untouched,
             }
@@ -154,6 +182,10 @@ impl Endpoint {
             Ok(connection) => connection,
             Err(error) => return Reply::NotSent { reason: error.to_string() },
         };
+        // Also if a kept connection had it, which has not taken it: a signature does not live long, and connecting may take a while.
+        if let Err(reply) = sign(&mut message, signer.as_deref()) {
+            return reply;
+        }
         match connection.exchange(message, wanted, limit).await {
             Ok(answer) => {
                 if may_reuse {
@@ -169,15 +201,19 @@ impl Endpoint {
         }
     }
 
-    /// Makes the call over a kept connection. Returns the message unchanged if there is no such connection, or if it
-    /// was closed before it took the request.
+    /// Makes the call over a kept connection. Returns the message, to be sent in another way, if there is no such connection, or if
+    /// it was closed before it took the request.
     async fn call_kept(
         &self,
-        message: Message,
+        mut message: Message,
+        signer: Option<&Signer>,
         wanted: Wanted,
         limit: Duration,
     ) -> Result<Reply, Box<Message>> {
         let Some(mut connection) = self.pool.take() else { return Err(Box::new(message)) };
+        if let Err(reply) = sign(&mut message, signer) {
+            return Ok(reply);
+        }
         match connection.exchange(message, wanted, limit).await {
             Ok(answer) => {
                 self.pool.keep(connection);

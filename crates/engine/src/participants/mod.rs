@@ -1,14 +1,17 @@
-//! Calls to participants: for each request there is always a [`Reply`].
+//! Calls to participants: for each request there is always a [`Reply`]. [`Fetcher`] reads documents of other servers by the same
+//! means.
 
 mod address;
 mod answer;
 mod connect;
 mod exchange;
+mod fetch;
 mod http;
 mod message;
 mod metered;
 mod pool;
 mod resolve;
+pub mod signing;
 mod standing;
 mod state;
 mod trust;
@@ -22,6 +25,7 @@ use saga_core::Definition;
 use saga_core::reply::Reply;
 use saga_core::saga::Request;
 
+pub use self::fetch::{Fetcher, NotFetched};
 pub use self::http::{HttpParticipants, Settings};
 pub use self::message::as_sent;
 pub use self::resolve::{RESOLUTIONS_MAX, Resolver};

@@ -14,12 +14,14 @@ pub enum SetupError {
     /// An error of the library.
     #[error("set up TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// An error of the file of `--participants-ca`.
+    /// An error of the file of `--participants-ca`, or of another flag that names authorities.
     #[error(
-        "--participants-ca {file}: {reason}; it wants the PEM file of the authority's certificate, or several in one \
+        "{flag} {file}: {reason}; it wants the PEM file of the authority's certificate, or several in one \
          file (-----BEGIN CERTIFICATE-----)", file = file.display()
     )]
     Authorities {
+        /// The flag.
+        flag: &'static str,
         /// Its path.
         file: PathBuf,
         /// The problem.
@@ -38,11 +40,18 @@ pub fn machine_roots() -> RootCertStore {
     roots
 }
 
-/// Trusts the machine's certificates, and the certificates in `authorities`.
-pub(super) fn config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, SetupError> {
+/// Trusts the machine's certificates, and the certificates in `authorities`, the file of this flag.
+pub(super) fn config(
+    flag: &'static str,
+    authorities: Option<&Path>,
+) -> Result<Arc<ClientConfig>, SetupError> {
     let mut roots = machine_roots();
     if let Some(file) = authorities {
-        add(&mut roots, file).map_err(|reason| SetupError::Authorities { file: file.to_owned(), reason })?;
+        add(&mut roots, file).map_err(|reason| SetupError::Authorities {
+            flag,
+            file: file.to_owned(),
+            reason,
+        })?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -85,7 +94,7 @@ fn of_certificate(error: &CertificateError) -> &'static str {
     match error {
         // A bad signature: another authority with the same name is trusted.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "its certificate is of an authority that is not trusted; name it with --participants-ca"
+            "its certificate is of an authority that is not trusted; name it with --participants-ca (--oidc-ca, if it is an issuer)"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "its certificate names other hosts; it needs this one as its subjectAltName"

@@ -10,6 +10,7 @@
 )]
 
 mod addresses;
+mod documents;
 mod hostile;
 mod messages;
 mod support;

@@ -1,12 +1,13 @@
 //! The flags of TLS: the server's certificate, and whose clients' certificates are believed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
 use saga_core::Timestamp;
 
+use super::access::credential;
 use crate::api::access::Access;
 use crate::tls::pem::PemFile;
 use crate::tls::{ServerTls, TlsFiles};
@@ -63,10 +64,4 @@ impl TlsFlags {
         warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         Ok(Some(Arc::new(tls)))
     }
-}
-
-/// A file that systemd passes (`LoadCredential=NAME:FILE`).
-pub(super) fn credential(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
-    Some(Path::new(&folder).join(name)).filter(|file| file.is_file())
 }

@@ -2,7 +2,7 @@
 //!
 //! - `sagas.rs`: reports of the engine: states, failures, calls.
 //! - `requests.rs`: requests to the API.
-//! - `connections.rs`: connections of clients.
+//! - `connections.rs`: connections of clients. `issuer.rs`: the keys of the issuer of tokens.
 //! - `journal.rs`: the work of the journal's writer.
 //! - `tls.rs`: the certificate, and handshakes that failed.
 //! - `backlog.rs`: the unfinished orders, as the journal counts them.
@@ -12,6 +12,7 @@
 
 mod backlog;
 mod connections;
+mod issuer;
 mod journal;
 #[cfg(target_os = "linux")]
 mod process;
@@ -37,6 +38,7 @@ use saga_journal::{Journal, StoreFuture};
 
 use self::backlog::Backlogs;
 pub(crate) use self::connections::ConnectionCounts;
+pub(crate) use self::issuer::IssuerCounts;
 use self::journal::JournalCollector;
 pub use self::requests::Denied;
 use self::requests::Requests;
@@ -58,6 +60,7 @@ pub struct Metrics {
     requests: Requests,
     connections: ConnectionCounts,
     tls: TlsCounts,
+    issuer: IssuerCounts,
     backlogs: Arc<Backlogs>,
     active: Gauge,
     slots: Gauge,
@@ -119,6 +122,7 @@ impl Metrics {
         let requests = Requests::register(&mut registry);
         let connections = ConnectionCounts::register(&mut registry);
         let tls = TlsCounts::register(&mut registry);
+        let issuer = IssuerCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -168,6 +172,7 @@ impl Metrics {
             requests,
             connections,
             tls,
+            issuer,
             backlogs,
             active,
             slots,
@@ -219,6 +224,11 @@ impl Metrics {
     /// The counters of TLS.
     pub(crate) fn tls(&self) -> TlsCounts {
         self.tls.clone()
+    }
+
+    /// The counter of fetches of the issuer's keys.
+    pub(crate) fn issuer(&self) -> &IssuerCounts {
+        &self.issuer
     }
 
     /// All metrics as of now; figures from the journal may be somewhat older.

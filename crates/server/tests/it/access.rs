@@ -15,9 +15,13 @@ use crate::routes::document;
 
 pub(crate) const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
 
+/// The `WWW-Authenticate` of callers whose key or token is none that may be used.
+pub(crate) const INVALID_TOKEN: &str = "Bearer realm=\"orchestrateur\", error=\"invalid_token\"";
+
 /// What each operation is for, as callers were promised it: the document and the program must say the same.
-pub(crate) const PROMISED: [(&str, &str, &[&str]); 25] = [
+pub(crate) const PROMISED: [(&str, &str, &[&str]); 26] = [
     ("get", "/", &[]),
+    ("get", "/.well-known/jwks.json", &[]),
     ("get", "/api/audit", &["operate", "admin"]),
     ("post", "/api/callbacks/{token}", &[]),
     ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
@@ -109,14 +113,17 @@ async fn every_role_reaches_the_routes_that_are_for_it_and_no_others() {
     for (method, path, roles) in PROMISED {
         let call = request(method, path);
         let is_open = roles.is_empty();
-        assert_eq!(is_denied(&world.send(&call).await), !is_open, "{method} {path} without a key");
+        let without = world.send(&call).await;
+        assert_eq!(is_denied(&without), !is_open, "{method} {path} without a key");
+        let challenge = (!is_open).then_some("Bearer realm=\"orchestrateur\"");
+        assert_eq!(without.header("www-authenticate"), challenge, "{method} {path}");
         for wrong in [&ended, &"0".repeat(68), "", "x", &format!("{}x", keys[4].1)] {
             let told = world.send(&bearing(call.clone(), wrong)).await;
             if is_open {
                 assert!(!is_denied(&told), "{method} {path}: {told:?}");
             } else {
                 told.problem(401, "unauthenticated");
-                assert_eq!(told.header("www-authenticate"), Some("Bearer realm=\"orchestrateur\""));
+                assert_eq!(told.header("www-authenticate"), Some(INVALID_TOKEN));
             }
         }
         for (role, key) in &keys {
@@ -305,36 +312,6 @@ async fn a_key_is_revoked_and_another_one_added_while_the_server_runs() {
     }
 }
 
-/// The first keys of a folder are made once, each readable by those that it is for, and let in what they should.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_keys_are_made_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let init = || orchestrateur().args(["keys", "init"]).arg(folder.path()).output().unwrap();
-    let key = |name: &str| std::fs::read_to_string(folder.path().join(format!("{name}.key"))).unwrap();
-    // A start that was cut short has left keys without the file that knows them.
-    std::fs::write(folder.path().join("admin.key"), "ork_half").unwrap();
-    assert!(init().status.success());
-    let (admin, metrics) = (key("admin"), key("metrics"));
-    assert!(admin.starts_with("ork_") && admin != "ork_half" && admin != metrics);
-    let again = init();
-    assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("nothing was made"));
-    assert_eq!((key("admin"), key("metrics")), (admin.clone(), metrics.clone()));
-    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("api-keys"), mode("metrics.key")), (0o600, 0o640));
-    let nowhere = orchestrateur().args(["keys", "init", "/nowhere/at-all"]).output().unwrap();
-    assert!(!nowhere.status.success());
-
-    let file = folder.path().join("api-keys").display().to_string();
-    let world = World::with(Shop::open().await, &["--api-keys-file", &file]).await;
-    for (path, key, status) in [
-        ("/metrics", &metrics, 200),
-        ("/api/audit?name=a", &metrics, 403),
-        ("/api/audit?name=a", &admin, 200),
-    ] {
-        assert_eq!(world.send(&bearing(Call::get(path), key.trim())).await.status, status, "{path}");
-    }
-}
-
 fn run(file: &Path, arguments: &[&str], key: Option<&str>) -> std::process::Output {
     let mut command: Command = orchestrateur();
     command.args(arguments).stdin(Stdio::null());
@@ -468,7 +445,6 @@ async fn supervisors_may_have_an_address_of_their_own() {
 
 #[test]
 fn keys_are_made_listed_and_revoked() {
-    use std::os::unix::fs::PermissionsExt;
     let ring = KeyRing::new();
     let key = ring.add("shop", "start", &["--saga", "checkout", "--expires", "2030-01-01T00:00:00Z"]);
     assert_eq!((key.len(), &key[..4]), (68, "ork_"));
@@ -480,6 +456,8 @@ fn keys_are_made_listed_and_revoked() {
     for (arguments, why) in [
         (&["add", "shop", "--role", "root"][..], "is no role"),
         (&["add", "a b", "--role", "read"], "must be 1 to 64"),
+        // As the names of tokens' holders begin.
+        (&["add", "oidc:shop", "--role", "read"], "must be 1 to 64"),
         (&["add", "bank", "--role", "signal"], "no `signals`"),
         (&["add", "bank", "--role", "read", "--expires", "soon"], "is no time"),
         (&["revoke", "nobody"], "there is no key of `nobody`; there are keys of shop"),

@@ -35,7 +35,13 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     let (keys, secret_file, definition) = (place("keys"), place("secret"), place("checkout.yaml"));
     let in_file = "s3cret-of-a-participant-in-a-file";
     std::fs::write(&secret_file, in_file).unwrap();
-    let headers = format!("headers: {{ X-Api-Key: '${{file:{secret_file}}}' }}, safety: barrier");
+    let signing_key = place("signing.pem");
+    let made = orchestrateur().args(["signing-keys", "new", "--file", &signing_key]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    // The first characters say which kind of key it is; the others are of the key.
+    let signing_secret =
+        std::fs::read_to_string(&signing_key).unwrap().lines().nth(1).unwrap()[24..].to_owned();
+    let headers = format!("headers: {{ X-Api-Key: '${{file:{secret_file}}}' }}, sign: true, safety: barrier");
     let source = change(CHECKOUT).swap(
         "\"${CLIENT_URL:-http://client-service:8000}\", safety: barrier",
         &format!("\"${{CLIENT_URL:-http://client-service:8000}}\", {headers}"),
@@ -47,7 +53,16 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     };
     let (shop, ops) = (made("shop", "start"), made("ops", "admin"));
     let wrong = format!("ork_{}", "5".repeat(64));
-    let flags = ["--definition", &definition, "--api-keys-file", &keys, "--log", "trace"];
+    let flags = [
+        "--definition",
+        &definition,
+        "--api-keys-file",
+        &keys,
+        "--signing-key",
+        &signing_key,
+        "--log",
+        "trace",
+    ];
     let world = World::with(Shop::open().await, &flags).await;
     let bearing = |call: Call, key: &str| call.header("authorization", format!("Bearer {key}"));
 
@@ -75,6 +90,7 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
         "/metrics".to_owned(),
         "/openapi.json".to_owned(),
         "/readyz".to_owned(),
+        "/.well-known/jwks.json".to_owned(),
     ] {
         for key in [&ops, &wrong] {
             answers.push(world.send(&bearing(Call::get(&path), key)).await.text);
@@ -100,6 +116,7 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     }
     for (place, bytes) in &left {
         assert!(!has(bytes, in_file), "{place} has a participant's secret");
+        assert!(!has(bytes, &signing_secret), "{place} has the signing key");
     }
     // The search finds what is there.
     assert!(left.iter().any(|(_, bytes)| has(bytes, "\"shop\"")), "the journal has the caller's name");

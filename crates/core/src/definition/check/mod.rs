@@ -10,6 +10,7 @@ mod hints;
 mod inputs;
 mod participants;
 mod requests;
+mod signing;
 mod states;
 mod steps;
 mod waits;
@@ -53,6 +54,7 @@ pub(super) fn read(
         reads_created_at: false,
         reads_failure: false,
         callbacks: None,
+        signs: None,
         signal_names: Vec::new(),
     };
     // The meaning is checked even if the form is wrong in places.
@@ -61,7 +63,13 @@ pub(super) fn read(
         (Some(definition), true) => {
             let warnings = Mistakes::of(name, source, check.warnings).mistakes;
             let warnings = warnings.into_iter().map(Warning::from).collect();
-            Ok(Checked { definition, variables: check.variables, warnings, callbacks: check.callbacks })
+            Ok(Checked {
+                definition,
+                variables: check.variables,
+                warnings,
+                callbacks: check.callbacks,
+                signs: check.signs,
+            })
         }
         _ => Err(Mistakes::of(name, source, check.mistakes)),
     }
@@ -89,6 +97,8 @@ struct Checker<'e> {
     reads_failure: bool,
     /// The line of the first expression that reads `.callbacks`.
     callbacks: Option<usize>,
+    /// The line of the first participant whose calls are signed.
+    signs: Option<usize>,
     /// The names of the signals that the file's steps take.
     signal_names: Vec<String>,
 }
@@ -130,6 +140,7 @@ impl Checker<'_> {
         self.waits(file, deadline, &steps, &graph);
         self.horizons(file, deadline, &participants);
         self.meanings(file);
+        self.signing(file);
         Some(Definition {
             name: name?.into(),
             hash: self.format.hash(source),

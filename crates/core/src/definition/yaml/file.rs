@@ -41,6 +41,7 @@ pub(in super::super) struct ParticipantIn {
     pub(in super::super) horizon: Option<Spanned<String>>,
     pub(in super::super) breaker: Option<BreakerIn>,
     pub(in super::super) headers: BTreeMap<String, Spanned<String>>,
+    pub(in super::super) sign: Option<Spanned<bool>>,
 }
 
 pub(in super::super) struct BreakerIn {
@@ -214,6 +215,7 @@ impl ParticipantIn {
             horizon: keys.text("horizon"),
             breaker: keys.mapping("breaker", BreakerIn::read).map(|breaker| breaker.value),
             headers: keys.texts("headers").into_iter().flatten().filter_map(|(k, v)| Some((k, v?))).collect(),
+            sign: keys.boolean("sign"),
         };
         keys.require("url");
         participant

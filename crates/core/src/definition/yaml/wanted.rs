@@ -67,6 +67,7 @@ pub(super) fn example(key: &str) -> &'static str {
         "await" => "await: { signal: paid, within: 2d }",
         "optional" => "optional: true",
         "pivot" => "pivot: true",
+        "sign" => "sign: true",
         _ => "key: value",
     }
 }
@@ -80,7 +81,7 @@ pub(super) fn kind(key: &str) -> &'static str {
         "unknown" | "pending" | "ok" | "refused" | "absent" | "not_sent" | "body" | "form" | "text"
         | "output" | "when" => "an expression",
         "pause" => "a duration or an expression",
-        "optional" | "pivot" => "true or false",
+        "optional" | "pivot" | "sign" => "true or false",
         "get" | "post" | "put" | "patch" | "delete" => "a path",
         "name" | "saga" | "step" | "participant" | "success" | "failure" | "started" | "completed"
         | "cancelled" => "a name",
@@ -95,7 +96,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         "schema" => "`input`",
         "started" | "completed" | "cancelled" => "`states`",
         "url" | "safety" | "timeout" | "connect_timeout" | "calls_max" | "answer_bytes_max" | "horizon"
-        | "breaker" => "a participant",
+        | "breaker" | "sign" => "a participant",
         "headers" => "a participant, or any call",
         "window" | "calls_min" | "failures_percent" | "open" | "open_max" => "a participant's `breaker`",
         "step" | "participant" | "action" | "compensation" | "probe" | "success" | "failure" | "retry"

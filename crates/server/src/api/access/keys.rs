@@ -116,7 +116,7 @@ type KeyHash = [u8; 32];
 
 /// What a caller is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Credential {
+enum KnownBy {
     Key(KeyHash),
     Certificate(San),
 }
@@ -141,10 +141,10 @@ impl KeyRing {
         let mut ring = Self::default();
         for (number, line) in lines(&text) {
             let place = || format!("{}:{number}", path.display());
-            let (credential, key) = known(line).with_context(place)?;
-            let before = match credential {
-                Credential::Key(hash) => ring.keys.insert(hash, Arc::new(key)),
-                Credential::Certificate(san) => ring.certificates.insert(san, Arc::new(key)),
+            let (known_by, key) = known(line).with_context(place)?;
+            let before = match known_by {
+                KnownBy::Key(hash) => ring.keys.insert(hash, Arc::new(key)),
+                KnownBy::Certificate(san) => ring.certificates.insert(san, Arc::new(key)),
             };
             if before.is_some() {
                 bail!("{}: the same key or `san` stands here twice; remove one of the lines", place());
@@ -197,16 +197,16 @@ fn text_of(path: &Path) -> anyhow::Result<String> {
 }
 
 /// What a line says.
-fn known(line: &str) -> anyhow::Result<(Credential, KnownKey)> {
+fn known(line: &str) -> anyhow::Result<(KnownBy, KnownKey)> {
     let line: KeyLine = serde_json::from_str(line)
         .context("a line is a JSON object with `name`, `role`, and either `sha256` or `san`")?;
     check_name(&line.name)?;
     let role: Role = role(&line.role)?;
-    let credential = match (&line.sha256, &line.san) {
-        (Some(sha256), None) => Credential::Key(hash(sha256, &line.name)?),
-        (None, Some(san)) => Credential::Certificate(
-            san.parse().map_err(|error| anyhow!("`san` of `{}`: {error}", line.name))?,
-        ),
+    let known_by = match (&line.sha256, &line.san) {
+        (Some(sha256), None) => KnownBy::Key(hash(sha256, &line.name)?),
+        (None, Some(san)) => {
+            KnownBy::Certificate(san.parse().map_err(|error| anyhow!("`san` of `{}`: {error}", line.name))?)
+        }
         (Some(_), Some(_)) | (None, None) => bail!(
             "`{}` needs either `sha256`, the hash of its key, or `san`, a name of its certificate",
             line.name
@@ -221,7 +221,7 @@ fn known(line: &str) -> anyhow::Result<(Credential, KnownKey)> {
     }
     let KeyLine { name, sagas, signals, requests_per_second, .. } = line;
     let bucket = requests_per_second.map(Bucket::new);
-    Ok((credential, KnownKey { name: name.into(), role, expires, sagas, signals, bucket }))
+    Ok((known_by, KnownKey { name: name.into(), role, expires, sagas, signals, bucket }))
 }
 
 fn hash(digits: &str, name: &str) -> anyhow::Result<KeyHash> {

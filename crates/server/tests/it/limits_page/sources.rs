@@ -31,6 +31,7 @@ const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("server/cli/first_keys.rs", "MODE_OF_GROUP", "a file's mode"),
     ("server/cli/first_keys.rs", "MODE_OF_OWNER", "a file's mode"),
     ("server/cli/keys.rs", "KEYS_FILE_MODE", "a file's mode"),
+    ("server/cli/signing_keys.rs", "SIGNING_FILE_MODE", "a file's mode"),
     ("server/cli/serve.rs", "EXIT_CODE", "a code"),
     ("journal/postgres/plans.rs", "DESCENT_PAGES_MAX", "what a test of plans holds them to"),
     ("journal/postgres/plans.rs", "JIT_ABOVE_COST", "PostgreSQL's own default"),

@@ -7,7 +7,7 @@ use rcgen::SanType;
 use tokio::sync::Mutex;
 
 use super::authority::{Authority, Client, Issued, Kept, dns, ended, ending_in};
-use crate::access::{KeyRing, PROMISED, ROLES, bearing, flags_of, is_denied, request};
+use crate::access::{INVALID_TOKEN, KeyRing, PROMISED, ROLES, bearing, flags_of, is_denied, request};
 use crate::harness::{Shop, World, until};
 use crate::http::Call;
 
@@ -76,7 +76,7 @@ async fn every_role_by_certificate_reaches_the_routes_that_are_for_it_and_no_oth
                 assert!(!is_denied(&told), "{method} {path}: {why}: {told:?}");
             } else {
                 told.problem(401, "unauthenticated");
-                assert_eq!(told.header("www-authenticate"), Some("Bearer realm=\"orchestrateur\""));
+                assert_eq!(told.header("www-authenticate"), Some(INVALID_TOKEN));
             }
         }
         for (role, holder) in &holders {
