@@ -29,18 +29,23 @@ pub enum SetupError {
     },
 }
 
-/// Trusts the machine's certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them), and the certificates in
-/// `authorities`, the file of this flag.
-pub(super) fn config(
-    flag: &'static str,
-    authorities: Option<&Path>,
-) -> Result<Arc<ClientConfig>, SetupError> {
+/// The authorities that the machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them).
+pub fn machine_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
         tracing::warn!(error = %error, "cannot read some of the trusted certificates");
     }
     roots.add_parsable_certificates(found.certs);
+    roots
+}
+
+/// Trusts the machine's certificates, and the certificates in `authorities`, the file of this flag.
+pub(super) fn config(
+    flag: &'static str,
+    authorities: Option<&Path>,
+) -> Result<Arc<ClientConfig>, SetupError> {
+    let mut roots = machine_roots();
     if let Some(file) = authorities {
         add(&mut roots, file).map_err(|reason| SetupError::Authorities {
             flag,

@@ -30,6 +30,8 @@ mod signing_keys;
 mod sources;
 mod table;
 mod timeline;
+mod tls;
+mod trust;
 
 use clap::{Parser, Subcommand};
 

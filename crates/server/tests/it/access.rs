@@ -1,4 +1,4 @@
-//! Callers and their rights (promise P9): every role at every route, with and without keys.
+//! Callers and their rights (promise P9): every role at every route, with and without keys. Certificates: `tls/identity.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ pub(crate) const PROMISED: [(&str, &str, &[&str]); 26] = [
 
 /// A keys file, and the keys that it has by name.
 pub(crate) struct KeyRing {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl KeyRing {
@@ -80,6 +80,11 @@ impl KeyRing {
     }
 }
 
+/// The flags that a role needs in the file.
+pub(crate) fn flags_of(role: &str) -> &'static [&'static str] {
+    if role == "signal" { &["--signal", "approved"] } else { &[] }
+}
+
 pub(crate) fn bearing(call: Call, key: &str) -> Call {
     call.header("authorization", format!("Bearer {key}"))
 }
@@ -102,10 +107,7 @@ pub(crate) fn is_denied(reply: &Reply) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_reaches_the_routes_that_are_for_it_and_no_others() {
     let ring = KeyRing::new();
-    let keys = ROLES.map(|role| {
-        let signals: &[&str] = if role == "signal" { &["--signal", "approved"] } else { &[] };
-        (role, ring.add(&format!("a-{role}"), role, signals))
-    });
+    let keys = ROLES.map(|role| (role, ring.add(&format!("a-{role}"), role, flags_of(role))));
     let ended = ring.add("late", "admin", &["--expires", "2020-01-01T00:00:00Z"]);
     let world = ring.world().await;
     for (method, path, roles) in PROMISED {

@@ -45,4 +45,5 @@ mod sagas_command;
 mod secrets;
 mod several;
 mod signing;
+mod tls;
 mod tokens;
