@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::client::{Response, send_within};
-use crate::doors::Identity;
+use crate::doors::CallerIdentity;
 use crate::errand::{APPROVED, Approval, Errand, SignalSent};
 use crate::fleet::Processes;
 use crate::load::{Book, CallerResult, Manner, Shown, Wish};
@@ -87,7 +87,7 @@ impl Callers {
             patience: PATIENCE,
             ..mixed
         };
-        let identity = &Identity::of(number);
+        let identity = &CallerIdentity::of(number);
         loop {
             let Some(address) = self.fleet.any(dice, identity) else {
                 pause(dice).await;
@@ -112,7 +112,7 @@ impl Callers {
 
     /// Sends the signal that a saga waits for, or will wait for, until a process says that it is kept, or can no longer be taken. Any
     /// process may be asked, and some are asked again afterwards.
-    async fn signal(&self, saga: &str, body: &Value, identity: &Identity, dice: &Dice) {
+    async fn signal(&self, saga: &str, body: &Value, identity: &CallerIdentity, dice: &Dice) {
         sleep(Duration::from_millis(dice.between(0, SIGNAL_AFTER_MS))).await;
         let path = format!("/api/sagas/{saga}/signals/{APPROVED}");
         let key = format!("approval-of-{saga}");
@@ -147,7 +147,7 @@ impl Callers {
     }
 
     /// Requests the order's state from any process until the order has ended.
-    async fn follow(&self, wish: &Wish, saga: &str, identity: &Identity, dice: &Dice) {
+    async fn follow(&self, wish: &Wish, saga: &str, identity: &CallerIdentity, dice: &Dice) {
         let path = wish.shown_at(saga);
         loop {
             pause(dice).await;

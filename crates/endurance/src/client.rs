@@ -8,12 +8,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
-
-use crate::doors::{Doors, Identity};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Long enough for anything on a loaded machine; only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,20 +47,28 @@ pub async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Optio
 
 /// A process that listens, and how a caller is let in there.
 #[derive(Clone)]
-pub struct Endpoint {
+pub struct ProcessEndpoint {
     /// Where it listens.
     pub address: SocketAddr,
     /// `None`: over plain HTTP, without a key.
-    pub(crate) entry: Option<(Arc<Doors>, Identity)>,
+    pub(crate) entry: Option<Arc<dyn WayIn>>,
 }
 
-impl From<SocketAddr> for Endpoint {
+/// How a caller is let in.
+pub(crate) trait WayIn: Send + Sync {
+    /// The value of `Authorization`, now.
+    fn authorization(&self) -> String;
+    /// What the caller trusts.
+    fn connector(&self) -> &TlsConnector;
+}
+
+impl From<SocketAddr> for ProcessEndpoint {
     fn from(address: SocketAddr) -> Self {
         Self { address, entry: None }
     }
 }
 
-impl std::fmt::Display for Endpoint {
+impl std::fmt::Display for ProcessEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.address.fmt(f)
     }
@@ -101,7 +110,7 @@ impl Response {
 
 /// Sends one request and reads the whole answer, which must come within [`PATIENCE`] or break off.
 pub async fn send(
-    to: impl Into<Endpoint>,
+    to: impl Into<ProcessEndpoint>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
@@ -116,19 +125,19 @@ pub async fn send(
 /// Sends one request and reads the whole answer, or gives up.
 pub async fn send_within(
     patience: Duration,
-    to: impl Into<Endpoint>,
+    to: impl Into<ProcessEndpoint>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<Response, NoResponse> {
-    let Endpoint { address, entry } = to.into();
+    let ProcessEndpoint { address, entry } = to.into();
     let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    if let Some((doors, identity)) = &entry {
-        request = request.header("authorization", doors.authorization(identity));
+    if let Some(entry) = &entry {
+        request = request.header("authorization", entry.authorization());
     }
     if body.is_some() {
         request = request.header("content-type", "application/json");
@@ -139,10 +148,25 @@ pub async fn send_within(
         let stream = TcpStream::connect(address).await.map_err(|_| NoResponse::NotReached)?;
         match entry {
             None => exchange(stream, request).await,
-            Some((doors, _)) => exchange(doors.encrypted(address, stream).await?, request).await,
+            Some(entry) => exchange(encrypted(entry.connector(), address, stream).await?, request).await,
         }
     };
     timeout(patience, exchange).await.unwrap_or(Err(NoResponse::Silent))
+}
+
+/// A connection under TLS. A certificate that the caller does not trust is no accident of the network.
+pub(crate) async fn encrypted(
+    connector: &TlsConnector,
+    address: SocketAddr,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, NoResponse> {
+    let connected = connector.connect(ServerName::IpAddress(address.ip().into()), stream).await;
+    connected.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            panic!("{address} has a certificate that nobody trusts: {why}")
+        }
+        _ => NoResponse::Lost(error.to_string()),
+    })
 }
 
 async fn exchange(

@@ -1,27 +1,25 @@
-//! Who is let in, and how: keys that are changed, certificates that are replaced, tokens of an issuer that is away at times.
+//! The ways in: keys that are changed, certificates that are replaced, tokens of an issuer that is away at times.
 //!
 //! The callers hold what they are given here, and present it with each request. Each change is made as the documents tell
 //! operators to make it, so no caller may ever be refused.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer as Authority, KeyPair, SanType};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use saga_testkit::tokens::TokenKey;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use crate::client::NoResponse;
+use crate::client::WayIn;
 use crate::issuer::Issuer;
+use crate::measures::now;
 use crate::serve::{Setup, program};
 
 /// The name of the callers that have a key, over all its keys.
@@ -31,14 +29,14 @@ const AUDIENCE: &str = "endurance";
 /// How long a certificate is valid: none is used to its end.
 const CERTIFICATE_LIFE: Duration = Duration::from_secs(15 * 60);
 /// How long a token is valid.
-const TOKEN_LIFE_S: u64 = 3_600;
+const TOKEN_LIFE_S: i64 = 3_600;
 
 /// Everything that callers need to be let in.
 pub(crate) struct Doors {
     folder: TempDir,
     authority: Authority<'static, KeyPair>,
     /// Trusts the authority, whatever certificate it makes.
-    connector: TlsConnector,
+    pub(crate) connector: TlsConnector,
     /// The certificate that was written last.
     certificate: RwLock<CertificateDer<'static>>,
     /// The key that callers present.
@@ -54,7 +52,7 @@ pub(crate) struct Doors {
 
 /// How a caller shows who it is: always in the same way, for an idempotency key belongs to a name.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Identity {
+pub(crate) enum CallerIdentity {
     /// With the key that callers present now.
     Key,
     /// With a token.
@@ -63,10 +61,26 @@ pub(crate) enum Identity {
     Other(Arc<str>),
 }
 
-impl Identity {
+impl CallerIdentity {
     /// The identity of the caller with this number.
     pub(crate) fn of(number: i64) -> Self {
         if number % 2 == 0 { Self::Key } else { Self::Token }
+    }
+}
+
+/// A caller's way in.
+struct CallerWayIn {
+    doors: Arc<Doors>,
+    identity: CallerIdentity,
+}
+
+impl WayIn for CallerWayIn {
+    fn authorization(&self) -> String {
+        self.doors.authorization(&self.identity)
+    }
+
+    fn connector(&self) -> &TlsConnector {
+        &self.doors.connector
     }
 }
 
@@ -119,38 +133,26 @@ impl Doors {
         }
     }
 
-    /// A connection under TLS. A certificate that the callers do not trust is no accident of the network.
-    pub(crate) async fn encrypted(
-        &self,
-        address: SocketAddr,
-        stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, NoResponse> {
-        let connected = self.connector.connect(ServerName::IpAddress(address.ip().into()), stream).await;
-        connected.map_err(|error| {
-            match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(rustls::Error::InvalidCertificate(why)) => {
-                    panic!("{address} has a certificate that nobody trusts: {why}")
-                }
-                _ => NoResponse::Lost(error.to_string()),
-            }
-        })
+    /// The way in for a caller of this identity.
+    pub(crate) fn entry(self: &Arc<Self>, identity: &CallerIdentity) -> Arc<dyn WayIn> {
+        Arc::new(CallerWayIn { doors: self.clone(), identity: identity.clone() })
     }
 
     /// What a caller presents now.
-    pub(crate) fn authorization(&self, identity: &Identity) -> String {
+    fn authorization(&self, identity: &CallerIdentity) -> String {
         match identity {
-            Identity::Key => format!("Bearer {}", self.presented()),
-            Identity::Token => {
+            CallerIdentity::Key => format!("Bearer {}", self.presented()),
+            CallerIdentity::Token => {
                 let key = self.token_key.read().unwrap_or_else(PoisonError::into_inner);
                 format!("Bearer {}", self.token_of(&key))
             }
-            Identity::Other(credential) => format!("Bearer {credential}"),
+            CallerIdentity::Other(credential) => format!("Bearer {credential}"),
         }
     }
 
     /// A token of this key.
     pub(crate) fn token_of(&self, key: &TokenKey) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = now() / 1_000_000;
         key.token(&json!({
             "iss": self.issuer.url(), "aud": AUDIENCE, "sub": "web", "roles": ["operate"],
             "iat": now, "exp": now + TOKEN_LIFE_S
@@ -209,7 +211,7 @@ impl Doors {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new([])?;
         params.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())];
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let now = Duration::from_micros(now().unsigned_abs());
         params.not_after = rcgen::date_time_ymd(1970, 1, 1) + now + CERTIFICATE_LIFE;
         let certificate = params.signed_by(&key, &self.authority)?;
         std::fs::write(self.file("cert.pem"), certificate.pem()).context("write the certificate")?;

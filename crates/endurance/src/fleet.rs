@@ -8,8 +8,8 @@ use saga_testkit::dice::Dice;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use crate::client::Endpoint;
-use crate::doors::{Doors, Identity};
+use crate::client::ProcessEndpoint;
+use crate::doors::{CallerIdentity, Doors};
 use crate::measures::{Micros, now};
 use crate::proxy::Proxy;
 use crate::serve::{ServeProcess, Setup};
@@ -45,16 +45,20 @@ pub(crate) struct StartedProcess {
 
 impl Processes {
     /// A random place for a caller of this identity, whether or not a process listens there.
-    pub(crate) fn any(&self, dice: &Dice, identity: &Identity) -> Option<Endpoint> {
+    pub(crate) fn any(&self, dice: &Dice, identity: &CallerIdentity) -> Option<ProcessEndpoint> {
         let first = dice.between(0, self.places.len() as u64) as usize;
         let mut turns = (0..self.places.len()).map(|turn| &self.places[(first + turn) % self.places.len()]);
         turns.find_map(|place| self.endpoint(place, identity))
     }
 
     /// A certain place for a caller of this identity, if it has an address.
-    pub(crate) fn endpoint(&self, place: &ProcessPlace, identity: &Identity) -> Option<Endpoint> {
-        let entry = self.doors.clone().map(|doors| (doors, identity.clone()));
-        Some(Endpoint { address: place.address()?, entry })
+    pub(crate) fn endpoint(
+        &self,
+        place: &ProcessPlace,
+        identity: &CallerIdentity,
+    ) -> Option<ProcessEndpoint> {
+        let entry = self.doors.as_ref().map(|doors| doors.entry(identity));
+        Some(ProcessEndpoint { address: place.address()?, entry })
     }
 }
 

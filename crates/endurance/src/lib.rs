@@ -22,6 +22,7 @@ pub mod store;
 mod callers;
 mod database;
 mod doors;
+mod doors_changes;
 mod errand;
 mod fault;
 mod fleet;
@@ -29,7 +30,6 @@ mod issuer;
 mod judge;
 mod measures;
 mod ordeal;
-mod renewals;
 mod report;
 mod trouble;
 

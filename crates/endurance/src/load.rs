@@ -7,7 +7,7 @@ use std::time::Duration;
 use saga_testkit::dice::Dice;
 use serde_json::{Value, json};
 
-use crate::client::{Endpoint, NoResponse, PATIENCE, Response, send_within};
+use crate::client::{NoResponse, PATIENCE, ProcessEndpoint, Response, send_within};
 use crate::errand::Errand;
 
 /// One order that a client wants. `number` is its shop, so that the order can be found even if the answer is lost.
@@ -142,7 +142,7 @@ impl Wish {
     }
 
     /// Places the order once, cancels it if the order's manner says so, and records the answer.
-    pub async fn ask(&self, to: impl Into<Endpoint>, book: &Book) -> CallerResult {
+    pub async fn ask(&self, to: impl Into<ProcessEndpoint>, book: &Book) -> CallerResult {
         let to = to.into();
         let mut headers = Vec::new();
         if let Some(key) = &self.key {
@@ -168,7 +168,7 @@ impl Wish {
     }
 
     /// Cancels without waiting.
-    pub async fn cancel(&self, to: impl Into<Endpoint>, book: &Book, saga: &str) -> CallerResult {
+    pub async fn cancel(&self, to: impl Into<ProcessEndpoint>, book: &Book, saga: &str) -> CallerResult {
         let what = match self.face() {
             Face::Commande => "annuler",
             Face::Sagas => "cancel",

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::callers::Callers;
 use crate::client::send;
 use crate::database::{self, OrderStore};
-use crate::doors::{Doors, Identity};
+use crate::doors::{CallerIdentity, Doors};
 use crate::errand::ERRAND;
 use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes};
@@ -223,7 +223,9 @@ impl Ordeal {
 /// another reason stay blocked, which is a violation. Returns the number of resumed orders.
 async fn resume_parked(fleet: &Processes) -> usize {
     let mut places = fleet.places.iter();
-    let Some(process) = places.find_map(|place| fleet.endpoint(place, &Identity::Key)) else { return 0 };
+    let Some(process) = places.find_map(|place| fleet.endpoint(place, &CallerIdentity::Key)) else {
+        return 0;
+    };
     let list = match send(process.clone(), "GET", "/api/sagas?rollback=blocked&limit=100", &[], None).await {
         Ok(answer) if answer.status == 200 => answer.json(),
         // A process that has just started: the next round tries again.

@@ -15,11 +15,11 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::database::OrderStore;
+use crate::doors_changes::DoorsChange;
 use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes, StartedProcess};
 use crate::measures::{Micros, now};
 use crate::proxy::{Proxy, Way};
-use crate::renewals::Renewal;
 use crate::serve::ServeProcess;
 use crate::shop::Shop;
 
@@ -170,10 +170,10 @@ impl FaultTargets {
                 }
                 Fault::Keys | Fault::Certificate | Fault::Issuer => {
                     let Some(doors) = self.fleet.doors.clone() else { continue };
-                    let Some(renewal) = Renewal::begin(fault, doors) else { continue };
+                    let Some(change) = DoorsChange::begin(fault, doors) else { continue };
                     let (this, dice) = (self.clone(), dice.split());
                     under_way.spawn(async move {
-                        if let Err(error) = renewal.carry_out(&this.fleet, &dice).await {
+                        if let Err(error) = change.carry_out(&this.fleet, &dice).await {
                             this.note(|diary| diary.violations.push(format!("{fault}: {error:#}")));
                         }
                     })

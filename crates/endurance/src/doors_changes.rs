@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::client::{Endpoint, send_within};
-use crate::doors::{Doors, Identity};
+use crate::client::{ProcessEndpoint, encrypted, send_within};
+use crate::doors::{CallerIdentity, Doors};
 use crate::fault::Fault;
 use crate::fleet::Processes;
 
@@ -29,13 +29,13 @@ const UNDER_WAY_MAX: Duration = Duration::from_secs(5);
 const AWAY_MS: (u64, u64) = (1_000, 60_000);
 
 /// A change that nobody else makes at the same time.
-pub(crate) struct Renewal {
+pub(crate) struct DoorsChange {
     what: Fault,
     doors: Arc<Doors>,
     _lock: OwnedMutexGuard<()>,
 }
 
-impl Renewal {
+impl DoorsChange {
     /// `None`: such a change is under way.
     pub(crate) fn begin(what: Fault, doors: Arc<Doors>) -> Option<Self> {
         let lock = match what {
@@ -124,15 +124,15 @@ impl Renewal {
     async fn is_shown(&self, sign: &Sign<'_>, address: SocketAddr) -> bool {
         match sign {
             Sign::Answer(credential, status) => {
-                let identity = Identity::Other((*credential).into());
-                let process = Endpoint { address, entry: Some((self.doors.clone(), identity)) };
+                let identity = CallerIdentity::Other((*credential).into());
+                let process = ProcessEndpoint { address, entry: Some(self.doors.entry(&identity)) };
                 let answer = send_within(ANSWER_WITHIN, process, "GET", "/api/definitions", &[], None).await;
                 answer.is_ok_and(|answer| answer.status == *status)
             }
             Sign::Certificate(wanted) => {
                 let look = async {
                     let stream = TcpStream::connect(address).await.ok()?;
-                    let encrypted = self.doors.encrypted(address, stream).await.ok()?;
+                    let encrypted = encrypted(&self.doors.connector, address, stream).await.ok()?;
                     Some(encrypted.get_ref().1.peer_certificates()?.first()? == wanted)
                 };
                 timeout(ANSWER_WITHIN, look).await.ok().flatten() == Some(true)
