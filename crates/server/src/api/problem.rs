@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saga_core::SagaId;
 use saga_core::saga::Rejected;
-use saga_engine::Refusal;
+use saga_engine::{Refusal, SLOTS_PERCENT};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -153,7 +153,10 @@ impl Problem {
         match refusal {
             Refusal::Full(no_room) => {
                 let seconds = u32::try_from(no_room.retry_after.as_secs()).unwrap_or(u32::MAX);
-                Self { retry_after_s: seconds, ..Self::new(unavailable, no_room.limit, text) }
+                // The caller's own limit, whatever room there is.
+                let is_own = no_room.limit == SLOTS_PERCENT;
+                let status = if is_own { StatusCode::TOO_MANY_REQUESTS } else { unavailable };
+                Self { retry_after_s: seconds, ..Self::new(status, no_room.limit, text) }
             }
             Refusal::Stopping => Self::new(unavailable, "stopping", text),
             Refusal::Unavailable(_) => Self::new(unavailable, "journal_unavailable", text),

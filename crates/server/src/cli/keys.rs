@@ -61,6 +61,10 @@ struct AddKey {
     /// Requests that it may make in a second; without it, as many as the server takes.
     #[arg(long, value_name = "N")]
     requests_per_second: Option<u32>,
+    /// The percentage of all slots for sagas under way (`serve --active-sagas-max`) that the name may hold with it; without it, its share
+    /// among the others.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    slots_percent: Option<u8>,
     /// No key, but a name that the caller's certificate has, such as dns:shop.internal, uri:spiffe://example.org/shop or
     /// email:shop@example.org: see `serve --tls-client-ca`.
     #[arg(long, value_name = "KIND:NAME")]
@@ -109,12 +113,13 @@ impl KeysCommand {
 
 impl AddKey {
     fn run(self) -> anyhow::Result<()> {
-        let Self { name, role, expires, sagas, signals, requests_per_second, san, file: KeysFile { file } } =
+        let Self { name, role, expires, sagas, signals, requests_per_second, slots_percent, san, file } =
             self;
+        let KeysFile { file } = file;
         let some = |names: Vec<String>| (!names.is_empty()).then_some(names);
         let (sagas, signals) = (some(sagas), some(signals));
-        let (sha256, no_san) = (None, None);
-        let line = KeyLine { name, role, sha256, san: no_san, expires, sagas, signals, requests_per_second };
+        let limits = KeyLine::of(&name, &role);
+        let line = KeyLine { expires, sagas, signals, requests_per_second, slots_percent, ..limits };
         let (key, line) = match &san {
             Some(san) => (None, keys::make_for_certificate(&line, san)?),
             None => keys::make(&line).map(|(key, line)| (Some(key), line))?,
@@ -154,14 +159,15 @@ fn same_san(known: &str, line: &KeyLine) -> bool {
 
 fn list(file: &Path) -> anyhow::Result<()> {
     let mut rows = vec![
-        ["name", "role", "expires", "sagas", "signals", "a second", "sha256", "san"]
+        ["name", "role", "expires", "sagas", "signals", "a second", "slots", "sha256", "san"]
             .map(str::to_owned)
             .to_vec(),
     ];
     let any = |names: Option<Vec<String>>| names.map_or("any".to_owned(), |names| names.join(", "));
     rows.extend(keys::listed(file)?.into_iter().map(|line| {
-        let KeyLine { name, role, sha256, san, expires, sagas, signals, requests_per_second: rate } = line;
-        let rate = rate.map_or("any".to_owned(), |rate| rate.to_string());
+        let KeyLine { name, role, sha256, san, expires, sagas, signals, .. } = line;
+        let rate = line.requests_per_second.map_or("any".to_owned(), |rate| rate.to_string());
+        let slots = line.slots_percent.map_or("shared".to_owned(), |percent| format!("{percent} %"));
         let begins: String = sha256.unwrap_or_else(|| "-".to_owned()).chars().take(8).collect();
         vec![
             name,
@@ -170,6 +176,7 @@ fn list(file: &Path) -> anyhow::Result<()> {
             any(sagas),
             any(signals),
             rate,
+            slots,
             begins,
             san.unwrap_or_else(|| "-".to_owned()),
         ]

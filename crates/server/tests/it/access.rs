@@ -366,6 +366,24 @@ async fn a_key_may_make_so_many_requests_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_may_hold_so_many_slots() {
+    let ring = KeyRing::new();
+    let (limited, other) =
+        (ring.add("batch", "start", &["--slots-percent", "2"]), ring.add("shop", "start", &[]));
+    let flags = ["--api-keys-file", &ring.file(), "--active-sagas-max", "100"];
+    let world = World::with(Shop::open().await, &flags).await;
+    world.shop.fault("POST /api/clients/*/payer latency=60000");
+    let start = async |key: &str| {
+        let call = bearing(Call::checkout(4).prefer("respond-async"), key);
+        world.send(&call).await
+    };
+    assert_eq!([start(&limited).await.status, start(&limited).await.status], [202, 202]);
+    let refused = start(&limited).await.problem(429, "slots_percent");
+    assert!(refused["detail"].as_str().unwrap().contains("nothing was done"), "{refused}");
+    assert_eq!(start(&other).await.status, 202, "others have room");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_document_has_the_inputs_of_definitions_for_known_callers_alone() {
     let ring = KeyRing::new();
     let key = ring.add("shop", "start", &[]);

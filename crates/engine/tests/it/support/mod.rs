@@ -211,7 +211,15 @@ impl Place for Engine {
         let body = format!(r#"{{"client_id":{},"magasin_id":1}}"#, order.client);
         let input = self.definitions()[0].read_input(body.as_bytes()).unwrap();
         let id = order.key.as_deref().map(SagaId::from_idempotency_key);
-        self.start(Start { input, id, wait: order.wait, caller: order.caller, by: None }).await
+        self.start(Start {
+            input,
+            id,
+            wait: order.wait,
+            caller: order.caller,
+            slots_percent_max: None,
+            by: None,
+        })
+        .await
     }
 }
 

@@ -63,6 +63,9 @@ pub(crate) struct KeyLine {
     /// Requests that it may make in a second; as many as the server takes, if this is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) requests_per_second: Option<u32>,
+    /// The percentage of all slots for sagas under way that its name may hold with it; its share among others, if this is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) slots_percent: Option<u8>,
 }
 
 impl KeyLine {
@@ -77,6 +80,7 @@ impl KeyLine {
             sagas: None,
             signals: None,
             requests_per_second: None,
+            slots_percent: None,
         }
     }
 }
@@ -90,6 +94,7 @@ pub(super) struct KnownKey {
     sagas: Option<Vec<String>>,
     signals: Option<Vec<String>>,
     bucket: Option<Bucket>,
+    pub(super) slots_percent: Option<u8>,
 }
 
 impl KnownKey {
@@ -219,9 +224,12 @@ fn known(line: &str) -> anyhow::Result<(KnownBy, KnownKey)> {
     if line.requests_per_second == Some(0) {
         bail!("`requests_per_second` of `{}` is 0: revoke the key, or write at least 1", line.name);
     }
-    let KeyLine { name, sagas, signals, requests_per_second, .. } = line;
+    if line.slots_percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
+        bail!("`slots_percent` of `{}` must be 1 to 100", line.name);
+    }
+    let KeyLine { name, sagas, signals, requests_per_second, slots_percent, .. } = line;
     let bucket = requests_per_second.map(Bucket::new);
-    Ok((known_by, KnownKey { name: name.into(), role, expires, sagas, signals, bucket }))
+    Ok((known_by, KnownKey { name: name.into(), role, expires, sagas, signals, bucket, slots_percent }))
 }
 
 fn hash(digits: &str, name: &str) -> anyhow::Result<KeyHash> {
@@ -366,6 +374,7 @@ mod tests {
             (format!(r#"{{"name":"a","role":"signal","sha256":"{hash}"}}"#), "no `signals`"),
             (format!(r#"{{"name":"a","role":"read","sha256":"{hash}","expires":"soon"}}"#), "is no time"),
             (format!(r#"{{"name":"a","role":"read","sha256":"{hash}","may":1}}"#), "unknown field"),
+            (format!(r#"{{"name":"a","role":"start","sha256":"{hash}","slots_percent":101}}"#), "1 to 100"),
             (r#"{"name":"a","role":"read"}"#.to_owned(), "either `sha256`"),
             (format!(r#"{{"name":"a","role":"read","sha256":"{hash}","san":"dns:a"}}"#), "either `sha256`"),
             (

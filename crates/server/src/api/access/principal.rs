@@ -95,6 +95,11 @@ impl Principal {
         self.name().map_or_else(|| Caller::Address(address.network()), |name| Caller::Named(name.clone()))
     }
 
+    /// The percentage of all slots that the caller's key lets it hold, where that is limited.
+    pub(crate) fn slots_percent(&self) -> Option<u8> {
+        self.key().and_then(|key| key.slots_percent)
+    }
+
     /// Whether the caller knows of its own sagas alone: it acts as a starter, and as nothing else.
     pub(crate) fn sees_own_only(&self) -> bool {
         matches!(self.0, CallerKind::Known { acting, .. } if acting == Role::Start.into())
