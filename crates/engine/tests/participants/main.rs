@@ -10,6 +10,8 @@
 )]
 
 mod addresses;
+mod auth;
+mod desk;
 mod hostile;
 mod messages;
 mod support;
