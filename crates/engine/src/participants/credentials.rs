@@ -35,11 +35,12 @@ const TOKEN_RENEWED_AHEAD: Duration = Duration::from_secs(60);
 /// A token is not used for calls any more this long before its end, or for the last tenth of a life that is not ten times as
 /// long: a call takes its time.
 const TOKEN_USED_UNTIL: Duration = Duration::from_secs(5);
-/// The waits before a token endpoint that gave no token is asked again.
-const TOKEN_BACKOFF: Backoff =
-    Backoff { attempts: u32::MAX, base: Duration::from_millis(200), cap: Duration::from_secs(10) };
-/// The shortest of these waits.
-const TOKEN_WAIT_MIN: Duration = Duration::from_millis(50);
+/// The first wait before a token endpoint that gave no token is asked again; it doubles each time, ...
+const TOKEN_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// ... up to this one, and is shortened at random, ...
+const TOKEN_AGAIN_AFTER_MAX: Duration = Duration::from_secs(10);
+/// ... but not below this one.
+const TOKEN_AGAIN_AFTER_MIN: Duration = Duration::from_millis(50);
 /// After a credential was renewed because a participant answered 401, a further 401 renews it no sooner than this: a participant
 /// that takes no credential must not have tokens made without end.
 const REFUSED_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -276,9 +277,11 @@ impl Credential {
                 if LastingTrouble::note(&mut state.trouble, &reason) {
                     tracing::warn!(auth = %self.auth, reason, "there is no new credential ({}), and {goes_on}: {reason}", self.auth);
                 }
+                let (base, cap) = (TOKEN_AGAIN_AFTER, TOKEN_AGAIN_AFTER_MAX);
+                let backoff = Backoff { attempts: u32::MAX, base, cap };
                 match &*self.auth {
                     Auth::OAuth2(_) => {
-                        TOKEN_BACKOFF.delay(*failures, retry_after, random()).max(TOKEN_WAIT_MIN)
+                        backoff.delay(*failures, retry_after, random()).max(TOKEN_AGAIN_AFTER_MIN)
                     }
                     Auth::Bearer(_) | Auth::Basic { .. } => SECRET_LOOK_EVERY,
                 }
