@@ -37,7 +37,8 @@ FROM debian:bookworm-slim AS runtime
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 RUN groupadd --system --gid 10001 orchestrateur \
     && useradd --system --no-log-init --uid 10001 --gid 10001 --home-dir /var/lib/orchestrateur orchestrateur \
-    && install --directory --owner=10001 --group=10001 --mode=0750 /var/lib/orchestrateur /var/lib/boutique
+    && install --directory --owner=10001 --group=10001 --mode=0750 \
+        /var/lib/orchestrateur /var/lib/boutique /etc/orchestrateur/keys
 COPY --from=build /src/target/release/orchestrateur /usr/local/bin/
 # A numeric user: a cluster can then check that it is not root.
 USER 10001:10001

@@ -16,6 +16,7 @@
 pub mod access_token;
 mod callback;
 mod command;
+mod deed;
 pub mod definition;
 mod direction;
 pub mod event;
@@ -33,6 +34,7 @@ pub mod understood;
 
 pub use callback::{CallbackSecret, CallbackToken, Callbacks, NoToken};
 pub use command::{Command, CommandKind};
+pub use deed::Deed;
 pub use definition::{Definition, budget};
 pub use direction::Direction;
 pub use event::{Event, Outcome, Record};

@@ -13,6 +13,8 @@
 
 mod backlog;
 mod columns;
+mod deed_rows;
+mod deeds;
 mod ended;
 mod frame;
 mod histogram;
@@ -31,6 +33,7 @@ mod store;
 mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
+pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
 pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};

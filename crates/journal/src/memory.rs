@@ -3,6 +3,9 @@
 //! Frames are kept as the same text that the databases keep, so an event that does not survive being written and read
 //! does not survive here either.
 
+mod deeds;
+mod inbox;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::future::ready;
@@ -11,16 +14,18 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
-use saga_core::{CommandId, SagaId, Seq, Timestamp};
+use saga_core::{CommandId, SagaId, Seq};
 use tokio::time::Instant;
 
+use self::deeds::MemoryDeeds;
+use self::inbox::WaitingCommand;
 use crate::backlog::Group;
 use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::frame::{self, Frame, Head};
 use crate::{
-    AppendError, Backlog, COMMANDS_PER_SAGA_MAX, CommandStatus, Cursor, Entry, Filter, Histories, History,
-    Inbox, Joining, KeptCommand, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
-    Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, Cursor, DeedCursor, DeedsOf, Entry, Filter, Histories, History, Joining, KeptDeed,
+    KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership, Page, ReplicaId, Resting,
+    StoreFuture, Unavailable, WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -37,11 +42,7 @@ struct Tables {
     replicas: BTreeMap<ReplicaId, Option<Instant>>,
     names: BTreeMap<ReplicaId, Arc<str>>,
     commands: BTreeMap<(SagaId, CommandId), WaitingCommand>,
-}
-
-struct WaitingCommand {
-    command: KeptCommand,
-    refused: Option<Arc<str>>,
+    deeds: MemoryDeeds,
 }
 
 struct KeptSaga {
@@ -77,6 +78,12 @@ impl Memory {
 
 impl Tables {
     fn append(&mut self, entry: &Entry) -> Result<(), AppendError> {
+        self.put(entry)?;
+        self.deeds.put(entry);
+        Ok(())
+    }
+
+    fn put(&mut self, entry: &Entry) -> Result<(), AppendError> {
         let (text, first_seq) = (frame::encode(entry), frame::first_seq(entry));
         let last = entry.expected.plus(entry.records.len());
         let owner_is_live = self.is_live(entry.owner);
@@ -106,21 +113,6 @@ impl Tables {
             Some(kept) if kept.frames.get(&first_seq) == Some(&text) => Ok(()),
             _ => Err(AppendError::Conflict),
         }
-    }
-
-    fn post(&mut self, command: KeptCommand) -> Posted {
-        let (saga, key) = (command.saga, (command.saga, command.id));
-        if self.sagas.get(&saga).is_none_or(|kept| kept.row.row.over) {
-            return Posted::Over;
-        }
-        if self.commands.contains_key(&key) {
-            return Posted::Kept;
-        }
-        if self.commands.keys().filter(|(of, _)| *of == saga).count() >= COMMANDS_PER_SAGA_MAX {
-            return Posted::Full;
-        }
-        self.commands.insert(key, WaitingCommand { command, refused: None });
-        Posted::Kept
     }
 
     fn is_live(&self, replica: ReplicaId) -> bool {
@@ -293,6 +285,20 @@ impl Histories for Memory {
         Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
     }
 
+    fn deeds(
+        &self,
+        of: DeedsOf,
+        after: Option<DeedCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let definition =
+                |saga| tables.sagas.get(&saga).map(|kept: &KeptSaga| kept.row.row.definition.clone());
+            Ok(tables.deeds.of(&of, after, limit, definition))
+        })
+    }
+
     fn park(
         &self,
         saga: SagaId,
@@ -396,75 +402,6 @@ impl Membership for Memory {
                 .filter(|(_, kept)| kept.row.owner == replica && kept.has_something_to_do());
             let sagas = own.map(|(saga, _)| *saga).filter(|saga| after.is_none_or(|after| *saga > after));
             Ok(sagas.take(columns::page_rows(limit)).collect())
-        })
-    }
-}
-
-impl Inbox for Memory {
-    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
-        let body = columns::text(&command.body).into();
-        Box::pin(async move { Ok(self.tables().post(KeptCommand { body, ..command })) })
-    }
-
-    fn commands(
-        &self,
-        replica: ReplicaId,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
-        Box::pin(async move {
-            let tables = self.tables();
-            let is_for = |saga: &SagaId| {
-                tables.sagas.get(saga).is_some_and(|kept| kept.row.owner == replica || kept.row.row.over)
-            };
-            let waiting = tables.commands.values().filter(|posted| posted.refused.is_none());
-            let own = waiting.map(|posted| &posted.command).filter(|command| is_for(&command.saga));
-            let mut own: Vec<KeptCommand> = own.cloned().collect();
-            own.sort_by_key(|command| (command.asked, command.id));
-            own.truncate(columns::page_rows(limit));
-            Ok(own)
-        })
-    }
-
-    fn status(
-        &self,
-        saga: SagaId,
-        command: CommandId,
-    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
-        Box::pin(async move {
-            Ok(match self.tables().commands.get(&(saga, command)) {
-                None => CommandStatus::Applied,
-                Some(WaitingCommand { refused: None, .. }) => CommandStatus::Waiting,
-                Some(WaitingCommand { refused: Some(why), .. }) => CommandStatus::Refused(why.clone()),
-            })
-        })
-    }
-
-    fn refuse(
-        &self,
-        saga: SagaId,
-        command: CommandId,
-        why: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move {
-            if let Some(posted) = self.tables().commands.get_mut(&(saga, command)) {
-                posted.refused = Some(columns::text(&why).into());
-            }
-            Ok(())
-        })
-    }
-
-    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move {
-            self.tables().commands.remove(&(saga, command));
-            Ok(())
-        })
-    }
-
-    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async move {
-            let is_old = |posted: &WaitingCommand| posted.refused.is_some() && posted.command.asked < before;
-            self.tables().commands.retain(|_, posted| !is_old(posted));
-            Ok(())
         })
     }
 }

@@ -45,6 +45,7 @@ pub(crate) const SQLITE: &[Migration] = &[
         sql: include_str!("../migrations/sqlite/0008_definitions.sql"),
     },
     Migration { version: 9, name: "asleep", sql: include_str!("../migrations/sqlite/0009_asleep.sql") },
+    Migration { version: 10, name: "deeds", sql: include_str!("../migrations/sqlite/0010_deeds.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -78,6 +79,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0008_definitions.sql"),
     },
     Migration { version: 9, name: "asleep", sql: include_str!("../migrations/postgres/0009_asleep.sql") },
+    Migration { version: 10, name: "deeds", sql: include_str!("../migrations/postgres/0010_deeds.sql") },
 ];
 
 /// A step that was applied, as its row tells.

@@ -9,10 +9,13 @@ use saga_core::definition::{DefinitionHash, StateName};
 use saga_core::saga::Rollback;
 use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
-use crate::{Backlog, CommandStatus, Joining, KeptCommand, KeptRow, Lease, Posted, ReplicaId, Row};
+use crate::{
+    Backlog, CommandStatus, DeedCursor, DeedsOf, Joining, KeptCommand, KeptDeed, KeptRow, Lease, Posted,
+    ReplicaId, Row,
+};
 
-/// A page of [`Histories::list`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`] has at most this
-/// many rows.
+/// A page of [`Histories::list`], [`Histories::deeds`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]
+/// has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
 /// The result of a store's methods.
@@ -52,6 +55,15 @@ pub trait Histories: Send + Sync + 'static {
         after: Option<Cursor>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
+
+    /// The deeds of one name, newest first, at most `limit`, from the first one after `after`. They are kept with the
+    /// entries that have them ([`Record::deed`]).
+    fn deeds(
+        &self,
+        of: DeedsOf,
+        after: Option<DeedCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>>;
 
     /// Keeps why `owner` cannot read a saga of its own: it waits for an operator. Its history, and the rest of its row, are
     /// left as they are; so is a saga that has another owner by now, and may be read there.

@@ -14,9 +14,9 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{CommandId, Event, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, KeptCommand,
-    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Resting,
-    StoreFuture, Unavailable, WakeUp,
+    Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, Filter, Histories, History, Inbox, Joining,
+    KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted,
+    ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -324,6 +324,15 @@ impl Histories for DatabaseLine {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>> {
         self.disk.memory.list(filter, after, limit)
+    }
+
+    fn deeds(
+        &self,
+        of: DeedsOf,
+        after: Option<DeedCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>> {
+        self.disk.memory.deeds(of, after, limit)
     }
 
     fn park(

@@ -9,12 +9,14 @@ pub fn collection() -> PathBuf {
     folder().join("saga_checkout_tests.postman_collection.json")
 }
 
-/// Runs the collection against an orchestrator at `address`. newman writes its JSON report into the file `report`.
-pub fn run(address: SocketAddr, report: &Path) -> Output {
+/// Runs the collection against an orchestrator at `address`, with a key if it asks for one. newman writes its JSON report into the
+/// file `report`.
+pub fn run(address: SocketAddr, key: Option<&str>, report: &Path) -> Output {
     Command::new(newman())
         .arg("run")
         .arg(collection())
         .args(["--env-var", &format!("baseUrl=http://{address}")])
+        .args(key.map(|key| ["--env-var".to_owned(), format!("key={key}")]).into_iter().flatten())
         .args(["--color", "off", "--reporters", "cli,json", "--reporter-json-export"])
         .arg(report)
         .output()

@@ -15,6 +15,8 @@ pub struct Checked {
     pub warnings: Vec<Warning>,
     /// The line of the first expression that reads where its saga is called back, if one does: the server needs an address then.
     pub callbacks: Option<usize>,
+    /// The line of the first participant whose calls are signed, if there is one: the process needs a signing key then.
+    pub signs: Option<usize>,
     /// The files for TLS that participants name: the process that loads the definition has to be able to use them.
     pub tls: Vec<NamedTls>,
 }

@@ -167,6 +167,8 @@ pub struct Participant {
     pub auth: Option<Arc<Auth>>,
     /// Whom it is trusted by, and what certificate is shown to it; `None`: as the machine has it, and none.
     pub tls: Option<Arc<TlsFiles>>,
+    /// Whether its calls are signed. The key is the process's, and no part of the definition.
+    pub is_signed: bool,
     /// The participant's promise about repeated and undone calls.
     pub safety: Safety,
     /// Time from sending a request to the end of its answer.

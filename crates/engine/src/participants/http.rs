@@ -22,6 +22,7 @@
 //! same keys, and within the same time.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -46,6 +47,7 @@ use super::files::Files;
 use super::message::message;
 use super::pool::{CONNECTION_AGE_MAX, Pool};
 use super::resolve::{self, Lookup, Resolver};
+use super::signing::{self, Signer};
 use super::tls_files::OwnTls;
 use super::tokens::TokenEndpoints;
 use super::trust::{self, SetupError};
@@ -60,12 +62,14 @@ pub struct Settings {
     pub resolver: Arc<Resolver>,
     /// The longest life of a connection.
     pub connection_age_max: Duration,
+    /// Signs the calls to participants that want it; `None`: such a call is not made.
+    pub signer: Option<Arc<Signer>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let resolver = Arc::new(resolve::machine);
-        Self { authorities: None, resolver, connection_age_max: CONNECTION_AGE_MAX }
+        Self { authorities: None, resolver, connection_age_max: CONNECTION_AGE_MAX, signer: None }
     }
 }
 
@@ -76,6 +80,7 @@ pub struct HttpParticipants {
     files: Files,
     lookup: Lookup,
     connection_age_max: Duration,
+    signer: Option<Arc<Signer>>,
     /// By [`Participant::reached_by`].
     endpoints: RwLock<HashMap<Arc<str>, Arc<Endpoint>>>,
     keyring: Keyring,
@@ -97,7 +102,7 @@ impl HttpParticipants {
 
     /// Reaches participants by `settings`.
     pub fn with(settings: Settings) -> Result<Self, SetupError> {
-        let roots = Arc::new(trust::roots(settings.authorities.as_deref())?);
+        let roots = Arc::new(trust::roots("--participants-ca", settings.authorities.as_deref())?);
         let tls = TlsConnector::from(trust::config(roots.clone(), None)?);
         let (files, lookup) = (Files::new(), Lookup::new(settings.resolver));
         let endpoints = TokenEndpoints { tls: tls.clone(), lookup: lookup.clone() };
@@ -106,6 +111,7 @@ impl HttpParticipants {
             roots,
             lookup,
             connection_age_max: settings.connection_age_max,
+            signer: settings.signer,
             endpoints: RwLock::default(),
             keyring: Keyring::new(CredentialMeans { files: files.clone(), endpoints }),
             files,
@@ -157,15 +163,27 @@ impl Participants for HttpParticipants {
         let credential =
             participant.and_then(|called| called.auth.as_ref()).map(|auth| self.keyring.credential(auth));
         let definition = definition.clone();
+        let is_signed = definition.participant(step).is_some_and(|participant| participant.is_signed);
+        let signer = match (is_signed, &self.signer) {
+            (false, _) => None,
+            (true, Some(signer)) => Some(signer.clone()),
+            (true, None) => {
+                return Box::pin(ready(Reply::NotSent { reason: signing::NO_KEY.to_owned() }));
+            }
+        };
         Box::pin(async move {
             match (endpoint, definition.participant(step)) {
                 (Some(Ok(endpoint)), Some(participant)) => {
-                    let called = (step, participant);
+                    let call = OutgoingCall {
+                        participant,
+                        request: &request,
+                        proof: None,
+                        signer: signer.as_deref(),
+                        limit,
+                    };
                     match credential {
-                        None => endpoint.call(&definition, called, &request, None, limit).await,
-                        Some(credential) => {
-                            endpoint.prove(&definition, called, &request, &credential, limit).await
-                        }
+                        None => endpoint.call(&definition, step, call).await,
+                        Some(credential) => endpoint.prove(&definition, step, call, &credential).await,
                     }
                 }
                 (None, _) | (_, None) => Reply::Impossible { reason: "the step calls no participant".into() },
@@ -216,44 +234,55 @@ fn may_repeat(definition: &Definition, step: usize, request: &Request, answer: &
     call.asks() || at_once(did_not_run).unwrap_or(false)
 }
 
+/// A call to be made.
+#[derive(Clone, Copy)]
+struct OutgoingCall<'c> {
+    participant: &'c Participant,
+    request: &'c Request,
+    /// The value of `Authorization`; `None`: the participant has no `auth`.
+    proof: Option<&'c HeaderValue>,
+    /// `None`: it is not signed.
+    signer: Option<&'c Signer>,
+    limit: Duration,
+}
+
+/// Signs a message if that is wanted. To be called just before the message is sent: signatures do not live long.
+fn sign(message: &mut Message, signer: Option<&Signer>) -> Result<(), Reply> {
+    let Some(signer) = signer else { return Ok(()) };
+    signer.sign(message).map_err(|why| Reply::Impossible { reason: why.to_string() })
+}
+
 impl Endpoint {
     /// A call with the participant's credential, and with another one after an answer 401.
     async fn prove(
         &self,
         definition: &Definition,
-        called @ (step, participant): (usize, &Participant),
-        request: &Request,
+        step: usize,
+        call: OutgoingCall<'_>,
         credential: &Arc<Credential>,
-        limit: Duration,
     ) -> Reply {
-        let Ok(proof) = timeout(participant.connect_timeout, credential.clone().obtained()).await else {
+        let connect_timeout = call.participant.connect_timeout;
+        let Ok(proof) = timeout(connect_timeout, credential.clone().obtained()).await else {
             return Reply::NotSent { reason: credential.missing() };
         };
         let begun = Instant::now();
-        let first = self.call(definition, called, request, Some(&proof.value), limit).await;
+        let first = self.call(definition, step, OutgoingCall { proof: Some(&proof.value), ..call }).await;
         let is_refusal = matches!(&first, Reply::Answered(answer) if answer.status == 401);
-        if !is_refusal || !may_repeat(definition, step, request, &first) || !credential.refused(&proof) {
+        if !is_refusal || !may_repeat(definition, step, call.request, &first) || !credential.refused(&proof) {
             return without(first, &proof.value);
         }
-        let left = |begun: Instant| limit.saturating_sub(begun.elapsed());
-        match timeout(left(begun), credential.clone().obtained()).await {
-            Ok(other) if other.edition != proof.edition && !left(begun).is_zero() => {
-                let second = self.call(definition, called, request, Some(&other.value), left(begun)).await;
-                without(second, &other.value)
+        let left = || call.limit.saturating_sub(begun.elapsed());
+        match timeout(left(), credential.clone().obtained()).await {
+            Ok(other) if other.edition != proof.edition && !left().is_zero() => {
+                let again = OutgoingCall { proof: Some(&other.value), limit: left(), ..call };
+                without(self.call(definition, step, again).await, &other.value)
             }
             Ok(_) | Err(_) => without(first, &proof.value),
         }
     }
 
-    /// `proof` is the value of `Authorization`.
-    async fn call(
-        &self,
-        definition: &Definition,
-        (step, participant): (usize, &Participant),
-        request: &Request,
-        proof: Option<&HeaderValue>,
-        limit: Duration,
-    ) -> Reply {
+    async fn call(&self, definition: &Definition, step: usize, call: OutgoingCall<'_>) -> Reply {
+        let OutgoingCall { participant, request, proof, signer, limit } = call;
         let wanted = Wanted {
             bytes_max: participant.answer_bytes_max,
             headers: definition.call(step, request.direction).is_some_and(|call| call.reads_headers()),
@@ -264,8 +293,11 @@ impl Endpoint {
             Ok(message) => message,
             Err(error) => return Reply::NotSent { reason: format!("write the request: {error}") },
         };
+        if signer.is_some() {
+            signing::prepare_call(&mut message, participant, request);
+        }
         if may_reuse {
-            match self.call_kept(message, wanted, limit).await {
+            match self.call_kept(message, signer, wanted, limit).await {
                 Ok(reply) => return reply,
                 Err(untouched) => message = *untouched,
             }
@@ -274,6 +306,10 @@ impl Endpoint {
             Ok(connection) => connection,
             Err(error) => return Reply::NotSent { reason: error.to_string() },
         };
+        // Also if a kept connection had it, which has not taken it: a signature does not live long, and connecting may take a while.
+        if let Err(reply) = sign(&mut message, signer) {
+            return reply;
+        }
         match connection.exchange(message, wanted, limit).await {
             Ok(answer) => {
                 if may_reuse {
@@ -290,15 +326,19 @@ impl Endpoint {
         }
     }
 
-    /// Makes the call over a kept connection. Returns the message unchanged if there is no such connection, or if it
-    /// was closed before it took the request.
+    /// Makes the call over a kept connection. Returns the message, to be sent in another way, if there is no such connection, or if
+    /// it was closed before it took the request.
     async fn call_kept(
         &self,
-        message: Message,
+        mut message: Message,
+        signer: Option<&Signer>,
         wanted: Wanted,
         limit: Duration,
     ) -> Result<Reply, Box<Message>> {
         let Some(mut connection) = self.pool.take() else { return Err(Box::new(message)) };
+        if let Err(reply) = sign(&mut message, signer) {
+            return Ok(reply);
+        }
         match connection.exchange(message, wanted, limit).await {
             Ok(answer) => {
                 self.pool.keep(connection);

@@ -1,4 +1,5 @@
-//! Calls to participants: for each request there is always a [`Reply`].
+//! Calls to participants: for each request there is always a [`Reply`]. [`Fetcher`] reads documents of other servers by the same
+//! means.
 
 mod access;
 mod address;
@@ -6,12 +7,14 @@ mod answer;
 mod connect;
 mod credentials;
 mod exchange;
+mod fetch;
 mod files;
 mod http;
 mod message;
 mod metered;
 mod pool;
 mod resolve;
+pub mod signing;
 mod standing;
 mod state;
 mod tls_files;
@@ -29,6 +32,7 @@ use saga_core::reply::Reply;
 use saga_core::saga::Request;
 
 pub use self::access::{AccessTrouble, AwaitedAccess};
+pub use self::fetch::{Fetcher, NotFetched};
 pub use self::http::{HttpParticipants, Settings};
 pub use self::message::as_sent;
 pub use self::resolve::{RESOLUTIONS_MAX, Resolver};

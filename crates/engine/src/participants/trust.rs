@@ -14,12 +14,14 @@ pub enum SetupError {
     /// An error of the library.
     #[error("set up TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// An error of the file of `--participants-ca`.
+    /// An error of the file of `--participants-ca`, or of another flag that names authorities.
     #[error(
-        "--participants-ca {file}: {reason}; it wants the PEM file of the authority's certificate, or several in one \
+        "{flag} {file}: {reason}; it wants the PEM file of the authority's certificate, or several in one \
          file (-----BEGIN CERTIFICATE-----)", file = file.display()
     )]
     Authorities {
+        /// The flag.
+        flag: &'static str,
         /// Its path.
         file: PathBuf,
         /// The problem.
@@ -27,8 +29,9 @@ pub enum SetupError {
     },
 }
 
-/// The machine's certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them), and the certificates in `authorities`.
-pub(super) fn roots(authorities: Option<&Path>) -> Result<RootCertStore, SetupError> {
+/// The machine's certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them), and the certificates in `authorities`, the file
+/// of this flag.
+pub(super) fn roots(flag: &'static str, authorities: Option<&Path>) -> Result<RootCertStore, SetupError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
@@ -38,7 +41,7 @@ pub(super) fn roots(authorities: Option<&Path>) -> Result<RootCertStore, SetupEr
     if let Some(file) = authorities {
         let pem = std::fs::read(file).map_err(|error| error.to_string());
         let added = pem.and_then(|pem| add(&mut roots, &pem));
-        added.map_err(|reason| SetupError::Authorities { file: file.to_owned(), reason })?;
+        added.map_err(|reason| SetupError::Authorities { flag, file: file.to_owned(), reason })?;
     }
     Ok(roots)
 }
@@ -139,7 +142,8 @@ fn of_certificate(error: &CertificateError) -> &'static str {
     match error {
         // A bad signature: another authority with the same name is trusted.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "its certificate is of an authority that is not trusted; name it with --participants-ca, or in `tls: {ca}` at the participant"
+            "its certificate is of an authority that is not trusted; name it with --participants-ca, or in the participant's `tls: {ca}` \
+             (--oidc-ca, if it is an issuer)"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "its certificate names other hosts; it needs this one as its subjectAltName"

@@ -12,6 +12,7 @@
 mod addresses;
 mod auth;
 mod desk;
+mod documents;
 mod hostile;
 mod messages;
 mod support;

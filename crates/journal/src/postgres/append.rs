@@ -15,7 +15,7 @@ use super::connect::DatabaseConnector;
 use super::link::{Link, Params, StatementError, describe};
 use super::sql;
 use crate::columns::{COLUMNS, Column, text};
-use crate::{AppendError, Entry, Unavailable, frame};
+use crate::{AppendError, Entry, Unavailable, deed_rows, frame};
 
 /// How often a batch is repeated that lost against other transactions (40001, 40P01).
 const AGAIN_MAX: u32 = 5;
@@ -199,6 +199,7 @@ struct Columns<'b> {
     row: Vec<Array<'b>>,
     events: Vec<String>,
     labels: LabelRows<'b>,
+    deeds: DeedRows<'b>,
 }
 
 /// The labels of the sagas that start in a batch.
@@ -208,6 +209,16 @@ struct LabelRows<'b> {
     name: Vec<Cow<'b, str>>,
     value: Vec<String>,
     created_us: Vec<i64>,
+}
+
+/// The deeds among the events of a batch.
+#[derive(Default)]
+struct DeedRows<'b> {
+    saga: Vec<Uuid>,
+    name: Vec<Cow<'b, str>>,
+    at_us: Vec<i64>,
+    seq: Vec<i64>,
+    deed: Vec<&'static str>,
 }
 
 impl<'b> Columns<'b> {
@@ -224,6 +235,7 @@ impl<'b> Columns<'b> {
             row: COLUMNS.iter().map(column).collect(),
             events: batch.iter().map(frame::encode).collect(),
             labels: LabelRows::of(batch),
+            deeds: DeedRows::of(batch),
         }
     }
 
@@ -236,6 +248,11 @@ impl<'b> Columns<'b> {
         params.push((&self.labels.name, Type::TEXT_ARRAY));
         params.push((&self.labels.value, Type::TEXT_ARRAY));
         params.push((&self.labels.created_us, Type::INT8_ARRAY));
+        params.push((&self.deeds.saga, Type::UUID_ARRAY));
+        params.push((&self.deeds.name, Type::TEXT_ARRAY));
+        params.push((&self.deeds.at_us, Type::INT8_ARRAY));
+        params.push((&self.deeds.seq, Type::INT8_ARRAY));
+        params.push((&self.deeds.deed, Type::TEXT_ARRAY));
         params
     }
 
@@ -274,6 +291,21 @@ impl<'b> LabelRows<'b> {
             }
         }
         labels
+    }
+}
+
+impl<'b> DeedRows<'b> {
+    fn of(batch: &'b [Entry]) -> Self {
+        let mut rows = Self::default();
+        for (entry, new) in batch.iter().flat_map(|entry| deed_rows::new(entry).map(move |new| (entry, new)))
+        {
+            rows.saga.push(*entry.saga.as_uuid());
+            rows.name.push(new.name);
+            rows.at_us.push(new.at_us);
+            rows.seq.push(new.seq);
+            rows.deed.push(new.deed);
+        }
+        rows
     }
 }
 

@@ -21,6 +21,7 @@ mod bounds;
 mod cells;
 mod checks;
 mod connect;
+mod deeds;
 mod inbox;
 mod link;
 mod ownership;
@@ -42,9 +43,9 @@ use crate::columns::{Cell, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::query::{Dialect, Param, query};
 use crate::{
-    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
-    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted,
-    ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, Filter, Histories, History,
+    Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership,
+    OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
@@ -167,6 +168,15 @@ impl Histories for Postgres {
             let rows = rows.iter().map(cells::row).collect::<Result<_, _>>();
             Ok(Page::cut(rows.map_err(Unavailable::because)?, limit))
         })
+    }
+
+    fn deeds(
+        &self,
+        of: DeedsOf,
+        after: Option<DeedCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>> {
+        Box::pin(async move { deeds::read(&self.pool, &of, after, limit).await })
     }
 
     fn park(

@@ -145,6 +145,37 @@ async fn what_few_sagas_pass_is_listed_without_reading_everything() {
     }
 }
 
+#[tokio::test]
+async fn all_that_one_name_did_is_read_in_its_order() {
+    let link = crowded().await;
+    // The starts of two names, one of whom has started almost all.
+    let fill = "
+        INSERT INTO saga_deed (name, at_us, saga_id, seq, deed)
+        SELECT CASE WHEN created_us % 100 = 1 THEN 'ann' ELSE 'shop' END, created_us, saga_id, 1, 'start' FROM saga;
+        VACUUM ANALYZE saga_deed";
+    for statement in fill.split(';') {
+        link.script(statement).await.unwrap();
+    }
+    let (limit, since, seq) = (10_i64, 0_i64, 0_i64);
+    for (name, below) in [("shop", i64::MAX), ("shop", 20_000), ("ann", i64::MAX), ("nobody", i64::MAX)] {
+        let params: &Params<'_> = &[
+            (&name, Type::TEXT),
+            (&since, Type::INT8),
+            (&below, Type::INT8),
+            (&LIVE, Type::UUID),
+            (&seq, Type::INT8),
+            (&limit, Type::INT8),
+        ];
+        let (plan, pages) = explain(&link, sql::DEEDS, params).await;
+        assert!(plan.contains("saga_deed_pkey") && !plan.contains("Sort"), "{name}:\n{plan}");
+        // A page of the index and one of the table for each deed, and its saga.
+        assert!(
+            pages <= 3 * DESCENT_PAGES_MAX + 10 * (1 + DESCENT_PAGES_MAX),
+            "{name}: {pages} pages:\n{plan}"
+        );
+    }
+}
+
 /// PostgreSQL compiles a plan that it thinks expensive (`jit_above_cost`, 100,000 by default) before running it: tens of
 /// milliseconds and megabytes for a statement that takes microseconds, twice a second.
 #[tokio::test]

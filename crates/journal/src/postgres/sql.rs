@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use crate::columns::{self, COLUMNS, ColumnKind};
 
-/// A batch: `$1` expected positions, then the row's columns in their order, the frames, and the labels of the sagas that
-/// start: sagas, names, values, and when they start.
+/// A batch: `$1` expected positions, then the row's columns in their order, the frames; the labels of the sagas that
+/// start: sagas, names, values, and when they start; and the deeds: sagas, names, times, positions, words.
 ///
 /// A saga that is where its entry expects it, and that the entry's owner owns, is moved (or made, if that owner is not
 /// gone), and only then is its frame kept; what comes back are those sagas. Where another transaction has the row, this
@@ -28,6 +28,7 @@ pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| {
     let moved = moved.join(", ");
     let events = number_of(COLUMNS.len());
     let [saga, name, value, created] = [1, 2, 3, 4].map(|label| events + label);
+    let [done_to, by, at, seq, deed] = [5, 6, 7, 8, 9].map(|deed| events + deed);
     format!(
         "\
 WITH entry AS (
@@ -57,6 +58,13 @@ WITH entry AS (
 ), framed AS (
     INSERT INTO saga_event (saga_id, first_seq, events)
     SELECT entry.saga_id, entry.expected + 1, entry.events FROM entry JOIN hit ON hit.saga_id = entry.saga_id
+), done AS (
+    INSERT INTO saga_deed (saga_id, name, at_us, seq, deed)
+    SELECT deed.saga_id, deed.name, deed.at_us, deed.seq, deed.deed
+    FROM unnest(${done_to}::uuid[], ${by}::text[], ${at}::bigint[], ${seq}::bigint[], ${deed}::text[])
+        AS deed (saga_id, name, at_us, seq, deed)
+    JOIN hit ON hit.saga_id = deed.saga_id
+    ON CONFLICT DO NOTHING
 )
 SELECT saga_id FROM hit"
     )
@@ -97,6 +105,14 @@ ORDER BY saga_event.first_seq";
 /// One row.
 pub(super) static ROW: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = $1", columns::read_columns()));
+
+/// The deeds of the name `$1` from `$2` on, newest first, from below the place `$3`, `$4`, `$5`, at most `$6`. Served by the key
+/// of saga_deed.
+pub(super) const DEEDS: &str = "\
+SELECT deed.at_us, deed.saga_id, deed.seq, deed.deed, saga.definition
+FROM saga_deed AS deed LEFT JOIN saga ON saga.saga_id = deed.saga_id
+WHERE deed.name = $1 AND deed.at_us >= $2 AND (deed.at_us, deed.saga_id, deed.seq) < ($3, $4, $5)
+ORDER BY deed.at_us DESC, deed.saga_id DESC, deed.seq DESC LIMIT $6";
 
 /// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds.
 ///
@@ -306,6 +322,7 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('saga_event', 'SELECT'), ('saga_event', 'INSERT'),
     ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'),
     ('saga_label', 'SELECT'), ('saga_label', 'INSERT'),
+    ('saga_deed', 'SELECT'), ('saga_deed', 'INSERT'),
     ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
@@ -417,6 +434,7 @@ mod tests {
     fn no_sql_hides_in_the_other_files() {
         let files = [
             include_str!("append.rs"),
+            include_str!("deeds.rs"),
             include_str!("inbox.rs"),
             include_str!("link.rs"),
             include_str!("mod.rs"),

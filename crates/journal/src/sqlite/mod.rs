@@ -10,6 +10,7 @@
 //! out: a replica that has not joined since the file was opened is gone (`replicas.rs`).
 
 mod cells;
+mod deeds;
 mod history;
 mod inbox;
 mod lock;
@@ -41,9 +42,9 @@ use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::query::{Dialect, Param, query};
 use crate::{
-    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining,
-    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted,
-    ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, Filter, Histories, History,
+    Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership,
+    OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -247,6 +248,15 @@ impl Histories for Sqlite {
                 .await?;
             Ok(Page::cut(rows, limit))
         })
+    }
+
+    fn deeds(
+        &self,
+        of: DeedsOf,
+        after: Option<DeedCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>> {
+        Box::pin(self.read(move |connection| deeds::read(connection, &of, after, limit)))
     }
 
     fn park(

@@ -11,11 +11,28 @@ use crate::query::{Param, query};
 /// How the query for `filter` is carried out, a line each.
 fn plan(store: &super::Sqlite, filter: &Filter) -> Vec<String> {
     let query = query(filter, None, 10, &DIALECT);
+    explain(store, &query.sql, rusqlite::params_from_iter(query.params.iter().map(Param::cell)))
+}
+
+fn explain(store: &super::Sqlite, sql: &str, params: impl rusqlite::Params) -> Vec<String> {
     let connection = rusqlite::Connection::open(store.path()).unwrap();
-    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
-    let params = rusqlite::params_from_iter(query.params.iter().map(Param::cell));
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let lines = statement.query_map(params, |row| row.get(3)).unwrap();
     lines.collect::<rusqlite::Result<_>>().unwrap()
+}
+
+#[test]
+fn all_that_one_name_did_is_read_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let plan = explain(&store, super::deeds::DEEDS, rusqlite::params!["shop", 1, 9, [0_u8; 16], 9, 10]);
+    assert_eq!(
+        plan,
+        [
+            "SEARCH deed USING PRIMARY KEY (name=? AND at_us>? AND (at_us,saga_id,seq)<(?,?,?))",
+            "SEARCH saga USING PRIMARY KEY (saga_id=?) LEFT-JOIN"
+        ]
+    );
 }
 
 #[test]

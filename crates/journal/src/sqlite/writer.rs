@@ -9,10 +9,10 @@ use super::id;
 use super::place::{Identity, OpenedFile};
 use super::replicas::Replicas;
 use crate::columns::{self, COLUMNS, Cell, text};
-use crate::{AppendError, Entry, Unavailable, frame};
+use crate::{AppendError, Entry, Unavailable, deed_rows, frame};
 
 /// Statements that stay prepared: every statement of this connection.
-const STATEMENTS_CACHED_MAX: usize = 16;
+const STATEMENTS_CACHED_MAX: usize = 17;
 
 pub(super) struct SqliteWriter {
     place: OpenedFile,
@@ -138,7 +138,7 @@ fn try_append(
     }
     let put = put_row(connection, entry, replicas);
     if matches!(put, Ok(true)) {
-        return Ok(Ok(()));
+        return put_deeds(connection, entry).map(Ok);
     }
     connection.prepare_cached(FRAME_BACK)?.execute(params![saga, first_seq])?;
     put.map(|_| Err(AppendError::Conflict))
@@ -181,6 +181,17 @@ fn start(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
         connection.prepare_cached(LABEL)?.execute(params)?;
     }
     Ok(true)
+}
+
+/// Keeps what callers with names did, where the entry has such events.
+fn put_deeds(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    const DEED: &str = "INSERT INTO saga_deed (name, at_us, saga_id, seq, deed) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT DO NOTHING";
+    for new in deed_rows::new(entry) {
+        let params = params![new.name, new.at_us, id(&entry.saga), new.seq, new.deed];
+        connection.prepare_cached(DEED)?.execute(params)?;
+    }
+    Ok(())
 }
 
 /// The entry's place is taken: by the entry itself, whose first answer was lost, or by another's. If the saga has

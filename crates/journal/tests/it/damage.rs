@@ -155,9 +155,9 @@ async fn a_command_that_makes_no_sense_is_the_owner_s_to_refuse<F: Sql>() {
 async fn a_newer_schema_is_refused<F: Sql>() {
     let fixture = F::new();
     drop(fixture.open().await);
-    fixture.execute("INSERT INTO saga_migration (version, name, checksum) VALUES (10, 'later', 'x')").await;
+    fixture.execute("INSERT INTO saga_migration (version, name, checksum) VALUES (11, 'later', 'x')").await;
     match fixture.try_open().await.err() {
-        Some(OpenError::SchemaNewer { found: 10, known: 2..10 }) => {}
+        Some(OpenError::SchemaNewer { found: 11, known: 2..11 }) => {}
         other => panic!("{other:?}"),
     }
 }

@@ -4,6 +4,7 @@
 mod asleep;
 mod conformance;
 mod damage;
+mod deeds;
 mod durability;
 mod entries;
 mod fixture;

@@ -9,9 +9,9 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, CommandStatus, Cursor, Entry, Filter, Histories, History, Inbox, Joining, Journal,
-    KeptCommand, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
-    Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, Filter, Histories, History,
+    Inbox, Joining, Journal, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError,
+    Membership, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use tokio::time::timeout;
 
@@ -115,6 +115,15 @@ impl Histories for Panicking {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>> {
         self.memory.list(filter, after, limit)
+    }
+
+    fn deeds(
+        &self,
+        of: DeedsOf,
+        after: Option<DeedCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>> {
+        self.memory.deeds(of, after, limit)
     }
 
     fn park(

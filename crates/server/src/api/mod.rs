@@ -5,6 +5,7 @@
 //! `access` (who asks, and what they may), `budgets.rs` (bytes in memory) and `protect.rs` (headers for browsers).
 
 pub mod access;
+mod audit;
 pub(crate) mod body;
 pub(crate) mod browser;
 pub(crate) mod budgets;
@@ -19,17 +20,21 @@ mod participants;
 pub(crate) mod prefer;
 pub(crate) mod problem;
 pub(crate) mod protect;
+pub(crate) mod query;
+pub(crate) mod signing_keys;
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_engine::participants::signing::Signer;
 use saga_engine::{Clock, Engine};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::access::Access;
+pub(crate) use self::audit::DEEDS_MAX;
 use self::budgets::Budgets;
 pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
@@ -55,6 +60,8 @@ pub struct ApiParts {
     pub hosts: Hosts,
     /// The callers that are known.
     pub access: Access,
+    /// Signs calls to participants, if the process has a key for that.
+    pub signer: Option<Arc<Signer>>,
     /// The name of the saga that orders run.
     pub commande_saga: Arc<str>,
     /// Whether the endpoints of supervisors have an address of their own.
@@ -77,7 +84,7 @@ impl Api {
         metrics: Arc<Metrics>,
         clock: Arc<Clock>,
         limits: ApiLimits,
-        (hosts, access): (Hosts, Access),
+        (hosts, access, signer): (Hosts, Access, Option<Arc<Signer>>),
         commande_saga: Arc<str>,
         has_ops_address: bool,
     ) -> Self {
@@ -89,6 +96,7 @@ impl Api {
             limits,
             hosts,
             access,
+            signer,
             commande_saga,
             has_ops_address,
             budgets,
@@ -135,7 +143,7 @@ impl Default for ApiLimits {
 
 /// Their part of the document.
 #[derive(OpenApi)]
-#[openapi(tags((name = "exploitation", description = "For operators")), components(schemas(Problem)))]
+#[openapi(tags((name = "exploitation", description = "For operators")), components(schemas(Problem, audit::DeedShown)))]
 struct SharedDocument;
 
 /// The endpoints of supervisors, which `--ops-listen` moves to an address of their own.
@@ -144,7 +152,9 @@ pub(crate) const FOR_SUPERVISORS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 /// The routes that belong to no face.
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(SharedDocument::openapi())
+        .routes(routes!(audit::audit))
         .routes(routes!(participants::participants))
+        .routes(routes!(signing_keys::signing_keys))
         .merge(for_supervisors())
 }
 

@@ -48,14 +48,19 @@ impl JsonPage {
 }
 
 /// The address of the page behind `cursor`, of a list at `path` with these parameters.
-pub(crate) fn next(path: &str, pairs: &[(String, String)], cursor: Cursor) -> String {
+pub(crate) fn next(path: &str, pairs: &[(String, String)], cursor: &str) -> String {
     let kept = pairs.iter().filter(|(name, _)| name != "cursor");
-    let cursor = ("cursor".to_owned(), format!("{}.{}", cursor.created.as_micros(), cursor.saga));
+    let cursor = ("cursor".to_owned(), cursor.to_owned());
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept.chain([&cursor])).finish();
     format!("{path}?{query}")
 }
 
-/// The cursor in a query, as [`next`] writes it.
+/// The cursor of a list of sagas, as queries have it.
+pub(crate) fn written(cursor: Cursor) -> String {
+    format!("{}.{}", cursor.created.as_micros(), cursor.saga)
+}
+
+/// The cursor in a query, as [`written`] writes it.
 pub(crate) fn read_cursor(text: &str) -> Option<Cursor> {
     let (created, saga) = text.split_once('.')?;
     Some(Cursor { created: Timestamp::from_micros(created.parse().ok()?), saga: saga.parse().ok()? })

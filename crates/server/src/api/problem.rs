@@ -15,6 +15,11 @@ use crate::http::Crowded;
 /// How long a caller waits, in seconds, before it tries again.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// `WWW-Authenticate` for a caller that presents nothing: no error is named then (RFC 6750, 3.1).
+const NO_CREDENTIAL: &str = "Bearer realm=\"orchestrateur\"";
+/// The same for a caller whose key or token is none that may be used.
+const BAD_CREDENTIAL: &str = "Bearer realm=\"orchestrateur\", error=\"invalid_token\"";
+
 /// An error answer (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -34,6 +39,9 @@ pub(crate) struct Problem {
     retry: bool,
     #[serde(skip)]
     retry_after_s: u32,
+    /// Of a `401`: how callers prove themselves.
+    #[serde(skip)]
+    challenge: &'static str,
 }
 
 impl Problem {
@@ -47,12 +55,23 @@ impl Problem {
             saga_id: None,
             retry: status == StatusCode::SERVICE_UNAVAILABLE,
             retry_after_s: RETRY_AFTER_SECONDS,
+            challenge: NO_CREDENTIAL,
         }
     }
 
     /// A problem that goes away by itself.
     pub(crate) fn temporary(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { retry: true, ..Self::new(status, code, detail) }
+    }
+
+    /// The same, with the seconds after which it may have gone away.
+    pub(crate) fn again_after(self, seconds: u32) -> Self {
+        Self { retry_after_s: seconds, ..self }
+    }
+
+    /// The same for a caller that has presented a credential (RFC 6750, 3).
+    pub(crate) fn of_bad_credential(self) -> Self {
+        Self { challenge: BAD_CREDENTIAL, ..self }
     }
 
     fn about(mut self, saga: SagaId) -> Self {
@@ -185,6 +204,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = self.retry.then_some(self.retry_after_s);
+        let challenge = self.challenge;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -192,8 +212,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"orchestrateur\""));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

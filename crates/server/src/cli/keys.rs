@@ -1,16 +1,18 @@
 //! `orchestrateur keys`: makes, lists and revokes the keys of callers.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
+use super::first_keys::FirstKeys;
 use super::output::{remark, say};
+use super::replaced::replace;
 use super::table::table;
 use crate::api::access::keys::{self, KeyLine};
+
+/// The mode of a new keys file: for its owner alone.
+const KEYS_FILE_MODE: u32 = 0o600;
 
 /// Keys: which callers there are, and what they may do.
 #[derive(Debug, Args)]
@@ -23,6 +25,7 @@ pub(super) struct KeysCommand {
 enum KeysSubcommand {
     /// Make a key, and print it: this once. The file keeps its hash alone.
     Add(AddKey),
+    Init(FirstKeys),
     /// The keys of a file: their names and roles.
     List(ListKeys),
     /// Remove the keys of a name from a file, or one of them.
@@ -82,6 +85,7 @@ impl KeysCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.what {
             KeysSubcommand::Add(add) => add.run(),
+            KeysSubcommand::Init(init) => init.run(),
             KeysSubcommand::List(ListKeys { file }) => list(&file.file),
             KeysSubcommand::Revoke(RevokeKey { name, sha256, file }) => revoke(&name, &sha256, &file.file),
         }
@@ -101,7 +105,7 @@ impl AddKey {
         }
         let before = if file.exists() { std::fs::read_to_string(&file)? } else { String::new() };
         let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-        replace(&file, &format!("{before}{end}{}\n", serde_json::to_string(&line)?))?;
+        replace(&file, &format!("{before}{end}{}\n", serde_json::to_string(&line)?), KEYS_FILE_MODE)?;
         remark(format!(
             "The key of `{}` is on standard output, and nowhere else. A running `serve` knows it after SIGHUP",
             line.name
@@ -144,28 +148,7 @@ fn revoke(name: &str, sha256: &str, file: &Path) -> anyhow::Result<()> {
         let names: Vec<String> = keys::listed(file)?.into_iter().map(|line| line.name).collect();
         bail!("{}: there is no key of `{name}`; there are keys of {}", file.display(), names.join(", "));
     }
-    replace(file, &kept)?;
+    replace(file, &kept, KEYS_FILE_MODE)?;
     remark(format!("{removed} keys of `{name}` are removed. A running `serve` refuses them after SIGHUP"));
     Ok(())
-}
-
-/// Puts another text in the file's place, which is on disk before it stands there: whoever reads it sees one or the other, whole. Only
-/// its owner can read it.
-fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
-    let about = || format!("write the keys file {}", file.display());
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = file.file_name().with_context(about)?.to_string_lossy().into_owned();
-    let beside = folder.join(format!(".{name}.new"));
-    let write = || -> std::io::Result<()> {
-        let mut written =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        if let Ok(before) = std::fs::metadata(file) {
-            written.set_permissions(before.permissions())?;
-        }
-        written.write_all(text.as_bytes())?;
-        written.sync_all()?;
-        std::fs::rename(&beside, file)?;
-        File::open(folder)?.sync_all()
-    };
-    write().with_context(about)
 }

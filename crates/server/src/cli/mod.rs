@@ -1,25 +1,32 @@
 //! The command line: one file for each command.
 
 mod access;
+mod audit;
 mod check;
 mod client;
 mod commandes;
+mod core_dumps;
 mod database;
 mod definitions;
 mod demo;
 mod exchange;
+mod first_keys;
 mod given;
 mod health;
 mod keys;
 mod listen;
 mod migrate;
+mod oidc;
 mod output;
 mod pages;
 mod participants;
 mod reload;
+mod replaced;
 mod sagas;
 mod serve;
 mod signals;
+mod signing;
+mod signing_keys;
 mod sources;
 mod table;
 mod timeline;
@@ -55,8 +62,12 @@ enum Subcommands {
     Definitions(definitions::DefinitionsCommand),
     /// The services that orders call, as a running `serve` sees them.
     Participants(participants::Participants),
+    /// All that one name did, as a running `serve` has recorded it.
+    Audit(audit::Audit),
     /// Keys of callers: make one, list them, revoke those of a name.
     Keys(keys::KeysCommand),
+    /// Keys that sign calls to participants: make one, print its public half, announce the next one, switch to it.
+    SigningKeys(signing_keys::SigningKeysCommand),
     /// Check definitions, and print what was understood.
     Check(check::Check),
     /// Print the JSON Schema of definitions, for editors.
@@ -75,7 +86,9 @@ impl Cli {
             Subcommands::Sagas(sagas) => runtime()?.block_on(sagas.run()),
             Subcommands::Definitions(definitions) => runtime()?.block_on(definitions.run()),
             Subcommands::Participants(participants) => runtime()?.block_on(participants.run()),
+            Subcommands::Audit(audit) => runtime()?.block_on(audit.run()),
             Subcommands::Keys(keys) => keys.run(),
+            Subcommands::SigningKeys(keys) => keys.run(),
             Subcommands::Check(check) => runtime()?.block_on(check.run()),
             Subcommands::Schema => output::say(crate::definitions::SCHEMA),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use saga_engine::participants::signing::Signer;
 use saga_engine::participants::{HttpParticipants, Settings};
 use saga_engine::world::{Machine, World};
 use saga_engine::{Clock, Engine};
@@ -14,14 +15,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::access::AccessFlags;
+use super::core_dumps;
 use super::database::Database;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::reload::Reloader;
 use super::signals::Signals;
+use super::signing::SigningFlags;
 use super::sources::SourceFlags;
 use crate::api::access::Access;
 use crate::api::{self, AllowedHost, Api, Hosts};
-use crate::definitions::Loaded;
+use crate::definitions::{Loaded, Sources};
 use crate::http::CallFiles;
 use crate::metrics::Metrics;
 use crate::routes;
@@ -62,6 +65,8 @@ pub(super) struct Serve {
     /// the machine trusts.
     #[arg(long, value_name = "FILE", env = "PARTICIPANTS_CA_FILE")]
     participants_ca: Option<PathBuf>,
+    #[command(flatten)]
+    signing: SigningFlags,
     #[command(flatten)]
     access: AccessFlags,
     #[command(flatten)]
@@ -125,8 +130,10 @@ struct LimitFlags {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let logging = logging::start(&self.log, self.log_json)?;
-        let sources = self.definitions.sources();
-        let reloader = Reloader::new(sources.clone())?;
+        core_dumps::forbid();
+        let signing_key = self.signing.file();
+        let sources = Sources { has_signing_key: signing_key.is_some(), ..self.definitions.sources() };
+        let reloader = Reloader::new(sources.clone(), signing_key.as_deref())?;
         let loaded = definitions::load(&sources)?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
@@ -144,14 +151,21 @@ impl Serve {
         let public = sources.public_url.as_ref().and_then(|url| url.host().parse().ok());
         let own = machine_name().parse().ok();
         let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(own).chain(public));
-        let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
+        let clock = clock();
+        let signer = signing_key.map(|file| Signer::open(&file, clock.clone())).transpose()?.map(Arc::new);
+        if let Some(signer) = &signer {
+            let id = signer.keys().current().id().to_owned();
+            tracing::info!(signing_key = id, "calls to participants with `sign: true` are signed with {id}");
+        }
+        let participants =
+            Settings { authorities: self.participants_ca, signer: signer.clone(), ..Settings::default() };
         let participants = HttpParticipants::with(participants)?;
         let server = Orchestrator::start(
             &loaded,
             env,
             &url,
-            participants,
-            (&self.limits, (hosts, access, ops.is_some())),
+            (participants, clock),
+            (&self.limits, (hosts, access, signer, ops.is_some())),
             &name,
         )
         .await?;
@@ -170,12 +184,22 @@ impl Serve {
         tokio::select! {
             served = server.run(listener, ops, stop, drain) => served,
             never = reloader.run(&api) => match never {},
+            never = api.access.keep_issuer_keys(api.metrics.issuer(), &api.clock) => match never {},
         }
     }
 }
 
-/// The names that are answered, the callers that are let in, and whether supervisors have an address of their own.
-type Doors = (Hosts, Access, bool);
+/// The names that are answered, the callers that are let in, the keys that participants may ask for, and whether supervisors have an
+/// address of their own.
+type Doors = (Hosts, Access, Option<Arc<Signer>>, bool);
+
+/// How participants are called, and the time.
+type Outside = (HttpParticipants, Arc<Clock>);
+
+fn clock() -> Arc<Clock> {
+    let world: Arc<dyn World> = Arc::new(Machine::new());
+    Arc::new(Clock::new(world))
+}
 
 /// The name of the machine or of the container.
 fn machine_name() -> String {
@@ -211,15 +235,15 @@ impl Orchestrator {
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits::default();
         let limits = (api::ApiLimits::default(), http::ConnectionLimits::default());
-        let participants = HttpParticipants::new()?;
-        Self::build((loaded, env), url, participants, engine, limits, Doors::default(), &machine_name()).await
+        let outside = (HttpParticipants::new()?, clock());
+        Self::build((loaded, env), url, outside, engine, limits, Doors::default(), &machine_name()).await
     }
 
     async fn start(
         loaded: &Loaded,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
-        participants: HttpParticipants,
+        outside: Outside,
         (flags, doors): (&LimitFlags, Doors),
         name: &str,
     ) -> anyhow::Result<Self> {
@@ -245,13 +269,13 @@ impl Orchestrator {
             ..api::ApiLimits::default()
         };
         let limits = (api, connections);
-        Self::build((loaded, env), url, participants, engine, limits, doors, name).await
+        Self::build((loaded, env), url, outside, engine, limits, doors, name).await
     }
 
     async fn build(
         (loaded, env): (&Loaded, impl Fn(&str) -> Option<String> + Send + Sync + 'static),
         url: &DatabaseUrl,
-        participants: HttpParticipants,
+        (participants, clock): Outside,
         engine_limits: saga_engine::Limits,
         (limits, connections): (api::ApiLimits, http::ConnectionLimits),
         doors: Doors,
@@ -262,15 +286,13 @@ impl Orchestrator {
         let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
         let connections = http::fit(connections, CallFiles { participants: called.len(), calls_max })?;
         let journal = Journal::new(store::open(url).await?);
-        let world: Arc<dyn World> = Arc::new(Machine::new());
-        let clock = Arc::new(Clock::new(world));
         let metrics = Arc::new(Metrics::new(
             &loaded.definitions,
             loaded.commande_saga.clone(),
             journal.clone(),
             clock.clone(),
         ));
-        let (hosts, access, has_ops_address) = doors;
+        let (hosts, access, signer, has_ops_address) = doors;
         let engine = Engine::new(
             clock.clone(),
             journal,
@@ -289,7 +311,7 @@ impl Orchestrator {
                 metrics,
                 clock,
                 limits,
-                (hosts, access),
+                (hosts, access, signer),
                 loaded.commande_saga.clone(),
                 has_ops_address,
             ),

@@ -42,6 +42,8 @@ pub struct Sources {
     pub commande_saga: Option<String>,
     /// Where services outside reach this server; `None`: nowhere, so no saga can be called back.
     pub public_url: Option<PublicUrl>,
+    /// Whether the process has a key that signs calls. Without one, a definition that wants signed calls is refused.
+    pub has_signing_key: bool,
 }
 
 impl Sources {
@@ -98,6 +100,9 @@ pub fn load_with(sources: &Sources, env: &dyn Fn(&str) -> Option<String>) -> any
     if sources.public_url.is_none() {
         mistakes.extend(found.iter().filter_map(|(name, checked)| no_address(name, checked)));
     }
+    if !sources.has_signing_key {
+        mistakes.extend(found.iter().filter_map(|(name, checked)| no_signing_key(name, checked)));
+    }
     let orders = match for_orders(sources, &found, &mut mistakes) {
         Some(orders) if mistakes.is_empty() => orders,
         _ => return Err(anyhow!(mistakes.join("\n"))),
@@ -131,6 +136,15 @@ fn no_address(name: &str, checked: &Checked) -> Option<String> {
     Some(format!(
         "{name}:{line}: `.callbacks` is the address of this server as services see it, and it has none; start it with \
          `--public-url` (ORCHESTRATEUR_PUBLIC_URL), such as `--public-url https://sagas.example.com`"
+    ))
+}
+
+/// The mistake of a definition that wants signed calls from a process without a key.
+fn no_signing_key(name: &str, checked: &Checked) -> Option<String> {
+    let line = checked.signs?;
+    Some(format!(
+        "{name}:{line}: `sign: true` has calls signed, and this process has no key for that; make one with `orchestrateur signing-keys new \
+         --file FILE`, and start it with `serve --signing-key FILE` (ORCHESTRATEUR_SIGNING_KEY)"
     ))
 }
 

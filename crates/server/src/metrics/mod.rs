@@ -2,7 +2,7 @@
 //!
 //! - `sagas.rs`: reports of the engine: states, failures, calls.
 //! - `requests.rs`: requests to the API.
-//! - `connections.rs`: connections of clients.
+//! - `connections.rs`: connections of clients. `issuer.rs`: the keys of the issuer of tokens.
 //! - `journal.rs`: the work of the journal's writer.
 //! - `backlog.rs`: the unfinished orders, as the journal counts them.
 //! - `process.rs`: the operating system's figures for this process.
@@ -11,6 +11,7 @@
 
 mod backlog;
 mod connections;
+mod issuer;
 mod journal;
 #[cfg(target_os = "linux")]
 mod process;
@@ -36,6 +37,7 @@ use saga_journal::{Journal, StoreFuture};
 
 use self::backlog::Backlogs;
 pub(crate) use self::connections::ConnectionCounts;
+pub(crate) use self::issuer::IssuerCounts;
 use self::journal::JournalCollector;
 pub use self::requests::Denied;
 use self::requests::Requests;
@@ -55,6 +57,7 @@ pub struct Metrics {
     sagas: Sagas,
     requests: Requests,
     connections: ConnectionCounts,
+    issuer: IssuerCounts,
     backlogs: Arc<Backlogs>,
     active: Gauge,
     slots: Gauge,
@@ -116,6 +119,7 @@ impl Metrics {
         let sagas = Sagas::register(&mut registry, orders);
         let requests = Requests::register(&mut registry);
         let connections = ConnectionCounts::register(&mut registry);
+        let issuer = IssuerCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -170,6 +174,7 @@ impl Metrics {
             sagas,
             requests,
             connections,
+            issuer,
             backlogs,
             active,
             slots,
@@ -217,6 +222,11 @@ impl Metrics {
     /// The counter of connections.
     pub(crate) fn connections(&self) -> ConnectionCounts {
         self.connections.clone()
+    }
+
+    /// The counter of fetches of the issuer's keys.
+    pub(crate) fn issuer(&self) -> &IssuerCounts {
+        &self.issuer
     }
 
     /// All metrics as of now; figures from the journal may be somewhat older.

@@ -16,6 +16,7 @@ pub(crate) struct Compose(Value);
 pub(crate) struct Mount {
     pub(crate) source: String,
     pub(crate) target: String,
+    pub(crate) is_read_only: bool,
 }
 
 impl Mount {
@@ -57,6 +58,12 @@ impl Compose {
         variables.map(|(name, value)| (name.clone(), text(value))).collect()
     }
 
+    /// The arguments that it gives to its image's program, in place of the image's own.
+    pub(crate) fn command(&self, service: &str) -> Option<Vec<String>> {
+        let command = &self.service(service)["command"];
+        (!command.is_null()).then(|| strings(command).map(str::to_owned).collect())
+    }
+
     /// The services that must be there before a service, and in which condition.
     pub(crate) fn depends_on(&self, service: &str) -> BTreeMap<&str, &str> {
         let needed = self.service(service)["depends_on"].as_object().into_iter().flatten();
@@ -79,7 +86,8 @@ impl Compose {
         strings(&self.service(service)["volumes"])
             .map(|text| {
                 let mut parts = text.split(':').map(str::to_owned);
-                Mount { source: parts.next().unwrap(), target: parts.next().unwrap() }
+                let (source, target) = (parts.next().unwrap(), parts.next().unwrap());
+                Mount { source, target, is_read_only: parts.next().as_deref() == Some("ro") }
             })
             .collect()
     }

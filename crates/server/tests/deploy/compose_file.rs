@@ -66,6 +66,37 @@ fn the_one_command_brings_up_every_service() {
     assert_eq!(reached, compose.services().into_iter().collect());
 }
 
+/// The keys that the first start makes are the ones that `serve` knows, that its container's commands present, and that Prometheus
+/// presents; and there is no way past them.
+#[test]
+fn the_first_keys_are_made_where_they_are_looked_for() {
+    let compose = Compose::read();
+    let command = compose.command("orchestrateur-keys").unwrap();
+    let [made @ .., folder] = &command[..] else { panic!("{command:?}") };
+    assert_eq!(made, ["keys", "init"]);
+    let volume = |service: &str| {
+        let mounts = compose.mounts(service).into_iter();
+        mounts.filter(|mount| mount.target == *folder).map(|mount| (mount.source, mount.is_read_only)).next()
+    };
+    let (written, _) = volume("orchestrateur-keys").unwrap();
+    for reader in [MAIN, "prometheus"] {
+        assert_eq!(volume(reader), Some((written.clone(), true)), "{reader}");
+        let how = compose.depends_on(reader)["orchestrateur-keys"];
+        assert_eq!(how, "service_completed_successfully", "{reader}");
+    }
+    let environment = compose.environment(MAIN);
+    assert_eq!(environment["ORCHESTRATEUR_API_KEYS_FILE"], format!("{folder}/api-keys"));
+    assert_eq!(environment["ORCHESTRATEUR_KEY_FILE"], format!("{folder}/admin.key"));
+    assert!(!environment.contains_key("ORCHESTRATEUR_INSECURE_NO_AUTH"));
+    let prometheus = repository::yaml("deploy/prometheus/prometheus.yml");
+    let shown = &prometheus["scrape_configs"][0]["authorization"]["credentials_file"];
+    assert_eq!(shown, &format!("{folder}/metrics.key"));
+    // The key for metrics can be read by the group of the image's user alone.
+    let user = Dockerfile::read().setting("orchestrateur", "USER").unwrap().to_owned();
+    let group = compose.service("prometheus")["user"].as_str().unwrap().split_once(':').unwrap().1;
+    assert_eq!(user.split_once(':').unwrap().1, group);
+}
+
 /// A service that waits for a healthy service waits for ever when nothing says how healthy that is.
 #[test]
 fn every_service_has_a_health_check_and_what_orders_need_is_waited_for() {
@@ -106,6 +137,8 @@ fn every_variable_is_one_that_its_program_reads() {
     let (compose, dockerfile) = (Compose::read(), Dockerfile::read());
     let mut orchestrateur: BTreeSet<String> = settings::serve_variables().into_keys().collect();
     orchestrateur.extend(settings::definition_variables().into_keys());
+    // Of the commands that ask a server.
+    orchestrateur.insert("ORCHESTRATEUR_KEY_FILE".to_owned());
     let boutique = settings::boutique_variables();
     for service in compose.services() {
         let known = match compose.target(service) {
@@ -162,14 +195,15 @@ fn everything_mounted_is_there_and_every_volume_is_used() {
                 continue;
             }
             assert!(compose.volumes().contains(&&*mount.source), "no volume {}", mount.source);
+            if mount.is_read_only {
+                continue;
+            }
             assert!(volumes.insert(mount.source.clone()), "two services write to {}", mount.source);
             if let Some(target) = compose.target(service) {
                 // Where the program keeps its data, in a folder that the image gives to the program's user.
-                assert_eq!(
-                    dockerfile.environment(target).map(|(_, path)| path),
-                    Some(&*mount.target),
-                    "{service}"
-                );
+                let named = compose.command(service).and_then(|words| words.last().cloned());
+                let data = dockerfile.environment(target).map(|(_, path)| path.to_owned());
+                assert_eq!(named.or(data).as_ref(), Some(&mount.target), "{service}");
                 let made = dockerfile.setting("runtime", "RUN").unwrap();
                 assert!(made.split_whitespace().any(|word| word == mount.target), "{made}");
             }

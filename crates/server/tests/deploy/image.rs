@@ -50,8 +50,12 @@ impl Dockerfile {
 
     /// The program and its arguments, in JSON form: there may be no shell.
     pub(crate) fn command(&self, stage: &str) -> Vec<String> {
-        let part = |keyword| self.setting(stage, keyword).map(words).unwrap_or_default();
-        [part("ENTRYPOINT"), part("CMD")].concat()
+        [self.entry(stage), self.setting(stage, "CMD").map(words).unwrap_or_default()].concat()
+    }
+
+    /// The program, to which other arguments may be given.
+    pub(crate) fn entry(&self, stage: &str) -> Vec<String> {
+        self.setting(stage, "ENTRYPOINT").map(words).unwrap_or_default()
     }
 
     /// The health check's command.

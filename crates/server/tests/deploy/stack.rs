@@ -35,8 +35,14 @@ pub(crate) struct Stack {
 }
 
 enum Running {
-    Process { _process: Process, address: SocketAddr, port: u16 },
+    Process {
+        _process: Process,
+        address: SocketAddr,
+        port: u16,
+    },
     Database(Cluster),
+    /// It has done what it is for.
+    Ended,
     LeftOut,
 }
 
@@ -65,20 +71,29 @@ impl Stack {
         match &self.services[service] {
             Running::Process { address, .. } => *address,
             Running::Database(cluster) => SocketAddr::from(([127, 0, 0, 1], cluster.port())),
-            Running::LeftOut => panic!("{service} was left out"),
+            Running::Ended | Running::LeftOut => panic!("{service} does not run"),
         }
     }
 
     /// A service's variable, as its process has it.
     pub(crate) fn variable(&self, service: &str, name: &str) -> String {
-        self.really(&self.compose.environment(service)[name])
+        self.in_folders(service, &self.really(&self.compose.environment(service)[name]))
     }
 
     async fn start(&mut self, service: &str) {
-        let needed: Vec<String> = self.compose.depends_on(service).into_keys().map(str::to_owned).collect();
-        for needed in needed {
-            if !self.services.contains_key(&needed) {
-                Box::pin(self.start(&needed)).await;
+        let needed: Vec<(String, bool)> = self
+            .compose
+            .depends_on(service)
+            .into_iter()
+            .map(|(needed, how)| (needed.to_owned(), how == "service_completed_successfully"))
+            .collect();
+        for (needed, ends) in needed {
+            if self.services.contains_key(&needed) {
+                continue;
+            }
+            match ends {
+                true => self.run_to_its_end(&needed),
+                false => Box::pin(self.start(&needed)).await,
             }
         }
         let running = match self.compose.target(service).map(str::to_owned) {
@@ -90,6 +105,27 @@ impl Stack {
             }
         };
         self.services.insert(service.to_owned(), running);
+    }
+
+    /// A service that others wait for until it has ended. A second start of it changes nothing.
+    fn run_to_its_end(&mut self, service: &str) {
+        let target = self.compose.target(service).unwrap().to_owned();
+        let environment = self.environment(service, &target);
+        let command: Vec<String> =
+            self.command(service, &target).iter().map(|word| self.in_folders(service, word)).collect();
+        for _ in 0..2 {
+            assert!(succeeds(&mut in_container(&command, &environment)), "{service}: {command:?}");
+        }
+        println!("{service}: {command:?}");
+        self.services.insert(service.to_owned(), Running::Ended);
+    }
+
+    /// The program and its arguments: the compose file's, or the image's.
+    fn command(&self, service: &str, target: &str) -> Vec<String> {
+        match self.compose.command(service) {
+            Some(arguments) => [self.dockerfile.entry(target), arguments].concat(),
+            None => self.dockerfile.command(target),
+        }
     }
 
     fn image(&self, service: &str) -> &str {
@@ -126,7 +162,7 @@ impl Stack {
         environment.insert(listen.clone(), "127.0.0.1:0".to_owned());
         let log = self.folder.path().join(format!("{service}.log"));
         let output = File::create(&log).unwrap();
-        let mut command = in_container(&self.dockerfile.command(target), &environment);
+        let mut command = in_container(&self.command(service, target), &environment);
         command.stdout(output.try_clone().unwrap()).stderr(output);
         let mut process = Process(command.spawn().unwrap());
         let said = || std::fs::read_to_string(&log).unwrap();
@@ -156,14 +192,18 @@ impl Stack {
             image.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
         environment.extend(self.compose.environment(service));
         for value in environment.values_mut() {
-            *value = self.really(value);
-            for mount in self.compose.mounts(service) {
-                let folder = self.folder.path().join(&mount.source);
-                std::fs::create_dir_all(&folder).unwrap();
-                *value = value.replace(&mount.target, folder.to_str().unwrap());
-            }
+            *value = self.in_folders(service, &self.really(value));
         }
         environment
+    }
+
+    /// Replaces the places of volumes by the folders that stand for them.
+    fn in_folders(&self, service: &str, value: &str) -> String {
+        self.compose.mounts(service).into_iter().fold(value.to_owned(), |value, mount| {
+            let folder = self.folder.path().join(&mount.source);
+            std::fs::create_dir_all(&folder).unwrap();
+            value.replace(&mount.target, folder.to_str().unwrap())
+        })
     }
 
     /// Replaces hosts that the compose file names by where they are.
@@ -172,7 +212,7 @@ impl Stack {
             let port = match running {
                 Running::Process { port, .. } => *port,
                 Running::Database(_) => 5432,
-                Running::LeftOut => return None,
+                Running::Ended | Running::LeftOut => return None,
             };
             Some((format!("{name}:{port}"), self.address(name).to_string()))
         };

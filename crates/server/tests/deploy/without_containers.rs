@@ -13,7 +13,8 @@ async fn what_compose_would_start_passes_the_postman_collection() {
     let stack = Stack::up(MAIN).await;
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json");
-    let output = newman::run(stack.address(MAIN), &report);
+    let key = std::fs::read_to_string(stack.variable(MAIN, "ORCHESTRATEUR_KEY_FILE")).unwrap();
+    let output = newman::run(stack.address(MAIN), Some(key.trim_end()), &report);
     let shown = String::from_utf8_lossy(&output.stdout);
     println!("{shown}");
     assert!(output.status.success(), "{shown}");
@@ -21,6 +22,10 @@ async fn what_compose_would_start_passes_the_postman_collection() {
     let stats = &report["run"]["stats"];
     assert!(stats["assertions"]["total"].as_u64() >= Some(60), "{stats:#}");
     assert_eq!(stats["assertions"]["failed"], 0, "{stats:#}");
+
+    // The key that Prometheus reads may read the metrics, and without a key there is nothing to see.
+    let unknown = newman::run(stack.address(MAIN), None, &folder.path().join("unknown.json"));
+    assert!(!unknown.status.success(), "anybody may place orders");
 
     // The orders are where the compose file says, and its password was asked for.
     let url = stack.variable(MAIN, "DATABASE_URL");

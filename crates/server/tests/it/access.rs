@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -12,11 +13,16 @@ use crate::harness::{Shop, World, database_in, orchestrateur, until};
 use crate::http::{Call, Reply, send};
 use crate::routes::document;
 
-const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
+pub(crate) const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
+
+/// The `WWW-Authenticate` of callers whose key or token is none that may be used.
+pub(crate) const INVALID_TOKEN: &str = "Bearer realm=\"orchestrateur\", error=\"invalid_token\"";
 
 /// What each operation is for, as callers were promised it: the document and the program must say the same.
-const PROMISED: [(&str, &str, &[&str]); 24] = [
+pub(crate) const PROMISED: [(&str, &str, &[&str]); 26] = [
     ("get", "/", &[]),
+    ("get", "/.well-known/jwks.json", &[]),
+    ("get", "/api/audit", &["operate", "admin"]),
     ("post", "/api/callbacks/{token}", &[]),
     ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
     ("get", "/api/commande/{id}", &["start", "read", "operate", "admin"]),
@@ -43,25 +49,25 @@ const PROMISED: [(&str, &str, &[&str]); 24] = [
 ];
 
 /// A keys file, and the keys that it has by name.
-struct KeyRing {
+pub(crate) struct KeyRing {
     folder: TempDir,
 }
 
 impl KeyRing {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         self.folder.path().join("keys").display().to_string()
     }
 
-    fn keys(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn keys(&self, arguments: &[&str]) -> std::process::Output {
         orchestrateur().arg("keys").args(arguments).args(["--file", &self.file()]).output().unwrap()
     }
 
     /// Makes a key, and gives it.
-    fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
+    pub(crate) fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
         let made = self.keys(&[&["add", name, "--role", role], more].concat());
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let key = String::from_utf8(made.stdout).unwrap();
@@ -74,12 +80,12 @@ impl KeyRing {
     }
 }
 
-fn bearing(call: Call, key: &str) -> Call {
+pub(crate) fn bearing(call: Call, key: &str) -> Call {
     call.header("authorization", format!("Bearer {key}"))
 }
 
 /// A request of an operation, for a saga that does not exist.
-fn request(method: &str, path: &str) -> Call {
+pub(crate) fn request(method: &str, path: &str) -> Call {
     let path = path
         .replace("{id}", "00000000-0000-4000-8000-000000000000")
         .replace("/api/sagas/{saga}/", "/api/sagas/00000000-0000-4000-8000-000000000000/")
@@ -89,7 +95,7 @@ fn request(method: &str, path: &str) -> Call {
     if method == "get" { Call::get(&path) } else { Call::post(&path).json(&json!({})) }
 }
 
-fn is_denied(reply: &Reply) -> bool {
+pub(crate) fn is_denied(reply: &Reply) -> bool {
     reply.status == 401 || reply.status == 403
 }
 
@@ -105,14 +111,17 @@ async fn every_role_reaches_the_routes_that_are_for_it_and_no_others() {
     for (method, path, roles) in PROMISED {
         let call = request(method, path);
         let is_open = roles.is_empty();
-        assert_eq!(is_denied(&world.send(&call).await), !is_open, "{method} {path} without a key");
+        let without = world.send(&call).await;
+        assert_eq!(is_denied(&without), !is_open, "{method} {path} without a key");
+        let challenge = (!is_open).then_some("Bearer realm=\"orchestrateur\"");
+        assert_eq!(without.header("www-authenticate"), challenge, "{method} {path}");
         for wrong in [&ended, &"0".repeat(68), "", "x", &format!("{}x", keys[4].1)] {
             let told = world.send(&bearing(call.clone(), wrong)).await;
             if is_open {
                 assert!(!is_denied(&told), "{method} {path}: {told:?}");
             } else {
                 told.problem(401, "unauthenticated");
-                assert_eq!(told.header("www-authenticate"), Some("Bearer realm=\"orchestrateur\""));
+                assert_eq!(told.header("www-authenticate"), Some(INVALID_TOKEN));
             }
         }
         for (role, key) in &keys {
@@ -223,6 +232,49 @@ async fn the_history_has_the_name_that_is_known_whatever_a_body_says() {
         lines.as_array().unwrap().iter().map(|line| &line["by"]).filter(|by| !by.is_null()).collect();
     assert!(by.contains(&&json!("ops")), "{by:?}");
     assert_eq!(shown().await["started_by"], "shop");
+
+    // The list of all that one name did.
+    let deeds = async |query: &str| {
+        let told = world.send(&bearing(Call::get(&format!("/api/audit?{query}")), &ops)).await;
+        let lines = told.expect(200);
+        let words =
+            |line: &Value| (line["deed"].as_str().unwrap().to_owned(), line["position"].as_u64().unwrap());
+        assert!(
+            lines
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|line| line["saga_id"] == *saga && line["saga"] == "checkout")
+        );
+        lines.as_array().unwrap().iter().map(words).collect::<Vec<_>>()
+    };
+    assert_eq!(deeds("name=shop").await, [("start".to_owned(), 1)]);
+    let by_ops = deeds("name=ops").await;
+    assert!(by_ops.iter().any(|(deed, _)| deed == "resume"), "{by_ops:?}");
+    assert!(by_ops.iter().any(|(deed, _)| deed == "resolve"), "{by_ops:?}");
+    assert!(by_ops.is_sorted_by(|one, next| one.1 > next.1), "newest first: {by_ops:?}");
+    assert_eq!(deeds("name=ops&until=2020-01-01T00:00:00Z").await, []);
+    assert_eq!(deeds("name=the%20director").await, [], "no word of a body makes a name");
+    let page = world.send(&bearing(Call::get("/api/audit?name=ops&limit=1"), &ops)).await;
+    assert_eq!(page.expect(200).as_array().unwrap().len(), 1);
+    let link = page.header("link").expect("there are more").to_owned();
+    let next = link.trim_start_matches('<').split('>').next().unwrap().to_owned();
+    let rest = world.send(&bearing(Call::get(&next), &ops)).await.expect(200);
+    assert_eq!(rest[0]["position"].as_u64(), Some(by_ops[1].1));
+    for wrong in
+        ["", "name=", "name=a&name=b", "name=a&limit=0", "name=a&cursor=x", "name=a&since=now", "who=a"]
+    {
+        world
+            .send(&bearing(Call::get(&format!("/api/audit?{wrong}")), &ops))
+            .await
+            .problem(422, "invalid_field");
+    }
+    let mut told = orchestrateur();
+    let url = format!("http://{}", world.server.address);
+    told.args(["audit", "shop", "--url", &url]).env("ORCHESTRATEUR_KEY", &ops);
+    let told = told.output().unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(told.status.success() && text.contains("start") && text.contains(&saga), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,6 +307,36 @@ async fn a_key_is_revoked_and_another_one_added_while_the_server_runs() {
     assert!(world.server.said().contains("a request was refused"));
     for key in [&old, &new, &other] {
         assert!(!world.server.said().contains(&key[4..]), "no key is in the log");
+    }
+}
+
+/// The first keys of a folder are made once, each readable by those that it is for, and let in what they should.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_keys_are_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let init = || orchestrateur().args(["keys", "init"]).arg(folder.path()).output().unwrap();
+    let key = |name: &str| std::fs::read_to_string(folder.path().join(format!("{name}.key"))).unwrap();
+    // A start that was cut short has left keys without the file that knows them.
+    std::fs::write(folder.path().join("admin.key"), "ork_half").unwrap();
+    assert!(init().status.success());
+    let (admin, metrics) = (key("admin"), key("metrics"));
+    assert!(admin.starts_with("ork_") && admin != "ork_half" && admin != metrics);
+    let again = init();
+    assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("nothing was made"));
+    assert_eq!((key("admin"), key("metrics")), (admin.clone(), metrics.clone()));
+    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("api-keys"), mode("metrics.key")), (0o600, 0o640));
+    let nowhere = orchestrateur().args(["keys", "init", "/nowhere/at-all"]).output().unwrap();
+    assert!(!nowhere.status.success());
+
+    let file = folder.path().join("api-keys").display().to_string();
+    let world = World::with(Shop::open().await, &["--api-keys-file", &file]).await;
+    for (path, key, status) in [
+        ("/metrics", &metrics, 200),
+        ("/api/audit?name=a", &metrics, 403),
+        ("/api/audit?name=a", &admin, 200),
+    ] {
+        assert_eq!(world.send(&bearing(Call::get(path), key.trim())).await.status, status, "{path}");
     }
 }
 
@@ -403,6 +485,8 @@ fn keys_are_made_listed_and_revoked() {
     for (arguments, why) in [
         (&["add", "shop", "--role", "root"][..], "is no role"),
         (&["add", "a b", "--role", "read"], "must be 1 to 64"),
+        // As the names of tokens' holders begin.
+        (&["add", "oidc:shop", "--role", "read"], "must be 1 to 64"),
         (&["add", "bank", "--role", "signal"], "no `signals`"),
         (&["add", "bank", "--role", "read", "--expires", "soon"], "is no time"),
         (&["revoke", "nobody"], "there is no key of `nobody`; there are keys of shop"),

@@ -43,3 +43,5 @@ mod sagas;
 mod sagas_command;
 mod secrets;
 mod several;
+mod signing;
+mod tokens;

@@ -11,8 +11,10 @@ use crate::http::{Call, Reply};
 use crate::routes::{ROUTES, document};
 
 /// The operations that callers know: each one's path, method and name.
-const CONTRACT: [(&str, &str, &str); 24] = [
+const CONTRACT: [(&str, &str, &str); 26] = [
     ("/", "get", "home"),
+    ("/.well-known/jwks.json", "get", "signing_keys"),
+    ("/api/audit", "get", "audit"),
     ("/api/callbacks/{token}", "post", "callback"),
     ("/api/commande/checkout", "post", "checkout"),
     ("/api/commande/{id}", "get", "commande"),

@@ -18,13 +18,15 @@ fn the_collection_has_the_four_scenarios_and_a_base_url() {
     assert_eq!(names, SCENARIOS);
     assert_eq!(collection["variable"][0]["key"], "baseUrl");
     assert_eq!(collection["variable"][0]["value"], "http://localhost:8023");
+    assert_eq!(collection["variable"][1]["key"], "key");
+    assert_eq!(collection["auth"]["bearer"][0]["value"], "{{key}}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_scenario_passes() {
     let world = World::open().await;
     let report = world.data.path().join("report.json");
-    let output = newman::run(world.server.address, &report);
+    let output = newman::run(world.server.address, None, &report);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     let stats = &report["run"]["stats"];
@@ -41,7 +43,7 @@ async fn a_scenario_that_ends_otherwise_fails() {
     // Without its fault, the third client's sale is recorded.
     world.shop.heal();
     let report = world.data.path().join("report.json");
-    let output = newman::run(world.server.address, &report);
+    let output = newman::run(world.server.address, None, &report);
     assert!(!output.status.success());
     let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
     let failures = report["run"]["failures"].as_array().unwrap();

@@ -65,7 +65,13 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     let (keys, secret_file, definition) = (place("keys"), place("secret"), place("checkout.yaml"));
     let in_file = "s3cret-of-a-participant-in-a-file";
     std::fs::write(&secret_file, in_file).unwrap();
-    let headers = format!("headers: {{ X-Api-Key: '${{file:{secret_file}}}' }}, safety: barrier");
+    let signing_key = place("signing.pem");
+    let made = orchestrateur().args(["signing-keys", "new", "--file", &signing_key]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    // The first characters say which kind of key it is; the others are of the key.
+    let signing_secret =
+        std::fs::read_to_string(&signing_key).unwrap().lines().nth(1).unwrap()[24..].to_owned();
+    let headers = format!("headers: {{ X-Api-Key: '${{file:{secret_file}}}' }}, sign: true, safety: barrier");
     let source = change(CHECKOUT).swap(
         "\"${CLIENT_URL:-http://client-service:8000}\", safety: barrier",
         &format!("\"${{CLIENT_URL:-http://client-service:8000}}\", {headers}"),
@@ -93,7 +99,16 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     };
     let (shop, ops) = (made("shop", "start"), made("ops", "admin"));
     let wrong = format!("ork_{}", "5".repeat(64));
-    let flags = ["--definition", &definition, "--api-keys-file", &keys, "--log", "trace"];
+    let flags = [
+        "--definition",
+        &definition,
+        "--api-keys-file",
+        &keys,
+        "--signing-key",
+        &signing_key,
+        "--log",
+        "trace",
+    ];
     let world = World::with(Shop::open().await, &flags).await;
     let bearing = |call: Call, key: &str| call.header("authorization", format!("Bearer {key}"));
 
@@ -121,6 +136,7 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
         "/metrics".to_owned(),
         "/openapi.json".to_owned(),
         "/readyz".to_owned(),
+        "/.well-known/jwks.json".to_owned(),
     ] {
         for key in [&ops, &wrong] {
             answers.push(world.send(&bearing(Call::get(&path), key)).await.text);
@@ -131,6 +147,9 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     answers.push(world.send(&bearing(resume, &wrong)).await.text);
     let process = world.server.id();
     let arguments = std::fs::read(format!("/proc/{process}/cmdline")).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let of_dumps = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(of_dumps.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "a core dump has secrets");
     let mut left = files(world.data.path());
     left.push(("the log".to_owned(), world.server.said().into_bytes()));
     left.push(("the arguments".to_owned(), arguments));
@@ -155,6 +174,7 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
         for secret in &secrets {
             assert!(!has(bytes, secret), "{place} has a participant's secret, {secret}");
         }
+        assert!(!has(bytes, &signing_secret), "{place} has the signing key");
     }
     assert!(
         left.iter().any(|(_, bytes)| has(bytes, "a credential is there again")),

@@ -11,6 +11,7 @@ mod hints;
 mod inputs;
 mod participants;
 mod requests;
+mod signing;
 mod states;
 mod steps;
 mod tls;
@@ -55,6 +56,7 @@ pub(super) fn read(
         reads_created_at: false,
         reads_failure: false,
         callbacks: None,
+        signs: None,
         signal_names: Vec::new(),
         tls: Vec::new(),
     };
@@ -64,8 +66,8 @@ pub(super) fn read(
         (Some(definition), true) => {
             let warnings = Mistakes::of(name, source, check.warnings).mistakes;
             let warnings = warnings.into_iter().map(Warning::from).collect();
-            let Checker { variables, callbacks, tls, .. } = check;
-            Ok(Checked { definition, variables, warnings, callbacks, tls })
+            let Checker { variables, callbacks, signs, tls, .. } = check;
+            Ok(Checked { definition, variables, warnings, callbacks, signs, tls })
         }
         _ => Err(Mistakes::of(name, source, check.mistakes)),
     }
@@ -93,6 +95,8 @@ struct Checker<'e> {
     reads_failure: bool,
     /// The line of the first expression that reads `.callbacks`.
     callbacks: Option<usize>,
+    /// The line of the first participant whose calls are signed.
+    signs: Option<usize>,
     /// The names of the signals that the file's steps take.
     signal_names: Vec<String>,
     /// The participants' files for TLS.
@@ -137,6 +141,7 @@ impl Checker<'_> {
         self.waits(file, deadline, &steps, &graph);
         self.horizons(file, deadline, &participants);
         self.meanings(file);
+        self.signing(file);
         Some(Definition {
             name: name?.into(),
             hash: self.format.hash(source),

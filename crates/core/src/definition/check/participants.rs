@@ -73,6 +73,7 @@ impl Checker<'_> {
             headers,
             auth: auth.map(Arc::new),
             tls,
+            is_signed: p.sign.as_ref().is_some_and(|sign| sign.value),
             safety,
             timeout: self.duration(p.timeout.as_ref(), TIMEOUT_DEFAULT),
             connect_timeout: self.duration(p.connect_timeout.as_ref(), CONNECT_TIMEOUT_DEFAULT),

@@ -44,6 +44,7 @@ pub(in super::super) struct ParticipantIn {
     pub(in super::super) headers: BTreeMap<String, Spanned<String>>,
     pub(in super::super) auth: Option<Spanned<AuthIn>>,
     pub(in super::super) tls: Option<Spanned<TlsIn>>,
+    pub(in super::super) sign: Option<Spanned<bool>>,
 }
 
 pub(in super::super) struct BreakerIn {
@@ -219,6 +220,7 @@ impl ParticipantIn {
             headers: keys.texts("headers").into_iter().flatten().filter_map(|(k, v)| Some((k, v?))).collect(),
             auth: AuthIn::read_at(keys),
             tls: keys.mapping("tls", TlsIn::read),
+            sign: keys.boolean("sign"),
         };
         keys.require("url");
         participant

@@ -86,6 +86,7 @@ pub(super) fn example(key: &str) -> &'static str {
         "await" => "await: { signal: paid, within: 2d }",
         "optional" => "optional: true",
         "pivot" => "pivot: true",
+        "sign" => "sign: true",
         _ => "key: value",
     }
 }
@@ -99,7 +100,7 @@ pub(super) fn kind(key: &str) -> &'static str {
         "unknown" | "pending" | "ok" | "refused" | "absent" | "not_sent" | "body" | "form" | "text"
         | "output" | "when" => "an expression",
         "pause" => "a duration or an expression",
-        "optional" | "pivot" => "true or false",
+        "optional" | "pivot" | "sign" => "true or false",
         "get" | "post" | "put" | "patch" | "delete" => "a path",
         "name" | "saga" | "step" | "participant" | "success" | "failure" | "started" | "completed"
         | "cancelled" => "a name",
@@ -120,7 +121,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         "schema" => "`input`",
         "started" | "completed" | "cancelled" => "`states`",
         "url" | "safety" | "timeout" | "connect_timeout" | "calls_max" | "answer_bytes_max" | "horizon"
-        | "breaker" | "auth" | "tls" => "a participant",
+        | "breaker" | "auth" | "tls" | "sign" => "a participant",
         "bearer" | "basic" | "oauth2" => "a participant's `auth`",
         "user" | "password" => "`basic` of a participant's `auth`",
         "token_url" | "client_id" | "client_secret" | "client_auth" | "scope" | "audience" => {

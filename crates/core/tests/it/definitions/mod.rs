@@ -14,6 +14,7 @@ mod meanings;
 mod probes;
 mod requests;
 mod schemas;
+mod signing;
 mod values;
 mod waits;
 mod wrong;

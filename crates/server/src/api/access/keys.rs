@@ -57,6 +57,21 @@ pub(crate) struct KeyLine {
     pub(crate) requests_per_second: Option<u32>,
 }
 
+impl KeyLine {
+    /// A name's line without limits; [`make`] gives it a key.
+    pub(crate) fn of(name: &str, role: &str) -> Self {
+        Self {
+            name: name.into(),
+            role: role.into(),
+            sha256: String::new(),
+            expires: None,
+            sagas: None,
+            signals: None,
+            requests_per_second: None,
+        }
+    }
+}
+
 /// A key that is known by its hash.
 #[derive(Debug)]
 pub(super) struct KnownKey {
@@ -238,15 +253,7 @@ mod tests {
     use super::*;
 
     fn line(name: &str, role: &str) -> KeyLine {
-        KeyLine {
-            name: name.into(),
-            role: role.into(),
-            sha256: String::new(),
-            expires: None,
-            sagas: None,
-            signals: None,
-            requests_per_second: None,
-        }
+        KeyLine::of(name, role)
     }
 
     fn file(lines: &[String]) -> tempfile::NamedTempFile {

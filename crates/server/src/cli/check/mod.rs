@@ -52,7 +52,7 @@ impl Check {
         let sources = Sources {
             paths: self.files.clone(),
             commande_saga: self.commande_saga.clone(),
-            public_url: None,
+            ..Sources::default()
         };
         let found = definitions::inspect(&sources)?;
         if found.len() != 1 && (self.input.is_some() || self.answers.is_some()) {

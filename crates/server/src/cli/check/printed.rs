@@ -109,9 +109,19 @@ fn summary(definition: &Definition) -> String {
         .filter_map(|step| Some((&step.name, step.when.as_ref()?.code())))
         .map(|(name, code)| format!("{name} is skipped unless {code}\n"))
         .collect();
+    let signed: Vec<&str> = definition
+        .participants
+        .iter()
+        .filter(|participant| participant.is_signed)
+        .map(|participant| &*participant.name)
+        .collect();
+    let signed = match signed.is_empty() {
+        true => String::new(),
+        false => format!("calls to {} are signed with the key of `serve --signing-key`\n", signed.join(", ")),
+    };
     format!(
         "{name}: a valid definition\n  hash      {hash}\n  input     {inputs}\n  deadline  {deadline:?}\n  \
-         states    {started} -> {completed}, or {cancelled} when stopped\n\n{participants}{access}\n{steps}{conditions}",
+         states    {started} -> {completed}, or {cancelled} when stopped\n\n{participants}{access}{signed}\n{steps}{conditions}",
         name = definition.name,
         hash = definition.hash,
         inputs = inputs.join(", "),

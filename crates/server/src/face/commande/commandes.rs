@@ -104,7 +104,8 @@ pub(crate) async fn commandes(State(api): State<Api>, RawQuery(query): RawQuery)
     };
     let page = api.engine.journal().list(filter, cursor, limit).await?;
     let (shown, cut_at) = shown(&api, page.rows).await?;
-    let next = cut_at.or(page.next).map(|cursor| page::next("/api/commandes", &pairs, cursor));
+    let next =
+        cut_at.or(page.next).map(|cursor| page::next("/api/commandes", &pairs, &page::written(cursor)));
     Ok(shown.answer(next))
 }
 

@@ -1,10 +1,7 @@
 //! `GET /api/sagas`: sagas of all definitions, newest first, a page at a time.
 
-use std::sync::Arc;
-
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use saga_core::Timestamp;
 use saga_core::saga::WaitingFor;
 use saga_engine::Listing;
 use saga_journal::{Cursor, KeptRow};
@@ -24,14 +21,12 @@ use crate::api::Api;
 use crate::api::documented::{self, JournalUnavailable, Responses, header};
 use crate::api::page::{self, JsonPage};
 use crate::api::problem::Problem;
+use crate::api::query::{limit_of, time, word};
 
 /// Sagas in a page when the caller does not say.
 const SAGAS_DEFAULT: usize = 50;
 /// Sagas in a page at most.
 pub(crate) const SAGAS_MAX: usize = 200;
-/// Characters of a value in a query that is a name.
-const WORD_CHARS_MAX: usize = 128;
-
 /// Bodies of pending calls have no place in lists: their size is told.
 const PENDING_BODY_BYTES_IN_LISTS: usize = 0;
 
@@ -117,7 +112,7 @@ pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> 
     let page = api.engine.list(&listing, cursor, limit).await;
     let page = page.map_err(|refusal| Problem::refused(refusal, unknown))?;
     let (shown, cut_at) = shown(&api, page.rows).await?;
-    let next = cut_at.or(page.next).map(|cursor| page::next("/api/sagas", &pairs, cursor));
+    let next = cut_at.or(page.next).map(|cursor| page::next("/api/sagas", &pairs, &page::written(cursor)));
     Ok(shown.answer(next))
 }
 
@@ -158,11 +153,7 @@ impl ListAsked {
                 "step" => listing.step = Some(word(name, value)?),
                 "since" => filter.since = Some(time(name, value)?),
                 "until" => filter.until = Some(time(name, value)?),
-                "limit" => {
-                    let given = value.parse().ok().filter(|limit| (1..=SAGAS_MAX).contains(limit));
-                    limit =
-                        given.ok_or_else(|| Problem::invalid(format!("`limit` must be 1 to {SAGAS_MAX}")))?;
-                }
+                "limit" => limit = limit_of(value, SAGAS_MAX)?,
                 "cursor" => {
                     let read = page::read_cursor(value);
                     let wrong =
@@ -184,27 +175,6 @@ impl ListAsked {
         labels::too_many(&listing.filter.labels)?;
         Ok(Self { listing, limit, cursor })
     }
-}
-
-/// A name in a query.
-fn word(name: &str, value: &str) -> Result<Arc<str>, Problem> {
-    // PostgreSQL cannot even be asked for a text with a NUL in it.
-    if value.is_empty() || value.len() > WORD_CHARS_MAX || value.contains(char::is_control) {
-        return Err(Problem::invalid(format!(
-            "`{name}` must be a name, of at most {WORD_CHARS_MAX} characters"
-        )));
-    }
-    Ok(value.into())
-}
-
-fn time(name: &str, value: &str) -> Result<Timestamp, Problem> {
-    Timestamp::from_rfc3339(value).ok_or_else(|| {
-        let value = value.chars().take(WORD_CHARS_MAX).collect::<String>();
-        let value = value.escape_debug();
-        Problem::invalid(format!(
-            "`{name}` must be a time such as 2026-11-22T00:00:00Z (RFC 3339), not `{value}`"
-        ))
-    })
 }
 
 /// The value that a word stands for; `None`: it is none of them.

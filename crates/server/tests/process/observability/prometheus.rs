@@ -41,7 +41,11 @@ impl Prometheus {
         let folder = tempfile::tempdir().unwrap();
         let original = read("deploy/prometheus/prometheus.yml");
         let rules = repository("deploy/prometheus/rules");
+        // This orchestrator has no keys, and does not look at the one that it is shown.
+        let key = folder.path().join("metrics.key");
+        std::fs::write(&key, "ork_none\n").unwrap();
         let configuration = [
+            ("/etc/orchestrateur/keys/metrics.key", key.display().to_string()),
             ("15s", format!("{}ms", SCRAPE_SECONDS * 1e3)),
             ("orchestrateur-service:8023", target.to_string()),
             ("[rules/", format!("[{}/", rules.display())),

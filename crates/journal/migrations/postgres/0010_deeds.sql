@@ -1,0 +1,12 @@
+-- What callers with names did: one row for each event that a request of theirs brought about, written with that event.
+-- By name, newest first: the list of all that one name did.
+CREATE TABLE saga_deed (
+    name    TEXT   NOT NULL,
+    at_us   BIGINT NOT NULL,
+    saga_id UUID   NOT NULL,
+    -- The event's position in the saga's history.
+    seq     BIGINT NOT NULL,
+    -- start, cancel, resume, resolve or signal.
+    deed    TEXT   NOT NULL,
+    PRIMARY KEY (name, at_us, saga_id, seq)
+);
