@@ -125,7 +125,7 @@ impl TokenClient {
         }
         let authorization = match self.client_auth {
             ClientAuth::ClientSecretBasic => {
-                Some(basic(&encoded(&self.client_id), &SecretText::new(encoded(secret)).reveal()))
+                Some(basic(&encoded(&self.client_id), SecretText::new(encoded(secret)).reveal()))
             }
             ClientAuth::ClientSecretPost => {
                 add("client_id", &self.client_id);

@@ -84,10 +84,10 @@ struct NoRoomYet;
 /// A call that waits until it may leave.
 struct Queued {
     wanted: CallWanted,
-    turn: Turn,
+    turn: CallTurn,
 }
 
-enum Turn {
+enum CallTurn {
     /// It has asked its participant's breaker.
     Breaker(BreakerTurn),
     /// It waits for what a call to the participant needs.
@@ -210,15 +210,18 @@ impl StepCall {
 
     /// Whether its participant holds the wanted call back.
     pub(super) fn is_held_back(&self) -> bool {
-        matches!(self.turn, Some(Queued { turn: Turn::Breaker(BreakerTurn::Wait(_)) | Turn::Access(_), .. }))
+        matches!(
+            self.turn,
+            Some(Queued { turn: CallTurn::Breaker(BreakerTurn::Wait(_)) | CallTurn::Access(_), .. })
+        )
     }
 
     /// The breaker's permit for a call, once it has been given, and the call has all else that it needs.
     fn permit(&mut self, saga: &Saga, wanted: CallWanted) -> Option<Permit> {
         let turn = match self.turn.take().map(|asked| asked.turn) {
-            Some(Turn::Breaker(turn)) => turn,
+            Some(CallTurn::Breaker(turn)) => turn,
             None => self.means.calls.breakers.of(saga.definition(), wanted.step)?.ask(),
-            Some(turn @ Turn::Access(_)) => {
+            Some(turn @ CallTurn::Access(_)) => {
                 self.turn = Some(Queued { wanted, turn });
                 return None;
             }
@@ -228,10 +231,10 @@ impl StepCall {
                 match self.means.calls.participants.access(saga.definition(), wanted.step) {
                     None => return Some(permit),
                     // The permit is given back, and asked for again: others that can be made are let through.
-                    Some(access) => Turn::Access(access),
+                    Some(access) => CallTurn::Access(access),
                 }
             }
-            BreakerTurn::Wait(_) => Turn::Breaker(turn),
+            BreakerTurn::Wait(_) => CallTurn::Breaker(turn),
         };
         self.turn = Some(Queued { wanted, turn });
         None
@@ -257,14 +260,14 @@ impl StepCall {
         };
         let permitted = async {
             match turn {
-                Some(Queued { turn: Turn::Breaker(BreakerTurn::Wait(waiting)), .. }) => {
+                Some(Queued { turn: CallTurn::Breaker(BreakerTurn::Wait(waiting)), .. }) => {
                     CallEvent::Permit(Pin::new(waiting).await)
                 }
-                Some(Queued { turn: Turn::Access(access), .. }) => {
+                Some(Queued { turn: CallTurn::Access(access), .. }) => {
                     access.await;
                     CallEvent::Accessible
                 }
-                Some(Queued { turn: Turn::Breaker(BreakerTurn::Go(_)), .. }) | None => pending().await,
+                Some(Queued { turn: CallTurn::Breaker(BreakerTurn::Go(_)), .. }) | None => pending().await,
             }
         };
         let evaluated = async {
@@ -315,7 +318,7 @@ impl StepCall {
             let verdict = Verdict::without_answer(Outcome::NotSent, reason);
             return Some(Input::Reply { step, direction, attempt, verdict });
         }
-        self.turn = permit.map(|permit| Queued { wanted, turn: Turn::Breaker(BreakerTurn::Go(permit)) });
+        self.turn = permit.map(|permit| Queued { wanted, turn: CallTurn::Breaker(BreakerTurn::Go(permit)) });
         None
     }
 

@@ -1,7 +1,7 @@
 //! The credentials of `auth`: each is kept by a task of its own while calls use it, and all calls share it.
 //!
 //! ```text
-//!   call ── current ──▶ Credential ◀── read the secret, and where it is oauth2, ask for a token ── its task
+//!   call ── current ──▶ CallCredential ◀── read the secret, and where it is oauth2, ask for a token ── its task
 //!     └──── 401: refused ──▶ nudge ──────────────────────────────────────────────────────────────▶ at once
 //! ```
 //!
@@ -54,7 +54,7 @@ pub(super) struct CredentialMeans {
 /// All credentials of this process, one for each way of proving.
 pub(super) struct Keyring {
     means: Arc<CredentialMeans>,
-    known: RwLock<HashMap<Arc<Auth>, Arc<Credential>>>,
+    known: RwLock<HashMap<Arc<Auth>, Arc<CallCredential>>>,
 }
 
 impl Keyring {
@@ -62,17 +62,17 @@ impl Keyring {
         Self { means: Arc::new(means), known: RwLock::default() }
     }
 
-    pub(super) fn credential(&self, auth: &Arc<Auth>) -> Arc<Credential> {
+    pub(super) fn credential(&self, auth: &Arc<Auth>) -> Arc<CallCredential> {
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(auth) {
             return known.clone();
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.entry(auth.clone()).or_insert_with(|| Arc::new(Credential::new(auth, &self.means))).clone()
+        known.entry(auth.clone()).or_insert_with(|| Arc::new(CallCredential::new(auth, &self.means))).clone()
     }
 }
 
 /// One credential.
-pub(super) struct Credential {
+pub(super) struct CallCredential {
     auth: Arc<Auth>,
     means: Arc<CredentialMeans>,
     state: Mutex<CredentialState>,
@@ -117,7 +117,7 @@ struct Obtained {
     life: Option<Duration>,
 }
 
-impl Credential {
+impl CallCredential {
     fn new(auth: &Arc<Auth>, means: &Arc<CredentialMeans>) -> Self {
         Self {
             auth: auth.clone(),

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use rustls::RootCertStore;
+use saga_core::budget::{Budget, within};
 use saga_core::definition::{Participant, Safety};
 use saga_core::reply::{self, Reply};
 use saga_core::saga::Request;
@@ -41,7 +42,7 @@ use super::access::{AccessTrouble, AwaitedAccess};
 use super::address::Address;
 use super::answer::Wanted;
 use super::connect::{Connector, TlsSource};
-use super::credentials::{Credential, CredentialMeans, Keyring};
+use super::credentials::{CallCredential, CredentialMeans, Keyring};
 use super::exchange::{Connection, Failed, Message};
 use super::files::Files;
 use super::message::message;
@@ -52,7 +53,6 @@ use super::tls_files::OwnTls;
 use super::tokens::TokenEndpoints;
 use super::trust::{self, SetupError};
 use super::{Calling, Participants};
-use crate::driver::at_once;
 
 /// How participants are reached.
 pub struct Settings {
@@ -230,8 +230,12 @@ impl Participants for HttpParticipants {
 /// because the call only asks.
 fn may_repeat(definition: &Definition, step: usize, request: &Request, answer: &Reply) -> bool {
     let Some(call) = definition.call(step, request.direction) else { return false };
-    let did_not_run = || reply::verdict(call, answer).outcome == Outcome::NotSent;
-    call.asks() || at_once(did_not_run).unwrap_or(false)
+    if call.asks() {
+        return true;
+    }
+    // Conditions that take long are for another thread: the call is not made again then.
+    let judged = within(Budget::INLINE, || reply::verdict(call, answer).outcome);
+    judged.over.is_none() && judged.value == Outcome::NotSent
 }
 
 /// A call to be made.
@@ -259,7 +263,7 @@ impl Endpoint {
         definition: &Definition,
         step: usize,
         call: OutgoingCall<'_>,
-        credential: &Arc<Credential>,
+        credential: &Arc<CallCredential>,
     ) -> Reply {
         let connect_timeout = call.participant.connect_timeout;
         let Ok(proof) = timeout(connect_timeout, credential.clone().obtained()).await else {

@@ -41,7 +41,7 @@ impl Caller {
         Self { participants, definition: definition(url, safety, "timeout: 5s", "") }
     }
 
-    /// With further keys of the participant, and of the call. What is missing on this machine is waited for.
+    /// With further keys of the participant, and of the call. Secrets may be missing on this machine: calls wait for them.
     pub fn proving(url: &str, safety: &str, keys: &str, call: &str) -> Self {
         let participants = Arc::new(HttpParticipants::with(Settings::default()).unwrap());
         Self { participants, definition: definition(url, safety, keys, call) }
