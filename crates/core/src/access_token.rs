@@ -44,7 +44,7 @@ pub enum NoAccessToken {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// One of [`ERRORS`].
+        /// One of those of RFC 6749, 5.2, and RFC 8707, 2.
         error: &'static str,
     },
     /// Any other status than 200.
