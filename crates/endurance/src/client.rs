@@ -1,6 +1,7 @@
 //! A client with one request per connection, which distinguishes a refused connection from a lost answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +9,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::doors::{Doors, Identity};
 
 /// Long enough for anything on a loaded machine; only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,6 +42,27 @@ pub async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Optio
         sleep(POLL).await;
     }
     None
+}
+
+/// A process that listens, and how a caller is let in there.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// `None`: over plain HTTP, without a key.
+    pub(crate) entry: Option<(Arc<Doors>, Identity)>,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, entry: None }
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.address.fmt(f)
+    }
 }
 
 /// The answer to a request.
@@ -76,13 +101,13 @@ impl Response {
 
 /// Sends one request and reads the whole answer, which must come within [`PATIENCE`] or break off.
 pub async fn send(
-    address: SocketAddr,
+    to: impl Into<Endpoint>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<Response, NoResponse> {
-    match send_within(PATIENCE, address, method, path, headers, body).await {
+    match send_within(PATIENCE, to, method, path, headers, body).await {
         Err(NoResponse::Silent) => panic!("{method} {path}: no answer within {PATIENCE:?}"),
         result => result,
     }
@@ -91,16 +116,19 @@ pub async fn send(
 /// Sends one request and reads the whole answer, or gives up.
 pub async fn send_within(
     patience: Duration,
-    address: SocketAddr,
+    to: impl Into<Endpoint>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<Response, NoResponse> {
-    let lost = |error: hyper::Error| NoResponse::Lost(error.to_string());
+    let Endpoint { address, entry } = to.into();
     let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
+    }
+    if let Some((doors, identity)) = &entry {
+        request = request.header("authorization", doors.authorization(identity));
     }
     if body.is_some() {
         request = request.header("content-type", "application/json");
@@ -109,16 +137,27 @@ pub async fn send_within(
     let request = request.body(Full::new(body)).expect("the request can be written");
     let exchange = async {
         let stream = TcpStream::connect(address).await.map_err(|_| NoResponse::NotReached)?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        #[expect(clippy::disallowed_methods, reason = "moves this connection's bytes, and ends with it")]
-        tokio::spawn(connection);
-        let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
-        let body = body.collect().await.map_err(lost)?.to_bytes();
-        let text = String::from_utf8(body.to_vec()).expect("answers are UTF-8");
-        Ok(Response { status: head.status.as_u16(), headers: head.headers, text })
+        match entry {
+            None => exchange(stream, request).await,
+            Some((doors, _)) => exchange(doors.encrypted(address, stream).await?, request).await,
+        }
     };
     timeout(patience, exchange).await.unwrap_or(Err(NoResponse::Silent))
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<Response, NoResponse> {
+    let lost = |error: hyper::Error| NoResponse::Lost(error.to_string());
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    #[expect(clippy::disallowed_methods, reason = "moves this connection's bytes, and ends with it")]
+    tokio::spawn(connection);
+    let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
+    let body = body.collect().await.map_err(lost)?.to_bytes();
+    let text = String::from_utf8(body.to_vec()).expect("answers are UTF-8");
+    Ok(Response { status: head.status.as_u16(), headers: head.headers, text })
 }
 
 /// `GET`, which must be answered with 200.

@@ -21,12 +21,15 @@ pub mod store;
 
 mod callers;
 mod database;
+mod doors;
 mod errand;
 mod fault;
 mod fleet;
+mod issuer;
 mod judge;
 mod measures;
 mod ordeal;
+mod renewals;
 mod report;
 mod trouble;
 

@@ -19,6 +19,7 @@ use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes, StartedProcess};
 use crate::measures::{Micros, now};
 use crate::proxy::{Proxy, Way};
+use crate::renewals::Renewal;
 use crate::serve::ServeProcess;
 use crate::shop::Shop;
 
@@ -166,6 +167,16 @@ impl FaultTargets {
                     }
                     let (this, dice) = (self.clone(), dice.split());
                     under_way.spawn(async move { this.break_connections(fault, &place, &dice).await })
+                }
+                Fault::Keys | Fault::Certificate | Fault::Issuer => {
+                    let Some(doors) = self.fleet.doors.clone() else { continue };
+                    let Some(renewal) = Renewal::begin(fault, doors) else { continue };
+                    let (this, dice) = (self.clone(), dice.split());
+                    under_way.spawn(async move {
+                        if let Err(error) = renewal.carry_out(&this.fleet, &dice).await {
+                            this.note(|diary| diary.violations.push(format!("{fault}: {error:#}")));
+                        }
+                    })
                 }
                 Fault::Refusing | Fault::Slow | Fault::AnswersLost | Fault::Reset | Fault::Down => {
                     let Ok(shop) = self.shop.clone().try_lock_owned() else { continue };

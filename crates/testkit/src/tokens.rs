@@ -9,7 +9,7 @@ use ring::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPa
 use serde_json::{Value, json};
 
 /// A key that signs tokens, under a name.
-pub struct SigningKey {
+pub struct TokenKey {
     id: String,
     pair: Pair,
 }
@@ -25,7 +25,7 @@ fn encoded(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-impl SigningKey {
+impl TokenKey {
     /// An RSA key of 2048 bits. ring makes none, so `openssl` does.
     pub fn rsa(id: &str) -> Self {
         let made = Command::new("openssl")

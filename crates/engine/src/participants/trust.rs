@@ -29,15 +29,20 @@ pub enum SetupError {
     },
 }
 
-/// The machine's certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them), and the certificates in `authorities`, the file
-/// of this flag.
-pub(super) fn roots(flag: &'static str, authorities: Option<&Path>) -> Result<RootCertStore, SetupError> {
+/// The authorities that the machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them).
+pub fn machine_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
         tracing::warn!(error = %error, "cannot read some of the trusted certificates");
     }
     roots.add_parsable_certificates(found.certs);
+    roots
+}
+
+/// The machine's certificates, and the certificates in `authorities`, the file of this flag.
+pub(super) fn roots(flag: &'static str, authorities: Option<&Path>) -> Result<RootCertStore, SetupError> {
+    let mut roots = machine_roots();
     if let Some(file) = authorities {
         let pem = std::fs::read(file).map_err(|error| error.to_string());
         let added = pem.and_then(|pem| add(&mut roots, &pem));

@@ -121,6 +121,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
+    /// Plain HTTP came to a port that speaks TLS.
+    pub(crate) fn tls_needed() -> Self {
+        let detail =
+            "This port speaks TLS, and nothing was done. Write https:// in the address instead of http://";
+        Self::new(StatusCode::BAD_REQUEST, "tls_needed", detail)
+    }
+
     /// The answer could not be written down, which only a mistake of ours can bring about.
     pub(crate) fn unwritable(error: &serde_json::Error) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "answer_unwritable", format!("write the answer: {error}"))

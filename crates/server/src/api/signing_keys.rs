@@ -18,16 +18,16 @@ const JWK_SET: &str = "application/jwk-set+json";
 /// A JWK set (RFC 7517).
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = JwkSet)]
-pub(crate) struct KeySet {
+pub(crate) struct SigningKeySet {
     /// The key that signs first, then those that are announced. Empty: no call is signed.
-    keys: Vec<PublicKey>,
+    keys: Vec<PublicSigningKey>,
 }
 
 /// The public half of a key (RFC 8037).
 // It has no `alg`: RFC 9421 names algorithms otherwise than JOSE does.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Jwk)]
-struct PublicKey {
+struct PublicSigningKey {
     kty: &'static str,
     crv: &'static str,
     /// `keyid` of signatures: the key's thumbprint (RFC 7638).
@@ -37,13 +37,13 @@ struct PublicKey {
     purpose: &'static str,
 }
 
-impl KeySet {
+impl SigningKeySet {
     pub(crate) fn of(keys: &SigningKeys) -> Self {
-        Self { keys: keys.iter().map(PublicKey::of).collect() }
+        Self { keys: keys.iter().map(PublicSigningKey::of).collect() }
     }
 }
 
-impl PublicKey {
+impl PublicSigningKey {
     fn of(key: &SigningKey) -> Self {
         Self { kty: "OKP", crv: "Ed25519", kid: key.id().to_owned(), x: key.public(), purpose: "sig" }
     }
@@ -60,7 +60,7 @@ impl PublicKey {
     responses((
         status = 200,
         description = "A JWK set (RFC 7517): the key that signs first, then those that are announced.",
-        body = KeySet,
+        body = SigningKeySet,
         content_type = "application/jwk-set+json",
         example = json!({ "keys": [{
             "kty": "OKP", "crv": "Ed25519", "use": "sig",
@@ -69,6 +69,6 @@ impl PublicKey {
     ))
 )]
 pub(crate) async fn signing_keys(State(api): State<Api>) -> Response {
-    let keys = api.signer.as_ref().map(|signer| KeySet::of(&signer.keys())).unwrap_or_default();
+    let keys = api.signer.as_ref().map(|signer| SigningKeySet::of(&signer.keys())).unwrap_or_default();
     ([(CONTENT_TYPE, JWK_SET)], axum::Json(keys).into_response().into_body()).into_response()
 }

@@ -30,6 +30,8 @@ mod signing_keys;
 mod sources;
 mod table;
 mod timeline;
+mod tls;
+mod trust;
 
 use clap::{Parser, Subcommand};
 
@@ -47,7 +49,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     /// Serve the API.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Make the database's tables, or bring them up to date, as the role that owns them.
     Migrate(migrate::Migrate),
     /// See it work: four orders through four services, in one process.

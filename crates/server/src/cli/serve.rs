@@ -22,13 +22,16 @@ use super::reload::Reloader;
 use super::signals::Signals;
 use super::signing::SigningFlags;
 use super::sources::SourceFlags;
+use super::tls::TlsFlags;
 use crate::api::access::Access;
+use crate::api::problem::Problem;
 use crate::api::{self, AllowedHost, Api, Hosts};
 use crate::definitions::{Loaded, Sources};
 use crate::http::CallFiles;
 use crate::metrics::Metrics;
 use crate::routes;
 use crate::store::{self, DatabaseUrl};
+use crate::tls::{Renewal, ServerTls};
 use crate::{definitions, http, logging};
 
 /// Serve the API.
@@ -70,6 +73,8 @@ pub(super) struct Serve {
     #[command(flatten)]
     access: AccessFlags,
     #[command(flatten)]
+    tls: TlsFlags,
+    #[command(flatten)]
     limits: LimitFlags,
     /// The lines to log, in the form of RUST_LOG.
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATEUR_LOG", default_value = "info")]
@@ -101,7 +106,7 @@ struct LimitFlags {
     #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_IDLE_TIMEOUT_S", default_value_t = 75,
         value_parser = clap::value_parser!(u32).range(1..))]
     idle_timeout_s: u32,
-    /// How long the head of a request may take to arrive, in seconds; then the connection is closed.
+    /// How long the head of a request may take to arrive, and TLS before it, in seconds; then the connection is closed.
     #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_HEAD_TIMEOUT_S", default_value_t = 10,
         value_parser = clap::value_parser!(u32).range(1..))]
     head_timeout_s: u32,
@@ -139,6 +144,8 @@ impl Serve {
             tracing::warn!("{warning}");
         }
         let access = self.access.access(self.listen.0)?;
+        let tls = self.tls.tls(&access, Machine::new().wall())?;
+        let renewal = tls.clone().map(Renewal::new).transpose()?;
         let url = self.database.url()?;
         let listener = http::listen(self.listen.0)?;
         let ops = self.ops_listen.map(|ops| http::listen(ops.0)).transpose()?;
@@ -174,16 +181,25 @@ impl Serve {
             let address = ops.local_addr().context("read the listener's address")?;
             tracing::info!(ops_listen = %address, "for supervisors: http://{address}");
         }
-        tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        tracing::info!(listen = %address, database = ?url, "listening on {scheme}://{address}");
         let mut signals = Signals::of_a_service()?;
         let stop = async {
             signals.next().await;
             tracing::info!("shutting down: orders under way have {} s", drain.as_secs());
         };
         let api = server.api.clone();
+        let (tls_counts, clock) = (api.metrics.tls(), api.clock.clone());
+        let renewing = async {
+            match renewal {
+                Some(renewal) => renewal.run(&clock, &tls_counts).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            served = server.run(listener, ops, stop, drain) => served,
+            served = server.run(Listeners { api: listener, tls, ops }, stop, drain) => served,
             never = reloader.run(&api) => match never {},
+            never = renewing => match never {},
             never = api.access.keep_issuer_keys(api.metrics.issuer(), &api.clock) => match never {},
         }
     }
@@ -199,6 +215,16 @@ type Outside = (HttpParticipants, Arc<Clock>);
 fn clock() -> Arc<Clock> {
     let world: Arc<dyn World> = Arc::new(Machine::new());
     Arc::new(Clock::new(world))
+}
+
+/// Where requests come in.
+pub(super) struct Listeners {
+    /// The API's address.
+    pub(super) api: TcpListener,
+    /// The TLS of that address; `None`: plain HTTP.
+    pub(super) tls: Option<Arc<ServerTls>>,
+    /// The address of supervisors, which is plain HTTP.
+    pub(super) ops: Option<TcpListener>,
 }
 
 /// The name of the machine or of the container.
@@ -257,6 +283,7 @@ impl Orchestrator {
         let connections = http::ConnectionLimits {
             connections_max: flags.connections_max as usize,
             idle_timeout: seconds(flags.idle_timeout_s),
+            handshake_timeout: seconds(flags.head_timeout_s),
             head_timeout: seconds(flags.head_timeout_s),
             stall_timeout: seconds(flags.stall_timeout_s),
             ..http::ConnectionLimits::default()
@@ -329,8 +356,7 @@ impl Orchestrator {
     /// Fails with [`Died`] as soon as a vital part has ended.
     pub(super) async fn run(
         self,
-        listener: TcpListener,
-        ops: Option<TcpListener>,
+        Listeners { api: listener, tls, ops }: Listeners,
         stop: impl Future<Output = ()>,
         drain: Duration,
     ) -> anyhow::Result<()> {
@@ -338,14 +364,17 @@ impl Orchestrator {
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
         let (limits, router) = (self.connections, routes::router(self.api.clone()));
+        let without_tls = serde_json::to_string(&Problem::tls_needed())?;
+        let handshaker = tls.map(|tls| http::Handshaker::new(tls, self.api.metrics.tls(), &without_tls));
         let supervised = async {
             if let Some(ops) = ops {
                 let router = routes::for_supervisors(self.api);
-                http::serve(ops, router, limits, counts.clone(), watched.clone()).await;
+                http::serve(ops, router, limits, counts.clone(), None, watched.clone()).await;
             }
         };
         let serving = async {
-            tokio::join!(http::serve(listener, router, limits, counts.clone(), watched.clone()), supervised);
+            let served = http::serve(listener, router, limits, counts.clone(), handshaker, watched.clone());
+            tokio::join!(served, supervised);
         };
         let stopping = async {
             stop.await;

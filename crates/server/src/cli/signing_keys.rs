@@ -9,7 +9,7 @@ use saga_engine::participants::signing::{SigningKey, SigningKeys};
 use super::output::{remark, say, say_json};
 use super::replaced::{create, replace};
 use super::table::table;
-use crate::api::signing_keys::KeySet;
+use crate::api::signing_keys::SigningKeySet;
 
 /// The mode of such a file: for its owner alone.
 const SIGNING_FILE_MODE: u32 = 0o600;
@@ -145,7 +145,7 @@ fn drawn() -> anyhow::Result<SigningKey> {
 }
 
 fn show(keys: &SigningKeys) -> anyhow::Result<()> {
-    say_json(&serde_json::to_value(KeySet::of(keys))?)
+    say_json(&serde_json::to_value(SigningKeySet::of(keys))?)
 }
 
 #[cfg(test)]

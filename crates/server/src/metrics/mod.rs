@@ -4,6 +4,7 @@
 //! - `requests.rs`: requests to the API.
 //! - `connections.rs`: connections of clients. `issuer.rs`: the keys of the issuer of tokens.
 //! - `journal.rs`: the work of the journal's writer.
+//! - `tls.rs`: the certificate, and handshakes that failed.
 //! - `backlog.rs`: the unfinished orders, as the journal counts them.
 //! - `process.rs`: the operating system's figures for this process.
 //!
@@ -18,6 +19,7 @@ mod process;
 mod requests;
 mod sagas;
 mod text;
+mod tls;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -42,6 +44,7 @@ use self::journal::JournalCollector;
 pub use self::requests::Denied;
 use self::requests::Requests;
 use self::sagas::Sagas;
+pub(crate) use self::tls::{HandshakeFailed, TlsCounts};
 use crate::logging::LostLines;
 
 /// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
@@ -57,6 +60,7 @@ pub struct Metrics {
     sagas: Sagas,
     requests: Requests,
     connections: ConnectionCounts,
+    tls: TlsCounts,
     issuer: IssuerCounts,
     backlogs: Arc<Backlogs>,
     active: Gauge,
@@ -119,6 +123,7 @@ impl Metrics {
         let sagas = Sagas::register(&mut registry, orders);
         let requests = Requests::register(&mut registry);
         let connections = ConnectionCounts::register(&mut registry);
+        let tls = TlsCounts::register(&mut registry);
         let issuer = IssuerCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
             let gauge = Gauge::default();
@@ -174,6 +179,7 @@ impl Metrics {
             sagas,
             requests,
             connections,
+            tls,
             issuer,
             backlogs,
             active,
@@ -222,6 +228,11 @@ impl Metrics {
     /// The counter of connections.
     pub(crate) fn connections(&self) -> ConnectionCounts {
         self.connections.clone()
+    }
+
+    /// The counters of TLS.
+    pub(crate) fn tls(&self) -> TlsCounts {
+        self.tls.clone()
     }
 
     /// The counter of fetches of the issuer's keys.

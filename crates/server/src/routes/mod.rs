@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::{Extensions, HeaderMap, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi as _;
@@ -96,7 +96,7 @@ async fn around(
         Ok(()) if has_moved => Err((Problem::no_such_path(), None)),
         Ok(()) => {
             let caller = request.extensions().get::<CallerAddress>().copied().unwrap_or_default();
-            identified(&api, request.headers(), caller, &method, route).await
+            identified(&api, (request.headers(), request.extensions()), caller, &method, route).await
         }
     };
     let rate = match &admitted {
@@ -122,14 +122,14 @@ async fn around(
 /// The caller of a request, if it may use the route. A refused attempt is logged and counted.
 async fn identified(
     api: &Api,
-    headers: &HeaderMap,
+    (headers, extensions): (&HeaderMap, &Extensions),
     caller: CallerAddress,
     method: &Method,
     route: &'static str,
 ) -> Result<Principal, (Problem, Option<RateLeft>)> {
     // What matches no route shows nothing.
     let needs = needs::of(route, method).unwrap_or(Needs::Nothing);
-    api.access.admit(headers, needs, api.clock.now()).await.map_err(|refused| {
+    api.access.admit(headers, extensions, needs, api.clock.now()).await.map_err(|refused| {
         let NotAdmitted { why, reason, name, problem, rate } = *refused;
         let name = name.as_deref().unwrap_or_default();
         tracing::warn!(%caller, name, %method, route, why = <&str>::from(why), token = reason, "a request was refused");

@@ -1,4 +1,4 @@
-//! Callers and their rights (promise P9): every role at every route, with and without keys.
+//! Callers and their rights (promise P9): every role at every route, with and without keys. Certificates: `tls/identity.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ pub(crate) const PROMISED: [(&str, &str, &[&str]); 26] = [
 
 /// A keys file, and the keys that it has by name.
 pub(crate) struct KeyRing {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl KeyRing {
@@ -80,6 +80,11 @@ impl KeyRing {
     }
 }
 
+/// The flags that a role needs in the file.
+pub(crate) fn flags_of(role: &str) -> &'static [&'static str] {
+    if role == "signal" { &["--signal", "approved"] } else { &[] }
+}
+
 pub(crate) fn bearing(call: Call, key: &str) -> Call {
     call.header("authorization", format!("Bearer {key}"))
 }
@@ -102,10 +107,7 @@ pub(crate) fn is_denied(reply: &Reply) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_reaches_the_routes_that_are_for_it_and_no_others() {
     let ring = KeyRing::new();
-    let keys = ROLES.map(|role| {
-        let signals: &[&str] = if role == "signal" { &["--signal", "approved"] } else { &[] };
-        (role, ring.add(&format!("a-{role}"), role, signals))
-    });
+    let keys = ROLES.map(|role| (role, ring.add(&format!("a-{role}"), role, flags_of(role))));
     let ended = ring.add("late", "admin", &["--expires", "2020-01-01T00:00:00Z"]);
     let world = ring.world().await;
     for (method, path, roles) in PROMISED {
@@ -310,36 +312,6 @@ async fn a_key_is_revoked_and_another_one_added_while_the_server_runs() {
     }
 }
 
-/// The first keys of a folder are made once, each readable by those that it is for, and let in what they should.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_keys_are_made_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let init = || orchestrateur().args(["keys", "init"]).arg(folder.path()).output().unwrap();
-    let key = |name: &str| std::fs::read_to_string(folder.path().join(format!("{name}.key"))).unwrap();
-    // A start that was cut short has left keys without the file that knows them.
-    std::fs::write(folder.path().join("admin.key"), "ork_half").unwrap();
-    assert!(init().status.success());
-    let (admin, metrics) = (key("admin"), key("metrics"));
-    assert!(admin.starts_with("ork_") && admin != "ork_half" && admin != metrics);
-    let again = init();
-    assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("nothing was made"));
-    assert_eq!((key("admin"), key("metrics")), (admin.clone(), metrics.clone()));
-    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("api-keys"), mode("metrics.key")), (0o600, 0o640));
-    let nowhere = orchestrateur().args(["keys", "init", "/nowhere/at-all"]).output().unwrap();
-    assert!(!nowhere.status.success());
-
-    let file = folder.path().join("api-keys").display().to_string();
-    let world = World::with(Shop::open().await, &["--api-keys-file", &file]).await;
-    for (path, key, status) in [
-        ("/metrics", &metrics, 200),
-        ("/api/audit?name=a", &metrics, 403),
-        ("/api/audit?name=a", &admin, 200),
-    ] {
-        assert_eq!(world.send(&bearing(Call::get(path), key.trim())).await.status, status, "{path}");
-    }
-}
-
 fn run(file: &Path, arguments: &[&str], key: Option<&str>) -> std::process::Output {
     let mut command: Command = orchestrateur();
     command.args(arguments).stdin(Stdio::null());
@@ -473,7 +445,6 @@ async fn supervisors_may_have_an_address_of_their_own() {
 
 #[test]
 fn keys_are_made_listed_and_revoked() {
-    use std::os::unix::fs::PermissionsExt;
     let ring = KeyRing::new();
     let key = ring.add("shop", "start", &["--saga", "checkout", "--expires", "2030-01-01T00:00:00Z"]);
     assert_eq!((key.len(), &key[..4]), (68, "ork_"));

@@ -1,7 +1,7 @@
 //! Callers and their rights (promise P9). One place decides: `Access::admit`, before a handler runs.
 //!
 //! - `role.rs`: roles, and the roles that a route is for; each route names its own beside its handler.
-//! - `keys.rs`: the file that has the callers' keys. `oidc`: tokens of an identity provider. `rate.rs`: how many requests a caller may make.
+//! - `keys.rs`: the file that has the callers' keys, and the names of their certificates. `oidc`: tokens of an identity provider. `rate.rs`: how many requests a caller may make.
 //! - `principal.rs`: the caller of a request.
 
 pub(crate) mod keys;
@@ -14,11 +14,11 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use saga_core::Timestamp;
 use saga_engine::Clock;
 
-use self::keys::KeyRing;
+use self::keys::{KeyRing, KnownKey};
 use self::oidc::{NotHeld, OidcSettings, TokenIssuer};
 use self::principal::Credential;
 pub use self::principal::Principal;
@@ -26,6 +26,7 @@ pub(crate) use self::rate::RateLeft;
 pub use self::role::{Needs, Role, Roles};
 use crate::api::problem::Problem;
 use crate::metrics::{Denied, IssuerCounts};
+use crate::tls::PeerCertificate;
 
 /// Bytes of an `Authorization` header.
 const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
@@ -97,10 +98,12 @@ impl Access {
         }
     }
 
-    /// The caller of a request, if it may use a route that needs this.
+    /// The caller of a request, if it may use a route that needs this. A key or token decides if there is one, and else the certificate
+    /// of the caller's connection.
     pub(crate) async fn admit(
         &self,
         headers: &HeaderMap,
+        extensions: &Extensions,
         needs: Needs,
         now: Timestamp,
     ) -> Result<Principal, Box<NotAdmitted>> {
@@ -108,18 +111,23 @@ impl Access {
         if self.is_open() {
             return Ok(Principal::anonymous());
         }
-        let presented = presented(headers).map_err(NotAdmitted::stranger)?;
-        let (credential, rate) = match &self.tokens {
-            Some(tokens) if oidc::looks_like_one(presented) => {
+        let of_line = |key: Option<&Arc<KnownKey>>| match key {
+            Some(key) => Ok((Credential::Key(key.clone()), key.take(now))),
+            None => Err(NotAdmitted::stranger(Denied::BadKey)),
+        };
+        let (credential, rate) = match (presented(headers), &self.tokens) {
+            (Ok(presented), Some(tokens)) if oidc::looks_like_one(presented) => {
                 let holder = tokens.holder(presented, now).await.map_err(NotAdmitted::token)?;
                 let rate = tokens.take(&holder.name, now);
                 (Credential::Token(holder), rate)
             }
-            _ => {
-                let keys = self.ring();
-                let key = keys.find(presented, now).ok_or_else(|| NotAdmitted::stranger(Denied::BadKey))?;
-                (Credential::Key(key.clone()), key.take(now))
+            (Ok(presented), _) => of_line(self.ring().find(presented, now))?,
+            (Err(Denied::NoKey), _) => {
+                let certificate = extensions.get::<Arc<PeerCertificate>>();
+                let certificate = certificate.ok_or_else(|| NotAdmitted::stranger(Denied::NoKey))?;
+                of_line(self.ring().of_certificate(certificate.names(now), now))?
             }
+            (Err(why), _) => return Err(NotAdmitted::stranger(why)),
         };
         let known = |why, problem, rate| {
             let name = Some(credential.name().clone());
@@ -188,8 +196,8 @@ pub(crate) fn unauthenticated(denied: Denied) -> Problem {
              add` makes a key, and the issuer of tokens, where one is configured, a token",
         ),
         Denied::BadKey | Denied::BadToken | Denied::IssuerUnreachable | Denied::Role | Denied::Rate => problem(
-            "The key or token that the request presents is none that may be used, and nothing was done. Send another one as \
-             `Authorization: Bearer KEY`",
+            "The key, token or client certificate that the request presents is none that may be used, and nothing was done. Send another \
+             key or token as `Authorization: Bearer KEY`",
         )
         .of_bad_credential(),
     }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use saga_testkit::tokens::SigningKey;
+use saga_testkit::tokens::TokenKey;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
@@ -61,14 +61,14 @@ enum Presence {
 
 impl Issuer {
     /// An issuer that is there, with these keys.
-    pub(crate) async fn open(keys: &[&SigningKey]) -> Self {
+    pub(crate) async fn open(keys: &[&TokenKey]) -> Self {
         let mut issuer = Self::away(keys);
         issuer.comes();
         issuer
     }
 
     /// An issuer that is not there yet.
-    pub(crate) fn away(keys: &[&SigningKey]) -> Self {
+    pub(crate) fn away(keys: &[&TokenKey]) -> Self {
         let port = reserved((Ipv4Addr::LOCALHOST, 0).into());
         let address = port.local_addr().unwrap();
         let published =
@@ -108,7 +108,7 @@ impl Issuer {
         self.published.lock().unwrap().manner = manner;
     }
 
-    pub(crate) fn publish(&self, keys: &[&SigningKey]) {
+    pub(crate) fn publish(&self, keys: &[&TokenKey]) {
         self.publish_as(keys.iter().map(|key| key.published()).collect());
     }
 

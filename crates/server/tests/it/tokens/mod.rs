@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use saga_testkit::tokens::{SigningKey, hmac_signed, unsigned};
+use saga_testkit::tokens::{TokenKey, hmac_signed, unsigned};
 use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -46,7 +46,7 @@ async fn logged(world: &World, why: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_of_a_token_reaches_the_routes_that_are_for_it_and_no_others() {
-    let (rsa, edwards, stranger) = (SigningKey::rsa("r"), SigningKey::ed25519("e"), SigningKey::rsa("r"));
+    let (rsa, edwards, stranger) = (TokenKey::rsa("r"), TokenKey::ed25519("e"), TokenKey::rsa("r"));
     let issuer = Issuer::open(&[&rsa, &edwards]).await;
     let world = issuer.world(&[]).await;
     let boss = issuer.claims("boss", &["admin"]);
@@ -108,7 +108,7 @@ async fn every_role_of_a_token_reaches_the_routes_that_are_for_it_and_no_others(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_and_a_key_of_the_same_name_are_two_callers() {
-    let signer = SigningKey::p256("k");
+    let signer = TokenKey::p256("k");
     let issuer = Issuer::open(&[&signer]).await;
     let ring = KeyRing::new();
     let key = ring.add("shop", "start", &[]);
@@ -170,7 +170,7 @@ async fn a_token_and_a_key_of_the_same_name_are_two_callers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_the_issuer_come_and_go_while_the_server_runs() {
-    let [old, new] = ["old", "new"].map(SigningKey::ed25519);
+    let [old, new] = ["old", "new"].map(TokenKey::ed25519);
     let issuer = Issuer::open(&[&old]).await;
     let world = issuer.world(&[]).await;
     let [by_old, by_new] = [&old, &new].map(|key| key.token(&issuer.claims("ops", &["operate"])));
@@ -188,7 +188,7 @@ async fn keys_of_the_issuer_come_and_go_while_the_server_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_that_is_away_holds_up_its_new_keys_alone() {
-    let signer = SigningKey::ed25519("k");
+    let signer = TokenKey::ed25519("k");
     let mut issuer = Issuer::away(&[&signer]);
     let ring = KeyRing::new();
     let key = ring.add("ops", "operate", &[]);
@@ -211,7 +211,7 @@ async fn an_issuer_that_is_away_holds_up_its_new_keys_alone() {
     until("it is told", async || world.server.said().contains("its last ones are used further")).await;
     let another = signer.token(&issuer.claims("others", &["read"]));
     assert_eq!((ask(&token).await.status, ask(&another).await.status), (200, 200));
-    let stranger = SigningKey::ed25519("new").token(&issuer.claims("eyes", &["read"]));
+    let stranger = TokenKey::ed25519("new").token(&issuer.claims("eyes", &["read"]));
     ask(&stranger).await.problem(503, "issuer_unreachable");
     assert_eq!(world.get("/readyz").await.status, 200);
     let metrics = ask_metrics(&world, &key).await;
@@ -237,7 +237,7 @@ async fn ask_metrics(world: &World, credential: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_that_misbehaves_changes_nothing_and_the_log_says_what_is_wrong() {
-    let signer = SigningKey::ed25519("k");
+    let signer = TokenKey::ed25519("k");
     let issuer = Issuer::open(&[&signer]).await;
     let world = issuer.world(&[]).await;
     let fresh = |number: usize| signer.token(&issuer.claims(&format!("reader-{number}"), &["read"]));
@@ -260,7 +260,7 @@ async fn an_issuer_that_misbehaves_changes_nothing_and_the_log_says_what_is_wron
     // A silent issuer holds up tokens of unknown keys alone, and not for long.
     issuer.behave(Manner::Silent);
     let begun = Instant::now();
-    let stranger = SigningKey::ed25519("new").token(&issuer.claims("eyes", &["read"]));
+    let stranger = TokenKey::ed25519("new").token(&issuer.claims("eyes", &["read"]));
     let waiting = bearing(Call::get("/api/sagas"), &stranger);
     let known = fresh(99);
     let (told, known) = tokio::join!(world.send(&waiting), status(&world, &known));
@@ -270,7 +270,7 @@ async fn an_issuer_that_misbehaves_changes_nothing_and_the_log_says_what_is_wron
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_whose_keys_are_secrets_has_none() {
-    let signer = SigningKey::ed25519("k");
+    let signer = TokenKey::ed25519("k");
     let issuer = Issuer::open(&[&signer]).await;
     let world = issuer.world(&[]).await;
     let claims = issuer.claims("boss", &["admin"]);
@@ -288,7 +288,7 @@ async fn an_issuer_whose_keys_are_secrets_has_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_holders_of_tokens_may_make_so_many_requests_a_second() {
-    let signer = SigningKey::ed25519("k");
+    let signer = TokenKey::ed25519("k");
     let issuer = Issuer::open(&[&signer]).await;
     let world = issuer.world(&["--oidc-requests-per-second", "2"]).await;
     let of = |name: &str, id: &str| {
@@ -348,7 +348,7 @@ async fn behind_tls(target: SocketAddr) -> (String, u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_is_asked_over_https_if_its_authority_is_trusted_and_not_otherwise() {
-    let signer = SigningKey::p384("k");
+    let signer = TokenKey::p384("k");
     let issuer = Issuer::open(&[&signer]).await;
     let (authority, port) = behind_tls(issuer.address()).await;
     issuer.is_called(&format!("https://localhost:{port}"));
@@ -390,7 +390,7 @@ async fn flags_that_would_take_too_much_are_refused_and_an_issuer_alone_is_enoug
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success() && said.contains(why), "{flags:?}: {said}");
     }
-    let signer = SigningKey::ed25519("k");
+    let signer = TokenKey::ed25519("k");
     let issuer = Issuer::open(&[&signer]).await;
     // Only a process that knows its callers starts at another address than this machine's own.
     let mut serve = orchestrateur();

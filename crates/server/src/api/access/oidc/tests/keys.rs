@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    fn publish(&self, keys: &[&SigningKey]) {
+    fn publish(&self, keys: &[&TokenKey]) {
         drop(self.published.send_replace(Ok(set(keys))));
     }
 
@@ -58,7 +58,7 @@ impl World {
         self.fetches.load(Ordering::SeqCst)
     }
 
-    async fn present(&self, key: &SigningKey) -> Result<(), NotHeld> {
+    async fn present(&self, key: &TokenKey) -> Result<(), NotHeld> {
         self.issuer.holder(key.token(&claims()).as_bytes(), now()).await.map(drop)
     }
 }
@@ -68,7 +68,7 @@ const UNREACHABLE: Result<(), NotHeld> = Err(NotHeld::IssuerUnreachable);
 
 #[tokio::test(start_paused = true)]
 async fn a_new_key_is_taken_at_once_and_one_that_is_gone_counts_no_more() {
-    let [old, new] = ["old", "new"].map(SigningKey::ed25519);
+    let [old, new] = ["old", "new"].map(TokenKey::ed25519);
     World::new(Ok(set(&[&old])))
         .run(async |world| {
             // The first request waits for the first fetch.
@@ -83,7 +83,7 @@ async fn a_new_key_is_taken_at_once_and_one_that_is_gone_counts_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_gone_stops_with_the_next_regular_fetch() {
-    let [old, new] = ["old", "new"].map(SigningKey::ed25519);
+    let [old, new] = ["old", "new"].map(TokenKey::ed25519);
     World::new(Ok(set(&[&old])))
         .run(async |world| {
             assert_eq!(world.present(&old).await, Ok(()));
@@ -99,9 +99,8 @@ async fn a_key_that_is_gone_stops_with_the_next_regular_fetch() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_have_keys_fetched_once_in_a_while_whatever_they_send() {
-    let known = SigningKey::ed25519("known");
-    let strangers: Vec<SigningKey> =
-        (0..20).map(|number| SigningKey::ed25519(&format!("x{number}"))).collect();
+    let known = TokenKey::ed25519("known");
+    let strangers: Vec<TokenKey> = (0..20).map(|number| TokenKey::ed25519(&format!("x{number}"))).collect();
     World::new(Ok(set(&[&known])))
         .run(async |world| {
             assert_eq!(world.present(&known).await, Ok(()));
@@ -129,7 +128,7 @@ async fn requests_have_keys_fetched_once_in_a_while_whatever_they_send() {
 
 #[tokio::test(start_paused = true)]
 async fn requests_share_a_fetch_and_others_do_not_wait_for_it() {
-    let [old, new] = ["old", "new"].map(SigningKey::ed25519);
+    let [old, new] = ["old", "new"].map(TokenKey::ed25519);
     World::new(Ok(set(&[&old])))
         .run(async |world| {
             assert_eq!(world.present(&old).await, Ok(()));
@@ -148,7 +147,7 @@ async fn requests_share_a_fetch_and_others_do_not_wait_for_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_keys_go_on_while_the_issuer_is_away_but_not_for_ever() {
-    let [known, new] = ["known", "new"].map(SigningKey::ed25519);
+    let [known, new] = ["known", "new"].map(TokenKey::ed25519);
     World::new(Ok(set(&[&known])))
         .run(async |world| {
             assert_eq!(world.present(&known).await, Ok(()));
@@ -171,7 +170,7 @@ async fn the_last_keys_go_on_while_the_issuer_is_away_but_not_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn without_keys_a_token_cannot_be_judged_and_a_slow_issuer_holds_nobody_up_for_long() {
-    let key = SigningKey::ed25519("k");
+    let key = TokenKey::ed25519("k");
     let world = World::new(Ok(set(&[&key])));
     world.slow.send_replace(Duration::from_secs(9));
     world
@@ -193,7 +192,7 @@ async fn without_keys_a_token_cannot_be_judged_and_a_slow_issuer_holds_nobody_up
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_has_keys_fetched_at_once() {
-    let [old, new] = ["old", "new"].map(SigningKey::ed25519);
+    let [old, new] = ["old", "new"].map(TokenKey::ed25519);
     World::new(Ok(set(&[&old])))
         .run(async |world| {
             assert_eq!(world.present(&old).await, Ok(()));
@@ -207,7 +206,7 @@ async fn an_operator_has_keys_fetched_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_good_token_is_not_checked_again_and_ends_in_time() {
-    let key = SigningKey::ed25519("k");
+    let key = TokenKey::ed25519("k");
     World::new(Ok(set(&[&key])))
         .run(async |world| {
             let token = key.token(&claims());

@@ -4,7 +4,7 @@ mod keys;
 mod verdicts;
 
 use saga_core::Timestamp;
-use saga_testkit::tokens::SigningKey;
+use saga_testkit::tokens::TokenKey;
 use serde_json::{Value, json};
 
 use super::key_set::KeySet;
@@ -56,7 +56,7 @@ pub(super) fn settings() -> OidcSettings {
 }
 
 /// The keys as they are published.
-pub(super) fn set(keys: &[&SigningKey]) -> KeySet {
+pub(super) fn set(keys: &[&TokenKey]) -> KeySet {
     of_published(keys.iter().map(|key| key.published()).collect())
 }
 

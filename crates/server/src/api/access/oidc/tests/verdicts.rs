@@ -24,7 +24,7 @@ async fn just_asked(issuer: &TokenIssuer) {
 
 #[tokio::test]
 async fn every_allowed_algorithm_signs_by_its_own_kind_of_key_alone() {
-    let keys = [SigningKey::rsa("r"), SigningKey::p256("p"), SigningKey::p384("q"), SigningKey::ed25519("e")];
+    let keys = [TokenKey::rsa("r"), TokenKey::p256("p"), TokenKey::p384("q"), TokenKey::ed25519("e")];
     let issuer = holding(settings(), set(&keys.each_ref())).await;
     let kinds: [&[&str]; 4] =
         [&["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"], &["ES256"], &["ES384"], &["EdDSA"]];
@@ -42,7 +42,7 @@ async fn every_allowed_algorithm_signs_by_its_own_kind_of_key_alone() {
 
 #[tokio::test]
 async fn neither_none_nor_an_hmac_by_a_public_key_is_a_signature() {
-    let keys = [SigningKey::rsa("r"), SigningKey::ed25519("e")];
+    let keys = [TokenKey::rsa("r"), TokenKey::ed25519("e")];
     let issuer = holding(settings(), set(&keys.each_ref())).await;
     for key in &keys {
         for algorithm in ["HS256", "HS384", "HS512"] {
@@ -70,7 +70,7 @@ async fn neither_none_nor_an_hmac_by_a_public_key_is_a_signature() {
 
 #[tokio::test]
 async fn keys_that_a_token_brings_along_mean_nothing() {
-    let (known, own) = (SigningKey::p256("k"), SigningKey::p256("k"));
+    let (known, own) = (TokenKey::p256("k"), TokenKey::p256("k"));
     let issuer = holding(settings(), set(&[&known])).await;
     let mut header = header("ES256", "k");
     header["jwk"] = own.published();
@@ -83,7 +83,7 @@ async fn keys_that_a_token_brings_along_mean_nothing() {
 
 #[tokio::test]
 async fn a_token_that_is_not_as_expected_is_refused_and_the_log_hears_why() {
-    let key = SigningKey::ed25519("k");
+    let key = TokenKey::ed25519("k");
     let issuer = holding(settings(), set(&[&key])).await;
     let a_year = 31_536_000;
     for (claims, expected) in [
@@ -131,7 +131,7 @@ async fn a_token_that_is_not_as_expected_is_refused_and_the_log_hears_why() {
 
 #[tokio::test]
 async fn headers_are_as_access_tokens_have_them_and_nothing_critical_is_passed_over() {
-    let key = SigningKey::ed25519("k");
+    let key = TokenKey::ed25519("k");
     let plain = OidcSettings { takes_plain: true, ..settings() };
     let (strict, plain) = (holding(settings(), set(&[&key])).await, holding(plain, set(&[&key])).await);
     for (kind, is_strict, is_plain) in [
@@ -162,7 +162,7 @@ async fn headers_are_as_access_tokens_have_them_and_nothing_critical_is_passed_o
 async fn what_cannot_be_read_in_one_way_alone_is_no_token() {
     use base64::Engine as _;
     use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-    let key = SigningKey::ed25519("k");
+    let key = TokenKey::ed25519("k");
     let issuer = holding(settings(), set(&[&key])).await;
     let good = key.token(&claims());
     assert!(verdict(&issuer, &good).await.is_ok());
@@ -205,8 +205,8 @@ async fn what_cannot_be_read_in_one_way_alone_is_no_token() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kid_may_be_missing_or_stand_for_several_keys() {
-    let [one, other, third] = ["same", "same", "third"].map(SigningKey::p256);
-    let stranger = SigningKey::p256("same");
+    let [one, other, third] = ["same", "same", "third"].map(TokenKey::p256);
+    let stranger = TokenKey::p256("same");
     let issuer = holding(settings(), set(&[&one, &other, &third])).await;
     just_asked(&issuer).await;
     let nameless = json!({ "alg": "ES256", "typ": "at+jwt" });
@@ -222,7 +222,7 @@ async fn a_kid_may_be_missing_or_stand_for_several_keys() {
 
 #[tokio::test]
 async fn a_published_key_is_used_for_what_it_says_alone() {
-    let key = SigningKey::rsa("k");
+    let key = TokenKey::rsa("k");
     let published = |name: &str, value: Value| {
         let mut published = key.published();
         published[name] = value;
@@ -266,7 +266,7 @@ async fn a_published_key_is_used_for_what_it_says_alone() {
 
 #[tokio::test]
 async fn roles_and_names_come_from_the_claims_that_the_flags_name() {
-    let key = SigningKey::ed25519("k");
+    let key = TokenKey::ed25519("k");
     let with_rules = async |name: &str, roles: &str, words: &[&str]| {
         let words = words.iter().map(|word| word.parse().unwrap()).collect();
         let settings =
