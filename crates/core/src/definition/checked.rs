@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Definition, Mistake, TlsFiles, Variable};
+use super::{Definition, Mistake, ParticipantTls, Variable};
 
 /// A definition, and the remarks for its author.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct NamedTls {
     /// Counted from 1.
     pub line: usize,
     /// The files.
-    pub files: Arc<TlsFiles>,
+    pub files: Arc<ParticipantTls>,
 }
 
 /// A construct that is valid but should be changed.

@@ -62,7 +62,7 @@ pub use self::secret::{SecretSource, SecretText};
 pub use self::step::{Acceptance, CallStep, PauseEnd, PollCall, Probe, SignalWait, Step, StepWork};
 pub use self::suggest::nearest;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
-pub use self::tls::{ClientIdentity, TlsFiles};
+pub use self::tls::{ClientIdentity, ParticipantTls};
 use self::variables::Unset;
 pub use self::variables::{Origin, SECRET_BYTES_MAX, Variable, Variables};
 pub use self::yaml::{Mistake, Mistakes, SOURCE_BYTES_MAX};
@@ -166,7 +166,7 @@ pub struct Participant {
     /// How calls prove who makes them; `None`: they do not, or by `headers`.
     pub auth: Option<Arc<Auth>>,
     /// Whom it is trusted by, and what certificate is shown to it; `None`: as the machine has it, and none.
-    pub tls: Option<Arc<TlsFiles>>,
+    pub tls: Option<Arc<ParticipantTls>>,
     /// Whether its calls are signed. The key is the process's, and no part of the definition.
     pub is_signed: bool,
     /// The participant's promise about repeated and undone calls.

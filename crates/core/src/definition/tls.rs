@@ -5,7 +5,7 @@ use std::fmt;
 
 /// The files and the name of a participant's `tls`. Equal ones share connections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TlsFiles {
+pub struct ParticipantTls {
     /// A PEM file with the certificates of authorities: the participant's certificate is from one of these, and the
     /// machine's own are not trusted there. `None`: those of the machine, and of `--participants-ca`.
     pub ca: Option<Box<str>>,
@@ -25,7 +25,7 @@ pub struct ClientIdentity {
 }
 
 /// As the definition writes it.
-impl fmt::Display for TlsFiles {
+impl fmt::Display for ParticipantTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let identity = self.identity.as_ref();
         let parts = [

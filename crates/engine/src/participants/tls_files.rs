@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls::RootCertStore;
-use saga_core::definition::{ClientIdentity, TlsFiles};
+use saga_core::definition::{ClientIdentity, ParticipantTls};
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 
@@ -21,7 +21,7 @@ const TLS_FILES_LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The files of one `tls`, and the certificates that were last read from them.
 pub(super) struct OwnTls {
-    named: Arc<TlsFiles>,
+    named: Arc<ParticipantTls>,
     files: Files,
     /// Trusted where the files name no authorities.
     roots: Arc<RootCertStore>,
@@ -43,7 +43,7 @@ struct TlsState {
 type Contents = [Option<FileContent>; 3];
 
 impl OwnTls {
-    pub(super) fn new(named: Arc<TlsFiles>, files: Files, roots: Arc<RootCertStore>) -> Self {
+    pub(super) fn new(named: Arc<ParticipantTls>, files: Files, roots: Arc<RootCertStore>) -> Self {
         Self { named, files, roots, state: Mutex::default(), looking: tokio::sync::Mutex::default() }
     }
 
@@ -148,7 +148,7 @@ impl TlsState {
 }
 
 /// Whether the files of a participant's `tls` can be used on this machine now; the error says which one cannot, and why.
-pub fn check_tls(named: &TlsFiles) -> Result<(), String> {
+pub fn check_tls(named: &ParticipantTls) -> Result<(), String> {
     let mut contents: Contents = [None, None, None];
     for ((key, path), content) in paths(named).into_iter().zip(&mut contents) {
         let Some(path) = path else { continue };
@@ -157,7 +157,7 @@ pub fn check_tls(named: &TlsFiles) -> Result<(), String> {
     made(named, &contents, &Arc::new(RootCertStore::empty())).map(drop)
 }
 
-fn paths(named: &TlsFiles) -> [(&'static str, Option<&str>); 3] {
+fn paths(named: &ParticipantTls) -> [(&'static str, Option<&str>); 3] {
     let identity = named.identity.as_ref();
     [
         ("ca", named.ca.as_deref()),
@@ -171,7 +171,7 @@ fn unusable(key: &str, path: &str, reason: &str) -> String {
 }
 
 fn made(
-    named: &TlsFiles,
+    named: &ParticipantTls,
     contents: &Contents,
     machines: &Arc<RootCertStore>,
 ) -> Result<TlsConnector, String> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::super::NamedTls;
-use super::super::tls::{ClientIdentity, TlsFiles};
+use super::super::tls::{ClientIdentity, ParticipantTls};
 use super::super::yaml::{Spanned, TlsIn};
 use super::{Checker, address, line};
 
@@ -16,7 +16,7 @@ const TLS_PATH_BYTES_MAX: usize = 4096;
 
 impl Checker<'_> {
     /// `base` is the participant's address, where it is known. `None`: a mistake has been reported.
-    pub(super) fn tls(&mut self, given: &Spanned<TlsIn>, base: Option<&Uri>) -> Option<Arc<TlsFiles>> {
+    pub(super) fn tls(&mut self, given: &Spanned<TlsIn>, base: Option<&Uri>) -> Option<Arc<ParticipantTls>> {
         let told = self.mistakes.len();
         let at = line(given);
         let TlsIn { ca, cert, key, server_name } = &given.value;
@@ -37,11 +37,11 @@ impl Checker<'_> {
             self.mistake(at, "`tls` is for an https:// `url`, and this one is http://; write https:// there, or remove `tls`");
         }
         let identity = cert_path.zip(key_path).map(|(cert, key)| ClientIdentity { cert, key });
-        let files = TlsFiles { ca, identity, server_name };
+        let files = ParticipantTls { ca, identity, server_name };
         if self.mistakes.len() > told {
             return None;
         }
-        if files == (TlsFiles { ca: None, identity: None, server_name: None }) {
+        if files == (ParticipantTls { ca: None, identity: None, server_name: None }) {
             self.mistake(
                 at,
                 "`tls` says nothing; write `ca`, `cert` with `key`, or `server_name` into it, or remove it",
