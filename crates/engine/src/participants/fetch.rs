@@ -17,14 +17,14 @@ use tokio_rustls::TlsConnector;
 
 use super::address::Address;
 use super::answer::Wanted;
-use super::connect::Connector;
+use super::connect::{Connector, TlsSource};
 use super::exchange::{Failed, Message};
 use super::resolve::{self, Lookup};
 use super::trust::{self, SetupError};
 
 /// Fetches documents.
 pub struct Fetcher {
-    tls: TlsConnector,
+    tls: TlsSource,
     lookup: Lookup,
 }
 
@@ -42,7 +42,8 @@ impl fmt::Debug for Fetcher {
 impl Fetcher {
     /// Trusts the machine's certificates, and those of the PEM file that this flag names.
     pub fn trusting(flag: &'static str, authorities: Option<&Path>) -> Result<Self, SetupError> {
-        let tls = TlsConnector::from(trust::config(flag, authorities)?);
+        let config = trust::config(trust::roots(flag, authorities)?, None)?;
+        let tls = TlsSource::Machines(TlsConnector::from(config));
         Ok(Self { tls, lookup: Lookup::new(Arc::new(resolve::machine)) })
     }
 
@@ -50,7 +51,7 @@ impl Fetcher {
     pub async fn fetch(&self, url: &Uri, bytes_max: usize, within: Duration) -> Result<Vec<u8>, NotFetched> {
         let begun = Instant::now();
         let failed = |why: &dyn fmt::Display| NotFetched(format!("GET {url}: {why}").into());
-        let address = Address::at(url).map_err(|error| failed(&error))?;
+        let address = Address::of(url, None).map_err(|error| failed(&error))?;
         let mut message = Message::new(Full::new(Bytes::new()));
         let target = url.path_and_query().map_or("/", |target| target.as_str());
         *message.uri_mut() = target.parse().map_err(|error| failed(&error))?;
@@ -63,7 +64,9 @@ impl Fetcher {
         // `exchange` has its own deadline; this one is for both parts together.
         let answer = match timeout(left, exchange).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(Failed::Lost(why) | Failed::Silent(why))) => return Err(failed(&why)),
+            Ok(Err(Failed::Unwelcome(why) | Failed::Lost(why) | Failed::Silent(why))) => {
+                return Err(failed(&why));
+            }
             Ok(Err(Failed::NotTaken(_))) => return Err(failed(&"the connection was closed at once")),
             Err(_) => return Err(failed(&format!("no answer within {within:?}"))),
         };

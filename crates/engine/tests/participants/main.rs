@@ -10,6 +10,8 @@
 )]
 
 mod addresses;
+mod auth;
+mod desk;
 mod documents;
 mod hostile;
 mod messages;

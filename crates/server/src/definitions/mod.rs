@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use saga_core::Definition;
-use saga_core::definition::{Checked, Mistakes, SECRET_BYTES_MAX, Variables};
+use saga_core::definition::{Checked, Mistakes, NamedTls, SECRET_BYTES_MAX, Variables};
 use saga_engine::Definitions;
+use saga_engine::participants::check_tls;
 
 pub use self::files::FilesSeen;
 pub use self::public_url::PublicUrl;
@@ -95,6 +96,7 @@ pub fn load_with(sources: &Sources, env: &dyn Fn(&str) -> Option<String>) -> any
             Err(why) => mistakes.push(why.to_string()),
         }
     }
+    mistakes.extend(found.iter().flat_map(|(name, checked)| unusable_tls(name, checked)));
     if sources.public_url.is_none() {
         mistakes.extend(found.iter().filter_map(|(name, checked)| no_address(name, checked)));
     }
@@ -119,6 +121,13 @@ pub fn load_with(sources: &Sources, env: &dyn Fn(&str) -> Option<String>) -> any
     });
     let callbacks_at = sources.public_url.as_ref().map(PublicUrl::callbacks_at);
     Ok(Loaded { definitions: definitions.collect(), commande_saga, callbacks_at, warnings })
+}
+
+/// The mistakes of a definition whose participants' `tls` names files that cannot be used here.
+fn unusable_tls(name: &str, checked: &Checked) -> impl Iterator<Item = String> {
+    checked.tls.iter().filter_map(move |NamedTls { line, files }| {
+        check_tls(files).err().map(|reason| format!("{name}:{line}: {reason}"))
+    })
 }
 
 /// The mistake of a definition whose sagas are called back by services that do not reach this server.

@@ -33,6 +33,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use saga_core::Definition;
 use saga_engine::breaker::BreakerKind;
+use saga_engine::participants::AccessTrouble;
 use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
 use saga_journal::{Journal, StoreFuture};
 
@@ -71,6 +72,7 @@ pub struct Metrics {
     breakers: Family<ParticipantLabels, Gauge>,
     waiting: Family<ParticipantLabels, Gauge>,
     not_accepted: Family<ParticipantLabels, Counter>,
+    no_access: Family<ParticipantLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
 }
 
@@ -149,6 +151,12 @@ impl Metrics {
             "Calls that the participant answered with 401, 405, 406, 407, 415, 421, 426 or 501",
             not_accepted.clone(),
         );
+        let no_access = Family::default();
+        registry.register(
+            "saga_access_missing",
+            "0: calls have what they need; 1: it could not be renewed; 2: calls wait for a credential, or for the files of tls",
+            no_access.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BUILD).set(1);
         registry.register("orchestrateur_build_info", "1; what this binary was built from", build);
@@ -183,6 +191,7 @@ impl Metrics {
             breakers,
             waiting,
             not_accepted,
+            no_access,
             reloads,
         };
         metrics.serve(served);
@@ -255,6 +264,11 @@ impl Metrics {
                 BreakerKind::Open => 2,
             });
             self.waiting.get_or_create(&name).set(breaker.waiting as i64);
+            self.no_access.get_or_create(&name).set(match participant.access {
+                None => 0,
+                Some(AccessTrouble { holds_calls: false, .. }) => 1,
+                Some(AccessTrouble { holds_calls: true, .. }) => 2,
+            });
             let not_accepted = self.not_accepted.get_or_create(&name);
             not_accepted.inner().store(participant.standing.not_accepted, Ordering::Relaxed);
         }

@@ -1,5 +1,6 @@
 //! Definitions are checked in full when they are loaded, and every mistake says where it is and what to do.
 
+mod access;
 mod cart;
 mod context;
 mod damaged;
