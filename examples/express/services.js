@@ -2,15 +2,19 @@
 
 const express = require('express');
 const { Refused, ledger } = require('./once');
+const { Unsigned, fromEnvironment } = require('./signed');
+
+const { checkHead, checkBody } = fromEnvironment();
 
 const app = express();
-app.use(express.json());
+app.get('/ledger', (request, response) => response.json(ledger));
+app.use(checkHead);
+app.use(express.json({ verify: checkBody }));
 app.use(require('./billing'));
 app.use(require('./onboarding'));
-app.get('/ledger', (request, response) => response.json(ledger));
 // Express knows an error's handler by its four parameters.
 app.use((error, request, response, next) => {
-  if (!(error instanceof Refused)) return next(error);
+  if (!(error instanceof Refused || error instanceof Unsigned)) return next(error);
   return response.status(error.status).json({ detail: error.message });
 });
 

@@ -7,9 +7,11 @@ import flights
 import hotels
 import insurances
 import payments
+import signed
 from store import Refused, db, one_at_a_time
 
 app = FastAPI(title="Travel")
+signed.from_environment(app, but=("/ledger",))
 for service in (flights, hotels, insurances, payments):
     app.include_router(service.router)
 

@@ -13,6 +13,7 @@
 //!
 //! The steps of a saga are data: a [`Definition`], read from YAML and checked in full when it is loaded.
 
+pub mod access_token;
 mod callback;
 mod command;
 mod deed;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::client::{Response, send_within};
+use crate::doors::CallerIdentity;
 use crate::errand::{APPROVED, Approval, Errand, SignalSent};
 use crate::fleet::Processes;
 use crate::load::{Book, CallerResult, Manner, Shown, Wish};
@@ -86,22 +87,23 @@ impl Callers {
             patience: PATIENCE,
             ..mixed
         };
+        let identity = &CallerIdentity::of(number);
         loop {
-            let Some(address) = self.fleet.any(dice) else {
+            let Some(address) = self.fleet.any(dice, identity) else {
                 pause(dice).await;
                 continue;
             };
             match wish.ask(address, &self.book).await {
                 CallerResult::Final { blocked: false, .. } => return,
-                CallerResult::Final { saga, .. } => return self.follow(&wish, &saga, dice).await,
+                CallerResult::Final { saga, .. } => return self.follow(&wish, &saga, identity, dice).await,
                 CallerResult::Accepted { saga } => {
-                    if cancels && let Some(elsewhere) = self.fleet.any(dice) {
+                    if cancels && let Some(elsewhere) = self.fleet.any(dice, identity) {
                         wish.cancel(elsewhere, &self.book, &saga).await;
                     }
                     if let Some(body) = approval.body() {
-                        self.signal(&saga, &body, dice).await;
+                        self.signal(&saga, &body, identity, dice).await;
                     }
-                    return self.follow(&wish, &saga, dice).await;
+                    return self.follow(&wish, &saga, identity, dice).await;
                 }
                 _ => pause(dice).await,
             }
@@ -110,16 +112,16 @@ impl Callers {
 
     /// Sends the signal that a saga waits for, or will wait for, until a process says that it is kept, or can no longer be taken. Any
     /// process may be asked, and some are asked again afterwards.
-    async fn signal(&self, saga: &str, body: &Value, dice: &Dice) {
+    async fn signal(&self, saga: &str, body: &Value, identity: &CallerIdentity, dice: &Dice) {
         sleep(Duration::from_millis(dice.between(0, SIGNAL_AFTER_MS))).await;
         let path = format!("/api/sagas/{saga}/signals/{APPROVED}");
         let key = format!("approval-of-{saga}");
         let mut is_acknowledged = false;
         loop {
             pause(dice).await;
-            let Some(address) = self.fleet.any(dice) else { continue };
+            let Some(address) = self.fleet.any(dice, identity) else { continue };
             let headers = [("idempotency-key", &*key)];
-            match send_within(PATIENCE, address, "POST", &path, &headers, Some(body)).await {
+            match send_within(PATIENCE, address.clone(), "POST", &path, &headers, Some(body)).await {
                 Ok(Response { status: 202, .. }) if !is_acknowledged && dice.one_in(4) => {
                     is_acknowledged = true
                 }
@@ -145,15 +147,21 @@ impl Callers {
     }
 
     /// Requests the order's state from any process until the order has ended.
-    async fn follow(&self, wish: &Wish, saga: &str, dice: &Dice) {
+    async fn follow(&self, wish: &Wish, saga: &str, identity: &CallerIdentity, dice: &Dice) {
         let path = wish.shown_at(saga);
         loop {
             pause(dice).await;
-            let Some(address) = self.fleet.any(dice) else { continue };
-            match send_within(PATIENCE, address, "GET", &path, &[], None).await {
+            let Some(address) = self.fleet.any(dice, identity) else { continue };
+            match send_within(PATIENCE, address.clone(), "GET", &path, &[], None).await {
                 Ok(Response { status: 404, .. }) => {
                     self.contradicts(format!(
                         "{saga} was acknowledged ({wish:?}) and is unknown at {address}"
+                    ));
+                    return;
+                }
+                Ok(answer) if matches!(answer.status, 401 | 403) => {
+                    self.contradicts(format!(
+                        "{saga} is hidden from its own caller at {address}: {answer:?}"
                     ));
                     return;
                 }

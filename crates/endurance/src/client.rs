@@ -1,15 +1,20 @@
 //! A client with one request per connection, which distinguishes a refused connection from a lost answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// Long enough for anything on a loaded machine; only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,6 +43,35 @@ pub async fn within<T>(this_long: Duration, mut look: impl AsyncFnMut() -> Optio
         sleep(POLL).await;
     }
     None
+}
+
+/// A process that listens, and how a caller is let in there.
+#[derive(Clone)]
+pub struct ProcessEndpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// `None`: over plain HTTP, without a key.
+    pub(crate) entry: Option<Arc<dyn WayIn>>,
+}
+
+/// How a caller is let in.
+pub(crate) trait WayIn: Send + Sync {
+    /// The value of `Authorization`, now.
+    fn authorization(&self) -> String;
+    /// What the caller trusts.
+    fn connector(&self) -> &TlsConnector;
+}
+
+impl From<SocketAddr> for ProcessEndpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, entry: None }
+    }
+}
+
+impl std::fmt::Display for ProcessEndpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.address.fmt(f)
+    }
 }
 
 /// The answer to a request.
@@ -76,13 +110,13 @@ impl Response {
 
 /// Sends one request and reads the whole answer, which must come within [`PATIENCE`] or break off.
 pub async fn send(
-    address: SocketAddr,
+    to: impl Into<ProcessEndpoint>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<Response, NoResponse> {
-    match send_within(PATIENCE, address, method, path, headers, body).await {
+    match send_within(PATIENCE, to, method, path, headers, body).await {
         Err(NoResponse::Silent) => panic!("{method} {path}: no answer within {PATIENCE:?}"),
         result => result,
     }
@@ -91,16 +125,19 @@ pub async fn send(
 /// Sends one request and reads the whole answer, or gives up.
 pub async fn send_within(
     patience: Duration,
-    address: SocketAddr,
+    to: impl Into<ProcessEndpoint>,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<Response, NoResponse> {
-    let lost = |error: hyper::Error| NoResponse::Lost(error.to_string());
+    let ProcessEndpoint { address, entry } = to.into();
     let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
+    }
+    if let Some(entry) = &entry {
+        request = request.header("authorization", entry.authorization());
     }
     if body.is_some() {
         request = request.header("content-type", "application/json");
@@ -109,16 +146,42 @@ pub async fn send_within(
     let request = request.body(Full::new(body)).expect("the request can be written");
     let exchange = async {
         let stream = TcpStream::connect(address).await.map_err(|_| NoResponse::NotReached)?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        #[expect(clippy::disallowed_methods, reason = "moves this connection's bytes, and ends with it")]
-        tokio::spawn(connection);
-        let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
-        let body = body.collect().await.map_err(lost)?.to_bytes();
-        let text = String::from_utf8(body.to_vec()).expect("answers are UTF-8");
-        Ok(Response { status: head.status.as_u16(), headers: head.headers, text })
+        match entry {
+            None => exchange(stream, request).await,
+            Some(entry) => exchange(encrypted(entry.connector(), address, stream).await?, request).await,
+        }
     };
     timeout(patience, exchange).await.unwrap_or(Err(NoResponse::Silent))
+}
+
+/// A connection under TLS. A certificate that the caller does not trust is no accident of the network.
+pub(crate) async fn encrypted(
+    connector: &TlsConnector,
+    address: SocketAddr,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, NoResponse> {
+    let connected = connector.connect(ServerName::IpAddress(address.ip().into()), stream).await;
+    connected.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            panic!("{address} has a certificate that nobody trusts: {why}")
+        }
+        _ => NoResponse::Lost(error.to_string()),
+    })
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<Response, NoResponse> {
+    let lost = |error: hyper::Error| NoResponse::Lost(error.to_string());
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    #[expect(clippy::disallowed_methods, reason = "moves this connection's bytes, and ends with it")]
+    tokio::spawn(connection);
+    let (head, body) = sender.send_request(request).await.map_err(lost)?.into_parts();
+    let body = body.collect().await.map_err(lost)?.to_bytes();
+    let text = String::from_utf8(body.to_vec()).expect("answers are UTF-8");
+    Ok(Response { status: head.status.as_u16(), headers: head.headers, text })
 }
 
 /// `GET`, which must be answered with 200.

@@ -38,6 +38,12 @@ pub enum Fault {
     Reset,
     /// A service is down.
     Down,
+    /// The callers' key is replaced, as the documents say.
+    Keys,
+    /// The certificate is replaced.
+    Certificate,
+    /// The issuer is away for a while; then it signs with another key.
+    Issuer,
 }
 
 impl Fault {
@@ -55,6 +61,14 @@ impl Fault {
         Self::Reset,
         Self::Down,
     ];
+
+    /// The faults that need keys, tokens and TLS.
+    pub const OF_DOORS: &'static [Self] = &[Self::Keys, Self::Certificate, Self::Issuer];
+
+    /// All faults of an ordeal in which everybody is let in.
+    pub fn without_doors(faults: &[Self]) -> Vec<Self> {
+        faults.iter().copied().filter(|fault| !Self::OF_DOORS.contains(fault)).collect()
+    }
 }
 
 fn no_fault(text: &str) -> String {

@@ -8,6 +8,8 @@ use saga_testkit::dice::Dice;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
+use crate::client::ProcessEndpoint;
+use crate::doors::{CallerIdentity, Doors};
 use crate::measures::{Micros, now};
 use crate::proxy::Proxy;
 use crate::serve::{ServeProcess, Setup};
@@ -20,6 +22,8 @@ const STARTS_MAX: u32 = 200;
 /// All processes.
 pub(crate) struct Processes {
     pub(crate) places: Vec<Arc<ProcessPlace>>,
+    /// How callers are let in; `None`: everybody is.
+    pub(crate) doors: Option<Arc<Doors>>,
 }
 
 /// The place of one process: the address where the current process, or the next one, listens.
@@ -40,10 +44,21 @@ pub(crate) struct StartedProcess {
 }
 
 impl Processes {
-    /// The address of a random place, whether or not a process listens there.
-    pub(crate) fn any(&self, dice: &Dice) -> Option<SocketAddr> {
+    /// A random place for a caller of this identity, whether or not a process listens there.
+    pub(crate) fn any(&self, dice: &Dice, identity: &CallerIdentity) -> Option<ProcessEndpoint> {
         let first = dice.between(0, self.places.len() as u64) as usize;
-        (0..self.places.len()).find_map(|turn| self.places[(first + turn) % self.places.len()].address())
+        let mut turns = (0..self.places.len()).map(|turn| &self.places[(first + turn) % self.places.len()]);
+        turns.find_map(|place| self.endpoint(place, identity))
+    }
+
+    /// A certain place for a caller of this identity, if it has an address.
+    pub(crate) fn endpoint(
+        &self,
+        place: &ProcessPlace,
+        identity: &CallerIdentity,
+    ) -> Option<ProcessEndpoint> {
+        let entry = self.doors.as_ref().map(|doors| doors.entry(identity));
+        Some(ProcessEndpoint { address: place.address()?, entry })
     }
 }
 

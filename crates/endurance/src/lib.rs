@@ -21,9 +21,12 @@ pub mod store;
 
 mod callers;
 mod database;
+mod doors;
+mod doors_changes;
 mod errand;
 mod fault;
 mod fleet;
+mod issuer;
 mod judge;
 mod measures;
 mod ordeal;

@@ -1,14 +1,13 @@
 //! Clients: their requests, and the answers that they get.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do without, it panics without")]
 
-use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use saga_testkit::dice::Dice;
 use serde_json::{Value, json};
 
-use crate::client::{NoResponse, PATIENCE, Response, send_within};
+use crate::client::{NoResponse, PATIENCE, ProcessEndpoint, Response, send_within};
 use crate::errand::Errand;
 
 /// One order that a client wants. `number` is its shop, so that the order can be found even if the answer is lost.
@@ -143,7 +142,8 @@ impl Wish {
     }
 
     /// Places the order once, cancels it if the order's manner says so, and records the answer.
-    pub async fn ask(&self, address: SocketAddr, book: &Book) -> CallerResult {
+    pub async fn ask(&self, to: impl Into<ProcessEndpoint>, book: &Book) -> CallerResult {
+        let to = to.into();
         let mut headers = Vec::new();
         if let Some(key) = &self.key {
             headers.push(("idempotency-key", key.as_str()));
@@ -155,12 +155,12 @@ impl Wish {
             Face::Commande => "/api/commande/checkout",
             Face::Sagas => "/api/sagas/errand",
         };
-        let answer = send_within(self.patience, address, "POST", path, &headers, Some(&self.body())).await;
+        let answer = send_within(self.patience, to.clone(), "POST", path, &headers, Some(&self.body())).await;
         let result = self.caller_result(answer);
         book.note(self, result.clone());
         match &result {
             CallerResult::Accepted { saga } if self.manner == Manner::Cancel => {
-                self.cancel(address, book, saga).await;
+                self.cancel(to, book, saga).await;
             }
             _ => {}
         }
@@ -168,14 +168,14 @@ impl Wish {
     }
 
     /// Cancels without waiting.
-    pub async fn cancel(&self, address: SocketAddr, book: &Book, saga: &str) -> CallerResult {
+    pub async fn cancel(&self, to: impl Into<ProcessEndpoint>, book: &Book, saga: &str) -> CallerResult {
         let what = match self.face() {
             Face::Commande => "annuler",
             Face::Sagas => "cancel",
         };
         let path = format!("{}/{what}", self.shown_at(saga));
         let headers = [("prefer", "respond-async")];
-        let answer = send_within(self.patience, address, "POST", &path, &headers, None).await;
+        let answer = send_within(self.patience, to, "POST", &path, &headers, None).await;
         let result = match answer {
             Ok(answer) if answer.status == 409 => {
                 let code = answer.json()["code"].as_str().unwrap().to_owned();
@@ -281,7 +281,8 @@ fn caller_result(answer: Result<Response, NoResponse>, face: Face) -> CallerResu
                 | "stopping"
                 | "active_sagas_max"
                 | "active_bytes_max"
-                | "caller_share_percent" => {
+                | "caller_share_percent"
+                | "issuer_unreachable" => {
                     assert!(text("detail").contains("nothing was done"), "{answer:?}");
                     CallerResult::NothingDone
                 }

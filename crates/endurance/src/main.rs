@@ -42,6 +42,9 @@ struct Flags {
     /// checkout.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u64).range(0..=100))]
     errands: u64,
+    /// Let everybody in, over plain HTTP. Without this, callers need keys or tokens, over TLS, and those change.
+    #[arg(long)]
+    open: bool,
     /// Without faults, everything has to be over within this, in seconds: an order's deadline, and the longest wait
     /// between two tries of a compensation, twice.
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
@@ -60,9 +63,12 @@ enum StoreFlag {
 impl Flags {
     fn ordeal(&self) -> anyhow::Result<Ordeal> {
         let (store, replicas, faults) = match self.store {
-            StoreFlag::Sqlite => (StoreEngine::Sqlite, 1, Fault::WITHOUT_A_SERVER),
-            StoreFlag::Postgres => (StoreEngine::Postgres, 3, Fault::ALL),
+            StoreFlag::Sqlite => {
+                (StoreEngine::Sqlite, 1, [Fault::WITHOUT_A_SERVER, Fault::OF_DOORS].concat())
+            }
+            StoreFlag::Postgres => (StoreEngine::Postgres, 3, Fault::ALL.to_vec()),
         };
+        let faults = if self.open { Fault::without_doors(&faults) } else { faults };
         Ok(Ordeal {
             store,
             replicas: self.replicas.unwrap_or(replicas),
@@ -71,10 +77,11 @@ impl Flags {
                 None => Length::Time(Duration::from_secs(self.seconds)),
             },
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one("endurance") >> 16),
-            faults: if self.faults.is_empty() { faults.to_vec() } else { self.faults.clone() },
+            faults: if self.faults.is_empty() { faults } else { self.faults.clone() },
             every: Duration::try_from_secs_f64(self.every).context("--every")?,
             callers: self.callers,
             errands_percent: self.errands,
+            is_guarded: !self.open,
             tail: Duration::from_secs(self.tail),
         })
     }

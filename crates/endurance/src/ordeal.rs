@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::callers::Callers;
 use crate::client::send;
 use crate::database::{self, OrderStore};
+use crate::doors::{CallerIdentity, Doors};
 use crate::errand::ERRAND;
 use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes};
@@ -51,6 +52,8 @@ pub struct Ordeal {
     pub callers: usize,
     /// How many of a hundred sagas are errands: graphs with signals and pauses. The others are the shop's checkout.
     pub errands_percent: u64,
+    /// Whether callers need keys or tokens, over TLS: then the faults that change those may happen.
+    pub is_guarded: bool,
     /// After the last fault, every order must be over within this time.
     pub tail: Duration,
 }
@@ -82,6 +85,7 @@ impl Ordeal {
                 (Some(Arc::new(cluster)), OrderStore::Postgres(url))
             }
         };
+        let doors = if self.is_guarded { Some(Arc::new(Doors::make().await?)) } else { None };
         let mut places = Vec::new();
         for number in 1..=self.replicas {
             let (proxy, url) = match &database {
@@ -96,11 +100,14 @@ impl Ordeal {
             let mut setup = Setup::of(&shop, url);
             setup.argument(&format!("--drain-s={DRAIN_S}"));
             setup.definition(ERRAND).argument("--commande-saga=checkout");
+            if let Some(doors) = &doors {
+                doors.set_up(&mut setup);
+            }
             let place = ProcessPlace::new(setup, &format!("replica-{number}"), proxy);
             place.start(&mut *place.machine.lock().await).await;
             places.push(Arc::new(place));
         }
-        let fleet = Arc::new(Processes { places });
+        let fleet = Arc::new(Processes { places, doors });
         let shop = Arc::new(Mutex::new(shop));
         let trouble = Arc::new(FaultTargets::new(fleet.clone(), cluster, database.clone(), shop.clone()));
         let callers = Arc::new(Callers::new(fleet.clone(), self.seed, self.errands_percent));
@@ -199,7 +206,7 @@ impl Ordeal {
         let machine = place.machine.lock().await;
         let mut wrong = Vec::new();
         if let Some(serve) = &machine.serve {
-            match send(serve.address, "GET", "/readyz", &[], None).await {
+            match send(serve.supervised_at, "GET", "/readyz", &[], None).await {
                 Ok(answer) if answer.status == 200 && answer.json()["sagas_active"] == 0 => {}
                 other => wrong.push(format!("{} is not ready and idle: {other:?}", machine.name)),
             }
@@ -215,8 +222,11 @@ impl Ordeal {
 /// one call. With a kill every few seconds, that happens to orders without a defect. Orders that are blocked for
 /// another reason stay blocked, which is a violation. Returns the number of resumed orders.
 async fn resume_parked(fleet: &Processes) -> usize {
-    let Some(address) = fleet.places.iter().find_map(|place| place.address()) else { return 0 };
-    let list = match send(address, "GET", "/api/sagas?rollback=blocked&limit=100", &[], None).await {
+    let mut places = fleet.places.iter();
+    let Some(process) = places.find_map(|place| fleet.endpoint(place, &CallerIdentity::Key)) else {
+        return 0;
+    };
+    let list = match send(process.clone(), "GET", "/api/sagas?rollback=blocked&limit=100", &[], None).await {
         Ok(answer) if answer.status == 200 => answer.json(),
         // A process that has just started: the next round tries again.
         _ => return 0,
@@ -231,7 +241,7 @@ async fn resume_parked(fleet: &Processes) -> usize {
         let body = json!({ "by": "endurance", "reason": "its processes were killed, it is well itself" });
         let path = format!("/api/sagas/{id}/resume");
         let wait = [("prefer", "respond-async")];
-        if let Ok(answer) = send(address, "POST", &path, &wait, Some(&body)).await
+        if let Ok(answer) = send(process.clone(), "POST", &path, &wait, Some(&body)).await
             && answer.status < 300
         {
             resumed += 1;

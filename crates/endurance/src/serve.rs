@@ -35,6 +35,8 @@ pub struct ServeProcess {
     child: Child,
     /// The address on which it listens.
     pub address: SocketAddr,
+    /// The address that it has for supervisors, who need no key there; its only address, if it has no other.
+    pub supervised_at: SocketAddr,
     log: PathBuf,
 }
 
@@ -131,14 +133,16 @@ impl Setup {
     async fn try_start_as(&self, replica: &str) -> Result<ServeProcess, (ExitStatus, String)> {
         let (child, log) = self.spawn_as(replica);
         // From here on it is killed in any case.
-        let mut serve = ServeProcess { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut serve = ServeProcess { child, address: nowhere, supervised_at: nowhere, log };
         // Its own loop, as below: a future that holds an async closure cannot be spawned.
         let begun = Instant::now();
         serve.address = loop {
             if let Some(status) = serve.ended() {
                 return Err((status, serve.log()));
             }
-            if let Some(address) = listening_on(&serve.log) {
+            if let Some(address) = logged_address(&serve.log, "listen") {
+                serve.supervised_at = logged_address(&serve.log, "ops_listen").unwrap_or(address);
                 break address;
             }
             assert!(begun.elapsed() < PATIENCE, "it does not listen within {PATIENCE:?}");
@@ -149,7 +153,7 @@ impl Setup {
 }
 
 /// The orchestrator's program: `$ORCHESTRATEUR_PROGRAM`, or the one that was built together with this program.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         if let Some(path) = std::env::var_os("ORCHESTRATEUR_PROGRAM") {
@@ -167,10 +171,10 @@ fn log_name(number: usize) -> String {
     format!("serve-{number}.log")
 }
 
-fn listening_on(log: &Path) -> Option<SocketAddr> {
+fn logged_address(log: &Path, name: &str) -> Option<SocketAddr> {
     std::fs::read_to_string(log).unwrap().lines().find_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
-        line["listen"].as_str()?.parse().ok()
+        line[name].as_str()?.parse().ok()
     })
 }
 
@@ -234,7 +238,7 @@ impl ServeProcess {
     /// Waits until every unfinished order has been taken over and none is under way.
     pub async fn quiet(&self) {
         until("every order is over", async || {
-            let ready = client::send(self.address, "GET", "/readyz", &[], None).await.ok()?;
+            let ready = client::send(self.supervised_at, "GET", "/readyz", &[], None).await.ok()?;
             let body = ready.json();
             (ready.status == 200 && body["recovered"] == true && body["sagas_active"] == 0).then_some(())
         })
@@ -248,7 +252,7 @@ impl ServeProcess {
 
     /// The same of a process that may be gone or silent.
     pub async fn try_metric(&self, name: &str) -> Result<u64, client::NoResponse> {
-        let text = client::send(self.address, "GET", "/metrics", &[], None).await?.text;
+        let text = client::send(self.supervised_at, "GET", "/metrics", &[], None).await?.text;
         let values = text.lines().filter(|line| line.starts_with(name));
         Ok(values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum())
     }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::database::OrderStore;
+use crate::doors_changes::DoorsChange;
 use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes, StartedProcess};
 use crate::measures::{Micros, now};
@@ -166,6 +167,16 @@ impl FaultTargets {
                     }
                     let (this, dice) = (self.clone(), dice.split());
                     under_way.spawn(async move { this.break_connections(fault, &place, &dice).await })
+                }
+                Fault::Keys | Fault::Certificate | Fault::Issuer => {
+                    let Some(doors) = self.fleet.doors.clone() else { continue };
+                    let Some(change) = DoorsChange::begin(fault, doors) else { continue };
+                    let (this, dice) = (self.clone(), dice.split());
+                    under_way.spawn(async move {
+                        if let Err(error) = change.carry_out(&this.fleet, &dice).await {
+                            this.note(|diary| diary.violations.push(format!("{fault}: {error:#}")));
+                        }
+                    })
                 }
                 Fault::Refusing | Fault::Slow | Fault::AnswersLost | Fault::Reset | Fault::Down => {
                     let Ok(shop) = self.shop.clone().try_lock_owned() else { continue };

@@ -25,6 +25,9 @@ const DRAIN_WINDOW: Duration = Duration::from_secs(10);
 /// The shortest and the longest `Retry-After` of a refused caller.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
+/// The name of the limit of one caller's slots, which its key says.
+pub const SLOTS_PERCENT: &str = "slots_percent";
+
 /// The sender of a request, for shares.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Caller {
@@ -107,13 +110,22 @@ impl Admission {
         }
     }
 
-    /// A slot for a new saga.
-    pub(crate) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Slot, NoRoom> {
+    /// A slot for a new saga of a caller, which may hold that percentage of all slots, if that is limited; it may always hold one.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        caller: Caller,
+        slots_percent_max: Option<u8>,
+    ) -> Result<Slot, NoRoom> {
         let bytes = self.bytes.load(Ordering::Relaxed);
         let mut slots = self.slots();
         let free = self.slots_max.saturating_sub(slots.taken);
         let own = slots.by_caller.get(&caller).copied().unwrap_or(0);
-        let refused = if free == 0 {
+        let own_max = slots_percent_max.map(|percent| (usize::from(percent), self.slots_max));
+        let is_own_used =
+            |(percent, slots): (usize, usize)| own >= (slots.saturating_mul(percent) / 100).max(1);
+        let refused = if let Some(used) = own_max.filter(|own_max| is_own_used(*own_max)) {
+            Some((SLOTS_PERCENT, used.0))
+        } else if free == 0 {
             Some(("active_sagas_max", self.slots_max))
         } else if own.saturating_mul(100 - self.share_percent) >= free.saturating_mul(self.share_percent) {
             Some(("caller_share_percent", self.share_percent))
@@ -248,7 +260,7 @@ mod tests {
     fn take_all(admission: &Arc<Admission>, caller: Caller) -> (Vec<Slot>, NoRoom) {
         let mut slots = Vec::new();
         loop {
-            match admission.admit(caller.clone()) {
+            match admission.admit(caller.clone(), None) {
                 Ok(slot) => slots.push(slot),
                 Err(no_room) => return (slots, no_room),
             }
@@ -270,6 +282,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_caller_with_a_limit_of_its_own_holds_so_many_slots_and_one_at_least() {
+        let admission = admission(200, 80);
+        let mut held = Vec::new();
+        let refused = loop {
+            match admission.admit(caller(1), Some(5)) {
+                Ok(slot) => held.push(slot),
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!((held.len(), refused.limit, refused.value), (10, SLOTS_PERCENT, 5));
+        assert!(admission.admit(caller(2), Some(5)).is_ok(), "another caller has its own");
+        assert!(admission.admit(caller(1), None).is_ok(), "another key of the same name may have no limit");
+        held.pop();
+        assert!(admission.admit(caller(1), Some(5)).is_ok());
+        let few = super::tests::admission(3, 80);
+        let one = few.admit(caller(1), Some(1));
+        assert!(one.is_ok() && few.admit(caller(1), Some(1)).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn all_slots_are_for_one_caller_where_the_share_is_all() {
         let admission = admission(10, 100);
         let (slots, refused) = take_all(&admission, caller(1));
@@ -288,15 +320,15 @@ mod tests {
         for _ in 0..30 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             slots.pop();
-            slots.extend(admission.admit(caller(1)));
-            let refused = admission.admit(caller(1)).err().expect("there is no room for another");
+            slots.extend(admission.admit(caller(1), None));
+            let refused = admission.admit(caller(1), None).err().expect("there is no room for another");
             assert!(refused.retry_after <= Duration::from_secs(10), "{refused:?}");
         }
-        let refused = admission.admit(caller(1)).err().expect("no room");
+        let refused = admission.admit(caller(1), None).err().expect("no room");
         assert!((2..=4).contains(&refused.retry_after.as_secs()), "{refused:?}");
         // No saga ends for a long time, and many starts come.
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(admission.admit(caller(1)).err().expect("no room").retry_after, DRAIN_WINDOW);
+        assert_eq!(admission.admit(caller(1), None).err().expect("no room").retry_after, DRAIN_WINDOW);
     }
 
     #[tokio::test(start_paused = true)]
@@ -304,14 +336,14 @@ mod tests {
         let admission = admission(1_000, 100);
         let mut saga = admission.saga();
         saga.payloads(900_000);
-        assert!(admission.admit(caller(1)).is_ok());
+        assert!(admission.admit(caller(1), None).is_ok());
         assert!(admission.reserve(1_000_000).is_none(), "an answer that may not fit has to wait");
         saga.payloads(1 << 20);
-        assert_eq!(admission.admit(caller(1)).err().map(|no| no.limit), Some("active_bytes_max"));
+        assert_eq!(admission.admit(caller(1), None).err().map(|no| no.limit), Some("active_bytes_max"));
         saga.payloads(10);
         let large = admission.reserve(usize::MAX / 4);
         assert!(large.is_some(), "alone, the largest answer has its turn, too");
-        assert!(admission.admit(caller(1)).is_ok(), "what may come keeps no saga out");
+        assert!(admission.admit(caller(1), None).is_ok(), "what may come keeps no saga out");
         drop((saga, large));
         assert_eq!((admission.bytes(), admission.reserved.load(Ordering::Relaxed)), (0, 0));
     }

@@ -12,7 +12,7 @@ use crate::breaker::{Breaker, CallEnd};
 use crate::clock::Clock;
 use crate::participants::{CallTrouble, Change, Standing, StandingRecord};
 
-/// One for each address: definitions that name the same service differently share its breaker, and definitions of
+/// One for each address, with the files of `tls`: definitions that name the same service differently share its breaker, and definitions of
 /// different ages may know the same name elsewhere.
 ///
 /// Of served definitions that name an address with different settings, each setting is the most careful one (see
@@ -77,8 +77,8 @@ impl Breakers {
     }
 
     fn known(&self, participant: &Participant) -> KnownParticipant {
-        let address = &participant.address;
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(address) {
+        let reached_by = &participant.reached_by;
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(reached_by) {
             return known.clone();
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +87,7 @@ impl Breakers {
             breaker: Breaker::new(participant.breaker, participant.calls_max, move || world.random()),
             record: Arc::default(),
         };
-        known.entry(address.clone()).or_insert_with(new).clone()
+        known.entry(reached_by.clone()).or_insert_with(new).clone()
     }
 }
 
@@ -123,7 +123,7 @@ fn strictest(definitions: &[Arc<Definition>]) -> Vec<(&Participant, CallSettings
     for participant in definitions.iter().flat_map(|definition| &definition.participants) {
         let settings = CallSettings::of(participant);
         by_address
-            .entry(&participant.address)
+            .entry(&participant.reached_by)
             .and_modify(|(_, known)| *known = known.and(settings))
             .or_insert((participant, settings));
     }

@@ -42,7 +42,7 @@ mod unreadable;
 mod vital;
 pub mod world;
 
-pub use self::admission::{Caller, NoRoom};
+pub use self::admission::{Caller, NoRoom, SLOTS_PERCENT};
 pub use self::catalog::{Definitions, ServedDefinitions};
 pub use self::clock::Clock;
 pub use self::engine::{Asking, Engine, Health, Listing, Start};

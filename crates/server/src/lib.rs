@@ -15,3 +15,4 @@ pub mod logging;
 pub mod metrics;
 pub mod routes;
 pub mod store;
+pub mod tls;

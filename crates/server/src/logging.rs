@@ -15,6 +15,9 @@ const LINES_WAITING_MAX: usize = 8_192;
 /// Characters of a panic's message that are logged.
 const PANIC_CHARS_MAX: usize = 500;
 
+/// A filter before the given one, which may say otherwise: a client could have this library write a line for each handshake.
+const OF_LIBRARIES: &str = "rustls=error";
+
 /// Lines that standard error did not take.
 static UNWRITTEN: AtomicU64 = AtomicU64::new(0);
 
@@ -61,7 +64,8 @@ impl Write for Tolerant {
 
 /// Starts logging to standard error. `filter` is in the form of `RUST_LOG`, such as `info` or `saga_engine=debug`.
 pub fn start(filter: &str, json: bool) -> anyhow::Result<Logging> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let silenced = if filter.is_empty() { String::new() } else { format!("{OF_LIBRARIES},{filter}") };
+    let filter = EnvFilter::try_new(silenced).map_err(|error| {
         anyhow::anyhow!("the log filter `{filter}` cannot be read: {error}; write e.g. info")
     })?;
     let stderr = io::stderr();

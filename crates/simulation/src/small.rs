@@ -297,8 +297,14 @@ async fn live(fleet: &Fleet, timing: Timing) {
         fleet.restart_the_dead();
         if scene.row(id).is_none() {
             let Ok(input) = scene.definition.read_input(b"{\"n\":1}") else { return };
-            let request =
-                Start { input, id: Some(id), wait: Wait::started(), caller: Caller::Unknown, by: None };
+            let request = Start {
+                input,
+                id: Some(id),
+                wait: Wait::started(),
+                caller: Caller::Unknown,
+                slots_percent_max: None,
+                by: None,
+            };
             let answer = fleet.ask(0, move |engine| async move { engine.start(request).await });
             if let Ok(Some(Ok(snapshot))) = timeout(Duration::from_secs(1), answer).await {
                 fleet.check_snapshot(id, &snapshot);

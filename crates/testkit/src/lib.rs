@@ -7,3 +7,4 @@ pub mod hostile;
 pub mod newman;
 pub mod postgres;
 pub mod schema;
+pub mod tokens;

@@ -33,6 +33,16 @@ pub fn check(document: &Value, schema: &Value, value: &Value) -> Result<(), Stri
             "maximum" => value.as_f64().is_none_or(|number| Some(number) <= demanded.as_f64()),
             "maxLength" => value.as_str().is_none_or(|text| text.chars().count() <= count(demanded)),
             "maxProperties" => value.as_object().is_none_or(|members| members.len() <= count(demanded)),
+            "minProperties" => value.as_object().is_none_or(|members| members.len() >= count(demanded)),
+            "dependentRequired" => value.as_object().is_none_or(|members| {
+                let demanded = demanded.as_object().unwrap_or_else(|| panic!("{demanded} names no members"));
+                let is_whole = |(name, others): (&String, &Value)| {
+                    let is_there =
+                        |other: &Value| other.as_str().is_some_and(|other| members.contains_key(other));
+                    !members.contains_key(name) || list(others).iter().all(is_there)
+                };
+                demanded.iter().all(is_whole)
+            }),
             "minItems" => value.as_array().is_none_or(|items| items.len() >= count(demanded)),
             "maxItems" => value.as_array().is_none_or(|items| items.len() <= count(demanded)),
             "pattern" => value.as_str().is_none_or(|text| matches(demanded.as_str(), text)),

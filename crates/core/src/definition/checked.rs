@@ -1,6 +1,8 @@
 //! A checked definition, and the warnings about it.
 
-use super::{Definition, Mistake, Variable};
+use std::sync::Arc;
+
+use super::{Definition, Mistake, ParticipantTls, Variable};
 
 /// A definition, and the remarks for its author.
 #[derive(Debug)]
@@ -13,6 +15,19 @@ pub struct Checked {
     pub warnings: Vec<Warning>,
     /// The line of the first expression that reads where its saga is called back, if one does: the server needs an address then.
     pub callbacks: Option<usize>,
+    /// The line of the first participant whose calls are signed, if there is one: the process needs a signing key then.
+    pub signs: Option<usize>,
+    /// The files for TLS that participants name: the process that loads the definition has to be able to use them.
+    pub tls: Vec<NamedTls>,
+}
+
+/// The `tls` of a participant, and where the definition has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTls {
+    /// Counted from 1.
+    pub line: usize,
+    /// The files.
+    pub files: Arc<ParticipantTls>,
 }
 
 /// A construct that is valid but should be changed.

@@ -8,8 +8,10 @@
 //!   names.
 //! - `call.rs`: a request and the meaning of its answer; `path.rs`, `headers.rs`, `body.rs`: the request's parts.
 //! - `declared.rs`, `schema.rs`: what an input must be; `input.rs`: an input that is; `labels.rs`: by what its saga is found.
+//! - `auth.rs`, `tls.rs`: how the orchestrator proves itself to a participant, and whom it trusts; `secret.rs`: the secrets for that.
 //! - `template.rs`, `program.rs`: expressions. `variables.rs`: the environment, and the variables that were read.
 
+mod auth;
 mod body;
 mod call;
 mod check;
@@ -24,9 +26,11 @@ mod labels;
 mod path;
 mod program;
 mod schema;
+mod secret;
 mod step;
 mod suggest;
 mod template;
+mod tls;
 mod variables;
 mod yaml;
 
@@ -37,10 +41,12 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use strum::{Display, EnumString, VariantNames};
 
+pub use self::auth::{Auth, ClientAuth, TokenClient, TokenRequest, UnusableSecret};
+pub(crate) use self::auth::{bearer, is_token};
 pub use self::body::{Body, BodyTemplate};
 pub use self::call::{Absent, Call, PendingAnswer};
 pub(crate) use self::check::{DEADLINE_MAX, parse_duration as duration};
-pub use self::checked::{Checked, Warning};
+pub use self::checked::{Checked, NamedTls, Warning};
 pub use self::condition::Condition;
 pub use self::declared::{InputForm, InputMember, InputType};
 pub use self::format::Format;
@@ -52,9 +58,11 @@ pub use self::path::{PATH_BYTES_MAX, RequestPath};
 pub use self::program::EvalError;
 pub use self::program::meter as budget;
 pub use self::schema::InputSchema;
+pub use self::secret::{SecretSource, SecretText};
 pub use self::step::{Acceptance, CallStep, PauseEnd, PollCall, Probe, SignalWait, Step, StepWork};
 pub use self::suggest::nearest;
 pub use self::template::{Interpreted, RENDERED_BYTES_MAX, Scope, Template};
+pub use self::tls::{ClientIdentity, ParticipantTls};
 use self::variables::Unset;
 pub use self::variables::{Origin, SECRET_BYTES_MAX, Variable, Variables};
 pub use self::yaml::{Mistake, Mistakes, SOURCE_BYTES_MAX};
@@ -151,8 +159,16 @@ pub struct Participant {
     pub base: Uri,
     /// The same as text.
     pub address: Arc<str>,
+    /// The address and the files of `tls`: participants that are reached alike share connections and a breaker.
+    pub reached_by: Arc<str>,
     /// Sent with every call, such as an API key.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How calls prove who makes them; `None`: they do not, or by `headers`.
+    pub auth: Option<Arc<Auth>>,
+    /// Whom it is trusted by, and what certificate is shown to it; `None`: as the machine has it, and none.
+    pub tls: Option<Arc<ParticipantTls>>,
+    /// Whether its calls are signed. The key is the process's, and no part of the definition.
+    pub is_signed: bool,
     /// The participant's promise about repeated and undone calls.
     pub safety: Safety,
     /// Time from sending a request to the end of its answer.
@@ -216,9 +232,10 @@ impl Definition {
         check::read(file, source, Format::CURRENT, (env, Unset::Refused))
     }
 
-    /// Reads a stored definition, by the rules that it was checked with.
+    /// Reads a stored definition, by the rules that it was checked with. A secret of a participant's `auth` may be missing
+    /// here: calls wait for it.
     pub fn read(source: &str, format: Format, env: &dyn Variables) -> Result<Self, Mistakes> {
-        check::read("the journal's definition", source, format, (env, Unset::Refused))
+        check::read("the journal's definition", source, format, (env, Unset::Awaited))
             .map(|checked| checked.definition)
     }
 

@@ -68,6 +68,9 @@ impl Origin {
 pub(super) enum Unset {
     /// As a mistake: no call can be made without it.
     Refused,
+    /// As a mistake, unless calls can wait for it: an order that is pinned to the definition is to go on, and a secret of
+    /// `auth` may come later.
+    Awaited,
     /// As a remark: a check of a definition must not need its secrets.
     Noted,
 }

@@ -75,6 +75,7 @@ fn the_schema_and_the_parser_refuse_the_same() {
     refused.push(set("/participants/stock", "timeout", json!("5 seconds")));
     refused.push(set("/participants/stock", "headers", json!(["x"])));
     refused.push(set("/participants/stock", "horizon", json!("a day")));
+    refused.push(set("/participants/stock", "sign", json!("yes")));
     refused.push(set("/participants/stock", "breaker", json!({ "window": 10 })));
     refused.push(set("/participants/stock", "breaker", json!({ "calls_min": 0 })));
     refused.push(set("/participants/stock", "breaker", json!({ "failures_percent": 0 })));
@@ -104,6 +105,8 @@ fn the_schema_and_the_parser_refuse_the_same() {
     accepted.push(set("/steps/1/action", "body", json!({ "a": { "b": 1.5, "c": true }, "d": ".input" })));
     accepted.push(set("/participants/stock", "headers", json!({ "x-key": "${KEY:-k}" })));
     accepted.push(set("/participants/stock", "horizon", json!("1h")));
+    accepted.push(set("/participants/stock", "sign", json!(true)));
+    accepted.push(set("/participants/stock", "sign", json!(false)));
     accepted.push(set("/participants/stock", "breaker", json!({})));
     let all =
         json!({ "window": "1s", "calls_min": 1, "failures_percent": 100, "open": "1s", "open_max": "5s" });

@@ -18,7 +18,7 @@ use crate::admission::HeldBytes;
 use crate::breaker::{BreakerTurn, Permit};
 use crate::breakers;
 use crate::observer::{CallEnded, Called};
-use crate::participants;
+use crate::participants::{self, AwaitedAccess};
 
 /// While the lease may have run out, a call that wants to leave looks this often whether it holds.
 const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -81,10 +81,17 @@ pub(super) struct Read {
 /// There is no room in memory for another answer that is to be kept.
 struct NoRoomYet;
 
-/// A call that has asked its participant's breaker.
+/// A call that waits until it may leave.
 struct Queued {
     wanted: CallWanted,
-    turn: BreakerTurn,
+    turn: CallTurn,
+}
+
+enum CallTurn {
+    /// It has asked its participant's breaker.
+    Breaker(BreakerTurn),
+    /// It waits for what a call to the participant needs.
+    Access(AwaitedAccess),
 }
 
 /// An event that a saga with a wanted call waits for.
@@ -93,6 +100,8 @@ pub(super) enum CallEvent {
     Reply(Read),
     /// The wanted call's turn has come.
     Permit(Permit),
+    /// What calls to the participant need is there.
+    Accessible,
     /// The participant that the next attempt waits for has come back.
     Recovered,
     /// The value of the expression that the step waits for.
@@ -201,22 +210,34 @@ impl StepCall {
 
     /// Whether its participant holds the wanted call back.
     pub(super) fn is_held_back(&self) -> bool {
-        matches!(self.turn, Some(Queued { turn: BreakerTurn::Wait(_), .. }))
+        matches!(
+            self.turn,
+            Some(Queued { turn: CallTurn::Breaker(BreakerTurn::Wait(_)) | CallTurn::Access(_), .. })
+        )
     }
 
-    /// The breaker's permit for a call, once it has been given.
+    /// The breaker's permit for a call, once it has been given, and the call has all else that it needs.
     fn permit(&mut self, saga: &Saga, wanted: CallWanted) -> Option<Permit> {
-        let turn = match self.turn.take() {
-            Some(asked) => asked.turn,
+        let turn = match self.turn.take().map(|asked| asked.turn) {
+            Some(CallTurn::Breaker(turn)) => turn,
             None => self.means.calls.breakers.of(saga.definition(), wanted.step)?.ask(),
-        };
-        match turn {
-            BreakerTurn::Go(permit) => Some(permit),
-            BreakerTurn::Wait(_) => {
+            Some(turn @ CallTurn::Access(_)) => {
                 self.turn = Some(Queued { wanted, turn });
-                None
+                return None;
             }
-        }
+        };
+        let turn = match turn {
+            BreakerTurn::Go(permit) => {
+                match self.means.calls.participants.access(saga.definition(), wanted.step) {
+                    None => return Some(permit),
+                    // The permit is given back, and asked for again: others that can be made are let through.
+                    Some(access) => CallTurn::Access(access),
+                }
+            }
+            BreakerTurn::Wait(_) => CallTurn::Breaker(turn),
+        };
+        self.turn = Some(Queued { wanted, turn });
+        None
     }
 
     /// Listens to the breaker of the step's participant while its next attempt waits for its time.
@@ -239,8 +260,14 @@ impl StepCall {
         };
         let permitted = async {
             match turn {
-                Some(Queued { turn: BreakerTurn::Wait(waiting), .. }) => Pin::new(waiting).await,
-                _ => pending().await,
+                Some(Queued { turn: CallTurn::Breaker(BreakerTurn::Wait(waiting)), .. }) => {
+                    CallEvent::Permit(Pin::new(waiting).await)
+                }
+                Some(Queued { turn: CallTurn::Access(access), .. }) => {
+                    access.await;
+                    CallEvent::Accessible
+                }
+                Some(Queued { turn: CallTurn::Breaker(BreakerTurn::Go(_)), .. }) | None => pending().await,
             }
         };
         let evaluated = async {
@@ -263,7 +290,7 @@ impl StepCall {
             biased;
             read = replied => CallEvent::Reply(read),
             value = evaluated => CallEvent::Evaluated(value),
-            permit = permitted => CallEvent::Permit(permit),
+            turn = permitted => turn,
             () = recovered => CallEvent::Recovered,
         }
     }
@@ -272,7 +299,8 @@ impl StepCall {
     pub(super) fn take(&mut self, saga: &Saga, event: CallEvent) -> Option<Input> {
         match event {
             CallEvent::Reply(read) => self.replied(saga, read),
-            CallEvent::Permit(permit) => self.permitted(saga, permit),
+            CallEvent::Permit(permit) => self.permitted(saga, Some(permit)),
+            CallEvent::Accessible => self.permitted(saga, None),
             CallEvent::Evaluated(value) => {
                 self.evaluation = None;
                 Some(Input::Evaluated { step: self.step, value })
@@ -281,8 +309,8 @@ impl StepCall {
         }
     }
 
-    /// The breaker lets the call through that has waited for it.
-    fn permitted(&mut self, saga: &Saga, permit: Permit) -> Option<Input> {
+    /// The call that has waited may go on: with the breaker's permit, or to ask for one.
+    fn permitted(&mut self, saga: &Saga, permit: Option<Permit>) -> Option<Input> {
         let Queued { wanted, .. } = self.turn.take()?;
         if saga.is_too_late(&wanted, self.means.clock.now()) {
             let CallWanted { step, direction, attempt, .. } = wanted;
@@ -290,7 +318,7 @@ impl StepCall {
             let verdict = Verdict::without_answer(Outcome::NotSent, reason);
             return Some(Input::Reply { step, direction, attempt, verdict });
         }
-        self.turn = Some(Queued { wanted, turn: BreakerTurn::Go(permit) });
+        self.turn = permit.map(|permit| Queued { wanted, turn: CallTurn::Breaker(BreakerTurn::Go(permit)) });
         None
     }
 

@@ -210,7 +210,8 @@ impl Engine {
         });
         let state = |(saga, participant): (&Arc<str>, _)| {
             let breaker = breakers.of_participant(participant).state();
-            ParticipantState::of(saga, participant, breaker, breakers.standing(participant))
+            let access = self.parts.means.calls.participants.access_trouble(participant);
+            ParticipantState::of(saga, participant, breaker, breakers.standing(participant), access)
         };
         named.map(state).collect()
     }

@@ -29,6 +29,8 @@ pub struct Start {
     pub wait: Wait,
     /// The caller that sent the request, for its share of the slots.
     pub caller: Caller,
+    /// The percentage of all slots that the caller may hold; `None`: what [`Limits::caller_share_percent`](crate::Limits) leaves it.
+    pub slots_percent_max: Option<u8>,
     /// The caller's name, where callers are known by their keys.
     pub by: Option<Arc<str>>,
 }
@@ -47,7 +49,10 @@ impl Engine {
         if request.id.is_some() && self.is_cautious() && self.in_the_journal(id).await?.is_some() {
             return self.join_kept(id, &request).await;
         }
-        let slot = self.admission().admit(request.caller.clone()).map_err(Refusal::Full)?;
+        let slot = self
+            .admission()
+            .admit(request.caller.clone(), request.slots_percent_max)
+            .map_err(Refusal::Full)?;
         let (handle, messages) = Handle::new(self.limits().inbox_commands_max);
         let held = self.admission().saga();
         let guard = match self.parts.registry.enter(id, owner, handle.clone(), Some(slot), held) {

@@ -3,9 +3,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use rustls::pki_types::ServerName;
-use saga_core::definition::Participant;
 
 /// A participant's host, port and scheme.
 #[derive(Debug)]
@@ -28,8 +27,8 @@ pub(super) enum Host {
 }
 
 impl Address {
-    pub(super) fn of(participant: &Participant) -> io::Result<Self> {
-        let base = &participant.base;
+    /// The address in `base`. `server_name` is the name for TLS, instead of the host.
+    pub(super) fn of(base: &Uri, server_name: Option<&str>) -> io::Result<Self> {
         let host = base.host().unwrap_or_default();
         let is_secure = base.scheme_str() == Some("https");
         let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -41,7 +40,7 @@ impl Address {
             },
             port: base.port_u16().unwrap_or(if is_secure { 443 } else { 80 }),
             tls: is_secure
-                .then(|| ServerName::try_from(bare.to_owned()))
+                .then(|| ServerName::try_from(server_name.unwrap_or(bare).to_owned()))
                 .transpose()
                 .map_err(io::Error::other)?,
             header: HeaderValue::from_str(authority).map_err(io::Error::other)?,

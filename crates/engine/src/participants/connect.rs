@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use super::address::{Address, Host, order};
 use super::exchange::{Connection, open};
 use super::resolve::{Lookup, ResolvedName};
+use super::tls_files::OwnTls;
 use super::trust;
 
 /// The next address is tried when the one before it has not answered after this time, as RFC 8305, 8 recommends. A
@@ -33,9 +34,18 @@ const AVOIDED_FOR: Duration = Duration::from_secs(30);
 /// Opens connections to one participant.
 pub(super) struct Connector {
     target: Target,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<(TlsSource, ServerName<'static>)>,
     /// Addresses that failed or were too slow, and since when.
     avoided: Mutex<Vec<(SocketAddr, Instant)>>,
+}
+
+/// Whom a connection trusts, and what it shows.
+#[derive(Clone)]
+pub(super) enum TlsSource {
+    /// The machine's authorities, and no certificate.
+    Machines(TlsConnector),
+    /// As the participant's `tls` has it.
+    Own(Arc<OwnTls>),
 }
 
 enum Target {
@@ -53,8 +63,17 @@ impl fmt::Display for NoConnection {
     }
 }
 
+impl TlsSource {
+    async fn connector(&self) -> Result<TlsConnector, String> {
+        match self {
+            Self::Machines(connector) => Ok(connector.clone()),
+            Self::Own(own) => own.connector().await,
+        }
+    }
+}
+
 impl Connector {
-    pub(super) fn new(address: &Address, tls: &TlsConnector, lookup: &Lookup) -> Self {
+    pub(super) fn new(address: &Address, tls: &TlsSource, lookup: &Lookup) -> Self {
         Self {
             target: match &address.host {
                 Host::Literal(ip) => Target::Literal(SocketAddr::new(*ip, address.port)),
@@ -168,7 +187,8 @@ impl Connector {
         stream.set_nodelay(true)?;
         match &self.tls {
             None => open(stream, address).await,
-            Some((tls, name)) => {
+            Some((source, name)) => {
+                let tls = source.connector().await.map_err(io::Error::other)?;
                 let secure = tls.connect(name.clone(), stream).await;
                 let secure = secure.map_err(|error| io::Error::other(trust::explained(&error)))?;
                 open(secure, address).await

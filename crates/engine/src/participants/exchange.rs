@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::{Wanted, chain, read};
 use super::metered::{Allowance, MeteredStream};
+use super::trust;
 
 /// An answer's status line and headers, and separately its trailers, in bytes. (hyper limits their number to 100.)
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -39,6 +40,8 @@ pub(super) struct Connection {
 pub(super) enum Failed {
     /// The connection was closed before it took the request: certainly not sent.
     NotTaken(Box<Message>),
+    /// The participant does not let us in, by an alert of TLS. On a new connection: certainly not read.
+    Unwelcome(String),
     /// The request may have arrived.
     Lost(String),
     /// The same, because no answer came in time.
@@ -76,8 +79,17 @@ impl Connection {
 fn not_taken(mut error: TrySendError<Message>) -> Failed {
     match error.take_message() {
         Some(message) => Failed::NotTaken(Box::new(message)),
-        None => Failed::Lost(format!("no answer: {}", chain(error.error()))),
+        None => match unwelcome(error.error()) {
+            Some(reason) => Failed::Unwelcome(reason),
+            None => Failed::Lost(format!("no answer: {}", chain(error.error()))),
+        },
     }
+}
+
+/// The participant's word that it does not let us in, if the error is that.
+fn unwelcome(error: &hyper::Error) -> Option<String> {
+    let io: &io::Error = std::error::Error::source(error)?.downcast_ref()?;
+    trust::is_unwelcome(io).then(|| trust::explained(io))
 }
 
 /// Begins HTTP/1.1 on `stream`.

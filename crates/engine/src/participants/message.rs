@@ -1,11 +1,11 @@
 //! A request in the form that is sent: target, headers, body.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, InvalidHeaderValue, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use http_body_util::Full;
 use saga_core::Direction;
-use saga_core::definition::{Body, Participant};
+use saga_core::definition::{Body, Participant, SecretText};
 use saga_core::saga::Request;
 
 use uuid::fmt::Hyphenated;
@@ -20,8 +20,9 @@ const SAGA_STEP: HeaderName = HeaderName::from_static("saga-step");
 const SAGA_ATTEMPT: HeaderName = HeaderName::from_static("saga-attempt");
 const SAGA_EPOCH: HeaderName = HeaderName::from_static("saga-epoch");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION")));
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION")));
 
 /// A request as it would be sent to a participant, for reports about a definition. Values that may be secret are
 /// marked as sensitive.
@@ -31,15 +32,31 @@ pub fn as_sent(
 ) -> Result<http::Request<Full<Bytes>>, http::Error> {
     let base = &participant.base;
     let authority = base.authority().map_or_else(|| base.host().unwrap_or_default(), |at| at.as_str());
-    message(participant, &HeaderValue::from_str(authority)?, request)
+    // In the place of a credential, which reports do not have.
+    let mut hidden = HeaderValue::from_static("***");
+    hidden.set_sensitive(true);
+    message(
+        participant,
+        &HeaderValue::from_str(authority)?,
+        request,
+        participant.auth.as_ref().map(|_| &hidden),
+    )
+}
+
+/// A secret as a header's value, which no report shows.
+pub(super) fn sensitive(secret: &SecretText) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(secret.reveal())?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// Makes the message of `request` for `participant`, from the definition and the saga only: no proxy, no cookie, no
-/// credentials of the environment.
+/// credentials of the environment. `proof` is the value of `Authorization`, where the participant's `auth` makes one.
 pub(super) fn message(
     participant: &Participant,
     host: &HeaderValue,
     request: &Request,
+    proof: Option<&HeaderValue>,
 ) -> Result<Message, http::Error> {
     let prefix = participant.base.path().trim_end_matches('/');
     // A path that the participant gave stands on its origin.
@@ -76,6 +93,9 @@ pub(super) fn message(
     }
     for (name, value) in &request.headers {
         headers.insert(name, value.clone());
+    }
+    if let Some(proof) = proof {
+        headers.insert(AUTHORIZATION, proof.clone());
     }
     let mut message = Message::new(Full::new(body.unwrap_or_default()));
     *message.method_mut() = request.method.clone();

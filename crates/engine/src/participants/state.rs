@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_core::definition::{Participant, Safety};
 
-use super::Standing;
+use super::{AccessTrouble, Standing};
 use crate::breaker::BreakerState;
 
 /// A participant of a definition that new sagas can run.
@@ -29,6 +29,8 @@ pub struct ParticipantState {
     pub breaker: BreakerState,
     /// Its answers to this process.
     pub standing: Standing,
+    /// Why calls to it cannot be made, or its credential or files cannot be renewed; `None`: all is well.
+    pub access: Option<AccessTrouble>,
 }
 
 impl ParticipantState {
@@ -37,6 +39,7 @@ impl ParticipantState {
         participant: &Participant,
         breaker: BreakerState,
         standing: Standing,
+        access: Option<AccessTrouble>,
     ) -> Self {
         Self {
             saga: saga.clone(),
@@ -48,6 +51,7 @@ impl ParticipantState {
             horizon: participant.horizon,
             breaker,
             standing,
+            access,
         }
     }
 }

@@ -8,6 +8,7 @@
     reason = "helpers of tests panic where the test has failed, spawn callers, and are seen by this binary alone"
 )]
 
+mod access;
 mod breaker;
 mod catalog;
 mod clock;

@@ -10,6 +10,9 @@
 )]
 
 mod addresses;
+mod auth;
+mod desk;
+mod documents;
 mod hostile;
 mod messages;
 mod support;

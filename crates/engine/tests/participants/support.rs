@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::definition::Body;
+use saga_core::definition::{Body, Format, Variables};
 use saga_core::reply::{Reply, Verdict, verdict};
 use saga_core::saga::Request;
 use saga_core::{AttemptNumber, Definition, Direction, Epoch, Json, SagaId};
@@ -14,8 +14,21 @@ pub const TIMEOUT: Duration = Duration::from_millis(600);
 
 /// A participant at one URL, as a saga with one step calls it.
 pub struct Caller {
-    participants: Arc<HttpParticipants>,
-    definition: Arc<Definition>,
+    pub participants: Arc<HttpParticipants>,
+    pub definition: Arc<Definition>,
+}
+
+/// The files of this machine, and no variables.
+struct FilesAlone;
+
+impl Variables for FilesAlone {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
+    }
 }
 
 impl Caller {
@@ -25,12 +38,21 @@ impl Caller {
 
     pub fn with(url: &str, safety: &str, settings: Settings) -> Self {
         let participants = Arc::new(HttpParticipants::with(settings).unwrap());
-        Self { participants, definition: definition(url, safety) }
+        Self { participants, definition: definition(url, safety, "timeout: 5s", "") }
+    }
+
+    /// With further keys of the participant, and of the call. Secrets may be missing on this machine: calls wait for them.
+    pub fn proving(url: &str, safety: &str, keys: &str, call: &str) -> Self {
+        let participants = Arc::new(HttpParticipants::with(Settings::default()).unwrap());
+        Self { participants, definition: definition(url, safety, keys, call) }
     }
 
     /// The same connections and names, for another participant.
     pub fn calling(&self, url: &str, safety: &str) -> Self {
-        Self { participants: self.participants.clone(), definition: definition(url, safety) }
+        Self {
+            participants: self.participants.clone(),
+            definition: definition(url, safety, "timeout: 5s", ""),
+        }
     }
 
     pub async fn call(&self) -> Reply {
@@ -63,12 +85,12 @@ pub fn reason(reply: &Reply) -> &str {
     }
 }
 
-fn definition(url: &str, safety: &str) -> Arc<Definition> {
+fn definition(url: &str, safety: &str, keys: &str, call: &str) -> Arc<Definition> {
     let source = format!(
         "saga: s\nstates: {{ started: A, completed: B, cancelled: C }}\nparticipants:\n  p: {{ url: '{url}', safety: {safety}, \
-             connect_timeout: 600ms, answer_bytes_max: 65536 }}\nsteps:\n  - step: a\n    participant: p\n    \
-             action: {{ post: /a, body: {{}}, output: {{ id: '.body.id' }} }}\n    compensation: none\n    failure: D\n"
+             connect_timeout: 600ms, answer_bytes_max: 65536, {keys} }}\nsteps:\n  - step: a\n    participant: p\n    \
+             action: {{ post: /a, body: {{}}, output: {{ id: '.body.id' }}{call} }}\n    compensation: none\n    failure: D\n"
     );
-    let definition = Definition::parse("test.yaml", &source, &|_| None);
+    let definition = Definition::read(&source, Format::CURRENT, &FilesAlone);
     Arc::new(definition.unwrap_or_else(|mistakes| panic!("{mistakes}\n{source}")))
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use saga_core::reply::Reply;
-use saga_engine::participants::{HttpParticipants, Settings};
+use saga_engine::participants::{HttpParticipants, Participants, Settings};
 use saga_testkit::hostile::Hostile;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,14 +21,26 @@ use crate::support::{Caller, reason};
 
 /// Takes TLS off with this certificate and key, and passes everything on to `target`.
 async fn in_front_of(target: SocketAddr, certificate: &[u8], key: &[u8]) -> SocketAddr {
+    guarded(target, certificate, key, None).await
+}
+
+/// The same for clients with a certificate of this authority alone, where one is given.
+async fn guarded(target: SocketAddr, certificate: &[u8], key: &[u8], clients: Option<&[u8]>) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificates = CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let config = rustls::ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(certificates, PrivateKeyDer::from_pem_slice(key).unwrap())
         .unwrap();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(authority).unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            config.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let config = config.with_single_cert(certificates, PrivateKeyDer::from_pem_slice(key).unwrap()).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -198,4 +211,106 @@ fn a_file_of_authorities_that_cannot_be_used_is_told() {
         let said = setup();
         assert!(said.starts_with(&shown) && said.contains(words), "{content:?}: {said}");
     }
+}
+
+/// Files of a participant's `tls`: `ca.pem`, `client.pem` and `client.key`.
+struct TlsFolder(tempfile::TempDir);
+
+impl TlsFolder {
+    fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.0.path().join(name), content).unwrap();
+    }
+
+    fn place(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn keys(&self) -> String {
+        let [ca, cert, key] = ["ca.pem", "client.pem", "client.key"].map(|name| self.place(name));
+        format!("tls: {{ ca: '{ca}', cert: '{cert}', key: '{key}' }}")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_participant_that_wants_a_certificate_gets_ours_and_trusts_it() {
+    let hostile = Hostile::start();
+    let files = TlsFolder(tempfile::tempdir().unwrap());
+    let (servers, certificate, key) = vouched_for(&["localhost"], |_| {});
+    let (clients, ours, our_key) = vouched_for(&["orchestrateur"], |_| {});
+    let (_, foreign, foreign_key) = vouched_for(&["orchestrateur"], |_| {});
+    let behind = (certificate.as_bytes(), key.as_bytes());
+    let address = guarded(hostile.address(), behind.0, behind.1, Some(clients.as_bytes())).await;
+    let url = format!("https://localhost:{}", address.port());
+    let caller = Caller::proving(&url, "barrier", &files.keys(), "");
+
+    // Without its files a call waits, and says why; none is sent.
+    let access = caller.participants.access(&caller.definition, 0).expect("it waits");
+    expect_not_sent(&caller.call().await, "ca.pem` of `tls` cannot be used: No such file");
+    let trouble = caller.participants.access_trouble(&caller.definition.participants[0]).expect("a trouble");
+    assert!(trouble.holds_calls, "{trouble:?}");
+    files.write("ca.pem", &servers);
+    files.write("client.pem", &ours);
+    files.write("client.key", &our_key);
+    tokio::time::timeout(Duration::from_secs(20), access).await.expect("the files are there");
+    expect_well(&caller.call().await);
+    assert_eq!(caller.participants.access_trouble(&caller.definition.participants[0]), None);
+
+    // No certificate, or a stranger's: not let in. The participant is the same, the connections are not.
+    let requests = hostile.requests();
+    let ca_alone = Caller {
+        participants: caller.participants.clone(),
+        ..Caller::proving(&url, "barrier", &format!("tls: {{ ca: '{}' }}", files.place("ca.pem")), "")
+    };
+    let reply = ca_alone.call().await;
+    assert!(matches!(reply, Reply::NotSent { .. } | Reply::Lost { .. }), "{reply:?}");
+    let stranger = TlsFolder(tempfile::tempdir().unwrap());
+    stranger.write("ca.pem", &servers);
+    stranger.write("client.pem", &foreign);
+    stranger.write("client.key", &foreign_key);
+    let reply = Caller::proving(&url, "barrier", &stranger.keys(), "").call().await;
+    assert!(matches!(reply, Reply::NotSent { .. } | Reply::Lost { .. }), "{reply:?}");
+    assert_eq!(hostile.requests(), requests);
+
+    // A key of another certificate: what was there before is used, and the trouble is shown.
+    files.write("client.key", &foreign_key);
+    let mut told = None;
+    let begun = std::time::Instant::now();
+    while told.is_none() && begun.elapsed() < Duration::from_secs(20) {
+        // A participant of safety `none` gets a new connection for each call.
+        let careful = Caller {
+            participants: caller.participants.clone(),
+            ..Caller::proving(&url, "none", &files.keys(), "")
+        };
+        expect_well(&careful.call().await);
+        told = caller.participants.access_trouble(&caller.definition.participants[0]);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told = told.expect("a trouble");
+    assert!(!told.holds_calls && told.reason.contains("cannot be used together"), "{told:?}");
+}
+
+/// The machine's authorities do not count beside `ca`, and another name can be wanted.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_of_a_participant_s_own_is_the_only_one_there() {
+    let hostile = Hostile::start();
+    let files = TlsFolder(tempfile::tempdir().unwrap());
+    let (trusted, certificate, key) = vouched_for(&["stock.internal"], |_| {});
+    let (other, ..) = vouched_for(&["stock.internal"], |_| {});
+    files.write("trusted.pem", &trusted);
+    files.write("other.pem", &other);
+    let address = in_front_of(hostile.address(), certificate.as_bytes(), key.as_bytes()).await;
+    let url = format!("https://127.0.0.1:{}", address.port());
+    let call = async |ca: &str, more: &str| {
+        let keys = format!("tls: {{ ca: '{}'{more} }}", files.place(ca));
+        // The machine trusts the certificate, whatever the participant's own authority is.
+        let settings =
+            Settings { authorities: Some(files.place("trusted.pem").into()), ..Settings::default() };
+        let participants = Arc::new(HttpParticipants::with(settings).unwrap());
+        Caller { participants, ..Caller::proving(&url, "barrier", &keys, "") }.call().await
+    };
+    expect_not_sent(&call("trusted.pem", "").await, "it needs this one as its subjectAltName");
+    expect_well(&call("trusted.pem", ", server_name: stock.internal").await);
+    expect_not_sent(&call("trusted.pem", ", server_name: ventes.internal").await, "subjectAltName");
+    expect_not_sent(&call("other.pem", ", server_name: stock.internal").await, "not trusted");
+    assert_eq!(hostile.requests(), 1);
 }

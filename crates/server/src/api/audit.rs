@@ -12,20 +12,23 @@ use super::Api;
 use super::documented::{self, JournalUnavailable, Responses, header};
 use super::page::{self, JsonPage};
 use super::problem::Problem;
-use super::query::{limit_of, time, word};
+use super::query::{limit_of, time, word_within};
 
 /// Deeds in a page when the caller does not say.
 const DEEDS_DEFAULT: usize = 50;
 /// Deeds in a page at most.
 pub(crate) const DEEDS_MAX: usize = 200;
 
+/// Characters of a caller's name: the longest of a token's holder, with the part before it.
+const NAME_CHARS_MAX: usize = 260;
+
 /// Whose deeds are wanted.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the parameters as the document shows them")]
 struct DeedsQuery {
-    /// The caller's name, as its key has it.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "shop")]
+    /// The caller's name, as its key has it; of a token's holder, `oidc:` and its name.
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 260, example = "shop")]
     name: String,
     /// Only deeds of then or later (RFC 3339).
     #[param(format = DateTime, example = "2026-11-22T00:00:00Z")]
@@ -151,7 +154,7 @@ impl DeedsAsked {
                 return Err(Problem::invalid(format!("`{shown}` stands more than once")));
             }
             match name.as_str() {
-                "name" => by = Some(word(name, value)?),
+                "name" => by = Some(word_within(NAME_CHARS_MAX, name, value)?),
                 "since" => since = Some(time(name, value)?),
                 "until" => until = Some(time(name, value)?),
                 "limit" => limit = limit_of(value, DEEDS_MAX)?,
@@ -198,6 +201,8 @@ mod tests {
             (&limit["schema"]["default"], &limit["schema"]["maximum"]),
             (&DEEDS_DEFAULT.into(), &DEEDS_MAX.into())
         );
+        let name = filters.as_array().unwrap().iter().find(|filter| filter["name"] == "name").unwrap();
+        assert_eq!(name["schema"]["maxLength"], NAME_CHARS_MAX);
     }
 
     #[test]

@@ -21,11 +21,13 @@ pub(crate) mod prefer;
 pub(crate) mod problem;
 pub(crate) mod protect;
 pub(crate) mod query;
+pub(crate) mod signing_keys;
 
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_engine::participants::signing::Signer;
 use saga_engine::{Clock, Engine};
 use tokio::sync::watch;
 use utoipa::OpenApi;
@@ -59,6 +61,8 @@ pub struct ApiParts {
     pub hosts: Hosts,
     /// The callers that are known.
     pub access: Access,
+    /// Signs calls to participants, if the process has a key for that.
+    pub signer: Option<Arc<Signer>>,
     /// The name of the saga that orders run.
     pub commande_saga: Arc<str>,
     /// Whether the endpoints of supervisors have an address of their own.
@@ -83,7 +87,7 @@ impl Api {
         metrics: Arc<Metrics>,
         clock: Arc<Clock>,
         limits: ApiLimits,
-        (hosts, access): (Hosts, Access),
+        (hosts, access, signer): (Hosts, Access, Option<Arc<Signer>>),
         commande_saga: Arc<str>,
         has_ops_address: bool,
     ) -> Self {
@@ -95,6 +99,7 @@ impl Api {
             limits,
             hosts,
             access,
+            signer,
             commande_saga,
             has_ops_address,
             budgets,
@@ -164,6 +169,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(SharedDocument::openapi())
         .routes(routes!(audit::audit))
         .routes(routes!(participants::participants))
+        .routes(routes!(signing_keys::signing_keys))
         .merge(for_supervisors())
 }
 

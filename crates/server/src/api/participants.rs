@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract;
 use saga_core::definition::Safety;
 use saga_engine::breaker::{self, BreakerState};
-use saga_engine::participants::{CallTrouble, FailedCall, ParticipantState};
+use saga_engine::participants::{AccessTrouble, CallTrouble, FailedCall, ParticipantState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,6 +28,26 @@ pub(crate) struct ParticipantShown {
     /// The last call of this process that ended badly, however long ago.
     #[schema(required)]
     dernier_echec: Option<FailedCallShown>,
+    /// Why there is no access to it, or none that is new; null: all is well.
+    #[schema(required)]
+    acces: Option<AccessShown>,
+}
+
+/// What calls need before they leave is missing, or could not be renewed: the credential (`auth`), or the files of `tls`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccesManquant)]
+struct AccessShown {
+    raison: Box<str>,
+    /// For how long it has been so.
+    depuis_ms: u128,
+    /// Whether calls wait. If not, they go on with what there was before.
+    retient: bool,
+}
+
+impl From<AccessTrouble> for AccessShown {
+    fn from(trouble: AccessTrouble) -> Self {
+        Self { raison: trouble.reason, depuis_ms: trouble.lasted.as_millis(), retient: trouble.holds_calls }
+    }
 }
 
 /// A call that ended badly.
@@ -161,6 +181,7 @@ impl From<ParticipantState> for ParticipantShown {
             breaker: state.breaker.into(),
             echecs_de_suite: state.standing.failures,
             dernier_echec: state.standing.last_failure.map(FailedCallShown::from),
+            acces: state.access.map(AccessShown::from),
         }
     }
 }
@@ -189,7 +210,8 @@ impl From<ParticipantState> for ParticipantShown {
             "echecs_de_suite": 3,
             "dernier_echec": {
                 "le": "2026-11-27T12:00:00Z", "genre": "not_accepted", "statut": 401, "raison": "the token has expired"
-            }
+            },
+            "acces": null
         }])
     ))
 )]

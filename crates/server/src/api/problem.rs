@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saga_core::SagaId;
 use saga_core::saga::Rejected;
-use saga_engine::Refusal;
+use saga_engine::{Refusal, SLOTS_PERCENT};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +14,11 @@ use crate::http::Crowded;
 
 /// How long a caller waits, in seconds, before it tries again.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// `WWW-Authenticate` for a caller that presents nothing: no error is named then (RFC 6750, 3.1).
+const NO_CREDENTIAL: &str = "Bearer realm=\"orchestrateur\"";
+/// The same for a caller whose key or token is none that may be used.
+const BAD_CREDENTIAL: &str = "Bearer realm=\"orchestrateur\", error=\"invalid_token\"";
 
 /// An error answer (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +39,9 @@ pub(crate) struct Problem {
     retry: bool,
     #[serde(skip)]
     retry_after_s: u32,
+    /// Of a `401`: how callers prove themselves.
+    #[serde(skip)]
+    challenge: &'static str,
 }
 
 impl Problem {
@@ -47,12 +55,23 @@ impl Problem {
             saga_id: None,
             retry: status == StatusCode::SERVICE_UNAVAILABLE,
             retry_after_s: RETRY_AFTER_SECONDS,
+            challenge: NO_CREDENTIAL,
         }
     }
 
     /// A problem that goes away by itself.
     pub(crate) fn temporary(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self { retry: true, ..Self::new(status, code, detail) }
+    }
+
+    /// The same, with the seconds after which it may have gone away.
+    pub(crate) fn again_after(self, seconds: u32) -> Self {
+        Self { retry_after_s: seconds, ..self }
+    }
+
+    /// The same for a caller that has presented a credential (RFC 6750, 3).
+    pub(crate) fn of_bad_credential(self) -> Self {
+        Self { challenge: BAD_CREDENTIAL, ..self }
     }
 
     fn about(mut self, saga: SagaId) -> Self {
@@ -102,6 +121,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
     }
 
+    /// Plain HTTP came to a port that speaks TLS.
+    pub(crate) fn tls_needed() -> Self {
+        let detail =
+            "This port speaks TLS, and nothing was done. Write https:// in the address instead of http://";
+        Self::new(StatusCode::BAD_REQUEST, "tls_needed", detail)
+    }
+
     /// The answer could not be written down, which only a mistake of ours can bring about.
     pub(crate) fn unwritable(error: &serde_json::Error) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "answer_unwritable", format!("write the answer: {error}"))
@@ -127,7 +153,10 @@ impl Problem {
         match refusal {
             Refusal::Full(no_room) => {
                 let seconds = u32::try_from(no_room.retry_after.as_secs()).unwrap_or(u32::MAX);
-                Self { retry_after_s: seconds, ..Self::new(unavailable, no_room.limit, text) }
+                // The caller's own limit, whatever room there is.
+                let is_own = no_room.limit == SLOTS_PERCENT;
+                let status = if is_own { StatusCode::TOO_MANY_REQUESTS } else { unavailable };
+                Self { retry_after_s: seconds, ..Self::new(status, no_room.limit, text) }
             }
             Refusal::Stopping => Self::new(unavailable, "stopping", text),
             Refusal::Unavailable(_) => Self::new(unavailable, "journal_unavailable", text),
@@ -185,6 +214,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = self.retry.then_some(self.retry_after_s);
+        let challenge = self.challenge;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -192,8 +222,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"orchestrateur\""));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

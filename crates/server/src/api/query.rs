@@ -11,11 +11,14 @@ const WORD_CHARS_MAX: usize = 128;
 
 /// A name in a query.
 pub(crate) fn word(name: &str, value: &str) -> Result<Arc<str>, Problem> {
+    word_within(WORD_CHARS_MAX, name, value)
+}
+
+/// A name in a query that may have so many characters.
+pub(crate) fn word_within(chars_max: usize, name: &str, value: &str) -> Result<Arc<str>, Problem> {
     // PostgreSQL cannot even be asked for a text with a NUL in it.
-    if value.is_empty() || value.len() > WORD_CHARS_MAX || value.contains(char::is_control) {
-        return Err(Problem::invalid(format!(
-            "`{name}` must be a name, of at most {WORD_CHARS_MAX} characters"
-        )));
+    if value.is_empty() || value.chars().count() > chars_max || value.contains(char::is_control) {
+        return Err(Problem::invalid(format!("`{name}` must be a name, of at most {chars_max} characters")));
     }
     Ok(value.into())
 }

@@ -6,30 +6,39 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
+use super::oidc::OidcFlags;
 use crate::api::access::Access;
 
 /// The callers that a process lets in.
 #[derive(Debug, Args)]
 pub(super) struct AccessFlags {
     /// The callers' keys, which `orchestrateur keys add` makes: without one of them, or with a role that does not reach, a request is
-    /// refused. SIGHUP reads the file again. Without this flag, the systemd credential `api-keys`; without that, everybody who
-    /// reaches the port may do everything, and only this machine reaches it.
+    /// refused. SIGHUP reads the file again. Without this flag, the systemd credential `api-keys`; without that and --oidc-issuer,
+    /// everybody who reaches the port may do everything, and only this machine reaches it.
     #[arg(long, value_name = "FILE", env = "ORCHESTRATEUR_API_KEYS_FILE")]
     api_keys_file: Option<PathBuf>,
     /// Listen on other addresses than this machine's own without keys: everybody who reaches the port may do everything.
     #[arg(long, env = "ORCHESTRATEUR_INSECURE_NO_AUTH")]
     insecure_no_auth: bool,
+    #[command(flatten)]
+    oidc: OidcFlags,
 }
 
 impl AccessFlags {
     /// The callers that are let in at this address.
     pub(super) fn access(self, listen: SocketAddr) -> anyhow::Result<Access> {
-        let Self { api_keys_file, insecure_no_auth } = self;
+        let Self { api_keys_file, insecure_no_auth, oidc } = self;
         let named = api_keys_file.filter(|file| !file.as_os_str().is_empty());
-        let access = Access::of(named.or_else(credential))?;
+        let oidc = oidc.settings()?;
+        let issuer = oidc.as_ref().map(|oidc| oidc.issuer.to_string());
+        let access = Access::of(named.or_else(|| credential("api-keys")), oidc)?;
+        if let Some(issuer) = issuer {
+            tracing::info!(issuer, "requests need tokens of this issuer, or keys");
+        }
         match access.keys() {
-            None => for_this_machine(listen, insecure_no_auth)?,
-            Some(0) => tracing::warn!("the keys file has no key: every request that needs one is refused"),
+            None if access.is_open() => for_this_machine(listen, insecure_no_auth)?,
+            None => {}
+            Some(0) => tracing::warn!("the keys file has no key: a request that presents one is refused"),
             Some(keys) => tracing::info!(keys, "requests need keys"),
         }
         Ok(access)
@@ -48,14 +57,15 @@ pub(super) fn for_this_machine(listen: SocketAddr, is_insecure: bool) -> anyhow:
         }
         () => bail!(
             "without keys, only this machine is served, and --listen is {listen}. Make a key with `orchestrateur keys add NAME --role \
-             admin --file FILE`, and have `serve` read the file: --api-keys-file FILE (ORCHESTRATEUR_API_KEYS_FILE). To have \
-             everybody who reaches the port do everything, say so: --insecure-no-auth (ORCHESTRATEUR_INSECURE_NO_AUTH=true)"
+             admin --file FILE`, and have `serve` read the file: --api-keys-file FILE (ORCHESTRATEUR_API_KEYS_FILE). Or take tokens of \
+             an identity provider: --oidc-issuer URL (ORCHESTRATEUR_OIDC_ISSUER). To have everybody who reaches the port do everything, say so: \
+             --insecure-no-auth (ORCHESTRATEUR_INSECURE_NO_AUTH=true)"
         ),
     }
 }
 
-/// The keys file that systemd passes (`LoadCredential=api-keys:FILE`).
-fn credential() -> Option<PathBuf> {
+/// A file that systemd passes (`LoadCredential=NAME:FILE`).
+pub(super) fn credential(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
-    Some(PathBuf::from(folder).join("api-keys")).filter(|file| file.is_file())
+    Some(PathBuf::from(folder).join(name)).filter(|file| file.is_file())
 }

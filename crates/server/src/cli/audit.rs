@@ -14,7 +14,7 @@ use crate::cli::output::{remark, say, say_json};
 pub(super) struct Audit {
     #[command(flatten)]
     server: Server,
-    /// The caller's name, as its key has it.
+    /// The caller's name, as its key has it; of a token's holder, oidc:NAME.
     name: String,
     /// Only deeds of then or later, such as 2026-11-22T00:00:00Z (RFC 3339).
     #[arg(long, value_name = "TIME")]

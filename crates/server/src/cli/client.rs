@@ -1,4 +1,4 @@
-//! A client of a running `serve`, for the commands that call one: one request, one answer, over plain HTTP.
+//! A client of a running `serve`, for the commands that call one: one request, one answer.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,8 +12,9 @@ use clap::Args;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::exchange::{self, ExchangeFailure, exchange};
+use super::exchange::{self, Destination, ExchangeFailure, exchange};
 use super::given;
+use super::trust::TrustFlags;
 
 /// How long a whole answer may take, in addition to the wait that the request asks for.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
@@ -27,7 +28,7 @@ const URL_DEFAULT: &str = "http://127.0.0.1:8023";
 /// Which orchestrator is asked.
 #[derive(Debug, Args)]
 pub(super) struct Server {
-    /// Where `orchestrateur serve` listens, over plain HTTP.
+    /// Where `orchestrateur serve` listens: http://..., or https://... where it has a certificate.
     #[arg(
         long,
         global = true,
@@ -40,6 +41,8 @@ pub(super) struct Server {
     /// machine can see those.
     #[arg(long, global = true, value_name = "FILE", env = "ORCHESTRATEUR_KEY_FILE")]
     key_file: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustFlags,
 }
 
 /// The address of an orchestrator.
@@ -52,8 +55,8 @@ impl FromStr for Base {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let uri: Uri = text.trim_end_matches('/').parse().map_err(|error| format!("{error}"))?;
         match (uri.scheme_str(), uri.authority()) {
-            (Some("http"), Some(authority)) if !authority.as_str().contains('@') => Ok(Self(uri)),
-            _ => Err("write a plain HTTP address without a password, such as http://127.0.0.1:8023".into()),
+            (Some("http" | "https"), Some(authority)) if !authority.as_str().contains('@') => Ok(Self(uri)),
+            _ => Err("write an HTTP address without a password, such as http://127.0.0.1:8023 or https://orders.internal:8023".into()),
         }
     }
 }
@@ -167,12 +170,12 @@ impl Server {
 
     async fn exchange(&self, ask: &Ask) -> anyhow::Result<exchange::Answer> {
         let url = &self.url;
-        let authority = url.0.authority().context("an address was checked to have a host")?;
+        let server = Destination::of(&url.0, &self.trust)?;
         let prefix = url.0.path().trim_end_matches('/');
         let mut request = Request::builder()
             .method(&ask.method)
             .uri(format!("{prefix}{}", ask.path))
-            .header(header::HOST, authority.as_str())
+            .header(header::HOST, server.authority().as_str())
             .header(header::ACCEPT, "application/json");
         if let Some(wait) = ask.wait {
             request = request.header("prefer", format!("wait={}", wait.as_secs()));
@@ -194,11 +197,17 @@ impl Server {
             None => Body::empty(),
         };
         let request = request.body(body)?;
-        exchange(authority, request, ANSWER_BYTES_MAX).await.map_err(|failure| match failure {
+        exchange(&server, request, ANSWER_BYTES_MAX).await.map_err(|failure| match failure {
             ExchangeFailure::NotConnected(error) => anyhow!(
                 "there is no answer at {url} ({error}); is `orchestrateur serve` running there? Say where it is with --url \
                  or ORCHESTRATEUR_URL"
             ),
+            ExchangeFailure::NotSecure(reason) => {
+                anyhow!("there is no secure connection to {url}, and nothing was asked: {reason}")
+            }
+            ExchangeFailure::BrokenOff(error) if error.is_parse() => anyhow::Error::new(error).context(format!(
+                "{url} answers something else than HTTP; if it speaks TLS, write https:// in the address"
+            )),
             ExchangeFailure::BrokenOff(error) => anyhow::Error::new(error).context(format!(
                 "{url} broke the connection off, and whether it has done what was asked is not known; look again"
             )),

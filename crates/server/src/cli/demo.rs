@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::access::for_this_machine;
 use super::listen::{LISTEN_DEFAULT, Listen};
-use super::serve::Orchestrator;
+use super::serve::{Listeners, Orchestrator};
 use super::signals::Signals;
 use super::sources::SourceFlags;
 use super::table::{indented, table};
@@ -101,7 +101,7 @@ impl Demo {
                 () = signals.next() => {}
             }
         };
-        let served = server.run(listener, None, stop, DRAIN).await;
+        let served = server.run(Listeners { api: listener, tls: None, ops: None }, stop, DRAIN).await;
         shop.stop().await;
         served.and(outcome)
     }

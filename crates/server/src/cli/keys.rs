@@ -9,7 +9,8 @@ use super::first_keys::FirstKeys;
 use super::output::{remark, say};
 use super::replaced::replace;
 use super::table::table;
-use crate::api::access::keys::{self, KeyLine};
+use crate::api::access::keys::{self, Chosen, KeyLine};
+use crate::tls::San;
 
 /// The mode of a new keys file: for its owner alone.
 const KEYS_FILE_MODE: u32 = 0o600;
@@ -23,7 +24,7 @@ pub(super) struct KeysCommand {
 
 #[derive(Debug, Subcommand)]
 enum KeysSubcommand {
-    /// Make a key, and print it: this once. The file keeps its hash alone.
+    /// Make a key, and print it: this once. The file keeps its hash alone. With --san, say who the holder of a certificate is.
     Add(AddKey),
     Init(FirstKeys),
     /// The keys of a file: their names and roles.
@@ -60,6 +61,14 @@ struct AddKey {
     /// Requests that it may make in a second; without it, as many as the server takes.
     #[arg(long, value_name = "N")]
     requests_per_second: Option<u32>,
+    /// The percentage of all slots for sagas under way (`serve --active-sagas-max`) that the name may hold with it; without it, its share
+    /// among the others.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    slots_percent: Option<u8>,
+    /// No key, but a name that the caller's certificate has, such as dns:shop.internal, uri:spiffe://example.org/shop or
+    /// email:shop@example.org: see `serve --tls-client-ca`.
+    #[arg(long, value_name = "KIND:NAME")]
+    san: Option<San>,
     #[command(flatten)]
     file: KeysFile,
 }
@@ -75,8 +84,11 @@ struct RevokeKey {
     /// Whose keys.
     name: String,
     /// That one alone whose hash begins so, as `keys list` shows it.
-    #[arg(long, value_name = "HEX", default_value = "")]
-    sha256: String,
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<String>,
+    /// The one alone with this name of a certificate.
+    #[arg(long, value_name = "KIND:NAME", conflicts_with = "sha256")]
+    san: Option<San>,
     #[command(flatten)]
     file: KeysFile,
 }
@@ -87,25 +99,49 @@ impl KeysCommand {
             KeysSubcommand::Add(add) => add.run(),
             KeysSubcommand::Init(init) => init.run(),
             KeysSubcommand::List(ListKeys { file }) => list(&file.file),
-            KeysSubcommand::Revoke(RevokeKey { name, sha256, file }) => revoke(&name, &sha256, &file.file),
+            KeysSubcommand::Revoke(RevokeKey { name, sha256, san, file }) => {
+                let chosen = match (san, sha256) {
+                    (Some(san), _) => Chosen::San(san),
+                    (None, Some(sha256)) => Chosen::Sha256(sha256),
+                    (None, None) => Chosen::All,
+                };
+                revoke(&name, &chosen, &file.file)
+            }
         }
     }
 }
 
 impl AddKey {
     fn run(self) -> anyhow::Result<()> {
-        let Self { name, role, expires, sagas, signals, requests_per_second, file: KeysFile { file } } = self;
+        let Self { name, role, expires, sagas, signals, requests_per_second, slots_percent, san, file } =
+            self;
+        let KeysFile { file } = file;
         let some = |names: Vec<String>| (!names.is_empty()).then_some(names);
         let (sagas, signals) = (some(sagas), some(signals));
-        let line =
-            KeyLine { name, role, sha256: String::new(), expires, sagas, signals, requests_per_second };
-        let (key, line) = keys::make(&line)?;
+        let limits = KeyLine::of(&name, &role);
+        let line = KeyLine { expires, sagas, signals, requests_per_second, slots_percent, ..limits };
+        let (key, line) = match &san {
+            Some(san) => (None, keys::make_for_certificate(&line, san)?),
+            None => keys::make(&line).map(|(key, line)| (Some(key), line))?,
+        };
         if file.exists() {
             keys::listed(&file)?;
         }
         let before = if file.exists() { std::fs::read_to_string(&file)? } else { String::new() };
         let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-        replace(&file, &format!("{before}{end}{}\n", serde_json::to_string(&line)?), KEYS_FILE_MODE)?;
+        let text = format!("{before}{end}{}\n", serde_json::to_string(&line)?);
+        let Some(key) = key else {
+            if before.lines().any(|known| same_san(known, &line)) {
+                bail!("{}: this `san` stands here already; revoke that line first", file.display());
+            }
+            replace(&file, &text, KEYS_FILE_MODE)?;
+            remark(format!(
+                "A caller whose certificate has this name is `{}`. A running `serve` knows it after SIGHUP",
+                line.name
+            ));
+            return Ok(());
+        };
+        replace(&file, &text, KEYS_FILE_MODE)?;
         remark(format!(
             "The key of `{}` is on standard output, and nowhere else. A running `serve` knows it after SIGHUP",
             line.name
@@ -114,15 +150,25 @@ impl AddKey {
     }
 }
 
+/// Whether a line of the file is about the same certificates.
+fn same_san(known: &str, line: &KeyLine) -> bool {
+    let san = |line: &KeyLine| line.san.as_deref().and_then(|san| san.parse::<San>().ok());
+    serde_json::from_str(known.trim())
+        .is_ok_and(|known: KeyLine| san(&known).is_some() && san(&known) == san(line))
+}
+
 fn list(file: &Path) -> anyhow::Result<()> {
     let mut rows = vec![
-        ["name", "role", "expires", "sagas", "signals", "a second", "sha256"].map(str::to_owned).to_vec(),
+        ["name", "role", "expires", "sagas", "signals", "a second", "slots", "sha256", "san"]
+            .map(str::to_owned)
+            .to_vec(),
     ];
     let any = |names: Option<Vec<String>>| names.map_or("any".to_owned(), |names| names.join(", "));
     rows.extend(keys::listed(file)?.into_iter().map(|line| {
-        let KeyLine { name, role, sha256, expires, sagas, signals, requests_per_second: rate } = line;
-        let rate = rate.map_or("any".to_owned(), |rate| rate.to_string());
-        let begins: String = sha256.chars().take(8).collect();
+        let KeyLine { name, role, sha256, san, expires, sagas, signals, .. } = line;
+        let rate = line.requests_per_second.map_or("any".to_owned(), |rate| rate.to_string());
+        let slots = line.slots_percent.map_or("shared".to_owned(), |percent| format!("{percent} %"));
+        let begins: String = sha256.unwrap_or_else(|| "-".to_owned()).chars().take(8).collect();
         vec![
             name,
             role,
@@ -130,21 +176,25 @@ fn list(file: &Path) -> anyhow::Result<()> {
             any(sagas),
             any(signals),
             rate,
+            slots,
             begins,
+            san.unwrap_or_else(|| "-".to_owned()),
         ]
     }));
     say(table(&rows))
 }
 
-fn revoke(name: &str, sha256: &str, file: &Path) -> anyhow::Result<()> {
-    let (kept, removed) = keys::without(file, name, sha256)?;
-    if removed == 0 && !sha256.is_empty() {
-        bail!(
-            "{}: there is no key of `{name}` whose hash begins with `{sha256}`; `keys list` shows them",
-            file.display()
-        );
-    }
+fn revoke(name: &str, chosen: &Chosen, file: &Path) -> anyhow::Result<()> {
+    let (kept, removed) = keys::without(file, name, chosen)?;
     if removed == 0 {
+        let about = match chosen {
+            Chosen::All => None,
+            Chosen::Sha256(begins) => Some(format!("key of `{name}` whose hash begins with `{begins}`")),
+            Chosen::San(san) => Some(format!("line of `{name}` with the `san` {san}")),
+        };
+        if let Some(about) = about {
+            bail!("{}: there is no {about}; `keys list` shows them", file.display());
+        }
         let names: Vec<String> = keys::listed(file)?.into_iter().map(|line| line.name).collect();
         bail!("{}: there is no key of `{name}`; there are keys of {}", file.display(), names.join(", "));
     }

@@ -16,6 +16,7 @@ mod health;
 mod keys;
 mod listen;
 mod migrate;
+mod oidc;
 mod output;
 mod pages;
 mod participants;
@@ -24,9 +25,13 @@ mod replaced;
 mod sagas;
 mod serve;
 mod signals;
+mod signing;
+mod signing_keys;
 mod sources;
 mod table;
 mod timeline;
+mod tls;
+mod trust;
 
 use clap::{Parser, Subcommand};
 
@@ -44,7 +49,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     /// Serve the API.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Make the database's tables, or bring them up to date, as the role that owns them.
     Migrate(migrate::Migrate),
     /// See it work: four orders through four services, in one process.
@@ -63,6 +68,8 @@ enum Subcommands {
     Audit(audit::Audit),
     /// Keys of callers: make one, list them, revoke those of a name.
     Keys(keys::KeysCommand),
+    /// Keys that sign calls to participants: make one, print its public half, announce the next one, switch to it.
+    SigningKeys(signing_keys::SigningKeysCommand),
     /// Check definitions, and print what was understood.
     Check(check::Check),
     /// Print the JSON Schema of definitions, for editors.
@@ -83,6 +90,7 @@ impl Cli {
             Subcommands::Participants(participants) => runtime()?.block_on(participants.run()),
             Subcommands::Audit(audit) => runtime()?.block_on(audit.run()),
             Subcommands::Keys(keys) => keys.run(),
+            Subcommands::SigningKeys(keys) => keys.run(),
             Subcommands::Check(check) => runtime()?.block_on(check.run()),
             Subcommands::Schema => output::say(crate::definitions::SCHEMA),
         }

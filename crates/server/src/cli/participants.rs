@@ -26,10 +26,10 @@ impl Participants {
 
 fn shown(participants: &Value) -> String {
     let names = ["nom", "url", "safety", "timeout_ms", "calls_max", "horizon_ms", "breaker"];
-    let mut rows = vec![names.into_iter().chain(["dernier_echec"]).map(str::to_owned).collect()];
+    let mut rows = vec![names.into_iter().chain(["dernier_echec", "acces"]).map(str::to_owned).collect()];
     for participant in participants.as_array().into_iter().flatten() {
         let cells = names.map(|name| cell(&participant[name]));
-        rows.push(cells.into_iter().chain([last_failure(participant)]).collect());
+        rows.push(cells.into_iter().chain([last_failure(participant), access(participant)]).collect());
     }
     table(&rows)
 }
@@ -45,6 +45,13 @@ fn cell(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Why there is no access to it, or none that is new.
+fn access(participant: &Value) -> String {
+    let access = &participant["acces"];
+    let held = if access["retient"] == true { "calls wait: " } else { "" };
+    access["raison"].as_str().map_or_else(|| "-".to_owned(), |reason| line(&format!("{held}{reason}")))
 }
 
 /// The last call that failed, and the number of consecutive failures.

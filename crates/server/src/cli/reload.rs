@@ -1,6 +1,8 @@
-//! Definitions that are loaded again while the process runs: at SIGHUP. A change of their files alone is only told.
+//! Definitions that are loaded again while the process runs: at SIGHUP. A change of their files alone is only told. Keys are read again,
+//! too; those that sign calls also when their file changes.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ pub(super) struct Reloader {
     sources: Sources,
     hangup: Signal,
     seen: FilesSeen,
+    signing_keys_seen: FilesSeen,
 }
 
 /// The differences between two sets of definitions, by the sagas' names.
@@ -31,10 +34,11 @@ struct Difference {
 
 impl Reloader {
     /// Listens from its creation on. To be made before the files are read for the first time: no change is missed.
-    pub(super) fn new(sources: Sources) -> anyhow::Result<Self> {
+    pub(super) fn new(sources: Sources, signing_keys: Option<&Path>) -> anyhow::Result<Self> {
         let hangup = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
         let seen = FilesSeen::look(&sources.paths);
-        Ok(Self { sources, hangup, seen })
+        let signing_keys_seen = look_at(signing_keys);
+        Ok(Self { sources, hangup, seen, signing_keys_seen })
     }
 
     /// Serves what the files have at each SIGHUP.
@@ -45,10 +49,40 @@ impl Reloader {
             tokio::select! {
                 _ = self.hangup.recv() => {
                     reload_keys(api);
+                    self.reload_signing_keys(api);
                     self.reload(api).await;
                 }
-                () = sleep(FILES_LOOK_EVERY) => self.look(api).await,
+                () = sleep(FILES_LOOK_EVERY) => {
+                    self.look_at_signing_keys(api);
+                    self.look(api).await;
+                }
             }
+        }
+    }
+
+    /// Reads the keys that sign calls again. With a mistake in the file, the keys from before stay.
+    fn reload_signing_keys(&mut self, api: &Api) {
+        let Some(signer) = &api.signer else { return };
+        self.signing_keys_seen = look_at(Some(signer.file()));
+        match signer.reload() {
+            Ok(keys) => {
+                let (id, announced) = (keys.current().id(), keys.announced().len());
+                tracing::info!(
+                    signing_key = id,
+                    announced,
+                    "the signing keys are read again: calls are signed with {id}"
+                );
+            }
+            Err(error) => tracing::error!(
+                "the signing keys are not read again, and calls are signed with the one from before: {error}"
+            ),
+        }
+    }
+
+    fn look_at_signing_keys(&mut self, api: &Api) {
+        let Some(signer) = &api.signer else { return };
+        if look_at(Some(signer.file())) != self.signing_keys_seen {
+            self.reload_signing_keys(api);
         }
     }
 
@@ -106,6 +140,10 @@ impl Reloader {
             .await
             .context("check the definitions")?
     }
+}
+
+fn look_at(signing_keys: Option<&Path>) -> FilesSeen {
+    FilesSeen::look(signing_keys.map(Path::to_owned).as_slice())
 }
 
 /// Reads the keys again. With a mistake in the file, the keys from before stay.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use saga_engine::participants::signing::Signer;
 use saga_engine::participants::{HttpParticipants, Settings};
 use saga_engine::world::{Machine, World};
 use saga_engine::{Clock, Engine};
@@ -19,14 +20,18 @@ use super::database::Database;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::reload::Reloader;
 use super::signals::Signals;
+use super::signing::SigningFlags;
 use super::sources::SourceFlags;
+use super::tls::TlsFlags;
 use crate::api::access::Access;
+use crate::api::problem::Problem;
 use crate::api::{self, AllowedHost, Api, Hosts};
-use crate::definitions::Loaded;
+use crate::definitions::{Loaded, Sources};
 use crate::http::CallFiles;
 use crate::metrics::Metrics;
 use crate::routes;
 use crate::store::{self, DatabaseUrl};
+use crate::tls::{Renewal, ServerTls};
 use crate::{definitions, http, logging};
 
 /// Serve the API.
@@ -64,7 +69,11 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FILE", env = "PARTICIPANTS_CA_FILE")]
     participants_ca: Option<PathBuf>,
     #[command(flatten)]
+    signing: SigningFlags,
+    #[command(flatten)]
     access: AccessFlags,
+    #[command(flatten)]
+    tls: TlsFlags,
     #[command(flatten)]
     limits: LimitFlags,
     /// The lines to log, in the form of RUST_LOG.
@@ -97,7 +106,7 @@ struct LimitFlags {
     #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_IDLE_TIMEOUT_S", default_value_t = 75,
         value_parser = clap::value_parser!(u32).range(1..))]
     idle_timeout_s: u32,
-    /// How long the head of a request may take to arrive, in seconds; then the connection is closed.
+    /// How long the head of a request may take to arrive, and TLS before it, in seconds; then the connection is closed.
     #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_HEAD_TIMEOUT_S", default_value_t = 10,
         value_parser = clap::value_parser!(u32).range(1..))]
     head_timeout_s: u32,
@@ -127,13 +136,16 @@ impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let logging = logging::start(&self.log, self.log_json)?;
         core_dumps::forbid();
-        let sources = self.definitions.sources();
-        let reloader = Reloader::new(sources.clone())?;
+        let signing_key = self.signing.file();
+        let sources = Sources { has_signing_key: signing_key.is_some(), ..self.definitions.sources() };
+        let reloader = Reloader::new(sources.clone(), signing_key.as_deref())?;
         let loaded = definitions::load(&sources)?;
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
         let access = self.access.access(self.listen.0)?;
+        let tls = self.tls.tls(&access, Machine::new().wall())?;
+        let renewal = tls.clone().map(Renewal::new).transpose()?;
         let url = self.database.url()?;
         let listener = http::listen(self.listen.0)?;
         let ops = self.ops_listen.map(|ops| http::listen(ops.0)).transpose()?;
@@ -146,14 +158,21 @@ impl Serve {
         let public = sources.public_url.as_ref().and_then(|url| url.host().parse().ok());
         let own = machine_name().parse().ok();
         let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(own).chain(public));
-        let participants = Settings { authorities: self.participants_ca, ..Settings::default() };
+        let clock = clock();
+        let signer = signing_key.map(|file| Signer::open(&file, clock.clone())).transpose()?.map(Arc::new);
+        if let Some(signer) = &signer {
+            let id = signer.keys().current().id().to_owned();
+            tracing::info!(signing_key = id, "calls to participants with `sign: true` are signed with {id}");
+        }
+        let participants =
+            Settings { authorities: self.participants_ca, signer: signer.clone(), ..Settings::default() };
         let participants = HttpParticipants::with(participants)?;
         let server = Orchestrator::start(
             &loaded,
             env,
             &url,
-            participants,
-            (&self.limits, (hosts, access, ops.is_some())),
+            (participants, clock),
+            (&self.limits, (hosts, access, signer, ops.is_some())),
             &name,
         )
         .await?;
@@ -162,22 +181,51 @@ impl Serve {
             let address = ops.local_addr().context("read the listener's address")?;
             tracing::info!(ops_listen = %address, "for supervisors: http://{address}");
         }
-        tracing::info!(listen = %address, database = ?url, "listening on http://{address}");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        tracing::info!(listen = %address, database = ?url, "listening on {scheme}://{address}");
         let mut signals = Signals::of_a_service()?;
         let stop = async {
             signals.next().await;
             tracing::info!("shutting down: orders under way have {} s", drain.as_secs());
         };
         let api = server.api.clone();
+        let (tls_counts, clock) = (api.metrics.tls(), api.clock.clone());
+        let renewing = async {
+            match renewal {
+                Some(renewal) => renewal.run(&clock, &tls_counts).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            served = server.run(listener, ops, stop, drain) => served,
+            served = server.run(Listeners { api: listener, tls, ops }, stop, drain) => served,
             never = reloader.run(&api) => match never {},
+            never = renewing => match never {},
+            never = api.access.keep_issuer_keys(api.metrics.issuer(), &api.clock) => match never {},
         }
     }
 }
 
-/// The names that are answered, the callers that are let in, and whether supervisors have an address of their own.
-type Doors = (Hosts, Access, bool);
+/// The names that are answered, the callers that are let in, the keys that participants may ask for, and whether supervisors have an
+/// address of their own.
+type Doors = (Hosts, Access, Option<Arc<Signer>>, bool);
+
+/// How participants are called, and the time.
+type Outside = (HttpParticipants, Arc<Clock>);
+
+fn clock() -> Arc<Clock> {
+    let world: Arc<dyn World> = Arc::new(Machine::new());
+    Arc::new(Clock::new(world))
+}
+
+/// Where requests come in.
+pub(super) struct Listeners {
+    /// The API's address.
+    pub(super) api: TcpListener,
+    /// The TLS of that address; `None`: plain HTTP.
+    pub(super) tls: Option<Arc<ServerTls>>,
+    /// The address of supervisors, which is plain HTTP.
+    pub(super) ops: Option<TcpListener>,
+}
 
 /// The name of the machine or of the container.
 fn machine_name() -> String {
@@ -213,15 +261,15 @@ impl Orchestrator {
     ) -> anyhow::Result<Self> {
         let engine = saga_engine::Limits::default();
         let limits = (api::ApiLimits::default(), http::ConnectionLimits::default());
-        let participants = HttpParticipants::new()?;
-        Self::build((loaded, env), url, participants, engine, limits, Doors::default(), &machine_name()).await
+        let outside = (HttpParticipants::new()?, clock());
+        Self::build((loaded, env), url, outside, engine, limits, Doors::default(), &machine_name()).await
     }
 
     async fn start(
         loaded: &Loaded,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
-        participants: HttpParticipants,
+        outside: Outside,
         (flags, doors): (&LimitFlags, Doors),
         name: &str,
     ) -> anyhow::Result<Self> {
@@ -235,6 +283,7 @@ impl Orchestrator {
         let connections = http::ConnectionLimits {
             connections_max: flags.connections_max as usize,
             idle_timeout: seconds(flags.idle_timeout_s),
+            handshake_timeout: seconds(flags.head_timeout_s),
             head_timeout: seconds(flags.head_timeout_s),
             stall_timeout: seconds(flags.stall_timeout_s),
             ..http::ConnectionLimits::default()
@@ -247,13 +296,13 @@ impl Orchestrator {
             ..api::ApiLimits::default()
         };
         let limits = (api, connections);
-        Self::build((loaded, env), url, participants, engine, limits, doors, name).await
+        Self::build((loaded, env), url, outside, engine, limits, doors, name).await
     }
 
     async fn build(
         (loaded, env): (&Loaded, impl Fn(&str) -> Option<String> + Send + Sync + 'static),
         url: &DatabaseUrl,
-        participants: HttpParticipants,
+        (participants, clock): Outside,
         engine_limits: saga_engine::Limits,
         (limits, connections): (api::ApiLimits, http::ConnectionLimits),
         doors: Doors,
@@ -264,15 +313,13 @@ impl Orchestrator {
         let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
         let connections = http::fit(connections, CallFiles { participants: called.len(), calls_max })?;
         let journal = Journal::new(store::open(url).await?);
-        let world: Arc<dyn World> = Arc::new(Machine::new());
-        let clock = Arc::new(Clock::new(world));
         let metrics = Arc::new(Metrics::new(
             &loaded.definitions,
             loaded.commande_saga.clone(),
             journal.clone(),
             clock.clone(),
         ));
-        let (hosts, access, has_ops_address) = doors;
+        let (hosts, access, signer, has_ops_address) = doors;
         let engine = Engine::new(
             clock.clone(),
             journal,
@@ -291,7 +338,7 @@ impl Orchestrator {
                 metrics,
                 clock,
                 limits,
-                (hosts, access),
+                (hosts, access, signer),
                 loaded.commande_saga.clone(),
                 has_ops_address,
             ),
@@ -309,8 +356,7 @@ impl Orchestrator {
     /// Fails with [`Died`] as soon as a vital part has ended.
     pub(super) async fn run(
         self,
-        listener: TcpListener,
-        ops: Option<TcpListener>,
+        Listeners { api: listener, tls, ops }: Listeners,
         stop: impl Future<Output = ()>,
         drain: Duration,
     ) -> anyhow::Result<()> {
@@ -318,14 +364,17 @@ impl Orchestrator {
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
         let (limits, router) = (self.connections, routes::router(self.api.clone()));
+        let without_tls = serde_json::to_string(&Problem::tls_needed())?;
+        let handshaker = tls.map(|tls| http::Handshaker::new(tls, self.api.metrics.tls(), &without_tls));
         let supervised = async {
             if let Some(ops) = ops {
                 let router = routes::for_supervisors(self.api);
-                http::serve(ops, router, limits, counts.clone(), watched.clone()).await;
+                http::serve(ops, router, limits, counts.clone(), None, watched.clone()).await;
             }
         };
         let serving = async {
-            tokio::join!(http::serve(listener, router, limits, counts.clone(), watched.clone()), supervised);
+            let served = http::serve(listener, router, limits, counts.clone(), handshaker, watched.clone());
+            tokio::join!(served, supervised);
         };
         let stopping = async {
             stop.await;

@@ -49,6 +49,7 @@ impl SourceFlags {
             paths,
             commande_saga: commande_saga.filter(|saga| !saga.is_empty()),
             public_url: public_url.and_then(|url| url.0),
+            has_signing_key: false,
         }
     }
 }

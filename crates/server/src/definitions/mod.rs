@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use saga_core::Definition;
-use saga_core::definition::{Checked, Mistakes, SECRET_BYTES_MAX, Variables};
+use saga_core::definition::{Checked, Mistakes, NamedTls, SECRET_BYTES_MAX, Variables};
 use saga_engine::Definitions;
+use saga_engine::participants::check_tls;
 
 pub use self::files::FilesSeen;
 pub use self::public_url::PublicUrl;
@@ -41,6 +42,8 @@ pub struct Sources {
     pub commande_saga: Option<String>,
     /// Where services outside reach this server; `None`: nowhere, so no saga can be called back.
     pub public_url: Option<PublicUrl>,
+    /// Whether the process has a key that signs calls. Without one, a definition that wants signed calls is refused.
+    pub has_signing_key: bool,
 }
 
 impl Sources {
@@ -93,8 +96,12 @@ pub fn load_with(sources: &Sources, env: &dyn Fn(&str) -> Option<String>) -> any
             Err(why) => mistakes.push(why.to_string()),
         }
     }
+    mistakes.extend(found.iter().flat_map(|(name, checked)| unusable_tls(name, checked)));
     if sources.public_url.is_none() {
         mistakes.extend(found.iter().filter_map(|(name, checked)| no_address(name, checked)));
+    }
+    if !sources.has_signing_key {
+        mistakes.extend(found.iter().filter_map(|(name, checked)| no_signing_key(name, checked)));
     }
     let orders = match for_orders(sources, &found, &mut mistakes) {
         Some(orders) if mistakes.is_empty() => orders,
@@ -116,12 +123,28 @@ pub fn load_with(sources: &Sources, env: &dyn Fn(&str) -> Option<String>) -> any
     Ok(Loaded { definitions: definitions.collect(), commande_saga, callbacks_at, warnings })
 }
 
+/// The mistakes of a definition whose participants' `tls` names files that cannot be used here.
+fn unusable_tls(name: &str, checked: &Checked) -> impl Iterator<Item = String> {
+    checked.tls.iter().filter_map(move |NamedTls { line, files }| {
+        check_tls(files).err().map(|reason| format!("{name}:{line}: {reason}"))
+    })
+}
+
 /// The mistake of a definition whose sagas are called back by services that do not reach this server.
 fn no_address(name: &str, checked: &Checked) -> Option<String> {
     let line = checked.callbacks?;
     Some(format!(
         "{name}:{line}: `.callbacks` is the address of this server as services see it, and it has none; start it with \
          `--public-url` (ORCHESTRATEUR_PUBLIC_URL), such as `--public-url https://sagas.example.com`"
+    ))
+}
+
+/// The mistake of a definition that wants signed calls from a process without a key.
+fn no_signing_key(name: &str, checked: &Checked) -> Option<String> {
+    let line = checked.signs?;
+    Some(format!(
+        "{name}:{line}: `sign: true` has calls signed, and this process has no key for that; make one with `orchestrateur signing-keys new \
+         --file FILE`, and start it with `serve --signing-key FILE` (ORCHESTRATEUR_SIGNING_KEY)"
     ))
 }
 

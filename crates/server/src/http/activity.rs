@@ -31,6 +31,8 @@ impl SweepClock {
 /// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionPhase {
+    /// TLS is being agreed on.
+    Handshake,
     /// Waits for the rest of a request's head.
     Head,
     /// A request is being answered. The API limits the time for that.
@@ -43,6 +45,7 @@ pub(super) enum ConnectionPhase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case", suffix = "_timeout")]
 pub(super) enum Cut {
+    Handshake,
     Head,
     Idle,
     Stall,
@@ -79,6 +82,7 @@ impl Activity {
             ConnectionPhase::Head => 0,
             ConnectionPhase::Busy => 1,
             ConnectionPhase::Idle => 2,
+            ConnectionPhase::Handshake => 3,
         };
         self.phase.store(bits << 32 | u64::from(self.clock.now()), Ordering::Relaxed);
     }
@@ -112,7 +116,8 @@ impl Activity {
         let phase = match word >> 32 {
             0 => ConnectionPhase::Head,
             1 => ConnectionPhase::Busy,
-            _ => ConnectionPhase::Idle,
+            2 => ConnectionPhase::Idle,
+            _ => ConnectionPhase::Handshake,
         };
         (phase, word as u32)
     }
@@ -137,6 +142,7 @@ impl Activity {
             }
         }
         match self.phase() {
+            (ConnectionPhase::Handshake, since) if passed(since, limits.handshake) => Some(Cut::Handshake),
             (ConnectionPhase::Head, since) if passed(since, limits.head) => Some(Cut::Head),
             (ConnectionPhase::Idle, since) if passed(since, limits.idle) => Some(Cut::Idle),
             _ => None,
@@ -147,6 +153,7 @@ impl Activity {
 /// The timeouts, in sweeps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sweeps {
+    handshake: u32,
     head: u32,
     idle: u32,
     pub(super) settled: u32,
@@ -161,6 +168,7 @@ impl Sweeps {
             u32::try_from(time.as_millis().div_ceil(sweep)).unwrap_or(u32::MAX / 2)
         };
         Self {
+            handshake: sweeps(limits.handshake_timeout),
             head: sweeps(limits.head_timeout),
             idle: sweeps(limits.idle_timeout),
             settled: sweeps(limits.settled_after),
@@ -174,9 +182,9 @@ impl Sweeps {
 mod tests {
     use super::*;
 
-    /// Head 2, idle 5, stall 3, answer 10.
+    /// Handshake 1, head 2, idle 5, stall 3, answer 10.
     fn sweeps() -> Sweeps {
-        Sweeps { head: 2, idle: 5, settled: 1, stall: 3, answer: 10 }
+        Sweeps { handshake: 1, head: 2, idle: 5, settled: 1, stall: 3, answer: 10 }
     }
 
     /// The number of further sweeps until it is closed, and the reason.
@@ -195,6 +203,18 @@ mod tests {
         activity.clock.advance();
         activity.received();
         assert_eq!(cut_after(&activity), Some((2, Cut::Head)));
+    }
+
+    #[test]
+    fn a_handshake_that_does_not_end_is_cut_off_and_the_head_after_it_has_its_own_time() {
+        let activity = activity();
+        activity.is(ConnectionPhase::Handshake);
+        activity.clock.advance();
+        activity.received();
+        assert_eq!(cut_after(&activity), Some((1, Cut::Handshake)));
+        assert!(activity.waiting_since().is_some(), "it may be closed for another one");
+        activity.is(ConnectionPhase::Head);
+        assert_eq!(cut_after(&activity), Some((3, Cut::Head)));
     }
 
     #[test]

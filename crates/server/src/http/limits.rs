@@ -12,8 +12,10 @@ pub struct ConnectionLimits {
     pub connections_extra: usize,
     /// The most connections of one caller, as a percentage of `connections_max`. The rest is left to others.
     pub caller_percent: usize,
+    /// TLS must have been agreed on within this time, counted from a connection's beginning.
+    pub handshake_timeout: Duration,
     /// A request's head must have arrived within this time, counted from its first byte, and on a new connection from
-    /// its beginning (slowloris).
+    /// its beginning, or the end of its handshake (slowloris).
     pub head_timeout: Duration,
     /// Bytes of a request's head; a larger one gets `431`. This is also hyper's read buffer, of at least 8 KiB.
     pub head_bytes_max: usize,
@@ -39,6 +41,7 @@ impl Default for ConnectionLimits {
             connections_max: 10_000,
             connections_extra: 16,
             caller_percent: 80,
+            handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             head_bytes_max: 16_384,
             idle_timeout: Duration::from_secs(75),

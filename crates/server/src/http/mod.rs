@@ -2,6 +2,7 @@
 //!
 //! - `limits.rs`: every limit; `files.rs`: the limit that the operating system sets.
 //! - `connections.rs`: the connections, and which one is closed; `activity.rs`: the state of each.
+//! - `handshake.rs`: TLS, before the first request of a connection.
 //! - `stream.rs`, `service.rs`: a socket and its requests, which record that state.
 //! - `caller.rs`: the caller.
 //!
@@ -13,6 +14,7 @@ mod activity;
 mod caller;
 mod connections;
 mod files;
+mod handshake;
 mod limits;
 mod service;
 mod stream;
@@ -28,12 +30,16 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::accept_errors::AcceptErrors;
+use self::activity::ConnectionPhase;
 pub use self::caller::CallerAddress;
-use self::connections::Connections;
+use self::connections::{ConnectionSlot, Connections};
 pub(crate) use self::files::CallFiles;
+pub(crate) use self::handshake::Handshaker;
+use self::handshake::Secured;
 pub use self::limits::ConnectionLimits;
 use self::service::RequestService;
 use self::stream::Stream;
@@ -85,12 +91,13 @@ pub(crate) fn fit(limits: ConnectionLimits, calls: CallFiles) -> anyhow::Result<
 }
 
 /// Serves until `stop` changes, then waits for answers under way. After the change of `stop` it takes no more
-/// requests.
+/// requests. With a `handshaker`, each connection begins with TLS.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
     counts: metrics::ConnectionCounts,
+    handshaker: Option<Handshaker>,
     mut stop: watch::Receiver<bool>,
 ) {
     let front = Front {
@@ -98,6 +105,8 @@ pub(crate) async fn serve(
         builder: builder(&limits),
         connections: Connections::new(limits, counts.clone()),
         router,
+        handshaker: handshaker.map(Arc::new),
+        stop: stop.clone(),
     };
     let mut errors = AcceptErrors::new(counts);
     let mut sweeps = interval(limits.sweep);
@@ -150,12 +159,24 @@ fn builder(limits: &ConnectionLimits) -> Builder {
     builder
 }
 
+/// Runs a connection, which has its place until then. Ending the task closes the connection.
+fn run(place: ConnectionSlot, connection: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    #[expect(clippy::disallowed_methods, reason = "one task for each connection")]
+    let task = tokio::spawn(async move {
+        let _place = place;
+        connection.await;
+    });
+    task.abort_handle()
+}
+
 /// The state that accepted connections share.
 struct Front {
     graceful: GracefulShutdown,
     builder: Builder,
     connections: Arc<Connections>,
     router: Router,
+    handshaker: Option<Arc<Handshaker>>,
+    stop: watch::Receiver<bool>,
 }
 
 impl Front {
@@ -166,20 +187,35 @@ impl Front {
         let _ = socket.set_nodelay(true);
         let crowded = place.crowded;
         let activity = place.activity.clone();
-        let requests =
-            RequestService { router: self.router.clone(), caller, crowded, activity: activity.clone() };
-        let stream = TokioIo::new(Stream::new(socket, activity));
+        let router = self.router.clone();
+        let requests = RequestService { router, caller, peer: None, crowded, activity: activity.clone() };
         let mut builder = self.builder.clone();
         builder.keep_alive(crowded.is_none());
-        let connection = self.graceful.watch(builder.serve_connection(stream, requests));
         let id = place.id();
-        #[expect(clippy::disallowed_methods, reason = "one task for each connection")]
-        let task = tokio::spawn(async move {
-            let _place = place;
-            // A broken connection concerns only its client.
-            let _ = connection.await;
-        });
-        self.connections.runs(id, task.abort_handle());
+        // A broken connection concerns only its client.
+        let task = match &self.handshaker {
+            None => {
+                let stream = TokioIo::new(Stream::new(socket, activity));
+                let connection = self.graceful.watch(builder.serve_connection(stream, requests));
+                run(place, async { drop(connection.await) })
+            }
+            Some(handshaker) => {
+                activity.is(ConnectionPhase::Handshake);
+                let (handshaker, watcher, mut stop) =
+                    (handshaker.clone(), self.graceful.watcher(), self.stop.clone());
+                run(place, async move {
+                    let secured = tokio::select! {
+                        secured = handshaker.secure(socket, caller, activity) => secured,
+                        // A client without TLS has asked for nothing yet.
+                        _ = stop.wait_for(|stopped| *stopped) => None,
+                    };
+                    let Some(Secured { stream, peer }) = secured else { return };
+                    let requests = RequestService { peer, ..requests };
+                    drop(watcher.watch(builder.serve_connection(TokioIo::new(stream), requests)).await);
+                })
+            }
+        };
+        self.connections.runs(id, task);
         None
     }
 }

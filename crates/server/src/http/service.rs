@@ -14,11 +14,14 @@ use tower::util::Oneshot;
 
 use super::activity::{Activity, ConnectionPhase};
 use super::{CallerAddress, Crowded};
+use crate::tls::PeerCertificate;
 
 /// The service that hyper calls for each request of one connection.
 pub(super) struct RequestService {
     pub(super) router: Router,
     pub(super) caller: CallerAddress,
+    /// The caller's certificate, if it showed one in the handshake.
+    pub(super) peer: Option<Arc<PeerCertificate>>,
     /// The reason if there is no place for this connection.
     pub(super) crowded: Option<Crowded>,
     pub(super) activity: Arc<Activity>,
@@ -33,6 +36,9 @@ impl hyper::service::Service<Request<Incoming>> for RequestService {
         self.activity.is(ConnectionPhase::Busy);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(self.caller);
+        if let Some(peer) = &self.peer {
+            request.extensions_mut().insert(peer.clone());
+        }
         if let Some(crowded) = self.crowded {
             request.extensions_mut().insert(crowded);
         }

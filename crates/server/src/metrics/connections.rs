@@ -20,7 +20,8 @@ struct ReasonLabels {
 }
 
 /// Why the process closes connections.
-const REASONS: [&str; 5] = ["answer_timeout", "evicted", "head_timeout", "idle_timeout", "stall_timeout"];
+const REASONS: [&str; 6] =
+    ["answer_timeout", "evicted", "handshake_timeout", "head_timeout", "idle_timeout", "stall_timeout"];
 
 impl ConnectionCounts {
     pub(super) fn register(registry: &mut Registry) -> Self {

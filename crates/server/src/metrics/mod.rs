@@ -2,8 +2,9 @@
 //!
 //! - `sagas.rs`: reports of the engine: states, failures, calls.
 //! - `requests.rs`: requests to the API.
-//! - `connections.rs`: connections of clients.
+//! - `connections.rs`: connections of clients. `issuer.rs`: the keys of the issuer of tokens.
 //! - `journal.rs`: the work of the journal's writer.
+//! - `tls.rs`: the certificate, and handshakes that failed.
 //! - `backlog.rs`: the unfinished orders, as the journal counts them.
 //! - `process.rs`: the operating system's figures for this process.
 //!
@@ -11,12 +12,14 @@
 
 mod backlog;
 mod connections;
+mod issuer;
 mod journal;
 #[cfg(target_os = "linux")]
 mod process;
 mod requests;
 mod sagas;
 mod text;
+mod tls;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -30,15 +33,18 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use saga_core::Definition;
 use saga_engine::breaker::BreakerKind;
+use saga_engine::participants::AccessTrouble;
 use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
 use saga_journal::{Journal, StoreFuture};
 
 use self::backlog::Backlogs;
 pub(crate) use self::connections::ConnectionCounts;
+pub(crate) use self::issuer::IssuerCounts;
 use self::journal::JournalCollector;
 pub use self::requests::Denied;
 use self::requests::Requests;
 use self::sagas::Sagas;
+pub(crate) use self::tls::{HandshakeFailed, TlsCounts};
 use crate::logging::LostLines;
 
 /// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
@@ -54,6 +60,8 @@ pub struct Metrics {
     sagas: Sagas,
     requests: Requests,
     connections: ConnectionCounts,
+    tls: TlsCounts,
+    issuer: IssuerCounts,
     backlogs: Arc<Backlogs>,
     active: Gauge,
     slots: Gauge,
@@ -64,6 +72,7 @@ pub struct Metrics {
     breakers: Family<ParticipantLabels, Gauge>,
     waiting: Family<ParticipantLabels, Gauge>,
     not_accepted: Family<ParticipantLabels, Counter>,
+    no_access: Family<ParticipantLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
 }
 
@@ -114,6 +123,8 @@ impl Metrics {
         let sagas = Sagas::register(&mut registry, orders);
         let requests = Requests::register(&mut registry);
         let connections = ConnectionCounts::register(&mut registry);
+        let tls = TlsCounts::register(&mut registry);
+        let issuer = IssuerCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -140,6 +151,12 @@ impl Metrics {
             "Calls that the participant answered with 401, 405, 406, 407, 415, 421, 426 or 501",
             not_accepted.clone(),
         );
+        let no_access = Family::default();
+        registry.register(
+            "saga_access_missing",
+            "0: calls have what they need; 1: it could not be renewed; 2: calls wait for a credential, or for the files of tls",
+            no_access.clone(),
+        );
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BUILD).set(1);
         registry.register("orchestrateur_build_info", "1; what this binary was built from", build);
@@ -162,6 +179,8 @@ impl Metrics {
             sagas,
             requests,
             connections,
+            tls,
+            issuer,
             backlogs,
             active,
             slots,
@@ -172,6 +191,7 @@ impl Metrics {
             breakers,
             waiting,
             not_accepted,
+            no_access,
             reloads,
         };
         metrics.serve(served);
@@ -210,6 +230,16 @@ impl Metrics {
         self.connections.clone()
     }
 
+    /// The counters of TLS.
+    pub(crate) fn tls(&self) -> TlsCounts {
+        self.tls.clone()
+    }
+
+    /// The counter of fetches of the issuer's keys.
+    pub(crate) fn issuer(&self) -> &IssuerCounts {
+        &self.issuer
+    }
+
     /// All metrics as of now; figures from the journal may be somewhat older.
     pub(crate) async fn scrape(
         &self,
@@ -234,6 +264,11 @@ impl Metrics {
                 BreakerKind::Open => 2,
             });
             self.waiting.get_or_create(&name).set(breaker.waiting as i64);
+            self.no_access.get_or_create(&name).set(match participant.access {
+                None => 0,
+                Some(AccessTrouble { holds_calls: false, .. }) => 1,
+                Some(AccessTrouble { holds_calls: true, .. }) => 2,
+            });
             let not_accepted = self.not_accepted.get_or_create(&name);
             not_accepted.inner().store(participant.standing.not_accepted, Ordering::Relaxed);
         }

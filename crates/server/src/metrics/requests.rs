@@ -20,9 +20,13 @@ pub enum Denied {
     NoKey,
     /// Its key is unknown, or has ended.
     BadKey,
+    /// Its token is none that may be used.
+    BadToken,
+    /// Its token cannot be checked, because its issuer does not give its keys.
+    IssuerUnreachable,
     /// Its role does not reach.
     Role,
-    /// Its key has made as many requests as it may.
+    /// It has made as many requests as it may.
     Rate,
 }
 

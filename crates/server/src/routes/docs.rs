@@ -2,15 +2,14 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use strum::VariantArray;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{TEXT, inputs};
 use crate::api::Api;
-use crate::api::access::{Needs, Role};
+use crate::api::access::{Needs, Roles};
 use crate::api::problem::Problem;
 
 /// This document
@@ -24,10 +23,10 @@ use crate::api::problem::Problem;
     tag = "exploitation",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object, example = json!({ "openapi": "3.1.0" })))
 )]
-pub(super) async fn openapi(State(api): State<Api>, headers: HeaderMap) -> Response {
-    let anybody_known = Needs::AnyOf(Role::VARIANTS.to_vec());
-    let document = match api.access.admit(&headers, &anybody_known, api.clock.now()) {
-        Ok(_) if api.access.keys().is_none() => {
+pub(super) async fn openapi(State(api): State<Api>, extensions: Extensions, headers: HeaderMap) -> Response {
+    let anybody_known = Needs::AnyOf(Roles::all());
+    let document = match api.access.admit(&headers, &extensions, anybody_known, api.clock.now()).await {
+        Ok(_) if api.access.is_open() => {
             inputs::without_keys(&inputs::added_to(&TEXT, &api.engine.definitions()))
         }
         Ok(_) => inputs::added_to(&TEXT, &api.engine.definitions()),

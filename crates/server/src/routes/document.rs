@@ -39,13 +39,13 @@ fn everywhere() -> [(&'static str, &'static str, &'static str, Problem); 6] {
         (
             "401",
             "SansCle",
-            "Keys are configured, and the request presents none that may be used. Nothing was done.",
+            "Keys or an issuer of tokens are configured, and the request presents none that may be used. Nothing was done.",
             access::unauthenticated(Denied::NoKey),
         ),
         (
             "403",
             "PageAilleurs",
-            "A browser sends it for a page of another site (`Sec-Fetch-Site`, `Origin`); or the key's role does not reach \
+            "A browser sends it for a page of another site (`Sec-Fetch-Site`, `Origin`); or the caller's role does not reach \
              (`role`), or not to this saga or signal. Nothing was done.",
             browser::cross_site(),
         ),
@@ -59,7 +59,8 @@ fn everywhere() -> [(&'static str, &'static str, &'static str, Problem); 6] {
         (
             "503",
             "Plein",
-            "A limit is reached. `Retry-After` says when to try again.",
+            "A limit is reached, or the token cannot be checked, because its issuer does not give its keys (`issuer_unreachable`). \
+             `Retry-After` says when to try again.",
             Problem::crowded(Crowded::Full),
         ),
     ]
@@ -74,8 +75,8 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
     }
     let mut bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     bearer.description = Some(
-        "A key that `orchestrateur keys add` has made. Each operation names the roles that it is for. Where no keys are configured, \
-         none is asked for."
+        "A key that `orchestrateur keys add` has made, or an access token (JWT) of the issuer of `--oidc-issuer`. Each operation names the \
+         roles that it is for. Where neither is configured, none is asked for."
             .to_owned(),
     );
     components.security_schemes.insert("key".to_owned(), SecurityScheme::Http(bearer).into());

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Extensions, HeaderMap, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi as _;
@@ -90,10 +91,14 @@ async fn around(
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
     let route = handler.map_or("none", |(route, _)| route);
     let has_moved = api.has_ops_address && api::FOR_SUPERVISORS.contains(&route);
-    let admitted = admit(&api, &request).map_err(|problem| (problem, None)).and_then(|()| match has_moved {
-        true => Err((Problem::no_such_path(), None)),
-        false => identified(&api, &request, route),
-    });
+    let admitted = match admit(&api, &request) {
+        Err(problem) => Err((problem, None)),
+        Ok(()) if has_moved => Err((Problem::no_such_path(), None)),
+        Ok(()) => {
+            let caller = request.extensions().get::<CallerAddress>().copied().unwrap_or_default();
+            identified(&api, (request.headers(), request.extensions()), caller, &method, route).await
+        }
+    };
     let rate = match &admitted {
         Ok(principal) => principal.rate(),
         Err((_, rate)) => *rate,
@@ -115,19 +120,19 @@ async fn around(
 }
 
 /// The caller of a request, if it may use the route. A refused attempt is logged and counted.
-fn identified(
+async fn identified(
     api: &Api,
-    request: &Request,
+    (headers, extensions): (&HeaderMap, &Extensions),
+    caller: CallerAddress,
+    method: &Method,
     route: &'static str,
 ) -> Result<Principal, (Problem, Option<RateLeft>)> {
     // What matches no route shows nothing.
-    let needs = needs::of(route, request.method()).unwrap_or(&Needs::Nothing);
-    api.access.admit(request.headers(), needs, api.clock.now()).map_err(|refused| {
-        let NotAdmitted { why, name, problem, rate } = *refused;
-        let caller = request.extensions().get::<CallerAddress>().copied().unwrap_or_default();
+    let needs = needs::of(route, method).unwrap_or(Needs::Nothing);
+    api.access.admit(headers, extensions, needs, api.clock.now()).await.map_err(|refused| {
+        let NotAdmitted { why, reason, name, problem, rate } = *refused;
         let name = name.as_deref().unwrap_or_default();
-        let method = request.method();
-        tracing::warn!(%caller, name, %method, route, why = <&str>::from(why), "a request was refused");
+        tracing::warn!(%caller, name, %method, route, why = <&str>::from(why), token = reason, "a request was refused");
         api.metrics.denied(why);
         (problem, rate)
     })

@@ -21,11 +21,11 @@ static NEEDS: LazyLock<HashMap<String, PathNeeds>> = LazyLock::new(|| {
 });
 
 /// The needs of a route; `None`: there is no such route or method, so there is nothing to get at.
-pub(super) fn of(path: &str, method: &Method) -> Option<&'static Needs> {
+pub(super) fn of(path: &str, method: &Method) -> Option<Needs> {
     let [get, post] = NEEDS.get(path)?;
     match *method {
-        Method::GET | Method::HEAD => get.as_ref(),
-        Method::POST => post.as_ref(),
+        Method::GET | Method::HEAD => *get,
+        Method::POST => *post,
         _ => None,
     }
 }
@@ -38,5 +38,5 @@ fn said(security: &Value) -> Needs {
     }
     let roles = requirements.iter().filter_map(|requirement| requirement["key"].as_array()).flatten();
     let roles: Vec<Role> = roles.filter_map(|role| role.as_str()?.parse().ok()).collect();
-    Needs::AnyOf(if roles.is_empty() { vec![Role::Admin] } else { roles })
+    Needs::AnyOf(if roles.is_empty() { Role::Admin.into() } else { roles.into_iter().collect() })
 }

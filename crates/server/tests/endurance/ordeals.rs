@@ -33,6 +33,7 @@ async fn three_processes_on_postgres() {
         every: Duration::from_secs(3),
         callers: 32,
         errands_percent: 50,
+        is_guarded: true,
         tail: Duration::from_secs(180),
     };
     let report = survive(ordeal).await;
@@ -53,6 +54,7 @@ async fn one_process_on_sqlite() {
         every: Duration::from_secs(2),
         callers: 32,
         errands_percent: 50,
+        is_guarded: false,
         tail: Duration::from_secs(180),
     };
     let report = survive(ordeal).await;

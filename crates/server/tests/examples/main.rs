@@ -12,5 +12,6 @@ mod world;
 mod definitions;
 mod first_saga;
 mod onboarding;
+mod signed;
 mod subscription;
 mod travel;

@@ -2,11 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "real processes run in real time")]
 
 use std::fs::File;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::signature::Ed25519KeyPair;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -54,6 +57,120 @@ impl Drop for Listening {
     }
 }
 
+/// A service as a program.
+struct Program {
+    command: Command,
+    /// Behind it, the program's log says where it listens.
+    mark: &'static str,
+    /// The variables by which definitions find it.
+    variables: &'static [&'static str],
+}
+
+impl Program {
+    fn travel(port: u16) -> Self {
+        let mut command = Command::new(installed::python().join("uvicorn"));
+        command.arg("--app-dir").arg(installed::root().join("examples/fastapi"));
+        command.args(["travel:app", "--port", &port.to_string()]).env("PYTHONDONTWRITEBYTECODE", "1");
+        Self { command, mark: "running on http://", variables: &["TRAVEL_URL"] }
+    }
+
+    fn express(port: u16) -> Self {
+        let mut command = Command::new("node");
+        command.arg(installed::root().join("examples/express/services.js"));
+        command.env("NODE_PATH", installed::node()).env("PORT", port.to_string());
+        Self { command, mark: "listen on http://", variables: &["BILLING_URL", "ONBOARDING_URL"] }
+    }
+}
+
+/// How the orchestrator is started, other than by default.
+#[derive(Default)]
+struct Serve {
+    /// 0: any that is free.
+    port: u16,
+    definitions: Option<PathBuf>,
+    signing_key: Option<PathBuf>,
+}
+
+/// The same where the services take signed calls alone.
+pub(crate) struct SignedWorld {
+    pub(crate) world: World,
+    /// The orchestrator's key.
+    pub(crate) key: Ed25519KeyPair,
+    /// The files of another one.
+    _other: Option<TempDir>,
+}
+
+impl SignedWorld {
+    /// The travel's services fetch the public keys from the orchestrator.
+    pub(crate) fn travel() -> Self {
+        let port = free_port();
+        let url = format!("http://127.0.0.1:{port}/.well-known/jwks.json");
+        let (folder, key, serve) = signing(port);
+        Self::of(Program::travel, url, folder, key, serve)
+    }
+
+    /// The others read them from a file.
+    pub(crate) fn express() -> Self {
+        let (folder, key, serve) = signing(0);
+        let file = folder.path().join("keys.json").display().to_string();
+        Self::of(Program::express, file, folder, key, serve)
+    }
+
+    /// The file has the key of another orchestrator.
+    pub(crate) fn express_with_another_key() -> Self {
+        let (other, _, _) = signing(0);
+        let file = other.path().join("keys.json").display().to_string();
+        let (folder, key, serve) = signing(0);
+        Self { _other: Some(other), ..Self::of(Program::express, file, folder, key, serve) }
+    }
+
+    fn of(
+        program: impl Fn(u16) -> Program,
+        keys: String,
+        folder: TempDir,
+        key: Ed25519KeyPair,
+        serve: Serve,
+    ) -> Self {
+        let port = free_port();
+        let mut program = program(port);
+        program.command.env("SIGNED_CALLS_KEYS", keys).env("SIGNED_CALLS_HOST", format!("127.0.0.1:{port}"));
+        Self { world: World::with(program, folder, serve), key, _other: None }
+    }
+
+    /// The service, as calls name it.
+    pub(crate) fn host(&self) -> String {
+        self.world.service.address.to_string()
+    }
+}
+
+/// A folder with a new key, its public half in `keys.json`, and the examples' definitions with `sign: true`.
+fn signing(port: u16) -> (TempDir, Ed25519KeyPair, Serve) {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, definitions) = (folder.path().join("key.pem"), folder.path().join("sagas"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrateur"));
+    let made = command.args(["signing-keys", "new", "--file"]).arg(&file).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    std::fs::write(folder.path().join("keys.json"), &made.stdout).unwrap();
+    let pem = std::fs::read_to_string(&file).unwrap();
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&STANDARD.decode(base64).unwrap()).unwrap();
+    std::fs::create_dir(&definitions).unwrap();
+    for entry in std::fs::read_dir(installed::root().join("sagas/examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let source = std::fs::read_to_string(&path).unwrap();
+        let signed =
+            source.replace(":8101}\"", ":8101}\", sign: true").replace(":8102}\"", ":8102}\", sign: true");
+        assert_ne!(signed, source, "{}", path.display());
+        std::fs::write(definitions.join(path.file_name().unwrap()), signed).unwrap();
+    }
+    (folder, key, Serve { port, definitions: Some(definitions), signing_key: Some(file) })
+}
+
+/// The services are told of the orchestrator before it runs, and the orchestrator of them.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// The orchestrator with all sagas of `sagas/examples`, and the service of one of them.
 pub(crate) struct World {
     service: Listening,
@@ -64,33 +181,38 @@ pub(crate) struct World {
 impl World {
     /// With the four services of the travel.
     pub(crate) fn travel() -> Self {
-        let mut program = Command::new(installed::python().join("uvicorn"));
-        program.arg("--app-dir").arg(installed::root().join("examples/fastapi"));
-        program.args(["travel:app", "--port", "0"]).env("PYTHONDONTWRITEBYTECODE", "1");
-        Self::with(program, "running on http://", &["TRAVEL_URL"])
+        Self::with(Program::travel(0), tempfile::tempdir().unwrap(), Serve::default())
     }
 
     /// With billing, and the services of the onboarding.
     pub(crate) fn express() -> Self {
-        let mut program = Command::new("node");
-        program.arg(installed::root().join("examples/express/services.js"));
-        program.env("NODE_PATH", installed::node()).env("PORT", "0");
-        Self::with(program, "listen on http://", &["BILLING_URL", "ONBOARDING_URL"])
+        Self::with(Program::express(0), tempfile::tempdir().unwrap(), Serve::default())
     }
 
-    fn with(mut program: Command, mark: &str, variables: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        program.env("TRAVEL_DB", folder.path().join("travel.db"));
-        let service = Listening::start(&mut program, &folder.path().join("service.log"), mark);
+    fn with(program: Program, folder: TempDir, Serve { port, definitions, signing_key }: Serve) -> Self {
+        let Program { mut command, mark, variables } = program;
+        command.env("TRAVEL_DB", folder.path().join("travel.db"));
+        let service = Listening::start(&mut command, &folder.path().join("service.log"), mark);
         let mut serve = Command::new(env!("CARGO_BIN_EXE_orchestrateur"));
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--log-json", "--definition"]);
-        serve.arg(installed::root().join("sagas/examples"));
+        serve.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--log-json", "--definition"]);
+        serve.arg(definitions.unwrap_or_else(|| installed::root().join("sagas/examples")));
         serve.env("DATABASE_URL", format!("sqlite://{}", folder.path().join("journal.db").display()));
+        serve.envs(signing_key.map(|file| ("ORCHESTRATEUR_SIGNING_KEY", file)));
         for variable in variables {
             serve.env(variable, format!("http://{}", service.address));
         }
         let serve = Listening::start(&mut serve, &folder.path().join("serve.log"), r#""listen":""#);
         Self { service, serve, _folder: folder }
+    }
+
+    /// Where the service listens.
+    pub(crate) fn service_address(&self) -> SocketAddr {
+        self.service.address
+    }
+
+    /// Where the orchestrator listens.
+    pub(crate) fn serve_address(&self) -> SocketAddr {
+        self.serve.address
     }
 
     /// Starts a saga, and shows it once it is over.

@@ -1,4 +1,4 @@
-//! Callers and their rights (promise P9): every role at every route, with and without keys.
+//! Callers and their rights (promise P9): every role at every route, with and without keys. Certificates: `tls/identity.rs`.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -13,11 +13,15 @@ use crate::harness::{Shop, World, database_in, orchestrateur, until};
 use crate::http::{Call, Reply, send};
 use crate::routes::document;
 
-const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
+pub(crate) const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
+
+/// The `WWW-Authenticate` of callers whose key or token is none that may be used.
+pub(crate) const INVALID_TOKEN: &str = "Bearer realm=\"orchestrateur\", error=\"invalid_token\"";
 
 /// What each operation is for, as callers were promised it: the document and the program must say the same.
-const PROMISED: [(&str, &str, &[&str]); 25] = [
+pub(crate) const PROMISED: [(&str, &str, &[&str]); 26] = [
     ("get", "/", &[]),
+    ("get", "/.well-known/jwks.json", &[]),
     ("get", "/api/audit", &["operate", "admin"]),
     ("post", "/api/callbacks/{token}", &[]),
     ("post", "/api/commande/checkout", &["start", "operate", "admin"]),
@@ -45,25 +49,25 @@ const PROMISED: [(&str, &str, &[&str]); 25] = [
 ];
 
 /// A keys file, and the keys that it has by name.
-struct KeyRing {
-    folder: TempDir,
+pub(crate) struct KeyRing {
+    pub(crate) folder: TempDir,
 }
 
 impl KeyRing {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         self.folder.path().join("keys").display().to_string()
     }
 
-    fn keys(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn keys(&self, arguments: &[&str]) -> std::process::Output {
         orchestrateur().arg("keys").args(arguments).args(["--file", &self.file()]).output().unwrap()
     }
 
     /// Makes a key, and gives it.
-    fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
+    pub(crate) fn add(&self, name: &str, role: &str, more: &[&str]) -> String {
         let made = self.keys(&[&["add", name, "--role", role], more].concat());
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let key = String::from_utf8(made.stdout).unwrap();
@@ -76,12 +80,17 @@ impl KeyRing {
     }
 }
 
-fn bearing(call: Call, key: &str) -> Call {
+/// The flags that a role needs in the file.
+pub(crate) fn flags_of(role: &str) -> &'static [&'static str] {
+    if role == "signal" { &["--signal", "approved"] } else { &[] }
+}
+
+pub(crate) fn bearing(call: Call, key: &str) -> Call {
     call.header("authorization", format!("Bearer {key}"))
 }
 
 /// A request of an operation, for a saga that does not exist.
-fn request(method: &str, path: &str) -> Call {
+pub(crate) fn request(method: &str, path: &str) -> Call {
     let path = path
         .replace("{id}", "00000000-0000-4000-8000-000000000000")
         .replace("/api/sagas/{saga}/", "/api/sagas/00000000-0000-4000-8000-000000000000/")
@@ -91,30 +100,30 @@ fn request(method: &str, path: &str) -> Call {
     if method == "get" { Call::get(&path) } else { Call::post(&path).json(&json!({})) }
 }
 
-fn is_denied(reply: &Reply) -> bool {
+pub(crate) fn is_denied(reply: &Reply) -> bool {
     reply.status == 401 || reply.status == 403
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_reaches_the_routes_that_are_for_it_and_no_others() {
     let ring = KeyRing::new();
-    let keys = ROLES.map(|role| {
-        let signals: &[&str] = if role == "signal" { &["--signal", "approved"] } else { &[] };
-        (role, ring.add(&format!("a-{role}"), role, signals))
-    });
+    let keys = ROLES.map(|role| (role, ring.add(&format!("a-{role}"), role, flags_of(role))));
     let ended = ring.add("late", "admin", &["--expires", "2020-01-01T00:00:00Z"]);
     let world = ring.world().await;
     for (method, path, roles) in PROMISED {
         let call = request(method, path);
         let is_open = roles.is_empty();
-        assert_eq!(is_denied(&world.send(&call).await), !is_open, "{method} {path} without a key");
+        let without = world.send(&call).await;
+        assert_eq!(is_denied(&without), !is_open, "{method} {path} without a key");
+        let challenge = (!is_open).then_some("Bearer realm=\"orchestrateur\"");
+        assert_eq!(without.header("www-authenticate"), challenge, "{method} {path}");
         for wrong in [&ended, &"0".repeat(68), "", "x", &format!("{}x", keys[4].1)] {
             let told = world.send(&bearing(call.clone(), wrong)).await;
             if is_open {
                 assert!(!is_denied(&told), "{method} {path}: {told:?}");
             } else {
                 told.problem(401, "unauthenticated");
-                assert_eq!(told.header("www-authenticate"), Some("Bearer realm=\"orchestrateur\""));
+                assert_eq!(told.header("www-authenticate"), Some(INVALID_TOKEN));
             }
         }
         for (role, key) in &keys {
@@ -303,36 +312,6 @@ async fn a_key_is_revoked_and_another_one_added_while_the_server_runs() {
     }
 }
 
-/// The first keys of a folder are made once, each readable by those that it is for, and let in what they should.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_keys_are_made_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let init = || orchestrateur().args(["keys", "init"]).arg(folder.path()).output().unwrap();
-    let key = |name: &str| std::fs::read_to_string(folder.path().join(format!("{name}.key"))).unwrap();
-    // A start that was cut short has left keys without the file that knows them.
-    std::fs::write(folder.path().join("admin.key"), "ork_half").unwrap();
-    assert!(init().status.success());
-    let (admin, metrics) = (key("admin"), key("metrics"));
-    assert!(admin.starts_with("ork_") && admin != "ork_half" && admin != metrics);
-    let again = init();
-    assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("nothing was made"));
-    assert_eq!((key("admin"), key("metrics")), (admin.clone(), metrics.clone()));
-    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("api-keys"), mode("metrics.key")), (0o600, 0o640));
-    let nowhere = orchestrateur().args(["keys", "init", "/nowhere/at-all"]).output().unwrap();
-    assert!(!nowhere.status.success());
-
-    let file = folder.path().join("api-keys").display().to_string();
-    let world = World::with(Shop::open().await, &["--api-keys-file", &file]).await;
-    for (path, key, status) in [
-        ("/metrics", &metrics, 200),
-        ("/api/audit?name=a", &metrics, 403),
-        ("/api/audit?name=a", &admin, 200),
-    ] {
-        assert_eq!(world.send(&bearing(Call::get(path), key.trim())).await.status, status, "{path}");
-    }
-}
-
 fn run(file: &Path, arguments: &[&str], key: Option<&str>) -> std::process::Output {
     let mut command: Command = orchestrateur();
     command.args(arguments).stdin(Stdio::null());
@@ -384,6 +363,24 @@ async fn a_key_may_make_so_many_requests_a_second() {
     assert_eq!((unlimited.status, unlimited.header("ratelimit")), (200, None), "each key has its own");
     until("it may go on", async || ask(&limited).await.status == 200).await;
     assert!(!ring.keys(&["add", "x", "--role", "read", "--requests-per-second", "0"]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_may_hold_so_many_slots() {
+    let ring = KeyRing::new();
+    let (limited, other) =
+        (ring.add("batch", "start", &["--slots-percent", "2"]), ring.add("shop", "start", &[]));
+    let flags = ["--api-keys-file", &ring.file(), "--active-sagas-max", "100"];
+    let world = World::with(Shop::open().await, &flags).await;
+    world.shop.fault("POST /api/clients/*/payer latency=60000");
+    let start = async |key: &str| {
+        let call = bearing(Call::checkout(4).prefer("respond-async"), key);
+        world.send(&call).await
+    };
+    assert_eq!([start(&limited).await.status, start(&limited).await.status], [202, 202]);
+    let refused = start(&limited).await.problem(429, "slots_percent");
+    assert!(refused["detail"].as_str().unwrap().contains("nothing was done"), "{refused}");
+    assert_eq!(start(&other).await.status, 202, "others have room");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -466,7 +463,6 @@ async fn supervisors_may_have_an_address_of_their_own() {
 
 #[test]
 fn keys_are_made_listed_and_revoked() {
-    use std::os::unix::fs::PermissionsExt;
     let ring = KeyRing::new();
     let key = ring.add("shop", "start", &["--saga", "checkout", "--expires", "2030-01-01T00:00:00Z"]);
     assert_eq!((key.len(), &key[..4]), (68, "ork_"));
@@ -478,6 +474,8 @@ fn keys_are_made_listed_and_revoked() {
     for (arguments, why) in [
         (&["add", "shop", "--role", "root"][..], "is no role"),
         (&["add", "a b", "--role", "read"], "must be 1 to 64"),
+        // As the names of tokens' holders begin.
+        (&["add", "oidc:shop", "--role", "read"], "must be 1 to 64"),
         (&["add", "bank", "--role", "signal"], "no `signals`"),
         (&["add", "bank", "--role", "read", "--expires", "soon"], "is no time"),
         (&["revoke", "nobody"], "there is no key of `nobody`; there are keys of shop"),

@@ -498,7 +498,7 @@ async fn participants_are_shown_as_the_definition_has_them() {
     assert_eq!(names, ["client", "panier", "stock", "ventes"]);
     let expected = json!({
         "nom": "client", "url": client_url(&world), "safety": "idempotent", "timeout_ms": 3_000, "calls_max": 9,
-        "horizon_ms": 7_200_000, "echecs_de_suite": 0, "dernier_echec": null,
+        "horizon_ms": 7_200_000, "echecs_de_suite": 0, "dernier_echec": null, "acces": null,
     });
     let mut shown = participants[0].clone();
     let breaker = shown.as_object_mut().unwrap().remove("breaker").unwrap();

@@ -168,6 +168,48 @@ fn live(stock: &str, others: &str) -> Ended {
     run(&mut command)
 }
 
+/// `auth` and `tls`: how each service is called, without secrets, and what `serve` would lack.
+#[test]
+fn check_shows_how_calls_prove_who_makes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (file, token) = (place("d.yaml"), place("token"));
+    std::fs::write(&token, "hunter2hunter2").unwrap();
+    let header = "headers: { Authorization: \"Bearer ${STOCK_KEY}\", X-Shop: \"${SHOP:-montreal}\" }";
+    let ca = place("ca.pem");
+    let source = change(SECRETS)
+        .swap("${STOCK_URL}/v1", "https://stock")
+        .swap(header, &format!("auth: {{ bearer: '${{file:{token}}}' }}, tls: {{ ca: '{ca}' }}"))
+        .swap(
+            "headers: { X-Key: \"${VENTES_KEY}\" }",
+            "auth: { basic: { user: shop, password: '${VENTES_PASSWORD}' } }",
+        );
+    std::fs::write(&file, source.text()).unwrap();
+    let ended = run(&mut check(&file));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let shown = [
+        &format!("stock is called with the bearer token ${{file:{token}}}\n"),
+        &format!("stock is reached by TLS with ca: {ca}\n"),
+        "ventes is called with the password ${VENTES_PASSWORD} of `shop`\n",
+        "NOT SET, and there is no default",
+        "authorization: ***\n",
+    ];
+    has(&ended.stdout, &shown);
+    let unusable = format!("d.yaml:5: warning: `ca: {ca}` of `tls` cannot be used: No such file");
+    assert!(ended.stderr.contains(&unusable), "{ended:?}");
+    assert!(ended.stderr.contains("`auth` is sent to `ventes` without TLS"), "{ended:?}");
+    assert!(!format!("{ended:?}").contains("hunter2"), "{ended:?}");
+
+    // `serve` says the same of the files, and does not start.
+    std::fs::write(&ca, "nothing").unwrap();
+    let serve = ["serve", "--definition", &file, "--listen", "127.0.0.1:0"];
+    let ended = run(orchestrateur().args(serve).env("VENTES_PASSWORD", "hunter2hunter2"));
+    assert_ne!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("d.yaml:5: `ca: "), "{ended:?}");
+    assert!(ended.stderr.contains("there is no certificate in it"), "{ended:?}");
+    assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+}
+
 #[test]
 fn check_live_asks_whether_each_address_answers() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -191,7 +233,7 @@ fn check_live_asks_whether_each_address_answers() {
         let ended = live(&stock, &there);
         assert_eq!(
             complaint(&ended),
-            "no connection to: stock; start them, or correct their `url`",
+            "no connection to: stock; start them, or correct their `url`, `tls` or `auth`",
             "{ended:?}"
         );
         has(&ended.stdout, &["client", "yes\n", "panier", "yes\n", "stock", said, "ventes", "yes\n"]);

@@ -99,6 +99,18 @@ impl Server {
         Self::start_as(orchestrateur(), shop, data, flags).await
     }
 
+    /// The same with these variables.
+    pub(crate) async fn start_with(
+        variables: &[(&str, String)],
+        shop: &Shop,
+        data: &Path,
+        flags: &[&str],
+    ) -> Self {
+        let mut command = orchestrateur();
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::start_as(command, shop, data, flags).await
+    }
+
     /// The same where it may open no more than `files` files.
     pub(crate) async fn start_with_files(files: u32, shop: &Shop, data: &Path, flags: &[&str]) -> Self {
         let mut command = orchestrateur_by(Command::new("sh"));
@@ -268,6 +280,13 @@ impl World {
 /// The binary, with nothing in its environment that could change what it does.
 pub(crate) fn orchestrateur() -> Command {
     orchestrateur_by(Command::new(env!("CARGO_BIN_EXE_orchestrateur")))
+}
+
+/// The same, which is ended if it does not end by itself.
+pub(crate) fn orchestrateur_that_ends() -> Command {
+    let mut command = Command::new("timeout");
+    command.args([&PATIENCE.as_secs().to_string(), env!("CARGO_BIN_EXE_orchestrateur")]);
+    orchestrateur_by(command)
 }
 
 fn orchestrateur_by(mut command: Command) -> Command {

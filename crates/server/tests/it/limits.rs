@@ -61,7 +61,7 @@ pub(crate) async fn api_of(
         metrics,
         clock,
         limits,
-        (Hosts::default(), Access::default()),
+        (Hosts::default(), Access::default(), None),
         loaded.commande_saga,
         false,
     ))

@@ -13,6 +13,7 @@ use crate::routes::{ROUTES, document};
 /// The operations that callers know: each one's path, method and name.
 const CONTRACT: [(&str, &str, &str); 26] = [
     ("/", "get", "home"),
+    ("/.well-known/jwks.json", "get", "signing_keys"),
     ("/api/audit", "get", "audit"),
     ("/api/callbacks/{token}", "post", "callback"),
     ("/api/commande/checkout", "post", "checkout"),

@@ -1,7 +1,11 @@
 //! What a run leaves behind (log, journal, answers, metrics, arguments) has none of the secrets that the run was given.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use saga_testkit::definition::change;
 use serde_json::json;
 
@@ -28,6 +32,32 @@ fn has(text: &[u8], secret: &str) -> bool {
     text.windows(secret.len()).any(|part| part == secret.as_bytes())
 }
 
+/// The client's secret, and the token that it gets for it.
+const CLIENT_SECRET: &str = "s3cret-of-the-client-at-the-token-endpoint";
+const ACCESS_TOKEN: &str = "s3cret-access-token";
+
+/// A token endpoint that at first repeats what it was sent as its error.
+fn token_endpoint() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let echo = format!(r#"{{"error":"{CLIENT_SECRET}","error_description":"{CLIENT_SECRET}"}}"#);
+        give(listener.accept().unwrap().0, 400, &echo);
+        for stream in listener.incoming().map_while(Result::ok) {
+            give(stream, 200, &format!(r#"{{"access_token":"{ACCESS_TOKEN}","token_type":"Bearer"}}"#));
+        }
+    });
+    address
+}
+
+/// Reads a request, but for its body, and answers it.
+fn give(stream: TcpStream, status: u16, body: &str) {
+    let mut lines = BufReader::new(&stream).lines();
+    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+    let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let _ = (&stream).write_all(answer.as_bytes());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     let folder = tempfile::tempdir().unwrap();
@@ -35,11 +65,33 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     let (keys, secret_file, definition) = (place("keys"), place("secret"), place("checkout.yaml"));
     let in_file = "s3cret-of-a-participant-in-a-file";
     std::fs::write(&secret_file, in_file).unwrap();
-    let headers = format!("headers: {{ X-Api-Key: '${{file:{secret_file}}}' }}, safety: barrier");
+    let signing_key = place("signing.pem");
+    let made = orchestrateur().args(["signing-keys", "new", "--file", &signing_key]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    // The first characters say which kind of key it is; the others are of the key.
+    let signing_secret =
+        std::fs::read_to_string(&signing_key).unwrap().lines().nth(1).unwrap()[24..].to_owned();
+    let headers = format!("headers: {{ X-Api-Key: '${{file:{secret_file}}}' }}, sign: true, safety: barrier");
     let source = change(CHECKOUT).swap(
         "\"${CLIENT_URL:-http://client-service:8000}\", safety: barrier",
         &format!("\"${{CLIENT_URL:-http://client-service:8000}}\", {headers}"),
     );
+    let [token, password, client] = ["token", "password", "client"].map(|name| {
+        std::fs::write(place(name), format!("s3cret-of-the-file-{name}\n")).unwrap();
+        place(name)
+    });
+    std::fs::write(&client, CLIENT_SECRET).unwrap();
+    let oauth2 = format!(
+        "{{ oauth2: {{ token_url: 'http://{}/', client_id: shop, client_secret: '${{file:{client}}}' }} }}",
+        token_endpoint()
+    );
+    let source = source
+        .add("participants.stock.auth", &format!("{{ bearer: '${{file:{token}}}' }}"))
+        .add(
+            "participants.ventes.auth",
+            &format!("{{ basic: {{ user: shop, password: '${{file:{password}}}' }} }}"),
+        )
+        .add("participants.panier.auth", &oauth2);
     std::fs::write(&definition, source.text()).unwrap();
     let made = |name: &str, role: &str| {
         let command = ["keys", "add", name, "--role", role, "--file", &keys];
@@ -47,7 +99,16 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     };
     let (shop, ops) = (made("shop", "start"), made("ops", "admin"));
     let wrong = format!("ork_{}", "5".repeat(64));
-    let flags = ["--definition", &definition, "--api-keys-file", &keys, "--log", "trace"];
+    let flags = [
+        "--definition",
+        &definition,
+        "--api-keys-file",
+        &keys,
+        "--signing-key",
+        &signing_key,
+        "--log",
+        "trace",
+    ];
     let world = World::with(Shop::open().await, &flags).await;
     let bearing = |call: Call, key: &str| call.header("authorization", format!("Bearer {key}"));
 
@@ -75,6 +136,7 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
         "/metrics".to_owned(),
         "/openapi.json".to_owned(),
         "/readyz".to_owned(),
+        "/.well-known/jwks.json".to_owned(),
     ] {
         for key in [&ops, &wrong] {
             answers.push(world.send(&bearing(Call::get(&path), key)).await.text);
@@ -98,9 +160,26 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
             assert!(!has(bytes, &secret[4..]), "{place} has a key");
         }
     }
+    let basic = |user: &str, password: &str| BASE64_STANDARD.encode(format!("{user}:{password}"));
+    let secrets = [
+        in_file.to_owned(),
+        "s3cret-of-the-file-token".to_owned(),
+        "s3cret-of-the-file-password".to_owned(),
+        basic("shop", "s3cret-of-the-file-password"),
+        CLIENT_SECRET.to_owned(),
+        basic("shop", CLIENT_SECRET),
+        ACCESS_TOKEN.to_owned(),
+    ];
     for (place, bytes) in &left {
-        assert!(!has(bytes, in_file), "{place} has a participant's secret");
+        for secret in &secrets {
+            assert!(!has(bytes, secret), "{place} has a participant's secret, {secret}");
+        }
+        assert!(!has(bytes, &signing_secret), "{place} has the signing key");
     }
+    assert!(
+        left.iter().any(|(_, bytes)| has(bytes, "a credential is there again")),
+        "the log tells of the endpoint"
+    );
     // The search finds what is there.
     assert!(left.iter().any(|(_, bytes)| has(bytes, "\"shop\"")), "the journal has the caller's name");
 }

@@ -47,6 +47,7 @@ impl SeededWorld {
                 id: self.scene().lies.id_of_caller(id),
                 wait,
                 caller: Caller::Unknown,
+                slots_percent_max: None,
                 by: None,
             };
             let place = self.fleet.dice.below(self.fleet.places());

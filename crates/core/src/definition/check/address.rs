@@ -75,7 +75,8 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     }
 }
 
-fn wrong_host(host: &str) -> Option<String> {
+/// Why a text is no name of a host; `None`: it is one.
+pub(super) fn wrong_host(host: &str) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name = host.strip_suffix('.').unwrap_or(host);
     let last = name.rsplit('.').next().unwrap_or_default();

@@ -4,14 +4,17 @@
 
 mod address;
 mod answers;
+mod auth;
 mod calls;
 mod headers;
 mod hints;
 mod inputs;
 mod participants;
 mod requests;
+mod signing;
 mod states;
 mod steps;
+mod tls;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -20,7 +23,7 @@ use std::time::Duration;
 use self::steps::CheckedSteps;
 use super::variables::{Unset, Variable};
 use super::yaml::{self, File, FileReading, Mistake, Mistakes, Spanned};
-use super::{Checked, Definition, Format, StateName, Step, Variables, Warning};
+use super::{Checked, Definition, Format, NamedTls, StateName, Step, Variables, Warning};
 
 /// The longest name or state, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -53,7 +56,9 @@ pub(super) fn read(
         reads_created_at: false,
         reads_failure: false,
         callbacks: None,
+        signs: None,
         signal_names: Vec::new(),
+        tls: Vec::new(),
     };
     // The meaning is checked even if the form is wrong in places.
     let definition = file.and_then(|file| check.definition(&file, source));
@@ -61,7 +66,8 @@ pub(super) fn read(
         (Some(definition), true) => {
             let warnings = Mistakes::of(name, source, check.warnings).mistakes;
             let warnings = warnings.into_iter().map(Warning::from).collect();
-            Ok(Checked { definition, variables: check.variables, warnings, callbacks: check.callbacks })
+            let Checker { variables, callbacks, signs, tls, .. } = check;
+            Ok(Checked { definition, variables, warnings, callbacks, signs, tls })
         }
         _ => Err(Mistakes::of(name, source, check.mistakes)),
     }
@@ -89,8 +95,12 @@ struct Checker<'e> {
     reads_failure: bool,
     /// The line of the first expression that reads `.callbacks`.
     callbacks: Option<usize>,
+    /// The line of the first participant whose calls are signed.
+    signs: Option<usize>,
     /// The names of the signals that the file's steps take.
     signal_names: Vec<String>,
+    /// The participants' files for TLS.
+    tls: Vec<NamedTls>,
 }
 
 fn line<T>(at: &Spanned<T>) -> usize {
@@ -127,9 +137,11 @@ impl Checker<'_> {
             .filter_map(|(name, given)| self.participant(name, given.as_ref()?))
             .collect();
         let CheckedSteps { steps, graph, output } = self.steps(file, &input, &participants);
+        self.one_authorization(file);
         self.waits(file, deadline, &steps, &graph);
         self.horizons(file, deadline, &participants);
         self.meanings(file);
+        self.signing(file);
         Some(Definition {
             name: name?.into(),
             hash: self.format.hash(source),

@@ -1,5 +1,6 @@
 //! Participants: their addresses, promises and timeouts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -47,13 +48,32 @@ impl Checker<'_> {
             })
         });
         let headers = self.headers(&p.headers);
-        let (base, address) = self.url(p.url.as_ref()?)?;
-        let headers = headers?;
+        let auth = p.auth.as_ref().map(|auth| self.auth(auth));
+        let url = p.url.as_ref().and_then(|url| self.url(url));
+        let known = url.as_ref().map(|(base, _)| base).filter(|base| **base != Uri::from_static(NO_ADDRESS));
+        if let Some(auth) = p.auth.as_ref()
+            && let Some(base) = known
+        {
+            self.warn_of_plain(base, line(auth), "`auth`");
+        }
+        let tls = p.tls.as_ref().map(|tls| self.tls(tls, known));
+        // Of each that is there, a mistake has been reported if it is none.
+        let (headers, (base, address)) = (headers?, url?);
+        let (auth, tls) =
+            (auth.map_or(Some(None), |auth| auth.map(Some))?, tls.map_or(Some(None), |tls| tls.map(Some))?);
+        let address: Arc<str> = address.into();
         Some(Participant {
             name: name.into(),
-            address: address.into(),
+            reached_by: match &tls {
+                None => address.clone(),
+                Some(tls) => format!("{address} ({tls})").into(),
+            },
+            address,
             base,
             headers,
+            auth: auth.map(Arc::new),
+            tls,
+            is_signed: p.sign.as_ref().is_some_and(|sign| sign.value),
             safety,
             timeout: self.duration(p.timeout.as_ref(), TIMEOUT_DEFAULT),
             connect_timeout: self.duration(p.connect_timeout.as_ref(), CONNECT_TIMEOUT_DEFAULT),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::auth::{AuthIn, TlsIn};
 use super::code::CodeNode;
 use super::input::InputIn;
 use super::keys::{Keys, MistakeNotes, is_word};
@@ -41,6 +42,9 @@ pub(in super::super) struct ParticipantIn {
     pub(in super::super) horizon: Option<Spanned<String>>,
     pub(in super::super) breaker: Option<BreakerIn>,
     pub(in super::super) headers: BTreeMap<String, Spanned<String>>,
+    pub(in super::super) auth: Option<Spanned<AuthIn>>,
+    pub(in super::super) tls: Option<Spanned<TlsIn>>,
+    pub(in super::super) sign: Option<Spanned<bool>>,
 }
 
 pub(in super::super) struct BreakerIn {
@@ -214,6 +218,9 @@ impl ParticipantIn {
             horizon: keys.text("horizon"),
             breaker: keys.mapping("breaker", BreakerIn::read).map(|breaker| breaker.value),
             headers: keys.texts("headers").into_iter().flatten().filter_map(|(k, v)| Some((k, v?))).collect(),
+            auth: AuthIn::read_at(keys),
+            tls: keys.mapping("tls", TlsIn::read),
+            sign: keys.boolean("sign"),
         };
         keys.require("url");
         participant

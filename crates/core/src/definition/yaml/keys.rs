@@ -248,6 +248,8 @@ impl<'n, 'm> Keys<'n, 'm> {
             NodeKind::List(_) | NodeKind::Mistaken => wanted::example(key).to_owned(),
         };
         let given = match &entry.value.kind {
+            // It may be the secret itself.
+            _ if wanted::holds_secrets(key) => "another value".to_owned(),
             NodeKind::List(_) => "a list".to_owned(),
             _ => format!("`{}`", self.notes.text_of(&entry.value)),
         };

@@ -7,11 +7,13 @@
 //! - `tree.rs`: the YAML parser's events as a tree, within limits.
 //! - `broken.rs`: the mistake that made the parser stop, and the line where it began.
 //! - `keys.rs`: reads a mapping key by key; `wanted.rs`: the expected value of each key, with an example.
-//! - `file.rs`: the keys of a file; `input.rs`: its input; `code.rs`: bodies and outputs.
+//! - `file.rs`: the keys of a file; `input.rs`: its input; `auth.rs`: `auth` and `tls` of a participant; `code.rs`: bodies and
+//!   outputs.
 //!
 //! Only this folder uses the YAML library. `check` checks the *meaning* of a file, even if its form is wrong in some
 //! places, so that all mistakes are reported at once.
 
+mod auth;
 mod broken;
 mod code;
 mod file;
@@ -23,6 +25,7 @@ mod wanted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+pub(super) use self::auth::{AuthIn, BasicIn, OAuth2In, TlsIn};
 pub(super) use self::code::CodeNode;
 pub(super) use self::file::{
     BreakerIn, CallIn, CompensationIn, File, ParticipantIn, ProbeIn, RetryIn, SignalIn, StatesIn, StepIn,

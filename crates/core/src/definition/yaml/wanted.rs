@@ -22,6 +22,25 @@ pub(super) fn example(key: &str) -> &'static str {
         "answer_bytes_max" => "answer_bytes_max: 1048576",
         "horizon" => "horizon: 24h",
         "headers" => "headers: { Authorization: \"${API_KEY}\" }",
+        "auth" => "auth: { bearer: \"${file:/run/secrets/stock-token}\" }",
+        "bearer" => "bearer: \"${file:/run/secrets/stock-token}\"",
+        "basic" => "basic: { user: shop, password: \"${file:/run/secrets/stock-password}\" }",
+        "user" => "user: shop",
+        "password" => "password: \"${file:/run/secrets/stock-password}\"",
+        "oauth2" => {
+            "oauth2: { token_url: \"https://login.example.com/token\", client_id: shop, client_secret: \"${file:/run/secrets/client-secret}\" }"
+        }
+        "token_url" => "token_url: \"https://login.example.com/token\"",
+        "client_id" => "client_id: shop",
+        "client_secret" => "client_secret: \"${file:/run/secrets/client-secret}\"",
+        "client_auth" => "client_auth: client_secret_post",
+        "scope" => "scope: stock.write",
+        "audience" => "audience: \"https://stock.example.com\"",
+        "tls" => "tls: { ca: /etc/orchestrateur/stock-ca.pem }",
+        "ca" => "ca: /etc/orchestrateur/stock-ca.pem",
+        "cert" => "cert: /etc/orchestrateur/client.pem",
+        "key" => "key: /etc/orchestrateur/client.key",
+        "server_name" => "server_name: stock.internal",
         "breaker" => "breaker: { failures_percent: 50 }",
         "window" => "window: 10s",
         "calls_min" => "calls_min: 20",
@@ -67,6 +86,7 @@ pub(super) fn example(key: &str) -> &'static str {
         "await" => "await: { signal: paid, within: 2d }",
         "optional" => "optional: true",
         "pivot" => "pivot: true",
+        "sign" => "sign: true",
         _ => "key: value",
     }
 }
@@ -80,12 +100,18 @@ pub(super) fn kind(key: &str) -> &'static str {
         "unknown" | "pending" | "ok" | "refused" | "absent" | "not_sent" | "body" | "form" | "text"
         | "output" | "when" => "an expression",
         "pause" => "a duration or an expression",
-        "optional" | "pivot" => "true or false",
+        "optional" | "pivot" | "sign" => "true or false",
         "get" | "post" | "put" | "patch" | "delete" => "a path",
         "name" | "saga" | "step" | "participant" | "success" | "failure" | "started" | "completed"
         | "cancelled" => "a name",
+        "ca" | "cert" | "key" => "the path of a file",
         _ => "a text",
     }
+}
+
+/// Whether the value of a key that needs a mapping may have been meant as a secret: messages do not quote it.
+pub(super) fn holds_secrets(key: &str) -> bool {
+    matches!(key, "auth" | "basic" | "oauth2")
 }
 
 /// The place of a key, for keys that were found in another place.
@@ -95,7 +121,13 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         "schema" => "`input`",
         "started" | "completed" | "cancelled" => "`states`",
         "url" | "safety" | "timeout" | "connect_timeout" | "calls_max" | "answer_bytes_max" | "horizon"
-        | "breaker" => "a participant",
+        | "breaker" | "auth" | "tls" | "sign" => "a participant",
+        "bearer" | "basic" | "oauth2" => "a participant's `auth`",
+        "user" | "password" => "`basic` of a participant's `auth`",
+        "token_url" | "client_id" | "client_secret" | "client_auth" | "scope" | "audience" => {
+            "`oauth2` of a participant's `auth`"
+        }
+        "ca" | "cert" | "key" | "server_name" => "a participant's `tls`",
         "headers" => "a participant, or any call",
         "window" | "calls_min" | "failures_percent" | "open" | "open_max" => "a participant's `breaker`",
         "step" | "participant" | "action" | "compensation" | "probe" | "success" | "failure" | "retry"
@@ -143,6 +175,13 @@ pub(super) fn synonym(key: &str) -> Option<&'static str> {
         "depends_on" | "needs" => "after",
         "concurrency" | "max_concurrency" => "calls_max",
         "idempotency" => "safety",
+        "authentication" | "authorization" | "credentials" => "auth",
+        "username" | "login" => "user",
+        "client" | "oauth" | "client_credentials" => "oauth2",
+        "certificate" | "cert_file" => "cert",
+        "private_key" | "key_file" => "key",
+        "ca_file" | "root_ca" | "authorities" | "trust" => "ca",
+        "sni" | "servername" => "server_name",
         _ => return None,
     })
 }

@@ -1,5 +1,6 @@
 //! Definitions are checked in full when they are loaded, and every mistake says where it is and what to do.
 
+mod access;
 mod cart;
 mod context;
 mod damaged;
@@ -13,6 +14,7 @@ mod meanings;
 mod probes;
 mod requests;
 mod schemas;
+mod signing;
 mod values;
 mod waits;
 mod wrong;

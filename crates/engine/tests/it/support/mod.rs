@@ -127,6 +127,14 @@ impl Shop {
         Self { engine, ..shop }
     }
 
+    /// A shop whose orders run another definition, with the checkout's input, and whose calls go another way.
+    pub fn serving_through(definition: Definition, participants: Arc<dyn Participants>) -> Self {
+        let shop = Self::new("barrier");
+        let world = paused(shop.ahead.clone(), shop.elsewhere.clone());
+        let engine = engine(definition, Limits::default(), &shop.journal, participants, world);
+        Self { engine, ..shop }
+    }
+
     /// Another process on the same journal and participants.
     pub async fn restarted(&self, safety: &str) -> Engine {
         self.restarted_ahead(safety, 0).await
@@ -148,6 +156,19 @@ impl Shop {
 
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+}
+
+/// A machine where every variable is a secret.
+pub struct Secrets;
+
+impl Variables for Secrets {
+    fn variable(&self, _: &str) -> Option<String> {
+        Some("s3cret".into())
+    }
+
+    fn file(&self, _: &str) -> Result<String, String> {
+        Err("there are no files".into())
     }
 }
 
@@ -211,7 +232,15 @@ impl Place for Engine {
         let body = format!(r#"{{"client_id":{},"magasin_id":1}}"#, order.client);
         let input = self.definitions()[0].read_input(body.as_bytes()).unwrap();
         let id = order.key.as_deref().map(SagaId::from_idempotency_key);
-        self.start(Start { input, id, wait: order.wait, caller: order.caller, by: None }).await
+        self.start(Start {
+            input,
+            id,
+            wait: order.wait,
+            caller: order.caller,
+            slots_percent_max: None,
+            by: None,
+        })
+        .await
     }
 }
 

@@ -1,25 +1,32 @@
 //! Callers and their rights (promise P9). One place decides: `Access::admit`, before a handler runs.
 //!
 //! - `role.rs`: roles, and the roles that a route is for; each route names its own beside its handler.
-//! - `keys.rs`: the file that has the callers' keys. `rate.rs`: how many requests a key may make. `principal.rs`: the caller of a request.
+//! - `keys.rs`: the file that has the callers' keys, and the names of their certificates. `oidc`: tokens of an identity provider. `rate.rs`: how many requests a caller may make.
+//! - `principal.rs`: the caller of a request.
 
 pub(crate) mod keys;
+pub(crate) mod oidc;
 mod principal;
 mod rate;
 mod role;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use saga_core::Timestamp;
+use saga_engine::Clock;
 
-use self::keys::KeyRing;
+use self::keys::{KeyRing, KnownKey};
+use self::oidc::{NotHeld, OidcSettings, TokenIssuer};
+use self::principal::Credential;
 pub use self::principal::Principal;
 pub(crate) use self::rate::RateLeft;
-pub use self::role::{Needs, Role};
+pub use self::role::{Needs, Role, Roles};
 use crate::api::problem::Problem;
-use crate::metrics::Denied;
+use crate::metrics::{Denied, IssuerCounts};
+use crate::tls::PeerCertificate;
 
 /// Bytes of an `Authorization` header.
 const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
@@ -27,31 +34,41 @@ const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
 /// A request that is not let through.
 pub(crate) struct NotAdmitted {
     pub(crate) why: Denied,
-    /// The caller's name, if its key is known.
+    /// The caller's name, if its credential is known.
     pub(crate) name: Option<Arc<str>>,
     /// The answer.
     pub(crate) problem: Problem,
-    /// What the key may still send, where that is limited.
+    /// Why a token is none that may be used: a word for the log, which callers do not hear.
+    pub(crate) reason: Option<&'static str>,
+    /// What the caller may still send, where that is limited.
     pub(crate) rate: Option<RateLeft>,
 }
 
 /// The callers that are known.
 #[derive(Debug, Default)]
 pub struct Access {
-    /// The file of keys; `None`: there is none, and everybody may do everything.
+    /// The file of keys, if there is one.
     file: Option<PathBuf>,
     keys: RwLock<Arc<KeyRing>>,
+    /// The issuer whose tokens are taken, if there is one.
+    tokens: Option<TokenIssuer>,
 }
 
 impl Access {
-    /// The callers of a keys file. The error says what is wrong with it.
-    pub fn of(file: Option<PathBuf>) -> anyhow::Result<Self> {
+    /// The callers of a keys file, and of an issuer. Without either, everybody may do everything. The error says what is wrong.
+    pub(crate) fn of(file: Option<PathBuf>, oidc: Option<OidcSettings>) -> anyhow::Result<Self> {
         let keys = file.as_deref().map(KeyRing::read).transpose()?.unwrap_or_default();
-        Ok(Self { file, keys: RwLock::new(Arc::new(keys)) })
+        let tokens = oidc.map(TokenIssuer::new).transpose()?;
+        Ok(Self { file, keys: RwLock::new(Arc::new(keys)), tokens })
     }
 
-    /// How many keys there are; `None`: callers need none.
-    pub fn keys(&self) -> Option<usize> {
+    /// Whether everybody may do everything.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_none() && self.tokens.is_none()
+    }
+
+    /// How many keys there are; `None`: there is no file of them.
+    pub(crate) fn keys(&self) -> Option<usize> {
         self.file.as_ref().map(|_| self.ring().len())
     }
 
@@ -59,8 +76,11 @@ impl Access {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the file again: how many keys it has. After an error the keys from before stay.
-    pub fn reload(&self) -> anyhow::Result<Option<usize>> {
+    /// Reads the file again: how many keys it has. After an error the keys from before stay. Has the issuer's keys fetched.
+    pub(crate) fn reload(&self) -> anyhow::Result<Option<usize>> {
+        if let Some(tokens) = &self.tokens {
+            tokens.fetch_keys_now();
+        }
         let Some(file) = &self.file else { return Ok(None) };
         let keys = KeyRing::read(file)?;
         let count = keys.len();
@@ -68,34 +88,77 @@ impl Access {
         Ok(Some(count))
     }
 
-    /// The caller of a request, if it may use a route that needs this.
-    pub(crate) fn admit(
+    /// Keeps the issuer's keys current, if there is an issuer.
+    ///
+    /// *Cancel point:* it is dropped at the process's end alone.
+    pub(crate) async fn keep_issuer_keys(&self, counts: &IssuerCounts, clock: &Clock) -> Infallible {
+        match &self.tokens {
+            Some(tokens) => tokens.keep_keys(counts, || clock.now()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The caller of a request, if it may use a route that needs this. A key or token decides if there is one, and else the certificate
+    /// of the caller's connection.
+    pub(crate) async fn admit(
         &self,
         headers: &HeaderMap,
-        needs: &Needs,
+        extensions: &Extensions,
+        needs: Needs,
         now: Timestamp,
     ) -> Result<Principal, Box<NotAdmitted>> {
-        let Needs::AnyOf(roles) = needs else { return Ok(Principal::nobody()) };
-        if self.file.is_none() {
+        let Needs::AnyOf(wanted) = needs else { return Ok(Principal::nobody()) };
+        if self.is_open() {
             return Ok(Principal::anonymous());
         }
-        let stranger =
-            |why| Box::new(NotAdmitted { why, name: None, problem: unauthenticated(why), rate: None });
-        let presented = presented(headers).map_err(stranger)?;
-        let keys = self.ring();
-        let Some(key) = keys.find(presented, now) else {
-            return Err(stranger(Denied::BadKey));
+        let of_line = |key: Option<&Arc<KnownKey>>| match key {
+            Some(key) => Ok((Credential::Key(key.clone()), key.take(now))),
+            None => Err(NotAdmitted::stranger(Denied::BadKey)),
         };
-        let name = Some(key.name.clone());
-        let rate = key.take(now).map_err(|rate| {
-            let (problem, name) = (too_many(), name.clone());
-            Box::new(NotAdmitted { why: Denied::Rate, name, problem, rate: Some(rate) })
-        })?;
-        if needs.allows(key.role) {
-            return Ok(Principal::of(key.clone(), rate));
+        let (credential, rate) = match (presented(headers), &self.tokens) {
+            (Ok(presented), Some(tokens)) if oidc::looks_like_one(presented) => {
+                let holder = tokens.holder(presented, now).await.map_err(NotAdmitted::token)?;
+                let rate = tokens.take(&holder.name, now);
+                (Credential::Token(holder), rate)
+            }
+            (Ok(presented), _) => of_line(self.ring().find(presented, now))?,
+            (Err(Denied::NoKey), _) => {
+                let certificate = extensions.get::<Arc<PeerCertificate>>();
+                let certificate = certificate.ok_or_else(|| NotAdmitted::stranger(Denied::NoKey))?;
+                of_line(self.ring().of_certificate(certificate.names(now), now))?
+            }
+            (Err(why), _) => return Err(NotAdmitted::stranger(why)),
+        };
+        let known = |why, problem, rate| {
+            let name = Some(credential.name().clone());
+            Box::new(NotAdmitted { why, reason: None, name, problem, rate })
+        };
+        let rate = rate.map_err(|rate| known(Denied::Rate, too_many(), Some(rate)))?;
+        let (has, acting) = (credential.roles(), needs.acting(credential.roles()));
+        if acting.is_empty() {
+            return Err(known(Denied::Role, forbidden(has, wanted), rate));
         }
-        let problem = forbidden(key.role, roles);
-        Err(Box::new(NotAdmitted { why: Denied::Role, name, problem, rate }))
+        Ok(Principal::of(credential, acting, rate))
+    }
+}
+
+impl NotAdmitted {
+    /// A caller without a credential, or with a bad one.
+    fn stranger(why: Denied) -> Box<Self> {
+        Box::new(Self { why, reason: None, name: None, problem: unauthenticated(why), rate: None })
+    }
+
+    /// A caller whose token has no holder here.
+    fn token(why: NotHeld) -> Box<Self> {
+        match why {
+            NotHeld::Bad(reason) => {
+                Box::new(Self { reason: Some(reason), ..*Self::stranger(Denied::BadToken) })
+            }
+            NotHeld::IssuerUnreachable => {
+                let (why, problem) = (Denied::IssuerUnreachable, issuer_unreachable());
+                Box::new(Self { why, reason: None, name: None, problem, rate: None })
+            }
+        }
     }
 }
 
@@ -113,31 +176,40 @@ fn presented(headers: &HeaderMap) -> Result<&[u8], Denied> {
 
 /// `429`.
 fn too_many() -> Problem {
-    let detail = "The key has made as many requests as it may in a second (requests_per_second), and nothing was done. Try again later";
+    let detail = "The caller has made as many requests as it may in a second (requests_per_second), and nothing was done. Try again later";
     Problem::temporary(StatusCode::TOO_MANY_REQUESTS, "requests_per_second", detail)
 }
 
-/// `401`. The words are the same for an unknown key and one that has ended.
+/// `503`.
+fn issuer_unreachable() -> Problem {
+    let detail = "The token cannot be checked, because its issuer does not give its keys now, and nothing was done. Try again later";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "issuer_unreachable", detail)
+        .again_after(oidc::RETRY_AFTER_S)
+}
+
+/// `401`. The words are the same for each key and each token that may not be used, whatever is wrong with it.
 pub(crate) fn unauthenticated(denied: Denied) -> Problem {
-    let detail = match denied {
-        Denied::NoKey => {
-            "The request presents no key, and nothing was done. Send `Authorization: Bearer KEY`; `orchestrateur keys \
-                          add` makes one"
-        }
-        Denied::BadKey | Denied::Role | Denied::Rate => {
-            "The key that the request presents is none that may be used, and nothing was done. Send another one as `Authorization: \
-             Bearer KEY`"
-        }
-    };
-    Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    let problem = |detail| Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
+    match denied {
+        Denied::NoKey => problem(
+            "The request presents no key and no token, and nothing was done. Send `Authorization: Bearer KEY`; `orchestrateur keys \
+             add` makes a key, and the issuer of tokens, where one is configured, a token",
+        ),
+        Denied::BadKey | Denied::BadToken | Denied::IssuerUnreachable | Denied::Role | Denied::Rate => problem(
+            "The key, token or client certificate that the request presents is none that may be used, and nothing was done. Send another \
+             key or token as `Authorization: Bearer KEY`",
+        )
+        .of_bad_credential(),
+    }
 }
 
 /// `403`.
-pub(crate) fn forbidden(role: Role, wanted: &[Role]) -> Problem {
-    let wanted: Vec<String> = wanted.iter().map(|role| format!("`{role}`")).collect();
-    let detail = format!(
-        "The key has the role `{role}`, and nothing was done. This is for the roles {}",
-        wanted.join(", ")
-    );
+fn forbidden(has: Roles, wanted: Roles) -> Problem {
+    let has = match has.len() {
+        0 => "none of the roles".to_owned(),
+        1 => format!("the role {has}"),
+        _ => format!("the roles {has}"),
+    };
+    let detail = format!("The caller has {has}, and nothing was done. This is for the roles {wanted}");
     Problem::new(StatusCode::FORBIDDEN, "role", detail)
 }

@@ -1,4 +1,4 @@
-//! The caller of a request: a name and a role.
+//! The caller of a request: a name, and the roles in which it acts.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use axum::http::request::Parts;
 use saga_engine::Caller;
 
 use super::keys::KnownKey;
+use super::oidc::TokenHolder;
 use super::rate::RateLeft;
-use super::role::Role;
+use super::role::{Role, Roles};
 use crate::api::problem::Problem;
 use crate::http::CallerAddress;
 
@@ -23,10 +24,40 @@ pub struct Principal(CallerKind);
 enum CallerKind {
     /// No keys are configured: everybody may do everything, and nobody has a name.
     Anonymous,
-    /// The holder of a key.
-    Known(Arc<KnownKey>, Option<RateLeft>),
+    /// The holder of a credential.
+    Known {
+        credential: Credential,
+        /// Those of its roles that the route is for.
+        acting: Roles,
+        rate: Option<RateLeft>,
+    },
     /// The route is for all, and does not ask.
     Nobody,
+}
+
+/// What a caller has proved itself with.
+#[derive(Debug, Clone)]
+pub(super) enum Credential {
+    /// A key of the keys file.
+    Key(Arc<KnownKey>),
+    /// A token of the issuer.
+    Token(Arc<TokenHolder>),
+}
+
+impl Credential {
+    pub(super) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Key(key) => &key.name,
+            Self::Token(holder) => &holder.name,
+        }
+    }
+
+    pub(super) fn roles(&self) -> Roles {
+        match self {
+            Self::Key(key) => key.role.into(),
+            Self::Token(holder) => holder.roles,
+        }
+    }
 }
 
 impl Principal {
@@ -38,14 +69,15 @@ impl Principal {
         Self(CallerKind::Nobody)
     }
 
-    pub(super) fn of(key: Arc<KnownKey>, rate: Option<RateLeft>) -> Self {
-        Self(CallerKind::Known(key, rate))
+    /// The holder of a credential, who acts in these of its roles.
+    pub(super) fn of(credential: Credential, acting: Roles, rate: Option<RateLeft>) -> Self {
+        Self(CallerKind::Known { credential, acting, rate })
     }
 
-    /// What the caller's key may still send, where that is limited.
+    /// What the caller may still send, where that is limited.
     pub(crate) fn rate(&self) -> Option<RateLeft> {
         match self.0 {
-            CallerKind::Known(_, rate) => rate,
+            CallerKind::Known { rate, .. } => rate,
             CallerKind::Anonymous | CallerKind::Nobody => None,
         }
     }
@@ -53,7 +85,7 @@ impl Principal {
     /// The caller's name; `None`: there are no names here.
     pub(crate) fn name(&self) -> Option<&Arc<str>> {
         match &self.0 {
-            CallerKind::Known(key, _) => Some(&key.name),
+            CallerKind::Known { credential, .. } => Some(credential.name()),
             CallerKind::Anonymous | CallerKind::Nobody => None,
         }
     }
@@ -63,18 +95,14 @@ impl Principal {
         self.name().map_or_else(|| Caller::Address(address.network()), |name| Caller::Named(name.clone()))
     }
 
-    /// What the caller may do; `None`: nothing that needs a role.
-    pub(super) fn role(&self) -> Option<Role> {
-        match &self.0 {
-            CallerKind::Anonymous => Some(Role::Admin),
-            CallerKind::Known(key, _) => Some(key.role),
-            CallerKind::Nobody => None,
-        }
+    /// The percentage of all slots that the caller's key lets it hold, where that is limited.
+    pub(crate) fn slots_percent(&self) -> Option<u8> {
+        self.key().and_then(|key| key.slots_percent)
     }
 
-    /// Whether the caller knows of its own sagas alone.
+    /// Whether the caller knows of its own sagas alone: it acts as a starter, and as nothing else.
     pub(crate) fn sees_own_only(&self) -> bool {
-        self.role() == Some(Role::Start)
+        matches!(self.0, CallerKind::Known { acting, .. } if acting == Role::Start.into())
     }
 
     /// Whether the caller may know of a saga that this name has started.
@@ -84,8 +112,8 @@ impl Principal {
 
     /// Whether the caller may start sagas of this name.
     pub(crate) fn may_start(&self, saga: &str) -> Result<(), Problem> {
-        match &self.0 {
-            CallerKind::Known(key, _) if !key.may_start(saga) => {
+        match self.key() {
+            Some(key) if !key.may_start(saga) => {
                 let detail =
                     format!("The key `{}` may not start sagas of this name; ask for one that may", key.name);
                 Err(Problem::new(StatusCode::FORBIDDEN, "not_this_saga", detail))
@@ -96,13 +124,23 @@ impl Principal {
 
     /// Whether the caller may send signals of this name.
     pub(crate) fn may_signal(&self, signal: &str) -> Result<(), Problem> {
-        match &self.0 {
-            CallerKind::Known(key, _) if !key.may_signal(signal) => {
+        match self.key() {
+            Some(key) if !key.may_signal(signal) => {
                 let detail =
                     format!("The key `{}` may not send signals of this name; ask for one that may", key.name);
                 Err(Problem::new(StatusCode::FORBIDDEN, "not_this_signal", detail))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The caller's key: a key may be limited to certain sagas and signals.
+    fn key(&self) -> Option<&KnownKey> {
+        match &self.0 {
+            CallerKind::Known { credential: Credential::Key(key), .. } => Some(key),
+            CallerKind::Known { credential: Credential::Token(_), .. }
+            | CallerKind::Anonymous
+            | CallerKind::Nobody => None,
         }
     }
 }

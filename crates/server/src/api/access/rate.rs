@@ -1,4 +1,4 @@
-//! How many requests a key may make: a token bucket (Turner, "New directions in communications", IEEE Communications Magazine, 1986).
+//! How many requests a key, or the name of a token's holder, may make: a token bucket (Turner, "New directions in communications", IEEE Communications Magazine, 1986).
 //!
 //! The bucket holds as many tokens as may be taken in a second, and is filled at that rate: a caller that was quiet may send that many at
 //! once.
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::http::{HeaderMap, HeaderValue};
 use saga_core::Timestamp;
 
-/// The requests that a key may make in a second, and those that it may make now.
+/// The requests that may be made in a second, and those that may be made now.
 #[derive(Debug)]
 pub(super) struct Bucket {
     per_second: u32,

@@ -1,5 +1,5 @@
 //! Whether the services' addresses answer: opens a connection to each at the same time, with TLS where the URL
-//! requires it.
+//! requires it. Where a service has `auth`, whether its secret can be read, and a token is given.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,5 +46,5 @@ pub(super) async fn ask(definition: &Arc<Definition>) -> anyhow::Result<()> {
         return Ok(());
     }
     let names: Vec<_> = silent.into_iter().map(|index| &*definition.participants[index].name).collect();
-    bail!("no connection to: {}; start them, or correct their `url`", names.join(", "))
+    bail!("no connection to: {}; start them, or correct their `url`, `tls` or `auth`", names.join(", "))
 }

@@ -4,7 +4,7 @@
 //! - `printed.rs`: the report as text; `graph.rs`: its drawing of the graph, and the ways through; `lost.rs`: the consequence of a lost answer, as text.
 //! - `live.rs`: whether the services' addresses answer.
 //!
-//! No request is sent; `--live` opens and closes connections.
+//! No request is sent to a service; `--live` opens and closes connections, and asks for access tokens.
 
 mod graph;
 mod live;
@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
-use saga_core::definition::{Checked, Origin, Variable, Warning, nearest};
+use saga_core::definition::{Checked, NamedTls, Origin, Variable, Warning, nearest};
 use saga_core::understood::understood;
+use saga_engine::participants::check_tls;
 
 use crate::cli::output::{remark, say};
 use crate::definitions::{self, Sources};
@@ -40,7 +41,8 @@ pub(super) struct Check {
     /// is the body of a `200`, or a whole `{"status": .., "headers": {..}, "body": ..}`.
     #[arg(long, env = "ORCHESTRATEUR_ANSWERS", value_name = "JSON|FILE")]
     answers: Option<String>,
-    /// Also open a connection to each service, and close it again; fail if one does not answer.
+    /// Also open a connection to each service, and close it again, and ask for the access tokens of `auth`; fail if one does not
+    /// answer.
     #[arg(long, env = "ORCHESTRATEUR_LIVE")]
     live: bool,
 }
@@ -50,7 +52,7 @@ impl Check {
         let sources = Sources {
             paths: self.files.clone(),
             commande_saga: self.commande_saga.clone(),
-            public_url: None,
+            ..Sources::default()
         };
         let found = definitions::inspect(&sources)?;
         if found.len() != 1 && (self.input.is_some() || self.answers.is_some()) {
@@ -68,7 +70,7 @@ impl Check {
 
     /// Prints how one definition, which is called `name`, is understood.
     async fn explain(&self, name: &str, checked: Checked) -> anyhow::Result<()> {
-        let Checked { definition, variables, warnings, .. } = checked;
+        let Checked { definition, variables, warnings, tls, .. } = checked;
         let definition = Arc::new(definition);
         let input = sample::input(&definition, self.input.as_deref())?;
         let answers = sample::answers(&definition, self.answers.as_deref())?;
@@ -81,7 +83,9 @@ impl Check {
                       `examples: [...]` into the schema"
                 .to_owned(),
         });
-        let mut warnings: Vec<_> = warnings.into_iter().chain(unset).chain(no_sample).collect();
+        let unusable = tls.iter().filter_map(unusable);
+        let mut warnings: Vec<_> =
+            warnings.into_iter().chain(unset).chain(no_sample).chain(unusable).collect();
         warnings.sort_by_key(|warning| warning.line);
         for warning in warnings {
             remark(warning.line_about(name));
@@ -101,6 +105,12 @@ fn unset(variable: &Variable) -> Option<Warning> {
         Origin::Set | Origin::Default | Origin::File => return None,
     };
     Some(Warning { line: *line, message })
+}
+
+/// The warning about files of `tls` without which `serve` would not start; `None`: they can be used here.
+fn unusable(named: &NamedTls) -> Option<Warning> {
+    let reason = check_tls(&named.files).err()?;
+    Some(Warning { line: named.line, message: format!("{reason}; `serve` refuses to start without it") })
 }
 
 fn not_set(name: &str) -> String {

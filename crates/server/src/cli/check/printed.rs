@@ -69,6 +69,16 @@ fn summary(definition: &Definition) -> String {
             participant.calls_max.to_string(),
         ]
     }));
+    let access: String = definition
+        .participants
+        .iter()
+        .flat_map(|participant| {
+            let name = &participant.name;
+            let auth = participant.auth.as_ref().map(|auth| format!("{name} is called with {auth}\n"));
+            let tls = participant.tls.as_ref().map(|tls| format!("{name} is reached by TLS with {tls}\n"));
+            auth.into_iter().chain(tls)
+        })
+        .collect();
     let mut steps =
         vec![row(&["step", "after", "participant", "action", "undone by", "success", "failure", "attempts"])];
     steps.extend(definition.steps.iter().enumerate().map(|(index, step)| {
@@ -99,9 +109,19 @@ fn summary(definition: &Definition) -> String {
         .filter_map(|step| Some((&step.name, step.when.as_ref()?.code())))
         .map(|(name, code)| format!("{name} is skipped unless {code}\n"))
         .collect();
+    let signed: Vec<&str> = definition
+        .participants
+        .iter()
+        .filter(|participant| participant.is_signed)
+        .map(|participant| &*participant.name)
+        .collect();
+    let signed = match signed.is_empty() {
+        true => String::new(),
+        false => format!("calls to {} are signed with the key of `serve --signing-key`\n", signed.join(", ")),
+    };
     format!(
         "{name}: a valid definition\n  hash      {hash}\n  input     {inputs}\n  deadline  {deadline:?}\n  \
-         states    {started} -> {completed}, or {cancelled} when stopped\n\n{participants}\n{steps}{conditions}",
+         states    {started} -> {completed}, or {cancelled} when stopped\n\n{participants}{access}{signed}\n{steps}{conditions}",
         name = definition.name,
         hash = definition.hash,
         inputs = inputs.join(", "),

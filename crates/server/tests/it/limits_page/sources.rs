@@ -31,12 +31,14 @@ const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("server/cli/first_keys.rs", "MODE_OF_GROUP", "a file's mode"),
     ("server/cli/first_keys.rs", "MODE_OF_OWNER", "a file's mode"),
     ("server/cli/keys.rs", "KEYS_FILE_MODE", "a file's mode"),
+    ("server/cli/signing_keys.rs", "SIGNING_FILE_MODE", "a file's mode"),
     ("server/cli/serve.rs", "EXIT_CODE", "a code"),
     ("journal/postgres/plans.rs", "DESCENT_PAGES_MAX", "what a test of plans holds them to"),
     ("journal/postgres/plans.rs", "JIT_ABOVE_COST", "PostgreSQL's own default"),
     ("journal/spread.rs", "ANY", "stands for no bound"),
     ("journal/sqlite/mod.rs", "VERSION_MIN", "a version"),
     ("server/metrics/process.rs", "TICKS_PER_SECOND", "a unit"),
+    ("server/tls/pem.rs", "READ_BY_OTHERS", "a bit of a file's mode"),
     ("server/http/accept_errors.rs", "CALM", "when a warning is worth repeating"),
 ];
 
