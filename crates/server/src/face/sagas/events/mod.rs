@@ -76,7 +76,12 @@ struct EventsQuery {
     params(
         EventsQuery,
         LabelQuery,
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the client has had; `0`: from the first one that is kept.")
+        (
+            "Last-Event-ID" = Option<String>,
+            Header,
+            description = "The id of the last event that the client has had; `0`: from the first one that is kept.",
+            example = "0"
+        )
     ),
     responses(
         (
