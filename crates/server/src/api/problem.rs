@@ -156,7 +156,7 @@ impl Problem {
                 // The caller's own limit, whatever room there is.
                 let is_own = no_room.limit == SLOTS_PERCENT;
                 let status = if is_own { StatusCode::TOO_MANY_REQUESTS } else { unavailable };
-                Self { retry_after_s: seconds, ..Self::new(status, no_room.limit, text) }
+                Self::temporary(status, no_room.limit, text).again_after(seconds)
             }
             Refusal::Stopping => Self::new(unavailable, "stopping", text),
             Refusal::Unavailable(_) => Self::new(unavailable, "journal_unavailable", text),

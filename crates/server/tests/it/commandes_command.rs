@@ -219,7 +219,7 @@ fn a_command_line_that_cannot_be_used_ends_with_2_and_says_why() {
         (&[&resoudre[..], &["--constat", "PARTIE"]].concat(), "EXECUTEE"),
         (&[&resoudre[..], &["--constat", "EXECUTEE", "--sortie", "{"]].concat(), "this is no JSON"),
         (&["commandes", "list", "--client", "x"], "invalid digit"),
-        (&["commandes", "--url", "https://h", "list"], "write a plain HTTP address"),
+        (&["commandes", "--url", "ftp://h", "list"], "write an HTTP address"),
         (&["commandes", "--url", "http://me:secret@h", "list"], "without a password"),
     ] {
         let complaint = run(nobody, arguments).badly(2);

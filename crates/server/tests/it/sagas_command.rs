@@ -343,7 +343,7 @@ fn a_command_line_that_cannot_be_used_ends_with_2_and_says_why() {
         (&["sagas", "start", "travel", "--key", "é"], "visible ASCII"),
         (&["sagas", "list", "--label", "customer"], "write a label's name, `=` and its value"),
         (&["sagas", "list", "--limit", "0"], "0 is not in 1.."),
-        (&["sagas", "--url", "https://h", "list"], "write a plain HTTP address"),
+        (&["sagas", "--url", "ftp://h", "list"], "write an HTTP address"),
         (&["definitions", "--source"], "<NAME>"),
     ] {
         let complaint = run(nobody, arguments).badly(2);
