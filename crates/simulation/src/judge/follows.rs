@@ -1,4 +1,4 @@
-//! What was foretold of each command, against what then happened.
+//! The story that is foretold of each command, against the story that the history tells.
 
 use saga_core::event::Cause;
 use saga_core::retry::Random;

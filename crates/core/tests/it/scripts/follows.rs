@@ -1,4 +1,4 @@
-//! What is foretold of a command.
+//! The events and calls that are foretold of a command.
 
 use std::sync::Arc;
 
