@@ -129,8 +129,8 @@ enum StepState {
     Pending { shadow: bool },
     /// Its condition did not hold.
     Skipped,
-    /// A signal step or a pause that waits until then.
-    Waiting { until: Timestamp },
+    /// A signal step or a pause that waits, since when and until when.
+    Waiting { since: Timestamp, until: Timestamp },
     /// Its action is being called, or waits to be.
     Doing { tries: Tries, may_have_run: bool },
     /// Its action took effect.
