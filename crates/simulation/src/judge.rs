@@ -1,7 +1,9 @@
 //! Do ledgers, histories and answers agree?
 //!
+//! - `follows.rs`: what was foretold of commands.
 //! - `waits.rs`: signals and pauses; what is passed over, and what cannot fail any more.
 
+mod follows;
 mod waits;
 
 use saga_core::definition::{StateName, StepSet};
@@ -107,6 +109,7 @@ fn judge_order(scene: &Scene, order: &Order) {
     ledgers(scene, &saga, &records, &events, &broken);
     states(scene, &saga, &records, &broken);
     waits::judge(scene, &saga, &records, &broken);
+    follows::judge(scene, &saga, &records, &broken);
 }
 
 /// Counts the events of orders that a world must have seen to prove anything.

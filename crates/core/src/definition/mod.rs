@@ -45,7 +45,8 @@ pub use self::auth::{Auth, ClientAuth, TokenClient, TokenRequest, UnusableSecret
 pub(crate) use self::auth::{bearer, is_token};
 pub use self::body::{Body, BodyTemplate};
 pub use self::call::{Absent, Call, PendingAnswer};
-pub(crate) use self::check::{DEADLINE_MAX, parse_duration as duration};
+pub(crate) use self::check::DEADLINE_MAX;
+pub use self::check::parse_duration as duration;
 pub use self::checked::{Checked, NamedTls, Warning};
 pub use self::condition::Condition;
 pub use self::declared::{InputForm, InputMember, InputType};

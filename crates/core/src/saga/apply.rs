@@ -117,7 +117,7 @@ impl Saga {
         match &record.event {
             Event::Started { .. } => Err("a saga starts once"),
             Event::Skipped { step } => self.skipped(seq, *step),
-            Event::Waits { step, until } => self.waits(*step, *until),
+            Event::Waits { step, until } => self.waits(record.at, *step, *until),
             Event::PauseEnded { step } => self.pause_ended(seq, *step),
             Event::Signalled { name, key, body } => self.signalled(name, key.as_deref(), body),
             Event::SignalTaken { step, signal, outcome, reason, output } => {

@@ -222,7 +222,7 @@ impl Saga {
         if self.signal_for(step).is_some() && matches!(self.phase, Phase::Forward { .. }) {
             return None;
         }
-        if let StepState::Waiting { until } = self.steps[step] {
+        if let StepState::Waiting { until, .. } = self.steps[step] {
             return Some(until);
         }
         if self.accepted(step).is_some() {

@@ -15,6 +15,7 @@
 //! - `decide.rs`: the event that an input, or the passing of time, brings about.
 //! - `effects.rs`: the effects that the state wants, and the events that must be on disk before.
 //! - `waiting.rs`: conditions, pauses and signals; the pivot. `polling.rs`: actions that were accepted.
+//! - `following.rs`: what follows from a command, foretold by the same rules.
 //! - `doubt.rs`: outcomes that repeating a call cannot settle.
 //! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked. `shown.rs`: what each step
 //!   in progress waits for.
@@ -26,6 +27,7 @@ mod decide;
 mod doubt;
 mod effects;
 mod failure;
+mod following;
 mod pending;
 mod polling;
 mod shown;
@@ -39,6 +41,7 @@ pub use self::effects::{CallWanted, Effects, Request, RequestError};
 #[cfg(debug_assertions)]
 pub use self::effects::{Lens, look_through};
 pub use self::failure::Failure;
+pub use self::following::{Following, FollowingCall, FollowingEnd};
 pub use self::pending::Pending;
 use self::polling::AcceptedWork;
 pub use self::shown::{Waiting, WaitingFor};
@@ -126,8 +129,8 @@ enum StepState {
     Pending { shadow: bool },
     /// Its condition did not hold.
     Skipped,
-    /// A signal step or a pause that waits until then.
-    Waiting { until: Timestamp },
+    /// A signal step or a pause that waits, since when and until when.
+    Waiting { since: Timestamp, until: Timestamp },
     /// Its action is being called, or waits to be.
     Doing { tries: Tries, may_have_run: bool },
     /// Its action took effect.

@@ -19,6 +19,10 @@ pub struct Waiting {
     /// Until when, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// Since when the step has not got any further: its call was made first, its wait began, an operator has been needed. `None`: of
+    /// a first call, since the saga's last event; and of a saga that an earlier release has written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// What a step can wait for.
@@ -58,10 +62,10 @@ impl Saga {
         let is_forward = matches!(self.phase, Phase::Forward { .. });
         let (cause, until) = match &self.steps[step] {
             _ if self.is_parked() || self.blocked_at(step).is_some() => (WaitingFor::Person, None),
-            StepState::Waiting { until } if definition.signal().is_some() => {
+            StepState::Waiting { until, .. } if definition.signal().is_some() => {
                 (WaitingFor::Signal, Some(*until))
             }
-            StepState::Waiting { until } => (WaitingFor::Time, Some(*until)),
+            StepState::Waiting { until, .. } => (WaitingFor::Time, Some(*until)),
             // A rollback has no use for the signal: it goes on asking.
             _ if is_forward && self.awaits(step).is_some() => (WaitingFor::Signal, self.accepted_until(step)),
             _ if self.poll(step).is_some() => match self.poll_at(step) {
@@ -71,6 +75,18 @@ impl Saga {
             _ if self.is_calling(step) => (WaitingFor::Call, None),
             _ => (WaitingFor::Retry, Some(self.due_at(step)?)),
         };
-        Some(Waiting { step: definition.name.clone(), cause, until })
+        Some(Waiting { step: definition.name.clone(), cause, until, since: self.waits_since(step) })
+    }
+
+    fn waits_since(&self, step: usize) -> Option<Timestamp> {
+        match (&self.steps[step], self.blocked_at(step)) {
+            (_, Some(blocked)) => Some(blocked.at),
+            (StepState::Waiting { since, .. }, None) => Some(*since),
+            // A first call is not worth its bytes in each row: the row has its last event's time.
+            _ => {
+                let (_, tries) = self.tries(step)?;
+                (tries.failures > 0 || !tries.in_flight()).then_some(tries.first_at)
+            }
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use saga_core::Definition;
 use saga_core::saga::{Waiting, WaitingFor};
+use saga_core::{Definition, Timestamp};
 use saga_journal::{Cursor, Filter, KeptRow, Page, ROWS_MAX};
 
 use super::Engine;
@@ -19,6 +19,8 @@ pub struct Listing {
     pub filter: Filter,
     /// What a step in progress waits for. Sagas that are over wait for nothing.
     pub waiting: Option<WaitingFor>,
+    /// Only steps that have waited since then or earlier.
+    pub waiting_since: Option<Timestamp>,
     /// The name of a step that waits (for that, if `waiting` says for what), or that the saga failed at.
     pub step: Option<Arc<str>>,
     /// The name of such a step's participant.
@@ -27,7 +29,10 @@ pub struct Listing {
 
 impl Listing {
     fn is_by_index(&self) -> bool {
-        self.waiting.is_none() && self.step.is_none() && self.participant.is_none()
+        self.waiting.is_none()
+            && self.waiting_since.is_none()
+            && self.step.is_none()
+            && self.participant.is_none()
     }
 
     /// Whether a saga passes that waits for this. `definition` is the one that it is pinned to, where participants matter.
@@ -42,11 +47,17 @@ impl Listing {
             self.step.as_ref().is_none_or(|wanted| **wanted == *step)
                 && self.participant.as_ref().is_none_or(is_called)
         };
-        let is_waited_for =
-            |entry: &Waiting| self.waiting.is_none_or(|cause| cause == entry.cause) && is_meant(&entry.step);
+        let is_long = |entry: &Waiting| {
+            self.waiting_since.is_none_or(|since| entry.since.unwrap_or(row.row.updated) <= since)
+        };
+        let is_waited_for = |entry: &Waiting| {
+            self.waiting.is_none_or(|cause| cause == entry.cause) && is_long(entry) && is_meant(&entry.step)
+        };
         let failed_at = row.row.summary.failure.as_ref().and_then(|failure| failure.step.as_ref());
         waiting.iter().any(is_waited_for)
-            || self.waiting.is_none() && failed_at.is_some_and(|step| is_meant(step))
+            || self.waiting.is_none()
+                && self.waiting_since.is_none()
+                && failed_at.is_some_and(|step| is_meant(step))
     }
 }
 
@@ -59,7 +70,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Page, Refusal> {
         let mut filter = listing.filter.clone();
-        filter.under_way |= listing.waiting.is_some();
+        filter.under_way |= listing.waiting.is_some() || listing.waiting_since.is_some();
         let mut found = Page { rows: Vec::new(), next: after };
         let mut read = 0;
         loop {

@@ -45,7 +45,7 @@ async fn what_is_appended_is_loaded<F: Fixture>() {
     third.row.rollback = Rollback::Running;
     third.row.summary.failure = Some(failure(Some("paiement"), "solde insuffisant"));
     third.row.summary.waiting = [(WaitingFor::Call, None), (WaitingFor::Retry, Some(at(7)))]
-        .map(|(cause, until)| Waiting { step: word("stock"), cause, until })
+        .map(|(cause, until)| Waiting { step: word("stock"), cause, until, since: until })
         .into();
     third.row.epoch = Epoch::FIRST.next().next();
     keep(&*store, &[&first, &second, &third]).await;

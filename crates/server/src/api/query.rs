@@ -1,8 +1,9 @@
 //! The values of a list's parameters.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use saga_core::Timestamp;
+use saga_core::{Timestamp, definition};
 
 use super::problem::Problem;
 
@@ -30,6 +31,15 @@ pub(crate) fn time(name: &str, value: &str) -> Result<Timestamp, Problem> {
         let value = value.escape_debug();
         Problem::invalid(format!(
             "`{name}` must be a time such as 2026-11-22T00:00:00Z (RFC 3339), not `{value}`"
+        ))
+    })
+}
+
+/// A duration in a query.
+pub(crate) fn duration(name: &str, value: &str) -> Result<Duration, Problem> {
+    definition::duration(value).ok_or_else(|| {
+        Problem::invalid(format!(
+            "`{name}` must be a number and its unit (ms, s, m, h or d), such as 90s or 1h"
         ))
     })
 }

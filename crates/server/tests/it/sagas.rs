@@ -143,6 +143,8 @@ async fn a_saga_that_waits_is_found_signalled_by_its_labels_and_cancelled() {
     assert_eq!(waiting("waiting=signal&label.client=4").await, std::slice::from_ref(&one));
     assert_eq!(waiting("saga=gift&step=approval&label.client=5").await, std::slice::from_ref(&two));
     assert_eq!(waiting("waiting=time").await, [""; 0]);
+    assert_eq!(waiting("waiting=signal&waiting_longer=1h").await, [""; 0]);
+    assert_eq!(waiting("waiting_longer=1ms&step=approval&label.client=4").await, std::slice::from_ref(&one));
     let shown = world.get(&format!("/api/sagas/{one}")).await.expect(200);
     assert_eq!(
         (&shown["waiting"][0]["step"], &shown["waiting"][0]["for"]),
@@ -244,6 +246,8 @@ async fn lists_are_filtered_and_go_on_at_their_links() {
         "limit=2&limit=3",
         "rollback=BLOQUE",
         "waiting=never",
+        "waiting_longer=1",
+        "waiting_longer=-1h",
         "since=yesterday",
         "cursor=x",
         "colour=red",

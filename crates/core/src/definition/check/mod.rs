@@ -209,8 +209,8 @@ impl Checker<'_> {
     }
 }
 
-/// A duration: a number with its unit.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+/// A duration: a number with its unit (ms, s, m, h or d), such as `90s`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text[..split].parse().ok()?;
     let millis = match text[split..].trim() {

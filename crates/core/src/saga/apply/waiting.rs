@@ -24,7 +24,12 @@ impl Saga {
     }
 
     /// A signal step or a pause begins to wait.
-    pub(super) fn waits(&mut self, step: usize, until: Timestamp) -> Result<(), &'static str> {
+    pub(super) fn waits(
+        &mut self,
+        since: Timestamp,
+        step: usize,
+        until: Timestamp,
+    ) -> Result<(), &'static str> {
         let is_call = self.definition.steps.get(step).is_none_or(|step| step.as_call().is_some());
         if is_call || !matches!(self.phase, Phase::Forward { .. }) || !self.active().contains(step) {
             return Err("it is not the turn of a step that waits");
@@ -32,7 +37,7 @@ impl Saga {
         if !matches!(self.steps[step], StepState::Pending { .. }) {
             return Err("the step waits already");
         }
-        self.steps[step] = StepState::Waiting { until };
+        self.steps[step] = StepState::Waiting { since, until };
         Ok(())
     }
 

@@ -53,7 +53,7 @@ impl Saga {
             // What it begins with is evaluated first.
             StepState::Pending { .. } if definition.begins_with_expression() => None,
             StepState::Pending { .. } => self.begun(step, now),
-            StepState::Waiting { until } => {
+            StepState::Waiting { until, .. } => {
                 let is_late = rules::is_late(now >= *until, self.signal_for(step).is_some());
                 match definition.signal() {
                     _ if !is_late => None,

@@ -11,6 +11,7 @@ mod cancel;
 mod checkout;
 mod clock;
 mod commands;
+mod follows;
 mod graph;
 mod horizon;
 mod hurry;

@@ -25,6 +25,9 @@ pub(super) struct ListSagas {
     /// Only sagas of which a step waits for this: call, retry, participant, signal, time or person.
     #[arg(long)]
     waiting: Option<String>,
+    /// Only sagas of which a step has not got any further for that long, such as 1h.
+    #[arg(long, value_name = "TIME")]
+    waiting_longer: Option<String>,
     /// Only sagas that wait at a step of this participant, or failed there.
     #[arg(long, value_name = "NAME")]
     participant: Option<String>,
@@ -118,6 +121,7 @@ impl ListSagas {
             ("state", &self.state),
             ("rollback", &self.rollback),
             ("waiting", &self.waiting),
+            ("waiting_longer", &self.waiting_longer),
             ("participant", &self.participant),
             ("step", &self.step),
             ("since", &self.since),

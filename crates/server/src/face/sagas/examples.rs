@@ -41,8 +41,9 @@ pub(super) fn completed() -> Value {
 
 /// A saga that goes on.
 pub(super) fn under_way() -> Value {
-    let until = "2026-11-24T10:15:30.131207Z";
-    whole(saga("BOOKED", json!([{ "step": "approval", "for": "signal", "until": until }])), Value::Null)
+    let (since, until) = ("2026-11-22T10:15:30.131207Z", "2026-11-24T10:15:30.131207Z");
+    let waiting = json!([{ "step": "approval", "for": "signal", "until": until, "since": since }]);
+    whole(saga("BOOKED", waiting), Value::Null)
 }
 
 /// A list of sagas.

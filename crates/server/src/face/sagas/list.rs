@@ -1,5 +1,7 @@
 //! `GET /api/sagas`: sagas of all definitions, newest first, a page at a time.
 
+use std::time::Duration;
+
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use saga_core::saga::WaitingFor;
@@ -21,7 +23,7 @@ use crate::api::Api;
 use crate::api::documented::{self, JournalUnavailable, Responses, header};
 use crate::api::page::{self, JsonPage};
 use crate::api::problem::Problem;
-use crate::api::query::{limit_of, time, word};
+use crate::api::query::{duration, limit_of, time, word};
 
 /// Sagas in a page when the caller does not say.
 const SAGAS_DEFAULT: usize = 50;
@@ -47,6 +49,9 @@ struct SagasQuery {
     /// Only sagas of which a step waits for that: call, retry, participant, signal, time or person.
     #[param(pattern = r"^(call|retry|participant|signal|time|person)$", example = "signal")]
     waiting: Option<String>,
+    /// Only sagas of which a step has not got any further for that long, such as `1h`: digits and ms, s, m, h or d.
+    #[param(pattern = r"^[0-9]{1,9}(ms|s|m|h|d)$", example = "1h")]
+    waiting_longer: Option<String>,
     /// Only sagas that wait at a step of this participant, or failed there.
     #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "stock")]
     participant: Option<String>,
@@ -108,7 +113,8 @@ impl IntoResponses for PageOfSagas {
 pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let ListAsked { listing, limit, cursor } = ListAsked::read(&pairs)?;
+    let ListAsked { mut listing, waiting_longer, limit, cursor } = ListAsked::read(&pairs)?;
+    listing.waiting_since = waiting_longer.map(|time| api.clock.now().minus(time));
     let page = api.engine.list(&listing, cursor, limit).await;
     let page = page.map_err(|refusal| Problem::refused(refusal, unknown))?;
     let (shown, cut_at) = shown(&api, page.rows).await?;
@@ -119,6 +125,7 @@ pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> 
 /// The query, read.
 struct ListAsked {
     listing: Listing,
+    waiting_longer: Option<Duration>,
     limit: usize,
     cursor: Option<Cursor>,
 }
@@ -126,6 +133,7 @@ struct ListAsked {
 impl ListAsked {
     fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
         let (mut listing, mut limit, mut cursor) = (Listing::default(), SAGAS_DEFAULT, None);
+        let mut waiting_longer = None;
         let filter = &mut listing.filter;
         for (index, (name, value)) in pairs.iter().enumerate() {
             let shown = name.escape_debug();
@@ -149,6 +157,7 @@ impl ListAsked {
                         .map_err(|_| Problem::invalid(format!("`waiting` must be one of {known}")));
                     listing.waiting = Some(word?);
                 }
+                "waiting_longer" => waiting_longer = Some(duration(name, value)?),
                 "participant" => listing.participant = Some(word(name, value)?),
                 "step" => listing.step = Some(word(name, value)?),
                 "since" => filter.since = Some(time(name, value)?),
@@ -164,7 +173,7 @@ impl ListAsked {
                     Some(label) => filter.labels.push(label?),
                     None => {
                         let detail = format!(
-                            "There is no filter `{shown}`; there are saga, state, rollback, waiting, participant, step, \
+                            "There is no filter `{shown}`; there are saga, state, rollback, waiting, waiting_longer, participant, step, \
                              label.NAME, since, until, limit and cursor"
                         );
                         return Err(Problem::invalid(detail));
@@ -173,7 +182,7 @@ impl ListAsked {
             }
         }
         labels::too_many(&listing.filter.labels)?;
-        Ok(Self { listing, limit, cursor })
+        Ok(Self { listing, waiting_longer, limit, cursor })
     }
 }
 

@@ -91,6 +91,9 @@ struct WaitingStep {
     /// `null` for `call`, `participant` and `person`.
     #[schema(required, format = DateTime)]
     until: Option<String>,
+    /// Since when the step has not got any further; `null` of a first call, which began with the saga's last event.
+    #[schema(required, format = DateTime)]
+    since: Option<String>,
 }
 
 /// The words for what a step can wait for.
@@ -103,8 +106,8 @@ fn waiting_for() -> Object {
 
 impl From<Waiting> for WaitingStep {
     fn from(waiting: Waiting) -> Self {
-        let until = waiting.until.map(|until| until.to_string());
-        Self { step: waiting.step.to_string(), cause: waiting.cause, until }
+        let [until, since] = [waiting.until, waiting.since].map(|at| at.map(|at| at.to_string()));
+        Self { step: waiting.step.to_string(), cause: waiting.cause, until, since }
     }
 }
 

@@ -354,8 +354,7 @@ async fn an_issuer_is_asked_over_https_if_its_authority_is_trusted_and_not_other
     issuer.is_called(&format!("https://localhost:{port}"));
     let token = signer.token(&issuer.claims("eyes", &["read"]));
     let world = issuer.world(&[]).await;
-    until("it is told", async || world.server.said().contains("name it with --participants-ca (--oidc-ca"))
-        .await;
+    until("it is told", async || world.server.said().contains("(--oidc-ca, if it is an issuer)")).await;
     world.send(&bearing(Call::get("/api/sagas"), &token)).await.problem(503, "issuer_unreachable");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("authority.pem");

@@ -118,7 +118,7 @@ pub(super) const SHAPE: &[Wrong] = &[
         "safety: barrier }",
         r#"safety: barrier, base_url: "http://x" }"#,
         &[
-            "10: there is no key `base_url` in participant `stock`; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers, sign",
+            "10: there is no key `base_url` in participant `stock`; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers, auth, tls, sign",
         ],
     ),
     (

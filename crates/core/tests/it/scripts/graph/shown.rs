@@ -86,3 +86,23 @@ fn a_blocked_step_waits_for_a_person() {
     let definition = between("");
     assert_eq!(waits(&definition, "ok; park"), "z person");
 }
+
+#[test]
+fn how_long_a_step_has_not_got_any_further_is_told_from_its_first_attempt_on() {
+    let since = |script: &str| {
+        let mut run = Run::start(&between(""));
+        run.steps(script);
+        let waits = run.saga.waits_for();
+        (run.now_ms, waits[0].since.map(|since| since.as_micros() / 1_000))
+    };
+    assert_eq!(since("pass 5s"), (5_000, None), "a first call began with the last event");
+    assert_eq!(since("pass 5s; unknown"), (5_000, Some(0)));
+    assert_eq!(
+        since("pass 5s; unknown; wait; pass 2s; unknown").1,
+        Some(0),
+        "a further attempt is no progress"
+    );
+    assert_eq!(since("pass 5s; unknown; wait").1, Some(0), "neither is its call");
+    let (now, since_undo) = since("pass 5s; ok; refused; pass 1s; unknown");
+    assert_eq!((now, since_undo), (6_000, Some(5_000)), "the compensation's own first attempt counts");
+}
