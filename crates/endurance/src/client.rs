@@ -131,12 +131,12 @@ pub async fn send_within(
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<Response, NoResponse> {
-    let ProcessEndpoint { address, entry } = to.into();
-    let mut request = Request::builder().method(method).uri(path).header("host", address.to_string());
+    let to = to.into();
+    let mut request = Request::builder().method(method).uri(path).header("host", to.address.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    if let Some(entry) = &entry {
+    if let Some(entry) = &to.entry {
         request = request.header("authorization", entry.authorization());
     }
     if body.is_some() {
@@ -144,15 +144,23 @@ pub async fn send_within(
     }
     let body = body.map_or_else(Bytes::new, |value| value.to_string().into());
     let request = request.body(Full::new(body)).expect("the request can be written");
-    let exchange = async {
-        let stream = TcpStream::connect(address).await.map_err(|_| NoResponse::NotReached)?;
-        match entry {
-            None => exchange(stream, request).await,
-            Some(entry) => exchange(encrypted(entry.connector(), address, stream).await?, request).await,
-        }
-    };
+    let exchange = async { exchange(connected(&to).await?, request).await };
     timeout(patience, exchange).await.unwrap_or(Err(NoResponse::Silent))
 }
+
+/// A connection to a process, under TLS where it speaks that.
+pub(crate) async fn connected(to: &ProcessEndpoint) -> Result<Box<dyn AnyStream>, NoResponse> {
+    let stream = TcpStream::connect(to.address).await.map_err(|_| NoResponse::NotReached)?;
+    match &to.entry {
+        None => Ok(Box::new(stream)),
+        Some(entry) => Ok(Box::new(encrypted(entry.connector(), to.address, stream).await?)),
+    }
+}
+
+/// A connection with or without TLS.
+pub(crate) trait AnyStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> AnyStream for T {}
 
 /// A connection under TLS. A certificate that the caller does not trust is no accident of the network.
 pub(crate) async fn encrypted(
@@ -169,10 +177,7 @@ pub(crate) async fn encrypted(
     })
 }
 
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    request: Request<Full<Bytes>>,
-) -> Result<Response, NoResponse> {
+async fn exchange(stream: Box<dyn AnyStream>, request: Request<Full<Bytes>>) -> Result<Response, NoResponse> {
     let lost = |error: hyper::Error| NoResponse::Lost(error.to_string());
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;

@@ -27,6 +27,8 @@ const STEPS: [&str; OPERATIONS.len()] = ["stock", "paiement", "vente"];
 pub(crate) struct Judgement {
     /// Every violation, with all that is known about its order.
     pub(crate) violations: Vec<String>,
+    /// The last position of each saga's history.
+    pub(crate) positions: HashMap<Uuid, u64>,
     /// Orders by their end.
     pub(crate) ends: BTreeMap<String, usize>,
     /// For each order that was taken over, the times of its take-overs.
@@ -53,6 +55,7 @@ pub(crate) async fn judge(
         let Some(last) = page.last() else { break };
         after = last.saga;
         for kept in &page {
+            court.verdict.positions.insert(kept.saga, kept.seq as u64);
             court.order(kept, shop).await;
         }
     }

@@ -12,6 +12,7 @@
 //! `crates/server` use the parts.
 
 pub mod client;
+pub mod events;
 pub mod ledgers;
 pub mod load;
 pub mod proxy;
@@ -26,6 +27,7 @@ mod doors_changes;
 mod errand;
 mod fault;
 mod fleet;
+mod follower;
 mod issuer;
 mod judge;
 mod measures;

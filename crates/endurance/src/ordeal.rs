@@ -20,6 +20,7 @@ use crate::doors::{CallerIdentity, Doors};
 use crate::errand::ERRAND;
 use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes};
+use crate::follower::Follower;
 use crate::judge::judge;
 use crate::load::CallerResult;
 use crate::proxy::Proxy;
@@ -32,6 +33,9 @@ use crate::trouble::FaultTargets;
 /// How long a process continues its orders after SIGTERM, in seconds: less than the slowest service takes, so that
 /// some orders are handed over.
 const DRAIN_S: u32 = 2;
+
+/// How long the follower of events may be behind in the end.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
 
 /// The settings of an ordeal.
 #[derive(Debug, Clone)]
@@ -114,6 +118,9 @@ impl Ordeal {
 
         let begun = Instant::now();
         let mut calling = callers.start(self.callers, &dice);
+        let follower = Arc::new(Follower::default());
+        #[expect(clippy::disallowed_methods, reason = "follows for as long as the ordeal lasts")]
+        let following = tokio::spawn(follower.clone().follow(fleet.clone(), dice.split()));
         let (length, asked) = (self.length, callers.clone());
         let enough = move || match length {
             Length::Time(time) => begun.elapsed() >= time,
@@ -167,6 +174,8 @@ impl Ordeal {
         let told = callers.book.entries();
         let signals = callers.signals.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let verdict = judge(&database, &*shop.lock().await, &told, &signals).await?;
+        violations.extend(follower.caught_up(&verdict.positions, CAUGHT_UP_WITHIN).await);
+        following.abort();
         let diary = trouble.diary();
         violations.extend(diary.violations.iter().chain(&verdict.violations).cloned());
         violations
@@ -191,6 +200,7 @@ impl Ordeal {
             take_overs: 0,
             resumed,
             signals: 0,
+            events_told: follower.events(),
             pauses_late: Default::default(),
             latencies: Default::default(),
             restarts: Default::default(),

@@ -32,6 +32,8 @@ pub struct Report {
     pub(crate) resumed: usize,
     /// Signals in the histories.
     pub(crate) signals: usize,
+    /// Events that a client of `GET /api/events` was told, at one process after the other.
+    pub(crate) events_told: u64,
     /// How long after its time each pause ended.
     pub(crate) pauses_late: Durations,
     /// Take-over times by fault: first those while the store was undisturbed, then all.
@@ -115,6 +117,7 @@ impl Report {
             "take_overs": self.take_overs,
             "resumed": self.resumed,
             "signals": self.signals,
+            "events_told": self.events_told,
             "pause_late_seconds": figures(&self.pauses_late),
             "take_over_seconds": latencies,
             "restart_to_progress_seconds": restarts,
@@ -179,6 +182,7 @@ impl fmt::Display for Report {
         writeln!(f, "take-overs of orders: {}", self.take_overs)?;
         writeln!(f, "orders that were parked after three of these, and brought on: {}", self.resumed)?;
         writeln!(f, "signals kept: {}", self.signals)?;
+        writeln!(f, "events told: {}", self.events_told)?;
         writeln!(f, "from a pause's time to its end: {}", ReportLine(&self.pauses_late))?;
         writeln!(f, "from the owner's end (or pause) to the next owner's `taken_over`:")?;
         for (fault, (quiet, all)) in &self.latencies {

@@ -18,6 +18,7 @@ mod database;
 mod definitions;
 mod disk;
 mod durability;
+mod events;
 mod formats;
 mod hostile;
 mod lost_answers;
