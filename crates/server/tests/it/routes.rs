@@ -12,6 +12,13 @@ pub(crate) static ROUTES: LazyLock<Vec<(String, Vec<String>)>> = LazyLock::new(|
     paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
 });
 
+/// The route whose answers have no end.
+pub(crate) const ENDLESS: &str = "/api/events";
+
+/// The routes whose answers end by themselves.
+pub(crate) static ENDING: LazyLock<Vec<(String, Vec<String>)>> =
+    LazyLock::new(|| ROUTES.iter().filter(|(path, _)| path != ENDLESS).cloned().collect());
+
 /// The OpenAPI document.
 pub(crate) fn document() -> Value {
     serde_json::from_str(orchestrateur::routes::document()).unwrap()

@@ -4,7 +4,7 @@ use saga_testkit::dice::Dice;
 
 use super::{Expect, Sent};
 use crate::http::Close;
-use crate::routes::ROUTES;
+use crate::routes::ENDING;
 
 /// Bytes that stand in the place of others, or between them.
 const NASTY: &[&str] = &[
@@ -109,7 +109,7 @@ const METHODS: &[&str] =
 
 /// A request that the server can read, for any route and with any method.
 fn good(dice: &Dice) -> Vec<u8> {
-    let (path, methods) = &ROUTES[dice.below(ROUTES.len())];
+    let (path, methods) = &ENDING[dice.below(ENDING.len())];
     let method =
         if dice.below(4) == 0 { dice.one(METHODS).to_owned() } else { methods[0].to_ascii_uppercase() };
     let id =

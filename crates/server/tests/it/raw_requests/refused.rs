@@ -5,7 +5,7 @@ use saga_testkit::dice::Dice;
 
 use super::{Expect, Sent};
 use crate::http::{Call, Close};
-use crate::routes::ROUTES;
+use crate::routes::ENDING;
 
 const CHECKOUT: &str = "/api/commande/checkout";
 
@@ -126,7 +126,7 @@ pub(super) fn make(number: u64, dice: &Dice) -> Sent {
         10 => {
             let method =
                 dice.one(&["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get", "Post", "M-SEARCH"]);
-            let (path, _) = &ROUTES[dice.below(ROUTES.len())];
+            let (path, _) = &ENDING[dice.below(ENDING.len())];
             call("odd method", Call::new(method, &path.replace("{id}", "7")))
         }
         11 => {
@@ -281,7 +281,7 @@ pub(super) fn make(number: u64, dice: &Dice) -> Sent {
         }
         23 => no_http("noise", dice.bytes(3_000)),
         24 => {
-            let path = ROUTES[dice.below(ROUTES.len())].0.replace("{id}", "7");
+            let path = ENDING[dice.below(ENDING.len())].0.replace("{id}", "7");
             let host = dice.one(&[
                 "evil.example",
                 "evil.example:8023",
@@ -311,7 +311,7 @@ pub(super) fn make(number: u64, dice: &Dice) -> Sent {
                 ("origin", "https://evil.example"),
                 ("origin", "file://"),
             ][dice.below(6)];
-            let path = ROUTES[1 + dice.below(ROUTES.len() - 1)].0.replace("{id}", "7");
+            let path = ENDING[1 + dice.below(ENDING.len() - 1)].0.replace("{id}", "7");
             let method = dice.one(&["GET", "POST", "OPTIONS", "DELETE"]);
             call("a page of another site", Call::new(method, &path).header(name, value))
         }
