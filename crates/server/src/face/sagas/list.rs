@@ -38,10 +38,10 @@ const PENDING_BODY_BYTES_IN_LISTS: usize = 0;
 #[expect(dead_code, reason = "the parameters as the document shows them")]
 struct SagasQuery {
     /// Only sagas of this definition.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "checkout")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "checkout")]
     saga: Option<String>,
     /// Only sagas in this state.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "COMPLETED")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "COMPLETED")]
     state: Option<String>,
     /// Only sagas whose rollback stands so.
     #[param(example = "blocked")]
@@ -53,10 +53,10 @@ struct SagasQuery {
     #[param(pattern = r"^[0-9]{1,9}(ms|s|m|h|d)$", example = "1h")]
     waiting_longer: Option<String>,
     /// Only sagas that wait at a step of this participant, or failed there.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "stock")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "stock")]
     participant: Option<String>,
     /// Only sagas that wait at this step, or failed there.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "payment")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "payment")]
     step: Option<String>,
     /// Only sagas that started then or later (RFC 3339).
     #[param(format = DateTime, example = "2026-11-22T00:00:00Z")]

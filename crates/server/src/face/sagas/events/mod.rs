@@ -37,22 +37,22 @@ const LAST_EVENT_ID: &str = "last-event-id";
 #[expect(dead_code, reason = "the parameters as the document shows them")]
 struct EventsQuery {
     /// Only events of sagas of this definition.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "checkout")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "checkout")]
     saga: Option<String>,
     /// Only events of this saga.
     #[param(format = "uuid", example = "01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21")]
     id: Option<String>,
     /// Only events with which a saga entered this state.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "COMPLETED")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "COMPLETED")]
     state: Option<String>,
     /// Only events of this kind.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "blocked")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "blocked")]
     event: Option<String>,
     /// Only events about this step.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "payment")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "payment")]
     step: Option<String>,
     /// Only events about steps of this participant.
-    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "client")]
+    #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "client")]
     participant: Option<String>,
     /// Behind the event with this id, where `Last-Event-ID` does not say; `0`: from the first one that is kept.
     #[param(
