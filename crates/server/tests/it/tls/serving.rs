@@ -18,7 +18,7 @@ struct Secure {
     world: World,
     client: Client,
     authority: Authority,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Secure {
@@ -27,7 +27,7 @@ impl Secure {
         let files = authority.server().files(folder.path(), "server");
         let flags = [&files.flags()[..], flags].concat();
         let world = World::with(Shop::open().await, &flags).await;
-        Self { world, client: Client::trusting(&authority), authority, _folder: folder }
+        Self { world, client: Client::trusting(&authority), authority, folder }
     }
 
     async fn send(&self, call: &Call) -> Reply {
@@ -60,6 +60,25 @@ fn hello_of_tls_1_1() -> Vec<u8> {
     let mut hello = vec![0x16, 0x03, 0x01, 0x00, body.len() as u8 + 4, 0x01, 0x00, 0x00, body.len() as u8];
     hello.extend(body);
     hello
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_private_key_is_in_nothing_that_a_run_says() {
+    let secure = Secure::open(&["--log", "trace"]).await;
+    let key = std::fs::read_to_string(secure.folder.path().join("server.key")).unwrap();
+    let secret = key.lines().nth(1).unwrap().to_owned();
+    assert!(secret.len() > 40, "a line of the key itself");
+    let mut left = String::new();
+    for path in ["/api/sagas", "/metrics", "/readyz", "/openapi.json"] {
+        left.push_str(&secure.send(&Call::get(path)).await.text);
+    }
+    // A key that cannot be used is told without its text.
+    std::fs::write(secure.folder.path().join("server.key"), key.replace("PRIVATE KEY", "PRIVATE KEYS"))
+        .unwrap();
+    secure.world.server.reload();
+    until("it is told", async || secure.world.server.said().contains("server.key")).await;
+    left.push_str(&secure.world.server.said());
+    assert!(!left.contains(&secret), "the private key is told");
 }
 
 #[tokio::test(flavor = "multi_thread")]
