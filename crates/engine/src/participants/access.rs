@@ -1,4 +1,5 @@
-//! Access: what a call needs before it can leave for its participant, namely a credential (`auth`) and the files of `tls`.
+//! Access: what a call needs before it can leave for its participant, namely a credential (`auth`), the files of `tls`, and a key
+//! that signs it (`sign`).
 //! A call without it waits, and uses up no attempt.
 
 use std::pin::Pin;

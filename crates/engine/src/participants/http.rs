@@ -22,7 +22,7 @@
 //! same keys, and within the same time.
 
 use std::collections::HashMap;
-use std::future::ready;
+use std::future::{pending, ready};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -48,7 +48,7 @@ use super::files::Files;
 use super::message::message;
 use super::pool::{CONNECTION_AGE_MAX, Pool};
 use super::resolve::{self, Lookup, Resolver};
-use super::signing::{self, Signer};
+use super::signing::{self, LacksKey, Signer};
 use super::tls_files::OwnTls;
 use super::tokens::TokenEndpoints;
 use super::trust::{self, SetupError};
@@ -62,7 +62,7 @@ pub struct Settings {
     pub resolver: Arc<Resolver>,
     /// The longest life of a connection.
     pub connection_age_max: Duration,
-    /// Signs the calls to participants that want it; `None`: such a call is not made.
+    /// Signs the calls to participants that want it; `None`: such a call waits.
     pub signer: Option<Arc<Signer>>,
 }
 
@@ -80,7 +80,7 @@ pub struct HttpParticipants {
     files: Files,
     lookup: Lookup,
     connection_age_max: Duration,
-    signer: Option<Arc<Signer>>,
+    signer: Result<Arc<Signer>, LacksKey>,
     /// By [`Participant::reached_by`].
     endpoints: RwLock<HashMap<Arc<str>, Arc<Endpoint>>>,
     keyring: Keyring,
@@ -111,7 +111,7 @@ impl HttpParticipants {
             roots,
             lookup,
             connection_age_max: settings.connection_age_max,
-            signer: settings.signer,
+            signer: settings.signer.ok_or_else(LacksKey::default),
             endpoints: RwLock::default(),
             keyring: Keyring::new(CredentialMeans { files: files.clone(), endpoints }),
             files,
@@ -166,8 +166,9 @@ impl Participants for HttpParticipants {
         let is_signed = definition.participant(step).is_some_and(|participant| participant.is_signed);
         let signer = match (is_signed, &self.signer) {
             (false, _) => None,
-            (true, Some(signer)) => Some(signer.clone()),
-            (true, None) => {
+            (true, Ok(signer)) => Some(signer.clone()),
+            // Calls wait before they come here.
+            (true, Err(_)) => {
                 return Box::pin(ready(Reply::NotSent { reason: signing::NO_KEY.to_owned() }));
             }
         };
@@ -194,6 +195,13 @@ impl Participants for HttpParticipants {
 
     fn access(&self, definition: &Arc<Definition>, step: usize) -> Option<AwaitedAccess> {
         let participant = definition.participant(step)?;
+        if participant.is_signed
+            && let Err(lacks_key) = &self.signer
+        {
+            lacks_key.tell(&participant.name);
+            // This process gets none: another one goes on with the saga, or this one's next start.
+            return Some(Box::pin(pending()));
+        }
         if participant.auth.is_none() && participant.tls.is_none() {
             return None;
         }

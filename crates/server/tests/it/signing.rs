@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
@@ -285,7 +286,16 @@ steps:
         .await;
     assert!(world.server.said().contains("ORCHESTRATEUR_SIGNING_KEY"));
     let path = format!("/api/sagas/{saga}");
-    assert_eq!(world.get(&path).await.expect(200)["state"], "STARTED");
+    until("it waits for its participant", async || {
+        let waiting = &world.get(&path).await.expect(200)["waiting"][0];
+        waiting["step"] == "a" && waiting["for"] == "participant"
+    })
+    .await;
+    // It uses up no attempt, of which there are twenty in a second.
+    let attempts = async || world.get(&format!("{path}/history?detail=steps")).await.expect(200);
+    let before = attempts().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(attempts().await, before);
     assert!(service.got().iter().all(Got::is_signed), "{:?}", service.got());
 
     service.be_away(false);

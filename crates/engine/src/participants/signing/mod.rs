@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The key is the process's, never a definition's: whichever replica makes a call signs it with the key of its own file. Without a key, a
-//! call that is to be signed is not made.
+//! call that is to be signed waits, as for a credential, and is not made.
 
 mod base;
 mod file;
@@ -16,6 +16,7 @@ mod key;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use saga_core::Timestamp;
@@ -33,6 +34,21 @@ use crate::clock::Clock;
 /// The reason of a call that is not made because no key is there.
 pub(super) const NO_KEY: &str = "its calls are signed (`sign: true`), and this process has no signing key; start it with --signing-key \
                                  FILE (ORCHESTRATEUR_SIGNING_KEY), the file that the other processes have";
+
+/// This process has no signing key. No definition that it serves has `sign` then, but one that an older saga is pinned to may.
+#[derive(Default)]
+pub(super) struct LacksKey {
+    told: AtomicBool,
+}
+
+impl LacksKey {
+    /// Tells the log that calls wait for it, once.
+    pub(super) fn tell(&self, participant: &str) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::error!(participant, "calls to `{participant}` wait: {NO_KEY}");
+        }
+    }
+}
 
 /// Signs calls with the first key of a file, which can be read again.
 pub struct Signer {
