@@ -54,5 +54,9 @@ impl FirstKeys {
 }
 
 fn write_key(file: &Path, key: &str, mode: u32) -> anyhow::Result<()> {
+    // A file that a start left behind, or somebody else, may be readable by others.
+    if file.try_exists().context("write a key")? {
+        std::fs::remove_file(file).with_context(|| format!("remove {}", file.display()))?;
+    }
     replace(file, &format!("{key}\n"), mode).context("write a key")
 }

@@ -20,7 +20,7 @@ async fn the_first_keys_are_made_once() {
     assert!(again.status.success() && String::from_utf8_lossy(&again.stderr).contains("nothing was made"));
     assert_eq!((key("admin"), key("metrics")), (admin.clone(), metrics.clone()));
     let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("api-keys"), mode("metrics.key")), (0o600, 0o640));
+    assert_eq!([mode("api-keys"), mode("admin.key"), mode("metrics.key")], [0o600, 0o600, 0o640]);
     let nowhere = orchestrateur().args(["keys", "init", "/nowhere/at-all"]).output().unwrap();
     assert!(!nowhere.status.success());
 
