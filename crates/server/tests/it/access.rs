@@ -5,12 +5,16 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::harness::{Shop, World, database_in, orchestrateur, until};
-use crate::http::{Call, Reply, send};
+use crate::http::{Call, PATIENCE, Reply, send};
 use crate::routes::document;
 
 pub(crate) const ROLES: [&str; 5] = ["start", "signal", "read", "operate", "admin"];
@@ -76,7 +80,7 @@ impl KeyRing {
         key.trim().to_owned()
     }
 
-    async fn world(&self) -> World {
+    pub(crate) async fn world(&self) -> World {
         World::with(Shop::open().await, &["--api-keys-file", &self.file()]).await
     }
 }
@@ -341,49 +345,25 @@ async fn the_command_line_presents_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_may_make_so_many_requests_a_second() {
+async fn a_stream_ends_when_its_key_is_revoked() {
     let ring = KeyRing::new();
-    let (limited, other) =
-        (ring.add("busy", "read", &["--requests-per-second", "2"]), ring.add("other", "read", &[]));
+    let (gone, kept) = (ring.add("gone", "read", &[]), ring.add("kept", "read", &[]));
     let world = ring.world().await;
-    let ask = async |key: &str| world.send(&bearing(Call::get("/api/sagas"), key)).await;
-    let mut statuses = Vec::new();
-    for _ in 0..40 {
-        let told = ask(&limited).await;
-        assert_eq!(told.header("ratelimit-policy"), Some("\"key\";q=2;w=1"));
-        if told.status == 429 {
-            told.problem(429, "requests_per_second");
-            assert_eq!(
-                (told.header("retry-after"), told.header("ratelimit")),
-                (Some("1"), Some("\"key\";r=0;t=1"))
-            );
-        }
-        statuses.push(told.status);
-    }
-    assert_eq!(statuses[..2], [200, 200]);
-    assert!(statuses.contains(&429), "{statuses:?}");
-    let unlimited = ask(&other).await;
-    assert_eq!((unlimited.status, unlimited.header("ratelimit")), (200, None), "each key has its own");
-    until("it may go on", async || ask(&limited).await.status == 200).await;
-    assert!(!ring.keys(&["add", "x", "--role", "read", "--requests-per-second", "0"]).status.success());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_may_hold_so_many_slots() {
-    let ring = KeyRing::new();
-    let (limited, other) =
-        (ring.add("batch", "start", &["--slots-percent", "2"]), ring.add("shop", "start", &[]));
-    let flags = ["--api-keys-file", &ring.file(), "--active-sagas-max", "100"];
-    let world = World::with(Shop::open().await, &flags).await;
-    world.shop.fault("POST /api/clients/*/payer latency=60000");
-    let start = async |key: &str| {
-        let call = bearing(Call::checkout(4).prefer("respond-async"), key);
-        world.send(&call).await
+    let listen = async |key: &str| {
+        let mut stream = TcpStream::connect(world.server.address).await.unwrap();
+        stream.write_all(&bearing(Call::get("/api/events"), key).bytes()).await.unwrap();
+        let mut head = vec![0; 15];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(head, b"HTTP/1.1 200 OK");
+        stream
     };
-    assert_eq!([start(&limited).await.status, start(&limited).await.status], [202, 202]);
-    let refused = start(&limited).await.problem(429, "slots_percent");
-    assert!(refused["detail"].as_str().unwrap().contains("nothing was done"), "{refused}");
-    assert_eq!(start(&other).await.status, 202, "others have room");
+    let (mut revoked, mut other) = (listen(&gone).await, listen(&kept).await);
+    assert!(ring.keys(&["revoke", "gone"]).status.success());
+    world.server.reload();
+    let mut rest = Vec::new();
+    timeout(PATIENCE, revoked.read_to_end(&mut rest)).await.expect("the stream ends").unwrap();
+    let more = timeout(Duration::from_secs(3), other.read_to_end(&mut rest)).await;
+    assert!(more.is_err(), "the other one goes on");
 }
 
 #[tokio::test(flavor = "multi_thread")]

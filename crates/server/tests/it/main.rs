@@ -34,6 +34,7 @@ mod first_keys;
 mod health;
 mod health_command;
 mod idempotency;
+mod key_limits;
 mod limits;
 mod limits_page;
 mod metrics;

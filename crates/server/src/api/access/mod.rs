@@ -140,6 +140,21 @@ impl Access {
         }
         Ok(Principal::of(credential, acting, rate))
     }
+
+    /// Whether this caller would be let in now: for answers that go on. Neither a rate that is used up nor an issuer that is away
+    /// ends them.
+    pub(crate) async fn would_admit(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        needs: Needs,
+        now: Timestamp,
+    ) -> bool {
+        match self.admit(headers, extensions, needs, now).await {
+            Ok(_) => true,
+            Err(not) => matches!(not.why, Denied::Rate | Denied::IssuerUnreachable),
+        }
+    }
 }
 
 impl NotAdmitted {

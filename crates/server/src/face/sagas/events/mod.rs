@@ -5,8 +5,9 @@
 //!      └────────────── what a client missed, or is too slow for ────────────────────▶ ┘
 //! ```
 //!
-//! `told.rs` is an event as it is sent, `place.rs` its id, `wanted.rs` the filters.
+//! `listener.rs` is a client and whether it may still listen, `told.rs` an event as it is sent, `place.rs` its id, `wanted.rs` the filters.
 
+mod listener;
 mod live;
 mod place;
 mod stream;
@@ -15,10 +16,12 @@ mod wanted;
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::IntoParams;
 
+use self::listener::Listener;
 pub(crate) use self::live::LiveFeed;
 use self::stream::EventStream;
 pub(super) use self::told::CloudEvent;
@@ -104,11 +107,11 @@ struct EventsQuery {
 pub(crate) async fn events(
     State(api): State<Api>,
     Extension(feed): Extension<LiveFeed>,
-    headers: HeaderMap,
+    request: Parts,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let EventsAsked { wanted, after } = EventsAsked::read(&query.unwrap_or_default())?;
-    let from = match headers.get(LAST_EVENT_ID) {
+    let from = match request.headers.get(LAST_EVENT_ID) {
         Some(id) => Some(read_place("Last-Event-ID", id.to_str().unwrap_or_default())?),
         None => after,
     };
@@ -120,7 +123,7 @@ pub(crate) async fn events(
         Some(from) => from,
         None => api.engine.journal().feed_end().await?,
     };
-    let stream = EventStream::new(api, feed, wanted, from, place);
+    let stream = EventStream::new(api, Listener::of(&request), feed, wanted, from, place);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

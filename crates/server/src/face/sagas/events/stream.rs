@@ -1,6 +1,7 @@
 //! One client's stream: first what it missed, out of the journal, then what the process' reader tells.
 
 use std::collections::VecDeque;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use futures_util::stream;
 use saga_journal::FeedPlace;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::listener::Listener;
 use super::live::LiveFeed;
 use super::place;
 use super::told::ToldEvent;
@@ -23,9 +25,16 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// Until the journal is read again after it could not be.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether a client may still listen: its key may be revoked, or end.
+const JUDGED_EVERY: Duration = Duration::from_secs(2);
+
 /// A client, and how far it is.
 pub(super) struct EventStream {
     api: Api,
+    listener: Listener,
+    judged_until: Instant,
+    /// When the stream says that it is alive, if there is no event before.
+    silent_until: Instant,
     feed: LiveFeed,
     wanted: WantedEvents,
     /// Behind the last event that was looked at.
@@ -42,15 +51,19 @@ pub(super) struct EventStream {
 impl EventStream {
     pub(super) fn new(
         api: Api,
+        listener: Listener,
         feed: LiveFeed,
         wanted: WantedEvents,
         from: FeedPlace,
         place: OwnedSemaphorePermit,
     ) -> Self {
         let (events, has_place) = feed.subscribe(&api.engine);
-        let missed_from = Some(from);
+        let (missed_from, now) = (Some(from), Instant::now());
         Self {
             api,
+            listener,
+            judged_until: now + JUDGED_EVERY,
+            silent_until: now + SIGN_OF_LIFE,
             feed,
             wanted,
             seen: from,
@@ -69,9 +82,15 @@ impl EventStream {
         }))
     }
 
-    /// The next message; `None`: the process ends.
+    /// The next message; `None`: the process ends, or the client may not listen any more.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if Instant::now() >= self.judged_until {
+                if !self.listener.may_listen(&self.api).await {
+                    return None;
+                }
+                self.judged_until = Instant::now() + JUDGED_EVERY;
+            }
             while let Some(event) = self.waiting.pop_front() {
                 // The two sources overlap, and so does the place from which a client goes on.
                 if event.place <= self.seen {
@@ -79,30 +98,30 @@ impl EventStream {
                 }
                 self.seen = event.place;
                 if self.wanted.has(&event) {
+                    self.silent_until = Instant::now() + SIGN_OF_LIFE;
                     return Some(event.message.clone());
                 }
             }
-            let api = self.api.clone();
+            let (api, judged_until, silent_until) = (self.api.clone(), self.judged_until, self.silent_until);
             tokio::select! {
                 () = api.closing() => return None,
-                more = self.more() => {
-                    if !more {
-                        // An id alone moves the place from which the client goes on, past events that it does not want.
-                        return Some(format!("id: {}\n\n", place::written(self.seen)).into());
-                    }
+                () = sleep_until(judged_until) => {}
+                () = sleep_until(silent_until) => {
+                    self.silent_until = Instant::now() + SIGN_OF_LIFE;
+                    // An id alone moves the place from which the client goes on, past events that it does not want.
+                    return Some(format!("id: {}\n\n", place::written(self.seen)).into());
                 }
+                () = self.more() => {}
             }
         }
     }
 
-    /// Waits for events; `false`: there were none for a while.
-    async fn more(&mut self) -> bool {
+    /// Waits for events. Loses nothing when it is dropped.
+    async fn more(&mut self) {
         match self.missed_from {
             Some(from) => {
-                let ready = self.has_place.wait_for(|has_place| *has_place);
-                if timeout(SIGN_OF_LIFE, ready).await.is_err() {
-                    return false;
-                }
+                // The sender is a part of the feed.
+                let _ = self.has_place.wait_for(|has_place| *has_place).await;
                 match self.feed.behind(&self.api.engine, from).await {
                     Ok((missed, next)) => {
                         self.waiting.extend(missed.into_iter().map(Arc::new));
@@ -110,19 +129,13 @@ impl EventStream {
                     }
                     Err(_) => sleep(READ_AGAIN_AFTER).await,
                 }
-                true
             }
-            None => match timeout(SIGN_OF_LIFE, self.events.recv()).await {
-                Ok(Ok(event)) => {
-                    self.waiting.push_back(event);
-                    true
-                }
+            None => match self.events.recv().await {
+                Ok(event) => self.waiting.push_back(event),
                 // The client reads slowly: what it has missed is in the journal.
-                Ok(Err(RecvError::Lagged(_))) => {
-                    self.missed_from = Some(self.seen);
-                    true
-                }
-                Ok(Err(RecvError::Closed)) | Err(_) => false,
+                Err(RecvError::Lagged(_)) => self.missed_from = Some(self.seen),
+                // The sender is a part of the feed.
+                Err(RecvError::Closed) => pending().await,
             },
         }
     }
