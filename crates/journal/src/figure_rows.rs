@@ -9,7 +9,7 @@ use std::sync::Arc;
 use saga_core::{FlowOutcome, Timestamp};
 
 use crate::columns::text;
-use crate::figures::{Durations, minute_us, range_of};
+use crate::figures::{SagaDurations, minute_us, range_of};
 use crate::{Entry, FIGURES_ROWS_MAX, MinuteFigures, ReplicaId};
 
 /// An event that is counted.
@@ -58,7 +58,7 @@ pub(crate) struct FigureKey {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FigureCounts {
     pub(crate) sagas: u64,
-    pub(crate) durations: Durations,
+    pub(crate) durations: SagaDurations,
 }
 
 impl FigureRows {
@@ -127,7 +127,7 @@ pub(crate) fn read(
     minute_us: i64,
     (definition, outcome, step): (&str, &str, &str),
     sagas: i64,
-    durations: Durations,
+    durations: SagaDurations,
 ) -> Option<MinuteFigures> {
     Some(MinuteFigures {
         minute: Timestamp::from_micros(minute_us),

@@ -60,14 +60,14 @@ pub struct MinuteFigures {
     /// How many there are.
     pub count: u64,
     /// How long they took, from their start to their end; empty for those that started.
-    pub durations: Durations,
+    pub durations: SagaDurations,
 }
 
-/// Durations, counted by range.
+/// SagaDurations, counted by range.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Durations([u64; DURATION_RANGES.len()]);
+pub struct SagaDurations([u64; DURATION_RANGES.len()]);
 
-impl Durations {
+impl SagaDurations {
     /// Counts a duration.
     pub fn observe(&mut self, duration: Duration) {
         self.add_to(range_of(duration));
@@ -179,8 +179,8 @@ mod tests {
 
     const SHARES: [f64; 7] = [0.0, 0.01, 0.5, 0.9, 0.99, 0.999, 1.0];
 
-    fn counted(durations: &[Duration]) -> Durations {
-        let mut counted = Durations::default();
+    fn counted(durations: &[Duration]) -> SagaDurations {
+        let mut counted = SagaDurations::default();
         durations.iter().for_each(|duration| counted.observe(*duration));
         counted
     }
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_quantile_is_interpolated_within_its_range() {
         let ms = Duration::from_millis;
-        assert_eq!(Durations::default().quantile(0.5), None);
+        assert_eq!(SagaDurations::default().quantile(0.5), None);
         assert_eq!(counted(&[ms(7)]).quantile(f64::NAN), None);
         // Four between 5 and 10 ms, four between 20 and 50 ms.
         let eight = counted(&[6, 7, 8, 9, 21, 30, 40, 50].map(ms));

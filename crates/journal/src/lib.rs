@@ -38,7 +38,7 @@ mod writer;
 pub use self::backlog::{Backlog, Unfinished};
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
 pub use self::feed::{FedFrame, FeedPlace};
-pub use self::figures::{Durations, FIGURES_ROWS_MAX, MinuteFigures};
+pub use self::figures::{FIGURES_ROWS_MAX, MinuteFigures, SagaDurations};
 pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};

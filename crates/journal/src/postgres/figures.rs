@@ -8,7 +8,7 @@ use super::pool::ConnectionPool;
 use super::sql;
 use crate::columns::page_rows;
 use crate::figure_rows::in_order;
-use crate::figures::Durations;
+use crate::figures::SagaDurations;
 use crate::{FIGURES_ROWS_MAX, MinuteFigures, Unavailable, figure_rows};
 
 /// See [`Histories::figures`](crate::Histories::figures).
@@ -23,7 +23,7 @@ pub(super) async fn read(
     let mut figures = Vec::new();
     for row in &pool.query(&sql::FIGURES, &params).await? {
         let words = (cell(row, 1)?, cell(row, 2)?, cell(row, 3)?);
-        let durations = Durations::read(|range| cell(row, 5 + range))?;
+        let durations = SagaDurations::read(|range| cell(row, 5 + range))?;
         figures.extend(figure_rows::read(cell(row, 0)?, words, cell(row, 4)?, durations));
     }
     Ok(in_order(figures))

@@ -8,7 +8,7 @@ use saga_core::Timestamp;
 use super::string;
 use crate::columns::page_rows;
 use crate::figure_rows::{FigureRows, in_order};
-use crate::figures::{Durations, range_columns};
+use crate::figures::{SagaDurations, range_columns};
 use crate::{FIGURES_ROWS_MAX, MinuteFigures, figure_rows};
 
 /// Served by the key of `saga_minute`.
@@ -58,7 +58,7 @@ pub(super) fn read(
     let mut figures = Vec::new();
     while let Some(row) = rows.next()? {
         let (definition, outcome, step) = (string(row, 1)?, string(row, 2)?, string(row, 3)?);
-        let durations = Durations::read(|range| row.get(5 + range))?;
+        let durations = SagaDurations::read(|range| row.get(5 + range))?;
         figures.extend(figure_rows::read(
             row.get(0)?,
             (&definition, &outcome, &step),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use saga_core::event::CauseKind;
 use saga_core::{Event, FlowOutcome, SagaId, Timestamp};
 use saga_journal::{
-    AppendError, Durations, Entry, FIGURES_ROWS_MAX, MinuteFigures, ROWS_MAX, ReplicaId, Store,
+    AppendError, Entry, FIGURES_ROWS_MAX, MinuteFigures, ROWS_MAX, ReplicaId, SagaDurations, Store,
 };
 use saga_testkit::dice::Dice;
 
@@ -29,6 +29,9 @@ const OTHER: ReplicaId = replica(200);
 const MINUTE_US: i64 = 60_000_000;
 /// The far end of time.
 const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
+/// Minute, definition, outcome, step.
+type FigureKey = (i64, Arc<str>, FlowOutcome, Option<Arc<str>>);
 
 /// The start of a saga of that definition.
 fn started(number: u128, definition: &str, at_us: i64) -> Entry {
@@ -134,7 +137,7 @@ async fn the_owners_of_sagas_are_added_up<F: Fixture>() {
         .map(|number| by(if number < 4 { OWNER } else { OTHER }, &started(number, "checkout", 5)))
         .collect();
     assert!(store.append(&entries).await.unwrap().iter().all(Result::is_ok));
-    // One that another has started is taken over, and ends here.
+    // A saga that has another owner ends in the same minute.
     let ends: Vec<Entry> =
         entries[..2].iter().chain(&entries[7..]).map(|entry| ended(entry, None, 8)).collect();
     assert!(store.append(&ends).await.unwrap().iter().all(Result::is_ok));
@@ -230,8 +233,7 @@ async fn figures_say_what_the_histories_say<F: Fixture>() {
     }
     assert!(over.len() > 50 && last.len() > 50, "{} are over, {} are not", over.len(), last.len());
     // Counted from the histories and rows, as nobody does who asks for figures.
-    let mut expected: BTreeMap<(i64, Arc<str>, FlowOutcome, Option<Arc<str>>), (u64, Durations)> =
-        BTreeMap::new();
+    let mut expected: BTreeMap<FigureKey, (u64, SagaDurations)> = BTreeMap::new();
     for id in last.keys().chain(over.keys()) {
         let row = store.row(*id).await.unwrap().unwrap().row;
         for record in store.load(*id).await.unwrap().unwrap().records {
