@@ -50,7 +50,7 @@ pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::stats::Stats;
 pub use self::store::{
-    AppendError, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
-    Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
+    AppendError, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library,
+    LoadError, Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
 };
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -10,8 +10,8 @@ use saga_core::saga::Rollback;
 use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
-    Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptCommand, KeptDeed,
-    KeptRow, Lease, Posted, ReplicaId, Row,
+    Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, DeedCursor, DeedsOf, FedFrame,
+    FeedPlace, Joining, KeptCommand, KeptDeed, KeptRow, Lease, Posted, ReplicaId, Row,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]

@@ -14,9 +14,10 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{CommandId, Event, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
-    History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError,
-    Membership, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor, DeedsOf,
+    Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
+    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId, Resting,
+    StoreFuture, Unavailable, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;

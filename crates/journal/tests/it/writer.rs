@@ -9,9 +9,10 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
-    Histories, History, Inbox, Joining, Journal, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease,
-    Library, LoadError, Membership, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
+    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, Journal, KeptCommand,
+    KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, Page, Posted, ReplicaId,
+    Resting, StoreFuture, Unavailable, WakeUp,
 };
 use tokio::time::timeout;
 

@@ -12,6 +12,11 @@ use serde_json::Value;
 const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("journal/histogram.rs", "ANY", "the end of what has no bound"),
     ("server/api/access/keys.rs", "SECRET_BYTES", "how long a key is"),
+    ("core/cause_group/mod.rs", "HASH_DIGITS", "how long a hash is"),
+    ("core/cause_group/reason.rs", "HEX_DIGITS_MIN", "what tells two reasons apart"),
+    ("core/cause_group/reason.rs", "MIXED_CHARS_MIN", "what tells two reasons apart"),
+    ("core/cause_group/reason.rs", "NUMBER_DIGITS_MIN", "what tells two reasons apart"),
+    ("journal/causes.rs", "MINUTE_US", "a unit"),
     ("core/callback.rs", "PROOF_DIGITS_LEFT", "how much of a secret tells nothing"),
     ("core/definition/program/meter.rs", "LIVE_CONTEXT_BYTES", "what is charged"),
     ("core/definition/program/meter.rs", "LIVE_VALUE_BYTES", "what is charged"),
