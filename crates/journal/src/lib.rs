@@ -12,6 +12,8 @@
 //! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.
 
 mod backlog;
+mod cause_query;
+mod causes;
 mod columns;
 mod deed_rows;
 mod deeds;
@@ -36,6 +38,10 @@ mod store;
 mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
+pub use self::causes::{
+    CAUSE_MINUTES_MAX, CAUSE_SAGAS_COUNTED_MAX, CAUSES_MAX, CAUSES_OF_STEP_MAX, CauseCursor, CauseFigures,
+    CauseMembers, CauseMinute, Causes,
+};
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
 pub use self::feed::{FedFrame, FeedPlace};
 pub use self::figures::{FIGURES_ROWS_MAX, MinuteFigures, SagaDurations};
@@ -47,7 +53,7 @@ pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::stats::Stats;
 pub use self::store::{
-    AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
-    Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
+    AppendError, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library,
+    LoadError, Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
 };
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -1,16 +1,20 @@
-//! Lists of sagas by what they wait for. No index knows it: rows that the journal gives are passed over here, up to a limit.
+//! Lists of sagas by what they wait for. No index knows it: rows that the journal gives are passed over here, up to a limit. Sagas that
+//! are over are found by the step that failed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use saga_core::saga::{Waiting, WaitingFor};
-use saga_core::{Definition, Timestamp};
-use saga_journal::{Cursor, Filter, KeptRow, Page, ROWS_MAX};
+use saga_core::{Definition, SagaId, Timestamp};
+use saga_journal::{Cursor, FailedAt, Filter, KeptRow, Page, ROWS_MAX};
 
 use super::Engine;
 use crate::refusal::Refusal;
 
 /// Rows that are read for one page at most; then the page ends, however few sagas are on it, and says where the next begins.
 const LISTED_ROWS_READ_MAX: usize = 10_000;
+/// Labels that a value is looked for in.
+const LABELS_SEARCHED_MAX: usize = 50;
 
 /// Which sagas to list; `None` is any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +65,69 @@ impl Listing {
     }
 }
 
+/// Rows of one filter, newest first, that are read until one passes.
+struct Rows {
+    filter: Filter,
+    /// Rows that are read at a time.
+    page_rows: usize,
+    /// Rows that may still be read.
+    left: usize,
+    /// Only sagas that are over are meant: the other rows are in another one of these.
+    over_alone: bool,
+    read: VecDeque<KeptRow>,
+    /// The row that is next, if one has passed.
+    head: Option<KeptRow>,
+    /// The last row that was looked at.
+    at: Option<Cursor>,
+    /// Whether the journal has no more.
+    is_end: bool,
+}
+
+impl Rows {
+    fn new(filter: Filter, after: Option<Cursor>, page_rows: usize) -> Self {
+        let (left, read) = (LISTED_ROWS_READ_MAX, VecDeque::new());
+        Self { filter, page_rows, left, over_alone: false, read, head: None, at: after, is_end: false }
+    }
+
+    /// Whether it has no row that passes, and did not come to its end: there may be one behind `at`.
+    fn has_stopped(&self) -> bool {
+        self.head.is_none() && !self.is_end
+    }
+
+    /// Whether there may be rows behind the head.
+    fn has_more(&self) -> bool {
+        self.head.is_some() || !self.read.is_empty() || !self.is_end
+    }
+}
+
+fn cursor(row: &KeptRow) -> Cursor {
+    Cursor { created: row.row.created, saga: row.saga }
+}
+
+/// In the order of lists.
+fn place(at: &Cursor) -> (Timestamp, SagaId) {
+    (at.created, at.saga)
+}
+
+impl Listing {
+    /// The rows among which its sagas are. Those that wait are under way; those that failed at a step are found by that once they are
+    /// over.
+    fn rows(&self, after: Option<Cursor>, limit: usize) -> Vec<Rows> {
+        if self.is_by_index() {
+            return vec![Rows::new(self.filter.clone(), after, limit.max(1))];
+        }
+        let under_way = Filter { under_way: true, ..self.filter.clone() };
+        let mut rows = vec![Rows::new(under_way, after, ROWS_MAX)];
+        if self.waiting.is_none() && self.waiting_since.is_none() && !self.filter.under_way {
+            let failed = Some(self.step.clone().map_or(FailedAt::AnyStep, FailedAt::Step));
+            let failed = Rows::new(Filter { failed, ..self.filter.clone() }, after, ROWS_MAX);
+            rows.push(Rows { over_alone: true, ..failed });
+            rows.iter_mut().for_each(|rows| rows.left /= 2);
+        }
+        rows
+    }
+}
+
 impl Engine {
     /// Sagas, newest first, at most `limit`; each row's summary says what the saga waits for, as [`Engine::waiting`] does.
     pub async fn list(
@@ -69,33 +136,79 @@ impl Engine {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, Refusal> {
-        let mut filter = listing.filter.clone();
-        filter.under_way |= listing.waiting.is_some() || listing.waiting_since.is_some();
-        let mut found = Page { rows: Vec::new(), next: after };
-        let mut read = 0;
+        let mut all = listing.rows(after, limit);
+        let mut found = Page::default();
         loop {
-            let rows = if listing.is_by_index() { limit } else { ROWS_MAX };
-            let page = self.journal().list(filter.clone(), found.next, rows).await?;
-            read += page.rows.len();
-            let mut left = page.rows.len();
-            for mut row in page.rows {
-                left -= 1;
-                let here = Cursor { created: row.row.created, saga: row.saga };
-                let waiting = self.waiting(&row).await;
-                if listing.is_by_index() || self.passes(listing, &row, &waiting).await? {
-                    row.row.summary.waiting = waiting;
-                    found.rows.push(row);
-                    if found.rows.len() >= limit.max(1) {
-                        found.next = (left > 0 || page.next.is_some()).then_some(here);
-                        return Ok(found);
-                    }
-                }
+            for rows in &mut all {
+                self.look_further(listing, rows).await?;
             }
-            found.next = page.next;
-            if page.next.is_none() || read >= LISTED_ROWS_READ_MAX {
+            // Sagas that start later are first.
+            let stopped = all.iter().filter(|rows| rows.has_stopped()).filter_map(|rows| rows.at);
+            let stopped = stopped.max_by_key(place);
+            let newest = all.iter_mut().filter(|rows| rows.head.is_some());
+            let newest = newest.max_by_key(|rows| rows.head.as_ref().map(|row| place(&cursor(row))));
+            let Some(row) = newest.and_then(|rows| rows.head.take()) else {
+                found.next = stopped;
+                return Ok(found);
+            };
+            let here = cursor(&row);
+            if let Some(stopped) = stopped.filter(|stopped| place(stopped) > place(&here)) {
+                found.next = Some(stopped);
+                return Ok(found);
+            }
+            // A saga may have ended between two questions.
+            if found.rows.iter().all(|known| known.saga != row.saga) {
+                found.rows.push(row);
+            }
+            if found.rows.len() >= limit.max(1) {
+                found.next = all.iter().any(Rows::has_more).then_some(here);
                 return Ok(found);
             }
         }
+    }
+
+    /// The sagas that have this value as one of these labels, newest first, at most `limit`. More than `LABELS_SEARCHED_MAX` names
+    /// are not looked at.
+    pub async fn labelled(
+        &self,
+        value: &Arc<str>,
+        names: &[Arc<str>],
+        limit: usize,
+    ) -> Result<Vec<KeptRow>, Refusal> {
+        let mut found: Vec<KeptRow> = Vec::new();
+        for name in names.iter().take(LABELS_SEARCHED_MAX) {
+            let filter = Filter { labels: vec![(name.clone(), value.clone())], ..Filter::default() };
+            found.extend(self.journal().list(filter, None, limit.min(ROWS_MAX)).await?.rows);
+        }
+        found.sort_by_key(|row| std::cmp::Reverse(place(&cursor(row))));
+        found.dedup_by_key(|row| row.saga);
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Reads rows until one passes, there are no more, or none may be read any more.
+    async fn look_further(&self, listing: &Listing, rows: &mut Rows) -> Result<(), Refusal> {
+        while rows.head.is_none() {
+            let Some(mut row) = rows.read.pop_front() else {
+                if rows.is_end || rows.left == 0 {
+                    return Ok(());
+                }
+                let page = self.journal().list(rows.filter.clone(), rows.at, rows.page_rows).await?;
+                rows.left = rows.left.saturating_sub(page.rows.len());
+                (rows.is_end, rows.read) = (page.next.is_none(), page.rows.into());
+                continue;
+            };
+            rows.at = Some(cursor(&row));
+            if rows.over_alone && !row.row.over {
+                continue;
+            }
+            let waiting = self.waiting(&row).await;
+            if listing.is_by_index() || self.passes(listing, &row, &waiting).await? {
+                row.row.summary.waiting = waiting;
+                rows.head = Some(row);
+            }
+        }
+        Ok(())
     }
 
     async fn passes(&self, listing: &Listing, row: &KeptRow, waiting: &[Waiting]) -> Result<bool, Refusal> {

@@ -1,15 +1,18 @@
 //! The planner's choices for the statements in `sql` that run all the time, in a database with many live sagas.
 
-use saga_core::Timestamp;
 use saga_core::saga::Rollback;
+use saga_core::{CauseGroup, CauseRange, SagaId, Timestamp};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::connect::DatabaseConnector;
 use super::link::{Link, Params};
 use super::{schema, sql};
+use crate::cause_query::{figures, members, minutes};
+use crate::causes::{CauseQuestion, CausesAsked};
 use crate::figures::range_columns;
-use crate::query::{Param, query};
+use crate::query::{Param, Query, query};
+use crate::{CauseCursor, CauseMembers, FailedAt, Filter};
 use crate::{FIGURES_ROWS_MAX, Filter};
 
 /// A live replica among the others' ids.
@@ -261,5 +264,60 @@ async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
             let cost: f64 = cost.and_then(|cost| cost.parse().ok()).unwrap_or_else(|| panic!("{plan}"));
             assert!(cost < JIT_ABOVE_COST / 10.0, "{plan}\nof: {sql}");
         }
+    }
+}
+
+/// The plan of a query, and how many pages it read.
+async fn explain_query(link: &Link, query: &Query) -> (String, u64) {
+    let cells: Vec<_> = query.params.iter().map(Param::cell).collect();
+    let params: Vec<_> = cells.iter().map(super::cells::bind).collect();
+    explain(link, &query.sql, &params).await
+}
+
+#[tokio::test]
+async fn causes_and_failed_steps_are_found_by_their_indices() {
+    let link = crowded().await;
+    // A tenth of the sagas under way are blocked, for 50 causes and one of before there were keys; and a tenth of those that are over have
+    // failed, few of them at one step.
+    let fill = "
+        UPDATE saga SET rollback = 'blocked', blocked_us = created_us, at_stake = 5,
+            cause = CASE WHEN created_us % 1000 = 1 THEN NULL
+                ELSE '1:client|step|compensation_failing|' || lpad((created_us % 100)::text, 16, '0') END
+            WHERE NOT is_over AND created_us % 20 = 1;
+        UPDATE saga SET failed_step = CASE WHEN created_us < 1000 THEN 'rare' ELSE 'stock' END
+            WHERE is_over AND created_us % 20 = 0;
+        VACUUM ANALYZE saga";
+    for statement in fill.split(';') {
+        link.script(statement).await.unwrap();
+    }
+    let key = "1:client|step|compensation_failing|0000000000000021";
+    let others = CauseGroup::others(key);
+    let question = |about| figures(&CauseQuestion { about, rows_max: 10, recent_us: 5 }, &super::DIALECT);
+    let after = Some(CauseCursor { blocked: Timestamp::from_micros(5), saga: SagaId::new(Uuid::max()) });
+    let of = |key: &str, definition: Option<&str>| CauseMembers {
+        cause: key.into(),
+        definition: definition.map(Into::into),
+    };
+    let list = |filter: Filter| query(&filter, None, 10, &super::DIALECT);
+    let cause = |key: &str| Filter { cause: Some(key.into()), ..Filter::default() };
+    let failed = |failed| Filter { failed: Some(failed), ..Filter::default() };
+    let rare = || failed(FailedAt::Step("rare".into()));
+    for (query, index, pages_max) in [
+        (question(CausesAsked::Behind("".into())), "saga_cause", 600),
+        (question(CausesAsked::All(CauseRange::NoKey)), "saga_cause", 100),
+        (question(CausesAsked::All(CauseGroup::range(&others))), "saga_cause", 600),
+        (members(&of(key, None), None, 10, &super::DIALECT), "saga_cause", 30),
+        (members(&of(key, None), after, 10, &super::DIALECT), "saga_cause", 30),
+        (members(&of(key, Some("checkout")), after, 10, &super::DIALECT), "saga_cause", 30),
+        (minutes(key, 5, &super::DIALECT), "saga_cause", 600),
+        (list(cause(key)), "saga_cause", 600),
+        (list(Filter { definition: Some("checkout".into()), ..cause(key) }), "saga_cause", 600),
+        (list(rare()), "saga_failed_step", 30),
+        (list(Filter { definition: Some("checkout".into()), ..rare() }), "saga_failed_step", 30),
+        (list(failed(FailedAt::AnyStep)), "saga_failed", 40),
+    ] {
+        let (plan, pages) = explain_query(&link, &query).await;
+        assert!(plan.contains(index) && !plan.contains("Seq Scan on saga"), "{}:\n{plan}", query.sql);
+        assert!(pages <= pages_max, "{pages} pages, for {}:\n{plan}", query.sql);
     }
 }

@@ -9,10 +9,10 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
-    Histories, History, Inbox, Joining, Journal, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease,
-    Library, LoadError, Membership, MinuteFigures, Page, Posted, ReplicaId, Resting, StoreFuture,
-    Unavailable, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
+    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, Journal, KeptCommand,
+    KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, Page, Posted,
+    ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use tokio::time::timeout;
 
@@ -136,6 +136,27 @@ impl Histories for Panicking {
 
     fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>> {
         self.memory.feed_end()
+    }
+
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        self.memory.causes(recent, limit)
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        self.memory.cause_members(of, after, limit)
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        self.memory.cause_minutes(cause, since)
     }
 
     fn deeds(

@@ -23,12 +23,14 @@ use crate::api::Api;
 use crate::api::documented::{self, JournalUnavailable, Responses, header};
 use crate::api::page::{self, JsonPage};
 use crate::api::problem::Problem;
-use crate::api::query::{duration, limit_of, time, word};
+use crate::api::query::{duration, limit_of, time, word, word_within};
 
 /// Sagas in a page when the caller does not say.
 const SAGAS_DEFAULT: usize = 50;
 /// Sagas in a page at most.
 pub(crate) const SAGAS_MAX: usize = 200;
+/// Characters of a cause's key: those that are given to sagas are shorter.
+const CAUSE_CHARS_MAX: usize = 512;
 /// Bodies of pending calls have no place in lists: their size is told.
 const PENDING_BODY_BYTES_IN_LISTS: usize = 0;
 
@@ -58,6 +60,13 @@ struct SagasQuery {
     /// Only sagas that wait at this step, or failed there.
     #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "payment")]
     step: Option<String>,
+    /// Only sagas that need a person for this cause: `blocked.cause` of such a saga.
+    #[param(
+        pattern = r"^[^\x00-\x1F\x7F-\x9F]+$",
+        max_length = 512,
+        example = "1:client|paiement|compensation_failing|3f94de94e7b6d639"
+    )]
+    cause: Option<String>,
     /// Only sagas that started then or later (RFC 3339).
     #[param(format = DateTime, example = "2026-11-22T00:00:00Z")]
     since: Option<String>,
@@ -160,6 +169,7 @@ impl ListAsked {
                 "waiting_longer" => waiting_longer = Some(duration(name, value)?),
                 "participant" => listing.participant = Some(word(name, value)?),
                 "step" => listing.step = Some(word(name, value)?),
+                "cause" => filter.cause = Some(word_within(CAUSE_CHARS_MAX, name, value)?),
                 "since" => filter.since = Some(time(name, value)?),
                 "until" => filter.until = Some(time(name, value)?),
                 "limit" => limit = limit_of(value, SAGAS_MAX)?,
@@ -174,7 +184,7 @@ impl ListAsked {
                     None => {
                         let detail = format!(
                             "There is no filter `{shown}`; there are saga, state, rollback, waiting, waiting_longer, participant, step, \
-                             label.NAME, since, until, limit and cursor"
+                             cause, label.NAME, since, until, limit and cursor"
                         );
                         return Err(Problem::invalid(detail));
                     }
