@@ -5,6 +5,7 @@
 
 mod deeds;
 mod inbox;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -25,8 +26,8 @@ use crate::feed::{FEED_BYTES_MAX, FedFrameText};
 use crate::frame::{self, Frame, Head};
 use crate::{
     AppendError, Backlog, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
-    History, Joining, KeptDeed, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
-    Page, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    History, Joining, KeptDeed, KeptDefinition, KeptRow, KeptSession, LEASE_MAX, Lease, Library, LoadError,
+    Membership, Page, ReplicaId, Resting, SessionHash, StoreFuture, Unavailable, WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -44,6 +45,7 @@ struct Tables {
     names: BTreeMap<ReplicaId, Arc<str>>,
     commands: BTreeMap<(SagaId, CommandId), WaitingCommand>,
     deeds: MemoryDeeds,
+    sessions: BTreeMap<SessionHash, KeptSession>,
     /// The frames in the order in which they came.
     feed: Vec<(SagaId, i64)>,
 }

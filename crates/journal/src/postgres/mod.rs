@@ -30,6 +30,7 @@ mod ownership;
 mod plans;
 mod pool;
 mod schema;
+mod sessions;
 mod sql;
 mod tls;
 
