@@ -23,7 +23,9 @@ use utoipa_axum::routes;
 
 use crate::api::access::{Needs, NotAdmitted, Principal, RateLeft};
 use crate::api::problem::Problem;
-use crate::api::{self, Api, browser, protect};
+use crate::api::protect::{self, AnswerKind};
+use crate::api::{self, Api, browser};
+use crate::console;
 use crate::face;
 use crate::http::{CallerAddress, Crowded};
 
@@ -52,6 +54,7 @@ fn documented() -> OpenApiRouter<Api> {
 pub fn router(api: Api) -> Router {
     Router::from(documented())
         .merge(docs::page())
+        .merge(console::routes())
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .fallback(|| async { Problem::no_such_path() })
         .layer(middleware::from_fn_with_state(api.clone(), around))
@@ -64,7 +67,7 @@ pub fn for_supervisors(api: Api) -> Router {
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .fallback(|| async { Problem::no_such_path() })
         .layer(middleware::map_response(async |mut response: Response| {
-            protect::protect(false, response.headers_mut());
+            protect::protect(AnswerKind::Data, response.headers_mut());
             response
         }))
         .layer(middleware::from_fn_with_state(
@@ -86,7 +89,7 @@ async fn around(
 ) -> Response {
     let method = request.method().clone();
     let handler = path.and_then(|path| DOCUMENT.paths.paths.get_key_value(path.as_str()));
-    let is_page = browser::is_page(request.uri().path());
+    let kind = AnswerKind::at(request.uri().path());
     let begun = api.clock.now();
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
     let route = handler.map_or("none", |(route, _)| route);
@@ -114,7 +117,7 @@ async fn around(
         rate.add_to(response.headers_mut());
     }
     let took = api.clock.now().since(begun);
-    protect::protect(is_page, response.headers_mut());
+    protect::protect(kind, response.headers_mut());
     api.metrics.answered(route, &method, response.status().as_u16(), took);
     response
 }
