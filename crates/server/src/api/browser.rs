@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 
 use super::hosts::RequestedHost;
 use super::problem::Problem;
+use crate::console;
 
 /// Refuses a request that a page from elsewhere has sent.
 pub(crate) fn check<B>(request: &Request<B>, host: Option<&RequestedHost>) -> Result<(), Problem> {
@@ -16,7 +17,8 @@ pub(crate) fn check<B>(request: &Request<B>, host: Option<&RequestedHost>) -> Re
         None => origin_is(headers, host),
     };
     // A link from another page to one of ours is followed; the other page cannot read the answer.
-    if is_ours || is_page(request.uri().path()) && is_followed_link(request.method(), headers) {
+    let path = request.uri().path();
+    if is_ours || (is_page(path) || console::is_at(path)) && is_followed_link(request.method(), headers) {
         return Ok(());
     }
     Err(cross_site())
@@ -102,13 +104,13 @@ mod tests {
             ("sec-fetch-mode", "navigate"),
             ("sec-fetch-dest", "document"),
         ];
-        for path in ["/", "/docs", "/docs/", "/docs/index.html"] {
+        for path in ["/", "/docs", "/docs/", "/docs/index.html", "/console/", "/console/sagas"] {
             assert!(passes("GET", path, &link), "{path}");
             assert!(!passes("POST", path, &link), "{path}");
             assert!(!passes("GET", path, &[link[0], link[1], ("sec-fetch-dest", "iframe")]), "{path}");
             assert!(!passes("GET", path, &[link[0], ("sec-fetch-mode", "no-cors")]), "{path}");
         }
-        for path in ["/api/commandes", "/metrics", "/readyz", "/openapi.json", "/docsx"] {
+        for path in ["/api/commandes", "/metrics", "/readyz", "/openapi.json", "/docsx", "/consolex"] {
             assert!(!passes("GET", path, &link), "{path}");
         }
     }

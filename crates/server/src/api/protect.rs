@@ -64,7 +64,9 @@ pub(crate) fn protect(kind: AnswerKind, headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Without it, a browser says `Origin: null` with a page's own forms (Fetch, "append a request Origin header").
+    let referrer = if kind == AnswerKind::Console { "same-origin" } else { "no-referrer" };
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
     headers.insert(RESOURCE_POLICY, SAME_ORIGIN);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     if matches!(kind, AnswerKind::Page | AnswerKind::Console) {
