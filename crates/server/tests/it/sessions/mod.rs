@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use orchestrateur::console::ACTIONS;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::access::{KeyRing, bearing};
 use crate::harness::{Server, Shop, World, until};
@@ -577,4 +577,66 @@ async fn without_keys_nobody_signs_in_and_forms_need_their_token_all_the_same() 
         let told = send(address, &browser.with(Call::post(&path).form(&[]))).await;
         assert_eq!(told.status, 403, "{action}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_follows_links_and_signs_out_in_a_real_browser_and_other_sites_do_nothing() {
+    let ring = KeyRing::new();
+    let key = ring.add("ana", "operate", &[]);
+    let world = ring.world().await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/sessions/sign_in.mjs");
+    let port = world.server.address.port().to_string();
+    let output = tokio::task::spawn_blocking(move || saga_testkit::browser::run(&script, &[&port, &key]));
+    let output = output.await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for host in ["127.0.0.1", "console.internal"] {
+        let told = &report[host];
+        let expected = json!({
+            "refused": "This key is not known here, or has ended. Nothing was done.",
+            "out": 1,
+            "seen": "",
+            "cookies": ["orchestrateur-form true Lax", "orchestrateur-session true Strict"],
+            "complaints": [],
+            "read": [],
+            "same": "?from=same 0",
+            "new": "?from=new 0",
+            "stays": 1,
+            "over": 1,
+        });
+        assert_eq!(*told, expected, "{host}: {report:#}\n{}", world.server.said());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_lets_its_holder_see_pages_without_signing_in() {
+    let ring = KeyRing::new();
+    let authority = Authority::new();
+    let made = ring.keys(&["add", "ana", "--role", "operate", "--san", "dns:ana.internal"]);
+    assert!(made.status.success());
+    let key = ring.add("bo", "read", &[]);
+    let (keys, folder) = (ring.file(), ring.folder.path());
+    let files = authority.server().files(folder, "server");
+    let client_ca = authority.file(folder);
+    let flags = [&files.flags()[..], &["--tls-client-ca", &client_ca, "--api-keys-file", &keys]].concat();
+    let world = World::with(Shop::open().await, &flags).await;
+    let address = world.server.address;
+    let (holder, without) =
+        (Client::showing(&authority, &authority.client("ana.internal")), Client::trusting(&authority));
+    let mut browser = Cookies::default();
+    assert_eq!(without.send(address, &browser.with(Call::get(PAGE))).await.status, 303);
+    let page = holder.send(address, &browser.with(Call::get(PAGE))).await;
+    assert!(page.status == 200 && page.text.contains("ana") && !page.text.contains(SIGN_OUT), "{page:?}");
+    browser.take(&page);
+    // Its forms need a token all the same: a browser shows a certificate without being asked.
+    let call = Call::post("/console/no-such-action");
+    assert_eq!(holder.send(address, &browser.with(call.form(&[]))).await.status, 403);
+    // A session decides where there is one.
+    let page = holder.send(address, &browser.with(Call::get(SIGN_IN))).await;
+    browser.take(&page);
+    let token = browser.token(SIGN_IN);
+    let call = Call::post(SIGN_IN).form(&[("token", &token), ("key", &key)]);
+    browser.take(&holder.send(address, &browser.with(call)).await);
+    let page = holder.send(address, &browser.with(Call::get(PAGE))).await;
+    assert!(page.text.contains("bo") && page.text.contains(SIGN_OUT), "{page:?}");
 }
