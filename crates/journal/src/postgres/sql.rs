@@ -1,5 +1,6 @@
 //! All SQL for PostgreSQL but the migrations, in one place, so that one test can hold it to what its distributed
 //! relatives and poolers understand.
+// Long: one list of statements, each with its meaning.
 
 use std::sync::LazyLock;
 

@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 
 use super::hosts::RequestedHost;
 use super::problem::Problem;
-use crate::console;
 
 /// Refuses a request that a page from elsewhere has sent.
 pub(crate) fn check<B>(request: &Request<B>, host: Option<&RequestedHost>) -> Result<(), Problem> {
@@ -18,7 +17,8 @@ pub(crate) fn check<B>(request: &Request<B>, host: Option<&RequestedHost>) -> Re
     };
     // A link from another page to one of ours is followed; the other page cannot read the answer.
     let path = request.uri().path();
-    if is_ours || (is_page(path) || console::is_at(path)) && is_followed_link(request.method(), headers) {
+    if is_ours || (is_page(path) || saga_console::is_at(path)) && is_followed_link(request.method(), headers)
+    {
         return Ok(());
     }
     Err(cross_site())

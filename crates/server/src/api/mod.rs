@@ -40,7 +40,6 @@ pub(crate) use self::audit::DEEDS_MAX;
 use self::budgets::Budgets;
 pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
-use crate::console::SignInTries;
 use crate::http::CallerAddress;
 use crate::metrics::Metrics;
 
@@ -70,8 +69,6 @@ pub struct ApiParts {
     pub commande_saga: Arc<str>,
     /// How clients reach the process.
     pub reached: Reached,
-    /// The tries to sign in to the console.
-    pub(crate) tries: SignInTries,
     pub(crate) budgets: Budgets,
     /// Whether answers without an end must end now.
     closing: watch::Sender<bool>,
@@ -107,7 +104,6 @@ impl Api {
             signer,
             commande_saga,
             reached,
-            tries: SignInTries::default(),
             budgets,
             closing: watch::Sender::new(false),
         };

@@ -6,7 +6,6 @@ use axum::http::header::{
 };
 
 use super::browser;
-use crate::console;
 
 /// An answer that is no page loads nothing and stands in no frame.
 const DATA_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -44,7 +43,7 @@ impl AnswerKind {
         match path {
             _ if browser::is_page(path) => Self::Page,
             _ if path.starts_with(saga_console::assets::FOLDER) => Self::Asset,
-            _ if console::is_at(path) => Self::Console,
+            _ if saga_console::is_at(path) => Self::Console,
             _ => Self::Data,
         }
     }

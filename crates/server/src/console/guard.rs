@@ -2,7 +2,7 @@
 //! page can forget to ask for a session, and no action can forget to ask for its form's token.
 //!
 //! ```text
-//!   request ──▶ who calls (`session.rs`), and is the page for that role? ──▶ no: sign in, or 403
+//!   request ──▶ who calls (`api/access/session`), and is the page for that role? ──▶ no: sign in, or 403
 //!           ──▶ not GET or HEAD: does the form have the token of this very cookie? ──▶ no: 403
 //!           ──▶ handler, with a `Visitor` ──▶ answer
 //! ```
@@ -18,10 +18,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
+use saga_console::Frame;
 
-use super::cookie::{CookieKind, CookieSecret, CsrfToken};
-use super::session::{Identified, NotIdentified, SignedIn, identify};
-use super::{SIGN_IN, SIGN_OUT, answer, is_at, next, visit};
+use super::preferences::preferences;
+use super::{SIGN_IN, SIGN_OUT, answer, next};
+use crate::api::access::session::{
+    CookieKind, CookieSecret, CsrfToken, Identified, NotIdentified, OpenSession, identify,
+};
 use crate::api::access::{Needs, NotAdmitted, Principal, Role, Roles, unauthenticated};
 use crate::api::problem::Problem;
 use crate::api::{Api, body};
@@ -74,6 +77,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     }
 }
 
+/// A reader who is signed in, as pages show that.
+pub(super) struct SignedIn {
+    name: String,
+    token: CsrfToken,
+}
+
+impl SignedIn {
+    pub(super) fn of(session: &OpenSession) -> Self {
+        Self { name: session.kept.name.to_string(), token: session.secret.token() }
+    }
+
+    /// The frame with the reader's name, and the button that ends the session.
+    pub(super) fn in_frame(self, frame: Frame) -> Frame {
+        Frame { reader: Some(self.name), signed_in: true, token: self.token.text().to_owned(), ..frame }
+    }
+}
+
 /// The roles that a request is for, whatever page there is.
 fn needs(path: &str, method: &Method) -> Needs {
     use Role::{Admin, Operate, Read};
@@ -93,7 +113,7 @@ fn is_safe(method: &Method) -> bool {
 /// Has a request under `/console/` answered if it may be; requests elsewhere pass.
 pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if !is_at(path) || path.starts_with(saga_console::assets::FOLDER) {
+    if !saga_console::is_at(path) || path.starts_with(saga_console::assets::FOLDER) {
         return next.run(request).await;
     }
     let (headers, now) = (request.headers().clone(), api.clock.now());
@@ -110,7 +130,7 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
         // A part of a page, or a stream: there is no reader to show a page to.
         Err(NotLetIn::Problem(problem, _)) if !wants_page(&headers) => problem.into_response(),
         Err(NotLetIn::Problem(problem, reader)) => {
-            let frame = answer::frame_for_nobody(visit::preferences(&headers), now);
+            let frame = answer::frame_for_nobody(preferences(&headers), now);
             answer::notice(&problem, reader.into_iter().fold(frame, |frame, reader| reader.in_frame(frame)))
         }
     }
@@ -198,7 +218,7 @@ pub(crate) fn values(form: &Bytes) -> impl Iterator<Item = (String, String)> + '
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
 }
 
-/// Nobody is signed in: a page leads to the sign-in, and on to itself.
+/// The answer to a request without a session: a page leads to the sign-in, and on to itself.
 fn signed_out(request: &Request) -> NotLetIn {
     if !is_safe(request.method()) || !wants_page(request.headers()) {
         let detail = "Nobody is signed in, or the session has ended, and nothing was done. Sign in again at /console/sign-in";

@@ -1,31 +1,32 @@
 //! The console: pages for people, at `/console/`. The crate `saga_console` has the pages; here requests are read, the values that a
 //! page shows are gathered, and what its forms ask for is done.
 //!
-//! - `guard.rs`: the one way in. `session.rs`, `cookie.rs`, `sign_in.rs`, `tries.rs`, `next.rs`: people who sign in.
-//! - `visit.rs`: the reader of a page: language, colours, roles. `answer.rs`: pages as answers.
+//! - `guard.rs`: the one way in. `sign_in.rs`, `tries.rs`, `next.rs`: people who sign in; `api/access/session` has their sessions.
+//! - `visit.rs`: the reader of a page, and its roles; `preferences.rs`: the reader's language and colours. `answer.rs`: pages as answers.
 //! - `assets.rs`: the style sheet and the scripts.
 //! - One file for each page.
 
 mod answer;
 mod assets;
-mod cookie;
 mod guard;
 mod next;
 mod overview;
-mod session;
+mod preferences;
 mod sign_in;
 mod tries;
 mod visit;
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use saga_console::ROOT;
 
 pub(crate) use self::guard::{CONSOLE_ROUTE, guard};
-pub(crate) use self::tries::SignInTries;
+use self::tries::SignInTries;
 use crate::api::Api;
+use crate::face::sagas::{self, LiveFeed};
 
-/// Where the console is.
-pub(crate) const ROOT: &str = "/console/";
 /// Where somebody signs in.
 const SIGN_IN: &str = "/console/sign-in";
 /// Where somebody signs out.
@@ -35,18 +36,17 @@ const SIGN_OUT: &str = "/console/sign-out";
 pub const ACTIONS: [&str; 2] = [SIGN_IN, SIGN_OUT];
 
 /// Its routes. They are pages, and not in the document.
-pub(crate) fn routes() -> Router<Api> {
+pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
     Router::new()
+        // The same stream as elsewhere, for those who are signed in.
+        .route("/console/events", get(sagas::events))
+        .layer(Extension(feed))
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
         .route(SIGN_IN, get(sign_in::page).post(sign_in::sign_in))
+        .layer(Extension(Arc::new(SignInTries::default())))
         .route(SIGN_OUT, post(sign_in::sign_out))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
-}
-
-/// Whether a path is the console's.
-pub(crate) fn is_at(path: &str) -> bool {
-    path == "/console" || path.starts_with(ROOT)
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! The page that asks for a key is not shown at once, but another one that loads this address again: that request comes from a page of
 //! our own, and brings the cookie.
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -12,11 +15,12 @@ use saga_console::Frame;
 use saga_console::pages::{AgainPage, SignInPage, SignInTrouble};
 use zeroize::Zeroizing;
 
-use super::cookie::CookieKind;
-use super::guard::{CONSOLE_ROUTE, Visitor, values};
-use super::session::{self, SignedIn, identify};
-use super::{ROOT, SIGN_IN, answer, next, visit};
+use super::guard::{CONSOLE_ROUTE, SignedIn, Visitor, values};
+use super::preferences::{chosen, preferences};
+use super::tries::SignInTries;
+use super::{ROOT, SIGN_IN, answer, next};
 use crate::api::Api;
+use crate::api::access::session::{self, CookieKind, identify};
 use crate::api::access::{Needs, Roles};
 use crate::http::CallerAddress;
 use crate::metrics::Denied;
@@ -68,7 +72,7 @@ pub(super) async fn page(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> Response {
-    if let Some(choice) = visit::chosen(&uri) {
+    if let Some(choice) = chosen(&uri) {
         return choice;
     }
     let query = SignInQuery::read(&uri);
@@ -80,7 +84,7 @@ pub(super) async fn page(
         return Redirect::to(query.place()).into_response();
     }
     let has_cookie = CookieKind::Session.of(&headers, api.reached.is_https).is_some();
-    let frame = answer::frame_for_nobody(visit::preferences(&headers), api.clock.now());
+    let frame = answer::frame_for_nobody(preferences(&headers), api.clock.now());
     if !has_cookie && !query.again && !is_from_here(&headers) {
         return answer::page(&AgainPage { frame, address: query.again() });
     }
@@ -111,6 +115,7 @@ fn form(
 /// Signs somebody in who shows a key.
 pub(super) async fn sign_in(
     State(api): State<Api>,
+    Extension(tries): Extension<Arc<SignInTries>>,
     visitor: Visitor,
     caller: CallerAddress,
     headers: HeaderMap,
@@ -131,11 +136,11 @@ pub(super) async fn sign_in(
     }
     let now = api.clock.now();
     let again = |status: StatusCode, trouble: SignInTrouble| {
-        let frame = answer::frame_for_nobody(visit::preferences(&headers), now);
+        let frame = answer::frame_for_nobody(preferences(&headers), now);
         let page = form(&api, &visitor, frame, place.clone(), Some(trouble));
         (status, answer::page(&page)).into_response()
     };
-    if let Err(seconds) = api.tries.begin(caller, now) {
+    if let Err(seconds) = tries.begin(caller, now) {
         api.metrics.denied(Denied::Rate);
         tracing::debug!(%caller, "a sign-in was not looked at: there were too many in vain");
         return too_many(again(StatusCode::TOO_MANY_REQUESTS, SignInTrouble::TooMany), seconds);
@@ -156,7 +161,7 @@ pub(super) async fn sign_in(
             };
         }
     };
-    api.tries.succeeded(caller);
+    tries.succeeded(caller);
     let secret = match session::open(&api, &who).await {
         Ok(secret) => secret,
         Err(error) => {

@@ -21,7 +21,7 @@ const TRIERS_MAX: usize = 4_096;
 
 /// The tries of this process.
 #[derive(Debug, Default)]
-pub(crate) struct SignInTries(Mutex<TriesWindow>);
+pub(super) struct SignInTries(Mutex<TriesWindow>);
 
 #[derive(Debug, Default)]
 struct TriesWindow {

@@ -144,7 +144,7 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
             answers.push(world.send(&bearing(Call::get(&path), key)).await.text);
         }
     }
-    // Somebody signs in to the console, in vain and then not; the key and the cookie are in nothing but what the browser has.
+    // A person signs in to the console, in vain and then not; the key and the cookie are in nothing but what the browser has.
     let address = world.server.address;
     let mut browser = Cookies::default();
     for key in [&wrong, &ops] {

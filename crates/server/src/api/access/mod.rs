@@ -2,13 +2,14 @@
 //!
 //! - `role.rs`: roles, and the roles that a route is for; each route names its own beside its handler.
 //! - `keys.rs`: the file that has the callers' keys, and the names of their certificates. `oidc`: tokens of an identity provider. `rate.rs`: how many requests a caller may make.
-//! - `principal.rs`: the caller of a request.
+//! - `principal.rs`: the caller of a request. `session`: callers who are signed in to the console.
 
 pub(crate) mod keys;
 pub(crate) mod oidc;
 mod principal;
 mod rate;
 mod role;
+pub(crate) mod session;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use self::principal::Credential;
 pub use self::principal::Principal;
 pub(crate) use self::rate::RateLeft;
 pub use self::role::{Needs, Role, Roles};
+pub(crate) use self::session::cookies;
 use crate::api::problem::Problem;
 use crate::metrics::{Denied, IssuerCounts};
 use crate::tls::PeerCertificate;
@@ -35,7 +37,7 @@ const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
 /// A credential, and how many requests its holder may still make; `Err`: none now.
 type Presented = (Credential, Result<Option<RateLeft>, RateLeft>);
 
-/// Somebody who signs in.
+/// The key with which somebody signs in.
 pub(crate) struct SigningIn {
     /// The name of the key.
     pub(crate) name: Arc<str>,

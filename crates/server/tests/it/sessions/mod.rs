@@ -76,7 +76,7 @@ impl Cookies {
         self.post(address, SIGN_IN, &[("key", key)]).await
     }
 
-    /// Somebody who has signed in.
+    /// A person who has signed in.
     pub(crate) async fn of(address: SocketAddr, key: &str) -> Self {
         let mut browser = Self::default();
         let told = browser.sign_in(address, key).await;
@@ -505,7 +505,7 @@ async fn a_link_in_a_message_leads_to_its_page() {
             (303, Some("/console/sagas?step=vente")),
             "{place}"
         );
-        // Somebody who is not signed in gets the form then.
+        // A person who is not signed in gets the form then.
         let form = Cookies::default().get(address, &place).await;
         assert_eq!(form.status, 200);
         assert!(

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::hmac;
@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::visit;
-
+/// Bytes of a header `Cookie` that are looked at.
+const COOKIES_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a cookie's random part.
 const COOKIE_SECRET_BYTES: usize = 32;
 /// The purpose that the tokens of forms are derived for.
@@ -23,7 +23,7 @@ const TOKEN_PURPOSE: &[u8] = b"the forms of the console";
 
 /// Which cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CookieKind {
+pub(crate) enum CookieKind {
     /// Of somebody who is signed in.
     Session,
     /// Of forms that are sent without a session: the sign-in, and all of them where no keys are configured.
@@ -32,7 +32,7 @@ pub(super) enum CookieKind {
 
 /// The random bits of a cookie.
 #[derive(Clone)]
-pub(super) struct CookieSecret(Zeroizing<[u8; COOKIE_SECRET_BYTES]>);
+pub(crate) struct CookieSecret(Zeroizing<[u8; COOKIE_SECRET_BYTES]>);
 
 /// The proof, in each form, that it comes from a page which was made for the holder of this cookie. It does not tell the cookie.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,15 +51,15 @@ impl CookieKind {
     }
 
     /// The secret of this cookie in a request. A cookie that is there twice is none: one of them is somebody else's.
-    pub(super) fn of(self, headers: &HeaderMap, is_https: bool) -> Option<CookieSecret> {
+    pub(crate) fn of(self, headers: &HeaderMap, is_https: bool) -> Option<CookieSecret> {
         let name = self.name(is_https);
-        let mut values = visit::cookies(headers).filter(|(known, _)| *known == name).map(|(_, value)| value);
+        let mut values = cookies(headers).filter(|(known, _)| *known == name).map(|(_, value)| value);
         let first = values.next()?;
         if values.next().is_some() { None } else { CookieSecret::read(first) }
     }
 
     /// `Set-Cookie` for this secret; `None`: to take the cookie away.
-    pub(super) fn set(self, secret: Option<&CookieSecret>, is_https: bool) -> HeaderValue {
+    pub(crate) fn set(self, secret: Option<&CookieSecret>, is_https: bool) -> HeaderValue {
         let (name, same_site) = (self.name(is_https), if self == Self::Session { "Strict" } else { "Lax" });
         let secure = if is_https { "; Secure" } else { "" };
         let (value, age) = match secret {
@@ -75,7 +75,7 @@ impl CookieKind {
 
 impl CookieSecret {
     /// A new one.
-    pub(super) fn draw() -> Result<Self, getrandom::Error> {
+    pub(crate) fn draw() -> Result<Self, getrandom::Error> {
         let mut bits = Zeroizing::new([0; COOKIE_SECRET_BYTES]);
         getrandom::fill(&mut *bits)?;
         Ok(Self(bits))
@@ -92,12 +92,12 @@ impl CookieSecret {
     }
 
     /// The hash by which the journal knows a session.
-    pub(super) fn hash(&self) -> SessionHash {
+    pub(crate) fn hash(&self) -> SessionHash {
         SessionHash(Sha256::digest(*self.0).into())
     }
 
     /// The token of this cookie's forms: derived, so that nothing more is kept.
-    pub(super) fn token(&self) -> CsrfToken {
+    pub(crate) fn token(&self) -> CsrfToken {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*self.0), TOKEN_PURPOSE);
         CsrfToken(BASE64_URL_SAFE_NO_PAD.encode(tag))
     }
@@ -110,9 +110,16 @@ impl CsrfToken {
     }
 
     /// Whether a form has this token; the comparison takes the same time wherever two tokens differ.
-    pub(super) fn is(&self, given: &str) -> bool {
+    pub(crate) fn is(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
+}
+
+/// The cookies of a request (RFC 6265, 4.2): their names and values.
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|header| header.to_str().ok());
+    let all = all.filter(|header| header.len() <= COOKIES_BYTES_MAX);
+    all.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 impl fmt::Debug for CookieSecret {
@@ -132,7 +139,7 @@ mod tests {
     use super::*;
 
     fn request(cookies: &[&str]) -> HeaderMap {
-        cookies.iter().map(|cookie| (axum::http::header::COOKIE, cookie.parse().unwrap())).collect()
+        cookies.iter().map(|cookie| (header::COOKIE, cookie.parse().unwrap())).collect()
     }
 
     #[test]

@@ -1,24 +1,24 @@
-//! Somebody who is signed in: a session stands for its key, which is looked up again with each request. So a key that is taken out of
+//! Sessions of the console. A session stands for its key, which is looked up again with each request. So a key that is taken out of
 //! the file, ends, or is changed ends its sessions at once, at every process that has read the file.
 //!
 //! ```text
 //!   cookie ── hash ──▶ journal: the session ── digest of its key ──▶ the keys of now ──▶ the caller, as with the key itself
 //! ```
 //!
-//! Only `guard.rs` and streams come here, and only for paths under `/console/`: no other path knows of cookies.
+//! Only paths under `/console/` have sessions: the console's guard comes here, and its streams. No other path knows of cookies.
+
+mod cookie;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
-use saga_console::Frame;
 use saga_core::Timestamp;
 use saga_journal::{KeptSession, SessionHash, Unavailable};
 
-use super::cookie::{CookieKind, CookieSecret, CsrfToken};
+pub(crate) use self::cookie::{CookieKind, CookieSecret, CsrfToken, cookies};
+use super::{Needs, NotAdmitted, Principal, SigningIn};
 use crate::api::Api;
-use crate::api::access::{Needs, NotAdmitted, Principal, SigningIn};
 use crate::metrics::Denied;
 use crate::tls::PeerCertificate;
 
@@ -30,21 +30,21 @@ const SESSION_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const SESSION_USE_KEPT_EVERY: Duration = Duration::from_secs(60);
 
 /// The caller of a request under `/console/`.
-pub(super) struct Identified {
-    pub(super) principal: Principal,
+pub(crate) struct Identified {
+    pub(crate) principal: Principal,
     /// The caller's session; `None`: it has another credential, or there are none here.
-    pub(super) session: Option<OpenSession>,
+    pub(crate) session: Option<OpenSession>,
 }
 
 /// A session that is not over.
-pub(super) struct OpenSession {
-    pub(super) secret: CookieSecret,
-    kept: KeptSession,
+pub(crate) struct OpenSession {
+    pub(crate) secret: CookieSecret,
+    pub(crate) kept: KeptSession,
 }
 
 /// Why a request under `/console/` has no caller.
-pub(super) enum NotIdentified {
-    /// Nobody is signed in.
+pub(crate) enum NotIdentified {
+    /// The request brings no session, or one that is over.
     SignedOut,
     /// The caller is none, or not one for this page.
     Refused(Box<NotAdmitted>, Option<OpenSession>),
@@ -54,7 +54,7 @@ pub(super) enum NotIdentified {
 
 /// The caller of a request. A key or token in the header `Authorization` decides if there is one, then the session, and then the
 /// certificate of the connection.
-pub(super) async fn identify(
+pub(crate) async fn identify(
     api: &Api,
     headers: &HeaderMap,
     extensions: &Extensions,
@@ -94,12 +94,12 @@ fn is_open(session: &KeptSession, now: Timestamp) -> bool {
 }
 
 impl OpenSession {
-    pub(super) fn id(&self) -> SessionHash {
+    pub(crate) fn id(&self) -> SessionHash {
         self.kept.id
     }
 
     /// Keeps that a person has used the session, now and then. If that cannot be kept, the session is only over earlier.
-    pub(super) async fn used(&self, api: &Api) {
+    pub(crate) async fn used(&self, api: &Api) {
         let now = api.clock.now();
         if now.since(self.kept.used) < SESSION_USE_KEPT_EVERY {
             return;
@@ -110,25 +110,8 @@ impl OpenSession {
     }
 }
 
-/// A reader who is signed in, as pages show that.
-pub(super) struct SignedIn {
-    name: String,
-    token: CsrfToken,
-}
-
-impl SignedIn {
-    pub(super) fn of(session: &OpenSession) -> Self {
-        Self { name: session.kept.name.to_string(), token: session.secret.token() }
-    }
-
-    /// The frame with the reader's name, and the button that ends the session.
-    pub(super) fn in_frame(self, frame: Frame) -> Frame {
-        Frame { reader: Some(self.name), signed_in: true, token: self.token.text().to_owned(), ..frame }
-    }
-}
-
 /// Opens a session for somebody who has shown a key: the cookie's secret. Sessions that are over are taken away on this occasion.
-pub(super) async fn open(api: &Api, who: &SigningIn) -> Result<CookieSecret, Unavailable> {
+pub(crate) async fn open(api: &Api, who: &SigningIn) -> Result<CookieSecret, Unavailable> {
     let (now, journal) = (api.clock.now(), api.engine.journal());
     let secret = CookieSecret::draw().map_err(Unavailable::because)?;
     if let Err(error) = journal.forget_sessions(now, now.minus(SESSION_IDLE_MAX)).await {
@@ -141,45 +124,27 @@ pub(super) async fn open(api: &Api, who: &SigningIn) -> Result<CookieSecret, Una
 }
 
 /// Ends the session of a request's cookie, if there is one: it has another one now.
-pub(super) async fn end_former(api: &Api, headers: &HeaderMap) {
+pub(crate) async fn end_former(api: &Api, headers: &HeaderMap) {
     let Some(secret) = CookieKind::Session.of(headers, api.reached.is_https) else { return };
     if let Err(error) = api.engine.journal().close_session(secret.hash()).await {
         tracing::debug!("a former session cannot be taken away now: {error}");
     }
 }
 
-/// The reader of a stream of the console, by what came with its request: an open stream keeps neither a session nor a key alive.
-pub(crate) struct ConsoleListener {
-    headers: HeaderMap,
-    extensions: Extensions,
+/// Whether the caller of a request under `/console/` would be let in now: for answers that go on. Neither a rate that is used up nor
+/// a journal or an issuer that is away ends them; nor does an open stream keep its session alive.
+pub(crate) async fn would_identify(
+    api: &Api,
+    headers: &HeaderMap,
+    extensions: &Extensions,
     needs: Needs,
-}
-
-impl ConsoleListener {
-    /// The reader whose request this is, at a stream that is for these roles.
-    #[expect(dead_code, reason = "the console's streams use it")]
-    pub(crate) fn of(request: &Parts, needs: Needs) -> Self {
-        let is_credential =
-            |name: &&header::HeaderName| [header::AUTHORIZATION, header::COOKIE].contains(name);
-        let given = request.headers.iter().filter(|(name, _)| is_credential(name));
-        let headers = given.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let mut extensions = Extensions::new();
-        if let Some(certificate) = request.extensions.get::<Arc<PeerCertificate>>() {
-            extensions.insert(certificate.clone());
+) -> bool {
+    match identify(api, headers, extensions, needs).await {
+        Ok(_) | Err(NotIdentified::Unavailable(_)) => true,
+        Err(NotIdentified::Refused(refused, _)) => {
+            matches!(refused.why, Denied::Rate | Denied::IssuerUnreachable)
         }
-        Self { headers, extensions, needs }
-    }
-
-    /// Whether the reader would be let in now. Neither a rate that is used up nor a journal or an issuer that is away ends a stream.
-    #[expect(dead_code, reason = "the console's streams use it")]
-    pub(crate) async fn may_listen(&self, api: &Api) -> bool {
-        match identify(api, &self.headers, &self.extensions, self.needs).await {
-            Ok(_) | Err(NotIdentified::Unavailable(_)) => true,
-            Err(NotIdentified::Refused(refused, _)) => {
-                matches!(refused.why, Denied::Rate | Denied::IssuerUnreachable)
-            }
-            Err(NotIdentified::SignedOut) => false,
-        }
+        Err(NotIdentified::SignedOut) => false,
     }
 }
 
