@@ -85,6 +85,7 @@ pub(super) async fn page(
     }
     let has_cookie = CookieKind::Session.of(&headers, api.reached.is_https).is_some();
     let frame = answer::frame_for_nobody(preferences(&headers), api.clock.now());
+    let frame = Frame { here: query.again(), ..frame };
     if !has_cookie && !query.again && !is_from_here(&headers) {
         return answer::page(&AgainPage { frame, address: query.again() });
     }
@@ -137,6 +138,8 @@ pub(super) async fn sign_in(
     let now = api.clock.now();
     let again = |status: StatusCode, trouble: SignInTrouble| {
         let frame = answer::frame_for_nobody(preferences(&headers), now);
+        let here = SignInQuery { next: place.clone(), again: true }.again();
+        let frame = Frame { here, ..frame };
         let page = form(&api, &visitor, frame, place.clone(), Some(trouble));
         (status, answer::page(&page)).into_response()
     };

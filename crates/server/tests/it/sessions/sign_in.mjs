@@ -95,7 +95,8 @@ for (const host of ["127.0.0.1", "console.internal"]) {
 
   await page.goto(`${target}/console/`);
   told.stays = await has("form[action='/console/sign-out']");
-  await Promise.all([page.waitForURL("**/console/sign-in"), page.click("form[action='/console/sign-out'] button")]);
+  await Promise.all([page.waitForURL("**/console/sign-in*"), page.click("form[action='/console/sign-out'] button")]);
+  await page.waitForSelector("#key");
   await page.goto(`${target}/console/`);
   await page.waitForSelector("#key");
   told.over = 1 - (await has("form[action='/console/sign-out']"));
