@@ -246,7 +246,6 @@ fn other_form() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "form_token", detail)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn no_secret(error: getrandom::Error) -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,

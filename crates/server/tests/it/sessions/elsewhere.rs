@@ -25,7 +25,7 @@ async fn a_form_without_its_own_page_s_token_or_from_elsewhere_does_nothing() {
     assert!(own != own_form && own != others && own_form != others_form);
     let is_sign_in = |action: &str| action == SIGN_IN;
     for action in ACTIONS.into_iter().chain(["/console/no-such-action", "/console/"]) {
-        let path = action.replace('{', "x").replace('}', "x");
+        let path = action.replace(['{', '}'], "x");
         let (right, wrong) = if is_sign_in(action) { (&own_form, &own) } else { (&own, &own_form) };
         let post = |fields: &[(&str, &str)]| ana.with(Call::post(&path).form(fields));
         let others = if is_sign_in(action) { &others_form } else { &others };
@@ -195,7 +195,7 @@ async fn without_keys_nobody_signs_in_and_forms_need_their_token_all_the_same() 
         }
     }
     for action in ACTIONS {
-        let path = action.replace('{', "x").replace('}', "x");
+        let path = action.replace(['{', '}'], "x");
         let told = send(address, &browser.with(Call::post(&path).form(&[]))).await;
         assert_eq!(told.status, 403, "{action}");
     }
