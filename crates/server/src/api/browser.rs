@@ -46,7 +46,7 @@ fn origin_is(headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
     })
 }
 
-/// The server's pages, which show no orders.
+/// The server's pages but for the console's: they show no orders.
 pub(crate) fn is_page(path: &str) -> bool {
     path == "/" || path == "/docs" || path.starts_with("/docs/")
 }

@@ -226,11 +226,14 @@ fn signed_out(request: &Request) -> NotLetIn {
     }
     let uri = request.uri();
     let here = uri.path_and_query().map_or(uri.path(), |here| here.as_str());
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    if let Some(here) = next::place(here) {
-        query.append_pair("next", here);
-    }
-    NotLetIn::Elsewhere(Redirect::to(&format!("{SIGN_IN}?{}", query.finish())).into_response())
+    let place = match next::place(here) {
+        Some(here) => {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", here).finish();
+            format!("{SIGN_IN}?{query}")
+        }
+        None => SIGN_IN.to_owned(),
+    };
+    NotLetIn::Elsewhere(Redirect::to(&place).into_response())
 }
 
 /// A caller that is known may not see the page, or one that is not known has said something. It is counted and logged as elsewhere.
