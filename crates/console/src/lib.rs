@@ -18,3 +18,11 @@ mod words;
 
 pub use self::frame::{Frame, May, PageName, Preferences, Theme};
 pub use self::words::Lang;
+
+/// Where the console is.
+pub const ROOT: &str = "/console/";
+
+/// Whether a path is the console's.
+pub fn is_at(path: &str) -> bool {
+    path.strip_prefix("/console").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

@@ -32,6 +32,7 @@ mod ownership;
 pub mod postgres;
 mod query;
 mod row;
+mod sessions;
 pub mod sqlite;
 mod stats;
 mod store;
@@ -51,9 +52,12 @@ pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};
 pub use self::open::OpenError;
 pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::row::{KeptRow, Row, Summary};
+pub use self::sessions::{
+    KeptSession, KeyDigest, SESSIONS_FORGOTTEN_MAX, SESSIONS_PER_NAME_MAX, SessionHash,
+};
 pub use self::stats::Stats;
 pub use self::store::{
     AppendError, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library,
-    LoadError, Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
+    LoadError, Membership, Page, ROWS_MAX, Resting, Sessions, Store, StoreFuture, Unavailable, WakeUp,
 };
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -6,6 +6,7 @@
 mod causes;
 mod deeds;
 mod inbox;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -28,8 +29,8 @@ use crate::frame::{self, Frame, Head};
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
     FailedAt, FedFrame, FeedPlace, Filter, Histories, History, Joining, KeptDeed, KeptDefinition, KeptRow,
-    LEASE_MAX, Lease, Library, LoadError, Membership, MinuteFigures, Page, ReplicaId, Resting, StoreFuture,
-    Unavailable, WakeUp,
+    KeptSession, LEASE_MAX, Lease, Library, LoadError, Membership, MinuteFigures, Page, ReplicaId, Resting,
+    SessionHash, StoreFuture, Unavailable, WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -48,6 +49,7 @@ struct Tables {
     commands: BTreeMap<(SagaId, CommandId), WaitingCommand>,
     deeds: MemoryDeeds,
     figures: FigureRows,
+    sessions: BTreeMap<SessionHash, KeptSession>,
     /// The frames in the order in which they came.
     feed: Vec<(SagaId, i64)>,
 }

@@ -11,7 +11,8 @@ use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
     Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, DeedCursor, DeedsOf, FedFrame,
-    FeedPlace, Joining, KeptCommand, KeptDeed, KeptRow, Lease, MinuteFigures, Posted, ReplicaId, Row,
+    FeedPlace, Joining, KeptCommand, KeptDeed, KeptRow, KeptSession, Lease, MinuteFigures, Posted, ReplicaId,
+    Row, SessionHash,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]
@@ -22,9 +23,9 @@ pub const ROWS_MAX: usize = 1_000;
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A place to keep sagas.
-pub trait Store: Histories + Membership + Inbox + Library {}
+pub trait Store: Histories + Membership + Inbox + Library + Sessions {}
 
-impl<T: Histories + Membership + Inbox + Library> Store for T {}
+impl<T: Histories + Membership + Inbox + Library + Sessions> Store for T {}
 
 /// The history of each saga, and the row that says where it stands.
 pub trait Histories: Send + Sync + 'static {
@@ -221,6 +222,33 @@ pub trait Inbox: Send + Sync + 'static {
     /// Takes away the refused commands that were given before that instant, and whose sender has not come for the
     /// answer.
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>>;
+}
+
+/// People who are signed in to the console, for all processes that share the store.
+pub trait Sessions: Send + Sync + 'static {
+    /// Keeps a new session. Its name keeps [`SESSIONS_PER_NAME_MAX`](crate::SESSIONS_PER_NAME_MAX) with it: the oldest others
+    /// go. Opening it again, because the answer was lost, does no harm.
+    fn open_session(&self, session: KeptSession) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// A session, if it was not closed. Whether it is over is for the caller to say.
+    fn session(&self, id: SessionHash) -> StoreFuture<'_, Result<Option<KeptSession>, Unavailable>>;
+
+    /// Keeps that a session was used at that instant, if that is later than what is kept.
+    fn touch_session(&self, id: SessionHash, used: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes a session away.
+    fn close_session(&self, id: SessionHash) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes away all sessions of a name.
+    fn close_sessions_of(&self, name: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes away sessions that have ended by `now`, or that were last used at `unused_since` or before: at most
+    /// [`SESSIONS_FORGOTTEN_MAX`](crate::SESSIONS_FORGOTTEN_MAX).
+    fn forget_sessions(
+        &self,
+        now: Timestamp,
+        unused_since: Timestamp,
+    ) -> StoreFuture<'_, Result<(), Unavailable>>;
 }
 
 /// The definitions that sagas are pinned to.

@@ -16,8 +16,8 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor, DeedsOf,
     Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
-    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, Page, Posted, ReplicaId,
-    Resting, StoreFuture, Unavailable, WakeUp,
+    KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError, Membership, MinuteFigures, Page, Posted,
+    ReplicaId, Resting, SessionHash, Sessions, StoreFuture, Unavailable, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -558,6 +558,36 @@ impl Inbox for DatabaseLine {
             self.reach("journal: read unavailable").await?;
             self.disk.memory.forget_refused(before).await
         })
+    }
+}
+
+impl Sessions for DatabaseLine {
+    fn open_session(&self, session: KeptSession) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.open_session(session)
+    }
+
+    fn session(&self, id: SessionHash) -> StoreFuture<'_, Result<Option<KeptSession>, Unavailable>> {
+        self.disk.memory.session(id)
+    }
+
+    fn touch_session(&self, id: SessionHash, used: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.touch_session(id, used)
+    }
+
+    fn close_session(&self, id: SessionHash) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.close_session(id)
+    }
+
+    fn close_sessions_of(&self, name: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.close_sessions_of(name)
+    }
+
+    fn forget_sessions(
+        &self,
+        now: Timestamp,
+        unused_since: Timestamp,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.forget_sessions(now, unused_since)
     }
 }
 

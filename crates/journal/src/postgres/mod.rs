@@ -32,6 +32,7 @@ mod ownership;
 mod plans;
 mod pool;
 mod schema;
+mod sessions;
 mod sql;
 mod tls;
 

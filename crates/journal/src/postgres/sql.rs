@@ -1,6 +1,7 @@
 //! All SQL for PostgreSQL but the migrations, in one place, so that one test can hold it to what its distributed
 //! relatives and poolers understand.
 // Long: every statement, each with what its plan and its locks rely on.
+// Long: one list of statements, each with its meaning.
 
 use std::sync::LazyLock;
 
@@ -345,6 +346,38 @@ pub(super) const REMOVE_COMMAND: &str = "DELETE FROM saga_command WHERE saga_id 
 pub(super) const FORGET_REFUSED: &str =
     "DELETE FROM saga_command WHERE refused IS NOT NULL AND asked_us < $1";
 
+/// Keeps the session `$1` of the name `$2` and the key `$3`, which begins at `$4`, was used at `$5` and ends at `$6`; of the name's
+/// others, the newest `$7` stay. Two that come at once may leave one more, which the next one takes away.
+pub(super) const OPEN_SESSION: &str = "\
+WITH surplus AS (
+    DELETE FROM console_session WHERE session_id IN (
+        SELECT session_id FROM console_session WHERE name = $2 AND session_id <> $1
+        ORDER BY created_us DESC, session_id DESC OFFSET $7
+    )
+)
+INSERT INTO console_session (session_id, name, key_digest, created_us, used_us, ends_us)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (session_id) DO NOTHING";
+
+/// The session `$1`.
+pub(super) const SESSION: &str =
+    "SELECT name, key_digest, created_us, used_us, ends_us FROM console_session WHERE session_id = $1";
+
+/// The session `$1` was used at `$2`.
+pub(super) const TOUCH_SESSION: &str =
+    "UPDATE console_session SET used_us = $2 WHERE session_id = $1 AND used_us < $2";
+
+/// Takes the session `$1` away.
+pub(super) const CLOSE_SESSION: &str = "DELETE FROM console_session WHERE session_id = $1";
+
+/// Takes away the sessions of the name `$1`.
+pub(super) const CLOSE_SESSIONS_OF: &str = "DELETE FROM console_session WHERE name = $1";
+
+/// Takes away at most `$3` of the sessions that have ended by `$1`, or that were last used at `$2` or before. The table is small.
+pub(super) const FORGET_SESSIONS: &str = "\
+DELETE FROM console_session WHERE session_id IN (
+    SELECT session_id FROM console_session WHERE ends_us <= $1 OR used_us <= $2 LIMIT $3
+)";
+
 /// Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
 pub(super) const BACKLOG: &str = "\
 SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*), count(wake_us),
@@ -403,6 +436,7 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('saga_deed', 'SELECT'), ('saga_deed', 'INSERT'),
     ('saga_minute', 'SELECT'), ('saga_minute', 'INSERT'), ('saga_minute', 'UPDATE'), ('saga_minute', 'DELETE'),
     ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
+    ('console_session', 'SELECT'), ('console_session', 'INSERT'), ('console_session', 'UPDATE'), ('console_session', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
 WHERE NOT has_table_privilege(needed.name, needed.privilege)
@@ -442,7 +476,8 @@ mod tests {
     ];
 
     /// Tables that are not about one saga: small, and the same for all, or each process's own.
-    const REFERENCE_TABLES: &[&str] = &["REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION", "SAGA_MINUTE"];
+    const REFERENCE_TABLES: &[&str] =
+        &["CONSOLE_SESSION", "REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION", "SAGA_MINUTE"];
 
     /// The first error in `sql`, if there is one.
     fn objection(sql: &str) -> Option<String> {
@@ -523,6 +558,7 @@ mod tests {
             include_str!("ownership.rs"),
             include_str!("pool.rs"),
             include_str!("schema.rs"),
+            include_str!("sessions.rs"),
         ];
         for text in files.iter().flat_map(|file| file.split('"').skip(1).step_by(2)) {
             for verb in ["SELECT ", "INSERT INTO saga ", "UPDATE ", "DELETE ", "CREATE ", "ALTER ", "SET "] {

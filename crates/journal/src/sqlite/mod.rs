@@ -24,6 +24,7 @@ mod plans;
 mod readers;
 mod replicas;
 mod schema;
+mod sessions;
 mod writer;
 
 use std::path::{Path, PathBuf};

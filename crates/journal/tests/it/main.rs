@@ -18,6 +18,7 @@ mod ownership;
 mod postgres;
 mod races;
 mod roles;
+mod sessions;
 mod sqlite;
 mod tls;
 mod upgrade;

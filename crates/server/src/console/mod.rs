@@ -1,23 +1,39 @@
 //! The console: pages for people, at `/console/`. The crate `saga_console` has the pages; here requests are read, the values that a
 //! page shows are gathered, and what its forms ask for is done.
 //!
-//! - `visit.rs`: the reader of a page: language, colours, roles. `answer.rs`: pages as answers.
+//! - `guard.rs`: the one way in. `sign_in.rs`, `tries.rs`, `next.rs`: people who sign in; `api/access/session` has their sessions.
+//! - `visit.rs`: the reader of a page, and its roles; `preferences.rs`: the reader's language and colours. `answer.rs`: pages as answers.
 //! - `assets.rs`: the style sheet and the scripts.
 //! - One file for each page.
 
 mod answer;
 mod assets;
+mod guard;
+mod next;
 mod overview;
+mod preferences;
+mod sign_in;
+mod tries;
 mod visit;
 
-use axum::routing::get;
-use axum::{Extension, Router};
+use std::sync::Arc;
 
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use saga_console::ROOT;
+
+pub(crate) use self::guard::{CONSOLE_ROUTE, guard};
+use self::tries::SignInTries;
 use crate::api::Api;
 use crate::face::sagas::{self, LiveFeed};
 
-/// Where the console is.
-pub(crate) const ROOT: &str = "/console/";
+/// Where somebody signs in.
+const SIGN_IN: &str = "/console/sign-in";
+/// Where somebody signs out.
+const SIGN_OUT: &str = "/console/sign-out";
+
+/// The addresses of all forms. The tests send each of them forms that are not of its page.
+pub const ACTIONS: [&str; 2] = [SIGN_IN, SIGN_OUT];
 
 /// Its routes. They are pages, and not in the document.
 pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
@@ -27,10 +43,24 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .layer(Extension(feed))
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
+        .route(SIGN_IN, get(sign_in::page).post(sign_in::sign_in))
+        .layer(Extension(Arc::new(SignInTries::default())))
+        .route(SIGN_OUT, post(sign_in::sign_out))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
 
-/// Whether a path is the console's.
-pub(crate) fn is_at(path: &str) -> bool {
-    path == "/console" || path.starts_with(ROOT)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_actions_are_listed() {
+        let (source, _) = include_str!("mod.rs").split_once("#[cfg(test)]").unwrap();
+        let posts = source.matches("post(").count();
+        assert_eq!(
+            posts,
+            ACTIONS.len(),
+            "a route that takes a form is missing in ACTIONS, or one that is gone is there"
+        );
+    }
 }

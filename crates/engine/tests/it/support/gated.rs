@@ -10,8 +10,8 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
     DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
-    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, Page, Posted, ReplicaId,
-    Resting, StoreFuture, Unavailable, WakeUp,
+    KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError, Membership, MinuteFigures, Page, Posted,
+    ReplicaId, Resting, SessionHash, Sessions, StoreFuture, Unavailable, WakeUp,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -290,6 +290,36 @@ impl Inbox for Gated {
 
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.forget_refused(before)
+    }
+}
+
+impl Sessions for Gated {
+    fn open_session(&self, session: KeptSession) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.open_session(session)
+    }
+
+    fn session(&self, id: SessionHash) -> StoreFuture<'_, Result<Option<KeptSession>, Unavailable>> {
+        self.memory.session(id)
+    }
+
+    fn touch_session(&self, id: SessionHash, used: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.touch_session(id, used)
+    }
+
+    fn close_session(&self, id: SessionHash) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.close_session(id)
+    }
+
+    fn close_sessions_of(&self, name: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.close_sessions_of(name)
+    }
+
+    fn forget_sessions(
+        &self,
+        now: Timestamp,
+        unused_since: Timestamp,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_sessions(now, unused_since)
     }
 }
 
