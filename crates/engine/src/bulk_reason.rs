@@ -112,7 +112,9 @@ mod tests {
 
     #[test]
     fn long_words_are_cut() {
-        let BulkReason::Says(words) = BulkReason::says("é".repeat(BULK_REASON_CHARS_MAX + 1)) else { panic!() };
+        let BulkReason::Says(words) = BulkReason::says("é".repeat(BULK_REASON_CHARS_MAX + 1)) else {
+            panic!()
+        };
         assert_eq!(words.chars().count(), BULK_REASON_CHARS_MAX + 1, "with the mark of the cut");
         assert!(words.ends_with('…'));
         let fits = "é".repeat(BULK_REASON_CHARS_MAX);

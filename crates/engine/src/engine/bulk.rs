@@ -18,8 +18,8 @@ use std::time::Duration;
 use saga_core::saga::{Rejected, Tried};
 use saga_core::{BulkActionId, Command, CommandId, CommandKind, Saga, SagaId};
 use saga_journal::{
-    BulkBegun, BulkHead, BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, CommandStatus, NewBulkAction,
-    UnfitBulkAction, Unavailable,
+    BulkBegun, BulkHead, BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, CommandStatus,
+    NewBulkAction, Unavailable, UnfitBulkAction,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -273,10 +273,9 @@ impl Engine {
     /// Gives the saga its command; an end if nothing more comes of it.
     async fn send(&self, item: &ClaimedItem, command: CommandId) -> Result<Option<ItemEnd>, NotYet> {
         let kind = match item.kind {
-            BulkKind::Resume => CommandKind::Resume {
-                by: (*item.by).into(),
-                reason: item.reason.as_deref().map(Into::into),
-            },
+            BulkKind::Resume => {
+                CommandKind::Resume { by: (*item.by).into(), reason: item.reason.as_deref().map(Into::into) }
+            }
         };
         // The operator knows nothing of what came after that.
         let asked = item.seen.at;

@@ -30,11 +30,11 @@ use saga_journal::{History, Journal};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use self::bulk::BulkHands;
 pub use self::bulk::{BulkRefused, BulkWish};
 pub use self::commands::Asking;
 pub use self::listing::Listing;
 pub use self::start::Start;
-use self::bulk::BulkHands;
 use crate::admission::Admission;
 use crate::announce::Announcer;
 use crate::breakers::Breakers;

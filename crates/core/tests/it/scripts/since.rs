@@ -46,10 +46,9 @@ fn a_step_that_was_blocked_since_is_told() {
 
 #[test]
 fn another_person_s_event_is_told_with_the_name() {
-    for (command, deed, by) in [
-        ("resume", Deed::Resume, Some("Ana")),
-        ("resolve a undone", Deed::Resolve, Some("Ana")),
-    ] {
+    for (command, deed, by) in
+        [("resume", Deed::Resume, Some("Ana")), ("resolve a undone", Deed::Resolve, Some("Ana"))]
+    {
         let mut run = after(Kind::Barrier, BLOCKED);
         let seen = run.records.len() as u64;
         run.steps("wait 5s; not_sent");
@@ -85,7 +84,10 @@ fn a_command_s_own_event_and_those_after_it_do_not_count() {
     run.steps("not_sent 30s; resume");
     let seen = Seen { at: Timestamp::from_micros(0), position: Some(Seq::new(seen)) };
     assert_eq!(run.saga.came_since(&run.records, seen, own), None);
-    assert!(run.saga.came_since(&run.records, seen, last_command(&run)).is_some(), "the second one knew nothing of it");
+    assert!(
+        run.saga.came_since(&run.records, seen, last_command(&run)).is_some(),
+        "the second one knew nothing of it"
+    );
 }
 
 #[test]
