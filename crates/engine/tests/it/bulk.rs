@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saga_core::saga::{CameSince, Rollback, Seen};
 use saga_core::{BulkActionId, CommandId, CommandKind, Deed, Event, SagaId};
-use saga_engine::{BulkReason, BulkRefused, BulkWish, Engine, Limits};
+use saga_engine::{BulkReason, BulkRefused, BulkWish, Engine, Limits, Wait};
 use saga_journal::{BULK_ITEMS_MAX, BulkItem, BulkState, KeptBulkItem, UnfitBulkAction};
 use saga_testkit::definition::change;
 use saga_testkit::dice::Dice;
@@ -14,12 +14,19 @@ use tokio::time::sleep;
 
 use crate::support::{CHECKOUT, PATIENT, Place, Shop, answered, order, parse};
 
+/// A day: few orders of a test are tried by themselves within minutes.
+const SELDOM: &str = "{ attempts: 1, base: 24h, cap: 24h }";
+
 /// A shop with so many orders that wait for an operator: their stock cannot be given back.
 async fn with_blocked(orders: usize) -> (Shop, Vec<SagaId>) {
-    blocked_in(Shop::new("barrier"), orders).await
+    blocked_in("5s", orders).await
 }
 
-async fn blocked_in(shop: Shop, orders: usize) -> (Shop, Vec<SagaId>) {
+/// The same with a time that calls may take.
+async fn blocked_in(timeout: &str, orders: usize) -> (Shop, Vec<SagaId>) {
+    let definition = change(CHECKOUT).add("participants.*.timeout", timeout);
+    let definition = parse(&definition.add("steps.stock.persist", SELDOM).text());
+    let shop = Shop::serving(definition, Limits::default());
     shop.engine.recover().await;
     shop.participants.always("paiement action", Some(answered(402, "")));
     shop.participants.always("stock compensation", Some(answered(500, "")));
@@ -71,13 +78,19 @@ async fn resumed(engine: &Engine, saga: SagaId) -> Vec<(CommandId, Option<Arc<st
     history.records.into_iter().filter_map(of).collect()
 }
 
-/// Whether each of these was tried once by the action, and by nothing else.
+/// Whether each of these was tried once by the action, and by nothing else. An order that is being tried by itself just then
+/// is not told to: few are.
 async fn each_was_tried_once(engine: &Engine, action: BulkActionId, sagas: &[SagaId]) {
+    let mut by_itself = 0;
     for saga in sagas {
         let command = CommandId::of_bulk_action(action, *saga);
         let once = [(command, Some("ops".into()), "Ana".into())];
-        assert_eq!(resumed(engine, *saga).await, once, "{saga}");
+        match &resumed(engine, *saga).await[..] {
+            [] => by_itself += 1,
+            resumed => assert_eq!(resumed, once, "{saga}"),
+        }
     }
+    assert!(by_itself <= sagas.len() / 10, "{by_itself} of {} were not tried", sagas.len());
 }
 
 fn all(state: BulkState, count: usize) -> BTreeMap<BulkState, u64> {
@@ -96,17 +109,24 @@ async fn three_hundred_orders_are_tried_once_each_and_a_newcomer_is_not() {
     assert_eq!(newcomer.rollback, Rollback::Blocked);
     assert_eq!(results(&shop.engine, action).await, all(BulkState::FailedAgain, 300));
     each_was_tried_once(&shop.engine, action, &sagas).await;
-    let items = items(&shop.engine, action).await;
-    assert!(items.iter().all(|item| matches!(reason(item), Some(BulkReason::Says(_)))), "{:?}", items[0]);
+    let failed = items(&shop.engine, action).await;
+    assert!(failed.iter().all(|item| matches!(reason(item), Some(BulkReason::Says(_)))), "{:?}", failed[0]);
 
     shop.participants.always("stock compensation", None);
     let again = wish(&shop.engine, "2", "Ana", &sagas);
     let action = shop.engine.begin_bulk(again.clone()).await.unwrap();
     assert_eq!(shop.engine.begin_bulk(again).await, Ok(action), "the same key is the same wish");
-    assert_eq!(results(&shop.engine, action).await, all(BulkState::Undone, 300));
-    for saga in &sagas {
-        assert_eq!(resumed(&shop.engine, *saga).await.len(), 2, "{saga}");
+    let mut counts = results(&shop.engine, action).await;
+    // Orders that come to their end by themselves before their turn are not tried.
+    let skipped = counts.remove(&BulkState::Skipped).unwrap_or_default();
+    assert_eq!(counts, all(BulkState::Undone, 300 - skipped as usize));
+    for item in items(&shop.engine, action).await {
+        let (tried, is_skipped) =
+            (resumed(&shop.engine, item.saga).await.len(), item.state == BulkState::Skipped);
+        assert!(tried == 2 || is_skipped, "{item:?}");
+        assert!(!is_skipped || reason(&item) == Some(BulkReason::NotBlocked), "{item:?}");
     }
+    assert!(skipped <= 30, "{skipped}");
     assert_eq!(resumed(&shop.engine, newcomer.saga).await, []);
 }
 
@@ -133,7 +153,10 @@ async fn at_most_so_many_are_tried_at_once_and_the_others_can_be_taken_back() {
 async fn of_two_people_the_second_one_is_told_of_the_first() {
     let (shop, sagas) = with_blocked(40).await;
     let second = wish(&shop.engine, "2", "Ben", &sagas);
+    sleep(Duration::from_millis(1)).await;
     let first = begun(&shop, &sagas).await;
+    // Of actions that are begun at the same instant, either may be the first.
+    sleep(Duration::from_millis(1)).await;
     let second = shop.engine.begin_bulk(second).await.unwrap();
     assert_eq!(results(&shop.engine, first).await, all(BulkState::FailedAgain, 40));
     assert_eq!(results(&shop.engine, second).await, all(BulkState::Skipped, 40));
@@ -155,6 +178,11 @@ async fn an_order_that_is_not_where_it_was_seen_is_skipped() {
     let mut wish = wish(&shop.engine, "1", "Ana", &sagas);
     wish.items[0].seen = early;
     wish.items.push(BulkItem { saga: SagaId::from_idempotency_key("nothing"), seen: early });
+    // One that goes forward, and waits for nobody.
+    shop.participants.next("stock action", Duration::from_secs(4), answered(500, ""));
+    let forward = shop.engine.place(order(7, None, Wait::started())).await.unwrap().saga;
+    sleep(Duration::from_millis(10)).await;
+    wish.items.push(BulkItem { saga: forward, seen: Seen::by(shop.engine.clock().now()) });
     // The second one is over by itself before it is tried.
     shop.participants.always("stock compensation", None);
     shop.engine.command(sagas[1], CommandKind::Resume { by: "Ben".into(), reason: None }).await.unwrap();
@@ -162,7 +190,7 @@ async fn an_order_that_is_not_where_it_was_seen_is_skipped() {
     wish.items[1].seen = Seen::by(shop.engine.clock().now());
     let action = shop.engine.begin_bulk(wish).await.unwrap();
     let counts = results(&shop.engine, action).await;
-    assert_eq!(counts, BTreeMap::from([(BulkState::Undone, 1), (BulkState::Skipped, 3)]));
+    assert_eq!(counts, BTreeMap::from([(BulkState::Undone, 1), (BulkState::Skipped, 4)]));
     let items = items(&shop.engine, action).await;
     assert!(
         matches!(reason(&items[0]), Some(BulkReason::Since(CameSince::Blocked { step, .. })) if &*step == "stock"),
@@ -171,12 +199,15 @@ async fn an_order_that_is_not_where_it_was_seen_is_skipped() {
     assert_eq!(reason(&items[1]), Some(BulkReason::NotBlocked));
     assert_eq!(items[2].state, BulkState::Undone);
     assert_eq!(reason(&items[3]), Some(BulkReason::Unknown));
+    assert_eq!(reason(&items[4]), Some(BulkReason::NotBlocked));
     assert_eq!(resumed(&shop.engine, sagas[0]).await, []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_that_the_breaker_holds_back_are_counted_as_not_sent() {
     let (shop, sagas) = with_blocked(60).await;
+    // The breaker has forgotten the calls that were answered.
+    sleep(Duration::from_secs(120)).await;
     shop.participants.always("stock compensation", Some(answered(503, "")));
     let action = begun(&shop, &sagas).await;
     let counts = results(&shop.engine, action).await;
@@ -191,8 +222,7 @@ async fn calls_that_the_breaker_holds_back_are_counted_as_not_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_try_that_takes_long_is_counted_as_going_on() {
-    let slow = parse(&change(CHECKOUT).add("participants.*.timeout", "60s").text());
-    let (shop, sagas) = blocked_in(Shop::serving(slow, Limits::default()), 1).await;
+    let (shop, sagas) = blocked_in("60s", 1).await;
     shop.participants.next("stock compensation", Duration::from_secs(40), answered(500, ""));
     let action = begun(&shop, &sagas).await;
     assert_eq!(results(&shop.engine, action).await, all(BulkState::GoingOn, 1));
