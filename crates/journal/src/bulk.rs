@@ -21,11 +21,14 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 /// Sagas of one bulk action.
 pub const BULK_ITEMS_MAX: usize = 10_000;
 
-/// Bytes of the key of a bulk action: it is in an index.
-pub const BULK_KEY_BYTES_MAX: usize = 1_024;
+/// Bytes of the key of a bulk action, which is in an index, and of each of its names, which are in an event of each saga.
+pub const BULK_NAME_BYTES_MAX: usize = 1_024;
 
-/// Bytes of each other text of a bulk action: its names, its reason, what was chosen.
-pub const BULK_TEXT_BYTES_MAX: usize = 16 * 1_024;
+/// Bytes of the operator's reason, which is in an event of each saga, too.
+pub const BULK_WHY_BYTES_MAX: usize = 4 * 1_024;
+
+/// Bytes of the JSON that says how the sagas were chosen.
+pub const BULK_CHOICE_BYTES_MAX: usize = 16 * 1_024;
 
 /// The wish of a bulk action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantArray)]
@@ -136,20 +139,17 @@ pub enum UnfitBulkAction {
 impl NewBulkAction {
     /// Checks the limits. Of a saga that was given twice, the first one counts.
     pub fn new(head: BulkHead, mut items: Vec<BulkItem>) -> Result<Self, UnfitBulkAction> {
-        let none = Arc::from("");
-        if head.key.len() > BULK_KEY_BYTES_MAX {
-            let (name, limit) = ("key", "BULK_KEY_BYTES_MAX");
-            return Err(UnfitBulkAction::TooLong { name, limit, max: BULK_KEY_BYTES_MAX });
-        }
-        let texts = [
-            ("caller", head.caller.as_ref().unwrap_or(&none)),
-            ("by", &head.by),
-            ("reason", head.reason.as_ref().unwrap_or(&none)),
-            ("described", &head.described),
-        ];
-        if let Some((name, _)) = texts.iter().find(|(_, text)| text.len() > BULK_TEXT_BYTES_MAX) {
-            let limit = "BULK_TEXT_BYTES_MAX";
-            return Err(UnfitBulkAction::TooLong { name, limit, max: BULK_TEXT_BYTES_MAX });
+        let bytes = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
+        for (name, bytes, limit, max) in [
+            ("key", head.key.len(), "BULK_NAME_BYTES_MAX", BULK_NAME_BYTES_MAX),
+            ("caller", bytes(&head.caller), "BULK_NAME_BYTES_MAX", BULK_NAME_BYTES_MAX),
+            ("by", head.by.len(), "BULK_NAME_BYTES_MAX", BULK_NAME_BYTES_MAX),
+            ("reason", bytes(&head.reason), "BULK_WHY_BYTES_MAX", BULK_WHY_BYTES_MAX),
+            ("described", head.described.len(), "BULK_CHOICE_BYTES_MAX", BULK_CHOICE_BYTES_MAX),
+        ] {
+            if bytes > max {
+                return Err(UnfitBulkAction::TooLong { name, limit, max });
+            }
         }
         if items.len() > BULK_ITEMS_MAX {
             return Err(UnfitBulkAction::TooMany(items.len()));

@@ -37,9 +37,9 @@ mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
 pub use self::bulk::{
-    BULK_ITEMS_MAX, BULK_KEY_BYTES_MAX, BULK_TEXT_BYTES_MAX, BulkBegun, BulkCounts, BulkCursor, BulkHead,
-    BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, KeptBulkAction, KeptBulkItem, NewBulkAction,
-    UnfitBulkAction,
+    BULK_CHOICE_BYTES_MAX, BULK_ITEMS_MAX, BULK_NAME_BYTES_MAX, BULK_WHY_BYTES_MAX, BulkBegun, BulkCounts,
+    BulkCursor, BulkHead, BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, KeptBulkAction,
+    KeptBulkItem, NewBulkAction, UnfitBulkAction,
 };
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
 pub use self::feed::{FedFrame, FeedPlace};

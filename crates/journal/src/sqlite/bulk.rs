@@ -38,7 +38,7 @@ pub(super) const ACTIONS: &str = "SELECT action_id, idempotency_key, kind, calle
      FROM bulk_action WHERE (begun_us, action_id) < (?1, ?2) ORDER BY begun_us DESC, action_id DESC LIMIT ?3";
 
 /// The oldest action that may be forgotten. Served by bulk_action_begun.
-const OLD: &str = "SELECT action_id FROM bulk_action WHERE begun_us < ?1 AND ended_us < ?1 ORDER BY begun_us, action_id LIMIT 1";
+pub(super) const OLD: &str = "SELECT action_id FROM bulk_action WHERE begun_us < ?1 AND ended_us < ?1 ORDER BY begun_us, action_id LIMIT 1";
 
 type ItemKey = (BulkActionId, SagaId);
 

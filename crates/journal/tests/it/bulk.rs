@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use saga_core::saga::Seen;
 use saga_core::{BulkActionId, SagaId, Seq};
 use saga_journal::{
-    BULK_ITEMS_MAX, BULK_KEY_BYTES_MAX, BULK_TEXT_BYTES_MAX, BulkBegun, BulkHead, BulkItem, BulkItemResult,
-    BulkKind, BulkState, ClaimedItem, NewBulkAction, Store, UnfitBulkAction,
+    BULK_CHOICE_BYTES_MAX, BULK_ITEMS_MAX, BULK_NAME_BYTES_MAX, BULK_WHY_BYTES_MAX, BulkBegun, BulkHead,
+    BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, NewBulkAction, Store, UnfitBulkAction,
 };
 use uuid::Uuid;
 
@@ -309,7 +309,7 @@ async fn an_action_can_have_ten_thousand_items<F: Fixture>() {
     let fixture = F::new();
     let store = fixture.open().await;
     let all = BULK_ITEMS_MAX as u128;
-    let key = "k".repeat(BULK_KEY_BYTES_MAX).into();
+    let key = "k".repeat(BULK_NAME_BYTES_MAX).into();
     let action = NewBulkAction::new(BulkHead { key, ..head(1, 1) }, items(1..=all)).unwrap();
     assert_eq!(store.begin_bulk(action).await, Ok(BulkBegun::Begun));
     assert_eq!(counts(&*store, 1).await, [(BulkState::Waiting, BULK_ITEMS_MAX as u64)]);
@@ -326,11 +326,14 @@ fn an_action_has_a_saga_at_least_and_each_once() {
     );
     assert_eq!(NewBulkAction::new(head(1, 1), items([1, 2, 1])), Ok(new(1, 1, [1, 2])));
     let long = |bytes: usize| -> std::sync::Arc<str> { "x".repeat(bytes + 1).into() };
-    let key = BulkHead { key: long(BULK_KEY_BYTES_MAX), ..head(1, 1) };
-    let reason = BulkHead { reason: Some(long(BULK_TEXT_BYTES_MAX)), ..head(1, 1) };
-    for (head, name, limit) in
-        [(key, "`key`", "BULK_KEY_BYTES_MAX"), (reason, "`reason`", "BULK_TEXT_BYTES_MAX")]
-    {
+    let by = BulkHead { by: long(BULK_NAME_BYTES_MAX), ..head(1, 1) };
+    let reason = BulkHead { reason: Some(long(BULK_WHY_BYTES_MAX)), ..head(1, 1) };
+    let described = BulkHead { described: long(BULK_CHOICE_BYTES_MAX), ..head(1, 1) };
+    for (head, name, limit) in [
+        (by, "`by`", "BULK_NAME_BYTES_MAX"),
+        (reason, "`reason`", "BULK_WHY_BYTES_MAX"),
+        (described, "`described`", "BULK_CHOICE_BYTES_MAX"),
+    ] {
         let error = NewBulkAction::new(head, items([1])).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(limit), "{error}");
     }
