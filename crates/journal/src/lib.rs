@@ -12,6 +12,8 @@
 //! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.
 
 mod backlog;
+mod bulk;
+mod bulk_rows;
 mod cause_query;
 mod causes;
 mod columns;
@@ -39,6 +41,11 @@ mod store;
 mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
+pub use self::bulk::{
+    BULK_CHOICE_BYTES_MAX, BULK_ITEMS_MAX, BULK_NAME_BYTES_MAX, BULK_WHY_BYTES_MAX, BulkBegun, BulkCounts,
+    BulkCursor, BulkHead, BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, KeptBulkAction,
+    KeptBulkItem, NewBulkAction, UnfitBulkAction,
+};
 pub use self::causes::{
     CAUSE_MINUTES_MAX, CAUSE_SAGAS_COUNTED_MAX, CAUSES_MAX, CAUSES_OF_STEP_MAX, CauseCursor, CauseFigures,
     CauseMembers, CauseMinute, Causes,
@@ -57,7 +64,8 @@ pub use self::sessions::{
 };
 pub use self::stats::Stats;
 pub use self::store::{
-    AppendError, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library,
-    LoadError, Membership, Page, ROWS_MAX, Resting, Sessions, Store, StoreFuture, Unavailable, WakeUp,
+    AppendError, BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
+    Library, LoadError, Membership, Page, ROWS_MAX, Resting, Sessions, Store, StoreFuture, Unavailable,
+    WakeUp,
 };
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

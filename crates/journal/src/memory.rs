@@ -3,6 +3,7 @@
 //! Frames are kept as the same text that the databases keep, so an event that does not survive being written and read
 //! does not survive here either.
 
+mod bulk;
 mod causes;
 mod deeds;
 mod inbox;
@@ -19,6 +20,7 @@ use saga_core::saga::Rollback;
 use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::time::Instant;
 
+use self::bulk::MemoryBulk;
 use self::deeds::MemoryDeeds;
 use self::inbox::WaitingCommand;
 use crate::backlog::Group;
@@ -50,6 +52,7 @@ struct Tables {
     deeds: MemoryDeeds,
     figures: FigureRows,
     sessions: BTreeMap<SessionHash, KeptSession>,
+    bulk: MemoryBulk,
     /// The frames in the order in which they came.
     feed: Vec<(SagaId, i64)>,
 }
