@@ -45,7 +45,7 @@ pub mod world;
 pub use self::admission::{Caller, NoRoom, SLOTS_PERCENT};
 pub use self::catalog::{Definitions, ServedDefinitions};
 pub use self::clock::Clock;
-pub use self::engine::{Asking, Engine, Health, Listing, Start};
+pub use self::engine::{Asking, Engine, Health, LISTED_ROWS_READ_MAX, Listing, Start};
 pub use self::evaluation::{Busy, Evaluation};
 pub use self::handle::{Milestone, Snapshot, Wait};
 pub use self::limits::Limits;

@@ -16,6 +16,7 @@ mod columns;
 mod deed_rows;
 mod deeds;
 mod ended;
+mod family;
 mod feed;
 mod frame;
 mod histogram;
@@ -35,6 +36,7 @@ mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
+pub use self::family::StateFamily;
 pub use self::feed::{FedFrame, FeedPlace};
 pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};

@@ -4,12 +4,16 @@
 //! values in them are functions that match the language.
 
 mod frame;
+mod rows;
+mod sagas;
 
 use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr};
 
 pub(crate) use self::frame::FrameWords;
+pub(crate) use self::rows::RowWords;
+pub(crate) use self::sagas::{SagasWords, SearchWords};
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]

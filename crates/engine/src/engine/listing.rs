@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use saga_core::saga::{Waiting, WaitingFor};
+use saga_core::saga::{Rollback, Waiting, WaitingFor};
 use saga_core::{Definition, Timestamp};
-use saga_journal::{Cursor, Filter, KeptRow, Page, ROWS_MAX};
+use saga_journal::{Cursor, Filter, KeptRow, Page, ROWS_MAX, StateFamily};
 
 use super::Engine;
 use crate::refusal::Refusal;
 
 /// Rows that are read for one page at most; then the page ends, however few sagas are on it, and says where the next begins.
-const LISTED_ROWS_READ_MAX: usize = 10_000;
+pub const LISTED_ROWS_READ_MAX: usize = 10_000;
 
 /// Which sagas to list; `None` is any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The part that the journal's indices serve.
     pub filter: Filter,
+    /// The family of their states.
+    pub family: Option<StateFamily>,
     /// What a step in progress waits for. Sagas that are over wait for nothing.
     pub waiting: Option<WaitingFor>,
     /// Only steps that have waited since then or earlier.
@@ -29,14 +31,43 @@ pub struct Listing {
 
 impl Listing {
     fn is_by_index(&self) -> bool {
-        self.waiting.is_none()
+        self.is_family_by_index()
+            && self.waiting.is_none()
             && self.waiting_since.is_none()
             && self.step.is_none()
             && self.participant.is_none()
     }
 
-    /// Whether a saga passes that waits for this. `definition` is the one that it is pinned to, where participants matter.
-    fn passes(&self, row: &KeptRow, waiting: &[Waiting], definition: Option<&Definition>) -> bool {
+    /// Whether the journal's part of the listing leaves no saga of another family over.
+    fn is_family_by_index(&self) -> bool {
+        match self.family {
+            None => true,
+            Some(StateFamily::Person) => {
+                self.filter.rollback.is_none_or(|rollback| rollback == Rollback::Blocked)
+            }
+            Some(StateFamily::Waiting | StateFamily::Running | StateFamily::Done | StateFamily::Failed) => {
+                false
+            }
+        }
+    }
+
+    /// The journal's part, with what else the journal can tell of the others.
+    fn by_index(&self) -> Filter {
+        let mut filter = self.filter.clone();
+        filter.under_way |= self.waiting.is_some() || self.waiting_since.is_some();
+        match self.family {
+            Some(StateFamily::Person) => {
+                filter.rollback.get_or_insert(Rollback::Blocked);
+            }
+            Some(StateFamily::Waiting | StateFamily::Running) => filter.under_way = true,
+            Some(StateFamily::Done | StateFamily::Failed) | None => {}
+        }
+        filter
+    }
+
+    /// Whether a saga passes that waits for what its summary says. `definition` is the one that it is pinned to, where participants matter.
+    fn passes(&self, row: &KeptRow, definition: Option<&Definition>) -> bool {
+        let waiting = &row.row.summary.waiting;
         let is_meant = |step: &str| {
             let is_called = |wanted: &Arc<str>| {
                 let called = definition.and_then(|definition| {
@@ -53,8 +84,16 @@ impl Listing {
         let is_waited_for = |entry: &Waiting| {
             self.waiting.is_none_or(|cause| cause == entry.cause) && is_long(entry) && is_meant(&entry.step)
         };
+        if self.family.is_some_and(|family| row.family() != family) {
+            return false;
+        }
+        let is_any = self.waiting.is_none()
+            && self.waiting_since.is_none()
+            && self.step.is_none()
+            && self.participant.is_none();
         let failed_at = row.row.summary.failure.as_ref().and_then(|failure| failure.step.as_ref());
-        waiting.iter().any(is_waited_for)
+        is_any
+            || waiting.iter().any(is_waited_for)
             || self.waiting.is_none()
                 && self.waiting_since.is_none()
                 && failed_at.is_some_and(|step| is_meant(step))
@@ -69,21 +108,18 @@ impl Engine {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, Refusal> {
-        let mut filter = listing.filter.clone();
-        filter.under_way |= listing.waiting.is_some() || listing.waiting_since.is_some();
+        let filter = listing.by_index();
         let mut found = Page { rows: Vec::new(), next: after };
-        let mut read = 0;
+        let (mut read, mut rows) = (0, if listing.is_by_index() { limit } else { limit.saturating_mul(2) });
         loop {
-            let rows = if listing.is_by_index() { limit } else { ROWS_MAX };
-            let page = self.journal().list(filter.clone(), found.next, rows).await?;
+            let page = self.journal().list(filter.clone(), found.next, rows.min(ROWS_MAX)).await?;
             read += page.rows.len();
             let mut left = page.rows.len();
             for mut row in page.rows {
                 left -= 1;
                 let here = Cursor { created: row.row.created, saga: row.saga };
-                let waiting = self.waiting(&row).await;
-                if listing.is_by_index() || self.passes(listing, &row, &waiting).await? {
-                    row.row.summary.waiting = waiting;
+                row.row.summary.waiting = self.waiting(&row).await;
+                if listing.is_by_index() || self.passes(listing, &row).await? {
                     found.rows.push(row);
                     if found.rows.len() >= limit.max(1) {
                         found.next = (left > 0 || page.next.is_some()).then_some(here);
@@ -92,13 +128,15 @@ impl Engine {
                 }
             }
             found.next = page.next;
+            // Often the first rows are enough; where few pass, many are read at once.
+            rows = rows.saturating_mul(4);
             if page.next.is_none() || read >= LISTED_ROWS_READ_MAX {
                 return Ok(found);
             }
         }
     }
 
-    async fn passes(&self, listing: &Listing, row: &KeptRow, waiting: &[Waiting]) -> Result<bool, Refusal> {
+    async fn passes(&self, listing: &Listing, row: &KeptRow) -> Result<bool, Refusal> {
         let definition = match listing.participant {
             None => None,
             Some(_) => match self.pinned(&row.row.definition_hash).await {
@@ -108,7 +146,7 @@ impl Engine {
                 Err(refusal) => return Err(refusal),
             },
         };
-        Ok(listing.passes(row, waiting, definition.as_deref()))
+        Ok(listing.passes(row, definition.as_deref()))
     }
 
     /// What each step in progress of a saga waits for: as its row says, and for calls that their participants hold back, as

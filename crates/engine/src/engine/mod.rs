@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 pub use self::commands::Asking;
-pub use self::listing::Listing;
+pub use self::listing::{LISTED_ROWS_READ_MAX, Listing};
 pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;

@@ -8,13 +8,15 @@
 mod answer;
 mod assets;
 mod overview;
+mod sagas;
+mod search;
 mod visit;
 
 use axum::routing::get;
 use axum::{Extension, Router};
 
 use crate::api::Api;
-use crate::face::sagas::{self, LiveFeed};
+use crate::face::sagas::{LiveFeed, events};
 
 /// Where the console is.
 pub(crate) const ROOT: &str = "/console/";
@@ -23,10 +25,12 @@ pub(crate) const ROOT: &str = "/console/";
 pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
     Router::new()
         // The same stream as elsewhere, for those who are signed in.
-        .route("/console/events", get(sagas::events))
+        .route("/console/events", get(events))
         .layer(Extension(feed))
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
+        .route("/console/sagas", get(sagas::sagas))
+        .route("/console/search", get(search::search))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
 

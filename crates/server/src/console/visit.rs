@@ -28,11 +28,13 @@ pub(crate) struct Visit {
     preferences: Preferences,
     may: May,
     here: String,
+    /// How many sagas need a person, for the navigation.
+    person: Option<u64>,
 }
 
 impl Visit {
     /// The frame of a page.
-    pub(crate) fn frame(&self, page: PageName, person: Option<u64>) -> Frame {
+    pub(crate) fn frame(&self, page: PageName) -> Frame {
         Frame {
             preferences: self.preferences,
             page,
@@ -40,7 +42,7 @@ impl Visit {
             signed_in: false,
             may: self.may,
             token: String::new(),
-            person,
+            person: self.person,
             here: self.here.clone(),
             at: self.now,
         }
@@ -67,7 +69,8 @@ impl FromRequestParts<Api> for Visit {
         let may = May { read: true, operate: true, signal: true };
         let here =
             parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
-        Ok(Self { principal, now, preferences, may, here })
+        let person = api.metrics.persons_needed(now).await;
+        Ok(Self { principal, now, preferences, may, here, person })
     }
 }
 
