@@ -15,6 +15,7 @@
 
 pub mod access_token;
 mod callback;
+mod cause_group;
 mod command;
 mod deed;
 pub mod definition;
@@ -33,6 +34,7 @@ pub mod seeded;
 pub mod understood;
 
 pub use callback::{CallbackSecret, CallbackToken, Callbacks, NoToken};
+pub use cause_group::{CauseGroup, CauseKind, CauseParts, CauseRange};
 pub use command::{Command, CommandKind};
 pub use deed::Deed;
 pub use definition::{Definition, budget};

@@ -14,6 +14,8 @@
 mod backlog;
 mod bulk;
 mod bulk_rows;
+mod cause_query;
+mod causes;
 mod columns;
 mod deed_rows;
 mod deeds;
@@ -41,6 +43,9 @@ pub use self::bulk::{
     BULK_ITEMS_MAX, BULK_KEY_BYTES_MAX, BULK_TEXT_BYTES_MAX, BulkBegun, BulkCounts, BulkCursor, BulkHead,
     BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, KeptBulkAction, KeptBulkItem, NewBulkAction,
     UnfitBulkAction,
+pub use self::causes::{
+    CAUSE_MINUTES_MAX, CAUSE_SAGAS_COUNTED_MAX, CAUSES_MAX, CAUSES_OF_STEP_MAX, CauseCursor, CauseFigures,
+    CauseMembers, CauseMinute, Causes,
 };
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
 pub use self::family::StateFamily;
@@ -53,7 +58,6 @@ pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::stats::Stats;
 pub use self::store::{
-    AppendError, BulkActions, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library,
-    LoadError, Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
+    AppendError, BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError, Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
 };
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -4,6 +4,7 @@
 //! does not survive here either.
 
 mod bulk;
+mod causes;
 mod deeds;
 mod inbox;
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
-use saga_core::{CommandId, SagaId, Seq};
+use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::time::Instant;
 
 use self::bulk::MemoryBulk;
@@ -26,7 +27,7 @@ use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::feed::{FEED_BYTES_MAX, FedFrameText};
 use crate::frame::{self, Frame, Head};
 use crate::{
-    AppendError, Backlog, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry, FailedAt, FedFrame, FeedPlace, Filter, Histories,
     History, Joining, KeptDeed, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
     Page, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
@@ -261,6 +262,11 @@ impl Filter {
             && self.until.is_none_or(|until| created < until)
             && self.state.as_ref().is_none_or(|state| kept.row.state == *state)
             && self.rollback.is_none_or(|rollback| kept.rollback() == rollback)
+            && self.cause.as_ref().is_none_or(|cause| causes::has(kept, &CauseGroup::range(cause)))
+            && self.failed.as_ref().is_none_or(|failed| match failed {
+                FailedAt::AnyStep => kept.row.failed_step().is_some(),
+                FailedAt::Step(step) => kept.row.failed_step() == Some(step),
+            })
             && self.labels.iter().all(has)
     }
 }
@@ -319,6 +325,27 @@ impl Histories for Memory {
         Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
     }
 
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().causes(recent, limit)) })
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().cause_members(&of, after, limit)) })
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().cause_minutes(&cause, since)) })
+    }
+
     fn deeds(
         &self,
         of: DeedsOf,
@@ -352,6 +379,9 @@ impl Histories for Memory {
             let of_owner = tables.sagas.get_mut(&saga).filter(|kept| kept.row.owner == owner);
             if let Some(kept) = of_owner {
                 kept.row.parked = Some(columns::text(&reason).into());
+                let row = &mut kept.row.row;
+                row.blocked_since.get_or_insert(row.updated);
+                row.cause = Some(CauseGroup::unreadable(&reason).key().clone());
             }
             Ok(())
         })

@@ -10,9 +10,7 @@ use saga_core::saga::Rollback;
 use saga_core::{BulkActionId, CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
-    Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, ClaimedItem, CommandStatus,
-    DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed,
-    KeptRow, Lease, NewBulkAction, Posted, ReplicaId, Row,
+    Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow, Lease, NewBulkAction, Posted, ReplicaId, Row,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`], [`Inbox::commands`]
@@ -57,6 +55,27 @@ pub trait Histories: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
 
+    /// The causes for which sagas need a person, in figures: at most `limit`, and at most [`CAUSES_MAX`](crate::CAUSES_MAX). Those that
+    /// have come since `recent` are counted, too.
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>>;
+
+    /// The sagas of one cause, those first that have waited for longest, at most `limit`, from the first one after `after`.
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>>;
+
+    /// How many sagas of one cause that still need a person came within each minute since then: minutes in which none came are not
+    /// told, nor more than the last [`CAUSE_MINUTES_MAX`](crate::CAUSE_MINUTES_MAX), nor more sagas than the last
+    /// [`CAUSE_SAGAS_COUNTED_MAX`](crate::CAUSE_SAGAS_COUNTED_MAX).
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>>;
+
     /// The deeds of one name, newest first, at most `limit`, from the first one after `after`. They are kept with the
     /// entries that have them ([`Record::deed`]).
     fn deeds(
@@ -74,8 +93,8 @@ pub trait Histories: Send + Sync + 'static {
     /// The place from which the feed has the frames that come from now on, and perhaps some of this moment.
     fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>>;
 
-    /// Keeps why `owner` cannot read a saga of its own: it waits for an operator. Its history, and the rest of its row, are
-    /// left as they are; so is a saga that has another owner by now, and may be read there.
+    /// Keeps why `owner` cannot read a saga of its own: it waits for an operator, since its last event if it did not before. Its history,
+    /// and the rest of its row, are left as they are; so is a saga that has another owner by now, and may be read there.
     fn park(
         &self,
         saga: SagaId,
@@ -374,7 +393,7 @@ pub struct History {
 
 /// Which rows to list; `None` is any.
 ///
-/// `query.rs` says which index serves which part. The name of the definition together with a state, a rollback or labels is
+/// `query.rs` says which index serves which part. The name of the definition together with any other part is
 /// served by an index of the latter: a caller for whom that could be many rows passes over the rows of other definitions by
 /// itself, and stops after so many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -391,8 +410,21 @@ pub struct Filter {
     pub state: Option<StateName>,
     /// Whether done steps are being undone. A saga that cannot be read is blocked.
     pub rollback: Option<Rollback>,
+    /// The key of the cause for which the saga needs a person; it may stand for several.
+    pub cause: Option<Arc<str>>,
+    /// The step that has failed the saga.
+    pub failed: Option<FailedAt>,
     /// Labels, each with its value as text.
     pub labels: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// The step that has failed a saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailedAt {
+    /// Any.
+    AnyStep,
+    /// The one of this name.
+    Step(Arc<str>),
 }
 
 /// The last row of a page: the next page begins after it.

@@ -14,11 +14,7 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{BulkActionId, CommandId, Event, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, ClaimedItem,
-    CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History,
-    Inbox, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease,
-    Library, LoadError, Membership, NewBulkAction, Page, Posted, ReplicaId, Resting, StoreFuture,
-    Unavailable, WakeUp,
+    Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, NewBulkAction, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -334,6 +330,27 @@ impl Histories for DatabaseLine {
 
     fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>> {
         self.disk.memory.feed_end()
+    }
+
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        self.disk.memory.causes(recent, limit)
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        self.disk.memory.cause_members(of, after, limit)
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        self.disk.memory.cause_minutes(cause, since)
     }
 
     fn deeds(

@@ -122,6 +122,8 @@ pub struct Blocked {
     pub stuck: Stuck,
     /// The reason, as a text for operators.
     pub reason: Box<str>,
+    /// The status of the answer that the reason is about, if there was one.
+    pub status: Option<u16>,
 }
 
 /// The state of one step, as far as the saga knows it.
@@ -188,6 +190,8 @@ struct Tries {
     failures: u32,
     /// Of the last bad end.
     reason: Option<Box<str>>,
+    /// The status of the answer that this reason is about, if there was one.
+    status: Option<u16>,
     asked: ProbeState,
     /// How the action comes to its end that was accepted.
     accepted: Option<Box<AcceptedWork>>,

@@ -448,8 +448,10 @@ pub(super) const DEFINITION: &str =
 pub(super) const PROBE: &str = "UPDATE replica SET name = name \
      WHERE replica_id = (SELECT replica_id FROM replica ORDER BY replica_id DESC LIMIT 1)";
 
-/// Keeps why the saga `$1` cannot be read: `$2`.
-pub(super) const PARK: &str = "UPDATE saga SET parked = $3 WHERE saga_id = $1 AND owner = $2";
+/// Keeps why the saga `$1`, which `$2` owns, cannot be read: `$3`, whose cause is `$4`; `$5` is at stake.
+pub(super) const PARK: &str = "\
+UPDATE saga SET parked = $3, cause = $4, at_stake = $5, blocked_us = coalesce(blocked_us, updated_us)
+WHERE saga_id = $1 AND owner = $2";
 
 /// Where migrations are kept.
 pub(super) const MIGRATION_TABLE: &str = "\
@@ -597,6 +599,7 @@ mod tests {
         let files = [
             include_str!("append.rs"),
             include_str!("bulk.rs"),
+            include_str!("causes.rs"),
             include_str!("deeds.rs"),
             include_str!("feed.rs"),
             include_str!("inbox.rs"),

@@ -10,6 +10,7 @@
 //! out: a replica that has not joined since the file was opened is gone (`replicas.rs`).
 
 mod bulk;
+mod causes;
 mod cells;
 mod deeds;
 mod feed;
@@ -31,7 +32,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use saga_core::definition::DefinitionHash;
-use saga_core::{CommandId, SagaId, Seq, Timestamp};
+use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -44,7 +45,7 @@ use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::query::{Dialect, Param, query};
 use crate::{
-    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
     Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
     LoadError, Membership, OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
@@ -205,11 +206,7 @@ impl Histories for Sqlite {
     }
 
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
-        static ROW: LazyLock<String> =
-            LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = ?1", columns::read_columns()));
-        Box::pin(self.read(move |connection| {
-            connection.prepare_cached(&ROW)?.query_row([id(&saga)], cells::row).optional()
-        }))
+        Box::pin(self.read(move |connection| row(connection, saga)))
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
@@ -252,6 +249,27 @@ impl Histories for Sqlite {
         })
     }
 
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        Box::pin(self.read(move |connection| causes::read(connection, recent, limit)))
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        Box::pin(self.read(move |connection| causes::members(connection, &of, after, limit)))
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        Box::pin(self.read(move |connection| causes::minutes(connection, &cause, since)))
+    }
+
     fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {
         Box::pin(self.read(move |connection| feed::read(connection, from, limit)))
     }
@@ -275,12 +293,19 @@ impl Histories for Sqlite {
         owner: ReplicaId,
         reason: Arc<str>,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        const PARK: &str = "UPDATE saga SET parked = ?3 WHERE saga_id = ?1 AND owner = ?2";
+        const PARK: &str = "UPDATE saga SET parked = ?3, cause = ?4, at_stake = ?5, \
+             blocked_us = coalesce(blocked_us, updated_us) WHERE saga_id = ?1 AND owner = ?2";
         Box::pin(self.write(move |connection| {
-            connection
-                .prepare_cached(PARK)?
-                .execute(params![id(&saga), owner.as_uuid().as_bytes(), text(&reason)])
-                .map(drop)
+            let cause = CauseGroup::unreadable(&reason);
+            let at_stake = row(connection, saga)?.and_then(|kept| kept.row.labels.at_stake());
+            let of_owner = params![
+                id(&saga),
+                owner.as_uuid().as_bytes(),
+                text(&reason),
+                text(cause.key()),
+                at_stake
+            ];
+            connection.prepare_cached(PARK)?.execute(of_owner).map(drop)
         }))
     }
 }
@@ -422,6 +447,13 @@ impl Library for Sqlite {
             statement.query_row([hash.as_str()], read).optional()
         }))
     }
+}
+
+/// A saga's row.
+fn row(connection: &Connection, saga: SagaId) -> rusqlite::Result<Option<KeptRow>> {
+    static ROW: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = ?1", columns::read_columns()));
+    connection.prepare_cached(&ROW)?.query_row([id(&saga)], cells::row).optional()
 }
 
 fn id(saga: &SagaId) -> &[u8; 16] {

@@ -8,11 +8,7 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{BulkActionId, CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
-    ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
-    History, Inbox, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow,
-    Lease, Library, LoadError, Membership, NewBulkAction, Page, Posted, ReplicaId, Resting, StoreFuture,
-    Unavailable, WakeUp,
+    AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, NewBulkAction, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -127,6 +123,27 @@ impl Histories for Gated {
 
     fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>> {
         self.memory.feed_end()
+    }
+
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        self.memory.causes(recent, limit)
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        self.memory.cause_members(of, after, limit)
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        self.memory.cause_minutes(cause, since)
     }
 
     fn deeds(
