@@ -72,7 +72,12 @@ pub(crate) fn figures(question: &CauseQuestion, dialect: &Dialect) -> Query {
 }
 
 /// The rows of one cause's sagas, from the first one after `after`.
-pub(crate) fn members(of: &CauseMembers, after: Option<CauseCursor>, rows: usize, dialect: &Dialect) -> Query {
+pub(crate) fn members(
+    of: &CauseMembers,
+    after: Option<CauseCursor>,
+    rows: usize,
+    dialect: &Dialect,
+) -> Query {
     let mut params = Params::new(dialect);
     let limit = params.number(Param::BigInt(rows as i64));
     let range = CauseGroup::range(&of.cause);

@@ -43,6 +43,7 @@ pub use self::bulk::{
     BULK_ITEMS_MAX, BULK_KEY_BYTES_MAX, BULK_TEXT_BYTES_MAX, BulkBegun, BulkCounts, BulkCursor, BulkHead,
     BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, KeptBulkAction, KeptBulkItem, NewBulkAction,
     UnfitBulkAction,
+};
 pub use self::causes::{
     CAUSE_MINUTES_MAX, CAUSE_SAGAS_COUNTED_MAX, CAUSES_MAX, CAUSES_OF_STEP_MAX, CauseCursor, CauseFigures,
     CauseMembers, CauseMinute, Causes,
@@ -58,6 +59,7 @@ pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::stats::Stats;
 pub use self::store::{
-    AppendError, BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError, Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
+    AppendError, BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
+    Library, LoadError, Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
 };
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -27,9 +27,10 @@ use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::feed::{FEED_BYTES_MAX, FedFrameText};
 use crate::frame::{self, Frame, Head};
 use crate::{
-    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry, FailedAt, FedFrame, FeedPlace, Filter, Histories,
-    History, Joining, KeptDeed, KeptDefinition, KeptRow, LEASE_MAX, Lease, Library, LoadError, Membership,
-    Page, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
+    FailedAt, FedFrame, FeedPlace, Filter, Histories, History, Joining, KeptDeed, KeptDefinition, KeptRow,
+    LEASE_MAX, Lease, Library, LoadError, Membership, Page, ReplicaId, Resting, StoreFuture, Unavailable,
+    WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.

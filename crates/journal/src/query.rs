@@ -185,7 +185,9 @@ pub(crate) const NEEDS_PERSON: &str = "(saga.rollback = 'blocked' OR saga.parked
 pub(crate) fn has_cause(range: &CauseRange, by_row: &str, params: &mut Params) -> String {
     match range {
         CauseRange::NoKey => format!("{by_row}saga.cause IS NULL"),
-        CauseRange::Key(key) => format!("{by_row}saga.cause = {}", params.number(Param::Text(key.clone().into()))),
+        CauseRange::Key(key) => {
+            format!("{by_row}saga.cause = {}", params.number(Param::Text(key.clone().into())))
+        }
         CauseRange::Between { above, below } => {
             let [above, below] = [above, below].map(|key| params.number(Param::Text(key.clone().into())));
             format!("{by_row}saga.cause > {above} AND {by_row}saga.cause < {below}")

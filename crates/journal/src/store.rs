@@ -10,7 +10,10 @@ use saga_core::saga::Rollback;
 use saga_core::{BulkActionId, CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
-    Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow, Lease, NewBulkAction, Posted, ReplicaId, Row,
+    Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers,
+    CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining,
+    KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow, Lease, NewBulkAction, Posted, ReplicaId,
+    Row,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`], [`Inbox::commands`]

@@ -14,7 +14,11 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{BulkActionId, CommandId, Event, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, NewBulkAction, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor,
+    CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry,
+    FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem,
+    KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, NewBulkAction,
+    Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;

@@ -11,6 +11,8 @@ pub const FAMILY: &str = "family";
 pub const LABEL: &str = "label.";
 /// The form's fields for a label: its name, and its value.
 pub(crate) const LABEL_FIELDS: [&str; 2] = ["label_name", "label_value"];
+/// Bytes of a filter's name and value in a row's links.
+const LINK_BYTES_MAX: usize = 1_024;
 /// The place in the list where a page begins.
 const CURSOR: &str = "cursor";
 /// Sagas in a page.
@@ -50,6 +52,14 @@ impl ListFilters {
     /// This filter alone.
     pub fn one(name: &str, value: &str) -> Self {
         Self::default().with(name, value)
+    }
+
+    /// The list with this filter alone. A value that is longer than any that a journal keeps is none: it must not make a page long.
+    pub(crate) fn link(name: &str, value: &str) -> String {
+        if name.len() + value.len() > LINK_BYTES_MAX {
+            return LIST.to_owned();
+        }
+        Self::one(name, value).address()
     }
 
     /// With this filter, in the place of one of the same name.

@@ -74,7 +74,7 @@ impl ShownLabel {
             Label::Integer(cents) if name.ends_with(CENTS) => Amount(*cents).text(lang),
             Label::Integer(_) | Label::Text(_) => excerpt(&value, NAME_CHARS_SHOWN_MAX),
         };
-        let href = ListFilters::one(&format!("{LABEL}{name}"), &value).address();
+        let href = ListFilters::link(&[LABEL, name].concat(), &value);
         Self { name: excerpt(name, NAME_CHARS_SHOWN_MAX), value: shown, href }
     }
 }
@@ -106,6 +106,11 @@ impl SagaLine {
         }
     }
 
+    /// The definition's name, as it is shown.
+    pub(crate) fn definition_shown(&self) -> String {
+        excerpt(&self.definition, NAME_CHARS_SHOWN_MAX)
+    }
+
     pub(crate) fn short(&self) -> &str {
         short_id(&self.id)
     }
@@ -116,7 +121,7 @@ impl SagaLine {
 
     /// The sagas of its definition.
     pub(crate) fn definition_href(&self) -> String {
-        ListFilters::one("saga", &self.definition).address()
+        ListFilters::link("saga", &self.definition)
     }
 }
 

@@ -3,7 +3,9 @@
 //! A page's texts are a struct of its own (`words! { … }`), with one line for each text: its name, English, French. Sentences with
 //! values in them are functions that match the language.
 
+mod actions;
 mod frame;
+mod inbox;
 mod rows;
 mod sagas;
 
@@ -11,7 +13,9 @@ use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr};
 
+pub(crate) use self::actions::{ActionWords, number_of_sagas};
 pub(crate) use self::frame::FrameWords;
+pub(crate) use self::inbox::{InboxWords, count_text};
 pub(crate) use self::rows::RowWords;
 pub(crate) use self::sagas::{SagasWords, SearchWords};
 

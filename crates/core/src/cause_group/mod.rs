@@ -214,7 +214,8 @@ mod tests {
         }
         assert_eq!(key(Some("client"), "paiement", Some(503), " Maintenance\nen  cours"), known);
         let unreadable = CauseGroup::unreadable("variable VENTES_TOKEN is not set");
-        let none = CauseParts { participant: None, step: None, kind: CauseKind::Unreadable, is_others: false };
+        let none =
+            CauseParts { participant: None, step: None, kind: CauseKind::Unreadable, is_others: false };
         assert_eq!(CauseGroup::parts(unreadable.key()), Some(none));
         for kind in Stuck::VARIANTS {
             let group = CauseGroup::at_step(None, "s", *kind, None, "");

@@ -198,13 +198,18 @@ mod tests {
     #[test]
     fn what_is_at_stake_is_the_sum_of_all_amounts_in_cents() {
         let at_stake = |labels: &[(&str, Label)]| {
-            labels.iter().map(|(name, label)| (Arc::from(*name), label.clone())).collect::<Labels>().at_stake()
+            labels
+                .iter()
+                .map(|(name, label)| (Arc::from(*name), label.clone()))
+                .collect::<Labels>()
+                .at_stake()
         };
         let (number, text) = (Label::Integer, |text: &str| Label::Text(text.into()));
         assert_eq!(at_stake(&[]), None);
         assert_eq!(at_stake(&[("client_id", number(5)), ("total_cents", text("5"))]), None);
         assert_eq!(at_stake(&[("total_cents", number(0))]), Some(0));
-        let several = [("total_cents", number(1_000)), ("points", number(7)), ("shipping_cents", number(-200))];
+        let several =
+            [("total_cents", number(1_000)), ("points", number(7)), ("shipping_cents", number(-200))];
         assert_eq!(at_stake(&several), Some(800));
         let most = [("a_cents", number(i64::MAX)), ("b_cents", number(i64::MAX))];
         assert_eq!(at_stake(&most), Some(AT_STAKE_CENTS_MAX));

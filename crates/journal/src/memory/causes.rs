@@ -47,8 +47,9 @@ impl Tables {
                 let all = self.sagas.values().filter(|kept| kept.row.rollback() == Rollback::Blocked);
                 let keys = all.filter_map(|kept| kept.row.row.cause.clone()).filter(|cause| cause > key);
                 let keys: std::collections::BTreeSet<_> = keys.collect();
-                let answer =
-                    |key: std::sync::Arc<str>| self.answer(&CauseRange::Key(key.clone()), Some(&key), question);
+                let answer = |key: std::sync::Arc<str>| {
+                    self.answer(&CauseRange::Key(key.clone()), Some(&key), question)
+                };
                 keys.into_iter().take(CAUSES_ASKED_MAX).filter_map(answer).collect()
             }
         }

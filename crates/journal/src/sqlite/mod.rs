@@ -45,9 +45,10 @@ use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::query::{Dialect, Param, query};
 use crate::{
-    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
-    Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
+    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
+    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, OpenError, Page, Posted, ReplicaId,
+    Resting, StoreFuture, Unavailable, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -298,13 +299,8 @@ impl Histories for Sqlite {
         Box::pin(self.write(move |connection| {
             let cause = CauseGroup::unreadable(&reason);
             let at_stake = row(connection, saga)?.and_then(|kept| kept.row.labels.at_stake());
-            let of_owner = params![
-                id(&saga),
-                owner.as_uuid().as_bytes(),
-                text(&reason),
-                text(cause.key()),
-                at_stake
-            ];
+            let of_owner =
+                params![id(&saga), owner.as_uuid().as_bytes(), text(&reason), text(cause.key()), at_stake];
             connection.prepare_cached(PARK)?.execute(of_owner).map(drop)
         }))
     }

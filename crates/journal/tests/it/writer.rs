@@ -9,7 +9,11 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{BulkActionId, CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, Journal, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, NewBulkAction, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
+    CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf,
+    Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, Journal, KeptBulkAction,
+    KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError, Membership,
+    NewBulkAction, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
 };
 use tokio::time::timeout;
 

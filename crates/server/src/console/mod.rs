@@ -5,14 +5,16 @@
 //! - `assets.rs`: the style sheet and the scripts.
 //! - One file for each page.
 
+mod actions;
 mod answer;
 mod assets;
+mod inbox;
 mod overview;
 mod sagas;
 mod search;
 mod visit;
 
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 
 use crate::api::Api;
@@ -30,6 +32,12 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
         .route("/console/sagas", get(sagas::sagas))
+        .route("/console/inbox", get(inbox::inbox))
+        .route("/console/inbox/try", post(inbox::try_now))
+        .route("/console/inbox/say", post(inbox::say))
+        .route("/console/actions", get(actions::actions))
+        .route("/console/actions/{id}", get(actions::action))
+        .route("/console/actions/{id}/take-back", post(actions::take_back))
         .route("/console/search", get(search::search))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
