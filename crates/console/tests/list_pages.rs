@@ -112,8 +112,18 @@ fn is_harmless(page: &impl Template) -> String {
     let html = page.render().unwrap();
     assert!(html.contains("script&#62;alert") || html.contains("script%3Ealert"), "the text is there");
     assert!(html.len() < 200_000, "{} bytes", html.len());
+    // A field has exactly what was typed into it.
+    let html: String = html
+        .split("value=\"")
+        .enumerate()
+        .map(
+            |(index, part)| if index == 0 { part } else { part.split_once('"').map_or("", |(_, rest)| rest) },
+        )
+        .collect();
     for mark in ["<script>alert", "<b onmouseover", "</textarea", "\u{202e}", "\u{2066}", "\0", "style="] {
-        assert!(!html.contains(mark), "{mark:?} is in the page");
+        let around = html.split(mark).next().unwrap_or_default();
+        let around: String = around.chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect();
+        assert!(!html.contains(mark), "{mark:?} is in the page, behind {around}");
     }
     assert_eq!(html.matches("</title>").count(), 1);
     // No attribute has a quote of a foreign text in it: else the attributes behind it would begin there.
@@ -159,7 +169,7 @@ fn inbox(lang: Lang, text: &str) -> InboxPage {
         members: rows(text),
         next: Some("5.6".into()),
         action_max: 10_000,
-        key: "a-key".to_owned(),
+        key: "the-form-key".to_owned(),
     };
     InboxPage {
         frame: frame(lang),
@@ -282,7 +292,8 @@ fn a_reader_without_the_role_sees_no_action() {
     let watching = Frame { may: May { read: true, ..May::default() }, ..frame(Lang::En) };
     let html = InboxPage { frame: watching.clone(), ..inbox(Lang::En, "plain") }.render().unwrap();
     assert!(html.contains("412 sagas need a person"), "{html}");
-    for part in ["<button class=\"btn p", "type=\"checkbox\" name", "action=\"/console/inbox/try\"", "a-key"]
+    for part in
+        ["<button class=\"btn p", "type=\"checkbox\" name", "action=\"/console/inbox/try\"", "the-form-key"]
     {
         assert!(!html.contains(part), "{part}");
     }
@@ -309,8 +320,7 @@ fn an_empty_page_says_what_is_empty() {
     };
     let none = list(ListFilters::default(), true, None);
     assert!(
-        none.contains("No saga yet")
-            && none.contains("curl -X POST &#39;http://shop:8023/api/sagas/checkout"),
+        none.contains("No saga yet") && none.contains("curl -X POST 'http://shop:8023/api/sagas/checkout"),
         "{none}"
     );
     let filtered = list(ListFilters::one("step", "vente"), true, None);
@@ -354,7 +364,7 @@ fn a_page_says_what_the_sagas_wait_for_in_both_languages() {
     }
     let inbox = inbox(Lang::Fr, "vente").render().unwrap();
     for part in
-        ["Défaire échoue encore", "Essayer ces 412 maintenant", "Historique illisible", "824 sagas à régler"]
+        ["Défaire échoue encore", "Essayer ces 412 maintenant", "Historique illisible", "824+ sagas à régler"]
     {
         assert!(inbox.contains(part), "{part}");
     }

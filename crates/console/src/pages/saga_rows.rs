@@ -150,7 +150,7 @@ impl SagaPlace {
                 let until = first.until.filter(|until| until.since(now) > Duration::ZERO);
                 Some(Self {
                     step: undone(&first.step),
-                    waits: words.waits_for(first.cause),
+                    waits: words.does(first.cause),
                     until: until.map(|until| When::of(until, now, lang)),
                     more: summary.waiting.len() - 1,
                 })

@@ -1,6 +1,6 @@
 //! The call that the oldest saga of a cause waits for, and what follows from trying it: so it is told for the others, too.
 
-use saga_core::event::Finding;
+use saga_core::event::{Finding, Stuck};
 use saga_core::saga::{Following, FollowingCall, FollowingEnd, Pending, Request, RequestError};
 use saga_core::{Definition, Saga, Timestamp};
 
@@ -87,9 +87,18 @@ impl TypicalTry {
                 (FollowingEnd::Waits(_), _) => words.waits,
                 (FollowingEnd::GoesOn, _) => words.goes_on,
             };
-            let otherwise = match pending.as_ref().and_then(|pending| pending.next_at) {
-                Some(_) => words.tried_again,
-                None => words.stays,
+            let otherwise = match pending.as_ref().map(|pending| pending.blocked.stuck) {
+                Some(Stuck::ActionFailing | Stuck::CompensationFailing | Stuck::ActionUnsettled) => {
+                    words.tried_again
+                }
+                Some(
+                    Stuck::ActionUnknown
+                    | Stuck::CompensationUnknown
+                    | Stuck::HorizonPassed
+                    | Stuck::NothingToUndo
+                    | Stuck::TaskFailed,
+                )
+                | None => words.stays,
             };
             vec![
                 now,

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_console::PageName;
 use saga_console::pages::{
     ActionLine, CauseFacts, CauseObstacle, CauseOrder, InboxPage, InboxView, MINUTES_SHOWN, MinuteBars,
     OpenCause, SuspendedParticipant, TypicalTry,
 };
+use saga_console::{Frame, PageName};
 use saga_core::{CauseGroup, CauseKind, CommandKind, Saga};
 use saga_engine::BULK_ITEMS_AT_ONCE;
 use saga_engine::breaker::BreakerKind;
@@ -54,8 +54,12 @@ pub(super) async fn page(
         Some(facts) => Some(open(api, visit, &view, facts).await?),
         None => None,
     };
+    // The navigation says the same as the page.
+    let exact =
+        (!found.more && view.definition.is_none()).then(|| causes.iter().map(|cause| cause.count).sum());
+    let frame = visit.frame(PageName::Inbox);
     Ok(InboxPage {
-        frame: visit.frame(PageName::Inbox),
+        frame: Frame { person: exact.or(frame.person), ..frame },
         action: shown_action(api, visit, &beside).await?,
         definitions: known_names(api).definitions,
         more_causes: found.more,
