@@ -85,6 +85,9 @@ async fn one_is_tried_first_and_then_the_others_that_the_page_showed() {
     for saga in &sagas {
         assert!(page.contains(&format!("name=\"saga\" value=\"{saga}\"")), "{page}");
     }
+    let person = world.get("/console/sagas?family=person").await.text;
+    assert!(sagas.iter().all(|saga| person.contains(&format!("data-row=\"{saga}\""))), "{person}");
+    assert!(person.contains("undo paiement"), "{person}");
     // One first, while the service is still away: it fails again.
     let hidden = browser.hidden(TRY);
     let one = filled(hidden.clone(), &[("what", "one"), ("by", "Ana"), ("reason", "is it back?")]);
