@@ -17,7 +17,6 @@ words! {
         one: "Action", "Action";
         none: "Nobody has tried several sagas at once yet.", "Personne n’a encore essayé plusieurs sagas à la fois.";
         begun: "Begun", "Commencée";
-        by: "By", "Par";
         what: "What", "Quoi";
         reason: "Reason", "Raison";
         results: "Results", "Résultats";
@@ -37,8 +36,6 @@ words! {
         sent: "being tried", "à l’essai";
         taken_back: "taken back", "retirées";
         all: "all", "toutes";
-        take_back: "Take back", "Retirer";
-        failures: "Not done", "Pas faites";
         next: "Next", "Suite";
         first: "First page", "Première page";
         inbox: "Inbox", "À régler";

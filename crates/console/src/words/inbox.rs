@@ -26,7 +26,7 @@ words! {
         show: "Show", "Montrer";
         counts_of_all: "The figures are of all definitions.", "Les chiffres valent pour toutes les définitions.";
         more_causes: "There are more causes than these.", "Il y a d’autres causes que celles-ci.";
-        why_together: "Why together?", "Pourquoi ensemble ?";
+        why_together: "Why together?", "Pourquoi ensemble?";
         why_text: "These sagas wait at the same step of the same participant, for the same kind of obstacle, and their reasons differ in numbers, times, ids and addresses at most.", "Ces sagas attendent à la même étape du même participant, devant le même genre d’obstacle, et leurs raisons ne diffèrent que par des nombres, heures, numéros et adresses.";
         others_text: "This step has more reasons than are shown one by one. These are the rest of them.", "Cette étape a plus de raisons qu’on n’en montre une à une. Voici les autres.";
         before_text: "These sagas were blocked by an earlier release, which gave no keys. The next event of each gives it one.", "Ces sagas ont été bloquées par une version antérieure, qui ne donnait pas de clé. Leur prochain événement leur en donnera une.";
@@ -61,7 +61,6 @@ words! {
         not_run: "It did not run", "Elle n’a pas eu lieu";
         undone: "Undone by hand", "Défaite à la main";
         say: "Say it of the ticked ones", "Le dire des cochées";
-        say_many: "Say it of the # ticked", "Le dire des # cochées";
         sagas: "Sagas", "Sagas";
         saga: "Saga", "Saga";
         amount: "Amount", "Montant";
@@ -80,7 +79,6 @@ words! {
         suspended: "is suspended", "est suspendu";
         trial: "one call goes through", "un appel passera";
         typed: "Nothing was done.", "Rien n’a été fait.";
-        refused: "Not taken", "Pas pris";
         why_not: "Why not", "Pourquoi";
         said: "Taken and recorded", "Pris et consigné";
     }

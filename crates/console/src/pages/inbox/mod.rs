@@ -21,6 +21,7 @@ use self::member::MemberLine;
 pub use self::minutes::{MINUTES_SHOWN, MinuteBars};
 pub use self::typical::{SuspendedParticipant, TypicalTry, takes_finding};
 use super::actions::ActionLine;
+use crate::Lang;
 use crate::frame::{Frame, PageName};
 use crate::shown::{Amount, When, excerpt, short_id};
 use crate::words::{InboxWords, number_of_sagas};
@@ -212,13 +213,28 @@ impl InboxPage {
         self.typed.ticked.iter().any(|saga| saga.to_string() == member.id)
     }
 
+    /// Whether something was not done.
+    #[expect(clippy::unused_self, reason = "templates call methods of their values")]
+    fn is_bad(&self, answer: &InboxAnswer) -> bool {
+        answer.problem.is_some() || !answer.refused.is_empty()
+    }
+
+    /// Whether results of the action that is shown are still to come.
+    fn is_trying(&self) -> bool {
+        self.action.as_ref().is_some_and(|action| !action.is_over)
+    }
+
     fn refused(&self, answer: &InboxAnswer) -> Vec<AnsweredSaga> {
         let refused = answer.refused.iter();
         refused.map(|(saga, why)| answered(*saga, excerpt(why, REFUSAL_CHARS_SHOWN_MAX))).collect()
     }
 
     fn said(&self, answer: &InboxAnswer) -> String {
-        format!("{} : {}", self.words().said, number_of_sagas(self.frame.lang(), answer.said.len() as u64))
+        let sagas = number_of_sagas(self.frame.lang(), answer.said.len() as u64);
+        match self.frame.lang() {
+            Lang::En => format!("{}: {sagas}", self.words().said),
+            Lang::Fr => format!("{}\u{a0}: {sagas}", self.words().said),
+        }
     }
 
     /// The page's own name: how many need a person.

@@ -162,7 +162,7 @@ async fn of_ticked_sagas_a_person_says_what_happened() {
     ]);
     let reply = browser.post(&world, SAY, &fields).await;
     assert_eq!(reply.status, 409, "{reply:?}");
-    for part in ["Taken and recorded : 1 saga", "Bo had it tried at", "paid back by hand, books of 14:30"] {
+    for part in ["Taken and recorded: 1 saga", "Bo had it tried at", "paid back by hand, books of 14:30"] {
         assert!(reply.text.contains(part), "{part}: {}", reply.text);
     }
     assert!(!reply.text.contains("Nothing was done."), "{}", reply.text);
