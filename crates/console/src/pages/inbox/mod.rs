@@ -122,6 +122,13 @@ pub(crate) struct AnsweredSaga {
     pub(crate) why: String,
 }
 
+impl InboxAnswer {
+    /// Whether something was not done.
+    fn is_bad(&self) -> bool {
+        self.problem.is_some() || !self.refused.is_empty()
+    }
+}
+
 impl InboxPage {
     fn words(&self) -> &'static InboxWords {
         InboxWords::of(self.frame.lang())
@@ -211,12 +218,6 @@ impl InboxPage {
 
     fn is_ticked(&self, member: &MemberLine) -> bool {
         self.typed.ticked.iter().any(|saga| saga.to_string() == member.id)
-    }
-
-    /// Whether something was not done.
-    #[expect(clippy::unused_self, reason = "templates call methods of their values")]
-    fn is_bad(&self, answer: &InboxAnswer) -> bool {
-        answer.problem.is_some() || !answer.refused.is_empty()
     }
 
     /// Whether results of the action that is shown are still to come.
