@@ -63,7 +63,7 @@ impl Clock {
     }
 
     /// A fresh id for a command.
-    pub(crate) fn new_command_id(&self) -> CommandId {
+    pub fn new_command_id(&self) -> CommandId {
         CommandId::new(self.new_uuid())
     }
 

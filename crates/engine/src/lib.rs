@@ -48,7 +48,9 @@ pub use self::admission::{Caller, NoRoom, SLOTS_PERCENT};
 pub use self::bulk_reason::BulkReason;
 pub use self::catalog::{Definitions, ServedDefinitions};
 pub use self::clock::Clock;
-pub use self::engine::{Asking, BulkRefused, BulkWish, Engine, Health, Listing, Start};
+pub use self::engine::{
+    Asking, BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish, Engine, Health, LISTED_ROWS_READ_MAX, Listing, Start,
+};
 pub use self::evaluation::{Busy, Evaluation};
 pub use self::handle::{Milestone, Snapshot, Wait};
 pub use self::limits::Limits;

@@ -20,6 +20,7 @@ mod columns;
 mod deed_rows;
 mod deeds;
 mod ended;
+mod family;
 mod feed;
 mod figure_rows;
 mod figures;
@@ -51,6 +52,7 @@ pub use self::causes::{
     CauseMembers, CauseMinute, Causes,
 };
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
+pub use self::family::StateFamily;
 pub use self::feed::{FedFrame, FeedPlace};
 pub use self::figures::{FIGURES_ROWS_MAX, MinuteFigures, SagaDurations};
 pub use self::histogram::Histogram;

@@ -7,7 +7,7 @@ mod when;
 
 pub use self::amount::Amount;
 pub use self::badge::{Badge, Family};
-pub use self::text::visible;
+pub use self::text::{excerpt, visible};
 pub use self::when::{Span, When};
 
 use crate::Lang;

@@ -3,15 +3,23 @@
 //! A page's texts are a struct of its own (`words! { … }`), with one line for each text: its name, English, French. Sentences with
 //! values in them are functions that match the language.
 
+mod actions;
 mod frame;
 mod sign_in;
+mod inbox;
+mod rows;
+mod sagas;
 
 use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr};
 
+pub(crate) use self::actions::{ActionWords, number_of_sagas};
 pub(crate) use self::frame::FrameWords;
 pub(crate) use self::sign_in::SignInWords;
+pub(crate) use self::inbox::{InboxWords, count_text};
+pub(crate) use self::rows::RowWords;
+pub(crate) use self::sagas::{SagasWords, SearchWords};
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]

@@ -33,7 +33,7 @@ use crate::journal_health::JOURNAL_PROBE_AFTER;
 use crate::refusal::Refusal;
 
 /// Sagas that a process tries at the same time for bulk actions.
-const BULK_ITEMS_AT_ONCE: usize = 16;
+pub const BULK_ITEMS_AT_ONCE: usize = 16;
 /// How long a process waits for what comes of a saga's attempt, before it counts the saga as going on.
 const BULK_TRY_WAIT: Duration = Duration::from_secs(15);
 /// How long a process waits for a call that its participant holds back, before it counts the saga as not sent.

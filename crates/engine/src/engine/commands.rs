@@ -70,9 +70,13 @@ pub struct Asking<'e> {
 impl Asking<'_> {
     /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
     pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
-        let asked = self.engine.clock().now();
-        let by = self.by.clone();
-        self.engine.give(id, &Command { id: self.engine.clock().new_command_id(), asked, by, kind }).await
+        self.command_of(id, self.engine.clock().new_command_id(), kind).await
+    }
+
+    /// The same with an id that the caller gives the command: the same command again is applied once.
+    pub async fn command_of(&self, id: SagaId, command: CommandId, kind: CommandKind) -> Result<(), Refusal> {
+        let (asked, by) = (self.engine.clock().now(), self.by.clone());
+        self.engine.give(id, &Command { id: command, asked, by, kind }).await
     }
 
     /// Sends a signal to a saga: returns when it is on disk. The same `key` again is the same signal.

@@ -4,15 +4,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use saga_core::saga::{Waiting, WaitingFor};
+use saga_core::saga::{Rollback, Waiting, WaitingFor};
 use saga_core::{Definition, SagaId, Timestamp};
-use saga_journal::{Cursor, FailedAt, Filter, KeptRow, Page, ROWS_MAX};
+use saga_journal::{Cursor, FailedAt, Filter, KeptRow, Page, ROWS_MAX, StateFamily};
 
 use super::Engine;
 use crate::refusal::Refusal;
 
 /// Rows that are read for one page at most; then the page ends, however few sagas are on it, and says where the next begins.
-const LISTED_ROWS_READ_MAX: usize = 10_000;
+pub const LISTED_ROWS_READ_MAX: usize = 10_000;
 /// Labels that a value is looked for in.
 const LABELS_SEARCHED_MAX: usize = 50;
 
@@ -21,6 +21,8 @@ const LABELS_SEARCHED_MAX: usize = 50;
 pub struct Listing {
     /// The part that the journal's indices serve.
     pub filter: Filter,
+    /// The family of their states.
+    pub family: Option<StateFamily>,
     /// What a step in progress waits for. Sagas that are over wait for nothing.
     pub waiting: Option<WaitingFor>,
     /// Only steps that have waited since then or earlier.
@@ -33,14 +35,49 @@ pub struct Listing {
 
 impl Listing {
     fn is_by_index(&self) -> bool {
-        self.waiting.is_none()
-            && self.waiting_since.is_none()
-            && self.step.is_none()
-            && self.participant.is_none()
+        self.is_family_by_index() && !self.asks_for_steps()
     }
 
-    /// Whether a saga passes that waits for this. `definition` is the one that it is pinned to, where participants matter.
-    fn passes(&self, row: &KeptRow, waiting: &[Waiting], definition: Option<&Definition>) -> bool {
+    /// Whether it is a step that a saga waits at, or failed at, that matters.
+    fn asks_for_steps(&self) -> bool {
+        self.waiting.is_some()
+            || self.waiting_since.is_some()
+            || self.step.is_some()
+            || self.participant.is_some()
+    }
+
+    /// Whether the journal's part of the listing leaves no saga of another family over.
+    fn is_family_by_index(&self) -> bool {
+        match self.family {
+            None => true,
+            Some(StateFamily::Person) => {
+                self.filter.rollback.is_none_or(|rollback| rollback == Rollback::Blocked)
+            }
+            Some(StateFamily::Waiting | StateFamily::Running | StateFamily::Done | StateFamily::Failed) => {
+                false
+            }
+        }
+    }
+
+    /// The journal's part, with what else the journal can tell of the family.
+    fn by_index(&self) -> Filter {
+        let mut filter = self.filter.clone();
+        match self.family {
+            Some(StateFamily::Person) => {
+                filter.rollback.get_or_insert(Rollback::Blocked);
+            }
+            Some(StateFamily::Waiting | StateFamily::Running) => filter.under_way = true,
+            Some(StateFamily::Done | StateFamily::Failed) | None => {}
+        }
+        filter
+    }
+
+    /// Whether a saga passes that waits for what its summary says. `definition` is the one that it is pinned to, where participants matter.
+    fn passes(&self, row: &KeptRow, definition: Option<&Definition>) -> bool {
+        let waiting = &row.row.summary.waiting;
+        if self.family.is_some_and(|family| row.family() != family) {
+            return false;
+        }
         let is_meant = |step: &str| {
             let is_called = |wanted: &Arc<str>| {
                 let called = definition.and_then(|definition| {
@@ -58,7 +95,8 @@ impl Listing {
             self.waiting.is_none_or(|cause| cause == entry.cause) && is_long(entry) && is_meant(&entry.step)
         };
         let failed_at = row.row.summary.failure.as_ref().and_then(|failure| failure.step.as_ref());
-        waiting.iter().any(is_waited_for)
+        !self.asks_for_steps()
+            || waiting.iter().any(is_waited_for)
             || self.waiting.is_none()
                 && self.waiting_since.is_none()
                 && failed_at.is_some_and(|step| is_meant(step))
@@ -113,14 +151,20 @@ impl Listing {
     /// The rows among which its sagas are. Those that wait are under way; those that failed at a step are found by that once they are
     /// over.
     fn rows(&self, after: Option<Cursor>, limit: usize) -> Vec<Rows> {
+        let filter = self.by_index();
         if self.is_by_index() {
-            return vec![Rows::new(self.filter.clone(), after, limit.max(1))];
+            return vec![Rows::new(filter, after, limit.max(1))];
         }
-        let under_way = Filter { under_way: true, ..self.filter.clone() };
-        let mut rows = vec![Rows::new(under_way, after, ROWS_MAX)];
-        if self.waiting.is_none() && self.waiting_since.is_none() && !self.filter.under_way {
+        // Often the first rows are enough; where few pass, more and more are read at once.
+        let page_rows = limit.saturating_mul(2).clamp(1, ROWS_MAX);
+        if !self.asks_for_steps() {
+            return vec![Rows::new(filter, after, page_rows)];
+        }
+        let under_way = Filter { under_way: true, ..filter.clone() };
+        let mut rows = vec![Rows::new(under_way, after, page_rows)];
+        if self.waiting.is_none() && self.waiting_since.is_none() && !filter.under_way {
             let failed = Some(self.step.clone().map_or(FailedAt::AnyStep, FailedAt::Step));
-            let failed = Rows::new(Filter { failed, ..self.filter.clone() }, after, ROWS_MAX);
+            let failed = Rows::new(Filter { failed, ..filter }, after, page_rows);
             rows.push(Rows { over_alone: true, ..failed });
             rows.iter_mut().for_each(|rows| rows.left /= 2);
         }
@@ -196,22 +240,22 @@ impl Engine {
                 let page = self.journal().list(rows.filter.clone(), rows.at, rows.page_rows).await?;
                 rows.left = rows.left.saturating_sub(page.rows.len());
                 (rows.is_end, rows.read) = (page.next.is_none(), page.rows.into());
+                rows.page_rows = rows.page_rows.saturating_mul(4).min(ROWS_MAX);
                 continue;
             };
             rows.at = Some(cursor(&row));
             if rows.over_alone && !row.row.over {
                 continue;
             }
-            let waiting = self.waiting(&row).await;
-            if listing.is_by_index() || self.passes(listing, &row, &waiting).await? {
-                row.row.summary.waiting = waiting;
+            row.row.summary.waiting = self.waiting(&row).await;
+            if listing.is_by_index() || self.passes(listing, &row).await? {
                 rows.head = Some(row);
             }
         }
         Ok(())
     }
 
-    async fn passes(&self, listing: &Listing, row: &KeptRow, waiting: &[Waiting]) -> Result<bool, Refusal> {
+    async fn passes(&self, listing: &Listing, row: &KeptRow) -> Result<bool, Refusal> {
         let definition = match listing.participant {
             None => None,
             Some(_) => match self.pinned(&row.row.definition_hash).await {
@@ -221,7 +265,7 @@ impl Engine {
                 Err(refusal) => return Err(refusal),
             },
         };
-        Ok(listing.passes(row, waiting, definition.as_deref()))
+        Ok(listing.passes(row, definition.as_deref()))
     }
 
     /// What each step in progress of a saga waits for: as its row says, and for calls that their participants hold back, as

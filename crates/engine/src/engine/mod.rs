@@ -3,6 +3,7 @@
 //! - `start.rs`: a request for a saga, new or repeated.
 //! - `whereabouts.rs`: where a saga is, and waiting for it there.
 //! - `commands.rs`: operators' commands. `bulk.rs`: one wish for many sagas.
+//! - `foretold.rs`: what follows from a command.
 //! - `listing.rs`: lists of sagas by what they wait for.
 //! - `running.rs`: from a history to a task, and the end of a task.
 //! - `takeover.rs`: the sagas whose owner is gone. `asleep.rs`: the sagas that fall asleep, and those that wake.
@@ -12,6 +13,7 @@
 mod asleep;
 mod bulk;
 mod commands;
+mod foretold;
 mod lease;
 mod listing;
 mod running;
@@ -31,9 +33,9 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use self::bulk::BulkHands;
-pub use self::bulk::{BulkRefused, BulkWish};
+pub use self::bulk::{BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish};
 pub use self::commands::Asking;
-pub use self::listing::Listing;
+pub use self::listing::{LISTED_ROWS_READ_MAX, Listing};
 pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;

@@ -6,14 +6,18 @@
 //! - `assets.rs`: the style sheet and the scripts.
 //! - One file for each page.
 
+mod actions;
 mod answer;
 mod assets;
 mod guard;
 mod next;
+mod inbox;
 mod overview;
 mod preferences;
 mod sign_in;
 mod tries;
+mod sagas;
+mod search;
 mod visit;
 
 use std::sync::Arc;
@@ -25,7 +29,7 @@ use saga_console::ROOT;
 pub(crate) use self::guard::{CONSOLE_ROUTE, guard};
 use self::tries::SignInTries;
 use crate::api::Api;
-use crate::face::sagas::{self, LiveFeed};
+use crate::face::sagas::{LiveFeed, events};
 
 /// Where somebody signs in.
 const SIGN_IN: &str = "/console/sign-in";
@@ -39,13 +43,21 @@ pub const ACTIONS: [&str; 2] = [SIGN_IN, SIGN_OUT];
 pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
     Router::new()
         // The same stream as elsewhere, for those who are signed in.
-        .route("/console/events", get(sagas::events))
+        .route("/console/events", get(events))
         .layer(Extension(feed))
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
         .route(SIGN_IN, get(sign_in::page).post(sign_in::sign_in))
         .layer(Extension(Arc::new(SignInTries::default())))
         .route(SIGN_OUT, post(sign_in::sign_out))
+        .route("/console/sagas", get(sagas::sagas))
+        .route("/console/inbox", get(inbox::inbox))
+        .route("/console/inbox/try", post(inbox::try_now))
+        .route("/console/inbox/say", post(inbox::say))
+        .route("/console/actions", get(actions::actions))
+        .route("/console/actions/{id}", get(actions::action))
+        .route("/console/actions/{id}/take-back", post(actions::take_back))
+        .route("/console/search", get(search::search))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
 

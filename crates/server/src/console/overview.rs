@@ -11,7 +11,7 @@ use crate::api::Api;
 
 /// The overview.
 pub(super) async fn overview(State(_api): State<Api>, visit: Visit) -> Response {
-    let frame = visit.frame(PageName::Overview, None);
+    let frame = visit.frame(PageName::Overview);
     answer::page(&NoticePage { title: "Overview".to_owned(), detail: String::new(), frame })
 }
 

@@ -23,11 +23,13 @@ pub(crate) struct Visit {
     visitor: Visitor,
     may: May,
     here: String,
+    /// How many sagas need a person, for the navigation.
+    person: Option<u64>,
 }
 
 impl Visit {
     /// The frame of a page.
-    pub(crate) fn frame(&self, page: PageName, person: Option<u64>) -> Frame {
+    pub(crate) fn frame(&self, page: PageName) -> Frame {
         Frame {
             preferences: self.preferences,
             page,
@@ -35,7 +37,7 @@ impl Visit {
             signed_in: self.visitor.is_signed_in(),
             may: self.may,
             token: self.visitor.token.text().to_owned(),
-            person,
+            person: self.person,
             here: self.here.clone(),
             at: self.now,
         }
@@ -67,6 +69,7 @@ impl FromRequestParts<Api> for Visit {
         };
         let here =
             parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
-        Ok(Self { principal: visitor.principal.clone(), now, preferences, visitor, may, here })
+        let person = api.metrics.persons_needed(now).await;
+        Ok(Self { principal: visitor.principal.clone(), now, preferences, visitor, may, here, person })
     }
 }

@@ -31,7 +31,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use saga_core::Definition;
+use saga_core::{Definition, Timestamp};
 use saga_engine::breaker::BreakerKind;
 use saga_engine::participants::AccessTrouble;
 use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
@@ -49,6 +49,9 @@ use crate::logging::LostLines;
 
 /// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
 const OTHER: &str = "other";
+
+/// How old the journal's last count of the sagas that need a person may be: pages show an older one no more.
+const PERSONS_NEEDED_KEPT: Duration = Duration::from_secs(30);
 
 /// Seconds: from a quick loopback call to a client's longest wait.
 const CALL_SECONDS: [f64; 14] =
@@ -238,6 +241,14 @@ impl Metrics {
     /// The counter of fetches of the issuer's keys.
     pub(crate) fn issuer(&self) -> &IssuerCounts {
         &self.issuer
+    }
+
+    /// How many sagas need a person, as the journal counted them some seconds ago at most; `None`: it does not answer.
+    pub(crate) async fn persons_needed(&self, now: Timestamp) -> Option<u64> {
+        self.backlogs.refresh().await;
+        let (backlog, counted) = self.backlogs.last()?;
+        let is_fresh = now.since(counted) <= PERSONS_NEEDED_KEPT;
+        is_fresh.then(|| backlog.values().map(|unfinished| unfinished.blocked).sum())
     }
 
     /// All metrics as of now; figures from the journal may be somewhat older.

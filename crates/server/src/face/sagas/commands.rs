@@ -30,9 +30,9 @@ const FINDING_CHARS_MAX: usize = 20;
 /// Bytes of `output`.
 const RESOLVED_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 
-const BY: TextMember =
+pub(crate) const BY: TextMember =
     TextMember { name: "by", max: ("BY_CHARS_MAX", BY_CHARS_MAX), says: "who you are", example: "Ana" };
-const REASON: TextMember = TextMember {
+pub(crate) const REASON: TextMember = TextMember {
     name: "reason",
     max: ("WHY_CHARS_MAX", WHY_CHARS_MAX),
     says: "how you know",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use saga_core::Timestamp;
 use saga_core::saga::WaitingFor;
 use saga_engine::Listing;
 use saga_journal::{Cursor, KeptRow};
@@ -122,9 +123,8 @@ impl IntoResponses for PageOfSagas {
 pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let ListAsked { mut listing, waiting_longer, limit, cursor } = ListAsked::read(&pairs)?;
-    listing.waiting_since = waiting_longer.map(|time| api.clock.now().minus(time));
-    let page = api.engine.list(&listing, cursor, limit).await;
+    let asked = ListAsked::read(&pairs)?;
+    let page = api.engine.list(&asked.listing(api.clock.now()), asked.cursor, asked.limit).await;
     let page = page.map_err(|refusal| Problem::refused(refusal, unknown))?;
     let (shown, cut_at) = shown(&api, page.rows).await?;
     let next = cut_at.or(page.next).map(|cursor| page::next("/api/sagas", &pairs, &page::written(cursor)));
@@ -132,15 +132,21 @@ pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> 
 }
 
 /// The query, read.
-struct ListAsked {
-    listing: Listing,
+pub(crate) struct ListAsked {
+    pub(crate) listing: Listing,
     waiting_longer: Option<Duration>,
-    limit: usize,
-    cursor: Option<Cursor>,
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<Cursor>,
 }
 
 impl ListAsked {
-    fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
+    /// The listing at an instant.
+    pub(crate) fn listing(&self, now: Timestamp) -> Listing {
+        let waiting_since = self.waiting_longer.map(|time| now.minus(time));
+        Listing { waiting_since, ..self.listing.clone() }
+    }
+
+    pub(crate) fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
         let (mut listing, mut limit, mut cursor) = (Listing::default(), SAGAS_DEFAULT, None);
         let mut waiting_longer = None;
         let filter = &mut listing.filter;

@@ -23,9 +23,10 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::commands::{BY, REASON};
 pub(crate) use self::events::LiveFeed;
 pub(crate) use self::events::events;
-pub(crate) use self::list::SAGAS_MAX;
+pub(crate) use self::list::{ListAsked, SAGAS_MAX};
 use crate::api::Api;
 
 /// This face's part of the document: what the handlers do not name themselves.
