@@ -18,7 +18,7 @@
 //! - `following.rs`: what follows from a command, foretold by the same rules.
 //! - `doubt.rs`: outcomes that repeating a call cannot settle.
 //! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked. `shown.rs`: what each step
-//!   in progress waits for.
+//!   in progress waits for. `stands.rs`: where each step stands.
 // Long: the state and every question about it that its own modules and others ask.
 
 mod apply;
@@ -31,6 +31,7 @@ mod following;
 mod pending;
 mod polling;
 mod shown;
+mod stands;
 mod waiting;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use self::following::{Following, FollowingCall, FollowingEnd};
 pub use self::pending::Pending;
 use self::polling::AcceptedWork;
 pub use self::shown::{Waiting, WaitingFor};
+pub use self::stands::StepStands;
 pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};
 

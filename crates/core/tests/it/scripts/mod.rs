@@ -22,6 +22,7 @@ mod probes;
 mod resolve;
 mod resume;
 mod rollback;
+mod stands;
 mod takeover;
 mod unknown;
 
