@@ -4,12 +4,14 @@
 //! values in them are functions that match the language.
 
 mod frame;
+mod saga;
 
 use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr};
 
 pub(crate) use self::frame::FrameWords;
+pub(crate) use self::saga::SagaWords;
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]

@@ -45,7 +45,11 @@ impl Saga {
             StepState::Waiting { .. } if self.cause().is_some() => StepStands::NotDone,
             StepState::Waiting { .. } => StepStands::Waiting,
             StepState::Doing { tries, may_have_run } if self.cause().is_some() && self.is_settled(step) => {
-                if *may_have_run || tries.in_flight() { StepStands::Unsure } else { StepStands::NotDone }
+                if *may_have_run || tries.in_flight() {
+                    StepStands::Unsure
+                } else {
+                    StepStands::NotDone
+                }
             }
             StepState::Doing { tries, .. } => match tries.progress {
                 Progress::Accepted => StepStands::Accepted,
