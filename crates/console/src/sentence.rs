@@ -4,12 +4,12 @@
 //! they are cut and made visible here, escaped by the page, and never read as templates.
 
 use saga_core::event::{Cause, Stuck};
-use saga_core::saga::{Saga, StepStands, Waiting, WaitingFor};
-use saga_core::{Direction, Outcome, Timestamp};
+use saga_core::saga::{CameSince, Saga, StepStands, Waiting, WaitingFor};
+use saga_core::{Deed, Direction, Outcome, Timestamp};
 
 use crate::Lang;
 use crate::history::{AttemptEnd, AttemptTold, last_of};
-use crate::shown::{Span, When, visible_cut};
+use crate::shown::{Span, When, visible, visible_cut};
 
 /// Characters of a participant's words in a sentence.
 const WORDS_CHARS_MAX: usize = 160;
@@ -36,6 +36,11 @@ impl Sentence {
     /// The plain text.
     pub fn text(&self) -> String {
         self.pieces.iter().map(|piece| &*piece.text).collect()
+    }
+
+    /// A text as it is: its author has cut it.
+    pub fn of(text: &str) -> Self {
+        Self { pieces: vec![Piece { text: visible(text).into_owned(), is_strong: false }] }
     }
 
     /// Adds a sentence in this language, with these values.
@@ -411,4 +416,51 @@ pub(crate) fn answer(end: &AttemptEnd<'_>, lang: Lang) -> String {
             Lang::Fr => "aucune réponse".to_owned(),
         },
     }
+}
+
+/// What somebody does not know of who has asked for something: so nothing was done.
+pub fn came_since(came: &CameSince, now: Timestamp, lang: Lang) -> Sentence {
+    let mut said = Sentence::default();
+    match came {
+        CameSince::Person { by, deed, at } => {
+            let when = When::of(*at, now, lang);
+            let (clock, relative) = (when.clock, when.relative);
+            let somebody = if lang == Lang::Fr { "quelqu’un" } else { "somebody" };
+            let by = by.as_deref().map_or_else(|| somebody.to_owned(), |by| visible_cut(by, 100));
+            let template = match deed {
+                Deed::Cancel => {
+                    ("[0] cancelled it meanwhile, at {1} UTC ({2}).", "[0] l’a annulée entre-temps, à {1} UTC ({2}).")
+                }
+                Deed::Resolve => (
+                    "[0] said meanwhile what happened, at {1} UTC ({2}).",
+                    "[0] a dit entre-temps ce qui s’est passé, à {1} UTC ({2}).",
+                ),
+                Deed::Resume | Deed::Start | Deed::Signal => (
+                    "[0] had it tried meanwhile, at {1} UTC ({2}).",
+                    "[0] a essayé entre-temps, à {1} UTC ({2}).",
+                ),
+            };
+            said.say(lang, template, &[&by, &clock, &relative]);
+        }
+        CameSince::Blocked { step, at } => {
+            let when = When::of(*at, now, lang);
+            said.say(
+                lang,
+                (
+                    "A person has come to be needed for [0], at {1} UTC ({2}).",
+                    "Entre-temps, [0] est à régler aussi, depuis {1} UTC ({2}).",
+                ),
+                &[&visible_cut(step, 64), &when.clock, &when.relative],
+            );
+        }
+    }
+    said.say(
+        lang,
+        (
+            "Nothing was done: look at what is new, and decide again.",
+            "Rien n’a été fait : voyez ce qui est nouveau, et décidez de nouveau.",
+        ),
+        &[],
+    );
+    said
 }

@@ -65,14 +65,21 @@ fn meanings(definition: &Definition, name: &str, body: &Json) -> Result<(), Refu
 pub struct Asking<'e> {
     engine: &'e Engine,
     by: Option<Arc<str>>,
+    once: Option<CommandId>,
 }
 
 impl Asking<'_> {
+    /// The same, and it is this one command: sent again, nothing is done twice.
+    pub fn once(self, command: CommandId) -> Self {
+        Self { once: Some(command), ..self }
+    }
+
     /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
     pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
         let asked = self.engine.clock().now();
         let by = self.by.clone();
-        let command = Command { id: self.engine.clock().new_command_id(), asked, by, kind };
+        let id_of_command = self.once.unwrap_or_else(|| self.engine.clock().new_command_id());
+        let command = Command { id: id_of_command, asked, by, kind };
         let give_up = Instant::now() + self.engine.limits().command_wait;
         while Instant::now() < give_up {
             if let Applied::Here = self.engine.apply(id, &command).await? {
@@ -165,7 +172,7 @@ impl NamedCommand {
 impl Engine {
     /// What a caller of this name wants of sagas; `None`: callers are not known by name.
     pub fn asked_by(&self, by: Option<Arc<str>>) -> Asking<'_> {
-        Asking { engine: self, by }
+        Asking { engine: self, by, once: None }
     }
 
     /// As [`Asking::command`], of a caller without a name.

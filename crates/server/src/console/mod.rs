@@ -8,10 +8,13 @@
 mod answer;
 mod assets;
 mod overview;
+mod saga;
+mod saga_act;
+mod saga_raw;
 mod visit;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::api::Api;
 
@@ -23,6 +26,8 @@ pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
+        .route("/console/sagas/{saga}", get(saga::saga))
+        .route("/console/sagas/{saga}/act", post(saga_act::act))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
 

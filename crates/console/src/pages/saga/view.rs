@@ -57,7 +57,7 @@ impl SagaView {
                 "failed" => view.failed = value == "true",
                 "before" => view.before = value.parse().ok(),
                 "act" => view.act = value.parse().ok(),
-                "given" => view.given = value.parse().ok().map(CommandId::new),
+                "given" => view.given = value.parse().ok(),
                 _ => {}
             }
         }

@@ -24,7 +24,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::events::LiveFeed;
+pub(crate) use self::commands::{BY, FINDING, REASON, output_of};
 pub(crate) use self::list::SAGAS_MAX;
+pub(crate) use self::saga::unknown;
+pub(crate) use self::signals::SIGNAL_BYTES_MAX;
 use crate::api::Api;
 
 /// This face's part of the document: what the handlers do not name themselves.
