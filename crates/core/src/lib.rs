@@ -38,6 +38,6 @@ pub use deed::Deed;
 pub use definition::{Definition, budget};
 pub use direction::Direction;
 pub use event::{Event, Outcome, Record};
-pub use id::{AttemptNumber, Claim, CommandId, Epoch, SagaId, Seq, Timestamp};
+pub use id::{AttemptNumber, BulkActionId, Claim, CommandId, Epoch, SagaId, Seq, Timestamp};
 pub use json::Json;
 pub use saga::Saga;

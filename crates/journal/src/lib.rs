@@ -12,6 +12,8 @@
 //! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.
 
 mod backlog;
+mod bulk;
+mod bulk_rows;
 mod columns;
 mod deed_rows;
 mod deeds;
@@ -34,6 +36,11 @@ mod store;
 mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
+pub use self::bulk::{
+    BULK_ITEMS_MAX, BULK_KEY_BYTES_MAX, BULK_TEXT_BYTES_MAX, BulkBegun, BulkCounts, BulkCursor, BulkHead,
+    BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, KeptBulkAction, KeptBulkItem, NewBulkAction,
+    UnfitBulkAction,
+};
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
 pub use self::feed::{FedFrame, FeedPlace};
 pub use self::histogram::Histogram;
@@ -44,7 +51,7 @@ pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::stats::Stats;
 pub use self::store::{
-    AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
-    Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
+    AppendError, BulkActions, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library,
+    LoadError, Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
 };
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

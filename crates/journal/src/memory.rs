@@ -3,6 +3,7 @@
 //! Frames are kept as the same text that the databases keep, so an event that does not survive being written and read
 //! does not survive here either.
 
+mod bulk;
 mod deeds;
 mod inbox;
 
@@ -17,6 +18,7 @@ use saga_core::saga::Rollback;
 use saga_core::{CommandId, SagaId, Seq};
 use tokio::time::Instant;
 
+use self::bulk::MemoryBulk;
 use self::deeds::MemoryDeeds;
 use self::inbox::WaitingCommand;
 use crate::backlog::Group;
@@ -44,6 +46,7 @@ struct Tables {
     names: BTreeMap<ReplicaId, Arc<str>>,
     commands: BTreeMap<(SagaId, CommandId), WaitingCommand>,
     deeds: MemoryDeeds,
+    bulk: MemoryBulk,
     /// The frames in the order in which they came.
     feed: Vec<(SagaId, i64)>,
 }

@@ -7,24 +7,25 @@ use std::time::Duration;
 
 use saga_core::definition::{DefinitionHash, StateName};
 use saga_core::saga::Rollback;
-use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
+use saga_core::{BulkActionId, CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
-    Backlog, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptCommand, KeptDeed,
-    KeptRow, Lease, Posted, ReplicaId, Row,
+    Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, ClaimedItem, CommandStatus,
+    DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed,
+    KeptRow, Lease, NewBulkAction, Posted, ReplicaId, Row,
 };
 
-/// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]
-/// has at most this many rows.
+/// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`], [`Inbox::commands`]
+/// or [`BulkActions::bulk_items`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
 /// The result of a store's methods.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A place to keep sagas.
-pub trait Store: Histories + Membership + Inbox + Library {}
+pub trait Store: Histories + Membership + Inbox + BulkActions + Library {}
 
-impl<T: Histories + Membership + Inbox + Library> Store for T {}
+impl<T: Histories + Membership + Inbox + BulkActions + Library> Store for T {}
 
 /// The history of each saga, and the row that says where it stands.
 pub trait Histories: Send + Sync + 'static {
@@ -186,6 +187,67 @@ pub trait Inbox: Send + Sync + 'static {
     /// Takes away the refused commands that were given before that instant, and whose sender has not come for the
     /// answer.
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>>;
+}
+
+/// Bulk actions: operators' wishes for many sagas, and what has come of each saga.
+pub trait BulkActions: Send + Sync + 'static {
+    /// Keeps an action with all its items, unless there is one of its key.
+    fn begin_bulk(&self, action: NewBulkAction) -> StoreFuture<'_, Result<BulkBegun, Unavailable>>;
+
+    /// Gives `replica` at most `limit` items to carry out: those of its own that are not `in_hand` (the answer was lost), those
+    /// of replicas that are gone, and then waiting ones, of the action that was begun first, in its order. From then on they are
+    /// [`BulkState::Sent`], and its own. A replica that is gone itself gets none. Asking again, because the answer was
+    /// lost, gives the same ones.
+    ///
+    /// Actions that have no item left to carry out have ended, `now` if they had not before.
+    fn claim_items(
+        &self,
+        replica: ReplicaId,
+        in_hand: Vec<(BulkActionId, SagaId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<ClaimedItem>, Unavailable>>;
+
+    /// Keeps the result of an item that is [`BulkState::Sent`]. One that has a result keeps it.
+    fn record_item(
+        &self,
+        action: BulkActionId,
+        saga: SagaId,
+        result: BulkItemResult,
+    ) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes back the items that wait: they are not carried out. Tells how many they were.
+    fn take_back(&self, action: BulkActionId, now: Timestamp) -> StoreFuture<'_, Result<u64, Unavailable>>;
+
+    /// An action.
+    fn bulk_action(
+        &self,
+        action: BulkActionId,
+    ) -> StoreFuture<'_, Result<Option<KeptBulkAction>, Unavailable>>;
+
+    /// How many items of an action are in each state.
+    fn bulk_counts(&self, action: BulkActionId) -> StoreFuture<'_, Result<BulkCounts, Unavailable>>;
+
+    /// Actions, those that were begun last first, at most `limit`, from the first one after `after`.
+    fn bulk_actions(
+        &self,
+        after: Option<BulkCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkAction>, Unavailable>>;
+
+    /// The items of an action that are in that state, or all, in their order: at most `limit`, from the first one whose place is
+    /// greater than `after`.
+    fn bulk_items(
+        &self,
+        action: BulkActionId,
+        state: Option<BulkState>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkItem>, Unavailable>>;
+
+    /// Takes away at most `limit` items of the oldest action that was begun and had ended before that instant, and the action
+    /// once it has no items any more.
+    fn forget_bulk(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>>;
 }
 
 /// The definitions that sagas are pinned to.

@@ -19,6 +19,7 @@
 //! - `doubt.rs`: outcomes that repeating a call cannot settle.
 //! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked. `shown.rs`: what each step
 //!   in progress waits for. `stands.rs`: where each step stands.
+//! - `since.rs`: the events since a person looked at a saga, and the result of that person's command.
 // Long: the state and every question about it that its own modules and others ask.
 
 mod apply;
@@ -31,6 +32,7 @@ mod following;
 mod pending;
 mod polling;
 mod shown;
+mod since;
 mod stands;
 mod waiting;
 
@@ -46,6 +48,7 @@ pub use self::following::{Following, FollowingCall, FollowingEnd};
 pub use self::pending::Pending;
 use self::polling::AcceptedWork;
 pub use self::shown::{Waiting, WaitingFor};
+pub use self::since::{CameSince, Seen, Tried};
 pub use self::stands::StepStands;
 pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};

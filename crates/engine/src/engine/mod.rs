@@ -2,7 +2,7 @@
 //!
 //! - `start.rs`: a request for a saga, new or repeated.
 //! - `whereabouts.rs`: where a saga is, and waiting for it there.
-//! - `commands.rs`: operators' commands.
+//! - `commands.rs`: operators' commands. `bulk.rs`: one wish for many sagas.
 //! - `listing.rs`: lists of sagas by what they wait for.
 //! - `running.rs`: from a history to a task, and the end of a task.
 //! - `takeover.rs`: the sagas whose owner is gone. `asleep.rs`: the sagas that fall asleep, and those that wake.
@@ -10,6 +10,7 @@
 //! - `shutdown.rs`: the end.
 
 mod asleep;
+mod bulk;
 mod commands;
 mod lease;
 mod listing;
@@ -29,6 +30,8 @@ use saga_journal::{History, Journal};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use self::bulk::BulkHands;
+pub use self::bulk::{BulkRefused, BulkWish};
 pub use self::commands::Asking;
 pub use self::listing::Listing;
 pub use self::start::Start;
@@ -69,6 +72,8 @@ struct Parts {
     lifecycle: Lifecycle,
     /// Sagas for which commands from the journal are being applied.
     applying: Mutex<HashSet<SagaId>>,
+    /// The items of bulk actions that this process carries out.
+    bulk: BulkHands,
 }
 
 /// Whether the engine can do its work.
@@ -141,6 +146,7 @@ impl Engine {
             looked: Mutex::default(),
             lifecycle,
             applying: Mutex::default(),
+            bulk: BulkHands::default(),
         };
         Self { parts: Arc::new(parts) }
     }

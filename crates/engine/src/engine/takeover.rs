@@ -39,6 +39,8 @@ impl Engine {
         lifecycle.spawn_vital("take-over", async move { engine.look_around().await });
         let engine = self.clone();
         lifecycle.spawn_vital("sleepers", async move { engine.wake_sleepers().await });
+        let engine = self.clone();
+        lifecycle.spawn_vital("bulk actions", async move { engine.carry_out_bulk_actions().await });
     }
 
     /// The same in the background, and watched over: should it fail, [`Engine::died`] tells.
@@ -58,6 +60,7 @@ impl Engine {
                     swept = Instant::now();
                     self.sweep().await?;
                     self.forget_refusals().await?;
+                    self.forget_bulk_actions().await?;
                 }
                 Ok::<_, Unavailable>(())
             };

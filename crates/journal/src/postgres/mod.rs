@@ -18,6 +18,7 @@
 mod address;
 mod append;
 mod bounds;
+mod bulk;
 mod cells;
 mod checks;
 mod connect;

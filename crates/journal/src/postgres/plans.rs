@@ -205,16 +205,71 @@ async fn all_that_one_name_did_is_read_in_its_order() {
     }
 }
 
+/// Forty actions of a thousand sagas each, of which all but two have ended.
+async fn with_bulk_actions() -> Link {
+    let link = crowded().await;
+    let fill = "
+        INSERT INTO bulk_action
+        SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid, n::text, 'resume', NULL, 'Ana', NULL, '{}', 1000, n,
+            CASE WHEN n < 48 THEN n END
+        FROM generate_series(10, 49) AS line (n);
+        INSERT INTO bulk_item (action_id, saga_id, place, seen_us, state, ended_us)
+        SELECT action_id, gen_random_uuid(), place, 0, CASE WHEN ended_us IS NULL THEN 'waiting' ELSE 'undone' END, ended_us
+        FROM bulk_action CROSS JOIN generate_series(0, 999) AS line (place);
+        UPDATE bulk_item SET state = 'sent', claimed_by = '00000000-0000-0000-0000-000000000050'
+        WHERE ended_us IS NULL AND place < 16;
+        VACUUM ANALYZE bulk_item;
+        VACUUM ANALYZE bulk_action";
+    for statement in fill.split(';') {
+        link.script(statement).await.unwrap();
+    }
+    link
+}
+
+#[tokio::test]
+async fn items_of_bulk_actions_are_claimed_and_listed_by_index() {
+    let link = with_bulk_actions().await;
+    let (limit, looked_at, none) = (16_i64, 16_i64, Vec::<Uuid>::new());
+    let claim: &Params<'_> = &[
+        (&LIVE, Type::UUID),
+        (&limit, Type::INT8),
+        (&none, Type::UUID_ARRAY),
+        (&none, Type::UUID_ARRAY),
+        (&looked_at, Type::INT8),
+    ];
+    let (plan, pages) = explain(&link, sql::CLAIM_ITEMS, claim).await;
+    assert!(plan.contains("bulk_item_open") && plan.contains("bulk_item_claimed"), "{plan}");
+    // The items of two actions, and the rows and indices of those that are claimed: not the forty thousand others.
+    assert!(pages <= 500, "{pages} pages:\n{plan}");
+    let (action, after, state) = (Uuid::from_u128(0x30), 500_i64, None::<&str>);
+    let items: &Params<'_> =
+        &[(&action, Type::UUID), (&after, Type::INT8), (&state, Type::TEXT), (&limit, Type::INT8)];
+    let (plan, pages) = explain(&link, sql::BULK_ITEMS, items).await;
+    assert!(plan.contains("bulk_item_place") && pages <= DESCENT_PAGES_MAX + 16, "{pages} pages:\n{plan}");
+    let (plan, pages) = explain(&link, sql::BULK_COUNTS, &[(&action, Type::UUID)]).await;
+    assert!(!plan.contains("Seq Scan") && pages <= 100, "{pages} pages:\n{plan}");
+}
+
 /// PostgreSQL compiles a plan that it thinks expensive (`jit_above_cost`, 100,000 by default) before running it: tens of
 /// milliseconds and megabytes for a statement that takes microseconds, twice a second.
 #[tokio::test]
 async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
     const JIT_ABOVE_COST: f64 = 100_000.0;
     let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
-    for link in [schema::prepare(&connector).await.unwrap().link, crowded().await] {
+    for link in [schema::prepare(&connector).await.unwrap().link, with_bulk_actions().await] {
         let (limit, lease) = (100_i64, 3_000_000_i64);
         let (after, orphaning) = (None::<Uuid>, vec![Uuid::nil()]);
-        let statements: [(&str, &Params<'_>); 7] = [
+        let (looked_at, none) = (16_i64, Vec::<Uuid>::new());
+        let claim_items: &Params<'_> = &[
+            (&LIVE, Type::UUID),
+            (&limit, Type::INT8),
+            (&none, Type::UUID_ARRAY),
+            (&none, Type::UUID_ARRAY),
+            (&looked_at, Type::INT8),
+        ];
+        let statements: [(&str, &Params<'_>); 9] = [
+            (sql::IS_ANY_BULK_OPEN, &[]),
+            (sql::CLAIM_ITEMS, claim_items),
             (sql::ORPHANING, &[]),
             (sql::CLAIM, &[(&LIVE, Type::UUID), (&limit, Type::INT8), (&orphaning, Type::UUID_ARRAY)]),
             (sql::EXPIRE, &[]),

@@ -9,6 +9,7 @@
 //! keeps a second process out; the system takes it back from a dead one. So there are no leases here that could run
 //! out: a replica that has not joined since the file was opened is gone (`replicas.rs`).
 
+mod bulk;
 mod cells;
 mod deeds;
 mod feed;

@@ -36,6 +36,34 @@ fn all_that_one_name_did_is_read_in_its_order() {
 }
 
 #[test]
+fn items_of_bulk_actions_are_claimed_and_listed_by_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let (id, none) = ([0_u8; 16], None::<&str>);
+    for (sql, params, indices) in [
+        (
+            super::bulk::WAITING,
+            rusqlite::params![10],
+            &["action USING INDEX bulk_action_open", "item USING INDEX bulk_item_open (action_id=?)"][..],
+        ),
+        (super::bulk::CLAIMED, rusqlite::params![10], &["item USING INDEX bulk_item_claimed"]),
+        (
+            super::bulk::ITEMS,
+            rusqlite::params![id, 5, none, 10],
+            &["bulk_item USING INDEX bulk_item_place (action_id=? AND place>?)"],
+        ),
+        (super::bulk::ACTIONS, rusqlite::params![5, id, 10], &["bulk_action USING INDEX bulk_action_begun"]),
+        (super::bulk::OLD, rusqlite::params![5], &["bulk_action USING INDEX bulk_action_begun (begun_us<?)"]),
+    ] {
+        let plan = explain(&store, sql, params);
+        for index in indices {
+            assert!(plan.iter().any(|line| line.contains(index)), "{sql} by {index}: {plan:#?}");
+        }
+        assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE")), "{sql}: {plan:#?}");
+    }
+}
+
+#[test]
 fn the_feed_is_read_in_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let store = super::open(folder.path().join("journal.db")).unwrap();

@@ -12,7 +12,7 @@ use crate::columns::{self, COLUMNS, Cell, text};
 use crate::{AppendError, Entry, Unavailable, deed_rows, frame};
 
 /// Statements that stay prepared: every statement of this connection.
-const STATEMENTS_CACHED_MAX: usize = 17;
+const STATEMENTS_CACHED_MAX: usize = 29;
 
 pub(super) struct SqliteWriter {
     place: OpenedFile,

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
-use saga_core::{CommandId, SagaId, Seq, Timestamp};
+use saga_core::{BulkActionId, CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
-    Histories, History, Inbox, Joining, Journal, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease,
-    Library, LoadError, Membership, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
+    ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
+    History, Inbox, Joining, Journal, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition,
+    KeptRow, Lease, Library, LoadError, Membership, NewBulkAction, Page, Posted, ReplicaId, Resting,
+    StoreFuture, Unavailable, WakeUp,
 };
 use tokio::time::timeout;
 
@@ -238,6 +240,68 @@ impl Inbox for Panicking {
 
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.forget_refused(before)
+    }
+}
+
+impl BulkActions for Panicking {
+    fn begin_bulk(&self, action: NewBulkAction) -> StoreFuture<'_, Result<BulkBegun, Unavailable>> {
+        self.memory.begin_bulk(action)
+    }
+
+    fn claim_items(
+        &self,
+        replica: ReplicaId,
+        in_hand: Vec<(BulkActionId, SagaId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<ClaimedItem>, Unavailable>> {
+        self.memory.claim_items(replica, in_hand, limit, now)
+    }
+
+    fn record_item(
+        &self,
+        action: BulkActionId,
+        saga: SagaId,
+        result: BulkItemResult,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.record_item(action, saga, result)
+    }
+
+    fn take_back(&self, action: BulkActionId, now: Timestamp) -> StoreFuture<'_, Result<u64, Unavailable>> {
+        self.memory.take_back(action, now)
+    }
+
+    fn bulk_action(
+        &self,
+        action: BulkActionId,
+    ) -> StoreFuture<'_, Result<Option<KeptBulkAction>, Unavailable>> {
+        self.memory.bulk_action(action)
+    }
+
+    fn bulk_counts(&self, action: BulkActionId) -> StoreFuture<'_, Result<BulkCounts, Unavailable>> {
+        self.memory.bulk_counts(action)
+    }
+
+    fn bulk_actions(
+        &self,
+        after: Option<BulkCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkAction>, Unavailable>> {
+        self.memory.bulk_actions(after, limit)
+    }
+
+    fn bulk_items(
+        &self,
+        action: BulkActionId,
+        state: Option<BulkState>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkItem>, Unavailable>> {
+        self.memory.bulk_items(action, state, after, limit)
+    }
+
+    fn forget_bulk(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_bulk(before, limit)
     }
 }
 

@@ -35,7 +35,7 @@ use saga_core::Definition;
 use saga_engine::breaker::BreakerKind;
 use saga_engine::participants::AccessTrouble;
 use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
-use saga_journal::{Journal, StoreFuture};
+use saga_journal::{BulkState, Journal, StoreFuture};
 
 use self::backlog::Backlogs;
 pub(crate) use self::connections::ConnectionCounts;
@@ -308,5 +308,9 @@ impl Observer for Metrics {
 
     fn task_failed(&self) {
         self.sagas.task_failed();
+    }
+
+    fn bulk_item_ended(&self, result: BulkState) {
+        self.sagas.bulk_item_ended(result);
     }
 }
