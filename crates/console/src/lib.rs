@@ -5,6 +5,8 @@
 //! - `pages`: one file for each page; each has its template in `templates/`, and its words in `words/`.
 //! - `words`: every text, in English and French. A text that lacks a language does not compile.
 //! - `shown`: how times, amounts, numbers and states are written.
+//! - `graph`: a definition's steps as a graph. `timeline`: a saga's history as a drawing. `history`: its attempts. `sentence.rs`: why a
+//!   saga stands where it does.
 //! - `assets.rs`: the style sheet and the scripts.
 //!
 //! *Invariant:* no page has an inline script, an inline style or an external address, and each value that is not this crate's own is
@@ -12,8 +14,12 @@
 
 pub mod assets;
 mod frame;
+pub mod graph;
+mod history;
 pub mod pages;
+pub mod sentence;
 pub mod shown;
+pub mod timeline;
 mod words;
 
 pub use self::frame::{Frame, May, PageName, Preferences, Theme};

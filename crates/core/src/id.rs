@@ -101,6 +101,24 @@ impl CommandId {
     }
 }
 
+impl CommandId {
+    /// The id that belongs to the key of a form about a saga: the same form, sent again, is the same command.
+    pub fn of_key(saga: SagaId, key: &str) -> Self {
+        let hash = Sha256::new().chain_update(b"orchestrateur/command-key/").chain_update(saga.0.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.chain_update(key).finalize()[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
+impl std::str::FromStr for CommandId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
 impl fmt::Display for CommandId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
@@ -325,6 +343,15 @@ mod tests {
         assert_eq!(SagaId::of_key("travel", "trip-7").to_string(), "b6c8e29a-6b08-8b49-a206-30de7302ed88");
         let callers = SagaId::of_callers_key("shop", "checkout", "k");
         assert_eq!(callers.to_string(), "5591db25-7b18-80ba-be4c-f098c2618bc6");
+    }
+
+    #[test]
+    fn a_form_s_key_is_one_command_of_one_saga() {
+        let of = |saga, key| CommandId::of_key(SagaId::new(Uuid::from_u128(saga)), key);
+        assert_eq!(of(7, "k"), of(7, "k"));
+        assert_ne!(of(7, "k"), of(8, "k"));
+        assert_ne!(of(7, "k"), of(7, "l"));
+        assert_eq!(of(7, "k").to_string().parse().ok(), Some(of(7, "k")));
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod sign_in;
 mod saga_rows;
 mod sagas;
 mod search;
+mod saga;
+mod saga_raw;
 
 pub use self::actions::{
     ACTIONS, ActionCount, ActionLine, ActionPage, ActionsPage, ItemLine, ItemWhy, bulk_state, item_href,
@@ -24,3 +26,9 @@ pub use self::sign_in::{AgainPage, SignInPage, SignInTrouble};
 pub use self::saga_rows::{SagaLine, SagaPlace, ShownLabel};
 pub use self::sagas::{FoundRows, KnownNames, SagasPage};
 pub use self::search::{FoundFilter, NothingFound, SearchPage};
+pub use self::saga::{
+    ActCard, ActTab, FindingChoice, FollowLine, GivenShown, HistoryShown, LabelShown, PendingCallShown,
+    PendingCard, SagaAct, SagaAsked, SagaPage, SagaRow, SagaRowKind, SagaRows, SagaSeen, SagaView, StepShown,
+    TypedAct,
+};
+pub use self::saga_raw::SagaRawPage;

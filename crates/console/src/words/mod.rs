@@ -9,6 +9,7 @@ mod sign_in;
 mod inbox;
 mod rows;
 mod sagas;
+mod saga;
 
 use std::str::FromStr;
 
@@ -20,6 +21,7 @@ pub(crate) use self::sign_in::SignInWords;
 pub(crate) use self::inbox::{InboxWords, count_text};
 pub(crate) use self::rows::RowWords;
 pub(crate) use self::sagas::{SagasWords, SearchWords};
+pub(crate) use self::saga::SagaWords;
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]

@@ -18,7 +18,7 @@
 //! - `following.rs`: what follows from a command, foretold by the same rules.
 //! - `doubt.rs`: outcomes that repeating a call cannot settle.
 //! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked. `shown.rs`: what each step
-//!   in progress waits for.
+//!   in progress waits for. `stands.rs`: where each step stands.
 //! - `since.rs`: the events since a person looked at a saga, and the result of that person's command.
 // Long: the state and every question about it that its own modules and others ask.
 
@@ -33,6 +33,7 @@ mod pending;
 mod polling;
 mod shown;
 mod since;
+mod stands;
 mod waiting;
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub use self::pending::Pending;
 use self::polling::AcceptedWork;
 pub use self::shown::{Waiting, WaitingFor};
 pub use self::since::{CameSince, Seen, Tried};
+pub use self::stands::StepStands;
 pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};
 

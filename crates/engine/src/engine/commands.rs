@@ -65,12 +65,19 @@ fn meanings(definition: &Definition, name: &str, body: &Json) -> Result<(), Refu
 pub struct Asking<'e> {
     engine: &'e Engine,
     by: Option<Arc<str>>,
+    once: Option<CommandId>,
 }
 
 impl Asking<'_> {
+    /// The same, and it is this one command: sent again, nothing is done twice.
+    pub fn once(self, command: CommandId) -> Self {
+        Self { once: Some(command), ..self }
+    }
+
     /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
     pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
-        self.command_of(id, self.engine.clock().new_command_id(), kind).await
+        let command = self.once.unwrap_or_else(|| self.engine.clock().new_command_id());
+        self.command_of(id, command, kind).await
     }
 
     /// The same with an id that the caller gives the command: the same command again is applied once.
@@ -149,7 +156,7 @@ impl NamedCommand {
 impl Engine {
     /// What a caller of this name wants of sagas; `None`: callers are not known by name.
     pub fn asked_by(&self, by: Option<Arc<str>>) -> Asking<'_> {
-        Asking { engine: self, by }
+        Asking { engine: self, by, once: None }
     }
 
     /// As [`Asking::command`], of a caller without a name.

@@ -18,11 +18,14 @@ mod sign_in;
 mod tries;
 mod sagas;
 mod search;
+mod saga;
+mod saga_act;
+mod saga_raw;
 mod visit;
 
-use std::sync::Arc;
 
 use axum::routing::{get, post};
+use std::sync::Arc;
 use axum::{Extension, Router};
 use saga_console::ROOT;
 
@@ -58,6 +61,8 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .route("/console/actions/{id}", get(actions::action))
         .route("/console/actions/{id}/take-back", post(actions::take_back))
         .route("/console/search", get(search::search))
+        .route("/console/sagas/{saga}", get(saga::saga))
+        .route("/console/sagas/{saga}/act", post(saga_act::act))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
 

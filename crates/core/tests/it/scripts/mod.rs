@@ -23,6 +23,7 @@ mod resolve;
 mod resume;
 mod rollback;
 mod since;
+mod stands;
 mod takeover;
 mod unknown;
 
