@@ -31,6 +31,7 @@ mod row;
 pub mod sqlite;
 mod stats;
 mod store;
+mod under_way;
 mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
@@ -40,11 +41,15 @@ pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};
 pub use self::open::OpenError;
-pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
+pub use self::ownership::{
+    Joining, LEASE_MAX, Lease, LeaseStanding, OWNED_COUNTED_MAX, REPLICAS_TOLD_MAX, ReplicaId,
+    ReplicaStanding,
+};
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::stats::Stats;
 pub use self::store::{
     AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
     Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
 };
+pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

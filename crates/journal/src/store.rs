@@ -11,7 +11,7 @@ use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
     Backlog, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptCommand, KeptDeed,
-    KeptRow, Lease, Posted, ReplicaId, Row,
+    KeptRow, Lease, Posted, ReplicaId, ReplicaStanding, Row, UnderWay,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]
@@ -47,6 +47,10 @@ pub trait Histories: Send + Sync + 'static {
 
     /// Counts the sagas that are not over.
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>>;
+
+    /// The oldest sagas that are not over, by what each waits for and by its definition: at most
+    /// [`UNDER_WAY_READ_MAX`](crate::UNDER_WAY_READ_MAX).
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>>;
 
     /// Rows, newest first.
     fn list(
@@ -153,6 +157,10 @@ pub trait Membership: Send + Sync + 'static {
         after: Option<SagaId>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+
+    /// The replicas that are not gone, and those that are, still own sagas and are known to the store: by their names, at most
+    /// [`REPLICAS_TOLD_MAX`](crate::REPLICAS_TOLD_MAX).
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>>;
 }
 
 /// Operators' commands, on their way to the owners of sagas.

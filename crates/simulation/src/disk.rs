@@ -16,7 +16,8 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
     History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError,
-    Membership, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    Membership, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay,
+    WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -317,6 +318,10 @@ impl Histories for DatabaseLine {
         self.disk.memory.backlog()
     }
 
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        self.disk.memory.under_way()
+    }
+
     fn list(
         &self,
         filter: Filter,
@@ -448,6 +453,10 @@ impl Membership for DatabaseLine {
             }
             Ok(claimed)
         })
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        self.disk.memory.replicas()
     }
 
     fn owned(

@@ -43,10 +43,12 @@ use crate::backlog::Group;
 use crate::columns::{Cell, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::query::{Dialect, Param, query};
+use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
     Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, OpenError, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    LoadError, Membership, OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture,
+    UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
@@ -150,6 +152,23 @@ impl Histories for Postgres {
                 Ok(backlog)
             };
             read().map_err(Unavailable::because)
+        })
+    }
+
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        Box::pin(async move {
+            let limit = UNDER_WAY_READ_MAX as i64 + 1;
+            let rows = self.pool.query(sql::UNDER_WAY, &[(&limit, Type::INT8)]).await?;
+            let mut found = UnderWay::default();
+            for row in &rows {
+                found.add(&ReadRow {
+                    definition: ownership::cell(row, 0)?,
+                    hash: ownership::cell(row, 1)?,
+                    created_us: ownership::cell(row, 2)?,
+                    summary: ownership::cell(row, 3)?,
+                });
+            }
+            Ok(found)
         })
     }
 
@@ -257,6 +276,10 @@ impl Membership for Postgres {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move { ownership::owned(&self.pool, replica, after, limit).await })
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        Box::pin(ownership::replicas(&self.pool))
     }
 }
 

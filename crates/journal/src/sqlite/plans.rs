@@ -112,3 +112,13 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
         assert_eq!(scanned, None, "{filter:?}: {plan:#?}");
     }
 }
+
+#[test]
+fn the_oldest_sagas_under_way_are_read_in_their_order_and_what_a_replica_owns_by_its_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let plan = explain(&store, super::UNDER_WAY, [10]);
+    assert_eq!(plan, ["SCAN saga USING INDEX saga_under_way"]);
+    let plan = explain(&store, super::ownership::OWNED_COUNT, rusqlite::params![[0_u8; 16], 10]);
+    assert!(plan.iter().any(|line| line.contains("USING COVERING INDEX saga_owner (owner=?)")), "{plan:#?}");
+}

@@ -18,6 +18,7 @@ mod races;
 mod roles;
 mod sqlite;
 mod tls;
+mod under_way;
 mod upgrade;
 mod views;
 mod writer;

@@ -11,7 +11,8 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
     Histories, History, Inbox, Joining, Journal, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease,
-    Library, LoadError, Membership, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    Library, LoadError, Membership, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture,
+    Unavailable, UnderWay, WakeUp,
 };
 use tokio::time::timeout;
 
@@ -108,6 +109,10 @@ impl Histories for Panicking {
         self.memory.backlog()
     }
 
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        self.memory.under_way()
+    }
+
     fn list(
         &self,
         filter: Filter,
@@ -190,6 +195,10 @@ impl Membership for Panicking {
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.memory.claim(replica, limit)
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        self.memory.replicas()
     }
 
     fn owned(

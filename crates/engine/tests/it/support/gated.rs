@@ -10,7 +10,8 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
     Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, Page, Posted, ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    LoadError, Membership, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable,
+    UnderWay, WakeUp,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -110,6 +111,10 @@ impl Histories for Gated {
         self.memory.backlog()
     }
 
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        self.memory.under_way()
+    }
+
     fn list(
         &self,
         filter: Filter,
@@ -205,6 +210,10 @@ impl Membership for Gated {
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.memory.claim(replica, limit)
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        self.memory.replicas()
     }
 
     fn owned(
