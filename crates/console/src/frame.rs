@@ -94,6 +94,22 @@ impl Frame {
         self.preferences.theme.into()
     }
 
+    /// The keys, and the meaning of each.
+    pub(crate) fn keys(&self) -> [(&'static [&'static str], &'static str); 9] {
+        let words = self.words();
+        [
+            (&["/"], words.key_search),
+            (&["g"], words.key_go),
+            (&["j", "k"], words.key_move),
+            (&["o"], words.key_open),
+            (&["x"], words.key_tick),
+            (&["n"], words.key_next),
+            (&["c"], words.key_copy),
+            (&["r", "1"], words.key_try),
+            (&["?"], words.key_help),
+        ]
+    }
+
     /// Every theme's word of the address, and its word.
     pub(crate) fn themes(&self) -> [(&'static str, &'static str); 3] {
         let words = self.words();

@@ -10,17 +10,21 @@ mod assets;
 mod overview;
 mod visit;
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Extension, Router};
 
 use crate::api::Api;
+use crate::face::sagas::{self, LiveFeed};
 
 /// Where the console is.
 pub(crate) const ROOT: &str = "/console/";
 
 /// Its routes. They are pages, and not in the document.
-pub(crate) fn routes() -> Router<Api> {
+pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
     Router::new()
+        // The same stream as elsewhere, for those who are signed in.
+        .route("/console/events", get(sagas::events))
+        .layer(Extension(feed))
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
         .route("/console/assets/{hash}/{name}", get(assets::asset))

@@ -27,10 +27,12 @@ use crate::api::protect::{self, AnswerKind};
 use crate::api::{self, Api, browser};
 use crate::console;
 use crate::face;
+use crate::face::sagas::LiveFeed;
 use crate::http::{CallerAddress, Crowded};
 
 /// The document of all routes.
-static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| document::complete(documented().into_openapi()));
+static DOCUMENT: LazyLock<OpenApi> =
+    LazyLock::new(|| document::complete(documented(LiveFeed::new()).into_openapi()));
 
 /// [`DOCUMENT`], as it is answered.
 static TEXT: LazyLock<String> = LazyLock::new(|| document::text(&DOCUMENT));
@@ -41,10 +43,10 @@ pub fn document() -> &'static str {
 }
 
 /// The routes that are in the document. `/docs` is not: it is a page for browsers.
-fn documented() -> OpenApiRouter<Api> {
+fn documented(feed: LiveFeed) -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(document::BaseDocument::openapi())
         .merge(face::commande::routes())
-        .merge(face::sagas::routes())
+        .merge(face::sagas::routes(feed))
         .merge(api::routes())
         .routes(routes!(home::home))
         .routes(routes!(docs::openapi))
@@ -52,9 +54,10 @@ fn documented() -> OpenApiRouter<Api> {
 
 /// The whole API.
 pub fn router(api: Api) -> Router {
-    Router::from(documented())
+    let feed = LiveFeed::new();
+    Router::from(documented(feed.clone()))
         .merge(docs::page())
-        .merge(console::routes())
+        .merge(console::routes(feed))
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .fallback(|| async { Problem::no_such_path() })
         .layer(middleware::from_fn_with_state(api.clone(), around))
