@@ -303,6 +303,29 @@ pub enum Cause {
     DeadlinePassed,
 }
 
+/// The kind of a [`Cause`], without what is particular to one saga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CauseKind {
+    /// A step was refused, or had no good answer.
+    StepFailed,
+    /// A cancel command asked for it.
+    Cancelled,
+    /// The saga's own deadline passed.
+    DeadlinePassed,
+}
+
+impl Cause {
+    /// Its kind.
+    pub fn kind(&self) -> CauseKind {
+        match self {
+            Self::StepFailed { .. } => CauseKind::StepFailed,
+            Self::Cancelled | Self::CancelledBy { .. } => CauseKind::Cancelled,
+            Self::DeadlinePassed => CauseKind::DeadlinePassed,
+        }
+    }
+}
+
 /// The kind of obstacle for which a saga waits for an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]

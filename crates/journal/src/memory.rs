@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
-use saga_core::{CommandId, SagaId, Seq};
+use saga_core::{CommandId, SagaId, Seq, Timestamp};
 use tokio::time::Instant;
 
 use self::deeds::MemoryDeeds;
@@ -22,13 +22,14 @@ use self::inbox::WaitingCommand;
 use crate::backlog::Group;
 use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::feed::{FEED_BYTES_MAX, FedFrameText};
+use crate::figure_rows::FigureRows;
 use crate::frame::{self, Frame, Head};
 use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
     History, Joining, KeptDeed, KeptDefinition, KeptRow, LEASE_MAX, Lease, LeaseStanding, Library, LoadError,
-    Membership, Page, REPLICAS_TOLD_MAX, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable,
-    UnderWay, WakeUp,
+    Membership, MinuteFigures, Page, REPLICAS_TOLD_MAX, ReplicaId, ReplicaStanding, Resting, StoreFuture,
+    Unavailable, UnderWay, WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -46,6 +47,7 @@ struct Tables {
     names: BTreeMap<ReplicaId, Arc<str>>,
     commands: BTreeMap<(SagaId, CommandId), WaitingCommand>,
     deeds: MemoryDeeds,
+    figures: FigureRows,
     /// The frames in the order in which they came.
     feed: Vec<(SagaId, i64)>,
 }
@@ -83,12 +85,15 @@ impl Memory {
 
 impl Tables {
     fn append(&mut self, entry: &Entry) -> Result<(), AppendError> {
-        self.put(entry)?;
-        self.deeds.put(entry);
+        if self.put(entry)? {
+            self.deeds.put(entry);
+            self.figures.add(entry);
+        }
         Ok(())
     }
 
-    fn put(&mut self, entry: &Entry) -> Result<(), AppendError> {
+    /// Whether the entry is new, and not one that was there already.
+    fn put(&mut self, entry: &Entry) -> Result<bool, AppendError> {
         let (text, first_seq) = (frame::encode(entry), frame::first_seq(entry));
         let last = entry.expected.plus(entry.records.len());
         let owner_is_live = self.is_live(entry.owner);
@@ -102,7 +107,7 @@ impl Tables {
                     entry.saga,
                     KeptSaga { seq: last, cells, wake_us: None, rested_us: 0, row, frames },
                 );
-                Ok(())
+                Ok(true)
             }
             Some(kept) if kept.row.owner != entry.owner => Err(AppendError::Conflict),
             Some(kept) if kept.seq == entry.expected => {
@@ -115,9 +120,9 @@ impl Tables {
                     }
                 }
                 kept.row = KeptRow { owner: kept.row.owner, ..read(&kept.cells) };
-                Ok(())
+                Ok(true)
             }
-            Some(kept) if kept.frames.get(&first_seq) == Some(&text) => Ok(()),
+            Some(kept) if kept.frames.get(&first_seq) == Some(&text) => Ok(false),
             _ => Err(AppendError::Conflict),
         }
     }
@@ -350,6 +355,21 @@ impl Histories for Memory {
             let definition =
                 |saga| tables.sagas.get(&saga).map(|kept: &KeptSaga| kept.row.row.definition.clone());
             Ok(tables.deeds.of(&of, after, limit, definition))
+        })
+    }
+
+    fn figures(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<MinuteFigures>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().figures.read(since, until)) })
+    }
+
+    fn forget_figures(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.tables().figures.forget(before, columns::page_rows(limit));
+            Ok(())
         })
     }
 

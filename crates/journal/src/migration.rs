@@ -46,6 +46,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     },
     Migration { version: 9, name: "asleep", sql: include_str!("../migrations/sqlite/0009_asleep.sql") },
     Migration { version: 10, name: "deeds", sql: include_str!("../migrations/sqlite/0010_deeds.sql") },
+    Migration { version: 11, name: "figures", sql: include_str!("../migrations/sqlite/0011_figures.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -81,6 +82,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 9, name: "asleep", sql: include_str!("../migrations/postgres/0009_asleep.sql") },
     Migration { version: 10, name: "deeds", sql: include_str!("../migrations/postgres/0010_deeds.sql") },
     Migration { version: 11, name: "feed", sql: include_str!("../migrations/postgres/0011_feed.sql") },
+    Migration { version: 12, name: "figures", sql: include_str!("../migrations/postgres/0012_figures.sql") },
 ];
 
 /// A step that was applied, as its row tells.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use saga_core::definition::{DefinitionHash, Labels, StateName};
+use saga_core::event::{Cause, CauseKind};
 use saga_core::saga::{Failure, Rollback, Waiting};
 use saga_core::{Epoch, Saga, SagaId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub struct Summary {
     /// Why the saga fails, once that is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// The kind of that reason: a step's failure, a command, or the saga's deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<CauseKind>,
     /// The obstacle for which the saga waits for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Failure>,
@@ -88,6 +92,7 @@ impl Row {
             due: saga.due(),
             summary: Summary {
                 failure: saga.failure(),
+                cause: saga.cause().map(Cause::kind),
                 blocked: saga.blocked_by(),
                 started_by: saga.started_by().cloned(),
                 waiting: saga.waits_for(),

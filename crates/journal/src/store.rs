@@ -11,7 +11,7 @@ use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
     Backlog, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptCommand, KeptDeed,
-    KeptRow, Lease, Posted, ReplicaId, ReplicaStanding, Row, UnderWay,
+    KeptRow, Lease, MinuteFigures, Posted, ReplicaId, ReplicaStanding, Row, UnderWay,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]
@@ -68,6 +68,20 @@ pub trait Histories: Send + Sync + 'static {
         after: Option<DeedCursor>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>>;
+
+    /// The figures of the minutes that began at `since` or later and before `until`, the owners of sagas added up: by minute,
+    /// definition, outcome and step. At most [`FIGURES_ROWS_MAX`](crate::FIGURES_ROWS_MAX), the oldest ones.
+    ///
+    /// An entry that is kept is counted in its own transaction, and only once. Sagas that started or ended before the journal had
+    /// figures are not in them.
+    fn figures(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<MinuteFigures>, Unavailable>>;
+
+    /// Takes away figures of minutes that began before that instant: the oldest, and at most `limit` rows, or [`ROWS_MAX`].
+    fn forget_figures(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>>;
 
     /// The frames of all sagas in the feed's order, from the one that has `from` on: at most `limit`, and no more than about a
     /// mebibyte. A frame that has come since is behind those that were there. Frames that were kept before the journal had a

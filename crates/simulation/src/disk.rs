@@ -16,8 +16,8 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
     History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError,
-    Membership, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay,
-    WakeUp,
+    Membership, MinuteFigures, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable,
+    UnderWay, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -329,6 +329,18 @@ impl Histories for DatabaseLine {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>> {
         self.disk.memory.list(filter, after, limit)
+    }
+
+    fn figures(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<MinuteFigures>, Unavailable>> {
+        self.disk.memory.figures(since, until)
+    }
+
+    fn forget_figures(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.forget_figures(before, limit)
     }
 
     fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {

@@ -1,8 +1,10 @@
 //! Do ledgers, histories and answers agree?
 //!
+//! - `figures.rs`: the figures of each minute.
 //! - `follows.rs`: what was foretold of commands.
 //! - `waits.rs`: signals and pauses; what is passed over, and what cannot fail any more.
 
+mod figures;
 mod follows;
 mod waits;
 
@@ -22,6 +24,7 @@ pub(crate) fn judge(scene: &Scene) {
     for order in &orders {
         judge_order(scene, order);
     }
+    figures::judge(scene);
 }
 
 /// P6 (only where nothing is promised is an operator needed for good) and P1 of the orders that are blocked, when

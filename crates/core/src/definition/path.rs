@@ -283,7 +283,12 @@ mod tests {
 
     #[test]
     fn a_path_is_shown_with_its_programs_in_braces() {
-        let spelling = Spelling { key: "get", address: None };
+        let inputs = InputForm::Members(vec![InputMember {
+            name: "customer_id".into(),
+            kind: InputType::Integer,
+            optional: false,
+        }]);
+        let spelling = Spelling { inputs: &inputs, steps: &["sale".into()] };
         let shown = |text| RequestPath::parse(text, Format::Two, &spelling).ok().unwrap().shown();
         assert_eq!(shown("/api/ventes").as_deref(), Some("/api/ventes"));
         let path = r"/c/\(.input.customer_id)/x?n=\( .sale.id + 1 )";

@@ -9,6 +9,7 @@
 //! This loop and the loop that renews the lease are apart, so that loading many sagas cannot cost the lease.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use saga_core::SagaId;
 use saga_journal::Unavailable;
@@ -17,6 +18,12 @@ use tokio::time::Instant;
 
 use super::Engine;
 use crate::journal_health::JOURNAL_PROBE_AFTER;
+
+/// How long figures of a minute are kept: a month is there in full some days after its end.
+const FIGURES_KEPT: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+/// Figures that are taken away at a time. That is more than a process makes between two sweeps, unless it runs hundreds of
+/// definitions.
+const FIGURES_FORGOTTEN_MAX: usize = 1_000;
 
 impl Engine {
     /// Joins the replicas that share the journal, and takes over every saga whose owner is gone. Returns when each is
@@ -58,6 +65,8 @@ impl Engine {
                     swept = Instant::now();
                     self.sweep().await?;
                     self.forget_refusals().await?;
+                    let before = self.clock().now().minus(FIGURES_KEPT);
+                    self.journal().forget_figures(before, FIGURES_FORGOTTEN_MAX).await?;
                 }
                 Ok::<_, Unavailable>(())
             };

@@ -15,7 +15,7 @@ use super::connect::DatabaseConnector;
 use super::link::{Link, Params, StatementError, describe};
 use super::sql;
 use crate::columns::{COLUMNS, Column, text};
-use crate::{AppendError, Entry, Unavailable, deed_rows, frame};
+use crate::{AppendError, Entry, Unavailable, deed_rows, figure_rows, frame};
 
 /// How often a batch is repeated that lost against other transactions (40001, 40P01).
 const AGAIN_MAX: u32 = 5;
@@ -200,6 +200,7 @@ struct Columns<'b> {
     events: Vec<String>,
     labels: LabelRows<'b>,
     deeds: DeedRows<'b>,
+    counted: CountedRows<'b>,
 }
 
 /// The labels of the sagas that start in a batch.
@@ -221,6 +222,17 @@ struct DeedRows<'b> {
     deed: Vec<&'static str>,
 }
 
+/// The events of a batch that are counted.
+#[derive(Default)]
+struct CountedRows<'b> {
+    saga: Vec<Uuid>,
+    minute_us: Vec<i64>,
+    outcome: Vec<&'static str>,
+    step: Vec<Cow<'b, str>>,
+    /// NULL for a start.
+    range: Vec<Option<i64>>,
+}
+
 impl<'b> Columns<'b> {
     fn of(batch: &'b [Entry]) -> Self {
         let column = |column: &Column| {
@@ -236,6 +248,7 @@ impl<'b> Columns<'b> {
             events: batch.iter().map(frame::encode).collect(),
             labels: LabelRows::of(batch),
             deeds: DeedRows::of(batch),
+            counted: CountedRows::of(batch),
         }
     }
 
@@ -253,6 +266,11 @@ impl<'b> Columns<'b> {
         params.push((&self.deeds.at_us, Type::INT8_ARRAY));
         params.push((&self.deeds.seq, Type::INT8_ARRAY));
         params.push((&self.deeds.deed, Type::TEXT_ARRAY));
+        params.push((&self.counted.saga, Type::UUID_ARRAY));
+        params.push((&self.counted.minute_us, Type::INT8_ARRAY));
+        params.push((&self.counted.outcome, Type::TEXT_ARRAY));
+        params.push((&self.counted.step, Type::TEXT_ARRAY));
+        params.push((&self.counted.range, Type::INT8_ARRAY));
         params
     }
 
@@ -304,6 +322,22 @@ impl<'b> DeedRows<'b> {
             rows.at_us.push(new.at_us);
             rows.seq.push(new.seq);
             rows.deed.push(new.deed);
+        }
+        rows
+    }
+}
+
+impl<'b> CountedRows<'b> {
+    fn of(batch: &'b [Entry]) -> Self {
+        let mut rows = Self::default();
+        for (entry, new) in
+            batch.iter().flat_map(|entry| figure_rows::new(entry).map(move |new| (entry, new)))
+        {
+            rows.saga.push(*entry.saga.as_uuid());
+            rows.minute_us.push(new.minute_us);
+            rows.outcome.push(new.outcome.into());
+            rows.step.push(new.step);
+            rows.range.push(new.range.map(|range| range as i64));
         }
         rows
     }

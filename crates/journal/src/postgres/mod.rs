@@ -23,6 +23,7 @@ mod checks;
 mod connect;
 mod deeds;
 mod feed;
+mod figures;
 mod inbox;
 mod link;
 mod ownership;
@@ -47,8 +48,8 @@ use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
     Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture,
-    UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
+    LoadError, Membership, MinuteFigures, OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting,
+    StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CommandId, SagaId, Seq, Timestamp};
@@ -197,6 +198,18 @@ impl Histories for Postgres {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<KeptDeed>, Unavailable>> {
         Box::pin(async move { deeds::read(&self.pool, &of, after, limit).await })
+    }
+
+    fn figures(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<MinuteFigures>, Unavailable>> {
+        Box::pin(figures::read(&self.pool, since, until))
+    }
+
+    fn forget_figures(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(figures::forget(&self.pool, before, limit))
     }
 
     fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {

@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::connect::DatabaseConnector;
 use super::link::{Link, Params};
 use super::{schema, sql};
-use crate::Filter;
+use crate::figures::range_columns;
 use crate::query::{Param, query};
+use crate::{FIGURES_ROWS_MAX, Filter};
 
 /// A live replica among the others' ids.
 const LIVE: Uuid = Uuid::from_u128(0x50);
@@ -205,6 +206,33 @@ async fn all_that_one_name_did_is_read_in_its_order() {
     }
 }
 
+#[tokio::test]
+async fn the_figures_of_an_hour_are_read_without_those_of_the_month() {
+    let link = crowded().await;
+    // Of two days, in three rows a minute.
+    let ranges = range_columns(|_, _| "1".to_owned());
+    let fill = format!(
+        "INSERT INTO saga_minute SELECT n / 3 * 60000000, 'checkout', 'failed', (n % 3)::text, '{LIVE}', 24, {ranges} \
+         FROM generate_series(CAST(0 AS BIGINT), 8639) AS line (n)"
+    );
+    link.script(&fill).await.unwrap();
+    link.script("VACUUM ANALYZE saga_minute").await.unwrap();
+    let (minute_us, limit) = (60_000_000_i64, FIGURES_ROWS_MAX as i64);
+    let (since, until) = (2_800 * minute_us, 2_860 * minute_us);
+    let params: &Params<'_> = &[(&since, Type::INT8), (&until, Type::INT8), (&limit, Type::INT8)];
+    let (plan, pages) = explain(&link, &sql::FIGURES, params).await;
+    assert!(plan.contains("saga_minute_pkey") && !plan.contains("Seq Scan"), "{plan}");
+    // An index entry and a row each: 180 rows lie beside each other.
+    assert!(pages <= 2 * DESCENT_PAGES_MAX + 180, "{pages} pages:\n{plan}");
+
+    let before = 10 * minute_us;
+    let forget: &Params<'_> = &[(&before, Type::INT8), (&limit, Type::INT8)];
+    let (plan, pages) = explain(&link, sql::FORGET_FIGURES, forget).await;
+    assert!(!plan.contains("Seq Scan on saga_minute"), "{plan}");
+    // Each of the 30 is found twice, once to be locked and once to be taken away.
+    assert!(pages <= 30 * 2 * (DESCENT_PAGES_MAX + 1) + 30, "{pages} pages:\n{plan}");
+}
+
 /// PostgreSQL compiles a plan that it thinks expensive (`jit_above_cost`, 100,000 by default) before running it: tens of
 /// milliseconds and megabytes for a statement that takes microseconds, twice a second.
 #[tokio::test]
@@ -214,7 +242,10 @@ async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
     for link in [schema::prepare(&connector).await.unwrap().link, crowded().await] {
         let (limit, lease) = (100_i64, 3_000_000_i64);
         let (after, orphaning) = (None::<Uuid>, vec![Uuid::nil()]);
-        let statements: [(&str, &Params<'_>); 7] = [
+        let (since, rows) = (0_i64, FIGURES_ROWS_MAX as i64);
+        let statements: [(&str, &Params<'_>); 9] = [
+            (sql::FORGET_FIGURES, &[(&since, Type::INT8), (&limit, Type::INT8)]),
+            (&sql::FIGURES, &[(&since, Type::INT8), (&since, Type::INT8), (&rows, Type::INT8)]),
             (sql::ORPHANING, &[]),
             (sql::CLAIM, &[(&LIVE, Type::UUID), (&limit, Type::INT8), (&orphaning, Type::UUID_ARRAY)]),
             (sql::EXPIRE, &[]),

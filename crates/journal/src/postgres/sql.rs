@@ -1,12 +1,15 @@
 //! All SQL for PostgreSQL but the migrations, in one place, so that one test can hold it to what its distributed
 //! relatives and poolers understand.
+// Long: every statement, each with what its plan and its locks rely on.
 
 use std::sync::LazyLock;
 
 use crate::columns::{self, COLUMNS, ColumnKind};
+use crate::figures::range_columns;
 
 /// A batch: `$1` expected positions, then the row's columns in their order, the frames; the labels of the sagas that
-/// start: sagas, names, values, and when they start; and the deeds: sagas, names, times, positions, words.
+/// start: sagas, names, values, and when they start; the deeds: sagas, names, times, positions, words; and the events that are
+/// counted: sagas, minutes, outcomes, steps, ranges of durations.
 ///
 /// A saga that is where its entry expects it, and that the entry's owner owns, is moved (or made, if that owner is not
 /// gone), and only then is its frame kept; what comes back are those sagas. Where another transaction has the row, this
@@ -29,6 +32,11 @@ pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| {
     let events = number_of(COLUMNS.len());
     let [saga, name, value, created] = [1, 2, 3, 4].map(|label| events + label);
     let [done_to, by, at, seq, deed] = [5, 6, 7, 8, 9].map(|deed| events + deed);
+    let [counted, minute, outcome, step, range] = [10, 11, 12, 13, 14].map(|figure| events + figure);
+    let ranges = range_columns(|_, name| name.to_owned());
+    let range_counts =
+        range_columns(|number, _| format!("count(*) FILTER (WHERE counted.duration_range = {number})"));
+    let range_sums = range_columns(|_, name| format!("{name} = saga_minute.{name} + excluded.{name}"));
     format!(
         "\
 WITH entry AS (
@@ -65,6 +73,17 @@ WITH entry AS (
         AS deed (saga_id, name, at_us, seq, deed)
     JOIN hit ON hit.saga_id = deed.saga_id
     ON CONFLICT DO NOTHING
+), figured AS (
+    INSERT INTO saga_minute (minute_us, definition, outcome, step, owner, sagas, {ranges})
+    SELECT counted.minute_us, entry.definition, counted.outcome, counted.step, entry.owner, count(*), {range_counts}
+    FROM unnest(${counted}::uuid[], ${minute}::bigint[], ${outcome}::text[], ${step}::text[], ${range}::bigint[])
+        AS counted (saga_id, minute_us, outcome, step, duration_range)
+    JOIN hit ON hit.saga_id = counted.saga_id
+    JOIN entry ON entry.saga_id = counted.saga_id
+    GROUP BY counted.minute_us, entry.definition, counted.outcome, counted.step, entry.owner
+    ORDER BY counted.minute_us, entry.definition, counted.outcome, counted.step, entry.owner
+    ON CONFLICT (minute_us, definition, outcome, step, owner)
+        DO UPDATE SET sagas = saga_minute.sagas + excluded.sagas, {range_sums}
 )
 SELECT saga_id FROM hit"
     )
@@ -152,6 +171,24 @@ SELECT deed.at_us, deed.saga_id, deed.seq, deed.deed, saga.definition
 FROM saga_deed AS deed LEFT JOIN saga ON saga.saga_id = deed.saga_id
 WHERE deed.name = $1 AND deed.at_us >= $2 AND (deed.at_us, deed.saga_id, deed.seq) < ($3, $4, $5)
 ORDER BY deed.at_us DESC, deed.saga_id DESC, deed.seq DESC LIMIT $6";
+
+/// The figures of the minutes from `$1` until before `$2`, at most `$3`, without their owners. Served by the key of saga_minute.
+pub(super) static FIGURES: LazyLock<String> = LazyLock::new(|| {
+    let sums = range_columns(|_, name| format!("sum({name})::bigint"));
+    format!(
+        "\
+SELECT minute_us, definition, outcome, step, sum(sagas)::bigint, {sums}
+FROM saga_minute WHERE minute_us >= $1 AND minute_us < $2
+GROUP BY minute_us, definition, outcome, step ORDER BY minute_us, definition, outcome, step LIMIT $3"
+    )
+});
+
+/// Takes away the oldest figures of minutes before `$1`, at most `$2` rows. Rows that another process takes away are skipped.
+pub(super) const FORGET_FIGURES: &str = "\
+DELETE FROM saga_minute WHERE (minute_us, definition, outcome, step, owner) IN (
+    SELECT minute_us, definition, outcome, step, owner FROM saga_minute WHERE minute_us < $1
+    ORDER BY minute_us, definition, outcome, step, owner LIMIT $2 FOR UPDATE SKIP LOCKED
+)";
 
 /// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds.
 ///
@@ -382,6 +419,7 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('saga_definition', 'SELECT'), ('saga_definition', 'INSERT'),
     ('saga_label', 'SELECT'), ('saga_label', 'INSERT'),
     ('saga_deed', 'SELECT'), ('saga_deed', 'INSERT'),
+    ('saga_minute', 'SELECT'), ('saga_minute', 'INSERT'), ('saga_minute', 'UPDATE'), ('saga_minute', 'DELETE'),
     ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
@@ -421,8 +459,8 @@ mod tests {
         "DECLARE",
     ];
 
-    /// Tables that are not about one saga: small, and the same for all.
-    const REFERENCE_TABLES: &[&str] = &["REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION"];
+    /// Tables that are not about one saga: small, and the same for all, or each process's own.
+    const REFERENCE_TABLES: &[&str] = &["REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION", "SAGA_MINUTE"];
 
     /// The first error in `sql`, if there is one.
     fn objection(sql: &str) -> Option<String> {
@@ -464,7 +502,7 @@ mod tests {
         let statements: Vec<&str> = constants.split('"').skip(1).step_by(2).collect();
         assert!(statements.len() > 10);
         let migrations = migration::POSTGRES.iter().map(|migration| migration.sql);
-        let made = [super::APPEND.as_str(), super::ROW.as_str()];
+        let made = [super::APPEND.as_str(), super::ROW.as_str(), super::FIGURES.as_str()];
         for sql in statements.into_iter().chain(made).chain(migrations) {
             assert_eq!(objection(sql), None, "{sql}");
         }
@@ -495,6 +533,7 @@ mod tests {
             include_str!("append.rs"),
             include_str!("deeds.rs"),
             include_str!("feed.rs"),
+            include_str!("figures.rs"),
             include_str!("inbox.rs"),
             include_str!("link.rs"),
             include_str!("mod.rs"),

@@ -12,6 +12,7 @@
 mod cells;
 mod deeds;
 mod feed;
+mod figures;
 mod history;
 mod inbox;
 mod lock;
@@ -46,8 +47,8 @@ use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
     Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture,
-    UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
+    LoadError, Membership, MinuteFigures, OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting,
+    StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -272,6 +273,18 @@ impl Histories for Sqlite {
                 .await?;
             Ok(Page::cut(rows, limit))
         })
+    }
+
+    fn figures(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<MinuteFigures>, Unavailable>> {
+        Box::pin(self.read(move |connection| figures::read(connection, since, until)))
+    }
+
+    fn forget_figures(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| figures::forget(connection, before, limit)))
     }
 
     fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {

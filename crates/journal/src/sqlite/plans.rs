@@ -36,6 +36,14 @@ fn all_that_one_name_did_is_read_in_its_order() {
 }
 
 #[test]
+fn figures_are_read_in_the_order_of_their_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let plan = explain(&store, &super::figures::FIGURES, rusqlite::params![1, 9, 10]);
+    assert_eq!(plan, ["SEARCH saga_minute USING PRIMARY KEY (minute_us>? AND minute_us<?)"]);
+}
+
+#[test]
 fn the_feed_is_read_in_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let store = super::open(folder.path().join("journal.db")).unwrap();

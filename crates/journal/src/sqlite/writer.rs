@@ -9,10 +9,11 @@ use super::id;
 use super::place::{Identity, OpenedFile};
 use super::replicas::Replicas;
 use crate::columns::{self, COLUMNS, Cell, text};
+use crate::figure_rows::FigureRows;
 use crate::{AppendError, Entry, Unavailable, deed_rows, frame};
 
 /// Statements that stay prepared: every statement of this connection.
-const STATEMENTS_CACHED_MAX: usize = 17;
+const STATEMENTS_CACHED_MAX: usize = 19;
 
 pub(super) struct SqliteWriter {
     place: OpenedFile,
@@ -39,7 +40,19 @@ impl SqliteWriter {
         batch: &[Entry],
         replicas: &Replicas,
     ) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
-        self.transaction(|connection| batch.iter().map(|entry| append(connection, entry, replicas)).collect())
+        self.transaction(|connection| {
+            let mut figures = FigureRows::default();
+            let mut results = Vec::with_capacity(batch.len());
+            for entry in batch {
+                let appended = append(connection, entry, replicas)?;
+                if matches!(appended, Ok(Kept::Now)) {
+                    figures.add(entry);
+                }
+                results.push(appended.map(drop));
+            }
+            super::figures::put(connection, &figures)?;
+            Ok(results)
+        })
     }
 
     /// Runs `body` in a transaction, and flushes it. After an error nothing of it is kept, unless the error is that the
@@ -100,12 +113,20 @@ impl SqliteWriter {
     }
 }
 
+/// When an entry was kept.
+enum Kept {
+    /// By this append.
+    Now,
+    /// By an earlier one, whose answer was lost.
+    Before,
+}
+
 /// Appends one entry, or leaves everything as it is. Data that SQLite does not take concerns its own saga only.
 fn append(
     connection: &Connection,
     entry: &Entry,
     replicas: &Replicas,
-) -> rusqlite::Result<Result<(), AppendError>> {
+) -> rusqlite::Result<Result<Kept, AppendError>> {
     match try_append(connection, entry, replicas) {
         Err(error) if is_refused(&error) => Ok(Err(AppendError::Refused(error.to_string().into()))),
         result => result,
@@ -127,7 +148,7 @@ fn try_append(
     connection: &Connection,
     entry: &Entry,
     replicas: &Replicas,
-) -> rusqlite::Result<Result<(), AppendError>> {
+) -> rusqlite::Result<Result<Kept, AppendError>> {
     const FRAME: &str = "INSERT INTO saga_event (saga_id, first_seq, events) VALUES (?1, ?2, ?3) \
          ON CONFLICT (saga_id, first_seq) DO NOTHING";
     const FRAME_BACK: &str = "DELETE FROM saga_event WHERE saga_id = ?1 AND first_seq = ?2";
@@ -138,7 +159,7 @@ fn try_append(
     }
     let put = put_row(connection, entry, replicas);
     if matches!(put, Ok(true)) {
-        return put_deeds(connection, entry).map(Ok);
+        return put_deeds(connection, entry).map(|()| Ok(Kept::Now));
     }
     connection.prepare_cached(FRAME_BACK)?.execute(params![saga, first_seq])?;
     put.map(|_| Err(AppendError::Conflict))
@@ -200,13 +221,13 @@ fn already_there(
     connection: &Connection,
     entry: &Entry,
     events: &str,
-) -> rusqlite::Result<Result<(), AppendError>> {
+) -> rusqlite::Result<Result<Kept, AppendError>> {
     const SAME: &str = "SELECT 1 FROM saga_event JOIN saga USING (saga_id) \
          WHERE saga_id = ?1 AND first_seq = ?2 AND events = ?3 AND seq >= ?4 AND owner = ?5";
     let (first_seq, last_seq) = (frame::first_seq(entry), frame::last_seq(entry));
     let params = params![id(&entry.saga), first_seq, events, last_seq, entry.owner.as_uuid().as_bytes()];
     let same = connection.prepare_cached(SAME)?.query_row(params, |_| Ok(())).optional()?;
-    Ok(same.ok_or(AppendError::Conflict))
+    Ok(same.map(|()| Kept::Before).ok_or(AppendError::Conflict))
 }
 
 #[cfg(test)]

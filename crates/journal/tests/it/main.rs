@@ -8,6 +8,7 @@ mod deeds;
 mod durability;
 mod entries;
 mod feed;
+mod figures;
 mod fixture;
 mod inbox;
 mod lists;

@@ -11,8 +11,8 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
     Histories, History, Inbox, Joining, Journal, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease,
-    Library, LoadError, Membership, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture,
-    Unavailable, UnderWay, WakeUp,
+    Library, LoadError, Membership, MinuteFigures, Page, Posted, ReplicaId, ReplicaStanding, Resting,
+    StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 use tokio::time::timeout;
 
@@ -120,6 +120,18 @@ impl Histories for Panicking {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>> {
         self.memory.list(filter, after, limit)
+    }
+
+    fn figures(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<MinuteFigures>, Unavailable>> {
+        self.memory.figures(since, until)
+    }
+
+    fn forget_figures(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_figures(before, limit)
     }
 
     fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {

@@ -10,8 +10,8 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
     Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable,
-    UnderWay, WakeUp,
+    LoadError, Membership, MinuteFigures, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture,
+    Unavailable, UnderWay, WakeUp,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -122,6 +122,18 @@ impl Histories for Gated {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>> {
         self.memory.list(filter, after, limit)
+    }
+
+    fn figures(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<MinuteFigures>, Unavailable>> {
+        self.memory.figures(since, until)
+    }
+
+    fn forget_figures(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_figures(before, limit)
     }
 
     fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {
