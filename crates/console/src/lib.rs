@@ -5,6 +5,7 @@
 //! - `pages`: one file for each page; each has its template in `templates/`, and its words in `words/`.
 //! - `words`: every text, in English and French. A text that lacks a language does not compile.
 //! - `shown`: how times, amounts, numbers and states are written.
+//! - `hour.rs`: the last hour, from the journal's figures of its minutes.
 //! - `assets.rs`: the style sheet and the scripts.
 //!
 //! *Invariant:* no page has an inline script, an inline style or an external address, and each value that is not this crate's own is
@@ -12,9 +13,11 @@
 
 pub mod assets;
 mod frame;
+mod hour;
 pub mod pages;
 pub mod shown;
 mod words;
 
 pub use self::frame::{Frame, May, PageName, Preferences, Theme};
+pub use self::hour::{Flow, Hour, MINUTES_SHOWN};
 pub use self::words::Lang;

@@ -2,11 +2,13 @@
 
 mod amount;
 mod badge;
+mod bars;
 mod text;
 mod when;
 
 pub use self::amount::Amount;
 pub use self::badge::{Badge, Family};
+pub use self::bars::{bars, bars_box};
 pub use self::text::visible;
 pub use self::when::{Span, When};
 

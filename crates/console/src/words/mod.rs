@@ -3,13 +3,19 @@
 //! A page's texts are a struct of its own (`words! { … }`), with one line for each text: its name, English, French. Sentences with
 //! values in them are functions that match the language.
 
+pub(crate) mod definitions;
 mod frame;
+pub(crate) mod overview;
+pub(crate) mod participants;
 
 use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr};
 
+pub(crate) use self::definitions::DefinitionsWords;
 pub(crate) use self::frame::FrameWords;
+pub(crate) use self::overview::OverviewWords;
+pub(crate) use self::participants::ParticipantsWords;
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]

@@ -40,6 +40,7 @@ use self::budgets::Budgets;
 pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
 use crate::metrics::Metrics;
+use crate::whole::WholeReader;
 
 /// The parts that handlers work with. A copy of it is another reference to the same parts.
 #[derive(Clone)]
@@ -68,6 +69,8 @@ pub struct ApiParts {
     /// Whether the endpoints of supervisors have an address of their own.
     pub has_ops_address: bool,
     pub(crate) budgets: Budgets,
+    /// What the console shows of all sagas together.
+    pub(crate) whole: Arc<WholeReader>,
     /// Whether answers without an end must end now.
     closing: watch::Sender<bool>,
 }
@@ -92,6 +95,7 @@ impl Api {
         has_ops_address: bool,
     ) -> Self {
         let budgets = Budgets::new(&limits);
+        let whole = Arc::new(WholeReader::new(metrics.clone()));
         let parts = ApiParts {
             engine,
             metrics,
@@ -103,6 +107,7 @@ impl Api {
             commande_saga,
             has_ops_address,
             budgets,
+            whole,
             closing: watch::Sender::new(false),
         };
         Self { parts: Arc::new(parts) }

@@ -7,7 +7,9 @@
 
 mod answer;
 mod assets;
+mod definitions;
 mod overview;
+mod participants;
 mod visit;
 
 use axum::routing::get;
@@ -27,6 +29,9 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .layer(Extension(feed))
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
+        .route("/console/definitions", get(definitions::definitions))
+        .route("/console/definitions/{name}", get(definitions::definition))
+        .route("/console/participants", get(participants::participants))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
 

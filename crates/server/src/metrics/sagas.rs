@@ -17,6 +17,7 @@ use saga_core::{AttemptNumber, Definition, Direction, Outcome};
 use saga_engine::{CallEnded, Called, CommitSummary, FailureCause};
 use strum::VariantArray;
 
+use super::latency::{CallTimes, Latencies, RecentCalls};
 use super::{CALL_SECONDS, OTHER};
 
 /// Seconds: from an order without a wait to one that an operator had to settle.
@@ -54,6 +55,7 @@ pub(super) struct Sagas {
     /// The name of the definition whose sagas are orders: `commande_etat_total` counts those alone.
     orders: Arc<str>,
     prepared: RwLock<Prepared>,
+    latencies: Latencies,
 }
 
 /// The series that are in use.
@@ -78,6 +80,8 @@ struct DefinitionSeries {
 /// The series of one step.
 struct StepSeries {
     in_flight: Gauge,
+    /// Of the step's participant, if it calls one.
+    times: Option<Arc<CallTimes>>,
     action: CallSeries,
     compensation: Option<CallSeries>,
     probe: Option<CallSeries>,
@@ -161,6 +165,7 @@ impl Sagas {
             tasks_failed: Counter::default(),
             orders,
             prepared: RwLock::default(),
+            latencies: Latencies::default(),
         };
         registry.register("commande_etat", "Orders that entered each state", sagas.states.clone());
         registry.register(
@@ -220,6 +225,7 @@ impl Sagas {
         for definition in served {
             let _ = self.prepared(definition);
         }
+        self.latencies.tidy();
     }
 
     fn prepared(&self, definition: &Arc<Definition>) -> Arc<DefinitionSeries> {
@@ -313,6 +319,7 @@ impl Sagas {
             }
         };
         StepSeries {
+            times: definition.participant(step).map(|called| self.latencies.of(&called.reached_by)),
             in_flight: self.in_flight.get_or_create_owned(&labels(naming, step)),
             action: series(Direction::Action),
             compensation: given.compensation().map(|_| series(Direction::Compensation)),
@@ -372,6 +379,9 @@ impl Sagas {
             Direction::Poll => step.poll.as_ref().unwrap_or(&step.action),
         };
         series.durations.observe(ended.duration.as_secs_f64());
+        if let Some(times) = &step.times {
+            times.observe(ended.duration);
+        }
         if call.attempt > AttemptNumber::FIRST {
             series.retries.inc();
         }
@@ -380,6 +390,11 @@ impl Sagas {
                 counter.inc();
             }
         }
+    }
+
+    /// The latest calls to the participant that is reached by this.
+    pub(super) fn recent_calls(&self, reached_by: &str) -> Option<RecentCalls> {
+        self.latencies.recent(reached_by)
     }
 
     pub(super) fn taken_over(&self, sagas: usize) {

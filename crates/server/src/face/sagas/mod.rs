@@ -26,6 +26,7 @@ use utoipa_axum::routes;
 pub(crate) use self::events::LiveFeed;
 pub(crate) use self::events::events;
 pub(crate) use self::list::SAGAS_MAX;
+pub(crate) use self::start::loaded;
 use crate::api::Api;
 
 /// This face's part of the document: what the handlers do not name themselves.
