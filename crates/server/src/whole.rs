@@ -9,6 +9,7 @@
 //! A part that takes long to read is read less often, so that the journal is busy with it for a small share of the time at most. When the
 //! journal does not answer, the last reading stays, with its time.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,21 +47,10 @@ type CommitTimes = Histogram<16>;
 /// Reads.
 pub(crate) struct WholeReader {
     metrics: Arc<Metrics>,
-    state: Mutex<ReaderState>,
+    latest: Arc<Latest<Reading>>,
 }
 
-#[derive(Default)]
-struct ReaderState {
-    last: Arc<WholeRead>,
-    asked: Option<Instant>,
-    /// Closed when the reading under way is over.
-    answer: Option<watch::Receiver<()>>,
-    settled: Settled,
-    under_way_rests_until: Option<Instant>,
-    commits: Option<CommitMarks>,
-}
-
-/// One reading. A part that is `None` has never been read.
+/// What the console shows. A part that is `None` has never been read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WholeRead {
     /// The last hour.
@@ -77,6 +67,71 @@ pub(crate) struct WholeRead {
     pub(crate) read_at: Option<Timestamp>,
     /// Why they were not read since.
     pub(crate) failure: Option<Arc<str>>,
+}
+
+/// One reading, and what the next one needs to know of it.
+#[derive(Clone, Default)]
+struct Reading {
+    shown: Arc<WholeRead>,
+    settled: Settled,
+    under_way_rests_until: Option<Instant>,
+    commits: Option<CommitMarks>,
+}
+
+/// The latest value of something that takes a while to read.
+struct Latest<T>(Mutex<LatestState<T>>);
+
+struct LatestState<T> {
+    last: Arc<T>,
+    asked: Option<Instant>,
+    /// Closed when the reading under way is over.
+    answer: Option<watch::Receiver<()>>,
+}
+
+impl<T: Default + Send + Sync + 'static> Latest<T> {
+    fn new() -> Self {
+        Self(Mutex::new(LatestState { last: Arc::default(), asked: None, answer: None }))
+    }
+
+    /// The latest value; if it is old, it is read anew from the one before, and waited for. `false`: it did not come in time.
+    async fn current<F>(self: &Arc<Self>, read: impl FnOnce(Arc<T>) -> F) -> (Arc<T>, bool)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut answer = {
+            let mut state = self.lock();
+            match &state.answer {
+                // One reading at a time: a journal that hangs gets no second one.
+                Some(answer) if answer.has_changed().is_ok() => answer.clone(),
+                _ if state.asked.is_some_and(|asked| asked.elapsed() < READ_AGAIN_AFTER) => {
+                    return (state.last.clone(), true);
+                }
+                _ => {
+                    let (here, answer) = watch::channel(());
+                    (state.asked, state.answer) = (Some(Instant::now()), Some(answer.clone()));
+                    let (latest, reading) = (self.clone(), read(state.last.clone()));
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "the reading outlives a page that does not wait for it"
+                    )]
+                    tokio::spawn(async move {
+                        let value = reading.await;
+                        latest.lock().last = Arc::new(value);
+                        drop(here);
+                    });
+                    answer
+                }
+            }
+        };
+        // No value is ever sent: dropping the sender signals the answer.
+        let is_in_time = timeout(READING_WAIT, answer.changed()).await.is_ok();
+        (self.lock().last.clone(), is_in_time)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LatestState<T>> {
+        // No code panics while this is locked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The figures of minutes that are over.
@@ -116,52 +171,31 @@ fn zero(times: &CommitTimes) -> CommitTimes {
 
 impl WholeReader {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, state: Mutex::default() }
+        Self { metrics, latest: Arc::new(Latest::new()) }
     }
 
     /// The last reading, which is made anew if it is old: then this waits for it for a while.
-    pub(crate) async fn current(self: &Arc<Self>, engine: &Engine) -> Arc<WholeRead> {
-        let answer = {
-            let mut state = self.state();
-            match &state.answer {
-                // One reading at a time: a journal that hangs gets no second one.
-                Some(answer) if answer.has_changed().is_ok() => Some(answer.clone()),
-                _ if state.asked.is_some_and(|asked| asked.elapsed() < READ_AGAIN_AFTER) => None,
-                _ => {
-                    let (here, answer) = watch::channel(());
-                    (state.asked, state.answer) = (Some(Instant::now()), Some(answer.clone()));
-                    let (reader, engine) = (self.clone(), engine.clone());
-                    #[expect(
-                        clippy::disallowed_methods,
-                        reason = "the reading outlives a page that does not wait for it"
-                    )]
-                    tokio::spawn(async move {
-                        reader.read(&engine).await;
-                        drop(here);
-                    });
-                    Some(answer)
-                }
-            }
+    pub(crate) async fn current(&self, engine: &Engine) -> Arc<WholeRead> {
+        let read = |before: Arc<Reading>| {
+            let (engine, metrics) = (engine.clone(), self.metrics.clone());
+            async move { Reading::after(&before, &engine, &metrics).await }
         };
-        // No value is ever sent: dropping the sender signals the answer.
-        if let Some(mut answer) = answer
-            && timeout(READING_WAIT, answer.changed()).await.is_err()
-        {
-            let mut late = WholeRead::clone(&self.state().last);
-            let slow = || format!("no answer within {} ms so far", READING_WAIT.as_millis()).into();
-            late.failure.get_or_insert_with(slow);
-            return Arc::new(late);
+        let (reading, is_in_time) = self.latest.current(read).await;
+        if is_in_time {
+            return reading.shown.clone();
         }
-        self.state().last.clone()
+        let slow = || format!("no answer within {} ms so far", READING_WAIT.as_millis()).into();
+        let mut late = WholeRead::clone(&reading.shown);
+        late.failure.get_or_insert_with(slow);
+        Arc::new(late)
     }
+}
 
-    async fn read(&self, engine: &Engine) {
+impl Reading {
+    async fn after(before: &Self, engine: &Engine, metrics: &Metrics) -> Self {
         let (journal, now) = (engine.journal(), engine.clock().now());
-        let (mut settled, rests) = {
-            let state = self.state();
-            let rests = state.under_way_rests_until.is_some_and(|until| Instant::now() < until);
-            (state.settled.clone(), rests)
-        };
+        let mut settled = before.settled.clone();
+        let rests = before.under_way_rests_until.is_some_and(|until| Instant::now() < until);
         let under_way = async {
             if rests {
                 return None;
@@ -170,55 +204,44 @@ impl WholeReader {
             let answer = journal.under_way().await;
             Some((answer, Instant::now() + begun.elapsed() * REST_SHARE))
         };
-        let (hour, under_way, replicas, backlog) = tokio::join!(
-            hour(journal, &mut settled, now),
-            under_way,
-            journal.replicas(),
-            self.metrics.backlog()
-        );
-        let mut state = self.state();
-        let mut read = WholeRead::clone(&state.last);
-        read.failure = None;
-        let failure = &mut read.failure;
-        let noted = |error: Unavailable, failure: &mut Option<Arc<str>>| {
-            failure.get_or_insert(error.0);
+        let (hour, under_way, replicas, backlog) =
+            tokio::join!(hour(journal, &mut settled, now), under_way, journal.replicas(), metrics.backlog());
+        let mut reading = before.clone();
+        let mut shown = WholeRead { failure: None, ..WholeRead::clone(&before.shown) };
+        let mut failed = |error: Unavailable| {
+            shown.failure.get_or_insert(error.0);
         };
-        match hour {
-            Ok(hour) => {
-                read.hour = Some(Arc::new(hour));
-                state.settled = settled;
+        let hour = hour.map_err(&mut failed).ok();
+        let replicas = replicas.map_err(&mut failed).ok();
+        let under_way = match under_way {
+            Some((answer, rests_until)) => {
+                reading.under_way_rests_until = Some(rests_until);
+                answer.map_err(&mut failed).ok()
             }
-            Err(error) => noted(error, failure),
+            None => None,
+        };
+        if let Some(hour) = hour {
+            (shown.hour, reading.settled) = (Some(Arc::new(hour)), settled);
         }
-        match under_way {
-            Some((Ok(under_way), rests_until)) => {
-                read.under_way = Some(Arc::new(under_way));
-                state.under_way_rests_until = Some(rests_until);
-            }
-            Some((Err(error), _)) => noted(error, failure),
-            None => {}
+        if let Some(under_way) = under_way {
+            shown.under_way = Some(Arc::new(under_way));
         }
-        match replicas {
-            Ok(replicas) => read.replicas = Some(replicas.into()),
-            Err(error) => noted(error, failure),
+        if let Some(replicas) = replicas {
+            shown.replicas = Some(replicas.into());
         }
         if let Some((backlog, _)) = backlog {
-            read.backlog = Some(Arc::new(backlog));
+            shown.backlog = Some(Arc::new(backlog));
         }
-        let commits = CommitMarks::recent(&mut state.commits, &journal.stats(), Instant::now());
-        read.commit_p99 = commits.quantile(0.99).map(Duration::from_micros);
-        match &read.failure {
-            None => read.read_at = Some(now),
+        let commits = CommitMarks::recent(&mut reading.commits, &journal.stats(), Instant::now());
+        shown.commit_p99 = commits.quantile(0.99).map(Duration::from_micros);
+        match &shown.failure {
+            None => shown.read_at = Some(now),
             Some(reason) => {
-                tracing::warn!(error = %reason, "cannot read what the console shows; it shows older figures")
+                // The engine says in the log that the journal fails.
+                tracing::debug!(error = %reason, "cannot read what the console shows; it shows older figures");
             }
         }
-        state.last = Arc::new(read);
-    }
-
-    fn state(&self) -> MutexGuard<'_, ReaderState> {
-        // No code panics while this is locked.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { shown: Arc::new(shown), ..reading }
     }
 }
 
@@ -279,6 +302,41 @@ mod tests {
         assert_eq!(p99(&mut marks, stats(&[(14, 100), (0, 100)])), Some(0), "those since the first look");
         tokio::time::advance(COMMITS_WINDOW).await;
         assert_eq!(p99(&mut marks, stats(&[(14, 100), (0, 100)])), None);
+    }
+
+    /// Reads the number of the reading, which takes so long.
+    async fn number(latest: &Arc<Latest<u32>>, takes: Duration) -> (u32, bool) {
+        let read = |before: Arc<u32>| async move {
+            tokio::time::sleep(takes).await;
+            *before + 1
+        };
+        let (number, is_in_time) = latest.current(read).await;
+        (*number, is_in_time)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_readers_share_one_reading() {
+        let latest = Arc::new(Latest::new());
+        let short = Duration::from_millis(10);
+        let all = futures_util::future::join_all((0..100).map(|_| number(&latest, short))).await;
+        assert!(all.iter().all(|read| *read == (1, true)), "{all:?}");
+        assert_eq!(number(&latest, short).await, (1, true));
+        tokio::time::advance(READ_AGAIN_AFTER).await;
+        assert_eq!(number(&latest, short).await, (2, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_that_takes_long_is_not_waited_for_and_not_made_twice() {
+        let latest = Arc::new(Latest::new());
+        assert_eq!(number(&latest, Duration::ZERO).await, (1, true));
+        tokio::time::advance(READ_AGAIN_AFTER).await;
+        let begun = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(number(&latest, Duration::from_secs(60)).await, (1, false));
+        }
+        assert_eq!(begun.elapsed(), READING_WAIT * 3);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(number(&latest, Duration::ZERO).await, (3, true), "the long one came");
     }
 
     #[test]

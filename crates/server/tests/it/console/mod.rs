@@ -1,0 +1,3 @@
+//! The console's pages over the real binary.
+
+mod whole;
