@@ -7,6 +7,7 @@
 //! - `shown`: how times, amounts, numbers and states are written.
 //! - `graph`: a definition's steps as a graph. `timeline`: a saga's history as a drawing. `history`: its attempts. `sentence.rs`: why a
 //!   saga stands where it does.
+//! - `hour.rs`: the last hour, from the journal's figures of its minutes.
 //! - `assets.rs`: the style sheet and the scripts.
 //!
 //! *Invariant:* no page has an inline script, an inline style or an external address, and each value that is not this crate's own is
@@ -16,6 +17,7 @@ pub mod assets;
 mod frame;
 pub mod graph;
 mod history;
+mod hour;
 pub mod pages;
 pub mod sentence;
 pub mod shown;
@@ -23,6 +25,7 @@ pub mod timeline;
 mod words;
 
 pub use self::frame::{Frame, May, PageName, Preferences, Theme};
+pub use self::hour::{Flow, Hour, MINUTES_SHOWN};
 pub use self::words::Lang;
 
 /// Where the console is.

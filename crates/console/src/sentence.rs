@@ -428,9 +428,10 @@ pub fn came_since(came: &CameSince, now: Timestamp, lang: Lang) -> Sentence {
             let somebody = if lang == Lang::Fr { "quelqu’un" } else { "somebody" };
             let by = by.as_deref().map_or_else(|| somebody.to_owned(), |by| visible_cut(by, 100));
             let template = match deed {
-                Deed::Cancel => {
-                    ("[0] cancelled it meanwhile, at {1} UTC ({2}).", "[0] l’a annulée entre-temps, à {1} UTC ({2}).")
-                }
+                Deed::Cancel => (
+                    "[0] cancelled it meanwhile, at {1} UTC ({2}).",
+                    "[0] l’a annulée entre-temps, à {1} UTC ({2}).",
+                ),
                 Deed::Resolve => (
                     "[0] said meanwhile what happened, at {1} UTC ({2}).",
                     "[0] a dit entre-temps ce qui s’est passé, à {1} UTC ({2}).",

@@ -76,6 +76,8 @@ pub struct BreakerState {
     pub lasted: Duration,
     /// Calls that wait to pass.
     pub waiting: usize,
+    /// Calls that have passed and have not ended.
+    pub in_flight: usize,
     /// Calls that ended within the window, while it is closed.
     pub calls: u32,
     /// Failed calls among `calls`.
@@ -175,7 +177,7 @@ impl Breaker {
     pub fn state(&self) -> BreakerState {
         let now = Instant::now();
         self.shared.change(|inner| {
-            let Inner { circuit, queue, .. } = inner;
+            let Inner { circuit, queue, in_flight, .. } = inner;
             let counts = circuit.counts(now);
             BreakerState {
                 kind: match circuit.phase() {
@@ -185,6 +187,7 @@ impl Breaker {
                 },
                 lasted: now.duration_since(circuit.since()),
                 waiting: queue.waiting.len(),
+                in_flight: *in_flight,
                 calls: counts.calls,
                 failures: counts.failures,
                 tried_in: circuit.tried_at().map(|until| until.duration_since(now)),

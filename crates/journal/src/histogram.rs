@@ -16,6 +16,35 @@ pub struct Histogram<const N: usize> {
     pub sum: u64,
 }
 
+impl<const N: usize> Histogram<N> {
+    /// The values that came since `earlier`, which was read from the same histogram.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let counts = std::array::from_fn(|range| self.counts[range].saturating_sub(earlier.counts[range]));
+        Self { bounds: self.bounds, counts, sum: self.sum.saturating_sub(earlier.sum) }
+    }
+
+    /// The value that the share `share` of all does not exceed, taken to lie evenly within its range: it lies in the range of the true
+    /// one. Of a value in the last range only its lower bound is known. `None`: there are no values.
+    pub fn quantile(&self, share: f64) -> Option<u64> {
+        let total: u64 = self.counts.iter().sum();
+        let rank = share.clamp(0.0, 1.0) * total as f64;
+        let (mut before, mut lowest, mut found) = (0, 0, None);
+        for (bound, count) in self.bounds.iter().zip(self.counts) {
+            if count > 0 {
+                let within = ((rank - before as f64) / count as f64).clamp(0.0, 1.0);
+                let width = if *bound == ANY { 0 } else { bound - lowest };
+                found = Some(lowest + (width as f64 * within) as u64);
+                before += count;
+                if before as f64 >= rank {
+                    break;
+                }
+            }
+            lowest = *bound;
+        }
+        found
+    }
+}
+
 /// The same while it is being filled.
 pub(crate) struct Filling<const N: usize> {
     bounds: &'static [u64; N],
@@ -53,5 +82,22 @@ mod tests {
         }
         let histogram = filling.read();
         assert_eq!((histogram.counts, histogram.sum), ([2, 2, 2], 24 + (1 << 40)));
+    }
+
+    #[test]
+    fn a_quantile_lies_in_the_range_of_the_true_one() {
+        let filling = Filling::over(&[10, 20, ANY]);
+        assert_eq!(filling.read().quantile(0.5), None);
+        for value in [4, 5, 12, 18] {
+            filling.observe(value);
+        }
+        let four = filling.read();
+        assert_eq!([0.0, 0.5, 0.75, 1.0].map(|share| four.quantile(share)), [0, 10, 15, 20].map(Some));
+        for _ in 0..4 {
+            filling.observe(1 << 40);
+        }
+        assert_eq!(filling.read().quantile(0.99), Some(20), "more is not known");
+        let later = filling.read().since(&four);
+        assert_eq!((later.counts, later.sum), ([0, 0, 4], 1 << 42));
     }
 }

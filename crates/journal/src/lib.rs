@@ -39,6 +39,7 @@ mod sessions;
 pub mod sqlite;
 mod stats;
 mod store;
+mod under_way;
 mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
@@ -59,7 +60,10 @@ pub use self::histogram::Histogram;
 pub use self::inbox::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted};
 pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};
 pub use self::open::OpenError;
-pub use self::ownership::{Joining, LEASE_MAX, Lease, ReplicaId};
+pub use self::ownership::{
+    Joining, LEASE_MAX, Lease, LeaseStanding, OWNED_COUNTED_MAX, REPLICAS_TOLD_MAX, ReplicaId,
+    ReplicaStanding,
+};
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::sessions::{
     KeptSession, KeyDigest, SESSIONS_FORGOTTEN_MAX, SESSIONS_PER_NAME_MAX, SessionHash,
@@ -70,4 +74,5 @@ pub use self::store::{
     Library, LoadError, Membership, Page, ROWS_MAX, Resting, Sessions, Store, StoreFuture, Unavailable,
     WakeUp,
 };
+pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

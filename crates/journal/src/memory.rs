@@ -28,11 +28,13 @@ use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::feed::{FEED_BYTES_MAX, FedFrameText};
 use crate::figure_rows::FigureRows;
 use crate::frame::{self, Frame, Head};
+use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
     FailedAt, FedFrame, FeedPlace, Filter, Histories, History, Joining, KeptDeed, KeptDefinition, KeptRow,
-    KeptSession, LEASE_MAX, Lease, Library, LoadError, Membership, MinuteFigures, Page, ReplicaId, Resting,
-    SessionHash, StoreFuture, Unavailable, WakeUp,
+    KeptSession, LEASE_MAX, Lease, LeaseStanding, Library, LoadError, Membership, MinuteFigures, Page,
+    REPLICAS_TOLD_MAX, ReplicaId, ReplicaStanding, Resting, SessionHash, StoreFuture, Unavailable, UnderWay,
+    WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -324,6 +326,27 @@ impl Histories for Memory {
         })
     }
 
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let mut rows: Vec<&KeptRow> =
+                tables.sagas.values().map(|kept| &kept.row).filter(|kept| !kept.row.over).collect();
+            rows.sort_by_key(|kept| (kept.row.created, kept.saga));
+            let mut found = UnderWay::default();
+            for kept in rows {
+                let summary = (kept.rollback() != Rollback::Blocked)
+                    .then(|| serde_json::to_string(&kept.row.summary).unwrap_or_default());
+                found.add(&ReadRow {
+                    definition: &kept.row.definition,
+                    hash: kept.row.definition_hash.as_str(),
+                    created_us: kept.row.created.as_micros(),
+                    summary: summary.as_deref(),
+                });
+            }
+            Ok(found)
+        })
+    }
+
     fn list(
         &self,
         filter: Filter,
@@ -497,6 +520,31 @@ impl Membership for Memory {
                 .filter(|(_, kept)| kept.row.owner == replica && kept.has_something_to_do());
             let sagas = own.map(|(saga, _)| *saga).filter(|saga| after.is_none_or(|after| *saga > after));
             Ok(sagas.take(columns::page_rows(limit)).collect())
+        })
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            let now = Instant::now();
+            let owns =
+                |id, kept: &KeptSaga| kept.row.owner == id && kept.wake_us.is_none() && !kept.row.row.over;
+            let standing = |(id, until): (&ReplicaId, &Option<Instant>)| {
+                let lease = match until {
+                    None => LeaseStanding::Gone(Duration::ZERO),
+                    Some(until) if *until >= now => LeaseStanding::For(until.duration_since(now)),
+                    Some(until) => LeaseStanding::RanOut(now.duration_since(*until)),
+                };
+                let name = tables.names.get(id).cloned().unwrap_or_else(|| "".into());
+                let sagas = tables.sagas.values().filter(|kept| owns(*id, kept)).count();
+                ReplicaStanding::new(*id, name, lease, sagas as u64)
+            };
+            let mut told: Vec<_> =
+                tables.replicas.iter().map(standing).filter(ReplicaStanding::is_told).collect();
+            let is_gone = |replica: &ReplicaStanding| matches!(replica.lease, LeaseStanding::Gone(_));
+            told.sort_by_key(|replica| (is_gone(replica), replica.name.clone(), replica.id));
+            told.truncate(REPLICAS_TOLD_MAX);
+            Ok(told)
         })
     }
 }

@@ -11,6 +11,7 @@
 //! in the middle of an append does no harm, even if it takes itself for the owner and its clock is wrong.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -66,4 +67,49 @@ pub enum Lease {
     Held,
     /// It ran out, and another replica has noticed: the replica's sagas belong to others, or will.
     Lost,
+}
+
+/// Sagas of one replica that [`Membership::replicas`](crate::Membership::replicas) counts at most.
+pub const OWNED_COUNTED_MAX: u64 = 10_000;
+/// Replicas that it tells at most.
+pub const REPLICAS_TOLD_MAX: usize = 100;
+
+/// A replica, as the others see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaStanding {
+    /// Its id: of one run of its process.
+    pub id: ReplicaId,
+    /// The name that tells its process from the others.
+    pub name: Arc<str>,
+    /// Whether its lease holds, by the store's own clock.
+    pub lease: LeaseStanding,
+    /// The sagas that it owns and that are awake; at most [`OWNED_COUNTED_MAX`].
+    pub sagas: u64,
+    /// Whether it owns more than those.
+    pub more: bool,
+}
+
+/// Until when a replica owns its sagas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseStanding {
+    /// For as long as its process has the store open: no other process can have it.
+    Open,
+    /// For this long, if it is not renewed.
+    For(Duration),
+    /// It ran out so long ago, and no replica has made that final.
+    RanOut(Duration),
+    /// It is gone, for so long: its sagas are to be taken over.
+    Gone(Duration),
+}
+
+impl ReplicaStanding {
+    /// Whether it is worth telling: a replica that is gone and owns nothing is not.
+    pub(crate) fn is_told(&self) -> bool {
+        self.sagas > 0 || !matches!(self.lease, LeaseStanding::Gone(_))
+    }
+
+    /// With as many sagas as were counted, which may be one more than [`OWNED_COUNTED_MAX`].
+    pub(crate) fn new(id: ReplicaId, name: Arc<str>, lease: LeaseStanding, counted: u64) -> Self {
+        Self { id, name, lease, sagas: counted.min(OWNED_COUNTED_MAX), more: counted > OWNED_COUNTED_MAX }
+    }
 }

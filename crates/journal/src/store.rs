@@ -13,7 +13,7 @@ use crate::{
     Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers,
     CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining,
     KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow, KeptSession, Lease, MinuteFigures,
-    NewBulkAction, Posted, ReplicaId, Row, SessionHash,
+    NewBulkAction, Posted, ReplicaId, ReplicaStanding, Row, SessionHash, UnderWay,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`], [`Inbox::commands`]
@@ -49,6 +49,10 @@ pub trait Histories: Send + Sync + 'static {
 
     /// Counts the sagas that are not over.
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>>;
+
+    /// The oldest sagas that are not over, by what each waits for and by its definition: at most
+    /// [`UNDER_WAY_READ_MAX`](crate::UNDER_WAY_READ_MAX).
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>>;
 
     /// Rows, newest first.
     fn list(
@@ -190,6 +194,10 @@ pub trait Membership: Send + Sync + 'static {
         after: Option<SagaId>,
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+
+    /// The replicas that are not gone, and those that are, still own sagas and are known to the store: by their names, at most
+    /// [`REPLICAS_TOLD_MAX`](crate::REPLICAS_TOLD_MAX).
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>>;
 }
 
 /// Operators' commands, on their way to the owners of sagas.

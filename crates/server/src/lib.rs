@@ -17,3 +17,4 @@ pub mod metrics;
 pub mod routes;
 pub mod store;
 pub mod tls;
+mod whole;

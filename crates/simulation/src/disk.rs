@@ -18,8 +18,8 @@ use saga_journal::{
     CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry,
     FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem,
     KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError, Membership,
-    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, Resting, SessionHash, Sessions, StoreFuture,
-    Unavailable, WakeUp,
+    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions,
+    StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -320,6 +320,10 @@ impl Histories for DatabaseLine {
         self.disk.memory.backlog()
     }
 
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        self.disk.memory.under_way()
+    }
+
     fn list(
         &self,
         filter: Filter,
@@ -484,6 +488,10 @@ impl Membership for DatabaseLine {
             }
             Ok(claimed)
         })
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        self.disk.memory.replicas()
     }
 
     fn owned(

@@ -3,6 +3,7 @@
 mod address;
 mod amount;
 mod badge;
+mod bars;
 mod cut;
 mod drawing;
 mod text;
@@ -11,6 +12,7 @@ mod when;
 pub(crate) use self::address::in_address;
 pub use self::amount::Amount;
 pub use self::badge::{Badge, Family};
+pub use self::bars::{bars, bars_box};
 pub use self::cut::visible_cut;
 pub use self::drawing::Drawing;
 pub(crate) use self::drawing::{Area, Line};

@@ -89,6 +89,25 @@ impl RequestPath {
         }))
     }
 
+    /// The path for readers: each hole as its program in braces. `None`: it has no such text, in definitions of [`Format::One`].
+    pub fn shown(&self) -> Option<String> {
+        match &self.0 {
+            Form::Fixed(text) => Some(text.to_string()),
+            Form::Made(pieces) => {
+                let shown = pieces.iter().map(|piece| match piece {
+                    PathPiece::Literal(text) => text.to_string(),
+                    PathPiece::Hole(hole) => {
+                        let code = hole.code.trim();
+                        let inner = code.strip_prefix('(').and_then(|code| code.strip_suffix(')'));
+                        format!("{{{}}}", inner.unwrap_or(code).trim())
+                    }
+                });
+                Some(shown.collect())
+            }
+            Form::First(_) => None,
+        }
+    }
+
     /// Whether the path is built from `name`, or may be.
     pub fn reads(&self, name: &str) -> bool {
         self.values().any(|value| value.reads(name))
@@ -260,6 +279,20 @@ mod tests {
             Err(PathError::Syntax(error)) => Err(error.message),
             Err(PathError::Mistaken(message)) => Err(message),
         }
+    }
+
+    #[test]
+    fn a_path_is_shown_with_its_programs_in_braces() {
+        let inputs = InputForm::Members(vec![InputMember {
+            name: "customer_id".into(),
+            kind: InputType::Integer,
+            optional: false,
+        }]);
+        let spelling = Spelling { inputs: &inputs, steps: &["sale".into()] };
+        let shown = |text| RequestPath::parse(text, Format::Two, &spelling).ok().unwrap().shown();
+        assert_eq!(shown("/api/ventes").as_deref(), Some("/api/ventes"));
+        let path = r"/c/\(.input.customer_id)/x?n=\( .sale.id + 1 )";
+        assert_eq!(shown(path).as_deref(), Some("/c/{.input.customer_id}/x?n={.sale.id + 1}"));
     }
 
     #[test]

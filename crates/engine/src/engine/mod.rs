@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::{Definition, Saga, SagaId, Timestamp};
-use saga_journal::{History, Journal};
+use saga_journal::{History, Journal, ReplicaId};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -180,6 +180,11 @@ impl Engine {
     /// The clock that sagas live by.
     pub fn clock(&self) -> &Arc<Clock> {
         &self.parts.means.clock
+    }
+
+    /// Under which id this process owns sagas now; `None`: it owns none.
+    pub fn replica(&self) -> Option<ReplicaId> {
+        self.membership().id()
     }
 
     /// Whether the engine can do its work.

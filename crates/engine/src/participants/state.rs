@@ -17,6 +17,8 @@ pub struct ParticipantState {
     pub name: Arc<str>,
     /// Its URL. Without its headers: they may be secret.
     pub url: String,
+    /// The address and the files of `tls`: participants that are reached alike share a breaker.
+    pub reached_by: Arc<str>,
     /// The participant's promise about repeated and undone calls.
     pub safety: Safety,
     /// Time from sending a request to the end of its answer.
@@ -45,6 +47,7 @@ impl ParticipantState {
             saga: saga.clone(),
             name: participant.name.clone(),
             url: participant.address.to_string(),
+            reached_by: participant.reached_by.clone(),
             safety: participant.safety,
             timeout: participant.timeout,
             calls_max: participant.calls_max,

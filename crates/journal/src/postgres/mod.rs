@@ -47,11 +47,12 @@ use crate::backlog::Group;
 use crate::columns::{Cell, page_rows, text};
 use crate::frame::{self, Frame, Head};
 use crate::query::{Dialect, Param, Query, query};
+use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
     DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
     KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, OpenError, Page, Posted,
-    ReplicaId, Resting, StoreFuture, Unavailable, WakeUp,
+    ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
@@ -155,6 +156,23 @@ impl Histories for Postgres {
                 Ok(backlog)
             };
             read().map_err(Unavailable::because)
+        })
+    }
+
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        Box::pin(async move {
+            let limit = UNDER_WAY_READ_MAX as i64 + 1;
+            let rows = self.pool.query(sql::UNDER_WAY, &[(&limit, Type::INT8)]).await?;
+            let mut found = UnderWay::default();
+            for row in &rows {
+                found.add(&ReadRow {
+                    definition: ownership::cell(row, 0)?,
+                    hash: ownership::cell(row, 1)?,
+                    created_us: ownership::cell(row, 2)?,
+                    summary: ownership::cell(row, 3)?,
+                });
+            }
+            Ok(found)
         })
     }
 
@@ -308,6 +326,10 @@ impl Membership for Postgres {
         limit: usize,
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move { ownership::owned(&self.pool, replica, after, limit).await })
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        Box::pin(ownership::replicas(&self.pool))
     }
 }
 

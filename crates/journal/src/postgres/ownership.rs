@@ -12,7 +12,10 @@ use super::pool::ConnectionPool;
 use super::sql;
 use crate::columns::{page_rows, text};
 use crate::frame::position;
-use crate::{Joining, LEASE_MAX, Lease, ReplicaId, Resting, Unavailable, WakeUp};
+use crate::{
+    Joining, LEASE_MAX, Lease, LeaseStanding, OWNED_COUNTED_MAX, REPLICAS_TOLD_MAX, ReplicaId,
+    ReplicaStanding, Resting, Unavailable, WakeUp,
+};
 
 /// How long the row of a replica that is gone is kept: for operators who ask which process it was.
 const GONE_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -140,6 +143,24 @@ pub(super) async fn owned(
     let params: Bound<'_, 3> = [(replica.as_uuid(), Type::UUID), (&after, Type::UUID), (&limit, Type::INT8)];
     let rows = pool.query(sql::OWNED, &params).await?;
     rows.iter().map(|row| cell(row, 0).map(SagaId::new)).collect()
+}
+
+/// See [`Membership::replicas`](crate::Membership::replicas).
+pub(super) async fn replicas(pool: &ConnectionPool) -> Result<Vec<ReplicaStanding>, Unavailable> {
+    let (told, counted) = (REPLICAS_TOLD_MAX as i64, OWNED_COUNTED_MAX as i64 + 1);
+    let rows = pool.query(sql::REPLICAS, &[(&told, Type::INT8), (&counted, Type::INT8)]).await?;
+    let standing = |row| {
+        let (id, name, left_us, sagas): (Uuid, &str, i64, i64) =
+            (cell(row, 0)?, cell(row, 1)?, cell(row, 3)?, cell(row, 4)?);
+        let span = Duration::from_micros(left_us.unsigned_abs());
+        let lease = match (cell(row, 2)?, left_us >= 0) {
+            (true, _) => LeaseStanding::Gone(span),
+            (false, true) => LeaseStanding::For(span),
+            (false, false) => LeaseStanding::RanOut(span),
+        };
+        Ok(ReplicaStanding::new(ReplicaId::new(id), name.into(), lease, sagas.unsigned_abs()))
+    };
+    rows.iter().map(standing).collect()
 }
 
 pub(super) fn cell<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, Unavailable> {

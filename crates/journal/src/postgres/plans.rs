@@ -376,3 +376,16 @@ async fn causes_and_failed_steps_are_found_by_their_indices() {
         assert!(pages <= pages_max, "{pages} pages, for {}:\n{plan}", query.sql);
     }
 }
+
+#[tokio::test]
+async fn the_oldest_sagas_under_way_are_read_in_their_order_and_what_a_replica_owns_by_its_index() {
+    let link = crowded().await;
+    let (limit, told, counted) = (100_i64, 10_i64, 100_i64);
+    let (plan, pages) = explain(&link, sql::UNDER_WAY, &[(&limit, Type::INT8)]).await;
+    assert!(plan.contains("saga_under_way") && !plan.contains("Sort"), "{plan}");
+    assert!(pages <= DESCENT_PAGES_MAX + 100, "{pages} pages:\n{plan}");
+    let (plan, pages) = explain(&link, sql::REPLICAS, &[(&told, Type::INT8), (&counted, Type::INT8)]).await;
+    assert!(plan.contains("saga_owner") && !plan.contains("Seq Scan on saga"), "{plan}");
+    // A hundred rows for each of four replicas, and the table of replicas.
+    assert!(pages <= 4 * (DESCENT_PAGES_MAX + 4) + 2, "{pages} pages:\n{plan}");
+}

@@ -505,6 +505,26 @@ SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS 
     min(coalesce(due_us, updated_us)), min(coalesce(blocked_us, updated_us))
 FROM saga WHERE NOT is_over GROUP BY definition, shown";
 
+/// The oldest sagas that are not over, at most `$1`: in the order of `saga_under_way`. The summary of a saga that waits for an
+/// operator is not read.
+pub(super) const UNDER_WAY: &str = "\
+SELECT definition, definition_hash, created_us,
+    CASE WHEN rollback = 'blocked' OR parked IS NOT NULL THEN NULL ELSE summary END
+FROM saga WHERE NOT is_over ORDER BY created_us, saga_id LIMIT $1";
+
+/// The replicas by their names, at most `$1`, with the time that is left of each lease in microseconds, and how many sagas each
+/// owns: at most `$2`, served by saga_owner.
+pub(super) const REPLICAS: &str = "\
+SELECT replica.replica_id, replica.name, replica.gone,
+    CAST(extract(epoch FROM replica.expires_at - now()) * 1000000 AS BIGINT), owned.sagas
+FROM replica CROSS JOIN LATERAL (
+    SELECT count(*) AS sagas FROM (
+        SELECT 1 FROM saga WHERE owner = replica.replica_id AND NOT is_over AND wake_us IS NULL LIMIT $2
+    ) AS counted
+) AS owned
+WHERE replica.replica_id <> '00000000-0000-0000-0000-000000000000' AND (NOT replica.gone OR owned.sagas > 0)
+ORDER BY replica.gone, replica.name, replica.replica_id LIMIT $1";
+
 /// Keeping a definition again is no mistake; its sagas become orders, if they are to be.
 pub(super) const DEFINE: &str = "\
 INSERT INTO saga_definition (hash, name, source, format, orders) VALUES ($1, $2, $3, $4, $5)

@@ -8,7 +8,7 @@ use saga_core::{SagaId, Seq};
 use super::replicas::Replicas;
 use super::{id, saga_id};
 use crate::frame::position;
-use crate::{ReplicaId, Resting, WakeUp};
+use crate::{LeaseStanding, OWNED_COUNTED_MAX, ReplicaId, ReplicaStanding, Resting, WakeUp};
 
 /// Puts sagas of `replica` to sleep.
 pub(super) fn rest(connection: &Connection, replica: ReplicaId, sagas: &[Resting]) -> rusqlite::Result<()> {
@@ -110,4 +110,22 @@ pub(super) fn owned(
     let mut statement = connection.prepare_cached(OWNED)?;
     let params = params![replica.as_uuid().as_bytes(), after, rows as i64];
     statement.query_map(params, |row| saga_id(row, 0))?.collect()
+}
+
+/// The sagas that `?1` owns, at most `?2`. Served by saga_owner.
+pub(super) const OWNED_COUNT: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner = ?1 LIMIT ?2)";
+
+/// The replicas that are live, with what they own.
+pub(super) fn replicas(
+    connection: &Connection,
+    replicas: &Replicas,
+) -> rusqlite::Result<Vec<ReplicaStanding>> {
+    let mut statement = connection.prepare_cached(OWNED_COUNT)?;
+    let standing = |(id, name)| {
+        let params = params![ReplicaId::as_uuid(&id).as_bytes(), OWNED_COUNTED_MAX as i64 + 1];
+        let sagas: i64 = statement.query_row(params, |row| row.get(0))?;
+        Ok(ReplicaStanding::new(id, name, LeaseStanding::Open, sagas.unsigned_abs()))
+    };
+    replicas.live().into_iter().map(standing).collect()
 }

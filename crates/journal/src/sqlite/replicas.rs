@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Joining, Lease, ReplicaId};
+use crate::{Joining, Lease, REPLICAS_TOLD_MAX, ReplicaId};
 
 /// Below every id as SQLite compares them.
 const BEFORE_ALL: &[u8] = &[];
@@ -48,6 +48,16 @@ impl Replicas {
 
     pub(super) fn is_live(&self, replica: ReplicaId) -> bool {
         self.lease(replica) == Lease::Held
+    }
+
+    /// The live replicas by their names, at most [`REPLICAS_TOLD_MAX`].
+    pub(super) fn live(&self) -> Vec<(ReplicaId, Arc<str>)> {
+        let known = self.lock();
+        let live = known.iter().filter(|(_, known)| known.lease == Lease::Held);
+        let mut live: Vec<_> = live.map(|(id, known)| (*id, known.name.clone())).collect();
+        live.sort_by(|(_, one), (_, other)| one.cmp(other));
+        live.truncate(REPLICAS_TOLD_MAX);
+        live
     }
 
     /// The gaps between the ids of live replicas: an owner whose id lies in a gap is gone. Both ends are outside.

@@ -22,6 +22,7 @@ mod roles;
 mod sessions;
 mod sqlite;
 mod tls;
+mod under_way;
 mod upgrade;
 mod views;
 mod writer;

@@ -13,8 +13,8 @@ use saga_journal::{
     CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf,
     Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, Journal, KeptBulkAction,
     KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError,
-    Membership, MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, Resting, SessionHash, Sessions,
-    StoreFuture, Unavailable, WakeUp,
+    Membership, MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash,
+    Sessions, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 use tokio::time::timeout;
 
@@ -109,6 +109,10 @@ impl Histories for Panicking {
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         self.memory.backlog()
+    }
+
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        self.memory.under_way()
     }
 
     fn list(
@@ -226,6 +230,10 @@ impl Membership for Panicking {
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.memory.claim(replica, limit)
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        self.memory.replicas()
     }
 
     fn owned(

@@ -42,6 +42,7 @@ pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
 use crate::http::CallerAddress;
 use crate::metrics::Metrics;
+use crate::whole::WholeReader;
 
 /// The parts that handlers work with. A copy of it is another reference to the same parts.
 #[derive(Clone)]
@@ -70,6 +71,8 @@ pub struct ApiParts {
     /// How clients reach the process.
     pub reached: Reached,
     pub(crate) budgets: Budgets,
+    /// What the console shows of all sagas together.
+    pub(crate) whole: Arc<WholeReader>,
     /// Whether answers without an end must end now.
     closing: watch::Sender<bool>,
 }
@@ -94,6 +97,7 @@ impl Api {
         reached: Reached,
     ) -> Self {
         let budgets = Budgets::new(&limits);
+        let whole = Arc::new(WholeReader::new(metrics.clone()));
         let parts = ApiParts {
             engine,
             metrics,
@@ -105,6 +109,7 @@ impl Api {
             commande_saga,
             reached,
             budgets,
+            whole,
             closing: watch::Sender::new(false),
         };
         Self { parts: Arc::new(parts) }

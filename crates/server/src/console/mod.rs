@@ -9,23 +9,25 @@
 mod actions;
 mod answer;
 mod assets;
+mod definitions;
 mod guard;
-mod next;
 mod inbox;
+mod next;
 mod overview;
+mod participants;
 mod preferences;
-mod sign_in;
-mod tries;
-mod sagas;
-mod search;
 mod saga;
 mod saga_act;
 mod saga_raw;
+mod sagas;
+mod search;
+mod sign_in;
+mod tries;
 mod visit;
 
+use std::sync::Arc;
 
 use axum::routing::{get, post};
-use std::sync::Arc;
 use axum::{Extension, Router};
 use saga_console::ROOT;
 
@@ -39,8 +41,15 @@ const SIGN_IN: &str = "/console/sign-in";
 /// Where somebody signs out.
 const SIGN_OUT: &str = "/console/sign-out";
 
-/// The addresses of all forms. The tests send each of them forms that are not of its page.
-pub const ACTIONS: [&str; 2] = [SIGN_IN, SIGN_OUT];
+/// The addresses of all forms, those about one thing with an example. The tests send each of them forms that are not of its page.
+pub const ACTIONS: [&str; 6] = [
+    SIGN_IN,
+    SIGN_OUT,
+    "/console/inbox/try",
+    "/console/inbox/say",
+    "/console/actions/01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21/take-back",
+    "/console/sagas/01939f2e-7c1b-7c3e-9a52-0d8a6b1f4e21/act",
+];
 
 /// Its routes. They are pages, and not in the document.
 pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
@@ -63,6 +72,9 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .route("/console/search", get(search::search))
         .route("/console/sagas/{saga}", get(saga::saga))
         .route("/console/sagas/{saga}/act", post(saga_act::act))
+        .route("/console/definitions", get(definitions::definitions))
+        .route("/console/definitions/{name}", get(definitions::definition))
+        .route("/console/participants", get(participants::participants))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
 

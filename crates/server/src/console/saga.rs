@@ -113,12 +113,8 @@ impl SagaWish {
             None => new_key()?,
         };
         let command = CommandId::of_key(known.row.saga, &key);
-        let asked = SagaAsked {
-            view: self.view,
-            typed: self.typed,
-            trouble: self.trouble,
-            form: (key, command),
-        };
+        let asked =
+            SagaAsked { view: self.view, typed: self.typed, trouble: self.trouble, form: (key, command) };
         let frame = visit.frame(PageName::Sagas, None);
         Ok(answer::page(&SagaPage::of(frame, &known.seen(api, visit.now), asked)))
     }

@@ -22,6 +22,10 @@ use super::OTHER;
 
 /// The shortest time between two queries, however often the metrics are read.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// The journal is not queried again before this many times the time that its answer took.
+const REST_SHARE: u32 = 10;
+/// An answer that takes longer counts as this, so that the figures of a journal that was slow once do not stay old.
+const REST_MAX: Duration = Duration::from_secs(1);
 /// How long a scrape waits for the journal's answer.
 const ANSWER_WAIT: Duration = Duration::from_millis(500);
 
@@ -47,9 +51,18 @@ struct LastCount {
     /// The last answer, and its time.
     last: Option<(Backlog, Timestamp)>,
     asked: Option<Instant>,
+    /// How long the last answer took.
+    took: Duration,
     /// Closed when the query under way has its answer.
     answer: Option<watch::Receiver<()>>,
     failures: u64,
+}
+
+impl LastCount {
+    /// The time from one query to the next.
+    fn rest(&self) -> Duration {
+        ASK_AGAIN_AFTER.max(self.took.min(REST_MAX) * REST_SHARE)
+    }
 }
 
 impl Backlogs {
@@ -73,7 +86,7 @@ impl Backlogs {
             match &known.answer {
                 // One query at a time: a journal that hangs gets no second one.
                 Some(answer) if answer.has_changed().is_ok() => answer.clone(),
-                _ if known.asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN_AFTER) => return,
+                _ if known.asked.is_some_and(|asked| asked.elapsed() < known.rest()) => return,
                 _ => {
                     let (here, answer) = watch::channel(());
                     known.asked = Some(Instant::now());
@@ -101,9 +114,11 @@ impl Backlogs {
     }
 
     async fn ask(&self) {
+        let begun = Instant::now();
         let answer = (self.question)().await;
         let now = (self.now)();
         let mut known = self.known();
+        known.took = begun.elapsed();
         match answer {
             Ok(backlog) => known.last = Some((backlog, now)),
             Err(error) => {
@@ -112,6 +127,11 @@ impl Backlogs {
                 tracing::warn!(error = %error, "cannot count the unfinished orders; the metrics show older figures");
             }
         }
+    }
+
+    /// The last answer, and its time.
+    pub(super) fn last(&self) -> Option<(Backlog, Timestamp)> {
+        self.known().last.clone()
     }
 
     /// The figures of each definition that is served, and those of all others together, if there are any.

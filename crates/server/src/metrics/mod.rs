@@ -3,7 +3,7 @@
 //! - `sagas.rs`: reports of the engine: states, failures, calls.
 //! - `requests.rs`: requests to the API.
 //! - `connections.rs`: connections of clients. `issuer.rs`: the keys of the issuer of tokens.
-//! - `journal.rs`: the work of the journal's writer.
+//! - `journal.rs`: the work of the journal's writer. `latency.rs`: the latest calls to each participant.
 //! - `tls.rs`: the certificate, and handshakes that failed.
 //! - `backlog.rs`: the unfinished orders, as the journal counts them.
 //! - `process.rs`: the operating system's figures for this process.
@@ -14,6 +14,7 @@ mod backlog;
 mod connections;
 mod issuer;
 mod journal;
+mod latency;
 #[cfg(target_os = "linux")]
 mod process;
 mod requests;
@@ -35,12 +36,13 @@ use saga_core::{Definition, Timestamp};
 use saga_engine::breaker::BreakerKind;
 use saga_engine::participants::AccessTrouble;
 use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
-use saga_journal::{BulkState, Journal, StoreFuture};
+use saga_journal::{Backlog, BulkState, Journal, StoreFuture};
 
 use self::backlog::Backlogs;
 pub(crate) use self::connections::ConnectionCounts;
 pub(crate) use self::issuer::IssuerCounts;
 use self::journal::JournalCollector;
+pub(crate) use self::latency::RecentCalls;
 pub use self::requests::Denied;
 use self::requests::Requests;
 use self::sagas::Sagas;
@@ -205,6 +207,17 @@ impl Metrics {
     pub(crate) fn serve(&self, served: &[Arc<Definition>]) {
         self.sagas.serve(served);
         self.backlogs.serve(served.iter().map(|definition| definition.name.clone()).collect());
+    }
+
+    /// The unfinished sagas as the journal has counted them last, and when: a while ago at most, if the journal answers.
+    pub(crate) async fn backlog(&self) -> Option<(Backlog, Timestamp)> {
+        self.backlogs.refresh().await;
+        self.backlogs.last()
+    }
+
+    /// How long the latest calls took to the participant that is reached by this; `None`: there were none.
+    pub(crate) fn recent_calls(&self, reached_by: &str) -> Option<RecentCalls> {
+        self.sagas.recent_calls(reached_by)
     }
 
     /// Counts that definitions were loaded again, or were not because of a mistake.

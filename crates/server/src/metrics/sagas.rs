@@ -18,6 +18,7 @@ use saga_engine::{CallEnded, Called, CommitSummary, FailureCause};
 use saga_journal::BulkState;
 use strum::VariantArray;
 
+use super::latency::{CallTimes, Latencies, RecentCalls};
 use super::{CALL_SECONDS, OTHER};
 
 /// Seconds: from an order without a wait to one that an operator had to settle.
@@ -66,6 +67,7 @@ pub(super) struct Sagas {
     /// The name of the definition whose sagas are orders: `commande_etat_total` counts those alone.
     orders: Arc<str>,
     prepared: RwLock<Prepared>,
+    latencies: Latencies,
 }
 
 /// The series that are in use.
@@ -90,6 +92,8 @@ struct DefinitionSeries {
 /// The series of one step.
 struct StepSeries {
     in_flight: Gauge,
+    /// Of the step's participant, if it calls one.
+    times: Option<Arc<CallTimes>>,
     action: CallSeries,
     compensation: Option<CallSeries>,
     probe: Option<CallSeries>,
@@ -179,6 +183,7 @@ impl Sagas {
             bulk_items: Family::default(),
             orders,
             prepared: RwLock::default(),
+            latencies: Latencies::default(),
         };
         registry.register("commande_etat", "Orders that entered each state", sagas.states.clone());
         registry.register(
@@ -246,6 +251,7 @@ impl Sagas {
         for definition in served {
             let _ = self.prepared(definition);
         }
+        self.latencies.tidy();
     }
 
     fn prepared(&self, definition: &Arc<Definition>) -> Arc<DefinitionSeries> {
@@ -339,6 +345,7 @@ impl Sagas {
             }
         };
         StepSeries {
+            times: definition.participant(step).map(|called| self.latencies.of(&called.reached_by)),
             in_flight: self.in_flight.get_or_create_owned(&labels(naming, step)),
             action: series(Direction::Action),
             compensation: given.compensation().map(|_| series(Direction::Compensation)),
@@ -398,6 +405,9 @@ impl Sagas {
             Direction::Poll => step.poll.as_ref().unwrap_or(&step.action),
         };
         series.durations.observe(ended.duration.as_secs_f64());
+        if let Some(times) = &step.times {
+            times.observe(ended.duration);
+        }
         if call.attempt > AttemptNumber::FIRST {
             series.retries.inc();
         }
@@ -406,6 +416,11 @@ impl Sagas {
                 counter.inc();
             }
         }
+    }
+
+    /// The latest calls to the participant that is reached by this.
+    pub(super) fn recent_calls(&self, reached_by: &str) -> Option<RecentCalls> {
+        self.latencies.recent(reached_by)
     }
 
     pub(super) fn taken_over(&self, sagas: usize) {

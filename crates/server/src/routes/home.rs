@@ -1,26 +1,40 @@
-//! `GET /`: a short page that says that the server works, with links into the faces.
+//! `GET /`: to the console for browsers; a short page that says that the server works for all others.
 
 use axum::extract::State;
-use axum::response::Html;
+use axum::http::{HeaderMap, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use crate::api::Api;
+use crate::console;
 use crate::face;
 
-/// A short "it works"
+/// A short "it works"; browsers are led to the console
 #[utoipa::path(
     get,
     path = "/",
     security(()),
     tag = "exploitation",
-    responses((
-        status = 200,
-        description = "A page for people.",
-        body = String,
-        content_type = "text/html",
-        example = "<!doctype html><h1>orchestrateur</h1>"
-    ))
+    responses(
+        (
+            status = 200,
+            description = "A page for people.",
+            body = String,
+            content_type = "text/html",
+            example = "<!doctype html><h1>orchestrateur</h1>"
+        ),
+        (
+            status = 303,
+            description = "To the console: `Accept` names `text/html`, as browsers do.",
+            headers(("Location" = String, description = "`/console/`"))
+        )
+    )
 )]
-pub(crate) async fn home(State(api): State<Api>) -> Html<String> {
+pub(crate) async fn home(State(api): State<Api>, headers: HeaderMap) -> Response {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|header| header.to_str().ok());
+    let mut types = accepted.flat_map(|header| header.split(',')).filter_map(|part| part.split(';').next());
+    if types.any(|accepted| accepted.trim().eq_ignore_ascii_case("text/html")) {
+        return Redirect::to(console::ROOT).into_response();
+    }
     let definition = face::commande::definition(&api);
     Html(format!(
         "<!doctype html><html lang=\"fr\"><meta charset=\"utf-8\"><title>orchestrateur</title>\
@@ -31,4 +45,5 @@ pub(crate) async fn home(State(api): State<Api>) -> Html<String> {
         env!("CARGO_PKG_VERSION"),
         definition.name
     ))
+    .into_response()
 }

@@ -12,8 +12,8 @@ use saga_journal::{
     CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf,
     Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem,
     KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError, Membership,
-    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, Resting, SessionHash, Sessions, StoreFuture,
-    Unavailable, WakeUp,
+    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions,
+    StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -111,6 +111,10 @@ impl Histories for Gated {
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         self.memory.backlog()
+    }
+
+    fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
+        self.memory.under_way()
     }
 
     fn list(
@@ -241,6 +245,10 @@ impl Membership for Gated {
 
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.memory.claim(replica, limit)
+    }
+
+    fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
+        self.memory.replicas()
     }
 
     fn owned(

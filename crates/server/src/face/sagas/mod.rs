@@ -23,13 +23,14 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use self::commands::{BY, REASON};
 pub(crate) use self::commands::{BY, FINDING, REASON, output_of};
+pub(crate) use self::commands::{BY, REASON};
 pub(crate) use self::events::LiveFeed;
 pub(crate) use self::events::events;
 pub(crate) use self::list::{ListAsked, SAGAS_MAX};
 pub(crate) use self::saga::unknown;
 pub(crate) use self::signals::SIGNAL_BYTES_MAX;
+pub(crate) use self::start::loaded;
 use crate::api::Api;
 
 /// This face's part of the document: what the handlers do not name themselves.

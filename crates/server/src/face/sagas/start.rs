@@ -86,7 +86,7 @@ pub(crate) async fn start(
 }
 
 /// The definition of that name, if it is loaded.
-pub(super) fn loaded(api: &Api, name: &str) -> Result<Arc<Definition>, Problem> {
+pub(crate) fn loaded(api: &Api, name: &str) -> Result<Arc<Definition>, Problem> {
     api.engine.definition_named(name).ok_or_else(|| {
         let names: Vec<_> = api.engine.definitions().iter().map(|known| known.name.to_string()).collect();
         no_such_definition(&names.join(", "))

@@ -40,6 +40,7 @@ const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("server/cli/keys.rs", "KEYS_FILE_MODE", "a file's mode"),
     ("server/cli/signing_keys.rs", "SIGNING_FILE_MODE", "a file's mode"),
     ("server/cli/serve.rs", "EXIT_CODE", "a code"),
+    ("server/console/definitions.rs", "HASH_BYTES", "how long a hash is"),
     ("journal/postgres/plans.rs", "DESCENT_PAGES_MAX", "what a test of plans holds them to"),
     ("journal/postgres/plans.rs", "JIT_ABOVE_COST", "PostgreSQL's own default"),
     ("journal/spread.rs", "ANY", "stands for no bound"),
