@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use saga_console::ROOT;
+pub(crate) use saga_console::ROOT;
 
 pub(crate) use self::guard::{CONSOLE_ROUTE, guard};
 use self::tries::SignInTries;

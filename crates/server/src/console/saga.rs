@@ -43,7 +43,7 @@ pub(super) async fn saga(
             }
         }
     };
-    shown.unwrap_or_else(|problem| answer::notice(&problem, visit.frame(PageName::Sagas, None)))
+    shown.unwrap_or_else(|problem| answer::notice(&problem, visit.frame(PageName::Sagas)))
 }
 
 /// The id in a path; text that is no id names no saga.
@@ -115,7 +115,7 @@ impl SagaWish {
         let command = CommandId::of_key(known.row.saga, &key);
         let asked =
             SagaAsked { view: self.view, typed: self.typed, trouble: self.trouble, form: (key, command) };
-        let frame = visit.frame(PageName::Sagas, None);
+        let frame = visit.frame(PageName::Sagas);
         Ok(answer::page(&SagaPage::of(frame, &known.seen(api, visit.now), asked)))
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn act(
         Ok(id) => ActForm::read(&form).done(&api, &visit, id).await,
         Err(problem) => Err(problem),
     };
-    done.unwrap_or_else(|problem| answer::notice(&problem, visit.frame(PageName::Sagas, None)))
+    done.unwrap_or_else(|problem| answer::notice(&problem, visit.frame(PageName::Sagas)))
 }
 
 /// A form, as it was sent.

@@ -26,7 +26,7 @@ const REASON_CHARS_MAX: usize = 2_000;
 pub(super) async fn raw(api: &Api, visit: &Visit, id: SagaId, pairs: &[(String, String)]) -> Response {
     match page(api, visit, id, pairs).await {
         Ok(page) => answer::page(&page),
-        Err(problem) => answer::notice(&problem, visit.frame(PageName::Sagas, None)),
+        Err(problem) => answer::notice(&problem, visit.frame(PageName::Sagas)),
     }
 }
 
@@ -64,7 +64,7 @@ async fn page(
     let end = after.saturating_add(lines.len());
     let has_more = !lines.is_empty() && end < records.len();
     Ok(SagaRawPage {
-        frame: visit.frame(PageName::Sagas, None),
+        frame: visit.frame(PageName::Sagas),
         id: id.to_string(),
         lines,
         unread: unread.map(|reason| visible_cut(&reason, REASON_CHARS_MAX)),

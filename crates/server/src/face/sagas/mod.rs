@@ -24,7 +24,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::commands::{BY, FINDING, REASON, output_of};
-pub(crate) use self::commands::{BY, REASON};
 pub(crate) use self::events::LiveFeed;
 pub(crate) use self::events::events;
 pub(crate) use self::list::{ListAsked, SAGAS_MAX};

@@ -2,6 +2,7 @@
 
 mod inbox;
 mod lists;
+mod whole;
 
 use std::collections::BTreeMap;
 
@@ -90,6 +91,3 @@ pub(crate) fn filled(mut hidden: Vec<(String, String)>, fields: &[(&str, &str)])
     hidden.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     hidden
 }
-//! The console's pages over the real binary.
-
-mod whole;
