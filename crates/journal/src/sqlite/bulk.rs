@@ -25,7 +25,7 @@ pub(super) const CLAIMED: &str = "SELECT item.action_id, item.saga_id, item.clai
 
 /// The items that wait, at most `?1`. Served by bulk_action_open and bulk_item_open.
 pub(super) const WAITING: &str = "SELECT item.action_id, item.saga_id FROM bulk_action AS action \
-     CROSS JOIN bulk_item AS item ON item.action_id = action.action_id \
+     CROSS JOIN bulk_item AS item INDEXED BY bulk_item_open ON item.action_id = action.action_id \
      WHERE action.ended_us IS NULL AND action.kind = 'resume' AND item.ended_us IS NULL AND item.claimed_by IS NULL \
      ORDER BY action.begun_us, action.action_id, item.place LIMIT ?1";
 

@@ -104,11 +104,10 @@ fn the_result_of_a_try_is_the_saga_s_end_or_its_last_attempt_s_reason() {
     assert_eq!(tried("not_sent 30s"), Tried::FailedAgain { reason: "why".into() });
     assert_eq!(tried("not_sent 30s; resume"), Tried::GoesOn);
     // Without an attempt, the obstacle says why.
-    let run = after(Kind::Plain, "ok; unknown; unknown");
-    if let Some(obstacle) = run.saga.blocked_by() {
-        let Tried::FailedAgain { reason } = run.saga.result_of_try(&[], NOBODY) else { panic!() };
-        assert_eq!(reason, obstacle.reason);
-    }
+    let run = after(Kind::Barrier, BLOCKED);
+    let obstacle = run.saga.blocked_by().expect("it is blocked");
+    let Tried::FailedAgain { reason } = run.saga.result_of_try(&[], NOBODY) else { panic!("{obstacle:?}") };
+    assert_eq!(reason, obstacle.reason);
     let run = after(Kind::Barrier, "ok; ok");
     assert_eq!(run.saga.result_of_try(&run.records, NOBODY), Tried::Completed);
 }
