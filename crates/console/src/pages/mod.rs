@@ -19,6 +19,6 @@ pub use self::inbox::{
     takes_finding,
 };
 pub use self::notice::NoticePage;
-pub use self::saga_rows::{SagaLine, SagaPlace, ShownLabel};
+pub use self::saga_rows::{ListedSaga, SagaPlace, ShownLabel};
 pub use self::sagas::{FoundRows, KnownNames, SagasPage};
 pub use self::search::{FoundFilter, NothingFound, SearchPage};

@@ -116,7 +116,7 @@ async fn one_and_then_the_others(world: &World) {
     assert!(action.starts_with("/console/actions/"), "{action}");
     let page = results(world, &mut browser, &action).await;
     assert!(page.contains("Ana tried 4 · paiement · client"), "{page}");
-    // Somebody tried the first one since the page was made.
+    // The first one was tried since the page was made.
     assert!(page.contains("<b>3</b> undone") && page.contains("<b>1</b> skipped"), "{page}");
     assert!(page.contains("Ana had it tried at"), "{page}");
     for saga in &sagas {
