@@ -29,7 +29,7 @@ impl ListFilters {
         Self(pairs.iter().filter(is_filter).cloned().collect())
     }
 
-    /// Those that a form has sent, if they are not written as an address has them: fields that were left empty are in it, and a label's
+    /// The filters that a form has sent, if they are not written as an address has them: fields that were left empty are in it, and a label's
     /// name and value in two fields.
     pub fn of_form(pairs: &[(String, String)]) -> Option<Self> {
         let field = |wanted: &str| {
@@ -114,7 +114,7 @@ impl ListFilters {
         others.map(|(name, value)| (name.as_str(), value.as_str(), self.without(name).address()))
     }
 
-    /// Those that have no field of their own in the form, which keeps them.
+    /// The filters without a field of their own in the form, which keeps them.
     pub(crate) fn without_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         let has_field = |name: &str| ["saga", "waiting", "waiting_longer"].contains(&name);
         self.0

@@ -38,7 +38,7 @@ pub use self::saga::{
     TypedAct,
 };
 pub use self::saga_raw::SagaRawPage;
-pub use self::saga_rows::{SagaLine, SagaPlace, ShownLabel};
+pub use self::saga_rows::{ListedSaga, SagaPlace, ShownLabel};
 pub use self::sagas::{FoundRows, KnownNames, SagasPage};
 pub use self::search::{FoundFilter, NothingFound, SearchPage};
 pub use self::sign_in::{AgainPage, SignInPage, SignInTrouble};

@@ -21,7 +21,7 @@ const CENTS: &str = "_cents";
 
 /// One saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SagaLine {
+pub struct ListedSaga {
     /// The whole id.
     pub id: String,
     /// The family of its state, and what it means.
@@ -79,7 +79,7 @@ impl ShownLabel {
     }
 }
 
-impl SagaLine {
+impl ListedSaga {
     /// A saga as its row has it, with what it waits for.
     pub fn of(row: &KeptRow, now: Timestamp, lang: Lang) -> Self {
         let labels: Vec<_> = row.row.labels.iter().collect();

@@ -6,7 +6,7 @@ use saga_journal::{KeptRow, StateFamily};
 use strum::{VariantArray, VariantNames};
 
 use super::filters::ListFilters;
-use super::saga_rows::SagaLine;
+use super::saga_rows::ListedSaga;
 use crate::Lang;
 use crate::frame::{Frame, PageName};
 use crate::shown::{Badge, Family, excerpt};
@@ -28,7 +28,7 @@ pub struct SagasPage {
     /// The names that its fields offer.
     pub known: KnownNames,
     /// The sagas, newest first.
-    pub rows: Vec<SagaLine>,
+    pub rows: Vec<ListedSaga>,
     /// The address of the next page.
     pub next: Option<String>,
     /// Whether it is the list's first page.
@@ -93,7 +93,7 @@ impl SagasPage {
     ) -> Self {
         let (now, lang) = (frame.at, frame.lang());
         Self {
-            rows: found.rows.iter().map(|row| SagaLine::of(row, now, lang)).collect(),
+            rows: found.rows.iter().map(|row| ListedSaga::of(row, now, lang)).collect(),
             next: found.next.map(|cursor| filters.page(&cursor)),
             is_first: found.is_first,
             stopped_after: found.stopped_after,

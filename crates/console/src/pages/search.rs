@@ -4,7 +4,7 @@ use askama::Template;
 use saga_journal::KeptRow;
 
 use super::filters::ListFilters;
-use super::saga_rows::SagaLine;
+use super::saga_rows::ListedSaga;
 use crate::frame::{Frame, PageName};
 use crate::shown::excerpt;
 use crate::words::{RowWords, SearchWords};
@@ -23,7 +23,7 @@ pub struct SearchPage {
     /// Filters that the text is the value of.
     pub filters: Vec<FoundFilter>,
     /// Sagas that have it as the value of a label.
-    pub rows: Vec<SagaLine>,
+    pub rows: Vec<ListedSaga>,
     /// Why nothing was found.
     pub nothing: Option<NothingFound>,
 }
@@ -63,7 +63,7 @@ impl SearchPage {
     /// The page of what was found.
     pub fn new(frame: Frame, wanted: &str, filters: Vec<FoundFilter>, rows: &[KeptRow]) -> Self {
         let (now, lang) = (frame.at, frame.lang());
-        let rows = rows.iter().map(|row| SagaLine::of(row, now, lang)).collect();
+        let rows = rows.iter().map(|row| ListedSaga::of(row, now, lang)).collect();
         Self { frame, wanted: excerpt(wanted, WANTED_CHARS_SHOWN_MAX), filters, rows, nothing: None }
     }
 

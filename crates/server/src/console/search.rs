@@ -47,7 +47,7 @@ enum SearchEnd {
     Nothing(NothingFound),
 }
 
-/// What is found.
+/// The search.
 pub(super) async fn search(State(api): State<Api>, visit: Visit, RawQuery(query): RawQuery) -> Response {
     let pairs = pairs(query.as_deref().unwrap_or_default());
     let wanted =

@@ -31,7 +31,7 @@ pub(crate) struct TypicalCall {
     pub(crate) address: String,
 }
 
-/// What comes at one time.
+/// The calls that come at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FollowsLine {
     pub(crate) when: &'static str,

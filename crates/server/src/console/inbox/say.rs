@@ -25,7 +25,7 @@ pub(super) const SAID_SAGAS_MAX: usize = 50;
 const SAID_AT_ONCE: usize = 4;
 
 /// The finding that a person reports.
-struct Report<'f> {
+struct FindingReport<'f> {
     form: &'f InboxForm,
     finding: Finding,
     by: Box<str>,
@@ -78,7 +78,7 @@ async fn said(api: &Api, visit: &Visit, form: &InboxForm) -> Result<InboxAnswer,
         .finding
         .ok_or_else(|| Problem::invalid("Say what happened: choose one of the findings"))?;
     let by = (&*asker(visit, &form.typed.by)?).into();
-    let report = Report { form, finding, by, reason: REASON.due(&form.typed.said)? };
+    let report = FindingReport { form, finding, by, reason: REASON.due(&form.typed.said)? };
     let results = stream::iter(ticked.iter().copied())
         .map(|saga| report_of(api, visit, &report, saga))
         .buffered(SAID_AT_ONCE)
@@ -94,7 +94,7 @@ async fn said(api: &Api, visit: &Visit, form: &InboxForm) -> Result<InboxAnswer,
 }
 
 /// Reports the finding of one saga; why not, if it is not taken.
-async fn report_of(api: &Api, visit: &Visit, report: &Report<'_>, id: SagaId) -> Option<String> {
+async fn report_of(api: &Api, visit: &Visit, report: &FindingReport<'_>, id: SagaId) -> Option<String> {
     let refused = |problem: Problem| Some(problem.detail().to_owned());
     let (saga, history) = match api.budgets.read(&api.engine, id).await {
         Ok(Ok(Some(read))) => read,

@@ -2,11 +2,11 @@
 
 use orchestrateur::definitions::CHECKOUT;
 use saga_testkit::definition::change;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Browser, filled};
-use crate::harness::{Shop, World, until};
-use crate::http::Reply;
+use crate::harness::{Server, Shop, World, until};
+use crate::http::{Call, Reply};
 
 /// So far away that nothing happens by itself while a test runs.
 const NEVER: &str = "720h";
@@ -15,6 +15,10 @@ const SAY: &str = "/console/inbox/say";
 
 /// A shop whose client service pays nobody back, so that each order of client 3 needs a person.
 async fn troubled() -> World {
+    troubled_on(&[]).await
+}
+
+async fn troubled_on(variables: &[(&str, String)]) -> World {
     let definition = change(CHECKOUT)
         .add("steps.*.retry", "{ attempts: 1 }")
         .add("steps.*.persist", &format!("{{ attempts: 1, base: {NEVER}, cap: {NEVER} }}"))
@@ -22,14 +26,11 @@ async fn troubled() -> World {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("careful.yaml");
     std::fs::write(&file, definition).unwrap();
-    let world = World::with(Shop::open().await, &["--definition", file.to_str().unwrap()]).await;
-    break_again(&world);
-    world
-}
-
-fn break_again(world: &World) {
-    world.shop.fault("POST /api/ventes client=3 status=500");
-    world.shop.fault("POST /api/clients/*/rembourser status=503");
+    let (shop, data) = (Shop::open().await, tempfile::tempdir().unwrap());
+    let flags = ["--definition", file.to_str().unwrap()];
+    let server = Server::start_with(variables, &shop, data.path(), &flags).await;
+    shop.fault("POST /api/clients/*/rembourser status=503");
+    World { shop, server, data }
 }
 
 async fn block(world: &World, count: usize) -> Vec<String> {
@@ -42,7 +43,7 @@ async fn block(world: &World, count: usize) -> Vec<String> {
 
 /// The events of one kind in a saga's history.
 async fn events(world: &World, saga: &str, kind: &str) -> usize {
-    let history = world.get(&format!("/api/sagas/{saga}/history?detail=true")).await.expect(200);
+    let history = world.get(&format!("/api/sagas/{saga}/history?detail=steps")).await.expect(200);
     history.as_array().unwrap().iter().filter(|line| line["event"] == kind).count()
 }
 
@@ -66,11 +67,20 @@ fn location(reply: &Reply) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_is_tried_first_and_then_the_others_that_the_page_showed() {
-    let world = troubled().await;
+    one_and_then_the_others(&troubled().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_is_tried_first_and_then_the_others_with_postgres() {
+    let url = saga_testkit::postgres::shared().create_database();
+    one_and_then_the_others(&troubled_on(&[("DATABASE_URL", url)]).await).await;
+}
+
+async fn one_and_then_the_others(world: &World) {
     let mut browser = Browser::default();
-    assert!(browser.page(&world, "/console/inbox").await.contains("Nobody is needed."));
-    let sagas = block(&world, 4).await;
-    let page = browser.page(&world, "/console/inbox").await;
+    assert!(browser.page(world, "/console/inbox").await.contains("Nobody is needed."));
+    let sagas = block(world, 4).await;
+    let page = browser.page(world, "/console/inbox").await;
     for part in [
         "4 sagas need a person",
         "Undoing keeps failing",
@@ -91,36 +101,36 @@ async fn one_is_tried_first_and_then_the_others_that_the_page_showed() {
     // One first, while the service is still away: it fails again.
     let hidden = browser.hidden(TRY);
     let one = filled(hidden.clone(), &[("what", "one"), ("by", "Ana"), ("reason", "is it back?")]);
-    let place = location(&browser.post(&world, TRY, &one).await);
+    let place = location(&browser.post(world, TRY, &one).await);
     assert!(place.starts_with("/console/inbox?group=") && place.contains("action="), "{place}");
     until("one has failed again", async || world.get(&place).await.text.contains("<b>1</b> failed again"))
         .await;
-    assert_eq!(events(&world, &sagas[0], "resumed").await, 1, "the one that has waited for longest");
+    assert_eq!(events(world, &sagas[0], "resumed").await, 1, "the one that has waited for longest");
     // The same form again, as by a second click, is the same action.
-    assert_eq!(location(&browser.post(&world, TRY, &one).await), place);
+    assert_eq!(location(&browser.post(world, TRY, &one).await), place);
     // Newcomers are not covered by a page that did not show them.
-    let newcomer = block(&world, 1).await;
+    let newcomer = block(world, 1).await;
     world.shop.heal();
     let fields = filled(hidden, &[("what", "group"), ("by", "Ana")]);
-    let action = location(&browser.post(&world, TRY, &fields).await);
+    let action = location(&browser.post(world, TRY, &fields).await);
     assert!(action.starts_with("/console/actions/"), "{action}");
-    let page = results(&world, &mut browser, &action).await;
+    let page = results(world, &mut browser, &action).await;
     assert!(page.contains("Ana tried 4 · paiement · client"), "{page}");
-    // Somebody tried the first one since the page was made.
+    // The first one was tried since the page was made.
     assert!(page.contains("<b>3</b> undone") && page.contains("<b>1</b> skipped"), "{page}");
     assert!(page.contains("Ana had it tried at"), "{page}");
     for saga in &sagas {
-        assert_eq!(events(&world, saga, "resumed").await, 1, "{saga}");
+        assert_eq!(events(world, saga, "resumed").await, 1, "{saga}");
     }
-    assert_eq!(events(&world, &newcomer[0], "resumed").await, 0);
-    let skipped = browser.page(&world, &format!("{action}?state=skipped")).await;
+    assert_eq!(events(world, &newcomer[0], "resumed").await, 0);
+    let skipped = browser.page(world, &format!("{action}?state=skipped")).await;
     assert!(
         skipped.contains(&sagas[0]) && !skipped.contains(&format!("data-row=\"{}\"", sagas[1])),
         "{skipped}"
     );
-    let list = browser.page(&world, "/console/actions").await;
+    let list = browser.page(world, "/console/actions").await;
     assert_eq!(list.matches("data-row=").count(), 2, "{list}");
-    let inbox = browser.page(&world, "/console/inbox").await;
+    let inbox = browser.page(world, "/console/inbox").await;
     assert!(inbox.contains("2 sagas need a person"), "{inbox}");
     until("the navigation counts them", async || {
         world.get("/console/sagas").await.text.contains("hidden>2</span>")
@@ -149,11 +159,8 @@ async fn of_ticked_sagas_a_person_says_what_happened() {
         assert!(reply.text.contains("Nothing was done.") && reply.text.contains(detail), "{}", reply.text);
     }
     // Of one of them, somebody else has said it meanwhile.
-    let other = world.server.send(
-        &crate::http::Call::post(&format!("/api/sagas/{}/resume", sagas[1]))
-            .json(&serde_json::json!({ "by": "Bo", "reason": "try" })),
-    );
-    other.await.expect(200);
+    let resume = Call::post(&format!("/api/sagas/{}/resume", sagas[1]));
+    world.send(&resume.json(&json!({ "by": "Bo", "reason": "try" }))).await.expect(200);
     let fields = say(&[
         ("saga", &sagas[0]),
         ("saga", &sagas[1]),

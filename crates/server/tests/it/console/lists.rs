@@ -42,12 +42,15 @@ async fn the_list_has_the_sagas_of_a_family_a_step_and_a_label() {
         .unwrap()
         .replace("&#38;", "&");
     let second = browser.page(&world, &format!("{next}&limit=1")).await;
-    assert!(second.contains(&done) && !second.contains(&failed) && second.contains("First page"), "{second}");
+    let has = |saga: &str| second.contains(&format!("data-row=\"{saga}\""));
+    assert!(has(&done) && !has(&failed) && second.contains("First page"), "{second}");
     world.shop.fault("POST /api/stock/reserver status=503");
     let waiting = world.begin(4).await;
     until("it waits for its next attempt", async || {
         let page = world.get("/console/sagas?family=waiting").await.text;
-        page.contains(&format!("data-row=\"{waiting}\"")) && page.contains("next attempt") && !page.contains(&done)
+        page.contains(&format!("data-row=\"{waiting}\""))
+            && page.contains("next attempt")
+            && !page.contains(&done)
     })
     .await;
     let french = browser.led(&world, "/console/sagas?family=failed&lang=fr").await;

@@ -87,7 +87,8 @@ async fn what_waits_by_itself_is_told_by_step() {
     let nap = "saga: nap\ninput: { who: string }\nsteps:\n  - step: sleep\n    pause: 14d\n";
     std::fs::write(&file, nap).unwrap();
     let world = World::with(Shop::open().await, &["--definition", file.to_str().unwrap()]).await;
-    let start = Call::post("/api/sagas/nap").json(&serde_json::json!({ "who": "ann" })).prefer("respond-async");
+    let start =
+        Call::post("/api/sagas/nap").json(&serde_json::json!({ "who": "ann" })).prefer("respond-async");
     world.send(&start).await.expect(202);
     until("the overview tells the wait", async || {
         let html = page(&world, "/console/").await.text;
