@@ -109,7 +109,7 @@ pub(crate) struct InboxTotal {
 }
 
 /// A finding that the form offers.
-pub(crate) struct FindingChoice {
+pub(crate) struct OfferedFinding {
     pub(crate) value: &'static str,
     pub(crate) word: &'static str,
     pub(crate) is_chosen: bool,
@@ -206,9 +206,9 @@ impl InboxPage {
         }
     }
 
-    fn findings(&self, typical: &TypicalTry) -> Vec<FindingChoice> {
+    fn findings(&self, typical: &TypicalTry) -> Vec<OfferedFinding> {
         let words = self.words();
-        let choice = |finding: &Finding| FindingChoice {
+        let choice = |finding: &Finding| OfferedFinding {
             value: finding_word(*finding),
             word: words.finding(*finding),
             is_chosen: self.typed.finding == Some(*finding),
