@@ -13,7 +13,7 @@ mod saga_act;
 mod saga_raw;
 mod visit;
 
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Extension, Router};
 
 use crate::api::Api;
@@ -31,7 +31,7 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .route("/console", get(overview::to_root))
         .route("/console/", get(overview::overview))
         .route("/console/sagas/{saga}", get(saga::saga))
-        .route("/console/sagas/{saga}/act", post(saga_act::act))
+        .route("/console/sagas/{saga}/act", get(saga::saga).post(saga_act::act))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
 }
 

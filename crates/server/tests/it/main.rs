@@ -28,6 +28,7 @@ mod commande;
 mod commandes;
 mod commandes_command;
 mod connections;
+mod console;
 mod demo;
 mod events;
 mod first_keys;

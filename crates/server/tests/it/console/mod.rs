@@ -1,0 +1,3 @@
+//! The console's pages, in the real binary.
+
+mod saga;
