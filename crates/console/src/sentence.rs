@@ -77,12 +77,12 @@ pub(crate) fn quoted(words: &str, lang: Lang) -> String {
     }
 }
 
-/// ` 5 times`, ` 5 fois`; nothing for once.
+/// `, 5 times`, `, 5 fois`; nothing for once.
 fn times(count: usize, lang: Lang) -> String {
     match lang {
         _ if count < 2 => String::new(),
-        Lang::En => format!(" {count} times"),
-        Lang::Fr => format!(" {count} fois"),
+        Lang::En => format!(", {count} times"),
+        Lang::Fr => format!(", {count} fois"),
     }
 }
 
@@ -386,8 +386,8 @@ impl Told<'_> {
             (WaitingFor::Signal, _) => said.say(
                 lang,
                 (
-                    "[0] waits for the signal [1]; it is too late {2}.",
-                    "[0] attend le signal [1]; il sera trop tard {2}.",
+                    "[0] waits for the signal [1], at the latest {2}.",
+                    "[0] attend le signal [1], au plus tard {2}.",
                 ),
                 &[&name, &signal, &until],
             ),
@@ -428,9 +428,10 @@ pub fn came_since(came: &CameSince, now: Timestamp, lang: Lang) -> Sentence {
             let somebody = if lang == Lang::Fr { "quelqu’un" } else { "somebody" };
             let by = by.as_deref().map_or_else(|| somebody.to_owned(), |by| visible_cut(by, 100));
             let template = match deed {
-                Deed::Cancel => {
-                    ("[0] cancelled it meanwhile, at {1} UTC ({2}).", "[0] l’a annulée entre-temps, à {1} UTC ({2}).")
-                }
+                Deed::Cancel => (
+                    "[0] cancelled it meanwhile, at {1} UTC ({2}).",
+                    "[0] l’a annulée entre-temps, à {1} UTC ({2}).",
+                ),
                 Deed::Resolve => (
                     "[0] said meanwhile what happened, at {1} UTC ({2}).",
                     "[0] a dit entre-temps ce qui s’est passé, à {1} UTC ({2}).",

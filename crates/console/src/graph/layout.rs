@@ -244,7 +244,11 @@ mod tests {
             assert_eq!(layout, Layout::of(&graph), "the same graph has the same layout");
             for (index, one) in layout.steps.iter().enumerate() {
                 assert!(one.x >= 0.0 && one.x + layout.step_width <= layout.width, "{one:?}");
-                assert!(one.y - HEIGHT / 2.0 >= 0.0 && one.y + HEIGHT / 2.0 <= layout.height, "{one:?} {}", layout.height);
+                assert!(
+                    one.y - HEIGHT / 2.0 >= 0.0 && one.y + HEIGHT / 2.0 <= layout.height,
+                    "{one:?} {}",
+                    layout.height
+                );
                 for other in &layout.steps[index + 1..] {
                     let beside = (one.x - other.x).abs() >= layout.step_width;
                     assert!(beside || (one.y - other.y).abs() >= HEIGHT, "{one:?} {other:?}");

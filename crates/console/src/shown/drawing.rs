@@ -109,6 +109,20 @@ impl Drawing {
         }
     }
 
+    /// A rectangle that is filled with the pattern `hatch` of the same drawing.
+    pub(crate) fn hatched(&mut self, area: Area, title: &str) {
+        let Area { x, y, width, height } = area;
+        let _ = write!(
+            self.0,
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"url(#hatch)\"><title>{}</title></rect>",
+            px(x),
+            px(y),
+            px(width),
+            px(height),
+            escaped(title)
+        );
+    }
+
     pub(crate) fn line(&mut self, line: &Line, class: &'static str, title: Option<&str>) {
         let class = class_of(class);
         match title {

@@ -224,11 +224,11 @@ impl Canvas<'_> {
             if !is_folded {
                 continue;
             }
-            let inside = self.marks.bars.iter().filter(|bar| bar.from >= *from && bar.from < *to).count();
+            let inside = self.marks.bars.iter().filter(|bar| bar.from > *from && bar.from < *to).count();
             let area = Area { x: *left, y: TOP - 6.0, width: right - left, height: self.bottom - TOP + 6.0 };
             let lasted = Span(to.since(*from)).text(self.of.lang);
             let title = format!("{lasted} {}, {}", self.words.folded, self.words.attempts_counted(inside));
-            drawing.rect(area, 0.0, "fold-band", Some(&title));
+            drawing.hatched(area, &title);
             let middle = f64::midpoint(*left, *right);
             drawing.text(middle, TOP - 10.0, "ax", "middle", &lasted);
             if inside > 0 {
@@ -332,7 +332,7 @@ fn offset(span: Duration, lang: Lang) -> String {
     let ms = span.as_millis();
     let text = match ms {
         0..1_000 => format!("{ms} ms"),
-        1_000..10_000 if ms % 1_000 != 0 => {
+        1_000..120_000 if ms % 1_000 >= 50 => {
             let text = format!("{:.1} s", ms as f64 / 1_000.0);
             if lang == Lang::Fr { text.replace('.', ",") } else { text }
         }

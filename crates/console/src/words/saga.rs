@@ -186,11 +186,13 @@ impl SagaWords {
         }
     }
 
-    /// What an outcome of a call in this direction means.
-    pub(crate) fn outcome(&self, direction: Direction, outcome: Outcome) -> &'static str {
+    /// What an outcome of a call in this direction means. `answered`: whether there was an answer.
+    pub(crate) fn outcome(&self, direction: Direction, outcome: Outcome, answered: bool) -> &'static str {
         match (outcome, direction) {
             (Outcome::Ok, _) => self.o_ok,
             (Outcome::Accepted, _) => self.o_accepted,
+            // The participant has turned it away.
+            (Outcome::NotSent, _) if answered => self.o_no_effect,
             (Outcome::NotSent, _) => self.o_not_sent,
             (Outcome::Refused, Direction::Probe) => self.o_not_there,
             (_, Direction::Compensation) => self.o_no_effect,

@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn an_event_s_text_has_no_secret_of_a_callback() {
         let id = SagaId::new(Uuid::from_u128(7));
-        let callbacks = Callbacks::new("https://shop.example/cb".into(), CallbackSecret::drawn(0x0123_4567_89ab_cdef));
+        let callbacks =
+            Callbacks::new("https://shop.example/cb".into(), CallbackSecret::drawn(0x0123_4567_89ab_cdef));
         let token = callbacks.token(id, "paid").to_string();
         let event = Event::Started {
             definition: DefinitionHash::new("h"),

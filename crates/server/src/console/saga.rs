@@ -57,6 +57,7 @@ pub(super) struct KnownSaga {
     /// An error: why it cannot be read back.
     pub(super) read: Result<(Saga, History), Arc<str>>,
     waiting: Vec<saga_core::saga::Waiting>,
+    held_back: Vec<Arc<str>>,
 }
 
 impl KnownSaga {
@@ -71,7 +72,8 @@ impl KnownSaga {
         };
         let row = api.engine.journal().row(id).await?.ok_or_else(unknown)?;
         let waiting = api.engine.waiting(&row).await;
-        Ok(Self { row, read, waiting })
+        let held_back = if row.row.over { Vec::new() } else { api.engine.held_back(id).await };
+        Ok(Self { row, read, waiting, held_back })
     }
 
     fn seen(&self, api: &Api, now: Timestamp) -> SagaSeen<'_> {
@@ -81,6 +83,7 @@ impl KnownSaga {
             read: read.map(|(saga, history)| (saga, &history.records[..])).map_err(ToString::to_string),
             waiting: self.waiting.clone(),
             held: held(api, &self.row),
+            held_back: self.held_back.clone(),
             // What is foretold is foretold for the longest waits.
             moment: Moment { now, random: Random(u64::MAX) },
         }
@@ -113,12 +116,8 @@ impl SagaWish {
             None => new_key()?,
         };
         let command = CommandId::of_key(known.row.saga, &key);
-        let asked = SagaAsked {
-            view: self.view,
-            typed: self.typed,
-            trouble: self.trouble,
-            form: (key, command),
-        };
+        let asked =
+            SagaAsked { view: self.view, typed: self.typed, trouble: self.trouble, form: (key, command) };
         let frame = visit.frame(PageName::Sagas, None);
         Ok(answer::page(&SagaPage::of(frame, &known.seen(api, visit.now), asked)))
     }

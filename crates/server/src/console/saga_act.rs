@@ -177,7 +177,9 @@ impl ActForm {
         let by = members.asker(&BY, &visit.principal)?;
         Ok(match act {
             SagaAct::Cancel => CommandKind::CancelBy { by, reason: members.optional(&REASON)? },
-            SagaAct::Resume | SagaAct::Signal => CommandKind::Resume { by, reason: members.optional(&REASON)? },
+            SagaAct::Resume | SagaAct::Signal => {
+                CommandKind::Resume { by, reason: members.optional(&REASON)? }
+            }
             SagaAct::Resolve => {
                 let reason = members.required(&REASON)?;
                 let word = members.required(&FINDING)?;
@@ -187,13 +189,18 @@ impl ActForm {
                 })?;
                 // Only with this finding is there an output to be had.
                 let output = self.typed.output.trim();
-                let output = (finding == Finding::Ran && !output.is_empty()).then(|| output_of(output, finding));
+                let output =
+                    (finding == Finding::Ran && !output.is_empty()).then(|| output_of(output, finding));
                 let output = output.transpose()?;
                 let saga = known.read.as_ref().map(|(saga, _)| saga);
-                let saga = saga.map_err(|reason| Problem::refused(Refusal::Damaged(reason.clone()), unknown))?;
+                let saga =
+                    saga.map_err(|reason| Problem::refused(Refusal::Damaged(reason.clone()), unknown))?;
                 let step = saga.definition().step_named(&self.step).ok_or_else(|| {
                     let step: String = self.step.chars().take(STEP_CHARS_SHOWN_MAX).collect();
-                    Problem::invalid(format!("`step`: the saga has no step `{}`; load the page again", step.escape_debug()))
+                    Problem::invalid(format!(
+                        "`step`: the saga has no step `{}`; load the page again",
+                        step.escape_debug()
+                    ))
                 })?;
                 CommandKind::Resolve { step, finding, output, by, reason }
             }

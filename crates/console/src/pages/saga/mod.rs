@@ -54,6 +54,8 @@ pub struct SagaSeen<'a> {
     pub waiting: Vec<Waiting>,
     /// Participants that hold calls back, and in how long each lets one through to see.
     pub held: Vec<(Arc<str>, Option<Duration>)>,
+    /// The steps whose calls their participants hold back.
+    pub held_back: Vec<Arc<str>>,
     /// The time, and a random number for what is foretold.
     pub moment: Moment,
 }
@@ -168,14 +170,17 @@ impl SagaPage {
                 sentence(&Told { saga, attempts: &all, waiting: &seen.waiting, now, lang })
             }
         };
-        let pending =
-            read.filter(|_| !is_parked).and_then(|(saga, _)| pending::pending_card(saga, &all, now, lang));
+        let pending = read
+            .filter(|_| !is_parked)
+            .and_then(|(saga, _)| pending::pending_card(saga, &all, seen, now, lang));
         let waits = match (&pending, read) {
             (None, Some((saga, _))) if !is_parked && !saga.is_over() => {
                 waits(&Told { saga, attempts: &all, waiting: &seen.waiting, now, lang }, &seen.held)
             }
             _ => Vec::new(),
         };
+        // One line that the sentence has said already is not said again.
+        let waits = if waits.len() == 1 && waits[0] == why { Vec::new() } else { waits };
         let (key, command) = asked.form;
         let act = ActOf {
             saga: read.map(|(saga, _)| *saga).filter(|_| !is_parked),
@@ -350,23 +355,26 @@ impl HistoryShown {
             address: format!("#step-{}", in_address(&step.name)),
         };
         let steps: Vec<GraphStep> = saga.definition().steps.iter().enumerate().map(step).collect();
-        let held_back: Vec<Arc<str>> = seen
-            .waiting
-            .iter()
-            .filter(|waiting| waiting.cause == WaitingFor::Participant)
-            .map(|waiting| waiting.step.clone())
-            .collect();
         let timeline = timeline(&TimelineOf {
             saga,
             records,
             attempts: all,
-            held_back: &held_back,
+            held_back: &seen.held_back,
             now,
             to_scale: view.to_scale,
             lang,
         });
-        let table =
-            RowsOf { definition: saga.definition(), records, attempts: all, now, lang, view, path }.rows();
+        let table = RowsOf {
+            definition: saga.definition(),
+            records,
+            attempts: all,
+            now,
+            lang,
+            view,
+            path,
+            held_back: &seen.held_back,
+        }
+        .rows();
         Self {
             graph: graph::drawn(&saga.definition().graph, &steps, words.graph_alt),
             steps: steps

@@ -138,7 +138,8 @@ async fn a_second_person_is_told_of_the_first_one_and_keeps_the_reason() {
     assert_eq!(events(&world, &saga, "resumed").await.len(), 1, "nothing was done");
     // The page that says so can be sent.
     let conflict = Page { cookie: page.cookie, ..conflict };
-    let reply = conflict.send(&world, &saga, &[("by", "Ana"), ("reason", "a reason that took a while")]).await;
+    let reply =
+        conflict.send(&world, &saga, &[("by", "Ana"), ("reason", "a reason that took a while")]).await;
     assert_eq!(reply.status, 303, "{reply:?}");
     assert_eq!(events(&world, &saga, "resumed").await.len(), 2);
 }
@@ -150,9 +151,18 @@ async fn a_refusal_is_told_in_the_api_s_words_beside_the_fresh_state() {
     let page = Page::load(&world, &format!("/console/sagas/{saga}?act=resolve")).await;
     for (values, said) in [
         (&[("step", "paiement"), ("finding", "undone"), ("by", "Ana")][..], "`reason` is missing"),
-        (&[("step", "paiement"), ("finding", "not_run"), ("by", "Ana"), ("reason", "x")], "a step that is being undone has run"),
-        (&[("step", "stock"), ("finding", "undone"), ("by", "Ana"), ("reason", "x")], "blocked at another step"),
-        (&[("step", "paiement"), ("finding", "perhaps"), ("by", "Ana"), ("reason", "x")], "`finding` must be ran"),
+        (
+            &[("step", "paiement"), ("finding", "not_run"), ("by", "Ana"), ("reason", "x")],
+            "a step that is being undone has run",
+        ),
+        (
+            &[("step", "stock"), ("finding", "undone"), ("by", "Ana"), ("reason", "x")],
+            "blocked at another step",
+        ),
+        (
+            &[("step", "paiement"), ("finding", "perhaps"), ("by", "Ana"), ("reason", "x")],
+            "`finding` must be ran",
+        ),
         (&[("step", "paiement"), ("finding", "undone"), ("reason", "x")], "`by` is missing"),
         (&[("step", "<b>"), ("finding", "undone"), ("by", "Ana"), ("reason", "x")], "the saga has no step"),
     ] {
@@ -209,7 +219,9 @@ steps:
     let path = format!("/console/sagas/{saga}");
     let page = Page::load(&world, &path).await;
     page.has("<b>approval</b> waits for the signal <b>approved</b>");
-    let preview = page.send(&world, &saga, &[("signal", "approved"), ("body", "{\"ok\":true}"), ("preview", "true")]).await;
+    let preview = page
+        .send(&world, &saga, &[("signal", "approved"), ("body", "{\"ok\":true}"), ("preview", "true")])
+        .await;
     assert_eq!(preview.status, 200, "{preview:?}");
     Page::of(&preview).has("GET panier /api/paniers/client/4");
     assert!(events(&world, &saga, "signalled").await.is_empty(), "a look does nothing");
