@@ -84,6 +84,15 @@ impl Drawing {
         ))
     }
 
+    /// A small drawing that says nothing that the text beside it does not say.
+    pub(crate) fn decoration(width: f64, height: f64, parts: &Self) -> Self {
+        let (width, height) = (px(width), px(height));
+        Self(format!(
+            "<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" aria-hidden=\"true\">{}</svg>",
+            parts.0
+        ))
+    }
+
     /// Definitions that other parts refer to: fixed texts of this crate.
     pub(crate) fn definitions(&mut self, fixed: &'static str) {
         let _ = write!(self.0, "<defs>{fixed}</defs>");

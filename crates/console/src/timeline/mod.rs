@@ -307,7 +307,7 @@ impl Canvas<'_> {
             (SpanKind::UndoTurn, "w2", words.waits_turn),
             (SpanKind::Blocked, "bk", words.needs_person),
         ];
-        let swatch = |parts: &Drawing| Drawing::whole("presentation", 18.0, 10.0, "", parts);
+        let swatch = |parts: &Drawing| Drawing::decoration(18.0, 10.0, parts);
         let mut legend = Vec::new();
         for (kind, meaning) in bars {
             if self.marks.bars.iter().any(|bar| bar.kind == kind) {
@@ -337,7 +337,9 @@ fn offset(span: Duration, lang: Lang) -> String {
             if lang == Lang::Fr { text.replace('.', ",") } else { text }
         }
         1_000..120_000 => format!("{} s", ms / 1_000),
-        120_000..3_600_000 if ms / 1_000 % 60 != 0 => format!("{} min {} s", ms / 60_000, ms / 1_000 % 60),
+        120_000..3_600_000 if !(ms / 1_000).is_multiple_of(60) => {
+            format!("{} min {} s", ms / 60_000, ms / 1_000 % 60)
+        }
         _ => return Span(span).text(lang),
     };
     text.replace(' ', "\u{a0}")
