@@ -313,7 +313,7 @@ fn no_foreign_text_is_markup() {
         played.answer(Outcome::Unknown, None, hostile);
         // The long one takes its time.
         for lang in [Lang::En, Lang::Fr].into_iter().take(if hostile.len() > 1_000 { 1 } else { 2 }) {
-            // What was typed is given back as it is: to be sent again, not to be read.
+            // A typed value is given back as it is: to be sent again, not to be read.
             let typed: String = hostile.chars().filter(|char| !matches!(char, '\u{202e}' | '\0')).collect();
             let typed = TypedAct {
                 by: typed.clone(),

@@ -12,7 +12,7 @@ use crate::shown::visible_cut;
 
 /// The marks.
 #[derive(Debug)]
-pub(super) struct Marks<'a> {
+pub(super) struct TimelineMarks<'a> {
     /// When the saga started.
     pub(super) begun: Timestamp,
     /// Its end; of a saga that is not over, now.
@@ -95,7 +95,7 @@ pub(super) enum InstantKind {
     Signal(String),
 }
 
-impl<'a> Marks<'a> {
+impl<'a> TimelineMarks<'a> {
     pub(super) fn of(of: &TimelineOf<'a>) -> Self {
         let (saga, is_over) = (of.saga, of.saga.is_over());
         let last = of.records.iter().map(|record| record.at).max().unwrap_or(saga.updated());

@@ -14,7 +14,7 @@ use std::time::Duration;
 use saga_core::saga::Saga;
 use saga_core::{Direction, Timestamp};
 
-use self::marks::{Bar, BarKind, InstantKind, Marks, SpanKind, SpanMark};
+use self::marks::{Bar, BarKind, InstantKind, SpanKind, SpanMark, TimelineMarks};
 use self::scale::{Scale, Stretch};
 use crate::Lang;
 use crate::graph::Layout;
@@ -73,7 +73,7 @@ const HATCH: &str = "<pattern id=\"hatch\" width=\"7\" height=\"7\" patternUnits
 
 /// The timeline of a saga.
 pub(crate) fn timeline(of: &TimelineOf<'_>) -> Timeline {
-    let mut marks = Marks::of(of);
+    let mut marks = TimelineMarks::of(of);
     let left_out = marks.bars.len().saturating_sub(BARS_MAX);
     marks.bars.drain(..left_out);
     let order = Layout::of(&of.saga.definition().graph).reading_order();
@@ -111,7 +111,7 @@ fn name_of(saga: &Saga, step: usize) -> String {
 /// Everything that the parts of the drawing need.
 struct Canvas<'a> {
     of: &'a TimelineOf<'a>,
-    marks: &'a Marks<'a>,
+    marks: &'a TimelineMarks<'a>,
     scale: &'a Scale,
     /// The row of each step.
     rows: Vec<usize>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saga_core::Timestamp;
 
-use super::marks::Marks;
+use super::marks::TimelineMarks;
 
 /// A quiet span is folded if it lasts longer than this,
 const FOLDED_FROM: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ pub(super) struct Tick {
 }
 
 impl Scale {
-    pub(super) fn new(marks: &Marks<'_>, left: f64, right: f64, to_scale: bool) -> Self {
+    pub(super) fn new(marks: &TimelineMarks<'_>, left: f64, right: f64, to_scale: bool) -> Self {
         let loud = marks.loud();
         let folded = if to_scale { Vec::new() } else { folded(&loud) };
         let first = loud.first().copied().unwrap_or(marks.begun);

@@ -84,7 +84,7 @@ impl KnownSaga {
             waiting: self.waiting.clone(),
             held: held(api, &self.row),
             held_back: self.held_back.clone(),
-            // What is foretold is foretold for the longest waits.
+            // The calls that follow are foretold for the longest waits.
             moment: Moment { now, random: Random(u64::MAX) },
         }
     }

@@ -29,7 +29,7 @@ pub use self::view::{SagaAct, SagaView, TypedAct};
 use crate::frame::{Frame, PageName};
 use crate::graph::{self, GraphStep};
 use crate::history::attempts;
-use crate::sentence::{Sentence, Told, sentence};
+use crate::sentence::{Sentence, StandingTold, sentence};
 use crate::shown::{Amount, Badge, Drawing, Span, When, in_address, short_id, visible, visible_cut};
 use crate::timeline::{Timeline, TimelineOf, timeline};
 use crate::words::{FrameWords, SagaWords};
@@ -43,7 +43,7 @@ const UNREAD_CHARS_MAX: usize = 2_000;
 /// The end of labels that are amounts of money.
 const CENTS: &str = "_cents";
 
-/// What is known of a saga.
+/// A saga, as far as it is known.
 #[derive(Debug)]
 pub struct SagaSeen<'a> {
     /// Its row.
@@ -65,7 +65,7 @@ pub struct SagaSeen<'a> {
 pub struct SagaAsked {
     /// The view.
     pub view: SagaView,
-    /// What was typed into the form before.
+    /// The values that were typed into the form before.
     pub typed: TypedAct,
     /// Why what the form asked for was not done.
     pub trouble: Option<Sentence>,
@@ -89,7 +89,7 @@ pub struct SagaPage {
     pub labels: Vec<LabelShown>,
     /// When it started.
     pub started: When,
-    /// Who started it.
+    /// The name of the caller who started it.
     pub started_by: Option<String>,
     /// How long it took, once it is over.
     pub took: Option<String>,
@@ -107,7 +107,7 @@ pub struct SagaPage {
     pub pending: Option<PendingCard>,
     /// What each step in progress waits for, where no person is needed.
     pub waits: Vec<Sentence>,
-    /// What can be done.
+    /// The actions that fit.
     pub act: Option<ActCard>,
     /// What its history shows; `None`: it cannot be read.
     pub told: Option<HistoryShown>,
@@ -167,7 +167,7 @@ impl SagaPage {
             (Some(reason), _) => unread(reason, lang),
             (None, Err(reason)) => unread(reason, lang),
             (None, Ok((saga, _))) => {
-                sentence(&Told { saga, attempts: &all, waiting: &seen.waiting, now, lang })
+                sentence(&StandingTold { saga, attempts: &all, waiting: &seen.waiting, now, lang })
             }
         };
         let pending = read
@@ -175,7 +175,7 @@ impl SagaPage {
             .and_then(|(saga, _)| pending::pending_card(saga, &all, seen, now, lang));
         let waits = match (&pending, read) {
             (None, Some((saga, _))) if !is_parked && !saga.is_over() => {
-                waits(&Told { saga, attempts: &all, waiting: &seen.waiting, now, lang }, &seen.held)
+                waits(&StandingTold { saga, attempts: &all, waiting: &seen.waiting, now, lang }, &seen.held)
             }
             _ => Vec::new(),
         };
@@ -295,7 +295,7 @@ fn unread(reason: &str, lang: crate::Lang) -> Sentence {
 }
 
 /// What each step in progress waits for.
-fn waits(told: &Told<'_>, held: &[(Arc<str>, Option<Duration>)]) -> Vec<Sentence> {
+fn waits(told: &StandingTold<'_>, held: &[(Arc<str>, Option<Duration>)]) -> Vec<Sentence> {
     let one = |waiting: &Waiting| {
         let mut said = Sentence::default();
         told.waits(waiting, &mut said);

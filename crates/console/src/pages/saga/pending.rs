@@ -34,7 +34,7 @@ pub struct PendingCard {
     pub last: Option<(String, When)>,
     /// How many attempts there were, and how often they are made now.
     pub attempts: String,
-    /// What is known of the step's effect.
+    /// The step's effect, as far as it is known.
     pub known: &'static str,
     /// What to do, one after the other.
     pub todo: Vec<Sentence>,

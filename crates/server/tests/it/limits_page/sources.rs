@@ -12,6 +12,7 @@ use serde_json::Value;
 const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("journal/histogram.rs", "ANY", "the end of what has no bound"),
     ("server/api/access/keys.rs", "SECRET_BYTES", "how long a key is"),
+    ("core/callback.rs", "PROOF_DIGITS", "how long a proof is"),
     ("core/callback.rs", "PROOF_DIGITS_LEFT", "how much of a secret tells nothing"),
     ("core/definition/program/meter.rs", "LIVE_CONTEXT_BYTES", "what is charged"),
     ("core/definition/program/meter.rs", "LIVE_VALUE_BYTES", "what is charged"),
