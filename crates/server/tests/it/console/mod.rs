@@ -2,6 +2,7 @@
 
 mod inbox;
 mod lists;
+mod saga;
 mod whole;
 
 use std::collections::BTreeMap;
