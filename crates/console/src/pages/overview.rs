@@ -117,6 +117,8 @@ struct FlowShown {
     bars: String,
     bars_box: String,
     bars_text: String,
+    first: When,
+    most_at: When,
     minutes: Vec<(When, String)>,
     failures: Vec<FailureLine>,
     definitions: Vec<DefinitionLine>,
@@ -227,9 +229,11 @@ impl OverviewPage {
         trouble.badge(ParticipantsWords::of(self.frame.lang()))
     }
 
-    /// The command that starts a first saga.
-    fn first_saga(&self) -> &'static str {
-        "curl -X POST localhost:8080/api/sagas/NAME -H 'content-type: application/json' -d '{…}'"
+    /// The command that starts a saga.
+    fn first_saga(&self) -> String {
+        let lines = self.flow.iter().flat_map(|flow| &flow.definitions);
+        let name = lines.map(|line| visible(&line.name)).next().unwrap_or_else(|| "NAME".into());
+        format!("curl -X POST $SERVER/api/sagas/{name} -H 'Content-Type: application/json' -d '{{…}}'")
     }
 }
 
@@ -272,8 +276,6 @@ impl FlowShown {
         let most = (0..MINUTES_SHOWN).max_by_key(|place| all.started_by_minute[*place]).unwrap_or(0);
         let clock = |place| When::of(hour.minute(place), now, lang);
         let current = all.started_by_minute.last().copied().unwrap_or(0);
-        let most_at = clock(most).clock;
-        let most_at = most_at.get(..5).unwrap_or(&most_at);
         let minutes = all.started_by_minute.chunks(MINUTES_A_LINE).enumerate();
         let minutes = minutes
             .map(|(line, counts)| (clock(line * MINUTES_A_LINE), number_of(counts.iter().sum::<u64>())))
@@ -291,7 +293,9 @@ impl FlowShown {
             p99: span_or_dash(all.p99(), lang),
             bars: bars(&all.started_by_minute),
             bars_box: bars_box(MINUTES_SHOWN),
-            bars_text: said::bars(all.started_by_minute[most], most_at, current, lang),
+            bars_text: said::bars(all.started_by_minute[most], current, lang),
+            first: clock(0),
+            most_at: clock(most),
             minutes,
             failures: Self::failures(all, lang),
             definitions,

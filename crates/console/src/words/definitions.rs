@@ -11,6 +11,7 @@ words! {
         version: "Version", "Version";
         steps: "Steps", "Étapes";
         participants: "Participants", "Participants";
+        participant: "Participant", "Participant";
         started: "Started, 1 h", "Commencées, 1 h";
         done: "Done", "Terminées";
         failed: "Failed", "Échouées";
