@@ -15,6 +15,7 @@ mod clock;
 mod commands;
 mod driver;
 mod evaluation;
+mod figures;
 mod graph;
 mod harm;
 mod names;
