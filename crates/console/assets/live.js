@@ -8,7 +8,7 @@ import { wire } from "./act.js";
 
 const LEAST_MS = 1000, MOST_MS = 30000, HIDDEN_MS = 60000, SHARE = 30, POLITE_MS = 10000;
 const page = document.querySelector("[data-events]"), mark = document.getElementById("live");
-let source, last, retry = LEAST_MS, timer, hidden, cost = 0, fetched = Date.now(), running = false, again = false, spoke = 0;
+let source, last, retry = LEAST_MS, timer, hidden, looked, cost = 0, fetched = Date.now(), running = false, again = false, spoke = 0;
 
 function show(live) {
   mark.textContent = live ? mark.dataset.on : mark.dataset.off.replace("#", new Date(fetched).toTimeString().slice(0, 8));
@@ -100,6 +100,9 @@ function swap(fresh) {
   }
   const lists = keyed(fresh, "rows");
   for (const [name, list] of keyed(document, "rows")) if (lists.has(name)) rows(name, list, lists.get(name));
+  // Some of what a page shows is no event: while that goes on, the page says how often to look.
+  const poll = fresh.querySelector("[data-events]")?.dataset.poll;
+  if (poll && !document.hidden) { clearTimeout(looked); looked = setTimeout(soon, poll * 1000); }
   if (document.title !== fresh.title) { document.title = fresh.title; say(fresh.title); }
 }
 

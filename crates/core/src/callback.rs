@@ -131,6 +131,11 @@ impl Callbacks {
         serde_json::Value::Object(members.collect()).to_string()
     }
 
+    /// `text` without the secret.
+    pub(crate) fn without_secret(&self, text: &str) -> String {
+        text.replace(&format!("{:032x}", self.secret.0), HIDDEN)
+    }
+
     /// `text` without the proofs of these names, whole or cut at the end of the text.
     pub(crate) fn hidden_in<'n>(&self, text: &str, names: impl Iterator<Item = &'n str>) -> String {
         names.fold(text.to_owned(), |text, name| {
@@ -143,6 +148,26 @@ impl Callbacks {
             cut.map(|before| format!("{before}{HIDDEN}{CUT}")).unwrap_or(text)
         })
     }
+}
+
+/// `text` without the proof in each token of this saga.
+pub(crate) fn without_tokens(text: &str, saga: SagaId) -> String {
+    const PROOF_DIGITS: usize = 32;
+    let id = saga.as_uuid().simple().to_string();
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(&id) {
+        let behind = at + id.len();
+        let digits = rest[behind..].bytes().take(PROOF_DIGITS).take_while(u8::is_ascii_hexdigit).count();
+        hidden.push_str(&rest[..behind]);
+        if digits > PROOF_DIGITS_LEFT {
+            hidden.push_str(HIDDEN);
+            rest = &rest[behind + digits..];
+        } else {
+            rest = &rest[behind..];
+        }
+    }
+    hidden + rest
 }
 
 /// 128 bits as 32 hex digits: JSON's readers do not keep such numbers.

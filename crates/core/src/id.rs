@@ -42,9 +42,7 @@ impl SagaId {
     }
 
     fn hashed(hash: Sha256) -> Self {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hash.finalize()[..16]);
-        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+        Self(hashed_uuid(hash))
     }
 
     /// The plain UUID.
@@ -89,9 +87,35 @@ impl CommandId {
         Self(id)
     }
 
+    /// The id of the command that a bulk action gives one saga. It is the same for every process that carries the action out, so
+    /// that the saga applies the command once, however many processes come to it.
+    pub fn of_bulk_action(action: BulkActionId, saga: SagaId) -> Self {
+        let hash =
+            Sha256::new().chain_update(b"orchestrateur/bulk-action/").chain_update(action.0.as_bytes());
+        Self(hashed_uuid(hash.chain_update(saga.0.as_bytes())))
+    }
+
     /// The plain UUID.
     pub const fn as_uuid(&self) -> &Uuid {
         &self.0
+    }
+}
+
+impl CommandId {
+    /// The id that belongs to the key of a form about a saga: the same form, sent again, is the same command.
+    pub fn of_key(saga: SagaId, key: &str) -> Self {
+        let hash = Sha256::new().chain_update(b"orchestrateur/command-key/").chain_update(saga.0.as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.chain_update(key).finalize()[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
+impl std::str::FromStr for CommandId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 
@@ -104,6 +128,43 @@ impl fmt::Display for CommandId {
 impl fmt::Debug for CommandId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Identifies one bulk action: an operator's wish for many sagas.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BulkActionId(Uuid);
+
+impl BulkActionId {
+    /// An id made elsewhere, such as a fresh UUIDv7.
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The plain UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl fmt::Display for BulkActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for BulkActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::str::FromStr for BulkActionId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 
@@ -248,9 +309,28 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A UUIDv8 over a hash (RFC 9562, 5.8).
+fn hashed_uuid(hash: Sha256) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.finalize()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A process of a later release may go on with an action that one of this release has begun.
+    #[test]
+    fn the_id_of_a_bulk_action_s_command_never_changes() {
+        let of = |action, saga| {
+            let (action, saga) = (Uuid::from_u128(action), Uuid::from_u128(saga));
+            CommandId::of_bulk_action(BulkActionId::new(action), SagaId::new(saga)).to_string()
+        };
+        assert_eq!(of(7, 8), "f4d1be48-08cc-857f-b348-05597779cb9c");
+        assert_ne!(of(7, 8), of(8, 7));
+        assert_ne!(of(7, 8), of(7, 9));
+    }
 
     /// Journals hold these ids: a key that is repeated after an upgrade must find its saga. The texts were made with another
     /// implementation of SHA-256.
@@ -263,6 +343,15 @@ mod tests {
         assert_eq!(SagaId::of_key("travel", "trip-7").to_string(), "b6c8e29a-6b08-8b49-a206-30de7302ed88");
         let callers = SagaId::of_callers_key("shop", "checkout", "k");
         assert_eq!(callers.to_string(), "5591db25-7b18-80ba-be4c-f098c2618bc6");
+    }
+
+    #[test]
+    fn a_form_s_key_is_one_command_of_one_saga() {
+        let of = |saga, key| CommandId::of_key(SagaId::new(Uuid::from_u128(saga)), key);
+        assert_eq!(of(7, "k"), of(7, "k"));
+        assert_ne!(of(7, "k"), of(8, "k"));
+        assert_ne!(of(7, "k"), of(7, "l"));
+        assert_eq!(of(7, "k").to_string().parse().ok(), Some(of(7, "k")));
     }
 
     #[test]

@@ -15,6 +15,7 @@
 
 pub mod access_token;
 mod callback;
+mod cause_group;
 mod command;
 mod deed;
 pub mod definition;
@@ -34,12 +35,13 @@ pub mod seeded;
 pub mod understood;
 
 pub use callback::{CallbackSecret, CallbackToken, Callbacks, NoToken};
+pub use cause_group::{CauseGroup, CauseKind, CauseParts, CauseRange};
 pub use command::{Command, CommandKind};
 pub use deed::Deed;
 pub use definition::{Definition, budget};
 pub use direction::Direction;
 pub use event::{Event, Outcome, Record};
 pub use flow::FlowOutcome;
-pub use id::{AttemptNumber, Claim, CommandId, Epoch, SagaId, Seq, Timestamp};
+pub use id::{AttemptNumber, BulkActionId, Claim, CommandId, Epoch, SagaId, Seq, Timestamp};
 pub use json::Json;
 pub use saga::Saga;

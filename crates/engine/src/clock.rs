@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use saga_core::saga::Moment;
-use saga_core::{CommandId, SagaId, Timestamp};
+use saga_core::{BulkActionId, CommandId, SagaId, Timestamp};
 use saga_journal::ReplicaId;
 use tokio::time::Instant;
 
@@ -63,8 +63,13 @@ impl Clock {
     }
 
     /// A fresh id for a command.
-    pub(crate) fn new_command_id(&self) -> CommandId {
+    pub fn new_command_id(&self) -> CommandId {
         CommandId::new(self.new_uuid())
+    }
+
+    /// A fresh id for a bulk action.
+    pub(crate) fn new_bulk_action_id(&self) -> BulkActionId {
+        BulkActionId::new(self.new_uuid())
     }
 
     /// A fresh id for this run of the process.

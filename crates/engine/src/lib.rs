@@ -13,6 +13,7 @@
 //! - `membership`: this process's lease. `journal_health`: whether the journal works. `lifecycle`: the process's tasks,
 //!   and its end. `vital`: tasks without which the process ends. `admission`: slots, bytes, shares of callers.
 //! - `catalog`: definitions, and how sagas are read back. `unreadable`: sagas that cannot be.
+//! - `bulk_reason`: why a saga of a bulk action has its result.
 //! - `evaluation`: threads for expressions that take long.
 //! - [`participants`]: calls over HTTP.
 //! - [`Clock`]: the time that sagas live by.
@@ -22,6 +23,7 @@ mod admission;
 mod announce;
 pub mod breaker;
 mod breakers;
+mod bulk_reason;
 mod catalog;
 mod caught;
 mod clock;
@@ -43,9 +45,12 @@ mod vital;
 pub mod world;
 
 pub use self::admission::{Caller, NoRoom, SLOTS_PERCENT};
+pub use self::bulk_reason::BulkReason;
 pub use self::catalog::{Definitions, ServedDefinitions};
 pub use self::clock::Clock;
-pub use self::engine::{Asking, Engine, Health, Listing, Start};
+pub use self::engine::{
+    Asking, BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish, Engine, Health, LISTED_ROWS_READ_MAX, Listing, Start,
+};
 pub use self::evaluation::{Busy, Evaluation};
 pub use self::handle::{Milestone, Snapshot, Wait};
 pub use self::limits::Limits;

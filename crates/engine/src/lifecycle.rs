@@ -99,6 +99,13 @@ impl Lifecycle {
         self.pause_before(Course::Left, pause).await
     }
 
+    /// Waits until the process stops.
+    pub(crate) async fn stops(&self) {
+        let mut phase = self.phase.subscribe();
+        // The sender lives as long as `self`.
+        let _ = phase.wait_for(|phase| phase.course >= Course::Draining).await;
+    }
+
     /// Runs a task in the background.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.world.spawn(Box::pin(self.tasks.track_future(task)));

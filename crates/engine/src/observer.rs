@@ -6,6 +6,7 @@ use std::time::Duration;
 use saga_core::definition::StateName;
 use saga_core::event::{Cause, Stuck};
 use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, Saga};
+use saga_journal::BulkState;
 
 /// Listens. Every method is called often and must return at once.
 pub trait Observer: Send + Sync + 'static {
@@ -39,6 +40,11 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A saga could not be read and was parked for an operator.
     fn parked(&self) {}
+
+    /// A saga of a bulk action has this result.
+    fn bulk_item_ended(&self, result: BulkState) {
+        let _ = result;
+    }
 }
 
 /// Which call.

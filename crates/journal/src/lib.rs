@@ -12,10 +12,15 @@
 //! [`memory`] for tests, [`sqlite`] for one process, [`postgres`] for many.
 
 mod backlog;
+mod bulk;
+mod bulk_rows;
+mod cause_query;
+mod causes;
 mod columns;
 mod deed_rows;
 mod deeds;
 mod ended;
+mod family;
 mod feed;
 mod figure_rows;
 mod figures;
@@ -30,6 +35,7 @@ mod ownership;
 pub mod postgres;
 mod query;
 mod row;
+mod sessions;
 pub mod sqlite;
 mod stats;
 mod store;
@@ -37,7 +43,17 @@ mod under_way;
 mod writer;
 
 pub use self::backlog::{Backlog, Unfinished};
+pub use self::bulk::{
+    BULK_CHOICE_BYTES_MAX, BULK_ITEMS_MAX, BULK_NAME_BYTES_MAX, BULK_WHY_BYTES_MAX, BulkBegun, BulkCounts,
+    BulkCursor, BulkHead, BulkItem, BulkItemResult, BulkKind, BulkState, ClaimedItem, KeptBulkAction,
+    KeptBulkItem, NewBulkAction, UnfitBulkAction,
+};
+pub use self::causes::{
+    CAUSE_MINUTES_MAX, CAUSE_SAGAS_COUNTED_MAX, CAUSES_MAX, CAUSES_OF_STEP_MAX, CauseCursor, CauseFigures,
+    CauseMembers, CauseMinute, Causes,
+};
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
+pub use self::family::StateFamily;
 pub use self::feed::{FedFrame, FeedPlace};
 pub use self::figures::{FIGURES_ROWS_MAX, MinuteFigures, SagaDurations};
 pub use self::histogram::Histogram;
@@ -49,10 +65,14 @@ pub use self::ownership::{
     ReplicaStanding,
 };
 pub use self::row::{KeptRow, Row, Summary};
+pub use self::sessions::{
+    KeptSession, KeyDigest, SESSIONS_FORGOTTEN_MAX, SESSIONS_PER_NAME_MAX, SessionHash,
+};
 pub use self::stats::Stats;
 pub use self::store::{
-    AppendError, Cursor, Entry, Filter, Histories, History, Inbox, KeptDefinition, Library, LoadError,
-    Membership, Page, ROWS_MAX, Resting, Store, StoreFuture, Unavailable, WakeUp,
+    AppendError, BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
+    Library, LoadError, Membership, Page, ROWS_MAX, Resting, Sessions, Store, StoreFuture, Unavailable,
+    WakeUp,
 };
 pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -3,8 +3,11 @@
 //! Frames are kept as the same text that the databases keep, so an event that does not survive being written and read
 //! does not survive here either.
 
+mod bulk;
+mod causes;
 mod deeds;
 mod inbox;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -14,9 +17,10 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
-use saga_core::{CommandId, SagaId, Seq, Timestamp};
+use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::time::Instant;
 
+use self::bulk::MemoryBulk;
 use self::deeds::MemoryDeeds;
 use self::inbox::WaitingCommand;
 use crate::backlog::Group;
@@ -26,10 +30,11 @@ use crate::figure_rows::FigureRows;
 use crate::frame::{self, Frame, Head};
 use crate::under_way::ReadRow;
 use crate::{
-    AppendError, Backlog, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
-    History, Joining, KeptDeed, KeptDefinition, KeptRow, LEASE_MAX, Lease, LeaseStanding, Library, LoadError,
-    Membership, MinuteFigures, Page, REPLICAS_TOLD_MAX, ReplicaId, ReplicaStanding, Resting, StoreFuture,
-    Unavailable, UnderWay, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
+    FailedAt, FedFrame, FeedPlace, Filter, Histories, History, Joining, KeptDeed, KeptDefinition, KeptRow,
+    KeptSession, LEASE_MAX, Lease, LeaseStanding, Library, LoadError, Membership, MinuteFigures, Page,
+    REPLICAS_TOLD_MAX, ReplicaId, ReplicaStanding, Resting, SessionHash, StoreFuture, Unavailable, UnderWay,
+    WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -48,6 +53,8 @@ struct Tables {
     commands: BTreeMap<(SagaId, CommandId), WaitingCommand>,
     deeds: MemoryDeeds,
     figures: FigureRows,
+    sessions: BTreeMap<SessionHash, KeptSession>,
+    bulk: MemoryBulk,
     /// The frames in the order in which they came.
     feed: Vec<(SagaId, i64)>,
 }
@@ -265,6 +272,11 @@ impl Filter {
             && self.until.is_none_or(|until| created < until)
             && self.state.as_ref().is_none_or(|state| kept.row.state == *state)
             && self.rollback.is_none_or(|rollback| kept.rollback() == rollback)
+            && self.cause.as_ref().is_none_or(|cause| causes::has(kept, &CauseGroup::range(cause)))
+            && self.failed.as_ref().is_none_or(|failed| match failed {
+                FailedAt::AnyStep => kept.row.failed_step().is_some(),
+                FailedAt::Step(step) => kept.row.failed_step() == Some(step),
+            })
             && self.labels.iter().all(has)
     }
 }
@@ -344,6 +356,27 @@ impl Histories for Memory {
         Box::pin(async move { Ok(self.tables().list(&filter, after, limit)) })
     }
 
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().causes(recent, limit)) })
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().cause_members(&of, after, limit)) })
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        Box::pin(async move { Ok(self.tables().cause_minutes(&cause, since)) })
+    }
+
     fn deeds(
         &self,
         of: DeedsOf,
@@ -392,6 +425,9 @@ impl Histories for Memory {
             let of_owner = tables.sagas.get_mut(&saga).filter(|kept| kept.row.owner == owner);
             if let Some(kept) = of_owner {
                 kept.row.parked = Some(columns::text(&reason).into());
+                let row = &mut kept.row.row;
+                row.blocked_since.get_or_insert(row.updated);
+                row.cause = Some(CauseGroup::unreadable(&reason).key().clone());
             }
             Ok(())
         })

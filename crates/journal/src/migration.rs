@@ -47,6 +47,9 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 9, name: "asleep", sql: include_str!("../migrations/sqlite/0009_asleep.sql") },
     Migration { version: 10, name: "deeds", sql: include_str!("../migrations/sqlite/0010_deeds.sql") },
     Migration { version: 11, name: "figures", sql: include_str!("../migrations/sqlite/0011_figures.sql") },
+    Migration { version: 12, name: "causes", sql: include_str!("../migrations/sqlite/0012_causes.sql") },
+    Migration { version: 13, name: "sessions", sql: include_str!("../migrations/sqlite/0013_sessions.sql") },
+    Migration { version: 11, name: "bulk", sql: include_str!("../migrations/sqlite/0014_bulk.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -83,6 +86,13 @@ pub(crate) const POSTGRES: &[Migration] = &[
     Migration { version: 10, name: "deeds", sql: include_str!("../migrations/postgres/0010_deeds.sql") },
     Migration { version: 11, name: "feed", sql: include_str!("../migrations/postgres/0011_feed.sql") },
     Migration { version: 12, name: "figures", sql: include_str!("../migrations/postgres/0012_figures.sql") },
+    Migration { version: 13, name: "causes", sql: include_str!("../migrations/postgres/0013_causes.sql") },
+    Migration {
+        version: 14,
+        name: "sessions",
+        sql: include_str!("../migrations/postgres/0014_sessions.sql"),
+    },
+    Migration { version: 12, name: "bulk", sql: include_str!("../migrations/postgres/0015_bulk.sql") },
 ];
 
 /// A step that was applied, as its row tells.

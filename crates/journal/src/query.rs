@@ -1,12 +1,12 @@
 //! The query behind [`Histories::list`](crate::Histories::list): the same for both databases but for the mark of a
 //! parameter.
 
-use saga_core::SagaId;
 use saga_core::definition::StateName;
 use saga_core::saga::Rollback;
+use saga_core::{CauseGroup, CauseRange, SagaId};
 
-use crate::columns::{COLUMNS, Cell, Column, text};
-use crate::{Cursor, Filter};
+use crate::columns::{COLUMNS, Cell, text};
+use crate::{Cursor, FailedAt, Filter};
 
 /// A query with its parameters, numbered from 1.
 pub(crate) struct Query {
@@ -51,6 +51,8 @@ impl Param {
 /// |---|---|
 /// | labels | `saga_label`, whose key ends with the list's order |
 /// | a state | `saga_final` for sagas that are over; of the others: `saga_under_way` |
+/// | a cause | `saga_cause_newest` |
+/// | the step that failed, or any | `saga_failed_step`, `saga_failed` |
 /// | `Blocked`, `Running`, `Done` | `saga_person`, `saga_running`, `saga_undone` |
 /// | the definition, and nothing of the above | `saga_by_definition` |
 /// | those under way, and nothing of the above | `saga_under_way` |
@@ -58,9 +60,9 @@ impl Param {
 ///
 /// `since` and `until` are a range of each of these indices. The other filters of a list with several are compared row by row.
 pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect: &Dialect) -> Query {
-    let mut params = Params { mark: dialect.mark, values: Vec::new() };
+    let mut params = Params::new(dialect);
     let limit = params.number(Param::BigInt(rows as i64));
-    let columns: Vec<String> = shown().map(|column| format!("saga.{}", column.name)).collect();
+    let columns = shown_columns();
     let mut from = String::from("saga");
     // The table whose key is in the order of the list.
     let mut order = "saga";
@@ -82,9 +84,26 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
     if let Some(rollback) = filter.rollback {
         conditions.push(rolls_back(rollback));
     }
+    if let Some(cause) = &filter.cause {
+        let by_row = if filter.labels.is_empty() { "" } else { dialect.by_row };
+        conditions.push(NEEDS_PERSON.to_owned());
+        conditions.push(has_cause(&CauseGroup::range(cause), by_row, &mut params));
+    }
+    if let Some(failed) = &filter.failed {
+        let is_found_otherwise = !filter.labels.is_empty() || filter.cause.is_some();
+        let by_row = if is_found_otherwise { dialect.by_row } else { "" };
+        conditions.push(match failed {
+            FailedAt::AnyStep => format!("{by_row}saga.failed_step IS NOT NULL"),
+            FailedAt::Step(step) => {
+                format!("{by_row}saga.failed_step = {}", params.number(Param::Text(step.clone().into())))
+            }
+        });
+    }
     if let Some(definition) = &filter.definition {
         let definition = params.number(Param::Text(definition.clone()));
         let is_found_otherwise = !filter.labels.is_empty()
+            || filter.cause.is_some()
+            || filter.failed.is_some()
             || filter.state.is_some()
             || filter.rollback.is_some_and(|rollback| rollback != Rollback::None);
         let by_row = if is_found_otherwise { dialect.by_row } else { "" };
@@ -108,7 +127,6 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
         let all: Vec<&str> =
             conditions.iter().map(String::as_str).chain(Some(further).filter(|it| !it.is_empty())).collect();
         let filtered = if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) };
-        let columns = columns.join(", ");
         format!("SELECT {columns} FROM {from}{filtered} ORDER BY {order_by} LIMIT {limit}")
     };
     let by_index = format!("{order}.created_us DESC, {order}.saga_id DESC");
@@ -128,23 +146,53 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
             )
         }
     };
-    Query { sql, params: params.values }
+    params.query(sql)
 }
 
-struct Params {
+/// The parameters of a query that is being made.
+pub(crate) struct Params {
     mark: char,
     values: Vec<Param>,
 }
 
 impl Params {
-    fn number(&mut self, param: Param) -> String {
+    pub(crate) fn new(dialect: &Dialect) -> Self {
+        Self { mark: dialect.mark, values: Vec::new() }
+    }
+
+    /// The query with them.
+    pub(crate) fn query(self, sql: String) -> Query {
+        Query { sql, params: self.values }
+    }
+
+    /// The next one, as the query names it.
+    pub(crate) fn number(&mut self, param: Param) -> String {
         self.values.push(param);
         format!("{}{}", self.mark, self.values.len())
     }
 }
 
-fn shown() -> impl Iterator<Item = &'static Column> {
-    COLUMNS.iter().filter(|column| column.read.is_some())
+/// The columns that rows are read from, of the table `saga`.
+pub(crate) fn shown_columns() -> String {
+    let shown = COLUMNS.iter().filter(|column| column.read.is_some());
+    shown.map(|column| format!("saga.{}", column.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The sagas that need a person, as the partial indices on them say it.
+pub(crate) const NEEDS_PERSON: &str = "(saga.rollback = 'blocked' OR saga.parked IS NOT NULL)";
+
+/// The sagas with these causes. `by_row`: before a column that no index is to be used for.
+pub(crate) fn has_cause(range: &CauseRange, by_row: &str, params: &mut Params) -> String {
+    match range {
+        CauseRange::NoKey => format!("{by_row}saga.cause IS NULL"),
+        CauseRange::Key(key) => {
+            format!("{by_row}saga.cause = {}", params.number(Param::Text(key.clone().into())))
+        }
+        CauseRange::Between { above, below } => {
+            let [above, below] = [above, below].map(|key| params.number(Param::Text(key.clone().into())));
+            format!("{by_row}saga.cause > {above} AND {by_row}saga.cause < {below}")
+        }
+    }
 }
 
 /// The sagas of which this is true. As the partial indices say it, and without a parameter, so that the planner can tell
@@ -152,7 +200,7 @@ fn shown() -> impl Iterator<Item = &'static Column> {
 fn rolls_back(rollback: Rollback) -> String {
     let word: &str = rollback.into();
     match rollback {
-        Rollback::Blocked => "(saga.rollback = 'blocked' OR saga.parked IS NOT NULL)".to_owned(),
+        Rollback::Blocked => NEEDS_PERSON.to_owned(),
         Rollback::None | Rollback::Running | Rollback::Done => {
             format!("saga.rollback = '{word}' AND saga.parked IS NULL")
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use saga_core::definition::{DefinitionHash, Labels, StateName};
 use saga_core::event::{Cause, CauseKind};
 use saga_core::saga::{Failure, Rollback, Waiting};
-use saga_core::{Epoch, Saga, SagaId, Timestamp};
+use saga_core::{CauseGroup, Epoch, Saga, SagaId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ReplicaId;
@@ -28,6 +28,9 @@ pub struct Row {
     pub epoch: Epoch,
     /// Since when the saga waits for an operator; `None`: it does not.
     pub blocked_since: Option<Timestamp>,
+    /// The key of its cause, by which it is found with the sagas that are stuck for the same; `None`: it does not wait, or nothing has
+    /// been recorded since a release that gave no keys. [`KeptRow::cause`] tells these apart.
+    pub cause: Option<Arc<str>>,
     /// Whether nothing will change any more.
     pub over: bool,
     /// When the saga started.
@@ -86,6 +89,7 @@ impl Row {
             rollback: saga.rollback(),
             epoch: saga.epoch(),
             blocked_since: saga.blocked().map(|blocked| blocked.at),
+            cause: saga.cause_group().map(|cause| cause.key().clone()),
             over: saga.is_over(),
             created: saga.created(),
             updated: saga.updated(),
@@ -101,7 +105,25 @@ impl Row {
     }
 }
 
+impl Row {
+    /// The money at stake, in cents, while the saga waits for an operator.
+    pub(crate) fn at_stake(&self) -> Option<i64> {
+        self.blocked_since.and_then(|_| self.labels.at_stake())
+    }
+
+    /// The step that has failed the saga.
+    pub(crate) fn failed_step(&self) -> Option<&str> {
+        self.summary.failure.as_ref()?.step.as_deref()
+    }
+}
+
 impl KeptRow {
+    /// The key of the cause for which the saga waits for an operator; `None`: it does not wait.
+    pub fn cause(&self) -> Option<Arc<str>> {
+        let needs_person = self.rollback() == Rollback::Blocked;
+        needs_person.then(|| self.row.cause.clone().unwrap_or_else(|| CauseGroup::BEFORE_KEYS.into()))
+    }
+
     /// Whether done steps are being undone; a saga that cannot be read is blocked.
     pub fn rollback(&self) -> Rollback {
         if self.parked.is_some() { Rollback::Blocked } else { self.row.rollback }

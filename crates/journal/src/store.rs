@@ -7,24 +7,26 @@ use std::time::Duration;
 
 use saga_core::definition::{DefinitionHash, StateName};
 use saga_core::saga::Rollback;
-use saga_core::{CommandId, Record, SagaId, Seq, Timestamp};
+use saga_core::{BulkActionId, CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
-    Backlog, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining, KeptCommand, KeptDeed,
-    KeptRow, Lease, MinuteFigures, Posted, ReplicaId, ReplicaStanding, Row, UnderWay,
+    Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor, CauseMembers,
+    CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace, Joining,
+    KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow, KeptSession, Lease, MinuteFigures,
+    NewBulkAction, Posted, ReplicaId, ReplicaStanding, Row, SessionHash, UnderWay,
 };
 
-/// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`] or [`Inbox::commands`]
-/// has at most this many rows.
+/// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`], [`Inbox::commands`]
+/// or [`BulkActions::bulk_items`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
 /// The result of a store's methods.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A place to keep sagas.
-pub trait Store: Histories + Membership + Inbox + Library {}
+pub trait Store: Histories + Membership + Inbox + BulkActions + Library + Sessions {}
 
-impl<T: Histories + Membership + Inbox + Library> Store for T {}
+impl<T: Histories + Membership + Inbox + BulkActions + Library + Sessions> Store for T {}
 
 /// The history of each saga, and the row that says where it stands.
 pub trait Histories: Send + Sync + 'static {
@@ -60,6 +62,27 @@ pub trait Histories: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
 
+    /// The causes for which sagas need a person, in figures: at most `limit`, and at most [`CAUSES_MAX`](crate::CAUSES_MAX). Those that
+    /// have come since `recent` are counted, too.
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>>;
+
+    /// The sagas of one cause, those first that have waited for longest, at most `limit`, from the first one after `after`.
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>>;
+
+    /// How many sagas of one cause that still need a person came within each minute since then: minutes in which none came are not
+    /// told, nor more than the last [`CAUSE_MINUTES_MAX`](crate::CAUSE_MINUTES_MAX), nor more sagas than the last
+    /// [`CAUSE_SAGAS_COUNTED_MAX`](crate::CAUSE_SAGAS_COUNTED_MAX).
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>>;
+
     /// The deeds of one name, newest first, at most `limit`, from the first one after `after`. They are kept with the
     /// entries that have them ([`Record::deed`]).
     fn deeds(
@@ -91,8 +114,8 @@ pub trait Histories: Send + Sync + 'static {
     /// The place from which the feed has the frames that come from now on, and perhaps some of this moment.
     fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>>;
 
-    /// Keeps why `owner` cannot read a saga of its own: it waits for an operator. Its history, and the rest of its row, are
-    /// left as they are; so is a saga that has another owner by now, and may be read there.
+    /// Keeps why `owner` cannot read a saga of its own: it waits for an operator, since its last event if it did not before. Its history,
+    /// and the rest of its row, are left as they are; so is a saga that has another owner by now, and may be read there.
     fn park(
         &self,
         saga: SagaId,
@@ -208,6 +231,94 @@ pub trait Inbox: Send + Sync + 'static {
     /// Takes away the refused commands that were given before that instant, and whose sender has not come for the
     /// answer.
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>>;
+}
+
+/// People who are signed in to the console, for all processes that share the store.
+pub trait Sessions: Send + Sync + 'static {
+    /// Keeps a new session. Its name keeps [`SESSIONS_PER_NAME_MAX`](crate::SESSIONS_PER_NAME_MAX) with it: the oldest others
+    /// go. Opening it again, because the answer was lost, does no harm.
+    fn open_session(&self, session: KeptSession) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// A session, if it was not closed. Whether it is over is for the caller to say.
+    fn session(&self, id: SessionHash) -> StoreFuture<'_, Result<Option<KeptSession>, Unavailable>>;
+
+    /// Keeps that a session was used at that instant, if that is later than what is kept.
+    fn touch_session(&self, id: SessionHash, used: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes a session away.
+    fn close_session(&self, id: SessionHash) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes away all sessions of a name.
+    fn close_sessions_of(&self, name: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes away sessions that have ended by `now`, or that were last used at `unused_since` or before: at most
+    /// [`SESSIONS_FORGOTTEN_MAX`](crate::SESSIONS_FORGOTTEN_MAX).
+    fn forget_sessions(
+        &self,
+        now: Timestamp,
+        unused_since: Timestamp,
+    ) -> StoreFuture<'_, Result<(), Unavailable>>;
+}
+
+/// Bulk actions: operators' wishes for many sagas, and what has come of each saga.
+pub trait BulkActions: Send + Sync + 'static {
+    /// Keeps an action with all its items, unless there is one of its key.
+    fn begin_bulk(&self, action: NewBulkAction) -> StoreFuture<'_, Result<BulkBegun, Unavailable>>;
+
+    /// Gives `replica` at most `limit` items to carry out: those of its own that are not `in_hand` (the answer was lost), those
+    /// of replicas that are gone, and then waiting ones, of the action that was begun first, in its order. From then on they are
+    /// [`BulkState::Sent`], and its own. A replica that is gone itself gets none. Asking again, because the answer was
+    /// lost, gives the same ones.
+    ///
+    /// Actions that have no item left to carry out have ended, `now` if they had not before.
+    fn claim_items(
+        &self,
+        replica: ReplicaId,
+        in_hand: Vec<(BulkActionId, SagaId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<ClaimedItem>, Unavailable>>;
+
+    /// Keeps the result of an item that is [`BulkState::Sent`]. One that has a result keeps it.
+    fn record_item(
+        &self,
+        action: BulkActionId,
+        saga: SagaId,
+        result: BulkItemResult,
+    ) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Takes back the items that wait: they are not carried out. Tells how many they were.
+    fn take_back(&self, action: BulkActionId, now: Timestamp) -> StoreFuture<'_, Result<u64, Unavailable>>;
+
+    /// An action.
+    fn bulk_action(
+        &self,
+        action: BulkActionId,
+    ) -> StoreFuture<'_, Result<Option<KeptBulkAction>, Unavailable>>;
+
+    /// How many items of an action are in each state.
+    fn bulk_counts(&self, action: BulkActionId) -> StoreFuture<'_, Result<BulkCounts, Unavailable>>;
+
+    /// Actions, those that were begun last first, at most `limit`, from the first one after `after`.
+    fn bulk_actions(
+        &self,
+        after: Option<BulkCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkAction>, Unavailable>>;
+
+    /// The items of an action that are in that state, or all, in their order: at most `limit`, from the first one whose place is
+    /// greater than `after`.
+    fn bulk_items(
+        &self,
+        action: BulkActionId,
+        state: Option<BulkState>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkItem>, Unavailable>>;
+
+    /// Takes away at most `limit` items of the oldest action that was begun and had ended before that instant, and the action
+    /// once it has no items any more.
+    fn forget_bulk(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>>;
 }
 
 /// The definitions that sagas are pinned to.
@@ -334,7 +445,7 @@ pub struct History {
 
 /// Which rows to list; `None` is any.
 ///
-/// `query.rs` says which index serves which part. The name of the definition together with a state, a rollback or labels is
+/// `query.rs` says which index serves which part. The name of the definition together with any other part is
 /// served by an index of the latter: a caller for whom that could be many rows passes over the rows of other definitions by
 /// itself, and stops after so many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -351,8 +462,21 @@ pub struct Filter {
     pub state: Option<StateName>,
     /// Whether done steps are being undone. A saga that cannot be read is blocked.
     pub rollback: Option<Rollback>,
+    /// The key of the cause for which the saga needs a person; it may stand for several.
+    pub cause: Option<Arc<str>>,
+    /// The step that has failed the saga.
+    pub failed: Option<FailedAt>,
     /// Labels, each with its value as text.
     pub labels: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// The step that has failed a saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailedAt {
+    /// Any.
+    AnyStep,
+    /// The one of this name.
+    Step(Arc<str>),
 }
 
 /// The last row of a page: the next page begins after it.

@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::event::{Cause, Stuck};
-use saga_core::{CommandId, Event, SagaId, Seq, Timestamp};
+use saga_core::{BulkActionId, CommandId, Event, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories,
-    History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadError,
-    Membership, MinuteFigures, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable,
-    UnderWay, WakeUp,
+    Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor,
+    CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry,
+    FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem,
+    KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError, Membership,
+    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions,
+    StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -351,6 +353,27 @@ impl Histories for DatabaseLine {
         self.disk.memory.feed_end()
     }
 
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        self.disk.memory.causes(recent, limit)
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        self.disk.memory.cause_members(of, after, limit)
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        self.disk.memory.cause_minutes(cause, since)
+    }
+
     fn deeds(
         &self,
         of: DeedsOf,
@@ -545,6 +568,108 @@ impl Inbox for DatabaseLine {
             self.reach("journal: read unavailable").await?;
             self.disk.memory.forget_refused(before).await
         })
+    }
+}
+
+impl Sessions for DatabaseLine {
+    fn open_session(&self, session: KeptSession) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.open_session(session)
+    }
+
+    fn session(&self, id: SessionHash) -> StoreFuture<'_, Result<Option<KeptSession>, Unavailable>> {
+        self.disk.memory.session(id)
+    }
+
+    fn touch_session(&self, id: SessionHash, used: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.touch_session(id, used)
+    }
+
+    fn close_session(&self, id: SessionHash) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.close_session(id)
+    }
+
+    fn close_sessions_of(&self, name: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.close_sessions_of(name)
+    }
+
+    fn forget_sessions(
+        &self,
+        now: Timestamp,
+        unused_since: Timestamp,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.forget_sessions(now, unused_since)
+    }
+}
+
+impl BulkActions for DatabaseLine {
+    fn begin_bulk(&self, action: NewBulkAction) -> StoreFuture<'_, Result<BulkBegun, Unavailable>> {
+        self.disk.memory.begin_bulk(action)
+    }
+
+    fn claim_items(
+        &self,
+        replica: ReplicaId,
+        in_hand: Vec<(BulkActionId, SagaId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<ClaimedItem>, Unavailable>> {
+        Box::pin(async move {
+            // Most looks find nothing: whether such a look gets through makes no difference.
+            if !self.disk.memory.has_bulk_action() {
+                return Ok(Vec::new());
+            }
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.claim_items(replica, in_hand, limit, now).await
+        })
+    }
+
+    fn record_item(
+        &self,
+        action: BulkActionId,
+        saga: SagaId,
+        result: BulkItemResult,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.record_item(action, saga, result).await
+        })
+    }
+
+    fn take_back(&self, action: BulkActionId, now: Timestamp) -> StoreFuture<'_, Result<u64, Unavailable>> {
+        self.disk.memory.take_back(action, now)
+    }
+
+    fn bulk_action(
+        &self,
+        action: BulkActionId,
+    ) -> StoreFuture<'_, Result<Option<KeptBulkAction>, Unavailable>> {
+        self.disk.memory.bulk_action(action)
+    }
+
+    fn bulk_counts(&self, action: BulkActionId) -> StoreFuture<'_, Result<BulkCounts, Unavailable>> {
+        self.disk.memory.bulk_counts(action)
+    }
+
+    fn bulk_actions(
+        &self,
+        after: Option<BulkCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkAction>, Unavailable>> {
+        self.disk.memory.bulk_actions(after, limit)
+    }
+
+    fn bulk_items(
+        &self,
+        action: BulkActionId,
+        state: Option<BulkState>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkItem>, Unavailable>> {
+        self.disk.memory.bulk_items(action, state, after, limit)
+    }
+
+    fn forget_bulk(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.disk.memory.forget_bulk(before, limit)
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn judge(scene: &Scene) {
 pub(crate) fn judge_blocked(scene: &Scene) {
     for order in scene.orders().clone() {
         let Some(saga) = scene.saga(order.id) else { continue };
+        judge_cause(scene, &saga);
         let Some(blocked) = saga.blocked().filter(|_| !saga.is_parked()) else { continue };
         let spec = &scene.specs[blocked.step];
         let broken = |checker: &str, what: String| {
@@ -66,6 +67,16 @@ pub(crate) fn judge_blocked(scene: &Scene) {
     }
 }
 
+/// A row has a cause if, and only if, its saga needs a person: the one that its history tells.
+fn judge_cause(scene: &Scene, saga: &Saga) {
+    let cause = saga.cause_group().map(|cause| cause.key().clone());
+    let row = scene.row(saga.id()).and_then(|row| row.row.cause);
+    if row != cause || cause.is_some() != (saga.rollback() == Rollback::Blocked) {
+        let what = format_args!("{}: its row has the cause {row:?}, its history {cause:?}", saga.id());
+        scene.recorder.violation("P7", what);
+    }
+}
+
 fn judge_order(scene: &Scene, order: &Order) {
     let id = order.id;
     let broken =
@@ -94,6 +105,7 @@ fn judge_order(scene: &Scene, order: &Order) {
             format!("its row says {:?}, its history {} {:?}", row.row, saga.state(), saga.rollback()),
         );
     }
+    judge_cause(scene, &saga);
     count(scene, &saga, &records);
     let mut commands: Vec<_> = records.iter().filter_map(|record| record.command).collect();
     let followed = commands.len();

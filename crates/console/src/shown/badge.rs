@@ -1,7 +1,7 @@
 //! The state of a saga or step: an icon, a word and a colour, never the colour alone.
 
-use saga_core::saga::{Rollback, WaitingFor};
-use saga_journal::KeptRow;
+use saga_core::saga::Rollback;
+use saga_journal::{KeptRow, StateFamily};
 use strum::IntoStaticStr;
 
 use crate::Lang;
@@ -50,20 +50,16 @@ impl Badge {
     /// The state of a saga as its row has it.
     pub fn of_row(row: &KeptRow, lang: Lang) -> Self {
         let words = FrameWords::of(lang);
-        let rollback = row.rollback();
-        if rollback == Rollback::Blocked {
-            return Self::new(Family::Pers, words.person);
+        match row.family() {
+            StateFamily::Person => Self::new(Family::Pers, words.person),
+            StateFamily::Waiting => Self::new(Family::Wait, words.waiting),
+            StateFamily::Running => Self::new(Family::Run, words.running),
+            StateFamily::Done => Self::new(Family::Done, words.done),
+            StateFamily::Failed if row.rollback() == Rollback::None => {
+                Self::with_icon(Family::Undo, "fail", words.failed)
+            }
+            StateFamily::Failed => Self::new(Family::Undo, words.undone),
         }
-        if row.row.over {
-            let failure = row.row.summary.failure.as_ref();
-            return match (failure, rollback) {
-                (None, Rollback::None) => Self::new(Family::Done, words.done),
-                (Some(_), Rollback::None) => Self::with_icon(Family::Undo, "fail", words.failed),
-                _ => Self::new(Family::Undo, words.undone),
-            };
-        }
-        let waits = row.row.summary.waiting.iter().any(|waiting| waiting.cause != WaitingFor::Call);
-        if waits { Self::new(Family::Wait, words.waiting) } else { Self::new(Family::Run, words.running) }
     }
 
     pub(crate) fn class(&self) -> &'static str {

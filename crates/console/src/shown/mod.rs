@@ -1,15 +1,22 @@
 //! How times, amounts, numbers and states are written, in both languages.
 
+mod address;
 mod amount;
 mod badge;
 mod bars;
+mod cut;
+mod drawing;
 mod text;
 mod when;
 
+pub(crate) use self::address::in_address;
 pub use self::amount::Amount;
 pub use self::badge::{Badge, Family};
 pub use self::bars::{bars, bars_box};
-pub use self::text::visible;
+pub use self::cut::visible_cut;
+pub use self::drawing::Drawing;
+pub(crate) use self::drawing::{Area, Line};
+pub use self::text::{excerpt, visible};
 pub use self::when::{Span, When};
 
 use crate::Lang;

@@ -3,19 +3,31 @@
 //! A page's texts are a struct of its own (`words! { … }`), with one line for each text: its name, English, French. Sentences with
 //! values in them are functions that match the language.
 
+mod actions;
 pub(crate) mod definitions;
 mod frame;
+mod inbox;
 pub(crate) mod overview;
 pub(crate) mod participants;
+mod rows;
+mod saga;
+mod sagas;
+mod sign_in;
 
 use std::str::FromStr;
 
 use strum::{EnumString, IntoStaticStr};
 
+pub(crate) use self::actions::{ActionWords, number_of_sagas};
 pub(crate) use self::definitions::DefinitionsWords;
 pub(crate) use self::frame::FrameWords;
+pub(crate) use self::inbox::{InboxWords, count_text};
 pub(crate) use self::overview::OverviewWords;
 pub(crate) use self::participants::ParticipantsWords;
+pub(crate) use self::rows::RowWords;
+pub(crate) use self::saga::SagaWords;
+pub(crate) use self::sagas::{SagasWords, SearchWords};
+pub(crate) use self::sign_in::SignInWords;
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]

@@ -45,6 +45,9 @@ pub struct LabelError {
     pub why: String,
 }
 
+/// The largest amount at stake of one saga, in cents: more counts as this. The sum of more sagas than are ever added up fits into 64 bits.
+const AT_STAKE_CENTS_MAX: i64 = 900_000_000_000_000;
+
 /// The longest text of a label, in bytes.
 pub const LABEL_BYTES_MAX: usize = 256;
 
@@ -121,6 +124,17 @@ impl Labels {
         self.iter().find(|(known, _)| &***known == name).map(|(_, label)| label)
     }
 
+    /// The amount of money that is at stake, in cents: the sum of the labels whose names end in `_cents` and whose values are whole
+    /// numbers; `None`: there is no such label.
+    pub fn at_stake(&self) -> Option<i64> {
+        let amounts = self.iter().filter_map(|(name, label)| match label {
+            Label::Integer(cents) if name.ends_with("_cents") => Some(*cents),
+            Label::Integer(_) | Label::Text(_) => None,
+        });
+        let sum = amounts.reduce(i64::saturating_add)?;
+        Some(sum.clamp(-AT_STAKE_CENTS_MAX, AT_STAKE_CENTS_MAX))
+    }
+
     /// The value of a label that is a whole number.
     pub fn integer(&self, name: &str) -> Option<i64> {
         match self.get(name) {
@@ -174,5 +188,31 @@ impl<'de> Deserialize<'de> for Labels {
         }
 
         deserializer.deserialize_map(LabelMembers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_at_stake_is_the_sum_of_all_amounts_in_cents() {
+        let at_stake = |labels: &[(&str, Label)]| {
+            labels
+                .iter()
+                .map(|(name, label)| (Arc::from(*name), label.clone()))
+                .collect::<Labels>()
+                .at_stake()
+        };
+        let (number, text) = (Label::Integer, |text: &str| Label::Text(text.into()));
+        assert_eq!(at_stake(&[]), None);
+        assert_eq!(at_stake(&[("client_id", number(5)), ("total_cents", text("5"))]), None);
+        assert_eq!(at_stake(&[("total_cents", number(0))]), Some(0));
+        let several =
+            [("total_cents", number(1_000)), ("points", number(7)), ("shipping_cents", number(-200))];
+        assert_eq!(at_stake(&several), Some(800));
+        let most = [("a_cents", number(i64::MAX)), ("b_cents", number(i64::MAX))];
+        assert_eq!(at_stake(&most), Some(AT_STAKE_CENTS_MAX));
+        assert_eq!(at_stake(&[("a_cents", number(i64::MIN))]), Some(-AT_STAKE_CENTS_MAX));
     }
 }

@@ -49,6 +49,7 @@ struct EndedCall<'a> {
     at: Timestamp,
     step: usize,
     outcome: Outcome,
+    status: Option<u16>,
     reason: Option<&'a str>,
     output: Option<&'a Json>,
     retry_at: Option<Timestamp>,
@@ -138,7 +139,7 @@ impl Saga {
             Event::AttemptStarted { step, direction, attempt } => {
                 self.attempt_started(seq, record.at, *step, *direction, *attempt)
             }
-            Event::AttemptEnded { step, direction, attempt, outcome, reason, output, retry_at, .. } => {
+            Event::AttemptEnded { step, direction, attempt, outcome, status, reason, output, retry_at } => {
                 let is_asked = |step: usize| {
                     let tries = self.tries(step).filter(|_| self.active().contains(step));
                     self.accepted(step).is_some() && tries.is_some_and(|(_, tries)| tries.attempt == *attempt)
@@ -158,6 +159,7 @@ impl Saga {
                     at: record.at,
                     step: *step,
                     outcome: *outcome,
+                    status: *status,
                     reason,
                     output,
                     retry_at: *retry_at,
@@ -220,7 +222,9 @@ impl Saga {
             return Err("a saga is blocked once for the same, and at a step that it has");
         }
         let at = before.map_or(now, |flag| flag.at);
-        let flag = Blocked { since: seq, recorded: now, at, step, stuck, reason: reason.into() };
+        let answered = self.tries(step).and_then(|(_, tries)| tries.status);
+        let status = answered.filter(|_| stuck != Stuck::TaskFailed);
+        let flag = Blocked { since: seq, recorded: now, at, step, stuck, reason: reason.into(), status };
         let may_be_blocked = self.cause().is_some() || self.is_past_pivot();
         match &mut self.phase {
             Phase::Forward { blocked } | Phase::RollingBack { blocked, .. }

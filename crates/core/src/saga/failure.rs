@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Saga;
+use crate::cause_group::CauseGroup;
 use crate::event::Cause;
 
 /// A step and a reason. Both are texts for operators and callers.
@@ -33,7 +34,15 @@ impl Saga {
         self.blocked().map(|blocked| self.failure_at(blocked.step, &blocked.reason))
     }
 
-    /// The same for expressions, as JSON: null where no step has failed.
+    /// The same, as a key that it shares with the sagas that wait for the same.
+    pub fn cause_group(&self) -> Option<CauseGroup> {
+        let blocked = self.blocked()?;
+        let step = self.definition.steps.get(blocked.step)?;
+        let participant = self.definition.participant(blocked.step).map(|called| &*called.name);
+        Some(CauseGroup::at_step(participant, &step.name, blocked.stuck, blocked.status, &blocked.reason))
+    }
+
+    /// The failure for expressions, as JSON: null where no step has failed.
     pub(super) fn failure_text(&self) -> String {
         let failure = self.failure().filter(|failure| failure.step.is_some());
         serde_json::to_string(&failure).unwrap_or_else(|_| "null".to_owned())

@@ -18,7 +18,8 @@
 //! - `following.rs`: what follows from a command, foretold by the same rules.
 //! - `doubt.rs`: outcomes that repeating a call cannot settle.
 //! - `failure.rs`, `pending.rs`: the report to operators about a saga that fails or is blocked. `shown.rs`: what each step
-//!   in progress waits for.
+//!   in progress waits for. `stands.rs`: where each step stands.
+//! - `since.rs`: the events since a person looked at a saga, and the result of that person's command.
 // Long: the state and every question about it that its own modules and others ask.
 
 mod apply;
@@ -31,6 +32,8 @@ mod following;
 mod pending;
 mod polling;
 mod shown;
+mod since;
+mod stands;
 mod waiting;
 
 use std::sync::Arc;
@@ -45,6 +48,8 @@ pub use self::following::{Following, FollowingCall, FollowingEnd};
 pub use self::pending::Pending;
 use self::polling::AcceptedWork;
 pub use self::shown::{Waiting, WaitingFor};
+pub use self::since::{CameSince, Seen, Tried};
+pub use self::stands::StepStands;
 pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};
 
@@ -119,6 +124,8 @@ pub struct Blocked {
     pub stuck: Stuck,
     /// The reason, as a text for operators.
     pub reason: Box<str>,
+    /// The status of the answer that the reason is about, if there was one.
+    pub status: Option<u16>,
 }
 
 /// The state of one step, as far as the saga knows it.
@@ -185,6 +192,8 @@ struct Tries {
     failures: u32,
     /// Of the last bad end.
     reason: Option<Box<str>>,
+    /// The status of the answer that this reason is about, if there was one.
+    status: Option<u16>,
     asked: ProbeState,
     /// How the action comes to its end that was accepted.
     accepted: Option<Box<AcceptedWork>>,

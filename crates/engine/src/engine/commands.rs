@@ -65,34 +65,25 @@ fn meanings(definition: &Definition, name: &str, body: &Json) -> Result<(), Refu
 pub struct Asking<'e> {
     engine: &'e Engine,
     by: Option<Arc<str>>,
+    once: Option<CommandId>,
 }
 
 impl Asking<'_> {
+    /// The same, and it is this one command: sent again, nothing is done twice.
+    pub fn once(self, command: CommandId) -> Self {
+        Self { once: Some(command), ..self }
+    }
+
     /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
     pub async fn command(&self, id: SagaId, kind: CommandKind) -> Result<(), Refusal> {
-        let asked = self.engine.clock().now();
-        let by = self.by.clone();
-        let command = Command { id: self.engine.clock().new_command_id(), asked, by, kind };
-        let give_up = Instant::now() + self.engine.limits().command_wait;
-        while Instant::now() < give_up {
-            if let Applied::Here = self.engine.apply(id, &command).await? {
-                return Ok(());
-            }
-            let body = NamedCommand::written(&command);
-            match self.engine.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await {
-                // The answer may have been lost after the command was kept, so "nothing was done" would be wrong.
-                Err(Unavailable(_)) => return Err(Refusal::NotAppliedYet(id)),
-                Ok(Posted::Kept) => {
-                    // It may be asleep, and then any process can wake it.
-                    self.engine.parts.called.notify_one();
-                    return self.engine.answer_of(id, command.id, give_up).await;
-                }
-                Ok(Posted::Full) => return Err(Refusal::InboxFull(id)),
-                // The saga has come to its end meanwhile.
-                Ok(Posted::Over) => {}
-            }
-        }
-        Err(Refusal::NotAppliedYet(id))
+        let command = self.once.unwrap_or_else(|| self.engine.clock().new_command_id());
+        self.command_of(id, command, kind).await
+    }
+
+    /// The same with an id that the caller gives the command: the same command again is applied once.
+    pub async fn command_of(&self, id: SagaId, command: CommandId, kind: CommandKind) -> Result<(), Refusal> {
+        let (asked, by) = (self.engine.clock().now(), self.by.clone());
+        self.engine.give(id, &Command { id: command, asked, by, kind }).await
     }
 
     /// Sends a signal to a saga: returns when it is on disk. The same `key` again is the same signal.
@@ -165,7 +156,7 @@ impl NamedCommand {
 impl Engine {
     /// What a caller of this name wants of sagas; `None`: callers are not known by name.
     pub fn asked_by(&self, by: Option<Arc<str>>) -> Asking<'_> {
-        Asking { engine: self, by }
+        Asking { engine: self, by, once: None }
     }
 
     /// As [`Asking::command`], of a caller without a name.
@@ -204,6 +195,30 @@ impl Engine {
         wait: Duration,
     ) -> Result<Snapshot, Refusal> {
         self.asked_by(None).cancel_by(id, by, reason, wait).await
+    }
+
+    /// Applies a command, wherever the saga runs: returns when its event is on disk. The same command again is applied once.
+    pub(super) async fn give(&self, id: SagaId, command: &Command) -> Result<(), Refusal> {
+        let give_up = Instant::now() + self.limits().command_wait;
+        while Instant::now() < give_up {
+            if let Applied::Here = self.apply(id, command).await? {
+                return Ok(());
+            }
+            let (body, asked) = (NamedCommand::written(command), command.asked);
+            match self.journal().post(KeptCommand { saga: id, id: command.id, body, asked }).await {
+                // The answer may have been lost after the command was kept, so "nothing was done" would be wrong.
+                Err(Unavailable(_)) => return Err(Refusal::NotAppliedYet(id)),
+                Ok(Posted::Kept) => {
+                    // It may be asleep, and then any process can wake it.
+                    self.parts.called.notify_one();
+                    return self.answer_of(id, command.id, give_up).await;
+                }
+                Ok(Posted::Full) => return Err(Refusal::InboxFull(id)),
+                // The saga has come to its end meanwhile.
+                Ok(Posted::Over) => {}
+            }
+        }
+        Err(Refusal::NotAppliedYet(id))
     }
 
     /// The answer of the saga's owner to a command that was posted.

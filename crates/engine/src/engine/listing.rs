@@ -1,22 +1,28 @@
-//! Lists of sagas by what they wait for. No index knows it: rows that the journal gives are passed over here, up to a limit.
+//! Lists of sagas by what they wait for. No index knows it: rows that the journal gives are passed over here, up to a limit. Sagas that
+//! are over are found by the step that failed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use saga_core::saga::{Waiting, WaitingFor};
-use saga_core::{Definition, Timestamp};
-use saga_journal::{Cursor, Filter, KeptRow, Page, ROWS_MAX};
+use saga_core::saga::{Rollback, Waiting, WaitingFor};
+use saga_core::{Definition, SagaId, Timestamp};
+use saga_journal::{Cursor, FailedAt, Filter, KeptRow, Page, ROWS_MAX, StateFamily};
 
 use super::Engine;
 use crate::refusal::Refusal;
 
 /// Rows that are read for one page at most; then the page ends, however few sagas are on it, and says where the next begins.
-const LISTED_ROWS_READ_MAX: usize = 10_000;
+pub const LISTED_ROWS_READ_MAX: usize = 10_000;
+/// Labels that a value is looked for in.
+const LABELS_SEARCHED_MAX: usize = 50;
 
 /// Which sagas to list; `None` is any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The part that the journal's indices serve.
     pub filter: Filter,
+    /// The family of their states.
+    pub family: Option<StateFamily>,
     /// What a step in progress waits for. Sagas that are over wait for nothing.
     pub waiting: Option<WaitingFor>,
     /// Only steps that have waited since then or earlier.
@@ -29,14 +35,49 @@ pub struct Listing {
 
 impl Listing {
     fn is_by_index(&self) -> bool {
-        self.waiting.is_none()
-            && self.waiting_since.is_none()
-            && self.step.is_none()
-            && self.participant.is_none()
+        self.is_family_by_index() && !self.asks_for_steps()
     }
 
-    /// Whether a saga passes that waits for this. `definition` is the one that it is pinned to, where participants matter.
-    fn passes(&self, row: &KeptRow, waiting: &[Waiting], definition: Option<&Definition>) -> bool {
+    /// Whether it is a step that a saga waits at, or failed at, that matters.
+    fn asks_for_steps(&self) -> bool {
+        self.waiting.is_some()
+            || self.waiting_since.is_some()
+            || self.step.is_some()
+            || self.participant.is_some()
+    }
+
+    /// Whether the journal's part of the listing leaves no saga of another family over.
+    fn is_family_by_index(&self) -> bool {
+        match self.family {
+            None => true,
+            Some(StateFamily::Person) => {
+                self.filter.rollback.is_none_or(|rollback| rollback == Rollback::Blocked)
+            }
+            Some(StateFamily::Waiting | StateFamily::Running | StateFamily::Done | StateFamily::Failed) => {
+                false
+            }
+        }
+    }
+
+    /// The journal's part, with what else the journal can tell of the family.
+    fn by_index(&self) -> Filter {
+        let mut filter = self.filter.clone();
+        match self.family {
+            Some(StateFamily::Person) => {
+                filter.rollback.get_or_insert(Rollback::Blocked);
+            }
+            Some(StateFamily::Waiting | StateFamily::Running) => filter.under_way = true,
+            Some(StateFamily::Done | StateFamily::Failed) | None => {}
+        }
+        filter
+    }
+
+    /// Whether a saga passes that waits for what its summary says. `definition` is the one that it is pinned to, where participants matter.
+    fn passes(&self, row: &KeptRow, definition: Option<&Definition>) -> bool {
+        let waiting = &row.row.summary.waiting;
+        if self.family.is_some_and(|family| row.family() != family) {
+            return false;
+        }
         let is_meant = |step: &str| {
             let is_called = |wanted: &Arc<str>| {
                 let called = definition.and_then(|definition| {
@@ -54,10 +95,80 @@ impl Listing {
             self.waiting.is_none_or(|cause| cause == entry.cause) && is_long(entry) && is_meant(&entry.step)
         };
         let failed_at = row.row.summary.failure.as_ref().and_then(|failure| failure.step.as_ref());
-        waiting.iter().any(is_waited_for)
+        !self.asks_for_steps()
+            || waiting.iter().any(is_waited_for)
             || self.waiting.is_none()
                 && self.waiting_since.is_none()
                 && failed_at.is_some_and(|step| is_meant(step))
+    }
+}
+
+/// Rows of one filter, newest first, that are read until one passes.
+struct Rows {
+    filter: Filter,
+    /// Rows that are read at a time.
+    page_rows: usize,
+    /// Rows that may still be read.
+    left: usize,
+    /// Only sagas that are over are meant: the other rows are in another one of these.
+    over_alone: bool,
+    read: VecDeque<KeptRow>,
+    /// The row that is next, if one has passed.
+    head: Option<KeptRow>,
+    /// The last row that was looked at.
+    at: Option<Cursor>,
+    /// Whether the journal has no more.
+    is_end: bool,
+}
+
+impl Rows {
+    fn new(filter: Filter, after: Option<Cursor>, page_rows: usize) -> Self {
+        let (left, read) = (LISTED_ROWS_READ_MAX, VecDeque::new());
+        Self { filter, page_rows, left, over_alone: false, read, head: None, at: after, is_end: false }
+    }
+
+    /// Whether it has no row that passes, and did not come to its end: there may be one behind `at`.
+    fn has_stopped(&self) -> bool {
+        self.head.is_none() && !self.is_end
+    }
+
+    /// Whether there may be rows behind the head.
+    fn has_more(&self) -> bool {
+        self.head.is_some() || !self.read.is_empty() || !self.is_end
+    }
+}
+
+fn cursor(row: &KeptRow) -> Cursor {
+    Cursor { created: row.row.created, saga: row.saga }
+}
+
+/// In the order of lists.
+fn place(at: &Cursor) -> (Timestamp, SagaId) {
+    (at.created, at.saga)
+}
+
+impl Listing {
+    /// The rows among which its sagas are. Those that wait are under way; those that failed at a step are found by that once they are
+    /// over.
+    fn rows(&self, after: Option<Cursor>, limit: usize) -> Vec<Rows> {
+        let filter = self.by_index();
+        if self.is_by_index() {
+            return vec![Rows::new(filter, after, limit.max(1))];
+        }
+        // Often the first rows are enough; where few pass, more and more are read at once.
+        let page_rows = limit.saturating_mul(2).clamp(1, ROWS_MAX);
+        if !self.asks_for_steps() {
+            return vec![Rows::new(filter, after, page_rows)];
+        }
+        let under_way = Filter { under_way: true, ..filter.clone() };
+        let mut rows = vec![Rows::new(under_way, after, page_rows)];
+        if self.waiting.is_none() && self.waiting_since.is_none() && !filter.under_way {
+            let failed = Some(self.step.clone().map_or(FailedAt::AnyStep, FailedAt::Step));
+            let failed = Rows::new(Filter { failed, ..filter }, after, page_rows);
+            rows.push(Rows { over_alone: true, ..failed });
+            rows.iter_mut().for_each(|rows| rows.left /= 2);
+        }
+        rows
     }
 }
 
@@ -69,36 +180,82 @@ impl Engine {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, Refusal> {
-        let mut filter = listing.filter.clone();
-        filter.under_way |= listing.waiting.is_some() || listing.waiting_since.is_some();
-        let mut found = Page { rows: Vec::new(), next: after };
-        let mut read = 0;
+        let mut all = listing.rows(after, limit);
+        let mut found = Page::default();
         loop {
-            let rows = if listing.is_by_index() { limit } else { ROWS_MAX };
-            let page = self.journal().list(filter.clone(), found.next, rows).await?;
-            read += page.rows.len();
-            let mut left = page.rows.len();
-            for mut row in page.rows {
-                left -= 1;
-                let here = Cursor { created: row.row.created, saga: row.saga };
-                let waiting = self.waiting(&row).await;
-                if listing.is_by_index() || self.passes(listing, &row, &waiting).await? {
-                    row.row.summary.waiting = waiting;
-                    found.rows.push(row);
-                    if found.rows.len() >= limit.max(1) {
-                        found.next = (left > 0 || page.next.is_some()).then_some(here);
-                        return Ok(found);
-                    }
-                }
+            for rows in &mut all {
+                self.look_further(listing, rows).await?;
             }
-            found.next = page.next;
-            if page.next.is_none() || read >= LISTED_ROWS_READ_MAX {
+            // Sagas that start later are first.
+            let stopped = all.iter().filter(|rows| rows.has_stopped()).filter_map(|rows| rows.at);
+            let stopped = stopped.max_by_key(place);
+            let newest = all.iter_mut().filter(|rows| rows.head.is_some());
+            let newest = newest.max_by_key(|rows| rows.head.as_ref().map(|row| place(&cursor(row))));
+            let Some(row) = newest.and_then(|rows| rows.head.take()) else {
+                found.next = stopped;
+                return Ok(found);
+            };
+            let here = cursor(&row);
+            if let Some(stopped) = stopped.filter(|stopped| place(stopped) > place(&here)) {
+                found.next = Some(stopped);
+                return Ok(found);
+            }
+            // A saga may have ended between two questions.
+            if found.rows.iter().all(|known| known.saga != row.saga) {
+                found.rows.push(row);
+            }
+            if found.rows.len() >= limit.max(1) {
+                found.next = all.iter().any(Rows::has_more).then_some(here);
                 return Ok(found);
             }
         }
     }
 
-    async fn passes(&self, listing: &Listing, row: &KeptRow, waiting: &[Waiting]) -> Result<bool, Refusal> {
+    /// The sagas that have this value as one of these labels, newest first, at most `limit`. More than `LABELS_SEARCHED_MAX` names
+    /// are not looked at.
+    pub async fn labelled(
+        &self,
+        value: &Arc<str>,
+        names: &[Arc<str>],
+        limit: usize,
+    ) -> Result<Vec<KeptRow>, Refusal> {
+        let mut found: Vec<KeptRow> = Vec::new();
+        for name in names.iter().take(LABELS_SEARCHED_MAX) {
+            let filter = Filter { labels: vec![(name.clone(), value.clone())], ..Filter::default() };
+            found.extend(self.journal().list(filter, None, limit.min(ROWS_MAX)).await?.rows);
+        }
+        found.sort_by_key(|row| std::cmp::Reverse(place(&cursor(row))));
+        found.dedup_by_key(|row| row.saga);
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Reads rows until one passes, there are no more, or none may be read any more.
+    async fn look_further(&self, listing: &Listing, rows: &mut Rows) -> Result<(), Refusal> {
+        while rows.head.is_none() {
+            let Some(mut row) = rows.read.pop_front() else {
+                if rows.is_end || rows.left == 0 {
+                    return Ok(());
+                }
+                let page = self.journal().list(rows.filter.clone(), rows.at, rows.page_rows).await?;
+                rows.left = rows.left.saturating_sub(page.rows.len());
+                (rows.is_end, rows.read) = (page.next.is_none(), page.rows.into());
+                rows.page_rows = rows.page_rows.saturating_mul(4).min(ROWS_MAX);
+                continue;
+            };
+            rows.at = Some(cursor(&row));
+            if rows.over_alone && !row.row.over {
+                continue;
+            }
+            row.row.summary.waiting = self.waiting(&row).await;
+            if listing.is_by_index() || self.passes(listing, &row).await? {
+                rows.head = Some(row);
+            }
+        }
+        Ok(())
+    }
+
+    async fn passes(&self, listing: &Listing, row: &KeptRow) -> Result<bool, Refusal> {
         let definition = match listing.participant {
             None => None,
             Some(_) => match self.pinned(&row.row.definition_hash).await {
@@ -108,7 +265,7 @@ impl Engine {
                 Err(refusal) => return Err(refusal),
             },
         };
-        Ok(listing.passes(row, waiting, definition.as_deref()))
+        Ok(listing.passes(row, definition.as_deref()))
     }
 
     /// What each step in progress of a saga waits for: as its row says, and for calls that their participants hold back, as

@@ -2,7 +2,8 @@
 //!
 //! - `start.rs`: a request for a saga, new or repeated.
 //! - `whereabouts.rs`: where a saga is, and waiting for it there.
-//! - `commands.rs`: operators' commands.
+//! - `commands.rs`: operators' commands. `bulk.rs`: one wish for many sagas.
+//! - `foretold.rs`: what follows from a command.
 //! - `listing.rs`: lists of sagas by what they wait for.
 //! - `running.rs`: from a history to a task, and the end of a task.
 //! - `takeover.rs`: the sagas whose owner is gone. `asleep.rs`: the sagas that fall asleep, and those that wake.
@@ -10,7 +11,9 @@
 //! - `shutdown.rs`: the end.
 
 mod asleep;
+mod bulk;
 mod commands;
+mod foretold;
 mod lease;
 mod listing;
 mod running;
@@ -29,8 +32,10 @@ use saga_journal::{History, Journal, ReplicaId};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use self::bulk::BulkHands;
+pub use self::bulk::{BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish};
 pub use self::commands::Asking;
-pub use self::listing::Listing;
+pub use self::listing::{LISTED_ROWS_READ_MAX, Listing};
 pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;
@@ -69,6 +74,8 @@ struct Parts {
     lifecycle: Lifecycle,
     /// Sagas for which commands from the journal are being applied.
     applying: Mutex<HashSet<SagaId>>,
+    /// The items of bulk actions that this process carries out.
+    bulk: BulkHands,
 }
 
 /// Whether the engine can do its work.
@@ -141,6 +148,7 @@ impl Engine {
             looked: Mutex::default(),
             lifecycle,
             applying: Mutex::default(),
+            bulk: BulkHands::default(),
         };
         Self { parts: Arc::new(parts) }
     }

@@ -46,6 +46,8 @@ impl Engine {
         lifecycle.spawn_vital("take-over", async move { engine.look_around().await });
         let engine = self.clone();
         lifecycle.spawn_vital("sleepers", async move { engine.wake_sleepers().await });
+        let engine = self.clone();
+        lifecycle.spawn_vital("bulk actions", async move { engine.carry_out_bulk_actions().await });
     }
 
     /// The same in the background, and watched over: should it fail, [`Engine::died`] tells.
@@ -67,6 +69,7 @@ impl Engine {
                     self.forget_refusals().await?;
                     let before = self.clock().now().minus(FIGURES_KEPT);
                     self.journal().forget_figures(before, FIGURES_FORGOTTEN_MAX).await?;
+                    self.forget_bulk_actions().await?;
                 }
                 Ok::<_, Unavailable>(())
             };

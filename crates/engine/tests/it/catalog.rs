@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::Definition;
 use saga_core::saga::WaitingFor;
+use saga_core::{Definition, SagaId, Seq};
 use saga_engine::{Listing, Wait};
+use saga_journal::{Entry, Histories};
 use saga_testkit::definition::change;
 use tokio::time::sleep;
 
@@ -147,4 +148,73 @@ async fn sagas_are_found_by_the_step_that_they_failed_at() {
         let listing = Listing { participant: Some(participant.into()), ..Listing::default() };
         assert_eq!(listed(&shop, listing).await.len(), found, "{participant}");
     }
+}
+
+/// More sagas than are looked at for a page lie between two that have failed at a step: none is left out, and none comes twice.
+#[tokio::test(start_paused = true)]
+async fn rare_failures_are_found_among_many_sagas() {
+    let shop = Shop::new("barrier");
+    shop.engine.recover().await;
+    shop.participants.next("stock action", Duration::ZERO, answered(409, "{}"));
+    let failed = shop.engine.place(order(7, None, PATIENT)).await.unwrap().saga;
+    let history = shop.engine.journal().load(failed).await.unwrap().unwrap();
+    let kept = shop.engine.journal().row(failed).await.unwrap().unwrap();
+    let entry = |number: u64, over: bool, failure: bool| {
+        let mut row = kept.row.clone();
+        (row.created, row.over) = (row.created.plus(Duration::from_secs(number)), over);
+        row.summary.failure = row.summary.failure.filter(|_| failure);
+        let saga = SagaId::new(uuid::Uuid::from_u128(u128::from(number)));
+        Entry { saga, owner: kept.owner, expected: Seq::NONE, records: history.records.clone(), row }
+    };
+    // The oldest one is over, then many that are, then many under way, and then one of either kind.
+    let over = (1..=11_000).map(|number| entry(number, true, false));
+    let under_way = (11_001..=16_200).map(|number| entry(number, false, false));
+    let newest = [entry(16_201, false, true), entry(16_202, true, true)];
+    for entry in over.chain(under_way).chain(newest) {
+        assert_eq!(shop.journal.append(&[entry]).await, Ok(vec![Ok(())]));
+    }
+    for (step, participant) in [(Some("stock"), None), (None, Some("stock")), (Some("stock"), Some("stock"))]
+    {
+        let listing = Listing {
+            step: step.map(Into::into),
+            participant: participant.map(Into::into),
+            ..Listing::default()
+        };
+        for limit in [1, 2, 10] {
+            let (mut found, mut pages, mut after) = (Vec::new(), 0, None);
+            loop {
+                let page = shop.engine.list(&listing, after, limit).await.unwrap();
+                assert!(page.rows.len() <= limit);
+                found.extend(page.rows.iter().map(|row| row.saga.as_uuid().as_u128()));
+                (pages, after) = (pages + 1, page.next);
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, [16_202, 16_201, failed.as_uuid().as_u128()], "{listing:?}");
+            assert!(pages <= 4, "{pages} pages of {limit} for {listing:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_is_looked_for_in_several_labels() {
+    let shop = Shop::new("barrier");
+    shop.engine.recover().await;
+    let labelled =
+        change(CHECKOUT).add("labels", "{ client: .input.client_id, buyer: .input.client_id }").text();
+    shop.engine.serve(vec![Arc::new(parse(&labelled))]).await;
+    let first = shop.engine.place(order(7, None, PATIENT)).await.unwrap().saga;
+    sleep(Duration::from_millis(10)).await;
+    let second = shop.engine.place(order(7, None, PATIENT)).await.unwrap().saga;
+    let labels = shop.engine.journal().row(first).await.unwrap().unwrap().row.labels;
+    let value = labels.integer("client").unwrap().to_string();
+    let names: Vec<Arc<str>> = vec!["nothing".into(), "client".into(), "buyer".into()];
+    let found = async |value: &str, limit| {
+        let found = shop.engine.labelled(&value.into(), &names, limit).await.unwrap();
+        found.into_iter().map(|row| row.saga).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&value, 10).await, [second, first]);
+    assert_eq!(found(&value, 1).await, [second]);
+    assert_eq!(found("no such value", 10).await, []);
 }

@@ -10,6 +10,7 @@
 
 mod access;
 mod breaker;
+mod bulk;
 mod catalog;
 mod clock;
 mod commands;

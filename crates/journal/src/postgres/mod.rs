@@ -18,6 +18,8 @@
 mod address;
 mod append;
 mod bounds;
+mod bulk;
+mod causes;
 mod cells;
 mod checks;
 mod connect;
@@ -31,6 +33,7 @@ mod ownership;
 mod plans;
 mod pool;
 mod schema;
+mod sessions;
 mod sql;
 mod tls;
 
@@ -43,16 +46,16 @@ use self::pool::ConnectionPool;
 use crate::backlog::Group;
 use crate::columns::{Cell, page_rows, text};
 use crate::frame::{self, Frame, Head};
-use crate::query::{Dialect, Param, query};
+use crate::query::{Dialect, Param, Query, query};
 use crate::under_way::ReadRow;
 use crate::{
-    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
-    Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, MinuteFigures, OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting,
-    StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
+    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
+    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, OpenError, Page, Posted,
+    ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
-use saga_core::{CommandId, SagaId, Seq, Timestamp};
+use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -183,12 +186,31 @@ impl Histories for Postgres {
         // One more than asked for tells whether there are more.
         let query = query(&filter, after, limit + 1, &DIALECT);
         Box::pin(async move {
-            let cells: Vec<Cell<'_>> = query.params.iter().map(Param::cell).collect();
-            let params: Vec<(&(dyn ToSql + Sync), Type)> = cells.iter().map(cells::bind).collect();
-            let rows = self.pool.query(&query.sql, &params).await?;
+            let rows = asked(&self.pool, &query).await?;
             let rows = rows.iter().map(cells::row).collect::<Result<_, _>>();
             Ok(Page::cut(rows.map_err(Unavailable::because)?, limit))
         })
+    }
+
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        Box::pin(causes::read(&self.pool, recent, limit))
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        Box::pin(async move { causes::members(&self.pool, &of, after, limit).await })
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        Box::pin(async move { causes::minutes(&self.pool, &cause, since).await })
     }
 
     fn deeds(
@@ -227,8 +249,16 @@ impl Histories for Postgres {
         reason: Arc<str>,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
-            let params: [(&(dyn ToSql + Sync), Type); 3] =
-                [(saga.as_uuid(), Type::UUID), (owner.as_uuid(), Type::UUID), (&text(&reason), Type::TEXT)];
+            let cause = CauseGroup::unreadable(&reason);
+            // Labels never change, so what was read before holds.
+            let at_stake = self.row(saga).await?.and_then(|kept| kept.row.labels.at_stake());
+            let params: [(&(dyn ToSql + Sync), Type); 5] = [
+                (saga.as_uuid(), Type::UUID),
+                (owner.as_uuid(), Type::UUID),
+                (&text(&reason), Type::TEXT),
+                (&text(cause.key()), Type::TEXT),
+                (&at_stake, Type::INT8),
+            ];
             self.pool.query(sql::PARK, &params).await.map(drop)
         })
     }
@@ -236,6 +266,13 @@ impl Histories for Postgres {
     fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move { self.pool.query(sql::PROBE, &[]).await.map(drop) })
     }
+}
+
+/// The rows that a query gives.
+async fn asked(pool: &ConnectionPool, query: &Query) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
+    let cells: Vec<Cell<'_>> = query.params.iter().map(Param::cell).collect();
+    let params: Vec<(&(dyn ToSql + Sync), Type)> = cells.iter().map(cells::bind).collect();
+    pool.query(&query.sql, &params).await
 }
 
 impl Membership for Postgres {

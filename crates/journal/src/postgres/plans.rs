@@ -1,15 +1,18 @@
 //! The planner's choices for the statements in `sql` that run all the time, in a database with many live sagas.
 
-use saga_core::Timestamp;
 use saga_core::saga::Rollback;
+use saga_core::{CauseGroup, CauseRange, SagaId, Timestamp};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::connect::DatabaseConnector;
 use super::link::{Link, Params};
 use super::{schema, sql};
+use crate::cause_query::{figures, members, minutes};
+use crate::causes::{CauseQuestion, CausesAsked};
 use crate::figures::range_columns;
-use crate::query::{Param, query};
+use crate::query::{Param, Query, query};
+use crate::{CauseCursor, CauseMembers, FailedAt, Filter};
 use crate::{FIGURES_ROWS_MAX, Filter};
 
 /// A live replica among the others' ids.
@@ -233,19 +236,74 @@ async fn the_figures_of_an_hour_are_read_without_those_of_the_month() {
     assert!(pages <= 30 * 2 * (DESCENT_PAGES_MAX + 1) + 30, "{pages} pages:\n{plan}");
 }
 
+/// Forty actions of a thousand sagas each, of which all but two have ended.
+async fn with_bulk_actions() -> Link {
+    let link = crowded().await;
+    let fill = "
+        INSERT INTO bulk_action
+        SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid, n::text, 'resume', NULL, 'Ana', NULL, '{}', 1000, n,
+            CASE WHEN n < 48 THEN n END
+        FROM generate_series(10, 49) AS line (n);
+        INSERT INTO bulk_item (action_id, saga_id, place, seen_us, state, ended_us)
+        SELECT action_id, gen_random_uuid(), place, 0, CASE WHEN ended_us IS NULL THEN 'waiting' ELSE 'undone' END, ended_us
+        FROM bulk_action CROSS JOIN generate_series(0, 999) AS line (place);
+        UPDATE bulk_item SET state = 'sent', claimed_by = '00000000-0000-0000-0000-000000000050'
+        WHERE ended_us IS NULL AND place < 16;
+        VACUUM ANALYZE bulk_item;
+        VACUUM ANALYZE bulk_action";
+    for statement in fill.split(';') {
+        link.script(statement).await.unwrap();
+    }
+    link
+}
+
+#[tokio::test]
+async fn items_of_bulk_actions_are_claimed_and_listed_by_index() {
+    let link = with_bulk_actions().await;
+    let (limit, looked_at, none) = (16_i64, 16_i64, Vec::<Uuid>::new());
+    let claim: &Params<'_> = &[
+        (&LIVE, Type::UUID),
+        (&limit, Type::INT8),
+        (&none, Type::UUID_ARRAY),
+        (&none, Type::UUID_ARRAY),
+        (&looked_at, Type::INT8),
+    ];
+    let (plan, pages) = explain(&link, sql::CLAIM_ITEMS, claim).await;
+    assert!(plan.contains("bulk_item_open") && plan.contains("bulk_item_claimed"), "{plan}");
+    // The items of two actions, and the rows and indices of those that are claimed: not the forty thousand others.
+    assert!(pages <= 800 && !plan.contains("Seq Scan on bulk_item"), "{pages} pages:\n{plan}");
+    let (action, after, state) = (Uuid::from_u128(0x30), 500_i64, None::<&str>);
+    let items: &Params<'_> =
+        &[(&action, Type::UUID), (&after, Type::INT8), (&state, Type::TEXT), (&limit, Type::INT8)];
+    let (plan, pages) = explain(&link, sql::BULK_ITEMS, items).await;
+    assert!(plan.contains("bulk_item_place") && pages <= DESCENT_PAGES_MAX + 16, "{pages} pages:\n{plan}");
+    let (plan, pages) = explain(&link, sql::BULK_COUNTS, &[(&action, Type::UUID)]).await;
+    assert!(!plan.contains("Seq Scan") && pages <= 100, "{pages} pages:\n{plan}");
+}
+
 /// PostgreSQL compiles a plan that it thinks expensive (`jit_above_cost`, 100,000 by default) before running it: tens of
 /// milliseconds and megabytes for a statement that takes microseconds, twice a second.
 #[tokio::test]
 async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
     const JIT_ABOVE_COST: f64 = 100_000.0;
     let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
-    for link in [schema::prepare(&connector).await.unwrap().link, crowded().await] {
+    for link in [schema::prepare(&connector).await.unwrap().link, with_bulk_actions().await] {
         let (limit, lease) = (100_i64, 3_000_000_i64);
         let (after, orphaning) = (None::<Uuid>, vec![Uuid::nil()]);
         let (since, rows) = (0_i64, FIGURES_ROWS_MAX as i64);
-        let statements: [(&str, &Params<'_>); 9] = [
+        let (looked_at, none) = (16_i64, Vec::<Uuid>::new());
+        let claim_items: &Params<'_> = &[
+            (&LIVE, Type::UUID),
+            (&limit, Type::INT8),
+            (&none, Type::UUID_ARRAY),
+            (&none, Type::UUID_ARRAY),
+            (&looked_at, Type::INT8),
+        ];
+        let statements: [(&str, &Params<'_>); 11] = [
             (sql::FORGET_FIGURES, &[(&since, Type::INT8), (&limit, Type::INT8)]),
             (&sql::FIGURES, &[(&since, Type::INT8), (&since, Type::INT8), (&rows, Type::INT8)]),
+            (sql::IS_ANY_BULK_OPEN, &[]),
+            (sql::CLAIM_ITEMS, claim_items),
             (sql::ORPHANING, &[]),
             (sql::CLAIM, &[(&LIVE, Type::UUID), (&limit, Type::INT8), (&orphaning, Type::UUID_ARRAY)]),
             (sql::EXPIRE, &[]),
@@ -261,6 +319,61 @@ async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
             let cost: f64 = cost.and_then(|cost| cost.parse().ok()).unwrap_or_else(|| panic!("{plan}"));
             assert!(cost < JIT_ABOVE_COST / 10.0, "{plan}\nof: {sql}");
         }
+    }
+}
+
+/// The plan of a query, and how many pages it read.
+async fn explain_query(link: &Link, query: &Query) -> (String, u64) {
+    let cells: Vec<_> = query.params.iter().map(Param::cell).collect();
+    let params: Vec<_> = cells.iter().map(super::cells::bind).collect();
+    explain(link, &query.sql, &params).await
+}
+
+#[tokio::test]
+async fn causes_and_failed_steps_are_found_by_their_indices() {
+    let link = crowded().await;
+    // A tenth of the sagas under way are blocked, for 50 causes and one of before there were keys; and a tenth of those that are over have
+    // failed, few of them at one step.
+    let fill = "
+        UPDATE saga SET rollback = 'blocked', blocked_us = created_us, at_stake = 5,
+            cause = CASE WHEN created_us % 1000 = 1 THEN NULL
+                ELSE '1:client|step|compensation_failing|' || lpad((created_us % 100)::text, 16, '0') END
+            WHERE NOT is_over AND created_us % 20 = 1;
+        UPDATE saga SET failed_step = CASE WHEN created_us < 1000 THEN 'rare' ELSE 'stock' END
+            WHERE is_over AND created_us % 20 = 0;
+        VACUUM ANALYZE saga";
+    for statement in fill.split(';') {
+        link.script(statement).await.unwrap();
+    }
+    let key = "1:client|step|compensation_failing|0000000000000021";
+    let others = CauseGroup::others(key);
+    let question = |about| figures(&CauseQuestion { about, rows_max: 10, recent_us: 5 }, &super::DIALECT);
+    let after = Some(CauseCursor { blocked: Timestamp::from_micros(5), saga: SagaId::new(Uuid::max()) });
+    let of = |key: &str, definition: Option<&str>| CauseMembers {
+        cause: key.into(),
+        definition: definition.map(Into::into),
+    };
+    let list = |filter: Filter| query(&filter, None, 10, &super::DIALECT);
+    let cause = |key: &str| Filter { cause: Some(key.into()), ..Filter::default() };
+    let failed = |failed| Filter { failed: Some(failed), ..Filter::default() };
+    let rare = || failed(FailedAt::Step("rare".into()));
+    for (query, index, pages_max) in [
+        (question(CausesAsked::Behind("".into())), "saga_cause", 600),
+        (question(CausesAsked::All(CauseRange::NoKey)), "saga_cause", 100),
+        (question(CausesAsked::All(CauseGroup::range(&others))), "saga_cause", 600),
+        (members(&of(key, None), None, 10, &super::DIALECT), "saga_cause", 30),
+        (members(&of(key, None), after, 10, &super::DIALECT), "saga_cause", 30),
+        (members(&of(key, Some("checkout")), after, 10, &super::DIALECT), "saga_cause", 30),
+        (minutes(key, 5, &super::DIALECT), "saga_cause", 600),
+        (list(cause(key)), "saga_cause", 600),
+        (list(Filter { definition: Some("checkout".into()), ..cause(key) }), "saga_cause", 600),
+        (list(rare()), "saga_failed_step", 30),
+        (list(Filter { definition: Some("checkout".into()), ..rare() }), "saga_failed_step", 30),
+        (list(failed(FailedAt::AnyStep)), "saga_failed", 40),
+    ] {
+        let (plan, pages) = explain_query(&link, &query).await;
+        assert!(plan.contains(index) && !plan.contains("Seq Scan on saga"), "{}:\n{plan}", query.sql);
+        assert!(pages <= pages_max, "{pages} pages, for {}:\n{plan}", query.sql);
     }
 }
 

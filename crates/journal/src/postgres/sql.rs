@@ -1,6 +1,8 @@
 //! All SQL for PostgreSQL but the migrations, in one place, so that one test can hold it to what its distributed
 //! relatives and poolers understand.
 // Long: every statement, each with what its plan and its locks rely on.
+// Long: one list of statements, each with its meaning.
+// Long: all statements, and the test that reads this file.
 
 use std::sync::LazyLock;
 
@@ -345,6 +347,158 @@ pub(super) const REMOVE_COMMAND: &str = "DELETE FROM saga_command WHERE saga_id 
 pub(super) const FORGET_REFUSED: &str =
     "DELETE FROM saga_command WHERE refused IS NOT NULL AND asked_us < $1";
 
+/// Keeps the session `$1` of the name `$2` and the key `$3`, which begins at `$4`, was used at `$5` and ends at `$6`; of the name's
+/// others, the newest `$7` stay. Two that come at once may leave one more, which the next one takes away.
+pub(super) const OPEN_SESSION: &str = "\
+WITH surplus AS (
+    DELETE FROM console_session WHERE session_id IN (
+        SELECT session_id FROM console_session WHERE name = $2 AND session_id <> $1
+        ORDER BY created_us DESC, session_id DESC OFFSET $7
+    )
+)
+INSERT INTO console_session (session_id, name, key_digest, created_us, used_us, ends_us)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (session_id) DO NOTHING";
+
+/// The session `$1`.
+pub(super) const SESSION: &str =
+    "SELECT name, key_digest, created_us, used_us, ends_us FROM console_session WHERE session_id = $1";
+
+/// The session `$1` was used at `$2`.
+pub(super) const TOUCH_SESSION: &str =
+    "UPDATE console_session SET used_us = $2 WHERE session_id = $1 AND used_us < $2";
+
+/// Takes the session `$1` away.
+pub(super) const CLOSE_SESSION: &str = "DELETE FROM console_session WHERE session_id = $1";
+
+/// Takes away the sessions of the name `$1`.
+pub(super) const CLOSE_SESSIONS_OF: &str = "DELETE FROM console_session WHERE name = $1";
+
+/// Takes away at most `$3` of the sessions that have ended by `$1`, or that were last used at `$2` or before. The table is small.
+pub(super) const FORGET_SESSIONS: &str = "\
+DELETE FROM console_session WHERE session_id IN (
+    SELECT session_id FROM console_session WHERE ends_us <= $1 OR used_us <= $2 LIMIT $3
+)";
+
+/// Keeps the bulk action `$1` (key `$2`, kind `$3`, caller `$4`, operator `$5`, reason `$6`, what was chosen `$7`, begun `$8`), unless there
+/// is one of its key, with the sagas `$9`, of which the operator knew all until `$10`, or until the events `$11`. Tells whether
+/// it did.
+pub(super) const BEGIN_BULK: &str = "\
+WITH action AS (
+    INSERT INTO bulk_action (action_id, idempotency_key, kind, caller, asked_by, reason, described, begun_us, items)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, cardinality($9::uuid[]))
+    ON CONFLICT DO NOTHING
+    RETURNING action_id
+), item AS (
+    INSERT INTO bulk_item (action_id, saga_id, place, seen_us, seen_seq, state)
+    SELECT action.action_id, item.saga_id, item.number - 1, item.seen_us, item.seen_seq, 'waiting'
+    FROM action CROSS JOIN unnest($9::uuid[], $10::bigint[], $11::bigint[])
+        WITH ORDINALITY AS item (saga_id, seen_us, seen_seq, number)
+)
+SELECT action_id FROM action";
+
+/// The bulk action of the key `$1`.
+pub(super) const BULK_OF_KEY: &str = "SELECT action_id FROM bulk_action WHERE idempotency_key = $1";
+
+/// Whether a bulk action has not ended. Served by bulk_action_open.
+pub(super) const IS_ANY_BULK_OPEN: &str = "SELECT EXISTS (SELECT 1 FROM bulk_action WHERE ended_us IS NULL)";
+
+/// Gives `$1`, if it is not gone, at most `$2` items of bulk actions: its own and those of replicas that are gone, but for the
+/// sagas `$4` of the actions `$3`, and then items that wait. Served by bulk_item_claimed, bulk_action_open and bulk_item_open. Rows
+/// that another transaction has locked are skipped, and come with the next claim.
+pub(super) const CLAIM_ITEMS: &str = "\
+WITH in_hand AS (
+    SELECT action_id, saga_id FROM unnest($3::uuid[], $4::uuid[]) AS in_hand (action_id, saga_id)
+), left_behind AS (
+    SELECT item.action_id, item.saga_id FROM bulk_item AS item
+    WHERE item.claimed_by IS NOT NULL
+        AND (item.claimed_by = $1
+            OR NOT EXISTS (SELECT 1 FROM replica WHERE replica.replica_id = item.claimed_by AND NOT replica.gone))
+        AND NOT EXISTS (
+            SELECT 1 FROM in_hand WHERE in_hand.action_id = item.action_id AND in_hand.saga_id = item.saga_id
+        )
+    LIMIT $2 FOR UPDATE OF item SKIP LOCKED
+), waiting AS (
+    SELECT open.begun_us, item.action_id, item.place, item.saga_id
+    FROM (
+        SELECT action_id, begun_us FROM bulk_action WHERE ended_us IS NULL ORDER BY begun_us, action_id LIMIT $5
+    ) AS open
+    CROSS JOIN LATERAL (
+        SELECT action_id, place, saga_id FROM bulk_item
+        WHERE bulk_item.action_id = open.action_id AND bulk_item.ended_us IS NULL AND bulk_item.claimed_by IS NULL
+        ORDER BY place LIMIT $2 FOR UPDATE SKIP LOCKED
+    ) AS item
+), taken AS (
+    SELECT action_id, saga_id FROM (
+        SELECT 0 AS turn, 0::bigint AS begun_us, action_id, 0::bigint AS place, saga_id FROM left_behind
+        UNION ALL SELECT 1, begun_us, action_id, place, saga_id FROM waiting
+    ) AS post
+    ORDER BY turn, begun_us, action_id, place LIMIT $2
+)
+UPDATE bulk_item AS item SET state = 'sent', claimed_by = $1
+FROM taken JOIN bulk_action AS action ON action.action_id = taken.action_id AND action.kind = 'resume'
+WHERE item.action_id = taken.action_id AND item.saga_id = taken.saga_id
+    AND EXISTS (SELECT 1 FROM replica WHERE replica_id = $1 AND NOT gone)
+RETURNING item.action_id, item.saga_id, item.seen_us, item.seen_seq, action.kind, action.caller, action.asked_by,
+    action.reason";
+
+/// Notes of bulk actions that have no item left to carry out that they ended at `$1`, if they had not before.
+pub(super) const END_BULK: &str = "\
+UPDATE bulk_action SET ended_us = $1
+WHERE ended_us IS NULL AND NOT EXISTS (
+    SELECT 1 FROM bulk_item WHERE bulk_item.action_id = bulk_action.action_id AND bulk_item.ended_us IS NULL
+)";
+
+/// Keeps the result of the item `$1`, `$2`, if a replica has it: the state `$3`, why `$4`, when `$5`.
+pub(super) const RECORD_ITEM: &str = "\
+UPDATE bulk_item SET state = $3, why = $4, ended_us = $5, claimed_by = NULL
+WHERE action_id = $1 AND saga_id = $2 AND claimed_by IS NOT NULL";
+
+/// Takes back the items of `$1` that wait, at `$2`; tells how many.
+pub(super) const TAKE_BACK: &str = "\
+WITH taken AS (
+    UPDATE bulk_item SET state = 'taken_back', ended_us = $2
+    WHERE action_id = $1 AND ended_us IS NULL AND claimed_by IS NULL
+    RETURNING saga_id
+)
+SELECT count(*) FROM taken";
+
+/// The bulk action `$1`.
+pub(super) const BULK_ACTION: &str = "\
+SELECT action_id, idempotency_key, kind, caller, asked_by, reason, described, items, begun_us, ended_us
+FROM bulk_action WHERE action_id = $1";
+
+/// How many items of `$1` are in each state. An action has 10,000 at most.
+pub(super) const BULK_COUNTS: &str =
+    "SELECT state, count(*) FROM bulk_item WHERE action_id = $1 GROUP BY state";
+
+/// The bulk actions below the place `$1`, `$2`, newest first, at most `$3`. Served by bulk_action_begun.
+pub(super) const BULK_ACTIONS: &str = "\
+SELECT action_id, idempotency_key, kind, caller, asked_by, reason, described, items, begun_us, ended_us
+FROM bulk_action WHERE (begun_us, action_id) < ($1, $2) ORDER BY begun_us DESC, action_id DESC LIMIT $3";
+
+/// The items of `$1` after the place `$2` that are in the state `$3`, if that is not NULL, at most `$4`. Served by bulk_item_place.
+pub(super) const BULK_ITEMS: &str = "\
+SELECT saga_id, place, seen_us, seen_seq, state, why, ended_us FROM bulk_item
+WHERE action_id = $1 AND place > $2 AND ($3::text IS NULL OR state = $3) ORDER BY place LIMIT $4";
+
+/// Takes away at most `$2` items of the oldest action that was begun and had ended before `$1`. Served by bulk_action_begun.
+pub(super) const FORGET_ITEMS: &str = "\
+DELETE FROM bulk_item USING (
+    SELECT item.action_id, item.saga_id FROM (
+        SELECT action_id FROM bulk_action WHERE begun_us < $1 AND ended_us < $1 ORDER BY begun_us, action_id LIMIT 1
+    ) AS oldest
+    JOIN bulk_item AS item ON item.action_id = oldest.action_id
+    LIMIT $2
+) AS old
+WHERE bulk_item.action_id = old.action_id AND bulk_item.saga_id = old.saga_id";
+
+/// Takes away the oldest action that was begun and had ended before `$1`, if it has no items.
+pub(super) const FORGET_BULK: &str = "\
+DELETE FROM bulk_action
+WHERE action_id IN (
+    SELECT action_id FROM bulk_action WHERE begun_us < $1 AND ended_us < $1 ORDER BY begun_us, action_id LIMIT 1
+) AND NOT EXISTS (SELECT 1 FROM bulk_item WHERE bulk_item.action_id = bulk_action.action_id)";
+
 /// Reads the rows of `saga_owner`. A saga without a due time counts from its last event.
 pub(super) const BACKLOG: &str = "\
 SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, count(*), count(wake_us),
@@ -384,8 +538,10 @@ pub(super) const DEFINITION: &str =
 pub(super) const PROBE: &str = "UPDATE replica SET name = name \
      WHERE replica_id = (SELECT replica_id FROM replica ORDER BY replica_id DESC LIMIT 1)";
 
-/// Keeps why the saga `$1` cannot be read: `$2`.
-pub(super) const PARK: &str = "UPDATE saga SET parked = $3 WHERE saga_id = $1 AND owner = $2";
+/// Keeps why the saga `$1`, which `$2` owns, cannot be read: `$3`, whose cause is `$4`; `$5` is at stake.
+pub(super) const PARK: &str = "\
+UPDATE saga SET parked = $3, cause = $4, at_stake = $5, blocked_us = coalesce(blocked_us, updated_us)
+WHERE saga_id = $1 AND owner = $2";
 
 /// Where migrations are kept.
 pub(super) const MIGRATION_TABLE: &str = "\
@@ -421,6 +577,9 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('saga_deed', 'SELECT'), ('saga_deed', 'INSERT'),
     ('saga_minute', 'SELECT'), ('saga_minute', 'INSERT'), ('saga_minute', 'UPDATE'), ('saga_minute', 'DELETE'),
     ('saga_command', 'SELECT'), ('saga_command', 'INSERT'), ('saga_command', 'UPDATE'), ('saga_command', 'DELETE'),
+    ('console_session', 'SELECT'), ('console_session', 'INSERT'), ('console_session', 'UPDATE'), ('console_session', 'DELETE'),
+    ('bulk_action', 'SELECT'), ('bulk_action', 'INSERT'), ('bulk_action', 'UPDATE'), ('bulk_action', 'DELETE'),
+    ('bulk_item', 'SELECT'), ('bulk_item', 'INSERT'), ('bulk_item', 'UPDATE'), ('bulk_item', 'DELETE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
 WHERE NOT has_table_privilege(needed.name, needed.privilege)
@@ -460,7 +619,8 @@ mod tests {
     ];
 
     /// Tables that are not about one saga: small, and the same for all, or each process's own.
-    const REFERENCE_TABLES: &[&str] = &["REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION", "SAGA_MINUTE"];
+    const REFERENCE_TABLES: &[&str] =
+        &["BULK_ACTION", "CONSOLE_SESSION", "REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION", "SAGA_MINUTE"];
 
     /// The first error in `sql`, if there is one.
     fn objection(sql: &str) -> Option<String> {
@@ -531,6 +691,8 @@ mod tests {
     fn no_sql_hides_in_the_other_files() {
         let files = [
             include_str!("append.rs"),
+            include_str!("causes.rs"),
+            include_str!("bulk.rs"),
             include_str!("deeds.rs"),
             include_str!("feed.rs"),
             include_str!("figures.rs"),
@@ -540,6 +702,7 @@ mod tests {
             include_str!("ownership.rs"),
             include_str!("pool.rs"),
             include_str!("schema.rs"),
+            include_str!("sessions.rs"),
         ];
         for text in files.iter().flat_map(|file| file.split('"').skip(1).step_by(2)) {
             for verb in ["SELECT ", "INSERT INTO saga ", "UPDATE ", "DELETE ", "CREATE ", "ALTER ", "SET "] {

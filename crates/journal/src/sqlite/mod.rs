@@ -9,6 +9,8 @@
 //! keeps a second process out; the system takes it back from a dead one. So there are no leases here that could run
 //! out: a replica that has not joined since the file was opened is gone (`replicas.rs`).
 
+mod bulk;
+mod causes;
 mod cells;
 mod deeds;
 mod feed;
@@ -23,6 +25,7 @@ mod plans;
 mod readers;
 mod replicas;
 mod schema;
+mod sessions;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -31,7 +34,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 use saga_core::definition::DefinitionHash;
-use saga_core::{CommandId, SagaId, Seq, Timestamp};
+use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -45,10 +48,10 @@ use crate::frame;
 use crate::query::{Dialect, Param, query};
 use crate::under_way::ReadRow;
 use crate::{
-    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
-    Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, MinuteFigures, OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting,
-    StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
+    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
+    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, OpenError, Page, Posted,
+    ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -213,11 +216,7 @@ impl Histories for Sqlite {
     }
 
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
-        static ROW: LazyLock<String> =
-            LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = ?1", columns::read_columns()));
-        Box::pin(self.read(move |connection| {
-            connection.prepare_cached(&ROW)?.query_row([id(&saga)], cells::row).optional()
-        }))
+        Box::pin(self.read(move |connection| row(connection, saga)))
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
@@ -287,6 +286,27 @@ impl Histories for Sqlite {
         Box::pin(self.write(move |connection| figures::forget(connection, before, limit)))
     }
 
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        Box::pin(self.read(move |connection| causes::read(connection, recent, limit)))
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        Box::pin(self.read(move |connection| causes::members(connection, &of, after, limit)))
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        Box::pin(self.read(move |connection| causes::minutes(connection, &cause, since)))
+    }
+
     fn feed(&self, from: FeedPlace, limit: usize) -> StoreFuture<'_, Result<Vec<FedFrame>, Unavailable>> {
         Box::pin(self.read(move |connection| feed::read(connection, from, limit)))
     }
@@ -310,12 +330,14 @@ impl Histories for Sqlite {
         owner: ReplicaId,
         reason: Arc<str>,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        const PARK: &str = "UPDATE saga SET parked = ?3 WHERE saga_id = ?1 AND owner = ?2";
+        const PARK: &str = "UPDATE saga SET parked = ?3, cause = ?4, at_stake = ?5, \
+             blocked_us = coalesce(blocked_us, updated_us) WHERE saga_id = ?1 AND owner = ?2";
         Box::pin(self.write(move |connection| {
-            connection
-                .prepare_cached(PARK)?
-                .execute(params![id(&saga), owner.as_uuid().as_bytes(), text(&reason)])
-                .map(drop)
+            let cause = CauseGroup::unreadable(&reason);
+            let at_stake = row(connection, saga)?.and_then(|kept| kept.row.labels.at_stake());
+            let of_owner =
+                params![id(&saga), owner.as_uuid().as_bytes(), text(&reason), text(cause.key()), at_stake];
+            connection.prepare_cached(PARK)?.execute(of_owner).map(drop)
         }))
     }
 }
@@ -462,6 +484,13 @@ impl Library for Sqlite {
             statement.query_row([hash.as_str()], read).optional()
         }))
     }
+}
+
+/// A saga's row.
+fn row(connection: &Connection, saga: SagaId) -> rusqlite::Result<Option<KeptRow>> {
+    static ROW: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = ?1", columns::read_columns()));
+    connection.prepare_cached(&ROW)?.query_row([id(&saga)], cells::row).optional()
 }
 
 fn id(saga: &SagaId) -> &[u8; 16] {

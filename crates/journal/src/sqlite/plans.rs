@@ -1,12 +1,14 @@
 //! SQLite's plans for the queries behind lists: each is served by an index in the list's order, whatever it filters by.
 
-use saga_core::Timestamp;
 use saga_core::definition::StateName;
 use saga_core::saga::Rollback;
+use saga_core::{CauseGroup, CauseRange, SagaId, Timestamp};
 
 use super::DIALECT;
-use crate::Filter;
-use crate::query::{Param, query};
+use crate::cause_query::{figures, members, minutes};
+use crate::causes::{CauseQuestion, CausesAsked};
+use crate::query::{Param, Query, query};
+use crate::{CauseCursor, CauseMembers, FailedAt, Filter};
 
 /// How the query for `filter` is carried out, a line each.
 fn plan(store: &super::Sqlite, filter: &Filter) -> Vec<String> {
@@ -44,6 +46,34 @@ fn figures_are_read_in_the_order_of_their_key() {
 }
 
 #[test]
+fn items_of_bulk_actions_are_claimed_and_listed_by_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let (id, none) = ([0_u8; 16], None::<&str>);
+    for (sql, params, indices) in [
+        (
+            super::bulk::WAITING,
+            rusqlite::params![10],
+            &["action USING INDEX bulk_action_open", "item USING INDEX bulk_item_open (action_id=?)"][..],
+        ),
+        (super::bulk::CLAIMED, rusqlite::params![10], &["item USING INDEX bulk_item_claimed"]),
+        (
+            super::bulk::ITEMS,
+            rusqlite::params![id, 5, none, 10],
+            &["bulk_item USING INDEX bulk_item_place (action_id=? AND place>?)"],
+        ),
+        (super::bulk::ACTIONS, rusqlite::params![5, id, 10], &["bulk_action USING INDEX bulk_action_begun"]),
+        (super::bulk::OLD, rusqlite::params![5], &["bulk_action USING INDEX bulk_action_begun (begun_us<?)"]),
+    ] {
+        let plan = explain(&store, sql, params);
+        for index in indices {
+            assert!(plan.iter().any(|line| line.contains(index)), "{sql} by {index}: {plan:#?}");
+        }
+        assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE")), "{sql}: {plan:#?}");
+    }
+}
+
+#[test]
 fn the_feed_is_read_in_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let store = super::open(folder.path().join("journal.db")).unwrap();
@@ -63,6 +93,8 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
     let store = super::open(folder.path().join("journal.db")).unwrap();
     let state = |name: &str| Filter { state: Some(StateName::from(name)), ..Filter::default() };
     let rollback = |rollback| Filter { rollback: Some(rollback), ..Filter::default() };
+    let cause = |key: &str| Filter { cause: Some(key.into()), ..Filter::default() };
+    let failed = |failed| Filter { failed: Some(failed), ..Filter::default() };
     let definition = |further| Filter { definition: Some("checkout".into()), ..further };
     let month = |further| Filter {
         since: Some(Timestamp::from_micros(1)),
@@ -95,6 +127,17 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
             month(label(&["customer_id"])),
             &["label USING PRIMARY KEY (name=? AND value=? AND created_us>? AND created_us<?)"],
         ),
+        (cause("1:a|b|task_failed|0123456789abcdef"), &["saga_cause_newest (cause=?)"]),
+        (definition(cause("1:a|b|task_failed|0123456789abcdef")), &["saga_cause_newest (cause=?)"]),
+        (
+            Filter { cause: cause("1:a|b|x|0").cause, ..label(&["customer_id"]) },
+            &["label USING PRIMARY KEY (name=? AND value=?)"],
+        ),
+        (cause("0:"), &["saga_cause_newest (cause=?)"]),
+        (failed(FailedAt::Step("vente".into())), &["saga_failed_step (failed_step=?)"]),
+        (definition(failed(FailedAt::Step("vente".into()))), &["saga_failed_step (failed_step=?)"]),
+        (month(failed(FailedAt::AnyStep)), &["saga_failed (created_us>? AND created_us<?)"]),
+        (definition(failed(FailedAt::AnyStep)), &["saga_failed"]),
         (rollback(Rollback::Blocked), &["saga_person"]),
         (rollback(Rollback::Done), &["saga_undone"]),
         (rollback(Rollback::Running), &["saga_running"]),
@@ -118,6 +161,47 @@ fn what_few_sagas_pass_is_found_without_reading_everything() {
         }
         let scanned = plan.iter().find(|line| line.starts_with("SCAN saga") && !line.contains("INDEX"));
         assert_eq!(scanned, None, "{filter:?}: {plan:#?}");
+    }
+}
+
+/// No question about causes reads a saga that needs nobody, nor sorts those of one cause.
+#[test]
+fn causes_are_read_by_their_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let plan = |query: Query| {
+        explain(&store, &query.sql, rusqlite::params_from_iter(query.params.iter().map(Param::cell)))
+    };
+    let key = "1:client|paiement|compensation_failing|3f94de94e7b6d639";
+    let question = |about| figures(&CauseQuestion { about, rows_max: 10, recent_us: 5 }, &DIALECT);
+    let after =
+        Some(CauseCursor { blocked: Timestamp::from_micros(5), saga: SagaId::new(uuid::Uuid::max()) });
+    let of = |key: &str, definition: Option<&str>| CauseMembers {
+        cause: key.into(),
+        definition: definition.map(Into::into),
+    };
+    let others = CauseGroup::others(key);
+    for (query, by, sorts) in [
+        (question(CausesAsked::Behind("".into())), "INDEX saga_cause (cause=?)", false),
+        (question(CausesAsked::All(CauseRange::NoKey)), "INDEX saga_cause", true),
+        (question(CausesAsked::All(CauseGroup::range(&others))), "INDEX saga_cause", true),
+        (members(&of(key, None), None, 10, &DIALECT), "saga_cause (cause=?)", false),
+        (
+            members(&of(key, None), after, 10, &DIALECT),
+            "saga_cause (cause=? AND (blocked_us,saga_id)>(?,?))",
+            false,
+        ),
+        (members(&of(key, Some("checkout")), after, 10, &DIALECT), "saga_cause (cause=? AND", false),
+        (minutes(key, 5, &DIALECT), "saga_cause (cause=? AND blocked_us>?)", false),
+    ] {
+        let plan = plan(query);
+        assert!(plan.iter().any(|line| line.contains(by)), "by {by}: {plan:#?}");
+        let reads = |line: &&String| line.contains(" saga ") && !line.contains("INDEX saga_cause");
+        assert_eq!(plan.iter().find(reads), None, "{plan:#?}");
+        // The minutes themselves are sorted, which are few.
+        let sorted =
+            plan.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY") && !line.contains("GROUP"));
+        assert!(sorts || !sorted || plan.iter().any(|line| line.contains("GROUP BY")), "{plan:#?}");
     }
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
             rollback: Rollback::None,
             epoch: Epoch::FIRST,
             blocked_since: None,
+            cause: None,
             over: false,
             created: at(0),
             updated: at(0),

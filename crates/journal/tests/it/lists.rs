@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use saga_core::CauseGroup;
 use saga_core::saga::Rollback;
 use saga_journal::{Cursor, Filter, KeptRow, Store};
 
@@ -36,6 +37,8 @@ async fn variety(store: &dyn Store) -> Vec<KeptRow> {
         if number % 13 == 0 {
             store.park(kept.saga, OWNER, word("odd")).await.unwrap();
             kept.parked = Some(word("odd"));
+            kept.row.blocked_since = Some(kept.row.updated);
+            kept.row.cause = Some(CauseGroup::unreadable("odd").key().clone());
         }
         rows.push(kept);
     }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails should say where")]
 
 mod asleep;
+mod bulk;
+mod causes;
 mod conformance;
 mod damage;
 mod deeds;
@@ -17,6 +19,7 @@ mod ownership;
 mod postgres;
 mod races;
 mod roles;
+mod sessions;
 mod sqlite;
 mod tls;
 mod under_way;

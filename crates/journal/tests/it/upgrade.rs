@@ -82,3 +82,52 @@ async fn what_was_under_way_in_sqlite_is_claimed_by_whoever_comes() {
 async fn what_was_under_way_in_postgres_is_claimed_by_whoever_comes() {
     what_was_under_way_is_claimed_by_whoever_comes::<InPostgres>().await;
 }
+
+/// What the step for causes makes of rows that were there before: the step that failed a saga, since when one waits that cannot be
+/// read, and nothing of a row that is damaged.
+async fn rows_of_before_have_their_failed_step<F: Sql>(causes: &str, indices: &[&str], columns: &[&str]) {
+    let fixture = F::new();
+    let store = fixture.open_for_nobody().await;
+    join(&*store, OWNER).await;
+    for number in 1..=5 {
+        keep(&*store, &[&start(number)]).await;
+    }
+    drop(store);
+    for index in indices {
+        fixture.execute(&format!("DROP INDEX {index}")).await;
+    }
+    for column in columns {
+        fixture.execute(&format!("ALTER TABLE saga DROP COLUMN {column}")).await;
+    }
+    for (number, summary) in [
+        (1, r#"{"failure":{"step":"stock","reason":"x \"failure\": {\"step\": \"no\"}"}}"#),
+        (2, r#"{"failure" : {"step" : "vente", "reason" : "y"}, "waiting": []}"#),
+        (3, r#"{"failure":{"step":null,"reason":"cancelled on request"}}"#),
+        (4, r#"{"blocked":{"step":"x","reason":"{\"failure\":{\"step\":\"no\"}}"}}"#),
+        (5, r#"{"failure":{"step":"#),
+    ] {
+        let id = F::literal(saga(number));
+        fixture.execute(&format!("UPDATE saga SET summary = '{summary}' WHERE saga_id = {id}")).await;
+    }
+    let id = F::literal(saga(4));
+    fixture.execute(&format!("UPDATE saga SET parked = 'why' WHERE saga_id = {id}")).await;
+    fixture.execute(causes).await;
+    let rows = fixture.query("SELECT failed_step, blocked_us - updated_us FROM saga ORDER BY saga_id").await;
+    let expected = [["stock", "NULL"], ["vente", "NULL"], ["NULL", "NULL"], ["NULL", "0"], ["NULL", "NULL"]];
+    assert_eq!(rows, expected);
+}
+
+const CAUSE_INDICES: &[&str] = &["saga_cause", "saga_cause_newest", "saga_failed_step", "saga_failed"];
+const CAUSE_COLUMNS: &[&str] = &["cause", "at_stake", "failed_step"];
+
+#[tokio::test]
+async fn rows_of_before_have_their_failed_step_in_sqlite() {
+    let causes = include_str!("../../migrations/sqlite/0012_causes.sql");
+    rows_of_before_have_their_failed_step::<InSqlite>(causes, CAUSE_INDICES, CAUSE_COLUMNS).await;
+}
+
+#[tokio::test]
+async fn rows_of_before_have_their_failed_step_in_postgres() {
+    let causes = include_str!("../../migrations/postgres/0013_causes.sql");
+    rows_of_before_have_their_failed_step::<InPostgres>(causes, CAUSE_INDICES, CAUSE_COLUMNS).await;
+}

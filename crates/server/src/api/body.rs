@@ -34,6 +34,24 @@ pub(crate) async fn json_or_none(headers: &HeaderMap, body: Body, api: &Api) -> 
     read(body, api).await
 }
 
+/// The form that a page of ours sends: of at most so many bytes, and no more than any body.
+pub(crate) async fn form(
+    headers: &HeaderMap,
+    body: Body,
+    api: &Api,
+    bytes_max: usize,
+) -> Result<Bytes, Problem> {
+    match media(headers).as_deref() {
+        Some("application/x-www-form-urlencoded") => {
+            read_within(bytes_max.min(api.limits.request_bytes_max), body, api).await
+        }
+        _ => {
+            let detail = "The body must be a form: Content-Type: application/x-www-form-urlencoded";
+            Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_a_form", detail))
+        }
+    }
+}
+
 /// The media type without its parameters, in lower case. `None`: the header is missing.
 fn media(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
@@ -59,8 +77,12 @@ fn not_json(detail: impl Into<String>) -> Problem {
 }
 
 async fn read(body: Body, api: &Api) -> Result<Bytes, Problem> {
+    read_within(api.limits.request_bytes_max, body, api).await
+}
+
+async fn read_within(bytes_max: usize, body: Body, api: &Api) -> Result<Bytes, Problem> {
     let wait = api.limits.request_timeout;
-    match tokio::time::timeout(wait, collect(body, api)).await {
+    match tokio::time::timeout(wait, collect(bytes_max, body, api)).await {
         Ok(read) => read,
         Err(_) => Err(late(wait)),
     }
@@ -71,8 +93,7 @@ fn late(wait: Duration) -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail)
 }
 
-async fn collect(mut body: Body, api: &Api) -> Result<Bytes, Problem> {
-    let max = api.limits.request_bytes_max;
+async fn collect(max: usize, mut body: Body, api: &Api) -> Result<Bytes, Problem> {
     let mut read = api.budgets.body(&api.limits);
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {

@@ -16,7 +16,9 @@ pub(crate) fn check<B>(request: &Request<B>, host: Option<&RequestedHost>) -> Re
         None => origin_is(headers, host),
     };
     // A link from another page to one of ours is followed; the other page cannot read the answer.
-    if is_ours || is_page(request.uri().path()) && is_followed_link(request.method(), headers) {
+    let path = request.uri().path();
+    if is_ours || (is_page(path) || saga_console::is_at(path)) && is_followed_link(request.method(), headers)
+    {
         return Ok(());
     }
     Err(cross_site())
@@ -44,7 +46,7 @@ fn origin_is(headers: &HeaderMap, host: Option<&RequestedHost>) -> bool {
     })
 }
 
-/// The server's pages, which show no orders.
+/// The server's pages but for the console's: they show no orders.
 pub(crate) fn is_page(path: &str) -> bool {
     path == "/" || path == "/docs" || path.starts_with("/docs/")
 }
@@ -102,13 +104,13 @@ mod tests {
             ("sec-fetch-mode", "navigate"),
             ("sec-fetch-dest", "document"),
         ];
-        for path in ["/", "/docs", "/docs/", "/docs/index.html"] {
+        for path in ["/", "/docs", "/docs/", "/docs/index.html", "/console/", "/console/sagas"] {
             assert!(passes("GET", path, &link), "{path}");
             assert!(!passes("POST", path, &link), "{path}");
             assert!(!passes("GET", path, &[link[0], link[1], ("sec-fetch-dest", "iframe")]), "{path}");
             assert!(!passes("GET", path, &[link[0], ("sec-fetch-mode", "no-cors")]), "{path}");
         }
-        for path in ["/api/commandes", "/metrics", "/readyz", "/openapi.json", "/docsx"] {
+        for path in ["/api/commandes", "/metrics", "/readyz", "/openapi.json", "/docsx", "/consolex"] {
             assert!(!passes("GET", path, &link), "{path}");
         }
     }

@@ -13,7 +13,7 @@ use hyper::body::Body as _;
 use saga_core::{Saga, SagaId};
 use saga_engine::{Engine, Refusal};
 use saga_journal::History;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::ApiLimits;
@@ -82,7 +82,23 @@ impl Budgets {
         engine: &Engine,
         saga: SagaId,
     ) -> Result<Result<Option<(Saga, History)>, Refusal>, Problem> {
-        let Ok(Ok(_turn)) = timeout(HISTORY_READ_WAIT, self.histories.acquire()).await else {
+        let _turn = self.turn().await?;
+        Ok(engine.read(saga).await)
+    }
+
+    /// The same without the saga that it tells: also of one that cannot be read back.
+    pub(crate) async fn history(
+        &self,
+        engine: &Engine,
+        saga: SagaId,
+    ) -> Result<Result<Option<History>, Refusal>, Problem> {
+        let _turn = self.turn().await?;
+        Ok(engine.journal().load(saga).await.map_err(Refusal::from))
+    }
+
+    /// The right to read a history, for as long as it is held.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let Ok(Ok(turn)) = timeout(HISTORY_READ_WAIT, self.histories.acquire()).await else {
             let detail = format!(
                 "HISTORY_READS_MAX ({HISTORY_READS_MAX}) histories are being read, and no turn came within \
                  HISTORY_READ_WAIT ({} s); try again later",
@@ -90,7 +106,7 @@ impl Budgets {
             );
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "history_reads_max", detail));
         };
-        Ok(engine.read(saga).await)
+        Ok(turn)
     }
 }
 

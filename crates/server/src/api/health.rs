@@ -116,7 +116,7 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Response {
         oldest_due_age_s: health.oldest_due_age.as_secs_f64(),
         // The reason may name the database's address: where callers need keys, only supervisors hear it.
         journal: health.journal_failing.map(|(since, reason)| {
-            match api.access.is_open() || api.has_ops_address {
+            match api.access.is_open() || api.reached.has_ops_address {
                 true => format!("failing since {since}: {reason}"),
                 false => format!("failing since {since}: the log has the reason"),
             }

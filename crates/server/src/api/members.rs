@@ -60,16 +60,32 @@ impl BodyMembers {
     }
 
     pub(crate) fn optional(&self, text: &TextMember) -> Result<Option<Box<str>>, Problem> {
-        let TextMember { name, max: (limit, max), says, example } = text;
+        let TextMember { name, says, example, .. } = text;
         let Some(value) = self.0.get(*name).filter(|value| value.get() != "null") else { return Ok(None) };
         let Ok(given) = serde_json::from_str::<String>(value.get()) else {
             let detail = format!("`{name}` must be a JSON string: {says}, such as \"{example}\"");
             return Err(Problem::invalid(detail));
         };
+        match text.kept(&given)? {
+            Some(kept) => Ok(Some(kept)),
+            None => Err(Problem::invalid(format!("`{name}` is empty; write {says}, such as \"{example}\""))),
+        }
+    }
+
+    /// A member as it was written.
+    pub(crate) fn raw(&self, name: &str) -> Option<&RawValue> {
+        self.0.get(name).map(|value| &**value)
+    }
+}
+
+impl TextMember {
+    /// The text as it is kept; `None`: it is empty.
+    pub(crate) fn kept(&self, given: &str) -> Result<Option<Box<str>>, Problem> {
+        let Self { name, max: (limit, max), .. } = self;
         let given = given.trim();
         let length = given.chars().count();
         if length == 0 {
-            Err(Problem::invalid(format!("`{name}` is empty; write {says}, such as \"{example}\"")))
+            Ok(None)
         } else if length > *max {
             let detail = format!("`{name}` has {length} characters; at most {max} are taken ({limit})");
             Err(Problem::invalid(detail))
@@ -82,8 +98,11 @@ impl BodyMembers {
         }
     }
 
-    /// A member as it was written.
-    pub(crate) fn raw(&self, name: &str) -> Option<&RawValue> {
-        self.0.get(name).map(|value| &**value)
+    /// The same of a text that is due.
+    pub(crate) fn due(&self, given: &str) -> Result<Box<str>, Problem> {
+        let Self { name, says, example, .. } = self;
+        let missing =
+            || Problem::invalid(format!("`{name}` is missing; write {says}, such as \"{example}\""));
+        self.kept(given)?.ok_or_else(missing)
     }
 }

@@ -27,6 +27,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Method;
 use saga_engine::participants::signing::Signer;
 use saga_engine::{Clock, Engine};
 use tokio::sync::watch;
@@ -34,11 +35,12 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::access::Access;
+use self::access::{Access, NotAdmitted};
 pub(crate) use self::audit::DEEDS_MAX;
 use self::budgets::Budgets;
 pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
+use crate::http::CallerAddress;
 use crate::metrics::Metrics;
 use crate::whole::WholeReader;
 
@@ -66,8 +68,8 @@ pub struct ApiParts {
     pub signer: Option<Arc<Signer>>,
     /// The name of the saga that orders run.
     pub commande_saga: Arc<str>,
-    /// Whether the endpoints of supervisors have an address of their own.
-    pub has_ops_address: bool,
+    /// How clients reach the process.
+    pub reached: Reached,
     pub(crate) budgets: Budgets,
     /// What the console shows of all sagas together.
     pub(crate) whole: Arc<WholeReader>,
@@ -92,7 +94,7 @@ impl Api {
         limits: ApiLimits,
         (hosts, access, signer): (Hosts, Access, Option<Arc<Signer>>),
         commande_saga: Arc<str>,
-        has_ops_address: bool,
+        reached: Reached,
     ) -> Self {
         let budgets = Budgets::new(&limits);
         let whole = Arc::new(WholeReader::new(metrics.clone()));
@@ -105,12 +107,25 @@ impl Api {
             access,
             signer,
             commande_saga,
-            has_ops_address,
+            reached,
             budgets,
             whole,
             closing: watch::Sender::new(false),
         };
         Self { parts: Arc::new(parts) }
+    }
+
+    /// Tells of a request that is not let through: in the log, and in a metric.
+    pub(crate) fn refused(
+        &self,
+        caller: CallerAddress,
+        method: &Method,
+        route: &'static str,
+        refused: &NotAdmitted,
+    ) {
+        let (name, why) = (refused.name.as_deref().unwrap_or_default(), <&str>::from(refused.why));
+        tracing::warn!(%caller, name, %method, route, why, token = refused.reason, "a request was refused");
+        self.metrics.denied(refused.why);
     }
 
     /// Ends the answers that have no end by themselves.
@@ -123,6 +138,15 @@ impl Api {
         // The sender is a part of this value.
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
+}
+
+/// How clients reach the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reached {
+    /// Whether the endpoints of supervisors have an address of their own.
+    pub has_ops_address: bool,
+    /// Whether browsers reach the process by https: it speaks TLS, or something in front of it does.
+    pub is_https: bool,
 }
 
 /// The API's limits.

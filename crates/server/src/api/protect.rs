@@ -6,7 +6,6 @@ use axum::http::header::{
 };
 
 use super::browser;
-use crate::console;
 
 /// An answer that is no page loads nothing and stands in no frame.
 const DATA_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -44,7 +43,7 @@ impl AnswerKind {
         match path {
             _ if browser::is_page(path) => Self::Page,
             _ if path.starts_with(saga_console::assets::FOLDER) => Self::Asset,
-            _ if console::is_at(path) => Self::Console,
+            _ if saga_console::is_at(path) => Self::Console,
             _ => Self::Data,
         }
     }
@@ -64,7 +63,9 @@ pub(crate) fn protect(kind: AnswerKind, headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Without it, a browser says `Origin: null` with a page's own forms (Fetch, "append a request Origin header").
+    let referrer = if kind == AnswerKind::Console { "same-origin" } else { "no-referrer" };
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
     headers.insert(RESOURCE_POLICY, SAME_ORIGIN);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     if matches!(kind, AnswerKind::Page | AnswerKind::Console) {

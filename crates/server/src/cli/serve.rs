@@ -25,8 +25,8 @@ use super::sources::SourceFlags;
 use super::tls::TlsFlags;
 use crate::api::access::Access;
 use crate::api::problem::Problem;
-use crate::api::{self, AllowedHost, Api, Hosts};
-use crate::definitions::{Loaded, Sources};
+use crate::api::{self, AllowedHost, Api, Hosts, Reached};
+use crate::definitions::{Loaded, PublicUrl, Sources};
 use crate::http::CallFiles;
 use crate::metrics::Metrics;
 use crate::routes;
@@ -156,6 +156,9 @@ impl Serve {
         // The machine's own name is allowed, too: it belongs to the local network, and no page can choose it.
         // So does the name under which callbacks come.
         let public = sources.public_url.as_ref().and_then(|url| url.host().parse().ok());
+        // Something in front of this process may speak TLS.
+        let is_public_https = sources.public_url.as_ref().is_some_and(PublicUrl::is_https);
+        let reached = Reached { has_ops_address: ops.is_some(), is_https: tls.is_some() || is_public_https };
         let own = machine_name().parse().ok();
         let hosts = Hosts::new(self.allowed_hosts.into_iter().chain(own).chain(public));
         let clock = clock();
@@ -172,7 +175,7 @@ impl Serve {
             env,
             &url,
             (participants, clock),
-            (&self.limits, (hosts, access, signer, ops.is_some())),
+            (&self.limits, (hosts, access, signer, reached)),
             &name,
         )
         .await?;
@@ -205,9 +208,9 @@ impl Serve {
     }
 }
 
-/// The names that are answered, the callers that are let in, the keys that participants may ask for, and whether supervisors have an
-/// address of their own.
-type Doors = (Hosts, Access, Option<Arc<Signer>>, bool);
+/// The names that are answered, the callers that are let in, the keys that participants may ask for, and how clients reach the
+/// process.
+type Doors = (Hosts, Access, Option<Arc<Signer>>, Reached);
 
 /// How participants are called, and the time.
 type Outside = (HttpParticipants, Arc<Clock>);
@@ -319,7 +322,7 @@ impl Orchestrator {
             journal.clone(),
             clock.clone(),
         ));
-        let (hosts, access, signer, has_ops_address) = doors;
+        let (hosts, access, signer, reached) = doors;
         let engine = Engine::new(
             clock.clone(),
             journal,
@@ -340,7 +343,7 @@ impl Orchestrator {
                 limits,
                 (hosts, access, signer),
                 loaded.commande_saga.clone(),
-                has_ops_address,
+                reached,
             ),
             connections,
         })

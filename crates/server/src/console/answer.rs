@@ -26,7 +26,12 @@ pub(super) fn page(page: &impl Template) -> Response {
 
 /// A page about a problem of a reader who is not known.
 pub(super) fn problem(problem: &Problem, preferences: Preferences, now: Timestamp) -> Response {
-    let frame = Frame {
+    notice(problem, frame_for_nobody(preferences, now))
+}
+
+/// The frame of a page whose reader is not known.
+pub(super) fn frame_for_nobody(preferences: Preferences, now: Timestamp) -> Frame {
+    Frame {
         preferences,
         page: PageName::Elsewhere,
         reader: None,
@@ -36,8 +41,7 @@ pub(super) fn problem(problem: &Problem, preferences: Preferences, now: Timestam
         person: None,
         here: super::ROOT.to_owned(),
         at: now,
-    };
-    notice(problem, frame)
+    }
 }
 
 /// A page about a problem, with the problem's status.

@@ -24,7 +24,7 @@ const HASH_BYTES: usize = 64;
 
 /// Those that new sagas run, and the versions that older sagas are pinned to.
 pub(super) async fn definitions(State(api): State<Api>, visit: Visit) -> Response {
-    let frame = visit.frame(PageName::Definitions, person(&api).await);
+    let frame = visit.frame(PageName::Definitions);
     let whole = api.whole.current(&api.engine).await;
     answer::page(&DefinitionsPage::new(
         frame,
@@ -42,7 +42,7 @@ pub(super) async fn definition(
     path: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let frame = visit.frame(PageName::Definitions, person(&api).await);
+    let frame = visit.frame(PageName::Definitions);
     let name = path.map(|Path(name)| name).unwrap_or_default();
     let served = loaded(&api, &name);
     let query = query.unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::whole::WholeRead;
 pub(super) async fn overview(State(api): State<Api>, visit: Visit) -> Response {
     let whole = api.whole.current(&api.engine).await;
     let known = known(&api, &whole);
-    let frame = visit.frame(PageName::Overview, known.need.map(|need| need.count));
+    let frame = visit.frame(PageName::Overview);
     let mut response = answer::page(&OverviewPage::new(frame, &known, &participants::all(&api, visit.now)));
     // Older figures stay, with their time; of a journal that has never answered, nothing is known.
     if whole.read_at.is_none() && response.status() == StatusCode::OK {

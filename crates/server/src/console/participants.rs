@@ -18,7 +18,7 @@ use crate::api::Api;
 
 /// The participants of the definitions that new sagas run.
 pub(super) async fn participants(State(api): State<Api>, visit: Visit) -> Response {
-    let frame = visit.frame(PageName::Participants, person(&api).await);
+    let frame = visit.frame(PageName::Participants);
     answer::page(&ParticipantsPage::new(frame, &all(&api, visit.now)))
 }
 

@@ -1,22 +1,16 @@
-//! The reader of a page: who it is, which language and colours it wants, and what it may do.
-
-use std::collections::HashMap;
+//! The reader of a page: who it is, and what it may do.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri, header};
-use axum::response::{IntoResponse, Redirect, Response};
-use saga_console::{Frame, Lang, May, PageName, Preferences, Theme};
+use axum::response::Response;
+use saga_console::{Frame, Lang, May, PageName, Preferences};
 use saga_core::Timestamp;
 
 use super::answer;
+use super::guard::Visitor;
+use super::preferences::{chosen, preferences};
 use crate::api::Api;
-use crate::api::access::{Needs, Principal, Role};
-
-/// Bytes of a header `Cookie` that are looked at.
-const COOKIES_BYTES_MAX: usize = 8 * 1024;
-/// How long a browser keeps the choice of a language or of colours: a year, in seconds.
-const CHOICE_KEPT_S: u32 = 365 * 24 * 60 * 60;
+use crate::api::access::{Principal, Role};
 
 /// A reader who may see sagas, at one page.
 #[derive(Debug)]
@@ -26,21 +20,24 @@ pub(crate) struct Visit {
     /// When the request came.
     pub(crate) now: Timestamp,
     preferences: Preferences,
+    visitor: Visitor,
     may: May,
     here: String,
+    /// How many sagas need a person, for the navigation.
+    person: Option<u64>,
 }
 
 impl Visit {
     /// The frame of a page.
-    pub(crate) fn frame(&self, page: PageName, person: Option<u64>) -> Frame {
+    pub(crate) fn frame(&self, page: PageName) -> Frame {
         Frame {
             preferences: self.preferences,
             page,
             reader: self.principal.name().map(ToString::to_string),
-            signed_in: false,
+            signed_in: self.visitor.is_signed_in(),
             may: self.may,
-            token: String::new(),
-            person,
+            token: self.visitor.token.text().to_owned(),
+            person: self.person,
             here: self.here.clone(),
             at: self.now,
         }
@@ -61,60 +58,18 @@ impl FromRequestParts<Api> for Visit {
         }
         let now = api.clock.now();
         let preferences = preferences(&parts.headers);
-        let needs = Needs::AnyOf([Role::Read, Role::Operate, Role::Admin].into_iter().collect());
-        let principal = api.access.admit(&parts.headers, &parts.extensions, needs, now).await;
-        let principal = principal.map_err(|refused| answer::problem(&refused.problem, preferences, now))?;
-        let may = May { read: true, operate: true, signal: true };
+        let visitor = Visitor::from_request_parts(parts, api).await;
+        let visitor = visitor.map_err(|problem| answer::problem(&problem, preferences, now))?;
+        let roles = visitor.roles();
+        let has = |wanted: &[Role]| wanted.iter().any(|role| roles.contains(*role));
+        let may = May {
+            read: has(&[Role::Read, Role::Operate, Role::Admin]),
+            operate: has(&[Role::Operate, Role::Admin]),
+            signal: has(&[Role::Signal, Role::Operate, Role::Admin]),
+        };
         let here =
             parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
-        Ok(Self { principal, now, preferences, may, here })
+        let person = api.metrics.persons_needed(now).await;
+        Ok(Self { principal: visitor.principal.clone(), now, preferences, visitor, may, here, person })
     }
-}
-
-/// The answer to a link that chooses a language or colours: the same page without the choice, which a cookie keeps.
-fn chosen(uri: &Uri) -> Option<Response> {
-    let query = uri.query()?;
-    let mut cookies = Vec::new();
-    let mut rest = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let known = match &*name {
-            "lang" => value.parse().ok().map(|lang: Lang| lang.code()),
-            "theme" => value.parse().ok().map(|theme: Theme| theme.into()),
-            _ => {
-                rest.append_pair(&name, &value);
-                continue;
-            }
-        };
-        if let Some(known) = known {
-            cookies.push(format!("{name}={known}; Path=/console/; Max-Age={CHOICE_KEPT_S}; SameSite=Lax"));
-        }
-    }
-    if cookies.is_empty() {
-        return None;
-    }
-    let rest = rest.finish();
-    let mark = if rest.is_empty() { "" } else { "?" };
-    let mut response = Redirect::to(&format!("{}{mark}{rest}", uri.path())).into_response();
-    for cookie in cookies.into_iter().filter_map(|cookie| cookie.parse().ok()) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    Some(response)
-}
-
-/// The choices that cookies keep; else what the browser says of its language.
-pub(super) fn preferences(headers: &HeaderMap) -> Preferences {
-    let cookies = cookies(headers);
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
-    let lang = cookies.get("lang").and_then(|lang| lang.parse().ok());
-    Preferences {
-        lang: lang.unwrap_or_else(|| Lang::accepted(accepted.unwrap_or_default())),
-        theme: cookies.get("theme").and_then(|theme| theme.parse().ok()).unwrap_or_default(),
-    }
-}
-
-/// The cookies of a request (RFC 6265, 4.2), by their names.
-pub(super) fn cookies(headers: &HeaderMap) -> HashMap<&str, &str> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|header| header.to_str().ok());
-    let all = all.filter(|header| header.len() <= COOKIES_BYTES_MAX);
-    all.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('=')).collect()
 }

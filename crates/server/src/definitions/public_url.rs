@@ -21,6 +21,11 @@ impl PublicUrl {
         &self.host
     }
 
+    /// Whether it is an address of TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.text.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+    }
+
     /// Where callbacks are taken: see `face/sagas/callbacks.rs`.
     pub(super) fn callbacks_at(&self) -> Arc<str> {
         format!("{}/api/callbacks", self.text).into()

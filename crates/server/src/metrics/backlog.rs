@@ -108,6 +108,11 @@ impl Backlogs {
         let _ = timeout(ANSWER_WAIT, answer.changed()).await;
     }
 
+    /// The last answer, and its time; `None`: there has been none.
+    pub(super) fn last(&self) -> Option<(Backlog, Timestamp)> {
+        self.known().last.clone()
+    }
+
     async fn ask(&self) {
         let begun = Instant::now();
         let answer = (self.question)().await;

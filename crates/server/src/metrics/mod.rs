@@ -36,7 +36,7 @@ use saga_core::{Definition, Timestamp};
 use saga_engine::breaker::BreakerKind;
 use saga_engine::participants::AccessTrouble;
 use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
-use saga_journal::{Backlog, Journal, StoreFuture};
+use saga_journal::{Backlog, BulkState, Journal, StoreFuture};
 
 use self::backlog::Backlogs;
 pub(crate) use self::connections::ConnectionCounts;
@@ -51,6 +51,9 @@ use crate::logging::LostLines;
 
 /// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
 const OTHER: &str = "other";
+
+/// How old the journal's last count of the sagas that need a person may be: pages show an older one no more.
+const PERSONS_NEEDED_KEPT: Duration = Duration::from_secs(30);
 
 /// Seconds: from a quick loopback call to a client's longest wait.
 const CALL_SECONDS: [f64; 14] =
@@ -253,6 +256,14 @@ impl Metrics {
         &self.issuer
     }
 
+    /// How many sagas need a person, as the journal counted them some seconds ago at most; `None`: it does not answer.
+    pub(crate) async fn persons_needed(&self, now: Timestamp) -> Option<u64> {
+        self.backlogs.refresh().await;
+        let (backlog, counted) = self.backlogs.last()?;
+        let is_fresh = now.since(counted) <= PERSONS_NEEDED_KEPT;
+        is_fresh.then(|| backlog.values().map(|unfinished| unfinished.blocked).sum())
+    }
+
     /// All metrics as of now; figures from the journal may be somewhat older.
     pub(crate) async fn scrape(
         &self,
@@ -321,5 +332,9 @@ impl Observer for Metrics {
 
     fn task_failed(&self) {
         self.sagas.task_failed();
+    }
+
+    fn bulk_item_ended(&self, result: BulkState) {
+        self.sagas.bulk_item_ended(result);
     }
 }

@@ -15,6 +15,7 @@ use saga_core::definition::StateName;
 use saga_core::event::Stuck;
 use saga_core::{AttemptNumber, Definition, Direction, Outcome};
 use saga_engine::{CallEnded, Called, CommitSummary, FailureCause};
+use saga_journal::BulkState;
 use strum::VariantArray;
 
 use super::latency::{CallTimes, Latencies, RecentCalls};
@@ -39,6 +40,16 @@ const OUTCOMES: [Option<Outcome>; 6] = [
     Some(Outcome::Accepted),
 ];
 
+/// The results of the sagas that a process has tried for bulk actions.
+const BULK_RESULTS: [BulkState; 6] = [
+    BulkState::Undone,
+    BulkState::Completed,
+    BulkState::FailedAgain,
+    BulkState::Skipped,
+    BulkState::NotSent,
+    BulkState::GoingOn,
+];
+
 pub(super) struct Sagas {
     states: Family<StateLabels, Counter>,
     durations: Family<EndLabels, Histogram>,
@@ -52,6 +63,7 @@ pub(super) struct Sagas {
     leases_lost: Counter,
     parked: Counter,
     tasks_failed: Counter,
+    bulk_items: Family<BulkLabels, Counter>,
     /// The name of the definition whose sagas are orders: `commande_etat_total` counts those alone.
     orders: Arc<str>,
     prepared: RwLock<Prepared>,
@@ -93,6 +105,11 @@ struct CallSeries {
     retries: Counter,
     /// Shorter by the last where the call cannot end so.
     outcomes: Vec<Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BulkLabels {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -163,6 +180,7 @@ impl Sagas {
             leases_lost: Counter::default(),
             parked: Counter::default(),
             tasks_failed: Counter::default(),
+            bulk_items: Family::default(),
             orders,
             prepared: RwLock::default(),
             latencies: Latencies::default(),
@@ -211,6 +229,14 @@ impl Sagas {
             "Tasks of sagas that panicked; each saga waits for an operator",
             sagas.tasks_failed.clone(),
         );
+        registry.register(
+            "bulk_items",
+            "Sagas that this process has tried for bulk actions, by what came of it",
+            sagas.bulk_items.clone(),
+        );
+        for result in BULK_RESULTS {
+            let _ = sagas.bulk_items.get_or_create(&BulkLabels { result: result.into() });
+        }
         sagas
     }
 
@@ -411,6 +437,10 @@ impl Sagas {
 
     pub(super) fn task_failed(&self) {
         self.tasks_failed.inc();
+    }
+
+    pub(super) fn bulk_item_ended(&self, result: BulkState) {
+        self.bulk_items.get_or_create(&BulkLabels { result: result.into() }).inc();
     }
 }
 

@@ -60,6 +60,7 @@ pub fn router(api: Api) -> Router {
         .merge(console::routes(feed))
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .fallback(|| async { Problem::no_such_path() })
+        .layer(middleware::from_fn_with_state(api.clone(), console::guard))
         .layer(middleware::from_fn_with_state(api.clone(), around))
         .with_state(api)
 }
@@ -95,8 +96,9 @@ async fn around(
     let kind = AnswerKind::at(request.uri().path());
     let begun = api.clock.now();
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
-    let route = handler.map_or("none", |(route, _)| route);
-    let has_moved = api.has_ops_address && api::FOR_SUPERVISORS.contains(&route);
+    let is_console = saga_console::is_at(request.uri().path());
+    let route = if is_console { console::CONSOLE_ROUTE } else { handler.map_or("none", |(route, _)| route) };
+    let has_moved = api.reached.has_ops_address && api::FOR_SUPERVISORS.contains(&route);
     let admitted = match admit(&api, &request) {
         Err(problem) => Err((problem, None)),
         Ok(()) if has_moved => Err((Problem::no_such_path(), None)),
@@ -136,10 +138,8 @@ async fn identified(
     // What matches no route shows nothing.
     let needs = needs::of(route, method).unwrap_or(Needs::Nothing);
     api.access.admit(headers, extensions, needs, api.clock.now()).await.map_err(|refused| {
-        let NotAdmitted { why, reason, name, problem, rate } = *refused;
-        let name = name.as_deref().unwrap_or_default();
-        tracing::warn!(%caller, name, %method, route, why = <&str>::from(why), token = reason, "a request was refused");
-        api.metrics.denied(why);
+        api.refused(caller, method, route, &refused);
+        let NotAdmitted { problem, rate, .. } = *refused;
         (problem, rate)
     })
 }

@@ -124,9 +124,12 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--log-json"])
             .args(flags)
             .envs(shop.variables())
-            .env("DATABASE_URL", database_in(data))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
+        let has_database = command.get_envs().any(|(name, value)| name == "DATABASE_URL" && value.is_some());
+        if !has_database {
+            command.env("DATABASE_URL", database_in(data));
+        }
         let mut child = command.spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));
         let (found, address) = tokio::sync::oneshot::channel();

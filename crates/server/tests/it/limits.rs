@@ -63,7 +63,7 @@ pub(crate) async fn api_of(
         limits,
         (Hosts::default(), Access::default(), None),
         loaded.commande_saga,
-        false,
+        api::Reached::default(),
     ))
 }
 

@@ -46,6 +46,7 @@ mod raw_requests;
 mod sagas;
 mod sagas_command;
 mod secrets;
+mod sessions;
 mod several;
 mod signing;
 mod tls;

@@ -240,6 +240,7 @@ async fn lists_are_filtered_and_go_on_at_their_links() {
     assert_eq!(count("label.client=4&state=COMPLETED").await, 2);
     assert_eq!(count("label.client_id=4").await, 1);
     assert_eq!(count("rollback=blocked").await, 0);
+    assert_eq!(count("cause=0:").await, 0);
     assert_eq!(count("since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00%2B01:00").await, 0);
     for wrong in [
         "limit=0",
@@ -250,6 +251,7 @@ async fn lists_are_filtered_and_go_on_at_their_links() {
         "waiting_longer=-1h",
         "since=yesterday",
         "cursor=x",
+        "cause=",
         "colour=red",
         "label.=1",
         "state=%00",

@@ -5,12 +5,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use saga_testkit::definition::change;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::harness::{Shop, World, orchestrateur, until};
 use crate::http::Call;
+use crate::sessions::Cookies;
 
 const CHECKOUT: &str = include_str!("../../../../sagas/checkout.yaml");
 
@@ -142,6 +144,16 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
             answers.push(world.send(&bearing(Call::get(&path), key)).await.text);
         }
     }
+    // A person signs in to the console, in vain and then not; the key and the cookie are in nothing but what the browser has.
+    let address = world.server.address;
+    let mut browser = Cookies::default();
+    for key in [&wrong, &ops] {
+        answers.push(browser.sign_in(address, key).await.text);
+        answers.push(browser.get(address, "/console/").await.text);
+        answers.push(browser.get(address, "/console/sign-in").await.text);
+    }
+    let cookies: Vec<String> = browser.kept.values().cloned().collect();
+    assert_eq!(cookies.len(), 2, "of a session, and of forms");
     let resume = Call::post(&format!("/api/sagas/{saga}/resume")).json(&json!({ "reason": "try" }));
     answers.push(world.send(&bearing(resume.clone(), &ops)).await.text);
     answers.push(world.send(&bearing(resume, &wrong)).await.text);
@@ -158,6 +170,14 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
     for secret in [&shop, &ops, &wrong] {
         for (place, bytes) in &left {
             assert!(!has(bytes, &secret[4..]), "{place} has a key");
+        }
+    }
+    for cookie in &cookies {
+        let bits = BASE64_URL_SAFE_NO_PAD.decode(cookie).unwrap();
+        let digits: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+        for (place, bytes) in &left {
+            let has_bits = bytes.windows(bits.len()).any(|part| part == bits);
+            assert!(!has(bytes, cookie) && !has(bytes, &digits) && !has_bits, "{place} has a cookie");
         }
     }
     let basic = |user: &str, password: &str| BASE64_STANDARD.encode(format!("{user}:{password}"));
@@ -181,5 +201,11 @@ async fn nothing_that_a_run_leaves_behind_has_a_secret() {
         "the log tells of the endpoint"
     );
     // The search finds what is there.
+    let session = BASE64_URL_SAFE_NO_PAD.decode(&browser.kept["orchestrateur-session"]).unwrap();
+    let hash = Sha256::digest(&session);
+    assert!(
+        left.iter().any(|(_, bytes)| bytes.windows(32).any(|part| part == &hash[..])),
+        "the journal has the session"
+    );
     assert!(left.iter().any(|(_, bytes)| has(bytes, "\"shop\"")), "the journal has the caller's name");
 }

@@ -52,6 +52,7 @@ impl Saga {
                 ended_at: now,
                 failures: tries.map_or(0, |tries| tries.failures),
                 reason: tries.and_then(|tries| tries.reason.clone()),
+                status: tries.and_then(|tries| tries.status),
                 asked: ProbeState::default(),
                 accepted: None,
             })
@@ -100,7 +101,7 @@ impl Saga {
         direction: Direction,
         ended: &EndedCall<'_>,
     ) -> Result<(), &'static str> {
-        let &EndedCall { seq, at, step, outcome, reason, output, retry_at } = ended;
+        let &EndedCall { seq, at, step, outcome, status, reason, output, retry_at } = ended;
         let is_barrier = self.is_barrier(step);
         let acceptance = self.definition.steps[step].acceptance().is_some();
         let is_late = self.late().any(|(late, ..)| late == step);
@@ -131,6 +132,7 @@ impl Saga {
         } else if outcome != Outcome::Ok {
             tries.failures += 1;
             tries.reason = reason.map(Into::into);
+            tries.status = status;
         }
         *may_have_run |= matches!(outcome, Outcome::Unknown | Outcome::Accepted);
         // A barrier that may have run before is undone all the same: that is always safe, and a refusal of the

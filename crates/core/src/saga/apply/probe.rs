@@ -26,7 +26,7 @@ impl Saga {
 
     /// The question in flight was answered, or was not.
     pub(super) fn probe_ended(&mut self, ended: &EndedCall<'_>) -> Result<(), &'static str> {
-        let &EndedCall { seq, at, step, outcome, reason, output, retry_at } = ended;
+        let &EndedCall { seq, at, step, outcome, reason, output, retry_at, .. } = ended;
         let is_forward = matches!(self.phase, Phase::Forward { .. });
         let keeps_failing =
             self.blocked_at(step).is_some_and(|blocked| blocked.stuck == Stuck::CompensationFailing);

@@ -29,6 +29,7 @@ impl Saga {
                     tries.progress = if repeatable { Progress::Due(now) } else { Progress::GivenUp };
                     if !repeatable {
                         tries.reason = Some("the call was cut short by a restart".into());
+                        tries.status = None;
                     }
                 }
                 if tries.progress == Progress::Late {

@@ -115,7 +115,7 @@ impl Saga {
             (StepState::Doing { tries, may_have_run }, Some(at)) => {
                 *may_have_run = false;
                 tries.failures += 1;
-                tries.reason = Some(reason.into());
+                (tries.reason, tries.status) = (Some(reason.into()), None);
                 tries.accepted = None;
                 tries.progress = Progress::Due(at);
             }

@@ -22,6 +22,8 @@ mod probes;
 mod resolve;
 mod resume;
 mod rollback;
+mod since;
+mod stands;
 mod takeover;
 mod unknown;
 

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
-use saga_core::{CommandId, SagaId, Seq, Timestamp};
+use saga_core::{BulkActionId, CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter,
-    Histories, History, Inbox, Joining, KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LoadError, Membership, MinuteFigures, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture,
-    Unavailable, UnderWay, WakeUp,
+    AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
+    CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf,
+    Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem,
+    KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError, Membership,
+    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions,
+    StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -142,6 +144,27 @@ impl Histories for Gated {
 
     fn feed_end(&self) -> StoreFuture<'_, Result<FeedPlace, Unavailable>> {
         self.memory.feed_end()
+    }
+
+    fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>> {
+        self.memory.causes(recent, limit)
+    }
+
+    fn cause_members(
+        &self,
+        of: CauseMembers,
+        after: Option<CauseCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptRow>, Unavailable>> {
+        self.memory.cause_members(of, after, limit)
+    }
+
+    fn cause_minutes(
+        &self,
+        cause: Arc<str>,
+        since: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<CauseMinute>, Unavailable>> {
+        self.memory.cause_minutes(cause, since)
     }
 
     fn deeds(
@@ -277,6 +300,98 @@ impl Inbox for Gated {
 
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.forget_refused(before)
+    }
+}
+
+impl Sessions for Gated {
+    fn open_session(&self, session: KeptSession) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.open_session(session)
+    }
+
+    fn session(&self, id: SessionHash) -> StoreFuture<'_, Result<Option<KeptSession>, Unavailable>> {
+        self.memory.session(id)
+    }
+
+    fn touch_session(&self, id: SessionHash, used: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.touch_session(id, used)
+    }
+
+    fn close_session(&self, id: SessionHash) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.close_session(id)
+    }
+
+    fn close_sessions_of(&self, name: Arc<str>) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.close_sessions_of(name)
+    }
+
+    fn forget_sessions(
+        &self,
+        now: Timestamp,
+        unused_since: Timestamp,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_sessions(now, unused_since)
+    }
+}
+
+impl BulkActions for Gated {
+    fn begin_bulk(&self, action: NewBulkAction) -> StoreFuture<'_, Result<BulkBegun, Unavailable>> {
+        self.memory.begin_bulk(action)
+    }
+
+    fn claim_items(
+        &self,
+        replica: ReplicaId,
+        in_hand: Vec<(BulkActionId, SagaId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Result<Vec<ClaimedItem>, Unavailable>> {
+        self.memory.claim_items(replica, in_hand, limit, now)
+    }
+
+    fn record_item(
+        &self,
+        action: BulkActionId,
+        saga: SagaId,
+        result: BulkItemResult,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.record_item(action, saga, result)
+    }
+
+    fn take_back(&self, action: BulkActionId, now: Timestamp) -> StoreFuture<'_, Result<u64, Unavailable>> {
+        self.memory.take_back(action, now)
+    }
+
+    fn bulk_action(
+        &self,
+        action: BulkActionId,
+    ) -> StoreFuture<'_, Result<Option<KeptBulkAction>, Unavailable>> {
+        self.memory.bulk_action(action)
+    }
+
+    fn bulk_counts(&self, action: BulkActionId) -> StoreFuture<'_, Result<BulkCounts, Unavailable>> {
+        self.memory.bulk_counts(action)
+    }
+
+    fn bulk_actions(
+        &self,
+        after: Option<BulkCursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkAction>, Unavailable>> {
+        self.memory.bulk_actions(after, limit)
+    }
+
+    fn bulk_items(
+        &self,
+        action: BulkActionId,
+        state: Option<BulkState>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptBulkItem>, Unavailable>> {
+        self.memory.bulk_items(action, state, after, limit)
+    }
+
+    fn forget_bulk(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>> {
+        self.memory.forget_bulk(before, limit)
     }
 }
 

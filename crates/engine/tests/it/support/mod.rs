@@ -19,6 +19,7 @@ use saga_engine::{
 use saga_journal::Journal;
 use saga_testkit::definition::change;
 use saga_testkit::dice::Dice;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 pub use self::gated::Gated;
@@ -47,7 +48,11 @@ pub struct Paused {
     ahead: Arc<AtomicI64>,
     /// How many evaluations took long.
     elsewhere: Arc<AtomicUsize>,
+    tasks: Tasks,
 }
+
+/// The tasks of one process.
+type Tasks = Arc<Mutex<Vec<AbortHandle>>>;
 
 impl World for Paused {
     fn wall(&self) -> Timestamp {
@@ -65,7 +70,10 @@ impl World for Paused {
 
     fn spawn(&self, task: Task) {
         #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
-        tokio::spawn(task);
+        let task = tokio::spawn(task);
+        let mut tasks = self.tasks.lock().unwrap();
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task.abort_handle());
     }
 
     fn evaluate(&self, evaluation: Evaluation) -> Result<(), Busy> {
@@ -91,6 +99,7 @@ pub struct Shop {
     pub ahead: Arc<AtomicI64>,
     /// How many of its evaluations took long.
     pub elsewhere: Arc<AtomicUsize>,
+    tasks: Tasks,
 }
 
 impl Shop {
@@ -110,8 +119,9 @@ impl Shop {
         let ahead = Arc::new(AtomicI64::new(0));
         let elsewhere = Arc::new(AtomicUsize::new(0));
         let world = paused(ahead.clone(), elsewhere.clone());
+        let tasks = world.tasks.clone();
         let engine = engine(definition, limits, &journal, participants.clone(), world);
-        Self { engine, journal, participants, log, ahead, elsewhere }
+        Self { engine, journal, participants, log, ahead, elsewhere, tasks }
     }
 
     /// A shop whose calls go another way than by its script.
@@ -154,6 +164,17 @@ impl Shop {
         engine
     }
 
+    /// Kills this process, and starts it again.
+    pub async fn killed_and_restarted(self, safety: &str) -> Self {
+        self.tasks.lock().unwrap().iter().for_each(AbortHandle::abort);
+        let world = paused(self.ahead.clone(), self.elsewhere.clone());
+        let tasks = world.tasks.clone();
+        let engine =
+            engine(checkout(safety), Limits::default(), &self.journal, self.participants.clone(), world);
+        engine.recover().await;
+        Self { engine, tasks, ..self }
+    }
+
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
@@ -187,7 +208,7 @@ impl Variables for NoEnv {
 
 fn paused(ahead: Arc<AtomicI64>, elsewhere: Arc<AtomicUsize>) -> Paused {
     let dice = Dice::new(SEEDS.fetch_add(1, Ordering::Relaxed));
-    Paused { begun: Instant::now(), dice, ahead, elsewhere }
+    Paused { begun: Instant::now(), dice, ahead, elsewhere, tasks: Tasks::default() }
 }
 
 fn engine(

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use saga_core::Timestamp;
+use saga_journal::KeyDigest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -119,6 +120,13 @@ impl KnownKey {
 /// The SHA-256 of a key.
 type KeyHash = [u8; 32];
 
+/// The digest that a session of the console keeps of its key: neither the key nor its hash in the file can be found by it.
+fn digest_of(hash: &KeyHash) -> KeyDigest {
+    KeyDigest(
+        Sha256::new().chain_update(b"a key of a console session: ").chain_update(hash).finalize().into(),
+    )
+}
+
 /// What a caller is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum KnownBy {
@@ -130,6 +138,8 @@ enum KnownBy {
 #[derive(Default)]
 pub(super) struct KeyRing {
     keys: HashMap<KeyHash, Arc<KnownKey>>,
+    /// The same keys, as sessions know them.
+    digests: HashMap<KeyDigest, Arc<KnownKey>>,
     certificates: HashMap<San, Arc<KnownKey>>,
 }
 
@@ -147,9 +157,13 @@ impl KeyRing {
         for (number, line) in lines(&text) {
             let place = || format!("{}:{number}", path.display());
             let (known_by, key) = known(line).with_context(place)?;
+            let key = Arc::new(key);
             let before = match known_by {
-                KnownBy::Key(hash) => ring.keys.insert(hash, Arc::new(key)),
-                KnownBy::Certificate(san) => ring.certificates.insert(san, Arc::new(key)),
+                KnownBy::Key(hash) => {
+                    ring.digests.insert(digest_of(&hash), key.clone());
+                    ring.keys.insert(hash, key)
+                }
+                KnownBy::Certificate(san) => ring.certificates.insert(san, key),
             };
             if before.is_some() {
                 bail!("{}: the same key or `san` stands here twice; remove one of the lines", place());
@@ -169,6 +183,17 @@ impl KeyRing {
     /// The caller whose certificate has these names: the first one that is known and has not ended.
     pub(super) fn of_certificate(&self, sans: &[San], now: Timestamp) -> Option<&Arc<KnownKey>> {
         sans.iter().filter_map(|san| self.certificates.get(san)).find(|known| known.is_valid(now))
+    }
+
+    /// The key that a session stands for, if it is still there under the same name and has not ended.
+    pub(super) fn of_session(&self, name: &str, key: KeyDigest, now: Timestamp) -> Option<&Arc<KnownKey>> {
+        self.digests.get(&key).filter(|known| *known.name == *name && known.is_valid(now))
+    }
+
+    /// The key that somebody signs in with, as [`KeyRing::find`] has it, and the digest that its session keeps.
+    pub(super) fn signing_in(&self, presented: &[u8], now: Timestamp) -> Option<(&Arc<KnownKey>, KeyDigest)> {
+        let hash: KeyHash = Sha256::digest(presented).into();
+        self.find(presented, now).map(|key| (key, digest_of(&hash)))
     }
 
     /// The key that a caller presents, if it is one and has not ended. An unknown key and one that has ended take the same work.

@@ -2,13 +2,14 @@
 //!
 //! - `role.rs`: roles, and the roles that a route is for; each route names its own beside its handler.
 //! - `keys.rs`: the file that has the callers' keys, and the names of their certificates. `oidc`: tokens of an identity provider. `rate.rs`: how many requests a caller may make.
-//! - `principal.rs`: the caller of a request.
+//! - `principal.rs`: the caller of a request. `session`: callers who are signed in to the console.
 
 pub(crate) mod keys;
 pub(crate) mod oidc;
 mod principal;
 mod rate;
 mod role;
+pub(crate) mod session;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use saga_core::Timestamp;
 use saga_engine::Clock;
+use saga_journal::KeyDigest;
 
 use self::keys::{KeyRing, KnownKey};
 use self::oidc::{NotHeld, OidcSettings, TokenIssuer};
@@ -24,12 +26,24 @@ use self::principal::Credential;
 pub use self::principal::Principal;
 pub(crate) use self::rate::RateLeft;
 pub use self::role::{Needs, Role, Roles};
+pub(crate) use self::session::cookies;
 use crate::api::problem::Problem;
 use crate::metrics::{Denied, IssuerCounts};
 use crate::tls::PeerCertificate;
 
 /// Bytes of an `Authorization` header.
 const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
+
+/// A credential, and how many requests its holder may still make; `Err`: none now.
+type Presented = (Credential, Result<Option<RateLeft>, RateLeft>);
+
+/// The key with which somebody signs in.
+pub(crate) struct SigningIn {
+    /// The name of the key.
+    pub(crate) name: Arc<str>,
+    /// The digest that the session keeps of it.
+    pub(crate) key: KeyDigest,
+}
 
 /// A request that is not let through.
 pub(crate) struct NotAdmitted {
@@ -98,6 +112,38 @@ impl Access {
         }
     }
 
+    /// Whether there is a file of keys, so that somebody can sign in.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// The key that somebody signs in with. A token signs nobody in, and neither does a certificate.
+    pub(crate) fn sign_in(&self, presented: &[u8], now: Timestamp) -> Result<SigningIn, Box<NotAdmitted>> {
+        let ring = self.ring();
+        let Some((key, digest)) = ring.signing_in(presented, now) else {
+            let is_token = oidc::looks_like_one(presented);
+            return Err(NotAdmitted::stranger(if is_token { Denied::BadToken } else { Denied::BadKey }));
+        };
+        let name = key.name.clone();
+        match key.take(now) {
+            Ok(_) => Ok(SigningIn { name, key: digest }),
+            Err(rate) => Err(NotAdmitted::known(Denied::Rate, name, too_many(), Some(rate))),
+        }
+    }
+
+    /// The caller whose session this is, if its key is still there, and if it may use a route that needs this.
+    pub(crate) fn admit_session(
+        &self,
+        name: &str,
+        key: KeyDigest,
+        needs: Needs,
+        now: Timestamp,
+    ) -> Result<Principal, Box<NotAdmitted>> {
+        let ring = self.ring();
+        let key = ring.of_session(name, key, now).ok_or_else(|| NotAdmitted::stranger(Denied::NoKey))?;
+        decide((Credential::Key(key.clone()), key.take(now)), needs)
+    }
+
     /// The caller of a request, if it may use a route that needs this. A key or token decides if there is one, and else the certificate
     /// of the caller's connection.
     pub(crate) async fn admit(
@@ -107,7 +153,9 @@ impl Access {
         needs: Needs,
         now: Timestamp,
     ) -> Result<Principal, Box<NotAdmitted>> {
-        let Needs::AnyOf(wanted) = needs else { return Ok(Principal::nobody()) };
+        if needs == Needs::Nothing {
+            return Ok(Principal::nobody());
+        }
         if self.is_open() {
             return Ok(Principal::anonymous());
         }
@@ -115,7 +163,7 @@ impl Access {
             Some(key) => Ok((Credential::Key(key.clone()), key.take(now))),
             None => Err(NotAdmitted::stranger(Denied::BadKey)),
         };
-        let (credential, rate) = match (presented(headers), &self.tokens) {
+        let presented = match (presented(headers), &self.tokens) {
             (Ok(presented), Some(tokens)) if oidc::looks_like_one(presented) => {
                 let holder = tokens.holder(presented, now).await.map_err(NotAdmitted::token)?;
                 let rate = tokens.take(&holder.name, now);
@@ -129,16 +177,7 @@ impl Access {
             }
             (Err(why), _) => return Err(NotAdmitted::stranger(why)),
         };
-        let known = |why, problem, rate| {
-            let name = Some(credential.name().clone());
-            Box::new(NotAdmitted { why, reason: None, name, problem, rate })
-        };
-        let rate = rate.map_err(|rate| known(Denied::Rate, too_many(), Some(rate)))?;
-        let (has, acting) = (credential.roles(), needs.acting(credential.roles()));
-        if acting.is_empty() {
-            return Err(known(Denied::Role, forbidden(has, wanted), rate));
-        }
-        Ok(Principal::of(credential, acting, rate))
+        decide(presented, needs)
     }
 
     /// Whether this caller would be let in now: for answers that go on. Neither a rate that is used up nor an issuer that is away
@@ -157,7 +196,23 @@ impl Access {
     }
 }
 
+/// Whether the holder of a credential may use a route that needs this.
+fn decide((credential, rate): Presented, needs: Needs) -> Result<Principal, Box<NotAdmitted>> {
+    let known = |why, problem, rate| NotAdmitted::known(why, credential.name().clone(), problem, rate);
+    let rate = rate.map_err(|rate| known(Denied::Rate, too_many(), Some(rate)))?;
+    let (has, acting) = (credential.roles(), needs.acting(credential.roles()));
+    match needs {
+        Needs::AnyOf(wanted) if acting.is_empty() => Err(known(Denied::Role, forbidden(has, wanted), rate)),
+        Needs::AnyOf(_) | Needs::Nothing => Ok(Principal::of(credential, acting, rate)),
+    }
+}
+
 impl NotAdmitted {
+    /// A caller whose credential is known.
+    fn known(why: Denied, name: Arc<str>, problem: Problem, rate: Option<RateLeft>) -> Box<Self> {
+        Box::new(Self { why, reason: None, name: Some(name), problem, rate })
+    }
+
     /// A caller without a credential, or with a bad one.
     fn stranger(why: Denied) -> Box<Self> {
         Box::new(Self { why, reason: None, name: None, problem: unauthenticated(why), rate: None })

@@ -90,6 +90,15 @@ impl Principal {
         }
     }
 
+    /// All roles of the caller: those in which it acts, and the others.
+    pub(crate) fn roles(&self) -> Roles {
+        match &self.0 {
+            CallerKind::Anonymous => Roles::all(),
+            CallerKind::Known { credential, .. } => credential.roles(),
+            CallerKind::Nobody => Roles::default(),
+        }
+    }
+
     /// The caller for its share of the slots: its name, or else where it calls from.
     pub(crate) fn for_shares(&self, address: CallerAddress) -> Caller {
         self.name().map_or_else(|| Caller::Address(address.network()), |name| Caller::Named(name.clone()))

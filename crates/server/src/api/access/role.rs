@@ -33,7 +33,8 @@ impl Roles {
         Role::VARIANTS.iter().copied().collect()
     }
 
-    fn contains(self, role: Role) -> bool {
+    /// Whether the role is one of them.
+    pub(crate) fn contains(self, role: Role) -> bool {
         self.0 & Self::from(role).0 != 0
     }
 

@@ -28,6 +28,10 @@ pub(super) struct BlockedSaga {
     stuck: Option<Stuck>,
     /// For people, with the participant's words where it gave any.
     reason: String,
+    /// The same for all sagas that wait for the same: `GET /api/sagas?cause=` lists them. `0:` before the first event that a release
+    /// with causes has recorded.
+    #[schema(example = "1:client|paiement|compensation_failing|3f94de94e7b6d639")]
+    cause: String,
     #[schema(format = DateTime)]
     since: String,
     /// The call that nobody can know about, or that would be made next.
@@ -87,10 +91,10 @@ impl BlockedSaga {
     ) -> Self {
         let saga = read.as_ref().ok().and_then(|read| read.as_ref()).map(|(saga, _)| saga);
         let pending = saga.filter(|_| row.parked.is_none()).and_then(|saga| saga.pending());
-        pending.map_or_else(|| Self::unread(row), |pending| Self::of(&pending, body_bytes_max))
+        pending.map_or_else(|| Self::unread(row), |pending| Self::of(row, &pending, body_bytes_max))
     }
 
-    fn of(pending: &Pending<'_>, body_bytes_max: usize) -> Self {
+    fn of(row: &KeptRow, pending: &Pending<'_>, body_bytes_max: usize) -> Self {
         let call =
             pending.request.as_ref().ok().map(|request| PendingCall::of(pending, request, body_bytes_max));
         let why = pending.request.as_ref().err().map(|error| format!(" ({error})")).unwrap_or_default();
@@ -98,6 +102,7 @@ impl BlockedSaga {
             step: Some(pending.step.to_owned()),
             stuck: Some(pending.blocked.stuck),
             reason: cut(format!("{}{why}", pending.blocked.reason), SHOWN_CHARS_MAX),
+            cause: cause(row),
             since: pending.blocked.at.to_string(),
             call,
             attempts: pending.attempts,
@@ -116,6 +121,7 @@ impl BlockedSaga {
             step: obstacle.and_then(|blocked| blocked.step.as_ref()).map(ToString::to_string),
             stuck: None,
             reason: reason.map(|reason| reason.to_string()).unwrap_or_default(),
+            cause: cause(row),
             since: since.to_string(),
             call: None,
             attempts: 0,
@@ -124,6 +130,10 @@ impl BlockedSaga {
             needs_output: false,
         }
     }
+}
+
+fn cause(row: &KeptRow) -> String {
+    row.cause().map(|cause| cause.to_string()).unwrap_or_default()
 }
 
 impl PendingCall {

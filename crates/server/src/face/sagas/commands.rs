@@ -30,9 +30,11 @@ const FINDING_CHARS_MAX: usize = 20;
 /// Bytes of `output`.
 const RESOLVED_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 
-const BY: TextMember =
+/// The member that says who asks.
+pub(crate) const BY: TextMember =
     TextMember { name: "by", max: ("BY_CHARS_MAX", BY_CHARS_MAX), says: "who you are", example: "Ana" };
-const REASON: TextMember = TextMember {
+/// The member that says why.
+pub(crate) const REASON: TextMember = TextMember {
     name: "reason",
     max: ("WHY_CHARS_MAX", WHY_CHARS_MAX),
     says: "how you know",
@@ -44,7 +46,8 @@ const STEP: TextMember = TextMember {
     says: "the step that `blocked.step` names, or another one that is blocked",
     example: "stock",
 };
-const FINDING: TextMember = TextMember {
+/// The member that says what became of a step.
+pub(crate) const FINDING: TextMember = TextMember {
     name: "finding",
     max: ("FINDING_CHARS_MAX", FINDING_CHARS_MAX),
     says: "ran (the step's effect is there), not_run (it has none) or undone (it was undone by hand)",
@@ -110,7 +113,7 @@ impl ReportedFinding {
 }
 
 /// The output that the action's answer would have given.
-fn output_of(text: &str, finding: Finding) -> Result<Json, Problem> {
+pub(crate) fn output_of(text: &str, finding: Finding) -> Result<Json, Problem> {
     if finding != Finding::Ran {
         let detail = "`output` goes with `ran` only: nothing is undone otherwise; leave it out";
         return Err(Problem::invalid(detail));

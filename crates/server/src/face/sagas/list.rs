@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use saga_core::Timestamp;
 use saga_core::saga::WaitingFor;
 use saga_engine::Listing;
 use saga_journal::{Cursor, KeptRow};
@@ -23,12 +24,14 @@ use crate::api::Api;
 use crate::api::documented::{self, JournalUnavailable, Responses, header};
 use crate::api::page::{self, JsonPage};
 use crate::api::problem::Problem;
-use crate::api::query::{duration, limit_of, time, word};
+use crate::api::query::{duration, limit_of, time, word, word_within};
 
 /// Sagas in a page when the caller does not say.
 const SAGAS_DEFAULT: usize = 50;
 /// Sagas in a page at most.
 pub(crate) const SAGAS_MAX: usize = 200;
+/// Characters of a cause's key: those that are given to sagas are shorter.
+const CAUSE_CHARS_MAX: usize = 512;
 /// Bodies of pending calls have no place in lists: their size is told.
 const PENDING_BODY_BYTES_IN_LISTS: usize = 0;
 
@@ -58,6 +61,13 @@ struct SagasQuery {
     /// Only sagas that wait at this step, or failed there.
     #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "payment")]
     step: Option<String>,
+    /// Only sagas that need a person for this cause: `blocked.cause` of such a saga.
+    #[param(
+        pattern = r"^[^\x00-\x1F\x7F-\x9F]+$",
+        max_length = 512,
+        example = "1:client|paiement|compensation_failing|3f94de94e7b6d639"
+    )]
+    cause: Option<String>,
     /// Only sagas that started then or later (RFC 3339).
     #[param(format = DateTime, example = "2026-11-22T00:00:00Z")]
     since: Option<String>,
@@ -113,9 +123,8 @@ impl IntoResponses for PageOfSagas {
 pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let query = query.unwrap_or_default();
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let ListAsked { mut listing, waiting_longer, limit, cursor } = ListAsked::read(&pairs)?;
-    listing.waiting_since = waiting_longer.map(|time| api.clock.now().minus(time));
-    let page = api.engine.list(&listing, cursor, limit).await;
+    let asked = ListAsked::read(&pairs)?;
+    let page = api.engine.list(&asked.listing(api.clock.now()), asked.cursor, asked.limit).await;
     let page = page.map_err(|refusal| Problem::refused(refusal, unknown))?;
     let (shown, cut_at) = shown(&api, page.rows).await?;
     let next = cut_at.or(page.next).map(|cursor| page::next("/api/sagas", &pairs, &page::written(cursor)));
@@ -123,15 +132,21 @@ pub(crate) async fn sagas(State(api): State<Api>, RawQuery(query): RawQuery) -> 
 }
 
 /// The query, read.
-struct ListAsked {
-    listing: Listing,
+pub(crate) struct ListAsked {
+    pub(crate) listing: Listing,
     waiting_longer: Option<Duration>,
-    limit: usize,
-    cursor: Option<Cursor>,
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<Cursor>,
 }
 
 impl ListAsked {
-    fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
+    /// The listing at an instant.
+    pub(crate) fn listing(&self, now: Timestamp) -> Listing {
+        let waiting_since = self.waiting_longer.map(|time| now.minus(time));
+        Listing { waiting_since, ..self.listing.clone() }
+    }
+
+    pub(crate) fn read(pairs: &[(String, String)]) -> Result<Self, Problem> {
         let (mut listing, mut limit, mut cursor) = (Listing::default(), SAGAS_DEFAULT, None);
         let mut waiting_longer = None;
         let filter = &mut listing.filter;
@@ -160,6 +175,7 @@ impl ListAsked {
                 "waiting_longer" => waiting_longer = Some(duration(name, value)?),
                 "participant" => listing.participant = Some(word(name, value)?),
                 "step" => listing.step = Some(word(name, value)?),
+                "cause" => filter.cause = Some(word_within(CAUSE_CHARS_MAX, name, value)?),
                 "since" => filter.since = Some(time(name, value)?),
                 "until" => filter.until = Some(time(name, value)?),
                 "limit" => limit = limit_of(value, SAGAS_MAX)?,
@@ -174,7 +190,7 @@ impl ListAsked {
                     None => {
                         let detail = format!(
                             "There is no filter `{shown}`; there are saga, state, rollback, waiting, waiting_longer, participant, step, \
-                             label.NAME, since, until, limit and cursor"
+                             cause, label.NAME, since, until, limit and cursor"
                         );
                         return Err(Problem::invalid(detail));
                     }

@@ -194,7 +194,7 @@ pub(crate) async fn saga(
 }
 
 /// There is no such saga.
-pub(super) fn unknown() -> Problem {
+pub(crate) fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_saga", "There is no saga with this id")
 }
 

@@ -20,7 +20,7 @@ use crate::api::problem::Problem;
 use crate::api::{Api, body, key};
 
 /// Bytes of a signal's body.
-const SIGNAL_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const SIGNAL_BYTES_MAX: usize = 64 * 1024;
 
 /// Send a signal
 ///

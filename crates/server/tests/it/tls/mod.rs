@@ -4,7 +4,7 @@
 //! - `serving.rs`: handshakes; `renewal.rs`: files that change; `identity.rs`: the rights of clients' certificates;
 //!   `command_line.rs`: `orchestrateur` as a client.
 
-mod authority;
+pub(crate) mod authority;
 mod command_line;
 mod identity;
 mod renewal;

@@ -25,6 +25,7 @@ use self::provider::Provider;
 use crate::access::{INVALID_TOKEN, KeyRing, PROMISED, ROLES, bearing, is_denied, request};
 use crate::harness::{Shop, World, database_in, orchestrateur, until};
 use crate::http::{Call, PATIENCE};
+use crate::sessions::Cookies;
 
 async fn status(world: &World, token: &str) -> u16 {
     world.send(&bearing(Call::get("/api/sagas"), token)).await.status
@@ -104,6 +105,25 @@ async fn every_role_of_a_token_reaches_the_routes_that_are_for_it_and_no_others(
     let denied =
         metrics.lines().find_map(|line| line.strip_prefix("requests_denied_total{why=\"bad_token\"} "));
     assert!(denied.unwrap().parse::<f64>().unwrap() >= 100.0, "{denied:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_signs_nobody_in_to_the_console_and_lets_programs_see_its_pages() {
+    let rsa = TokenKey::rsa("r");
+    let issuer = Issuer::open(&[&rsa]).await;
+    let world = issuer.world(&[]).await;
+    let address = world.server.address;
+    let token = rsa.token(&issuer.claims("boss", &["admin"]));
+    taken(&world, &token).await;
+    let mut browser = Cookies::default();
+    let page = browser.get(address, "/console/sign-in").await;
+    let needed = "A key is needed to sign in, and this server has no file of keys";
+    assert!(page.status == 200 && page.text.contains(needed), "{page:?}");
+    let told = browser.sign_in(address, &token).await;
+    assert!(told.status == 401 && told.text.contains(needed), "{told:?}");
+    assert!(!told.text.contains(&token));
+    let page = world.send(&bearing(Call::get("/console/"), &token)).await;
+    assert!(page.status == 200 && page.text.contains("oidc:boss"), "{page:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
