@@ -114,7 +114,7 @@ fn known(text: &str) -> WholeKnown {
             count: 425,
             more: false,
             oldest: Some(now()),
-            at_stake: Some(5_874_200),
+            at_stake: Some((5_874_200, false)),
             causes: Some((3, false)),
         }),
         hour: Some(Arc::new(Hour::of(&hour, now()))),

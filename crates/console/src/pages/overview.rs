@@ -11,7 +11,7 @@ use saga_journal::{Backlog, LeaseStanding, ReplicaId, ReplicaStanding, UnderWay,
 
 use crate::hour::{Flow, Hour, MINUTES_SHOWN};
 use crate::pages::participants::{ParticipantFacts, Trouble};
-use crate::shown::{Amount, Span, When, bars, bars_box, number, visible};
+use crate::shown::{Amount, Span, When, bars, bars_box, in_address, number, visible};
 use crate::words::overview as said;
 use crate::words::{OverviewWords, ParticipantsWords};
 use crate::{Frame, Lang, PageName};
@@ -68,8 +68,8 @@ pub struct NeedFacts {
     pub more: bool,
     /// Since when the one waits that has waited for longest.
     pub oldest: Option<Timestamp>,
-    /// The money at stake, in cents, where it is known.
-    pub at_stake: Option<i64>,
+    /// The money at stake, in cents, where it is known; and whether it is more, which was not added up.
+    pub at_stake: Option<(i64, bool)>,
     /// How many causes there are, and whether there are more, where that is known.
     pub causes: Option<(u64, bool)>,
 }
@@ -245,7 +245,10 @@ impl Need {
             is_needed,
             text: if is_needed { said::need(need.count, need.more, lang) } else { words.nobody.to_owned() },
             oldest: need.oldest.filter(|_| is_needed).map(|oldest| When::of(oldest, now, lang)),
-            at_stake: need.at_stake.filter(|_| is_needed).map(|cents| Amount(cents).text(lang)),
+            at_stake: need
+                .at_stake
+                .filter(|_| is_needed)
+                .map(|(cents, more)| format!("{}{}", Amount(cents).text(lang), if more { "+" } else { "" })),
             causes: need.causes.filter(|_| is_needed).map(|(count, more)| said::causes(count, more, lang)),
         }
     }
@@ -263,11 +266,8 @@ pub(crate) fn not_over(unfinished: Option<&Unfinished>) -> u64 {
 
 /// A query with these members.
 pub(crate) fn query(members: &[(&str, &str)]) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in members {
-        query.append_pair(name, value);
-    }
-    query.finish()
+    let members = members.iter().map(|(name, value)| format!("{}={}", in_address(name), in_address(value)));
+    members.collect::<Vec<_>>().join("&")
 }
 
 impl FlowShown {
@@ -352,13 +352,7 @@ impl FlowShown {
 
 /// The address of a definition's page.
 pub(crate) fn definition_address(name: &str) -> String {
-    format!("/console/definitions/{}", segment(name))
-}
-
-/// A name as a segment of a path.
-pub(crate) fn segment(name: &str) -> String {
-    // The form's `+` for a space means itself in a path.
-    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+    format!("/console/definitions/{}", in_address(name))
 }
 
 impl Waits {

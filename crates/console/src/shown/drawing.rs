@@ -84,10 +84,6 @@ impl Drawing {
         ))
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.0.push_str(&other.0);
-    }
-
     /// Definitions that other parts refer to: fixed texts of this crate.
     pub(crate) fn definitions(&mut self, fixed: &'static str) {
         let _ = write!(self.0, "<defs>{fixed}</defs>");

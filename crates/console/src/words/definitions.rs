@@ -37,6 +37,10 @@ words! {
         attempts: "Attempts", "Essais";
         outcomes: "State then", "État ensuite";
         none_after: "the start", "le début";
+        graph: "Graph of the steps", "Graphe des étapes";
+        conditional: "on a condition", "sous condition";
+        can_be_undone: "can be undone", "peut être défaite";
+        read_only: "a read", "une lecture";
         pivot: "no way back", "sans retour";
         optional: "optional", "facultative";
         only_if: "only if", "seulement si";

@@ -44,9 +44,6 @@ words! {
         done: "Done", "Terminée";
         failed: "Failed", "Échouée";
         undone: "Failed, undone", "Échouée, défaite";
-        cancelled: "Cancelled", "Annulée";
         person: "Needs a person", "À régler";
-        back: "Back", "Retour";
-        reload: "Reload", "Recharger";
     }
 }

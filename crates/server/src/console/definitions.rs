@@ -13,7 +13,6 @@ use saga_core::definition::DefinitionHash;
 use saga_engine::Refusal;
 
 use super::answer;
-use super::participants::person;
 use super::visit::Visit;
 use crate::api::Api;
 use crate::api::problem::Problem;

@@ -22,13 +22,6 @@ pub(super) async fn participants(State(api): State<Api>, visit: Visit) -> Respon
     answer::page(&ParticipantsPage::new(frame, &all(&api, visit.now)))
 }
 
-/// How many sagas need a person, as far as that is known.
-pub(super) async fn person(api: &Api) -> Option<u64> {
-    let whole = api.whole.current(&api.engine).await;
-    let backlog = whole.backlog.as_ref()?;
-    Some(backlog.values().map(|unfinished| unfinished.blocked).sum())
-}
-
 /// Those that are reached alike share a breaker and are told once, in the order of the definitions.
 pub(super) fn all(api: &Api, now: Timestamp) -> Vec<ParticipantFacts> {
     let served = api.engine.definitions();

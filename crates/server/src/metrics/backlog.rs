@@ -129,11 +129,6 @@ impl Backlogs {
         }
     }
 
-    /// The last answer, and its time.
-    pub(super) fn last(&self) -> Option<(Backlog, Timestamp)> {
-        self.known().last.clone()
-    }
-
     /// The figures of each definition that is served, and those of all others together, if there are any.
     fn by_saga<'b>(served: &'b [Arc<str>], backlog: &Backlog) -> Vec<(&'b str, Unfinished)> {
         let of_served = |name: &'b Arc<str>| (&**name, backlog.get(name).copied().unwrap_or_default());

@@ -67,6 +67,10 @@ async fn the_overview_has_the_last_hour_what_waits_and_who_needs_a_person() {
         page(&world, "/console/").await.text.contains("1 saga needs a person")
     })
     .await;
+    until("its cause is there", async || {
+        page(&world, "/console/").await.text.contains("<span>1 cause</span>")
+    })
+    .await;
     let html = page(&world, "/console/").await.text;
     assert_eq!((sum(&html, "Started"), sum(&html, "Done"), sum(&html, "Failed")), ("5", "2", "2"), "{html}");
     for step in ["stock", "paiement"] {
@@ -159,6 +163,7 @@ async fn definitions_are_told_in_all_versions_that_run() {
     assert!(older.contains("<td class=\"num\">1</td>"), "{older}");
     let second = page(&world, &format!("/console/definitions/checkout?hash={hash}")).await.text;
     assert!(second.contains("Older version") && second.contains(&hash), "{second}");
+    assert!(second.contains("Graph of the steps") && second.contains("#step-paiement"), "{second}");
 
     for (path, status) in [
         ("/console/definitions/nothing".to_owned(), 404),
