@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::saga::Rollback;
-use saga_core::{CommandId, SagaId, Seq, Timestamp};
+use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::time::Instant;
 
 use self::bulk::MemoryBulk;

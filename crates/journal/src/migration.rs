@@ -49,7 +49,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 11, name: "figures", sql: include_str!("../migrations/sqlite/0011_figures.sql") },
     Migration { version: 12, name: "causes", sql: include_str!("../migrations/sqlite/0012_causes.sql") },
     Migration { version: 13, name: "sessions", sql: include_str!("../migrations/sqlite/0013_sessions.sql") },
-    Migration { version: 11, name: "bulk", sql: include_str!("../migrations/sqlite/0014_bulk.sql") },
+    Migration { version: 14, name: "bulk", sql: include_str!("../migrations/sqlite/0014_bulk.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -92,7 +92,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "sessions",
         sql: include_str!("../migrations/postgres/0014_sessions.sql"),
     },
-    Migration { version: 12, name: "bulk", sql: include_str!("../migrations/postgres/0015_bulk.sql") },
+    Migration { version: 15, name: "bulk", sql: include_str!("../migrations/postgres/0015_bulk.sql") },
 ];
 
 /// A step that was applied, as its row tells.
