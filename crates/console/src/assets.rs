@@ -1,5 +1,5 @@
-//! The style sheet and the scripts, as the binary has them. Their addresses have a part of their hash, so that browsers may keep
-//! them for as long as they like.
+//! The style sheet and the scripts, as the binary has them. Their addresses have a part of the hash of all of them, so that browsers may keep
+//! them for as long as they like. It is the same for all: a script imports another one by an address beside its own.
 
 use std::sync::LazyLock;
 
@@ -32,12 +32,9 @@ pub const ASSETS: [Asset; 5] = [
 ];
 
 static ADDRESSES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let address = |asset: &Asset| {
-        let hash = Sha256::digest(asset.content);
-        let part: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        format!("{FOLDER}{part}/{}", asset.name)
-    };
-    ASSETS.iter().map(address).collect()
+    let hash = ASSETS.iter().fold(Sha256::new(), |hash, asset| hash.chain_update(asset.content)).finalize();
+    let part: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    ASSETS.iter().map(|asset| format!("{FOLDER}{part}/{}", asset.name)).collect()
 });
 
 /// The address of the file of this name; a name that there is none of is its own address.
@@ -50,4 +47,22 @@ pub(crate) fn address(name: &str) -> String {
 pub fn at(path: &str) -> Option<&'static Asset> {
     let place = ADDRESSES.iter().position(|address| address == path)?;
     ASSETS.get(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The folder that a script is in, and those that it imports.
+    #[test]
+    fn what_a_script_imports_is_beside_it() {
+        for asset in &ASSETS {
+            let (folder, _) =
+                address(asset.name).rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+            for imported in asset.content.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next())
+            {
+                assert!(at(&format!("{folder}/{imported}")).is_some(), "{} imports {imported}", asset.name);
+            }
+        }
+    }
 }

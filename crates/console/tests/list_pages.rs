@@ -81,6 +81,7 @@ fn row(number: u32, text: &str, over: bool, rollback: Rollback) -> KeptRow {
             updated: before(30),
             due: Some(now().plus(Duration::from_secs(22))),
             summary: Summary {
+                cause: None,
                 failure: (rollback != Rollback::None).then(|| failure.clone()),
                 blocked: (rollback == Rollback::Blocked).then_some(failure),
                 started_by: None,

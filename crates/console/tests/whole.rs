@@ -114,7 +114,7 @@ fn known(text: &str) -> WholeKnown {
             count: 425,
             more: false,
             oldest: Some(now()),
-            at_stake: Some(5_874_200),
+            at_stake: Some((5_874_200, false)),
             causes: Some((3, false)),
         }),
         hour: Some(Arc::new(Hour::of(&hour, now()))),
@@ -219,7 +219,7 @@ fn the_overview_says_what_is_known() {
         "812+",
         "Of the 10,000 oldest",
         "The journal does not answer",
-        "At most 71,204 a minute, at 13:39 UTC",
+        "at most 71,204 a minute, 0 in the current one so far; the most at <time datetime=\"2026-11-25T13:39:00.000000Z\"",
     ] {
         assert!(html.contains(part), "{part}: {html}");
     }
@@ -243,7 +243,7 @@ fn what_is_not_known_is_not_shown_as_none() {
         ..nothing
     };
     let html = OverviewPage::new(frame(Lang::En, PageName::Overview), &calm, &[]).render().unwrap();
-    for part in ["Nobody is needed", "No saga waits", "None failed", "curl -X POST"] {
+    for part in ["Nobody is needed", "No saga waits", "None failed", "No saga in this hour", "curl -X POST"] {
         assert!(html.contains(part), "{part}: {html}");
     }
 }

@@ -7,7 +7,9 @@ mod bulk;
 mod causes;
 mod deeds;
 mod inbox;
+mod lists;
 mod sessions;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -28,13 +30,11 @@ use crate::columns::{self, COLUMNS, Cell, Written};
 use crate::feed::{FEED_BYTES_MAX, FedFrameText};
 use crate::figure_rows::FigureRows;
 use crate::frame::{self, Frame, Head};
-use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
-    FailedAt, FedFrame, FeedPlace, Filter, Histories, History, Joining, KeptDeed, KeptDefinition, KeptRow,
-    KeptSession, LEASE_MAX, Lease, LeaseStanding, Library, LoadError, Membership, MinuteFigures, Page,
-    REPLICAS_TOLD_MAX, ReplicaId, ReplicaStanding, Resting, SessionHash, StoreFuture, Unavailable, UnderWay,
-    WakeUp,
+    FedFrame, FeedPlace, Filter, Histories, History, Joining, KeptDeed, KeptDefinition, KeptRow, KeptSession,
+    LEASE_MAX, Lease, Library, LoadError, Membership, MinuteFigures, Page, ReplicaId, ReplicaStanding,
+    Resting, SessionHash, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -233,17 +233,6 @@ impl Tables {
             })
             .collect()
     }
-
-    fn list(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Page {
-        let before = |kept: &KeptRow| {
-            after.is_none_or(|after| (kept.row.created, kept.saga) < (after.created, after.saga))
-        };
-        let all = self.sagas.values().map(|kept| &kept.row);
-        let mut rows: Vec<KeptRow> =
-            all.filter(|kept| filter.matches(kept) && before(kept)).cloned().collect();
-        rows.sort_by_key(|kept| std::cmp::Reverse((kept.row.created, kept.saga)));
-        Page::cut(rows, columns::page_rows(limit))
-    }
 }
 
 impl KeptSaga {
@@ -258,27 +247,6 @@ fn read(cells: &[Cell<'static>]) -> KeptRow {
     let shown: Vec<_> = cells.iter().zip(COLUMNS).filter(|(_, column)| column.read.is_some()).collect();
     let cell = |index: usize, _| Ok::<_, Infallible>(shown[index].0.clone());
     columns::read_row(cell).unwrap_or_else(|never| match never {})
-}
-
-impl Filter {
-    fn matches(&self, kept: &KeptRow) -> bool {
-        let has = |(name, value): &(Arc<str>, Arc<str>)| {
-            kept.row.labels.get(name).is_some_and(|label| label.to_string() == **value)
-        };
-        let created = kept.row.created;
-        self.definition.as_ref().is_none_or(|name| kept.row.definition == *name)
-            && (!self.under_way || !kept.row.over)
-            && self.since.is_none_or(|since| created >= since)
-            && self.until.is_none_or(|until| created < until)
-            && self.state.as_ref().is_none_or(|state| kept.row.state == *state)
-            && self.rollback.is_none_or(|rollback| kept.rollback() == rollback)
-            && self.cause.as_ref().is_none_or(|cause| causes::has(kept, &CauseGroup::range(cause)))
-            && self.failed.as_ref().is_none_or(|failed| match failed {
-                FailedAt::AnyStep => kept.row.failed_step().is_some(),
-                FailedAt::Step(step) => kept.row.failed_step() == Some(step),
-            })
-            && self.labels.iter().all(has)
-    }
 }
 
 impl Histories for Memory {
@@ -327,24 +295,7 @@ impl Histories for Memory {
     }
 
     fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
-        Box::pin(async move {
-            let tables = self.tables();
-            let mut rows: Vec<&KeptRow> =
-                tables.sagas.values().map(|kept| &kept.row).filter(|kept| !kept.row.over).collect();
-            rows.sort_by_key(|kept| (kept.row.created, kept.saga));
-            let mut found = UnderWay::default();
-            for kept in rows {
-                let summary = (kept.rollback() != Rollback::Blocked)
-                    .then(|| serde_json::to_string(&kept.row.summary).unwrap_or_default());
-                found.add(&ReadRow {
-                    definition: &kept.row.definition,
-                    hash: kept.row.definition_hash.as_str(),
-                    created_us: kept.row.created.as_micros(),
-                    summary: summary.as_deref(),
-                });
-            }
-            Ok(found)
-        })
+        Box::pin(async move { Ok(self.tables().under_way()) })
     }
 
     fn list(
@@ -524,28 +475,7 @@ impl Membership for Memory {
     }
 
     fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
-        Box::pin(async move {
-            let tables = self.tables();
-            let now = Instant::now();
-            let owns =
-                |id, kept: &KeptSaga| kept.row.owner == id && kept.wake_us.is_none() && !kept.row.row.over;
-            let standing = |(id, until): (&ReplicaId, &Option<Instant>)| {
-                let lease = match until {
-                    None => LeaseStanding::Gone(Duration::ZERO),
-                    Some(until) if *until >= now => LeaseStanding::For(until.duration_since(now)),
-                    Some(until) => LeaseStanding::RanOut(now.duration_since(*until)),
-                };
-                let name = tables.names.get(id).cloned().unwrap_or_else(|| "".into());
-                let sagas = tables.sagas.values().filter(|kept| owns(*id, kept)).count();
-                ReplicaStanding::new(*id, name, lease, sagas as u64)
-            };
-            let mut told: Vec<_> =
-                tables.replicas.iter().map(standing).filter(ReplicaStanding::is_told).collect();
-            let is_gone = |replica: &ReplicaStanding| matches!(replica.lease, LeaseStanding::Gone(_));
-            told.sort_by_key(|replica| (is_gone(replica), replica.name.clone(), replica.id));
-            told.truncate(REPLICAS_TOLD_MAX);
-            Ok(told)
-        })
+        Box::pin(async move { Ok(self.tables().replicas()) })
     }
 }
 

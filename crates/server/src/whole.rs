@@ -17,7 +17,8 @@ use saga_console::Hour;
 use saga_core::Timestamp;
 use saga_engine::Engine;
 use saga_journal::{
-    Backlog, Histogram, Journal, MinuteFigures, ReplicaStanding, Stats, Unavailable, UnderWay,
+    Backlog, CAUSES_MAX, Causes, Histogram, Journal, MinuteFigures, ReplicaStanding, Stats, Unavailable,
+    UnderWay,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -59,6 +60,8 @@ pub(crate) struct WholeRead {
     pub(crate) backlog: Option<Arc<Backlog>>,
     /// The oldest of them, and what they wait for.
     pub(crate) under_way: Option<Arc<UnderWay>>,
+    /// For what sagas need a person.
+    pub(crate) causes: Option<Arc<Causes>>,
     /// The replicas.
     pub(crate) replicas: Option<Arc<[ReplicaStanding]>>,
     /// The time that all but a hundredth of this process's commits took, or less.
@@ -75,6 +78,7 @@ struct Reading {
     shown: Arc<WholeRead>,
     settled: Settled,
     under_way_rests_until: Option<Instant>,
+    causes_rest_until: Option<Instant>,
     commits: Option<CommitMarks>,
 }
 
@@ -195,17 +199,13 @@ impl Reading {
     async fn after(before: &Self, engine: &Engine, metrics: &Metrics) -> Self {
         let (journal, now) = (engine.journal(), engine.clock().now());
         let mut settled = before.settled.clone();
-        let rests = before.under_way_rests_until.is_some_and(|until| Instant::now() < until);
-        let under_way = async {
-            if rests {
-                return None;
-            }
-            let begun = Instant::now();
-            let answer = journal.under_way().await;
-            Some((answer, Instant::now() + begun.elapsed() * REST_SHARE))
-        };
-        let (hour, under_way, replicas, backlog) =
-            tokio::join!(hour(journal, &mut settled, now), under_way, journal.replicas(), metrics.backlog());
+        let (hour, under_way, causes, replicas, backlog) = tokio::join!(
+            hour(journal, &mut settled, now),
+            rested(before.under_way_rests_until, journal.under_way()),
+            rested(before.causes_rest_until, journal.causes(now, CAUSES_MAX)),
+            journal.replicas(),
+            metrics.backlog()
+        );
         let mut reading = before.clone();
         let mut shown = WholeRead { failure: None, ..WholeRead::clone(&before.shown) };
         let mut failed = |error: Unavailable| {
@@ -213,18 +213,22 @@ impl Reading {
         };
         let hour = hour.map_err(&mut failed).ok();
         let replicas = replicas.map_err(&mut failed).ok();
-        let under_way = match under_way {
-            Some((answer, rests_until)) => {
-                reading.under_way_rests_until = Some(rests_until);
-                answer.map_err(&mut failed).ok()
-            }
-            None => None,
-        };
+        let under_way = under_way.and_then(|(answer, rests_until)| {
+            reading.under_way_rests_until = Some(rests_until);
+            answer.map_err(&mut failed).ok()
+        });
+        let causes = causes.and_then(|(answer, rests_until)| {
+            reading.causes_rest_until = Some(rests_until);
+            answer.map_err(&mut failed).ok()
+        });
         if let Some(hour) = hour {
             (shown.hour, reading.settled) = (Some(Arc::new(hour)), settled);
         }
         if let Some(under_way) = under_way {
             shown.under_way = Some(Arc::new(under_way));
+        }
+        if let Some(causes) = causes {
+            shown.causes = Some(Arc::new(causes));
         }
         if let Some(replicas) = replicas {
             shown.replicas = Some(replicas.into());
@@ -243,6 +247,16 @@ impl Reading {
         }
         Self { shown: Arc::new(shown), ..reading }
     }
+}
+
+/// The answer, and until when this is not to be read again; `None`: it rests still.
+async fn rested<T>(rests_until: Option<Instant>, answer: impl Future<Output = T>) -> Option<(T, Instant)> {
+    let begun = Instant::now();
+    if rests_until.is_some_and(|until| begun < until) {
+        return None;
+    }
+    let answer = answer.await;
+    Some((answer, Instant::now() + begun.elapsed() * REST_SHARE))
 }
 
 /// The last hour: the settled minutes as they were read last, if that is not long ago, and the others anew.

@@ -13,8 +13,9 @@ use saga_journal::UnderWay;
 use super::definitions::{VersionRow, short_hash};
 use super::overview::span_or_dash;
 use super::participants::{cut, safety_text};
+use crate::graph::{self, GraphStep};
 use crate::hour::Flow;
-use crate::shown::{Span, number, visible};
+use crate::shown::{Drawing, Span, number, visible};
 use crate::words::DefinitionsWords;
 use crate::words::definitions as said;
 use crate::words::overview::of_oldest;
@@ -56,6 +57,7 @@ pub struct DefinitionPage {
     state: VersionState,
     unreadable: Option<String>,
     facts: Option<DefinitionFacts>,
+    graph: Option<Drawing>,
     steps: Vec<StepRow>,
     participants: Vec<CalledRow>,
     versions: Vec<VersionRow>,
@@ -140,6 +142,7 @@ impl DefinitionPage {
             state,
             unreadable: known.read.as_ref().err().map(|why| cut(why)),
             facts: definition.map(|definition| DefinitionFacts::of(definition, lang)),
+            graph: definition.map(|definition| drawn(definition, words, lang)),
             steps: steps.collect(),
             participants: called.map(|participant| CalledRow::of(participant, lang)).collect(),
             versions: versions(known, &frame),
@@ -241,6 +244,46 @@ impl StepRow {
                 .map_or_else(|| "–".to_owned(), |state| visible(state).into_owned()),
             failure: visible(&step.failure).into_owned(),
         }
+    }
+}
+
+/// The steps as a graph: each leads to its row of the table.
+fn drawn(definition: &Definition, words: &DefinitionsWords, lang: Lang) -> Drawing {
+    let steps: Vec<GraphStep> = (0..definition.steps.len())
+        .map(|index| {
+            let step = &definition.steps[index];
+            let note = match (step.is_pivot(), step.optional, step.when.is_some()) {
+                (true, ..) => words.pivot.to_owned(),
+                (_, true, _) => words.optional.to_owned(),
+                (.., true) => words.conditional.to_owned(),
+                _ => match step.as_call() {
+                    Some(_) => undoes_shortly(step, lang).to_owned(),
+                    None => does(step, lang).join(", "),
+                },
+            };
+            GraphStep {
+                name: visible(&step.name).into_owned(),
+                beside: definition
+                    .participant(index)
+                    .map(|called| visible(&called.name).into_owned())
+                    .unwrap_or_default(),
+                note,
+                family: None,
+                icon: None,
+                address: format!("#step-{}", step.name),
+            }
+        })
+        .collect();
+    graph::drawn(&definition.graph, &steps, words.graph)
+}
+
+/// Whether a step that calls can be undone.
+fn undoes_shortly(step: &Step, lang: Lang) -> &'static str {
+    let words = DefinitionsWords::of(lang);
+    match step.compensation() {
+        Some(_) => words.can_be_undone,
+        None if step.is_read() => words.read_only,
+        None => words.never,
     }
 }
 

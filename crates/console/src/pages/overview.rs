@@ -11,7 +11,7 @@ use saga_journal::{Backlog, LeaseStanding, ReplicaId, ReplicaStanding, UnderWay,
 
 use crate::hour::{Flow, Hour, MINUTES_SHOWN};
 use crate::pages::participants::{ParticipantFacts, Trouble};
-use crate::shown::{Amount, Span, When, bars, bars_box, number, visible};
+use crate::shown::{Amount, Span, When, bars, bars_box, in_address, number, visible};
 use crate::words::overview as said;
 use crate::words::{OverviewWords, ParticipantsWords};
 use crate::{Frame, Lang, PageName};
@@ -68,8 +68,8 @@ pub struct NeedFacts {
     pub more: bool,
     /// Since when the one waits that has waited for longest.
     pub oldest: Option<Timestamp>,
-    /// The money at stake, in cents, where it is known.
-    pub at_stake: Option<i64>,
+    /// The money at stake, in cents, where it is known; and whether it is more, which was not added up.
+    pub at_stake: Option<(i64, bool)>,
     /// How many causes there are, and whether there are more, where that is known.
     pub causes: Option<(u64, bool)>,
 }
@@ -117,6 +117,8 @@ struct FlowShown {
     bars: String,
     bars_box: String,
     bars_text: String,
+    first: When,
+    most_at: When,
     minutes: Vec<(When, String)>,
     failures: Vec<FailureLine>,
     definitions: Vec<DefinitionLine>,
@@ -227,9 +229,11 @@ impl OverviewPage {
         trouble.badge(ParticipantsWords::of(self.frame.lang()))
     }
 
-    /// The command that starts a first saga.
-    fn first_saga(&self) -> &'static str {
-        "curl -X POST localhost:8080/api/sagas/NAME -H 'content-type: application/json' -d '{…}'"
+    /// The command that starts a saga.
+    fn first_saga(&self) -> String {
+        let lines = self.flow.iter().flat_map(|flow| &flow.definitions);
+        let name = lines.map(|line| visible(&line.name)).next().unwrap_or_else(|| "NAME".into());
+        format!("curl -X POST $SERVER/api/sagas/{name} -H 'Content-Type: application/json' -d '{{…}}'")
     }
 }
 
@@ -241,7 +245,10 @@ impl Need {
             is_needed,
             text: if is_needed { said::need(need.count, need.more, lang) } else { words.nobody.to_owned() },
             oldest: need.oldest.filter(|_| is_needed).map(|oldest| When::of(oldest, now, lang)),
-            at_stake: need.at_stake.filter(|_| is_needed).map(|cents| Amount(cents).text(lang)),
+            at_stake: need
+                .at_stake
+                .filter(|_| is_needed)
+                .map(|(cents, more)| format!("{}{}", Amount(cents).text(lang), if more { "+" } else { "" })),
             causes: need.causes.filter(|_| is_needed).map(|(count, more)| said::causes(count, more, lang)),
         }
     }
@@ -259,11 +266,8 @@ pub(crate) fn not_over(unfinished: Option<&Unfinished>) -> u64 {
 
 /// A query with these members.
 pub(crate) fn query(members: &[(&str, &str)]) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in members {
-        query.append_pair(name, value);
-    }
-    query.finish()
+    let members = members.iter().map(|(name, value)| format!("{}={}", in_address(name), in_address(value)));
+    members.collect::<Vec<_>>().join("&")
 }
 
 impl FlowShown {
@@ -272,8 +276,6 @@ impl FlowShown {
         let most = (0..MINUTES_SHOWN).max_by_key(|place| all.started_by_minute[*place]).unwrap_or(0);
         let clock = |place| When::of(hour.minute(place), now, lang);
         let current = all.started_by_minute.last().copied().unwrap_or(0);
-        let most_at = clock(most).clock;
-        let most_at = most_at.get(..5).unwrap_or(&most_at);
         let minutes = all.started_by_minute.chunks(MINUTES_A_LINE).enumerate();
         let minutes = minutes
             .map(|(line, counts)| (clock(line * MINUTES_A_LINE), number_of(counts.iter().sum::<u64>())))
@@ -291,7 +293,9 @@ impl FlowShown {
             p99: span_or_dash(all.p99(), lang),
             bars: bars(&all.started_by_minute),
             bars_box: bars_box(MINUTES_SHOWN),
-            bars_text: said::bars(all.started_by_minute[most], most_at, current, lang),
+            bars_text: said::bars(all.started_by_minute[most], current, lang),
+            first: clock(0),
+            most_at: clock(most),
             minutes,
             failures: Self::failures(all, lang),
             definitions,
@@ -348,13 +352,7 @@ impl FlowShown {
 
 /// The address of a definition's page.
 pub(crate) fn definition_address(name: &str) -> String {
-    format!("/console/definitions/{}", segment(name))
-}
-
-/// A name as a segment of a path.
-pub(crate) fn segment(name: &str) -> String {
-    // The form's `+` for a space means itself in a path.
-    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+    format!("/console/definitions/{}", in_address(name))
 }
 
 impl Waits {

@@ -11,6 +11,7 @@ words! {
         version: "Version", "Version";
         steps: "Steps", "Étapes";
         participants: "Participants", "Participants";
+        participant: "Participant", "Participant";
         started: "Started, 1 h", "Commencées, 1 h";
         done: "Done", "Terminées";
         failed: "Failed", "Échouées";
@@ -36,6 +37,10 @@ words! {
         attempts: "Attempts", "Essais";
         outcomes: "State then", "État ensuite";
         none_after: "the start", "le début";
+        graph: "Graph of the steps", "Graphe des étapes";
+        conditional: "on a condition", "sous condition";
+        can_be_undone: "can be undone", "peut être défaite";
+        read_only: "a read", "une lecture";
         pivot: "no way back", "sans retour";
         optional: "optional", "facultative";
         only_if: "only if", "seulement si";

@@ -23,12 +23,14 @@ words! {
         other_steps: "at other steps", "à d’autres étapes";
         none_failed: "None failed.", "Aucune n’a échoué.";
         time_taken: "Time to done", "Durée jusqu’à la fin";
-        per_minute: "Started each minute, UTC", "Commencées à chaque minute, UTC";
+        per_minute: "Started each minute", "Commencées à chaque minute";
+        most_at: "the most at", "le plus à";
+        until_now: "now", "maintenant";
         from: "From", "À partir de";
         by_definition: "By definition", "Par définition";
         definition: "Definition", "Définition";
         under_way: "Under way", "En cours";
-        no_saga: "No saga yet. Start one:", "Aucune saga. Pour en lancer une :";
+        no_saga: "No saga in this hour. To start one:", "Aucune saga dans l’heure. Pour en lancer une :";
         waits: "Waiting by themselves", "Attendent d’elles-mêmes";
         waits_none: "No saga waits.", "Aucune saga n’attend.";
         waits_for: "Waits for", "Attend";
@@ -46,7 +48,7 @@ words! {
         asleep: "asleep until their time", "endormies jusqu’à leur heure";
         replicas: "Replicas", "Répliques";
         replica: "Replica", "Réplique";
-        this_one: "this page", "cette page";
+        this_one: "this one", "celle-ci";
         lease: "Lease", "Bail";
         active: "Active sagas", "Sagas actives";
         lease_open: "held while it runs", "tenu tant qu’elle tourne";
@@ -81,11 +83,11 @@ pub(crate) fn causes(count: u64, more: bool, lang: Lang) -> String {
 }
 
 /// A description of the bars, for those who do not see them.
-pub(crate) fn bars(most: u64, at: &str, now: u64, lang: Lang) -> String {
+pub(crate) fn bars(most: u64, now: u64, lang: Lang) -> String {
     let (most, now) = (number(most, lang), number(now, lang));
     match lang {
-        Lang::En => format!("At most {most} a minute, at {at} UTC; {now} in the current minute so far"),
-        Lang::Fr => format!("Au plus {most} par minute, à {at} UTC; {now} dans la minute en cours"),
+        Lang::En => format!("at most {most} a minute, {now} in the current one so far"),
+        Lang::Fr => format!("au plus {most} par minute, {now} dans celle en cours"),
     }
 }
 

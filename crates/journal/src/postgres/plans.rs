@@ -12,8 +12,7 @@ use crate::cause_query::{figures, members, minutes};
 use crate::causes::{CauseQuestion, CausesAsked};
 use crate::figures::range_columns;
 use crate::query::{Param, Query, query};
-use crate::{CauseCursor, CauseMembers, FailedAt, Filter};
-use crate::{FIGURES_ROWS_MAX, Filter};
+use crate::{CauseCursor, CauseMembers, FIGURES_ROWS_MAX, FailedAt, Filter};
 
 /// A live replica among the others' ids.
 const LIVE: Uuid = Uuid::from_u128(0x50);

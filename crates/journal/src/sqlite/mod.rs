@@ -46,12 +46,11 @@ use crate::backlog::Group;
 use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::query::{Dialect, Param, query};
-use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
     DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
     KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, OpenError, Page, Posted,
-    ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
+    ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -65,12 +64,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Of one read or write that a caller waits for, with its wait for a connection. An operation that is given up may
 /// still be carried out.
 const OPERATION_DEADLINE: Duration = Duration::from_secs(3);
-
-/// The oldest sagas that are not over, at most `?1`: in the order of `saga_under_way`. The summary of a saga that waits for an
-/// operator is not read.
-const UNDER_WAY: &str = "SELECT definition, definition_hash, created_us, \
-     CASE WHEN rollback = 'blocked' OR parked IS NOT NULL THEN NULL ELSE summary END \
-     FROM saga WHERE is_over = 0 ORDER BY created_us, saga_id LIMIT ?1";
 
 /// A journal in an SQLite file.
 pub struct Sqlite {
@@ -238,18 +231,7 @@ impl Histories for Sqlite {
     }
 
     fn under_way(&self) -> StoreFuture<'_, Result<UnderWay, Unavailable>> {
-        Box::pin(self.read(|connection| {
-            let mut found = UnderWay::default();
-            let mut statement = connection.prepare_cached(UNDER_WAY)?;
-            let mut rows = statement.query([UNDER_WAY_READ_MAX as i64 + 1])?;
-            while let Some(row) = rows.next()? {
-                let (definition, hash, created_us) = (string(row, 0)?, string(row, 1)?, row.get(2)?);
-                let summary = row.get_ref(3)?.as_bytes_or_null()?.map(String::from_utf8_lossy);
-                let summary = summary.as_deref();
-                found.add(&ReadRow { definition: &definition, hash: &hash, created_us, summary });
-            }
-            Ok(found)
-        }))
+        Box::pin(self.read(ownership::under_way))
     }
 
     fn list(

@@ -1,4 +1,4 @@
-//! Which sagas a replica owns, which it can claim, and which are asleep. `replicas` knows which replicas are gone.
+//! Which sagas a replica owns, which it can claim, which are asleep, and which are not over. `replicas` knows which replicas are gone.
 
 use std::sync::LazyLock;
 
@@ -6,9 +6,13 @@ use rusqlite::{Connection, params};
 use saga_core::{SagaId, Seq};
 
 use super::replicas::Replicas;
-use super::{id, saga_id};
+use super::{id, saga_id, string};
 use crate::frame::position;
-use crate::{LeaseStanding, OWNED_COUNTED_MAX, ReplicaId, ReplicaStanding, Resting, WakeUp};
+use crate::under_way::ReadRow;
+use crate::{
+    LeaseStanding, OWNED_COUNTED_MAX, ReplicaId, ReplicaStanding, Resting, UNDER_WAY_READ_MAX, UnderWay,
+    WakeUp,
+};
 
 /// Puts sagas of `replica` to sleep.
 pub(super) fn rest(connection: &Connection, replica: ReplicaId, sagas: &[Resting]) -> rusqlite::Result<()> {
@@ -128,4 +132,23 @@ pub(super) fn replicas(
         Ok(ReplicaStanding::new(id, name, LeaseStanding::Open, sagas.unsigned_abs()))
     };
     replicas.live().into_iter().map(standing).collect()
+}
+
+/// The oldest sagas that are not over, at most `?1`: in the order of `saga_under_way`. The summary of a saga that waits for an
+/// operator is not read.
+pub(super) const UNDER_WAY: &str = "SELECT definition, definition_hash, created_us, \
+     CASE WHEN rollback = 'blocked' OR parked IS NOT NULL THEN NULL ELSE summary END \
+     FROM saga WHERE is_over = 0 ORDER BY created_us, saga_id LIMIT ?1";
+
+pub(super) fn under_way(connection: &Connection) -> rusqlite::Result<UnderWay> {
+    let mut found = UnderWay::default();
+    let mut statement = connection.prepare_cached(UNDER_WAY)?;
+    let mut rows = statement.query([UNDER_WAY_READ_MAX as i64 + 1])?;
+    while let Some(row) = rows.next()? {
+        let (definition, hash, created_us) = (string(row, 0)?, string(row, 1)?, row.get(2)?);
+        let summary = row.get_ref(3)?.as_bytes_or_null()?.map(String::from_utf8_lossy);
+        let summary = summary.as_deref();
+        found.add(&ReadRow { definition: &definition, hash: &hash, created_us, summary });
+    }
+    Ok(found)
 }

@@ -214,7 +214,7 @@ fn causes_are_read_by_their_index() {
 fn the_oldest_sagas_under_way_are_read_in_their_order_and_what_a_replica_owns_by_its_index() {
     let folder = tempfile::tempdir().unwrap();
     let store = super::open(folder.path().join("journal.db")).unwrap();
-    let plan = explain(&store, super::UNDER_WAY, [10]);
+    let plan = explain(&store, super::ownership::UNDER_WAY, [10]);
     assert_eq!(plan, ["SCAN saga USING INDEX saga_under_way"]);
     let plan = explain(&store, super::ownership::OWNED_COUNT, rusqlite::params![[0_u8; 16], 10]);
     assert!(plan.iter().any(|line| line.contains("USING INDEX saga_owner (owner=?)")), "{plan:#?}");

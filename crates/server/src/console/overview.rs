@@ -34,7 +34,17 @@ fn known(api: &Api, whole: &WholeRead) -> WholeKnown {
     WholeKnown {
         need: whole.backlog.as_ref().map(|backlog| {
             let all = backlog.values().copied().fold(Unfinished::default(), Unfinished::and);
-            NeedFacts { count: all.blocked, oldest: all.blocked_since, ..NeedFacts::default() }
+            let causes = whole.causes.as_deref();
+            let figures = causes.map_or(&[][..], |causes| &causes.figures);
+            let cents = figures.iter().filter_map(|cause| cause.at_stake).reduce(i64::saturating_add);
+            let is_more = causes.is_some_and(|causes| causes.more) || figures.iter().any(|cause| cause.more);
+            NeedFacts {
+                count: all.blocked,
+                more: false,
+                oldest: all.blocked_since,
+                at_stake: cents.map(|cents| (cents, is_more)),
+                causes: causes.map(|causes| (causes.figures.len() as u64, causes.more)),
+            }
         }),
         hour: whole.hour.clone(),
         backlog: whole.backlog.clone(),

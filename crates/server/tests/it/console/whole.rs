@@ -46,8 +46,13 @@ async fn the_overview_has_the_last_hour_what_waits_and_who_needs_a_person() {
     let world = World::open().await;
     let empty = page(&world, "/console/").await;
     assert_eq!(empty.status, 200);
-    for part in ["Nobody is needed", "No saga yet", "None failed", "All 4 participants are well", "this page"]
-    {
+    for part in [
+        "Nobody is needed",
+        "No saga in this hour",
+        "None failed",
+        "All 4 participants are well",
+        "this page",
+    ] {
         assert!(empty.text.contains(part), "{part}: {}", empty.text);
     }
     for (client, end) in [(4, "CONFIRMEE"), (4, "CONFIRMEE"), (1, "ECHEC_STOCK"), (2, "ECHEC_PAIEMENT")] {
@@ -60,6 +65,10 @@ async fn the_overview_has_the_last_hour_what_waits_and_who_needs_a_person() {
     until("the order needs a person", async || world.commande(&stuck).await["rollback"] == "BLOQUE").await;
     until("the overview has it", async || {
         page(&world, "/console/").await.text.contains("1 saga needs a person")
+    })
+    .await;
+    until("its cause is there", async || {
+        page(&world, "/console/").await.text.contains("<span>1 cause</span>")
     })
     .await;
     let html = page(&world, "/console/").await.text;
@@ -84,7 +93,7 @@ async fn the_overview_has_the_last_hour_what_waits_and_who_needs_a_person() {
 async fn what_waits_by_itself_is_told_by_step() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("nap.yaml");
-    let nap = "saga: nap\ninput: { who: string }\nsteps:\n  - step: sleep\n    pause: 14d\n";
+    let nap = "saga: nap\ndeadline: 30d\ninput: { who: string }\nparticipants: { zoo: { url: \"http://127.0.0.1:9\" } }\nsteps:\n  - step: sleep\n    pause: 14d\n  - step: feed\n    participant: zoo\n    action: { get: /feed }\n";
     std::fs::write(&file, nap).unwrap();
     let world = World::with(Shop::open().await, &["--definition", file.to_str().unwrap()]).await;
     let start =
@@ -105,7 +114,7 @@ async fn what_waits_by_itself_is_told_by_step() {
 async fn a_participant_that_is_suspended_is_told_on_both_pages() {
     let world = World::open().await;
     let well = page(&world, "/console/participants").await.text;
-    assert_eq!(well.matches("<h2").count(), 4, "{well}");
+    assert_eq!(well.matches("<h2 id=\"p").count(), 4, "{well}");
     assert!(well.contains("Well") && !well.contains("Suspended"), "{well}");
     assert!(well.contains("<a href=\"/console/definitions/checkout\">checkout</a>: stock"), "{well}");
     world.shop.fault("POST /api/stock/reserver status=503");
@@ -154,6 +163,7 @@ async fn definitions_are_told_in_all_versions_that_run() {
     assert!(older.contains("<td class=\"num\">1</td>"), "{older}");
     let second = page(&world, &format!("/console/definitions/checkout?hash={hash}")).await.text;
     assert!(second.contains("Older version") && second.contains(&hash), "{second}");
+    assert!(second.contains("Graph of the steps") && second.contains("#step-paiement"), "{second}");
 
     for (path, status) in [
         ("/console/definitions/nothing".to_owned(), 404),
