@@ -25,7 +25,7 @@ mod sign_in;
 mod tries;
 mod visit;
 
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 pub(crate) use saga_console::ROOT;
 use std::sync::Arc;
