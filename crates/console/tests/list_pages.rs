@@ -15,7 +15,7 @@ use saga_console::pages::{
 use saga_console::{Frame, Lang, May, PageName, Preferences, Theme};
 use saga_core::definition::{DefinitionHash, Label};
 use saga_core::event::{Finding, Stuck};
-use saga_core::saga::{CameSince, Failure, Rollback, Seen, Waiting, WaitingFor};
+use saga_core::saga::{CameSince, Failure, Rollback, SeenUntil, Waiting, WaitingFor};
 use saga_core::{BulkActionId, Deed, Epoch, SagaId, Timestamp};
 use saga_journal::{
     BulkHead, BulkKind, BulkState, KeptBulkAction, KeptBulkItem, KeptRow, ReplicaId, Row, Summary,
@@ -229,7 +229,7 @@ fn item(text: &str, lang: Lang, why: ItemWhy) -> ItemLine {
     let kept = KeptBulkItem {
         saga: saga(1),
         place: 0,
-        seen: Seen::by(now()),
+        seen: SeenUntil::by(now()),
         state: BulkState::Skipped,
         why: Some(text.into()),
         ended: Some(now()),

@@ -245,7 +245,7 @@ async fn with_bulk_actions() -> Link {
         FROM generate_series(10, 49) AS line (n);
         INSERT INTO bulk_item (action_id, saga_id, place, seen_us, state, ended_us)
         SELECT action_id, gen_random_uuid(), place, 0, CASE WHEN ended_us IS NULL THEN 'waiting' ELSE 'undone' END, ended_us
-        FROM bulk_action CROSS JOIN generate_series(0, 999) AS line (place);
+        FROM bulk_action CROSS JOIN generate_series(0, 999) AS line (place) ORDER BY action_id, place;
         UPDATE bulk_item SET state = 'sent', claimed_by = '00000000-0000-0000-0000-000000000050'
         WHERE ended_us IS NULL AND place < 16;
         VACUUM ANALYZE bulk_item;

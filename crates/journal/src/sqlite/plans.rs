@@ -51,12 +51,13 @@ fn items_of_bulk_actions_are_claimed_and_listed_by_index() {
     let store = super::open(folder.path().join("journal.db")).unwrap();
     let (id, none) = ([0_u8; 16], None::<&str>);
     for (sql, params, indices) in [
+        (super::bulk::OPEN, rusqlite::params![10], &["bulk_action USING INDEX bulk_action_open"][..]),
         (
             super::bulk::WAITING,
-            rusqlite::params![10],
-            &["action USING INDEX bulk_action_open", "item USING INDEX bulk_item_open (action_id=?)"][..],
+            rusqlite::params![id, 10],
+            &["bulk_item USING INDEX bulk_item_open (action_id=?)"],
         ),
-        (super::bulk::CLAIMED, rusqlite::params![10], &["item USING INDEX bulk_item_claimed"]),
+        (super::bulk::CLAIMED, rusqlite::params![10], &["item USING COVERING INDEX bulk_item_claimed"]),
         (
             super::bulk::ITEMS,
             rusqlite::params![id, 5, none, 10],

@@ -16,7 +16,7 @@ use saga_console::PageName;
 use saga_console::pages::{SagaAct, SagaView, TypedAct};
 use saga_console::sentence::{Sentence, came_since};
 use saga_core::event::Finding;
-use saga_core::saga::Seen;
+use saga_core::saga::SeenUntil;
 use saga_core::{CommandId, CommandKind, Json, SagaId, Seq};
 use saga_engine::{Refusal, Wait};
 
@@ -141,7 +141,7 @@ impl ActForm {
         let id = known.row.saga;
         let command = CommandId::of_key(id, &self.key);
         if let Ok((saga, history)) = &known.read {
-            let seen = Seen { at: visit.now, position: Some(Seq::new(seen)) };
+            let seen = SeenUntil { at: visit.now, position: Some(Seq::new(seen)) };
             if let Some(came) = saga.came_since(&history.records, seen, command) {
                 return Err(NotFollowed::CameSince(came_since(&came, visit.now, visit.lang())));
             }
