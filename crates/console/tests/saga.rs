@@ -8,7 +8,7 @@ use std::time::Duration;
 use askama::Template;
 use saga_console::pages::{SagaAct, SagaAsked, SagaPage, SagaSeen, SagaView, TypedAct};
 use saga_console::sentence::Sentence;
-use saga_console::{Frame, Lang, May, PageName, Preferences, Theme};
+use saga_console::{Lang, May, PageFrame, PageName, Preferences, Theme};
 use saga_core::reply::Verdict;
 use saga_core::retry::Random;
 use saga_core::saga::{Input, Moment, NewSaga};
@@ -119,9 +119,9 @@ impl Played {
     fn page_with(
         &self,
         lang: Lang,
-        change: impl FnOnce(&mut SagaAsked, &mut Frame, &mut KeptRow),
+        change: impl FnOnce(&mut SagaAsked, &mut PageFrame, &mut KeptRow),
     ) -> SagaPage {
-        let mut frame = Frame {
+        let mut frame = PageFrame {
             preferences: Preferences { lang, theme: Theme::Auto },
             page: PageName::Sagas,
             reader: Some("ana".into()),

@@ -11,7 +11,7 @@ use saga_console::pages::{
     AccessFacts, DefinitionKnown, DefinitionPage, DefinitionsPage, FailureKind, Gate, LastFailure, Latency,
     NeedFacts, OverviewPage, ParticipantFacts, ParticipantsPage, StaleFacts, WholeKnown,
 };
-use saga_console::{Frame, Hour, Lang, May, PageName, Preferences, Theme};
+use saga_console::{Hour, Lang, May, PageFrame, PageName, Preferences, Theme};
 use saga_core::definition::{DefinitionHash, Safety};
 use saga_core::saga::WaitingFor;
 use saga_core::{Definition, FlowOutcome, Timestamp};
@@ -35,8 +35,8 @@ fn hostile() -> Vec<String> {
     all
 }
 
-fn frame(lang: Lang, page: PageName) -> Frame {
-    Frame {
+fn frame(lang: Lang, page: PageName) -> PageFrame {
+    PageFrame {
         preferences: Preferences { lang, theme: Theme::Auto },
         page,
         reader: None,

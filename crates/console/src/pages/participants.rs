@@ -11,7 +11,7 @@ use super::overview::{definition_address, span_or_dash};
 use crate::shown::{Badge, Family, Span, When, number, visible, visible_cut};
 use crate::words::ParticipantsWords;
 use crate::words::participants as said;
-use crate::{Frame, Lang, PageName};
+use crate::{Lang, PageFrame, PageName};
 
 /// Participants on one page.
 const PARTICIPANTS_SHOWN_MAX: usize = 500;
@@ -230,7 +230,7 @@ pub(crate) fn cut(reason: &str) -> String {
 #[template(path = "participants.html")]
 pub struct ParticipantsPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     words: &'static ParticipantsWords,
     cards: Vec<ParticipantCard>,
 }
@@ -267,7 +267,7 @@ struct FailureShown {
 
 impl ParticipantsPage {
     /// The page about these.
-    pub fn new(frame: Frame, participants: &[ParticipantFacts]) -> Self {
+    pub fn new(frame: PageFrame, participants: &[ParticipantFacts]) -> Self {
         let (lang, now) = (frame.lang(), frame.at);
         let card = |facts| ParticipantCard::of(facts, now, lang);
         let cards = participants.iter().take(PARTICIPANTS_SHOWN_MAX).map(card).collect();

@@ -22,7 +22,7 @@ pub use self::minutes::{MINUTES_SHOWN, MinuteBars};
 pub use self::typical::{SuspendedParticipant, TypicalTry, takes_finding};
 use super::actions::ActionLine;
 use crate::Lang;
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::shown::{Amount, When, excerpt, short_id};
 use crate::words::{InboxWords, number_of_sagas};
 
@@ -34,7 +34,7 @@ const REFUSAL_CHARS_SHOWN_MAX: usize = 600;
 #[template(path = "inbox.html")]
 pub struct InboxPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The view.
     pub view: InboxView,
     /// The causes, in the view's order.

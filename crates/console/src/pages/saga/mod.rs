@@ -26,7 +26,7 @@ pub use self::pending::{PendingCallShown, PendingCard};
 use self::rows::RowsOf;
 pub use self::rows::{SagaRow, SagaRowKind, SagaRows};
 pub use self::view::{SagaAct, SagaView, TypedAct};
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::graph::{self, GraphStep};
 use crate::history::attempts;
 use crate::sentence::{Sentence, StandingTold, sentence};
@@ -78,7 +78,7 @@ pub struct SagaAsked {
 #[template(path = "saga.html")]
 pub struct SagaPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The saga's id.
     pub id: String,
     /// Its state.
@@ -156,7 +156,7 @@ pub struct StepShown {
 
 impl SagaPage {
     /// The page of a saga.
-    pub fn of(frame: Frame, seen: &SagaSeen<'_>, asked: SagaAsked) -> Self {
+    pub fn of(frame: PageFrame, seen: &SagaSeen<'_>, asked: SagaAsked) -> Self {
         let (lang, now, row) = (frame.lang(), frame.at, &seen.row.row);
         let path = format!("/console/sagas/{}", seen.row.saga);
         let words = SagaWords::of(lang);
@@ -336,7 +336,7 @@ impl HistoryShown {
         records: &[Record],
         all: &[crate::history::AttemptTold<'_>],
         seen: &SagaSeen<'_>,
-        frame: &Frame,
+        frame: &PageFrame,
         view: SagaView,
         path: &str,
     ) -> Self {

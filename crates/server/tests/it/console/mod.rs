@@ -1,5 +1,6 @@
 //! The console's pages, asked for as a browser asks.
 
+mod flows;
 mod inbox;
 mod lists;
 mod saga;
