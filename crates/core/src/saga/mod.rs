@@ -49,6 +49,7 @@ pub use self::pending::Pending;
 use self::polling::AcceptedWork;
 pub use self::shown::{Waiting, WaitingFor};
 pub use self::since::{CameSince, SeenUntil, Tried};
+pub use self::stands::StepStands;
 pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};
 
