@@ -306,7 +306,7 @@ pub enum Cause {
 /// The kind of a [`Cause`], without what is particular to one saga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum CauseKind {
+pub enum RollbackCause {
     /// A step was refused, or had no good answer.
     StepFailed,
     /// A cancel command asked for it.
@@ -317,11 +317,11 @@ pub enum CauseKind {
 
 impl Cause {
     /// Its kind.
-    pub fn kind(&self) -> CauseKind {
+    pub fn kind(&self) -> RollbackCause {
         match self {
-            Self::StepFailed { .. } => CauseKind::StepFailed,
-            Self::Cancelled | Self::CancelledBy { .. } => CauseKind::Cancelled,
-            Self::DeadlinePassed => CauseKind::DeadlinePassed,
+            Self::StepFailed { .. } => RollbackCause::StepFailed,
+            Self::Cancelled | Self::CancelledBy { .. } => RollbackCause::Cancelled,
+            Self::DeadlinePassed => RollbackCause::DeadlinePassed,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use crate::event::{CauseKind, Event};
+use crate::event::{Event, RollbackCause};
 
 /// A saga's start, or the kind of its end.
 ///
@@ -27,14 +27,14 @@ pub enum FlowOutcome {
 
 impl Event {
     /// The start or the end that this event is, of a saga that is rolled back for this reason, if it is.
-    pub fn flow(&self, cause: Option<CauseKind>) -> Option<FlowOutcome> {
+    pub fn flow(&self, cause: Option<RollbackCause>) -> Option<FlowOutcome> {
         match self {
             Self::Started { .. } => Some(FlowOutcome::Started),
             Self::Completed => Some(FlowOutcome::Completed),
             Self::RolledBack => Some(match cause {
-                Some(CauseKind::Cancelled) => FlowOutcome::Cancelled,
-                Some(CauseKind::DeadlinePassed) => FlowOutcome::DeadlinePassed,
-                Some(CauseKind::StepFailed) | None => FlowOutcome::Failed,
+                Some(RollbackCause::Cancelled) => FlowOutcome::Cancelled,
+                Some(RollbackCause::DeadlinePassed) => FlowOutcome::DeadlinePassed,
+                Some(RollbackCause::StepFailed) | None => FlowOutcome::Failed,
             }),
             Self::Skipped { .. }
             | Self::Waits { .. }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use saga_core::definition::{DefinitionHash, Labels, StateName};
-use saga_core::event::{Cause, CauseKind};
+use saga_core::event::{Cause, RollbackCause};
 use saga_core::saga::{Failure, Rollback, Waiting};
 use saga_core::{CauseGroup, Epoch, Saga, SagaId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub struct Summary {
     pub failure: Option<Failure>,
     /// The kind of that reason: a step's failure, a command, or the saga's deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<CauseKind>,
+    pub cause: Option<RollbackCause>,
     /// The obstacle for which the saga waits for an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Failure>,

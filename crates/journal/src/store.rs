@@ -62,7 +62,7 @@ pub trait Histories: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>>;
 
-    /// The causes for which sagas need a person, in figures: at most `limit`, and at most [`CAUSES_MAX`](crate::CAUSES_MAX). Those that
+    /// The causes for which sagas need a person, in figures: at most `limit`, and at most [`CAUSES_MAX`](crate::CAUSES_MAX). Sagas that
     /// have come since `recent` are counted, too.
     fn causes(&self, recent: Timestamp, limit: usize) -> StoreFuture<'_, Result<Causes, Unavailable>>;
 

@@ -24,7 +24,7 @@ use crate::{Lang, PageFrame, PageName};
 /// Versions that are listed.
 const VERSIONS_SHOWN_MAX: usize = 100;
 
-/// What is known of one definition.
+/// The facts about one definition.
 #[derive(Debug)]
 pub struct DefinitionKnown<'k> {
     /// Its name.

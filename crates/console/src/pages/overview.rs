@@ -27,7 +27,7 @@ const LINES_SHOWN_MAX: usize = 50;
 /// Minutes that one line of the table beside the bars adds up.
 const MINUTES_A_LINE: usize = 5;
 
-/// What is known of all sagas together, each part with the time that it is of; `None`: it is not known.
+/// The facts about all sagas together, each part with the time that it is of; `None`: it is not known.
 #[derive(Debug, Clone, Default)]
 pub struct WholeKnown {
     /// The sagas that need a person.
@@ -84,7 +84,7 @@ pub struct OverviewPage {
     stale: Option<Stale>,
     need: Option<Need>,
     flow: Option<FlowShown>,
-    waits: Option<Waits>,
+    waits: Option<WaitsShown>,
     ill: Vec<IllLine>,
     well: String,
     replicas: Option<Vec<ReplicaLine>>,
@@ -146,7 +146,7 @@ struct DefinitionLine {
 }
 
 #[derive(Debug)]
-struct Waits {
+struct WaitsShown {
     forward: String,
     rolling_back: String,
     asleep: String,
@@ -207,7 +207,7 @@ impl OverviewPage {
             stale,
             need: known.need.map(|need| Need::of(need, now, lang)),
             flow,
-            waits: Waits::of(known, now, lang),
+            waits: WaitsShown::of(known, now, lang),
             ill,
             well: said::all_well(participants.len(), lang),
             replicas: known.replicas.as_ref().map(|replicas| {
@@ -355,7 +355,7 @@ pub(crate) fn definition_address(name: &str) -> String {
     format!("/console/definitions/{}", in_address(name))
 }
 
-impl Waits {
+impl WaitsShown {
     fn of(known: &WholeKnown, now: Timestamp, lang: Lang) -> Option<Self> {
         let backlog = known.backlog.as_ref()?;
         let all = backlog.values().copied().fold(Unfinished::default(), Unfinished::and);

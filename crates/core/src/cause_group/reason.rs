@@ -10,7 +10,7 @@
 //! | a word of letters and digits in turn, twelve or more | `01ARZ3NDEKTSV4RRFFQ69G5FAV` |
 //! | a number of two digits or more, with its points and commas | `48213`, `1,204.00`, the digits of `CMD-48213` |
 //!
-//! One pass over the text: nothing looks ahead but by a fixed number of characters, and within one word. What comes out is left as
+//! One pass over the text: nothing looks ahead but by a fixed number of characters, and within one word. The result is left as
 //! it is by a second pass: a word beside a `*` is not taken for the beginning of anything.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};

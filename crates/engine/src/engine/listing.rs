@@ -148,7 +148,7 @@ fn place(at: &Cursor) -> (Timestamp, SagaId) {
 }
 
 impl Listing {
-    /// The rows among which its sagas are. Those that wait are under way; those that failed at a step are found by that once they are
+    /// The rows among which its sagas are. Sagas that wait are under way; sagas that failed at a step are found by that once they are
     /// over.
     fn rows(&self, after: Option<Cursor>, limit: usize) -> Vec<Rows> {
         let filter = self.by_index();

@@ -62,7 +62,7 @@ async fn causes_are_told_in_figures<F: Fixture>() {
     let travel = &mut all[2].row;
     (travel.definition, travel.labels) = ("travel".into(), labels(&[("client_id", 4)]));
     keep(&*store, &all.iter().collect::<Vec<_>>()).await;
-    // Nobody is needed for these.
+    // These sagas need nobody.
     keep(&*store, &[&start(20), &start(21), &end(&start(21))]).await;
 
     let causes = store.causes(at(2 * MINUTE_US), 10).await.unwrap();
@@ -96,7 +96,7 @@ async fn causes_are_told_in_figures<F: Fixture>() {
     let last = store.cause_minutes(one.as_str().into(), at(3 * MINUTE_US)).await.unwrap();
     assert_eq!(minutes(last), [(minute(3), 1)]);
 
-    // Whoever goes on needs no person any more.
+    // A saga that goes on needs no person any more.
     let mut going_on = next(&blocked(1, &one, 0), "STOCK_RESERVE");
     going_on.row.rollback = Rollback::Running;
     (going_on.row.cause, going_on.row.blocked_since) = (None, None);

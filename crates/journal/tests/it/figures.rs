@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::event::CauseKind;
+use saga_core::event::RollbackCause;
 use saga_core::{Event, FlowOutcome, SagaId, Timestamp};
 use saga_journal::{
     AppendError, Entry, FIGURES_ROWS_MAX, MinuteFigures, ROWS_MAX, ReplicaId, SagaDurations, Store,
@@ -42,7 +42,7 @@ fn started(number: u128, definition: &str, at_us: i64) -> Entry {
 }
 
 /// The end of a saga for that reason, `us` after its start: `None`, or `Some` and the step that failed.
-fn ended(before: &Entry, cause: Option<(CauseKind, Option<&str>)>, us: u64) -> Entry {
+fn ended(before: &Entry, cause: Option<(RollbackCause, Option<&str>)>, us: u64) -> Entry {
     let mut entry = end(before);
     entry.records[1].at = before.row.created.plus(Duration::from_micros(us));
     if let Some((cause, step)) = cause {
@@ -53,8 +53,8 @@ fn ended(before: &Entry, cause: Option<(CauseKind, Option<&str>)>, us: u64) -> E
     entry
 }
 
-fn refused(step: &str) -> Option<(CauseKind, Option<&str>)> {
-    Some((CauseKind::StepFailed, Some(step)))
+fn refused(step: &str) -> Option<(RollbackCause, Option<&str>)> {
+    Some((RollbackCause::StepFailed, Some(step)))
 }
 
 async fn all(store: &dyn Store) -> Vec<MinuteFigures> {
@@ -87,8 +87,8 @@ async fn starts_and_ends_are_counted_by_minute_definition_outcome_and_step<F: Fi
         ended(&checkout[2], refused("stock"), 4_000),
         ended(&checkout[3], refused("stock"), 40_000),
         ended(&checkout[4], refused("payment"), 7_000),
-        ended(&checkout[5], Some((CauseKind::Cancelled, None)), MINUTE_US as u64),
-        ended(&checkout[6], Some((CauseKind::DeadlinePassed, None)), 2 * MINUTE_US as u64),
+        ended(&checkout[5], Some((RollbackCause::Cancelled, None)), MINUTE_US as u64),
+        ended(&checkout[6], Some((RollbackCause::DeadlinePassed, None)), 2 * MINUTE_US as u64),
         ended(&trip, None, 1),
     ];
     let mut entries: Vec<&Entry> = checkout.iter().chain([&trip, &steps]).collect();
@@ -179,8 +179,8 @@ async fn figures_say_what_the_histories_say<F: Fixture>() {
         None,
         refused("stock"),
         refused("payment"),
-        Some((CauseKind::Cancelled, None)),
-        Some((CauseKind::DeadlinePassed, None)),
+        Some((RollbackCause::Cancelled, None)),
+        Some((RollbackCause::DeadlinePassed, None)),
     ];
     let mut last: BTreeMap<SagaId, Entry> = BTreeMap::new();
     let mut over: BTreeMap<SagaId, Entry> = BTreeMap::new();
@@ -241,8 +241,8 @@ async fn figures_say_what_the_histories_say<F: Fixture>() {
             let (outcome, step) = match (&record.event, row.summary.cause) {
                 (Event::Started { .. }, _) => (FlowOutcome::Started, None),
                 (Event::Completed, _) => (FlowOutcome::Completed, None),
-                (Event::RolledBack, Some(CauseKind::StepFailed)) => (FlowOutcome::Failed, step),
-                (Event::RolledBack, Some(CauseKind::Cancelled)) => (FlowOutcome::Cancelled, None),
+                (Event::RolledBack, Some(RollbackCause::StepFailed)) => (FlowOutcome::Failed, step),
+                (Event::RolledBack, Some(RollbackCause::Cancelled)) => (FlowOutcome::Cancelled, None),
                 (Event::RolledBack, _) => (FlowOutcome::DeadlinePassed, None),
                 _ => continue,
             };
