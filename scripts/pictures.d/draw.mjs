@@ -27,7 +27,7 @@ async function draw(name, path, { lang = "en", theme = "light", width = 1280, he
   await context.close();
 }
 
-const firstGroup = async (page) => { await page.locator("[data-group] a, a[data-group]").last().click(); await page.waitForLoadState(); };
+const firstGroup = async (page) => { await page.locator('.gl a').last().click(); await page.waitForLoadState(); };
 await draw("overview", "/console/");
 await draw("overview-dark-fr", "/console/", { lang: "fr", theme: "dark" });
 await draw("sagas", "/console/sagas");

@@ -16,7 +16,8 @@ function move(step) {
 }
 
 function target(key) {
-  const it = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const marked = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const it = marked?.closest("button,a,input") ?? marked;
   if (!it) return false;
   it.focus();
   it.scrollIntoView({ block: "nearest" });

@@ -59,7 +59,7 @@ pub struct May {
 
 /// The values that every page has.
 #[derive(Debug, Clone)]
-pub struct Frame {
+pub struct PageFrame {
     /// Language and colours.
     pub preferences: Preferences,
     /// Which page of the navigation it is.
@@ -80,7 +80,7 @@ pub struct Frame {
     pub at: Timestamp,
 }
 
-impl Frame {
+impl PageFrame {
     /// The language.
     pub fn lang(&self) -> Lang {
         self.preferences.lang

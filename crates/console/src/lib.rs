@@ -24,7 +24,7 @@ pub mod shown;
 pub mod timeline;
 mod words;
 
-pub use self::frame::{Frame, May, PageName, Preferences, Theme};
+pub use self::frame::{May, PageFrame, PageName, Preferences, Theme};
 pub use self::hour::{Flow, Hour, MINUTES_SHOWN};
 pub use self::words::Lang;
 

@@ -18,7 +18,7 @@ const STEPS_NAMED_MAX: usize = 3;
 
 /// A part of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct SentencePiece {
     /// The text.
     pub text: String,
     /// Whether it is a name that the eye should find.
@@ -29,7 +29,7 @@ pub struct Piece {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sentence {
     /// Their parts, in order.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<SentencePiece>,
 }
 
 impl Sentence {
@@ -40,7 +40,7 @@ impl Sentence {
 
     /// A text as it is: its author has cut it.
     pub fn of(text: &str) -> Self {
-        Self { pieces: vec![Piece { text: visible(text).into_owned(), is_strong: false }] }
+        Self { pieces: vec![SentencePiece { text: visible(text).into_owned(), is_strong: false }] }
     }
 
     /// Adds a sentence in this language, with these values.
@@ -63,7 +63,7 @@ impl Sentence {
 
     fn push(&mut self, text: &str, is_strong: bool) {
         if !text.is_empty() {
-            self.pieces.push(Piece { text: text.to_owned(), is_strong });
+            self.pieces.push(SentencePiece { text: text.to_owned(), is_strong });
         }
     }
 }
@@ -77,17 +77,17 @@ pub(crate) fn quoted(words: &str, lang: Lang) -> String {
     }
 }
 
-/// ` 5 times`, ` 5 fois`; nothing for once.
+/// `, 5 times`, `, 5 fois`; nothing for once.
 fn times(count: usize, lang: Lang) -> String {
     match lang {
         _ if count < 2 => String::new(),
-        Lang::En => format!(" {count} times"),
-        Lang::Fr => format!(" {count} fois"),
+        Lang::En => format!(", {count} times"),
+        Lang::Fr => format!(", {count} fois"),
     }
 }
 
 /// What a sentence is made of.
-pub(crate) struct Told<'a> {
+pub(crate) struct StandingTold<'a> {
     pub(crate) saga: &'a Saga,
     pub(crate) attempts: &'a [AttemptTold<'a>],
     pub(crate) waiting: &'a [Waiting],
@@ -96,7 +96,7 @@ pub(crate) struct Told<'a> {
 }
 
 /// Why the saga stands where it does, and what is left.
-pub(crate) fn sentence(told: &Told<'_>) -> Sentence {
+pub(crate) fn sentence(told: &StandingTold<'_>) -> Sentence {
     let mut said = Sentence::default();
     match told.saga.cause() {
         Some(cause) => {
@@ -109,7 +109,7 @@ pub(crate) fn sentence(told: &Told<'_>) -> Sentence {
     said
 }
 
-impl Told<'_> {
+impl StandingTold<'_> {
     fn step(&self, step: usize) -> String {
         let step = self.saga.definition().steps.get(step);
         step.map_or_else(String::new, |step| visible_cut(&step.name, 64))
@@ -386,8 +386,8 @@ impl Told<'_> {
             (WaitingFor::Signal, _) => said.say(
                 lang,
                 (
-                    "[0] waits for the signal [1]; it is too late {2}.",
-                    "[0] attend le signal [1]; il sera trop tard {2}.",
+                    "[0] waits for the signal [1], at the latest {2}.",
+                    "[0] attend le signal [1], au plus tard {2}.",
                 ),
                 &[&name, &signal, &until],
             ),

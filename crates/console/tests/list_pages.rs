@@ -12,10 +12,10 @@ use saga_console::pages::{
     InboxAnswer, InboxPage, InboxView, ItemLine, ItemWhy, KnownNames, ListFilters, MinuteBars, NothingFound,
     OpenCause, SagasPage, SearchPage, SuspendedParticipant, TypedTexts, TypicalTry,
 };
-use saga_console::{Frame, Lang, May, PageName, Preferences, Theme};
+use saga_console::{Lang, May, PageFrame, PageName, Preferences, Theme};
 use saga_core::definition::{DefinitionHash, Label};
 use saga_core::event::{Finding, Stuck};
-use saga_core::saga::{CameSince, Failure, Rollback, Seen, Waiting, WaitingFor};
+use saga_core::saga::{CameSince, Failure, Rollback, SeenUntil, Waiting, WaitingFor};
 use saga_core::{BulkActionId, Deed, Epoch, SagaId, Timestamp};
 use saga_journal::{
     BulkHead, BulkKind, BulkState, KeptBulkAction, KeptBulkItem, KeptRow, ReplicaId, Row, Summary,
@@ -36,8 +36,8 @@ fn before(seconds: u64) -> Timestamp {
     now().minus(Duration::from_secs(seconds))
 }
 
-fn frame(lang: Lang) -> Frame {
-    Frame {
+fn frame(lang: Lang) -> PageFrame {
+    PageFrame {
         preferences: Preferences { lang, theme: Theme::Auto },
         page: PageName::Sagas,
         reader: None,
@@ -229,7 +229,7 @@ fn item(text: &str, lang: Lang, why: ItemWhy) -> ItemLine {
     let kept = KeptBulkItem {
         saga: saga(1),
         place: 0,
-        seen: Seen::by(now()),
+        seen: SeenUntil::by(now()),
         state: BulkState::Skipped,
         why: Some(text.into()),
         ended: Some(now()),
@@ -290,7 +290,7 @@ fn foreign_texts_are_texts_and_short() {
 
 #[test]
 fn a_reader_without_the_role_sees_no_action() {
-    let watching = Frame { may: May { read: true, ..May::default() }, ..frame(Lang::En) };
+    let watching = PageFrame { may: May { read: true, ..May::default() }, ..frame(Lang::En) };
     let html = InboxPage { frame: watching.clone(), ..inbox(Lang::En, "plain") }.render().unwrap();
     assert!(html.contains("412 sagas need a person"), "{html}");
     for part in

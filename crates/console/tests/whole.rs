@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use askama::Template;
 use saga_console::pages::{
-    AccessFacts, DefinitionKnown, DefinitionPage, DefinitionsPage, FailureKind, Gate, LastFailure, Latency,
-    NeedFacts, OverviewPage, ParticipantFacts, ParticipantsPage, StaleFacts, WholeKnown,
+    AccessFacts, CallGate, DefinitionKnown, DefinitionPage, DefinitionsPage, FailureKind, LastFailure,
+    Latency, NeedFacts, OverviewPage, ParticipantFacts, ParticipantsPage, StaleFacts, WholeKnown,
 };
-use saga_console::{Frame, Hour, Lang, May, PageName, Preferences, Theme};
+use saga_console::{Hour, Lang, May, PageFrame, PageName, Preferences, Theme};
 use saga_core::definition::{DefinitionHash, Safety};
 use saga_core::saga::WaitingFor;
 use saga_core::{Definition, FlowOutcome, Timestamp};
@@ -35,8 +35,8 @@ fn hostile() -> Vec<String> {
     all
 }
 
-fn frame(lang: Lang, page: PageName) -> Frame {
-    Frame {
+fn frame(lang: Lang, page: PageName) -> PageFrame {
+    PageFrame {
         preferences: Preferences { lang, theme: Theme::Auto },
         page,
         reader: None,
@@ -62,7 +62,7 @@ fn participant(text: &str) -> ParticipantFacts {
         horizon: Duration::from_secs(86_400),
         timeout: Duration::from_secs(5),
         calls_max: 256,
-        gate: Gate::Shut,
+        gate: CallGate::Shut,
         gate_since: at,
         tried_at: Some(at.plus(Duration::from_secs(9))),
         waiting: 412,
@@ -158,7 +158,7 @@ fn foreign_texts_are_no_markup_wherever_they_stand() {
             let known = known(&text);
             let ill = [
                 participant(&text),
-                ParticipantFacts { gate: Gate::Open, access: None, ..participant(&text) },
+                ParticipantFacts { gate: CallGate::Open, access: None, ..participant(&text) },
             ];
             check(&OverviewPage::new(frame(lang, PageName::Overview), &known, &ill).render().unwrap(), &text);
             check(&ParticipantsPage::new(frame(lang, PageName::Participants), &ill).render().unwrap(), &text);

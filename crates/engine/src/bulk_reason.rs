@@ -43,7 +43,7 @@ impl BulkReason {
         serde_json::to_string(self).unwrap_or_default().into()
     }
 
-    /// A reason that the journal keeps. One that a later release has written is shown as it is.
+    /// A reason that the journal keeps. A reason that a later release has written is shown as it is.
     pub fn read(kept: &str) -> Self {
         serde_json::from_str(kept).unwrap_or_else(|_| Self::says(kept))
     }

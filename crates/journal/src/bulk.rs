@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use saga_core::saga::Seen;
+use saga_core::saga::SeenUntil;
 use saga_core::{BulkActionId, SagaId, Timestamp};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
@@ -102,7 +102,7 @@ pub struct BulkItem {
     /// Which saga.
     pub saga: SagaId,
     /// What the operator knew of it.
-    pub seen: Seen,
+    pub seen: SeenUntil,
 }
 
 /// A bulk action that is to begin: its items are neither none nor too many, and no saga is among them twice.
@@ -194,7 +194,7 @@ pub struct ClaimedItem {
     /// Which saga.
     pub saga: SagaId,
     /// What the operator knew of it.
-    pub seen: Seen,
+    pub seen: SeenUntil,
     /// The action's wish.
     pub kind: BulkKind,
     /// The action's caller.
@@ -257,7 +257,7 @@ pub struct KeptBulkItem {
     /// Its place among the action's items, counted from 0.
     pub place: u64,
     /// What the operator knew of it.
-    pub seen: Seen,
+    pub seen: SeenUntil,
     /// The state that it is in.
     pub state: BulkState,
     /// Why, as JSON.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use saga_core::saga::Seen;
+use saga_core::saga::SeenUntil;
 use saga_core::{Seq, Timestamp};
 
 use crate::columns::text;
@@ -25,11 +25,11 @@ pub(crate) fn head(action: &NewBulkAction) -> BulkHead {
 }
 
 /// The part of a saga that an operator knew, from the columns `seen_us` and `seen_seq`.
-pub(crate) fn seen(at_us: i64, seq: Option<i64>) -> Seen {
-    Seen { at: Timestamp::from_micros(at_us), position: seq.map(|seq| Seq::new(seq.unsigned_abs())) }
+pub(crate) fn seen(at_us: i64, seq: Option<i64>) -> SeenUntil {
+    SeenUntil { at: Timestamp::from_micros(at_us), position: seq.map(|seq| Seq::new(seq.unsigned_abs())) }
 }
 
 /// The value of `seen_seq`. It comes from an operator's form, so it may be any number.
-pub(crate) fn seen_seq(seen: Seen) -> Option<i64> {
+pub(crate) fn seen_seq(seen: SeenUntil) -> Option<i64> {
     seen.position.map(|position| i64::try_from(position.get()).unwrap_or(i64::MAX))
 }

@@ -31,9 +31,9 @@ pub struct CauseFigures {
     pub count: u64,
     /// Whether there are more than that: they were not counted.
     pub more: bool,
-    /// Since when the one waits that has waited for longest.
+    /// Since when the one waits that has waited for longest. This and the following are, of a key for several, of those that were counted.
     pub oldest: Timestamp,
-    /// Since when the one waits that came last; of a key for several, among those that were counted.
+    /// Since when the one waits that came last.
     pub newest: Timestamp,
     /// The money at stake in cents, of those that were counted; `None`: of none it is known.
     pub at_stake: Option<i64>,
@@ -129,8 +129,8 @@ impl CausesGathered {
         Self {
             recent_us: recent.as_micros(),
             limit: limit.clamp(1, CAUSES_MAX),
-            next: Some((CausesAsked::All(CauseRange::NoKey), CauseGroup::BEFORE_KEYS.into())),
-            behind: Some("".into()),
+            next: Some((CausesAsked::Behind("".into()), "".into())),
+            behind: None,
             of_step: (String::new(), 0),
             counted: 0,
             found: Causes::default(),

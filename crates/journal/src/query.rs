@@ -86,7 +86,6 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
     }
     if let Some(cause) = &filter.cause {
         let by_row = if filter.labels.is_empty() { "" } else { dialect.by_row };
-        conditions.push(NEEDS_PERSON.to_owned());
         conditions.push(has_cause(&CauseGroup::range(cause), by_row, &mut params));
     }
     if let Some(failed) = &filter.failed {
@@ -178,13 +177,9 @@ pub(crate) fn shown_columns() -> String {
     shown.map(|column| format!("saga.{}", column.name)).collect::<Vec<_>>().join(", ")
 }
 
-/// The sagas that need a person, as the partial indices on them say it.
-pub(crate) const NEEDS_PERSON: &str = "(saga.rollback = 'blocked' OR saga.parked IS NOT NULL)";
-
 /// The sagas with these causes. `by_row`: before a column that no index is to be used for.
 pub(crate) fn has_cause(range: &CauseRange, by_row: &str, params: &mut Params) -> String {
     match range {
-        CauseRange::NoKey => format!("{by_row}saga.cause IS NULL"),
         CauseRange::Key(key) => {
             format!("{by_row}saga.cause = {}", params.number(Param::Text(key.clone().into())))
         }
@@ -200,7 +195,7 @@ pub(crate) fn has_cause(range: &CauseRange, by_row: &str, params: &mut Params) -
 fn rolls_back(rollback: Rollback) -> String {
     let word: &str = rollback.into();
     match rollback {
-        Rollback::Blocked => NEEDS_PERSON.to_owned(),
+        Rollback::Blocked => "(saga.rollback = 'blocked' OR saga.parked IS NOT NULL)".to_owned(),
         Rollback::None | Rollback::Running | Rollback::Done => {
             format!("saga.rollback = '{word}' AND saga.parked IS NULL")
         }

@@ -28,8 +28,7 @@ pub struct Row {
     pub epoch: Epoch,
     /// Since when the saga waits for an operator; `None`: it does not.
     pub blocked_since: Option<Timestamp>,
-    /// The key of its cause, by which it is found with the sagas that are stuck for the same; `None`: it does not wait, or nothing has
-    /// been recorded since a release that gave no keys. [`KeptRow::cause`] tells these apart.
+    /// The key of its cause, by which it is found with the sagas that are stuck for the same; `None`: it does not wait.
     pub cause: Option<Arc<str>>,
     /// Whether nothing will change any more.
     pub over: bool,

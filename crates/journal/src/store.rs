@@ -279,7 +279,7 @@ pub trait BulkActions: Send + Sync + 'static {
         now: Timestamp,
     ) -> StoreFuture<'_, Result<Vec<ClaimedItem>, Unavailable>>;
 
-    /// Keeps the result of an item that is [`BulkState::Sent`]. One that has a result keeps it.
+    /// Keeps the result of an item that is [`BulkState::Sent`]. An item that has a result keeps it.
     fn record_item(
         &self,
         action: BulkActionId,

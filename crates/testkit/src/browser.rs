@@ -6,12 +6,14 @@ use std::process::{Command, Output};
 /// Runs a node script that controls the browser. It gets `arguments` after the paths of playwright-core and of the
 /// browser; axe-core, which looks at a page's accessibility, is beside playwright-core.
 pub fn run(script: &Path, arguments: &[&str]) -> Output {
-    Command::new("node")
-        .arg(script)
-        .args([playwright(), chromium()])
-        .args(arguments)
-        .output()
-        .expect("run node; install it: apt-get install nodejs")
+    command(script, arguments).output().expect("run node; install it: apt-get install nodejs")
+}
+
+/// The same, to be spoken to while it runs: its lines come out, and lines go in.
+pub fn command(script: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("node");
+    command.arg(script).args([playwright(), chromium()]).args(arguments);
+    command
 }
 
 /// Where `scripts/setup` installs playwright-core.

@@ -220,3 +220,69 @@ fn place(steps: usize, layers: &[usize], pairs: &[(usize, usize)], order: &[Vec<
     let width = 2.0 * MARGIN + columns as f64 * step_width + columns.saturating_sub(1) as f64 * gap;
     Layout { steps: places, edges: drawn, step_width, width, height }
 }
+
+#[cfg(test)]
+mod tests {
+    use saga_testkit::dice::Dice;
+
+    use super::*;
+
+    /// A graph of so many steps, each of which waits for some of those above it.
+    fn drawn_by_chance(dice: &Dice, steps: usize) -> Graph {
+        let per_mille = dice.one(&[15, 60, 250, 900]);
+        let after = |step: usize| (0..step).filter(|_| dice.chance(per_mille)).collect();
+        Graph::new((0..steps).map(after).collect())
+    }
+
+    #[test]
+    fn steps_do_not_overlap_and_edges_go_to_the_right() {
+        let dice = Dice::new(20_261_125);
+        for _ in 0..150 {
+            let steps = 1 + dice.below(64);
+            let graph = drawn_by_chance(&dice, steps);
+            let layout = Layout::of(&graph);
+            assert_eq!(layout, Layout::of(&graph), "the same graph has the same layout");
+            for (index, one) in layout.steps.iter().enumerate() {
+                assert!(one.x >= 0.0 && one.x + layout.step_width <= layout.width, "{one:?}");
+                assert!(
+                    one.y - HEIGHT / 2.0 >= 0.0 && one.y + HEIGHT / 2.0 <= layout.height,
+                    "{one:?} {}",
+                    layout.height
+                );
+                for other in &layout.steps[index + 1..] {
+                    let beside = (one.x - other.x).abs() >= layout.step_width;
+                    assert!(beside || (one.y - other.y).abs() >= HEIGHT, "{one:?} {other:?}");
+                }
+            }
+            for edge in &layout.edges {
+                let mut right = layout.steps[edge.from].x + layout.step_width;
+                for (left, end, _) in &edge.passes {
+                    assert!(*left > right && end > left, "{edge:?}");
+                    right = *end;
+                }
+                assert!(layout.steps[edge.to].x > right, "{edge:?}");
+            }
+            let order = layout.reading_order();
+            for (to, place) in order.iter().enumerate() {
+                assert!(order[to..].iter().all(|later| !graph.before(*place).contains(*later)));
+            }
+        }
+    }
+
+    #[test]
+    fn an_edge_that_follows_from_others_is_not_drawn() {
+        let set = |steps: &[usize]| steps.iter().copied().collect();
+        let layout = Layout::of(&Graph::new(vec![set(&[]), set(&[0]), set(&[0, 1])]));
+        let edges: Vec<(usize, usize)> = layout.edges.iter().map(|edge| (edge.from, edge.to)).collect();
+        assert_eq!(edges, [(0, 1), (1, 2)]);
+    }
+
+    #[test]
+    fn crossings_are_taken_away_and_ties_keep_the_file_s_order() {
+        let set = |steps: &[usize]| steps.iter().copied().collect();
+        // `c` waits for `b`, and `d` for `a`: in the file's order, their edges would cross.
+        let layout = Layout::of(&Graph::new(vec![set(&[]), set(&[]), set(&[1]), set(&[0])]));
+        assert!(layout.steps[0].y < layout.steps[1].y);
+        assert!(layout.steps[3].y < layout.steps[2].y);
+    }
+}

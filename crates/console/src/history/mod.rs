@@ -34,7 +34,7 @@ pub(crate) struct AttemptTold<'a> {
 pub(crate) enum AttemptEnd<'a> {
     /// It is under way.
     NotYet,
-    /// Nobody heard of its end: its process ended, or the saga went on without it.
+    /// Its end was not heard of: its process ended, or the saga went on without it.
     Lost(Timestamp),
     /// With an answer, or without one in time.
     With { at: Timestamp, outcome: Outcome, status: Option<u16>, reason: Option<&'a str> },

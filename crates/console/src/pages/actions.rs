@@ -10,7 +10,7 @@ use strum::VariantArray;
 
 use super::filters::LIST;
 use crate::Lang;
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::shown::{Badge, Family, When, excerpt, number, short_id};
 use crate::words::{ActionWords, number_of_sagas};
 
@@ -36,7 +36,7 @@ const ORDER: [BulkState; 9] = [
 #[template(path = "actions.html")]
 pub struct ActionsPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The actions, those that were begun last first.
     pub actions: Vec<ActionLine>,
     /// The address of the next page.
@@ -79,7 +79,7 @@ pub struct ActionCount {
 #[template(path = "action.html")]
 pub struct ActionPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The action.
     pub action: ActionLine,
     /// The state whose sagas alone are shown.

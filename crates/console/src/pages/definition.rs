@@ -19,12 +19,12 @@ use crate::shown::{Drawing, Span, number, visible};
 use crate::words::DefinitionsWords;
 use crate::words::definitions as said;
 use crate::words::overview::of_oldest;
-use crate::{Frame, Lang, PageName};
+use crate::{Lang, PageFrame, PageName};
 
 /// Versions that are listed.
 const VERSIONS_SHOWN_MAX: usize = 100;
 
-/// What is known of one definition.
+/// A definition, as far as it is known.
 #[derive(Debug)]
 pub struct DefinitionKnown<'k> {
     /// Its name.
@@ -48,7 +48,7 @@ pub struct DefinitionKnown<'k> {
 #[template(path = "definition.html")]
 pub struct DefinitionPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     words: &'static DefinitionsWords,
     name: String,
     its_sagas: String,
@@ -120,7 +120,7 @@ struct CalledRow {
 
 impl DefinitionPage {
     /// The page.
-    pub fn new(frame: Frame, known: &DefinitionKnown<'_>) -> Self {
+    pub fn new(frame: PageFrame, known: &DefinitionKnown<'_>) -> Self {
         let lang = frame.lang();
         let words = DefinitionsWords::of(lang);
         let definition = known.read.as_ref().ok().copied();
@@ -173,7 +173,7 @@ impl DefinitionPage {
 }
 
 /// The version that new sagas run, the one that is shown, and those that sagas under way are pinned to.
-fn versions(known: &DefinitionKnown<'_>, frame: &Frame) -> Vec<VersionRow> {
+fn versions(known: &DefinitionKnown<'_>, frame: &PageFrame) -> Vec<VersionRow> {
     let pinned = known.under_way.into_iter().flat_map(|under_way| &under_way.pinned);
     let pinned: Vec<_> = pinned.filter(|((name, _), _)| *name == known.name).collect();
     let more = known.under_way.is_some_and(|under_way| under_way.more);

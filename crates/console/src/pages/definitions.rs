@@ -14,7 +14,7 @@ use crate::shown::{When, number, visible};
 use crate::words::DefinitionsWords;
 use crate::words::definitions as said;
 use crate::words::overview::of_oldest;
-use crate::{Frame, Lang, PageName};
+use crate::{Lang, PageFrame, PageName};
 
 /// Definitions on the page; versions that older sagas are pinned to.
 const LINES_SHOWN_MAX: usize = 500;
@@ -26,7 +26,7 @@ const HASH_DIGITS_SHOWN: usize = 12;
 #[template(path = "definitions.html")]
 pub struct DefinitionsPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     words: &'static DefinitionsWords,
     lines: Vec<DefinitionRow>,
     older: Vec<VersionRow>,
@@ -77,7 +77,7 @@ impl VersionRow {
         is_served: bool,
         pinned: Option<&PinnedSagas>,
         more: bool,
-        frame: &Frame,
+        frame: &PageFrame,
     ) -> Self {
         let lang = frame.lang();
         let plus = if more { "+" } else { "" };
@@ -96,7 +96,7 @@ impl VersionRow {
 impl DefinitionsPage {
     /// The page about the definitions that are served, and the versions that sagas under way are pinned to.
     pub fn new(
-        frame: Frame,
+        frame: PageFrame,
         served: &[Arc<Definition>],
         hour: Option<&Hour>,
         backlog: Option<&Backlog>,

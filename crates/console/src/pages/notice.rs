@@ -2,14 +2,14 @@
 
 use askama::Template;
 
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 
 /// The page.
 #[derive(Debug, Template)]
 #[template(path = "notice.html")]
 pub struct NoticePage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// In a few words.
     pub title: String,
     /// The whole of it: what is wrong, and what to do.

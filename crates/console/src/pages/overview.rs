@@ -14,7 +14,7 @@ use crate::pages::participants::{ParticipantFacts, Trouble};
 use crate::shown::{Amount, Span, When, bars, bars_box, in_address, number, visible};
 use crate::words::overview as said;
 use crate::words::{OverviewWords, ParticipantsWords};
-use crate::{Frame, Lang, PageName};
+use crate::{Lang, PageFrame, PageName};
 
 /// Lines of the list of waits; the rest is counted.
 const WAITS_SHOWN_MAX: usize = 12;
@@ -27,7 +27,7 @@ const LINES_SHOWN_MAX: usize = 50;
 /// Minutes that one line of the table beside the bars adds up.
 const MINUTES_A_LINE: usize = 5;
 
-/// What is known of all sagas together, each part with the time that it is of; `None`: it is not known.
+/// All sagas together, as far as they are known; `None`: a part is not known.
 #[derive(Debug, Clone, Default)]
 pub struct WholeKnown {
     /// The sagas that need a person.
@@ -79,7 +79,7 @@ pub struct NeedFacts {
 #[template(path = "overview.html")]
 pub struct OverviewPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     words: &'static OverviewWords,
     stale: Option<Stale>,
     need: Option<Need>,
@@ -185,7 +185,7 @@ struct ReplicaLine {
 
 impl OverviewPage {
     /// The page about what is known.
-    pub fn new(frame: Frame, known: &WholeKnown, participants: &[ParticipantFacts]) -> Self {
+    pub fn new(frame: PageFrame, known: &WholeKnown, participants: &[ParticipantFacts]) -> Self {
         let (lang, now) = (frame.lang(), frame.at);
         let words = OverviewWords::of(lang);
         let stale = known.stale.as_ref().map(|stale| Stale {

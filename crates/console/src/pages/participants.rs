@@ -11,7 +11,7 @@ use super::overview::{definition_address, span_or_dash};
 use crate::shown::{Badge, Family, Span, When, number, visible, visible_cut};
 use crate::words::ParticipantsWords;
 use crate::words::participants as said;
-use crate::{Frame, Lang, PageName};
+use crate::{Lang, PageFrame, PageName};
 
 /// Participants on one page.
 const PARTICIPANTS_SHOWN_MAX: usize = 500;
@@ -36,7 +36,7 @@ pub struct ParticipantFacts {
     /// Calls that may be under way at once.
     pub calls_max: usize,
     /// Whether calls are let through.
-    pub gate: Gate,
+    pub gate: CallGate,
     /// Since when that is so.
     pub gate_since: Timestamp,
     /// When one call is let through, to see.
@@ -63,7 +63,7 @@ pub struct ParticipantFacts {
 
 /// Whether calls are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub enum CallGate {
     /// As many as may be under way at once.
     Open,
     /// A few, to see.
@@ -100,7 +100,7 @@ pub enum FailureKind {
     Unclear,
 }
 
-/// What is missing before calls can leave.
+/// A credential or a file that calls need before they leave, and that is missing or old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessFacts {
     /// Why.
@@ -162,11 +162,11 @@ impl ParticipantFacts {
     pub fn trouble(&self) -> Option<Trouble> {
         match (&self.access, self.gate) {
             (Some(AccessFacts { holds_calls: true, .. }), _) => Some(Trouble::NoAccess),
-            (_, Gate::Shut) => Some(Trouble::Suspended),
-            (_, Gate::Trying) => Some(Trouble::Tried),
-            (_, Gate::Open) if self.failures_in_a_row >= FAILURES_IN_A_ROW_MIN => Some(Trouble::Failing),
-            (Some(_), Gate::Open) => Some(Trouble::OldAccess),
-            (None, Gate::Open) => (self.waiting > 0).then_some(Trouble::Full),
+            (_, CallGate::Shut) => Some(Trouble::Suspended),
+            (_, CallGate::Trying) => Some(Trouble::Tried),
+            (_, CallGate::Open) if self.failures_in_a_row >= FAILURES_IN_A_ROW_MIN => Some(Trouble::Failing),
+            (Some(_), CallGate::Open) => Some(Trouble::OldAccess),
+            (None, CallGate::Open) => (self.waiting > 0).then_some(Trouble::Full),
         }
     }
 
@@ -205,7 +205,7 @@ impl ParticipantFacts {
         }
         let at_once = self.calls_max.max(1);
         let (mut left, mut rounds, mut places) = (self.waiting, 0_u32, at_once);
-        if self.gate != Gate::Open {
+        if self.gate != CallGate::Open {
             places = 1;
             while left > 0 && places < at_once {
                 left = left.saturating_sub(places);
@@ -215,7 +215,7 @@ impl ParticipantFacts {
             places = at_once;
         }
         let full = u32::try_from(left.div_ceil(places)).unwrap_or(u32::MAX);
-        let pause = self.tried_at.filter(|_| self.gate == Gate::Shut).map(|at| at.since(now));
+        let pause = self.tried_at.filter(|_| self.gate == CallGate::Shut).map(|at| at.since(now));
         Some(pause.unwrap_or_default().saturating_add(each.saturating_mul(rounds.saturating_add(full))))
     }
 }
@@ -230,7 +230,7 @@ pub(crate) fn cut(reason: &str) -> String {
 #[template(path = "participants.html")]
 pub struct ParticipantsPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     words: &'static ParticipantsWords,
     cards: Vec<ParticipantCard>,
 }
@@ -267,7 +267,7 @@ struct FailureShown {
 
 impl ParticipantsPage {
     /// The page about these.
-    pub fn new(frame: Frame, participants: &[ParticipantFacts]) -> Self {
+    pub fn new(frame: PageFrame, participants: &[ParticipantFacts]) -> Self {
         let (lang, now) = (frame.lang(), frame.at);
         let card = |facts| ParticipantCard::of(facts, now, lang);
         let cards = participants.iter().take(PARTICIPANTS_SHOWN_MAX).map(card).collect();
@@ -351,7 +351,7 @@ pub(crate) mod tests {
             horizon: Duration::from_secs(86_400),
             timeout: Duration::from_secs(5),
             calls_max: 256,
-            gate: Gate::Shut,
+            gate: CallGate::Shut,
             gate_since: at,
             tried_at: Some(at.plus(Duration::from_secs(9))),
             waiting: 412,
@@ -377,9 +377,9 @@ pub(crate) mod tests {
         let shut = facts("client");
         // 1 + 2 + 4 + ... + 128 are 255 in 8 rounds; the other 157 fit into one more.
         assert_eq!(shut.drained_in(now), Some(Duration::from_millis(9_000 + 9 * 200)));
-        let trying = ParticipantFacts { gate: Gate::Trying, tried_at: None, ..shut.clone() };
+        let trying = ParticipantFacts { gate: CallGate::Trying, tried_at: None, ..shut.clone() };
         assert_eq!(trying.drained_in(now), Some(Duration::from_millis(9 * 200)));
-        let open = ParticipantFacts { gate: Gate::Open, ..trying };
+        let open = ParticipantFacts { gate: CallGate::Open, ..trying };
         assert_eq!(open.drained_in(now), Some(Duration::from_millis(2 * 200)));
         assert_eq!(ParticipantFacts { waiting: 0, ..open.clone() }.drained_in(now), None);
         assert_eq!(ParticipantFacts { latency: None, ..open.clone() }.drained_in(now), None);
@@ -394,7 +394,7 @@ pub(crate) mod tests {
         ill.access = Some(AccessFacts { holds_calls: true, ..ill.access.unwrap() });
         assert_eq!(ill.trouble(), Some(Trouble::NoAccess));
         assert_eq!(ill.drained_in(Timestamp::from_micros(0)), None);
-        (ill.access, ill.gate) = (None, Gate::Open);
+        (ill.access, ill.gate) = (None, CallGate::Open);
         assert_eq!(ill.trouble(), Some(Trouble::Failing));
         ill.failures_in_a_row = 2;
         assert_eq!(ill.trouble(), Some(Trouble::Full));

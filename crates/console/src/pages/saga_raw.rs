@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::shown::short_id;
 use crate::words::SagaWords;
 
@@ -11,7 +11,7 @@ use crate::words::SagaWords;
 #[template(path = "saga_raw.html")]
 pub struct SagaRawPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The saga's id.
     pub id: String,
     /// Each event's number, and its JSON: made visible, and cut.

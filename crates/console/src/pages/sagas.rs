@@ -8,7 +8,7 @@ use strum::{VariantArray, VariantNames};
 use super::filters::ListFilters;
 use super::saga_rows::ListedSaga;
 use crate::Lang;
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::shown::{Badge, Family, excerpt};
 use crate::words::{FrameWords, RowWords, SagasWords};
 
@@ -22,7 +22,7 @@ const LONGER: [&str; 5] = ["30s", "5m", "1h", "6h", "1d"];
 #[template(path = "sagas.html")]
 pub struct SagasPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The filters.
     pub filters: ListFilters,
     /// The names that its fields offer.
@@ -85,7 +85,7 @@ pub(crate) struct Chip {
 impl SagasPage {
     /// The page of the sagas that were found.
     pub fn new(
-        frame: Frame,
+        frame: PageFrame,
         filters: ListFilters,
         known: KnownNames,
         found: FoundRows,

@@ -5,7 +5,7 @@ use saga_journal::KeptRow;
 
 use super::filters::ListFilters;
 use super::saga_rows::ListedSaga;
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::shown::excerpt;
 use crate::words::{RowWords, SearchWords};
 
@@ -17,7 +17,7 @@ const WANTED_CHARS_SHOWN_MAX: usize = 120;
 #[template(path = "search.html")]
 pub struct SearchPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The wanted text.
     pub wanted: String,
     /// Filters that the text is the value of.
@@ -61,14 +61,14 @@ impl FoundFilter {
 
 impl SearchPage {
     /// The page of what was found.
-    pub fn new(frame: Frame, wanted: &str, filters: Vec<FoundFilter>, rows: &[KeptRow]) -> Self {
+    pub fn new(frame: PageFrame, wanted: &str, filters: Vec<FoundFilter>, rows: &[KeptRow]) -> Self {
         let (now, lang) = (frame.at, frame.lang());
         let rows = rows.iter().map(|row| ListedSaga::of(row, now, lang)).collect();
         Self { frame, wanted: excerpt(wanted, WANTED_CHARS_SHOWN_MAX), filters, rows, nothing: None }
     }
 
     /// The page of nothing found.
-    pub fn nothing(frame: Frame, wanted: &str, nothing: NothingFound) -> Self {
+    pub fn nothing(frame: PageFrame, wanted: &str, nothing: NothingFound) -> Self {
         Self { nothing: Some(nothing), ..Self::new(frame, wanted, Vec::new(), &[]) }
     }
 

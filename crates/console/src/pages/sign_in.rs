@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::words::{Lang, SignInWords};
 
 /// The page that asks for a key.
@@ -10,7 +10,7 @@ use crate::words::{Lang, SignInWords};
 #[template(path = "sign_in.html")]
 pub struct SignInPage {
     /// The frame; it has a reader where somebody is signed in already.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The proof in this page's form. The one in the frame is of the session, if there is one.
     pub token: String,
     /// The page to go on to.
@@ -39,7 +39,7 @@ pub enum SignInTrouble {
 #[template(path = "again.html")]
 pub struct AgainPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// Where it leads.
     pub address: String,
 }

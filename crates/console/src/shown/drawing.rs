@@ -84,6 +84,15 @@ impl Drawing {
         ))
     }
 
+    /// A small drawing that says nothing that the text beside it does not say.
+    pub(crate) fn decoration(width: f64, height: f64, parts: &Self) -> Self {
+        let (width, height) = (px(width), px(height));
+        Self(format!(
+            "<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" aria-hidden=\"true\">{}</svg>",
+            parts.0
+        ))
+    }
+
     /// Definitions that other parts refer to: fixed texts of this crate.
     pub(crate) fn definitions(&mut self, fixed: &'static str) {
         let _ = write!(self.0, "<defs>{fixed}</defs>");
@@ -107,6 +116,20 @@ impl Drawing {
             }
             None => self.0.push_str("/>"),
         }
+    }
+
+    /// A rectangle that is filled with the pattern `hatch` of the same drawing.
+    pub(crate) fn hatched(&mut self, area: Area, title: &str) {
+        let Area { x, y, width, height } = area;
+        let _ = write!(
+            self.0,
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"url(#hatch)\"><title>{}</title></rect>",
+            px(x),
+            px(y),
+            px(width),
+            px(height),
+            escaped(title)
+        );
     }
 
     pub(crate) fn line(&mut self, line: &Line, class: &'static str, title: Option<&str>) {

@@ -26,7 +26,7 @@ pub fn number(number: u64, lang: Lang) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             // No line breaks inside a French number.
             text.push(if lang == Lang::Fr { '\u{202f}' } else { ',' });
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use saga_core::event::{Cause, Stuck};
-use saga_core::saga::StepStands;
+use saga_core::saga::{StepStands, WaitingFor};
 use saga_core::{Direction, Event, Outcome, Timestamp};
 
 use super::TimelineOf;
@@ -12,7 +12,7 @@ use crate::shown::visible_cut;
 
 /// The marks.
 #[derive(Debug)]
-pub(super) struct Marks<'a> {
+pub(super) struct TimelineMarks<'a> {
     /// When the saga started.
     pub(super) begun: Timestamp,
     /// Its end; of a saga that is not over, now.
@@ -95,16 +95,17 @@ pub(super) enum InstantKind {
     Signal(String),
 }
 
-impl<'a> Marks<'a> {
+impl<'a> TimelineMarks<'a> {
     pub(super) fn of(of: &TimelineOf<'a>) -> Self {
         let (saga, is_over) = (of.saga, of.saga.is_over());
         let last = of.records.iter().map(|record| record.at).max().unwrap_or(saga.updated());
         let end = if is_over { last } else { of.now.max(last) };
         let waiting = saga.waits_for();
-        let next = waiting.iter().filter_map(|waiting| {
-            let step = saga.definition().step_named(&waiting.step)?;
-            Some((step, waiting.until.filter(|until| *until > end)?))
-        });
+        let next =
+            waiting.iter().filter(|waiting| waiting.cause == WaitingFor::Retry).filter_map(|waiting| {
+                let step = saga.definition().step_named(&waiting.step)?;
+                Some((step, waiting.until.filter(|until| *until > end)?))
+            });
         let mut marks = Self {
             begun: saga.created(),
             end,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use saga_core::saga::Saga;
 use saga_core::{Direction, Timestamp};
 
-use self::marks::{Bar, BarKind, InstantKind, Marks, SpanKind, SpanMark};
+use self::marks::{Bar, BarKind, InstantKind, SpanKind, SpanMark, TimelineMarks};
 use self::scale::{Scale, Stretch};
 use crate::Lang;
 use crate::graph::Layout;
@@ -73,7 +73,7 @@ const HATCH: &str = "<pattern id=\"hatch\" width=\"7\" height=\"7\" patternUnits
 
 /// The timeline of a saga.
 pub(crate) fn timeline(of: &TimelineOf<'_>) -> Timeline {
-    let mut marks = Marks::of(of);
+    let mut marks = TimelineMarks::of(of);
     let left_out = marks.bars.len().saturating_sub(BARS_MAX);
     marks.bars.drain(..left_out);
     let order = Layout::of(&of.saga.definition().graph).reading_order();
@@ -111,7 +111,7 @@ fn name_of(saga: &Saga, step: usize) -> String {
 /// Everything that the parts of the drawing need.
 struct Canvas<'a> {
     of: &'a TimelineOf<'a>,
-    marks: &'a Marks<'a>,
+    marks: &'a TimelineMarks<'a>,
     scale: &'a Scale,
     /// The row of each step.
     rows: Vec<usize>,
@@ -224,11 +224,11 @@ impl Canvas<'_> {
             if !is_folded {
                 continue;
             }
-            let inside = self.marks.bars.iter().filter(|bar| bar.from >= *from && bar.from < *to).count();
+            let inside = self.marks.bars.iter().filter(|bar| bar.from > *from && bar.from < *to).count();
             let area = Area { x: *left, y: TOP - 6.0, width: right - left, height: self.bottom - TOP + 6.0 };
             let lasted = Span(to.since(*from)).text(self.of.lang);
             let title = format!("{lasted} {}, {}", self.words.folded, self.words.attempts_counted(inside));
-            drawing.rect(area, 0.0, "fold-band", Some(&title));
+            drawing.hatched(area, &title);
             let middle = f64::midpoint(*left, *right);
             drawing.text(middle, TOP - 10.0, "ax", "middle", &lasted);
             if inside > 0 {
@@ -307,7 +307,7 @@ impl Canvas<'_> {
             (SpanKind::UndoTurn, "w2", words.waits_turn),
             (SpanKind::Blocked, "bk", words.needs_person),
         ];
-        let swatch = |parts: &Drawing| Drawing::whole("presentation", 18.0, 10.0, "", parts);
+        let swatch = |parts: &Drawing| Drawing::decoration(18.0, 10.0, parts);
         let mut legend = Vec::new();
         for (kind, meaning) in bars {
             if self.marks.bars.iter().any(|bar| bar.kind == kind) {
@@ -332,12 +332,14 @@ fn offset(span: Duration, lang: Lang) -> String {
     let ms = span.as_millis();
     let text = match ms {
         0..1_000 => format!("{ms} ms"),
-        1_000..10_000 if ms % 1_000 != 0 => {
+        1_000..120_000 if ms % 1_000 >= 50 => {
             let text = format!("{:.1} s", ms as f64 / 1_000.0);
             if lang == Lang::Fr { text.replace('.', ",") } else { text }
         }
         1_000..120_000 => format!("{} s", ms / 1_000),
-        120_000..3_600_000 if ms / 1_000 % 60 != 0 => format!("{} min {} s", ms / 60_000, ms / 1_000 % 60),
+        120_000..3_600_000 if !(ms / 1_000).is_multiple_of(60) => {
+            format!("{} min {} s", ms / 60_000, ms / 1_000 % 60)
+        }
         _ => return Span(span).text(lang),
     };
     text.replace(' ', "\u{a0}")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saga_core::Timestamp;
 
-use super::marks::Marks;
+use super::marks::TimelineMarks;
 
 /// A quiet span is folded if it lasts longer than this,
 const FOLDED_FROM: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ pub(super) struct Tick {
 }
 
 impl Scale {
-    pub(super) fn new(marks: &Marks<'_>, left: f64, right: f64, to_scale: bool) -> Self {
+    pub(super) fn new(marks: &TimelineMarks<'_>, left: f64, right: f64, to_scale: bool) -> Self {
         let loud = marks.loud();
         let folded = if to_scale { Vec::new() } else { folded(&loud) };
         let first = loud.first().copied().unwrap_or(marks.begun);
@@ -124,8 +124,10 @@ impl Scale {
         for (index, stretch) in self.stretches.iter().enumerate().filter(|(_, stretch)| !stretch.is_folded) {
             let mut tick = |at: Timestamp, is_new: bool| {
                 let x = self.x(at);
-                let has_text =
-                    x >= text_free_from && x + TICK_PX / 2.0 <= stretch.right.max(x + TICK_PX / 2.0);
+                // A folded span tells its own duration there.
+                let is_before_fold = self.stretches.get(index + 1).is_some();
+                let has_room = !is_before_fold || stretch.right - x >= TICK_PX / 2.0;
+                let has_text = x >= text_free_from && has_room;
                 if has_text {
                     text_free_from = x + TICK_PX * 0.8;
                 }

@@ -11,7 +11,6 @@ words! {
         saga: "Saga", "Saga";
         started: "started", "commencée";
         started_by: "started by", "commencée par";
-        ended: "ended", "terminée";
         took: "took", "durée";
         person_since: "needs a person for", "à régler depuis";
         definition: "definition", "définition";
@@ -76,10 +75,8 @@ words! {
         body_decides: "the step takes the signal; what follows depends on its body", "l’étape prend le signal; la suite dépend de son corps";
         unknown_output: "needs an output that is not known yet", "il manque une sortie qu’on ne connaît pas encore";
         retried: "it is tried again, at most every", "on essaie encore, au plus aux";
-        asked_person: "somebody is asked again", "on redemande à quelqu’un";
         given_up: "after so many attempts in all, what was done is undone:", "après tant d’essais en tout, ce qui était fait est défait :";
         your_name: "Your name", "Votre nom";
-        reason: "Reason", "Raison";
         reason_optional: "Reason (optional)", "Raison (facultative)";
         reason_due: "How do you know?", "Comment le savez-vous?";
         step: "Step", "Étape";
@@ -91,9 +88,6 @@ words! {
         signal: "signal", "signal";
         signal_name: "Signal", "Signal";
         signal_body: "Content (JSON)", "Contenu (JSON)";
-        no_action: "Nothing can be done here now.", "Il n’y a rien à faire ici maintenant.";
-        not_done: "Nothing was done.", "Rien n’a été fait.";
-        look_again: "Look at what is new, and decide again.", "Voyez ce qui est nouveau, et décidez de nouveau.";
 
         steps: "Steps", "Étapes";
         steps_hint: "a step is undone after those that waited for it", "une étape est défaite après celles qui l’attendaient";
@@ -152,7 +146,6 @@ words! {
         newest_first: "newest first", "plus récent d’abord";
         failed_only: "failed ones only", "ratés seulement";
         all_rows: "all", "tout";
-        unfold: "show each", "montrer chacun";
         fold: "fold those alike", "replier les semblables";
         time: "Time", "Heure";
         direction: "Direction", "Sens";
@@ -161,6 +154,7 @@ words! {
         lasted: "Duration", "Durée";
         answer: "Answer", "Réponse";
         alike: "alike attempts", "essais semblables";
+        new_rows: "# new", "# de plus";
         none_yet: "No attempt yet.", "Aucun essai encore.";
         none_failed: "No attempt has failed.", "Aucun essai n’a échoué.";
         d_do: "do", "faire";
@@ -179,7 +173,6 @@ words! {
         input: "Input", "Entrée";
         output: "Output", "Sortie";
         no_output: "none: it has not completed", "aucune : elle ne s’est pas terminée";
-        definition_hash: "Definition", "Définition";
     }
 }
 
@@ -193,11 +186,13 @@ impl SagaWords {
         }
     }
 
-    /// What an outcome of a call in this direction means.
-    pub(crate) fn outcome(&self, direction: Direction, outcome: Outcome) -> &'static str {
+    /// What an outcome of a call in this direction means. `answered`: whether there was an answer.
+    pub(crate) fn outcome(&self, direction: Direction, outcome: Outcome, answered: bool) -> &'static str {
         match (outcome, direction) {
             (Outcome::Ok, _) => self.o_ok,
             (Outcome::Accepted, _) => self.o_accepted,
+            // The participant has turned it away.
+            (Outcome::NotSent, _) if answered => self.o_no_effect,
             (Outcome::NotSent, _) => self.o_not_sent,
             (Outcome::Refused, Direction::Probe) => self.o_not_there,
             (_, Direction::Compensation) => self.o_no_effect,

@@ -48,8 +48,6 @@ pub struct CauseParts {
 /// The keys that a key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CauseRange {
-    /// Sagas that have none: see [`CauseGroup::BEFORE_KEYS`].
-    NoKey,
     /// This one.
     Key(Arc<str>),
     /// Those between these two, byte for byte.
@@ -71,8 +69,7 @@ pub enum CauseKind {
 }
 
 impl CauseGroup {
-    /// The key of sagas whose rows have none: they were blocked by a release that gave no keys, and nothing has been recorded
-    /// since.
+    /// The key of sagas that were blocked by a release that gave no keys, and of which nothing has been recorded since.
     pub const BEFORE_KEYS: &str = "0:";
 
     /// The cause of a saga that is stuck at a step. `status`: of the answer that the reason is about, if there was one.
@@ -124,7 +121,6 @@ impl CauseGroup {
     pub fn range(key: &str) -> CauseRange {
         let beginning = Self::beginning(key);
         match key[beginning.len()..].strip_prefix(OTHERS) {
-            _ if key == Self::BEFORE_KEYS => CauseRange::NoKey,
             Some(last) => CauseRange::Between {
                 above: format!("{beginning}{last}").into(),
                 below: Self::behind(beginning).into(),
@@ -202,7 +198,7 @@ mod tests {
         let greater = format!("{}4f94de94e7b6d639", CauseGroup::beginning(&known));
         assert!(*above < *greater && *greater < *below);
         assert_eq!(CauseGroup::range(&known), CauseRange::Key(known.clone()));
-        assert_eq!(CauseGroup::range("0:"), CauseRange::NoKey);
+        assert_eq!(CauseGroup::range("0:"), CauseRange::Key("0:".into()));
         for other in [
             key(Some("stock"), "paiement", Some(503), "Maintenance en cours"),
             key(Some("client"), "stock", Some(503), "Maintenance en cours"),

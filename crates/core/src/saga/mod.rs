@@ -48,7 +48,7 @@ pub use self::following::{Following, FollowingCall, FollowingEnd};
 pub use self::pending::Pending;
 use self::polling::AcceptedWork;
 pub use self::shown::{Waiting, WaitingFor};
-pub use self::since::{CameSince, Seen, Tried};
+pub use self::since::{CameSince, SeenUntil, Tried};
 pub use self::stands::StepStands;
 pub use self::waiting::{Evaluated, PauseTime};
 use strum::{EnumString, IntoStaticStr};

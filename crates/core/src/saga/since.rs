@@ -12,14 +12,14 @@ use crate::id::{CommandId, Seq, Timestamp};
 
 /// The part of a saga's history that a person knew when the person asked for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenUntil {
     /// When the person looked.
     pub at: Timestamp,
     /// The last event that the person was shown, where that is known: then the time does not count.
     pub position: Option<Seq>,
 }
 
-impl Seen {
+impl SeenUntil {
     /// All that was recorded by then.
     pub const fn by(at: Timestamp) -> Self {
         Self { at, position: None }
@@ -71,7 +71,7 @@ pub enum Tried {
 impl Saga {
     /// The first event that a person has not seen, and that is another person's or blocks a step. `records` is the saga's
     /// history. The events that `own` has brought about do not count, nor do those that came after them.
-    pub fn came_since(&self, records: &[Record], seen: Seen, own: CommandId) -> Option<CameSince> {
+    pub fn came_since(&self, records: &[Record], seen: SeenUntil, own: CommandId) -> Option<CameSince> {
         let numbered = records.iter().enumerate().map(|(index, record)| (Seq::NONE.plus(index + 1), record));
         let before_own = numbered.take_while(|(_, record)| record.command != Some(own));
         let mut unseen = before_own.filter(|(seq, record)| !seen.has(*seq, record));

@@ -192,7 +192,7 @@ impl Engine {
             return Ok(());
         }
         for item in self.journal().claim_items(replica, in_hand, room, self.clock().now()).await? {
-            // One that was claimed anew under another id of this process may be in hand already.
+            // An item that was claimed anew under another id of this process may be in hand already.
             let Some(hand) = InHand::take(self, (item.action, item.saga)) else { continue };
             let engine = self.clone();
             self.parts.lifecycle.spawn(async move {
@@ -261,7 +261,7 @@ impl Engine {
         self.watch_try(item.saga, command).await
     }
 
-    /// Whether a saga waits for an operator. One that could be read just now may be parked, because it could not be before.
+    /// Whether a saga waits for an operator. A saga that could be read just now may be parked, because it could not be before.
     async fn needs_a_person(&self, saga: &Saga) -> Result<bool, Unavailable> {
         if saga.blocked().is_some() {
             return Ok(true);

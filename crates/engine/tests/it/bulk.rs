@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::saga::{CameSince, Rollback, Seen};
+use saga_core::saga::{CameSince, Rollback, SeenUntil};
 use saga_core::{BulkActionId, CommandId, CommandKind, Deed, Event, SagaId};
 use saga_engine::{BulkReason, BulkRefused, BulkWish, Engine, Limits, Wait};
 use saga_journal::{BULK_ITEMS_MAX, BulkItem, BulkState, KeptBulkItem, UnfitBulkAction};
@@ -41,7 +41,7 @@ async fn blocked_in(timeout: &str, orders: usize) -> (Shop, Vec<SagaId>) {
 
 /// Ana's wish to have these tried, who has seen all until now.
 fn wish(engine: &Engine, key: &str, by: &str, sagas: &[SagaId]) -> BulkWish {
-    let seen = Seen::by(engine.clock().now());
+    let seen = SeenUntil::by(engine.clock().now());
     BulkWish {
         key: key.into(),
         caller: Some("ops".into()),
@@ -174,20 +174,20 @@ async fn of_two_people_the_second_one_is_told_of_the_first() {
 #[tokio::test(start_paused = true)]
 async fn an_order_that_is_not_where_it_was_seen_is_skipped() {
     let (shop, sagas) = with_blocked(3).await;
-    let early = Seen::by(shop.engine.clock().now().minus(Duration::from_secs(24 * 60 * 60)));
+    let early = SeenUntil::by(shop.engine.clock().now().minus(Duration::from_secs(24 * 60 * 60)));
     let mut wish = wish(&shop.engine, "1", "Ana", &sagas);
     wish.items[0].seen = early;
     wish.items.push(BulkItem { saga: SagaId::from_idempotency_key("nothing"), seen: early });
-    // One that goes forward, and waits for nobody.
+    // An order that goes forward, and waits for nobody.
     shop.participants.next("stock action", Duration::from_secs(4), answered(500, ""));
     let forward = shop.engine.place(order(7, None, Wait::started())).await.unwrap().saga;
     sleep(Duration::from_millis(10)).await;
-    wish.items.push(BulkItem { saga: forward, seen: Seen::by(shop.engine.clock().now()) });
+    wish.items.push(BulkItem { saga: forward, seen: SeenUntil::by(shop.engine.clock().now()) });
     // The second one is over by itself before it is tried.
     shop.participants.always("stock compensation", None);
     shop.engine.command(sagas[1], CommandKind::Resume { by: "Ben".into(), reason: None }).await.unwrap();
     shop.engine.wait(sagas[1], PATIENT).await.unwrap();
-    wish.items[1].seen = Seen::by(shop.engine.clock().now());
+    wish.items[1].seen = SeenUntil::by(shop.engine.clock().now());
     let action = shop.engine.begin_bulk(wish).await.unwrap();
     let counts = results(&shop.engine, action).await;
     assert_eq!(counts, BTreeMap::from([(BulkState::Undone, 1), (BulkState::Skipped, 4)]));

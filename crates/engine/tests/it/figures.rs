@@ -5,7 +5,7 @@ use std::time::Duration;
 use saga_core::Timestamp;
 use tokio::time::sleep;
 
-use crate::support::{PATIENT, Shop, answered, order};
+use crate::support::{PATIENT, Place, Shop, answered, order};
 
 /// Outcome, step and number of each, whatever the minute.
 async fn figures(shop: &Shop) -> Vec<String> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use saga_core::saga::Rollback;
 use saga_core::{CauseGroup, CauseRange, Timestamp};
 
 use super::Tables;
@@ -17,14 +16,12 @@ use crate::{
 /// Whether a saga needs a person for one of these causes.
 pub(super) fn has(kept: &KeptRow, range: &CauseRange) -> bool {
     let cause = kept.row.cause.as_deref();
-    let is_meant = match range {
-        CauseRange::NoKey => cause.is_none(),
+    match range {
         CauseRange::Key(key) => cause == Some(key),
         CauseRange::Between { above, below } => {
             cause.is_some_and(|cause| *cause > **above && *cause < **below)
         }
-    };
-    kept.rollback() == Rollback::Blocked && is_meant
+    }
 }
 
 fn cursor(kept: &KeptRow) -> CauseCursor {
@@ -44,8 +41,11 @@ impl Tables {
         match &question.about {
             CausesAsked::All(range) => self.answer(range, None, question).into_iter().collect(),
             CausesAsked::Behind(key) => {
-                let all = self.sagas.values().filter(|kept| kept.row.rollback() == Rollback::Blocked);
-                let keys = all.filter_map(|kept| kept.row.row.cause.clone()).filter(|cause| cause > key);
+                let keys = self
+                    .sagas
+                    .values()
+                    .filter_map(|kept| kept.row.row.cause.clone())
+                    .filter(|cause| cause > key);
                 let keys: std::collections::BTreeSet<_> = keys.collect();
                 let answer = |key: std::sync::Arc<str>| {
                     self.answer(&CauseRange::Key(key.clone()), Some(&key), question)
@@ -56,20 +56,23 @@ impl Tables {
     }
 
     fn answer(&self, range: &CauseRange, key: Option<&str>, question: &CauseQuestion) -> Option<CauseAnswer> {
-        let sagas = self.with_cause(range);
+        let mut sagas = self.with_cause(range);
+        sagas.sort_by_key(|kept| (kept.row.cause.clone(), cursor(kept)));
         let looked = &sagas[..sagas.len().min(question.rows_max)];
         let at = |kept: &KeptRow| cursor(kept).blocked.as_micros();
-        let newest = if key.is_some() { sagas.last() } else { looked.last() };
+        let last = if key.is_some() { &sagas } else { looked };
+        let (oldest, newest) =
+            (looked.iter().min_by_key(|kept| cursor(kept))?, last.iter().max_by_key(|kept| cursor(kept))?);
         let recent = if key.is_some() { &sagas } else { looked };
         let amounts: Vec<i64> = looked.iter().filter_map(|kept| kept.row.at_stake()).collect();
         Some(CauseAnswer {
             cause: key.map(str::to_owned),
             count: looked.len() as i64,
             at_stake: (!amounts.is_empty()).then(|| amounts.iter().sum()),
-            oldest_us: at(looked.first()?),
-            newest_us: at(newest?),
+            oldest_us: at(oldest),
+            newest_us: at(newest),
             recent: recent.iter().filter(|kept| at(kept) >= question.recent_us).count() as i64,
-            sample: looked.first()?.saga,
+            sample: oldest.saga,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The planner's choices for the statements in `sql` that run all the time, in a database with many live sagas.
 
 use saga_core::saga::Rollback;
-use saga_core::{CauseGroup, CauseRange, SagaId, Timestamp};
+use saga_core::{CauseGroup, SagaId, Timestamp};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -245,7 +245,7 @@ async fn with_bulk_actions() -> Link {
         FROM generate_series(10, 49) AS line (n);
         INSERT INTO bulk_item (action_id, saga_id, place, seen_us, state, ended_us)
         SELECT action_id, gen_random_uuid(), place, 0, CASE WHEN ended_us IS NULL THEN 'waiting' ELSE 'undone' END, ended_us
-        FROM bulk_action CROSS JOIN generate_series(0, 999) AS line (place);
+        FROM bulk_action CROSS JOIN generate_series(0, 999) AS line (place) ORDER BY action_id, place;
         UPDATE bulk_item SET state = 'sent', claimed_by = '00000000-0000-0000-0000-000000000050'
         WHERE ended_us IS NULL AND place < 16;
         VACUUM ANALYZE bulk_item;
@@ -331,12 +331,11 @@ async fn explain_query(link: &Link, query: &Query) -> (String, u64) {
 #[tokio::test]
 async fn causes_and_failed_steps_are_found_by_their_indices() {
     let link = crowded().await;
-    // A tenth of the sagas under way are blocked, for 50 causes and one of before there were keys; and a tenth of those that are over have
+    // A tenth of the sagas under way are blocked, for five causes; and a tenth of those that are over have
     // failed, few of them at one step.
     let fill = "
         UPDATE saga SET rollback = 'blocked', blocked_us = created_us, at_stake = 5,
-            cause = CASE WHEN created_us % 1000 = 1 THEN NULL
-                ELSE '1:client|step|compensation_failing|' || lpad((created_us % 100)::text, 16, '0') END
+            cause = '1:client|step|compensation_failing|' || lpad((created_us % 100)::text, 16, '0')
             WHERE NOT is_over AND created_us % 20 = 1;
         UPDATE saga SET failed_step = CASE WHEN created_us < 1000 THEN 'rare' ELSE 'stock' END
             WHERE is_over AND created_us % 20 = 0;
@@ -358,7 +357,6 @@ async fn causes_and_failed_steps_are_found_by_their_indices() {
     let rare = || failed(FailedAt::Step("rare".into()));
     for (query, index, pages_max) in [
         (question(CausesAsked::Behind("".into())), "saga_cause", 600),
-        (question(CausesAsked::All(CauseRange::NoKey)), "saga_cause", 100),
         (question(CausesAsked::All(CauseGroup::range(&others))), "saga_cause", 600),
         (members(&of(key, None), None, 10, &super::DIALECT), "saga_cause", 30),
         (members(&of(key, None), after, 10, &super::DIALECT), "saga_cause", 30),

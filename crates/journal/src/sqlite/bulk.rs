@@ -23,11 +23,13 @@ pub(super) const CLAIMED: &str = "SELECT item.action_id, item.saga_id, item.clai
      JOIN bulk_action AS action ON action.action_id = item.action_id \
      WHERE item.claimed_by IS NOT NULL AND action.kind = 'resume' LIMIT ?1";
 
-/// The items that wait, at most `?1`. Served by bulk_action_open and bulk_item_open.
-pub(super) const WAITING: &str = "SELECT item.action_id, item.saga_id FROM bulk_action AS action \
-     CROSS JOIN bulk_item AS item INDEXED BY bulk_item_open ON item.action_id = action.action_id \
-     WHERE action.ended_us IS NULL AND action.kind = 'resume' AND item.ended_us IS NULL AND item.claimed_by IS NULL \
-     ORDER BY action.begun_us, action.action_id, item.place LIMIT ?1";
+/// The actions that have not ended, those begun first. Served by bulk_action_open.
+pub(super) const OPEN: &str = "SELECT action_id FROM bulk_action WHERE ended_us IS NULL AND kind = 'resume' \
+     ORDER BY begun_us, action_id LIMIT ?1";
+
+/// The items of `?1` that wait, at most `?2`. Without the index's name, all items of the action would be read and sorted.
+pub(super) const WAITING: &str = "SELECT saga_id FROM bulk_item INDEXED BY bulk_item_open \
+     WHERE action_id = ?1 AND ended_us IS NULL AND claimed_by IS NULL ORDER BY place LIMIT ?2";
 
 /// Served by bulk_item_place.
 pub(super) const ITEMS: &str = "SELECT saga_id, place, seen_us, seen_seq, state, why, ended_us FROM bulk_item \
@@ -111,9 +113,16 @@ fn claim(
         return Ok(Vec::new());
     }
     let mut keys = left_behind(connection, replicas, replica, in_hand)?;
-    let mut waiting = connection.prepare_cached(WAITING)?;
-    for found in waiting.query_map([rows as i64], |row| Ok((action_id(row, 0)?, saga_id(row, 1)?)))? {
-        keys.push(found?);
+    let mut open = connection.prepare_cached(OPEN)?;
+    for action in open.query_map([ROWS_MAX as i64], |row| action_id(row, 0))? {
+        let (action, left) = (action?, rows.saturating_sub(keys.len()));
+        if left == 0 {
+            break;
+        }
+        let mut waiting = connection.prepare_cached(WAITING)?;
+        for saga in waiting.query_map(params![key(&action), left as i64], |row| saga_id(row, 0))? {
+            keys.push((action, saga?));
+        }
     }
     keys.truncate(rows);
     if keys.is_empty() {

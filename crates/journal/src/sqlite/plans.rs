@@ -2,7 +2,7 @@
 
 use saga_core::definition::StateName;
 use saga_core::saga::Rollback;
-use saga_core::{CauseGroup, CauseRange, SagaId, Timestamp};
+use saga_core::{CauseGroup, SagaId, Timestamp};
 
 use super::DIALECT;
 use crate::cause_query::{figures, members, minutes};
@@ -51,12 +51,13 @@ fn items_of_bulk_actions_are_claimed_and_listed_by_index() {
     let store = super::open(folder.path().join("journal.db")).unwrap();
     let (id, none) = ([0_u8; 16], None::<&str>);
     for (sql, params, indices) in [
+        (super::bulk::OPEN, rusqlite::params![10], &["bulk_action USING INDEX bulk_action_open"][..]),
         (
             super::bulk::WAITING,
-            rusqlite::params![10],
-            &["action USING INDEX bulk_action_open", "item USING INDEX bulk_item_open (action_id=?)"][..],
+            rusqlite::params![id, 10],
+            &["bulk_item USING INDEX bulk_item_open (action_id=?)"],
         ),
-        (super::bulk::CLAIMED, rusqlite::params![10], &["item USING INDEX bulk_item_claimed"]),
+        (super::bulk::CLAIMED, rusqlite::params![10], &["item USING COVERING INDEX bulk_item_claimed"]),
         (
             super::bulk::ITEMS,
             rusqlite::params![id, 5, none, 10],
@@ -182,9 +183,14 @@ fn causes_are_read_by_their_index() {
     };
     let others = CauseGroup::others(key);
     for (query, by, sorts) in [
-        (question(CausesAsked::Behind("".into())), "INDEX saga_cause (cause=?)", false),
-        (question(CausesAsked::All(CauseRange::NoKey)), "INDEX saga_cause", true),
-        (question(CausesAsked::All(CauseGroup::range(&others))), "INDEX saga_cause", true),
+        // Only the causes themselves are sorted, which are few.
+        (question(CausesAsked::Behind("".into())), "INDEX saga_cause (cause=? AND blocked_us>?)", true),
+        // And the rows that were looked at.
+        (
+            question(CausesAsked::All(CauseGroup::range(&others))),
+            "INDEX saga_cause (cause>? AND cause<?)",
+            true,
+        ),
         (members(&of(key, None), None, 10, &DIALECT), "saga_cause (cause=?)", false),
         (
             members(&of(key, None), after, 10, &DIALECT),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use saga_core::saga::Seen;
+use saga_core::saga::SeenUntil;
 use saga_core::{BulkActionId, SagaId, Seq};
 use saga_journal::{
     BULK_CHOICE_BYTES_MAX, BULK_ITEMS_MAX, BULK_NAME_BYTES_MAX, BULK_WHY_BYTES_MAX, BulkBegun, BulkHead,
@@ -49,7 +49,7 @@ fn head(number: u128, offset: i64) -> BulkHead {
 
 fn items(sagas: impl IntoIterator<Item = u128>) -> Vec<BulkItem> {
     let item =
-        |number| BulkItem { saga: saga(number), seen: Seen { at: at(3), position: Some(Seq::new(9)) } };
+        |number| BulkItem { saga: saga(number), seen: SeenUntil { at: at(3), position: Some(Seq::new(9)) } };
     sagas.into_iter().map(item).collect()
 }
 
@@ -101,7 +101,7 @@ async fn an_action_is_begun_once_for_each_key<F: Fixture>() {
     assert!(kept.iter().all(|item| item.seen == items([5])[0].seen && item.ended.is_none()));
     // What a person knew may be known by the time alone; and a form may say any number.
     for (number, position) in [(3, None), (4, Some(Seq::new(u64::MAX)))] {
-        let seen = Seen { at: at(4), position };
+        let seen = SeenUntil { at: at(4), position };
         let item = BulkItem { saga: saga(1), seen };
         let begun = store.begin_bulk(NewBulkAction::new(head(number, 12), vec![item]).unwrap()).await;
         assert_eq!(begun, Ok(BulkBegun::Begun));

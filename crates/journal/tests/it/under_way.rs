@@ -58,7 +58,7 @@ async fn sagas_that_are_not_over_are_counted_by_definition_and_by_what_they_wait
     keep(&*store, &[&waiting(3, 10, &[waits("paiement", WaitingFor::Retry, Some(70))])]).await;
     let two = [waits("stock", WaitingFor::Call, None), waits("accord", WaitingFor::Signal, Some(80))];
     keep(&*store, &[&waiting(4, 40, &two)]).await;
-    // One that waits for an operator is counted, and waits for nothing that comes by itself.
+    // A saga that waits for an operator is counted, and waits for nothing that comes by itself.
     let mut blocked = waiting(5, 30, &[waits("vente", WaitingFor::Retry, Some(1))]);
     (blocked.row.rollback, blocked.row.blocked_since) = (Rollback::Blocked, Some(at(31)));
     keep(&*store, &[&blocked]).await;
@@ -105,8 +105,6 @@ async fn the_replicas_are_told_with_what_they_own<F: Fixture>() {
     assert_eq!(owner.sagas, 0, "one that is over is not counted");
     assert!(replicas.is_sorted_by_key(|told| &told.name), "{replicas:?}");
 
-    // One that sleeps has no owner.
-    keep(&*store, &[&by(replica(7), &next(&start(2), "STOCK_RESERVE"))]).await;
     store.leave(OWNER).await.unwrap();
     let replicas = told(&*store).await;
     assert!(replicas.iter().all(|told| told.id != OWNER), "it is gone and owns nothing: {replicas:?}");

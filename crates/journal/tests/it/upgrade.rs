@@ -112,8 +112,15 @@ async fn rows_of_before_have_their_failed_step<F: Sql>(causes: &str, indices: &[
     let id = F::literal(saga(4));
     fixture.execute(&format!("UPDATE saga SET parked = 'why' WHERE saga_id = {id}")).await;
     fixture.execute(causes).await;
-    let rows = fixture.query("SELECT failed_step, blocked_us - updated_us FROM saga ORDER BY saga_id").await;
-    let expected = [["stock", "NULL"], ["vente", "NULL"], ["NULL", "NULL"], ["NULL", "0"], ["NULL", "NULL"]];
+    let rows = "SELECT failed_step, cause, blocked_us - updated_us FROM saga ORDER BY saga_id";
+    let rows = fixture.query(rows).await;
+    let expected = [
+        ["stock", "NULL", "NULL"],
+        ["vente", "NULL", "NULL"],
+        ["NULL", "NULL", "NULL"],
+        ["NULL", "0:", "0"],
+        ["NULL", "NULL", "NULL"],
+    ];
     assert_eq!(rows, expected);
 }
 

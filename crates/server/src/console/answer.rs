@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saga_console::pages::NoticePage;
-use saga_console::{Frame, May, PageName, Preferences};
+use saga_console::{May, PageFrame, PageName, Preferences};
 use saga_core::Timestamp;
 
 use crate::api::problem::Problem;
@@ -30,8 +30,8 @@ pub(super) fn problem(problem: &Problem, preferences: Preferences, now: Timestam
 }
 
 /// The frame of a page whose reader is not known.
-pub(super) fn frame_for_nobody(preferences: Preferences, now: Timestamp) -> Frame {
-    Frame {
+pub(super) fn frame_for_nobody(preferences: Preferences, now: Timestamp) -> PageFrame {
+    PageFrame {
         preferences,
         page: PageName::Elsewhere,
         reader: None,
@@ -45,7 +45,7 @@ pub(super) fn frame_for_nobody(preferences: Preferences, now: Timestamp) -> Fram
 }
 
 /// A page about a problem, with the problem's status.
-pub(super) fn notice(problem: &Problem, frame: Frame) -> Response {
+pub(super) fn notice(problem: &Problem, frame: PageFrame) -> Response {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let title = status.canonical_reason().unwrap_or("Error").to_owned();
     let mut response = page(&NoticePage { frame, title, detail: problem.detail().to_owned() });

@@ -21,7 +21,7 @@ use crate::face::sagas::loaded;
 /// Bytes of a hash in an address: SHA-256 in hexadecimal digits.
 const HASH_BYTES: usize = 64;
 
-/// Those that new sagas run, and the versions that older sagas are pinned to.
+/// The definitions that new sagas run, and the versions that older sagas are pinned to.
 pub(super) async fn definitions(State(api): State<Api>, visit: Visit) -> Response {
     let frame = visit.frame(PageName::Definitions);
     let whole = api.whole.current(&api.engine).await;

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
-use saga_console::Frame;
+use saga_console::PageFrame;
 
 use super::preferences::preferences;
 use super::{SIGN_IN, SIGN_OUT, answer, next};
@@ -89,8 +89,8 @@ impl SignedIn {
     }
 
     /// The frame with the reader's name, and the button that ends the session.
-    pub(super) fn in_frame(self, frame: Frame) -> Frame {
-        Frame { reader: Some(self.name), signed_in: true, token: self.token.text().to_owned(), ..frame }
+    pub(super) fn in_frame(self, frame: PageFrame) -> PageFrame {
+        PageFrame { reader: Some(self.name), signed_in: true, token: self.token.text().to_owned(), ..frame }
     }
 }
 

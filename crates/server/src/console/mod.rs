@@ -25,11 +25,10 @@ mod sign_in;
 mod tries;
 mod visit;
 
-use std::sync::Arc;
-
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 pub(crate) use saga_console::ROOT;
+use std::sync::Arc;
 
 pub(crate) use self::guard::{CONSOLE_ROUTE, guard};
 use self::tries::SignInTries;
@@ -71,7 +70,7 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .route("/console/actions/{id}/take-back", post(actions::take_back))
         .route("/console/search", get(search::search))
         .route("/console/sagas/{saga}", get(saga::saga))
-        .route("/console/sagas/{saga}/act", post(saga_act::act))
+        .route("/console/sagas/{saga}/act", get(saga::saga).post(saga_act::act))
         .route("/console/definitions", get(definitions::definitions))
         .route("/console/definitions/{name}", get(definitions::definition))
         .route("/console/participants", get(participants::participants))

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use saga_console::PageName;
 use saga_console::pages::{
-    AccessFacts, FailureKind, Gate, LastFailure, Latency, ParticipantFacts, ParticipantsPage,
+    AccessFacts, CallGate, FailureKind, LastFailure, Latency, ParticipantFacts, ParticipantsPage,
 };
 use saga_core::{Definition, Timestamp};
 use saga_engine::breaker::BreakerKind;
@@ -22,7 +22,7 @@ pub(super) async fn participants(State(api): State<Api>, visit: Visit) -> Respon
     answer::page(&ParticipantsPage::new(frame, &all(&api, visit.now)))
 }
 
-/// Those that are reached alike share a breaker and are told once, in the order of the definitions.
+/// Participants that are reached alike share a breaker and are told once, in the order of the definitions.
 pub(super) fn all(api: &Api, now: Timestamp) -> Vec<ParticipantFacts> {
     let served = api.engine.definitions();
     let mut told: Vec<(Arc<str>, ParticipantFacts)> = Vec::new();
@@ -63,9 +63,9 @@ fn facts(
         timeout: state.timeout,
         calls_max: state.calls_max,
         gate: match breaker.kind {
-            BreakerKind::Closed => Gate::Open,
-            BreakerKind::HalfOpen => Gate::Trying,
-            BreakerKind::Open => Gate::Shut,
+            BreakerKind::Closed => CallGate::Open,
+            BreakerKind::HalfOpen => CallGate::Trying,
+            BreakerKind::Open => CallGate::Shut,
         },
         gate_since: now.minus(breaker.lasted),
         tried_at: breaker.tried_in.map(|wait| now.plus(wait)),

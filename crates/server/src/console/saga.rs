@@ -57,6 +57,7 @@ pub(super) struct KnownSaga {
     /// An error: why it cannot be read back.
     pub(super) read: Result<(Saga, History), Arc<str>>,
     waiting: Vec<saga_core::saga::Waiting>,
+    held_back: Vec<Arc<str>>,
 }
 
 impl KnownSaga {
@@ -71,7 +72,8 @@ impl KnownSaga {
         };
         let row = api.engine.journal().row(id).await?.ok_or_else(unknown)?;
         let waiting = api.engine.waiting(&row).await;
-        Ok(Self { row, read, waiting })
+        let held_back = if row.row.over { Vec::new() } else { api.engine.held_back(id).await };
+        Ok(Self { row, read, waiting, held_back })
     }
 
     fn seen(&self, api: &Api, now: Timestamp) -> SagaSeen<'_> {
@@ -81,7 +83,8 @@ impl KnownSaga {
             read: read.map(|(saga, history)| (saga, &history.records[..])).map_err(ToString::to_string),
             waiting: self.waiting.clone(),
             held: held(api, &self.row),
-            // What is foretold is foretold for the longest waits.
+            held_back: self.held_back.clone(),
+            // The calls that follow are foretold for the longest waits.
             moment: Moment { now, random: Random(u64::MAX) },
         }
     }

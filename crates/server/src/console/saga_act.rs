@@ -1,8 +1,8 @@
 //! `POST /console/sagas/{saga}/act`: what somebody does with a saga.
 //!
 //! The form says what its page showed (`seen`), and has a key: if another person has done something since, or another step was
-//! blocked, nothing is done, and the page says who did what; the same form again is the same command. Whoever has sent it is led to
-//! the page, which shows what comes of it.
+//! blocked, nothing is done, and the page says who did what; the same form again is the same command. The sender is led to the page,
+//! which shows what comes of it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use saga_console::PageName;
 use saga_console::pages::{SagaAct, SagaView, TypedAct};
 use saga_console::sentence::{Sentence, came_since};
 use saga_core::event::Finding;
-use saga_core::saga::Seen;
+use saga_core::saga::SeenUntil;
 use saga_core::{CommandId, CommandKind, Json, SagaId, Seq};
 use saga_engine::{Refusal, Wait};
 
@@ -101,7 +101,7 @@ impl ActForm {
             }
             Err(NotFollowed::Problem(problem)) => {
                 let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::CONFLICT);
-                // What is shown beside it is no older than the refusal.
+                // The state beside the refusal is no older than it.
                 let known = KnownSaga::read(api, id).await?;
                 let said = Sentence::of(problem.detail());
                 self.shown_again(api, visit, &known, Some(said), status)
@@ -141,7 +141,7 @@ impl ActForm {
         let id = known.row.saga;
         let command = CommandId::of_key(id, &self.key);
         if let Ok((saga, history)) = &known.read {
-            let seen = Seen { at: visit.now, position: Some(Seq::new(seen)) };
+            let seen = SeenUntil { at: visit.now, position: Some(Seq::new(seen)) };
             if let Some(came) = saga.came_since(&history.records, seen, command) {
                 return Err(NotFollowed::CameSince(came_since(&came, visit.now, visit.lang())));
             }
@@ -157,7 +157,7 @@ impl ActForm {
             SagaAct::Resume | SagaAct::Resolve | SagaAct::Cancel => {
                 let kind = self.kind(act, visit, known)?;
                 asking.command(id, kind).await.map_err(refused)?;
-                // Whatever has come of it by then is shown; if nothing, that, too.
+                // The page shows what has come of it by then; if nothing, that, too.
                 let _ = api.engine.wait(id, Wait::tried(RESULT_WAIT)).await;
             }
         }

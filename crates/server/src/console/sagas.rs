@@ -18,7 +18,7 @@ use crate::api::{Api, page};
 use crate::face::sagas::ListAsked;
 
 /// Names of labels that are offered, and that a search tries.
-pub(super) const LABEL_NAMES_MAX: usize = 64;
+pub(super) const LABEL_NAMES_MAX: usize = 50;
 
 /// The list.
 pub(super) async fn sagas(

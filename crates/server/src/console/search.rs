@@ -1,7 +1,6 @@
 //! `GET /console/search`: an id opens its saga; `name=value` is a filter; a name of a definition, step, participant or state is one,
 //! too; any other text is tried as the value of every label.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -10,8 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use saga_console::PageName;
 use saga_console::pages::{FoundFilter, LABEL, LIST, ListFilters, NothingFound, SearchPage};
 use saga_core::{Definition, SagaId};
-use saga_engine::Listing;
-use saga_journal::{Filter, KeptRow};
+use saga_journal::KeptRow;
 
 use super::answer;
 use super::sagas::{known_names, pairs};
@@ -137,13 +135,7 @@ async fn labelled(api: &Api, labels: &[String], value: &str) -> Result<Vec<KeptR
     if value.contains(char::is_control) {
         return Ok(Vec::new());
     }
-    let mut found = BTreeMap::new();
-    for name in labels {
-        let labels = vec![(Arc::from(name.as_str()), Arc::from(value))];
-        let listing = Listing { filter: Filter { labels, ..Filter::default() }, ..Listing::default() };
-        let page = api.engine.list(&listing, None, SEARCH_SAGAS_MAX).await;
-        let page = page.map_err(|refusal| Problem::refused(refusal, Problem::no_such_path))?;
-        found.extend(page.rows.into_iter().map(|row| ((row.row.created, row.saga), row)));
-    }
-    Ok(found.into_values().rev().take(SEARCH_SAGAS_MAX).collect())
+    let names: Vec<Arc<str>> = labels.iter().map(|name| name.as_str().into()).collect();
+    let found = api.engine.labelled(&value.into(), &names, SEARCH_SAGAS_MAX).await;
+    found.map_err(|refusal| Problem::refused(refusal, Problem::no_such_path))
 }

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
-use saga_console::Frame;
+use saga_console::PageFrame;
 use saga_console::pages::{AgainPage, SignInPage, SignInTrouble};
 use zeroize::Zeroizing;
 
@@ -85,7 +85,7 @@ pub(super) async fn page(
     }
     let has_cookie = CookieKind::Session.of(&headers, api.reached.is_https).is_some();
     let frame = answer::frame_for_nobody(preferences(&headers), api.clock.now());
-    let frame = Frame { here: query.again(), ..frame };
+    let frame = PageFrame { here: query.again(), ..frame };
     if !has_cookie && !query.again && !is_from_here(&headers) {
         return answer::page(&AgainPage { frame, address: query.again() });
     }
@@ -105,7 +105,7 @@ fn is_from_here(headers: &HeaderMap) -> bool {
 fn form(
     api: &Api,
     visitor: &Visitor,
-    frame: Frame,
+    frame: PageFrame,
     next: Option<String>,
     trouble: Option<SignInTrouble>,
 ) -> SignInPage {
@@ -139,7 +139,7 @@ pub(super) async fn sign_in(
     let again = |status: StatusCode, trouble: SignInTrouble| {
         let frame = answer::frame_for_nobody(preferences(&headers), now);
         let here = SignInQuery { next: place.clone(), again: true }.again();
-        let frame = Frame { here, ..frame };
+        let frame = PageFrame { here, ..frame };
         let page = form(&api, &visitor, frame, place.clone(), Some(trouble));
         (status, answer::page(&page)).into_response()
     };

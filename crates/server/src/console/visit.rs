@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::Response;
-use saga_console::{Frame, Lang, May, PageName, Preferences};
+use saga_console::{Lang, May, PageFrame, PageName, Preferences};
 use saga_core::Timestamp;
 
 use super::answer;
@@ -29,8 +29,8 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// The frame of a page.
-    pub(crate) fn frame(&self, page: PageName) -> Frame {
-        Frame {
+    pub(crate) fn frame(&self, page: PageName) -> PageFrame {
+        PageFrame {
             preferences: self.preferences,
             page,
             reader: self.principal.name().map(ToString::to_string),

@@ -62,6 +62,14 @@ async fn block(world: &World, client: i64, etat: &str, etape: &str, motif: &str)
         without_body["appel"]["corps"] = Value::Null;
     }
     assert_eq!(listed["blocage"], without_body, "{inbox:#}");
+    // It is found with the sagas that wait for the same.
+    let shown = world.get(&format!("/api/sagas/{saga}")).await.expect(200);
+    let cause = shown["blocked"]["cause"].as_str().unwrap();
+    assert!(cause.starts_with("1:") && cause.contains(&format!("|{etape}|{motif}|")), "{cause}");
+    let query: String = form_urlencoded::byte_serialize(cause.as_bytes()).collect();
+    let alike = world.get(&format!("/api/sagas?cause={query}")).await.expect(200);
+    let is_it = |row: &Value| row["id"] == *saga && row["blocked"]["cause"] == cause;
+    assert!(alike.as_array().unwrap().iter().any(is_it), "{alike:#}");
     (saga, blocage)
 }
 

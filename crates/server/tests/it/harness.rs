@@ -120,8 +120,10 @@ impl Server {
     }
 
     async fn start_as(mut command: Command, shop: &Shop, data: &Path, flags: &[&str]) -> Self {
+        let listen: &[&str] = if flags.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--log-json"])
+            .args(["serve", "--log-json"])
+            .args(listen)
             .args(flags)
             .envs(shop.variables())
             .stdout(Stdio::null())

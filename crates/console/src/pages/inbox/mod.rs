@@ -22,7 +22,7 @@ pub use self::minutes::{MINUTES_SHOWN, MinuteBars};
 pub use self::typical::{SuspendedParticipant, TypicalTry, takes_finding};
 use super::actions::ActionLine;
 use crate::Lang;
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::shown::{Amount, When, excerpt, short_id};
 use crate::words::{InboxWords, number_of_sagas};
 
@@ -34,7 +34,7 @@ const REFUSAL_CHARS_SHOWN_MAX: usize = 600;
 #[template(path = "inbox.html")]
 pub struct InboxPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The view.
     pub view: InboxView,
     /// The causes, in the view's order.
@@ -109,7 +109,7 @@ pub(crate) struct InboxTotal {
 }
 
 /// A finding that the form offers.
-pub(crate) struct FindingChoice {
+pub(crate) struct OfferedFinding {
     pub(crate) value: &'static str,
     pub(crate) word: &'static str,
     pub(crate) is_chosen: bool,
@@ -206,9 +206,9 @@ impl InboxPage {
         }
     }
 
-    fn findings(&self, typical: &TypicalTry) -> Vec<FindingChoice> {
+    fn findings(&self, typical: &TypicalTry) -> Vec<OfferedFinding> {
         let words = self.words();
-        let choice = |finding: &Finding| FindingChoice {
+        let choice = |finding: &Finding| OfferedFinding {
             value: finding_word(*finding),
             word: words.finding(*finding),
             is_chosen: self.typed.finding == Some(*finding),

@@ -1,4 +1,4 @@
-//! What can be done with a saga: only actions that fit its state, and before each the calls that will follow.
+//! The actions on a saga: only actions that fit its state, and before each the calls that will follow.
 
 use saga_core::event::Finding;
 use saga_core::saga::{FollowingCall, FollowingEnd, Input, Moment, Saga};
@@ -231,7 +231,7 @@ impl ActOf<'_> {
             Ok(following) => following,
             Err(rejected) => return vec![FollowLine::said("", &rejected.to_string())],
         };
-        // Those that are made before any answer has come.
+        // The calls that are made before any answer has come.
         let mut after = saga.clone();
         let taken = after.handle(&Input::Command(command), self.moment).is_ok();
         let first: Vec<_> = if taken { after.effects().calls.to_vec() } else { Vec::new() };
@@ -271,7 +271,7 @@ impl ActOf<'_> {
             FollowingEnd::Over(state) => format!("{} ({})", words.nothing_left, visible_cut(state, 64)),
             FollowingEnd::GoesOn => words.goes_on.to_owned(),
             FollowingEnd::Waits(waiting) => {
-                let told = crate::sentence::Told {
+                let told = crate::sentence::StandingTold {
                     saga,
                     attempts: &[],
                     waiting,

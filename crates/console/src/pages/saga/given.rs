@@ -45,8 +45,8 @@ impl GivenShown {
             ("What you asked for is in the history.", "Ce que vous avez demandé est dans l’histoire."),
             &[],
         );
-        let since = attempts.iter().filter(|attempt| attempt.seq > index as u64);
-        let last = since.filter(|attempt| attempt.end != AttemptEnd::NotYet).last();
+        let mut since = attempts.iter().rev().take_while(|attempt| attempt.seq > index as u64);
+        let last = since.find(|attempt| attempt.end != AttemptEnd::NotYet);
         let is_calling = !saga.effects().calls.is_empty();
         let family = if saga.is_over() {
             let state = visible_cut(saga.state(), 64);

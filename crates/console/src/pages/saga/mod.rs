@@ -26,10 +26,10 @@ pub use self::pending::{PendingCallShown, PendingCard};
 use self::rows::RowsOf;
 pub use self::rows::{SagaRow, SagaRowKind, SagaRows};
 pub use self::view::{SagaAct, SagaView, TypedAct};
-use crate::frame::{Frame, PageName};
+use crate::frame::{PageFrame, PageName};
 use crate::graph::{self, GraphStep};
 use crate::history::attempts;
-use crate::sentence::{Sentence, Told, sentence};
+use crate::sentence::{Sentence, StandingTold, sentence};
 use crate::shown::{Amount, Badge, Drawing, Span, When, in_address, short_id, visible, visible_cut};
 use crate::timeline::{Timeline, TimelineOf, timeline};
 use crate::words::{FrameWords, SagaWords};
@@ -43,7 +43,7 @@ const UNREAD_CHARS_MAX: usize = 2_000;
 /// The end of labels that are amounts of money.
 const CENTS: &str = "_cents";
 
-/// What is known of a saga.
+/// A saga, as far as it is known.
 #[derive(Debug)]
 pub struct SagaSeen<'a> {
     /// Its row.
@@ -54,6 +54,8 @@ pub struct SagaSeen<'a> {
     pub waiting: Vec<Waiting>,
     /// Participants that hold calls back, and in how long each lets one through to see.
     pub held: Vec<(Arc<str>, Option<Duration>)>,
+    /// The steps whose calls their participants hold back.
+    pub held_back: Vec<Arc<str>>,
     /// The time, and a random number for what is foretold.
     pub moment: Moment,
 }
@@ -63,7 +65,7 @@ pub struct SagaSeen<'a> {
 pub struct SagaAsked {
     /// The view.
     pub view: SagaView,
-    /// What was typed into the form before.
+    /// The values that were typed into the form before.
     pub typed: TypedAct,
     /// Why what the form asked for was not done.
     pub trouble: Option<Sentence>,
@@ -76,7 +78,7 @@ pub struct SagaAsked {
 #[template(path = "saga.html")]
 pub struct SagaPage {
     /// The frame.
-    pub frame: Frame,
+    pub frame: PageFrame,
     /// The saga's id.
     pub id: String,
     /// Its state.
@@ -87,7 +89,7 @@ pub struct SagaPage {
     pub labels: Vec<LabelShown>,
     /// When it started.
     pub started: When,
-    /// Who started it.
+    /// The name of the caller who started it.
     pub started_by: Option<String>,
     /// How long it took, once it is over.
     pub took: Option<String>,
@@ -105,7 +107,7 @@ pub struct SagaPage {
     pub pending: Option<PendingCard>,
     /// What each step in progress waits for, where no person is needed.
     pub waits: Vec<Sentence>,
-    /// What can be done.
+    /// The actions that fit.
     pub act: Option<ActCard>,
     /// What its history shows; `None`: it cannot be read.
     pub told: Option<HistoryShown>,
@@ -154,7 +156,7 @@ pub struct StepShown {
 
 impl SagaPage {
     /// The page of a saga.
-    pub fn of(frame: Frame, seen: &SagaSeen<'_>, asked: SagaAsked) -> Self {
+    pub fn of(frame: PageFrame, seen: &SagaSeen<'_>, asked: SagaAsked) -> Self {
         let (lang, now, row) = (frame.lang(), frame.at, &seen.row.row);
         let path = format!("/console/sagas/{}", seen.row.saga);
         let words = SagaWords::of(lang);
@@ -165,17 +167,20 @@ impl SagaPage {
             (Some(reason), _) => unread(reason, lang),
             (None, Err(reason)) => unread(reason, lang),
             (None, Ok((saga, _))) => {
-                sentence(&Told { saga, attempts: &all, waiting: &seen.waiting, now, lang })
+                sentence(&StandingTold { saga, attempts: &all, waiting: &seen.waiting, now, lang })
             }
         };
-        let pending =
-            read.filter(|_| !is_parked).and_then(|(saga, _)| pending::pending_card(saga, &all, now, lang));
+        let pending = read
+            .filter(|_| !is_parked)
+            .and_then(|(saga, _)| pending::pending_card(saga, &all, seen, now, lang));
         let waits = match (&pending, read) {
             (None, Some((saga, _))) if !is_parked && !saga.is_over() => {
-                waits(&Told { saga, attempts: &all, waiting: &seen.waiting, now, lang }, &seen.held)
+                waits(&StandingTold { saga, attempts: &all, waiting: &seen.waiting, now, lang }, &seen.held)
             }
             _ => Vec::new(),
         };
+        // One line that the sentence has said already is not said again.
+        let waits = if waits.len() == 1 && waits[0] == why { Vec::new() } else { waits };
         let (key, command) = asked.form;
         let act = ActOf {
             saga: read.map(|(saga, _)| *saga).filter(|_| !is_parked),
@@ -290,7 +295,7 @@ fn unread(reason: &str, lang: crate::Lang) -> Sentence {
 }
 
 /// What each step in progress waits for.
-fn waits(told: &Told<'_>, held: &[(Arc<str>, Option<Duration>)]) -> Vec<Sentence> {
+fn waits(told: &StandingTold<'_>, held: &[(Arc<str>, Option<Duration>)]) -> Vec<Sentence> {
     let one = |waiting: &Waiting| {
         let mut said = Sentence::default();
         told.waits(waiting, &mut said);
@@ -331,7 +336,7 @@ impl HistoryShown {
         records: &[Record],
         all: &[crate::history::AttemptTold<'_>],
         seen: &SagaSeen<'_>,
-        frame: &Frame,
+        frame: &PageFrame,
         view: SagaView,
         path: &str,
     ) -> Self {
@@ -350,23 +355,26 @@ impl HistoryShown {
             address: format!("#step-{}", in_address(&step.name)),
         };
         let steps: Vec<GraphStep> = saga.definition().steps.iter().enumerate().map(step).collect();
-        let held_back: Vec<Arc<str>> = seen
-            .waiting
-            .iter()
-            .filter(|waiting| waiting.cause == WaitingFor::Participant)
-            .map(|waiting| waiting.step.clone())
-            .collect();
         let timeline = timeline(&TimelineOf {
             saga,
             records,
             attempts: all,
-            held_back: &held_back,
+            held_back: &seen.held_back,
             now,
             to_scale: view.to_scale,
             lang,
         });
-        let table =
-            RowsOf { definition: saga.definition(), records, attempts: all, now, lang, view, path }.rows();
+        let table = RowsOf {
+            definition: saga.definition(),
+            records,
+            attempts: all,
+            now,
+            lang,
+            view,
+            path,
+            held_back: &seen.held_back,
+        }
+        .rows();
         Self {
             graph: graph::drawn(&saga.definition().graph, &steps, words.graph_alt),
             steps: steps

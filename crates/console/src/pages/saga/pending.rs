@@ -5,6 +5,7 @@ use saga_core::event::{Finding, Stuck};
 use saga_core::saga::{Pending, Request, Saga};
 use saga_core::{Direction, Timestamp};
 
+use super::SagaSeen;
 use crate::Lang;
 use crate::history::{AttemptTold, last_of};
 use crate::sentence::{Sentence, answer};
@@ -33,10 +34,14 @@ pub struct PendingCard {
     pub last: Option<(String, When)>,
     /// How many attempts there were, and how often they are made now.
     pub attempts: String,
-    /// What is known of the step's effect.
+    /// The step's effect, as far as it is known.
     pub known: &'static str,
     /// What to do, one after the other.
     pub todo: Vec<Sentence>,
+    /// Why nothing can be said of the step just now.
+    pub note: Option<Sentence>,
+    /// Whether its participant holds it back.
+    pub is_held_back: bool,
 }
 
 /// A call, as it is made.
@@ -58,10 +63,12 @@ pub struct PendingCallShown {
 pub(super) fn pending_card(
     saga: &Saga,
     attempts: &[AttemptTold<'_>],
+    seen: &SagaSeen<'_>,
     now: Timestamp,
     lang: Lang,
 ) -> Option<PendingCard> {
     let pending = saga.pending()?;
+    let is_held_back = pending.is_under_way && seen.held_back.iter().any(|step| **step == *pending.step);
     let step = pending.blocked.step;
     let last = last_of(attempts, step, pending.direction).map(|(last, _)| last);
     let words = SagaWords::of(lang);
@@ -80,6 +87,8 @@ pub(super) fn pending_card(
         attempts: rate(saga, &pending, words, lang),
         known: known(saga, &pending, words),
         todo: todo(saga, &pending, lang),
+        note: note(&pending, is_held_back, seen, lang),
+        is_held_back,
     })
 }
 
@@ -111,8 +120,42 @@ fn rate(saga: &Saga, pending: &Pending<'_>, words: &SagaWords, lang: Lang) -> St
                 Lang::Fr => format!("{attempts}, au plus aux {every} maintenant"),
             }
         }
+        _ if pending.is_under_way => attempts,
         _ => format!("{attempts}, {}", words.by_itself_not),
     }
+}
+
+/// A call that is under way may change what can be said of the step.
+fn note(pending: &Pending<'_>, is_held_back: bool, seen: &SagaSeen<'_>, lang: Lang) -> Option<Sentence> {
+    if !pending.is_under_way {
+        return None;
+    }
+    let mut said = Sentence::default();
+    if is_held_back {
+        let name = pending.participant.map(|participant| participant.name.clone()).unwrap_or_default();
+        let trial = seen.held.iter().find(|(held, _)| *held == name).and_then(|(_, trial)| *trial);
+        let shown = visible_cut(&name, 64);
+        match trial {
+            Some(trial) => said.say(
+                lang,
+                (
+                    "Calls to [0] are suspended; one is let through in {1}, to see.",
+                    "Les appels à [0] sont suspendus; un appel passe dans {1}, pour voir.",
+                ),
+                &[&shown, &Span(trial).text(lang)],
+            ),
+            None => said.say(lang, ("[0] holds the call back.", "[0] retient l’appel."), &[&shown]),
+        }
+    }
+    said.say(
+        lang,
+        (
+            "What happened can be said once the call under way has ended.",
+            "On pourra dire ce qui s’est passé quand l’appel en cours aura pris fin.",
+        ),
+        &[],
+    );
+    Some(said)
 }
 
 fn known(saga: &Saga, pending: &Pending<'_>, words: &SagaWords) -> &'static str {

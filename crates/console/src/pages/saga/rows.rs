@@ -1,5 +1,7 @@
 //! The rows of a saga's table: its attempts, and what people and processes did, newest first.
 
+use std::sync::Arc;
+
 use saga_core::definition::{Definition, StepSet};
 use saga_core::event::{Cause, Finding};
 use saga_core::{Direction, Event, Outcome, Record};
@@ -87,6 +89,8 @@ pub(super) struct RowsOf<'a> {
     pub(super) lang: Lang,
     pub(super) view: SagaView,
     pub(super) path: &'a str,
+    /// The steps whose calls their participants hold back.
+    pub(super) held_back: &'a [Arc<str>],
 }
 
 /// A row, before it is written.
@@ -184,6 +188,10 @@ impl<'a> RowsOf<'a> {
         }
     }
 
+    fn is_held_back(&self, step: usize) -> bool {
+        self.definition.steps.get(step).is_some_and(|step| self.held_back.contains(&step.name))
+    }
+
     fn step(&self, step: usize) -> String {
         self.definition.steps.get(step).map_or_else(String::new, |step| visible_cut(&step.name, 64))
     }
@@ -240,10 +248,13 @@ impl<'a> RowsOf<'a> {
 
     fn attempt(&self, attempt: &AttemptTold<'_>, words: &'static SagaWords) -> SagaRowKind {
         let (badge, status, text) = match attempt.end {
+            AttemptEnd::NotYet if self.is_held_back(attempt.step) => {
+                (Badge::new(Family::Wait, words.s_held), None, None)
+            }
             AttemptEnd::NotYet => (Badge::new(Family::Run, words.under_way), None, None),
             AttemptEnd::Lost(_) => (Badge::new(Family::None, words.lost), None, None),
             AttemptEnd::With { outcome, status, reason, .. } => {
-                let word = words.outcome(attempt.direction, outcome);
+                let word = words.outcome(attempt.direction, outcome, status.is_some());
                 let badge = match (outcome, attempt.direction) {
                     (Outcome::Ok, _) => Badge::new(Family::Done, word),
                     (Outcome::Accepted, _) => Badge::new(Family::Wait, word),
@@ -287,14 +298,11 @@ impl<'a> RowsOf<'a> {
                 &[&self.step(*step)],
             ),
             Event::Waits { step, until } => {
-                let until = When::of(*until, self.now, lang).exact;
+                let longest = Span(until.since(record.at)).text(lang);
                 said.say(
                     lang,
-                    (
-                        "[0] began to wait, at most until {1}.",
-                        "[0] a commencé à attendre, au plus tard jusqu’à {1}.",
-                    ),
-                    &[&self.step(*step), &until],
+                    ("[0] began to wait, for {1} at most.", "[0] a commencé à attendre, {1} au plus."),
+                    &[&self.step(*step), &longest],
                 );
             }
             Event::PauseEnded { step } => {

@@ -93,7 +93,7 @@ impl SagaView {
 /// The values that somebody has typed into a form of a saga's page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypedAct {
-    /// Who asks, where callers have no names.
+    /// The name of the person who asks, where callers have no names.
     pub by: String,
     /// Why.
     pub reason: String,

@@ -1,7 +1,7 @@
 //! The events since a person looked, and the result of that person's command.
 
 use saga_core::event::Event;
-use saga_core::saga::{CameSince, Seen, Tried};
+use saga_core::saga::{CameSince, SeenUntil, Tried};
 use saga_core::{CommandId, Deed, Saga, Seq, Timestamp};
 
 use crate::support::{Kind, Run, Spec, definition};
@@ -19,7 +19,7 @@ const BLOCKED: &str = "ok; refused; not_sent; wait; not_sent; wait; unknown";
 const NOBODY: CommandId = CommandId::new(uuid::Uuid::nil());
 
 fn since(run: &Run, position: u64) -> Option<CameSince> {
-    let seen = Seen { at: Timestamp::from_micros(0), position: Some(Seq::new(position)) };
+    let seen = SeenUntil { at: Timestamp::from_micros(0), position: Some(Seq::new(position)) };
     run.saga.came_since(&run.records, seen, NOBODY)
 }
 
@@ -39,7 +39,8 @@ fn a_step_that_was_blocked_since_is_told() {
     let at = run.records[blocked as usize - 1].at;
     assert_eq!(since(&run, blocked - 1), Some(CameSince::Blocked { step: "a".into(), at }));
     // The same by the time.
-    let by = |micros| run.saga.came_since(&run.records, Seen::by(Timestamp::from_micros(micros)), NOBODY);
+    let by =
+        |micros| run.saga.came_since(&run.records, SeenUntil::by(Timestamp::from_micros(micros)), NOBODY);
     assert_eq!(by(at.as_micros()), None);
     assert!(by(at.as_micros() - 1).is_some());
 }
@@ -82,7 +83,7 @@ fn a_command_s_own_event_and_those_after_it_do_not_count() {
     let own = last_command(&run);
     assert!(Saga::was_brought_about(&run.records, own) && !Saga::was_brought_about(&run.records, NOBODY));
     run.steps("not_sent 30s; resume");
-    let seen = Seen { at: Timestamp::from_micros(0), position: Some(Seq::new(seen)) };
+    let seen = SeenUntil { at: Timestamp::from_micros(0), position: Some(Seq::new(seen)) };
     assert_eq!(run.saga.came_since(&run.records, seen, own), None);
     assert!(
         run.saga.came_since(&run.records, seen, last_command(&run)).is_some(),

@@ -7,7 +7,7 @@ use saga_console::pages::{
     ActionLine, CauseFacts, CauseObstacle, CauseOrder, InboxPage, InboxView, MINUTES_SHOWN, MinuteBars,
     OpenCause, SuspendedParticipant, TypicalTry,
 };
-use saga_console::{Frame, PageName};
+use saga_console::{PageFrame, PageName};
 use saga_core::{CauseGroup, CauseKind, CommandKind, Saga};
 use saga_engine::BULK_ITEMS_AT_ONCE;
 use saga_engine::breaker::BreakerKind;
@@ -59,7 +59,7 @@ pub(super) async fn page(
         (!found.more && view.definition.is_none()).then(|| causes.iter().map(|cause| cause.count).sum());
     let frame = visit.frame(PageName::Inbox);
     Ok(InboxPage {
-        frame: Frame { person: exact.or(frame.person), ..frame },
+        frame: PageFrame { person: exact.or(frame.person), ..frame },
         action: shown_action(api, visit, &beside).await?,
         definitions: known_names(api).definitions,
         more_causes: found.more,

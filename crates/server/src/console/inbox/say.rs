@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use futures_util::{StreamExt, stream};
 use saga_console::pages::{InboxAnswer, ItemWhy, takes_finding};
 use saga_core::event::Finding;
-use saga_core::saga::Seen;
+use saga_core::saga::SeenUntil;
 use saga_core::{CommandId, CommandKind, Saga, SagaId};
 
 use super::super::visit::Visit;
@@ -108,7 +108,7 @@ async fn report_of(api: &Api, visit: &Visit, report: &FindingReport<'_>, id: Sag
         return None;
     }
     let why = |why: ItemWhy| Some(why.text(visit.lang()));
-    if let Some(since) = saga.came_since(&history.records, Seen::by(report.form.seen), command) {
+    if let Some(since) = saga.came_since(&history.records, SeenUntil::by(report.form.seen), command) {
         return why(ItemWhy::Since(since));
     }
     let Some(pending) = saga.pending() else { return why(ItemWhy::NotBlocked) };

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use saga_console::pages::ACTIONS;
-use saga_core::saga::Seen;
+use saga_core::saga::SeenUntil;
 use saga_core::{BulkActionId, SagaId};
 use saga_engine::{BulkRefused, BulkWish};
 use saga_journal::{BULK_ITEMS_MAX, BulkItem, CauseCursor, ROWS_MAX};
@@ -83,7 +83,7 @@ async fn begin(api: &Api, visit: &Visit, form: &InboxForm) -> Result<(BulkAction
         by,
         reason: reason.map(Into::into),
         described: described.to_string().into(),
-        items: sagas.into_iter().map(|saga| BulkItem { saga, seen: Seen::by(form.seen) }).collect(),
+        items: sagas.into_iter().map(|saga| BulkItem { saga, seen: SeenUntil::by(form.seen) }).collect(),
     };
     let begun = api.engine.begin_bulk(wish).await.map_err(|refused| match refused {
         BulkRefused::Unfit(unfit) => Problem::invalid(unfit.to_string()),

@@ -1,7 +1,9 @@
 //! The console's pages, asked for as a browser asks.
 
+mod flows;
 mod inbox;
 mod lists;
+mod saga;
 mod whole;
 
 use std::collections::BTreeMap;

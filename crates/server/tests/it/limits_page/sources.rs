@@ -19,6 +19,7 @@ const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("core/cause_group/reason.rs", "NUMBER_DIGITS_MIN", "what tells two reasons apart"),
     ("journal/causes.rs", "MINUTE_US", "a unit"),
     ("server/api/access/session/cookie.rs", "COOKIE_SECRET_BYTES", "how long a secret is"),
+    ("core/callback.rs", "PROOF_DIGITS", "how long a proof is"),
     ("core/callback.rs", "PROOF_DIGITS_LEFT", "how much of a secret tells nothing"),
     ("core/definition/program/meter.rs", "LIVE_CONTEXT_BYTES", "what is charged"),
     ("core/definition/program/meter.rs", "LIVE_VALUE_BYTES", "what is charged"),

@@ -18,11 +18,6 @@ use super::place;
 use super::stream::SIGN_OF_LIFE;
 use crate::api::Api;
 
-/// The least time between two messages that a client may ask for.
-pub(super) const EVERY_MIN: Duration = Duration::from_secs(1);
-/// The longest.
-pub(super) const EVERY_MAX: Duration = Duration::from_secs(60);
-
 /// A client, and the state of things that it was told of last.
 pub(super) struct ChangeStream {
     api: Api,
@@ -31,16 +26,16 @@ pub(super) struct ChangeStream {
     /// The one saga that the client wants to hear of.
     of: Option<SagaId>,
     every: Duration,
-    seen: Option<Seen>,
+    seen: Option<SeenState>,
     /// When it is looked again.
     due: Instant,
     silent_until: Instant,
     _place: OwnedSemaphorePermit,
 }
 
-/// What was there when it was looked.
+/// The state of things when it was looked.
 #[derive(PartialEq)]
-enum Seen {
+enum SeenState {
     /// Of all sagas: the end of the feed.
     End(FeedPlace),
     /// Of one saga: its row.
@@ -108,12 +103,12 @@ impl ChangeStream {
         }
     }
 
-    /// What is there now, and an end of the feed from before it was looked.
-    async fn look(&self) -> Result<(FeedPlace, Seen), Unavailable> {
+    /// The state of things now, and an end of the feed from before it was looked.
+    async fn look(&self) -> Result<(FeedPlace, SeenState), Unavailable> {
         let end = self.feed.end(&self.api.engine).await?;
         let seen = match self.of {
-            None => Seen::End(end),
-            Some(saga) => Seen::Row(self.api.engine.journal().row(saga).await?.map(Box::new)),
+            None => SeenState::End(end),
+            Some(saga) => SeenState::Row(self.api.engine.journal().row(saga).await?.map(Box::new)),
         };
         Ok((end, seen))
     }

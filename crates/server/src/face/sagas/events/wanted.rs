@@ -7,12 +7,16 @@ use saga_core::SagaId;
 use saga_core::definition::StateName;
 use saga_journal::FeedPlace;
 
-use super::changes::{EVERY_MAX, EVERY_MIN};
 use super::place;
 use super::told::ToldEvent;
 use crate::api::problem::Problem;
 use crate::api::query::{duration, word};
 use crate::face::sagas::labels::{self, AskedLabel};
+
+/// The least time between two messages about changes that a client may ask for.
+const EVERY_MIN: Duration = Duration::from_secs(1);
+/// The longest.
+const EVERY_MAX: Duration = Duration::from_secs(60);
 
 /// The query of the stream, read.
 #[derive(Default)]
