@@ -7,7 +7,7 @@ use saga_journal::{
     Entry, Joining, LeaseStanding, PinnedSagas, ReplicaStanding, SagasThatWait, Store, UnderWay, WaitKey,
 };
 
-use crate::entries::{OWNER, at, by, end, next, replica, saga, start, word};
+use crate::entries::{OWNER, at, by, end, replica, saga, start, word};
 use crate::fixture::{Fixture, LONG, Leases, SHORT, conformance, join, keep};
 
 conformance! {
