@@ -24,7 +24,7 @@ use crate::{Lang, PageFrame, PageName};
 /// Versions that are listed.
 const VERSIONS_SHOWN_MAX: usize = 100;
 
-/// The facts about one definition.
+/// A definition, as far as it is known.
 #[derive(Debug)]
 pub struct DefinitionKnown<'k> {
     /// Its name.

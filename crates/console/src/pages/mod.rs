@@ -30,7 +30,7 @@ pub use self::inbox::{
 pub use self::notice::NoticePage;
 pub use self::overview::{NeedFacts, OverviewPage, StaleFacts, WholeKnown};
 pub use self::participants::{
-    AccessFacts, BreakerGate, FailureKind, LastFailure, Latency, ParticipantFacts, ParticipantsPage, Trouble,
+    AccessFacts, CallGate, FailureKind, LastFailure, Latency, ParticipantFacts, ParticipantsPage, Trouble,
 };
 pub use self::saga::{
     ActCard, ActTab, FindingChoice, FollowLine, GivenShown, HistoryShown, LabelShown, PendingCallShown,

@@ -27,7 +27,7 @@ const LINES_SHOWN_MAX: usize = 50;
 /// Minutes that one line of the table beside the bars adds up.
 const MINUTES_A_LINE: usize = 5;
 
-/// The facts about all sagas together, each part with the time that it is of; `None`: it is not known.
+/// All sagas together, as far as they are known; `None`: a part is not known.
 #[derive(Debug, Clone, Default)]
 pub struct WholeKnown {
     /// The sagas that need a person.

@@ -36,7 +36,8 @@ pub struct ParticipantFacts {
     /// Calls that may be under way at once.
     pub calls_max: usize,
     /// Whether calls are let through.
-    pub gate: BreakerGate,
+    pub gate: CallGate,
+    pub gate: CallGate,
     /// Since when that is so.
     pub gate_since: Timestamp,
     /// When one call is let through, to see.
@@ -63,7 +64,7 @@ pub struct ParticipantFacts {
 
 /// Whether calls are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BreakerGate {
+pub enum CallGate {
     /// As many as may be under way at once.
     Open,
     /// A few, to see.
@@ -100,7 +101,7 @@ pub enum FailureKind {
     Unclear,
 }
 
-/// The access that is missing before calls can leave.
+/// A credential or a file that calls need before they leave, and that is missing or old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessFacts {
     /// Why.
@@ -162,13 +163,11 @@ impl ParticipantFacts {
     pub fn trouble(&self) -> Option<Trouble> {
         match (&self.access, self.gate) {
             (Some(AccessFacts { holds_calls: true, .. }), _) => Some(Trouble::NoAccess),
-            (_, BreakerGate::Shut) => Some(Trouble::Suspended),
-            (_, BreakerGate::Trying) => Some(Trouble::Tried),
-            (_, BreakerGate::Open) if self.failures_in_a_row >= FAILURES_IN_A_ROW_MIN => {
-                Some(Trouble::Failing)
-            }
-            (Some(_), BreakerGate::Open) => Some(Trouble::OldAccess),
-            (None, BreakerGate::Open) => (self.waiting > 0).then_some(Trouble::Full),
+            (_, CallGate::Shut) => Some(Trouble::Suspended),
+            (_, CallGate::Trying) => Some(Trouble::Tried),
+            (_, CallGate::Open) if self.failures_in_a_row >= FAILURES_IN_A_ROW_MIN => Some(Trouble::Failing),
+            (Some(_), CallGate::Open) => Some(Trouble::OldAccess),
+            (None, CallGate::Open) => (self.waiting > 0).then_some(Trouble::Full),
         }
     }
 
@@ -207,7 +206,7 @@ impl ParticipantFacts {
         }
         let at_once = self.calls_max.max(1);
         let (mut left, mut rounds, mut places) = (self.waiting, 0_u32, at_once);
-        if self.gate != BreakerGate::Open {
+        if self.gate != CallGate::Open {
             places = 1;
             while left > 0 && places < at_once {
                 left = left.saturating_sub(places);
@@ -217,7 +216,7 @@ impl ParticipantFacts {
             places = at_once;
         }
         let full = u32::try_from(left.div_ceil(places)).unwrap_or(u32::MAX);
-        let pause = self.tried_at.filter(|_| self.gate == BreakerGate::Shut).map(|at| at.since(now));
+        let pause = self.tried_at.filter(|_| self.gate == CallGate::Shut).map(|at| at.since(now));
         Some(pause.unwrap_or_default().saturating_add(each.saturating_mul(rounds.saturating_add(full))))
     }
 }
@@ -353,7 +352,8 @@ pub(crate) mod tests {
             horizon: Duration::from_secs(86_400),
             timeout: Duration::from_secs(5),
             calls_max: 256,
-            gate: BreakerGate::Shut,
+            gate: CallGate::Shut,
+            gate: CallGate::Shut,
             gate_since: at,
             tried_at: Some(at.plus(Duration::from_secs(9))),
             waiting: 412,
@@ -379,9 +379,9 @@ pub(crate) mod tests {
         let shut = facts("client");
         // 1 + 2 + 4 + ... + 128 are 255 in 8 rounds; the other 157 fit into one more.
         assert_eq!(shut.drained_in(now), Some(Duration::from_millis(9_000 + 9 * 200)));
-        let trying = ParticipantFacts { gate: BreakerGate::Trying, tried_at: None, ..shut.clone() };
+        let trying = ParticipantFacts { gate: CallGate::Trying, tried_at: None, ..shut.clone() };
         assert_eq!(trying.drained_in(now), Some(Duration::from_millis(9 * 200)));
-        let open = ParticipantFacts { gate: BreakerGate::Open, ..trying };
+        let open = ParticipantFacts { gate: CallGate::Open, ..trying };
         assert_eq!(open.drained_in(now), Some(Duration::from_millis(2 * 200)));
         assert_eq!(ParticipantFacts { waiting: 0, ..open.clone() }.drained_in(now), None);
         assert_eq!(ParticipantFacts { latency: None, ..open.clone() }.drained_in(now), None);
@@ -396,7 +396,7 @@ pub(crate) mod tests {
         ill.access = Some(AccessFacts { holds_calls: true, ..ill.access.unwrap() });
         assert_eq!(ill.trouble(), Some(Trouble::NoAccess));
         assert_eq!(ill.drained_in(Timestamp::from_micros(0)), None);
-        (ill.access, ill.gate) = (None, BreakerGate::Open);
+        (ill.access, ill.gate) = (None, CallGate::Open);
         assert_eq!(ill.trouble(), Some(Trouble::Failing));
         ill.failures_in_a_row = 2;
         assert_eq!(ill.trouble(), Some(Trouble::Full));

@@ -7,7 +7,7 @@ use saga_journal::{
     Entry, Joining, LeaseStanding, PinnedSagas, ReplicaStanding, SagasThatWait, Store, UnderWay, WaitKey,
 };
 
-use crate::entries::{OWNER, at, by, end, next, replica, saga, start, word};
+use crate::entries::{OWNER, at, by, end, replica, saga, start, word};
 use crate::fixture::{Fixture, LONG, Leases, SHORT, conformance, join, keep};
 
 conformance! {
@@ -105,8 +105,6 @@ async fn the_replicas_are_told_with_what_they_own<F: Fixture>() {
     assert_eq!(owner.sagas, 0, "one that is over is not counted");
     assert!(replicas.is_sorted_by_key(|told| &told.name), "{replicas:?}");
 
-    // A saga that sleeps has no owner.
-    keep(&*store, &[&by(replica(7), &next(&start(2), "STOCK_RESERVE"))]).await;
     store.leave(OWNER).await.unwrap();
     let replicas = told(&*store).await;
     assert!(replicas.iter().all(|told| told.id != OWNER), "it is gone and owns nothing: {replicas:?}");

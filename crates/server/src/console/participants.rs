@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use saga_console::PageName;
 use saga_console::pages::{
-    AccessFacts, BreakerGate, FailureKind, LastFailure, Latency, ParticipantFacts, ParticipantsPage,
+    AccessFacts, CallGate, FailureKind, LastFailure, Latency, ParticipantFacts, ParticipantsPage,
 };
 use saga_core::{Definition, Timestamp};
 use saga_engine::breaker::BreakerKind;
@@ -63,9 +63,9 @@ fn facts(
         timeout: state.timeout,
         calls_max: state.calls_max,
         gate: match breaker.kind {
-            BreakerKind::Closed => BreakerGate::Open,
-            BreakerKind::HalfOpen => BreakerGate::Trying,
-            BreakerKind::Open => BreakerGate::Shut,
+            BreakerKind::Closed => CallGate::Open,
+            BreakerKind::HalfOpen => CallGate::Trying,
+            BreakerKind::Open => CallGate::Shut,
         },
         gate_since: now.minus(breaker.lasted),
         tried_at: breaker.tried_in.map(|wait| now.plus(wait)),

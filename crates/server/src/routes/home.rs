@@ -25,7 +25,7 @@ use crate::face;
         (
             status = 303,
             description = "To the console: `Accept` names `text/html`, as browsers do.",
-            headers(("Location" = String, description = "`/console/`"))
+            headers(("Location" = String, description = "The console.", example = "/console/"))
         )
     )
 )]
