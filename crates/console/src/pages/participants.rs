@@ -37,7 +37,6 @@ pub struct ParticipantFacts {
     pub calls_max: usize,
     /// Whether calls are let through.
     pub gate: CallGate,
-    pub gate: CallGate,
     /// Since when that is so.
     pub gate_since: Timestamp,
     /// When one call is let through, to see.
