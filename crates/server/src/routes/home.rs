@@ -4,9 +4,25 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
+use utoipa::IntoResponses;
+use utoipa::openapi::ResponseBuilder;
+
 use crate::api::Api;
+use crate::api::documented::{self, Responses};
 use crate::console;
 use crate::face;
+
+/// `303`: to the console.
+struct LedToConsole;
+
+impl IntoResponses for LedToConsole {
+    fn responses() -> Responses {
+        let response = ResponseBuilder::new()
+            .description("To the console: `Accept` names `text/html`, as browsers do.")
+            .header("Location", documented::header("The console.", console::ROOT));
+        Responses::from([("303".to_owned(), response.build().into())])
+    }
+}
 
 /// A short "it works"; browsers are led to the console
 #[utoipa::path(
@@ -22,11 +38,7 @@ use crate::face;
             content_type = "text/html",
             example = "<!doctype html><h1>orchestrateur</h1>"
         ),
-        (
-            status = 303,
-            description = "To the console: `Accept` names `text/html`, as browsers do.",
-            headers(("Location" = String, description = "The console.", example = "/console/"))
-        )
+        LedToConsole
     )
 )]
 pub(crate) async fn home(State(api): State<Api>, headers: HeaderMap) -> Response {
