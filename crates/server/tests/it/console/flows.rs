@@ -243,6 +243,7 @@ const HOSTILE: &str = r#"saga: hostile
 input: { name: string }
 labels: { name: .input.name, total_cents: 12345 }
 states: { started: A, completed: B, cancelled: C }
+deadline: 2h
 participants:
   client: { url: "${CLIENT_URL:-http://127.0.0.1:1}", safety: barrier }
 steps:
