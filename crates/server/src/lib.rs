@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod console;
 pub mod definitions;
 pub mod face;
 pub mod http;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Runs a node script that controls the browser. It gets `arguments` after the paths of playwright-core and of the
-/// browser.
+/// browser; axe-core, which looks at a page's accessibility, is beside playwright-core.
 pub fn run(script: &Path, arguments: &[&str]) -> Output {
     Command::new("node")
         .arg(script)
@@ -20,7 +20,7 @@ fn playwright() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(".browser/node_modules/playwright-core/index.mjs");
     assert!(
         installed.is_file(),
-        "playwright-core is missing; install it: npm install --prefix crates/testkit/.browser playwright-core@1.65.1"
+        "playwright-core is missing; install it: npm install --prefix crates/testkit/.browser playwright-core@1.65.1 axe-core@4.14.1"
     );
     installed
 }

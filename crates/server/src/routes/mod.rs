@@ -23,12 +23,16 @@ use utoipa_axum::routes;
 
 use crate::api::access::{Needs, NotAdmitted, Principal, RateLeft};
 use crate::api::problem::Problem;
-use crate::api::{self, Api, browser, protect};
+use crate::api::protect::{self, AnswerKind};
+use crate::api::{self, Api, browser};
+use crate::console;
 use crate::face;
+use crate::face::sagas::LiveFeed;
 use crate::http::{CallerAddress, Crowded};
 
 /// The document of all routes.
-static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| document::complete(documented().into_openapi()));
+static DOCUMENT: LazyLock<OpenApi> =
+    LazyLock::new(|| document::complete(documented(LiveFeed::new()).into_openapi()));
 
 /// [`DOCUMENT`], as it is answered.
 static TEXT: LazyLock<String> = LazyLock::new(|| document::text(&DOCUMENT));
@@ -39,10 +43,10 @@ pub fn document() -> &'static str {
 }
 
 /// The routes that are in the document. `/docs` is not: it is a page for browsers.
-fn documented() -> OpenApiRouter<Api> {
+fn documented(feed: LiveFeed) -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(document::BaseDocument::openapi())
         .merge(face::commande::routes())
-        .merge(face::sagas::routes())
+        .merge(face::sagas::routes(feed))
         .merge(api::routes())
         .routes(routes!(home::home))
         .routes(routes!(docs::openapi))
@@ -50,8 +54,10 @@ fn documented() -> OpenApiRouter<Api> {
 
 /// The whole API.
 pub fn router(api: Api) -> Router {
-    Router::from(documented())
+    let feed = LiveFeed::new();
+    Router::from(documented(feed.clone()))
         .merge(docs::page())
+        .merge(console::routes(feed))
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .fallback(|| async { Problem::no_such_path() })
         .layer(middleware::from_fn_with_state(api.clone(), around))
@@ -64,7 +70,7 @@ pub fn for_supervisors(api: Api) -> Router {
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .fallback(|| async { Problem::no_such_path() })
         .layer(middleware::map_response(async |mut response: Response| {
-            protect::protect(false, response.headers_mut());
+            protect::protect(AnswerKind::Data, response.headers_mut());
             response
         }))
         .layer(middleware::from_fn_with_state(
@@ -86,7 +92,7 @@ async fn around(
 ) -> Response {
     let method = request.method().clone();
     let handler = path.and_then(|path| DOCUMENT.paths.paths.get_key_value(path.as_str()));
-    let is_page = browser::is_page(request.uri().path());
+    let kind = AnswerKind::at(request.uri().path());
     let begun = api.clock.now();
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
     let route = handler.map_or("none", |(route, _)| route);
@@ -114,7 +120,7 @@ async fn around(
         rate.add_to(response.headers_mut());
     }
     let took = api.clock.now().since(begun);
-    protect::protect(is_page, response.headers_mut());
+    protect::protect(kind, response.headers_mut());
     api.metrics.answered(route, &method, response.status().as_u16(), took);
     response
 }

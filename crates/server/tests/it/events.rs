@@ -112,6 +112,31 @@ async fn a_client_is_told_what_it_wants_alone() {
     assert!(problem["detail"].as_str().unwrap().contains("Last-Event-ID"), "{problem}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_can_be_told_that_something_has_changed_instead_of_each_event() {
+    let world = World::open().await;
+    let saga = world.order(2, "ECHEC_PAIEMENT").await;
+    let of_one = format!("{STREAM}?every=1s&id={saga}");
+    let (mut one, mut all) =
+        (listen(&world, &of_one, None).await, listen(&world, &format!("{STREAM}?every=1s"), None).await);
+    let first = one.event().await;
+    assert_eq!((&first["type"], &first["subject"]), (&json!("orchestrateur.sagas.changed"), &json!(saga)));
+    assert_eq!(all.event().await["subject"], Value::Null, "the first one comes at once");
+    for _ in 0..20 {
+        world.order(4, "CONFIRMEE").await;
+    }
+    all.event().await;
+    let silence = tokio::time::timeout(std::time::Duration::from_millis(2_500), one.event());
+    assert!(silence.await.is_err(), "the one saga has not changed");
+    // Its place is one of the stream of all events.
+    let place = first["id"].as_str().unwrap();
+    listen(&world, STREAM, Some(place)).await.event().await;
+    for wrong in ["every=10ms", "every=2m", "every=soon", "every=1s&event=blocked", "every=1s&label.a=b"] {
+        let problem = world.get(&format!("/api/events?{wrong}")).await.problem(422, "invalid_field");
+        assert!(problem["detail"].as_str().unwrap().contains("`every`"), "{problem}");
+    }
+}
+
 /// A client that does not read costs no more than some events in memory; it is told all of them all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_client_misses_nothing() {

@@ -23,7 +23,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::events::LiveFeed;
+pub(crate) use self::events::LiveFeed;
+pub(crate) use self::events::events;
 pub(crate) use self::list::SAGAS_MAX;
 use crate::api::Api;
 
@@ -35,8 +36,8 @@ use crate::api::Api;
 )]
 struct SagasDocument;
 
-/// Its routes.
-pub(crate) fn routes() -> OpenApiRouter<Api> {
+/// Its routes. `feed` is the reader of all streams.
+pub(crate) fn routes(feed: LiveFeed) -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(SagasDocument::openapi())
         .routes(routes!(list::sagas))
         .routes(routes!(saga::saga, start::start))
@@ -48,5 +49,5 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(callbacks::callback))
         .routes(routes!(definitions::definitions))
         .routes(routes!(definitions::definition))
-        .merge(OpenApiRouter::new().routes(routes!(events::events)).layer(Extension(LiveFeed::new())))
+        .merge(OpenApiRouter::new().routes(routes!(events::events)).layer(Extension(feed)))
 }

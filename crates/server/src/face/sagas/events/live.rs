@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_engine::Engine;
 use saga_journal::{FeedPlace, Unavailable};
 use tokio::sync::{Semaphore, broadcast, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::told::{self, ToldEvent};
 
@@ -20,6 +20,9 @@ const EVENTS_KEPT: usize = 1_024;
 const CATCHING_UP_MAX: usize = 2;
 /// Streams at the same time, in this process.
 const STREAMS_MAX: usize = 512;
+
+/// How long the end of the feed that was read for one stream counts for the others.
+const END_KEPT: Duration = Duration::from_millis(500);
 
 /// All streams' reader. A copy of it is another reference to the same.
 #[derive(Clone)]
@@ -35,6 +38,8 @@ struct SharedFeed {
     runs: Mutex<bool>,
     catching_up: Semaphore,
     streams: Arc<Semaphore>,
+    /// The end of the feed, and when it was read.
+    end: tokio::sync::Mutex<Option<(Instant, FeedPlace)>>,
 }
 
 impl LiveFeed {
@@ -45,6 +50,7 @@ impl LiveFeed {
             runs: Mutex::new(false),
             catching_up: Semaphore::new(CATCHING_UP_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            end: tokio::sync::Mutex::new(None),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -52,6 +58,19 @@ impl LiveFeed {
     /// A place for one more stream; `None`: there are too many.
     pub(super) fn enter(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
         self.shared.streams.clone().try_acquire_owned().ok()
+    }
+
+    /// The end of the feed, of now or of a moment ago.
+    pub(super) async fn end(&self, engine: &Engine) -> Result<FeedPlace, Unavailable> {
+        let mut kept = self.shared.end.lock().await;
+        match *kept {
+            Some((at, end)) if at.elapsed() < END_KEPT => Ok(end),
+            _ => {
+                let end = engine.journal().feed_end().await?;
+                *kept = Some((Instant::now(), end));
+                Ok(end)
+            }
+        }
     }
 
     /// The events that come from now on, once the reader has its place. Starts the reader where there is none.

@@ -5,8 +5,11 @@
 //!      └────────────── what a client missed, or is too slow for ────────────────────▶ ┘
 //! ```
 //!
+//! `changes.rs` is a client that wants to hear that something has changed, and not each event.
+//!
 //! `listener.rs` is a client and whether it may still listen, `told.rs` an event as it is sent, `place.rs` its id, `wanted.rs` the filters.
 
+mod changes;
 mod listener;
 mod live;
 mod place;
@@ -21,6 +24,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use utoipa::IntoParams;
 
+use self::changes::ChangeStream;
 use self::listener::Listener;
 pub(crate) use self::live::LiveFeed;
 use self::stream::EventStream;
@@ -57,6 +61,10 @@ struct EventsQuery {
     /// Only events about steps of this participant.
     #[param(pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", max_length = 128, example = "client")]
     participant: Option<String>,
+    /// Not each event, but that something has changed: at once, and then in this time at most once (`1s` to `60s`). With `id`, or without
+    /// a filter.
+    #[param(pattern = r"^[0-9]{1,9}(ms|s|m|h|d)$", example = "2s")]
+    every: Option<String>,
     /// Behind the event with this id, where `Last-Event-ID` does not say; `0`: from the first one that is kept.
     #[param(
         pattern = r"^(0|[0-9]{1,18}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,18})$",
@@ -110,7 +118,7 @@ pub(crate) async fn events(
     request: Parts,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let EventsAsked { wanted, after } = EventsAsked::read(&query.unwrap_or_default())?;
+    let EventsAsked { wanted, after, every } = EventsAsked::read(&query.unwrap_or_default())?;
     let from = match request.headers.get(LAST_EVENT_ID) {
         Some(id) => Some(read_place("Last-Event-ID", id.to_str().unwrap_or_default())?),
         None => after,
@@ -119,16 +127,22 @@ pub(crate) async fn events(
         let detail = "There are STREAMS_MAX streams already; close one, or ask another process";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "streams_max", detail));
     };
-    let from = match from {
-        Some(from) => from,
-        None => api.engine.journal().feed_end().await?,
+    let listener = Listener::of(&request);
+    let body = match (every, from) {
+        (Some(every), _) => ChangeStream::new(api, listener, feed, (wanted.id(), every), place).body(),
+        (None, from) => {
+            let from = match from {
+                Some(from) => from,
+                None => api.engine.journal().feed_end().await?,
+            };
+            EventStream::new(api, listener, feed, wanted, from, place).body()
+        }
     };
-    let stream = EventStream::new(api, Listener::of(&request), feed, wanted, from, place);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         // A proxy that collects an answer before it passes it on would hold events back.
         (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    Ok((headers, stream.body()).into_response())
+    Ok((headers, body).into_response())
 }

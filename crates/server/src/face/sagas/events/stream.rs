@@ -21,7 +21,7 @@ use super::wanted::WantedEvents;
 use crate::api::Api;
 
 /// A stream without events says that it is alive this often.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// Until the journal is read again after it could not be.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
