@@ -94,7 +94,7 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
         conditions.push(match failed {
             FailedAt::AnyStep => format!("{by_row}saga.failed_step IS NOT NULL"),
             FailedAt::Step(step) => {
-                format!("{by_row}saga.failed_step = {}", params.number(Param::Text(step.clone().into())))
+                format!("{by_row}saga.failed_step = {}", params.number(Param::Text(step.clone())))
             }
         });
     }
@@ -181,10 +181,10 @@ pub(crate) fn shown_columns() -> String {
 pub(crate) fn has_cause(range: &CauseRange, by_row: &str, params: &mut Params) -> String {
     match range {
         CauseRange::Key(key) => {
-            format!("{by_row}saga.cause = {}", params.number(Param::Text(key.clone().into())))
+            format!("{by_row}saga.cause = {}", params.number(Param::Text(key.clone())))
         }
         CauseRange::Between { above, below } => {
-            let [above, below] = [above, below].map(|key| params.number(Param::Text(key.clone().into())));
+            let [above, below] = [above, below].map(|key| params.number(Param::Text(key.clone())));
             format!("{by_row}saga.cause > {above} AND {by_row}saga.cause < {below}")
         }
     }

@@ -407,8 +407,8 @@ mod tests {
         #[test]
         fn a_second_pass_changes_nothing(text in prop_oneof![tricky(), any::<String>()]) {
             let once = without_details(&text);
-            prop_assert_eq!(without_details(&once), once.clone(), "{:?}", text);
             prop_assert!(once.chars().count() <= text.chars().count());
+            prop_assert_eq!(without_details(&once), once, "{:?}", text);
         }
     }
 
