@@ -75,6 +75,7 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .route("/console/definitions/{name}", get(definitions::definition))
         .route("/console/participants", get(participants::participants))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
+        .route("/console/{*rest}", get(answer::no_such_page))
 }
 
 #[cfg(test)]
