@@ -377,7 +377,7 @@ pub(crate) mod tests {
         let shut = facts("client");
         // 1 + 2 + 4 + ... + 128 are 255 in 8 rounds; the other 157 fit into one more.
         assert_eq!(shut.drained_in(now), Some(Duration::from_millis(9_000 + 9 * 200)));
-        let trying = ParticipantFacts { gate: CallGate::Trying, tried_at: None, ..shut.clone() };
+        let trying = ParticipantFacts { gate: CallGate::Trying, tried_at: None, ..shut };
         assert_eq!(trying.drained_in(now), Some(Duration::from_millis(9 * 200)));
         let open = ParticipantFacts { gate: CallGate::Open, ..trying };
         assert_eq!(open.drained_in(now), Some(Duration::from_millis(2 * 200)));
