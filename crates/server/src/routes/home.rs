@@ -3,8 +3,11 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use utoipa::IntoResponses;
+use utoipa::openapi::ResponseBuilder;
 
 use crate::api::Api;
+use crate::api::documented::{self, Responses};
 use crate::console;
 use crate::face;
 
@@ -22,11 +25,7 @@ use crate::face;
             content_type = "text/html",
             example = "<!doctype html><h1>orchestrateur</h1>"
         ),
-        (
-            status = 303,
-            description = "To the console: `Accept` names `text/html`, as browsers do.",
-            headers(("Location" = String, description = "The console.", example = "/console/"))
-        )
+        ToTheConsole
     )
 )]
 pub(crate) async fn home(State(api): State<Api>, headers: HeaderMap) -> Response {
@@ -46,4 +45,16 @@ pub(crate) async fn home(State(api): State<Api>, headers: HeaderMap) -> Response
         definition.name
     ))
     .into_response()
+}
+
+/// The answer to browsers, as the document has it.
+struct ToTheConsole;
+
+impl IntoResponses for ToTheConsole {
+    fn responses() -> Responses {
+        let response = ResponseBuilder::new()
+            .description("To the console: `Accept` names `text/html`, as browsers do.")
+            .header("Location", documented::header("Where the console is.", console::ROOT));
+        Responses::from([("303".to_owned(), response.build().into())])
+    }
 }
