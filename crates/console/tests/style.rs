@@ -65,8 +65,8 @@ fn texts_and_controls_have_enough_contrast_in_both_themes() {
         pairs.push(("ink", tint, 4.5));
     }
     for (text, ground, least) in pairs {
-        for theme in 0..2 {
-            let found = ratio(&tokens[text][theme], &tokens[ground][theme]);
+        for (theme, (text_colour, ground_colour)) in tokens[text].iter().zip(&tokens[ground]).enumerate() {
+            let found = ratio(text_colour, ground_colour);
             assert!(found >= least, "{text} on {ground}: {found:.2} in theme {theme}");
         }
     }

@@ -63,7 +63,6 @@ fn participant(text: &str) -> ParticipantFacts {
         timeout: Duration::from_secs(5),
         calls_max: 256,
         gate: CallGate::Shut,
-        gate: CallGate::Shut,
         gate_since: at,
         tried_at: Some(at.plus(Duration::from_secs(9))),
         waiting: 412,
@@ -168,7 +167,7 @@ fn foreign_texts_are_no_markup_wherever_they_stand() {
             let definition = Arc::new(checkout());
             let page = DefinitionsPage::new(
                 frame(lang, PageName::Definitions),
-                &[definition.clone()],
+                std::slice::from_ref(&definition),
                 known.hour.as_deref(),
                 known.backlog.as_deref(),
                 known.under_way.as_deref(),

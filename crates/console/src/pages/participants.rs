@@ -352,7 +352,6 @@ pub(crate) mod tests {
             timeout: Duration::from_secs(5),
             calls_max: 256,
             gate: CallGate::Shut,
-            gate: CallGate::Shut,
             gate_since: at,
             tried_at: Some(at.plus(Duration::from_secs(9))),
             waiting: 412,

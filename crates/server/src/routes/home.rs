@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+
 use utoipa::IntoResponses;
 use utoipa::openapi::ResponseBuilder;
 
@@ -10,6 +11,18 @@ use crate::api::Api;
 use crate::api::documented::{self, Responses};
 use crate::console;
 use crate::face;
+
+/// `303`: to the console.
+struct LedToConsole;
+
+impl IntoResponses for LedToConsole {
+    fn responses() -> Responses {
+        let response = ResponseBuilder::new()
+            .description("To the console: `Accept` names `text/html`, as browsers do.")
+            .header("Location", documented::header("The console.", console::ROOT));
+        Responses::from([("303".to_owned(), response.build().into())])
+    }
+}
 
 /// A short "it works"; browsers are led to the console
 #[utoipa::path(
@@ -25,7 +38,7 @@ use crate::face;
             content_type = "text/html",
             example = "<!doctype html><h1>orchestrateur</h1>"
         ),
-        ToTheConsole
+        LedToConsole
     )
 )]
 pub(crate) async fn home(State(api): State<Api>, headers: HeaderMap) -> Response {
@@ -45,16 +58,4 @@ pub(crate) async fn home(State(api): State<Api>, headers: HeaderMap) -> Response
         definition.name
     ))
     .into_response()
-}
-
-/// The answer to browsers, as the document has it.
-struct ToTheConsole;
-
-impl IntoResponses for ToTheConsole {
-    fn responses() -> Responses {
-        let response = ResponseBuilder::new()
-            .description("To the console: `Accept` names `text/html`, as browsers do.")
-            .header("Location", documented::header("Where the console is.", console::ROOT));
-        Responses::from([("303".to_owned(), response.build().into())])
-    }
 }

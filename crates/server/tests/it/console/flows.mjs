@@ -127,8 +127,9 @@ const flows = {
     await page.keyboard.press("r");
     const focused = await page.evaluate(() => document.activeElement.innerText);
     const moved = page.url() !== at;
-    await page.keyboard.press("Enter");
-    await page.waitForLoadState();
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    await page.locator("#keys-open").waitFor();
+    await page.locator("h1").click();
     await page.keyboard.press("?");
     const help = await page.locator("#keys").isVisible();
     await page.keyboard.press("Escape");

@@ -112,17 +112,20 @@ impl Office {
         let (told, mut lines) = tokio::sync::mpsc::unbounded_channel();
         let stdout = BufReader::new(browser.stdout.take().unwrap());
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| told.send(line)));
+        let mut report = None;
         while let Some(line) = lines.recv().await {
-            if let Ok(report) = serde_json::from_str::<Value>(&line) {
-                browser.wait().unwrap();
-                assert_eq!(report["error"], Value::Null, "{name}: {report:#}");
-                assert_eq!(report["complaints"], json!([]), "{name}: {report:#}");
-                return report;
+            if let Ok(told) = serde_json::from_str::<Value>(&line) {
+                report = Some(told);
+                break;
             }
             meanwhile(self, &line).await;
             writeln!(answers).unwrap();
         }
-        panic!("{name}: the browser ended without a report");
+        browser.wait().unwrap();
+        let report = report.unwrap_or_else(|| panic!("{name}: the browser ended without a report"));
+        assert_eq!(report["error"], Value::Null, "{name}: {report:#}");
+        assert_eq!(report["complaints"], json!([]), "{name}: {report:#}");
+        report
     }
 }
 
@@ -240,6 +243,7 @@ const HOSTILE: &str = r#"saga: hostile
 input: { name: string }
 labels: { name: .input.name, total_cents: 12345 }
 states: { started: A, completed: B, cancelled: C }
+deadline: 2h
 participants:
   client: { url: "${CLIENT_URL:-http://127.0.0.1:1}", safety: barrier }
 steps:
