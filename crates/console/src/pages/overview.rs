@@ -214,7 +214,7 @@ impl OverviewPage {
                 let line = |replica| ReplicaLine::of(replica, known.this_replica, lang);
                 replicas.iter().take(LINES_SHOWN_MAX).map(line).collect()
             }),
-            commit: known.commit_p99.map(|p99| Span(p99).text(lang)),
+            commit: known.commit_p99.map(|p99| span_or_dash(Some(p99), lang)),
             frame,
         }
     }
@@ -256,7 +256,11 @@ impl Need {
 
 /// A duration, or a dash where there is none.
 pub(crate) fn span_or_dash(span: Option<Duration>, lang: Lang) -> String {
-    span.map_or_else(|| "–".to_owned(), |span| Span(span).text(lang))
+    match span {
+        None => "–".to_owned(),
+        Some(span) if span < Duration::from_millis(1) => "<\u{a0}1\u{a0}ms".to_owned(),
+        Some(span) => Span(span).text(lang),
+    }
 }
 
 /// How many sagas of a definition are not over.
