@@ -25,7 +25,7 @@ mod sign_in;
 mod tries;
 mod visit;
 
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 pub(crate) use saga_console::ROOT;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .route("/console/definitions/{name}", get(definitions::definition))
         .route("/console/participants", get(participants::participants))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
-        .route("/console/{*rest}", get(answer::no_such_page))
+        .route("/console/{*rest}", any(answer::no_such_page))
 }
 
 #[cfg(test)]
