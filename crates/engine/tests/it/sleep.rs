@@ -157,23 +157,27 @@ const WORLDS: usize = 50;
 
 #[tokio::test(start_paused = true)]
 async fn sleepers_wake_only_while_there_is_room_for_them() {
+    let mut most = 0;
     for _ in 0..WORLDS {
-        they_wake_while_there_is_room().await;
+        most = most.max(they_wake_while_there_is_room().await);
     }
+    assert_eq!(most, 2, "where two are due at once, both are awake");
 }
 
-async fn they_wake_while_there_is_room() {
+/// The most sagas that were awake at a time. Where their times are far apart, that is one.
+async fn they_wake_while_there_is_room() -> usize {
     let (shop, sagas) = with_little_room().await;
     let mut most = 0;
     for _ in 0..600 {
         sleep(Duration::from_millis(100)).await;
         most = most.max(shop.engine.health().active);
     }
-    assert_eq!(most, 2, "all are due, and no more than two are awake at a time");
+    assert!((1..=2).contains(&most), "no more than two are awake at a time: {most}");
     for saga in sagas {
         let row = shop.engine.journal().row(saga).await.unwrap().unwrap();
         assert_eq!(row.row.rollback, Rollback::Done);
     }
+    most
 }
 
 #[tokio::test(start_paused = true)]

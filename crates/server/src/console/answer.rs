@@ -7,7 +7,6 @@ use saga_console::pages::NoticePage;
 use saga_console::{May, PageFrame, PageName, Preferences};
 use saga_core::Timestamp;
 
-use super::visit::Visit;
 use crate::api::problem::Problem;
 
 /// A page.
@@ -52,9 +51,4 @@ pub(super) fn notice(problem: &Problem, frame: PageFrame) -> Response {
     let mut response = page(&NoticePage { frame, title, detail: problem.detail().to_owned() });
     *response.status_mut() = status;
     response
-}
-
-/// The page for an address that there is no page at.
-pub(super) async fn no_such_page(visit: Visit) -> Response {
-    notice(&Problem::no_such_path(), visit.frame(PageName::Elsewhere))
 }

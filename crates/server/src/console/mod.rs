@@ -10,6 +10,7 @@ mod actions;
 mod answer;
 mod assets;
 mod definitions;
+mod elsewhere;
 mod guard;
 mod inbox;
 mod next;
@@ -75,7 +76,7 @@ pub(crate) fn routes(feed: LiveFeed) -> Router<Api> {
         .route("/console/definitions/{name}", get(definitions::definition))
         .route("/console/participants", get(participants::participants))
         .route("/console/assets/{hash}/{name}", get(assets::asset))
-        .route("/console/{*rest}", any(answer::no_such_page))
+        .route("/console/{*rest}", any(elsewhere::no_such_page))
 }
 
 #[cfg(test)]
