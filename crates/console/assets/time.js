@@ -1,5 +1,5 @@
 // Times: the server writes them in UTC; here they get the reader's zone, and "41 min ago" stays true. The words are the server's own
-// (crates/console/src/shown/when.rs): a test compares the two.
+// (crates/console/src/shown/when.rs): who changes one of the two changes the other.
 const french = document.documentElement.lang === "fr";
 const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const parts = new Intl.DateTimeFormat("en-CA", {
