@@ -13,10 +13,20 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 @functools.cache
-def without_keys(binary):
-    """The flag that `serve` wants when there are no keys; older releases may not know it."""
+def knows(binary, flag):
+    """Whether `serve` of that release knows the flag; older ones may not."""
     usage = subprocess.run([binary, "serve", "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return ["--insecure-no-auth"] if "--insecure-no-auth" in usage else []
+    return flag in usage.split()
+
+
+def without_keys(binary):
+    """The flag that `serve` wants when there are no keys."""
+    return ["--insecure-no-auth"] if knows(binary, "--insecure-no-auth") else []
+
+
+def the_built_in_checkout(binary):
+    """The flag that has `/api/commande` go on with it when there are files of definitions."""
+    return ["--commande-saga", "checkout"] if knows(binary, "--commande-saga") else []
 
 
 def environment():
@@ -88,7 +98,8 @@ class Orchestrator:
     """
 
     def __init__(self, binary, store, folder, shop, replicas=1, flags=(), urls=(), database=None):
-        self.binary, self.store, self.folder, self.flags = binary, store, pathlib.Path(folder), list(flags)
+        self.binary, self.store, self.folder = binary, store, pathlib.Path(folder)
+        self.flags = [*flags, *(the_built_in_checkout(binary) if "--definition" in flags else []), *without_keys(binary)]
         self.services = {name: shop.url if shop else NOWHERE for name in SERVICES} | dict(urls)
         self.programs, self.ports = [], [free_port() for _ in range(replicas)]
         self.file = self.folder / "journal.db"
@@ -116,8 +127,7 @@ class Orchestrator:
         """Starts the processes, and returns how long they took until all were ready, in seconds."""
         begun = time.monotonic()
         for number, port in enumerate(self.ports):
-            command = [self.binary, "serve", "--listen", f"127.0.0.1:{port}", "--log", "warn", "--replica", f"bench-{number}",
-                       *without_keys(self.binary), *self.flags]
+            command = [self.binary, "serve", "--listen", f"127.0.0.1:{port}", "--log", "warn", "--replica", f"bench-{number}", *self.flags]
             self.programs.append(Program(command, self.folder / "serve.log", env={**environment(), **self.services, "DATABASE_URL": self.database}))
         for program, port in zip(self.programs, self.ports):
             while not web.is_ready(port):

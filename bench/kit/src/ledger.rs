@@ -193,7 +193,10 @@ impl Ledger {
 }
 
 /// The part that an action's key has in common with its compensation's. A key of another form stands for itself.
+///
+/// The quotation marks of a structured header (RFC 8941) are not a part of it.
 fn stem(key: &[u8]) -> &[u8] {
+    let key = key.strip_prefix(b"\"").and_then(|key| key.strip_suffix(b"\"")).unwrap_or(key);
     key.strip_suffix(b":action").or_else(|| key.strip_suffix(b":compensation")).unwrap_or(key)
 }
 
@@ -233,6 +236,13 @@ mod tests {
         assert_eq!(ledger.apply(Effect::Payment, Way::Do, ACTION), Outcome::TooLate);
         assert_eq!(paid_refunded_duplicates(&ledger), (0, 0, 0));
         assert_eq!((ledger.figures().nothing_to_undo, ledger.figures().too_late), (1, 1));
+    }
+
+    #[test]
+    fn a_key_may_stand_in_quotation_marks() {
+        assert_eq!(stem(b"\"7:stock:action\""), b"7:stock");
+        assert_eq!(stem(b"7:stock:compensation"), b"7:stock");
+        assert_eq!(stem(b"\"other"), b"\"other");
     }
 
     #[test]
