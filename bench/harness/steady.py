@@ -53,7 +53,7 @@ def visit(bench, name, system, shop, counts):
     """The points of one system, and all orders that it has got."""
     points, orders = {}, bench.warm(system)
     for connections in counts:
-        taken = points[connections] = bench.point(f"{name}, {connections} connections", system, shop, connections)
+        taken = points[connections] = bench.point(f"{name}, at {connections}", system, shop, connections)
         orders += taken.orders
         note = bench.absolute
         note[name, f"orders/s at {connections}"].append(taken.throughput)
