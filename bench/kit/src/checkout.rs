@@ -1,5 +1,5 @@
-//! The sketch of a checkout: the four calls, their compensations, and two rows where rows are kept. Nothing else: no retries, no
-//! recovery, no deadline, no reading back.
+//! The sketch of a checkout: the four calls, their compensations, and two rows where rows are kept. Nothing
+//! else: no retries, no recovery, no deadline, no reading back.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -58,7 +58,8 @@ impl Sketch {
         Self { participants: Pool::new(participants), rows }
     }
 
-    /// `POST /api/commande/checkout`, as the orchestrator has it. `Idempotency-Key` of the caller is not looked at.
+    /// `POST /api/commande/checkout`, as the orchestrator has it. `Idempotency-Key` of the caller is not
+    /// looked at.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if request.method() != Method::POST || request.uri().path() != "/api/commande/checkout" {
             return json(StatusCode::NOT_FOUND, "{}");

@@ -1,7 +1,7 @@
 //! A client of HTTP/1.1 that runs inside its caller's task.
 //!
-//! hyper's client has a task and two channels for each connection, which cost the sketches a fifth of their throughput. A limit must not
-//! have that cost, and a load generator that shares the machine should be small.
+//! hyper's client has a task and two channels for each connection, which cost the sketches a fifth of their
+//! throughput. A limit must not have that cost, and a load generator that shares the machine should be small.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -31,7 +31,8 @@ impl Connection {
         Ok(Self { stream, received: Vec::with_capacity(4096), body: 0..0, is_reusable: true })
     }
 
-    /// Sends a whole request and reads the whole answer; returns its status. [`Connection::body`] has the body.
+    /// Sends a whole request and reads the whole answer; returns its status. [`Connection::body`] has the
+    /// body.
     pub async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
         self.is_reusable = false;
         self.stream.write_all(request).await?;
@@ -103,7 +104,8 @@ impl Head {
     }
 }
 
-/// The idle connections to one address. The last one that was used comes first, so that no more are open than are needed.
+/// The idle connections to one address. The last one that was used comes first, so that no more are open than
+/// are needed.
 #[derive(Debug)]
 pub struct Pool {
     address: SocketAddr,
@@ -116,7 +118,8 @@ impl Pool {
         Self { address, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Sends a request over an idle connection, or over a new one. The connection that is returned has the body; give it back.
+    /// Sends a request over an idle connection, or over a new one. The connection that is returned has the
+    /// body; give it back.
     pub async fn exchange(&self, request: &[u8]) -> io::Result<(u16, Connection)> {
         let idle = self.idle().pop();
         let mut connection = match idle {

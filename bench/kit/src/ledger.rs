@@ -1,6 +1,8 @@
-//! The effects at the participants: each has happened once or not at all, whatever was repeated, and all are counted.
+//! The effects at the participants: each has happened once or not at all, whatever was repeated, and all are
+//! counted.
 //!
-//! A key is `saga:step:action` or `saga:step:compensation`, and the two belong together: a barrier as `docs/definitions.md` has it, in memory.
+//! A key is `saga:step:action` or `saga:step:compensation`, and the two belong together: a barrier as
+//! `docs/definitions.md` has it, in memory.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -192,7 +194,8 @@ impl Ledger {
     }
 }
 
-/// The part that an action's key has in common with its compensation's. A key of another form stands for itself.
+/// The part that an action's key has in common with its compensation's. A key of another form stands for
+/// itself.
 ///
 /// The quotation marks of a structured header (RFC 8941) are not a part of it.
 fn stem(key: &[u8]) -> &[u8] {

@@ -12,7 +12,8 @@
 //! | `load` | [`orders`] (a closed loop over connections), [`tally`] (answers and times) |
 //! | `limit` | [`checkout`] (the four calls), [`rows`] (group commit), [`sqlite`] and [`postgres`] |
 //!
-//! [`server`] (hyper) and [`client`] (one request at a time on a connection, without a task of its own) are for all of them.
+//! [`server`] (hyper) and [`client`] (one request at a time on a connection, without a task of its own) are
+//! for all of them.
 
 pub mod checkout;
 pub mod client;

@@ -7,7 +7,8 @@ use uuid::Uuid;
 /// Rows in one transaction at most.
 pub(crate) const GROUP_MAX: usize = 4096;
 
-/// The statement that makes the one table of a sketch; the types of `id` and of whole numbers are the store's.
+/// The statement that makes the one table of a sketch; the types of `id` and of whole numbers are the
+/// store's.
 pub(crate) fn table(id: &str, small: &str, large: &str, options: &str) -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS sketch_row (

@@ -15,11 +15,12 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Connections that may wait in the kernel. With the usual 128, some of 256 clients that connect at once would wait for a second,
-/// until TCP tries again.
+/// Connections that may wait in the kernel. With the usual 128, some of 256 clients that connect at once
+/// would wait for a second, until TCP tries again.
 const BACKLOG: u32 = 4096;
 
-/// A socket that listens. Prints the address as one line of JSON, which tells a starting program that it may connect.
+/// A socket that listens. Prints the address as one line of JSON, which tells a starting program that it may
+/// connect.
 pub fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -46,7 +47,8 @@ where
                 async move { Ok::<_, Infallible>(answered.await) }
             });
             let connection = hyper::server::conn::http1::Builder::new();
-            // A client that hangs up is no error of the server's: its answers are missing in the client's own count.
+            // A client that hangs up is no error of the server's: its answers are missing in the client's own
+            // count.
             let _ = connection.serve_connection(TokioIo::new(stream), service).await;
         });
     }

@@ -69,7 +69,8 @@ impl Tally {
     }
 }
 
-/// The state that an answer names, without reading all of it: `etat_final` of an order, `state` of a saga. `-` without one.
+/// The state that an answer names, without reading all of it: `etat_final` of an order, `state` of a saga.
+/// `-` without one.
 fn state(body: &[u8]) -> &str {
     let text = std::str::from_utf8(body).unwrap_or_default();
     ["\"etat_final\":\"", "\"state\":\""]

@@ -11,8 +11,9 @@ use saga_bench_kit::{postgres, server, sqlite};
 
 /// Answers checkouts with the same four calls as the orchestrator, and as little else as possible.
 ///
-/// Prints its address as one line of JSON. `bare` keeps nothing, so no durable orchestrator can be faster. The other two have one row
-/// on disk before the first call that changes something, and one before the answer; all rows that wait share a transaction.
+/// Prints its address as one line of JSON. `bare` keeps nothing, so no durable orchestrator can be faster.
+/// The other two have one row on disk before the first call that changes something, and one before the
+/// answer; all rows that wait share a transaction.
 #[derive(Debug, Parser)]
 struct Flags {
     #[command(subcommand)]

@@ -13,7 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Places orders in a closed loop, and prints the answers and their times as one line of JSON.
 ///
-/// Each connection waits for an answer before it places the next order. SIGTERM ends the run early, with its line.
+/// Each connection waits for an answer before it places the next order. SIGTERM ends the run early, with its
+/// line.
 #[derive(Debug, Parser)]
 struct Flags {
     /// The server, such as http://127.0.0.1:8023; may be repeated: the connections are shared out among them.

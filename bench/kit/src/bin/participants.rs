@@ -13,8 +13,8 @@ use saga_bench_kit::shop::Shop;
 
 /// The four services of a checkout in one process, answering from memory.
 ///
-/// Prints its address as one line of JSON. `GET /ledger` has the effects, `POST /ledger/clear` forgets them, and `POST /delay` with
-/// milliseconds as its body changes the delay, also that of answers which wait.
+/// Prints its address as one line of JSON. `GET /ledger` has the effects, `POST /ledger/clear` forgets them,
+/// and `POST /delay` with milliseconds as its body changes the delay, also that of answers which wait.
 #[derive(Debug, Parser)]
 struct Flags {
     /// Address to listen on; port 0 takes a free one.
