@@ -12,6 +12,7 @@ use jaq_core::{Compiler, Ctx, Exn, Filter, ValT as _, Vars};
 use jaq_json::Val;
 
 use self::meter::Stopped;
+use self::plain::Plain;
 pub(super) use self::references::{References, constant};
 use self::running::{Expressions, RunningProgram};
 use self::value::Metered;
@@ -20,6 +21,7 @@ mod bounds;
 pub mod meter;
 mod natives;
 mod numbers;
+mod plain;
 mod reading;
 mod references;
 mod regex;
@@ -31,6 +33,8 @@ mod weigh;
 pub(super) struct Program {
     code: Box<str>,
     filter: Filter<Expressions>,
+    /// The same, where it is simple: this is tried first.
+    plain: Option<Plain>,
     /// Why it cannot be run within bounds; then it is not run.
     refused: Option<Box<str>>,
 }
@@ -52,10 +56,11 @@ impl Program {
                 None => SyntaxError::new(code, "", "the program does not compile"),
             }
         })?;
-        let refused = parse(code)
-            .ok()
-            .and_then(|term| bounds::growing(&term).map(|found| format!("`{code}`: {found}").into()));
-        Ok(Self { code: code.into(), filter, refused })
+        let term = parse(code).ok();
+        let growing = term.as_ref().and_then(bounds::growing);
+        let refused = growing.map(|found| format!("`{code}`: {found}").into());
+        let plain = term.as_ref().and_then(Plain::of);
+        Ok(Self { code: code.into(), filter, plain, refused })
     }
 
     /// The source text.
@@ -93,13 +98,10 @@ impl Program {
     }
 
     fn one_value<'s>(&self, members: impl Iterator<Item = (&'s str, &'s str)>) -> Result<Metered, EvalError> {
-        let mut input = Vec::new();
-        for (name, json) in members {
-            let value = reading::read(json.as_bytes())
-                .map_err(|error| EvalError(format!("`.{name}` is not JSON: {error}")))?;
-            input.push((Metered::text(name.as_bytes().to_vec()), value));
+        let input = self.input(members)?;
+        if let Some(value) = self.plain.as_ref().and_then(|plain| plain.run(&input)) {
+            return Ok(value);
         }
-        let input = Metered::from_map(input).map_err(|error| self.failed(&error))?;
         let context = Ctx::<Expressions>::new(RunningProgram::new(&self.filter.lut), Vars::new([]));
         let mut values = self.filter.id.run((context, input));
         let first = match values.next() {
@@ -110,6 +112,17 @@ impl Program {
             None => Ok(first),
             Some(_) => Err(EvalError(format!("`{}` gives more than one value; wrap it in [ ]", self.code))),
         }
+    }
+
+    /// The object of these members.
+    fn input<'s>(&self, members: impl Iterator<Item = (&'s str, &'s str)>) -> Result<Metered, EvalError> {
+        let mut input = Vec::new();
+        for (name, json) in members {
+            let value = reading::read(json.as_bytes())
+                .map_err(|error| EvalError(format!("`.{name}` is not JSON: {error}")))?;
+            input.push((Metered::text(name.as_bytes().to_vec()), value));
+        }
+        Metered::from_map(input).map_err(|error| self.failed(&error))
     }
 
     fn thrown(&self, thrown: Exn<'_, Metered>) -> EvalError {

@@ -14,7 +14,7 @@ use super::weigh::Compared;
 
 /// The value, if it is a number from `from` to `to`.
 pub(super) fn number(value: Metered, from: &Metered, to: &Metered) -> ValR<Metered> {
-    if is_between(&value, from, to) {
+    if is_number(&value, from, to) {
         Ok(value)
     } else {
         Err(Error::str(format_args!("{value} is no number from {from} to {to}")))
@@ -23,15 +23,20 @@ pub(super) fn number(value: Metered, from: &Metered, to: &Metered) -> ValR<Meter
 
 /// The value, if it is a whole number from `from` to `to`.
 pub(super) fn whole(value: Metered, from: &Metered, to: &Metered) -> ValR<Metered> {
-    let is_whole = || value.as_f64().is_some_and(|float| float.fract() == 0.0);
-    if is_between(&value, from, to) && is_whole() {
+    if is_whole(&value, from, to) {
         Ok(value)
     } else {
         Err(Error::str(format_args!("{value} is no whole number from {from} to {to}")))
     }
 }
 
-fn is_between(value: &Metered, from: &Metered, to: &Metered) -> bool {
+/// Whether the value is a whole number from `from` to `to`.
+pub(super) fn is_whole(value: &Metered, from: &Metered, to: &Metered) -> bool {
+    is_number(value, from, to) && value.as_f64().is_some_and(|float| float.fract() == 0.0)
+}
+
+/// Whether the value is a number from `from` to `to`.
+pub(super) fn is_number(value: &Metered, from: &Metered, to: &Metered) -> bool {
     let compared = Compared(value.val());
     matches!(value.val(), Val::Num(_)) && Compared(from.val()) <= compared && compared <= Compared(to.val())
 }

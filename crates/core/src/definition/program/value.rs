@@ -156,6 +156,13 @@ impl Metered {
         text.0
     }
 
+    /// The items of an array, as iterating gives them; `None`: it is no array.
+    pub(super) fn items(&self) -> Option<impl Iterator<Item = Self> + '_> {
+        let Val::Arr(items) = &self.val else { return None };
+        meter::work(items.len() / 4);
+        Some(items.iter().map(|item| self.inside(item.clone())))
+    }
+
     /// The value for `key`, if it is there.
     pub(super) fn find(self, key: &Self) -> ValR<Option<Self>, Self> {
         match (&self.val, &key.val) {
