@@ -26,6 +26,7 @@ pub mod id;
 pub mod json;
 mod location;
 mod printable;
+pub mod record_text;
 pub mod reply;
 pub mod retry;
 pub mod rules;

@@ -311,8 +311,8 @@ fn records(kept: &StoredOrder) -> Result<Vec<Record>, String> {
         if *first_seq != records.len() as i64 + 1 {
             return Err(format!("event {} is missing", records.len() + 1));
         }
-        let more: Vec<Record> =
-            serde_json::from_str(events).map_err(|error| format!("frame {first_seq}: {error}"))?;
+        let more = saga_core::record_text::read(events.as_bytes())
+            .map_err(|error| format!("frame {first_seq}: {error}"))?;
         records.extend(more);
     }
     Ok(records)
