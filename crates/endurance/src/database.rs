@@ -25,6 +25,10 @@ SELECT saga_id, seq, epoch, state, rollback, is_over, labels, definition FROM sa
 WHERE saga_id > $1 ORDER BY saga_id LIMIT $2";
 const FRAMES: &str = "\
 SELECT saga_id, first_seq, events FROM saga_event WHERE saga_id > $1 AND saga_id <= $2 ORDER BY saga_id, first_seq";
+/// The same in a SQLite file, where frames are found by their saga's number.
+const FRAMES_OF_FILE: &str = "\
+SELECT saga.saga_id, first_seq, events FROM saga JOIN saga_event ON saga_event.saga_number = saga.number \
+WHERE saga.saga_id > $1 AND saga.saga_id <= $2 ORDER BY saga.saga_id, first_seq";
 
 /// The store of the orders.
 #[derive(Debug, Clone)]
@@ -180,7 +184,7 @@ fn page_of_file(path: &Path, after: Uuid) -> anyhow::Result<Vec<StoredOrder>> {
     })?;
     let mut page = rows.collect::<rusqlite::Result<Vec<StoredOrder>>>()?;
     let Some(last) = page.last().map(|kept| kept.saga) else { return Ok(page) };
-    let mut query = connection.prepare(FRAMES)?;
+    let mut query = connection.prepare(FRAMES_OF_FILE)?;
     let mut frames = query.query((after.as_bytes(), last.as_bytes()))?;
     while let Some(row) = frames.next()? {
         add_frame(&mut page, Uuid::from_bytes(row.get(0)?), row.get(1)?, row.get(2)?)?;

@@ -132,7 +132,7 @@ pub(crate) const COLUMNS: &[Column] = &[
         |into, cell| into.row.row.cause = cell.some_text().map(Into::into)),
     unread("at_stake", ColumnKind::BigInt,
         |entry| entry.row.at_stake().map_or(Cell::Null, Cell::BigInt)),
-    // The step that has failed the saga: sagas are found by it, and it changes once.
+    // The step or other event that has failed the saga: sagas are found by it, and it changes once.
     unread("failed_step", ColumnKind::Text,
         |entry| entry.row.failed_step().map_or(Cell::Null, |step| text(step).into())),
     always("summary", ColumnKind::Text,

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use saga_core::definition::{DefinitionHash, Labels};
-use saga_core::{Record, SagaId, Seq};
+use saga_core::{Record, SagaId, Seq, record_text};
 
 /// Bytes of frames that one reading of the feed takes from the journal; a frame that is larger comes alone.
 pub(crate) const FEED_BYTES_MAX: usize = 1024 * 1024;
@@ -94,7 +94,7 @@ pub(crate) struct FedFrameText<'a> {
 
 impl FedFrameText<'_> {
     pub(crate) fn read(&self) -> FedFrame {
-        let records = serde_json::from_slice(self.events).map_err(|error| error.to_string().into());
+        let records = record_text::read(self.events).map_err(|error| error.to_string().into());
         FedFrame {
             commit: self.commit,
             saga: self.saga,

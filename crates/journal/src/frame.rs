@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use saga_core::Record;
 use saga_core::definition::DefinitionHash;
+use saga_core::{Record, record_text};
 
 use crate::{Entry, History, LoadError};
 
@@ -27,7 +27,7 @@ pub(crate) struct Head {
 /// was kept although its answer was lost.
 pub(crate) fn encode(entry: &Entry) -> String {
     debug_assert!(!entry.records.is_empty(), "an entry has at least one event");
-    serde_json::to_string(&entry.records).expect("records have no maps with odd keys and write to memory")
+    record_text::write(&entry.records)
 }
 
 /// The position of an entry's first record, as a column has it.
@@ -64,7 +64,7 @@ pub(crate) fn assemble<T: AsRef<[u8]>>(
                 frame.first_seq
             )));
         }
-        match serde_json::from_slice::<Vec<Record>>(frame.events.as_ref()) {
+        match record_text::read(frame.events.as_ref()) {
             Ok(decoded) => records.extend(decoded),
             Err(error) => {
                 return Err(damaged(format_args!("frame first_seq {}: {error}", frame.first_seq)));

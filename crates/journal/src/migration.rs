@@ -50,6 +50,8 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 12, name: "causes", sql: include_str!("../migrations/sqlite/0012_causes.sql") },
     Migration { version: 13, name: "sessions", sql: include_str!("../migrations/sqlite/0013_sessions.sql") },
     Migration { version: 14, name: "bulk", sql: include_str!("../migrations/sqlite/0014_bulk.sql") },
+    Migration { version: 15, name: "failed", sql: include_str!("../migrations/sqlite/0015_failed.sql") },
+    Migration { version: 16, name: "numbers", sql: include_str!("../migrations/sqlite/0016_numbers.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -93,6 +95,12 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0014_sessions.sql"),
     },
     Migration { version: 15, name: "bulk", sql: include_str!("../migrations/postgres/0015_bulk.sql") },
+    Migration { version: 16, name: "failed", sql: include_str!("../migrations/postgres/0016_failed.sql") },
+    Migration {
+        version: 17,
+        name: "short_records",
+        sql: include_str!("../migrations/postgres/0017_short_records.sql"),
+    },
 ];
 
 /// A step that was applied, as its row tells.

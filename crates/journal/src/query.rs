@@ -20,6 +20,10 @@ pub(crate) struct Dialect {
     pub(crate) mark: char,
     /// The sagas that are not over, as the partial index on them says it.
     pub(crate) is_under_way: &'static str,
+    /// The sagas that are over, as the partial indices on them say it.
+    pub(crate) is_over: &'static str,
+    /// The table, read by the index on the sagas that are not over, where the database can be told so; that index has their states.
+    pub(crate) by_under_way: Option<&'static str>,
     /// Before a column that is compared row by row: keeps a planner that knows no figures from the column's index.
     pub(crate) by_row: &'static str,
 }
@@ -52,7 +56,7 @@ impl Param {
 /// | labels | `saga_label`, whose key ends with the list's order |
 /// | a state | `saga_final` for sagas that are over; of the others: `saga_under_way` |
 /// | a cause | `saga_cause_newest` |
-/// | the step that failed, or any | `saga_failed_step`, `saga_failed` |
+/// | the step that failed it, or anything | `saga_failed_step`, `saga_failed` |
 /// | `Blocked`, `Running`, `Done` | `saga_person`, `saga_running`, `saga_undone` |
 /// | the definition, and nothing of the above | `saga_by_definition` |
 /// | those under way, and nothing of the above | `saga_under_way` |
@@ -92,11 +96,12 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
         let is_found_otherwise = !filter.labels.is_empty() || filter.cause.is_some();
         let by_row = if is_found_otherwise { dialect.by_row } else { "" };
         conditions.push(match failed {
-            FailedAt::AnyStep => format!("{by_row}saga.failed_step IS NOT NULL"),
+            FailedAt::Any => format!("{by_row}saga.failed_step IS NOT NULL"),
             FailedAt::Step(step) => {
                 format!("{by_row}saga.failed_step = {}", params.number(Param::Text(step.clone())))
             }
         });
+        conditions.push(dialect.is_over.to_owned());
     }
     if let Some(definition) = &filter.definition {
         let definition = params.number(Param::Text(definition.clone()));
@@ -111,6 +116,9 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
     if filter.under_way {
         conditions.push(dialect.is_under_way.to_owned());
     }
+    if filter.needs_nobody {
+        conditions.push("saga.rollback <> 'blocked' AND saga.parked IS NULL".to_owned());
+    }
     for (instant, comparison) in [(filter.since, ">="), (filter.until, "<")] {
         if let Some(instant) = instant {
             let instant = params.number(Param::BigInt(instant.as_micros()));
@@ -122,7 +130,7 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
         let saga = params.number(Param::Saga(saga));
         conditions.push(format!("({order}.created_us, {order}.saga_id) < ({created}, {saga})"));
     }
-    let select = |further: &str, order_by: &str| {
+    let select = |from: &str, further: &str, order_by: &str| {
         let all: Vec<&str> =
             conditions.iter().map(String::as_str).chain(Some(further).filter(|it| !it.is_empty())).collect();
         let filtered = if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) };
@@ -130,15 +138,17 @@ pub(crate) fn query(filter: &Filter, after: Option<Cursor>, rows: usize, dialect
     };
     let by_index = format!("{order}.created_us DESC, {order}.saga_id DESC");
     let sql = match &filter.state {
-        None => select("", &by_index),
+        None => select(&from, "", &by_index),
         Some(state) => {
             let state = params.number(Param::Text(state.clone()));
-            let over = select(&format!("saga.final_state = {state}"), &by_index);
-            // Sorted, so that the index on all sagas is not walked in its order until enough are found.
-            let under_way = select(
-                &format!("{} AND saga.state = {state}", dialect.is_under_way),
-                "saga.created_us + 0 DESC, saga.saga_id DESC",
-            );
+            let over = select(&from, &format!("saga.final_state = {state}"), &by_index);
+            let (from, order_by) = match dialect.by_under_way.filter(|_| filter.labels.is_empty()) {
+                Some(by_under_way) => (by_under_way, &*by_index),
+                // Sorted, so that the index on all sagas is not walked in its order until enough are found.
+                None => (&*from, "saga.created_us + 0 DESC, saga.saga_id DESC"),
+            };
+            let under_way =
+                select(from, &format!("{} AND saga.state = {state}", dialect.is_under_way), order_by);
             format!(
                 "SELECT * FROM ({over}) AS ended UNION ALL SELECT * FROM ({under_way}) AS going \
                  ORDER BY created_us DESC, saga_id DESC LIMIT {limit}"

@@ -110,9 +110,12 @@ impl Row {
         self.blocked_since.and_then(|_| self.labels.at_stake())
     }
 
-    /// The step that has failed the saga.
+    /// The step that has failed the saga; empty where no step did, but a command or its deadline.
     pub(crate) fn failed_step(&self) -> Option<&str> {
-        self.summary.failure.as_ref()?.step.as_deref()
+        match &self.summary.failure {
+            Some(failure) => Some(failure.step.as_deref().unwrap_or_default()),
+            None => (self.rollback == Rollback::Done).then_some(""),
+        }
     }
 }
 

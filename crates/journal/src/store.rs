@@ -454,6 +454,8 @@ pub struct Filter {
     pub definition: Option<Arc<str>>,
     /// Whether only sagas that are not over are wanted.
     pub under_way: bool,
+    /// Whether sagas that need a person are left out.
+    pub needs_nobody: bool,
     /// Sagas that started then or later.
     pub since: Option<Timestamp>,
     /// Sagas that started before then.
@@ -464,18 +466,18 @@ pub struct Filter {
     pub rollback: Option<Rollback>,
     /// The key of the cause for which the saga needs a person; it may stand for several.
     pub cause: Option<Arc<str>>,
-    /// The step that has failed the saga.
+    /// The cause of the saga's failure. Only sagas that are over are wanted then.
     pub failed: Option<FailedAt>,
     /// Labels, each with its value as text.
     pub labels: Vec<(Arc<str>, Arc<str>)>,
 }
 
-/// The step that has failed a saga.
+/// The cause of a saga's failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailedAt {
-    /// Any.
-    AnyStep,
-    /// The one of this name.
+    /// Anything: a step, a command, or its deadline.
+    Any,
+    /// The step of this name.
     Step(Arc<str>),
 }
 

@@ -12,7 +12,7 @@ use saga_core::saga::{Waiting, WaitingFor};
 use serde::Deserialize;
 
 /// Sagas that [`Histories::under_way`](crate::Histories::under_way) reads at most.
-pub const UNDER_WAY_READ_MAX: usize = 10_000;
+pub const UNDER_WAY_READ_MAX: usize = 4_000;
 
 /// The oldest sagas that are not over, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

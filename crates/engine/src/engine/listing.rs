@@ -66,8 +66,11 @@ impl Listing {
             Some(StateFamily::Person) => {
                 filter.rollback.get_or_insert(Rollback::Blocked);
             }
-            Some(StateFamily::Waiting | StateFamily::Running) => filter.under_way = true,
-            Some(StateFamily::Done | StateFamily::Failed) | None => {}
+            Some(StateFamily::Waiting | StateFamily::Running) => {
+                (filter.under_way, filter.needs_nobody) = (true, true);
+            }
+            Some(StateFamily::Failed) => filter.failed = Some(FailedAt::Any),
+            Some(StateFamily::Done) | None => {}
         }
         filter
     }
@@ -110,8 +113,6 @@ struct Rows {
     page_rows: usize,
     /// Rows that may still be read.
     left: usize,
-    /// Only sagas that are over are meant: the other rows are in another one of these.
-    over_alone: bool,
     read: VecDeque<KeptRow>,
     /// The row that is next, if one has passed.
     head: Option<KeptRow>,
@@ -124,7 +125,7 @@ struct Rows {
 impl Rows {
     fn new(filter: Filter, after: Option<Cursor>, page_rows: usize) -> Self {
         let (left, read) = (LISTED_ROWS_READ_MAX, VecDeque::new());
-        Self { filter, page_rows, left, over_alone: false, read, head: None, at: after, is_end: false }
+        Self { filter, page_rows, left, read, head: None, at: after, is_end: false }
     }
 
     /// Whether it has no row that passes, and did not come to its end: there may be one behind `at`.
@@ -160,15 +161,16 @@ impl Listing {
         if !self.asks_for_steps() {
             return vec![Rows::new(filter, after, page_rows)];
         }
-        let under_way = Filter { under_way: true, ..filter.clone() };
-        let mut rows = vec![Rows::new(under_way, after, page_rows)];
-        if self.waiting.is_none() && self.waiting_since.is_none() && !filter.under_way {
-            let failed = Some(self.step.clone().map_or(FailedAt::AnyStep, FailedAt::Step));
-            let failed = Rows::new(Filter { failed, ..filter }, after, page_rows);
-            rows.push(Rows { over_alone: true, ..failed });
-            rows.iter_mut().for_each(|rows| rows.left /= 2);
+        let mut filters = Vec::new();
+        if filter.failed.is_none() {
+            filters.push(Filter { under_way: true, ..filter.clone() });
         }
-        rows
+        if self.waiting.is_none() && self.waiting_since.is_none() && !filter.under_way {
+            let failed = Some(self.step.clone().map_or(FailedAt::Any, FailedAt::Step));
+            filters.push(Filter { failed, ..filter });
+        }
+        let left = LISTED_ROWS_READ_MAX / filters.len().max(1);
+        filters.into_iter().map(|filter| Rows { left, ..Rows::new(filter, after, page_rows) }).collect()
     }
 }
 
@@ -244,9 +246,6 @@ impl Engine {
                 continue;
             };
             rows.at = Some(cursor(&row));
-            if rows.over_alone && !row.row.over {
-                continue;
-            }
             row.row.summary.waiting = self.waiting(&row).await;
             if listing.is_by_index() || self.passes(listing, &row).await? {
                 rows.head = Some(row);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use saga_core::CauseGroup;
+use saga_core::saga::Rollback;
 
 use super::{Tables, causes};
 use crate::{Cursor, FailedAt, Filter, KeptRow, Page, columns};
@@ -21,21 +22,23 @@ impl Tables {
 }
 
 impl Filter {
-    fn matches(&self, kept: &KeptRow) -> bool {
+    /// Whether the row passes.
+    pub(crate) fn matches(&self, kept: &KeptRow) -> bool {
         let has = |(name, value): &(Arc<str>, Arc<str>)| {
             kept.row.labels.get(name).is_some_and(|label| label.to_string() == **value)
         };
         let created = kept.row.created;
         self.definition.as_ref().is_none_or(|name| kept.row.definition == *name)
             && (!self.under_way || !kept.row.over)
+            && (!self.needs_nobody || kept.rollback() != Rollback::Blocked)
             && self.since.is_none_or(|since| created >= since)
             && self.until.is_none_or(|until| created < until)
             && self.state.as_ref().is_none_or(|state| kept.row.state == *state)
             && self.rollback.is_none_or(|rollback| kept.rollback() == rollback)
             && self.cause.as_ref().is_none_or(|cause| causes::has(kept, &CauseGroup::range(cause)))
             && self.failed.as_ref().is_none_or(|failed| match failed {
-                FailedAt::AnyStep => kept.row.failed_step().is_some(),
-                FailedAt::Step(step) => kept.row.failed_step() == Some(step),
+                FailedAt::Any => kept.row.over && kept.row.failed_step().is_some(),
+                FailedAt::Step(step) => kept.row.over && kept.row.failed_step() == Some(step),
             })
             && self.labels.iter().all(has)
     }

@@ -60,7 +60,13 @@ use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
 
 /// How lists are queried.
-const DIALECT: Dialect = Dialect { mark: '$', is_under_way: "NOT saga.is_over", by_row: "" };
+const DIALECT: Dialect = Dialect {
+    mark: '$',
+    is_under_way: "NOT saga.is_over",
+    is_over: "saga.is_over",
+    by_under_way: None,
+    by_row: "",
+};
 
 /// Connections for everything but appending and the lease. With those: six for each process.
 const POOL_CONNECTIONS_MAX: usize = 4;

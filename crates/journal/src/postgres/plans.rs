@@ -366,7 +366,7 @@ async fn causes_and_failed_steps_are_found_by_their_indices() {
         (list(Filter { definition: Some("checkout".into()), ..cause(key) }), "saga_cause", 600),
         (list(rare()), "saga_failed_step", 30),
         (list(Filter { definition: Some("checkout".into()), ..rare() }), "saga_failed_step", 30),
-        (list(failed(FailedAt::AnyStep)), "saga_failed", 40),
+        (list(failed(FailedAt::Any)), "saga_failed", 40),
     ] {
         let (plan, pages) = explain_query(&link, &query).await;
         assert!(plan.contains(index) && !plan.contains("Seq Scan on saga"), "{}:\n{plan}", query.sql);

@@ -1,13 +1,13 @@
 //! The sagas that need a person, by cause.
 
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
 use saga_core::Timestamp;
 
-use super::{DIALECT, cells, saga_id};
+use super::lists::{DIALECT, all};
+use super::{cells, saga_id};
 use crate::cause_query::{self, figures};
 use crate::causes::{self, CauseAnswer, CausesGathered};
 use crate::columns::page_rows;
-use crate::query::{Param, Query};
 use crate::{CauseCursor, CauseMembers, CauseMinute, Causes, KeptRow};
 
 /// See [`Histories::causes`](crate::Histories::causes).
@@ -38,15 +38,6 @@ pub(super) fn minutes(
     let query = cause_query::minutes(cause, since.as_micros(), &DIALECT);
     let counts: Vec<(i64, i64)> = all(connection, &query, |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(causes::minutes(counts))
-}
-
-fn all<T>(
-    connection: &Connection,
-    query: &Query,
-    read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Vec<T>> {
-    let mut statement = connection.prepare_cached(&query.sql)?;
-    statement.query_map(params_from_iter(query.params.iter().map(Param::cell)), read)?.collect()
 }
 
 fn answer(row: &rusqlite::Row<'_>) -> rusqlite::Result<CauseAnswer> {

@@ -10,7 +10,7 @@ use crate::{FedFrame, FeedPlace};
 /// Served by the row numbers.
 pub(super) const FEED: &str = "SELECT saga_event.rowid, saga_event.saga_id, first_seq, events, \
      coalesce(definition, ''), coalesce(definition_hash, ''), coalesce(labels, '{}') \
-     FROM saga_event LEFT JOIN saga ON saga.saga_id = saga_event.saga_id \
+     FROM saga_event LEFT JOIN saga ON saga.number = saga_event.saga_number \
      WHERE saga_event.rowid >= ?1 AND (saga_event.rowid > ?1 OR saga_event.saga_id >= ?2) \
      ORDER BY saga_event.rowid LIMIT ?3";
 const FEED_END: &str = "SELECT coalesce(max(rowid), 0) FROM saga_event";

@@ -13,7 +13,8 @@ type Read = (Option<Head>, Vec<Frame<Vec<u8>>>);
 /// A saga's row and its frames, both as of one moment.
 pub(super) fn read(connection: &Connection, saga: SagaId) -> rusqlite::Result<Read> {
     const HEAD: &str = "SELECT seq, definition_hash FROM saga WHERE saga_id = ?1";
-    const FRAMES: &str = "SELECT first_seq, events FROM saga_event WHERE saga_id = ?1 ORDER BY first_seq";
+    const FRAMES: &str = "SELECT first_seq, events FROM saga_event \
+         WHERE saga_number = (SELECT number FROM saga WHERE saga_id = ?1) ORDER BY first_seq";
 
     let moment = connection.unchecked_transaction()?;
     let head = connection

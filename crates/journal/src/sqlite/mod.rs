@@ -17,12 +17,14 @@ mod feed;
 mod figures;
 mod history;
 mod inbox;
+mod lists;
 mod lock;
 mod ownership;
 mod place;
 #[cfg(test)]
 mod plans;
 mod readers;
+mod recent;
 mod replicas;
 mod schema;
 mod sessions;
@@ -32,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use saga_core::definition::DefinitionHash;
 use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::task::spawn_blocking;
@@ -40,12 +42,12 @@ use uuid::Uuid;
 
 use self::place::OpenedFile;
 use self::readers::Readers;
+use self::recent::RecentLabels;
 use self::replicas::Replicas;
 use self::writer::SqliteWriter;
 use crate::backlog::Group;
 use crate::columns::{self, page_rows, text};
 use crate::frame;
-use crate::query::{Dialect, Param, query};
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
     DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
@@ -55,9 +57,6 @@ use crate::{
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
 const VERSION_MIN: i32 = 3_051_003;
-
-/// How lists are queried. A partial index is used where a query repeats its condition to the letter.
-const DIALECT: Dialect = Dialect { mark: '?', is_under_way: "saga.is_over = 0", by_row: "+" };
 
 /// How long a statement waits for an operator who writes with other tools.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,6 +72,7 @@ pub struct Sqlite {
 struct SharedParts {
     writer: Mutex<SqliteWriter>,
     readers: Readers,
+    recent: Arc<RecentLabels>,
     replicas: Replicas,
     // Last, so that it is given back when the connections are closed.
     _lock: lock::Lock,
@@ -84,6 +84,10 @@ struct SharedParts {
 /// Blocks for as long as the disk takes. The file's name with `.lock` behind it is locked until the store is
 /// dropped.
 pub fn open(path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
+    open_with(path, RecentLabels::new())
+}
+
+fn open_with(path: impl AsRef<Path>, recent: RecentLabels) -> Result<Sqlite, OpenError> {
     if rusqlite::version_number() < VERSION_MIN {
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
@@ -93,11 +97,11 @@ pub fn open(path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|error| why(&path, error))?;
     schema::migrate(&path, &mut connection)?;
-    let place = OpenedFile::opened(path)?;
-    let (writer, readers) = (Mutex::new(SqliteWriter::new(place.clone(), connection)), Readers::new(place));
-    Ok(Sqlite {
-        shared: Arc::new(SharedParts { writer, readers, replicas: Replicas::default(), _lock: lock }),
-    })
+    recent.read(&connection).map_err(|error| why(&path, error))?;
+    let (place, recent) = (OpenedFile::opened(path)?, Arc::new(recent));
+    let writer = Mutex::new(SqliteWriter::new(place.clone(), connection, recent.clone()));
+    let (readers, replicas) = (Readers::new(place), Replicas::default());
+    Ok(Sqlite { shared: Arc::new(SharedParts { writer, readers, recent, replicas, _lock: lock }) })
 }
 
 /// A connection that flushes each commit.
@@ -241,18 +245,16 @@ impl Histories for Sqlite {
         limit: usize,
     ) -> StoreFuture<'_, Result<Page, Unavailable>> {
         let limit = columns::page_rows(limit);
-        // One more than asked for tells whether there are more.
-        let query = query(&filter, after, limit + 1, &DIALECT);
         Box::pin(async move {
-            let rows = self
-                .read(move |connection| {
-                    let mut statement = connection.prepare_cached(&query.sql)?;
-                    statement
-                        .query_map(params_from_iter(query.params.iter().map(Param::cell)), cells::row)?
-                        .collect::<rusqlite::Result<Vec<KeptRow>>>()
-                })
-                .await?;
-            Ok(Page::cut(rows, limit))
+            // Looked up before the file is read: a saga whose labels are written meanwhile is found there as well.
+            let recent = match filter.labels.is_empty() {
+                true => Vec::new(),
+                false => self.shared.recent.find(&filter, after),
+            };
+            // One more than asked for tells whether there are more.
+            let rows =
+                self.read(move |connection| lists::read(connection, &filter, &recent, after, limit + 1));
+            Ok(Page::cut(rows.await?, limit))
         })
     }
 

@@ -1,14 +1,15 @@
 //! The one connection that writes: a batch is one transaction, and every failure leaves it fit for the next.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params, params_from_iter};
 use saga_core::Seq;
 
 use super::id;
 use super::place::{Identity, OpenedFile};
+use super::recent::RecentLabels;
 use super::replicas::Replicas;
-use crate::columns::{self, COLUMNS, Cell, text};
+use crate::columns::{self, COLUMNS, Cell};
 use crate::figure_rows::FigureRows;
 use crate::{AppendError, Entry, Unavailable, deed_rows, frame};
 
@@ -23,13 +24,17 @@ pub(super) struct SqliteWriter {
     is_astray: bool,
     /// `None` after a failure that it may not have survived: the next transaction opens another.
     connection: Option<Connection>,
+    recent: Arc<RecentLabels>,
+    /// Whether it is not known of which starts `recent` should know: an append has failed, and may be kept.
+    is_recent_doubtful: bool,
 }
 
 impl SqliteWriter {
-    /// `connection` has written, so its `-wal` is there.
-    pub(super) fn new(place: OpenedFile, connection: Connection) -> Self {
+    /// `connection` has written, so its `-wal` is there. `recent` has been read.
+    pub(super) fn new(place: OpenedFile, connection: Connection, recent: Arc<RecentLabels>) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
-        Self { wal: place.wal(), place, is_astray: false, connection: Some(connection) }
+        let (wal, connection) = (place.wal(), Some(connection));
+        Self { wal, place, is_astray: false, connection, recent, is_recent_doubtful: false }
     }
 
     /// See [`Histories::append`](crate::Histories::append).
@@ -40,19 +45,43 @@ impl SqliteWriter {
         batch: &[Entry],
         replicas: &Replicas,
     ) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
-        self.transaction(|connection| {
+        if self.is_recent_doubtful {
+            self.read_recent()?;
+        }
+        let labels = self.recent.next(batch);
+        let mut started = Vec::new();
+        let appended = self.transaction(|connection| {
             let mut figures = FigureRows::default();
             let mut results = Vec::with_capacity(batch.len());
             for entry in batch {
                 let appended = append(connection, entry, replicas)?;
-                if matches!(appended, Ok(Kept::Now)) {
+                if matches!(appended, Ok(Kept::Now | Kept::Started(_))) {
                     figures.add(entry);
+                }
+                if let Ok(Kept::Started(number)) = appended {
+                    started.push((number, entry));
                 }
                 results.push(appended.map(drop));
             }
             super::figures::put(connection, &figures)?;
+            if let Some(labels) = &labels {
+                labels.write(connection)?;
+            }
             Ok(results)
-        })
+        });
+        match &appended {
+            Ok(_) => self.recent.committed(labels.as_ref(), started),
+            Err(_) => self.is_recent_doubtful = true,
+        }
+        appended
+    }
+
+    fn read_recent(&mut self) -> Result<(), Unavailable> {
+        let connection = self.take_connection()?;
+        let read = self.recent.read(&connection);
+        self.connection = Some(connection);
+        self.is_recent_doubtful = read.is_err();
+        read.map_err(Unavailable::because)
     }
 
     /// Runs `body` in a transaction, and flushes it. After an error nothing of it is kept, unless the error is that the
@@ -117,6 +146,8 @@ impl SqliteWriter {
 enum Kept {
     /// By this append.
     Now,
+    /// The same, and its saga has this number from now on.
+    Started(i64),
     /// By an earlier one, whose answer was lost.
     Before,
 }
@@ -142,66 +173,75 @@ fn is_refused(error: &rusqlite::Error) -> bool {
         || matches!(error, rusqlite::Error::ToSqlConversionFailure(_))
 }
 
-/// The frame goes first: where its place is taken, the frame that holds it decides the meaning, and the row is not
-/// touched; so a row that does not agree with its frames fails alone, and not the batch that it is in.
 fn try_append(
     connection: &Connection,
     entry: &Entry,
     replicas: &Replicas,
 ) -> rusqlite::Result<Result<Kept, AppendError>> {
-    const FRAME: &str = "INSERT INTO saga_event (saga_id, first_seq, events) VALUES (?1, ?2, ?3) \
-         ON CONFLICT (saga_id, first_seq) DO NOTHING";
-    const FRAME_BACK: &str = "DELETE FROM saga_event WHERE saga_id = ?1 AND first_seq = ?2";
-
-    let (saga, first_seq, events) = (id(&entry.saga), frame::first_seq(entry), frame::encode(entry));
-    if connection.prepare_cached(FRAME)?.execute(params![saga, first_seq, events])? == 0 {
-        return already_there(connection, entry, &events);
+    let events = frame::encode(entry);
+    let kept = if entry.expected != Seq::NONE {
+        go_on(connection, entry, &events)?.then_some(Kept::Now)
+    } else if replicas.is_live(entry.owner) {
+        start(connection, entry, &events)?.map(Kept::Started)
+    } else {
+        None
+    };
+    match kept {
+        Some(kept) => put_deeds(connection, entry).map(|()| Ok(kept)),
+        None => already_there(connection, entry, &events),
     }
-    let put = put_row(connection, entry, replicas);
-    if matches!(put, Ok(true)) {
-        return put_deeds(connection, entry).map(|()| Ok(Kept::Now));
-    }
-    connection.prepare_cached(FRAME_BACK)?.execute(params![saga, first_seq])?;
-    put.map(|_| Err(AppendError::Conflict))
 }
 
-/// Makes the saga's row, if the entry's owner is not gone; or moves it, if it is where the entry expects it and has
-/// that owner.
-fn put_row(connection: &Connection, entry: &Entry, replicas: &Replicas) -> rusqlite::Result<bool> {
+/// Makes the row of a saga that is not there, with its frame, and gives its number; `None`: it is there, and nothing was done. Its labels
+/// are written later: see `recent.rs`.
+fn start(connection: &Connection, entry: &Entry, events: &str) -> rusqlite::Result<Option<i64>> {
+    static START: LazyLock<String> = LazyLock::new(|| {
+        let (names, marks) = (columns::names(COLUMNS.iter()), vec!["?"; COLUMNS.len()].join(", "));
+        format!("INSERT INTO saga ({names}) VALUES ({marks}) ON CONFLICT (saga_id) DO NOTHING")
+    });
+    const FRAME: &str =
+        "INSERT INTO saga_event (saga_number, first_seq, events, saga_id) VALUES (?1, ?2, ?3, ?4)";
+    const ROW_BACK: &str = "DELETE FROM saga WHERE number = ?1";
+
+    let cells = COLUMNS.iter().map(|column| (column.write)(entry));
+    if connection.prepare_cached(&START)?.execute(params_from_iter(cells))? == 0 {
+        return Ok(None);
+    }
+    let number = connection.last_insert_rowid();
+    let frame = params![number, frame::first_seq(entry), events, id(&entry.saga)];
+    if let Err(error) = connection.prepare_cached(FRAME)?.execute(frame) {
+        connection.prepare_cached(ROW_BACK)?.execute([number])?;
+        return Err(error);
+    }
+    Ok(Some(number))
+}
+
+/// Adds a frame to a saga, and moves its row, if that is where the entry expects it and has that owner; `false`: nothing was done.
+///
+/// The frame goes first: where its place is taken, the frame that holds it decides the meaning, and the row is not
+/// touched; so a row that does not agree with its frames fails alone, and not the batch that it is in.
+fn go_on(connection: &Connection, entry: &Entry, events: &str) -> rusqlite::Result<bool> {
+    const FRAME: &str = "INSERT INTO saga_event (saga_number, first_seq, events, saga_id) \
+         SELECT number, ?2, ?3, saga_id FROM saga WHERE saga_id = ?1 ON CONFLICT (saga_number, first_seq) DO NOTHING";
+    const FRAME_BACK: &str = "DELETE FROM saga_event WHERE rowid = ?1";
     static MOVE: LazyLock<String> = LazyLock::new(|| {
         let set: Vec<String> = columns::moved().map(|column| format!("{} = ?", column.name)).collect();
         format!("UPDATE saga SET {} WHERE saga_id = ? AND seq = ? AND owner = ?", set.join(", "))
     });
 
-    if entry.expected == Seq::NONE {
-        return Ok(replicas.is_live(entry.owner) && start(connection, entry)?);
+    let frame = params![id(&entry.saga), frame::first_seq(entry), events];
+    if connection.prepare_cached(FRAME)?.execute(frame)? == 0 {
+        return Ok(false);
     }
+    let place = connection.last_insert_rowid();
     let cells = columns::moved().map(|column| (column.write)(entry));
     let owner = Cell::Uuid(*entry.owner.as_uuid());
     let condition = [Cell::Uuid(*entry.saga.as_uuid()), Cell::BigInt(frame::expected_seq(entry)), owner];
-    let rows = connection.prepare_cached(&MOVE)?.execute(params_from_iter(cells.chain(condition)))?;
-    Ok(rows == 1)
-}
-
-/// Makes the row of a saga that is not there, and its labels.
-fn start(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
-    static START: LazyLock<String> = LazyLock::new(|| {
-        let (names, marks) = (columns::names(COLUMNS.iter()), vec!["?"; COLUMNS.len()].join(", "));
-        format!("INSERT INTO saga ({names}) VALUES ({marks}) ON CONFLICT (saga_id) DO NOTHING")
-    });
-    const LABEL: &str = "INSERT INTO saga_label (name, value, created_us, saga_id) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT DO NOTHING";
-
-    let cells = COLUMNS.iter().map(|column| (column.write)(entry));
-    if connection.prepare_cached(&START)?.execute(params_from_iter(cells))? == 0 {
-        return Ok(false);
+    let moved = connection.prepare_cached(&MOVE)?.execute(params_from_iter(cells.chain(condition)));
+    if !matches!(moved, Ok(1)) {
+        connection.prepare_cached(FRAME_BACK)?.execute([place])?;
     }
-    for (name, label) in entry.row.labels.iter() {
-        let (value, created_us) = (label.to_string(), entry.row.created.as_micros());
-        let params = params![text(name), text(&value), created_us, id(&entry.saga)];
-        connection.prepare_cached(LABEL)?.execute(params)?;
-    }
-    Ok(true)
+    moved.map(|rows| rows == 1)
 }
 
 /// Keeps what callers with names did, where the entry has such events.
@@ -215,15 +255,15 @@ fn put_deeds(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The entry's place is taken: by the entry itself, whose first answer was lost, or by another's. If the saga has
+/// The entry's place is not free: it is taken by the entry itself, whose first answer was lost, or by another's. If the saga has
 /// another owner since, it makes no difference.
 fn already_there(
     connection: &Connection,
     entry: &Entry,
     events: &str,
 ) -> rusqlite::Result<Result<Kept, AppendError>> {
-    const SAME: &str = "SELECT 1 FROM saga_event JOIN saga USING (saga_id) \
-         WHERE saga_id = ?1 AND first_seq = ?2 AND events = ?3 AND seq >= ?4 AND owner = ?5";
+    const SAME: &str = "SELECT 1 FROM saga JOIN saga_event ON saga_event.saga_number = saga.number \
+         WHERE saga.saga_id = ?1 AND first_seq = ?2 AND events = ?3 AND seq >= ?4 AND owner = ?5";
     let (first_seq, last_seq) = (frame::first_seq(entry), frame::last_seq(entry));
     let params = params![id(&entry.saga), first_seq, events, last_seq, entry.owner.as_uuid().as_bytes()];
     let same = connection.prepare_cached(SAME)?.query_row(params, |_| Ok(())).optional()?;
@@ -241,7 +281,8 @@ mod tests {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let connection = super::super::connect(&path, flags).unwrap();
         connection.execute_batch("CREATE TABLE line (text TEXT)").unwrap();
-        (directory, SqliteWriter::new(OpenedFile::opened(path).unwrap(), connection))
+        let place = OpenedFile::opened(path).unwrap();
+        (directory, SqliteWriter::new(place, connection, Arc::new(RecentLabels::new())))
     }
 
     fn insert(text: &str) -> impl Fn(&Connection) -> rusqlite::Result<usize> {

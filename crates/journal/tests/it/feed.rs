@@ -132,9 +132,11 @@ async fn a_damaged_frame_is_told_and_hides_no_other<F: Sql>() {
     let fixture = F::new();
     let store = fixture.open().await;
     keep(&*store, &[&start(1), &start(2), &start(3)]).await;
-    let spoil =
-        "UPDATE saga_event SET events = '{' WHERE saga_id = $saga; DELETE FROM saga WHERE saga_id = $other";
-    let spoil = spoil.replace("$saga", &F::literal(saga(1))).replace("$other", &F::literal(saga(2)));
+    let spoil = "UPDATE saga_event SET events = '{' WHERE saga_id = $saga; $unguard DELETE FROM saga WHERE saga_id = $other";
+    let spoil = spoil
+        .replace("$unguard", F::UNGUARD)
+        .replace("$saga", &F::literal(saga(1)))
+        .replace("$other", &F::literal(saga(2)));
     fixture.execute(&spoil).await;
     let frames = from(&*store, FeedPlace::BEGINNING).await;
     assert_eq!(shown(&frames), [(1, 1), (2, 1), (3, 1)]);

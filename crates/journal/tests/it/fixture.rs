@@ -57,6 +57,8 @@ pub(crate) trait Sql: Fixture {
     const ODD_COMMAND: &str;
     /// The tables that the first release made in an empty database.
     const FIRST_SCHEMA: &str;
+    /// Lets a saga's row be deleted before its events.
+    const UNGUARD: &str;
 
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError>;
     async fn execute(&self, sql: &str);
@@ -92,7 +94,7 @@ impl InSqlite {
         self.0.path().join("journal.db")
     }
 
-    fn connect(&self) -> rusqlite::Connection {
+    pub(crate) fn connect(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.path()).unwrap()
     }
 }
@@ -112,6 +114,7 @@ impl Sql for InSqlite {
         "PRAGMA ignore_check_constraints = ON; UPDATE saga SET owner = x'05' WHERE saga_id = $saga";
     const ODD_COMMAND: &str = "UPDATE saga_command SET body = CAST(x'ff00' AS TEXT) WHERE command_id = x'00000000000000000000000000000002'";
     const FIRST_SCHEMA: &str = include_str!("../../migrations/sqlite/0001_sagas.sql");
+    const UNGUARD: &str = "DROP TRIGGER saga_kept;";
 
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError> {
         Ok(Arc::new(sqlite::open(self.path())?))
@@ -176,6 +179,7 @@ impl Sql for InPostgres {
     const ODD_COMMAND: &str =
         "UPDATE saga_command SET body = '' WHERE command_id = '00000000-0000-0000-0000-000000000002'";
     const FIRST_SCHEMA: &str = include_str!("../../migrations/postgres/0001_sagas.sql");
+    const UNGUARD: &str = "";
 
     async fn try_open(&self) -> Result<Arc<dyn Store>, OpenError> {
         Ok(Arc::new(postgres::open(&self.url).await?))

@@ -84,8 +84,12 @@ async fn what_was_under_way_in_postgres_is_claimed_by_whoever_comes() {
 }
 
 /// What the step for causes makes of rows that were there before: the step that failed a saga, since when one waits that cannot be
-/// read, and nothing of a row that is damaged.
-async fn rows_of_before_have_their_failed_step<F: Sql>(causes: &str, indices: &[&str], columns: &[&str]) {
+/// read, and nothing of a row that is damaged. And the later step of those that no step failed.
+async fn rows_of_before_have_their_failed_step<F: Sql>(
+    [causes, failed]: [&str; 2],
+    indices: &[&str],
+    columns: &[&str],
+) {
     let fixture = F::new();
     let store = fixture.open_for_nobody().await;
     join(&*store, OWNER).await;
@@ -122,6 +126,9 @@ async fn rows_of_before_have_their_failed_step<F: Sql>(causes: &str, indices: &[
         ["NULL", "NULL", "NULL"],
     ];
     assert_eq!(rows, expected);
+    fixture.execute(failed).await;
+    let rows = fixture.query("SELECT coalesce(failed_step, 'none') FROM saga ORDER BY saga_id").await;
+    assert_eq!(rows, [["stock"], ["vente"], [""], ["none"], [""]]);
 }
 
 const CAUSE_INDICES: &[&str] = &["saga_cause", "saga_cause_newest", "saga_failed_step", "saga_failed"];
@@ -129,12 +136,18 @@ const CAUSE_COLUMNS: &[&str] = &["cause", "at_stake", "failed_step"];
 
 #[tokio::test]
 async fn rows_of_before_have_their_failed_step_in_sqlite() {
-    let causes = include_str!("../../migrations/sqlite/0012_causes.sql");
-    rows_of_before_have_their_failed_step::<InSqlite>(causes, CAUSE_INDICES, CAUSE_COLUMNS).await;
+    let steps = [
+        include_str!("../../migrations/sqlite/0012_causes.sql"),
+        include_str!("../../migrations/sqlite/0015_failed.sql"),
+    ];
+    rows_of_before_have_their_failed_step::<InSqlite>(steps, CAUSE_INDICES, CAUSE_COLUMNS).await;
 }
 
 #[tokio::test]
 async fn rows_of_before_have_their_failed_step_in_postgres() {
-    let causes = include_str!("../../migrations/postgres/0013_causes.sql");
-    rows_of_before_have_their_failed_step::<InPostgres>(causes, CAUSE_INDICES, CAUSE_COLUMNS).await;
+    let steps = [
+        include_str!("../../migrations/postgres/0013_causes.sql"),
+        include_str!("../../migrations/postgres/0016_failed.sql"),
+    ];
+    rows_of_before_have_their_failed_step::<InPostgres>(steps, CAUSE_INDICES, CAUSE_COLUMNS).await;
 }
