@@ -27,8 +27,12 @@ use crate::metrics::Metrics;
 
 /// The shortest time between two readings.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// How long a page waits for a reading.
-const READING_WAIT: Duration = Duration::from_millis(500);
+/// How long a page waits for a reading, when there is none yet.
+const FIRST_READING_WAIT: Duration = Duration::from_millis(500);
+/// The same when there is an older one, which the page shows if this is not enough.
+const READING_WAIT: Duration = Duration::from_millis(30);
+/// A reading that is older than this is shown with its time.
+const OLD_AFTER: Duration = Duration::from_secs(10);
 /// A part is not read again before this many times the time that its reading took.
 const REST_SHARE: u32 = 20;
 /// The figures of minutes that ended before this are read again less often.
@@ -87,6 +91,8 @@ struct Latest<T>(Mutex<LatestState<T>>);
 
 struct LatestState<T> {
     last: Arc<T>,
+    /// When that came.
+    came: Option<Instant>,
     asked: Option<Instant>,
     /// Closed when the reading under way is over.
     answer: Option<watch::Receiver<()>>,
@@ -94,10 +100,11 @@ struct LatestState<T> {
 
 impl<T: Default + Send + Sync + 'static> Latest<T> {
     fn new() -> Self {
-        Self(Mutex::new(LatestState { last: Arc::default(), asked: None, answer: None }))
+        Self(Mutex::new(LatestState { last: Arc::default(), came: None, asked: None, answer: None }))
     }
 
-    /// The latest value; if it is old, it is read anew from the one before, and waited for. `false`: it did not come in time.
+    /// The latest value; if it is old, it is read anew from the one before, and waited for. `false`: it did not come in time, and the
+    /// one before is old.
     async fn current<F>(self: &Arc<Self>, read: impl FnOnce(Arc<T>) -> F) -> (Arc<T>, bool)
     where
         F: Future<Output = T> + Send + 'static,
@@ -119,17 +126,21 @@ impl<T: Default + Send + Sync + 'static> Latest<T> {
                         reason = "the reading outlives a page that does not wait for it"
                     )]
                     tokio::spawn(async move {
-                        let value = reading.await;
-                        latest.lock().last = Arc::new(value);
-                        drop(here);
+                        let value = Arc::new(reading.await);
+                        let mut state = latest.lock();
+                        (state.last, state.came) = (value, Some(Instant::now()));
+                        drop((state, here));
                     });
                     answer
                 }
             }
         };
         // No value is ever sent: dropping the sender signals the answer.
-        let is_in_time = timeout(READING_WAIT, answer.changed()).await.is_ok();
-        (self.lock().last.clone(), is_in_time)
+        let wait = self.lock().came.map_or(FIRST_READING_WAIT, |_| READING_WAIT);
+        let is_in_time = timeout(wait, answer.changed()).await.is_ok();
+        let state = self.lock();
+        let is_young = state.came.is_some_and(|came| came.elapsed() < OLD_AFTER);
+        (state.last.clone(), is_in_time || is_young)
     }
 
     fn lock(&self) -> MutexGuard<'_, LatestState<T>> {
@@ -178,6 +189,13 @@ impl WholeReader {
         Self { metrics, latest: Arc::new(Latest::new()) }
     }
 
+    /// Begins to read, so that the first page need not wait.
+    pub(crate) fn begin(self: &Arc<Self>, engine: &Engine) {
+        let (reader, engine) = (self.clone(), engine.clone());
+        #[expect(clippy::disallowed_methods, reason = "it ends with the reading, for which nobody waits")]
+        tokio::spawn(async move { reader.current(&engine).await });
+    }
+
     /// The last reading, which is made anew if it is old: then this waits for it for a while.
     pub(crate) async fn current(&self, engine: &Engine) -> Arc<WholeRead> {
         let read = |before: Arc<Reading>| {
@@ -188,7 +206,7 @@ impl WholeReader {
         if is_in_time {
             return reading.shown.clone();
         }
-        let slow = || format!("no answer within {} ms so far", READING_WAIT.as_millis()).into();
+        let slow = || "the journal has not answered yet".into();
         let mut late = WholeRead::clone(&reading.shown);
         late.failure.get_or_insert_with(slow);
         Arc::new(late)
@@ -346,9 +364,11 @@ mod tests {
         tokio::time::advance(READ_AGAIN_AFTER).await;
         let begun = Instant::now();
         for _ in 0..3 {
-            assert_eq!(number(&latest, Duration::from_secs(60)).await, (1, false));
+            assert_eq!(number(&latest, Duration::from_secs(60)).await, (1, true), "it is young");
         }
         assert_eq!(begun.elapsed(), READING_WAIT * 3);
+        tokio::time::advance(OLD_AFTER).await;
+        assert_eq!(number(&latest, Duration::ZERO).await, (1, false), "it is old");
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(number(&latest, Duration::ZERO).await, (3, true), "the long one came");
     }

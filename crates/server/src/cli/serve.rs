@@ -364,6 +364,7 @@ impl Orchestrator {
         drain: Duration,
     ) -> anyhow::Result<()> {
         let (engine, api) = (self.api.engine.clone(), self.api.clone());
+        api.whole.begin(&engine);
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
         let (limits, router) = (self.connections, routes::router(self.api.clone()));
