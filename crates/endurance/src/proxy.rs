@@ -18,7 +18,7 @@ const CHUNK: usize = 16 * 1024;
 /// No cut is pending.
 const UNLIMITED: i64 = i64::MAX;
 
-/// Forwards every connection to one server, until a test breaks them. Dropping it cuts all connections.
+/// Forwards every connection to the server that it is turned to, until a test breaks them. Dropping it cuts all connections.
 pub struct Proxy {
     address: SocketAddr,
     control: Arc<ProxyControl>,
@@ -35,6 +35,8 @@ pub enum Way {
 }
 
 struct ProxyControl {
+    /// Where new connections go.
+    server: watch::Sender<SocketAddr>,
     /// Incremented to cut all connections.
     generation: watch::Sender<u64>,
     stalled: watch::Sender<bool>,
@@ -49,19 +51,25 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let control = Arc::new(ProxyControl {
+            server: watch::channel(server).0,
             generation: watch::channel(0).0,
             stalled: watch::channel(false).0,
             left: [UNLIMITED, UNLIMITED].map(AtomicI64::new),
             cuts: AtomicU64::new(0),
         });
         #[expect(clippy::disallowed_methods, reason = "one accept loop for each proxy")]
-        let accepting = tokio::spawn(accept(listener, server, control.clone()));
+        let accepting = tokio::spawn(accept(listener, control.clone()));
         Ok(Self { address, control, accepting })
     }
 
     /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Forwards new connections to another server, as a load balancer does; those that are open stay where they are.
+    pub fn turn_to(&self, server: SocketAddr) {
+        self.control.server.send_replace(server);
     }
 
     /// Cuts all connections now.
@@ -97,9 +105,9 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, control: Arc<ProxyControl>) {
+async fn accept(listener: TcpListener, control: Arc<ProxyControl>) {
     while let Ok((client, _)) = listener.accept().await {
-        let control = control.clone();
+        let (control, server) = (control.clone(), *control.server.borrow());
         #[expect(clippy::disallowed_methods, reason = "one task for each connection, which ends with it")]
         tokio::spawn(async move { carry(client, server, &control).await });
     }

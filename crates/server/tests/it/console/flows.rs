@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use orchestrateur::definitions::CHECKOUT;
+use saga_endurance::proxy::Proxy;
 use saga_testkit::definition::change;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,6 +29,8 @@ struct Office {
     keys: [String; 2],
     data: TempDir,
     database: Option<String>,
+    /// Where the browser goes, if not to the server itself.
+    front: Option<Proxy>,
 }
 
 impl Office {
@@ -36,7 +39,7 @@ impl Office {
         let keys = ["ana", "bo"].map(|name| ring.add(name, "operate", &[]));
         std::fs::write(Self::definition(&data), careful()).unwrap();
         let server = Self::start(&shop, &ring, &data, database.as_deref(), &[]).await;
-        Self { shop, server, ring, keys, data, database }
+        Self { shop, server, ring, keys, data, database, front: None }
     }
 
     fn definition(data: &TempDir) -> PathBuf {
@@ -103,7 +106,8 @@ impl Office {
 
     /// Runs a flow. `meanwhile` does what the flow asks for.
     async fn flow(&mut self, name: &str, facts: &Value, meanwhile: impl AsyncFn(&mut Self, &str)) -> Value {
-        let (base, keys) = (format!("http://{}", self.server.address), json!(self.keys).to_string());
+        let address = self.front.as_ref().map_or(self.server.address, Proxy::address);
+        let (base, keys) = (format!("http://{address}"), json!(self.keys).to_string());
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/console/flows.mjs");
         let mut browser = saga_testkit::browser::command(&script, &[&base, &keys, name, &facts.to_string()])
             .stdin(Stdio::piped())
@@ -238,6 +242,28 @@ async fn a_page_outlives_the_process_behind_it() {
         })
         .await;
     assert_eq!(report["stayed"], true, "{report:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_goes_on_at_another_replica() {
+    let mut office = Office::open(Some(saga_testkit::postgres::shared().create_database())).await;
+    let other =
+        Office::start(&office.shop, &office.ring, &office.data, office.database.as_deref(), &[]).await;
+    office.front = Some(Proxy::start(office.server.address).await.unwrap());
+    office.shop.fault("POST /api/clients/*/payer client=5 latency=3000");
+    let saga = office.order(5).await;
+    let report = office
+        .flow("killed", &json!({ "saga": saga }), async |office: &mut Office, asked: &str| match asked {
+            "kill" => office.server.kill(),
+            "restart" => {
+                office.shop.heal();
+                office.front.as_ref().unwrap().turn_to(other.address);
+            }
+            unknown => panic!("{unknown}"),
+        })
+        .await;
+    assert_eq!(report["stayed"], true, "{report:#}");
+    assert_eq!(office.shop.operations(&saga).await.iter().filter(|it| **it == "payer").count(), 1);
 }
 
 /// A saga whose texts are hostile wherever the outside can put texts.
