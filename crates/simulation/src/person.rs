@@ -70,6 +70,8 @@ impl Fleet {
             self.restart_the_dead();
             sleep(AGAIN_AFTER).await;
         }
+        // There are no faults any more: whoever owns the order applies what it finds.
+        self.scene.recorder.violation("P6", format_args!("nobody applies what waits in the inbox for {id}"));
     }
 
     /// Whether it was heard.
