@@ -62,6 +62,9 @@ def fill_sqlite(path, given):
         # A permutation of the numbers, so that ids are in no order.
         fill(file.execute, given, "summary" in known, "sqlite" if "cause" in known else None, "unhex(printf('%032x', (n * 7368787) % 4294967291 * 4294967296 + n))" if sqlite3.sqlite_version_info >= (3, 41)
              else "CAST(printf('%016d', (n * 7368787) % 4294967291 * 100000 + n % 100000) AS BLOB)", numbers, "zeroblob(16)")
+        if "number" in known:
+            # Their labels are all written.
+            file.execute("UPDATE saga_labelled SET number = (SELECT max(number) FROM saga)")
         file.commit()
 
 

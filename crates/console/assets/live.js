@@ -24,7 +24,7 @@ function listen() {
   clearTimeout(timer);
   if (source || document.hidden) return;
   const query = new URLSearchParams(page.dataset.events);
-  query.set("every", query.has("id") ? "1s" : "2s");
+  query.set("every", query.has("id") ? "1s" : "4s");
   if (last) query.set("after", last);
   source = new EventSource(`/console/events?${query}`);
   source.onopen = () => { retry = LEAST_MS; show(true); };

@@ -217,13 +217,12 @@ impl Reading {
     async fn after(before: &Self, engine: &Engine, metrics: &Metrics) -> Self {
         let (journal, now) = (engine.journal(), engine.clock().now());
         let mut settled = before.settled.clone();
-        let (hour, under_way, causes, replicas, backlog) = tokio::join!(
-            hour(journal, &mut settled, now),
-            rested(before.under_way_rests_until, journal.under_way()),
-            rested(before.causes_rest_until, journal.causes(now, CAUSES_MAX)),
-            journal.replicas(),
-            metrics.backlog()
-        );
+        // One after the other: together they would take all connections and cores from the sagas, and from the page that waits.
+        let replicas = journal.replicas().await;
+        let hour = hour(journal, &mut settled, now).await;
+        let backlog = metrics.backlog().await;
+        let causes = rested(before.causes_rest_until, journal.causes(now, CAUSES_MAX)).await;
+        let under_way = rested(before.under_way_rests_until, journal.under_way()).await;
         let mut reading = before.clone();
         let mut shown = WholeRead { failure: None, ..WholeRead::clone(&before.shown) };
         let mut failed = |error: Unavailable| {

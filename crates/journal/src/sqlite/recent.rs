@@ -248,7 +248,7 @@ mod tests {
                 definition_hash: DefinitionHash::new("x"),
                 labels: labels.into_iter().map(|(name, label)| (name.into(), label)).collect(),
                 state: "INITIEE".into(),
-                rollback: if number % 4 == 0 { Rollback::Running } else { Rollback::None },
+                rollback: if number.is_multiple_of(4) { Rollback::Running } else { Rollback::None },
                 epoch: Epoch::FIRST,
                 blocked_since: None,
                 cause: None,

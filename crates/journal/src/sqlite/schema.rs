@@ -20,6 +20,9 @@ fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> 
         checksum    TEXT NOT NULL,
         appliquee_le TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
     ) STRICT";
+    // Rows and indices are sorted by what is in no order: with SQLite's usual cache, most of them would read a page and write one.
+    const MUCH_CACHE: &str = "PRAGMA cache_size = -262144";
+    const USUAL_CACHE: &str = "PRAGMA cache_size = -2000; PRAGMA shrink_memory";
     const APPLIED: &str = "SELECT version, checksum FROM saga_migration ORDER BY version";
     const APPLY: &str = "INSERT INTO saga_migration (version, name, checksum) VALUES (?1, ?2, ?3)";
 
@@ -34,11 +37,16 @@ fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> 
                 .collect::<rusqlite::Result<Vec<_>>>()
         })
         .map_err(failed)?;
-    for migration in migration::pending(known, &applied)? {
+    let pending = migration::pending(known, &applied)?;
+    if !pending.is_empty() {
+        transaction.execute_batch(MUCH_CACHE).map_err(failed)?;
+    }
+    for migration in pending {
         transaction.execute_batch(migration.sql).map_err(failed)?;
         transaction
             .execute(APPLY, params![migration.version, migration.name, migration.checksum()])
             .map_err(failed)?;
     }
-    transaction.commit().map_err(failed)
+    transaction.commit().map_err(failed)?;
+    connection.execute_batch(USUAL_CACHE).map_err(failed)
 }

@@ -325,7 +325,7 @@ mod tests {
                     .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c} end)")),
                 1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("(if {a} then {b} end)")),
                 1 => (inner.clone(), 0..5_u32).prop_map(|(a, to)| format!("number({a}; 0; {to}0)")),
-                1 => inner.clone().prop_map(|a| format!("whole({a}; -5; 1000)")),
+                1 => inner.prop_map(|a| format!("whole({a}; -5; 1000)")),
             ]
         };
         leaves.prop_recursive(4, 24, 3, nested).boxed()
@@ -351,9 +351,8 @@ mod tests {
             Just(json!("text")),
         ];
         let list = proptest::collection::vec(numbers.clone(), 0..4);
-        (numbers.clone(), numbers, list).prop_map(
-            |(n, f, l)| json!({ "a": { "b": n.clone(), "c": 1 }, "n": n, "f": f, "s": "text", "l": l }),
-        )
+        (numbers.clone(), numbers, list)
+            .prop_map(|(n, f, l)| json!({ "a": { "b": n, "c": 1 }, "n": n, "f": f, "s": "text", "l": l }))
     }
 
     /// The JSON of the value by this way; and what the whole program gives without it.
