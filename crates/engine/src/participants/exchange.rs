@@ -49,8 +49,8 @@ pub(super) struct Connection {
 
 /// Reads and writes, when it is polled: hyper's side of a connection.
 struct Wire {
-    serving: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>,
-    is_over: bool,
+    /// `None`: the connection is over. It is dropped then, which tells a call that it has not taken.
+    serving: Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>,
     turns: Arc<Turns>,
 }
 
@@ -69,7 +69,11 @@ pub(super) enum Failed {
 impl Wire {
     fn poll(&mut self, cx: &mut Context<'_>) {
         // An error is told to the call, if there is one.
-        self.is_over = self.is_over || self.serving.as_mut().poll(cx).is_ready();
+        if let Some(serving) = &mut self.serving
+            && serving.as_mut().poll(cx).is_ready()
+        {
+            self.serving = None;
+        }
     }
 
     /// Does all that can be done without waiting.
@@ -211,6 +215,35 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
-    let wire = Wire { serving: Box::pin(connection), is_over: false, turns: Arc::default() };
+    let wire = Wire { serving: Some(Box::pin(connection)), turns: Arc::default() };
     Ok(Connection { sender, wire, allowance, born: Instant::now(), address })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    /// The peer closes the connection after it was taken, and before the call is polled for the first time.
+    #[tokio::test(start_paused = true)]
+    async fn a_call_on_a_connection_that_is_over_by_then_is_not_taken() {
+        let (ours, theirs) = duplex(1_024);
+        let mut connection = open(ours, SocketAddr::from(([127, 0, 0, 1], 1))).await.unwrap();
+        assert!(connection.is_ready());
+        drop(theirs);
+        let message = Message::new(Full::new(Bytes::new()));
+        let wanted = Wanted { bytes_max: 1, headers: false };
+        let failed = connection.exchange(message, wanted, Duration::from_secs(5)).await;
+        assert!(matches!(failed, Err(Failed::NotTaken(_))), "{}", told(failed));
+        assert!(connection.is_closed() && !connection.is_ready());
+    }
+
+    fn told(failed: Result<Answer, Failed>) -> String {
+        match failed {
+            Ok(_) => "an answer".to_owned(),
+            Err(Failed::NotTaken(_)) => "not taken".to_owned(),
+            Err(Failed::Unwelcome(why) | Failed::Lost(why) | Failed::Silent(why)) => why,
+        }
+    }
 }
