@@ -10,8 +10,6 @@ use serde_json::Value;
 
 /// Constants that limit nothing, by file and name.
 const NO_LIMITS: &[(&str, &str, &str)] = &[
-    ("engine/participants/exchange.rs", "POLLING", "a bit"),
-    ("engine/participants/exchange.rs", "WOKEN", "a bit"),
     ("journal/figures.rs", "MINUTE_US", "a unit"),
     ("journal/histogram.rs", "ANY", "the end of what has no bound"),
     ("server/api/access/keys.rs", "SECRET_BYTES", "how long a key is"),
