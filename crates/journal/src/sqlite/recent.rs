@@ -70,7 +70,7 @@ pub(super) struct LabelSlice {
 }
 
 impl RecentLabels {
-    /// None: [`read`](Self::read) is to follow.
+    /// No labels yet: [`read`](Self::read) reads those of a file.
     pub(super) fn new() -> Self {
         Self::within(FRESH_SAGAS_MAX, LABELS_WRITTEN_AT_ONCE)
     }

@@ -14,7 +14,7 @@ use crate::figure_rows::FigureRows;
 use crate::{AppendError, Entry, Unavailable, deed_rows, frame};
 
 /// Statements that stay prepared: every statement of this connection.
-const STATEMENTS_CACHED_MAX: usize = 40;
+const STATEMENTS_CACHED_MAX: usize = 48;
 
 pub(super) struct SqliteWriter {
     place: OpenedFile,
