@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use saga_core::SagaId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ended::{self, Ended};
+use crate::lookups::Lookups;
 use crate::stats::{Counters, Stats};
 use crate::writer::{NotAppended, WaitingEntry, write};
 use crate::{Entry, Store, Unavailable};
@@ -22,6 +24,7 @@ pub const QUEUE_ENTRIES_MAX: usize = 65_536;
 pub struct Journal {
     queue: mpsc::Sender<WaitingEntry>,
     store: Arc<dyn Store>,
+    lookups: Arc<Lookups>,
     stats: Arc<Counters>,
     ended: Ended,
 }
@@ -58,7 +61,7 @@ impl Journal {
         let stats = Arc::new(Counters::new());
         let (ending, ended) = ended::pair();
         let writer = ending.watch(write(store.clone(), waiting, stats.clone()));
-        (Self { queue, store, stats, ended }, writer)
+        (Self { queue, store, lookups: Arc::default(), stats, ended }, writer)
     }
 
     /// Resolves when the writer has ended other than by being closed, with the reason: it, or the store in it, has
@@ -87,6 +90,11 @@ impl Journal {
                 Appending(result)
             }
         }
+    }
+
+    /// Whether a saga is kept. Questions that are asked while one is being answered are answered together.
+    pub async fn has(&self, saga: SagaId) -> Result<bool, Unavailable> {
+        self.lookups.has(saga, |sagas| self.store.known(sagas)).await
     }
 
     /// The writer's work since it started.

@@ -28,6 +28,7 @@ mod frame;
 mod histogram;
 mod inbox;
 mod journal;
+mod lookups;
 pub mod memory;
 mod migration;
 mod open;

@@ -277,6 +277,14 @@ impl Histories for Memory {
         Box::pin(async move { Ok(self.tables().sagas.get(&saga).map(|kept| kept.row.clone())) })
     }
 
+    fn known(&self, mut sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            let tables = self.tables();
+            sagas.retain(|saga| tables.sagas.contains_key(saga));
+            Ok(sagas)
+        })
+    }
+
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         Box::pin(async move {
             let mut backlog = Backlog::default();

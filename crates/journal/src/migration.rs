@@ -101,6 +101,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "short_records",
         sql: include_str!("../migrations/postgres/0017_short_records.sql"),
     },
+    Migration {
+        version: 18,
+        name: "first_statistics",
+        sql: include_str!("../migrations/postgres/0018_first_statistics.sql"),
+    },
 ];
 
 /// A step that was applied, as its row tells.

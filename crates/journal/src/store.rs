@@ -47,6 +47,9 @@ pub trait Histories: Send + Sync + 'static {
     /// A saga's row.
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>>;
 
+    /// Those of these sagas that are kept, at most [`ROWS_MAX`] of them: more must not be asked for.
+    fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
+
     /// Counts the sagas that are not over.
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>>;
 

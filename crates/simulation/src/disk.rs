@@ -316,6 +316,13 @@ impl Histories for DatabaseLine {
         })
     }
 
+    fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            self.reach("journal: read unavailable").await?;
+            self.disk.memory.known(sagas).await
+        })
+    }
+
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         self.disk.memory.backlog()
     }

@@ -46,7 +46,7 @@ impl Engine {
         }
         self.admits()?;
         let owner = self.joined().await?;
-        if request.id.is_some() && self.is_cautious() && self.in_the_journal(id).await?.is_some() {
+        if request.id.is_some() && self.is_cautious() && self.journal().has(id).await? {
             return self.join_kept(id, &request).await;
         }
         let slot = self

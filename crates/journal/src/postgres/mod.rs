@@ -58,6 +58,7 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
 
 /// How lists are queried.
 const DIALECT: Dialect = Dialect {
@@ -145,6 +146,14 @@ impl Histories for Postgres {
         Box::pin(async move {
             let rows = self.pool.query(&sql::ROW, &[(saga.as_uuid(), Type::UUID)]).await?;
             rows.first().map(cells::row).transpose().map_err(Unavailable::because)
+        })
+    }
+
+    fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(async move {
+            let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.as_uuid()).collect();
+            let rows = self.pool.query(sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?;
+            rows.iter().map(|row| ownership::cell(row, 0).map(SagaId::new)).collect()
         })
     }
 

@@ -282,9 +282,18 @@ async fn items_of_bulk_actions_are_claimed_and_listed_by_index() {
 
 /// PostgreSQL compiles a plan that it thinks expensive (`jit_above_cost`, 100,000 by default) before running it: tens of
 /// milliseconds and megabytes for a statement that takes microseconds, twice a second.
+const JIT_ABOVE_COST: f64 = 100_000.0;
+
+/// The price of a plan, as the planner guesses it.
+async fn cost(link: &Link, sql: &str, params: &Params<'_>) -> f64 {
+    let rows = link.query(&format!("EXPLAIN {sql}"), params).await.unwrap();
+    let plan: String = rows[0].get(0);
+    let cost = plan.split("..").nth(1).and_then(|rest| rest.split(' ').next());
+    cost.and_then(|cost| cost.parse().ok()).unwrap_or_else(|| panic!("{plan}"))
+}
+
 #[tokio::test]
 async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
-    const JIT_ABOVE_COST: f64 = 100_000.0;
     let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
     for link in [schema::prepare(&connector).await.unwrap().link, with_bulk_actions().await] {
         let (limit, lease) = (100_i64, 3_000_000_i64);
@@ -312,11 +321,8 @@ async fn nothing_that_runs_all_the_time_is_thought_worth_compiling() {
             (sql::BACKLOG, &[]),
         ];
         for (sql, params) in statements {
-            let rows = link.query(&format!("EXPLAIN {sql}"), params).await.unwrap();
-            let plan: String = rows[0].get(0);
-            let cost = plan.split("..").nth(1).and_then(|rest| rest.split(' ').next());
-            let cost: f64 = cost.and_then(|cost| cost.parse().ok()).unwrap_or_else(|| panic!("{plan}"));
-            assert!(cost < JIT_ABOVE_COST / 10.0, "{plan}\nof: {sql}");
+            let cost = cost(&link, sql, params).await;
+            assert!(cost < JIT_ABOVE_COST / 10.0, "{cost} for: {sql}");
         }
     }
 }
@@ -326,6 +332,65 @@ async fn explain_query(link: &Link, query: &Query) -> (String, u64) {
     let cells: Vec<_> = query.params.iter().map(Param::cell).collect();
     let params: Vec<_> = cells.iter().map(super::cells::bind).collect();
     explain(link, &query.sql, &params).await
+}
+
+/// A busy shop has many sagas within the minute that autovacuum takes to look at a new table.
+#[tokio::test]
+async fn a_journal_that_was_made_a_moment_ago_is_read_by_its_indices() {
+    let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
+    let link = schema::prepare(&connector).await.unwrap().link;
+    let rows = link.query("SELECT count(*) FROM saga", &[]).await.unwrap();
+    assert_eq!(rows[0].get::<_, i64>(0), 0, "statistics have left no saga");
+    let fill = "
+        INSERT INTO saga (saga_id, seq, epoch, definition, definition_hash, state, rollback, is_over, final_state,
+            created_us, updated_us, labels, summary, owner)
+        SELECT gen_random_uuid(), 1, 1, 'checkout', repeat('x', 64), 'DONE', 'none', n % 1000 <> 0,
+            CASE WHEN n % 1000 <> 0 THEN 'DONE' END, n, n, repeat('x', 60), '{}', '00000000-0000-0000-0000-000000000050'
+        FROM generate_series(1, 200000) AS line (n)";
+    link.script(fill).await.unwrap();
+    let (limit, far) = (100_i64, i64::MAX / 2);
+    let wake: &Params<'_> =
+        &[(&LIVE, Type::UUID), (&far, Type::INT8), (&limit, Type::INT8), (&far, Type::INT8)];
+    let (after, orphaning) = (None::<Uuid>, vec![Uuid::nil()]);
+    for (sql, params) in [
+        (sql::WAKE, wake),
+        (sql::ORPHANING, &[]),
+        (sql::CLAIM, &[(&LIVE, Type::UUID), (&limit, Type::INT8), (&orphaning, Type::UUID_ARRAY)]),
+        (sql::COMMANDS, &[(&LIVE, Type::UUID), (&limit, Type::INT8)]),
+        (sql::OWNED, &[(&LIVE, Type::UUID), (&after, Type::UUID), (&limit, Type::INT8)]),
+        (sql::BACKLOG, &[]),
+        (sql::UNDER_WAY, &[(&limit, Type::INT8)]),
+        (sql::REPLICAS, &[(&limit, Type::INT8), (&limit, Type::INT8)]),
+    ] {
+        reads_little(&link, sql, params).await;
+    }
+    let list = |filter: Filter| query(&filter, None, 50, &super::DIALECT);
+    let causes = CauseQuestion { about: CausesAsked::Behind("".into()), rows_max: 10_000, recent_us: 5 };
+    let rollback = |rollback| Filter { rollback: Some(rollback), ..Filter::default() };
+    for query in [
+        figures(&causes, &super::DIALECT),
+        list(Filter::default()),
+        list(Filter { under_way: true, ..Filter::default() }),
+        list(Filter { state: Some("FAILED".into()), ..Filter::default() }),
+        list(Filter { failed: Some(FailedAt::Any), ..Filter::default() }),
+        list(rollback(Rollback::Blocked)),
+        list(rollback(Rollback::Done)),
+    ] {
+        let cells: Vec<_> = query.params.iter().map(Param::cell).collect();
+        let params: Vec<_> = cells.iter().map(super::cells::bind).collect();
+        reads_little(&link, &query.sql, &params).await;
+    }
+}
+
+/// Fails for a statement that reads all sagas, or that PostgreSQL compiles.
+async fn reads_little(link: &Link, sql: &str, params: &Params<'_>) {
+    let (plan, pages) = explain(link, sql, params).await;
+    assert!(
+        !plan.contains("Seq Scan on saga") || plan.contains("Seq Scan on saga_command"),
+        "{plan}\nof: {sql}"
+    );
+    assert!(pages <= 1_000, "{pages} pages:\n{plan}\nof: {sql}");
+    assert!(cost(link, sql, params).await < JIT_ABOVE_COST / 10.0, "{plan}\nof: {sql}");
 }
 
 #[tokio::test]

@@ -127,6 +127,9 @@ ORDER BY saga_event.first_seq";
 pub(super) static ROW: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = $1", columns::read_columns()));
 
+/// Those of the sagas `$1` that are kept.
+pub(super) const KNOWN: &str = "SELECT saga_id FROM saga WHERE saga_id = ANY ($1::uuid[])";
+
 /// The horizon of the feed: frames with lower numbers have come, or never will.
 ///
 /// The snapshot is of the statement's beginning: a transaction with a lower id than its end has its id by then. If it writes frames,
@@ -288,7 +291,7 @@ pub(super) const WAKE: &str = "\
 WITH due AS (
     SELECT saga_id FROM saga WHERE wake_us <= $2 ORDER BY wake_us LIMIT $3 FOR UPDATE SKIP LOCKED
 ), ahead AS (
-    SELECT saga_id FROM saga WHERE wake_us IS NOT NULL AND rested_us > $4 LIMIT $3 FOR UPDATE SKIP LOCKED
+    SELECT saga_id FROM saga WHERE wake_us IS NOT NULL AND rested_us > $4 ORDER BY rested_us LIMIT $3 FOR UPDATE SKIP LOCKED
 ), called AS (
     SELECT asleep.saga_id FROM (SELECT DISTINCT saga_id FROM saga_command WHERE refused IS NULL) AS waiting
     CROSS JOIN LATERAL (

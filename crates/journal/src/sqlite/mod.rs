@@ -216,6 +216,19 @@ impl Histories for Sqlite {
         Box::pin(self.read(move |connection| row(connection, saga)))
     }
 
+    fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        Box::pin(self.read(move |connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM saga WHERE saga_id = ?1")?;
+            let mut known = Vec::new();
+            for saga in sagas {
+                if statement.exists([id(&saga)])? {
+                    known.push(saga);
+                }
+            }
+            Ok(known)
+        }))
+    }
+
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         // Reads the rows of `saga_under_way`, and not of all sagas by their definitions. A saga without a due time counts from its last event.
         const BACKLOG: &str = "SELECT definition, CASE WHEN parked IS NULL THEN rollback ELSE 'blocked' END AS shown, \

@@ -107,6 +107,10 @@ impl Histories for Panicking {
         self.memory.row(saga)
     }
 
+    fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.known(sagas)
+    }
+
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         self.memory.backlog()
     }
