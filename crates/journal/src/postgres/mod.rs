@@ -32,6 +32,7 @@ mod ownership;
 #[cfg(test)]
 mod plans;
 mod pool;
+mod prepared;
 mod schema;
 mod sessions;
 mod sql;
@@ -121,7 +122,7 @@ impl Histories for Postgres {
 
     fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
         Box::pin(async move {
-            let rows = self.pool.query(sql::LOAD, &[(saga.as_uuid(), Type::UUID)]).await?;
+            let rows = self.pool.query_kept(sql::LOAD, &[(saga.as_uuid(), Type::UUID)]).await?;
             let read = || -> Result<_, tokio_postgres::Error> {
                 let mut head = None;
                 let mut frames = Vec::with_capacity(rows.len());
@@ -144,7 +145,7 @@ impl Histories for Postgres {
 
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
         Box::pin(async move {
-            let rows = self.pool.query(&sql::ROW, &[(saga.as_uuid(), Type::UUID)]).await?;
+            let rows = self.pool.query_kept(&sql::ROW, &[(saga.as_uuid(), Type::UUID)]).await?;
             rows.first().map(cells::row).transpose().map_err(Unavailable::because)
         })
     }
@@ -152,7 +153,7 @@ impl Histories for Postgres {
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.as_uuid()).collect();
-            let rows = self.pool.query(sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?;
+            let rows = self.pool.query_kept(sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?;
             rows.iter().map(|row| ownership::cell(row, 0).map(SagaId::new)).collect()
         })
     }

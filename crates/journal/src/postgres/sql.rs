@@ -704,6 +704,7 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("ownership.rs"),
             include_str!("pool.rs"),
+            include_str!("prepared.rs"),
             include_str!("schema.rs"),
             include_str!("sessions.rs"),
         ];
