@@ -20,6 +20,7 @@ mod columns;
 mod deed_rows;
 mod deeds;
 mod ended;
+mod failure;
 mod family;
 mod feed;
 mod figure_rows;
@@ -54,6 +55,7 @@ pub use self::causes::{
     CauseMembers, CauseMinute, Causes,
 };
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
+pub use self::failure::{AppendError, LoadError, Unavailable};
 pub use self::family::StateFamily;
 pub use self::feed::{FedFrame, FeedPlace};
 pub use self::figures::{FIGURES_ROWS_MAX, MinuteFigures, SagaDurations};
@@ -71,9 +73,8 @@ pub use self::sessions::{
 };
 pub use self::stats::Stats;
 pub use self::store::{
-    AppendError, BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
-    Library, LoadError, Membership, Page, ROWS_MAX, Resting, Sessions, Store, StoreFuture, Unavailable,
-    WakeUp,
+    BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library,
+    Membership, Page, ROWS_MAX, Resting, Sessions, Store, StoreFuture, WakeUp,
 };
 pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

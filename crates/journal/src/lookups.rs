@@ -1,7 +1,7 @@
 //! Whether sagas are kept, asked by many callers at once: one query answers all that wait.
 //!
 //! A lone question is asked at once. The questions that come while a query is under way wait for its end, and share the next one, as
-//! entries share a commit. Whoever has the turn asks for all; if it goes away meanwhile, the next one does.
+//! entries share a commit. The caller that has the turn asks for all; if it goes away meanwhile, the next one does.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -14,12 +14,12 @@ use crate::{ROWS_MAX, Unavailable};
 /// The questions that wait.
 #[derive(Default)]
 pub(crate) struct Lookups {
-    waiting: Mutex<Vec<Question>>,
+    waiting: Mutex<Vec<LookupQuestion>>,
     /// Held by the one that asks the store.
     turn: tokio::sync::Mutex<()>,
 }
 
-struct Question {
+struct LookupQuestion {
     saga: SagaId,
     answer: oneshot::Sender<Result<bool, Unavailable>>,
 }
@@ -36,7 +36,7 @@ impl Lookups {
     {
         loop {
             let (answer, mut answered) = oneshot::channel();
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Question { saga, answer });
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(LookupQuestion { saga, answer });
             tokio::select! {
                 biased;
                 // An error: the one that was to ask has gone away.
@@ -56,7 +56,7 @@ impl Lookups {
     where
         A: Future<Output = Result<Vec<SagaId>, Unavailable>>,
     {
-        let questions: Vec<Question> = {
+        let questions: Vec<LookupQuestion> = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.retain(|question| !question.answer.is_closed());
             let many = waiting.len().min(ROWS_MAX);
@@ -70,7 +70,7 @@ impl Lookups {
         sagas.dedup();
         let known = known(sagas).await;
         let known = known.map(|known| known.into_iter().collect::<HashSet<_>>());
-        for Question { saga, answer } in questions {
+        for LookupQuestion { saga, answer } in questions {
             // The caller may have gone.
             let _ = answer.send(known.as_ref().map(|known| known.contains(&saga)).map_err(Clone::clone));
         }

@@ -278,11 +278,8 @@ impl Histories for Memory {
     }
 
     fn known(&self, mut sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        Box::pin(async move {
-            let tables = self.tables();
-            sagas.retain(|saga| tables.sagas.contains_key(saga));
-            Ok(sagas)
-        })
+        sagas.retain(|saga| self.tables().sagas.contains_key(saga));
+        Box::pin(ready(Ok(sagas)))
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {

@@ -28,7 +28,7 @@ pub(super) struct ConnectionPool {
 
 /// One statement, and whether the server keeps it.
 #[derive(Clone, Copy)]
-enum Asked<'s> {
+enum StatementAsked<'s> {
     /// It is planned each time, for its values.
     Once(&'s str),
     /// The server keeps it with its plan.
@@ -57,7 +57,7 @@ impl ConnectionPool {
 
     /// Runs a statement that may be run twice.
     pub(super) async fn query(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
-        self.run(Asked::Once(sql), params, Repeat::InDoubt).await
+        self.run(StatementAsked::Once(sql), params, Repeat::InDoubt).await
     }
 
     /// The same for a statement that is run often, and whose plan does not depend on its values: the server keeps it.
@@ -66,17 +66,17 @@ impl ConnectionPool {
         sql: &'static str,
         params: &Params<'_>,
     ) -> Result<Vec<Row>, Unavailable> {
-        self.run(Asked::Kept(sql), params, Repeat::InDoubt).await
+        self.run(StatementAsked::Kept(sql), params, Repeat::InDoubt).await
     }
 
     /// Runs a statement whose answer must not be lost without a word: running it again would answer something else.
     pub(super) async fn query_once(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
-        self.run(Asked::Once(sql), params, Repeat::IfUndone).await
+        self.run(StatementAsked::Once(sql), params, Repeat::IfUndone).await
     }
 
     async fn run(
         &self,
-        asked: Asked<'_>,
+        asked: StatementAsked<'_>,
         params: &Params<'_>,
         repeat: Repeat,
     ) -> Result<Vec<Row>, Unavailable> {
@@ -91,7 +91,7 @@ impl ConnectionPool {
     /// Dropped half-way, the connection is dropped with it: only a connection that is known to be at rest goes back.
     async fn try_run(
         &self,
-        asked: Asked<'_>,
+        asked: StatementAsked<'_>,
         params: &Params<'_>,
         repeat: Repeat,
     ) -> Result<Vec<Row>, Unavailable> {
@@ -104,12 +104,14 @@ impl ConnectionPool {
         let mut attempt = 1;
         loop {
             let kept = match asked {
-                Asked::Kept(sql) if !self.pooled.load(Ordering::Relaxed) => Some(sql),
-                Asked::Kept(_) | Asked::Once(_) => None,
+                StatementAsked::Kept(sql) if !self.pooled.load(Ordering::Relaxed) => Some(sql),
+                StatementAsked::Kept(_) | StatementAsked::Once(_) => None,
             };
             let answer = match (kept, asked) {
                 (Some(sql), _) => line.query(sql, params).await,
-                (None, Asked::Kept(sql) | Asked::Once(sql)) => line.link.query(sql, params).await,
+                (None, StatementAsked::Kept(sql) | StatementAsked::Once(sql)) => {
+                    line.link.query(sql, params).await
+                }
             };
             match answer {
                 Ok(rows) => {

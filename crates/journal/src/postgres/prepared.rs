@@ -15,11 +15,11 @@ const USES_MAX: u32 = 4_096;
 /// A connection, and the statements that were prepared on it.
 pub(super) struct PreparedLink {
     pub(super) link: Link,
-    prepared: Vec<Prepared>,
+    prepared: Vec<PreparedStatement>,
 }
 
 /// One statement. They are few, and each is a constant: they are told apart by their addresses.
-struct Prepared {
+struct PreparedStatement {
     sql: &'static str,
     /// `None`: it failed, or was never prepared.
     statement: Option<Statement>,
@@ -41,7 +41,7 @@ impl PreparedLink {
     ) -> Result<Vec<Row>, StatementError> {
         let at = self.prepared.iter().position(|prepared| std::ptr::eq(prepared.sql, sql));
         let at = at.unwrap_or_else(|| {
-            self.prepared.push(Prepared { sql, statement: None, uses_left: 0, uses: USES_FIRST });
+            self.prepared.push(PreparedStatement { sql, statement: None, uses_left: 0, uses: USES_FIRST });
             self.prepared.len() - 1
         });
         let prepared = &mut self.prepared[at];

@@ -32,3 +32,12 @@ pub(super) fn read(connection: &Connection, saga: SagaId) -> rusqlite::Result<Re
     moment.finish()?;
     Ok((head, frames))
 }
+
+/// Those of these sagas that are kept.
+pub(super) fn known(connection: &Connection, mut sagas: Vec<SagaId>) -> rusqlite::Result<Vec<SagaId>> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM saga WHERE saga_id = ?1")?;
+    let mut failure = None;
+    sagas
+        .retain(|saga| statement.exists([id(saga)]).unwrap_or_else(|error| failure.replace(error).is_some()));
+    failure.map_or(Ok(sagas), Err)
+}

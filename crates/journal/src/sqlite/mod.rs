@@ -217,16 +217,7 @@ impl Histories for Sqlite {
     }
 
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        Box::pin(self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM saga WHERE saga_id = ?1")?;
-            let mut known = Vec::new();
-            for saga in sagas {
-                if statement.exists([id(&saga)])? {
-                    known.push(saga);
-                }
-            }
-            Ok(known)
-        }))
+        Box::pin(self.read(|connection| history::known(connection, sagas)))
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
