@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::address::{Address, Host, order};
-use super::exchange::{Connection, open};
+use super::exchange::{Connection, Wire};
 use super::resolve::{Lookup, ResolvedName};
 use super::tls_files::OwnTls;
 use super::trust;
@@ -185,15 +185,15 @@ impl Connector {
     async fn attempt(&self, address: SocketAddr) -> io::Result<Connection> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        match &self.tls {
-            None => open(stream, address).await,
+        let wire = match &self.tls {
+            None => Wire::Plain(stream),
             Some((source, name)) => {
                 let tls = source.connector().await.map_err(io::Error::other)?;
                 let secure = tls.connect(name.clone(), stream).await;
-                let secure = secure.map_err(|error| io::Error::other(trust::explained(&error)))?;
-                open(secure, address).await
+                Wire::Secure(Box::new(secure.map_err(|error| io::Error::other(trust::explained(&error)))?))
             }
-        }
+        };
+        Ok(Connection::new(wire, address))
     }
 }
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
 use http::{HeaderValue, StatusCode, Uri};
-use http_body_util::Full;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -52,7 +51,7 @@ impl Fetcher {
         let begun = Instant::now();
         let failed = |why: &dyn fmt::Display| NotFetched(format!("GET {url}: {why}").into());
         let address = Address::of(url, None).map_err(|error| failed(&error))?;
-        let mut message = Message::new(Full::new(Bytes::new()));
+        let mut message = Message::new(Bytes::new());
         let target = url.path_and_query().map_or("/", |target| target.as_str());
         *message.uri_mut() = target.parse().map_err(|error| failed(&error))?;
         message.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -10,8 +10,8 @@
 //! Where a participant has `auth`, `credentials.rs` (with `files.rs` and `tokens.rs`) gives the value of `Authorization`.
 //!
 //! The main task is to distinguish "certainly not sent" from "lost": a call that was not sent may always be repeated,
-//! a lost one only if the participant's promise allows it. A call counts as lost from the moment that hyper has taken
-//! the request for writing.
+//! a lost one only if the participant's promise allows it. A call counts as lost from the moment that the
+//! connection has taken the first byte of the request.
 //!
 //! A redirect is an answer like any other and is not followed: the request would go to a host that the definition
 //! does not name. `HTTP_PROXY` and similar variables are not read. An `https` participant is never called without

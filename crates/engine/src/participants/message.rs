@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, InvalidHeaderValue, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use http_body_util::Full;
 use saga_core::Direction;
 use saga_core::definition::{Body, Participant, SecretText};
 use saga_core::saga::Request;
@@ -26,10 +25,7 @@ pub(super) const AGENT: HeaderValue =
 
 /// A request as it would be sent to a participant, for reports about a definition. Values that may be secret are
 /// marked as sensitive.
-pub fn as_sent(
-    participant: &Participant,
-    request: &Request,
-) -> Result<http::Request<Full<Bytes>>, http::Error> {
+pub fn as_sent(participant: &Participant, request: &Request) -> Result<http::Request<Bytes>, http::Error> {
     let base = &participant.base;
     let authority = base.authority().map_or_else(|| base.host().unwrap_or_default(), |at| at.as_str());
     // In the place of a credential, which reports do not have.
@@ -97,7 +93,7 @@ pub(super) fn message(
     if let Some(proof) = proof {
         headers.insert(AUTHORIZATION, proof.clone());
     }
-    let mut message = Message::new(Full::new(body.unwrap_or_default()));
+    let mut message = Message::new(body.unwrap_or_default());
     *message.method_mut() = request.method.clone();
     *message.uri_mut() = target;
     *message.headers_mut() = headers;

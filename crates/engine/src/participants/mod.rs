@@ -4,6 +4,8 @@
 mod access;
 mod address;
 mod answer;
+mod answer_head;
+mod chunks;
 mod connect;
 mod credentials;
 mod exchange;
@@ -11,7 +13,6 @@ mod fetch;
 mod files;
 mod http;
 mod message;
-mod metered;
 mod pool;
 mod resolve;
 pub mod signing;

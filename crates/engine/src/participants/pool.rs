@@ -50,7 +50,7 @@ impl Pool {
     /// A connection that can be used at once.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.lock();
-        while let Some((connection, since)) = idle.connections.pop() {
+        while let Some((mut connection, since)) = idle.connections.pop() {
             let now = Instant::now();
             if now.duration_since(since) > IDLE_MAX {
                 // The connections below it have been idle for longer.
@@ -66,7 +66,7 @@ impl Pool {
 
     /// Keeps a connection whose answer has been read to its end.
     pub(super) fn keep(self: &Arc<Self>, connection: Connection) {
-        if connection.is_closed() {
+        if connection.is_spent() {
             return;
         }
         let now = Instant::now();
@@ -97,10 +97,10 @@ impl Pool {
     fn drop_old(&self) -> bool {
         let now = Instant::now();
         let mut idle = self.lock();
-        idle.connections.retain(|(connection, since)| {
+        idle.connections.retain_mut(|(connection, since)| {
             now.duration_since(*since) <= IDLE_MAX
                 && now.duration_since(connection.born) < self.age_max
-                && !connection.is_closed()
+                && connection.is_ready()
         });
         idle.is_swept = !idle.connections.is_empty();
         !idle.is_swept

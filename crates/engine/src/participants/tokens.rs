@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method};
-use http_body_util::Full;
 use saga_core::access_token::{self, AccessToken};
 use saga_core::definition::{SecretText, TokenClient, TokenRequest};
 use tokio_rustls::TlsConnector;
@@ -86,5 +85,5 @@ fn message(client: &TokenClient, secret: &SecretText, host: &HeaderValue) -> Res
     if let Some(authorization) = authorization {
         request = request.header(AUTHORIZATION, sensitive(&authorization)?);
     }
-    request.body(Full::new(form.reveal().as_bytes().to_vec().into()))
+    request.body(form.reveal().as_bytes().to_vec().into())
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http_body_util::BodyExt;
 use saga_core::Definition;
 use saga_core::understood::{input, understood};
 use saga_engine::participants::as_sent;
@@ -21,7 +20,7 @@ async fn sent(participant: &str, call: &str) -> (BTreeMap<String, String>, Strin
     let headers = message.headers().iter();
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned()));
     let headers = headers.collect();
-    let body = message.into_body().collect().await.expect("a body").to_bytes();
+    let body = message.into_body();
     (headers, String::from_utf8(body.to_vec()).expect("text"))
 }
 
