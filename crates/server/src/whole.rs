@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout};
 use crate::metrics::Metrics;
 
 /// The shortest time between two readings.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long a page waits for a reading, when there is none yet.
 const FIRST_READING_WAIT: Duration = Duration::from_millis(500);
 /// The same when there is an older one, which the page shows if this is not enough.

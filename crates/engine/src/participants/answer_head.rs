@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
+use http::StatusCode;
 use httparse::{Header, Status};
 
 use super::answer::{ANSWER_HEADERS_MAX, Wanted, retry_after};
@@ -38,12 +39,14 @@ pub(super) enum BodyForm {
 impl AnswerHead {
     /// An answer that another one follows: no answer to the request yet.
     pub(super) fn is_interim(&self) -> bool {
-        (100..200).contains(&self.status) && self.status != SWITCHING_PROTOCOLS
+        (100..200).contains(&self.status) && !is_last(self.status)
     }
 }
 
-/// It is the last one of this protocol.
-const SWITCHING_PROTOCOLS: u16 = 101;
+/// Whether what follows an answer with this status is no HTTP/1.1 any more.
+fn is_last(status: u16) -> bool {
+    StatusCode::SWITCHING_PROTOCOLS == status
+}
 
 /// Reads a head from the beginning of `bytes`; `None`: its end has not come. The error is a text for operators.
 pub(super) fn parse(bytes: &[u8], wanted: Wanted) -> Result<Option<AnswerHead>, String> {
@@ -69,7 +72,7 @@ pub(super) fn parse(bytes: &[u8], wanted: Wanted) -> Result<Option<AnswerHead>, 
         status,
         length,
         body,
-        is_kept: stays && is_framed && status != SWITCHING_PROTOCOLS,
+        is_kept: stays && is_framed && !is_last(status),
         retry_after: retry_after(|name| {
             headers.all(name).next().and_then(|value| std::str::from_utf8(value).ok())
         }),

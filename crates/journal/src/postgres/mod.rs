@@ -287,8 +287,17 @@ impl Histories for Postgres {
 /// The rows that a query gives.
 async fn asked(pool: &ConnectionPool, query: &Query) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
     let cells: Vec<Cell<'_>> = query.params.iter().map(Param::cell).collect();
-    let params: Vec<(&(dyn ToSql + Sync), Type)> = cells.iter().map(cells::bind).collect();
-    pool.query(&query.sql, &params).await
+    pool.query(&query.sql, &cells.iter().map(cells::bind).collect::<Vec<_>>()).await
+}
+
+/// The same for a query whose text is always this one: the server keeps it.
+async fn asked_kept(
+    pool: &ConnectionPool,
+    sql: &'static str,
+    params: &[Param],
+) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
+    let cells: Vec<Cell<'_>> = params.iter().map(Param::cell).collect();
+    pool.query_kept(sql, &cells.iter().map(cells::bind).collect::<Vec<_>>()).await
 }
 
 impl Membership for Postgres {

@@ -44,6 +44,10 @@ async fn browsers_are_led_to_the_console_and_programs_are_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_overview_has_the_last_hour_what_waits_and_who_needs_a_person() {
     let world = World::open().await;
+    until("the process has joined, and a reading has seen it", async || {
+        page(&world, "/console/").await.text.contains("this one")
+    })
+    .await;
     let empty = page(&world, "/console/").await;
     assert_eq!(empty.status, 200);
     for part in
