@@ -62,17 +62,21 @@ pub(crate) enum Message {
     Stop,
 }
 
+/// The messages to a saga's task.
+pub(crate) type Messages = mpsc::Receiver<Box<Message>>;
+
 /// Reaches a running saga. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Handle(mpsc::Sender<Message>);
+pub(crate) struct Handle(mpsc::Sender<Box<Message>>);
 
 /// The saga has left this process, or was never its own: the journal knows where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone;
 
 impl Handle {
-    /// A handle, and the receiver of its messages. So many messages can wait.
-    pub(crate) fn new(messages_max: usize) -> (Self, mpsc::Receiver<Message>) {
+    /// A handle, and the receiver of its messages. So many messages can wait. A channel has room for some of them from the start, so that a
+    /// saga without a message would take more memory for it than for all else, were they not in boxes.
+    pub(crate) fn new(messages_max: usize) -> (Self, Messages) {
         let (sender, receiver) = mpsc::channel(messages_max);
         (Self(sender), receiver)
     }
@@ -95,17 +99,17 @@ impl Handle {
     /// Tells the saga that it does not belong to `owner` any more.
     pub(crate) async fn disown(&self, owner: ReplicaId) {
         // A saga that is gone need not be told.
-        let _ = self.0.send(Message::Disown { owner }).await;
+        let _ = self.0.send(Box::new(Message::Disown { owner })).await;
     }
 
     /// Has the saga end at the next point where nothing is under way.
     pub(crate) async fn stop(&self) {
-        let _ = self.0.send(Message::Stop).await;
+        let _ = self.0.send(Box::new(Message::Stop)).await;
     }
 
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Gone> {
         let (reply, replied) = oneshot::channel();
-        self.0.send(message(reply)).await.map_err(|_| Gone)?;
+        self.0.send(Box::new(message(reply))).await.map_err(|_| Gone)?;
         replied.await.map_err(|_| Gone)
     }
 }

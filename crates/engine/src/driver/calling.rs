@@ -181,6 +181,8 @@ impl Calling {
 
     fn of_step(&mut self, step: usize) -> &mut StepCall {
         let at = self.calls.iter().position(|call| call.step() == step).unwrap_or_else(|| {
+            // Most sagas have one call at a time.
+            self.calls.reserve_exact(1);
             self.calls.push(StepCall::new(self.means.clone(), self.owner, step));
             self.calls.len() - 1
         });

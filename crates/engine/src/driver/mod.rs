@@ -38,7 +38,7 @@ use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Effects, Input, Rejected};
 use saga_core::{Direction, Outcome, Record, Saga, SagaId, Seq, Timestamp};
 use saga_journal::{NotAppended, ReplicaId, Resting};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::calling::{Calling, CallingEvent};
@@ -46,7 +46,7 @@ pub(crate) use self::evaluating::{at_once, elsewhere};
 pub(crate) use self::means::{Calls, Means, Saves};
 use self::saving::{Dropped, Saving};
 use self::waiters::{Waiter, Waiters};
-use crate::handle::{Message, Milestone, Snapshot};
+use crate::handle::{Message, Messages, Milestone, Snapshot};
 use crate::registry::RunningGuard;
 
 /// One running saga.
@@ -57,7 +57,7 @@ pub(crate) struct Driver {
     calling: Calling,
     saving: Saving,
     waiters: Waiters,
-    messages: mpsc::Receiver<Message>,
+    messages: Messages,
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
     /// Whether the saga went forward when it was last looked at.
     forward: bool,
@@ -70,7 +70,7 @@ pub(crate) struct Driver {
 enum Wakeup {
     Saved(Result<(), NotAppended>),
     Call(CallingEvent),
-    Message(Option<Message>),
+    Message(Option<Box<Message>>),
     Alarm,
 }
 
@@ -89,7 +89,7 @@ impl Driver {
         saga: Saga,
         durable: Seq,
         records: Vec<Record>,
-        messages: mpsc::Receiver<Message>,
+        messages: Messages,
         guard: RunningGuard,
     ) -> Self {
         Self {
@@ -121,8 +121,8 @@ impl Driver {
         self.waiters.add(Waiter::Reaches { milestone, reply });
     }
 
-    /// Runs the saga until it is over, asleep, stopped, or another replica's.
-    pub(crate) async fn run(mut self) -> TaskEnd {
+    /// Runs the saga until it is over, asleep, stopped, or another replica's. Then the driver is of no use any more.
+    pub(crate) async fn run(&mut self) -> TaskEnd {
         loop {
             let effects = self.saga.effects();
             if (self.stopping || self.has_turned_back()) && self.withdraw(&effects) {
@@ -309,8 +309,8 @@ impl Driver {
         Ok(())
     }
 
-    fn message(&mut self, message: Option<Message>) {
-        match message {
+    fn message(&mut self, message: Option<Box<Message>>) {
+        match message.map(|message| *message) {
             Some(Message::Await { milestone, reply }) => self.await_milestone(milestone, reply),
             Some(Message::Look { reply }) => {
                 // The asker may have gone.

@@ -102,11 +102,14 @@ impl Engine {
     }
 
     /// Runs a saga's task; when the task fails, has the saga parked.
-    pub(super) fn run(&self, driver: Driver) {
+    pub(super) fn run(&self, mut driver: Driver) {
         let engine = self.clone();
         let (id, owner) = (driver.saga_id(), driver.owner());
         self.parts.lifecycle.spawn(async move {
-            match caught(driver.run()).await {
+            let end = caught(driver.run()).await;
+            // From here on, the saga does not run here.
+            drop(driver);
+            match end {
                 Ok(TaskEnd::Done) => {}
                 Ok(TaskEnd::Failed(reason)) => engine.task_failed(id, owner, &reason).await,
                 Err(panic) => engine.task_failed(id, owner, &format!("its task has panicked: {panic}")).await,
