@@ -356,3 +356,75 @@ impl Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const WANTED: Wanted = Wanted { bytes_max: 1_000, headers: false };
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// Both ends of a connection.
+    async fn connected() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (Connection::new(Wire::Plain(ours.unwrap()), address), theirs.unwrap().0)
+    }
+
+    fn post(body: Vec<u8>) -> Message {
+        let mut message = Message::new(body.into());
+        *message.method_mut() = Method::POST;
+        message
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_that_comes_before_the_request_has_been_read() {
+        let (mut ours, mut theirs) = connected().await;
+        let answering = async {
+            let mut some = [0; 64];
+            theirs.read_exact(&mut some).await.unwrap();
+            theirs.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno").await.unwrap();
+        };
+        // More than both ends hold back: it cannot be written to its end.
+        let (answer, ()) = tokio::join!(ours.exchange(post(vec![b' '; 64 << 20]), WANTED, SOON), answering);
+        let answer = answer.unwrap_or_else(|_| panic!("an answer"));
+        assert_eq!((answer.status, &answer.body[..]), (413, &b"no"[..]));
+        assert!(ours.is_spent(), "the rest of the request would be the next one's head");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_or_has_bytes_behind_its_answer_takes_no_further_request() {
+        for (behind, closes) in [(&b""[..], true), (b"HTTP/1.1 200 OK\r\n", false)] {
+            let (mut ours, mut theirs) = connected().await;
+            let answering = async {
+                theirs.read(&mut [0; 1024]).await.unwrap();
+                theirs.write_all(b"HTTP/1.1 204 None\r\n\r\n").await.unwrap();
+            };
+            let (answer, ()) = tokio::join!(ours.exchange(post(Vec::new()), WANTED, SOON), answering);
+            assert!(answer.is_ok() && ours.is_ready());
+            theirs.write_all(behind).await.unwrap();
+            let open = (!closes).then_some(theirs);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let untouched = ours.exchange(post(b"x".to_vec()), WANTED, SOON).await;
+            assert!(matches!(untouched, Err(Failed::NotTaken(message)) if message.body() == "x"));
+            drop(open);
+        }
+    }
+
+    #[test]
+    fn a_request_is_written_with_its_length_where_its_method_has_one() {
+        let written = |message: &Message| String::from_utf8(Outgoing::of(message).bytes).unwrap();
+        assert_eq!(written(&post(Vec::new())), "POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
+        let mut message = post(b"{}".to_vec());
+        *message.uri_mut() = "/a?b=c".parse().unwrap();
+        message.headers_mut().insert("host", http::HeaderValue::from_static("shop"));
+        assert_eq!(written(&message), "POST /a?b=c HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\n{}");
+        let mut message = post(Vec::new());
+        *message.method_mut() = Method::GET;
+        assert_eq!(written(&message), "GET / HTTP/1.1\r\n\r\n");
+    }
+}

@@ -5,21 +5,26 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use saga_core::Seq;
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::bounds::APPEND_DEADLINE;
 use super::cells::Array;
 use super::connect::DatabaseConnector;
 use super::link::{Link, Params, StatementError, describe};
-use super::prepared::PreparedLink;
 use super::sql;
 use crate::columns::{COLUMNS, Column, text};
 use crate::{AppendError, Entry, Unavailable, deed_rows, figure_rows, frame};
 
 /// How often a batch is repeated that lost against other transactions (40001, 40P01).
 const AGAIN_MAX: u32 = 5;
+/// How often the statement is run before it is prepared anew, at first, and then twice as often each time. It saves
+/// the server 0.3 ms a batch not to plan it; but the plan for a small table is poor for a large one, so it must not
+/// grow older than the table doubles.
+const USES_FIRST: u32 = 16;
+/// ... up to this: so often that the round trip does not show in measurements.
+const USES_MAX: u32 = 4_096;
 
 /// The connection that appends.
 pub(super) struct PostgresWriter {
@@ -28,6 +33,15 @@ pub(super) struct PostgresWriter {
     line: Option<PreparedLink>,
     /// Whether a pooler was met that does not keep statements.
     pooled: bool,
+}
+
+/// A connection with its prepared statement.
+struct PreparedLink {
+    link: Link,
+    statement: Option<Statement>,
+    /// Before it is prepared anew.
+    uses_left: u32,
+    uses: u32,
 }
 
 impl PostgresWriter {
@@ -94,9 +108,31 @@ impl PostgresWriter {
     }
 }
 
-/// Runs [`sql::APPEND`].
-async fn run(line: &mut PreparedLink, pooled: bool, params: &Params<'_>) -> Result<Vec<Row>, StatementError> {
-    if pooled { line.link.query(&sql::APPEND, params).await } else { line.query(&sql::APPEND, params).await }
+impl PreparedLink {
+    fn new(link: Link) -> Self {
+        Self { link, statement: None, uses_left: 0, uses: USES_FIRST }
+    }
+
+    /// Runs [`sql::APPEND`].
+    async fn append(&mut self, pooled: bool, params: &Params<'_>) -> Result<Vec<Row>, StatementError> {
+        if pooled {
+            return self.link.query(&sql::APPEND, params).await;
+        }
+        let statement = match self.statement.take().filter(|_| self.uses_left > 0) {
+            Some(statement) => statement,
+            None => {
+                let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
+                let statement = self.link.prepare(&sql::APPEND, &types).await?;
+                self.uses_left = self.uses;
+                self.uses = USES_MAX.min(self.uses * 2);
+                statement
+            }
+        };
+        self.uses_left -= 1;
+        let rows = self.link.query_prepared(&statement, params).await?;
+        self.statement = Some(statement);
+        Ok(rows)
+    }
 }
 
 /// Halves the batch until the refused entry stands alone: of 1,024 entries, one costs 20 statements.
@@ -133,7 +169,7 @@ async fn append(
     let columns = Columns::of(batch);
     let mut attempt = 1;
     let hit = loop {
-        match run(line, pooled, &columns.params()).await {
+        match line.append(pooled, &columns.params()).await {
             Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
             rows => break sagas(&rows?)?,
         }
@@ -323,6 +359,18 @@ mod tests {
             Arc::new(DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap());
         let link = super::super::schema::prepare(&connector).await.unwrap().link;
         PostgresWriter::new(connector, link)
+    }
+
+    #[tokio::test]
+    async fn the_statement_is_prepared_anew_now_and_then() {
+        let mut writer = writer().await;
+        for _ in 0..USES_FIRST * 3 {
+            assert_eq!(writer.append(&[]).await, Ok(vec![]));
+        }
+        let line = writer.line.as_ref().unwrap();
+        assert_eq!((line.uses_left, line.uses), (0, USES_FIRST * 4));
+        assert_eq!(writer.append(&[]).await, Ok(vec![]));
+        assert_eq!(writer.line.as_ref().unwrap().uses_left, USES_FIRST * 4 - 1);
     }
 
     #[tokio::test]

@@ -1,23 +1,15 @@
 //! The sagas that need a person, by cause.
 
-use std::sync::LazyLock;
-
 use saga_core::{SagaId, Timestamp};
 use tokio_postgres::Row;
 
 use super::ownership::cell;
 use super::pool::ConnectionPool;
-use super::{DIALECT, asked, asked_kept, cells};
+use super::{DIALECT, asked, cells};
 use crate::cause_query::{self, figures};
-use crate::causes::{self, CauseAnswer, CauseQuestion, CausesAsked, CausesGathered};
+use crate::causes::{self, CauseAnswer, CausesGathered};
 use crate::columns::page_rows;
 use crate::{CauseCursor, CauseMembers, CauseMinute, Causes, KeptRow, Unavailable};
-
-/// The question for the causes behind a key, whatever the key: the console asks it all the time, and planning it takes longer than answering it.
-static BEHIND: LazyLock<String> = LazyLock::new(|| {
-    let question = CauseQuestion { about: CausesAsked::Behind("".into()), rows_max: 0, recent_us: 0 };
-    figures(&question, &DIALECT).sql
-});
 
 /// See [`Histories::causes`](crate::Histories::causes). Each statement sees the sagas of its own moment.
 pub(super) async fn read(
@@ -27,11 +19,7 @@ pub(super) async fn read(
 ) -> Result<Causes, Unavailable> {
     let mut gathered = CausesGathered::new(recent, limit);
     while let Some(question) = gathered.question() {
-        let query = figures(&question, &DIALECT);
-        let rows = match question.about {
-            CausesAsked::Behind(_) => asked_kept(pool, &BEHIND, &query.params).await?,
-            CausesAsked::All(_) => asked(pool, &query).await?,
-        };
+        let rows = asked(pool, &figures(&question, &DIALECT)).await?;
         gathered.take(rows.iter().map(answer).collect::<Result<_, _>>()?);
     }
     Ok(gathered.finish())

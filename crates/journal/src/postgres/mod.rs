@@ -32,7 +32,6 @@ mod ownership;
 #[cfg(test)]
 mod plans;
 mod pool;
-mod prepared;
 mod schema;
 mod sessions;
 mod sql;
@@ -122,7 +121,7 @@ impl Histories for Postgres {
 
     fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
         Box::pin(async move {
-            let rows = self.pool.query_kept(sql::LOAD, &[(saga.as_uuid(), Type::UUID)]).await?;
+            let rows = self.pool.query(sql::LOAD, &[(saga.as_uuid(), Type::UUID)]).await?;
             let read = || -> Result<_, tokio_postgres::Error> {
                 let mut head = None;
                 let mut frames = Vec::with_capacity(rows.len());
@@ -145,7 +144,7 @@ impl Histories for Postgres {
 
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
         Box::pin(async move {
-            let rows = self.pool.query_kept(&sql::ROW, &[(saga.as_uuid(), Type::UUID)]).await?;
+            let rows = self.pool.query(&sql::ROW, &[(saga.as_uuid(), Type::UUID)]).await?;
             rows.first().map(cells::row).transpose().map_err(Unavailable::because)
         })
     }
@@ -153,7 +152,7 @@ impl Histories for Postgres {
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.as_uuid()).collect();
-            let rows = self.pool.query_kept(sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?;
+            let rows = self.pool.query(sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?;
             rows.iter().map(|row| ownership::cell(row, 0).map(SagaId::new)).collect()
         })
     }
@@ -287,17 +286,8 @@ impl Histories for Postgres {
 /// The rows that a query gives.
 async fn asked(pool: &ConnectionPool, query: &Query) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
     let cells: Vec<Cell<'_>> = query.params.iter().map(Param::cell).collect();
-    pool.query(&query.sql, &cells.iter().map(cells::bind).collect::<Vec<_>>()).await
-}
-
-/// The same for a query whose text is always this one: the server keeps it.
-async fn asked_kept(
-    pool: &ConnectionPool,
-    sql: &'static str,
-    params: &[Param],
-) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
-    let cells: Vec<Cell<'_>> = params.iter().map(Param::cell).collect();
-    pool.query_kept(sql, &cells.iter().map(cells::bind).collect::<Vec<_>>()).await
+    let params: Vec<(&(dyn ToSql + Sync), Type)> = cells.iter().map(cells::bind).collect();
+    pool.query(&query.sql, &params).await
 }
 
 impl Membership for Postgres {

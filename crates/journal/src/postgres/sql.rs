@@ -1,8 +1,6 @@
 //! All SQL for PostgreSQL but the migrations, in one place, so that one test can hold it to what its distributed
 //! relatives and poolers understand.
 // Long: every statement, each with what its plan and its locks rely on.
-// Long: one list of statements, each with its meaning.
-// Long: all statements, and the test that reads this file.
 
 use std::sync::LazyLock;
 
@@ -704,7 +702,6 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("ownership.rs"),
             include_str!("pool.rs"),
-            include_str!("prepared.rs"),
             include_str!("schema.rs"),
             include_str!("sessions.rs"),
         ];
