@@ -415,6 +415,17 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn bytes_that_come_with_an_answer_and_are_not_of_it_end_the_connection() {
+        let (mut ours, mut theirs) = connected().await;
+        let answering = async {
+            theirs.read(&mut [0; 1024]).await.unwrap();
+            theirs.write_all(b"HTTP/1.1 204 None\r\n\r\nHTTP/1.1 204 None\r\n\r\n").await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(ours.exchange(post(Vec::new()), WANTED, SOON), answering);
+        assert!(answer.is_ok() && ours.is_spent());
+    }
+
     #[test]
     fn a_request_is_written_with_its_length_where_its_method_has_one() {
         let written = |message: &Message| String::from_utf8(Outgoing::of(message).bytes).unwrap();

@@ -111,6 +111,11 @@ async fn the_same_key_is_the_same_order_before_during_and_after() {
     assert_eq!(shop.participants.calls("vente action"), 1);
     let other = shop.engine.place(order(8, Some("k"), PATIENT)).await;
     assert_eq!(other, Err(Refusal::KeyReused(ids[0])));
+    assert_eq!(
+        shop.participants.calls("panier action"),
+        1,
+        "for a key that the journal has, nobody is called"
+    );
 }
 
 #[tokio::test(start_paused = true)]
