@@ -401,7 +401,7 @@ mod tests {
         for (behind, closes) in [(&b""[..], true), (b"HTTP/1.1 200 OK\r\n", false)] {
             let (mut ours, mut theirs) = connected().await;
             let answering = async {
-                theirs.read(&mut [0; 1024]).await.unwrap();
+                theirs.read_exact(&mut [0; 16]).await.unwrap();
                 theirs.write_all(b"HTTP/1.1 204 None\r\n\r\n").await.unwrap();
             };
             let (answer, ()) = tokio::join!(ours.exchange(post(Vec::new()), WANTED, SOON), answering);
@@ -419,7 +419,7 @@ mod tests {
     async fn bytes_that_come_with_an_answer_and_are_not_of_it_end_the_connection() {
         let (mut ours, mut theirs) = connected().await;
         let answering = async {
-            theirs.read(&mut [0; 1024]).await.unwrap();
+            theirs.read_exact(&mut [0; 16]).await.unwrap();
             theirs.write_all(b"HTTP/1.1 204 None\r\n\r\nHTTP/1.1 204 None\r\n\r\n").await.unwrap();
         };
         let (answer, ()) = tokio::join!(ours.exchange(post(Vec::new()), WANTED, SOON), answering);
