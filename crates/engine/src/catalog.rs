@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use saga_core::definition::{DefinitionHash, Format};
 use saga_core::{Definition, Saga, SagaId};
-use saga_journal::{History, Journal, KeptDefinition, Unavailable};
+use saga_journal::{History, Journal, KeptDefinition, LoadedHistory, Unavailable};
 
 use crate::refusal::Refusal;
 
@@ -96,9 +96,28 @@ impl Catalog {
         Ok(self.read(id).await?.map(|(saga, _)| saga))
     }
 
-    /// The same, with the history.
+    /// The same for several, at most [`LOADED_TOGETHER_MAX`](saga_journal::LOADED_TOGETHER_MAX): one result for each, in order.
+    pub(crate) async fn load_all(&self, ids: &[SagaId]) -> Vec<Result<Option<Saga>, Refusal>> {
+        let histories = match self.journal.histories(ids.to_vec()).await {
+            Ok(histories) => histories,
+            Err(error) => return ids.iter().map(|_| Err(error.clone().into())).collect(),
+        };
+        let mut sagas = Vec::with_capacity(ids.len());
+        for (id, history) in ids.iter().zip(histories) {
+            sagas.push(self.folded(*id, history).await.map(|read| read.map(|(saga, _)| saga)));
+        }
+        sagas
+    }
+
+    /// The same as [`load`](Self::load), with the history.
     pub(crate) async fn read(&self, id: SagaId) -> Result<Option<(Saga, History)>, Refusal> {
-        let Some(history) = self.journal.load(id).await? else { return Ok(None) };
+        let history = self.journal.load(id).await;
+        self.folded(id, history).await
+    }
+
+    /// The saga that a history tells of, and the history.
+    async fn folded(&self, id: SagaId, history: LoadedHistory) -> Result<Option<(Saga, History)>, Refusal> {
+        let Some(history) = history? else { return Ok(None) };
         let definition = self.pinned(&history.definition_hash).await?;
         let saga = Saga::fold(id, definition, &history.records)
             .map_err(|error| Refusal::Damaged(error.to_string().into()))?;

@@ -22,8 +22,9 @@ pub struct Limits {
     pub flush_after: Duration,
     /// The first and the longest wait before a failed entry is offered to the journal again.
     pub journal_retry: (Duration, Duration),
-    /// Histories that are read at the same time when unfinished sagas are taken over.
-    pub take_over_loads_max: usize,
+    /// Sagas of this process's that are taken up at a time: from when their histories are read until their first events here are on disk.
+    /// New orders share the processor and the disk with so many, and not with all that a crash has left.
+    pub take_ups_max: usize,
     /// Other replicas may take over this process's sagas after this time without a renewal, by the journal's clock.
     pub lease: Duration,
     /// How often it renews its lease, and looks for sagas without an owner and for commands that wait for it.
@@ -57,7 +58,7 @@ impl Default for Limits {
             inbox_commands_max: 64,
             flush_after: Duration::from_millis(20),
             journal_retry: (Duration::from_millis(50), Duration::from_secs(1)),
-            take_over_loads_max: 32,
+            take_ups_max: 64,
             lease: Duration::from_secs(3),
             beat: Duration::from_millis(500),
             sweep: Duration::from_secs(10),

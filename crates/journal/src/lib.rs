@@ -73,8 +73,9 @@ pub use self::sessions::{
 };
 pub use self::stats::Stats;
 pub use self::store::{
-    BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition, Library,
-    Membership, Page, ROWS_MAX, Resting, Sessions, Store, StoreFuture, WakeUp,
+    BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
+    LOADED_TOGETHER_MAX, Library, LoadedHistory, Membership, Page, ROWS_MAX, Resting, Sessions, Store,
+    StoreFuture, WakeUp,
 };
 pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -32,8 +32,8 @@ use crate::figure_rows::FigureRows;
 use crate::frame::{self, Frame, Head};
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
-    FedFrame, FeedPlace, Filter, Histories, History, Joining, KeptDeed, KeptDefinition, KeptRow, KeptSession,
-    LEASE_MAX, Lease, Library, LoadError, Membership, MinuteFigures, Page, ReplicaId, ReplicaStanding,
+    FedFrame, FeedPlace, Filter, Histories, Joining, KeptDeed, KeptDefinition, KeptRow, KeptSession,
+    LEASE_MAX, Lease, Library, LoadedHistory, Membership, MinuteFigures, Page, ReplicaId, ReplicaStanding,
     Resting, SessionHash, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 
@@ -237,6 +237,12 @@ impl Tables {
 
 impl KeptSaga {
     /// Whether it is not over and does not wait for an operator alone.
+    fn history(&self) -> LoadedHistory {
+        let definition_hash = self.row.row.definition_hash.clone();
+        let frames = self.frames.iter().map(|(first_seq, events)| Frame { first_seq: *first_seq, events });
+        frame::assemble(Some(Head { seq: self.seq.get() as i64, definition_hash }), frames)
+    }
+
     fn has_something_to_do(&self) -> bool {
         !self.row.row.over && (self.row.row.due.is_some() || self.row.rollback() != Rollback::Blocked)
     }
@@ -260,16 +266,10 @@ impl Histories for Memory {
         })
     }
 
-    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+    fn histories(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<LoadedHistory>, Unavailable>> {
         Box::pin(async move {
             let tables = self.tables();
-            let Some(kept) = tables.sagas.get(&saga) else { return Ok(None) };
-            let head =
-                Head { seq: kept.seq.get() as i64, definition_hash: kept.row.row.definition_hash.clone() };
-            frame::assemble(
-                Some(head),
-                kept.frames.iter().map(|(first_seq, events)| Frame { first_seq: *first_seq, events }),
-            )
+            Ok(sagas.iter().map(|saga| tables.sagas.get(saga).map_or(Ok(None), KeptSaga::history)).collect())
         })
     }
 
@@ -474,7 +474,9 @@ impl Membership for Memory {
                 .sagas
                 .iter()
                 .filter(|(_, kept)| kept.row.owner == replica && kept.has_something_to_do());
-            let sagas = own.map(|(saga, _)| *saga).filter(|saga| after.is_none_or(|after| *saga > after));
+            let is_after =
+                |saga: &SagaId| after.is_none_or(|after| *saga > after && tables.sagas.contains_key(&after));
+            let sagas = own.map(|(saga, _)| *saga).filter(is_after);
             Ok(sagas.take(columns::page_rows(limit)).collect())
         })
     }

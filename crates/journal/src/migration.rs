@@ -52,6 +52,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 14, name: "bulk", sql: include_str!("../migrations/sqlite/0014_bulk.sql") },
     Migration { version: 15, name: "failed", sql: include_str!("../migrations/sqlite/0015_failed.sql") },
     Migration { version: 16, name: "numbers", sql: include_str!("../migrations/sqlite/0016_numbers.sql") },
+    Migration { version: 17, name: "owner", sql: include_str!("../migrations/sqlite/0017_owner.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -106,6 +107,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "first_statistics",
         sql: include_str!("../migrations/postgres/0018_first_statistics.sql"),
     },
+    Migration { version: 19, name: "owner", sql: include_str!("../migrations/postgres/0019_owner.sql") },
 ];
 
 /// A step that was applied, as its row tells.

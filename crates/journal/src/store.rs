@@ -21,6 +21,12 @@ use crate::{
 /// or [`BulkActions::bulk_items`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
+/// Histories that are read in one request to the store. Each may be large, so they are fewer than the rows of a page.
+pub const LOADED_TOGETHER_MAX: usize = 32;
+
+/// A saga's history as it was read; `None`: there is none.
+pub type LoadedHistory = Result<Option<History>, LoadError>;
+
 /// The result of a store's methods.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -42,8 +48,14 @@ pub trait Histories: Send + Sync + 'static {
         batch: &'a [Entry],
     ) -> StoreFuture<'a, Result<Vec<Result<(), AppendError>>, Unavailable>>;
 
-    /// A saga's whole history.
-    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>>;
+    /// The whole histories of these sagas: one result for each, in order. At most [`LOADED_TOGETHER_MAX`] of them: more must not
+    /// be asked for. A history that is damaged leaves the others as they are.
+    fn histories(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<LoadedHistory>, Unavailable>>;
+
+    /// A saga's whole history; `None`: there is none.
+    fn load(&self, saga: SagaId) -> StoreFuture<'_, LoadedHistory> {
+        Box::pin(async move { self.histories(vec![saga]).await?.pop().unwrap_or(Ok(None)) })
+    }
 
     /// A saga's row.
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>>;
@@ -190,8 +202,8 @@ pub trait Membership: Send + Sync + 'static {
     /// [`Membership::owned`] tells.
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 
-    /// At most `limit` of the sagas that `replica` owns and that have something to do by themselves, in the order of
-    /// their ids, from the first one after `after`.
+    /// At most `limit` of the sagas that `replica` owns and that have something to do by themselves, in an
+    /// order of the store's own, from the first one after `after`. A saga that is not kept has none after it.
     fn owned(
         &self,
         replica: ReplicaId,

@@ -16,10 +16,10 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor,
     CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry,
-    FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem,
-    KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError, Membership,
-    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions,
-    StoreFuture, Unavailable, UnderWay, WakeUp,
+    FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptBulkAction, KeptBulkItem, KeptCommand,
+    KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadedHistory, Membership, MinuteFigures,
+    NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions, StoreFuture,
+    Unavailable, UnderWay, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -302,10 +302,12 @@ impl Histories for DatabaseLine {
         Box::pin(async move { self.lies.appended(self.carry(batch).await, batch.len()) })
     }
 
-    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+    fn histories(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<LoadedHistory>, Unavailable>> {
         Box::pin(async move {
             self.reach("journal: read unavailable").await?;
-            Ok(self.disk.memory.load(saga).await?.map(|history| self.lies.history(history)))
+            let loaded = self.disk.memory.histories(sagas).await?;
+            let seen = |history: Option<_>| history.map(|history| self.lies.history(history));
+            Ok(loaded.into_iter().map(|loaded| loaded.map(seen)).collect())
         })
     }
 

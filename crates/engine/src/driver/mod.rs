@@ -38,7 +38,7 @@ use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Effects, Input, Rejected};
 use saga_core::{Direction, Outcome, Record, Saga, SagaId, Seq, Timestamp};
 use saga_journal::{NotAppended, ReplicaId, Resting};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::calling::{Calling, CallingEvent};
@@ -114,6 +114,11 @@ impl Driver {
 
     pub(crate) fn owner(&self) -> ReplicaId {
         self.owner
+    }
+
+    /// Keeps a turn until the events that the saga begins with here are on disk; those are written at once.
+    pub(crate) fn take_turn(&mut self, turn: Option<OwnedSemaphorePermit>) {
+        self.saving.take_turn(turn);
     }
 
     /// Replies once the saga has reached `milestone`.
@@ -198,6 +203,7 @@ impl Driver {
         // A start alone waits for nothing but the callers that want to know of it: it joins the events of the first
         // read.
         let is_needed = durable == Seq::NONE && self.waiters.want_start()
+            || self.saving.has_turn()
             || effects.calls.iter().any(|wanted| blocks(wanted.needs))
             || effects.answer.is_some_and(blocks)
             || self.waiters.need_more_than(durable)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use saga_core::{Record, Saga, Seq, Timestamp};
 use saga_journal::{AppendError, Appending, Entry, NotAppended, ReplicaId, Row};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::means::Means;
 use crate::journal_health::HeldUp;
@@ -26,6 +27,8 @@ pub(super) struct Saving {
     held_up: Option<HeldUp>,
     /// When events that no effect and no caller waits for are written all the same.
     flush_at: Option<Timestamp>,
+    /// Kept until the first events are on disk.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 /// The append under way.
@@ -73,7 +76,18 @@ impl Saving {
             failures: 0,
             held_up: None,
             flush_at: None,
+            turn: None,
         }
+    }
+
+    /// Keeps a turn until the events that are not on disk yet are; without any it is over.
+    pub(super) fn take_turn(&mut self, turn: Option<OwnedSemaphorePermit>) {
+        self.turn = turn.filter(|_| !self.is_done());
+    }
+
+    /// Whether others wait until the events here are on disk.
+    pub(super) fn has_turn(&self) -> bool {
+        self.turn.is_some()
     }
 
     /// The last event on disk.
@@ -126,6 +140,7 @@ impl Saving {
     pub(super) fn saved(&mut self, saga: &Saga) {
         if let Append::Offered { contents, .. } = std::mem::replace(&mut self.append, Append::None) {
             self.durable = self.durable.plus(contents.events);
+            self.turn = None;
             if self.held_up.take().is_some() {
                 self.failures = 0;
                 self.means.saves.health.works();

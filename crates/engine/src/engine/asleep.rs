@@ -71,7 +71,7 @@ impl Engine {
 
     /// Wakes sagas whose time has come, and those that a command waits for.
     pub(super) async fn wake_sleepers(&self) {
-        let loads = Arc::new(Semaphore::new(self.limits().take_over_loads_max));
+        let turns = Arc::new(Semaphore::new(self.limits().take_ups_max));
         loop {
             let goes_on = tokio::select! {
                 biased;
@@ -83,7 +83,7 @@ impl Engine {
                 return;
             }
             self.parts.means.saves.announcer.catch_up();
-            if let Err(error) = self.wake_due(&loads).await {
+            if let Err(error) = self.wake_due(&turns).await {
                 self.journal_health().fails(&error);
             }
             *self.parts.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock().now());
@@ -92,7 +92,7 @@ impl Engine {
 
     /// Wakes all that are to wake, a page at a time: those whose time has come as long as there is room for them in memory, and
     /// those that a command waits for in any case.
-    async fn wake_due(&self, loads: &Arc<Semaphore>) -> Result<(), Unavailable> {
+    async fn wake_due(&self, turns: &Arc<Semaphore>) -> Result<(), Unavailable> {
         let Some(id) = self.membership().id() else { return Ok(()) };
         let rows_max = self.limits().claim_rows_max;
         while !self.parts.lifecycle.is_stopping() {
@@ -115,7 +115,7 @@ impl Engine {
             {
                 self.journal_health().fails(&error);
             }
-            self.run_all(page, loads).await;
+            self.run_all(page, turns).await;
             if is_last {
                 break;
             }

@@ -259,7 +259,7 @@ impl Engine {
                 Whereabouts::Waiting(row) => {
                     let saga = self.readable(id, row.owner).await?;
                     self.try_out(&saga, row.owner, &input)?;
-                    match self.run_here(saga, row.owner, How::Own)? {
+                    match self.run_here(saga, row.owner, How::Own, None)? {
                         Resumed::Here(handle) | Resumed::Before(handle) => handle,
                         Resumed::Over => continue,
                     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use saga_core::saga::Input;
 use saga_core::{Saga, SagaId};
-use saga_journal::{ReplicaId, Unavailable};
-use tokio::sync::Semaphore;
+use saga_journal::{LOADED_TOGETHER_MAX, ReplicaId, Unavailable};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::Engine;
@@ -48,15 +49,16 @@ impl Engine {
         how: How<'_>,
     ) -> Result<Resumed, Refusal> {
         let saga = self.parts.catalog.load(id).await?.ok_or(Refusal::Unknown)?;
-        self.run_here(saga, owner, how)
+        self.run_here(saga, owner, how, None)
     }
 
-    /// The same for a saga that has just been read.
+    /// The same for a saga that has just been read. It keeps `turn` until its first events here are on disk.
     pub(super) fn run_here(
         &self,
         mut saga: Saga,
         owner: ReplicaId,
         how: How<'_>,
+        turn: Option<OwnedSemaphorePermit>,
     ) -> Result<Resumed, Refusal> {
         let id = saga.id();
         if saga.is_over() {
@@ -78,7 +80,10 @@ impl Engine {
         };
         let records = saga.handle(&input, self.clock().moment())?;
         self.parts.woken.forget(id);
-        self.run(Driver::new(self.parts.means.clone(), owner, saga, durable, records, messages, guard));
+        let mut driver =
+            Driver::new(self.parts.means.clone(), owner, saga, durable, records, messages, guard);
+        driver.take_turn(turn);
+        self.run(driver);
         Ok(Resumed::Here(handle))
     }
 
@@ -135,32 +140,59 @@ impl Engine {
         }
     }
 
-    /// Runs sagas that this process owns, as many at a time as `loads` has room for.
-    pub(super) async fn run_all(&self, sagas: Vec<SagaId>, loads: &Arc<Semaphore>) {
-        for id in sagas {
-            let Ok(turn) = loads.clone().acquire_owned().await else { return };
-            let engine = self.clone();
+    /// Runs sagas that this process owns, as many at a time as `turns` has room for. Each has its turn until its first events here are
+    /// on disk, or there is nothing to run.
+    pub(super) async fn run_all(&self, sagas: Vec<SagaId>, turns: &Arc<Semaphore>) {
+        for page in sagas.chunks(LOADED_TOGETHER_MAX) {
+            let Ok(mut turns) = turns.clone().acquire_many_owned(page.len() as u32).await else { return };
+            let (engine, page) = (self.clone(), page.to_vec());
             self.parts.lifecycle.spawn(async move {
-                engine.run_own(id).await;
-                drop(turn);
+                let owner = engine.membership().id();
+                let read = engine.parts.catalog.load_all(&page).await;
+                join_all(page.into_iter().zip(read).map(|(id, read)| {
+                    let turn = turns.split(1);
+                    engine.run_own(id, owner, read, turn)
+                }))
+                .await;
             });
         }
     }
 
-    async fn run_own(&self, id: SagaId) {
-        while let Some(owner) = self.membership().id() {
-            let is_done = self.try_own(id, owner).await;
-            if is_done {
+    /// Runs a saga that `owner`, which was this process, owned when it was `read`; whatever prevents that is tried again.
+    async fn run_own(
+        &self,
+        id: SagaId,
+        owner: Option<ReplicaId>,
+        read: Result<Option<Saga>, Refusal>,
+        mut turn: Option<OwnedSemaphorePermit>,
+    ) {
+        let mut next = owner.map(|owner| (owner, read));
+        while let Some((owner, read)) = next {
+            if self.try_own(id, owner, read, &mut turn).await {
                 // Should the saga not run, it is not known to be where it fell asleep any more.
                 self.parts.woken.forget(id);
                 return;
             }
+            next = match self.membership().id() {
+                Some(owner) => Some((owner, self.parts.catalog.load(id).await)),
+                None => None,
+            };
         }
     }
 
     /// Tells whether there is nothing more to be done to have the saga run here.
-    async fn try_own(&self, id: SagaId, owner: ReplicaId) -> bool {
-        match self.resume(id, owner, How::Own).await {
+    async fn try_own(
+        &self,
+        id: SagaId,
+        owner: ReplicaId,
+        read: Result<Option<Saga>, Refusal>,
+        turn: &mut Option<OwnedSemaphorePermit>,
+    ) -> bool {
+        let resumed = read.and_then(|saga| {
+            let saga = saga.ok_or(Refusal::Unknown)?;
+            self.run_here(saga, owner, How::Own, turn.take())
+        });
+        match resumed {
             Ok(Resumed::Here(_) | Resumed::Over) | Err(Refusal::Stopping) => true,
             // A repeated request may be in the saga's place, and not know yet that the saga exists already: that turns out
             // when its start is written.

@@ -85,7 +85,7 @@ impl Engine {
         if self.membership().is_steady() {
             self.journal().expire().await?;
         }
-        let loads = Arc::new(Semaphore::new(self.limits().take_over_loads_max));
+        let turns = Arc::new(Semaphore::new(self.limits().take_ups_max));
         let mut taken = 0;
         loop {
             let page = self.journal().claim(id, self.limits().claim_rows_max).await?;
@@ -98,10 +98,10 @@ impl Engine {
             if let Err(error) = self.apply_posted_first(id, &page).await {
                 self.journal_health().fails(&error);
             }
-            self.run_all(page, &loads).await;
+            self.run_all(page, &turns).await;
         }
-        let all = u32::try_from(self.limits().take_over_loads_max).unwrap_or(u32::MAX);
-        let _ = loads.acquire_many(all).await;
+        let all = u32::try_from(self.limits().take_ups_max).unwrap_or(u32::MAX);
+        let _ = turns.acquire_many(all).await;
         if taken > 0 {
             self.observer().taken_over(taken);
             tracing::info!(sagas = taken, "took over {taken} unfinished orders");
@@ -113,7 +113,7 @@ impl Engine {
     /// its claim was lost.
     async fn sweep(&self) -> Result<(), Unavailable> {
         let Some(id) = self.membership().id() else { return Ok(()) };
-        let loads = Arc::new(Semaphore::new(self.limits().take_over_loads_max));
+        let turns = Arc::new(Semaphore::new(self.limits().take_ups_max));
         let mut after = None;
         loop {
             let page = self.journal().owned(id, after, self.limits().claim_rows_max).await?;
@@ -121,7 +121,7 @@ impl Engine {
             after = Some(*last);
             let is_known = |saga: &SagaId| self.parts.woken.has(*saga, id) || self.parts.registry.runs(*saga);
             let stray: Vec<SagaId> = page.into_iter().filter(|saga| !is_known(saga)).collect();
-            self.run_all(stray, &loads).await;
+            self.run_all(stray, &turns).await;
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use saga_core::definition::DefinitionHash;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use crate::KeptRow;
 use crate::columns::{Cell, ColumnKind, read_row};
+use crate::frame::{Frame, Head};
 
 /// One column of a batch: its values, each of which may be NULL.
 pub(super) enum Array<'c> {
@@ -51,6 +53,21 @@ impl<'c> Array<'c> {
             Self::Bool(values) => (values, Type::BOOL_ARRAY),
         }
     }
+}
+
+/// A row of [`LOAD`](super::sql::LOAD): the place of its saga among those that were asked for, counted from 0, and what there is of that saga.
+#[expect(clippy::type_complexity, reason = "the columns of one query")]
+pub(super) fn loaded(row: &Row) -> Result<(usize, Option<Head>, Option<Frame<&str>>), tokio_postgres::Error> {
+    let place: i64 = row.try_get(0)?;
+    let head = match (row.try_get(1)?, row.try_get::<_, Option<&str>>(2)?) {
+        (Some(seq), Some(hash)) => Some(Head { seq, definition_hash: DefinitionHash::new(hash) }),
+        _ => None,
+    };
+    let frame = match (row.try_get(3)?, row.try_get(4)?) {
+        (Some(first_seq), Some(events)) => Some(Frame { first_seq, events }),
+        _ => None,
+    };
+    Ok((usize::try_from(place - 1).unwrap_or(usize::MAX), head, frame))
 }
 
 /// One value as a parameter.

@@ -50,9 +50,10 @@ use crate::query::{Dialect, Param, Query, query};
 use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
-    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
-    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, OpenError, Page, Posted,
-    ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
+    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptCommand, KeptDeed,
+    KeptDefinition, KeptRow, Lease, Library, LoadedHistory, Membership, MinuteFigures, OpenError, Page,
+    Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay,
+    WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
@@ -119,26 +120,21 @@ impl Histories for Postgres {
         Box::pin(async move { self.writer.lock().await.append(batch).await })
     }
 
-    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+    fn histories(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<LoadedHistory>, Unavailable>> {
         Box::pin(async move {
-            let rows = self.pool.query(sql::LOAD, &[(saga.as_uuid(), Type::UUID)]).await?;
-            let read = || -> Result<_, tokio_postgres::Error> {
-                let mut head = None;
-                let mut frames = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    if let (Some(seq), Some(hash)) = (row.try_get(0)?, row.try_get::<_, Option<&str>>(1)?) {
-                        head = Some(Head { seq, definition_hash: DefinitionHash::new(hash) });
-                    }
-                    if let (Some(first_seq), Some(events)) =
-                        (row.try_get(2)?, row.try_get::<_, Option<&str>>(3)?)
-                    {
-                        frames.push(Frame { first_seq, events });
-                    }
+            let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.as_uuid()).collect();
+            let rows = self.pool.query(sql::LOAD, &[(&ids, Type::UUID_ARRAY)]).await?;
+            let mut found: Vec<(Option<Head>, Vec<Frame<&str>>)> =
+                ids.iter().map(|_| (None, Vec::new())).collect();
+            for row in &rows {
+                let (place, head, frame) = cells::loaded(row).map_err(Unavailable::because)?;
+                // A place that was not asked for cannot come.
+                if let Some((kept_head, frames)) = found.get_mut(place) {
+                    *kept_head = head.or(kept_head.take());
+                    frames.extend(frame);
                 }
-                Ok((head, frames))
-            };
-            let (head, frames) = read().map_err(Unavailable::because)?;
-            frame::assemble(head, frames)
+            }
+            Ok(found.into_iter().map(|(head, frames)| frame::assemble(head, frames)).collect())
         })
     }
 

@@ -113,13 +113,14 @@ JOIN saga_event ON saga_event.saga_id = entry.saga_id AND saga_event.first_seq =
 WHERE saga.saga_id = entry.saga_id AND saga.owner = entry.owner AND saga.seq >= entry.last_seq
 RETURNING saga.saga_id";
 
-/// A saga's row beside each of its frames, all as of one moment; either may be missing.
+/// The rows of the sagas `$1` beside each of their frames, all as of one moment; either may be missing. A saga's place among those
+/// that are asked for counts from 1.
 pub(super) const LOAD: &str = "\
-SELECT saga.seq, saga.definition_hash, saga_event.first_seq, saga_event.events
-FROM (SELECT $1::uuid AS saga_id) AS wanted
+SELECT wanted.place, saga.seq, saga.definition_hash, saga_event.first_seq, saga_event.events
+FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (saga_id, place)
 LEFT JOIN saga ON saga.saga_id = wanted.saga_id
 LEFT JOIN saga_event ON saga_event.saga_id = wanted.saga_id
-ORDER BY saga_event.first_seq";
+ORDER BY wanted.place, saga_event.first_seq";
 
 /// One row.
 pub(super) static ROW: LazyLock<String> =
@@ -304,12 +305,17 @@ WHERE saga.saga_id = woken.saga_id AND saga.wake_us IS NOT NULL
     AND EXISTS (SELECT 1 FROM replica WHERE replica_id = $1 AND NOT gone)
 RETURNING saga.saga_id, saga.seq";
 
-/// The sagas that `$1` owns and that are to go on by themselves, after `$2` if there is one, at most `$3`. Served by
-/// saga_owner.
+/// The sagas that `$1` owns and that are to go on by themselves, oldest first, after `$2` if there is one, at most `$3`. Served by
+/// saga_owner, and by no index whose order is that of all sagas: the owner is compared as a range, and sorted by.
 pub(super) const OWNED: &str = "\
 SELECT saga_id FROM saga
-WHERE owner = $1 AND NOT is_over AND wake_us IS NULL AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND ($2::uuid IS NULL OR saga_id > $2)
-ORDER BY saga_id LIMIT $3";
+WHERE owner <= $1 AND NOT is_over AND wake_us IS NULL AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL))
+    AND (owner, created_us, saga_id) > (
+        $1,
+        CASE WHEN $2::uuid IS NULL THEN -9223372036854775808 ELSE (SELECT created_us FROM saga WHERE saga_id = $2) END,
+        coalesce($2, '00000000-0000-0000-0000-000000000000')
+    )
+ORDER BY owner, created_us, saga_id LIMIT $3";
 
 /// Keeps the command `$2` for the saga `$1`, unless that is over or `$5` wait for it: `$3` what it says, `$4` when it was
 /// given. Tells whether the saga is under way, whether the command was there already, and whether there was room.

@@ -50,9 +50,9 @@ use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
-    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptCommand, KeptDeed,
-    KeptDefinition, KeptRow, Lease, Library, LoadError, Membership, MinuteFigures, OpenError, Page, Posted,
-    ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
+    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptCommand, KeptDeed,
+    KeptDefinition, KeptRow, Lease, Library, LoadedHistory, Membership, MinuteFigures, OpenError, Page,
+    Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -205,10 +205,10 @@ impl Histories for Sqlite {
         true
     }
 
-    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
+    fn histories(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<LoadedHistory>, Unavailable>> {
         Box::pin(async move {
-            let (head, frames) = self.read(move |connection| history::read(connection, saga)).await?;
-            frame::assemble(head, frames)
+            let found = self.read(move |connection| history::read(connection, &sagas)).await?;
+            Ok(found.into_iter().map(|(head, frames)| frame::assemble(head, frames)).collect())
         })
     }
 

@@ -79,9 +79,9 @@ pub(super) fn claim(
     replica: ReplicaId,
     rows: usize,
 ) -> rusqlite::Result<Vec<SagaId>> {
-    // Served by saga_owner: what lies outside of the gap is not read.
-    const CLAIM: &str = "UPDATE saga SET owner = ?1 WHERE saga_id IN (\
-         SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner > ?2 AND owner < ?3 LIMIT ?4) RETURNING saga_id";
+    // Served by saga_owner: what lies outside of the gap is not read. In the order of numbers.
+    const CLAIM: &str = "UPDATE saga SET owner = ?1 WHERE number IN (\
+         SELECT number FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner > ?2 AND owner < ?3 LIMIT ?4) RETURNING saga_id";
 
     let mut claimed = Vec::new();
     if !replicas.is_live(replica) {
@@ -101,16 +101,16 @@ pub(super) fn claim(
     Ok(claimed)
 }
 
-/// The sagas that `replica` owns and that are to go on by themselves, in the order of ids.
+/// The sagas that `replica` owns and that are to go on by themselves, in the order of their numbers.
 pub(super) fn owned(
     connection: &Connection,
     replica: ReplicaId,
     after: Option<SagaId>,
     rows: usize,
 ) -> rusqlite::Result<Vec<SagaId>> {
-    // Served by saga_owner. Every id is after the empty one.
-    const OWNED: &str = "SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner = ?1 AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND saga_id > ?2 ORDER BY saga_id LIMIT ?3";
-    let after: &[u8] = after.as_ref().map_or(&[], |after| id(after));
+    // Served by saga_owner. Every number is after 0.
+    const OWNED: &str = "SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner = ?1 AND (due_us IS NOT NULL OR NOT (rollback = 'blocked' OR parked IS NOT NULL)) AND number > iif(?2 IS NULL, 0, (SELECT number FROM saga WHERE saga_id = ?2)) ORDER BY number LIMIT ?3";
+    let after = after.as_ref().map(id);
     let mut statement = connection.prepare_cached(OWNED)?;
     let params = params![replica.as_uuid().as_bytes(), after, rows as i64];
     statement.query_map(params, |row| saga_id(row, 0))?.collect()

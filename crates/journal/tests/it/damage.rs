@@ -45,6 +45,14 @@ async fn only_number_2_is_damaged(store: &dyn Store, why: &str) {
         Err(LoadError::Damaged(reason)) => assert!(reason.contains(why), "{reason}"),
         other => panic!("{other:?}"),
     }
+    // Read together, each has its own result, in the order in which they were asked for.
+    let together = store.histories([3, 2, 9, 1, 3].map(saga).into()).await.unwrap();
+    let [third, Err(LoadError::Damaged(_)), Ok(None), first, again] = &together[..] else {
+        panic!("{together:?}")
+    };
+    assert_eq!((first, third), (&store.load(saga(1)).await, &store.load(saga(3)).await));
+    assert_eq!(again, third);
+    assert_eq!(store.histories(Vec::new()).await, Ok(Vec::new()));
     for number in [1, 3] {
         let first = start(number);
         let second = next(&first, "STOCK_RESERVE");

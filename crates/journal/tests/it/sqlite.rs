@@ -273,8 +273,8 @@ async fn claims_words_and_lists_use_their_indices() {
             "INDEX saga_owner (owner>? AND owner<?)",
         ),
         (
-            "SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner = x'' AND saga_id > x'' ORDER BY saga_id LIMIT 5",
-            "saga_owner",
+            "SELECT saga_id FROM saga WHERE is_over = 0 AND wake_us IS NULL AND owner = x'' AND number > iif(x'' IS NULL, 0, (SELECT number FROM saga WHERE saga_id = x'')) ORDER BY number LIMIT 5",
+            "saga_owner (owner=? AND rowid>?)",
         ),
         (
             "SELECT EXISTS (SELECT saga.saga_id FROM saga_command CROSS JOIN saga ON saga.saga_id = saga_command.saga_id \

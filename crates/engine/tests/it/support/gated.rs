@@ -10,10 +10,10 @@ use saga_journal::memory::Memory;
 use saga_journal::{
     AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
     CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf,
-    Entry, FedFrame, FeedPlace, Filter, Histories, History, Inbox, Joining, KeptBulkAction, KeptBulkItem,
-    KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadError, Membership,
-    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions,
-    StoreFuture, Unavailable, UnderWay, WakeUp,
+    Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptBulkAction, KeptBulkItem, KeptCommand,
+    KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadedHistory, Membership, MinuteFigures,
+    NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions, StoreFuture,
+    Unavailable, UnderWay, WakeUp,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -101,8 +101,8 @@ impl Histories for Gated {
         })
     }
 
-    fn load(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<History>, LoadError>> {
-        self.memory.load(saga)
+    fn histories(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<LoadedHistory>, Unavailable>> {
+        self.memory.histories(sagas)
     }
 
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
