@@ -22,6 +22,7 @@ mod harm;
 mod names;
 mod sleep;
 mod support;
+mod takeover;
 mod vital;
 mod waits;
 mod watchdog;

@@ -166,12 +166,18 @@ impl Shop {
 
     /// Kills this process, and starts it again.
     pub async fn killed_and_restarted(self, safety: &str) -> Self {
+        let next = self.killed(safety);
+        next.engine.recover().await;
+        next
+    }
+
+    /// The same, before the next process looks at what this one has left.
+    pub fn killed(self, safety: &str) -> Self {
         self.tasks.lock().unwrap().iter().for_each(AbortHandle::abort);
         let world = paused(self.ahead.clone(), self.elsewhere.clone());
         let tasks = world.tasks.clone();
         let engine =
             engine(checkout(safety), Limits::default(), &self.journal, self.participants.clone(), world);
-        engine.recover().await;
         Self { engine, tasks, ..self }
     }
 
