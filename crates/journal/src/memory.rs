@@ -14,6 +14,7 @@ mod standing;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::future::ready;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -236,13 +237,13 @@ impl Tables {
 }
 
 impl KeptSaga {
-    /// Whether it is not over and does not wait for an operator alone.
     fn history(&self) -> LoadedHistory {
         let definition_hash = self.row.row.definition_hash.clone();
         let frames = self.frames.iter().map(|(first_seq, events)| Frame { first_seq: *first_seq, events });
         frame::assemble(Some(Head { seq: self.seq.get() as i64, definition_hash }), frames)
     }
 
+    /// Whether it is not over and does not wait for an operator alone.
     fn has_something_to_do(&self) -> bool {
         !self.row.row.over && (self.row.row.due.is_some() || self.row.rollback() != Rollback::Blocked)
     }
@@ -470,13 +471,9 @@ impl Membership for Memory {
     ) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             let tables = self.tables();
-            let own = tables
-                .sagas
-                .iter()
-                .filter(|(_, kept)| kept.row.owner == replica && kept.has_something_to_do());
-            let is_after =
-                |saga: &SagaId| after.is_none_or(|after| *saga > after && tables.sagas.contains_key(&after));
-            let sagas = own.map(|(saga, _)| *saga).filter(is_after);
+            let rest = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+            let is_own = |kept: &KeptSaga| kept.row.owner == replica && kept.has_something_to_do();
+            let sagas = tables.sagas.range(rest).filter(|(_, kept)| is_own(kept)).map(|(saga, _)| *saga);
             Ok(sagas.take(columns::page_rows(limit)).collect())
         })
     }

@@ -203,7 +203,7 @@ pub trait Membership: Send + Sync + 'static {
     fn claim(&self, replica: ReplicaId, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 
     /// At most `limit` of the sagas that `replica` owns and that have something to do by themselves, in an
-    /// order of the store's own, from the first one after `after`. A saga that is not kept has none after it.
+    /// order of the store's own, from the first one after `after`.
     fn owned(
         &self,
         replica: ReplicaId,

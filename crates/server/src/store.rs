@@ -1,11 +1,12 @@
 //! Which store `DATABASE_URL` names, and opening it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use saga_journal::Store;
+use saga_journal::sqlite::BackupContent;
 
 /// A parsed `DATABASE_URL`. Its text may hold a password, so it is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,5 +91,24 @@ pub async fn migrate(url: &DatabaseUrl) -> anyhow::Result<String> {
                 steps => format!("made {steps} migrations: the database has version {} now", done.version),
             })
         }
+    }
+}
+
+/// Copies the store's file to a new one and says what the copy has, in one sentence.
+pub fn back_up(url: &DatabaseUrl, to: &Path) -> anyhow::Result<String> {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            let done = saga_journal::sqlite::back_up(path, to)
+                .with_context(|| format!("back up {}", path.display()))?;
+            let BackupContent { sagas, unfinished, bytes } = done;
+            Ok(format!(
+                "{} has {sagas} sagas, {unfinished} of them unfinished ({bytes} bytes), and was checked",
+                to.display()
+            ))
+        }
+        DatabaseUrl::Postgres(_) => anyhow::bail!(
+            "DATABASE_URL names a PostgreSQL database: back it up with its own tools (pg_dump, or a base backup with an archive of \
+             the write-ahead log; see \"Backups\" in docs/operations.md)"
+        ),
     }
 }

@@ -9,6 +9,7 @@
 //! keeps a second process out; the system takes it back from a dead one. So there are no leases here that could run
 //! out: a replica that has not joined since the file was opened is gone (`replicas.rs`).
 
+mod backup;
 mod bulk;
 mod causes;
 mod cells;
@@ -40,6 +41,7 @@ use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+pub use self::backup::{BackupContent, BackupError, back_up};
 use self::place::OpenedFile;
 use self::readers::Readers;
 use self::recent::RecentLabels;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails should say where")]
 
 mod asleep;
+mod backup;
 mod bulk;
 mod causes;
 mod conformance;

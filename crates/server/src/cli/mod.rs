@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod backup;
 mod check;
 mod client;
 mod commandes;
@@ -52,6 +53,8 @@ enum Subcommands {
     Serve(Box<serve::Serve>),
     /// Make the database's tables, or bring them up to date, as the role that owns them.
     Migrate(migrate::Migrate),
+    /// Copy the SQLite file of orders, also while `serve` uses it.
+    Backup(backup::BackUp),
     /// See it work: four orders through four services, in one process.
     Demo(demo::Demo),
     /// Ask a running `serve` whether it takes orders; fails when it does not.
@@ -82,6 +85,7 @@ impl Cli {
         match self.command {
             Subcommands::Serve(serve) => runtime()?.block_on(serve.run()),
             Subcommands::Migrate(migrate) => runtime()?.block_on(migrate.run()),
+            Subcommands::Backup(backup) => backup.run(),
             Subcommands::Demo(demo) => runtime()?.block_on(demo.run()),
             Subcommands::Health(health) => runtime()?.block_on(health.run()),
             Subcommands::Commandes(commandes) => runtime()?.block_on(commandes.run()),

@@ -405,6 +405,31 @@ fn migrate_makes_a_file_or_says_why_not() {
 }
 
 #[test]
+fn backup_copies_a_file_or_says_why_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (database, copy) = (format!("sqlite://{}", at("orders.db")), at("copy.db"));
+    let missing = orchestrateur_with(&["backup", "--database-url", &database, &copy]);
+    assert!(complaint(&missing).contains("there is no such file"), "{missing:?}");
+    orchestrateur_with(&["migrate", "--database-url", &database]);
+    let made = orchestrateur_with(&["backup", "--database-url", &database, &copy]);
+    assert!(made.stdout.starts_with(&format!("{copy} has 0 sagas, 0 of them unfinished")), "{made:?}");
+    let again = orchestrateur_with(&["backup", "--database-url", &database, &copy]);
+    assert!(complaint(&again).contains("give the copy another name"), "{again:?}");
+    let postgres = orchestrateur_with(&[
+        "backup",
+        "--database-url",
+        "postgres://ana:s3cret@127.0.0.1/x",
+        &at("other.db"),
+    ]);
+    assert!(
+        complaint(&postgres).contains("pg_dump") && !complaint(&postgres).contains("s3cret"),
+        "{postgres:?}"
+    );
+    assert!(!folder.path().join("other.db").exists());
+}
+
+#[test]
 fn serve_leaves_a_file_alone_that_is_no_database() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("orchestrateur.db");
