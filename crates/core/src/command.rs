@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Finding;
 use crate::id::{CommandId, Timestamp};
 use crate::json::Json;
+use crate::trace::TraceParent;
 
 /// A command for one saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub enum CommandKind {
         key: Option<Box<str>>,
         /// The content of the signal, as JSON.
         body: Json,
+        /// The sender's span, if it has told one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<TraceParent>,
     },
     /// Go on from an operator's finding about the step that is stuck.
     Resolve {

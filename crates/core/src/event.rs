@@ -12,6 +12,7 @@ use crate::definition::{DefinitionHash, Labels, StateName};
 use crate::direction::Direction;
 use crate::id::{AttemptNumber, Claim, CommandId, Epoch, Timestamp};
 use crate::json::Json;
+use crate::trace::{TraceContext, TraceParent};
 
 /// One entry of a saga's history: an event, when it was recorded, and the state that the order entered with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,9 @@ pub enum Event {
         deadline: Timestamp,
         /// Makes this start unlike any other.
         claim: Claim,
+        /// The trace context that the caller sent, if it sent any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<Arc<TraceContext>>,
     },
     /// A condition (`when`) does not hold. Going forward, the step's: it is not done, and counts as done for those that wait
     /// for it. Rolling back, its compensation's: there is nothing to undo.
@@ -99,6 +103,9 @@ pub enum Event {
         key: Option<Box<str>>,
         /// The content of the signal, as JSON.
         body: Json,
+        /// The sender's span, if it has told one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<TraceParent>,
     },
     /// A step that waits for a signal has taken one.
     SignalTaken {

@@ -33,6 +33,7 @@ pub mod rules;
 pub mod saga;
 #[cfg(debug_assertions)]
 pub mod seeded;
+pub mod trace;
 pub mod understood;
 
 pub use callback::{CallbackSecret, CallbackToken, Callbacks, NoToken};

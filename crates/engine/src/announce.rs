@@ -68,13 +68,14 @@ impl Announcer {
                 Event::RollbackDecided { cause } => {
                     let what = why_failed(saga, cause, &records[..at]);
                     if lock(&self.failed).may_write(saga.id(), &what) {
-                        tracing::info!(saga.id = %saga.id(), etat = %saga.state(), "order {}: {what}", saga.id());
+                        tracing::info!(saga.id = %saga.id(), trace.id = %saga.trace_id(), etat = %saga.state(),
+                            "order {}: {what}", saga.id());
                     }
                 }
                 Event::Blocked { step, stuck, .. } => {
                     let what = why_blocked(saga, *step, *stuck);
                     if lock(&self.blocked).may_write(saga.id(), &what) {
-                        tracing::warn!(saga.id = %saga.id(), etat = %saga.state(),
+                        tracing::warn!(saga.id = %saga.id(), trace.id = %saga.trace_id(), etat = %saga.state(),
                             "order {} waits for an operator: {what}", saga.id());
                     }
                 }

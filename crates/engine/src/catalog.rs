@@ -96,23 +96,23 @@ impl Catalog {
         Ok(self.read(id).await?.map(|(saga, _)| saga))
     }
 
+    /// The same, with the history.
+    pub(crate) async fn read(&self, id: SagaId) -> Result<Option<(Saga, History)>, Refusal> {
+        let history = self.journal.load(id).await;
+        self.folded(id, history).await
+    }
+
     /// The same for several, at most [`LOADED_TOGETHER_MAX`](saga_journal::LOADED_TOGETHER_MAX): one result for each, in order.
-    pub(crate) async fn load_all(&self, ids: &[SagaId]) -> Vec<Result<Option<Saga>, Refusal>> {
+    pub(crate) async fn read_all(&self, ids: &[SagaId]) -> Vec<Result<Option<(Saga, History)>, Refusal>> {
         let histories = match self.journal.histories(ids.to_vec()).await {
             Ok(histories) => histories,
             Err(error) => return ids.iter().map(|_| Err(error.clone().into())).collect(),
         };
         let mut sagas = Vec::with_capacity(ids.len());
         for (id, history) in ids.iter().zip(histories) {
-            sagas.push(self.folded(*id, history).await.map(|read| read.map(|(saga, _)| saga)));
+            sagas.push(self.folded(*id, history).await);
         }
         sagas
-    }
-
-    /// The same as [`load`](Self::load), with the history.
-    pub(crate) async fn read(&self, id: SagaId) -> Result<Option<(Saga, History)>, Refusal> {
-        let history = self.journal.load(id).await;
-        self.folded(id, history).await
     }
 
     /// The saga that a history tells of, and the history.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use saga_core::definition::StateName;
 use saga_core::event::{Cause, Stuck};
+use saga_core::trace::Span;
 use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, Saga};
 use saga_journal::BulkState;
 
@@ -13,6 +14,18 @@ pub trait Observer: Send + Sync + 'static {
     /// Events of a saga that runs `definition` are durable.
     fn committed(&self, definition: &Arc<Definition>, summary: &CommitSummary) {
         let _ = (definition, summary);
+    }
+
+    /// Whether spans of this saga are wanted. It is asked when the saga begins to run here.
+    fn wants_spans(&self, saga: &Saga) -> bool {
+        let _ = saga;
+        false
+    }
+
+    /// Spans have ended, and the events that tell so are durable. A span may be told twice, the same: by the process that was
+    /// there when it ended, and by the next one, which cannot know whether the first one has passed it on.
+    fn spans_ended(&self, spans: Vec<Span>) {
+        let _ = spans;
     }
 
     /// A call has left.
@@ -58,6 +71,8 @@ pub struct Called<'a> {
     pub direction: Direction,
     /// Counted from 1 for each saga, step and direction.
     pub attempt: AttemptNumber,
+    /// The saga that makes it.
+    pub saga: &'a Saga,
 }
 
 /// A call that has ended.

@@ -116,7 +116,9 @@ fn size_hint(entry: &Entry) -> usize {
         .records
         .iter()
         .map(|record| match &record.event {
-            Event::Started { input, .. } => 200 + input.text().len(),
+            Event::Started { input, trace, .. } => {
+                200 + input.text().len() + trace.as_ref().map_or(0, |trace| trace.bytes())
+            }
             Event::AttemptEnded { output, .. } => 100 + payload(output),
             _ => 100,
         })

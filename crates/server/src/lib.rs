@@ -17,4 +17,5 @@ pub mod metrics;
 pub mod routes;
 pub mod store;
 pub mod tls;
+pub mod traces;
 mod whole;

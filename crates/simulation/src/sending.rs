@@ -31,7 +31,7 @@ impl Fleet {
         let ask = move |engine: saga_engine::Engine| async move {
             match token {
                 None => engine.signal(saga, &name, key.as_deref(), body).await,
-                Some(token) => engine.call_back(&token, key.as_deref(), body).await,
+                Some(token) => engine.call_back(&token, key.as_deref(), body, None).await,
             }
         };
         let answer = self.ask(place, ask).await;

@@ -304,6 +304,7 @@ async fn live(fleet: &Fleet, timing: Timing) {
                 caller: Caller::Unknown,
                 slots_percent_max: None,
                 by: None,
+                trace: None,
             };
             let answer = fleet.ask(0, move |engine| async move { engine.start(request).await });
             if let Ok(Some(Ok(snapshot))) = timeout(Duration::from_secs(1), answer).await {

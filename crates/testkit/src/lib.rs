@@ -1,6 +1,7 @@
 //! Helpers of tests, and a hostile participant ([`hostile`]). For tests only: errors panic with a message.
 
 pub mod browser;
+pub mod collector;
 pub mod definition;
 pub mod dice;
 pub mod hostile;

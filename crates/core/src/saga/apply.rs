@@ -21,6 +21,7 @@ use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record, Stuck};
 use crate::id::{Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
+use crate::trace::SagaTrace;
 
 /// An event that cannot follow the history before it: the journal is damaged, or was written by something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +64,8 @@ impl Saga {
         record: &Record,
     ) -> Result<Self, IllegalEvent> {
         let seq = Seq::NONE.next();
-        let Event::Started { definition: pinned, input, labels, callbacks, deadline, .. } = &record.event
+        let Event::Started { definition: pinned, input, labels, callbacks, deadline, trace, .. } =
+            &record.event
         else {
             return Err(IllegalEvent::new(seq, &record.event, "a history begins with `started`"));
         };
@@ -90,6 +92,7 @@ impl Saga {
             output: None,
             steps,
             marks: Marks::default(),
+            traces: SagaTrace::of(trace.clone()),
             active: StepSet::NONE,
             definition,
         };
@@ -101,6 +104,7 @@ impl Saga {
     pub fn apply(&mut self, record: &Record) -> Result<(), IllegalEvent> {
         let seq = self.seq.next();
         self.change(seq, record).map_err(|why| IllegalEvent::new(seq, &record.event, why))?;
+        self.traces.goes_on(seq, record, self.updated);
         self.seq = seq;
         self.updated = record.at;
         self.commands.extend(record.command);
@@ -120,7 +124,7 @@ impl Saga {
             Event::Skipped { step } => self.skipped(seq, *step),
             Event::Waits { step, until } => self.waits(record.at, *step, *until),
             Event::PauseEnded { step } => self.pause_ended(seq, *step),
-            Event::Signalled { name, key, body } => self.signalled(name, key.as_deref(), body),
+            Event::Signalled { name, key, body, .. } => self.signalled(name, key.as_deref(), body),
             Event::SignalTaken { step, signal, outcome, reason, output } => {
                 let meaning = (*outcome, reason.as_deref(), output.as_ref());
                 self.signal_taken(seq, record.at, *step, *signal, meaning)

@@ -70,6 +70,7 @@ mod tests {
             callbacks: Some(callbacks),
             deadline: Timestamp::from_micros(0),
             claim: Claim::drawn(0),
+            trace: None,
         };
         let record = Record { at: Timestamp::from_micros(0), state: None, command: None, by: None, event };
         let kept = serde_json::to_string(&record).unwrap();

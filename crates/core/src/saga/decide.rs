@@ -28,6 +28,7 @@ use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
 use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
+use crate::trace::TraceContext;
 
 /// How far two clocks that show the right time may be apart: an owner's and the next one's, or one that is corrected.
 const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(1);
@@ -52,12 +53,14 @@ pub struct NewSaga {
     pub callbacks: Option<Callbacks>,
     /// The name of the caller who starts it, where callers are known by their keys.
     pub by: Option<Arc<str>>,
+    /// The trace context that the caller sent.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 impl NewSaga {
     /// A saga that is not called back, of a caller without a name.
     pub fn of(id: SagaId, input: definition::SagaInput) -> Self {
-        Self { id, input, callbacks: None, by: None }
+        Self { id, input, callbacks: None, by: None, trace: None }
     }
 }
 
@@ -105,7 +108,7 @@ pub enum Input {
 impl Saga {
     /// A new saga, its first events recorded.
     pub fn start(new: NewSaga, moment: Moment) -> (Self, Vec<Record>) {
-        let NewSaga { id, input, callbacks, by } = new;
+        let NewSaga { id, input, callbacks, by, trace } = new;
         let (definition, input, labels) = input.into_parts();
         let started = Record {
             at: moment.now,
@@ -119,6 +122,7 @@ impl Saga {
                 callbacks,
                 deadline: moment.now.plus(definition.deadline),
                 claim: Claim::drawn(moment.random.0),
+                trace,
             },
         };
         let mut saga =

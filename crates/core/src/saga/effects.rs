@@ -17,6 +17,7 @@ use crate::direction::Direction;
 use crate::event::Stuck;
 use crate::id::{AttemptNumber, Epoch, SagaId, Seq, Timestamp};
 use crate::location::LocationPath;
+use crate::trace::CallTrace;
 
 /// Everything a state wants at once. Comparing it with what is under way is all that a driver does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub struct Request {
     pub attempt: AttemptNumber,
     /// The header `Saga-Epoch`.
     pub epoch: Epoch,
+    /// The headers of its trace.
+    pub trace: CallTrace,
 }
 
 /// Whether a request has the tokens of the addresses at which its saga is called back.
@@ -320,6 +323,12 @@ impl Saga {
         scope
     }
 
+    /// The trace context of a call. An attempt belongs to the trace in which it started.
+    pub fn call_trace(&self, step: usize, direction: Direction, attempt: AttemptNumber) -> CallTrace {
+        let started = self.tries(step).filter(|(of, _)| *of == direction).map(|(_, tries)| tries.started);
+        CallTrace::of(self.id, &self.traces, started.unwrap_or(self.seq), (step, direction, attempt))
+    }
+
     /// The request of a wanted call. It is the same for every attempt but for attempt and epoch.
     pub fn request(&self, wanted: &CallWanted) -> Result<Request, RequestError> {
         self.request_with(wanted, Tokens::Sent)
@@ -362,6 +371,7 @@ impl Saga {
             direction: wanted.direction,
             attempt: wanted.attempt,
             epoch: self.epoch,
+            trace: self.call_trace(wanted.step, wanted.direction, wanted.attempt),
         })
     }
 }

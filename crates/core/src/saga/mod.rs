@@ -60,6 +60,7 @@ use crate::event::{Cause, Record, Stuck};
 use crate::id::{AttemptNumber, CommandId, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
 use crate::rules;
+use crate::trace::{SagaTrace, Sampler, TraceId};
 
 /// A saga as its events tell it.
 #[derive(Debug, Clone)]
@@ -92,6 +93,7 @@ pub struct Saga {
     /// What it answers, once that has been made.
     output: Option<Json>,
     marks: Marks,
+    traces: SagaTrace,
 }
 
 /// Where the saga as a whole stands.
@@ -330,7 +332,8 @@ impl Saga {
         });
         let signals = self.signals.iter().map(|signal| &signal.body);
         let kept = outputs.chain(signals).chain(&self.output);
-        self.input.text().len() + kept.map(|kept| kept.text().len()).sum::<usize>()
+        let kept = kept.map(|kept| kept.text().len()).sum::<usize>();
+        self.input.text().len() + kept + self.traces.bytes()
     }
 
     /// Whether it keeps the output of any step.
@@ -343,6 +346,21 @@ impl Saga {
     /// What it answers, once it has completed.
     pub fn output(&self) -> Option<&Json> {
         self.output.as_ref()
+    }
+
+    /// The traces that it belongs to.
+    pub fn traces(&self) -> &SagaTrace {
+        &self.traces
+    }
+
+    /// The trace in which it is now.
+    pub fn trace_id(&self) -> TraceId {
+        self.traces.id(self.id, self.traces.since(self.seq))
+    }
+
+    /// Whether its traces are recorded: all of them or none.
+    pub fn is_sampled(&self, sampler: &Sampler) -> bool {
+        self.traces.is_sampled(self.id, sampler)
     }
 
     /// When it started.

@@ -166,7 +166,8 @@ fn wait(saga: &mut Saga, step: usize) {
         }
         return;
     };
-    let kind = CommandKind::Signal { name: (&*signal.name).into(), key: None, body: Json::null() };
+    let kind =
+        CommandKind::Signal { name: (&*signal.name).into(), key: None, body: Json::null(), trace: None };
     let id = CommandId::new(Uuid::from_u128(step as u128 + 1));
     let _ = saga.handle(&Input::Command(Command { id, asked: BEGINNING.now, by: None, kind }), BEGINNING);
     if let Some(signal_due) = saga.signal_due(step) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use saga_core::definition::{DefinitionHash, Label, Labels};
 use saga_core::event::{Cause, Finding, Stuck};
+use saga_core::trace::{TraceContext, TraceParent};
 use saga_core::{
     AttemptNumber, CallbackSecret, Callbacks, Claim, CommandId, Direction, Epoch, Event, Json, Outcome,
     Record, Timestamp,
@@ -41,6 +42,10 @@ macro_rules! golden {
     };
 }
 
+fn parent() -> TraceParent {
+    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().expect("a traceparent")
+}
+
 fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
     let (action, compensation) = (Direction::Action, Direction::Compensation);
     let (first, second) = (AttemptNumber::FIRST, AttemptNumber::FIRST.next());
@@ -69,6 +74,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            trace: None,
         });
         "started_with_callbacks" => record(Some("STARTED"), Event::Started {
             definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
@@ -80,7 +86,37 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             )),
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            trace: None,
         });
+        "started_with_trace" => record(Some("STARTED"), Event::Started {
+            definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            input: json("{\"amount\":7}"),
+            labels: Labels::default(),
+            callbacks: None,
+            deadline: later(60),
+            claim: Claim::drawn(7 << 11),
+            trace: Some(Arc::new(TraceContext {
+                parent: Some(parent()),
+                state: Some("vendor=1,other=2".into()),
+                baggage: Some("shop=7;ttl=5".into()),
+                request_id: Some("r-1".into()),
+            })),
+        });
+        "started_with_request_id" => record(Some("STARTED"), Event::Started {
+            definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            input: json("{\"amount\":7}"),
+            labels: Labels::default(),
+            callbacks: None,
+            deadline: later(60),
+            claim: Claim::drawn(7 << 11),
+            trace: Some(Arc::new(TraceContext {
+                parent: None,
+                state: None,
+                baggage: None,
+                request_id: Some("r-1".into()),
+            })),
+        });
+        "signalled_with_trace" => record(None, Event::Signalled { name: "approved".into(), key: None, body: Json::null(), trace: Some(parent()) });
         "started_with_labels" => record(Some("INITIEE"), Event::Started {
             definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
             input: json("{\"client_id\":4,\"magasin_id\":1}"),
@@ -91,6 +127,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            trace: None,
         });
         "attempt_started_action" => record(None, Event::AttemptStarted { step: 0, direction: action, attempt: first });
         "attempt_started_compensation" =>
@@ -147,8 +184,8 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "skipped" => record(None, Event::Skipped { step: 1 });
         "waits" => record(None, Event::Waits { step: 1, until: later(60) });
         "pause_ended" => record(Some("TRIED"), Event::PauseEnded { step: 1 });
-        "signalled" => record(None, Event::Signalled { name: "approved".into(), key: None, body: json("{\"by\":\"Ana\"}") });
-        "signalled_with_key" => record(None, Event::Signalled { name: "approved".into(), key: Some("k-1".into()), body: Json::null() });
+        "signalled" => record(None, Event::Signalled { name: "approved".into(), key: None, body: json("{\"by\":\"Ana\"}"), trace: None });
+        "signalled_with_key" => record(None, Event::Signalled { name: "approved".into(), key: Some("k-1".into()), body: Json::null(), trace: None });
         "signal_taken" => record(Some("APPROVED"), Event::SignalTaken {
             step: 1,
             signal: 2,
@@ -193,6 +230,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            trace: None,
         }) };
         "resumed_by_command" => Record { command: Some(command), ..record(None, Event::Resumed { by: "Ana".into(), reason: None, unseen: false }) };
         "rollback_decided_by_command" => Record {
@@ -326,6 +364,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                 callbacks: None,
                 deadline,
                 claim: Claim::drawn(random),
+                trace: None,
             }
         }),
         (any::<usize>(), direction(), attempt())

@@ -10,5 +10,6 @@ mod replies;
 mod schema;
 mod scripts;
 mod support;
+mod traces;
 mod understood;
 mod ways;

@@ -22,7 +22,7 @@ use crate::support::{
 
 /// Something done to a saga; what it refers to is found in the saga when it is done.
 #[derive(Debug, Clone)]
-enum Act {
+pub(crate) enum Act {
     /// To one of the calls that are wanted.
     Reply {
         which: usize,
@@ -119,7 +119,7 @@ fn spec(step: usize) -> impl Strategy<Value = Spec> {
     )
 }
 
-fn specs() -> impl Strategy<Value = Vec<Spec>> {
+pub(crate) fn specs() -> impl Strategy<Value = Vec<Spec>> {
     (1..=5_usize).prop_flat_map(|steps| (0..steps).map(spec).collect::<Vec<_>>()).prop_map(|mut specs| {
         let graph = graph(&specs);
         for (step, spec) in specs.iter_mut().enumerate() {
@@ -138,15 +138,15 @@ fn graph(specs: &[Spec]) -> Graph {
     Graph::new(specs.iter().enumerate().map(after).collect())
 }
 
-fn acts() -> impl Strategy<Value = Vec<Act>> {
+pub(crate) fn acts() -> impl Strategy<Value = Vec<Act>> {
     proptest::collection::vec((act(), any::<u64>()), 0..50)
         .prop_map(|acts| acts.into_iter().map(|(act, _)| act).collect())
 }
 
 /// A live run: its history, and the state that it had after each event.
-struct Live {
-    saga: Saga,
-    records: Vec<Record>,
+pub(crate) struct Live {
+    pub(crate) saga: Saga,
+    pub(crate) records: Vec<Record>,
     /// The saga after each event, as text, and what it wanted.
     states: Vec<String>,
     wanted: Vec<CallWanted>,
@@ -266,7 +266,7 @@ fn number(attempt: u32) -> AttemptNumber {
     (1..attempt).fold(AttemptNumber::FIRST, |number, _| number.next())
 }
 
-fn run(specs: &[Spec], acts: &[Act]) -> Live {
+pub(crate) fn run(specs: &[Spec], acts: &[Act]) -> Live {
     let mut live = Live::start(&definition(specs));
     for act in acts {
         live.act(act);
@@ -303,6 +303,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             callbacks: None,
             deadline: Timestamp::from_micros(1),
             claim: Claim::drawn(0),
+            trace: None,
         }),
         attempt().prop_map(|(step, direction, n)| Event::AttemptStarted {
             step,

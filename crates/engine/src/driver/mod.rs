@@ -44,6 +44,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use self::calling::{Calling, CallingEvent};
 pub(crate) use self::evaluating::{at_once, elsewhere};
 pub(crate) use self::means::{Calls, Means, Saves};
+pub(crate) use self::saving::Spans;
 use self::saving::{Dropped, Saving};
 use self::waiters::{Waiter, Waiters};
 use crate::handle::{Message, Messages, Milestone, Snapshot};
@@ -66,6 +67,12 @@ pub(crate) struct Driver {
     guard: RunningGuard,
 }
 
+/// A saga that is to be run, and its spans.
+pub(crate) struct RunnableSaga {
+    pub(crate) saga: Saga,
+    pub(crate) spans: Spans,
+}
+
 /// The events that a turn of the loop waits for.
 enum Wakeup {
     Saved(Result<(), NotAppended>),
@@ -86,15 +93,14 @@ impl Driver {
     pub(crate) fn new(
         means: Arc<Means>,
         owner: ReplicaId,
-        saga: Saga,
-        durable: Seq,
-        records: Vec<Record>,
+        RunnableSaga { saga, spans }: RunnableSaga,
+        (durable, records): (Seq, Vec<Record>),
         messages: Messages,
         guard: RunningGuard,
     ) -> Self {
         Self {
             calling: Calling::new(means.clone(), owner),
-            saving: Saving::new(means.clone(), owner, durable, records),
+            saving: Saving::new(means.clone(), owner, durable, records, spans),
             forward: saga.cause().is_none(),
             means,
             owner,
@@ -157,7 +163,7 @@ impl Driver {
         }
         // A start that conflicts is a repeated request, whose saga exists already: nothing is lost.
         if self.saving.durable() > Seq::NONE {
-            tracing::warn!(saga.id = %self.saga.id(), saga.epoch = self.saga.epoch().get(),
+            tracing::warn!(saga.id = %self.saga.id(), trace.id = %self.saga.trace_id(), saga.epoch = self.saga.epoch().get(),
                 "the saga has another owner; it is dropped here");
         }
         self.waiters.send_away();

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use saga_core::trace::{Span, SpanFold};
 use saga_core::{Record, Saga, Seq, Timestamp};
 use saga_journal::{AppendError, Appending, Entry, NotAppended, ReplicaId, Row};
 use tokio::sync::OwnedSemaphorePermit;
@@ -19,6 +20,7 @@ pub(super) struct Saving {
     durable: Seq,
     /// Events after the ones being appended.
     unsaved: Vec<Record>,
+    spans: Spans,
     append: Append,
     /// When the append under way was first offered.
     since: Timestamp,
@@ -29,6 +31,43 @@ pub(super) struct Saving {
     flush_at: Option<Timestamp>,
     /// Kept until the first events are on disk.
     turn: Option<OwnedSemaphorePermit>,
+}
+
+/// The spans of a saga.
+#[derive(Default)]
+pub(crate) enum Spans {
+    /// They are not wanted.
+    #[default]
+    Unwanted,
+    /// They are wanted, and no event has been read.
+    Expected,
+    /// The events so far, and spans that are told with the next ones.
+    Read { fold: Box<SpanFold>, untold: Vec<Span> },
+}
+
+impl Spans {
+    /// The spans that end with `records`, the next ones of `saga`.
+    fn ended(&mut self, saga: &Saga, records: &[Record]) -> Vec<Span> {
+        let Some((first, rest)) = records.split_first() else { return Vec::new() };
+        let mut ended = Vec::new();
+        let mut unread = records;
+        match self {
+            Self::Unwanted => return ended,
+            Self::Expected => match SpanFold::begin(saga.id(), saga.definition().clone(), first) {
+                Some(fold) => {
+                    unread = rest;
+                    *self = Self::Read { fold: Box::new(fold), untold: Vec::new() };
+                }
+                None => *self = Self::Unwanted,
+            },
+            Self::Read { .. } => {}
+        }
+        if let Self::Read { fold, untold } = self {
+            ended = std::mem::take(untold);
+            unread.iter().for_each(|record| fold.apply(record, &mut ended));
+        }
+        ended
+    }
 }
 
 /// The append under way.
@@ -53,6 +92,8 @@ struct Contents {
     summary: CommitSummary,
     /// The events themselves, where the log has a line about them.
     told: Vec<Record>,
+    /// The spans that end with them.
+    spans: Vec<Span>,
 }
 
 /// Why the saga's task cannot go on.
@@ -65,12 +106,19 @@ pub(super) enum Dropped {
 
 impl Saving {
     /// Everything up to `durable` is on disk; `records` come after it.
-    pub(super) fn new(means: Arc<Means>, owner: ReplicaId, durable: Seq, records: Vec<Record>) -> Self {
+    pub(super) fn new(
+        means: Arc<Means>,
+        owner: ReplicaId,
+        durable: Seq,
+        records: Vec<Record>,
+        spans: Spans,
+    ) -> Self {
         Self {
             means,
             owner,
             durable,
             unsaved: records,
+            spans,
             append: Append::None,
             since: Timestamp::from_micros(0),
             failures: 0,
@@ -121,7 +169,8 @@ impl Saving {
         let summary = CommitSummary::of(saga, &records);
         let is_told = summary.failure.is_some() || !summary.blocked.is_empty();
         let told = if is_told { records.clone() } else { Vec::new() };
-        let contents = Contents { events: records.len(), summary, told };
+        let spans = self.spans.ended(saga, &records);
+        let contents = Contents { events: records.len(), summary, told, spans };
         let entry =
             Entry { saga: saga.id(), owner: self.owner, expected: self.durable, records, row: Row::of(saga) };
         self.since = now;
@@ -147,6 +196,9 @@ impl Saving {
             }
             self.means.saves.observer.committed(saga.definition(), &contents.summary);
             self.means.saves.announcer.committed(saga, &contents.told);
+            if !contents.spans.is_empty() {
+                self.means.saves.observer.spans_ended(contents.spans);
+            }
         }
     }
 

@@ -421,5 +421,5 @@ fn verdict(definition: &Definition, wanted: &CallWanted, reply: &Reply) -> Verdi
 
 fn called<'a>(saga: &'a Saga, wanted: &CallWanted) -> Called<'a> {
     let &CallWanted { step, direction, attempt, .. } = wanted;
-    Called { definition: saga.definition(), step, direction, attempt }
+    Called { definition: saga.definition(), step, direction, attempt, saga }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use saga_core::saga::{Input, Rejected};
+use saga_core::trace::TraceParent;
 use saga_core::{CallbackToken, Command, CommandId, CommandKind, Definition, Json, Saga, SagaId, Timestamp};
 use saga_journal::{CommandStatus, KeptCommand, Posted, ReplicaId, Unavailable};
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::Engine;
 use super::running::{How, Resumed};
 use super::whereabouts::{LOOK_AGAIN_AFTER, Whereabouts};
-use crate::driver::{at_once, elsewhere};
+use crate::driver::{RunnableSaga, at_once, elsewhere};
 use crate::handle::{Snapshot, Wait};
 use crate::refusal::Refusal;
 
@@ -66,12 +67,18 @@ pub struct Asking<'e> {
     engine: &'e Engine,
     by: Option<Arc<str>>,
     once: Option<CommandId>,
+    trace: Option<TraceParent>,
 }
 
 impl Asking<'_> {
     /// The same, and it is this one command: sent again, nothing is done twice.
     pub fn once(self, command: CommandId) -> Self {
         Self { once: Some(command), ..self }
+    }
+
+    /// The same, within this span: a signal is linked to it.
+    pub fn within(self, trace: Option<TraceParent>) -> Self {
+        Self { trace, ..self }
     }
 
     /// Applies an operator's command, wherever the saga runs: returns when its event is on disk.
@@ -88,6 +95,7 @@ impl Asking<'_> {
 
     /// Sends a signal to a saga: returns when it is on disk. The same `key` again is the same signal.
     pub async fn signal(&self, id: SagaId, name: &str, key: Option<&str>, body: Json) -> Result<(), Refusal> {
+        let trace = self.trace;
         let row = self.engine.in_the_journal(id).await?.ok_or(Refusal::Unknown)?;
         let definition = self.engine.parts.catalog.pinned(&row.row.definition_hash).await?;
         // A signal that could not be read when it is taken is refused while its sender is there to hear of it.
@@ -102,7 +110,7 @@ impl Asking<'_> {
                 elsewhere(self.engine.clock().world().clone(), meanings).await.ok_or_else(lost)??;
             }
         }
-        let kind = CommandKind::Signal { name: name.into(), key: key.map(Into::into), body };
+        let kind = CommandKind::Signal { name: name.into(), key: key.map(Into::into), body, trace };
         self.command(id, kind).await
     }
 
@@ -156,7 +164,7 @@ impl NamedCommand {
 impl Engine {
     /// What a caller of this name wants of sagas; `None`: callers are not known by name.
     pub fn asked_by(&self, by: Option<Arc<str>>) -> Asking<'_> {
-        Asking { engine: self, by, once: None }
+        Asking { engine: self, by, once: None, trace: None }
     }
 
     /// As [`Asking::command`], of a caller without a name.
@@ -175,10 +183,11 @@ impl Engine {
         token: &CallbackToken,
         key: Option<&str>,
         body: Json,
+        trace: Option<TraceParent>,
     ) -> Result<(), Refusal> {
         let saga = self.parts.catalog.load(token.saga()).await?.ok_or(Refusal::Unknown)?;
         let name = saga.called_back(token).ok_or(Refusal::Unknown)?;
-        self.signal(saga.id(), name, key, body).await
+        self.asked_by(None).within(trace).signal(saga.id(), name, key, body).await
     }
 
     /// As [`Asking::cancel`], of a caller without a name.
@@ -257,9 +266,9 @@ impl Engine {
                 }
                 Whereabouts::Elsewhere(_) => return Ok(Applied::Elsewhere),
                 Whereabouts::Waiting(row) => {
-                    let saga = self.readable(id, row.owner).await?;
-                    self.try_out(&saga, row.owner, &input)?;
-                    match self.run_here(saga, row.owner, How::Own, None)? {
+                    let runnable = self.readable(id, row.owner).await?;
+                    self.try_out(&runnable.saga, row.owner, &input)?;
+                    match self.run_here(runnable, row.owner, How::Own, None)? {
                         Resumed::Here(handle) | Resumed::Before(handle) => handle,
                         Resumed::Over => continue,
                     }
@@ -274,8 +283,8 @@ impl Engine {
     }
 
     /// Reads a saga that is this process's, and does not run. A saga that cannot be read is parked anew: the reason may have changed.
-    async fn readable(&self, id: SagaId, owner: ReplicaId) -> Result<Saga, Refusal> {
-        match self.parts.catalog.load(id).await {
+    async fn readable(&self, id: SagaId, owner: ReplicaId) -> Result<RunnableSaga, Refusal> {
+        match self.runnable(id).await {
             Ok(saga) => saga.ok_or(Refusal::Unknown),
             Err(error @ Refusal::Damaged(_)) => {
                 self.parts.unreadable.park(id, owner, &error).await;

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use saga_core::saga::Input;
+use saga_core::trace::{Span, SpanFold};
 use saga_core::{Saga, SagaId};
-use saga_journal::{LOADED_TOGETHER_MAX, ReplicaId, Unavailable};
+use saga_journal::{History, LOADED_TOGETHER_MAX, ReplicaId, Unavailable};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use super::Engine;
 use crate::caught::caught;
-use crate::driver::{Driver, TaskEnd};
+use crate::driver::{Driver, RunnableSaga, Spans, TaskEnd};
 use crate::handle::{Handle, Milestone};
 use crate::journal_health::JOURNAL_PROBE_AFTER;
 use crate::refusal::Refusal;
@@ -20,6 +21,9 @@ use crate::registry::AlreadyRunning;
 
 /// How long after its panic a saga's task is replaced by a task that parks the saga.
 const PANIC_PAUSE: Duration = Duration::from_millis(100);
+
+/// Spans that a new owner tells once more: the former one may have had no time to pass them on. The latest ones of each saga.
+const SPANS_AGAIN_MAX: usize = 64;
 
 /// Why a saga is read and run.
 #[derive(Clone, Copy)]
@@ -48,14 +52,31 @@ impl Engine {
         owner: ReplicaId,
         how: How<'_>,
     ) -> Result<Resumed, Refusal> {
-        let saga = self.parts.catalog.load(id).await?.ok_or(Refusal::Unknown)?;
-        self.run_here(saga, owner, how, None)
+        let runnable = self.runnable(id).await?.ok_or(Refusal::Unknown)?;
+        self.run_here(runnable, owner, how, None)
+    }
+
+    /// A saga as its history tells it, to be run here; `None`: there is none.
+    pub(super) async fn runnable(&self, id: SagaId) -> Result<Option<RunnableSaga>, Refusal> {
+        Ok(self.parts.catalog.read(id).await?.map(|read| self.with_spans(read)))
+    }
+
+    /// A saga that was read, and the spans that its history tells, where they are wanted.
+    fn with_spans(&self, (saga, history): (Saga, History)) -> RunnableSaga {
+        let is_wanted = self.observer().wants_spans(&saga);
+        let read =
+            is_wanted.then(|| SpanFold::of(saga.id(), saga.definition().clone(), &history.records)).flatten();
+        let spans = read.map_or(Spans::Unwanted, |(fold, ended)| Spans::Read {
+            fold: Box::new(fold),
+            untold: latest(ended),
+        });
+        RunnableSaga { saga, spans }
     }
 
     /// The same for a saga that has just been read. It keeps `turn` until its first events here are on disk.
     pub(super) fn run_here(
         &self,
-        mut saga: Saga,
+        RunnableSaga { mut saga, mut spans }: RunnableSaga,
         owner: ReplicaId,
         how: How<'_>,
         turn: Option<OwnedSemaphorePermit>,
@@ -78,10 +99,15 @@ impl Engine {
             How::Own => self.entering(&saga, owner),
             How::Park(reason) => Input::Park { reason: reason.into() },
         };
+        if let (Input::Tick, Spans::Read { untold, .. }) = (&input, &mut spans) {
+            // The process that put it to sleep has told all.
+            untold.clear();
+        }
         let records = saga.handle(&input, self.clock().moment())?;
         self.parts.woken.forget(id);
-        let mut driver =
-            Driver::new(self.parts.means.clone(), owner, saga, durable, records, messages, guard);
+        let runnable = RunnableSaga { saga, spans };
+        let means = self.parts.means.clone();
+        let mut driver = Driver::new(means, owner, runnable, (durable, records), messages, guard);
         driver.take_turn(turn);
         self.run(driver);
         Ok(Resumed::Here(handle))
@@ -148,9 +174,10 @@ impl Engine {
             let (engine, page) = (self.clone(), page.to_vec());
             self.parts.lifecycle.spawn(async move {
                 let owner = engine.membership().id();
-                let read = engine.parts.catalog.load_all(&page).await;
+                let read = engine.parts.catalog.read_all(&page).await;
                 join_all(page.into_iter().zip(read).map(|(id, read)| {
                     let turn = turns.split(1);
+                    let read = read.map(|read| read.map(|read| engine.with_spans(read)));
                     engine.run_own(id, owner, read, turn)
                 }))
                 .await;
@@ -163,7 +190,7 @@ impl Engine {
         &self,
         id: SagaId,
         owner: Option<ReplicaId>,
-        read: Result<Option<Saga>, Refusal>,
+        read: Result<Option<RunnableSaga>, Refusal>,
         mut turn: Option<OwnedSemaphorePermit>,
     ) {
         let mut next = owner.map(|owner| (owner, read));
@@ -174,7 +201,7 @@ impl Engine {
                 return;
             }
             next = match self.membership().id() {
-                Some(owner) => Some((owner, self.parts.catalog.load(id).await)),
+                Some(owner) => Some((owner, self.runnable(id).await)),
                 None => None,
             };
         }
@@ -185,7 +212,7 @@ impl Engine {
         &self,
         id: SagaId,
         owner: ReplicaId,
-        read: Result<Option<Saga>, Refusal>,
+        read: Result<Option<RunnableSaga>, Refusal>,
         turn: &mut Option<OwnedSemaphorePermit>,
     ) -> bool {
         let resumed = read.and_then(|saga| {
@@ -207,4 +234,10 @@ impl Engine {
             }
         }
     }
+}
+
+/// The latest of these spans.
+fn latest(mut spans: Vec<Span>) -> Vec<Span> {
+    let first = spans.len().saturating_sub(SPANS_AGAIN_MAX);
+    spans.split_off(first)
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use saga_core::saga::NewSaga;
+use saga_core::trace::TraceContext;
 use saga_core::{Callbacks, Definition, Json, Saga, SagaId, Seq, definition};
 use saga_journal::Unavailable;
 use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::admission::Caller;
-use crate::driver::Driver;
+use crate::driver::{Driver, RunnableSaga, Spans};
 use crate::handle::{Gone, Handle, Snapshot, Wait};
 use crate::refusal::Refusal;
 use crate::registry::AlreadyRunning;
@@ -33,6 +34,8 @@ pub struct Start {
     pub slots_percent_max: Option<u8>,
     /// The caller's name, where callers are known by their keys.
     pub by: Option<Arc<str>>,
+    /// The trace context that the caller sent.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 impl Engine {
@@ -61,10 +64,13 @@ impl Engine {
         };
         self.may_begin(owner)?;
         let callbacks = self.callbacks(request.input.definition())?;
-        let new = NewSaga { id, input: request.input.clone(), callbacks, by: request.by.clone() };
+        let (input, by, trace) = (request.input.clone(), request.by.clone(), request.trace.clone());
+        let new = NewSaga { id, input, callbacks, by, trace };
         let (saga, records) = Saga::start(new, self.clock().moment());
-        let mut driver =
-            Driver::new(self.parts.means.clone(), owner, saga, Seq::NONE, records, messages, guard);
+        let spans = if self.observer().wants_spans(&saga) { Spans::Expected } else { Spans::Unwanted };
+        let runnable = RunnableSaga { saga, spans };
+        let means = self.parts.means.clone();
+        let mut driver = Driver::new(means, owner, runnable, (Seq::NONE, records), messages, guard);
         let (reply, reached) = oneshot::channel();
         driver.await_milestone(request.wait.until, reply);
         self.run(driver);

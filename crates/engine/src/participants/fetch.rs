@@ -1,4 +1,5 @@
-//! Reads documents from servers that are no participants, such as the keys of an identity provider.
+//! Requests to servers that are no participants: documents that are read, such as the keys of an identity provider, and documents
+//! that are sent, such as spans.
 //!
 //! One request, one answer, over a connection of its own, with the same care as calls: addresses in turn, TLS by the machine's
 //! certificates and further ones, bytes and time within limits, no redirects, no proxies.
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -20,8 +21,9 @@ use super::connect::{Connector, TlsSource};
 use super::exchange::{Failed, Message};
 use super::resolve::{self, Lookup};
 use super::trust::{self, SetupError};
+use saga_core::reply::Answer;
 
-/// Fetches documents.
+/// Fetches documents, and sends them.
 pub struct Fetcher {
     tls: TlsSource,
     lookup: Lookup,
@@ -48,27 +50,10 @@ impl Fetcher {
 
     /// The document at `url`, which has no more than `bytes_max` bytes and is there `within` this time.
     pub async fn fetch(&self, url: &Uri, bytes_max: usize, within: Duration) -> Result<Vec<u8>, NotFetched> {
-        let begun = Instant::now();
         let failed = |why: &dyn fmt::Display| NotFetched(format!("GET {url}: {why}").into());
-        let address = Address::of(url, None).map_err(|error| failed(&error))?;
         let mut message = Message::new(Bytes::new());
-        let target = url.path_and_query().map_or("/", |target| target.as_str());
-        *message.uri_mut() = target.parse().map_err(|error| failed(&error))?;
         message.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-        message.headers_mut().insert(HOST, address.header.clone());
-        let connector = Connector::new(&address, &self.tls, &self.lookup);
-        let mut connection = connector.connect(within).await.map_err(|error| failed(&error))?;
-        let left = within.saturating_sub(begun.elapsed());
-        let exchange = connection.exchange(message, Wanted { bytes_max, headers: false }, left);
-        // `exchange` has its own deadline; this one is for both parts together.
-        let answer = match timeout(left, exchange).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(Failed::Unwelcome(why) | Failed::Lost(why) | Failed::Silent(why))) => {
-                return Err(failed(&why));
-            }
-            Ok(Err(Failed::NotTaken(_))) => return Err(failed(&"the connection was closed at once")),
-            Err(_) => return Err(failed(&format!("no answer within {within:?}"))),
-        };
+        let answer = self.exchange(url, message, bytes_max, within).await.map_err(|why| failed(&why))?;
         match StatusCode::from_u16(answer.status) {
             Ok(StatusCode::OK) => Ok(answer.body),
             Ok(status) if status.is_redirection() => {
@@ -77,4 +62,63 @@ impl Fetcher {
             _ => Err(failed(&format!("it answers {}, and not 200", answer.status))),
         }
     }
+
+    /// Sends a document to `url`: its status tells whether it was taken. The answer's body, of `bytes_max` bytes at most, is not kept.
+    pub async fn send(
+        &self,
+        url: &Uri,
+        headers: &HeaderMap,
+        document: Bytes,
+        bytes_max: usize,
+        within: Duration,
+    ) -> Result<Taken, NotFetched> {
+        let mut message = Message::new(document);
+        *message.method_mut() = Method::POST;
+        *message.headers_mut() = headers.clone();
+        let answer = self.exchange(url, message, bytes_max, within).await;
+        let answer =
+            answer.map_err(|why| NotFetched(format!("POST {}: {why}", without_query(url)).into()))?;
+        Ok(Taken { status: answer.status, retry_after: answer.retry_after })
+    }
+
+    /// One request and one answer.
+    async fn exchange(
+        &self,
+        url: &Uri,
+        mut message: Message,
+        bytes_max: usize,
+        within: Duration,
+    ) -> Result<Answer, String> {
+        let begun = Instant::now();
+        let address = Address::of(url, None).map_err(|error| error.to_string())?;
+        let target = url.path_and_query().map_or("/", |target| target.as_str());
+        *message.uri_mut() = target.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+        message.headers_mut().insert(HOST, address.header.clone());
+        let connector = Connector::new(&address, &self.tls, &self.lookup);
+        let mut connection = connector.connect(within).await.map_err(|error| error.to_string())?;
+        let left = within.saturating_sub(begun.elapsed());
+        let exchange = connection.exchange(message, Wanted { bytes_max, headers: false }, left);
+        // `exchange` has its own deadline; this one is for both parts together.
+        match timeout(left, exchange).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Failed::Unwelcome(why) | Failed::Lost(why) | Failed::Silent(why))) => Err(why),
+            Ok(Err(Failed::NotTaken(_))) => Err("the connection was closed at once".to_owned()),
+            Err(_) => Err(format!("no answer within {within:?}")),
+        }
+    }
+}
+
+/// The answer to a document that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long the server wants to be left alone, a minute at most.
+    pub retry_after: Option<Duration>,
+}
+
+/// An address as the log may have it: a query may hold a secret.
+fn without_query(url: &Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or("http");
+    format!("{scheme}://{}{}", url.authority().map_or("", |at| at.as_str()), url.path())
 }

@@ -45,7 +45,7 @@ use super::connect::{Connector, TlsSource};
 use super::credentials::{CallCredential, CredentialMeans, Keyring};
 use super::exchange::{Connection, Failed, Message};
 use super::files::Files;
-use super::message::message;
+use super::message::{TraceHeaders, message};
 use super::pool::{CONNECTION_AGE_MAX, Pool};
 use super::resolve::{self, Lookup, Resolver};
 use super::signing::{self, LacksKey, Signer};
@@ -64,12 +64,20 @@ pub struct Settings {
     pub connection_age_max: Duration,
     /// Signs the calls to participants that want it; `None`: such a call waits.
     pub signer: Option<Arc<Signer>>,
+    /// What participants are told of traces.
+    pub traces: TraceHeaders,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let resolver = Arc::new(resolve::machine);
-        Self { authorities: None, resolver, connection_age_max: CONNECTION_AGE_MAX, signer: None }
+        Self {
+            authorities: None,
+            resolver,
+            connection_age_max: CONNECTION_AGE_MAX,
+            signer: None,
+            traces: TraceHeaders::default(),
+        }
     }
 }
 
@@ -81,6 +89,7 @@ pub struct HttpParticipants {
     lookup: Lookup,
     connection_age_max: Duration,
     signer: Result<Arc<Signer>, LacksKey>,
+    traces: TraceHeaders,
     /// By [`Participant::reached_by`].
     endpoints: RwLock<HashMap<Arc<str>, Arc<Endpoint>>>,
     keyring: Keyring,
@@ -112,6 +121,7 @@ impl HttpParticipants {
             lookup,
             connection_age_max: settings.connection_age_max,
             signer: settings.signer.ok_or_else(LacksKey::default),
+            traces: settings.traces,
             endpoints: RwLock::default(),
             keyring: Keyring::new(CredentialMeans { files: files.clone(), endpoints }),
             files,
@@ -172,6 +182,7 @@ impl Participants for HttpParticipants {
                 return Box::pin(ready(Reply::NotSent { reason: signing::NO_KEY.to_owned() }));
             }
         };
+        let traces = self.traces;
         Box::pin(async move {
             match (endpoint, definition.participant(step)) {
                 (Some(Ok(endpoint)), Some(participant)) => {
@@ -181,6 +192,7 @@ impl Participants for HttpParticipants {
                         proof: None,
                         signer: signer.as_deref(),
                         limit,
+                        traces,
                     };
                     match credential {
                         None => endpoint.call(&definition, step, call).await,
@@ -256,6 +268,7 @@ struct OutgoingCall<'c> {
     /// `None`: it is not signed.
     signer: Option<&'c Signer>,
     limit: Duration,
+    traces: TraceHeaders,
 }
 
 /// Signs a message if that is wanted. To be called just before the message is sent: signatures do not live long.
@@ -294,14 +307,14 @@ impl Endpoint {
     }
 
     async fn call(&self, definition: &Definition, step: usize, call: OutgoingCall<'_>) -> Reply {
-        let OutgoingCall { participant, request, proof, signer, limit } = call;
+        let OutgoingCall { participant, request, proof, signer, limit, traces } = call;
         let wanted = Wanted {
             bytes_max: participant.answer_bytes_max,
             headers: definition.call(step, request.direction).is_some_and(|call| call.reads_headers()),
         };
         // If a lost call cannot be repeated, no kept connection is used, because the peer may be closing it.
         let may_reuse = participant.safety != Safety::None || definition.steps[step].is_read();
-        let mut message = match message(participant, &self.host_header, request, proof) {
+        let mut message = match message(participant, &self.host_header, request, (proof, &traces)) {
             Ok(message) => message,
             Err(error) => return Reply::NotSent { reason: format!("write the request: {error}") },
         };

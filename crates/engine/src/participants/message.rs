@@ -3,15 +3,13 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, InvalidHeaderValue, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use saga_core::Direction;
 use saga_core::definition::{Body, Participant, SecretText};
 use saga_core::saga::Request;
+use saga_core::trace::{CallTrace, Propagation, Sampler};
 
 use uuid::fmt::Hyphenated;
 
 use super::exchange::Message;
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const SAGA_ID: HeaderName = HeaderName::from_static("saga-id");
@@ -19,9 +17,39 @@ const SAGA_STEP: HeaderName = HeaderName::from_static("saga-step");
 const SAGA_ATTEMPT: HeaderName = HeaderName::from_static("saga-attempt");
 const SAGA_EPOCH: HeaderName = HeaderName::from_static("saga-epoch");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION")));
+
+/// What participants are told of traces.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TraceHeaders {
+    /// Which traces are recorded: participants are told so.
+    pub sampler: Sampler,
+    /// Which headers are sent.
+    pub propagation: Propagation,
+}
+
+impl TraceHeaders {
+    /// Adds those of one call. A value that cannot be sent is left out: no call fails for its trace.
+    fn add(&self, headers: &mut HeaderMap, trace: &CallTrace) {
+        let mut add = |name: HeaderName, value: Option<&str>| {
+            let value = value.and_then(|value| HeaderValue::from_str(value).ok());
+            value.and_then(|value| headers.insert(name, value));
+        };
+        if self.propagation.trace {
+            add(TRACEPARENT, Some(&trace.parent(&self.sampler).header()));
+            add(TRACESTATE, trace.state());
+        }
+        if self.propagation.baggage {
+            add(BAGGAGE, trace.baggage());
+        }
+        add(REQUEST_ID, trace.request_id());
+    }
+}
 
 /// A request as it would be sent to a participant, for reports about a definition. Values that may be secret are
 /// marked as sensitive.
@@ -35,7 +63,7 @@ pub fn as_sent(participant: &Participant, request: &Request) -> Result<http::Req
         participant,
         &HeaderValue::from_str(authority)?,
         request,
-        participant.auth.as_ref().map(|_| &hidden),
+        (participant.auth.as_ref().map(|_| &hidden), &TraceHeaders::default()),
     )
 }
 
@@ -52,7 +80,7 @@ pub(super) fn message(
     participant: &Participant,
     host: &HeaderValue,
     request: &Request,
-    proof: Option<&HeaderValue>,
+    (proof, traces): (Option<&HeaderValue>, &TraceHeaders),
 ) -> Result<Message, http::Error> {
     let prefix = participant.base.path().trim_end_matches('/');
     // A path that the participant gave stands on its origin.
@@ -66,7 +94,7 @@ pub(super) fn message(
     let mut saga_id = String::with_capacity(Hyphenated::LENGTH);
     request.saga.write(&mut saga_id);
     // Room for the headers below, so that they are not moved.
-    let mut headers = HeaderMap::with_capacity(10 + participant.headers.len() + request.headers.len());
+    let mut headers = HeaderMap::with_capacity(13 + participant.headers.len() + request.headers.len());
     headers.insert(HOST, host.clone());
     headers.insert(ACCEPT, JSON);
     headers.insert(USER_AGENT, AGENT);
@@ -76,7 +104,8 @@ pub(super) fn message(
     headers.insert(SAGA_STEP, HeaderValue::from_str(&request.step)?);
     headers.insert(SAGA_ATTEMPT, request.attempt.get().into());
     headers.insert(SAGA_EPOCH, request.epoch.get().into());
-    headers.insert(TRACEPARENT, traceparent(request).try_into()?);
+    // Before a participant's own headers, which take the place of `baggage` and `X-Request-Id`.
+    traces.add(&mut headers, &request.trace);
     if matches!(request.body, Some(Body::Json(_))) {
         headers.insert(CONTENT_TYPE, JSON);
     }
@@ -106,24 +135,4 @@ fn quoted_key(request: &Request) -> String {
     request.write_idempotency_key(&mut key);
     key.push('"');
     key
-}
-
-/// W3C Trace Context: the saga is the trace, the attempt is the span.
-fn traceparent(request: &Request) -> String {
-    let mut span: u64 = 0xcbf2_9ce4_8422_2325;
-    let direction = u8::from(request.direction == Direction::Compensation);
-    for byte in request.step.bytes().chain([direction]).chain(request.attempt.get().to_be_bytes()) {
-        span = (span ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    let mut text = String::with_capacity(55);
-    text.push_str("00-");
-    text.push_str(request.saga.as_uuid().simple().encode_lower(&mut [0; 32]));
-    text.push('-');
-    for byte in span.max(1).to_be_bytes() {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(HEX[usize::from(digit)]));
-        }
-    }
-    text.push_str("-01");
-    text
 }

@@ -33,9 +33,9 @@ use saga_core::reply::Reply;
 use saga_core::saga::Request;
 
 pub use self::access::{AccessTrouble, AwaitedAccess};
-pub use self::fetch::{Fetcher, NotFetched};
+pub use self::fetch::{Fetcher, NotFetched, Taken};
 pub use self::http::{HttpParticipants, Settings};
-pub use self::message::as_sent;
+pub use self::message::{TraceHeaders, as_sent};
 pub use self::resolve::{RESOLUTIONS_MAX, Resolver};
 pub use self::standing::{CallTrouble, FailedCall, Standing};
 pub(crate) use self::standing::{Change, StandingRecord};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use saga_core::definition::{Body, Format, Variables};
 use saga_core::reply::{Reply, Verdict, verdict};
 use saga_core::saga::Request;
-use saga_core::{AttemptNumber, Definition, Direction, Epoch, Json, SagaId};
+use saga_core::trace::{CallTrace, SagaTrace};
+use saga_core::{AttemptNumber, Definition, Direction, Epoch, Json, SagaId, Seq};
 use saga_engine::participants::{HttpParticipants, Participants, Settings};
 
 /// From sending a request to the end of its answer.
@@ -56,6 +57,8 @@ impl Caller {
     }
 
     pub async fn call(&self) -> Reply {
+        let call = (0, Direction::Action, AttemptNumber::FIRST);
+        let trace = CallTrace::of(SagaId::new(uuid::Uuid::nil()), &SagaTrace::default(), Seq::NONE, call);
         let request = Request {
             on_origin: false,
             method: http::Method::POST,
@@ -67,6 +70,7 @@ impl Caller {
             direction: Direction::Action,
             attempt: AttemptNumber::FIRST,
             epoch: Epoch::FIRST,
+            trace,
         };
         self.participants.call(&self.definition, 0, request, TIMEOUT).await
     }

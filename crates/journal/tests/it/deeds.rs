@@ -27,7 +27,9 @@ fn asked(by: &str, before: &Entry, at_us: i64) -> Entry {
     let record =
         |at_us, event| Record { at: at(at_us), state: None, command: None, by: Some(word(by)), event };
     let body = Json::parse(b"1").unwrap();
-    entry.records.insert(1, record(at_us, Event::Signalled { name: "paid".into(), key: None, body }));
+    entry
+        .records
+        .insert(1, record(at_us, Event::Signalled { name: "paid".into(), key: None, body, trace: None }));
     let resumed = Event::Resumed { by: "somebody".into(), reason: None, unseen: false };
     entry.records.push(record(at_us + 1, resumed));
     entry

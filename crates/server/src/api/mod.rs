@@ -42,6 +42,7 @@ pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
 use crate::http::CallerAddress;
 use crate::metrics::Metrics;
+use crate::traces::TraceView;
 use crate::whole::WholeReader;
 
 /// The parts that handlers work with. A copy of it is another reference to the same parts.
@@ -70,6 +71,8 @@ pub struct ApiParts {
     pub commande_saga: Arc<str>,
     /// How clients reach the process.
     pub reached: Reached,
+    /// What is taken of callers' traces, and where traces are shown.
+    pub traces: TraceView,
     pub(crate) budgets: Budgets,
     /// What the console shows of all sagas together.
     pub(crate) whole: Arc<WholeReader>,
@@ -94,7 +97,7 @@ impl Api {
         limits: ApiLimits,
         (hosts, access, signer): (Hosts, Access, Option<Arc<Signer>>),
         commande_saga: Arc<str>,
-        reached: Reached,
+        (reached, traces): (Reached, TraceView),
     ) -> Self {
         let budgets = Budgets::new(&limits);
         let whole = Arc::new(WholeReader::new(metrics.clone()));
@@ -108,6 +111,7 @@ impl Api {
             signer,
             commande_saga,
             reached,
+            traces,
             budgets,
             whole,
             closing: watch::Sender::new(false),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use saga_engine::participants::signing::Signer;
-use saga_engine::participants::{HttpParticipants, Settings};
+use saga_engine::participants::{HttpParticipants, Settings, TraceHeaders};
 use saga_engine::world::{Machine, World};
 use saga_engine::{Clock, Engine};
 use saga_journal::Journal;
@@ -32,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::routes;
 use crate::store::{self, DatabaseUrl};
 use crate::tls::{Renewal, ServerTls};
+use crate::traces::{ExportTask, SpanExporter, TraceSettings, TraceUrl, TraceView};
 use crate::{definitions, http, logging};
 
 /// Serve the API.
@@ -76,6 +77,10 @@ pub(super) struct Serve {
     tls: TlsFlags,
     #[command(flatten)]
     limits: LimitFlags,
+    /// The address of a trace's page in the tool that shows traces, such as https://traces.example.com/trace/{trace_id}: the
+    /// console links to it. What is exported, and where to, say the variables OTEL_* (docs/traces.md).
+    #[arg(long, value_name = "URL", env = "ORCHESTRATEUR_TRACE_URL")]
+    trace_url: Option<TraceUrl>,
     /// The lines to log, in the form of RUST_LOG.
     #[arg(long, value_name = "FILTER", env = "ORCHESTRATEUR_LOG", default_value = "info")]
     log: String,
@@ -167,15 +172,21 @@ impl Serve {
             let id = signer.keys().current().id().to_owned();
             tracing::info!(signing_key = id, "calls to participants with `sign: true` are signed with {id}");
         }
-        let participants =
-            Settings { authorities: self.participants_ca, signer: signer.clone(), ..Settings::default() };
+        let traces = TraceSettings::read(&env, &name)?;
+        let headers = TraceHeaders { sampler: traces.sampler, propagation: traces.propagation };
+        let participants = Settings {
+            authorities: self.participants_ca,
+            signer: signer.clone(),
+            traces: headers,
+            ..Settings::default()
+        };
         let participants = HttpParticipants::with(participants)?;
-        let server = Orchestrator::start(
+        let (server, mut exporting) = Orchestrator::start(
             &loaded,
             env,
             &url,
             (participants, clock),
-            (&self.limits, (hosts, access, signer, reached)),
+            (&self.limits, (hosts, access, signer, reached), (traces, self.trace_url)),
             &name,
         )
         .await?;
@@ -199,18 +210,32 @@ impl Serve {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let export = async {
+            match &mut exporting {
+                Some(task) => task.run().await,
+                None => std::future::pending().await,
+            }
+        };
+        let served = tokio::select! {
             served = server.run(Listeners { api: listener, tls, ops }, stop, drain) => served,
+            never = export => match never {},
             never = reloader.run(&api) => match never {},
             never = renewing => match never {},
             never = api.access.keep_issuer_keys(api.metrics.issuer(), &api.clock) => match never {},
+        };
+        if let Some(task) = &mut exporting {
+            task.end().await;
         }
+        served
     }
 }
 
 /// The names that are answered, the callers that are let in, the keys that participants may ask for, and how clients reach the
 /// process.
 type Doors = (Hosts, Access, Option<Arc<Signer>>, Reached);
+
+/// How traces are exported, and where they can be looked at.
+type Traces = (TraceSettings, Option<TraceUrl>);
 
 /// How participants are called, and the time.
 type Outside = (HttpParticipants, Arc<Clock>);
@@ -265,7 +290,9 @@ impl Orchestrator {
         let engine = saga_engine::Limits::default();
         let limits = (api::ApiLimits::default(), http::ConnectionLimits::default());
         let outside = (HttpParticipants::new()?, clock());
-        Self::build((loaded, env), url, outside, engine, limits, Doors::default(), &machine_name()).await
+        let doors = (Doors::default(), Traces::default());
+        let built = Self::build((loaded, env), url, outside, engine, limits, doors, &machine_name()).await;
+        built.map(|(server, _)| server)
     }
 
     async fn start(
@@ -273,9 +300,9 @@ impl Orchestrator {
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         url: &DatabaseUrl,
         outside: Outside,
-        (flags, doors): (&LimitFlags, Doors),
+        (flags, doors, traces): (&LimitFlags, Doors, Traces),
         name: &str,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, Option<ExportTask>)> {
         let engine = saga_engine::Limits {
             active_sagas_max: flags.active_sagas_max,
             active_bytes_max: flags.active_bytes_max,
@@ -299,7 +326,7 @@ impl Orchestrator {
             ..api::ApiLimits::default()
         };
         let limits = (api, connections);
-        Self::build((loaded, env), url, outside, engine, limits, doors, name).await
+        Self::build((loaded, env), url, outside, engine, limits, (doors, traces), name).await
     }
 
     async fn build(
@@ -308,9 +335,9 @@ impl Orchestrator {
         (participants, clock): Outside,
         engine_limits: saga_engine::Limits,
         (limits, connections): (api::ApiLimits, http::ConnectionLimits),
-        doors: Doors,
+        (doors, (traces, trace_url)): (Doors, Traces),
         name: &str,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, Option<ExportTask>)> {
         let called: Vec<_> =
             loaded.definitions.iter().flat_map(|definition| &definition.participants).collect();
         let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
@@ -323,6 +350,17 @@ impl Orchestrator {
             clock.clone(),
         ));
         let (hosts, access, signer, reached) = doors;
+        let export = SpanExporter::new(&traces, metrics.span_counts())?;
+        let task = export.map(|(exporter, task)| {
+            metrics.export_spans(exporter);
+            task
+        });
+        let view = TraceView {
+            propagation: traces.propagation,
+            sampler: traces.sampler,
+            is_exported: task.is_some(),
+            url: trace_url,
+        };
         let engine = Engine::new(
             clock.clone(),
             journal,
@@ -335,7 +373,7 @@ impl Orchestrator {
         engine.keep_definitions().await;
         // Unfinished orders are taken over while the server accepts new ones.
         engine.recover_in_background();
-        Ok(Self {
+        let server = Self {
             api: Api::new(
                 engine,
                 metrics,
@@ -343,10 +381,11 @@ impl Orchestrator {
                 limits,
                 (hosts, access, signer),
                 loaded.commande_saga.clone(),
-                reached,
+                (reached, view),
             ),
             connections,
-        })
+        };
+        Ok((server, task))
     }
 
     /// The API without a listener.

@@ -32,7 +32,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use saga_core::{Definition, Timestamp};
+use saga_core::trace::Span;
+use saga_core::{Definition, Saga, Timestamp};
 use saga_engine::breaker::BreakerKind;
 use saga_engine::participants::AccessTrouble;
 use saga_engine::{CallEnded, Called, Clock, CommitSummary, Engine, Observer};
@@ -48,6 +49,7 @@ use self::requests::Requests;
 use self::sagas::Sagas;
 pub(crate) use self::tls::{HandshakeFailed, TlsCounts};
 use crate::logging::LostLines;
+use crate::traces::{SpanCounts, SpanExporter};
 
 /// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
 const OTHER: &str = "other";
@@ -79,6 +81,8 @@ pub struct Metrics {
     not_accepted: Family<ParticipantLabels, Counter>,
     no_access: Family<ParticipantLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
+    span_counts: SpanCounts,
+    spans: OnceLock<SpanExporter>,
 }
 
 /// A text format of metrics.
@@ -130,6 +134,7 @@ impl Metrics {
         let connections = ConnectionCounts::register(&mut registry);
         let tls = TlsCounts::register(&mut registry);
         let issuer = IssuerCounts::register(&mut registry);
+        let span_counts = SpanCounts::register(&mut registry);
         let gauge = |registry: &mut Registry, name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -198,6 +203,8 @@ impl Metrics {
             not_accepted,
             no_access,
             reloads,
+            span_counts,
+            spans: OnceLock::new(),
         };
         metrics.serve(served);
         metrics
@@ -229,6 +236,16 @@ impl Metrics {
     /// Shows the log's lost lines from now on.
     pub(crate) fn count_lost_lines(&self, lost: LostLines) {
         let _ = self.lost_lines.set(lost);
+    }
+
+    /// The counter of spans.
+    pub(crate) fn span_counts(&self) -> SpanCounts {
+        self.span_counts.clone()
+    }
+
+    /// Has spans exported from now on. To be called before the engine starts.
+    pub(crate) fn export_spans(&self, exporter: SpanExporter) {
+        let _ = self.spans.set(exporter);
     }
 
     /// Counts an answered request. `handler` is the route, such as `/api/commande/{id}`.
@@ -310,12 +327,23 @@ impl Observer for Metrics {
         self.sagas.committed(definition, news);
     }
 
+    fn wants_spans(&self, saga: &Saga) -> bool {
+        self.spans.get().is_some_and(|exporter| exporter.wants(saga))
+    }
+
+    fn spans_ended(&self, spans: Vec<Span>) {
+        if let Some(exporter) = self.spans.get() {
+            exporter.take(spans);
+        }
+    }
+
     fn call_started(&self, call: &Called<'_>) {
         self.sagas.call_started(call);
     }
 
     fn call_ended(&self, call: &CallEnded<'_>) {
-        self.sagas.call_ended(call);
+        let is_traced = self.wants_spans(call.call.saga);
+        self.sagas.call_ended(call, is_traced);
     }
 
     fn taken_over(&self, sagas: usize) {

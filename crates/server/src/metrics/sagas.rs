@@ -7,12 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use saga_core::definition::StateName;
 use saga_core::event::Stuck;
+use saga_core::trace::Sampler;
 use saga_core::{AttemptNumber, Definition, Direction, Outcome};
 use saga_engine::{CallEnded, Called, CommitSummary, FailureCause};
 use saga_journal::BulkState;
@@ -56,7 +58,7 @@ pub(super) struct Sagas {
     failures: Family<FailureLabels, Counter>,
     blocked: Family<BlockedLabels, Counter>,
     calls: Family<OutcomeLabels, Counter>,
-    call_durations: Family<CallLabels, Histogram>,
+    call_durations: Family<CallLabels, HistogramWithExemplars<TraceLabels>>,
     retries: Family<CallLabels, Counter>,
     in_flight: Family<StepLabels, Gauge>,
     taken_over: Counter,
@@ -101,10 +103,17 @@ struct StepSeries {
 }
 
 struct CallSeries {
-    durations: Histogram,
+    durations: HistogramWithExemplars<TraceLabels>,
     retries: Counter,
     /// Shorter by the last where the call cannot end so.
     outcomes: Vec<Counter>,
+}
+
+/// The trace of an observation, for readers of OpenMetrics.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TraceLabels {
+    trace_id: String,
+    span_id: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -166,7 +175,8 @@ struct OutcomeLabels {
 impl Sagas {
     pub(super) fn register(registry: &mut Registry, orders: Arc<str>) -> Self {
         let saga_seconds: fn() -> Histogram = || Histogram::new(SAGA_SECONDS);
-        let call_seconds: fn() -> Histogram = || Histogram::new(CALL_SECONDS);
+        let call_seconds: fn() -> HistogramWithExemplars<TraceLabels> =
+            || HistogramWithExemplars::new(CALL_SECONDS.into_iter());
         let sagas = Self {
             states: Family::default(),
             durations: Family::new_with_constructor(saga_seconds),
@@ -392,7 +402,8 @@ impl Sagas {
         }
     }
 
-    pub(super) fn call_ended(&self, ended: &CallEnded<'_>) {
+    /// `is_traced`: the trace of the call is exported, and is told as an example of its duration.
+    pub(super) fn call_ended(&self, ended: &CallEnded<'_>, is_traced: bool) {
         let call = &ended.call;
         let prepared = self.prepared(call.definition);
         let Some(step) = prepared.steps.get(call.step) else { return };
@@ -404,7 +415,12 @@ impl Sagas {
             Direction::Probe => step.probe.as_ref().unwrap_or(&step.action),
             Direction::Poll => step.poll.as_ref().unwrap_or(&step.action),
         };
-        series.durations.observe(ended.duration.as_secs_f64());
+        let example = is_traced.then(|| {
+            let trace = call.saga.call_trace(call.step, call.direction, call.attempt);
+            let parent = trace.parent(&Sampler::ALL);
+            TraceLabels { trace_id: parent.trace.to_string(), span_id: parent.span.to_string() }
+        });
+        series.durations.observe(ended.duration.as_secs_f64(), example, None);
         if let Some(times) = &step.times {
             times.observe(ended.duration);
         }

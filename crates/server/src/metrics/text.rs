@@ -19,7 +19,12 @@ pub(super) fn plain(openmetrics: &str) -> String {
             }
             _ if line.starts_with('#') => {}
             _ => {
-                text.push_str(line);
+                // An exemplar stands behind its sample, which no label's value is before.
+                text.push_str(
+                    line.rsplit_once(" # {")
+                        .filter(|(_, exemplar)| exemplar.starts_with("trace_id="))
+                        .map_or(line, |(sample, _)| sample),
+                );
                 text.push('\n');
             }
         }

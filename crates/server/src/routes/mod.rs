@@ -16,6 +16,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Extensions, HeaderMap, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use saga_core::trace;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -92,6 +93,7 @@ async fn around(
     next: Next,
 ) -> Response {
     let method = request.method().clone();
+    let request_id = trace::sent_request_id(request.headers()).cloned();
     let handler = path.and_then(|path| DOCUMENT.paths.paths.get_key_value(path.as_str()));
     let kind = AnswerKind::at(request.uri().path());
     let begun = api.clock.now();
@@ -121,6 +123,8 @@ async fn around(
     if let Some(rate) = rate {
         rate.add_to(response.headers_mut());
     }
+    // As the proxies in front have it: an answer tells the name of its request.
+    request_id.and_then(|id| response.headers_mut().insert("x-request-id", id));
     let took = api.clock.now().since(begun);
     protect::protect(kind, response.headers_mut());
     api.metrics.answered(route, &method, response.status().as_u16(), took);

@@ -63,7 +63,7 @@ pub(crate) async fn api_of(
         limits,
         (Hosts::default(), Access::default(), None),
         loaded.commande_saga,
-        api::Reached::default(),
+        (api::Reached::default(), orchestrateur::traces::TraceView::default()),
     ))
 }
 

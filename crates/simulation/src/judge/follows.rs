@@ -47,7 +47,9 @@ fn command_of(record: &Record) -> Option<Command> {
             (CommandKind::CancelBy { by, reason }, false)
         }
         Event::Resumed { by, reason, unseen } => (CommandKind::Resume { by, reason }, unseen),
-        Event::Signalled { name, key, body } => (CommandKind::Signal { name, key, body }, false),
+        Event::Signalled { name, key, body, trace } => {
+            (CommandKind::Signal { name, key, body, trace }, false)
+        }
         Event::Resolved { step, finding, output, by, reason } => {
             (CommandKind::Resolve { step, finding, output, by, reason }, false)
         }

@@ -49,6 +49,7 @@ impl SeededWorld {
                 caller: Caller::Unknown,
                 slots_percent_max: None,
                 by: None,
+                trace: None,
             };
             let place = self.fleet.dice.below(self.fleet.places());
             let answer = self.ask(place, move |engine| async move { engine.start(request).await }).await;

@@ -181,7 +181,12 @@ impl ActOf<'_> {
     fn signals(&self) -> Vec<String> {
         let Some(saga) = self.saga else { return Vec::new() };
         let is_taken = |name: &&str| {
-            self.changes(&CommandKind::Signal { name: (*name).into(), key: None, body: Json::null() })
+            self.changes(&CommandKind::Signal {
+                name: (*name).into(),
+                key: None,
+                body: Json::null(),
+                trace: None,
+            })
         };
         saga.definition().signal_names().filter(is_taken).map(ToOwned::to_owned).collect()
     }
@@ -191,7 +196,7 @@ impl ActOf<'_> {
         let body = Json::parse_unambiguous(self.typed.body.trim().as_bytes());
         match (name, body) {
             (Some(name), Ok(body)) => {
-                self.follows(&CommandKind::Signal { name: name.into(), key: None, body })
+                self.follows(&CommandKind::Signal { name: name.into(), key: None, body, trace: None })
             }
             _ => vec![FollowLine::said(words.at_once, words.body_decides)],
         }

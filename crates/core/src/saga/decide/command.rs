@@ -9,6 +9,7 @@ use crate::event::{Cause, Event, Finding, Record};
 use crate::id::{AttemptNumber, Seq, Timestamp};
 use crate::json::Json;
 use crate::rules;
+use crate::trace::TraceParent;
 
 impl Saga {
     /// The event of a cancel command.
@@ -45,7 +46,7 @@ impl Saga {
                 let is_idle = active.is_empty() || !active.iter().all(|step| self.is_calling(step));
                 Ok(is_idle.then_some(resumed))
             }
-            CommandKind::Signal { name, key, body } => self.signal(name, key.as_deref(), body),
+            CommandKind::Signal { name, key, body, trace } => self.signal(name, key.as_deref(), body, *trace),
             CommandKind::Resolve { step, finding, output, by, reason } => {
                 let (step, finding, output) = (*step, *finding, output.clone());
                 let (by, reason) = (by.clone(), reason.clone());
@@ -57,7 +58,13 @@ impl Saga {
     }
 
     /// The event of a signal; `None`: it was sent before.
-    fn signal(&self, name: &str, key: Option<&str>, body: &Json) -> Result<Option<Event>, Rejected> {
+    fn signal(
+        &self,
+        name: &str,
+        key: Option<&str>,
+        body: &Json,
+        trace: Option<TraceParent>,
+    ) -> Result<Option<Event>, Rejected> {
         let (takers, open) = self.takers(name);
         if takers == 0 {
             return Err(Rejected::NoSuchSignal);
@@ -74,7 +81,7 @@ impl Saga {
             return Err(Rejected::SignalsEnough);
         }
         let (name, key, body) = (name.into(), key.map(Into::into), body.clone());
-        Ok(Some(Event::Signalled { name, key, body }))
+        Ok(Some(Event::Signalled { name, key, body, trace }))
     }
 
     fn may_resume(&self, now: Timestamp) -> Result<(), Rejected> {

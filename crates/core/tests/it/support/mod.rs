@@ -159,7 +159,7 @@ impl Run {
                     name.split_once('#').map_or((name, None), |(name, key)| (name, Some(key.into())));
                 let body =
                     Json::parse(words.next().unwrap_or("null").as_bytes()).expect("JSON without spaces");
-                command(CommandKind::Signal { name: name.into(), key, body }, self.moment().now)
+                command(CommandKind::Signal { name: name.into(), key, body, trace: None }, self.moment().now)
             }
             "cancel" => {
                 let by = |by: &str| CommandKind::CancelBy { by: by.into(), reason: None };

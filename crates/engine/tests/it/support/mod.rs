@@ -266,6 +266,7 @@ impl Place for Engine {
             caller: order.caller,
             slots_percent_max: None,
             by: None,
+            trace: None,
         })
         .await
     }

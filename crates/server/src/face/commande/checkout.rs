@@ -89,7 +89,8 @@ pub(crate) async fn checkout(
     let id = key.as_deref().map(|key| key::saga_of(&api, &api.commande_saga, &principal, key));
     let by = principal.name().cloned();
     let slots_percent_max = principal.slots_percent();
-    let request = Start { input, id, wait: preference.wait, caller, slots_percent_max, by };
+    let trace = api.traces.context(&head.headers);
+    let request = Start { input, id, wait: preference.wait, caller, slots_percent_max, by, trace };
     let snapshot = api.engine.start(request).await?;
     Ok(answer(&snapshot, preference.applied))
 }

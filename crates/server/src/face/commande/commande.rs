@@ -54,6 +54,11 @@ pub(crate) struct Commande {
     modifie_le: String,
     #[schema(inline)]
     definition: DefinitionShown,
+    /// The trace in which the order is: its caller's, or one that has its id, or, after a pause of more than an hour, another one.
+    /// Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    trace_id: Option<String>,
 }
 
 /// What somebody asked of the order.
@@ -102,6 +107,7 @@ impl From<KeptRow> for Commande {
                 nom: row.definition.to_string(),
                 empreinte: row.definition_hash.to_string(),
             },
+            trace_id: None,
         }
     }
 }
@@ -160,6 +166,10 @@ pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<
     let row = api.engine.journal().row(id).await?;
     let row = row.filter(|row| row.row.definition == api.commande_saga).ok_or_else(Error::unknown)?;
     let read = api.budgets.read(&api.engine, id).await?;
+    let trace_id = match &read {
+        Ok(Some((saga, _))) => Some(saga.trace_id().to_string()),
+        _ => None,
+    };
     let interventions = match &read {
         Ok(Some((saga, history))) => Some(interventions(saga, history)),
         Ok(None) | Err(Refusal::Damaged(_)) => None,
@@ -171,6 +181,7 @@ pub(crate) async fn commande(State(api): State<Api>, Id(id): Id) -> Result<Json<
         blocage,
         interventions: Some(interventions.map(|(said, _)| said)),
         interventions_omises: left_out,
+        trace_id,
         ..row.into()
     }))
 }

@@ -47,8 +47,9 @@ pub(crate) async fn callback(
 ) -> Result<StatusCode, Problem> {
     let token: Option<CallbackToken> = path.ok().and_then(|Path(token)| token.parse().ok());
     let token = token.ok_or_else(no_callback)?;
+    let trace = api.traces.parent(request.headers());
     let (key, body) = signals::sent(request, &api).await?;
-    let sent = api.engine.call_back(&token, key.as_deref(), body).await;
+    let sent = api.engine.call_back(&token, key.as_deref(), body, trace).await;
     sent.map_err(|refusal| Problem::refused(refusal, no_callback))?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -64,6 +64,11 @@ pub(crate) struct SagaShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     started_by: Option<String>,
+    /// The trace in which it is: its caller's, or one that has its id, or, after a pause of more than an hour, another one. Not in
+    /// lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    trace_id: Option<String>,
 }
 
 /// A step that has failed.
@@ -130,11 +135,13 @@ impl SagaShown {
             created_at: row.created.to_string(),
             updated_at: row.updated.to_string(),
             started_by: row.summary.started_by.map(|name| name.to_string()),
+            trace_id: None,
         }
     }
 
     fn with(mut self, saga: &Saga) -> Self {
         self.input = Some(saga.input().clone());
+        self.trace_id = Some(saga.trace_id().to_string());
         self.output = Some(saga.output().cloned().unwrap_or_else(JsonText::null));
         self
     }

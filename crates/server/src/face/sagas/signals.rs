@@ -66,9 +66,11 @@ pub(crate) async fn signal(
         Ok(id) => id,
         Err(_) => the_one(&api, &saga, labels).await?,
     };
+    let trace = api.traces.parent(request.headers());
     let (key, body) = sent(request, &api).await?;
     api.engine
         .asked_by(principal.name().cloned())
+        .within(trace)
         .signal(id, &name, key.as_deref(), body)
         .await
         .map_err(|refusal| Problem::refused(refusal, unknown))?;
