@@ -11,6 +11,7 @@ words! {
         saga: "Saga", "Saga";
         started: "started", "commencée";
         started_by: "started by", "commencée par";
+        trace: "trace", "trace";
         took: "took", "durée";
         person_since: "needs a person for", "à régler depuis";
         definition: "definition", "définition";

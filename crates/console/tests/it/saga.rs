@@ -148,6 +148,7 @@ impl Played {
             waiting: self.saga.waits_for(),
             held: Vec::new(),
             held_back: Vec::new(),
+            trace_page: None,
             moment: self.moment(),
         };
         SagaPage::of(frame, &seen, asked)

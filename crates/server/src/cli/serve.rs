@@ -355,12 +355,7 @@ impl Orchestrator {
             metrics.export_spans(exporter);
             task
         });
-        let view = TraceView {
-            propagation: traces.propagation,
-            sampler: traces.sampler,
-            is_exported: task.is_some(),
-            url: trace_url,
-        };
+        let view = TraceView { propagation: traces.propagation, url: trace_url };
         let engine = Engine::new(
             clock.clone(),
             journal,

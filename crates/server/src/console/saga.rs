@@ -84,6 +84,11 @@ impl KnownSaga {
             waiting: self.waiting.clone(),
             held: held(api, &self.row),
             held_back: self.held_back.clone(),
+            trace_page: api
+                .traces
+                .url
+                .as_ref()
+                .and_then(|url| read.ok().map(|(saga, _)| url.of(saga.trace_id()))),
             // The calls that follow are foretold for the longest waits.
             moment: Moment { now, random: Random(u64::MAX) },
         }

@@ -19,8 +19,10 @@ mod otlp;
 mod settings;
 mod trace_url;
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
-use saga_core::trace::{Propagation, Sampler, TraceContext, TraceParent};
+use saga_core::trace::{Propagation, TraceContext, TraceParent};
 
 pub(crate) use self::counts::SpanCounts;
 pub(crate) use self::exporter::{ExportTask, SpanExporter};
@@ -32,17 +34,13 @@ pub use self::trace_url::TraceUrl;
 pub struct TraceView {
     /// Which headers of callers are taken.
     pub(crate) propagation: Propagation,
-    /// Which traces are recorded.
-    pub(crate) sampler: Sampler,
-    /// Whether spans are exported.
-    pub(crate) is_exported: bool,
     /// Where a trace can be looked at.
     pub(crate) url: Option<TraceUrl>,
 }
 
 impl TraceView {
     /// The context that a caller has sent.
-    pub(crate) fn context(&self, headers: &HeaderMap) -> Option<std::sync::Arc<TraceContext>> {
+    pub(crate) fn context(&self, headers: &HeaderMap) -> Option<Arc<TraceContext>> {
         TraceContext::read(headers, self.propagation).map(Into::into)
     }
 

@@ -29,6 +29,7 @@ mod probes;
 mod replicas;
 mod shutdown;
 mod tls;
+mod traces;
 mod upgrade;
 mod voisins;
 

@@ -56,6 +56,8 @@ pub struct SagaSeen<'a> {
     pub held: Vec<(Arc<str>, Option<Duration>)>,
     /// The steps whose calls their participants hold back.
     pub held_back: Vec<Arc<str>>,
+    /// The page of its trace, where there is one.
+    pub trace_page: Option<String>,
     /// The time, and a random number for what is foretold.
     pub moment: Moment,
 }
@@ -91,6 +93,8 @@ pub struct SagaPage {
     pub started: When,
     /// The name of the caller who started it.
     pub started_by: Option<String>,
+    /// The id of the trace in which it is, and the trace's page, where there is one.
+    pub trace: Option<(String, Option<String>)>,
     /// How long it took, once it is over.
     pub took: Option<String>,
     /// Since when a person is needed.
@@ -205,6 +209,7 @@ impl SagaPage {
             .then(|| When::of(row.blocked_since.unwrap_or(row.updated), now, lang));
         let hash: String = row.definition_hash.as_str().chars().take(8).collect();
         let named = visible_cut(&row.definition, 64);
+        let trace = read.map(|(saga, _)| (saga.trace_id().to_string(), seen.trace_page.clone()));
         let took = row.over.then(|| Span(row.updated.since(row.created)).text(lang));
         Self {
             id: seen.row.saga.to_string(),
@@ -213,6 +218,7 @@ impl SagaPage {
             labels: row.labels.iter().map(|(name, label)| LabelShown::of(name, label, lang)).collect(),
             started: When::of(row.created, now, lang),
             started_by: row.summary.started_by.as_ref().map(|name| visible_cut(name, 100)),
+            trace,
             took,
             person_since,
             definition: (named, format!("/console/definitions/{}", in_address(&row.definition)), hash),
