@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Finding;
 use crate::id::{CommandId, Timestamp};
 use crate::json::Json;
-use crate::trace::TraceParent;
+use crate::trace_context::TraceParent;
 
 /// A command for one saga.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::definition::{DefinitionHash, Labels, StateName};
 use crate::direction::Direction;
 use crate::id::{AttemptNumber, Claim, CommandId, Epoch, Timestamp};
 use crate::json::Json;
-use crate::trace::{TraceContext, TraceParent};
+use crate::trace_context::{TraceContext, TraceParent};
 
 /// One entry of a saga's history: an event, when it was recorded, and the state that the order entered with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

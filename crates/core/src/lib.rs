@@ -34,6 +34,7 @@ pub mod saga;
 #[cfg(debug_assertions)]
 pub mod seeded;
 pub mod trace;
+mod trace_context;
 pub mod understood;
 
 pub use callback::{CallbackSecret, CallbackToken, Callbacks, NoToken};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_core::definition::StateName;
 use saga_core::event::{Cause, Stuck};
-use saga_core::trace::Span;
+use saga_core::trace::SagaSpan;
 use saga_core::{AttemptNumber, Definition, Direction, Event, Outcome, Record, Saga};
 use saga_journal::BulkState;
 
@@ -24,7 +24,7 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Spans have ended, and the events that tell so are durable. A span may be told twice, the same: by the process that was
     /// there when it ended, and by the next one, which cannot know whether the first one has passed it on.
-    fn spans_ended(&self, spans: Vec<Span>) {
+    fn spans_ended(&self, spans: Vec<SagaSpan>) {
         let _ = spans;
     }
 

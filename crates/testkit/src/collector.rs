@@ -18,7 +18,7 @@ const SPANS_AWAITED: Duration = Duration::from_secs(60);
 
 /// What the collector does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Manner {
+pub enum CollectorManner {
     /// Takes it.
     Takes,
     /// Answers with this status, and a header line or none.
@@ -62,7 +62,7 @@ pub struct Collector {
 }
 
 struct Shared {
-    manner: Mutex<Manner>,
+    manner: Mutex<CollectorManner>,
     spans: Mutex<Vec<KeptSpan>>,
     /// The heads of the requests.
     heads: Mutex<Vec<String>>,
@@ -74,7 +74,7 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("the listener's address");
         let shared = Arc::new(Shared {
-            manner: Mutex::new(Manner::Takes),
+            manner: Mutex::new(CollectorManner::Takes),
             spans: Mutex::default(),
             heads: Mutex::default(),
         });
@@ -97,7 +97,7 @@ impl Collector {
     }
 
     /// From now on, it does this with requests.
-    pub fn behave(&self, manner: Manner) {
+    pub fn behave(&self, manner: CollectorManner) {
         *lock(&self.shared.manner) = manner;
     }
 
@@ -156,25 +156,25 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         lock(&shared.heads).push(head);
         let manner = lock(&shared.manner).clone();
         match manner {
-            Manner::Takes => {
+            CollectorManner::Takes => {
                 keep(shared, &body);
                 stream.write_all(
                     b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n",
                 )?;
             }
-            Manner::Answers(status, line) => {
+            CollectorManner::Answers(status, line) => {
                 write!(
                     stream,
                     "HTTP/1.1 {status} X\r\n{line}{}content-length: 0\r\n\r\n",
                     if line.is_empty() { "" } else { "\r\n" }
                 )?;
             }
-            Manner::Silent => {
+            CollectorManner::Silent => {
                 // Until the caller hangs up.
                 let _ = reader.read(&mut [0]);
                 return Ok(());
             }
-            Manner::Endless => {
+            CollectorManner::Endless => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
                 loop {
                     stream.write_all(b"400\r\n")?;
@@ -182,8 +182,8 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
                     stream.write_all(b"\r\n")?;
                 }
             }
-            Manner::Closes => return Ok(()),
-            Manner::Babbles => return stream.write_all(b"\x00\xff no answer at all\r\n\r\n"),
+            CollectorManner::Closes => return Ok(()),
+            CollectorManner::Babbles => return stream.write_all(b"\x00\xff no answer at all\r\n\r\n"),
         }
     }
 }

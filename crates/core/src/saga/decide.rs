@@ -28,7 +28,7 @@ use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
 use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
-use crate::trace::TraceContext;
+use crate::trace_context::TraceContext;
 
 /// How far two clocks that show the right time may be apart: an owner's and the next one's, or one that is corrected.
 const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(1);

@@ -60,7 +60,8 @@ use crate::event::{Cause, Record, Stuck};
 use crate::id::{AttemptNumber, CommandId, Epoch, SagaId, Seq, Timestamp};
 use crate::json::Json;
 use crate::rules;
-use crate::trace::{SagaTrace, Sampler, TraceId};
+use crate::trace::SagaTrace;
+use crate::trace_context::{Sampler, TraceId};
 
 /// A saga as its events tell it.
 #[derive(Debug, Clone)]

@@ -12,12 +12,12 @@
 use std::sync::Arc;
 
 use super::kept::SagaTrace;
-use super::span::{AttemptEnd, Span, SpanAbout, SpanLink, StepEnd};
-use super::{SpanId, TraceId};
+use super::span::{SagaSpan, SpanAbout, SpanLink, StepEnd, TracedEnd};
 use crate::definition::{Definition, StateName};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Outcome, Record, Stuck};
 use crate::id::{AttemptNumber, SagaId, Seq, Timestamp};
+use crate::trace_context::{SpanId, TraceId};
 
 /// A history, as far as it has been read for spans: the spans that are still open.
 #[derive(Debug, Clone)]
@@ -78,7 +78,11 @@ impl SpanFold {
     }
 
     /// A history from its first record on, and the spans that have ended in it.
-    pub fn of(saga: SagaId, definition: Arc<Definition>, records: &[Record]) -> Option<(Self, Vec<Span>)> {
+    pub fn of(
+        saga: SagaId,
+        definition: Arc<Definition>,
+        records: &[Record],
+    ) -> Option<(Self, Vec<SagaSpan>)> {
         let (first, rest) = records.split_first()?;
         let mut fold = Self::begin(saga, definition, first)?;
         let mut spans = Vec::new();
@@ -87,7 +91,7 @@ impl SpanFold {
     }
 
     /// The next record: adds the spans that end with it.
-    pub fn apply(&mut self, record: &Record, spans: &mut Vec<Span>) {
+    pub fn apply(&mut self, record: &Record, spans: &mut Vec<SagaSpan>) {
         self.seq = self.seq.next();
         // A poll has no start in the history: its calls have left in the trace before this record.
         let before = self.since;
@@ -107,7 +111,7 @@ impl SpanFold {
                 self.attempt_started(at, (*step, *direction, *attempt), spans);
             }
             Event::AttemptEnded { step, direction, attempt, outcome, status, .. } => {
-                let end = AttemptEnd::Answered { outcome: *outcome, status: *status };
+                let end = TracedEnd::Answered { outcome: *outcome, status: *status };
                 self.attempt_ended(at, (*step, *direction, *attempt), end, (before, last), spans);
             }
             Event::Waits { step, .. } => _ = self.touch(*step, Direction::Action, at),
@@ -154,7 +158,7 @@ impl SpanFold {
     }
 
     /// Before this trace, nothing happened for long: it ends where it stood, and the saga goes on in another.
-    fn pause(&mut self, spans: &mut Vec<Span>) {
+    fn pause(&mut self, spans: &mut Vec<SagaSpan>) {
         for open in std::mem::take(&mut self.steps) {
             self.told(open, StepEnd::Open, spans);
         }
@@ -170,7 +174,7 @@ impl SpanFold {
         &mut self,
         at: Timestamp,
         call: (usize, Direction, AttemptNumber),
-        spans: &mut Vec<Span>,
+        spans: &mut Vec<SagaSpan>,
     ) {
         let (step, direction, _) = call;
         // An earlier attempt of the same step has no answer any more.
@@ -190,9 +194,9 @@ impl SpanFold {
         &mut self,
         at: Timestamp,
         call: (usize, Direction, AttemptNumber),
-        end: AttemptEnd,
+        end: TracedEnd,
         (before, last): (Seq, Timestamp),
-        spans: &mut Vec<Span>,
+        spans: &mut Vec<SagaSpan>,
     ) {
         let (step, direction, _) = call;
         let above = self.above(step, direction);
@@ -208,7 +212,7 @@ impl SpanFold {
         });
         self.attempt_told(open, at, end, spans);
         self.touch(step, above, at);
-        let AttemptEnd::Answered { outcome, .. } = end else { return };
+        let TracedEnd::Answered { outcome, .. } = end else { return };
         match (direction, outcome) {
             (Direction::Probe, _) | (_, Outcome::Unknown | Outcome::NotSent | Outcome::Accepted) => {}
             (_, Outcome::Ok) => self.close(step, above, StepEnd::Ok, spans),
@@ -223,11 +227,11 @@ impl SpanFold {
         &mut self,
         at: Timestamp,
         is_it: impl Fn((usize, Direction, AttemptNumber)) -> bool,
-        spans: &mut Vec<Span>,
+        spans: &mut Vec<SagaSpan>,
     ) {
         while let Some(index) = self.attempts.iter().position(|open| is_it(open.call)) {
             let open = self.attempts.remove(index);
-            self.attempt_told(open, at, AttemptEnd::Interrupted, spans);
+            self.attempt_told(open, at, TracedEnd::Interrupted, spans);
         }
     }
 
@@ -263,14 +267,14 @@ impl SpanFold {
         direction: Direction,
         at: Timestamp,
         end: StepEnd,
-        spans: &mut Vec<Span>,
+        spans: &mut Vec<SagaSpan>,
     ) {
         self.touch(step, direction, at);
         self.close(step, direction, end, spans);
     }
 
     /// The step's span ends when something was last heard of it.
-    fn close(&mut self, step: usize, direction: Direction, end: StepEnd, spans: &mut Vec<Span>) {
+    fn close(&mut self, step: usize, direction: Direction, end: StepEnd, spans: &mut Vec<SagaSpan>) {
         let known = self.steps.iter().position(|open| (open.step, open.direction) == (step, direction));
         if let Some(index) = known {
             let open = self.steps.remove(index);
@@ -278,30 +282,30 @@ impl SpanFold {
         }
     }
 
-    fn told(&self, open: OpenStep, end: StepEnd, spans: &mut Vec<Span>) {
+    fn told(&self, open: OpenStep, end: StepEnd, spans: &mut Vec<SagaSpan>) {
         let OpenStep { step, direction, begun, touched, links } = open;
         let about = SpanAbout::Step { step, direction, end };
         let id = SpanId::of_step(self.saga, self.since, step, direction);
         let parent = Some(SpanId::of_saga(self.saga, self.since));
         let trace = self.traces.id(self.saga, self.since);
-        spans.push(Span { links, ..self.span((trace, id, parent), (begun, touched), about) });
+        spans.push(SagaSpan { links, ..self.span((trace, id, parent), (begun, touched), about) });
     }
 
-    fn attempt_told(&self, open: OpenAttempt, at: Timestamp, end: AttemptEnd, spans: &mut Vec<Span>) {
+    fn attempt_told(&self, open: OpenAttempt, at: Timestamp, end: TracedEnd, spans: &mut Vec<SagaSpan>) {
         let OpenAttempt { call: (step, direction, attempt), begun, trace, parent } = open;
         let id = SpanId::of_attempt(self.saga, step, direction, attempt);
         let about = SpanAbout::Attempt { step, direction, attempt, end };
         spans.push(self.span((trace, id, Some(parent)), (begun, at), about));
     }
 
-    fn saga_ended(&mut self, at: Timestamp, completed: Option<bool>, spans: &mut Vec<Span>) {
+    fn saga_ended(&mut self, at: Timestamp, completed: Option<bool>, spans: &mut Vec<SagaSpan>) {
         let caller = self.traces.context().and_then(|context| context.parent);
         let parent = caller.filter(|_| self.since == Seq::NONE).map(|caller| caller.span);
         let about = SpanAbout::Saga { state: self.state.clone(), completed, is_called: parent.is_some() };
         let id = SpanId::of_saga(self.saga, self.since);
         let trace = self.traces.id(self.saga, self.since);
         let links = std::mem::take(&mut self.links);
-        spans.push(Span { links, ..self.span((trace, id, parent), (self.begun, at), about) });
+        spans.push(SagaSpan { links, ..self.span((trace, id, parent), (self.begun, at), about) });
     }
 
     fn span(
@@ -309,8 +313,8 @@ impl SpanFold {
         (trace, id, parent): (TraceId, SpanId, Option<SpanId>),
         (begun, ended): (Timestamp, Timestamp),
         about: SpanAbout,
-    ) -> Span {
-        Span {
+    ) -> SagaSpan {
+        SagaSpan {
             trace,
             id,
             parent,

@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use super::TRACE_PAUSE;
-use super::context::{TraceContext, TraceFlags, TraceParent};
-use super::ids::{SpanId, TraceId};
-use super::sampler::Sampler;
 use crate::direction::Direction;
 use crate::event::Record;
 use crate::id::{AttemptNumber, SagaId, Seq, Timestamp};
+use crate::trace_context::{Sampler, SpanId, TraceContext, TraceFlags, TraceId, TraceParent};
 
 /// The traces of one saga. Without a caller's context and without pauses, that is one trace, which has the saga's id, and takes no memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SagaTrace(Option<Box<Remembered>>);
+pub struct SagaTrace(Option<Box<KnownTraces>>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Remembered {
+struct KnownTraces {
     context: Option<Arc<TraceContext>>,
     /// The events at which it went on in a new trace.
     since: Vec<Seq>,
@@ -24,7 +22,7 @@ struct Remembered {
 impl SagaTrace {
     /// Of a saga whose caller sent this context.
     pub(crate) fn of(context: Option<Arc<TraceContext>>) -> Self {
-        Self(context.map(|context| Remembered { context: Some(context), since: Vec::new() }.into()))
+        Self(context.map(|context| KnownTraces { context: Some(context), since: Vec::new() }.into()))
     }
 
     /// The next event, and when the one before it was recorded. Tells whether a new trace begins with it.

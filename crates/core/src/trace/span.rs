@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use super::context::{TraceContext, TraceFlags, TraceParent};
-use super::ids::{SpanId, TraceId};
 use crate::definition::{Definition, StateName};
 use crate::direction::Direction;
 use crate::event::Outcome;
 use crate::id::{AttemptNumber, SagaId, Timestamp};
+use crate::trace_context::{SpanId, TraceContext, TraceFlags, TraceId, TraceParent};
 
 /// A span that has ended. It is the same whenever, and wherever, it is read from the history.
 #[derive(Debug, Clone)]
-pub struct Span {
+pub struct SagaSpan {
     /// The trace.
     pub trace: TraceId,
     /// Its id in the trace.
@@ -64,7 +63,7 @@ pub enum SpanAbout {
         /// Its number.
         attempt: AttemptNumber,
         /// How it came out.
-        end: AttemptEnd,
+        end: TracedEnd,
     },
 }
 
@@ -81,7 +80,7 @@ pub enum StepEnd {
 
 /// How an attempt came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttemptEnd {
+pub enum TracedEnd {
     /// As its answer shows, or the absence of one.
     Answered {
         /// The meaning.
@@ -89,7 +88,7 @@ pub enum AttemptEnd {
         /// The HTTP status, where there was an answer.
         status: Option<u16>,
     },
-    /// Nobody knows: its process was gone, or the saga went on without its answer.
+    /// Its answer is not known: its process was gone, or the saga went on without it.
     Interrupted,
 }
 

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use saga_core::trace::{Span, SpanFold};
+use saga_core::trace::{SagaSpan, SpanFold};
 use saga_core::{Record, Saga, Seq, Timestamp};
 use saga_journal::{AppendError, Appending, Entry, NotAppended, ReplicaId, Row};
 use tokio::sync::OwnedSemaphorePermit;
@@ -42,12 +42,12 @@ pub(crate) enum Spans {
     /// They are wanted, and no event has been read.
     Expected,
     /// The events so far, and spans that are told with the next ones.
-    Read { fold: Box<SpanFold>, untold: Vec<Span> },
+    Read { fold: Box<SpanFold>, untold: Vec<SagaSpan> },
 }
 
 impl Spans {
     /// The spans that end with `records`, the next ones of `saga`.
-    fn ended(&mut self, saga: &Saga, records: &[Record]) -> Vec<Span> {
+    fn ended(&mut self, saga: &Saga, records: &[Record]) -> Vec<SagaSpan> {
         let Some((first, rest)) = records.split_first() else { return Vec::new() };
         let mut ended = Vec::new();
         let mut unread = records;
@@ -93,7 +93,7 @@ struct Contents {
     /// The events themselves, where the log has a line about them.
     told: Vec<Record>,
     /// The spans that end with them.
-    spans: Vec<Span>,
+    spans: Vec<SagaSpan>,
 }
 
 /// Why the saga's task cannot go on.

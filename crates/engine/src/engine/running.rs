@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use saga_core::saga::Input;
-use saga_core::trace::{Span, SpanFold};
+use saga_core::trace::{SagaSpan, SpanFold};
 use saga_core::{Saga, SagaId};
 use saga_journal::{History, LOADED_TOGETHER_MAX, ReplicaId, Unavailable};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -237,7 +237,7 @@ impl Engine {
 }
 
 /// The latest of these spans.
-fn latest(mut spans: Vec<Span>) -> Vec<Span> {
+fn latest(mut spans: Vec<SagaSpan>) -> Vec<SagaSpan> {
     let first = spans.len().saturating_sub(SPANS_AGAIN_MAX);
     spans.split_off(first)
 }

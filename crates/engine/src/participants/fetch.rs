@@ -71,14 +71,14 @@ impl Fetcher {
         document: Bytes,
         bytes_max: usize,
         within: Duration,
-    ) -> Result<Taken, NotFetched> {
+    ) -> Result<DocumentTaken, NotFetched> {
         let mut message = Message::new(document);
         *message.method_mut() = Method::POST;
         *message.headers_mut() = headers.clone();
         let answer = self.exchange(url, message, bytes_max, within).await;
         let answer =
             answer.map_err(|why| NotFetched(format!("POST {}: {why}", without_query(url)).into()))?;
-        Ok(Taken { status: answer.status, retry_after: answer.retry_after })
+        Ok(DocumentTaken { status: answer.status, retry_after: answer.retry_after })
     }
 
     /// One request and one answer.
@@ -110,7 +110,7 @@ impl Fetcher {
 
 /// The answer to a document that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
+pub struct DocumentTaken {
     /// The HTTP status.
     pub status: u16,
     /// How long the server wants to be left alone, a minute at most.

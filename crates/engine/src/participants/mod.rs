@@ -33,7 +33,7 @@ use saga_core::reply::Reply;
 use saga_core::saga::Request;
 
 pub use self::access::{AccessTrouble, AwaitedAccess};
-pub use self::fetch::{Fetcher, NotFetched, Taken};
+pub use self::fetch::{DocumentTaken, Fetcher, NotFetched};
 pub use self::http::{HttpParticipants, Settings};
 pub use self::message::{TraceHeaders, as_sent};
 pub use self::resolve::{RESOLUTIONS_MAX, Resolver};

@@ -71,7 +71,7 @@ pub struct ApiParts {
     pub commande_saga: Arc<str>,
     /// How clients reach the process.
     pub reached: Reached,
-    /// What is taken of callers' traces, and where traces are shown.
+    /// The headers of traces that are taken from callers, and the place where traces are shown.
     pub traces: TraceView,
     pub(crate) budgets: Budgets,
     /// What the console shows of all sagas together.

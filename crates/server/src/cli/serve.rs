@@ -78,7 +78,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     limits: LimitFlags,
     /// The address of a trace's page in the tool that shows traces, such as https://traces.example.com/trace/{trace_id}: the
-    /// console links to it. What is exported, and where to, say the variables OTEL_* (docs/traces.md).
+    /// console links to it. The variables OTEL_* say what is exported, and where to (docs/traces.md).
     #[arg(long, value_name = "URL", env = "ORCHESTRATEUR_TRACE_URL")]
     trace_url: Option<TraceUrl>,
     /// The lines to log, in the form of RUST_LOG.

@@ -32,7 +32,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use saga_core::trace::Span;
+use saga_core::trace::SagaSpan;
 use saga_core::{Definition, Saga, Timestamp};
 use saga_engine::breaker::BreakerKind;
 use saga_engine::participants::AccessTrouble;
@@ -331,7 +331,7 @@ impl Observer for Metrics {
         self.spans.get().is_some_and(|exporter| exporter.wants(saga))
     }
 
-    fn spans_ended(&self, spans: Vec<Span>) {
+    fn spans_ended(&self, spans: Vec<SagaSpan>) {
         if let Some(exporter) = self.spans.get() {
             exporter.take(spans);
         }

@@ -5,25 +5,25 @@
 
 use http::Uri;
 use saga_core::definition::{Definition, Participant};
-use saga_core::trace::{AttemptEnd, Span, SpanAbout, StepEnd, TraceFlags};
+use saga_core::trace::{SagaSpan, SpanAbout, StepEnd, TraceFlags, TracedEnd};
 use saga_core::{Direction, Outcome};
 
-use super::otlp::{KeyValue, OtlpLink, OtlpSpan, SpanKind, Status, StatusCode};
+use super::otlp::{OtlpAttribute, OtlpKind, OtlpLink, OtlpSpan, Status, StatusCode};
 
 /// In the place of values that are not told.
 const REDACTED: &str = "REDACTED";
 
 /// The message of a span.
-pub(super) fn of(span: &Span) -> OtlpSpan {
+pub(super) fn of(span: &SagaSpan) -> OtlpSpan {
     let parent_flags = span.context.as_ref().and_then(|context| context.parent);
     let is_callers = parent_flags.is_some_and(|parent| parent.trace == span.trace);
     let state = span.context.as_ref().filter(|_| is_callers).and_then(|context| context.state.as_deref());
     let flags =
         parent_flags.filter(|_| is_callers).map_or(TraceFlags::of(true), |parent| parent.flags.sampled(true));
     let mut told =
-        Told { name: String::new(), kind: SpanKind::Internal, attributes: Vec::new(), error: None };
-    told.attributes.push(KeyValue::text("saga.id", span.saga.to_string()));
-    told.attributes.push(KeyValue::text("saga.definition", &*span.definition.name));
+        SpanMessage { name: String::new(), kind: OtlpKind::Internal, attributes: Vec::new(), error: None };
+    told.attributes.push(OtlpAttribute::text("saga.id", span.saga.to_string()));
+    told.attributes.push(OtlpAttribute::text("saga.definition", &*span.definition.name));
     told.about(span);
     let (code, message) =
         told.error.map_or((StatusCode::Unset, String::new()), |why| (StatusCode::Error, why));
@@ -56,24 +56,24 @@ fn nanos(at: saga_core::Timestamp) -> u64 {
 }
 
 /// The parts of a message that depend on what the span is about.
-struct Told {
+struct SpanMessage {
     name: String,
-    kind: SpanKind,
-    attributes: Vec<KeyValue>,
+    kind: OtlpKind,
+    attributes: Vec<OtlpAttribute>,
     error: Option<String>,
 }
 
-impl Told {
+impl SpanMessage {
     fn text(&mut self, key: &str, value: impl Into<String>) {
-        self.attributes.push(KeyValue::text(key, value));
+        self.attributes.push(OtlpAttribute::text(key, value));
     }
 
-    fn about(&mut self, span: &Span) {
+    fn about(&mut self, span: &SagaSpan) {
         let definition = &*span.definition;
         match &span.about {
             SpanAbout::Saga { state, completed, is_called } => {
                 self.name = format!("saga {}", definition.name);
-                self.kind = if *is_called { SpanKind::Server } else { SpanKind::Internal };
+                self.kind = if *is_called { OtlpKind::Server } else { OtlpKind::Internal };
                 self.text("saga.state", &**state);
                 let outcome = match completed {
                     Some(true) => "completed",
@@ -105,12 +105,12 @@ impl Told {
                 }
             }
             SpanAbout::Attempt { step, direction, attempt, end } => {
-                self.kind = SpanKind::Client;
+                self.kind = OtlpKind::Client;
                 self.step(definition, *step, *direction);
-                self.attributes.push(KeyValue::int("saga.attempt", attempt.get()));
+                self.attributes.push(OtlpAttribute::int("saga.attempt", attempt.get()));
                 self.call(definition, *step, *direction);
                 if attempt.get() > 1 {
-                    self.attributes.push(KeyValue::int("http.request.resend_count", attempt.get() - 1));
+                    self.attributes.push(OtlpAttribute::int("http.request.resend_count", attempt.get() - 1));
                 }
                 self.ended(*end);
             }
@@ -141,12 +141,12 @@ impl Told {
         }
         let base = &participant.base;
         self.text("server.address", base.host().unwrap_or_default().trim_matches(['[', ']']));
-        self.attributes.push(KeyValue::int("server.port", port(base)));
+        self.attributes.push(OtlpAttribute::int("server.port", port(base)));
         self.text("url.full", full_url(participant, path.as_deref()));
     }
 
-    fn ended(&mut self, end: AttemptEnd) {
-        let AttemptEnd::Answered { outcome, status } = end else {
+    fn ended(&mut self, end: TracedEnd) {
+        let TracedEnd::Answered { outcome, status } = end else {
             self.text("saga.outcome", "interrupted");
             self.text("error.type", "interrupted");
             self.error = Some(
@@ -156,7 +156,7 @@ impl Told {
         };
         self.text("saga.outcome", outcome.to_string());
         if let Some(status) = status {
-            self.attributes.push(KeyValue::int("http.response.status_code", status));
+            self.attributes.push(OtlpAttribute::int("http.response.status_code", status));
         }
         // The definition knows better than the status whether an answer is an error.
         if !matches!(outcome, Outcome::Ok | Outcome::Accepted) {

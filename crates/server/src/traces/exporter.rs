@@ -1,7 +1,6 @@
 //! The queue of spans that have ended, and the task that sends them to the collector, a batch at a time.
 //!
-//! The engine only ever puts spans into the queue, which takes no time and has a limit. Whatever the collector does, it costs
-//! spans: one that refuses, is gone, never answers or answers without end delays the next batch, the queue fills, and what has no room is dropped
+//! The engine only ever puts spans into the queue, which takes no time and has a limit. A collector can only cost spans: one that refuses, is gone, never answers or answers without end delays the next batch, the queue fills, and what has no room is dropped
 //! and counted.
 
 use std::collections::VecDeque;
@@ -11,14 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 use saga_core::Saga;
-use saga_core::trace::{Sampler, Span};
+use saga_core::trace::{SagaSpan, Sampler};
 use saga_engine::participants::{Fetcher, SetupError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::attributes;
 use super::counts::{SpanCounts, SpanFate};
-use super::otlp::{ExportRequest, Resource, ResourceSpans, Scope, ScopeSpans};
+use super::otlp::{ExportRequest, OtlpScope, Resource, ResourceSpans, ScopeSpans};
 use super::settings::{ExportSettings, TraceSettings};
 
 /// Bytes of a collector's answer.
@@ -33,12 +32,12 @@ const SPANS_LOST_TOLD_AFTER: Duration = Duration::from_secs(60);
 /// Takes spans that have ended. A copy of it is another reference to the same queue.
 #[derive(Clone)]
 pub(crate) struct SpanExporter {
-    queue: Arc<Queue>,
+    queue: Arc<SpanQueue>,
     sampler: Sampler,
 }
 
-struct Queue {
-    spans: Mutex<VecDeque<Span>>,
+struct SpanQueue {
+    spans: Mutex<VecDeque<SagaSpan>>,
     waiting_max: usize,
     batch_max: usize,
     /// Told when there are enough spans for a batch.
@@ -57,16 +56,16 @@ struct Lost {
 
 /// Sends the spans to the collector.
 pub(crate) struct ExportTask {
-    queue: Arc<Queue>,
+    queue: Arc<SpanQueue>,
     settings: ExportSettings,
     fetcher: Fetcher,
     /// The batch that is being sent. It stays here until it has been taken or given up.
-    batch: Vec<Span>,
+    batch: Vec<SagaSpan>,
     told: Option<Instant>,
 }
 
 /// What became of a batch that was sent.
-enum Sent {
+enum BatchSent {
     Taken,
     /// It can be sent again, no sooner than after this.
     Again(Option<Duration>, String),
@@ -81,7 +80,7 @@ impl SpanExporter {
     ) -> Result<Option<(Self, ExportTask)>, SetupError> {
         let Some(export) = settings.export.clone() else { return Ok(None) };
         let fetcher = Fetcher::trusting("OTEL_EXPORTER_OTLP_CERTIFICATE", export.certificate.as_deref())?;
-        let queue = Arc::new(Queue {
+        let queue = Arc::new(SpanQueue {
             spans: Mutex::default(),
             waiting_max: export.waiting_max,
             batch_max: export.batch_max,
@@ -100,7 +99,7 @@ impl SpanExporter {
     }
 
     /// Takes spans, as far as there is room.
-    pub(crate) fn take(&self, spans: Vec<Span>) {
+    pub(crate) fn take(&self, spans: Vec<SagaSpan>) {
         let (waiting, left_out) = {
             let mut queue = self.queue.spans.lock().unwrap_or_else(PoisonError::into_inner);
             let room = self.queue.waiting_max - queue.len();
@@ -119,8 +118,8 @@ impl SpanExporter {
     }
 }
 
-impl Queue {
-    fn next(&self) -> Vec<Span> {
+impl SpanQueue {
+    fn next(&self) -> Vec<SagaSpan> {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         let batch = spans.len().min(self.batch_max);
         spans.drain(..batch).collect()
@@ -180,11 +179,11 @@ impl ExportTask {
         let (mut pause, longest) = SPANS_AGAIN_AFTER;
         loop {
             match self.send(message.clone()).await {
-                Sent::Taken => {
+                BatchSent::Taken => {
                     self.queue.counts.count(SpanFate::Exported, self.batch.len());
                     break;
                 }
-                Sent::Again(wait, why) => {
+                BatchSent::Again(wait, why) => {
                     let again = Instant::now() + wait.unwrap_or(pause);
                     if again >= until {
                         self.lost(self.batch.len(), why);
@@ -193,7 +192,7 @@ impl ExportTask {
                     sleep_until(again).await;
                     pause = (pause * 2).min(longest);
                 }
-                Sent::Refused(why) => {
+                BatchSent::Refused(why) => {
                     self.lost(self.batch.len(), why);
                     break;
                 }
@@ -202,21 +201,22 @@ impl ExportTask {
         self.batch = Vec::new();
     }
 
-    async fn send(&self, message: Bytes) -> Sent {
+    async fn send(&self, message: Bytes) -> BatchSent {
         let ExportSettings { endpoint, headers, timeout, .. } = &self.settings;
         match self.fetcher.send(endpoint, headers, message, COLLECTOR_ANSWER_BYTES_MAX, *timeout).await {
-            Ok(answer) if (200..300).contains(&answer.status) => Sent::Taken,
+            Ok(answer) if (200..300).contains(&answer.status) => BatchSent::Taken,
             // As OTLP has it.
             Ok(answer) if matches!(answer.status, 429 | 502 | 503 | 504) => {
-                Sent::Again(answer.retry_after, format!("the collector answers {}", answer.status))
+                BatchSent::Again(answer.retry_after, format!("the collector answers {}", answer.status))
             }
-            Ok(answer) => Sent::Refused(format!("the collector answers {}", answer.status)),
-            Err(error) => Sent::Again(None, error.to_string()),
+            Ok(answer) => BatchSent::Refused(format!("the collector answers {}", answer.status)),
+            Err(error) => BatchSent::Again(None, error.to_string()),
         }
     }
 
     fn message(&self) -> Vec<u8> {
-        let scope = Scope { name: "orchestrateur".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
+        let scope =
+            OtlpScope { name: "orchestrateur".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
         let spans = self.batch.iter().map(attributes::of).collect();
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans }];
         let resource = Some(Resource { attributes: self.settings.resource.clone() });

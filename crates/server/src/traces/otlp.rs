@@ -25,21 +25,21 @@ pub(crate) struct ResourceSpans {
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Resource {
     #[prost(message, repeated, tag = "1")]
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<OtlpAttribute>,
 }
 
 /// Spans of one instrumentation.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ScopeSpans {
     #[prost(message, optional, tag = "1")]
-    pub(crate) scope: Option<Scope>,
+    pub(crate) scope: Option<OtlpScope>,
     #[prost(message, repeated, tag = "2")]
     pub(crate) spans: Vec<OtlpSpan>,
 }
 
 /// `InstrumentationScope`.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Scope {
+pub(crate) struct OtlpScope {
     #[prost(string, tag = "1")]
     pub(crate) name: String,
     #[prost(string, tag = "2")]
@@ -59,14 +59,14 @@ pub(crate) struct OtlpSpan {
     pub(crate) parent_span_id: Vec<u8>,
     #[prost(string, tag = "5")]
     pub(crate) name: String,
-    #[prost(enumeration = "SpanKind", tag = "6")]
+    #[prost(enumeration = "OtlpKind", tag = "6")]
     pub(crate) kind: i32,
     #[prost(fixed64, tag = "7")]
     pub(crate) start_time_unix_nano: u64,
     #[prost(fixed64, tag = "8")]
     pub(crate) end_time_unix_nano: u64,
     #[prost(message, repeated, tag = "9")]
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<OtlpAttribute>,
     #[prost(message, repeated, tag = "13")]
     pub(crate) links: Vec<OtlpLink>,
     #[prost(message, optional, tag = "15")]
@@ -78,7 +78,7 @@ pub(crate) struct OtlpSpan {
 /// `Span.SpanKind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
-pub(crate) enum SpanKind {
+pub(crate) enum OtlpKind {
     Unspecified = 0,
     Internal = 1,
     Server = 2,
@@ -116,7 +116,7 @@ pub(crate) enum StatusCode {
 
 /// `KeyValue`.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct KeyValue {
+pub(crate) struct OtlpAttribute {
     #[prost(string, tag = "1")]
     pub(crate) key: String,
     #[prost(message, optional, tag = "2")]
@@ -139,7 +139,7 @@ pub(crate) enum Value {
     Int(i64),
 }
 
-impl KeyValue {
+impl OtlpAttribute {
     pub(crate) fn text(key: impl Into<String>, value: impl Into<String>) -> Self {
         Self { key: key.into(), value: Some(AnyValue { value: Some(Value::Text(value.into())) }) }
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use saga_core::trace::{Propagation, Sampler};
 
-use super::otlp::KeyValue;
+use super::otlp::OtlpAttribute;
 
 /// How long the collector may take for a batch, if `OTEL_EXPORTER_OTLP_TIMEOUT` does not say.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +49,7 @@ pub(crate) struct ExportSettings {
     pub(super) headers: HeaderMap,
     pub(super) timeout: Duration,
     pub(super) certificate: Option<PathBuf>,
-    pub(super) resource: Vec<KeyValue>,
+    pub(super) resource: Vec<OtlpAttribute>,
     pub(super) delay: Duration,
     pub(super) tried_for: Duration,
     pub(super) waiting_max: usize,
@@ -57,9 +57,9 @@ pub(crate) struct ExportSettings {
 }
 
 /// The variables that are set.
-struct Variables<'e>(&'e dyn Fn(&str) -> Option<String>);
+struct OtelVariables<'e>(&'e dyn Fn(&str) -> Option<String>);
 
-impl Variables<'_> {
+impl OtelVariables<'_> {
     fn of(&self, name: &str) -> anyhow::Result<Option<String>> {
         let Some(value) = (self.0)(name) else { return Ok(None) };
         if value.len() > OTEL_VALUE_BYTES_MAX {
@@ -112,7 +112,7 @@ fn shown(value: &str) -> String {
 impl TraceSettings {
     /// The settings of an environment. `replica` is the process's name among those that share a database.
     pub(crate) fn read(env: &dyn Fn(&str) -> Option<String>, replica: &str) -> anyhow::Result<Self> {
-        let variables = Variables(env);
+        let variables = OtelVariables(env);
         let propagation = propagation(&variables)?;
         if variables.of("OTEL_SDK_DISABLED")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             // Contexts are passed on all the same, as OpenTelemetry has it.
@@ -131,7 +131,7 @@ impl TraceSettings {
     }
 }
 
-fn propagation(variables: &Variables<'_>) -> anyhow::Result<Propagation> {
+fn propagation(variables: &OtelVariables<'_>) -> anyhow::Result<Propagation> {
     let Some(value) = variables.of("OTEL_PROPAGATORS")? else { return Ok(Propagation::default()) };
     let mut propagation = Propagation { trace: false, baggage: false };
     for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -148,7 +148,7 @@ fn propagation(variables: &Variables<'_>) -> anyhow::Result<Propagation> {
     Ok(propagation)
 }
 
-fn sampler(variables: &Variables<'_>) -> anyhow::Result<Sampler> {
+fn sampler(variables: &OtelVariables<'_>) -> anyhow::Result<Sampler> {
     let name = variables.of("OTEL_TRACES_SAMPLER")?;
     let name = name.as_deref().unwrap_or("parentbased_always_on");
     let (is_parent_based, root) = match name.strip_prefix("parentbased_") {
@@ -175,7 +175,7 @@ fn sampler(variables: &Variables<'_>) -> anyhow::Result<Sampler> {
     Ok(if is_parent_based { sampler } else { sampler.whatever_callers_say() })
 }
 
-fn export(variables: &Variables<'_>, replica: &str) -> anyhow::Result<Option<ExportSettings>> {
+fn export(variables: &OtelVariables<'_>, replica: &str) -> anyhow::Result<Option<ExportSettings>> {
     let (name, endpoint) = match variables.of("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")? {
         Some(endpoint) => ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint),
         None => match variables.of("OTEL_EXPORTER_OTLP_ENDPOINT")? {
@@ -298,7 +298,7 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn resource(variables: &Variables<'_>, replica: &str) -> anyhow::Result<Vec<KeyValue>> {
+fn resource(variables: &OtelVariables<'_>, replica: &str) -> anyhow::Result<Vec<OtlpAttribute>> {
     let mut attributes = match variables.of("OTEL_RESOURCE_ATTRIBUTES")? {
         Some(text) => pairs("OTEL_RESOURCE_ATTRIBUTES", &text)?,
         None => Vec::new(),
@@ -317,7 +317,7 @@ fn resource(variables: &Variables<'_>, replica: &str) -> anyhow::Result<Vec<KeyV
     set("service.instance.id", None, replica);
     set("telemetry.sdk.name", None, "orchestrateur");
     set("telemetry.sdk.language", None, "rust");
-    Ok(attributes.into_iter().map(|(key, value)| KeyValue::text(key, value)).collect())
+    Ok(attributes.into_iter().map(|(key, value)| OtlpAttribute::text(key, value)).collect())
 }
 
 #[cfg(test)]

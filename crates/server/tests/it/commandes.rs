@@ -66,10 +66,11 @@ async fn each_filter_shows_its_orders_and_no_others() {
         let expected: BTreeSet<String> = expected.iter().map(|id| (*id).clone()).collect();
         assert_eq!(ids(&world, query).await, expected, "{query}");
     }
-    // A row is the order as it shows itself, but for the operators' commands.
+    // A row is the order as it shows itself, but for the operators' commands and its trace.
     let listed = world.get("/api/commandes?client_id=2").await.expect(200);
     let mut shown = world.commande(&poor).await;
     assert_eq!(shown.as_object_mut().unwrap().remove("interventions"), Some(json!([])));
+    assert!(shown.as_object_mut().unwrap().remove("trace_id").is_some());
     assert_eq!(listed, json!([shown]));
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use boutique::{Facon, Service};
-use saga_testkit::collector::{Collector, KeptSpan, Manner};
+use saga_testkit::collector::{Collector, CollectorManner, KeptSpan};
 use serde_json::json;
 
 use crate::client::{self, Response, until};
@@ -240,14 +240,14 @@ async fn a_trace_that_its_caller_does_not_record_is_not_exported_and_passed_on_a
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_collector_does_orders_go_on_and_the_process_ends() {
     for manner in [
-        Manner::Answers(503, "retry-after: 3600"),
-        Manner::Answers(429, ""),
-        Manner::Answers(400, ""),
-        Manner::Answers(307, "location: http://127.0.0.1:9/"),
-        Manner::Silent,
-        Manner::Endless,
-        Manner::Closes,
-        Manner::Babbles,
+        CollectorManner::Answers(503, "retry-after: 3600"),
+        CollectorManner::Answers(429, ""),
+        CollectorManner::Answers(400, ""),
+        CollectorManner::Answers(307, "location: http://127.0.0.1:9/"),
+        CollectorManner::Silent,
+        CollectorManner::Endless,
+        CollectorManner::Closes,
+        CollectorManner::Babbles,
     ] {
         let (shop, collector) = (Shop::open(Facon::Moderne).await, Collector::start());
         collector.behave(manner.clone());

@@ -9,7 +9,7 @@ use crate::event::{Cause, Event, Finding, Record};
 use crate::id::{AttemptNumber, Seq, Timestamp};
 use crate::json::Json;
 use crate::rules;
-use crate::trace::TraceParent;
+use crate::trace_context::TraceParent;
 
 impl Saga {
     /// The event of a cancel command.

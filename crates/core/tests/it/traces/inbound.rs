@@ -196,7 +196,7 @@ fn any_value() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    /// Whatever is sent: what is kept is within the limits, can be sent on, is kept the same, and is read back the same.
+    /// Of all that can be sent: what is kept is within the limits, can be sent on, is kept the same, and is read back the same.
     #[test]
     fn whatever_is_sent_is_kept_within_limits(lines in prop::collection::vec((0..4_usize, any_value()), 0..6)) {
         let mut sent = HeaderMap::new();

@@ -7,21 +7,21 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use saga_core::saga::NewSaga;
 use saga_core::trace::{
-    AttemptEnd, Sampler, Span, SpanAbout, SpanFold, StepEnd, TRACE_PAUSE, TraceContext, TraceId,
+    SagaSpan, Sampler, SpanAbout, SpanFold, StepEnd, TRACE_PAUSE, TraceContext, TraceId, TracedEnd,
 };
 use saga_core::{Definition, Event, Record, Saga};
 
 use crate::properties::{acts, run, specs};
 use crate::support::{Kind, Run, Spec, at, by_seed, definition, parse, saga_id};
 
-fn spans(definition: &Arc<Definition>, records: &[Record]) -> Vec<Span> {
+fn spans(definition: &Arc<Definition>, records: &[Record]) -> Vec<SagaSpan> {
     SpanFold::of(saga_id(), definition.clone(), records).expect("a start").1
 }
 
 /// Each span as a line below the one above it, by their beginnings; traces and links by number.
-fn drawn(spans: &[Span]) -> String {
+fn drawn(spans: &[SagaSpan]) -> String {
     let mut traces: Vec<TraceId> = Vec::new();
-    let mut order: Vec<&Span> = spans.iter().collect();
+    let mut order: Vec<&SagaSpan> = spans.iter().collect();
     order.sort_by_key(|span| (span.begun, span.ended));
     for span in &order {
         if !traces.contains(&span.trace) {
@@ -31,8 +31,8 @@ fn drawn(spans: &[Span]) -> String {
     let mut text = String::new();
     for (number, trace) in traces.iter().enumerate() {
         writeln!(text, "trace {}", number + 1).unwrap();
-        let is_known = |span: &Span| {
-            let is_it = |above: &&Span| Some(above.id) == span.parent && above.trace == span.trace;
+        let is_known = |span: &SagaSpan| {
+            let is_it = |above: &&SagaSpan| Some(above.id) == span.parent && above.trace == span.trace;
             spans.iter().any(|above| is_it(&above))
         };
         for span in order.iter().filter(|span| span.trace == *trace && !is_known(span)) {
@@ -42,7 +42,7 @@ fn drawn(spans: &[Span]) -> String {
     text
 }
 
-fn below(text: &mut String, order: &[&Span], traces: &[TraceId], span: &Span, depth: usize) {
+fn below(text: &mut String, order: &[&SagaSpan], traces: &[TraceId], span: &SagaSpan, depth: usize) {
     let name = |step: usize| span.definition.steps[step].name.clone();
     let about = match &span.about {
         SpanAbout::Saga { state, completed, is_called } => {
@@ -60,8 +60,8 @@ fn below(text: &mut String, order: &[&Span], traces: &[TraceId], span: &Span, de
         }
         SpanAbout::Attempt { step, direction, attempt, end } => {
             let end = match end {
-                AttemptEnd::Answered { outcome, .. } => outcome.to_string(),
-                AttemptEnd::Interrupted => "interrupted".to_owned(),
+                TracedEnd::Answered { outcome, .. } => outcome.to_string(),
+                TracedEnd::Interrupted => "interrupted".to_owned(),
             };
             format!("{} {direction} #{} {end}", name(*step), attempt.get())
         }
@@ -201,7 +201,7 @@ fn the_caller_s_span_is_above_the_saga_s() {
 proptest! {
     #![proptest_config(by_seed())]
 
-    /// Whatever happens, with pauses anywhere: every replica that reads the history from any place on tells the same spans; no id
+    /// With pauses anywhere: every replica that reads the history from any place on tells the same spans; no id
     /// is there twice; each attempt has one span, with the ids that its call was sent with; and of a saga that is over, each span
     /// but the first of a trace has the one above it in the same trace.
     #[test]
@@ -244,7 +244,7 @@ proptest! {
         if saga.is_over() {
             prop_assert_eq!(&told, &sent, "{}", drawn(&all));
             for span in &all {
-                let is_above = |above: &Span| (above.trace, Some(above.id)) == (span.trace, span.parent);
+                let is_above = |above: &SagaSpan| (above.trace, Some(above.id)) == (span.trace, span.parent);
                 let is_first = matches!(span.about, SpanAbout::Saga { .. });
                 prop_assert_eq!(all.iter().any(is_above), !is_first, "{}", drawn(&all));
             }
