@@ -1,6 +1,8 @@
 //! A collector of spans: takes OTLP over HTTP as a real one does, and decodes it by OpenTelemetry's own types. It can misbehave,
 //! too.
 
+#![expect(clippy::disallowed_methods, reason = "a real process is waited for, in real time")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};

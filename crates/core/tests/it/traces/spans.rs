@@ -227,7 +227,7 @@ proptest! {
         prop_assert!(all.iter().all(|span| span.begun <= span.ended));
 
         let mut sent = BTreeMap::new();
-        let mut saga = Saga::fold(saga_id(), definition.clone(), &records[..1]).unwrap();
+        let mut saga = Saga::fold(saga_id(), definition, &records[..1]).unwrap();
         for record in &records[1..] {
             saga.apply(record).unwrap();
             if let Event::AttemptStarted { step, direction, attempt } = record.event {
