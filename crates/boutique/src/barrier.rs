@@ -11,9 +11,12 @@
 //! |---|---|---|
 //! | stale | the call's epoch is below the highest epoch that this service has seen for the saga | 409, nothing changes: another owner has replaced the sender |
 //! | reused | the key is known, with another request | 422: a defect of the caller |
-//! | replay | the key is known | the stored answer, unchanged; no effect. Refusals are stored too, so an answer never changes |
-//! | hanging | an action whose compensation was already processed | 409, nothing changes: no later compensation would undo it |
+//! | hanging | an action whose compensation was already processed, whichever came first, unless the action itself was refused | 409, nothing changes: its effect is undone or never was, and no later compensation would undo another |
+//! | replay | the key is known | the stored answer, unchanged; no effect. Refusals are stored too, so a refused call stays refused |
 //! | null | a compensation whose action never arrived, or was refused | succeeds, does nothing, and is recorded (rule `hanging` needs the record) |
+//!
+//! An action that had its effect gets its stored answer only while that effect is there. A caller whose own memory was set
+//! back to before the undoing (a database restored from a copy) would otherwise be told that all is done.
 //!
 //! Otherwise the operation runs, and its answer is stored under the key. An answer that a fault rule made up is never
 //! stored, so a 5xx is never replayed. A call without a key is not recorded: each has its effect, as with ordinary
@@ -84,10 +87,12 @@ fn judge(
     {
         return BarrierDecision::Stale { seen };
     }
+    let is_compensated = direction == Some(CallDirection::Action) && known.sibling.is_some();
     match (known.own, direction) {
         (Some(own), _) if own.fingerprint != fingerprint => BarrierDecision::Reused,
+        (Some(own), _) if is_compensated && !own.refused => BarrierDecision::Hanging,
         (Some(own), _) => BarrierDecision::Replay(own.answer),
-        (None, Some(CallDirection::Action)) if known.sibling.is_some() => BarrierDecision::Hanging,
+        (None, _) if is_compensated => BarrierDecision::Hanging,
         (None, Some(CallDirection::Compensation)) if known.sibling.is_none_or(|action| action.refused) => {
             BarrierDecision::Null
         }
@@ -95,7 +100,7 @@ fn judge(
     }
 }
 
-/// The 409 of an action whose compensation came first.
+/// The 409 of an action whose compensation is there.
 pub(crate) fn hanging_answer() -> JsonAnswer {
     JsonAnswer::barrier(409, "action_tardive", "Action refusée : sa compensation a déjà été traitée")
 }
@@ -141,6 +146,9 @@ pub(crate) fn pass(
             note(CallRecord::KeyReused, &details)?;
             let detail = "Idempotency-Key déjà utilisée pour une autre requête";
             return Ok(JsonAnswer::barrier(422, "cle_reutilisee", detail));
+        }
+        (BarrierDecision::Replay(_), _) if operation.is_undone(db, caller)? => {
+            OperationOutcome::Hanging(hanging_answer())
         }
         (BarrierDecision::Replay(answer), _) => {
             note(CallRecord::Replay, &details)?;
@@ -256,13 +264,35 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_epoch_wins_over_a_replay_and_a_replay_over_hanging() {
+    fn an_action_that_had_its_effect_hangs_once_its_compensation_is_there() {
+        for refused in [false, true] {
+            let known =
+                KnownCall { own: row("a", false), sibling: row("c", refused), ..KnownCall::default() };
+            assert_eq!(judge(None, ACTION, "a", known), BarrierDecision::Hanging);
+        }
+    }
+
+    #[test]
+    fn a_refused_action_keeps_its_refusal_and_a_compensation_its_answer() {
+        let stored = || BarrierDecision::Replay(JsonAnswer::detail(200, "stored"));
+        let known = KnownCall { own: row("a", true), sibling: row("c", false), ..KnownCall::default() };
+        assert_eq!(judge(None, ACTION, "a", known), stored());
+        let known = KnownCall { own: row("c", false), sibling: row("a", false), ..KnownCall::default() };
+        assert_eq!(judge(None, COMPENSATION, "c", known), stored());
+        let known = KnownCall { own: row("a", false), ..KnownCall::default() };
+        assert_eq!(judge(None, ACTION, "a", known), stored());
+        // A key that names no step has no sibling that counts.
+        let known = KnownCall { own: row("a", false), sibling: row("c", false), ..KnownCall::default() };
+        assert_eq!(judge(None, None, "a", known), stored());
+    }
+
+    #[test]
+    fn a_stale_epoch_wins_over_a_reused_key_and_that_over_hanging() {
         let known = || KnownCall { epoch: Some(3), own: row("a", false), sibling: row("c", false) };
-        assert_eq!(judge(Some(2), ACTION, "a", known()), BarrierDecision::Stale { seen: 3 });
-        assert_eq!(
-            judge(Some(3), ACTION, "a", known()),
-            BarrierDecision::Replay(JsonAnswer::detail(200, "stored"))
-        );
+        for fingerprint in ["a", "other"] {
+            assert_eq!(judge(Some(2), ACTION, fingerprint, known()), BarrierDecision::Stale { seen: 3 });
+        }
         assert_eq!(judge(Some(3), ACTION, "other", known()), BarrierDecision::Reused);
+        assert_eq!(judge(Some(3), ACTION, "a", known()), BarrierDecision::Hanging);
     }
 }

@@ -53,6 +53,11 @@ pub(crate) trait Operation: Send {
     /// The answer of a compensation with nothing to undo. `None`: the operation must run to find out, because its
     /// service finds the action by something else than the key.
     fn null_answer(&self) -> Option<JsonAnswer>;
+    /// Whether the effect that this action had was undone without a key, as the service's own tables tell: the barrier's
+    /// record does not know of it.
+    fn is_undone(&self, _db: &Connection, _caller: &CallerHeaders) -> rusqlite::Result<bool> {
+        Ok(false)
+    }
     /// Makes the change.
     fn run(&self, db: &Connection, caller: &CallerHeaders) -> rusqlite::Result<OperationOutcome>;
 }
@@ -66,7 +71,7 @@ pub(crate) enum OperationOutcome {
     Refused(JsonAnswer),
     /// A compensation that found nothing to undo. The rows that it wrote to record this are kept.
     Nothing(JsonAnswer),
-    /// An action whose compensation came first.
+    /// An action whose compensation is there.
     Hanging(JsonAnswer),
 }
 

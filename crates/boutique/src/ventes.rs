@@ -9,7 +9,7 @@
 //!
 //! A sale belongs to the saga of the body's `saga_id`, else of the `Saga-Id` header, else of the key (façon ancienne:
 //! of the body's, or none). A cancellation by saga is permanent: a sale of that saga that arrives later is refused,
-//! with or without a key.
+//! with or without a key, and also if it was recorded before and comes again.
 
 use rusqlite::{Connection, Row};
 use serde::Deserialize;
@@ -108,6 +108,14 @@ impl Sale {
             total.checked_add(ligne.prix?.checked_mul(ligne.quantite)?)
         })
     }
+
+    /// The saga that the sale belongs to.
+    fn owner<'a>(&'a self, caller: &'a CallerHeaders) -> Option<&'a str> {
+        match self.facon {
+            Facon::Moderne => self.saga_id.as_deref().or(caller.saga_id()),
+            Facon::Ancienne => self.saga_id.as_deref(),
+        }
+    }
 }
 
 impl Operation for Sale {
@@ -133,14 +141,16 @@ impl Operation for Sale {
         None
     }
 
+    fn is_undone(&self, db: &Connection, caller: &CallerHeaders) -> rusqlite::Result<bool> {
+        match (self.facon, self.owner(caller)) {
+            (Facon::Moderne, Some(saga_id)) => is_cancelled(db, saga_id),
+            _ => Ok(false),
+        }
+    }
+
     fn run(&self, db: &Connection, caller: &CallerHeaders) -> rusqlite::Result<OperationOutcome> {
-        let saga_id = match self.facon {
-            Facon::Moderne => self.saga_id.as_deref().or(caller.saga_id()),
-            Facon::Ancienne => self.saga_id.as_deref(),
-        };
-        if let (Facon::Moderne, Some(saga_id)) = (self.facon, saga_id)
-            && is_cancelled(db, saga_id)?
-        {
+        let saga_id = self.owner(caller);
+        if self.is_undone(db, caller)? {
             return Ok(OperationOutcome::Hanging(barrier::hanging_answer()));
         }
         let montant = self.total();

@@ -217,8 +217,13 @@ impl Ledger {
             }
             page.epoch = Some(request.epoch);
         }
+        // A barrier's stored success is untrue once the action is undone; a stored refusal stays true.
+        let is_untrue = kind == StepKind::Barrier
+            && request.direction == Direction::Action
+            && page.compensation.is_some()
+            && stored.as_ref().is_some_and(|stored| stored.answer != ParticipantAnswer::Refused);
         if let (true, Some(Stored { body: known, answer, .. })) =
-            (kind.has_keys(), stored.as_ref().filter(|stored| stored.key == key))
+            (kind.has_keys() && !is_untrue, stored.as_ref().filter(|stored| stored.key == key))
         {
             let violation =
                 (*known != body).then(|| ("P3", format!("{key} means two requests: {known} and {body}")));

@@ -96,7 +96,10 @@ async fn a_compensation_of_a_refused_action_does_nothing() {
     assert_eq!(shop.send(Service::Client, pay(2, "80.97").of("s", "p", "action")).await.status, 402);
     assert_eq!(shop.send(Service::Client, refund(2, "80.97").of("s", "p", "compensation")).await.status, 200);
     assert_eq!(shop.balance_of(2).await, json!(5.0));
-    expect_results(&shop, Service::Client, &["refused", "null"]).await;
+    // The refusal, with its reason, is as true as before.
+    let again = shop.send(Service::Client, pay(2, "80.97").of("s", "p", "action")).await;
+    assert_eq!((again.status, again.replayed), (402, true));
+    expect_results(&shop, Service::Client, &["refused", "null", "replay"]).await;
 }
 
 #[tokio::test]
@@ -107,9 +110,10 @@ async fn a_compensation_takes_effect_once() {
         shop.send(service, compensation.clone().of("s", "etape", "compensation")).await;
         let again = shop.send(service, compensation.of("s", "etape", "compensation")).await;
         assert!(again.status == 200 && again.replayed, "{again:?}");
-        // The action was answered before it was undone: the stored answer comes again, without an effect.
-        assert!(shop.send(service, action.of("s", "etape", "action")).await.replayed);
-        expect_results(&shop, service, &["effect", "effect", "replay", "replay"]).await;
+        // The action had succeeded before it was undone. Its stored answer would be untrue by now.
+        let late = shop.send(service, action.of("s", "etape", "action")).await;
+        assert_eq!((late.status, &late.body["code"]), (409, &json!("action_tardive")), "{late:?}");
+        expect_results(&shop, service, &["effect", "effect", "replay", "hanging"]).await;
     }
 }
 
@@ -163,8 +167,10 @@ async fn a_sale_is_cancelled_by_its_saga_with_or_without_keys() {
     let unkeyed = Call::delete("/api/ventes/commande/t");
     assert_eq!(shop.send(Service::Ventes, unkeyed.clone()).await.status, 200);
     assert_eq!(shop.send(Service::Ventes, unkeyed).await.status, 404);
-    let late = shop.send(Service::Ventes, sell(4).header("saga-id", "t")).await;
-    assert_eq!((late.status, &late.body["code"]), (409, &json!("action_tardive")));
+    for late in [sell(4).header("saga-id", "t"), sell(4).of("t", "vente", "action")] {
+        let late = shop.send(Service::Ventes, late).await;
+        assert_eq!((late.status, &late.body["code"]), (409, &json!("action_tardive")));
+    }
 
     let mut in_body =
         json!({ "produits": [{ "produit_id": 1, "quantite": 1 }], "client_id": 4, "magasin_id": 1 });

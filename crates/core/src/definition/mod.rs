@@ -221,8 +221,8 @@ pub enum Safety {
     None,
     /// The same key has one effect and the same answer.
     Idempotent,
-    /// Also: a compensation whose action never arrived does nothing and succeeds, and an action that arrives
-    /// after its compensation is refused.
+    /// Also: a compensation whose action never arrived does nothing and succeeds, and an action whose compensation is
+    /// there is refused, even if it had succeeded before.
     Barrier,
 }
 

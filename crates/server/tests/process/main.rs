@@ -27,6 +27,7 @@ mod observability;
 mod outages;
 mod probes;
 mod replicas;
+mod restored;
 mod shutdown;
 mod tls;
 mod traces;

@@ -1,0 +1,84 @@
+//! A journal that is set back to an older copy, while the services remember what came after it.
+
+use boutique::Facon;
+
+use crate::client::until;
+use crate::judge::judge;
+use crate::load::{Book, CallerResult, Manner, Wish};
+use crate::server::{ServeProcess, Setup};
+use crate::shop::Shop;
+use crate::store::{self, StoreEngine};
+
+/// Orders that the copy has under way at each step.
+const ORDERS: i64 = 15;
+
+/// For each step with an effect: the client whose orders are held up there, the operation, and the rule that has its
+/// effects without their answers.
+const HELD_UP: [(i64, &str, &str); 3] = [
+    (6, "enregistrer", "POST /api/ventes client=6"),
+    (5, "payer", "POST /api/clients/5/payer"),
+    // Every cart has the same products, so this one comes last.
+    (4, "reserver", "POST /api/stock/reserver"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_that_were_rolled_back_after_the_copy_was_made_are_not_confirmed_by_it() {
+    let shop = Shop::open(Facon::Moderne).await;
+    let setup = Setup::new(&shop, StoreEngine::Sqlite);
+    let serve = setup.start().await;
+    let book = Book::default();
+    let mut orders: Vec<(Wish, String)> = Vec::new();
+    for (client_id, operation, rule) in HELD_UP {
+        shop.fault(&format!("{rule} latency-after=600000"));
+        for _ in 0..ORDERS {
+            let wish = Wish { manner: Manner::Async, ..Wish::plain(orders.len() as i64, client_id) };
+            let told = wish.ask(serve.address, &book).await;
+            let CallerResult::Accepted { saga } = told else { panic!("{wish:?} was told {told:?}") };
+            orders.push((wish, saga));
+        }
+        for (_, saga) in orders.iter().filter(|(wish, _)| wish.client_id == client_id) {
+            until("the step has its effect", async || {
+                (shop.effects_of(saga, operation).await == 1).then_some(())
+            })
+            .await;
+        }
+    }
+
+    let copy = setup.folder().join("copy.db");
+    let journal = rusqlite::Connection::open(store::file(setup.folder())).unwrap();
+    journal.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    drop(journal);
+
+    for (wish, saga) in &orders {
+        let told = wish.cancel(serve.address, &book, saga).await;
+        assert_eq!(told, CallerResult::WillBeCancelled { saga: saga.clone() }, "{wish:?}");
+    }
+    shop.mend();
+    serve.quiet().await;
+    let done = cancelled_and_undone(&serve, &orders).await;
+    assert_eq!(done, orders.len(), "not every order was rolled back before the copy came back");
+    serve.kill();
+
+    let file = store::file(setup.folder());
+    for rest in ["orchestrateur.db-wal", "orchestrateur.db-shm"] {
+        let _ = std::fs::remove_file(setup.folder().join(rest));
+    }
+    std::fs::rename(copy, file).unwrap();
+    let serve = setup.start().await;
+    serve.quiet().await;
+    // What callers were told meanwhile is lost with the newer journal, but what the services did is not.
+    let verdict = judge(&serve, &shop, &Book::default()).await;
+    assert_eq!(verdict.orders.len(), orders.len());
+    assert!(!verdict.states.contains_key("CONFIRMEE"), "{:?}", verdict.states);
+    assert_eq!(verdict.undone, orders.len(), "{:?}", verdict.states);
+}
+
+/// How many of the orders are cancelled, and were undone.
+async fn cancelled_and_undone(serve: &ServeProcess, orders: &[(Wish, String)]) -> usize {
+    let mut undone = 0;
+    for (_, saga) in orders {
+        let order = serve.settled(saga).await;
+        undone += usize::from(order["etat_actuel"] == "ANNULEE" && order["rollback"] == "TERMINE");
+    }
+    undone
+}
