@@ -8,6 +8,8 @@ use saga_testkit::collector::KeptSpan;
 const ROW: usize = 26;
 const NAMES: usize = 330;
 const BARS: f64 = 560.0;
+/// The label of a bar needs so much.
+const LABEL: f64 = 110.0;
 
 /// The picture of one trace, as SVG. `cut_ms`: when the process was killed, after the first span's begin.
 pub(super) fn drawn(spans: &[KeptSpan], cut_ms: f64) -> String {
@@ -39,14 +41,21 @@ pub(super) fn drawn(spans: &[KeptSpan], cut_ms: f64) -> String {
             ("interrupted", _) => "#c77700",
             _ => "#b00020",
         };
+        // Behind the bar, before it, or in it: where there is room.
+        let (label, anchor, ink) = if start + length + LABEL <= width as f64 {
+            (start + length + 4.0, "start", "#555")
+        } else if start - LABEL >= NAMES as f64 {
+            (start - 4.0, "end", "#555")
+        } else {
+            (start + 6.0, "start", "#fff")
+        };
         let name = span.span.name.replace('&', "&amp;").replace('<', "&lt;");
         writeln!(
             svg,
-            "<text x=\"{}\" y=\"{}\">{name}</text>\n<rect x=\"{start:.1}\" y=\"{}\" width=\"{length:.1}\" height=\"14\" rx=\"2\" fill=\"{colour}\"/>\n<text x=\"{:.1}\" y=\"{}\" font-size=\"11\" fill=\"#555\">{:.0} ms {outcome}</text>",
+            "<text x=\"{}\" y=\"{}\">{name}</text>\n<rect x=\"{start:.1}\" y=\"{}\" width=\"{length:.1}\" height=\"14\" rx=\"2\" fill=\"{colour}\"/>\n<text x=\"{label:.1}\" y=\"{}\" font-size=\"11\" text-anchor=\"{anchor}\" fill=\"{ink}\">{:.0} ms {outcome}</text>",
             8 + depth * 16,
             y + 17,
             y + 6,
-            if start + length + 110.0 > width as f64 { NAMES as f64 + 4.0 } else { start + length + 4.0 },
             y + 17,
             nanos as f64 / 1e6,
         )
