@@ -168,6 +168,21 @@ impl Played {
 }
 
 #[test]
+fn the_trace_is_told_and_leads_to_its_page_where_there_is_one() {
+    let played = Played::start();
+    let trace = played.saga.trace_id().to_string();
+    let mut page = played.page(Lang::En);
+    let told = page.render().unwrap();
+    assert!(told.contains(&format!("<dd class=\"m s\">{trace}</dd>")), "{told}");
+    page.trace = Some((trace.clone(), Some("https://t.example/?a=1&b=<2>".into())));
+    let told = page.render().unwrap();
+    let link = format!("<a href=\"https://t.example/?a=1&#38;b=&#60;2&#62;\" rel=\"noreferrer\">{trace}</a>");
+    assert!(told.contains(&link), "{told}");
+    let unread = played.page_with(Lang::En, |_, _, row| row.parked = Some("it cannot be read".into()));
+    assert!(!unread.render().unwrap().contains(&trace));
+}
+
+#[test]
 fn the_sentence_says_why_and_what_is_left() {
     let mut played = Played::start();
     assert_eq!(played.why(Lang::En), "a waits for the answer of un.");

@@ -105,9 +105,9 @@ fn open_source(from: &Path) -> Result<Connection, BackupError> {
     match source.query_row("SELECT max(version) FROM saga_migration", [], |row| row.get::<_, Option<i64>>(0))
     {
         Ok(Some(_)) => Ok(source),
-        Ok(None) => Err(no_journal("it has no tables yet".to_owned())),
+        Ok(None) => Err(no_journal("its tables are not there yet".to_owned())),
         Err(error) if error.to_string().contains("no such table") => {
-            Err(no_journal("it is another program's database".to_owned()))
+            Err(no_journal("it has no tables of a journal".to_owned()))
         }
         Err(error) => Err(why(from, error).into()),
     }

@@ -113,8 +113,8 @@ async fn a_copy_replaces_nothing_and_is_of_journals_alone() {
     rusqlite::Connection::open(at("other")).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
     std::fs::write(at("empty"), "").unwrap();
     for (from, why) in [
-        ("other", "another program's database"),
-        ("empty", "another program's database"),
+        ("other", "no tables of a journal"),
+        ("empty", "no tables of a journal"),
         ("missing", "no such file"),
         ("mine", "not an SQLite database"),
     ] {
@@ -122,6 +122,26 @@ async fn a_copy_replaces_nothing_and_is_of_journals_alone() {
         assert!(refused.contains(why), "{from}: {refused}");
     }
     assert_eq!(files(folder.path()), ["empty", "link", "mine", "other"]);
+}
+
+/// Before an upgrade, the new program copies what the old one has left.
+#[test]
+fn a_file_of_the_first_release_is_copied_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, copy) = (folder.path().join("old.db"), folder.path().join("copy.db"));
+    let file = rusqlite::Connection::open(&old).unwrap();
+    file.execute_batch(include_str!("../../migrations/sqlite/0001_sagas.sql")).unwrap();
+    file.execute_batch(
+        "CREATE TABLE saga_migration (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT;
+         INSERT INTO saga_migration VALUES (1, 'sagas', 'x')",
+    )
+    .unwrap();
+    let content = back_up(&old, &copy).unwrap();
+    assert_eq!((content.sagas, content.unfinished), (0, 0));
+    let versions = |file: &rusqlite::Connection| -> i64 {
+        file.query_row("SELECT max(version) FROM saga_migration", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((versions(&file), versions(&rusqlite::Connection::open(&copy).unwrap())), (1, 1));
 }
 
 #[tokio::test]

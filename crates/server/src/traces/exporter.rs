@@ -249,3 +249,70 @@ impl ExportTask {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+    use saga_core::definition::{Format, Variables};
+    use saga_core::trace::{SpanAbout, SpanId, TraceId};
+    use saga_core::{Definition, SagaId, Timestamp};
+
+    use super::*;
+
+    struct NoVariables;
+
+    impl Variables for NoVariables {
+        fn variable(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn file(&self, _: &str) -> Result<String, String> {
+            Err("there are no files".into())
+        }
+    }
+
+    fn span() -> SagaSpan {
+        let source = "saga: essai\ninput: {}\ndeadline: 30s\nparticipants: { p: { url: 'http://p' } }\nsteps:\n  - { step: a, participant: p, action: { get: /a } }";
+        let definition = Arc::new(Definition::read(source, Format::CURRENT, &NoVariables).unwrap());
+        let saga = SagaId::from_idempotency_key("k");
+        let state = definition.states.started.clone();
+        SagaSpan {
+            trace: TraceId::of_saga(saga),
+            id: SpanId::of_saga(saga, saga_core::Seq::NONE),
+            parent: None,
+            saga,
+            definition,
+            context: None,
+            begun: Timestamp::from_micros(1),
+            ended: Timestamp::from_micros(2),
+            about: SpanAbout::Saga { state, completed: None, is_called: false },
+            links: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn spans_that_have_no_room_are_dropped_and_counted() {
+        let variables = |name: &str| match name {
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:9".to_owned()),
+            "OTEL_BSP_MAX_QUEUE_SIZE" => Some("16".to_owned()),
+            _ => None,
+        };
+        let settings = TraceSettings::read(&variables, "essai").unwrap();
+        let mut registry = Registry::default();
+        let counts = SpanCounts::register(&mut registry);
+        let (exporter, task) = SpanExporter::new(&settings, counts).unwrap().unwrap();
+        let span = span();
+        for _ in 0..3 {
+            exporter.take(vec![span.clone(); 10]);
+        }
+        assert_eq!(task.queue.spans.lock().unwrap().len(), 16);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(text.contains("trace_spans_total{result=\"queue_full\"} 14"), "{text}");
+        // Where some are sent, there is room again.
+        assert_eq!(task.queue.next().len(), 16);
+        exporter.take(vec![span; 10]);
+        assert_eq!(task.queue.next().len(), 10);
+    }
+}

@@ -86,6 +86,18 @@ fn a_trace_that_is_not_recorded_is_passed_on_as_such() {
 }
 
 #[test]
+fn a_sampler_that_does_not_ask_callers_tells_participants_its_own_word() {
+    for (caller, sampler, is_sampled) in
+        [(PARENT.to_owned(), Sampler::NONE, false), (PARENT.replace("-01", "-00"), Sampler::ALL, true)]
+    {
+        let (saga, _) = start(Some(context(&caller)));
+        let sampler = sampler.whatever_callers_say();
+        assert_eq!(sent(&saga, &sampler).0.flags.is_sampled(), is_sampled, "{caller}");
+        assert_eq!(saga.is_sampled(&sampler), is_sampled, "{caller}");
+    }
+}
+
+#[test]
 fn after_a_pause_a_saga_goes_on_in_a_new_trace() {
     let (saga, mut records) = start(Some(context(PARENT)));
     let first = sent(&saga, &Sampler::ALL);
