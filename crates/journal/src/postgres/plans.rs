@@ -382,6 +382,23 @@ async fn a_journal_that_was_made_a_moment_ago_is_read_by_its_indices() {
     }
 }
 
+/// Indices that are made anew would leave the statistics of an empty table behind, and the plans of one until autovacuum has come.
+#[tokio::test]
+async fn sagas_are_found_by_their_ids_from_the_first_ones_on() {
+    let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
+    let link = schema::prepare(&connector).await.unwrap().link;
+    let fill = "
+        INSERT INTO saga (saga_id, seq, epoch, definition, definition_hash, state, rollback, is_over, final_state,
+            created_us, updated_us, labels, summary, owner)
+        SELECT lpad(n::text, 32, '0')::uuid, 1, 1, 'checkout', repeat('x', 64), 'DONE', 'none', TRUE, 'DONE', n, n, repeat('x', 60), '{}',
+            '00000000-0000-0000-0000-000000000050'
+        FROM generate_series(1, 5000) AS line (n)";
+    link.script(fill).await.unwrap();
+    let ids: Vec<Uuid> = (0..60_u32).map(|n| format!("{:032}", n * 70).parse().unwrap()).collect();
+    let (plan, _) = explain(&link, sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await;
+    assert!(plan.contains("saga_pkey") && !plan.contains("Seq Scan"), "{plan}");
+}
+
 /// Fails for a statement that reads all sagas, or that PostgreSQL compiles.
 async fn reads_little(link: &Link, sql: &str, params: &Params<'_>) {
     let (plan, pages) = explain(link, sql, params).await;

@@ -79,7 +79,9 @@ async fn round(link: &Link, known: &[Migration], steps: &mut usize) -> Result<Sc
     let pending = migration::pending(known, &applied)?;
     // Even with IF NOT EXISTS two processes can collide here.
     let table = is_new.then(|| sql::MIGRATION_TABLE.to_owned());
-    for script in table.into_iter().chain(pending.iter().map(script)) {
+    let last = pending.last().map(|migration| migration.version);
+    let steps_of = |migration: &Migration| script(migration, Some(migration.version) == last);
+    for script in table.into_iter().chain(pending.iter().map(steps_of)) {
         if let Err(error) = MIGRATION_DEADLINE.hold(link.script(&script), StatementError::Doubtful).await {
             return lost(error, pending);
         }
@@ -96,13 +98,19 @@ fn has_code(error: &StatementError, code: &str) -> bool {
     matches!(error, StatementError::Doubtful(text) if text.split([' ', ':']).any(|word| word == code))
 }
 
-/// A step with its row, as one transaction. Version, name and checksum are ours: nothing to escape.
-fn script(migration: &Migration) -> String {
+/// A step with its row, as one transaction. Version, name and checksum are ours: nothing to escape. Whatever the steps have made anew has no
+/// statistics, or those of an empty table, so the last one has statistics made, too.
+fn script(migration: &Migration, is_last: bool) -> String {
     let Migration { version, name, sql } = migration;
+    let statistics = if is_last { sql::STATISTICS } else { "" };
     let mut script = String::new();
     let checksum = migration.checksum();
-    write!(script, "BEGIN; {} ({version}, '{name}', '{checksum}');\n{sql}\n;COMMIT", sql::MIGRATION_APPLY)
-        .expect("writing to memory cannot fail");
+    write!(
+        script,
+        "BEGIN; {} ({version}, '{name}', '{checksum}');\n{sql}\n;{statistics};COMMIT",
+        sql::MIGRATION_APPLY
+    )
+    .expect("writing to memory cannot fail");
     script
 }
 

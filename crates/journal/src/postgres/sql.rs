@@ -565,6 +565,9 @@ pub(super) const MIGRATIONS_APPLIED: &str = "SELECT version, checksum FROM saga_
 /// Begins a step: its version, name and checksum come behind.
 pub(super) const MIGRATION_APPLY: &str = "INSERT INTO saga_migration (version, name, checksum) VALUES";
 
+/// Gives the tables statistics: those of its sagas, or, in an empty journal, those of a usual one.
+pub(super) const STATISTICS: &str = include_str!("../../migrations/postgres/0018_first_statistics.sql");
+
 /// Whether this server, or this role, takes no writes: `on` or `off`.
 pub(super) const IS_READ_ONLY: &str = "SHOW transaction_read_only";
 
