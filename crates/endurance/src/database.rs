@@ -102,6 +102,16 @@ pub(crate) fn through(url: &str, proxy: SocketAddr) -> (SocketAddr, String) {
     (server.parse().expect("clusters listen on an address"), format!("{front}@{proxy}/{database}"))
 }
 
+/// The transaction that has brought the last events.
+pub(crate) async fn last_commit(url: &str) -> anyhow::Result<i64> {
+    let asked = async {
+        let connected = Connected::to(url).await?;
+        let sql = "SELECT coalesce(max(commit_id), 0) FROM saga_event";
+        anyhow::Ok(connected.client.query_one(sql, &[]).await?.get(0))
+    };
+    timeout(PATIENCE, asked).await.context("read the last commit in time")?
+}
+
 /// A connection of the judge.
 struct Connected {
     client: tokio_postgres::Client,

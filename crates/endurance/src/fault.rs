@@ -20,6 +20,9 @@ pub enum Fault {
     DatabaseKill,
     /// PostgreSQL's immediate stop; a start some time later.
     DatabaseStop,
+    /// `kill -9` of PostgreSQL's first process, and its standby is promoted. The former primary becomes a standby again; sometimes it
+    /// comes back before that, as if nothing had been, and a process is led to it.
+    Failover,
     /// All of a process's connections to PostgreSQL are cut.
     Cut,
     /// One connection is cut in the middle of an answer.
@@ -64,6 +67,11 @@ impl Fault {
 
     /// The faults that need keys, tokens and TLS.
     pub const OF_DOORS: &'static [Self] = &[Self::Keys, Self::Certificate, Self::Issuer];
+
+    /// All faults of an ordeal with one server.
+    pub fn without_a_standby(faults: &[Self]) -> Vec<Self> {
+        faults.iter().copied().filter(|fault| *fault != Self::Failover).collect()
+    }
 
     /// All faults of an ordeal in which everybody is let in.
     pub fn without_doors(faults: &[Self]) -> Vec<Self> {

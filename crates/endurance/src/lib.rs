@@ -33,9 +33,11 @@ mod judge;
 mod measures;
 mod ordeal;
 mod report;
+mod servers;
 mod trouble;
 
 pub use self::errand::Errand;
 pub use self::fault::Fault;
 pub use self::ordeal::{Length, Ordeal};
 pub use self::report::Report;
+pub use self::servers::StandbyKind;

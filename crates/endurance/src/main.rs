@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use saga_endurance::store::StoreEngine;
-use saga_endurance::{Fault, Length, Ordeal};
+use saga_endurance::{Fault, Length, Ordeal, StandbyKind};
 
 /// Several orchestrators on one store, a shop, callers, and a fault every so often. In the end the shop's ledgers judge.
 #[derive(Debug, Parser)]
@@ -26,6 +26,15 @@ struct Flags {
     /// Make trouble until there are so many orders, however long that takes.
     #[arg(long, value_name = "N", conflicts_with = "seconds")]
     orders: Option<u64>,
+    /// Make trouble until there were so many faults.
+    #[arg(long, value_name = "N", conflicts_with_all = ["seconds", "orders"])]
+    times: Option<u64>,
+    /// A standby of PostgreSQL beside its primary, for the fault `failover`. An asynchronous one loses orders, which the judge finds.
+    #[arg(long, value_enum)]
+    standby: Option<StandbyFlag>,
+    /// PgBouncer between the processes and PostgreSQL, in transaction mode, with a pool of two.
+    #[arg(long)]
+    pooler: bool,
     /// The seed of all random choices; without it, one by chance.
     #[arg(long)]
     seed: Option<u64>,
@@ -60,6 +69,12 @@ enum StoreFlag {
     Postgres,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum StandbyFlag {
+    Synchronous,
+    Asynchronous,
+}
+
 impl Flags {
     fn ordeal(&self) -> anyhow::Result<Ordeal> {
         let (store, replicas, faults) = match self.store {
@@ -69,12 +84,19 @@ impl Flags {
             StoreFlag::Postgres => (StoreEngine::Postgres, 3, Fault::ALL.to_vec()),
         };
         let faults = if self.open { Fault::without_doors(&faults) } else { faults };
+        let faults = if self.standby.is_some() { faults } else { Fault::without_a_standby(&faults) };
         Ok(Ordeal {
             store,
             replicas: self.replicas.unwrap_or(replicas),
-            length: match self.orders {
-                Some(orders) => Length::Orders(orders),
-                None => Length::Time(Duration::from_secs(self.seconds)),
+            standby: self.standby.map(|standby| match standby {
+                StandbyFlag::Synchronous => StandbyKind::Synchronous,
+                StandbyFlag::Asynchronous => StandbyKind::Asynchronous,
+            }),
+            is_pooled: self.pooler,
+            length: match (self.orders, self.times) {
+                (Some(orders), _) => Length::Orders(orders),
+                (None, Some(faults)) => Length::Faults(faults),
+                (None, None) => Length::Time(Duration::from_secs(self.seconds)),
             },
             seed: self.seed.unwrap_or_else(|| RandomState::new().hash_one("endurance") >> 16),
             faults: if self.faults.is_empty() { faults } else { self.faults.clone() },

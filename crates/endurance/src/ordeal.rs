@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use boutique::Facon;
 use saga_testkit::dice::Dice;
-use saga_testkit::postgres::Cluster;
+use saga_testkit::pooler::Pooler;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
@@ -26,9 +26,10 @@ use crate::load::CallerResult;
 use crate::proxy::Proxy;
 use crate::report::Report;
 use crate::serve::Setup;
+use crate::servers::{DatabaseServers, StandbyKind};
 use crate::shop::Shop;
 use crate::store::{self, StoreEngine};
-use crate::trouble::FaultTargets;
+use crate::trouble::{FaultTargets, address};
 
 /// How long a process continues its orders after SIGTERM, in seconds: less than the slowest service takes, so that
 /// some orders are handed over.
@@ -42,6 +43,10 @@ const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
 pub struct Ordeal {
     /// The store of the orders.
     pub store: StoreEngine,
+    /// A standby of PostgreSQL, which failovers need.
+    pub standby: Option<StandbyKind>,
+    /// Whether PgBouncer lies between the processes and PostgreSQL, in transaction mode, with a pool of two connections.
+    pub is_pooled: bool,
     /// Processes that share it; one with SQLite.
     pub replicas: usize,
     /// How long faults happen.
@@ -69,6 +74,8 @@ pub enum Length {
     Time(Duration),
     /// Until there are so many orders.
     Orders(u64),
+    /// Until there were so many faults.
+    Faults(u64),
 }
 
 impl Ordeal {
@@ -77,29 +84,57 @@ impl Ordeal {
         let dice = Dice::new(self.seed);
         let shop = Shop::open(Facon::Moderne).await;
         let sqlite = tempfile::tempdir().context("make a folder")?;
-        let (cluster, database) = match self.store {
+        ensure!(
+            matches!(self.store, StoreEngine::Postgres) || (self.standby.is_none() && !self.is_pooled),
+            "only PostgreSQL has a standby or a pooler"
+        );
+        let (servers, database) = match self.store {
             StoreEngine::Sqlite => {
                 ensure!(self.replicas == 1, "one process has an SQLite file, not {}", self.replicas);
                 (None, OrderStore::Sqlite(store::file(sqlite.path())))
             }
             StoreEngine::Postgres => {
-                let cluster =
-                    tokio::task::spawn_blocking(Cluster::start).await.context("start PostgreSQL")?;
-                let url = cluster.url();
-                (Some(Arc::new(cluster)), OrderStore::Postgres(url))
+                let kind = self.standby;
+                let start = move || DatabaseServers::start(kind);
+                let servers = tokio::task::spawn_blocking(start).await.context("start PostgreSQL")?;
+                let url = servers.primary().url();
+                (Some(Arc::new(servers)), OrderStore::Postgres(url))
             }
+        };
+        // The judge's own way to the server, and the pooler's: a failover turns them.
+        let mut ways = Vec::new();
+        let mut pooler = None;
+        let (database, for_processes) = match (&servers, database) {
+            (Some(servers), OrderStore::Postgres(url)) => {
+                let server = address(&servers.primary());
+                let way = async || Proxy::start(server).await.map(Arc::new).context("start a proxy");
+                let judges = way().await?;
+                let judged = database::through(&url, judges.address()).1;
+                ways.push(judges);
+                let mut next = server;
+                if self.is_pooled {
+                    let way = way().await?;
+                    let port = way.address().port();
+                    let started = tokio::task::spawn_blocking(move || Pooler::start(port)).await?;
+                    next = SocketAddr::from(([127, 0, 0, 1], started.port()));
+                    ways.push(way);
+                    pooler = Some(started);
+                }
+                (OrderStore::Postgres(judged), Some((url, next)))
+            }
+            (_, database) => (database, None),
         };
         let doors = if self.is_guarded { Some(Arc::new(Doors::make().await?)) } else { None };
         let mut places = Vec::new();
         for number in 1..=self.replicas {
-            let (proxy, url) = match &database {
-                OrderStore::Sqlite(path) => (None, format!("sqlite://{}", path.display())),
-                OrderStore::Postgres(url) => {
-                    let server = database::through(url, SocketAddr::from(([127, 0, 0, 1], 0))).0;
-                    let proxy = Proxy::start(server).await.context("start a proxy")?;
+            let (proxy, url) = match (&database, &for_processes) {
+                (OrderStore::Postgres(_), Some((url, next))) => {
+                    let proxy = Proxy::start(*next).await.context("start a proxy")?;
                     let url = database::through(url, proxy.address()).1;
                     (Some(proxy), url)
                 }
+                (OrderStore::Sqlite(path), _) => (None, format!("sqlite://{}", path.display())),
+                (OrderStore::Postgres(url), None) => (None, url.clone()),
             };
             let mut setup = Setup::of(&shop, url);
             setup.argument(&format!("--drain-s={DRAIN_S}"));
@@ -113,7 +148,8 @@ impl Ordeal {
         }
         let fleet = Arc::new(Processes { places, doors });
         let shop = Arc::new(Mutex::new(shop));
-        let trouble = Arc::new(FaultTargets::new(fleet.clone(), cluster, database.clone(), shop.clone()));
+        let trouble =
+            Arc::new(FaultTargets::new(fleet.clone(), servers, ways, database.clone(), shop.clone()));
         let callers = Arc::new(Callers::new(fleet.clone(), self.seed, self.errands_percent));
 
         let begun = Instant::now();
@@ -121,8 +157,9 @@ impl Ordeal {
         let follower = Arc::new(Follower::default());
         #[expect(clippy::disallowed_methods, reason = "follows for as long as the ordeal lasts")]
         let following = tokio::spawn(follower.clone().follow(fleet.clone(), dice.split()));
-        let (length, asked) = (self.length, callers.clone());
+        let (length, asked, troubled) = (self.length, callers.clone(), trouble.clone());
         let enough = move || match length {
+            Length::Faults(faults) => troubled.count() >= faults,
             Length::Time(time) => begun.elapsed() >= time,
             Length::Orders(orders) => asked.next.load(Ordering::Relaxed) as u64 > orders,
         };
@@ -165,10 +202,13 @@ impl Ordeal {
         }
         calling.abort_all();
         let tail_seconds = quiet.elapsed().as_secs_f64();
-        let mut connections_cut = 0;
+        let (mut connections_cut, mut refused) = (0, 0);
         for place in &fleet.places {
             connections_cut += place.proxy.as_ref().map_or(0, Proxy::cuts);
             violations.extend(self.check_process(place).await);
+            if let Some(serve) = &place.machine.lock().await.serve {
+                refused += serve.try_metric("journal_databases_refused_total").await.unwrap_or(0);
+            }
         }
 
         let told = callers.book.entries();
@@ -176,6 +216,7 @@ impl Ordeal {
         let verdict = judge(&database, &*shop.lock().await, &told, &signals).await?;
         violations.extend(follower.caught_up(&verdict.positions, CAUGHT_UP_WITHIN).await);
         following.abort();
+        drop(pooler);
         let diary = trouble.diary();
         violations.extend(diary.violations.iter().chain(&verdict.violations).cloned());
         violations
@@ -205,6 +246,9 @@ impl Ordeal {
             latencies: Default::default(),
             restarts: Default::default(),
             zombies: (0, 0),
+            failovers: diary.failovers.clone(),
+            comebacks: diary.comebacks,
+            refused,
             violations,
         };
         report.measure(&diary, &verdict);

@@ -72,6 +72,11 @@ impl Proxy {
         self.control.server.send_replace(server);
     }
 
+    /// Where new connections go.
+    pub fn server(&self) -> SocketAddr {
+        *self.control.server.borrow()
+    }
+
     /// Cuts all connections now.
     pub fn cut(&self) {
         self.control.generation.send_modify(|generation| *generation += 1);

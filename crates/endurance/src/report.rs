@@ -41,6 +41,12 @@ pub struct Report {
     pub(crate) restarts: BTreeMap<Fault, Durations>,
     /// Paused owners whose orders were taken over, and those of them that logged it when they continued.
     pub(crate) zombies: (usize, usize),
+    /// How long each failover of the database took, from the former primary's end to the first event at its successor.
+    pub(crate) failovers: Durations,
+    /// Former primaries that came back as if nothing had been.
+    pub(crate) comebacks: usize,
+    /// Connections to a former primary that the processes refused.
+    pub(crate) refused: u64,
     /// The violations, each with all that is known about its order. A good run has none.
     pub violations: Vec<String>,
 }
@@ -123,6 +129,9 @@ impl Report {
             "restart_to_progress_seconds": restarts,
             "paused_owners_taken_over": self.zombies.0,
             "paused_owners_that_said_so": self.zombies.1,
+            "failover_to_progress_seconds": figures(&self.failovers),
+            "former_primaries_back": self.comebacks,
+            "former_primaries_refused": self.refused,
             "violations": self.violations,
         })
     }
@@ -198,6 +207,18 @@ impl fmt::Display for Report {
             f,
             "paused owners whose orders were taken over: {taken}; said so when they woke up: {said}"
         )?;
+        if self.failovers.len() > 0 {
+            writeln!(
+                f,
+                "from the primary's end to the first event at its successor: {}",
+                ReportLine(&self.failovers)
+            )?;
+            writeln!(
+                f,
+                "former primaries that came back writable: {}; connections to them that were refused: {}",
+                self.comebacks, self.refused
+            )?;
+        }
         for violation in &self.violations {
             writeln!(f, "VIOLATION {violation}")?;
         }

@@ -14,13 +14,14 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use crate::database::OrderStore;
+use crate::database::{self, OrderStore};
 use crate::doors_changes::DoorsChange;
 use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes, StartedProcess};
-use crate::measures::{Micros, now};
+use crate::measures::{Durations, Micros, now};
 use crate::proxy::{Proxy, Way};
 use crate::serve::ServeProcess;
+use crate::servers::DatabaseServers;
 use crate::shop::Shop;
 
 /// The interval of progress messages.
@@ -28,10 +29,15 @@ const WORD_EVERY: Duration = Duration::from_secs(60);
 /// How long a process may take, after it continues, to notice that it lost its lease.
 const LOSS_NOTICED_WITHIN: Duration = Duration::from_secs(8);
 
+/// How long a failover may take until something is written: longer than any lease, retry or deadline of the processes.
+const NO_PROGRESS_US: Micros = 60_000_000;
+
 /// Everything that faults can break.
 pub(crate) struct FaultTargets {
     pub(crate) fleet: Arc<Processes>,
-    pub(crate) cluster: Option<Arc<Cluster>>,
+    servers: Option<Arc<DatabaseServers>>,
+    /// The addresses that lead to the primary, beside those of the processes.
+    ways: Vec<Arc<Proxy>>,
     pub(crate) database: OrderStore,
     pub(crate) shop: Arc<tokio::sync::Mutex<Shop>>,
     /// Locked while PostgreSQL is down.
@@ -48,6 +54,10 @@ pub(crate) struct Diary {
     pub(crate) departures: Vec<Departure>,
     /// The times when the store was down or slow for some process.
     pub(crate) disturbances: Vec<(Micros, Micros)>,
+    /// How long each failover took, from the former primary's end to the first event at its successor.
+    pub(crate) failovers: Durations,
+    /// How often a former primary came back as if nothing had been.
+    pub(crate) comebacks: usize,
     /// Violations by processes, such as ending by themselves.
     pub(crate) violations: Vec<String>,
 }
@@ -68,15 +78,21 @@ pub(crate) struct Departure {
 impl FaultTargets {
     pub(crate) fn new(
         fleet: Arc<Processes>,
-        cluster: Option<Arc<Cluster>>,
+        servers: Option<Arc<DatabaseServers>>,
+        ways: Vec<Arc<Proxy>>,
         database: OrderStore,
         shop: Arc<tokio::sync::Mutex<Shop>>,
     ) -> Self {
-        Self { fleet, cluster, database, shop, server: Arc::default(), diary: Mutex::default() }
+        Self { fleet, servers, ways, database, shop, server: Arc::default(), diary: Mutex::default() }
     }
 
     pub(crate) fn diary(&self) -> Diary {
         self.diary.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many faults have begun.
+    pub(crate) fn count(&self) -> u64 {
+        self.diary().faults.values().sum::<usize>() as u64
     }
 
     fn note(&self, note: impl FnOnce(&mut Diary)) {
@@ -152,11 +168,22 @@ impl FaultTargets {
                     under_way.spawn(async move { this.hit(fault, &place, machine, &dice).await })
                 }
                 Fault::DatabaseKill | Fault::DatabaseStop => {
-                    let Some(cluster) = self.cluster.clone() else { continue };
+                    let Some(servers) = self.servers.clone() else { continue };
                     let Ok(server) = self.server.clone().try_lock_owned() else { continue };
                     let (this, dice) = (self.clone(), dice.split());
                     under_way.spawn(async move {
-                        this.without_a_server(fault, cluster, &dice).await;
+                        this.without_a_server(fault, servers, &dice).await;
+                        drop(server);
+                    })
+                }
+                Fault::Failover => {
+                    let Some(servers) = self.servers.clone().filter(|servers| servers.has_standby()) else {
+                        continue;
+                    };
+                    let Ok(server) = self.server.clone().try_lock_owned() else { continue };
+                    let (this, dice) = (self.clone(), dice.split());
+                    under_way.spawn(async move {
+                        this.fail_over(servers, &dice).await;
                         drop(server);
                     })
                 }
@@ -233,7 +260,8 @@ impl FaultTargets {
         self.note(|diary| diary.departures.push(departure));
     }
 
-    async fn without_a_server(&self, fault: Fault, cluster: Arc<Cluster>, dice: &Dice) {
+    async fn without_a_server(&self, fault: Fault, servers: Arc<DatabaseServers>, dice: &Dice) {
+        let cluster = servers.primary();
         let begun = now();
         let away = Duration::from_millis(dice.between(1_000, 10_000));
         let act = cluster.clone();
@@ -247,6 +275,72 @@ impl FaultTargets {
         sleep(away).await;
         spawn_blocking(move || cluster.start_again()).await.expect("PostgreSQL can be started");
         self.note(|diary| diary.disturbances.push((begun, now())));
+    }
+
+    /// The primary is killed, and its standby takes its place.
+    async fn fail_over(&self, servers: Arc<DatabaseServers>, dice: &Dice) {
+        let begun = now();
+        let act = servers.clone();
+        spawn_blocking(move || act.fail_over()).await.expect("the standby can be promoted");
+        let primary = servers.primary();
+        // Nobody is led there yet.
+        let before = database::last_commit(&primary.url()).await;
+        self.lead_everybody_to(address(&primary));
+        loop {
+            match (&before, database::last_commit(&primary.url()).await) {
+                (Ok(before), Ok(last)) if last > *before => break,
+                (Ok(_), _) if now() - begun < NO_PROGRESS_US => sleep(Duration::from_millis(10)).await,
+                (before, last) => {
+                    self.note(|diary| {
+                        diary.violations.push(format!("no progress after a failover: {before:?}, {last:?}"));
+                    });
+                    break;
+                }
+            }
+        }
+        let took = now() - begun;
+        let comes_back = dice.one_in(2);
+        if comes_back {
+            self.lead_one_astray(&servers, dice).await;
+        }
+        let act = servers.clone();
+        spawn_blocking(move || act.rebuild()).await.expect("the former primary can be made a standby");
+        self.note(|diary| {
+            diary.failovers.add(took);
+            diary.comebacks += usize::from(comes_back);
+            diary.disturbances.push((begun, now()));
+        });
+    }
+
+    /// The former primary comes back and takes writes, and a process that has seen its successor is led to it for a while.
+    async fn lead_one_astray(&self, servers: &Arc<DatabaseServers>, dice: &Dice) {
+        let act = servers.clone();
+        let former =
+            spawn_blocking(move || act.bring_former_back()).await.expect("a killed server can be started");
+        let index = dice.between(0, self.fleet.places.len() as u64) as usize;
+        let place = &self.fleet.places[index];
+        // A process that was started meanwhile, and that saw nothing else, could not know.
+        let Ok(machine) = place.machine.clone().try_lock_owned() else { return };
+        let (Some(proxy), true) = (&place.proxy, machine.serve.is_some()) else { return };
+        let usual = proxy.server();
+        proxy.turn_to(address(&former));
+        proxy.cut();
+        sleep(Duration::from_millis(dice.between(1_000, 5_000))).await;
+        proxy.turn_to(usual);
+        proxy.cut();
+    }
+
+    fn lead_everybody_to(&self, server: std::net::SocketAddr) {
+        let of_places = self.fleet.places.iter().filter_map(|place| place.proxy.as_ref());
+        let ways: Vec<&Proxy> = match &*self.ways {
+            // A pooler lies between the processes and the way to the server.
+            [judges, way] => vec![judges, way],
+            judges => judges.iter().map(|way| &**way).chain(of_places).collect(),
+        };
+        for way in ways {
+            way.turn_to(server);
+            way.cut();
+        }
     }
 
     async fn break_connections(&self, fault: Fault, place: &ProcessPlace, dice: &Dice) {
@@ -275,6 +369,11 @@ impl FaultTargets {
             }
         }
     }
+}
+
+/// Where a server listens.
+pub(crate) fn address(server: &Cluster) -> std::net::SocketAddr {
+    std::net::SocketAddr::from(([127, 0, 0, 1], server.port()))
 }
 
 /// Makes some cuts after a few bytes each, so that one of them hits an important answer.

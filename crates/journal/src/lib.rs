@@ -71,7 +71,7 @@ pub use self::row::{KeptRow, Row, Summary};
 pub use self::sessions::{
     KeptSession, KeyDigest, SESSIONS_FORGOTTEN_MAX, SESSIONS_PER_NAME_MAX, SessionHash,
 };
-pub use self::stats::Stats;
+pub use self::stats::{LineageCounts, Stats};
 pub use self::store::{
     BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
     LOADED_TOGETHER_MAX, Library, LoadedHistory, Membership, Page, ROWS_MAX, Resting, Sessions, Store,

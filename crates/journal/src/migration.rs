@@ -108,6 +108,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0018_first_statistics.sql"),
     },
     Migration { version: 19, name: "owner", sql: include_str!("../migrations/postgres/0019_owner.sql") },
+    Migration {
+        version: 20,
+        name: "database",
+        sql: include_str!("../migrations/postgres/0020_database.sql"),
+    },
 ];
 
 /// A step that was applied, as its row tells.

@@ -89,6 +89,18 @@ pub enum OpenError {
         /// The statements that grant the missing rights, as SQL.
         grants: String,
     },
+    /// The journal was kept in another database, or this one is a former primary.
+    #[error(
+        "this journal was last used on {kept}, and DATABASE_URL leads to {found}: if that is a former primary, do not start it again as \
+         one, and let DATABASE_URL lead to its successor; if the database was restored or moved on purpose, run `orchestrateur database \
+         accept` (docs/high-availability.md)"
+    )]
+    OtherDatabase {
+        /// The database that the journal names as its own.
+        kept: String,
+        /// The one that was reached.
+        found: String,
+    },
     /// The address cannot be understood, or asks for something that is not there.
     #[error("cannot read the PostgreSQL address: {0}")]
     Address(String),

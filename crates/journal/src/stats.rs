@@ -31,6 +31,15 @@ pub struct Stats {
     pub queued: u64,
 }
 
+/// Which of several databases a store has used. Only PostgreSQL tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LineageCounts {
+    /// The highest timeline that was seen, if the server tells.
+    pub timeline: Option<i64>,
+    /// Writable databases that were refused, each time that one was: a former primary, or another system.
+    pub refused: u64,
+}
+
 /// Counts what [`Stats`] shows.
 pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,

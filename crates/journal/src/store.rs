@@ -12,9 +12,9 @@ use saga_core::{BulkActionId, CommandId, Record, SagaId, Seq, Timestamp};
 use crate::{
     AppendError, Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor,
     CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace,
-    Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow, KeptSession, Lease, LoadError,
-    MinuteFigures, NewBulkAction, Posted, ReplicaId, ReplicaStanding, Row, SessionHash, Unavailable,
-    UnderWay,
+    Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow, KeptSession, Lease, LineageCounts,
+    LoadError, MinuteFigures, NewBulkAction, Posted, ReplicaId, ReplicaStanding, Row, SessionHash,
+    Unavailable, UnderWay,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`], [`Inbox::commands`]
@@ -142,6 +142,11 @@ pub trait Histories: Send + Sync + 'static {
     /// Writes something that changes nothing, and makes it durable: whether that works tells whether the store can
     /// write at all.
     fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>>;
+
+    /// Which of several databases this store has used, for metrics.
+    fn lineage(&self) -> LineageCounts {
+        LineageCounts::default()
+    }
 
     /// Whether [`Histories::append`] blocks its thread: then the writer has a thread of its own.
     fn is_blocking(&self) -> bool {

@@ -63,8 +63,9 @@ impl std::fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Opens the store, and brings its tables up to date.
-pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Store>> {
+/// Opens the store, and brings its tables up to date. A process has at most so many connections to a server; a file has no need for
+/// them.
+pub async fn open(url: &DatabaseUrl, connections: usize) -> anyhow::Result<Arc<dyn Store>> {
     match url {
         DatabaseUrl::Sqlite(path) => {
             let store = saga_journal::sqlite::open(path)
@@ -72,7 +73,9 @@ pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Store>> {
             Ok(Arc::new(store))
         }
         DatabaseUrl::Postgres(url) => {
-            let store = saga_journal::postgres::open(url).await.context("open the PostgreSQL store")?;
+            let store = saga_journal::postgres::open_with(url, connections)
+                .await
+                .context("open the PostgreSQL store")?;
             Ok(Arc::new(store))
         }
     }
@@ -82,7 +85,9 @@ pub async fn open(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Store>> {
 pub async fn migrate(url: &DatabaseUrl) -> anyhow::Result<String> {
     match url {
         // Opening the file does it, and no other process can have it open.
-        DatabaseUrl::Sqlite(_) => open(url).await.map(|_| "the file is up to date".to_owned()),
+        DatabaseUrl::Sqlite(path) => saga_journal::sqlite::open(path)
+            .with_context(|| format!("open the embedded store {}", path.display()))
+            .map(|_| "the file is up to date".to_owned()),
         DatabaseUrl::Postgres(url) => {
             let done = saga_journal::postgres::migrate(url).await.context("migrate the PostgreSQL store")?;
             Ok(match done.steps {
@@ -111,4 +116,24 @@ pub fn back_up(url: &DatabaseUrl, to: &Path) -> anyhow::Result<String> {
              the write-ahead log; see \"Backups\" in docs/operations.md)"
         ),
     }
+}
+
+/// Takes the database for the one in which the journal is kept, and says what it was before, in one sentence.
+pub async fn accept(url: &DatabaseUrl) -> anyhow::Result<String> {
+    let DatabaseUrl::Postgres(url) = url else {
+        anyhow::bail!(
+            "a file is always accepted: only a PostgreSQL database names the server that it is kept in"
+        );
+    };
+    let accepted = saga_journal::postgres::accept(url).await.context("accept the PostgreSQL store")?;
+    Ok(match (accepted.before, accepted.now) {
+        (_, None) => "nothing to do: this database does not tell where it is kept".to_owned(),
+        (Some(before), Some(now)) if before == now => {
+            format!("nothing to do: the journal is kept on {now} already")
+        }
+        (Some(before), Some(now)) => format!(
+            "the journal is kept on {now} from now on; it was on {before}. Start the processes again that have used that one"
+        ),
+        (None, Some(now)) => format!("the journal is kept on {now}"),
+    })
 }

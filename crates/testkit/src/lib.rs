@@ -6,6 +6,7 @@ pub mod definition;
 pub mod dice;
 pub mod hostile;
 pub mod newman;
+pub mod pooler;
 pub mod postgres;
 pub mod schema;
 pub mod tokens;

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// When the tests run as root, the server runs as this system user, because it refuses to run as root.
 const SERVER_USER: &str = "postgres";
 /// The role of all connections.
-const ROLE: &str = "postgres";
+pub(crate) const ROLE: &str = "postgres";
 /// The interval of polling.
 const POLL: Duration = Duration::from_millis(50);
 /// Polls before a wait fails: half a minute.
@@ -100,6 +100,26 @@ impl Cluster {
     }
 
     fn start_with(settings: &str, prepare: impl FnOnce(&Self)) -> Self {
+        Self::make_with(|cluster| {
+            run(cluster
+                .tool("initdb")
+                .args([
+                    "--no-sync",
+                    "--locale=C",
+                    "--encoding=UTF8",
+                    "--auth=trust",
+                    "--username",
+                    ROLE,
+                    "-D",
+                ])
+                .arg(cluster.data()));
+            cluster.configure(settings);
+            prepare(cluster);
+        })
+    }
+
+    /// Starts a cluster whose data `make` has made.
+    fn make_with(make: impl FnOnce(&Self)) -> Self {
         let binaries = binaries();
         let directory =
             tempfile::Builder::new().prefix("saga-postgres-").tempdir().expect("make a directory").keep();
@@ -117,12 +137,7 @@ impl Cluster {
             .spawn()
             .expect("start the guard");
         let mut cluster = Self { binaries, directory, port: 0, guard, databases: AtomicU64::new(0) };
-        run(cluster
-            .tool("initdb")
-            .args(["--no-sync", "--locale=C", "--encoding=UTF8", "--auth=trust", "--username", ROLE, "-D"])
-            .arg(cluster.data()));
-        cluster.configure(settings);
-        prepare(&cluster);
+        make(&cluster);
         for _ in 1..PORTS_MAX {
             cluster.port = free_port();
             if cluster.try_start() {
@@ -164,6 +179,132 @@ impl Cluster {
     /// Stops the server in an orderly way: it disconnects clients and flushes everything.
     pub fn stop_fast(&self) {
         self.stop("fast");
+    }
+
+    /// Makes a standby of this server, which streams from it, and starts it. It is there when it has all that the server had.
+    pub fn standby(&self) -> Self {
+        let standby = Self::make_with(|cluster| cluster.copy(self));
+        standby.wait_until(&["pg_is_in_recovery()", "EXISTS (SELECT 1 FROM pg_stat_wal_receiver)"]);
+        standby
+    }
+
+    /// Makes this server, which is stopped, a standby of another one, with a new copy of its data.
+    pub fn become_standby_of(&self, primary: &Self) {
+        run(self.tool("rm").arg("-rf").arg(self.data()));
+        self.copy(primary);
+        self.start_again();
+        self.wait_until(&["pg_is_in_recovery()", "EXISTS (SELECT 1 FROM pg_stat_wal_receiver)"]);
+    }
+
+    /// Has commits of this server wait for its standby, or for none, and returns once that is in force: a standby that is waited for
+    /// has all that was committed before.
+    pub fn wait_for_standby(&self, waits: bool) {
+        let names = if waits { "*" } else { "" };
+        self.sql(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
+        self.sql("SELECT pg_reload_conf()");
+        self.wait_until(&[&format!("current_setting('synchronous_standby_names') = '{names}'")]);
+        if waits {
+            let has_all = "EXISTS (SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync' \
+                AND flush_lsn >= pg_current_wal_flush_lsn())";
+            self.wait_until(&[has_all]);
+        }
+    }
+
+    /// Whether a standby has all that was committed until now.
+    pub fn wait_until_copied(&self) {
+        let end = self.sql("SELECT pg_current_wal_flush_lsn()");
+        self.wait_until(&[&format!(
+            "EXISTS (SELECT 1 FROM pg_stat_replication WHERE replay_lsn >= '{}')",
+            end.trim()
+        )]);
+    }
+
+    /// Has this server, which is stopped, wait for no standby from its next start on.
+    pub fn forget_standbys(&self) {
+        let path = self.data().join("postgresql.auto.conf");
+        let settings = std::fs::read_to_string(&path).expect("read the settings");
+        let settings = format!("{settings}\nsynchronous_standby_names = ''\n");
+        std::fs::write(&path, settings).expect("write the settings");
+    }
+
+    /// Stops the server, if it runs; also one whose first process was killed a moment ago.
+    pub fn make_sure_it_is_stopped(&self) {
+        for _ in 0..POLLS_MAX {
+            let status =
+                self.tool("pg_ctl").arg("-D").arg(self.data()).arg("status").stdout(Stdio::null()).status();
+            if !status.expect("run pg_ctl").success() {
+                return;
+            }
+            let stop = ["-m", "immediate", "-t", "30", "-w", "stop"];
+            let _ = self.tool("pg_ctl").arg("-D").arg(self.data()).args(stop).output();
+        }
+        panic!("PostgreSQL does not stop; its log:\n{}", self.log());
+    }
+
+    /// Makes this standby a server of its own, which takes writes, and waits until it does.
+    pub fn promote(&self) {
+        run(self.tool("pg_ctl").arg("-D").arg(self.data()).args(["-t", "60", "-w", "promote"]));
+    }
+
+    /// Runs one statement as the role of all tests, and gives its answer: columns between `|`, rows on lines.
+    pub fn sql(&self, statement: &str) -> String {
+        let output = self.psql(statement);
+        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn psql(&self, statement: &str) -> std::process::Output {
+        Command::new(self.binaries.join("psql"))
+            .args([
+                "-X",
+                "-At",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                ROLE,
+                "-d",
+                "postgres",
+                "-p",
+                &self.port.to_string(),
+            ])
+            .args(["-c", statement])
+            .stdin(Stdio::null())
+            .output()
+            .expect("run psql")
+    }
+
+    /// Waits until all of these are true.
+    fn wait_until(&self, conditions: &[&str]) {
+        let statement = format!("SELECT {}", conditions.join(" AND "));
+        for _ in 0..POLLS_MAX {
+            if self.psql(&statement).stdout.trim_ascii() == b"t" {
+                return;
+            }
+            sleep(POLL);
+        }
+        panic!("it does not come about: {statement}; the server's log:\n{}", self.log());
+    }
+
+    fn copy(&self, primary: &Self) {
+        let port = primary.port.to_string();
+        run(self
+            .tool("pg_basebackup")
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-U",
+                ROLE,
+                "-p",
+                &port,
+                "-c",
+                "fast",
+                "-X",
+                "stream",
+                "-R",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(self.data()));
     }
 
     /// Kills the server's first process; the others notice that and end. Does not wait for them.
@@ -294,7 +435,7 @@ fn is_root() -> bool {
     })
 }
 
-fn as_server_user(program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn as_server_user(program: impl AsRef<OsStr>) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -303,7 +444,7 @@ fn as_server_user(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("find a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }

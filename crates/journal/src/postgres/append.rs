@@ -60,7 +60,7 @@ impl PostgresWriter {
     /// The connection is taken out while a statement is under way: if this future is dropped, the connection is dropped
     /// with it, and no batch reads another's answer as its own.
     async fn try_append(&mut self, batch: &[Entry]) -> Result<Vec<Result<(), AppendError>>, Unavailable> {
-        let (mut line, fresh) = match self.line.take().filter(|line| !line.link.is_closed()) {
+        let (mut line, fresh) = match self.line.take().filter(|line| self.connector.is_usable(&line.link)) {
             Some(line) => (line, false),
             None => (PreparedLink::new(self.connector.connect().await?), true),
         };
@@ -129,10 +129,26 @@ impl PreparedLink {
             }
         };
         self.uses_left -= 1;
-        let rows = self.link.query_prepared(&statement, params).await?;
-        self.statement = Some(statement);
-        Ok(rows)
+        match self.link.query_prepared(&statement, params).await {
+            Err(StatementError::Refused(reason) | StatementError::Doubtful(reason))
+                if is_another(&reason) =>
+            {
+                Err(StatementError::NotPrepared(reason))
+            }
+            rows => {
+                let rows = rows?;
+                self.statement = Some(statement);
+                Ok(rows)
+            }
+        }
     }
+}
+
+/// Whether the statement under our name was prepared by another release, behind a pooler: it has another version (22012), another
+/// number of parameters (08P01), or parameters of other types (22P03, 42804). It has written nothing. Run without a name, the statement
+/// tells what is wrong with the data, if that was it.
+fn is_another(reason: &str) -> bool {
+    reason.split([' ', ':']).any(|word| ["22012", "08P01", "22P03", "42804"].contains(&word))
 }
 
 /// Halves the batch until the refused entry stands alone: of 1,024 entries, one costs 20 statements.
@@ -201,6 +217,7 @@ struct Columns<'b> {
     labels: LabelRows<'b>,
     deeds: DeedRows<'b>,
     counted: CountedRows<'b>,
+    version: &'static str,
 }
 
 /// The labels of the sagas that start in a batch.
@@ -249,6 +266,7 @@ impl<'b> Columns<'b> {
             labels: LabelRows::of(batch),
             deeds: DeedRows::of(batch),
             counted: CountedRows::of(batch),
+            version: sql::APPEND_VERSION.as_str(),
         }
     }
 
@@ -271,6 +289,7 @@ impl<'b> Columns<'b> {
         params.push((&self.counted.outcome, Type::TEXT_ARRAY));
         params.push((&self.counted.step, Type::TEXT_ARRAY));
         params.push((&self.counted.range, Type::INT8_ARRAY));
+        params.push((&self.version, Type::TEXT));
         params
     }
 
@@ -371,6 +390,29 @@ mod tests {
         assert_eq!((line.uses_left, line.uses), (0, USES_FIRST * 4));
         assert_eq!(writer.append(&[]).await, Ok(vec![]));
         assert_eq!(writer.line.as_ref().unwrap().uses_left, USES_FIRST * 4 - 1);
+    }
+
+    /// Behind a pooler, the statement that answers to a name may be of a process of another release.
+    #[tokio::test]
+    async fn a_statement_of_another_release_under_our_name_is_not_run() {
+        let asked = format!("${}::text", COLUMNS.len() + 17);
+        for (was, is) in [
+            // Its version, its number of parameters, their types.
+            (sql::APPEND_VERSION.as_str(), "another release"),
+            (&*asked, "'another release'"),
+            ("$2::uuid[]", "$2::text[]::uuid[]"),
+        ] {
+            let mut writer = writer().await;
+            assert_eq!(writer.append(&[]).await, Ok(vec![]));
+            let link = &writer.line.as_ref().unwrap().link;
+            let row = &link.query("TABLE pg_prepared_statements", &[]).await.unwrap()[0];
+            let (name, statement): (&str, &str) = (row.get(0), row.get(1));
+            assert!(statement.contains(was), "{was}");
+            let theirs = statement.replace(was, is);
+            link.script(&format!("DEALLOCATE {name}; PREPARE {name} AS {theirs}")).await.unwrap();
+            assert_eq!(writer.append(&[]).await, Ok(vec![]), "{is}");
+            assert!(writer.pooled, "{is}: it was taken for ours");
+        }
     }
 
     #[tokio::test]

@@ -11,6 +11,10 @@ pub(super) struct Bound {
     pub(super) limit: Duration,
 }
 
+/// Of looking whether a further host of the database's URL takes writes, too ...
+pub(super) const LOOK_AROUND_LIMIT: Duration = Duration::from_millis(500);
+/// ... which a process does no more often than this, when it makes connections.
+pub(super) const LOOK_AROUND_EVERY: Duration = Duration::from_secs(1);
 /// From the first packet to the end of the log-in, for each address; `connect_timeout` in the database's URL sets another.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest `connect_timeout`.

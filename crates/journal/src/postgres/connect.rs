@@ -1,16 +1,20 @@
-//! Finding a server that takes writes: hosts in turn, and all addresses of each.
+//! Finding a server that takes writes: hosts in turn, and all addresses of each. Where several hosts are named, and two of them take
+//! writes, the one that was promoted last is used.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tokio::time::timeout;
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{DatabaseAddress, DatabaseHost, DatabaseServer, TlsMode};
+use super::lineage::{DatabaseIdentity, Lineage};
 use super::link::{Link, describe};
-use super::{bounds, tls};
+use super::{bounds, database, tls};
 use crate::{OpenError, Unavailable};
 
 /// Makes connections to one database.
@@ -20,6 +24,17 @@ pub(super) struct DatabaseConnector {
     /// Where the next search begins: where the last one succeeded, or behind where it failed, also if it was given up
     /// half-way. So a server that does not answer holds up one statement, and not each.
     next: Mutex<FirstTarget>,
+    lineage: Lineage,
+    /// When all hosts were last looked at.
+    looked_around: Mutex<Option<Instant>>,
+    /// Whether the journal has its tables, so that a failover can be noted there.
+    notes: AtomicBool,
+}
+
+/// A connection, and the target that it leads to.
+struct FoundLink {
+    link: Link,
+    target: usize,
 }
 
 /// A target, and how many of its addresses are passed over at first.
@@ -33,7 +48,14 @@ impl DatabaseConnector {
     pub(super) fn new(url: &str) -> Result<Self, OpenError> {
         let address = DatabaseAddress::parse(url).map_err(OpenError::Address)?;
         let tls = tls::connector(&address.tls)?;
-        Ok(Self { address, tls, next: Mutex::default() })
+        Ok(Self {
+            address,
+            tls,
+            next: Mutex::default(),
+            lineage: Lineage::default(),
+            looked_around: Mutex::default(),
+            notes: AtomicBool::new(false),
+        })
     }
 
     /// Hosts, ports and database, without secrets.
@@ -41,8 +63,84 @@ impl DatabaseConnector {
         self.address.place()
     }
 
-    /// Tries each address once.
+    /// The highest database that its connections have led to.
+    pub(super) fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    /// From now on, the journal's tables are there.
+    pub(super) fn note_failovers(&self) {
+        self.notes.store(true, Ordering::Release);
+    }
+
+    /// Whether a connection is open, and leads where the process has to write.
+    pub(super) fn is_usable(&self, link: &Link) -> bool {
+        !link.is_closed() && self.lineage.is_current(link.leads_to())
+    }
+
+    /// A connection to a server that takes writes. Of several, it is the one that was promoted last.
     pub(super) async fn connect(&self) -> Result<Link, ConnectError> {
+        let first = self.search().await?;
+        let FoundLink { link, .. } = self.newest(first).await;
+        // Another connection has met its successor meanwhile.
+        if !self.lineage.is_current(link.leads_to()) {
+            let reason = "it was a former primary; its successor was found meanwhile".to_owned();
+            return Err(ConnectError { is_denied: false, reason });
+        }
+        if self.notes.load(Ordering::Acquire) && self.lineage.owes_a_note() {
+            if let Err(error) = database::note(&link).await {
+                let reason = format!("the failover cannot be noted: {}", error.text());
+                return Err(ConnectError { is_denied: false, reason });
+            }
+            self.lineage.is_noted();
+        }
+        Ok(link)
+    }
+
+    /// The connection, or a better one, where other hosts are named: a former primary may have come back beside its successor.
+    async fn newest(&self, first: FoundLink) -> FoundLink {
+        if self.address.targets.len() < 2 || !self.is_time_to_look_around() {
+            return first;
+        }
+        let others = (0..self.address.targets.len()).filter(|number| *number != first.target);
+        let looks = others.map(|number| async move {
+            timeout(bounds::LOOK_AROUND_LIMIT, self.look_at(number)).await.ok().flatten()
+        });
+        let found = join_all(looks).await;
+        let mut best = first;
+        for other in found.into_iter().flatten() {
+            if other.link.leads_to().map(DatabaseIdentity::timeline)
+                > best.link.leads_to().map(DatabaseIdentity::timeline)
+            {
+                self.begin_at(other.target, 0);
+                best = other;
+            }
+        }
+        best
+    }
+
+    fn is_time_to_look_around(&self) -> bool {
+        let mut looked = self.looked_around.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = looked.is_none_or(|at| at.elapsed() >= bounds::LOOK_AROUND_EVERY);
+        if is_time {
+            *looked = Some(Instant::now());
+        }
+        is_time
+    }
+
+    /// A connection to one target, if it takes writes.
+    async fn look_at(&self, number: usize) -> Option<FoundLink> {
+        let target = &self.address.targets[number];
+        for address in self.addresses(target).await.ok()? {
+            if let Ok(link) = self.attempt(target, address).await {
+                return Some(FoundLink { link, target: number });
+            }
+        }
+        None
+    }
+
+    /// Tries each address once.
+    async fn search(&self) -> Result<FoundLink, ConnectError> {
         let start = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let targets = &self.address.targets;
         let mut error = ConnectError { is_denied: true, reason: String::new() };
@@ -75,7 +173,7 @@ impl DatabaseConnector {
                 match self.attempt(target, *address).await {
                     Ok(link) => {
                         self.begin_at(number, index);
-                        return Ok(link);
+                        return Ok(FoundLink { link, target: number });
                     }
                     Err(failure) => error.add(target, *address, &failure),
                 }
@@ -145,7 +243,7 @@ impl DatabaseConnector {
             (result, _) => result,
         }
         .map_err(|error| ConnectFailure::of(&error))?
-        .that_takes_writes()
+        .that_takes_writes(&self.lineage)
         .await
         .map_err(|reason| ConnectFailure { is_denied: false, reason })
     }

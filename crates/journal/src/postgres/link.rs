@@ -12,6 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::lineage::{DatabaseIdentity, Lineage};
 use super::{bounds, sql};
 use crate::Unavailable;
 
@@ -26,6 +27,8 @@ pub(super) struct Link {
     task: AbortHandle,
     warned: Arc<Warned>,
     is_busy: AtomicBool,
+    /// Where it leads; `None`: the server does not tell.
+    leads_to: Option<DatabaseIdentity>,
 }
 
 /// A warning of the server since this was last looked at.
@@ -94,18 +97,52 @@ impl Link {
                 }
             }
         });
-        Self { client, tls, task: task.abort_handle(), warned, is_busy: AtomicBool::new(false) }
+        Self {
+            client,
+            tls,
+            task: task.abort_handle(),
+            warned,
+            is_busy: AtomicBool::new(false),
+            leads_to: None,
+        }
     }
 
-    /// The same, unless it is a standby or for reading only. The server's warnings at the log-in are heard by then.
-    pub(super) async fn that_takes_writes(self) -> Result<Self, String> {
-        let rows = self.client.query_typed(sql::IS_READ_ONLY, &[]).await.map_err(|error| describe(&error))?;
-        let answer = rows.first().and_then(|row| row.try_get::<_, &str>(0).ok());
-        if answer == Some("on") {
+    /// The same, unless it is a standby, for reading only, or no database to go on with. The server's warnings at the
+    /// log-in are heard by then.
+    pub(super) async fn that_takes_writes(mut self, lineage: &Lineage) -> Result<Self, String> {
+        let rows = if lineage.tells() {
+            match self.client.query_typed(sql::WHERE_IT_LEADS, &[]).await {
+                Ok(rows) => rows,
+                Err(error) if is_untold(&error) => {
+                    lineage.is_untold(&describe(&error));
+                    self.is_read_only().await?
+                }
+                Err(error) => return Err(describe(&error)),
+            }
+        } else {
+            self.is_read_only().await?
+        };
+        let Some(row) = rows.first() else {
+            return Err("it does not say whether it takes writes".to_owned());
+        };
+        if row.try_get::<_, &str>(0).is_ok_and(|answer| answer == "on") {
             return Err("it takes no writes: it is a standby, or default_transaction_read_only is on there"
                 .to_owned());
         }
+        self.leads_to = DatabaseIdentity::told(row);
+        if let Some(found) = self.leads_to {
+            lineage.admit(found)?;
+        }
         Ok(self)
+    }
+
+    async fn is_read_only(&self) -> Result<Vec<Row>, String> {
+        self.client.query_typed(sql::IS_READ_ONLY, &[]).await.map_err(|error| describe(&error))
+    }
+
+    /// Where it leads, if the server tells.
+    pub(super) fn leads_to(&self) -> Option<DatabaseIdentity> {
+        self.leads_to
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -217,6 +254,11 @@ impl From<StatementError> for Unavailable {
     fn from(error: StatementError) -> Self {
         Self::because(error.text())
     }
+}
+
+/// Whether a server has no such functions, or does not let this role call them.
+fn is_untold(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|state| state.code().starts_with("42") || state.code().starts_with("0A"))
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -13,7 +13,7 @@
 //!
 //! Every operation has a deadline (`bounds`). After it, after every error that is not about the data, and after a warning at
 //! a commit, the connection is thrown away and the answer is `Unavailable`; the next statement connects again, to the next
-//! address if need be (`connect`).
+//! address if need be (`connect`). No connection is used before it is known that it does not lead to a former primary (`lineage`).
 
 mod address;
 mod append;
@@ -23,10 +23,12 @@ mod causes;
 mod cells;
 mod checks;
 mod connect;
+mod database;
 mod deeds;
 mod feed;
 mod figures;
 mod inbox;
+mod lineage;
 mod link;
 mod ownership;
 #[cfg(test)]
@@ -40,6 +42,9 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::database::DatabaseAccepted;
+pub use self::lineage::DatabaseIdentity;
+
 use self::append::PostgresWriter;
 use self::connect::DatabaseConnector;
 use self::pool::ConnectionPool;
@@ -51,9 +56,9 @@ use crate::under_way::ReadRow;
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
     DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptCommand, KeptDeed,
-    KeptDefinition, KeptRow, Lease, Library, LoadedHistory, Membership, MinuteFigures, OpenError, Page,
-    Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX, Unavailable, UnderWay,
-    WakeUp,
+    KeptDefinition, KeptRow, Lease, Library, LineageCounts, LoadedHistory, Membership, MinuteFigures,
+    OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX,
+    Unavailable, UnderWay, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
@@ -70,8 +75,14 @@ const DIALECT: Dialect = Dialect {
     by_row: "",
 };
 
-/// Connections for everything but appending and the lease. With those: six for each process.
-const POOL_CONNECTIONS_MAX: usize = 4;
+/// Connections of a process, if nothing else is said: one appends, one renews the lease, and the others do everything else.
+pub const DATABASE_CONNECTIONS_DEFAULT: usize = 6;
+/// The fewest: one for each of these three.
+pub const DATABASE_CONNECTIONS_MIN: usize = 3;
+/// The most. More would not make anything faster: only reads would use them, and a server has a hundred for all its clients.
+pub const DATABASE_CONNECTIONS_MAX: usize = 64;
+/// Those that are not for everything else.
+const RESERVED_CONNECTIONS: usize = 2;
 
 /// A journal in a PostgreSQL database.
 pub struct Postgres {
@@ -79,6 +90,7 @@ pub struct Postgres {
     /// Of one connection.
     lease: ConnectionPool,
     pool: ConnectionPool,
+    connector: Arc<DatabaseConnector>,
 }
 
 /// The result of [`migrate`].
@@ -96,20 +108,38 @@ pub struct Migrated {
 /// `url` is `postgres://user:password@host:port,host:port/database?name=value` or `name=value ...`, with libpq's
 /// parameters (`address` has what each means here).
 pub async fn open(url: &str) -> Result<Postgres, OpenError> {
+    open_with(url, DATABASE_CONNECTIONS_DEFAULT).await
+}
+
+/// The same with so many connections, or [`DATABASE_CONNECTIONS_MIN`] or [`DATABASE_CONNECTIONS_MAX`] if that is nearer.
+pub async fn open_with(url: &str, connections: usize) -> Result<Postgres, OpenError> {
+    let connections = connections.clamp(DATABASE_CONNECTIONS_MIN, DATABASE_CONNECTIONS_MAX);
     let connector = Arc::new(DatabaseConnector::new(url)?);
     let link = schema::prepare(&connector).await?.link;
     checks::rights(&link).await?;
+    database::check(&link).await?;
+    connector.lineage().is_noted();
+    connector.note_failovers();
     let pool = |connections_max, bound| ConnectionPool::new(connector.clone(), connections_max, bound);
     Ok(Postgres {
         lease: pool(1, bounds::LEASE_DEADLINE),
-        pool: pool(POOL_CONNECTIONS_MAX, bounds::OPERATION_DEADLINE),
+        pool: pool(connections - RESERVED_CONNECTIONS, bounds::OPERATION_DEADLINE),
         writer: Mutex::new(PostgresWriter::new(connector.clone(), link)),
+        connector,
     })
 }
 
 /// Brings the schema up to date, as a role that may make tables.
 pub async fn migrate(url: &str) -> Result<Migrated, OpenError> {
     schema::prepare(&DatabaseConnector::new(url)?).await.map(|prepared| prepared.migrated)
+}
+
+/// Takes the database that `url` leads to for the one in which the journal is kept, whatever was noted before: an operator has restored
+/// or moved it on purpose. Processes that have seen the other one must be started again.
+pub async fn accept(url: &str) -> Result<DatabaseAccepted, OpenError> {
+    let connector = DatabaseConnector::new(url)?;
+    let link = connector.connect().await.map_err(|error| error.at(connector.place()))?;
+    database::accept(&link).await
 }
 
 impl Histories for Postgres {
@@ -276,6 +306,11 @@ impl Histories for Postgres {
 
     fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move { self.pool.query(sql::PROBE, &[]).await.map(drop) })
+    }
+
+    fn lineage(&self) -> LineageCounts {
+        let lineage = self.connector.lineage();
+        LineageCounts { timeline: lineage.timeline(), refused: lineage.refused() }
     }
 }
 

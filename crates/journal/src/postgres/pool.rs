@@ -58,7 +58,7 @@ impl ConnectionPool {
     /// Dropped half-way, the connection is dropped with it: only a connection that is known to be at rest goes back.
     async fn try_run(&self, sql: &str, params: &Params<'_>, repeat: Repeat) -> Result<Vec<Row>, Unavailable> {
         let _permit = self.permits.acquire().await.map_err(Unavailable::because)?;
-        let kept = self.idle().pop().filter(|link| !link.is_closed());
+        let kept = self.idle().pop().filter(|link| self.connector.is_usable(link));
         let (mut link, mut fresh) = match kept {
             Some(link) => (link, false),
             None => (self.connector.connect().await?, true),

@@ -4,6 +4,8 @@
 
 use std::sync::LazyLock;
 
+use sha2::{Digest, Sha256};
+
 use crate::columns::{self, COLUMNS, ColumnKind};
 use crate::figures::range_columns;
 
@@ -19,7 +21,19 @@ use crate::figures::range_columns;
 /// A start may commit after its owner is gone, if it looked before: then it is one of the sagas that can be claimed.
 ///
 /// The columns of a saga's start stay as they are: the indices on them are not touched.
-pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| {
+///
+/// The last parameter is [`APPEND_VERSION`], which the statement compares with the same text in itself. It is kept by the server under a
+/// name that the driver counts up, so behind a pooler, processes of two releases can give one name to two statements. The one
+/// that is not meant then fails (22012), and has written nothing.
+pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| append_statement(&APPEND_VERSION));
+
+/// What the text of [`APPEND`] is, in a few letters.
+pub(super) static APPEND_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let hash = Sha256::digest(append_statement(""));
+    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+});
+
+fn append_statement(version: &str) -> String {
     let number_of = |column: usize| column + 2;
     let arrays: Vec<String> = COLUMNS
         .iter()
@@ -33,6 +47,7 @@ pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| {
     let [saga, name, value, created] = [1, 2, 3, 4].map(|label| events + label);
     let [done_to, by, at, seq, deed] = [5, 6, 7, 8, 9].map(|deed| events + deed);
     let [counted, minute, outcome, step, range] = [10, 11, 12, 13, 14].map(|figure| events + figure);
+    let asked = events + 15;
     let ranges = range_columns(|_, name| name.to_owned());
     let range_counts =
         range_columns(|number, _| format!("count(*) FILTER (WHERE counted.duration_range = {number})"));
@@ -85,9 +100,9 @@ WITH entry AS (
     ON CONFLICT (minute_us, definition, outcome, step, owner)
         DO UPDATE SET sagas = saga_minute.sagas + excluded.sagas, {range_sums}
 )
-SELECT saga_id FROM hit"
+SELECT saga_id FROM hit WHERE 1 / (CASE WHEN ${asked}::text = '{version}' THEN 1 ELSE 0 END) = 1"
     )
-});
+}
 
 /// PostgreSQL's name of a column's type.
 const fn type_name(kind: ColumnKind) -> &'static str {
@@ -571,6 +586,31 @@ pub(super) const STATISTICS: &str = include_str!("../../migrations/postgres/0018
 /// Whether this server, or this role, takes no writes: `on` or `off`.
 pub(super) const IS_READ_ONLY: &str = "SHOW transaction_read_only";
 
+/// The same, and where the connection leads: the system identifier, and a file of the write-ahead log, whose name begins with the
+/// timeline. A standby has no such file. Relatives of PostgreSQL do not have these functions.
+pub(super) const WHERE_IT_LEADS: &str = "\
+SELECT current_setting('transaction_read_only'), control.system_identifier,
+    CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_walfile_name(pg_current_wal_lsn()) END
+FROM pg_control_system() AS control";
+
+/// The database in which the journal was kept until now.
+pub(super) const DATABASE_KEPT: &str =
+    "SELECT system_identifier, timeline FROM saga_database WHERE number = 1";
+
+/// Notes a higher timeline of the same system, or the first database of all: `$1` system identifier, `$2` timeline.
+pub(super) const DATABASE_NOTE: &str = "\
+INSERT INTO saga_database (number, system_identifier, timeline, noted_us)
+VALUES (1, $1, $2, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT))
+ON CONFLICT (number) DO UPDATE SET timeline = excluded.timeline, noted_us = excluded.noted_us
+WHERE saga_database.system_identifier = excluded.system_identifier AND saga_database.timeline < excluded.timeline";
+
+/// Takes another database for the one in which the journal is kept, as an operator wishes: the same parameters.
+pub(super) const DATABASE_ACCEPT: &str = "\
+INSERT INTO saga_database (number, system_identifier, timeline, noted_us)
+VALUES (1, $1, $2, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT))
+ON CONFLICT (number) DO UPDATE
+SET system_identifier = excluded.system_identifier, timeline = excluded.timeline, noted_us = excluded.noted_us";
+
 /// The settings that durability and texts hang on; NULL where the server has no such setting.
 pub(super) const SETTINGS: &str = "\
 SELECT current_setting('synchronous_commit', true), current_setting('synchronous_standby_names', true), \
@@ -590,6 +630,7 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('console_session', 'SELECT'), ('console_session', 'INSERT'), ('console_session', 'UPDATE'), ('console_session', 'DELETE'),
     ('bulk_action', 'SELECT'), ('bulk_action', 'INSERT'), ('bulk_action', 'UPDATE'), ('bulk_action', 'DELETE'),
     ('bulk_item', 'SELECT'), ('bulk_item', 'INSERT'), ('bulk_item', 'UPDATE'), ('bulk_item', 'DELETE'),
+    ('saga_database', 'SELECT'), ('saga_database', 'INSERT'), ('saga_database', 'UPDATE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
 WHERE NOT has_table_privilege(needed.name, needed.privilege)
@@ -629,8 +670,15 @@ mod tests {
     ];
 
     /// Tables that are not about one saga: small, and the same for all, or each process's own.
-    const REFERENCE_TABLES: &[&str] =
-        &["BULK_ACTION", "CONSOLE_SESSION", "REPLICA", "SAGA_DEFINITION", "SAGA_MIGRATION", "SAGA_MINUTE"];
+    const REFERENCE_TABLES: &[&str] = &[
+        "BULK_ACTION",
+        "CONSOLE_SESSION",
+        "REPLICA",
+        "SAGA_DATABASE",
+        "SAGA_DEFINITION",
+        "SAGA_MIGRATION",
+        "SAGA_MINUTE",
+    ];
 
     /// The first error in `sql`, if there is one.
     fn objection(sql: &str) -> Option<String> {
@@ -702,11 +750,14 @@ mod tests {
         let files = [
             include_str!("append.rs"),
             include_str!("causes.rs"),
+            include_str!("connect.rs"),
+            include_str!("database.rs"),
             include_str!("bulk.rs"),
             include_str!("deeds.rs"),
             include_str!("feed.rs"),
             include_str!("figures.rs"),
             include_str!("inbox.rs"),
+            include_str!("lineage.rs"),
             include_str!("link.rs"),
             include_str!("mod.rs"),
             include_str!("ownership.rs"),

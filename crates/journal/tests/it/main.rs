@@ -10,6 +10,7 @@ mod damage;
 mod deeds;
 mod durability;
 mod entries;
+mod failover;
 mod feed;
 mod figures;
 mod fixture;

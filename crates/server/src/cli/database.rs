@@ -1,11 +1,13 @@
-//! The database of a command. Its password is never shown.
+//! The database of a command, whose password is never shown; and `orchestrateur database`.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Subcommand};
 
+use crate::cli::output::say_line;
 use crate::store::DatabaseUrl;
+use crate::{logging, store};
 
 /// The flags that name a database.
 #[derive(Debug, Args)]
@@ -51,5 +53,31 @@ impl From<String> for Secret {
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("(not shown)")
+    }
+}
+
+/// The database itself: take a restored or moved one for the journal's own.
+#[derive(Debug, Args)]
+pub(super) struct DatabaseCommand {
+    #[command(subcommand)]
+    what: DatabaseWork,
+}
+
+#[derive(Debug, Subcommand)]
+enum DatabaseWork {
+    /// Take the database that DATABASE_URL leads to for the journal's own, after it was restored or moved on purpose. Until then `serve`
+    /// refuses it, as it refuses a former primary: what was acknowledged elsewhere since the copy was made is not in it.
+    Accept {
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+impl DatabaseCommand {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let _logging = logging::start("warn", false)?;
+        match self.what {
+            DatabaseWork::Accept { database } => say_line(store::accept(&database.url()?).await?),
+        }
     }
 }

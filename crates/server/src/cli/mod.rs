@@ -55,6 +55,8 @@ enum Subcommands {
     Migrate(migrate::Migrate),
     /// Copy the SQLite file of orders, also while `serve` uses it.
     Backup(backup::BackUp),
+    /// The database itself: take a restored or moved one for the journal's own.
+    Database(database::DatabaseCommand),
     /// See it work: four orders through four services, in one process.
     Demo(demo::Demo),
     /// Ask a running `serve` whether it takes orders; fails when it does not.
@@ -86,6 +88,7 @@ impl Cli {
             Subcommands::Serve(serve) => runtime()?.block_on(serve.run()),
             Subcommands::Migrate(migrate) => runtime()?.block_on(migrate.run()),
             Subcommands::Backup(backup) => backup.run(),
+            Subcommands::Database(database) => runtime()?.block_on(database.run()),
             Subcommands::Demo(demo) => runtime()?.block_on(demo.run()),
             Subcommands::Health(health) => runtime()?.block_on(health.run()),
             Subcommands::Commandes(commandes) => runtime()?.block_on(commandes.run()),

@@ -10,7 +10,10 @@ use saga_engine::participants::signing::Signer;
 use saga_engine::participants::{HttpParticipants, Settings, TraceHeaders};
 use saga_engine::world::{Machine, World};
 use saga_engine::{Clock, Engine};
-use saga_journal::Journal;
+use saga_journal::postgres::{
+    DATABASE_CONNECTIONS_DEFAULT, DATABASE_CONNECTIONS_MAX, DATABASE_CONNECTIONS_MIN,
+};
+use saga_journal::{Journal, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -106,6 +109,11 @@ struct LimitFlags {
     #[arg(long, value_name = "N", env = "ORCHESTRATEUR_CONNECTIONS_MAX", default_value_t = 10_000,
         value_parser = clap::value_parser!(u32).range(1..))]
     connections_max: u32,
+    /// Connections to PostgreSQL: one appends, one renews the lease, the others read. The server needs so many for each
+    /// process, and the same again while one is started anew.
+    #[arg(long, value_name = "N", env = "ORCHESTRATEUR_DATABASE_CONNECTIONS", default_value_t = 6,
+        value_parser = clap::value_parser!(u32).range(DATABASE_CONNECTIONS_MIN as i64..=DATABASE_CONNECTIONS_MAX as i64))]
+    database_connections: u32,
     /// How long a connection may wait for its next request, in seconds; longer than the load balancer in
     /// front waits.
     #[arg(long, value_name = "SECONDS", env = "ORCHESTRATEUR_IDLE_TIMEOUT_S", default_value_t = 75,
@@ -291,7 +299,8 @@ impl Orchestrator {
         let limits = (api::ApiLimits::default(), http::ConnectionLimits::default());
         let outside = (HttpParticipants::new()?, clock());
         let doors = (Doors::default(), Traces::default());
-        let built = Self::build((loaded, env), url, outside, engine, limits, doors, &machine_name()).await;
+        let store = store::open(url, DATABASE_CONNECTIONS_DEFAULT).await?;
+        let built = Self::build((loaded, env), store, outside, engine, limits, doors, &machine_name()).await;
         built.map(|(server, _)| server)
     }
 
@@ -326,12 +335,13 @@ impl Orchestrator {
             ..api::ApiLimits::default()
         };
         let limits = (api, connections);
-        Self::build((loaded, env), url, outside, engine, limits, (doors, traces), name).await
+        let store = store::open(url, flags.database_connections as usize).await?;
+        Self::build((loaded, env), store, outside, engine, limits, (doors, traces), name).await
     }
 
     async fn build(
         (loaded, env): (&Loaded, impl Fn(&str) -> Option<String> + Send + Sync + 'static),
-        url: &DatabaseUrl,
+        store: Arc<dyn Store>,
         (participants, clock): Outside,
         engine_limits: saga_engine::Limits,
         (limits, connections): (api::ApiLimits, http::ConnectionLimits),
@@ -342,7 +352,7 @@ impl Orchestrator {
             loaded.definitions.iter().flat_map(|definition| &definition.participants).collect();
         let calls_max = called.iter().fold(0_usize, |sum, each| sum.saturating_add(each.calls_max));
         let connections = http::fit(connections, CallFiles { participants: called.len(), calls_max })?;
-        let journal = Journal::new(store::open(url).await?);
+        let journal = Journal::new(store);
         let metrics = Arc::new(Metrics::new(
             &loaded.definitions,
             loaded.commande_saga.clone(),

@@ -35,6 +35,23 @@ impl Collector for JournalCollector {
             let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(value).encode(descriptor)?;
         }
+        let lineage = self.0.lineage();
+        let descriptor = encoder.encode_descriptor(
+            "journal_databases_refused",
+            "Connections that led to a former primary or to another database, and were not used",
+            None,
+            MetricType::Counter,
+        )?;
+        ConstCounter::new(lineage.refused).encode(descriptor)?;
+        if let Some(timeline) = lineage.timeline {
+            let descriptor = encoder.encode_descriptor(
+                "journal_database_timeline",
+                "The highest timeline of the database that this process has seen; PostgreSQL raises it at each failover",
+                None,
+                MetricType::Gauge,
+            )?;
+            ConstGauge::new(timeline).encode(descriptor)?;
+        }
         let queued = encoder.encode_descriptor(
             "journal_queued",
             "Entries that wait for the writer",

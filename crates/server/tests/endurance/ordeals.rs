@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_endurance::store::StoreEngine;
-use saga_endurance::{Fault, Length, Ordeal, Report};
+use saga_endurance::{Fault, Length, Ordeal, Report, StandbyKind};
 
 /// Runs it, prints the report, and demands that nothing was violated.
 async fn survive(ordeal: Ordeal) -> Report {
@@ -23,9 +23,11 @@ fn seed() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_processes_on_postgres() {
-    let faults = Fault::ALL.to_vec();
+    let faults = Fault::without_a_standby(Fault::ALL);
     let ordeal = Ordeal {
         store: StoreEngine::Postgres,
+        standby: None,
+        is_pooled: false,
         replicas: 3,
         length: Length::Time(Duration::from_secs(60)),
         seed: seed(),
@@ -47,6 +49,8 @@ async fn one_process_on_sqlite() {
     faults.extend([Fault::Kill; 16]);
     let ordeal = Ordeal {
         store: StoreEngine::Sqlite,
+        standby: None,
+        is_pooled: false,
         replicas: 1,
         length: Length::Time(Duration::from_secs(30)),
         seed: seed(),
@@ -59,4 +63,36 @@ async fn one_process_on_sqlite() {
     };
     let report = survive(ordeal).await;
     assert!(report.json()["take_overs"].as_u64().unwrap() > 0, "no fault met an order under way");
+}
+
+/// The primary is killed and its standby promoted, twice; what `scripts/endurance --standby synchronous --faults failover --times 30` does
+/// thirty times.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_synchronous_standby_takes_over_and_nothing_is_lost() {
+    let report = survive(failovers(false, 2)).await.json();
+    assert_eq!(report["failover_to_progress_seconds"]["n"], 2, "{report}");
+}
+
+/// The same behind PgBouncer in transaction mode with two connections, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_synchronous_standby_takes_over_behind_a_pooler() {
+    let report = survive(failovers(true, 1)).await.json();
+    assert_eq!(report["failover_to_progress_seconds"]["n"], 1, "{report}");
+}
+
+fn failovers(is_pooled: bool, times: u64) -> Ordeal {
+    Ordeal {
+        store: StoreEngine::Postgres,
+        standby: Some(StandbyKind::Synchronous),
+        is_pooled,
+        replicas: 2,
+        length: Length::Faults(times),
+        seed: seed(),
+        faults: vec![Fault::Failover],
+        every: Duration::from_secs(4),
+        callers: 16,
+        errands_percent: 50,
+        is_guarded: false,
+        tail: Duration::from_secs(180),
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn api_of(
     env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
 ) -> axum::Router {
     let url = crate::harness::database_in(folder).parse().unwrap();
-    let journal = Journal::new(store::open(&url).await.unwrap());
+    let journal = Journal::new(store::open(&url, 6).await.unwrap());
     let definitions = definitions::for_engine(&loaded, env);
     let clock = Arc::new(Clock::new(Arc::new(Machine::new())));
     let metrics = Arc::new(Metrics::new(

@@ -19,6 +19,7 @@ mod definitions;
 mod disk;
 mod durability;
 mod events;
+mod failover;
 mod formats;
 mod hostile;
 mod lost_answers;
