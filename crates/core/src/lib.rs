@@ -28,6 +28,7 @@ mod location;
 mod printable;
 pub mod record_text;
 pub mod reply;
+pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod saga;

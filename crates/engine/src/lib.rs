@@ -13,6 +13,7 @@
 //! - `membership`: this process's lease. `journal_health`: whether the journal works. `lifecycle`: the process's tasks,
 //!   and its end. `vital`: tasks without which the process ends. `admission`: slots, bytes, shares of callers.
 //! - `catalog`: definitions, and how sagas are read back. `unreadable`: sagas that cannot be.
+//! - `archive`: where old sagas go.
 //! - `bulk_reason`: why a saga of a bulk action has its result.
 //! - `evaluation`: threads for expressions that take long.
 //! - [`participants`]: calls over HTTP.
@@ -21,6 +22,7 @@
 
 mod admission;
 mod announce;
+mod archive;
 pub mod breaker;
 mod breakers;
 mod bulk_reason;
@@ -45,11 +47,13 @@ mod vital;
 pub mod world;
 
 pub use self::admission::{Caller, NoRoom, SLOTS_PERCENT};
+pub use self::archive::{Archive, ArchiveError, ArchiveFuture, ArchivedSaga};
 pub use self::bulk_reason::BulkReason;
 pub use self::catalog::{Definitions, ServedDefinitions};
 pub use self::clock::Clock;
 pub use self::engine::{
-    Asking, BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish, Engine, Health, LISTED_ROWS_READ_MAX, Listing, Start,
+    Asking, BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish, Engine, Health, LISTED_ROWS_READ_MAX, Listing,
+    Retention, Start,
 };
 pub use self::evaluation::{Busy, Evaluation};
 pub use self::handle::{Milestone, Snapshot, Wait};

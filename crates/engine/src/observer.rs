@@ -54,6 +54,14 @@ pub trait Observer: Send + Sync + 'static {
     /// A saga could not be read and was parked for an operator.
     fn parked(&self) {}
 
+    /// So many old sagas were taken out of the journal.
+    fn sagas_forgotten(&self, sagas: usize) {
+        let _ = sagas;
+    }
+
+    /// Old sagas could not be archived, and stay in the journal.
+    fn archive_failed(&self) {}
+
     /// A saga of a bulk action has this result.
     fn bulk_item_ended(&self, result: BulkState) {
         let _ = result;

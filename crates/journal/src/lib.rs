@@ -36,6 +36,7 @@ mod open;
 mod ownership;
 pub mod postgres;
 mod query;
+mod retention;
 mod row;
 mod sessions;
 pub mod sqlite;
@@ -67,6 +68,7 @@ pub use self::ownership::{
     Joining, LEASE_MAX, Lease, LeaseStanding, OWNED_COUNTED_MAX, REPLICAS_TOLD_MAX, ReplicaId,
     ReplicaStanding,
 };
+pub use self::retention::{AgedSaga, FORGOTTEN_TOGETHER_MAX, Forgotten};
 pub use self::row::{KeptRow, Row, Summary};
 pub use self::sessions::{
     KeptSession, KeyDigest, SESSIONS_FORGOTTEN_MAX, SESSIONS_PER_NAME_MAX, SessionHash,
@@ -74,8 +76,8 @@ pub use self::sessions::{
 pub use self::stats::{LineageCounts, Stats};
 pub use self::store::{
     BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
-    LOADED_TOGETHER_MAX, Library, LoadedHistory, Membership, Page, ROWS_MAX, Resting, Sessions, Store,
-    StoreFuture, WakeUp,
+    LOADED_TOGETHER_MAX, Library, LoadedHistory, Membership, Page, ROWS_MAX, Resting, Retention, Sessions,
+    Store, StoreFuture, WakeUp,
 };
 pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

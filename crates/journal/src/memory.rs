@@ -8,6 +8,7 @@ mod causes;
 mod deeds;
 mod inbox;
 mod lists;
+mod retention;
 mod sessions;
 mod standing;
 
@@ -56,6 +57,8 @@ struct Tables {
     figures: FigureRows,
     sessions: BTreeMap<SessionHash, KeptSession>,
     bulk: MemoryBulk,
+    /// The replica that takes old sagas away.
+    retention: Option<ReplicaId>,
     /// The frames in the order in which they came.
     feed: Vec<(SagaId, i64)>,
 }
@@ -138,11 +141,13 @@ impl Tables {
     fn feed(&self, from: FeedPlace, limit: usize) -> Vec<FedFrame> {
         let (first, mut bytes) = (usize::try_from(from.commit).unwrap_or(0), 0);
         let is_behind = |(number, (saga, _)): &(usize, &(SagaId, i64))| *number > first || *saga >= from.saga;
-        let frames =
-            self.feed.iter().enumerate().skip(first).filter(is_behind).take(columns::page_rows(limit));
+        // Sagas that were taken away have left their places in the feed.
+        let is_kept =
+            |(_, (saga, first_seq)): &(usize, &(SagaId, i64))| self.frame(*saga, *first_seq).is_some();
+        let frames = self.feed.iter().enumerate().skip(first).filter(is_behind).filter(is_kept);
+        let frames = frames.take(columns::page_rows(limit));
         let read = |(number, (saga, first_seq)): (usize, &(SagaId, i64))| {
-            let kept = self.sagas.get(saga)?;
-            let events = kept.frames.get(first_seq)?.as_bytes();
+            let (kept, events) = self.frame(*saga, *first_seq)?;
             let row = &kept.row.row;
             let labels = serde_json::to_vec(&row.labels).unwrap_or_default();
             let text = FedFrameText {
@@ -159,6 +164,12 @@ impl Tables {
             (is_first || bytes <= FEED_BYTES_MAX).then(|| text.read())
         };
         frames.map_while(read).collect()
+    }
+
+    /// The bytes of a frame, with its saga.
+    fn frame(&self, saga: SagaId, first_seq: i64) -> Option<(&KeptSaga, &[u8])> {
+        let kept = self.sagas.get(&saga)?;
+        Some((kept, kept.frames.get(&first_seq)?.as_bytes()))
     }
 
     fn is_live(&self, replica: ReplicaId) -> bool {

@@ -113,6 +113,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "database",
         sql: include_str!("../migrations/postgres/0020_database.sql"),
     },
+    Migration {
+        version: 21,
+        name: "retention",
+        sql: include_str!("../migrations/postgres/0021_retention.sql"),
+    },
 ];
 
 /// A step that was applied, as its row tells.

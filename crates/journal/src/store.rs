@@ -10,11 +10,11 @@ use saga_core::saga::Rollback;
 use saga_core::{BulkActionId, CommandId, Record, SagaId, Seq, Timestamp};
 
 use crate::{
-    AppendError, Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor,
-    CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf, FedFrame, FeedPlace,
-    Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow, KeptSession, Lease, LineageCounts,
-    LoadError, MinuteFigures, NewBulkAction, Posted, ReplicaId, ReplicaStanding, Row, SessionHash,
-    Unavailable, UnderWay,
+    AgedSaga, AppendError, Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
+    CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf,
+    FedFrame, FeedPlace, Forgotten, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow,
+    KeptSession, Lease, LineageCounts, LoadError, MinuteFigures, NewBulkAction, Posted, ReplicaId,
+    ReplicaStanding, Row, SessionHash, Unavailable, UnderWay,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`], [`Inbox::commands`]
@@ -31,9 +31,9 @@ pub type LoadedHistory = Result<Option<History>, LoadError>;
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A place to keep sagas.
-pub trait Store: Histories + Membership + Inbox + BulkActions + Library + Sessions {}
+pub trait Store: Histories + Membership + Inbox + BulkActions + Library + Sessions + Retention {}
 
-impl<T: Histories + Membership + Inbox + BulkActions + Library + Sessions> Store for T {}
+impl<T: Histories + Membership + Inbox + BulkActions + Library + Sessions + Retention> Store for T {}
 
 /// The history of each saga, and the row that says where it stands.
 pub trait Histories: Send + Sync + 'static {
@@ -342,6 +342,36 @@ pub trait BulkActions: Send + Sync + 'static {
     fn forget_bulk(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, Result<(), Unavailable>>;
 }
 
+/// Sagas that are over, and are taken away for good. The core says which are old enough.
+pub trait Retention: Send + Sync + 'static {
+    /// The names of all definitions that sagas have run, in their order.
+    fn definition_names(&self) -> StoreFuture<'_, Result<Vec<Arc<str>>, Unavailable>>;
+
+    /// The statements that grant the rights which [`Retention::forget`] needs and the store's role does not have; empty: none is
+    /// missing.
+    fn missing_grants(&self) -> StoreFuture<'_, Result<String, Unavailable>> {
+        Box::pin(async { Ok(String::new()) })
+    }
+
+    /// Makes `replica` the one that takes sagas away, unless another one is that is not gone. Whether it is.
+    fn hold_retention(&self, replica: ReplicaId) -> StoreFuture<'_, Result<bool, Unavailable>>;
+
+    /// The sagas of a definition that started before `until`, whether they are over or not, the oldest first: at most `limit`, from
+    /// the first one after `after`.
+    fn aged(
+        &self,
+        definition: Arc<str>,
+        until: Timestamp,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AgedSaga>, Unavailable>>;
+
+    /// Takes sagas away for good, with their events, labels, deeds and commands, in one transaction. A saga that is not over stays, and so
+    /// does one that somebody has to look at; a store may keep its newest saga. At most [`FORGOTTEN_TOGETHER_MAX`](crate::FORGOTTEN_TOGETHER_MAX)
+    /// of them: more must not be given. Asking again, because the answer was lost, does no harm. Tells how many went.
+    fn forget(&self, sagas: Vec<Forgotten>) -> StoreFuture<'_, Result<usize, Unavailable>>;
+}
+
 /// The definitions that sagas are pinned to.
 pub trait Library: Send + Sync + 'static {
     /// Keeps a definition under its hash, for as long as there are sagas. Keeping it again is no mistake, and changes
@@ -472,6 +502,12 @@ pub struct Cursor {
     pub created: Timestamp,
     /// Tells sagas of the same instant apart.
     pub saga: SagaId,
+}
+
+impl Cursor {
+    /// Before the first one, in the order of starts.
+    pub(crate) const BEFORE_ALL: Self =
+        Self { created: Timestamp::from_micros(i64::MIN), saga: SagaId::new(uuid::Uuid::nil()) };
 }
 
 /// Some rows, and where the next ones begin.

@@ -7,6 +7,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod api;
+mod archive;
 pub mod cli;
 pub mod console;
 pub mod definitions;

@@ -14,12 +14,12 @@ use saga_core::event::{Cause, Stuck};
 use saga_core::{BulkActionId, CommandId, Event, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState, CauseCursor,
-    CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf, Entry,
-    FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptBulkAction, KeptBulkItem, KeptCommand,
-    KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadedHistory, Membership, MinuteFigures,
-    NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions, StoreFuture,
-    Unavailable, UnderWay, WakeUp,
+    AgedSaga, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
+    CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf,
+    Entry, FedFrame, FeedPlace, Filter, Forgotten, Histories, Inbox, Joining, KeptBulkAction, KeptBulkItem,
+    KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadedHistory, Membership,
+    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, Retention, SessionHash,
+    Sessions, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 use saga_testkit::dice::Dice;
 use tokio::sync::oneshot;
@@ -607,6 +607,30 @@ impl Sessions for DatabaseLine {
         unused_since: Timestamp,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.disk.memory.forget_sessions(now, unused_since)
+    }
+}
+
+impl Retention for DatabaseLine {
+    fn definition_names(&self) -> StoreFuture<'_, Result<Vec<Arc<str>>, Unavailable>> {
+        self.disk.memory.definition_names()
+    }
+
+    fn hold_retention(&self, replica: ReplicaId) -> StoreFuture<'_, Result<bool, Unavailable>> {
+        self.disk.memory.hold_retention(replica)
+    }
+
+    fn aged(
+        &self,
+        definition: Arc<str>,
+        until: Timestamp,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AgedSaga>, Unavailable>> {
+        self.disk.memory.aged(definition, until, after, limit)
+    }
+
+    fn forget(&self, sagas: Vec<Forgotten>) -> StoreFuture<'_, Result<usize, Unavailable>> {
+        self.disk.memory.forget(sagas)
     }
 }
 

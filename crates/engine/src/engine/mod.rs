@@ -8,6 +8,7 @@
 //! - `running.rs`: from a history to a task, and the end of a task.
 //! - `takeover.rs`: the sagas whose owner is gone. `asleep.rs`: the sagas that fall asleep, and those that wake.
 //! - `lease.rs`: joining, renewing the lease, losing it.
+//! - `retention.rs`: old sagas leave the journal.
 //! - `shutdown.rs`: the end.
 
 mod asleep;
@@ -16,6 +17,7 @@ mod commands;
 mod foretold;
 mod lease;
 mod listing;
+mod retention;
 mod running;
 mod shutdown;
 mod start;
@@ -36,6 +38,7 @@ use self::bulk::BulkHands;
 pub use self::bulk::{BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish};
 pub use self::commands::Asking;
 pub use self::listing::{LISTED_ROWS_READ_MAX, Listing};
+pub use self::retention::Retention;
 pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;

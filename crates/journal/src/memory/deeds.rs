@@ -21,6 +21,11 @@ impl MemoryDeeds {
         }
     }
 
+    /// Takes away what was done to a saga.
+    pub(super) fn forget(&mut self, saga: SagaId) {
+        self.0.retain(|(_, place), _| place.saga != saga);
+    }
+
     /// See [`Histories::deeds`](crate::Histories::deeds); `definition` knows each saga's.
     pub(super) fn of(
         &self,

@@ -34,6 +34,7 @@ mod ownership;
 #[cfg(test)]
 mod plans;
 mod pool;
+mod retention;
 mod schema;
 mod sessions;
 mod sql;

@@ -565,6 +565,54 @@ pub(super) const PARK: &str = "\
 UPDATE saga SET parked = $3, cause = $4, at_stake = $5, blocked_us = coalesce(blocked_us, updated_us)
 WHERE saga_id = $1 AND owner = $2";
 
+/// The sagas of the definition `$1` that started before `$2`, from behind the place `$3`, `$4`, the oldest first, at most `$5`. Served by
+/// saga_by_definition.
+pub(super) const AGED: &str = "\
+SELECT saga_id, created_us, updated_us, is_over AND parked IS NULL, failed_step IS NOT NULL, labels
+FROM saga WHERE definition = $1 AND created_us < $2 AND (created_us, saga_id) > ($3, $4)
+ORDER BY created_us, saga_id LIMIT $5";
+
+/// Takes the sagas `$1` away, if nobody has to look at them any more, with their labels (`$2` names, `$3` values, `$4` times, `$5` sagas), their
+/// deeds (`$6` names, `$7` times, `$8` sagas, `$9` positions), events and commands. Tells how many.
+pub(super) const FORGET_SAGAS: &str = "\
+WITH gone AS (
+    DELETE FROM saga WHERE saga_id = ANY($1::uuid[]) AND is_over AND parked IS NULL RETURNING saga_id
+), frames AS (
+    DELETE FROM saga_event USING gone WHERE saga_event.saga_id = gone.saga_id
+), labels AS (
+    DELETE FROM saga_label
+    USING unnest($2::text[], $3::text[], $4::bigint[], $5::uuid[]) AS label (name, value, created_us, saga_id), gone
+    WHERE saga_label.name = label.name AND saga_label.value = label.value
+        AND saga_label.created_us = label.created_us AND saga_label.saga_id = label.saga_id
+        AND gone.saga_id = label.saga_id
+), deeds AS (
+    DELETE FROM saga_deed
+    USING unnest($6::text[], $7::bigint[], $8::uuid[], $9::bigint[]) AS deed (name, at_us, saga_id, seq), gone
+    WHERE saga_deed.name = deed.name AND saga_deed.at_us = deed.at_us AND saga_deed.saga_id = deed.saga_id
+        AND saga_deed.seq = deed.seq AND gone.saga_id = deed.saga_id
+), commands AS (
+    DELETE FROM saga_command USING gone WHERE saga_command.saga_id = gone.saga_id
+)
+SELECT count(*) FROM gone";
+
+/// Makes `$1` the replica that takes sagas away, unless another one is that is not gone. One row: it is.
+pub(super) const HOLD_RETENTION: &str = "\
+INSERT INTO saga_retention (number, holder)
+SELECT 1, replica_id FROM replica WHERE replica_id = $1 AND NOT gone
+ON CONFLICT (number) DO UPDATE SET holder = excluded.holder
+WHERE saga_retention.holder = excluded.holder
+    OR NOT EXISTS (SELECT 1 FROM replica WHERE replica_id = saga_retention.holder AND NOT gone)
+RETURNING holder";
+
+/// The names of all definitions.
+pub(super) const DEFINITION_NAMES: &str = "SELECT DISTINCT name FROM saga_definition ORDER BY name";
+
+/// The tables from which this role cannot take sagas away.
+pub(super) const FORGETTING_RIGHTS_MISSING: &str = "\
+SELECT needed.name FROM (VALUES ('saga'), ('saga_event'), ('saga_label'), ('saga_deed')) AS needed (name)
+WHERE NOT has_table_privilege(needed.name, 'DELETE')
+ORDER BY needed.name";
+
 /// Where migrations are kept.
 pub(super) const MIGRATION_TABLE: &str = "\
 CREATE TABLE IF NOT EXISTS saga_migration (
@@ -631,6 +679,7 @@ SELECT needed.name, needed.privilege FROM (VALUES
     ('bulk_action', 'SELECT'), ('bulk_action', 'INSERT'), ('bulk_action', 'UPDATE'), ('bulk_action', 'DELETE'),
     ('bulk_item', 'SELECT'), ('bulk_item', 'INSERT'), ('bulk_item', 'UPDATE'), ('bulk_item', 'DELETE'),
     ('saga_database', 'SELECT'), ('saga_database', 'INSERT'), ('saga_database', 'UPDATE'),
+    ('saga_retention', 'SELECT'), ('saga_retention', 'INSERT'), ('saga_retention', 'UPDATE'),
     ('replica', 'SELECT'), ('replica', 'INSERT'), ('replica', 'UPDATE'), ('replica', 'DELETE')
 ) AS needed (name, privilege)
 WHERE NOT has_table_privilege(needed.name, needed.privilege)
@@ -678,6 +727,7 @@ mod tests {
         "SAGA_DEFINITION",
         "SAGA_MIGRATION",
         "SAGA_MINUTE",
+        "SAGA_RETENTION",
     ];
 
     /// The first error in `sql`, if there is one.
@@ -761,6 +811,7 @@ mod tests {
             include_str!("link.rs"),
             include_str!("mod.rs"),
             include_str!("ownership.rs"),
+            include_str!("retention.rs"),
             include_str!("pool.rs"),
             include_str!("schema.rs"),
             include_str!("sessions.rs"),

@@ -27,6 +27,7 @@ mod plans;
 mod readers;
 mod recent;
 mod replicas;
+mod retention;
 mod schema;
 mod sessions;
 mod writer;
@@ -51,10 +52,11 @@ use crate::backlog::Group;
 use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::{
-    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
-    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptCommand, KeptDeed,
-    KeptDefinition, KeptRow, Lease, Library, LoadedHistory, Membership, MinuteFigures, OpenError, Page,
-    Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
+    AgedSaga, AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor,
+    DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Forgotten, Histories, Inbox, Joining,
+    KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadedHistory, Membership, MinuteFigures,
+    OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting, Retention, StoreFuture, Unavailable,
+    UnderWay, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -443,6 +445,32 @@ impl Inbox for Sqlite {
 
     fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
         Box::pin(self.write(move |connection| inbox::forget_refused(connection, before)))
+    }
+}
+
+impl Retention for Sqlite {
+    fn definition_names(&self) -> StoreFuture<'_, Result<Vec<Arc<str>>, Unavailable>> {
+        Box::pin(self.read(retention::definition_names))
+    }
+
+    /// There is one process.
+    fn hold_retention(&self, replica: ReplicaId) -> StoreFuture<'_, Result<bool, Unavailable>> {
+        Box::pin(std::future::ready(Ok(self.shared.replicas.is_live(replica))))
+    }
+
+    fn aged(
+        &self,
+        definition: Arc<str>,
+        until: Timestamp,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AgedSaga>, Unavailable>> {
+        Box::pin(self.read(move |connection| retention::aged(connection, &definition, until, after, limit)))
+    }
+
+    fn forget(&self, sagas: Vec<Forgotten>) -> StoreFuture<'_, Result<usize, Unavailable>> {
+        let shared = self.shared.clone();
+        Box::pin(finished(spawn_blocking(move || shared.writer().forget(&sagas))))
     }
 }
 

@@ -10,6 +10,7 @@
 //! `saga_labelled` has the number of the last saga of which all labels are written. Those of later ones are read from their rows when
 //! the file is opened, and after a failure.
 
+use std::collections::HashSet;
 use std::mem;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -139,6 +140,21 @@ impl RecentLabels {
             created: entry.row.created,
             labels: entry.row.labels.clone(),
         }));
+    }
+
+    /// These sagas were taken away, and so were their labels that are written.
+    pub(super) fn forget(&self, sagas: &HashSet<SagaId>) {
+        let mut guard = self.changed();
+        let state = &mut *guard;
+        state.fresh.retain(|kept| !sagas.contains(&kept.saga));
+        state.due.retain(|kept| !sagas.contains(&kept.saga));
+        if state.due.is_empty() {
+            (state.lines, state.written) = Default::default();
+            return;
+        }
+        let written = state.written;
+        state.written -= state.lines[..written].iter().filter(|line| sagas.contains(&line.saga)).count();
+        state.lines.retain(|line| !sagas.contains(&line.saga));
     }
 
     /// The sagas with all of these labels, newest first, that come behind `after` in a list.

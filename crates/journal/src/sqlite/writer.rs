@@ -11,7 +11,7 @@ use super::recent::RecentLabels;
 use super::replicas::Replicas;
 use crate::columns::{self, COLUMNS, Cell};
 use crate::figure_rows::FigureRows;
-use crate::{AppendError, Entry, Unavailable, deed_rows, frame};
+use crate::{AppendError, Entry, Forgotten, Unavailable, deed_rows, frame};
 
 /// Statements that stay prepared: every statement of this connection.
 const STATEMENTS_CACHED_MAX: usize = 48;
@@ -74,6 +74,19 @@ impl SqliteWriter {
             Err(_) => self.is_recent_doubtful = true,
         }
         appended
+    }
+
+    /// See [`Retention::forget`](crate::Retention::forget). Labels of theirs that are not written yet are not written any more.
+    pub(super) fn forget(&mut self, sagas: &[Forgotten]) -> Result<usize, Unavailable> {
+        if self.is_recent_doubtful {
+            self.read_recent()?;
+        }
+        let gone = self.transaction(|connection| super::retention::forget(connection, sagas));
+        match &gone {
+            Ok(gone) => self.recent.forget(&gone.iter().copied().collect()),
+            Err(_) => self.is_recent_doubtful = true,
+        }
+        gone.map(|gone| gone.len())
     }
 
     fn read_recent(&mut self) -> Result<(), Unavailable> {

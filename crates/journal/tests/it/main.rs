@@ -20,6 +20,7 @@ mod network;
 mod ownership;
 mod postgres;
 mod races;
+mod retention;
 mod roles;
 mod sessions;
 mod sqlite;

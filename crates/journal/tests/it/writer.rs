@@ -9,12 +9,12 @@ use saga_core::definition::DefinitionHash;
 use saga_core::{BulkActionId, CommandId, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
-    AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
-    CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor, DeedCursor, DeedsOf,
-    Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, Journal, KeptBulkAction, KeptBulkItem,
-    KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease, Library, LoadedHistory, Membership,
-    MinuteFigures, NewBulkAction, Page, Posted, ReplicaId, ReplicaStanding, Resting, SessionHash, Sessions,
-    StoreFuture, Unavailable, UnderWay, WakeUp,
+    AgedSaga, AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult,
+    BulkState, CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, Cursor,
+    DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Forgotten, Histories, Inbox, Joining, Journal,
+    KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptDefinition, KeptRow, KeptSession, Lease,
+    Library, LoadedHistory, Membership, MinuteFigures, NewBulkAction, Page, Posted, ReplicaId,
+    ReplicaStanding, Resting, Retention, SessionHash, Sessions, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 use tokio::time::timeout;
 
@@ -316,6 +316,30 @@ impl Sessions for Panicking {
         unused_since: Timestamp,
     ) -> StoreFuture<'_, Result<(), Unavailable>> {
         self.memory.forget_sessions(now, unused_since)
+    }
+}
+
+impl Retention for Panicking {
+    fn definition_names(&self) -> StoreFuture<'_, Result<Vec<Arc<str>>, Unavailable>> {
+        self.memory.definition_names()
+    }
+
+    fn hold_retention(&self, replica: ReplicaId) -> StoreFuture<'_, Result<bool, Unavailable>> {
+        self.memory.hold_retention(replica)
+    }
+
+    fn aged(
+        &self,
+        definition: Arc<str>,
+        until: Timestamp,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AgedSaga>, Unavailable>> {
+        self.memory.aged(definition, until, after, limit)
+    }
+
+    fn forget(&self, sagas: Vec<Forgotten>) -> StoreFuture<'_, Result<usize, Unavailable>> {
+        self.memory.forget(sagas)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod access;
+mod archive;
 mod audit;
 mod backup;
 mod check;
@@ -23,6 +24,7 @@ mod pages;
 mod participants;
 mod reload;
 mod replaced;
+mod retention;
 mod sagas;
 mod serve;
 mod signals;
@@ -55,6 +57,8 @@ enum Subcommands {
     Migrate(migrate::Migrate),
     /// Copy the SQLite file of orders, also while `serve` uses it.
     Backup(backup::BackUp),
+    /// Old orders that have left the journal (`serve --keep`): look at one.
+    Archive(archive::ArchiveCommand),
     /// The database itself: take a restored or moved one for the journal's own.
     Database(database::DatabaseCommand),
     /// See it work: four orders through four services, in one process.
@@ -88,6 +92,7 @@ impl Cli {
             Subcommands::Serve(serve) => runtime()?.block_on(serve.run()),
             Subcommands::Migrate(migrate) => runtime()?.block_on(migrate.run()),
             Subcommands::Backup(backup) => backup.run(),
+            Subcommands::Archive(archive) => archive.run(),
             Subcommands::Database(database) => runtime()?.block_on(database.run()),
             Subcommands::Demo(demo) => runtime()?.block_on(demo.run()),
             Subcommands::Health(health) => runtime()?.block_on(health.run()),

@@ -22,6 +22,7 @@ use super::core_dumps;
 use super::database::Database;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::reload::Reloader;
+use super::retention::{self, RetentionFlags};
 use super::signals::Signals;
 use super::signing::SigningFlags;
 use super::sources::SourceFlags;
@@ -80,6 +81,8 @@ pub(super) struct Serve {
     tls: TlsFlags,
     #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    retention: RetentionFlags,
     /// The address of a trace's page in the tool that shows traces, such as https://traces.example.com/trace/{trace_id}: the
     /// console links to it. The variables OTEL_* say what is exported, and where to (docs/traces.md).
     #[arg(long, value_name = "URL", env = "ORCHESTRATEUR_TRACE_URL")]
@@ -160,6 +163,7 @@ impl Serve {
         let tls = self.tls.tls(&access, Machine::new().wall())?;
         let renewal = tls.clone().map(Renewal::new).transpose()?;
         let url = self.database.url()?;
+        let retention = self.retention.retention()?;
         let listener = http::listen(self.listen.0)?;
         let ops = self.ops_listen.map(|ops| http::listen(ops.0)).transpose()?;
         let drain = Duration::from_secs(self.limits.drain_s);
@@ -199,6 +203,10 @@ impl Serve {
         )
         .await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
+        if let Some(retention) = retention {
+            retention::check_rights(server.api.engine.journal()).await?;
+            server.api.engine.retain_in_background(retention);
+        }
         if let Some(ops) = &ops {
             let address = ops.local_addr().context("read the listener's address")?;
             tracing::info!(ops_listen = %address, "for supervisors: http://{address}");

@@ -83,6 +83,8 @@ pub struct Metrics {
     reloads: Family<ReloadLabels, Counter>,
     span_counts: SpanCounts,
     spans: OnceLock<SpanExporter>,
+    forgotten: Counter,
+    archive_failures: Counter,
 }
 
 /// A text format of metrics.
@@ -184,6 +186,17 @@ impl Metrics {
             let _ = reloads.get_or_create(&result);
         }
         registry.register("definition_reloads", "Times that definitions were loaded again", reloads.clone());
+        let (forgotten, archive_failures) = (Counter::default(), Counter::default());
+        registry.register(
+            "sagas_forgotten",
+            "Old sagas that were taken out of the journal",
+            forgotten.clone(),
+        );
+        registry.register(
+            "archive_failures",
+            "Times that old sagas could not be archived, and stayed in the journal",
+            archive_failures.clone(),
+        );
         let metrics = Self {
             registry,
             sagas,
@@ -205,6 +218,8 @@ impl Metrics {
             reloads,
             span_counts,
             spans: OnceLock::new(),
+            forgotten,
+            archive_failures,
         };
         metrics.serve(served);
         metrics
@@ -323,6 +338,14 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
+    fn sagas_forgotten(&self, sagas: usize) {
+        self.forgotten.inc_by(sagas as u64);
+    }
+
+    fn archive_failed(&self) {
+        self.archive_failures.inc();
+    }
+
     fn committed(&self, definition: &Arc<Definition>, news: &CommitSummary) {
         self.sagas.committed(definition, news);
     }

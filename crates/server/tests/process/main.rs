@@ -29,6 +29,7 @@ mod outages;
 mod probes;
 mod replicas;
 mod restored;
+mod retention;
 mod shutdown;
 mod tls;
 mod traces;

@@ -71,6 +71,12 @@ impl SagaLine {
     /// An event alone, without inputs, outputs and bodies, by the name that the journal has for it. Steps have their names from the
     /// definition that the saga is pinned to.
     pub(super) fn of(record: &Record, definition: Option<&Definition>) -> Self {
+        let steps = definition.map(|definition| &definition.steps[..]).unwrap_or_default();
+        Self::named(record, &|step| steps.get(step).map(|step| step.name.to_string()))
+    }
+
+    /// The same, with the names of steps from elsewhere.
+    pub(crate) fn named(record: &Record, step_name: &dyn Fn(usize) -> Option<String>) -> Self {
         let text = |text: &str| Some(text.to_owned());
         let maybe = |reason: &Option<Box<str>>| reason.as_ref().map(ToString::to_string);
         let line = |event: &'static str| Self {
@@ -79,10 +85,7 @@ impl SagaLine {
             event: Some(event),
             ..Self::default()
         };
-        let at = |event, step: &usize| {
-            let known = definition.and_then(|definition| definition.steps.get(*step));
-            Self { step: known.map(|step| step.name.to_string()), ..line(event) }
-        };
+        let at = |event, step: &usize| Self { step: step_name(*step), ..line(event) };
         match &record.event {
             Event::Started { .. } => {
                 Self { by: record.by.as_ref().map(ToString::to_string), ..line("started") }

@@ -26,6 +26,7 @@ use utoipa_axum::routes;
 pub(crate) use self::commands::{BY, FINDING, REASON, output_of};
 pub(crate) use self::events::LiveFeed;
 pub(crate) use self::events::events;
+pub(crate) use self::line::SagaLine;
 pub(crate) use self::list::{ListAsked, SAGAS_MAX};
 pub(crate) use self::saga::unknown;
 pub(crate) use self::signals::SIGNAL_BYTES_MAX;
