@@ -283,7 +283,7 @@ impl FaultTargets {
         let act = servers.clone();
         spawn_blocking(move || act.fail_over()).await.expect("the standby can be promoted");
         let primary = servers.primary();
-        // Nobody is led there yet.
+        // No process is led there yet.
         let before = database::last_commit(&primary.url()).await;
         self.lead_everybody_to(address(&primary));
         loop {

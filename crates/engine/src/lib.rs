@@ -53,7 +53,7 @@ pub use self::catalog::{Definitions, ServedDefinitions};
 pub use self::clock::Clock;
 pub use self::engine::{
     Asking, BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish, Engine, Health, LISTED_ROWS_READ_MAX, Listing,
-    Retention, Start,
+    RetentionPlan, Start,
 };
 pub use self::evaluation::{Busy, Evaluation};
 pub use self::handle::{Milestone, Snapshot, Wait};

@@ -37,6 +37,7 @@ mod ownership;
 pub mod postgres;
 mod query;
 mod retention;
+mod retention_rows;
 mod row;
 mod sessions;
 pub mod sqlite;
@@ -66,7 +67,7 @@ pub use self::journal::{Appending, Journal, QUEUE_ENTRIES_MAX};
 pub use self::open::OpenError;
 pub use self::ownership::{
     Joining, LEASE_MAX, Lease, LeaseStanding, OWNED_COUNTED_MAX, REPLICAS_TOLD_MAX, ReplicaId,
-    ReplicaStanding,
+    ReplicaStanding, Resting, WakeUp,
 };
 pub use self::retention::{AgedSaga, FORGOTTEN_TOGETHER_MAX, Forgotten};
 pub use self::row::{KeptRow, Row, Summary};
@@ -76,8 +77,8 @@ pub use self::sessions::{
 pub use self::stats::{LineageCounts, Stats};
 pub use self::store::{
     BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
-    LOADED_TOGETHER_MAX, Library, LoadedHistory, Membership, Page, ROWS_MAX, Resting, Retention, Sessions,
-    Store, StoreFuture, WakeUp,
+    LOADED_TOGETHER_MAX, Library, LoadedHistory, Membership, Page, ROWS_MAX, Retention, Sessions, Store,
+    StoreFuture,
 };
 pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::{SagaId, Seq, Timestamp};
 use uuid::Uuid;
 
 /// The longest lease: a replica that asks for more gets this. A replica that vanished is missed for so long at the
@@ -111,5 +112,40 @@ impl ReplicaStanding {
     /// With as many sagas as were counted, which may be one more than [`OWNED_COUNTED_MAX`].
     pub(crate) fn new(id: ReplicaId, name: Arc<str>, lease: LeaseStanding, counted: u64) -> Self {
         Self { id, name, lease, sagas: counted.min(OWNED_COUNTED_MAX), more: counted > OWNED_COUNTED_MAX }
+    }
+}
+
+/// A saga that has nothing to do for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resting {
+    /// Which saga.
+    pub saga: SagaId,
+    /// Its last event, which is on disk.
+    pub seq: Seq,
+    /// When it falls asleep, by the clock that gave `until`.
+    pub at: Timestamp,
+    /// When it wakes by itself; `None`: only a command wakes it.
+    pub until: Option<Timestamp>,
+}
+
+/// Which sagas are to wake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WakeUp {
+    /// Those whose time is this or earlier.
+    pub by: Timestamp,
+    /// And those that fell asleep after this: the clock of the process that ran them was ahead, and so is their time.
+    pub rested_after: Timestamp,
+}
+
+impl WakeUp {
+    /// Sagas that a command waits for, and no others.
+    pub const CALLED: Self =
+        Self { by: Timestamp::from_micros(i64::MIN), rested_after: Timestamp::from_micros(i64::MAX) };
+}
+
+impl Resting {
+    /// The time when it wakes, as a column has it.
+    pub(crate) fn wake_us(&self) -> i64 {
+        self.until.map_or(i64::MAX, Timestamp::as_micros)
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     CauseCursor, CauseMembers, CauseMinute, Causes, ClaimedItem, CommandStatus, DeedCursor, DeedsOf,
     FedFrame, FeedPlace, Forgotten, Joining, KeptBulkAction, KeptBulkItem, KeptCommand, KeptDeed, KeptRow,
     KeptSession, Lease, LineageCounts, LoadError, MinuteFigures, NewBulkAction, Posted, ReplicaId,
-    ReplicaStanding, Row, SessionHash, Unavailable, UnderWay,
+    ReplicaStanding, Resting, Row, SessionHash, Unavailable, UnderWay, WakeUp,
 };
 
 /// A page of [`Histories::list`], [`Histories::deeds`], [`Histories::feed`], [`Membership::claim`], [`Membership::owned`], [`Inbox::commands`]
@@ -396,41 +396,6 @@ pub struct KeptDefinition {
     pub format: i64,
     /// Whether its sagas are orders, which the views for people show. Once that has been kept it stays so.
     pub orders: bool,
-}
-
-/// A saga that has nothing to do for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resting {
-    /// Which saga.
-    pub saga: SagaId,
-    /// Its last event, which is on disk.
-    pub seq: Seq,
-    /// When it falls asleep, by the clock that gave `until`.
-    pub at: Timestamp,
-    /// When it wakes by itself; `None`: only a command wakes it.
-    pub until: Option<Timestamp>,
-}
-
-/// Which sagas are to wake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WakeUp {
-    /// Those whose time is this or earlier.
-    pub by: Timestamp,
-    /// And those that fell asleep after this: the clock of the process that ran them was ahead, and so is their time.
-    pub rested_after: Timestamp,
-}
-
-impl WakeUp {
-    /// Sagas that a command waits for, and no others.
-    pub const CALLED: Self =
-        Self { by: Timestamp::from_micros(i64::MIN), rested_after: Timestamp::from_micros(i64::MAX) };
-}
-
-impl Resting {
-    /// The time when it wakes, as a column has it.
-    pub(crate) fn wake_us(&self) -> i64 {
-        self.until.map_or(i64::MAX, Timestamp::as_micros)
-    }
 }
 
 /// The events that one saga has to add.

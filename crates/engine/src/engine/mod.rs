@@ -38,7 +38,7 @@ use self::bulk::BulkHands;
 pub use self::bulk::{BULK_ITEMS_AT_ONCE, BulkRefused, BulkWish};
 pub use self::commands::Asking;
 pub use self::listing::{LISTED_ROWS_READ_MAX, Listing};
-pub use self::retention::Retention;
+pub use self::retention::RetentionPlan;
 pub use self::start::Start;
 use crate::admission::Admission;
 use crate::announce::Announcer;

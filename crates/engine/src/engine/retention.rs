@@ -38,7 +38,7 @@ const WALK_AGAIN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Which sagas leave the journal, and where they go.
 #[derive(Clone)]
-pub struct Retention {
+pub struct RetentionPlan {
     /// How long they are kept.
     pub rules: KeepRules,
     /// Where they go; `None`: they are gone for good.
@@ -72,7 +72,7 @@ impl From<ArchiveError> for StepFailed {
 /// The sagas that this process takes out of the journal.
 struct Sweeper {
     engine: Engine,
-    retention: Retention,
+    plan: RetentionPlan,
     walks: BTreeMap<Arc<str>, Walk>,
     /// The definitions that the archive has from this process.
     defined: HashSet<DefinitionHash>,
@@ -81,10 +81,10 @@ struct Sweeper {
 
 impl Engine {
     /// Takes sagas that are old enough out of the journal from now on, as long as the process runs.
-    pub fn retain_in_background(&self, retention: Retention) {
+    pub fn retain_in_background(&self, plan: RetentionPlan) {
         let sweeper = Sweeper {
             engine: self.clone(),
-            retention,
+            plan,
             walks: BTreeMap::new(),
             defined: HashSet::new(),
             is_failing: false,
@@ -138,17 +138,17 @@ impl Sweeper {
     async fn step(&mut self, name: &Arc<str>) -> Result<bool, StepFailed> {
         let (begun, now) = (Instant::now(), self.engine.clock().now());
         // Sagas are looked at once, so a little later: most are over by then.
-        let until = self.retention.rules.none_started_since(name, now).map(|until| until.minus(KEPT_MIN));
+        let until = self.plan.rules.none_started_since(name, now).map(|until| until.minus(KEPT_MIN));
         let (Some(until), Some(walk)) = (until, self.walks.get(name)) else { return Ok(false) };
         let page = self.engine.journal().aged(name.clone(), until, walk.after, AGED_PAGE).await?;
         let is_due = |aged: &&AgedSaga| {
-            aged.is_settled && self.retention.rules.is_due(name, end_of(aged), aged.updated, now)
+            aged.is_settled && self.plan.rules.is_due(name, end_of(aged), aged.updated, now)
         };
         let due: Vec<&AgedSaga> = page.iter().filter(is_due).take(FORGOTTEN_TOGETHER_MAX).collect();
         // So far, and no further: what is due behind it comes with the next step.
         let seen = match due.last() {
-            Some(last) if due.len() == FORGOTTEN_TOGETHER_MAX => Some(last.cursor()),
-            _ => page.last().map(AgedSaga::cursor),
+            Some(last) if due.len() == FORGOTTEN_TOGETHER_MAX => Some(cursor(last)),
+            _ => page.last().map(cursor),
         };
         if !due.is_empty() {
             self.take_away(&due).await?;
@@ -157,7 +157,7 @@ impl Sweeper {
         walk.after = Some(seen);
         let is_behind = due.iter().any(|aged| {
             let late = now.minus(BEHIND_AFTER);
-            self.retention.rules.is_due(name, end_of(aged), aged.updated, late)
+            self.plan.rules.is_due(name, end_of(aged), aged.updated, late)
         });
         let times = if is_behind { 1 } else { STEP_PAUSE_TIMES };
         let pause = STEP_PAUSE_MIN.max(begun.elapsed() * times);
@@ -179,8 +179,8 @@ impl Sweeper {
                     continue;
                 }
             };
-            forgotten.push(Forgotten::of(aged, &history));
-            if self.retention.archive.is_none() {
+            forgotten.push(Forgotten::of(aged, &history.records));
+            if self.plan.archive.is_none() {
                 continue;
             }
             match self.engine.pinned(&history.definition_hash).await {
@@ -200,7 +200,7 @@ impl Sweeper {
                 }
             }
         }
-        if let Some(archive) = self.retention.archive.clone() {
+        if let Some(archive) = self.plan.archive.clone() {
             self.define(&*archive, &archived).await?;
             archive.keep(archived).await?;
         }
@@ -223,6 +223,10 @@ impl Sweeper {
         }
         Ok(())
     }
+}
+
+fn cursor(aged: &AgedSaga) -> Cursor {
+    Cursor { created: aged.created, saga: aged.saga }
 }
 
 fn end_of(aged: &AgedSaga) -> SagaEnd {

@@ -4,7 +4,7 @@
 use tokio_postgres::types::Type;
 
 use super::bounds::OPERATION_DEADLINE;
-use super::lineage::{Admission, DatabaseIdentity, judge};
+use super::lineage::{DatabaseIdentity, LineageVerdict, judge};
 use super::link::{Link, StatementError};
 use super::sql;
 use crate::OpenError;
@@ -22,7 +22,7 @@ pub struct DatabaseAccepted {
 pub(super) async fn check(link: &Link) -> Result<(), OpenError> {
     let Some(found) = link.leads_to() else { return Ok(()) };
     match kept(link).await? {
-        Some(kept) if judge(Some(kept), found) == Admission::Refused => {
+        Some(kept) if judge(Some(kept), found) == LineageVerdict::Refused => {
             Err(OpenError::OtherDatabase { kept: kept.to_string(), found: found.to_string() })
         }
         kept if kept != Some(found) => note(link).await.map_err(failed),

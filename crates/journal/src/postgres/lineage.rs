@@ -1,7 +1,7 @@
 //! Which database a connection leads to: its system identifier, and its timeline, a number that PostgreSQL raises whenever a
 //! standby is promoted.
 //!
-//! After a failover the former primary may come back, writable, and knows nothing of its successor. What is written there is
+//! After a failover the former primary may come back, writable, and knows nothing of its successor. Orders that are written there are
 //! lost. So each connection tells where it leads before it is used, and a process that has seen a higher timeline refuses
 //! a lower one, whatever the address says. The journal keeps the highest one, too: a process that starts at the successor cannot
 //! be led back. A process that starts and only ever sees the former primary cannot know.
@@ -59,7 +59,7 @@ impl fmt::Display for DatabaseIdentity {
 /// The highest database that a process has seen.
 #[derive(Debug, Default)]
 pub(super) struct Lineage {
-    seen: Mutex<Seen>,
+    seen: Mutex<SeenLineage>,
     /// The timeline of `seen`, or 0.
     timeline: AtomicI64,
     refused: AtomicU64,
@@ -70,7 +70,7 @@ pub(super) struct Lineage {
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct SeenLineage {
     highest: Option<DatabaseIdentity>,
     /// The last one that was refused, which is logged once.
     refused: Option<DatabaseIdentity>,
@@ -78,7 +78,7 @@ struct Seen {
 
 /// What becomes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum LineageVerdict {
     /// It leads where the others do.
     Known,
     /// It leads further than any before.
@@ -92,7 +92,7 @@ impl Lineage {
     pub(super) fn admit(&self, found: DatabaseIdentity) -> Result<(), String> {
         let mut seen = self.lock();
         match judge(seen.highest, found) {
-            Admission::Refused => {
+            LineageVerdict::Refused => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 let highest = seen.highest.unwrap_or(found);
                 let reason = refusal(found, highest);
@@ -105,7 +105,7 @@ impl Lineage {
                 }
                 Err(reason)
             }
-            Admission::Raised => {
+            LineageVerdict::Raised => {
                 if let Some(before) = seen.highest {
                     tracing::warn!(before = %before, now = %found, "the database has failed over: it is on {found} now");
                 }
@@ -115,7 +115,7 @@ impl Lineage {
                 self.owes_a_note.store(true, Ordering::Release);
                 Ok(())
             }
-            Admission::Known => Ok(()),
+            LineageVerdict::Known => Ok(()),
         }
     }
 
@@ -159,18 +159,20 @@ impl Lineage {
         Some(self.timeline.load(Ordering::Relaxed)).filter(|timeline| *timeline > 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, SeenLineage> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The rule, for what a process has seen and for what the journal keeps.
-pub(super) fn judge(seen: Option<DatabaseIdentity>, found: DatabaseIdentity) -> Admission {
+pub(super) fn judge(seen: Option<DatabaseIdentity>, found: DatabaseIdentity) -> LineageVerdict {
     match seen {
-        None => Admission::Raised,
-        Some(seen) if seen.system != found.system || found.timeline < seen.timeline => Admission::Refused,
-        Some(seen) if found.timeline > seen.timeline => Admission::Raised,
-        Some(_) => Admission::Known,
+        None => LineageVerdict::Raised,
+        Some(seen) if seen.system != found.system || found.timeline < seen.timeline => {
+            LineageVerdict::Refused
+        }
+        Some(seen) if found.timeline > seen.timeline => LineageVerdict::Raised,
+        Some(_) => LineageVerdict::Known,
     }
 }
 
@@ -202,12 +204,12 @@ mod tests {
 
     #[test]
     fn only_the_same_database_or_its_successor_is_admitted() {
-        assert_eq!(judge(None, FIRST), Admission::Raised);
-        assert_eq!(judge(Some(FIRST), FIRST), Admission::Known);
-        assert_eq!(judge(Some(FIRST), PROMOTED), Admission::Raised);
-        assert_eq!(judge(Some(PROMOTED), FIRST), Admission::Refused);
+        assert_eq!(judge(None, FIRST), LineageVerdict::Raised);
+        assert_eq!(judge(Some(FIRST), FIRST), LineageVerdict::Known);
+        assert_eq!(judge(Some(FIRST), PROMOTED), LineageVerdict::Raised);
+        assert_eq!(judge(Some(PROMOTED), FIRST), LineageVerdict::Refused);
         for timeline in [1, 9, 20] {
-            assert_eq!(judge(Some(FIRST), DatabaseIdentity::new(8, timeline)), Admission::Refused);
+            assert_eq!(judge(Some(FIRST), DatabaseIdentity::new(8, timeline)), LineageVerdict::Refused);
         }
     }
 

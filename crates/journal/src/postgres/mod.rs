@@ -82,7 +82,7 @@ pub const DATABASE_CONNECTIONS_DEFAULT: usize = 6;
 pub const DATABASE_CONNECTIONS_MIN: usize = 3;
 /// The most. More would not make anything faster: only reads would use them, and a server has a hundred for all its clients.
 pub const DATABASE_CONNECTIONS_MAX: usize = 64;
-/// Those that are not for everything else.
+/// Connections that are not for everything else.
 const RESERVED_CONNECTIONS: usize = 2;
 
 /// A journal in a PostgreSQL database.

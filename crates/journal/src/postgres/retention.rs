@@ -11,6 +11,7 @@ use super::ownership::cell;
 use super::pool::ConnectionPool;
 use super::{Postgres, sql};
 use crate::columns::page_rows;
+use crate::retention_rows;
 use crate::{AgedSaga, Cursor, Forgotten, ReplicaId, Retention, StoreFuture, Unavailable};
 
 async fn aged(
@@ -50,8 +51,8 @@ async fn aged(
 
 async fn forget(pool: &ConnectionPool, sagas: &[Forgotten]) -> Result<usize, Unavailable> {
     let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.saga.as_uuid()).collect();
-    let labels: Vec<_> = sagas.iter().flat_map(Forgotten::labels).collect();
-    let deeds: Vec<_> = sagas.iter().flat_map(Forgotten::deeds).collect();
+    let labels: Vec<_> = sagas.iter().flat_map(retention_rows::labels).collect();
+    let deeds: Vec<_> = sagas.iter().flat_map(retention_rows::deeds).collect();
     let label_names: Vec<&str> = labels.iter().map(|label| &*label.name).collect();
     let values: Vec<&str> = labels.iter().map(|label| &*label.value).collect();
     let created: Vec<i64> = labels.iter().map(|label| label.created_us).collect();

@@ -98,7 +98,7 @@ fn has_code(error: &StatementError, code: &str) -> bool {
     matches!(error, StatementError::Doubtful(text) if text.split([' ', ':']).any(|word| word == code))
 }
 
-/// A step with its row, as one transaction. Version, name and checksum are ours: nothing to escape. Whatever the steps have made anew has no
+/// A step with its row, as one transaction. Version, name and checksum are ours: nothing to escape. Tables and indices that the steps have made anew have no
 /// statistics, or those of an empty table, so the last one has statistics made, too.
 fn script(migration: &Migration, is_last: bool) -> String {
     let Migration { version, name, sql } = migration;

@@ -1,9 +1,12 @@
 //! Lists of sagas.
 
-use rusqlite::{Connection, params_from_iter};
+use std::sync::LazyLock;
+
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use saga_core::SagaId;
 
-use super::{cells, row};
+use super::{cells, id};
+use crate::columns;
 use crate::query::{Dialect, Param, Query, query};
 use crate::{Cursor, Filter, KeptRow};
 
@@ -55,4 +58,11 @@ pub(super) fn all<T>(
 ) -> rusqlite::Result<Vec<T>> {
     let mut statement = connection.prepare_cached(&query.sql)?;
     statement.query_map(params_from_iter(query.params.iter().map(Param::cell)), read)?.collect()
+}
+
+/// A saga's row.
+pub(super) fn row(connection: &Connection, saga: SagaId) -> rusqlite::Result<Option<KeptRow>> {
+    static ROW: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = ?1", columns::read_columns()));
+    connection.prepare_cached(&ROW)?.query_row([id(&saga)], cells::row).optional()
 }

@@ -33,7 +33,7 @@ mod sessions;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -52,11 +52,10 @@ use crate::backlog::Group;
 use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::{
-    AgedSaga, AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor,
-    DeedCursor, DeedsOf, Entry, FedFrame, FeedPlace, Filter, Forgotten, Histories, Inbox, Joining,
-    KeptCommand, KeptDeed, KeptDefinition, KeptRow, Lease, Library, LoadedHistory, Membership, MinuteFigures,
-    OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting, Retention, StoreFuture, Unavailable,
-    UnderWay, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
+    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptCommand, KeptDeed,
+    KeptDefinition, KeptRow, Lease, Library, LoadedHistory, Membership, MinuteFigures, OpenError, Page,
+    Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -217,7 +216,7 @@ impl Histories for Sqlite {
     }
 
     fn row(&self, saga: SagaId) -> StoreFuture<'_, Result<Option<KeptRow>, Unavailable>> {
-        Box::pin(self.read(move |connection| row(connection, saga)))
+        Box::pin(self.read(move |connection| lists::row(connection, saga)))
     }
 
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
@@ -326,7 +325,7 @@ impl Histories for Sqlite {
              blocked_us = coalesce(blocked_us, updated_us) WHERE saga_id = ?1 AND owner = ?2";
         Box::pin(self.write(move |connection| {
             let cause = CauseGroup::unreadable(&reason);
-            let at_stake = row(connection, saga)?.and_then(|kept| kept.row.labels.at_stake());
+            let at_stake = lists::row(connection, saga)?.and_then(|kept| kept.row.labels.at_stake());
             let of_owner =
                 params![id(&saga), owner.as_uuid().as_bytes(), text(&reason), text(cause.key()), at_stake];
             connection.prepare_cached(PARK)?.execute(of_owner).map(drop)
@@ -448,32 +447,6 @@ impl Inbox for Sqlite {
     }
 }
 
-impl Retention for Sqlite {
-    fn definition_names(&self) -> StoreFuture<'_, Result<Vec<Arc<str>>, Unavailable>> {
-        Box::pin(self.read(retention::definition_names))
-    }
-
-    /// There is one process.
-    fn hold_retention(&self, replica: ReplicaId) -> StoreFuture<'_, Result<bool, Unavailable>> {
-        Box::pin(std::future::ready(Ok(self.shared.replicas.is_live(replica))))
-    }
-
-    fn aged(
-        &self,
-        definition: Arc<str>,
-        until: Timestamp,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<AgedSaga>, Unavailable>> {
-        Box::pin(self.read(move |connection| retention::aged(connection, &definition, until, after, limit)))
-    }
-
-    fn forget(&self, sagas: Vec<Forgotten>) -> StoreFuture<'_, Result<usize, Unavailable>> {
-        let shared = self.shared.clone();
-        Box::pin(finished(spawn_blocking(move || shared.writer().forget(&sagas))))
-    }
-}
-
 impl Library for Sqlite {
     fn define(&self, hash: DefinitionHash, kept: KeptDefinition) -> StoreFuture<'_, Result<(), Unavailable>> {
         const DEFINE: &str = "INSERT INTO saga_definition (hash, name, source, format, orders) \
@@ -502,13 +475,6 @@ impl Library for Sqlite {
             statement.query_row([hash.as_str()], read).optional()
         }))
     }
-}
-
-/// A saga's row.
-fn row(connection: &Connection, saga: SagaId) -> rusqlite::Result<Option<KeptRow>> {
-    static ROW: LazyLock<String> =
-        LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = ?1", columns::read_columns()));
-    connection.prepare_cached(&ROW)?.query_row([id(&saga)], cells::row).optional()
 }
 
 fn id(saga: &SagaId) -> &[u8; 16] {

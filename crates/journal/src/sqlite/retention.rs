@@ -5,16 +5,18 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use saga_core::{SagaId, Timestamp};
 
-use super::{id, saga_id, string};
+use tokio::task::spawn_blocking;
+
+use super::{Sqlite, finished, id, saga_id, string};
 use crate::columns::page_rows;
-use crate::{AgedSaga, Cursor, Forgotten};
+use crate::{AgedSaga, Cursor, Forgotten, ReplicaId, Retention, StoreFuture, Unavailable, retention_rows};
 
 /// Served by `saga_by_definition`.
 pub(super) const AGED: &str = "SELECT saga_id, created_us, updated_us, is_over AND parked IS NULL, failed_step IS NOT NULL, labels \
      FROM saga WHERE definition = ?1 AND created_us < ?2 AND (created_us, saga_id) > (?3, ?4) \
      ORDER BY created_us, saga_id LIMIT ?5";
 
-/// See [`Retention::aged`](crate::Retention::aged).
+/// See [`Retention::aged`].
 pub(super) fn aged(
     connection: &Connection,
     definition: &str,
@@ -68,11 +70,11 @@ pub(super) fn forget(connection: &Connection, sagas: &[Forgotten]) -> rusqlite::
         let number = connection.prepare_cached(NUMBER)?.query_row([id(&saga.saga)], |row| row.get(0));
         let Some(number) = number.optional()? else { continue };
         let number: i64 = number;
-        for label in saga.labels() {
+        for label in retention_rows::labels(saga) {
             let params = params![label.name, label.value, label.created_us, id(label.saga)];
             connection.prepare_cached(LABEL)?.execute(params)?;
         }
-        for deed in saga.deeds() {
+        for deed in retention_rows::deeds(saga) {
             let params = params![deed.name, deed.at_us, id(deed.saga), deed.seq];
             connection.prepare_cached(DEED)?.execute(params)?;
         }
@@ -82,4 +84,30 @@ pub(super) fn forget(connection: &Connection, sagas: &[Forgotten]) -> rusqlite::
         gone.push(saga.saga);
     }
     Ok(gone)
+}
+
+impl Retention for Sqlite {
+    fn definition_names(&self) -> StoreFuture<'_, Result<Vec<Arc<str>>, Unavailable>> {
+        Box::pin(self.read(definition_names))
+    }
+
+    /// There is one process.
+    fn hold_retention(&self, replica: ReplicaId) -> StoreFuture<'_, Result<bool, Unavailable>> {
+        Box::pin(std::future::ready(Ok(self.shared.replicas.is_live(replica))))
+    }
+
+    fn aged(
+        &self,
+        definition: Arc<str>,
+        until: Timestamp,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<AgedSaga>, Unavailable>> {
+        Box::pin(self.read(move |connection| aged(connection, &definition, until, after, limit)))
+    }
+
+    fn forget(&self, sagas: Vec<Forgotten>) -> StoreFuture<'_, Result<usize, Unavailable>> {
+        let shared = self.shared.clone();
+        Box::pin(finished(spawn_blocking(move || shared.writer().forget(&sagas))))
+    }
 }

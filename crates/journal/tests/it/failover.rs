@@ -35,7 +35,7 @@ async fn a_former_primary_that_comes_back_is_refused_by_whoever_has_seen_its_suc
     while store.append(std::slice::from_ref(&entry)).await != Ok(vec![Ok(())]) {}
     assert_eq!(store.lineage().timeline, Some(2));
 
-    // Each of the two takes writes now. Whatever connects anew comes to the one that was promoted, also by a URL that names it last.
+    // Each of the two takes writes now. A process that connects anew comes to the one that was promoted, also by a URL that names it last.
     first.start_again();
     let newcomer = postgres::open(&url).await.unwrap();
     assert_eq!(newcomer.lineage().timeline, Some(2));
@@ -55,7 +55,7 @@ async fn a_former_primary_that_comes_back_is_refused_by_whoever_has_seen_its_suc
     keep(&store, &[&start(3)]).await;
     assert_eq!(store.load(saga(1)).await.unwrap().unwrap().records, records(&[&before, &entry]));
     assert_eq!((&*sagas_in(&first), &*sagas_in(&second)), ("1", "3"));
-    // Who starts now and finds nothing but the former primary cannot know.
+    // A process that starts now and finds nothing but the former primary cannot know.
     let deceived = postgres::open(&first.url()).await.unwrap();
     assert_eq!(deceived.lineage().timeline, Some(1));
 }
@@ -70,7 +70,7 @@ async fn a_connection_to_the_former_primary_is_given_up_once_another_one_has_led
     keep(&store, &[&start(1)]).await;
     first.wait_until_copied();
     store.load(saga(1)).await.unwrap();
-    // Nobody stops the first one: the connections that append and read lead there, and are well.
+    // The first one is not stopped: the connections that append and read lead there, and are well.
     second.promote();
     store.load(saga(1)).await.unwrap();
     assert_eq!(store.lineage().timeline, Some(1));

@@ -64,7 +64,7 @@ async fn forget(store: &dyn Store, sagas: &[u128]) -> usize {
         for aged in aged(store, definition, at(i64::MAX / 4)).await {
             if sagas.contains(&aged.saga.as_uuid().as_u128()) {
                 let history = store.load(aged.saga).await.unwrap().unwrap();
-                forgotten.push(Forgotten::of(&aged, &history));
+                forgotten.push(Forgotten::of(&aged, &history.records));
             }
         }
     }
@@ -97,7 +97,7 @@ async fn sagas_of_a_definition_come_in_the_order_of_their_starts<F: Fixture>() {
     loop {
         let page = store.aged(word("checkout"), at(3_000_000), after, 1).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(last.cursor());
+        after = Some(Cursor { created: last.created, saga: last.saga });
         paged.extend(page);
     }
     assert_eq!(paged, all);
@@ -143,7 +143,7 @@ async fn a_saga_goes_with_all_that_was_kept_of_it<F: Fixture>() {
     let frames = store.feed(FeedPlace::BEGINNING, 100).await.unwrap();
     assert_eq!(frames.len(), 2 * 20 + 1);
     assert!(frames.iter().all(|frame| frame.saga.as_uuid().as_u128() % 2 == 0));
-    // What comes afterwards comes behind all that was there.
+    // Later frames come behind all that were there.
     let last = frames.last().unwrap().after();
     keep(&*store, &[&started(2_000, "checkout", 2_000)]).await;
     let later = store.feed(last, 100).await.unwrap();
@@ -246,7 +246,7 @@ async fn a_service_that_may_not_delete_says_which_rights_are_missing() {
     keep(&*store, &[&first, &end(&first)]).await;
     let aged = aged(&*store, "checkout", at(9_000_000)).await;
     let history = store.load(saga(1)).await.unwrap().unwrap();
-    let refused = store.forget(vec![Forgotten::of(&aged[0], &history)]).await.unwrap_err();
+    let refused = store.forget(vec![Forgotten::of(&aged[0], &history.records)]).await.unwrap_err();
     assert!(refused.to_string().contains("permission denied"), "{refused}");
     assert!(store.load(saga(1)).await.unwrap().is_some());
     let owner = InPostgres::new();
@@ -308,7 +308,7 @@ async fn a_file_has_no_labels_of_sagas_that_are_gone() {
                     has_failed: false,
                     labels: row.labels,
                 };
-                forgotten.push(Forgotten::of(&aged, &history));
+                forgotten.push(Forgotten::of(&aged, &history.records));
             }
             store.forget(forgotten).await.unwrap();
         }

@@ -10,7 +10,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 /// Uncompressed bytes of a block. Fewer than 64 KiB, so that bytes that do not shrink fit, too.
-const BLOCK_BYTES_MAX: usize = 0xff00;
+const BLOCK_BYTES_MAX: usize = 65_280;
 /// A block's head: that of gzip with one extra field of two bytes.
 const HEAD_BYTES: usize = 18;
 /// Behind the compressed bytes: their checksum, and how many they are without compression.
@@ -45,7 +45,7 @@ fn deflate(part: &[u8]) -> io::Result<Vec<u8>> {
     Err(io::Error::other("a block does not fit"))
 }
 
-/// How many bytes of the file are whole blocks that end with a whole line. What is behind them was being written when a process was
+/// How many bytes of the file are whole blocks that end with a whole line. Bytes behind them were being written when a process was
 /// killed, or the disk was full.
 pub(super) fn whole_bytes(file: &File) -> io::Result<u64> {
     let mut reader = BufReader::new(file);

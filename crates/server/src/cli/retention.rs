@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::Args;
 use saga_core::retention::{KeepRule, KeepRules};
-use saga_engine::Retention;
+use saga_engine::RetentionPlan;
 use saga_journal::Journal;
 
 use crate::archive::FolderArchive;
@@ -41,7 +41,7 @@ impl FromStr for ArchivePlace {
 
 impl RetentionFlags {
     /// What these flags ask for; `None`: everything is kept for ever.
-    pub(super) fn retention(&self) -> anyhow::Result<Option<Retention>> {
+    pub(super) fn retention(&self) -> anyhow::Result<Option<RetentionPlan>> {
         let rules = KeepRules::new(self.rules.clone())?;
         if rules.keep_all() {
             return match &self.archive {
@@ -66,7 +66,7 @@ impl RetentionFlags {
             "old orders leave the journal: they are kept for {}",
             told.join(", ")
         );
-        Ok(Some(Retention { rules, archive }))
+        Ok(Some(RetentionPlan { rules, archive }))
     }
 }
 
