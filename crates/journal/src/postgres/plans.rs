@@ -1,5 +1,7 @@
 //! The planner's choices for the statements in `sql` that run all the time, in a database with many live sagas.
 
+mod retention;
+
 use saga_core::saga::Rollback;
 use saga_core::{CauseGroup, SagaId, Timestamp};
 use tokio_postgres::types::Type;

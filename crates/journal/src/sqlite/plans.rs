@@ -220,3 +220,12 @@ fn the_oldest_sagas_under_way_are_read_in_their_order_and_what_a_replica_owns_by
     let plan = explain(&store, super::ownership::OWNED_COUNT, rusqlite::params![[0_u8; 16], 10]);
     assert!(plan.iter().any(|line| line.contains("USING INDEX saga_owner (owner=?)")), "{plan:#?}");
 }
+
+#[test]
+fn old_sagas_are_looked_at_in_the_order_of_their_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = super::open(folder.path().join("journal.db")).unwrap();
+    let plan = explain(&store, super::retention::AGED, rusqlite::params!["checkout", 9, 1, [0_u8; 16], 10]);
+    assert_eq!(plan.len(), 1, "{plan:#?}");
+    assert!(plan[0].contains("saga USING INDEX saga_by_definition (definition=?"), "{plan:#?}");
+}
