@@ -5,8 +5,8 @@ use std::sync::Arc;
 use saga_core::definition::Labels;
 use saga_core::{Record, SagaId, Seq, Timestamp};
 
-/// Sagas that can be taken away at a time: their histories are read together, and they go in one transaction.
-pub const FORGOTTEN_TOGETHER_MAX: usize = 32;
+/// Sagas that can be taken away at a time: they go in one transaction.
+pub const FORGOTTEN_TOGETHER_MAX: usize = 128;
 
 /// A saga, as far as its age is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]

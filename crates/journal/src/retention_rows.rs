@@ -4,11 +4,9 @@ use std::borrow::Cow;
 
 use saga_core::SagaId;
 
+use crate::Forgotten;
 use crate::columns::text;
 use crate::frame::position;
-use crate::{FORGOTTEN_TOGETHER_MAX, Forgotten, LOADED_TOGETHER_MAX};
-
-const _: () = assert!(FORGOTTEN_TOGETHER_MAX <= LOADED_TOGETHER_MAX);
 
 /// A row of `saga_label`.
 pub(crate) struct ForgottenLabel<'f> {

@@ -10,3 +10,4 @@ pub mod pooler;
 pub mod postgres;
 pub mod schema;
 pub mod tokens;
+pub mod trace_picture;

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
 use saga_core::retention::{KEPT_MIN, KeepRules, SagaEnd};
-use saga_journal::{AgedSaga, Cursor, FORGOTTEN_TOGETHER_MAX, Forgotten, LoadError, Unavailable};
+use saga_journal::{
+    AgedSaga, Cursor, FORGOTTEN_TOGETHER_MAX, Forgotten, LOADED_TOGETHER_MAX, LoadError, Unavailable,
+};
 use tokio::time::Instant;
 
 use super::Engine;
@@ -31,7 +33,7 @@ const STEP_PAUSE_MIN: Duration = Duration::from_millis(5);
 /// ... which is this many times as long as the step took, if that is longer; once sagas go later than [`BEHIND_AFTER`], as long as it took.
 const STEP_PAUSE_TIMES: u32 = 4;
 /// How much later than they might sagas go before this process hurries.
-const BEHIND_AFTER: Duration = Duration::from_secs(60 * 60);
+const BEHIND_AFTER: Duration = Duration::from_secs(2 * 60);
 /// How often all sagas of a definition are looked at again, from the oldest one on: those that were not over when it was their turn, and
 /// those that are kept for longer than others.
 const WALK_AGAIN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -165,9 +167,21 @@ impl Sweeper {
         Ok(goes_on && (page.len() == AGED_PAGE || due.len() == FORGOTTEN_TOGETHER_MAX))
     }
 
+    /// Archives these sagas, a few at a time, so that few histories are in memory, and then takes all of them away.
     async fn take_away(&mut self, due: &[&AgedSaga]) -> Result<(), StepFailed> {
-        let journal = self.engine.journal().clone();
-        let histories = journal.histories(due.iter().map(|aged| aged.saga).collect()).await?;
+        let mut forgotten = Vec::new();
+        for some in due.chunks(LOADED_TOGETHER_MAX) {
+            let kept = self.archived(some).await?;
+            forgotten.extend(kept);
+        }
+        let gone = self.engine.journal().forget(forgotten).await?;
+        self.engine.observer().sagas_forgotten(gone);
+        Ok(())
+    }
+
+    /// Archives these sagas, and tells which can go. The others stay where they are.
+    async fn archived(&mut self, due: &[&AgedSaga]) -> Result<Vec<Forgotten>, StepFailed> {
+        let histories = self.engine.journal().histories(due.iter().map(|aged| aged.saga).collect()).await?;
         let (mut archived, mut forgotten) = (Vec::new(), Vec::new());
         for (aged, history) in due.iter().zip(histories) {
             let history = match history {
@@ -179,12 +193,17 @@ impl Sweeper {
                     continue;
                 }
             };
-            forgotten.push(Forgotten::of(aged, &history.records));
-            if self.plan.archive.is_none() {
-                continue;
-            }
-            match self.engine.pinned(&history.definition_hash).await {
-                Ok(definition) => archived.push(ArchivedSaga {
+            let leaving = Forgotten::of(aged, &history.records);
+            if self.plan.archive.is_some() {
+                let definition = match self.engine.pinned(&history.definition_hash).await {
+                    Ok(definition) => definition,
+                    Err(Refusal::Unavailable(error)) => return Err(error.into()),
+                    Err(refusal) => {
+                        stays(aged, &refusal.to_string());
+                        continue;
+                    }
+                };
+                archived.push(ArchivedSaga {
                     saga: aged.saga,
                     definition,
                     end: end_of(aged),
@@ -192,21 +211,15 @@ impl Sweeper {
                     ended: aged.updated,
                     labels: aged.labels.clone(),
                     records: history.records,
-                }),
-                Err(Refusal::Unavailable(error)) => return Err(error.into()),
-                Err(refusal) => {
-                    stays(aged, &refusal.to_string());
-                    forgotten.pop();
-                }
+                });
             }
+            forgotten.push(leaving);
         }
         if let Some(archive) = self.plan.archive.clone() {
             self.define(&*archive, &archived).await?;
             archive.keep(archived).await?;
         }
-        let gone = journal.forget(forgotten).await?;
-        self.engine.observer().sagas_forgotten(gone);
-        Ok(())
+        Ok(forgotten)
     }
 
     /// Has the archive keep the definitions of these sagas, too.

@@ -17,16 +17,24 @@ fn cache() -> PathBuf {
 /// The folder of Python's programs, with FastAPI and uvicorn.
 pub(crate) fn python() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let folder = cache().join("python");
-        let pinned = root().join("examples/fastapi/requirements.txt");
-        unless_installed(&folder, &[&pinned], || {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-            let pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "-r"];
-            run(Command::new(folder.join("bin/python")).args(pip).arg(&pinned));
-        });
-        folder.join("bin")
-    })
+    INSTALLED.get_or_init(|| python_with("python", "requirements.txt"))
+}
+
+/// The same, with OpenTelemetry's agent.
+pub(crate) fn traced_python() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| python_with("python-traces", "requirements-traces.txt"))
+}
+
+fn python_with(folder: &str, requirements: &str) -> PathBuf {
+    let folder = cache().join(folder);
+    let pinned = root().join("examples/fastapi").join(requirements);
+    unless_installed(&folder, &[&pinned], || {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        let pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "-r"];
+        run(Command::new(folder.join("bin/python")).args(pip).arg(&pinned));
+    });
+    folder.join("bin")
 }
 
 /// The folder of Node's modules, with Express.

@@ -14,4 +14,5 @@ mod first_saga;
 mod onboarding;
 mod signed;
 mod subscription;
+mod traces;
 mod travel;

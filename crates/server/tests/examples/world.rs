@@ -295,6 +295,89 @@ impl World {
     }
 }
 
+/// The travel's four services, each a process of its own, and the agency that starts trips, all under OpenTelemetry's agent; and the
+/// orchestrator between them.
+pub(crate) struct TracedWorld {
+    services: Vec<(&'static str, Listening)>,
+    agency: Listening,
+    orders: Option<Listening>,
+    endpoint: String,
+    folder: TempDir,
+}
+
+impl TracedWorld {
+    /// Spans go to that address.
+    pub(crate) fn start(endpoint: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let definitions = folder.path().join("sagas");
+        std::fs::create_dir(&definitions).unwrap();
+        let mut source =
+            std::fs::read_to_string(installed::root().join("sagas/examples/travel.yaml")).unwrap();
+        let services = ["flights", "hotels", "insurances", "payments"].map(|name| {
+            let service = traced(name, "travel:app", endpoint, folder.path(), &[]);
+            let shared = format!("{name}: {{ url: \"${{TRAVEL_URL:-http://127.0.0.1:8101}}\"");
+            assert!(source.contains(&shared), "{source}");
+            source = source.replace(&shared, &format!("{name}: {{ url: \"http://{}\"", service.address));
+            (name, service)
+        });
+        std::fs::write(definitions.join("travel.yaml"), source).unwrap();
+        let orders = orders(endpoint, folder.path());
+        let url = format!("http://{}", orders.address);
+        let agency = traced("agency", "agency:app", endpoint, folder.path(), &[("ORCHESTRATEUR_URL", &url)]);
+        let endpoint = endpoint.to_owned();
+        Self { services: services.into(), agency, orders: Some(orders), endpoint, folder }
+    }
+
+    /// Where the agency listens.
+    pub(crate) fn agency(&self) -> SocketAddr {
+        self.agency.address
+    }
+
+    /// Where a service listens.
+    pub(crate) fn service(&self, name: &str) -> SocketAddr {
+        self.services.iter().find(|(known, _)| *known == name).unwrap().1.address
+    }
+
+    /// Where the orchestrator listens.
+    pub(crate) fn orders(&self) -> SocketAddr {
+        self.orders.as_ref().unwrap().address
+    }
+
+    /// `kill -9` of the orchestrator, and its next start.
+    pub(crate) fn kill_and_start_again(&mut self) {
+        drop(self.orders.take());
+        self.orders = Some(orders(&self.endpoint, self.folder.path()));
+    }
+}
+
+fn orders(endpoint: &str, folder: &Path) -> Listening {
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_orchestrateur"));
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--log-json", "--definition"]).arg(folder.join("sagas"));
+    serve.env("DATABASE_URL", format!("sqlite://{}", folder.join("journal.db").display()));
+    serve.envs(spans_to(endpoint, "orders"));
+    Listening::start(&mut serve, &folder.join("orders.log"), r#""listen":""#)
+}
+
+fn traced(name: &str, app: &str, endpoint: &str, folder: &Path, more: &[(&str, &str)]) -> Listening {
+    let python = installed::traced_python();
+    let mut command = Command::new(python.join("opentelemetry-instrument"));
+    command.arg(python.join("uvicorn")).arg("--app-dir").arg(installed::root().join("examples/fastapi"));
+    command.args([app, "--port", "0"]).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("TRAVEL_DB", folder.join(format!("{name}.db")));
+    command.envs([("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")]);
+    command.envs(spans_to(endpoint, name)).envs(more.iter().copied());
+    Listening::start(&mut command, &folder.join(format!("{name}.log")), "running on http://")
+}
+
+fn spans_to(endpoint: &str, service: &str) -> [(&'static str, String); 4] {
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.to_owned()),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned()),
+        ("OTEL_SERVICE_NAME", service.to_owned()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
+    ]
+}
+
 /// A step's name in the lines of a history that tell of this event.
 pub(crate) fn steps_with<'a>(history: &'a [Value], event: &str) -> Vec<&'a str> {
     let lines = history.iter().filter(|line| line["event"] == event);

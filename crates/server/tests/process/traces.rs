@@ -1,8 +1,6 @@
 //! Traces across a `kill -9`: the caller's trace goes on in the process that goes on with the order, and a collector that
 //! misbehaves costs spans alone.
 
-mod picture;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -10,6 +8,7 @@ use std::thread;
 
 use boutique::{Facon, Service};
 use saga_testkit::collector::{Collector, CollectorManner, KeptSpan};
+use saga_testkit::trace_picture;
 use serde_json::json;
 
 use crate::client::{self, Response, until};
@@ -182,7 +181,7 @@ async fn a_trace_goes_on_after_a_kill(engine: StoreEngine) {
     if let Ok(path) = std::env::var("TRACE_PICTURE") {
         let first = spans.iter().map(|span| span.span.start_time_unix_nano).min().unwrap();
         let cut_ms = (killed.as_nanos() as f64 - first as f64) / 1e6;
-        std::fs::write(path, picture::drawn(&spans, cut_ms)).unwrap();
+        std::fs::write(path, trace_picture::drawn(&spans, cut_ms, "orders")).unwrap();
     }
     // The call during which its process was killed, and the one after it.
     let paid: Vec<_> = spans.iter().filter(|span| span.span.name.contains("/payer")).collect();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use saga_testkit::collector::KeptSpan;
+use crate::collector::KeptSpan;
 
 /// Pixels.
 const ROW: usize = 26;
@@ -11,8 +11,9 @@ const BARS: f64 = 560.0;
 /// The label of a bar needs so much.
 const LABEL: f64 = 110.0;
 
-/// The picture of one trace, as SVG. `cut_ms`: when the process was killed, after the first span's begin.
-pub(super) fn drawn(spans: &[KeptSpan], cut_ms: f64) -> String {
+/// The picture of one trace, as SVG. `cut_ms`: when the process was killed, after the first span's begin. Spans of other
+/// services than `own` have the service's name.
+pub fn drawn(spans: &[KeptSpan], cut_ms: f64, own: &str) -> String {
     let first = spans.iter().map(|span| span.span.start_time_unix_nano).min().unwrap_or(0);
     let last = spans.iter().map(|span| span.span.end_time_unix_nano).max().unwrap_or(1);
     let scale = BARS / (last - first).max(1) as f64;
@@ -28,7 +29,7 @@ pub(super) fn drawn(spans: &[KeptSpan], cut_ms: f64) -> String {
         svg,
         "<line x1=\"{killed:.1}\" x2=\"{killed:.1}\" y1=\"{ROW}\" y2=\"{height}\" stroke=\"#b00\" stroke-dasharray=\"4 3\"/>\n<text x=\"{killed:.1}\" y=\"18\" text-anchor=\"middle\" fill=\"#b00\">kill -9</text>"
     )
-    .unwrap();
+    .expect("writing to memory cannot fail");
     for (row, (span, depth)) in rows.iter().enumerate() {
         let y = (row + 1) * ROW;
         let start = NAMES as f64 + (span.span.start_time_unix_nano - first) as f64 * scale;
@@ -36,6 +37,7 @@ pub(super) fn drawn(spans: &[KeptSpan], cut_ms: f64) -> String {
         let length = (nanos as f64 * scale).max(2.0);
         let outcome = span.attribute("saga.outcome").unwrap_or_default();
         let colour = match (&*outcome, span.span.kind) {
+            ("", _) if span.service != own => "#7d8597",
             ("ok" | "completed" | "paused", 3) => "#2f8f5b",
             ("ok" | "completed" | "paused", _) => "#4a6fa5",
             ("interrupted", _) => "#c77700",
@@ -49,7 +51,8 @@ pub(super) fn drawn(spans: &[KeptSpan], cut_ms: f64) -> String {
         } else {
             (start + 6.0, "start", "#fff")
         };
-        let name = span.span.name.replace('&', "&amp;").replace('<', "&lt;");
+        let service = if span.service == own { String::new() } else { format!("{}: ", span.service) };
+        let name = format!("{service}{}", span.span.name).replace('&', "&amp;").replace('<', "&lt;");
         writeln!(
             svg,
             "<text x=\"{}\" y=\"{}\">{name}</text>\n<rect x=\"{start:.1}\" y=\"{}\" width=\"{length:.1}\" height=\"14\" rx=\"2\" fill=\"{colour}\"/>\n<text x=\"{label:.1}\" y=\"{}\" font-size=\"11\" text-anchor=\"{anchor}\" fill=\"{ink}\">{:.0} ms {outcome}</text>",
@@ -59,7 +62,7 @@ pub(super) fn drawn(spans: &[KeptSpan], cut_ms: f64) -> String {
             y + 17,
             nanos as f64 / 1e6,
         )
-        .unwrap();
+        .expect("writing to memory cannot fail");
     }
     svg + "</svg>\n"
 }
