@@ -1,6 +1,8 @@
 //! One trace through a caller and four services in FastAPI, each under OpenTelemetry's own agent, and through a `kill -9` of the
 //! orchestrator between them.
 
+#![expect(clippy::disallowed_methods, reason = "a real process is killed, in real time")]
+
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
