@@ -32,6 +32,8 @@ mod journal;
 mod lookups;
 pub mod memory;
 mod migration;
+#[cfg(test)]
+mod migration_rules;
 mod open;
 mod ownership;
 pub mod postgres;

@@ -1,7 +1,18 @@
-//! Which steps a schema is still missing. Forward only; each step's SQL is pinned by its checksum.
+//! Which steps a schema is still missing, and whether this program may use one that a newer program has made. Forward only; each
+//! step's SQL is pinned by its checksum.
 //!
 //! The steps are SQL files embedded in the program. The table `saga_migration` keeps the steps that were applied; each
 //! backend reads it, asks [`pending`], and applies the rest, each step in one transaction with its row.
+//!
+//! The first line of a step says what it asks of the programs that use the journal from then on, older ones too:
+//!
+//! ```text
+//!   -- expands; needs 22      it adds: a program that knows version 22 goes on, and may be started anew
+//!   -- contracts; needs 23    it takes away what no program that knows version 23 uses
+//! ```
+//!
+//! That number is kept in the step's row. A step without such a line (all those of before there was a rule) needs a program that
+//! knows it. `docs/upgrades.md` says what a step may do that expands; a test holds them to it.
 
 use sha2::{Digest, Sha256};
 
@@ -53,6 +64,7 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 15, name: "failed", sql: include_str!("../migrations/sqlite/0015_failed.sql") },
     Migration { version: 16, name: "numbers", sql: include_str!("../migrations/sqlite/0016_numbers.sql") },
     Migration { version: 17, name: "owner", sql: include_str!("../migrations/sqlite/0017_owner.sql") },
+    Migration { version: 18, name: "needs", sql: include_str!("../migrations/sqlite/0018_needs.sql") },
 ];
 
 /// The steps for PostgreSQL.
@@ -118,6 +130,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         name: "retention",
         sql: include_str!("../migrations/postgres/0021_retention.sql"),
     },
+    Migration { version: 22, name: "needs", sql: include_str!("../migrations/postgres/0022_needs.sql") },
 ];
 
 /// A step that was applied, as its row tells.
@@ -127,26 +140,76 @@ pub(crate) struct AppliedStep {
     pub(crate) checksum: String,
 }
 
+/// How a step changes what older programs rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SchemaChange {
+    /// It adds.
+    Expands,
+    /// It takes away what the programs that may still use the journal do not use.
+    Contracts,
+}
+
+/// What a step asks of the programs that use the journal once it is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Demand {
+    pub(crate) change: SchemaChange,
+    /// The lowest schema version that a program has to know.
+    pub(crate) needs: i64,
+}
+
 impl Migration {
     /// The SHA-256 of the SQL, in hex.
     pub(crate) fn checksum(&self) -> String {
         Sha256::digest(self.sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
+
+    /// What its first line asks; `None`: it needs a program that knows it.
+    pub(crate) fn demand(&self) -> Option<Demand> {
+        let (change, needs) = self.sql.lines().next()?.strip_prefix("-- ")?.split_once("; needs ")?;
+        let change = match change {
+            "expands" => SchemaChange::Expands,
+            "contracts" => SchemaChange::Contracts,
+            _ => return None,
+        };
+        Some(Demand { change, needs: needs.parse().ok()? })
+    }
 }
 
-/// The steps of `known` that are not among `applied`, which come in the order of their versions.
+/// The newest of these versions.
+pub(crate) fn newest(known: &[Migration]) -> i64 {
+    known.last().map_or(0, |migration| migration.version)
+}
+
+/// Whether a newer program has made steps that `known` has not: then [`pending`] asks for what they need.
+pub(crate) fn is_ahead(known: &[Migration], applied: &[AppliedStep]) -> bool {
+    applied.last().is_some_and(|step| step.version > newest(known))
+}
+
+/// The steps of `known` that are not among `applied`, which come in the order of their versions. `needs`: the lowest version that a
+/// program has to know because of steps that `known` has not; `None`: each needs a program that knows it.
 pub(crate) fn pending<'k>(
     known: &'k [Migration],
     applied: &[AppliedStep],
+    needs: Option<i64>,
 ) -> Result<&'k [Migration], OpenError> {
-    let newest_known = known.last().map_or(0, |migration| migration.version);
-    if let Some(found) = applied.last().map(|step| step.version).filter(|found| *found > newest_known) {
-        return Err(OpenError::SchemaNewer { found, known: newest_known });
+    let newest_known = newest(known);
+    let found = applied.last().map_or(0, |step| step.version);
+    let needs = needs.unwrap_or(found);
+    if needs > newest_known {
+        return Err(OpenError::SchemaNewer { found, needs, known: newest_known });
     }
     for (migration, step) in known.iter().zip(applied) {
         if step.version != migration.version || step.checksum != migration.checksum() {
             return Err(OpenError::SchemaChanged { version: migration.version });
         }
+    }
+    if is_ahead(known, applied) {
+        tracing::info!(
+            schema.found = found,
+            schema.known = newest_known,
+            "a newer release has brought the journal to schema version {found}; this one knows {newest_known}, and can go on with it"
+        );
+        return Ok(&[]);
     }
     // Rows left over would be a version twice or one below 1: not made by any release.
     known.get(applied.len()..).ok_or(OpenError::SchemaChanged { version: newest_known })
@@ -171,24 +234,45 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_pending() {
-        assert_eq!(versions(pending(KNOWN, &[])), [1, 2]);
-        assert_eq!(versions(pending(KNOWN, &applied(&KNOWN[..1]))), [2]);
-        assert_eq!(versions(pending(KNOWN, &applied(KNOWN))), [0; 0]);
+        assert_eq!(versions(pending(KNOWN, &[], None)), [1, 2]);
+        assert_eq!(versions(pending(KNOWN, &applied(&KNOWN[..1]), None)), [2]);
+        assert_eq!(versions(pending(KNOWN, &applied(KNOWN), None)), [0; 0]);
     }
 
     #[test]
-    fn a_newer_schema_is_refused() {
-        let error = pending(&KNOWN[..1], &applied(KNOWN)).unwrap_err();
-        assert!(matches!(error, OpenError::SchemaNewer { found: 2, known: 1 }), "{error}");
+    fn a_newer_schema_is_refused_unless_its_steps_say_that_older_programs_can_go_on() {
+        for needs in [None, Some(2)] {
+            let error = pending(&KNOWN[..1], &applied(KNOWN), needs).unwrap_err();
+            assert!(matches!(error, OpenError::SchemaNewer { found: 2, needs: 2, known: 1 }), "{error}");
+        }
+        assert_eq!(versions(pending(&KNOWN[..1], &applied(KNOWN), Some(1))), [0; 0]);
+        // The steps that it knows are still compared.
+        let mut steps = applied(KNOWN);
+        steps[0].checksum.replace_range(..1, "x");
+        let error = pending(&KNOWN[..1], &steps, Some(1)).unwrap_err();
+        assert!(matches!(error, OpenError::SchemaChanged { version: 1 }), "{error}");
+    }
+
+    #[test]
+    fn the_first_line_of_a_step_says_what_it_needs() {
+        let demand = |sql| Migration { version: 9, name: "nine", sql }.demand();
+        let wanted = |change, needs| Some(Demand { change, needs });
+        assert_eq!(demand("-- expands; needs 7\nSELECT 1"), wanted(SchemaChange::Expands, 7));
+        assert_eq!(demand("-- contracts; needs 8\n"), wanted(SchemaChange::Contracts, 8));
+        for sql in
+            ["", "SELECT 1", "-- grows; needs 7", "-- expands", "-- expands; needs", "--expands; needs 7"]
+        {
+            assert_eq!(demand(sql), None, "{sql}");
+        }
     }
 
     #[test]
     fn a_step_made_by_other_sql_is_refused() {
         let mut steps = applied(KNOWN);
         steps[0].checksum.replace_range(..1, "x");
-        assert!(matches!(pending(KNOWN, &steps), Err(OpenError::SchemaChanged { version: 1 })));
+        assert!(matches!(pending(KNOWN, &steps, None), Err(OpenError::SchemaChanged { version: 1 })));
         assert!(matches!(
-            pending(KNOWN, &applied(&KNOWN[1..])),
+            pending(KNOWN, &applied(&KNOWN[1..]), None),
             Err(OpenError::SchemaChanged { version: 1 })
         ));
     }

@@ -45,11 +45,14 @@ pub enum OpenError {
     },
     /// A newer program has written here.
     #[error(
-        "the journal has schema version {found}, but this program knows only versions up to {known}: start the newer program"
+        "the journal has schema version {found}, which needs a program that knows version {needs}, but this program knows only versions \
+         up to {known}: start the newer program (docs/upgrades.md)"
     )]
     SchemaNewer {
         /// The newest version found.
         found: i64,
+        /// The lowest version that a program has to know to use it.
+        needs: i64,
         /// The newest version known.
         known: i64,
     },

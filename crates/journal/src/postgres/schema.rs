@@ -4,15 +4,16 @@
 //! processes the second waits at the key for the first, fails, and reads again which steps are missing. So the
 //! table itself is the lock.
 
-use std::fmt::Write;
 use std::time::Duration;
+
+use tokio_postgres::types::{ToSql, Type};
 
 use super::bounds::{MIGRATION_DEADLINE, OPERATION_DEADLINE};
 use super::connect::{ConnectError, DatabaseConnector};
 use super::link::{Link, StatementError};
 use super::{Migrated, checks, sql};
 use crate::OpenError;
-use crate::migration::{self, AppliedStep, Migration};
+use crate::migration::{self, AppliedStep, Demand, Migration};
 
 /// How often a process reads again after it lost; far more than there are processes that start at once.
 const ROUNDS_MAX: u32 = 50;
@@ -34,8 +35,7 @@ pub(super) async fn prepare(connector: &DatabaseConnector) -> Result<PreparedDat
     let (mut steps, mut lost) = (0, String::new());
     for _ in 0..ROUNDS_MAX {
         match round(&link, migration::POSTGRES, &mut steps).await {
-            Ok(SchemaRound::UpToDate) => {
-                let version = migration::POSTGRES.last().map_or(0, |migration| migration.version);
+            Ok(SchemaRound::UpToDate { version }) => {
                 return Ok(PreparedDatabase { link, migrated: Migrated { steps, version } });
             }
             Ok(SchemaRound::Lost(reason)) => {
@@ -51,7 +51,8 @@ pub(super) async fn prepare(connector: &DatabaseConnector) -> Result<PreparedDat
 }
 
 enum SchemaRound {
-    UpToDate,
+    /// Now it has this version, or had it already; a newer program may have made it.
+    UpToDate { version: i64 },
     /// Another process was faster; or it cannot be told from that.
     Lost(String),
 }
@@ -76,7 +77,15 @@ async fn round(link: &Link, known: &[Migration], steps: &mut usize) -> Result<Sc
         .map(|row| Ok(AppliedStep { version: row.try_get(0)?, checksum: row.try_get(1)? }))
         .collect::<Result<Vec<_>, tokio_postgres::Error>>()
         .map_err(|error| OpenError::Database(error.to_string()))?;
-    let pending = migration::pending(known, &applied)?;
+    let needs = if migration::is_ahead(known, &applied) {
+        match needed(link, migration::newest(known)).await {
+            Ok(needs) => needs,
+            Err(error) => return lost(error, known),
+        }
+    } else {
+        None
+    };
+    let pending = migration::pending(known, &applied, needs)?;
     // Even with IF NOT EXISTS two processes can collide here.
     let table = is_new.then(|| sql::MIGRATION_TABLE.to_owned());
     let last = pending.last().map(|migration| migration.version);
@@ -87,10 +96,23 @@ async fn round(link: &Link, known: &[Migration], steps: &mut usize) -> Result<Sc
         }
     }
     *steps += pending.len();
-    Ok(SchemaRound::UpToDate)
+    let found = applied.last().map_or(0, |step| step.version);
+    Ok(SchemaRound::UpToDate { version: found.max(migration::newest(known)) })
+}
+
+/// What the steps behind `newest` need; `None`: they do not say.
+async fn needed(link: &Link, newest: i64) -> Result<Option<i64>, StatementError> {
+    let params: [(&(dyn ToSql + Sync), Type); 1] = [(&newest, Type::INT8)];
+    let read = link.query(sql::MIGRATIONS_NEED, &params);
+    match OPERATION_DEADLINE.hold(read, StatementError::Doubtful).await {
+        Ok(rows) => Ok(rows.first().and_then(|row| row.try_get(0).ok())),
+        Err(error) if has_code(&error, UNDEFINED_COLUMN) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 const UNDEFINED_TABLE: &str = "42P01";
+const UNDEFINED_COLUMN: &str = "42703";
 /// The role may not, or has no schema that it may use.
 const NO_RIGHT: [&str; 2] = ["42501", "3F000"];
 
@@ -103,15 +125,14 @@ fn has_code(error: &StatementError, code: &str) -> bool {
 fn script(migration: &Migration, is_last: bool) -> String {
     let Migration { version, name, sql } = migration;
     let statistics = if is_last { sql::STATISTICS } else { "" };
-    let mut script = String::new();
     let checksum = migration.checksum();
-    write!(
-        script,
-        "BEGIN; {} ({version}, '{name}', '{checksum}');\n{sql}\n;{statistics};COMMIT",
-        sql::MIGRATION_APPLY
-    )
-    .expect("writing to memory cannot fail");
-    script
+    let row = match migration.demand() {
+        None => format!("{} ({version}, '{name}', '{checksum}')", sql::MIGRATION_APPLY),
+        Some(Demand { needs, .. }) => {
+            format!("{} ({version}, '{name}', '{checksum}', {needs})", sql::MIGRATION_APPLY_DEMANDING)
+        }
+    };
+    format!("BEGIN; {row};\n{sql}\n;{statistics};COMMIT")
 }
 
 /// Whether an error may come of another process that does the same.

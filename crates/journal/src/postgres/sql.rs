@@ -625,8 +625,16 @@ CREATE TABLE IF NOT EXISTS saga_migration (
 /// The steps that were applied.
 pub(super) const MIGRATIONS_APPLIED: &str = "SELECT version, checksum FROM saga_migration ORDER BY version";
 
-/// Begins a step: its version, name and checksum come behind.
+/// The lowest version that a program has to know because of the steps behind `$1`.
+pub(super) const MIGRATIONS_NEED: &str =
+    "SELECT max(coalesce(needs, version)) FROM saga_migration WHERE version > $1";
+
+/// Begins a step that needs a program that knows it: its version, name and checksum come behind.
 pub(super) const MIGRATION_APPLY: &str = "INSERT INTO saga_migration (version, name, checksum) VALUES";
+
+/// Begins any other step: the version that it needs comes behind these.
+pub(super) const MIGRATION_APPLY_DEMANDING: &str =
+    "INSERT INTO saga_migration (version, name, checksum, needs) VALUES";
 
 /// Gives the tables statistics: those of its sagas, or, in an empty journal, those of a usual one.
 pub(super) const STATISTICS: &str = include_str!("../../migrations/postgres/0018_first_statistics.sql");

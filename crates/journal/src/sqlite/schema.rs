@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::why;
 use crate::OpenError;
-use crate::migration::{self, AppliedStep, Migration};
+use crate::migration::{self, AppliedStep, Demand, Migration};
 
 /// Applies the missing steps: all of them, or on an error none.
 pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
@@ -24,7 +24,11 @@ fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> 
     const MUCH_CACHE: &str = "PRAGMA cache_size = -262144";
     const USUAL_CACHE: &str = "PRAGMA cache_size = -2000; PRAGMA shrink_memory";
     const APPLIED: &str = "SELECT version, checksum FROM saga_migration ORDER BY version";
+    // The steps up to the one that makes the column do not fill it.
     const APPLY: &str = "INSERT INTO saga_migration (version, name, checksum) VALUES (?1, ?2, ?3)";
+    const NEEDS: &str = "UPDATE saga_migration SET needs = ?2 WHERE version = ?1";
+    const NEEDED: &str = "SELECT max(coalesce(needs, version)) FROM saga_migration WHERE version > ?1";
+    const SAYS: &str = "SELECT count(*) FROM pragma_table_info('saga_migration') WHERE name = 'needs'";
 
     let failed = |error| why(path, error);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -37,7 +41,14 @@ fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> 
                 .collect::<rusqlite::Result<Vec<_>>>()
         })
         .map_err(failed)?;
-    let pending = migration::pending(known, &applied)?;
+    let says = transaction.query_row(SAYS, [], |row| row.get::<_, i64>(0)).map_err(failed)? > 0;
+    let needs = if says && migration::is_ahead(known, &applied) {
+        let newest = params![migration::newest(known)];
+        transaction.query_row(NEEDED, newest, |row| row.get(0)).map_err(failed)?
+    } else {
+        None
+    };
+    let pending = migration::pending(known, &applied, needs)?;
     if !pending.is_empty() {
         transaction.execute_batch(MUCH_CACHE).map_err(failed)?;
     }
@@ -46,6 +57,9 @@ fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> 
         transaction
             .execute(APPLY, params![migration.version, migration.name, migration.checksum()])
             .map_err(failed)?;
+        if let Some(Demand { needs, .. }) = migration.demand() {
+            transaction.execute(NEEDS, params![migration.version, needs]).map_err(failed)?;
+        }
     }
     transaction.commit().map_err(failed)?;
     connection.execute_batch(USUAL_CACHE).map_err(failed)

@@ -3,7 +3,7 @@
 use saga_core::saga::Rollback;
 use saga_journal::{AppendError, Filter, LoadError, OpenError, Store};
 
-use crate::entries::{OWNER, end, next, records, replica, saga, start};
+use crate::entries::{OWNER, by, end, next, records, replica, saga, start};
 use crate::fixture::{InPostgres, InSqlite, Sql, join, keep};
 use crate::inbox::command;
 
@@ -23,6 +23,8 @@ on_both! {
     an_owner_that_makes_no_sense_is_gone
     a_command_that_makes_no_sense_is_the_owner_s_to_refuse
     a_newer_schema_is_refused
+    a_newer_schema_is_used_by_the_programs_that_it_does_not_exclude
+    a_newer_schema_that_does_not_say_what_it_needs_is_refused
     a_schema_made_by_other_sql_is_refused
 }
 
@@ -175,7 +177,55 @@ async fn a_newer_schema_is_refused<F: Sql>() {
     drop(fixture.open().await);
     fixture.execute("INSERT INTO saga_migration (version, name, checksum) VALUES (99, 'later', 'x')").await;
     match fixture.try_open().await.err() {
-        Some(OpenError::SchemaNewer { found: 99, known: 2..99 }) => {}
+        Some(OpenError::SchemaNewer { found: 99, needs: 99, known: 2..99 }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// As a newer release would leave it that adds something, and then takes something away.
+async fn a_newer_schema_is_used_by_the_programs_that_it_does_not_exclude<F: Sql>() {
+    let fixture = F::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1)]).await;
+    drop(store);
+    let known = &fixture.query("SELECT max(version) FROM saga_migration").await[0][0];
+    let add = format!(
+        "ALTER TABLE saga ADD COLUMN later TEXT; INSERT INTO saga_migration (version, name, checksum, needs) VALUES \
+         ({known} + 1, 'later', 'x', {known})"
+    );
+    fixture.execute(&add).await;
+    let store = fixture.try_open().await.unwrap();
+    join(&*store, replica(8)).await;
+    let second = by(OWNER, &next(&start(1), "STOCK_RESERVE"));
+    keep(&*store, &[&second, &end(&second)]).await;
+    assert_eq!(
+        store.load(saga(1)).await.unwrap().unwrap().records,
+        records(&[&start(1), &second, &end(&second)])
+    );
+    drop(store);
+    // One step that excludes this program is enough.
+    let take = format!(
+        "INSERT INTO saga_migration (version, name, checksum, needs) VALUES ({known} + 2, 'gone', 'x', {known} + 1), \
+         ({known} + 3, 'latest', 'x', {known})"
+    );
+    fixture.execute(&take).await;
+    let known: i64 = known.parse().unwrap();
+    match fixture.try_open().await.err() {
+        Some(OpenError::SchemaNewer { found, needs, known: said }) => {
+            assert_eq!((found, needs, said), (known + 3, known + 1, known));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A journal that was made by a release from before the rule, or by one that forgot it.
+async fn a_newer_schema_that_does_not_say_what_it_needs_is_refused<F: Sql>() {
+    let fixture = F::new();
+    drop(fixture.open().await);
+    fixture.execute("ALTER TABLE saga_migration DROP COLUMN needs").await;
+    fixture.execute("INSERT INTO saga_migration (version, name, checksum) VALUES (99, 'later', 'x')").await;
+    match fixture.try_open().await.err() {
+        Some(OpenError::SchemaNewer { found: 99, needs: 99, known: 2..99 }) => {}
         other => panic!("{other:?}"),
     }
 }
