@@ -131,6 +131,7 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0021_retention.sql"),
     },
     Migration { version: 22, name: "needs", sql: include_str!("../migrations/postgres/0022_needs.sql") },
+    Migration { version: 23, name: "release", sql: include_str!("../migrations/postgres/0023_release.sql") },
 ];
 
 /// A step that was applied, as its row tells.

@@ -64,6 +64,19 @@ pub enum OpenError {
         /// Which migration.
         version: i64,
     },
+    /// A step would take away what processes rely on that run now.
+    #[error(
+        "the migration {migration} of the journal takes away what releases use that do not know schema version {needs}, and such \
+         processes run: {processes}; replace them by the release before this one first, or stop them (docs/upgrades.md)"
+    )]
+    OlderProcesses {
+        /// The step's name.
+        migration: &'static str,
+        /// The schema version that it needs.
+        needs: i64,
+        /// The names and the releases of some of these processes.
+        processes: String,
+    },
     /// The SQLite that was linked can lose committed writes.
     #[error("SQLite {found} can lose committed writes: 3.51.3 or newer is needed")]
     SqliteTooOld {

@@ -88,6 +88,8 @@ pub struct ReplicaStanding {
     pub sagas: u64,
     /// Whether it owns more than those.
     pub more: bool,
+    /// The release of its program, if it has said so.
+    pub release: Option<Arc<str>>,
 }
 
 /// Until when a replica owns its sagas.
@@ -109,9 +111,10 @@ impl ReplicaStanding {
         self.sagas > 0 || !matches!(self.lease, LeaseStanding::Gone(_))
     }
 
-    /// With as many sagas as were counted, which may be one more than [`OWNED_COUNTED_MAX`].
+    /// A replica of this release, with as many sagas as were counted, which may be one more than [`OWNED_COUNTED_MAX`].
     pub(crate) fn new(id: ReplicaId, name: Arc<str>, lease: LeaseStanding, counted: u64) -> Self {
-        Self { id, name, lease, sagas: counted.min(OWNED_COUNTED_MAX), more: counted > OWNED_COUNTED_MAX }
+        let (sagas, more) = (counted.min(OWNED_COUNTED_MAX), counted > OWNED_COUNTED_MAX);
+        Self { id, name, lease, sagas, more, release: Some(env!("CARGO_PKG_VERSION").into()) }
     }
 }
 

@@ -177,6 +177,8 @@ struct IllLine {
 struct ReplicaLine {
     key: String,
     name: String,
+    /// Empty: it has not said.
+    release: String,
     is_this: bool,
     is_gone: bool,
     lease: String,
@@ -420,6 +422,11 @@ impl ReplicaLine {
         Self {
             key: replica.id.to_string(),
             name: visible(&replica.name).into_owned(),
+            release: replica
+                .release
+                .as_deref()
+                .map(|release| visible(release).into_owned())
+                .unwrap_or_default(),
             is_this: this == Some(replica.id),
             is_gone: matches!(replica.lease, LeaseStanding::RanOut(_) | LeaseStanding::Gone(_)),
             lease,

@@ -106,7 +106,14 @@ fn known(text: &str) -> WholeKnown {
         .pinned
         .insert((name.clone(), DefinitionHash::new(text)), PinnedSagas { sagas: 7, oldest: now() });
     let id = ReplicaId::new(Default::default());
-    let replica = |lease| ReplicaStanding { id, name: name.clone(), lease, sagas: 812, more: true };
+    let replica = |lease| ReplicaStanding {
+        id,
+        name: name.clone(),
+        lease,
+        sagas: 812,
+        more: true,
+        release: Some(name.clone()),
+    };
     WholeKnown {
         need: Some(NeedFacts {
             count: 425,
@@ -149,6 +156,22 @@ fn check(html: &str, text: &str) {
     assert_eq!(html.split("</head>").next().unwrap().matches("</title>").count(), 1);
     assert!(!html.contains(" style=") && !html.contains("<script>"), "no inline style, no inline script");
     assert_eq!(html.matches("<h1>").count(), 1);
+}
+
+/// In a rolling upgrade there are two; a release from before replicas said theirs shows none.
+#[test]
+fn each_replica_is_shown_with_its_release() {
+    let mut known = known("stock");
+    let releases = [Some("9.8.7"), Some("9.9.0"), None];
+    let replica = known.replicas.as_ref().unwrap()[0].clone();
+    known.replicas = Some(
+        releases
+            .map(|release| ReplicaStanding { release: release.map(Into::into), ..replica.clone() })
+            .into(),
+    );
+    let page = OverviewPage::new(frame(Lang::En, PageName::Overview), &known, &[]).render().unwrap();
+    let shown = |release: &str| page.matches(&format!("<span class=\"s x\">{release}</span>")).count();
+    assert_eq!((shown("9.8.7"), shown("9.9.0"), shown("")), (1, 1, 0));
 }
 
 #[test]

@@ -28,6 +28,12 @@ pub(super) const LEASE_DEADLINE: Bound = bound("LEASE_DEADLINE", 1_500);
 pub(super) const OPERATION_DEADLINE: Bound = bound("OPERATION_DEADLINE", 3_000);
 /// Of one step of the schema, which may rewrite a table.
 pub(super) const MIGRATION_DEADLINE: Bound = bound("MIGRATION_DEADLINE", 300_000);
+/// Of a migration's wait for one lock. The statements of all other processes wait behind it meanwhile, for less than [`LEASE_DEADLINE`] ...
+pub(super) const MIGRATION_LOCK_WAIT: Duration = Duration::from_millis(1_200);
+/// ... and after so long, in which they catch up, it is tried again ...
+pub(super) const MIGRATION_LOCK_PAUSE: Duration = Duration::from_secs(2);
+/// ... until this.
+pub(super) const MIGRATION_LOCKED_MAX: Duration = Duration::from_secs(300);
 /// Of telling the server that a statement is not waited for any more.
 pub(super) const CANCEL_DEADLINE: Duration = Duration::from_secs(1);
 /// How long sent bytes may stay unacknowledged.

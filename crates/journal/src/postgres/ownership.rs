@@ -12,6 +12,7 @@ use super::pool::ConnectionPool;
 use super::sql;
 use crate::columns::{page_rows, text};
 use crate::frame::position;
+use crate::migration;
 use crate::{
     Joining, LEASE_MAX, Lease, LeaseStanding, OWNED_COUNTED_MAX, REPLICAS_TOLD_MAX, ReplicaId,
     ReplicaStanding, Resting, Unavailable, WakeUp,
@@ -33,8 +34,14 @@ pub(super) async fn join(
     lease: Duration,
 ) -> Result<(), Unavailable> {
     let (name, lease_us) = (text(name), micros(lease.min(LEASE_MAX)));
-    let params: Bound<'_, 3> =
-        [(replica.as_uuid(), Type::UUID), (&name, Type::TEXT), (&lease_us, Type::INT8)];
+    let (release, knows) = (env!("CARGO_PKG_VERSION"), migration::newest(migration::POSTGRES));
+    let params: Bound<'_, 5> = [
+        (replica.as_uuid(), Type::UUID),
+        (&name, Type::TEXT),
+        (&lease_us, Type::INT8),
+        (&release, Type::TEXT),
+        (&knows, Type::INT8),
+    ];
     pool.query(sql::JOIN, &params).await?;
     if joining == Joining::Started {
         pool.query(sql::REPLACE, &[(replica.as_uuid(), Type::UUID), (&name, Type::TEXT)]).await?;
@@ -158,7 +165,11 @@ pub(super) async fn replicas(pool: &ConnectionPool) -> Result<Vec<ReplicaStandin
             (false, true) => LeaseStanding::For(span),
             (false, false) => LeaseStanding::RanOut(span),
         };
-        Ok(ReplicaStanding::new(ReplicaId::new(id), name.into(), lease, sagas.unsigned_abs()))
+        let release = cell::<Option<&str>>(row, 5)?.map(Into::into);
+        Ok(ReplicaStanding {
+            release,
+            ..ReplicaStanding::new(ReplicaId::new(id), name.into(), lease, sagas.unsigned_abs())
+        })
     };
     rows.iter().map(standing).collect()
 }

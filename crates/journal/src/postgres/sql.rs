@@ -209,12 +209,13 @@ DELETE FROM saga_minute WHERE (minute_us, definition, outcome, step, owner) IN (
     ORDER BY minute_us, definition, outcome, step, owner LIMIT $2 FOR UPDATE SKIP LOCKED
 )";
 
-/// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds.
+/// Makes a replica known. `$1` it, `$2` its name, `$3` its lease in microseconds, `$4` its release, `$5` the newest schema version that
+/// it knows.
 ///
 /// Joining again is renewing. The clock is the database's, here and below; no other clock is asked.
 pub(super) const JOIN: &str = "\
-INSERT INTO replica (replica_id, name, joined_at, expires_at, gone)
-VALUES ($1, $2, now(), now() + $3 * INTERVAL '1 microsecond', FALSE)
+INSERT INTO replica (replica_id, name, joined_at, expires_at, gone, release, knows)
+VALUES ($1, $2, now(), now() + $3 * INTERVAL '1 microsecond', FALSE, $4, $5)
 ON CONFLICT (replica_id) DO UPDATE SET expires_at = excluded.expires_at WHERE NOT replica.gone";
 
 /// Every replica that has the name `$2` and is not `$1` is gone.
@@ -538,7 +539,7 @@ FROM saga WHERE NOT is_over ORDER BY created_us, saga_id LIMIT $1";
 /// owns: at most `$2`, served by saga_owner.
 pub(super) const REPLICAS: &str = "\
 SELECT replica.replica_id, replica.name, replica.gone,
-    CAST(extract(epoch FROM replica.expires_at - now()) * 1000000 AS BIGINT), owned.sagas
+    CAST(extract(epoch FROM replica.expires_at - now()) * 1000000 AS BIGINT), owned.sagas, replica.release
 FROM replica CROSS JOIN LATERAL (
     SELECT count(*) AS sagas FROM (
         SELECT 1 FROM saga WHERE owner = replica.replica_id AND NOT is_over AND wake_us IS NULL LIMIT $2
@@ -635,6 +636,14 @@ pub(super) const MIGRATION_APPLY: &str = "INSERT INTO saga_migration (version, n
 /// Begins any other step: the version that it needs comes behind these.
 pub(super) const MIGRATION_APPLY_DEMANDING: &str =
     "INSERT INTO saga_migration (version, name, checksum, needs) VALUES";
+
+/// How long each statement of a step waits for a lock: a time in quotes comes behind. Others wait behind it.
+pub(super) const MIGRATION_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout =";
+
+/// The processes that run and do not know schema version `$1`, at most a few.
+pub(super) const REPLICAS_BEHIND: &str = "\
+SELECT name, coalesce(release, 'unknown') FROM replica
+WHERE NOT gone AND expires_at > now() AND coalesce(knows, 0) < $1 ORDER BY name LIMIT 5";
 
 /// Gives the tables statistics: those of its sagas, or, in an empty journal, those of a usual one.
 pub(super) const STATISTICS: &str = include_str!("../../migrations/postgres/0018_first_statistics.sql");
@@ -755,7 +764,7 @@ mod tests {
             return Some(format!("{word} is not portable"));
         }
         for statement in code.split(';').map(str::trim) {
-            if statement.starts_with("SET ") {
+            if statement.starts_with("SET ") && !statement.starts_with("SET LOCAL ") {
                 return Some("session settings do not survive a pooler".to_owned());
             }
             let table =
@@ -824,7 +833,9 @@ mod tests {
             include_str!("schema.rs"),
             include_str!("sessions.rs"),
         ];
-        for text in files.iter().flat_map(|file| file.split('"').skip(1).step_by(2)) {
+        let program =
+            |file: &&'static str| file.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for text in files.iter().map(program).flat_map(|file| file.split('"').skip(1).step_by(2)) {
             for verb in ["SELECT ", "INSERT INTO saga ", "UPDATE ", "DELETE ", "CREATE ", "ALTER ", "SET "] {
                 assert!(!text.trim_start().starts_with(verb), "move to sql.rs: {text}");
             }

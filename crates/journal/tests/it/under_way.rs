@@ -96,6 +96,7 @@ async fn the_replicas_are_told_with_what_they_own<F: Fixture>() {
     let replicas = told(&*store).await;
     let shop = replicas.iter().find(|told| told.id == replica(7)).unwrap();
     assert_eq!((&*shop.name, shop.sagas, shop.more), ("a shop", 2, false));
+    assert_eq!(shop.release.as_deref(), Some(env!("CARGO_PKG_VERSION")));
     match shop.lease {
         LeaseStanding::Open => {}
         LeaseStanding::For(left) => assert!(left <= LONG && left > LONG / 2, "{left:?}"),
