@@ -173,7 +173,12 @@ impl Callers {
                         return;
                     }
                 }
-                _ => {}
+                // Another try cures these, and nothing else.
+                Err(_) | Ok(Response { status: 503, .. }) => {}
+                Ok(answer) => {
+                    self.contradicts(format!("{saga} is shown at {address} as {answer:?}"));
+                    return;
+                }
             }
         }
     }

@@ -12,6 +12,10 @@ pub enum Fault {
     Kill,
     /// `kill -9` of a process; another process is started under another name.
     Replace,
+    /// A process of the release before is replaced by one of this release.
+    Upgrade,
+    /// A process of this release is replaced by one of the release before.
+    Downgrade,
     /// `SIGSTOP` for a while.
     Pause,
     /// `SIGTERM`, and a start under the same name.
@@ -67,6 +71,14 @@ impl Fault {
 
     /// The faults that need keys, tokens and TLS.
     pub const OF_DOORS: &'static [Self] = &[Self::Keys, Self::Certificate, Self::Issuer];
+
+    /// The faults that are not drawn: they come one after the other, in waves.
+    pub const OF_RELEASES: &'static [Self] = &[Self::Upgrade, Self::Downgrade];
+
+    /// All faults that are drawn.
+    pub fn drawn() -> Vec<Self> {
+        Self::ALL.iter().copied().filter(|fault| !Self::OF_RELEASES.contains(fault)).collect()
+    }
 
     /// All faults of an ordeal with one server.
     pub fn without_a_standby(faults: &[Self]) -> Vec<Self> {

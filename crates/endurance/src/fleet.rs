@@ -1,6 +1,7 @@
 //! The processes of one ordeal: the address of each, and how each is started again.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::client::ProcessEndpoint;
 use crate::doors::{CallerIdentity, Doors};
 use crate::measures::{Micros, now};
 use crate::proxy::Proxy;
+use crate::release::Release;
 use crate::serve::{ServeProcess, Setup};
 
 /// The pause between two starts of a process that ends at once, because its database is down.
@@ -39,6 +41,8 @@ pub(crate) struct ProcessPlace {
 pub(crate) struct StartedProcess {
     setup: Setup,
     pub(crate) name: String,
+    /// The release of its program, where there are two.
+    pub(crate) release: Option<Release>,
     names: u32,
     pub(crate) serve: Option<ServeProcess>,
 }
@@ -65,7 +69,7 @@ impl Processes {
 impl ProcessPlace {
     pub(crate) fn new(mut setup: Setup, name: &str, proxy: Option<Proxy>) -> Self {
         setup.variable("ORCHESTRATEUR_REPLICA", name.to_owned());
-        let machine = StartedProcess { setup, name: name.to_owned(), names: 1, serve: None };
+        let machine = StartedProcess { setup, name: name.to_owned(), release: None, names: 1, serve: None };
         Self { proxy, machine: Arc::new(Mutex::new(machine)), address: RwLock::default() }
     }
 
@@ -119,6 +123,12 @@ impl StartedProcess {
         self.names += 1;
         self.name = format!("{stem}.{}", self.names);
         self.setup.variable("ORCHESTRATEUR_REPLICA", self.name.clone());
+    }
+
+    /// The program for all starts from now on.
+    pub(crate) fn run_release(&mut self, release: Release, program: Option<PathBuf>) {
+        self.release = Some(release);
+        self.setup.program(program);
     }
 
     /// The whole log of the processes of this place.

@@ -32,12 +32,16 @@ mod issuer;
 mod judge;
 mod measures;
 mod ordeal;
+mod release;
 mod report;
+mod rolling;
 mod servers;
 mod trouble;
 
 pub use self::errand::Errand;
 pub use self::fault::Fault;
 pub use self::ordeal::{Length, Ordeal};
+pub use self::release::Rolling;
 pub use self::report::Report;
+
 pub use self::servers::StandbyKind;

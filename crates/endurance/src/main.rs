@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use saga_endurance::store::StoreEngine;
-use saga_endurance::{Fault, Length, Ordeal, StandbyKind};
+use saga_endurance::{Fault, Length, Ordeal, Rolling, StandbyKind};
 
 /// Several orchestrators on one store, a shop, callers, and a fault every so often. In the end the shop's ledgers judge.
 #[derive(Debug, Parser)]
@@ -35,6 +35,15 @@ struct Flags {
     /// PgBouncer between the processes and PostgreSQL, in transaction mode, with a pool of two.
     #[arg(long)]
     pooler: bool,
+    /// Replace the processes one after the other by those of this release, and by those of the release before again, and so on.
+    #[arg(long)]
+    rolling: bool,
+    /// The program of the release before. Without it, this one takes both parts, and a step is made that a later release could bring.
+    #[arg(long, value_name = "FILE", requires = "rolling")]
+    before: Option<PathBuf>,
+    /// Upgrade only, once, and never start the release before again: one that cannot use a journal of this release.
+    #[arg(long, requires = "before")]
+    one_way: bool,
     /// The seed of all random choices; without it, one by chance.
     #[arg(long)]
     seed: Option<u64>,
@@ -81,7 +90,7 @@ impl Flags {
             StoreFlag::Sqlite => {
                 (StoreEngine::Sqlite, 1, [Fault::WITHOUT_A_SERVER, Fault::OF_DOORS].concat())
             }
-            StoreFlag::Postgres => (StoreEngine::Postgres, 3, Fault::ALL.to_vec()),
+            StoreFlag::Postgres => (StoreEngine::Postgres, 3, Fault::drawn()),
         };
         let faults = if self.open { Fault::without_doors(&faults) } else { faults };
         let faults = if self.standby.is_some() { faults } else { Fault::without_a_standby(&faults) };
@@ -93,6 +102,7 @@ impl Flags {
                 StandbyFlag::Asynchronous => StandbyKind::Asynchronous,
             }),
             is_pooled: self.pooler,
+            rolling: self.rolling.then(|| Rolling { before: self.before.clone(), is_one_way: self.one_way }),
             length: match (self.orders, self.times) {
                 (Some(orders), _) => Length::Orders(orders),
                 (None, Some(faults)) => Length::Faults(faults),

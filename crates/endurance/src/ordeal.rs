@@ -24,7 +24,9 @@ use crate::follower::Follower;
 use crate::judge::judge;
 use crate::load::CallerResult;
 use crate::proxy::Proxy;
+use crate::release::{Release, Rolling};
 use crate::report::Report;
+
 use crate::serve::Setup;
 use crate::servers::{DatabaseServers, StandbyKind};
 use crate::shop::Shop;
@@ -47,6 +49,8 @@ pub struct Ordeal {
     pub standby: Option<StandbyKind>,
     /// Whether PgBouncer lies between the processes and PostgreSQL, in transaction mode, with a pool of two connections.
     pub is_pooled: bool,
+    /// The release before, whose processes and those of this release take each other's places; `None`: there is one release.
+    pub rolling: Option<Rolling>,
     /// Processes that share it; one with SQLite.
     pub replicas: usize,
     /// How long faults happen.
@@ -143,7 +147,12 @@ impl Ordeal {
                 doors.set_up(&mut setup);
             }
             let place = ProcessPlace::new(setup, &format!("replica-{number}"), proxy);
-            place.start(&mut *place.machine.lock().await).await;
+            let mut machine = place.machine.lock().await;
+            if let Some(rolling) = &self.rolling {
+                machine.run_release(Release::Before, rolling.program(Release::Before));
+            }
+            place.start(&mut machine).await;
+            drop(machine);
             places.push(Arc::new(place));
         }
         let fleet = Arc::new(Processes { places, doors });
@@ -158,12 +167,21 @@ impl Ordeal {
         #[expect(clippy::disallowed_methods, reason = "follows for as long as the ordeal lasts")]
         let following = tokio::spawn(follower.clone().follow(fleet.clone(), dice.split()));
         let (length, asked, troubled) = (self.length, callers.clone(), trouble.clone());
-        let enough = move || match length {
+        let enough = &move || match length {
             Length::Faults(faults) => troubled.count() >= faults,
             Length::Time(time) => begun.elapsed() >= time,
             Length::Orders(orders) => asked.next.load(Ordering::Relaxed) as u64 > orders,
         };
-        trouble.clone().make(&self.faults, self.every, &dice, enough).await;
+        let (of_faults, of_releases) = (dice.split(), dice.split());
+        let waves = async {
+            match &self.rolling {
+                Some(rolling) => trouble.roll(rolling, self.every, &of_releases, enough).await,
+                None => Ok(()),
+            }
+        };
+        let (_, rolled) =
+            tokio::join!(trouble.clone().make(&self.faults, self.every, &of_faults, enough), waves);
+        rolled.context("make the journal a newer one")?;
         callers.enough.store(true, Ordering::Relaxed);
         trouble.mend().await;
         let seconds = begun.elapsed().as_secs_f64();
@@ -248,6 +266,7 @@ impl Ordeal {
             zombies: (0, 0),
             failovers: diary.failovers.clone(),
             comebacks: diary.comebacks,
+            waves: diary.waves,
             refused,
             violations,
         };

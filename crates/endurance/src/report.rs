@@ -45,6 +45,8 @@ pub struct Report {
     pub(crate) failovers: Durations,
     /// Former primaries that came back as if nothing had been.
     pub(crate) comebacks: usize,
+    /// How often all processes were upgraded, one after the other, and how often they were downgraded.
+    pub(crate) waves: (usize, usize),
     /// Connections to a former primary that the processes refused.
     pub(crate) refused: u64,
     /// The violations, each with all that is known about its order. A good run has none.
@@ -132,6 +134,8 @@ impl Report {
             "failover_to_progress_seconds": figures(&self.failovers),
             "former_primaries_back": self.comebacks,
             "former_primaries_refused": self.refused,
+            "upgrades_of_all": self.waves.0,
+            "downgrades_of_all": self.waves.1,
             "violations": self.violations,
         })
     }
@@ -218,6 +222,10 @@ impl fmt::Display for Report {
                 "former primaries that came back writable: {}; connections to them that were refused: {}",
                 self.comebacks, self.refused
             )?;
+        }
+        if self.waves.0 > 0 {
+            let (up, down) = self.waves;
+            writeln!(f, "all processes upgraded, one after the other: {up} times; downgraded: {down} times")?;
         }
         for violation in &self.violations {
             writeln!(f, "VIOLATION {violation}")?;

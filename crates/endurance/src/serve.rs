@@ -27,6 +27,8 @@ pub struct Setup {
     environment: Vec<(&'static str, String)>,
     /// Arguments in addition to those of all processes.
     pub arguments: Vec<String>,
+    /// Another program than the one that was built together with this one.
+    program: Option<PathBuf>,
     starts: AtomicUsize,
 }
 
@@ -54,7 +56,14 @@ impl Setup {
     }
 
     fn over(folder: TempDir, shop: &Shop, database_url: String) -> Self {
-        Self { folder, database_url, environment: shop.urls(), arguments: Vec::new(), starts: 0.into() }
+        Self {
+            folder,
+            database_url,
+            environment: shop.urls(),
+            arguments: Vec::new(),
+            program: None,
+            starts: 0.into(),
+        }
     }
 
     /// The folder of its files.
@@ -65,6 +74,12 @@ impl Setup {
     /// Another argument for all starts from now on.
     pub fn argument(&mut self, argument: &str) -> &mut Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// The program for all starts from now on; `None`: the one that was built together with this one.
+    pub fn program(&mut self, program: Option<PathBuf>) -> &mut Self {
+        self.program = program;
         self
     }
 
@@ -99,7 +114,7 @@ impl Setup {
     fn spawn_as(&self, replica: &str) -> (Child, PathBuf) {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.folder().join(log_name(number));
-        let child = Command::new(program())
+        let child = Command::new(self.program.as_deref().unwrap_or_else(|| program()))
             .args(["serve", "--listen", "127.0.0.1:0", "--log-json"])
             .args(&self.arguments)
             .env("ORCHESTRATEUR_REPLICA", replica)

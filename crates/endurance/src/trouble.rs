@@ -58,6 +58,8 @@ pub(crate) struct Diary {
     pub(crate) failovers: Durations,
     /// How often a former primary came back as if nothing had been.
     pub(crate) comebacks: usize,
+    /// Complete upgrades and downgrades of all processes.
+    pub(crate) waves: (usize, usize),
     /// Violations by processes, such as ending by themselves.
     pub(crate) violations: Vec<String>,
 }
@@ -95,7 +97,7 @@ impl FaultTargets {
         self.diary().faults.values().sum::<usize>() as u64
     }
 
-    fn note(&self, note: impl FnOnce(&mut Diary)) {
+    pub(crate) fn note(&self, note: impl FnOnce(&mut Diary)) {
         note(&mut self.diary.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -167,6 +169,8 @@ impl FaultTargets {
                     let dice = dice.split();
                     under_way.spawn(async move { this.hit(fault, &place, machine, &dice).await })
                 }
+                // They come in waves.
+                Fault::Upgrade | Fault::Downgrade => continue,
                 Fault::DatabaseKill | Fault::DatabaseStop => {
                     let Some(servers) = self.servers.clone() else { continue };
                     let Ok(server) = self.server.clone().try_lock_owned() else { continue };

@@ -6,6 +6,7 @@ mod illegal;
 mod kept;
 mod needs;
 mod properties;
+mod releases;
 mod replies;
 mod schema;
 mod scripts;

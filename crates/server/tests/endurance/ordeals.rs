@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_endurance::store::StoreEngine;
-use saga_endurance::{Fault, Length, Ordeal, Report, StandbyKind};
+use saga_endurance::{Fault, Length, Ordeal, Report, Rolling, StandbyKind};
 
 /// Runs it, prints the report, and demands that nothing was violated.
 async fn survive(ordeal: Ordeal) -> Report {
@@ -23,11 +23,12 @@ fn seed() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_processes_on_postgres() {
-    let faults = Fault::without_a_standby(Fault::ALL);
+    let faults = Fault::without_a_standby(&Fault::drawn());
     let ordeal = Ordeal {
         store: StoreEngine::Postgres,
         standby: None,
         is_pooled: false,
+        rolling: None,
         replicas: 3,
         length: Length::Time(Duration::from_secs(60)),
         seed: seed(),
@@ -51,6 +52,7 @@ async fn one_process_on_sqlite() {
         store: StoreEngine::Sqlite,
         standby: None,
         is_pooled: false,
+        rolling: None,
         replicas: 1,
         length: Length::Time(Duration::from_secs(30)),
         seed: seed(),
@@ -85,6 +87,7 @@ fn failovers(is_pooled: bool, times: u64) -> Ordeal {
         store: StoreEngine::Postgres,
         standby: Some(StandbyKind::Synchronous),
         is_pooled,
+        rolling: None,
         replicas: 2,
         length: Length::Faults(times),
         seed: seed(),
@@ -95,4 +98,28 @@ fn failovers(is_pooled: bool, times: u64) -> Ordeal {
         is_guarded: false,
         tail: Duration::from_secs(180),
     }
+}
+
+/// All processes are upgraded, downgraded and upgraded, one after the other, behind PgBouncer with two connections; what `scripts/endurance
+/// --rolling` does for longer, under all faults. `ORCHESTRATEUR_BEFORE` names the program of the release before. Without it, this
+/// release takes both parts: it goes on with, and is started on, a journal to which a later release has added something.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_releases_take_each_other_s_places() {
+    let before = std::env::var_os("ORCHESTRATEUR_BEFORE").map(Into::into);
+    let ordeal = Ordeal {
+        rolling: Some(Rolling { before, is_one_way: false }),
+        replicas: 2,
+        length: Length::Faults(1),
+        faults: Vec::new(),
+        every: Duration::from_secs(1),
+        standby: None,
+        ..failovers(true, 1)
+    };
+    let report = survive(ordeal).await.json();
+    assert_eq!(
+        (&report["upgrades_of_all"], &report["downgrades_of_all"]),
+        (&2.into(), &1.into()),
+        "{report}"
+    );
+    assert!(report["take_overs"].as_u64().unwrap() > 0, "no swap met an order under way: {report}");
 }
