@@ -28,6 +28,8 @@ RUN cargo build --release --locked --package orchestrateur --package boutique
 FROM dependencies AS build
 COPY crates crates
 COPY sagas sagas
+# The commit, for `orchestrateur --version`: --build-arg ORCHESTRATEUR_REVISION="$(git rev-parse --short=12 HEAD)".
+ARG ORCHESTRATEUR_REVISION=""
 # Cargo compares file times, and these files are older than the empty programs that were just built in their place.
 RUN find crates -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --package orchestrateur --package boutique

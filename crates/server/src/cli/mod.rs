@@ -43,7 +43,7 @@ pub use self::serve::Died;
 /// Runs orders as sagas over plain HTTP services: reserves stock, takes payment, records the sale, and undoes what
 /// was done when a step fails, through crashes, timeouts and lost answers.
 #[derive(Debug, Parser)]
-#[command(name = "orchestrateur", version)]
+#[command(name = "orchestrateur", version = crate::release::SAID.as_str())]
 pub struct Cli {
     #[command(subcommand)]
     command: Subcommands,

@@ -49,6 +49,7 @@ use self::requests::Requests;
 use self::sagas::Sagas;
 pub(crate) use self::tls::{HandshakeFailed, TlsCounts};
 use crate::logging::LostLines;
+use crate::release::REVISION_SAID;
 use crate::traces::{SpanCounts, SpanExporter};
 
 /// The label `saga` of all sagas whose definitions this process does not serve: their number has no limit.
@@ -117,14 +118,8 @@ impl ReloadLabels {
     const REFUSED: Self = Self { result: "refused" };
 }
 
-/// The source that this binary was built from. The packager sets the revision in `ORCHESTRATEUR_REVISION`.
-const BUILD: BuildLabels = BuildLabels {
-    version: env!("CARGO_PKG_VERSION"),
-    revision: match option_env!("ORCHESTRATEUR_REVISION") {
-        Some(revision) => revision,
-        None => "unknown",
-    },
-};
+/// The source that this binary was built from.
+const BUILD: BuildLabels = BuildLabels { version: env!("CARGO_PKG_VERSION"), revision: REVISION_SAID };
 
 impl Metrics {
     /// Registers all metrics. `orders` is the name of the definition whose sagas are orders. The series of the `served` definitions exist from zero on, so that a dashboard shows them before

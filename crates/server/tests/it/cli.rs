@@ -231,9 +231,11 @@ fn help_lists_every_setting_with_its_variable() {
             assert!(named.is_some_and(|rest| rest.starts_with(&variable.to_string())), "{flag}: {described}");
         }
     }
+    let revision = option_env!("ORCHESTRATEUR_REVISION").filter(|revision| !revision.is_empty());
+    let revision = revision.map(|revision| format!(" ({revision})")).unwrap_or_default();
     assert_eq!(
         orchestrateur_with(&["--version"]).stdout,
-        concat!("orchestrateur ", env!("CARGO_PKG_VERSION"), "\n")
+        format!("orchestrateur {}{revision}\n", env!("CARGO_PKG_VERSION"))
     );
 }
 
