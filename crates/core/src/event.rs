@@ -72,6 +72,9 @@ pub enum Event {
         deadline: Timestamp,
         /// Makes this start unlike any other.
         claim: Claim,
+        /// The saga's first epoch: the first one of the journal's incarnation.
+        #[serde(default = "Epoch::first", skip_serializing_if = "Epoch::is_first")]
+        epoch: Epoch,
         /// The trace context that the caller sent, if it sent any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trace: Option<Arc<TraceContext>>,
@@ -217,7 +220,7 @@ pub enum Event {
     },
     /// Another process, or the same one after a restart, goes on from here.
     TakenOver {
-        /// Of the new owner: one more than the last.
+        /// Of the new owner: one more than the last, or the first one of a new incarnation.
         epoch: Epoch,
         /// Makes this take-over unlike any other.
         claim: Claim,

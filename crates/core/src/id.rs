@@ -225,25 +225,90 @@ impl AttemptNumber {
     }
 }
 
-/// Grows by one each time a saga gets a new owner (restart or take-over). A participant that has seen a higher
-/// epoch refuses a lower one, so a paused former owner that wakes up can do no harm.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Epoch(u32);
+/// How often the journal was set back to an older copy of itself, counted from 1. An operator who lets a restored journal run begins
+/// the next one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Incarnation(u32);
 
-impl Epoch {
-    /// The epoch of the replica that started the saga.
+impl Incarnation {
+    /// Of a journal that was never restored.
     pub const FIRST: Self = Self(1);
+    /// The highest one: its epochs fit 32 bits with a sign, as a participant may keep them.
+    pub const LAST: Self = Self(i32::MAX as u32 / Epoch::PER_INCARNATION);
+
+    /// An incarnation that a journal keeps; `None`: it is none.
+    pub const fn new(number: i64) -> Option<Self> {
+        if 1 <= number && number <= Self::LAST.0 as i64 { Some(Self(number as u32)) } else { None }
+    }
 
     /// The number itself.
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// The epoch of the next owner.
+    /// The one after this; `None`: there are no more.
+    pub const fn next(self) -> Option<Self> {
+        Self::new(self.0 as i64 + 1)
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Grows each time a saga gets a new owner (restart or take-over): by one, or to the first one of a new [`Incarnation`]. A participant
+/// that has seen a higher epoch refuses a lower one, so a paused former owner that wakes up can do no harm, nor can a process that
+/// does not know that the journal was restored.
+///
+/// ```text
+///   incarnation 1      1, 2, 3, ...
+///   incarnation 2      1048577, 1048578, ...
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(u32);
+
+impl Epoch {
+    /// The epoch of the replica that started the saga, in a journal that was never restored.
+    pub const FIRST: Self = Self(1);
+    /// From the first epoch of one incarnation to that of the next: more owners than any history has room for.
+    pub const PER_INCARNATION: u32 = 1 << 20;
+
+    /// The epoch of a saga that is started in this incarnation.
+    pub const fn first_of(incarnation: Incarnation) -> Self {
+        Self((incarnation.0 - 1) * Self::PER_INCARNATION + 1)
+    }
+
+    /// The number itself.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The epoch of the next owner in the same incarnation.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+
+    /// The epoch of the next owner, in this incarnation or the saga's own if that is later.
+    #[must_use]
+    pub fn next_in(self, incarnation: Incarnation) -> Self {
+        self.next().max(Self::first_of(incarnation))
+    }
+
+    /// The incarnation that it is of.
+    pub const fn incarnation(self) -> Incarnation {
+        Incarnation(self.0.saturating_sub(1) / Self::PER_INCARNATION + 1)
+    }
+
+    pub(crate) const fn first() -> Self {
+        Self::FIRST
+    }
+
+    pub(crate) fn is_first(&self) -> bool {
+        *self == Self::FIRST
     }
 }
 
@@ -343,6 +408,36 @@ mod tests {
         assert_eq!(SagaId::of_key("travel", "trip-7").to_string(), "b6c8e29a-6b08-8b49-a206-30de7302ed88");
         let callers = SagaId::of_callers_key("shop", "checkout", "k");
         assert_eq!(callers.to_string(), "5591db25-7b18-80ba-be4c-f098c2618bc6");
+    }
+
+    #[test]
+    fn epochs_of_a_later_incarnation_are_higher_than_all_before() {
+        let second = Incarnation::FIRST.next().unwrap();
+        assert_eq!((Incarnation::FIRST.get(), second.get()), (1, 2));
+        assert_eq!(Epoch::first_of(Incarnation::FIRST), Epoch::FIRST);
+        assert_eq!(Epoch::first_of(second).get(), 1_048_577);
+        for (epoch, incarnation, next) in
+            [(1, 1, 2), (7, 1, 8), (7, 2, 1_048_577), (1_048_577, 2, 1_048_578), (1_048_590, 1, 1_048_591)]
+        {
+            let next_in = Epoch(epoch).next_in(Incarnation::new(incarnation).unwrap());
+            assert_eq!(next_in.get(), next, "{epoch} in {incarnation}");
+        }
+        for (epoch, incarnation) in [(0, 1), (1, 1), (1_048_576, 1), (1_048_577, 2), (u32::MAX, 4096)] {
+            assert_eq!(Epoch(epoch).incarnation().get(), incarnation, "{epoch}");
+        }
+        assert_eq!(Epoch(u32::MAX).next(), Epoch(u32::MAX));
+    }
+
+    /// A participant may keep epochs in 32 bits with a sign.
+    #[test]
+    fn incarnations_have_an_end() {
+        assert_eq!(Incarnation::LAST.get(), 2_047);
+        let last_epoch = Epoch::first_of(Incarnation::LAST).get() + Epoch::PER_INCARNATION - 1;
+        assert!(last_epoch <= i32::MAX.unsigned_abs());
+        assert_eq!(Incarnation::LAST.next(), None);
+        for number in [i64::MIN, -1, 0, 2_048, i64::MAX] {
+            assert_eq!(Incarnation::new(number), None, "{number}");
+        }
     }
 
     #[test]

@@ -256,6 +256,11 @@ fn scope(answer: &Answer, output: Option<Format>) -> Result<Scope<'_>, EvalError
     Ok(Scope::default().with("status", answer.status.to_string()).with("headers", headers).with("body", body))
 }
 
+/// The names that an expression about an answer reads which has to be JSON.
+pub(crate) fn output_scope(answer: &Answer) -> Result<Scope<'_>, EvalError> {
+    scope(answer, Some(Format::CURRENT))
+}
+
 /// The participant's own words: the `detail` of an error body, or the like, or the body's beginning.
 fn reason(answer: &Answer) -> Box<str> {
     let text = String::from_utf8_lossy(&answer.body);

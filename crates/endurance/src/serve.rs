@@ -106,6 +106,13 @@ impl Setup {
         logs.flatten().collect()
     }
 
+    /// Gives another command of the program the same surroundings.
+    pub fn equip(&self, command: &mut Command) {
+        command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("DATABASE_URL", &self.database_url);
+    }
+
     /// Starts a process without waiting.
     pub fn spawn(&self) -> (Child, PathBuf) {
         self.spawn_as(REPLICA)

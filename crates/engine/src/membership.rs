@@ -7,7 +7,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use saga_core::Timestamp;
+use saga_core::{Incarnation, Timestamp};
 use saga_journal::{Joining, Journal, Lease, ReplicaId, Unavailable};
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
@@ -47,6 +47,8 @@ struct HeldLease {
     until: Instant,
     /// Since when it has been renewed without a gap.
     steady_since: Instant,
+    /// The journal's, which ends with the lease.
+    incarnation: Incarnation,
 }
 
 /// The result of joining.
@@ -71,6 +73,12 @@ impl Membership {
     /// Under which id sagas are owned now.
     pub(crate) fn id(&self) -> Option<ReplicaId> {
         self.held().map(|held| held.id)
+    }
+
+    /// The journal's incarnation, in which this process's sagas go on. To be asked for after the id under which they are
+    /// owned: an id of a former incarnation owns nothing any more.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.held().map_or(Incarnation::FIRST, |held| held.incarnation)
     }
 
     /// Whether `owner` may call participants: its lease cannot have run out yet. A paused process that wakes up finds
@@ -105,7 +113,16 @@ impl Membership {
             // Every saga that ran here under another lease has been dropped: nothing waits by the clock now.
             self.clock.set(time.plus(at.elapsed()));
         }
-        self.set(LeaseState::Member(HeldLease { id, until: asked + self.lease, steady_since: asked }));
+        // After it has joined: a lease that began in an earlier incarnation is ended when a later one begins.
+        let incarnation = self.journal.incarnation().await?;
+        if is_first {
+            tracing::info!(
+                journal.incarnation = incarnation.get(),
+                "this process uses incarnation {incarnation} of the journal"
+            );
+        }
+        let until = asked + self.lease;
+        self.set(LeaseState::Member(HeldLease { id, until, steady_since: asked, incarnation }));
         Ok(Joined { id, is_first })
     }
 

@@ -65,6 +65,11 @@ pub(crate) const SQLITE: &[Migration] = &[
     Migration { version: 16, name: "numbers", sql: include_str!("../migrations/sqlite/0016_numbers.sql") },
     Migration { version: 17, name: "owner", sql: include_str!("../migrations/sqlite/0017_owner.sql") },
     Migration { version: 18, name: "needs", sql: include_str!("../migrations/sqlite/0018_needs.sql") },
+    Migration {
+        version: 19,
+        name: "incarnation",
+        sql: include_str!("../migrations/sqlite/0019_incarnation.sql"),
+    },
 ];
 
 /// The steps for PostgreSQL.
@@ -132,6 +137,11 @@ pub(crate) const POSTGRES: &[Migration] = &[
     },
     Migration { version: 22, name: "needs", sql: include_str!("../migrations/postgres/0022_needs.sql") },
     Migration { version: 23, name: "release", sql: include_str!("../migrations/postgres/0023_release.sql") },
+    Migration {
+        version: 24,
+        name: "incarnation",
+        sql: include_str!("../migrations/postgres/0024_incarnation.sql"),
+    },
 ];
 
 /// A step that was applied, as its row tells.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use saga_core::{Incarnation, Timestamp};
+
 /// Why a journal could not be opened.
 ///
 /// [`Unreachable`](Self::Unreachable) may pass by itself; everything else needs an operator.
@@ -117,6 +119,44 @@ pub enum OpenError {
         /// The one that was reached.
         found: String,
     },
+    /// The file is a backup, and no one has said that it is to be the journal from now on.
+    #[error(
+        "{} is a backup that was made at {made}: what was recorded since is not in it, but the services have its effects. If it is to \
+         be the journal from now on, run `orchestrateur database accept`, then `orchestrateur reconcile`, which finds these effects \
+         (\"Backups\" in docs/operations.md)",
+        path.display()
+    )]
+    Copy {
+        /// The file.
+        path: PathBuf,
+        /// All that was acknowledged before is in it.
+        made: Timestamp,
+    },
+    /// The file was written by an older release, and is only to be read.
+    #[error(
+        "{} was written by an older release and lacks the migrations {missing}: run `orchestrateur migrate`, or start `serve`, first",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Their names.
+        missing: String,
+    },
+    /// Processes use the journal that is to be accepted.
+    #[error(
+        "processes hold leases in this database ({names}), the last one for {left_s} s more: stop them, wait that long where they \
+         were killed or are those of the former database, and run this again"
+    )]
+    InUse {
+        /// Their names.
+        names: String,
+        /// When the last lease ends.
+        left_s: u64,
+    },
+    /// No later incarnation can be told from its epochs.
+    #[error("this journal was restored {} times, and there are no more incarnations", Incarnation::LAST)]
+    NoIncarnationLeft,
     /// The address cannot be understood, or asks for something that is not there.
     #[error("cannot read the PostgreSQL address: {0}")]
     Address(String),

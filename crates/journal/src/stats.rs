@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use saga_core::Incarnation;
+
 use crate::histogram::{ANY, Filling, Histogram};
 
 /// Ranges for the time that a transaction takes, in microseconds: from a fast disk to a server that is given up.
@@ -31,10 +33,12 @@ pub struct Stats {
     pub queued: u64,
 }
 
-/// Which of several databases a store has used. Only PostgreSQL tells.
+/// Which of several databases a store has used, and which incarnation of the journal it has found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LineageCounts {
-    /// The highest timeline that was seen, if the server tells.
+    /// The journal's incarnation, once it is known.
+    pub incarnation: Option<Incarnation>,
+    /// The highest timeline that was seen, if there is a server and it tells.
     pub timeline: Option<i64>,
     /// Writable databases that were refused, each time that one was: a former primary, or another system.
     pub refused: u64,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use saga_core::definition::{DefinitionHash, StateName};
 use saga_core::saga::Rollback;
-use saga_core::{BulkActionId, CommandId, Record, SagaId, Seq, Timestamp};
+use saga_core::{BulkActionId, CommandId, Incarnation, Record, SagaId, Seq, Timestamp};
 
 use crate::{
     AgedSaga, AppendError, Backlog, BulkBegun, BulkCounts, BulkCursor, BulkItemResult, BulkState,
@@ -159,6 +159,12 @@ pub trait Membership: Send + Sync + 'static {
     /// The time of the store's own clock; `None`: it has none but this machine's.
     fn clock(&self) -> StoreFuture<'_, Result<Option<Timestamp>, Unavailable>> {
         Box::pin(async { Ok(None) })
+    }
+
+    /// How often the journal was set back to an older copy of itself. A replica asks after it has joined: one that joined in an earlier
+    /// incarnation is gone by the time that a later one begins.
+    fn incarnation(&self) -> StoreFuture<'_, Result<Incarnation, Unavailable>> {
+        Box::pin(async { Ok(Incarnation::FIRST) })
     }
 
     /// Makes `replica` known, with a lease of this length, or [`LEASE_MAX`](crate::LEASE_MAX). Its id must be fresh.

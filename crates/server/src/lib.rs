@@ -15,6 +15,7 @@ pub mod face;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+pub mod reconcile;
 mod release;
 pub mod routes;
 pub mod store;

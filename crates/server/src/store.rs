@@ -5,8 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use saga_core::{Epoch, Incarnation};
 use saga_journal::Store;
-use saga_journal::sqlite::BackupContent;
+use saga_journal::postgres::{DATABASE_CONNECTIONS_MIN, DatabaseIdentity};
+use saga_journal::sqlite::{BackupContent, CheckDepth, FileChecked};
 
 /// A parsed `DATABASE_URL`. Its text may hold a password, so it is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,6 +83,18 @@ pub async fn open(url: &DatabaseUrl, connections: usize) -> anyhow::Result<Arc<d
     }
 }
 
+/// Opens the store to read it. A file may be in use, or be a backup.
+pub async fn open_to_read(url: &DatabaseUrl) -> anyhow::Result<Arc<dyn Store>> {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            let store = saga_journal::sqlite::open_to_read(path)
+                .with_context(|| format!("open the embedded store {}", path.display()))?;
+            Ok(Arc::new(store))
+        }
+        DatabaseUrl::Postgres(_) => open(url, DATABASE_CONNECTIONS_MIN).await,
+    }
+}
+
 /// Brings the store's tables up to date and says what that took, in one sentence.
 pub async fn migrate(url: &DatabaseUrl) -> anyhow::Result<String> {
     match url {
@@ -118,22 +132,91 @@ pub fn back_up(url: &DatabaseUrl, to: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// Takes the database for the one in which the journal is kept, and says what it was before, in one sentence.
-pub async fn accept(url: &DatabaseUrl) -> anyhow::Result<String> {
-    let DatabaseUrl::Postgres(url) = url else {
+/// Reads the whole file, and says that nothing in it is damaged, or fails and says what is, and what to do.
+pub fn check(url: &DatabaseUrl, depth: CheckDepth) -> anyhow::Result<String> {
+    let DatabaseUrl::Sqlite(path) = url else {
         anyhow::bail!(
-            "a file is always accepted: only a PostgreSQL database names the server that it is kept in"
+            "DATABASE_URL names a PostgreSQL database: check it with its own tools (pg_amcheck, pg_checksums; see \"A damaged file\" in \
+             docs/operations.md)"
         );
     };
-    let accepted = saga_journal::postgres::accept(url).await.context("accept the PostgreSQL store")?;
-    Ok(match (accepted.before, accepted.now) {
-        (_, None) => "nothing to do: this database does not tell where it is kept".to_owned(),
-        (Some(before), Some(now)) if before == now => {
-            format!("nothing to do: the journal is kept on {now} already")
-        }
-        (Some(before), Some(now)) => format!(
-            "the journal is kept on {now} from now on; it was on {before}. Start the processes again that have used that one"
-        ),
-        (None, Some(now)) => format!("the journal is kept on {now}"),
-    })
+    let checked =
+        saga_journal::sqlite::check(path, depth).with_context(|| format!("check {}", path.display()))?;
+    let FileChecked { bytes, findings } = checked;
+    if findings.is_empty() {
+        return Ok(format!("{} is whole ({bytes} bytes)", path.display()));
+    }
+    anyhow::bail!(
+        "{} is damaged: {}. Leave it as it is, and make a copy of it and its -wal. Restore the newest backup, or save what can be read; \
+         \"A damaged file\" in docs/operations.md says how",
+        path.display(),
+        findings.join("; ")
+    )
+}
+
+/// The same quickly, before the store is opened; `None`: there is no file yet.
+pub fn check_before_use(url: &DatabaseUrl) -> anyhow::Result<Option<String>> {
+    match url {
+        DatabaseUrl::Sqlite(path) if !path.exists() => Ok(None),
+        _ => check(url, CheckDepth::Quick).map(Some),
+    }
+}
+
+/// Takes the database or the file for the journal from now on, and says what that changed, in sentences. `restored`: the operator says that it
+/// was set back, where it does not tell so itself.
+pub async fn accept(url: &DatabaseUrl, restored: bool) -> anyhow::Result<String> {
+    match url {
+        DatabaseUrl::Sqlite(path) => accept_file(path, restored),
+        DatabaseUrl::Postgres(url) => accept_database(url, restored).await,
+    }
+}
+
+fn accept_file(path: &Path, restored: bool) -> anyhow::Result<String> {
+    let accepted = saga_journal::sqlite::accept(path, restored)
+        .with_context(|| format!("accept the embedded store {}", path.display()))?;
+    let file = accepted.path.display();
+    if accepted.before == accepted.now {
+        return Ok(format!(
+            "nothing to do: {file} is no backup that waits for this (incarnation {}). If it was restored in another way (cp, a snapshot \
+             of the disk), run this again with --restored",
+            accepted.now
+        ));
+    }
+    let what = match accepted.made {
+        Some(made) => format!("{file}, a backup that was made at {made}, is the journal from now on"),
+        None => format!("{file} is the journal from now on"),
+    };
+    Ok(format!("{what}. {}", begun(accepted.now)))
+}
+
+async fn accept_database(url: &str, restored: bool) -> anyhow::Result<String> {
+    let accepted =
+        saga_journal::postgres::accept(url, restored).await.context("accept the PostgreSQL store")?;
+    let place = |identity: Option<DatabaseIdentity>| {
+        identity
+            .map_or_else(|| "a database that does not tell where it is kept".to_owned(), |it| it.to_string())
+    };
+    let now = place(accepted.now);
+    if accepted.incarnation_before == accepted.incarnation {
+        return Ok(format!(
+            "nothing to do: the journal is kept on {now} already (incarnation {}). If it was set back there (recovery to an earlier \
+             time, a standby that had less), run this again with --restored",
+            accepted.incarnation
+        ));
+    }
+    let moved = if accepted.before == accepted.now || accepted.before.is_none() {
+        String::new()
+    } else {
+        format!("; it was on {}. Start the processes again that have used that one", place(accepted.before))
+    };
+    Ok(format!("the journal is kept on {now} from now on{moved}. {}", begun(accepted.incarnation)))
+}
+
+/// What a new incarnation means, and what to do next.
+fn begun(incarnation: Incarnation) -> String {
+    format!(
+        "Its incarnation is {incarnation}: every call has a Saga-Epoch of {} or more. Now run `orchestrateur reconcile`, which compares it \
+         with the services",
+        Epoch::first_of(incarnation).get()
+    )
 }

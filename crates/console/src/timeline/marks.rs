@@ -22,7 +22,7 @@ pub(super) struct TimelineMarks<'a> {
     pub(super) spans: Vec<SpanMark>,
     pub(super) instants: Vec<InstantMark>,
     /// The epochs of the processes that ran it, and when each began.
-    pub(super) owners: Vec<(u32, Timestamp)>,
+    pub(super) owners: Vec<Timestamp>,
     /// The steps that are tried next, and when.
     pub(super) next: Vec<(usize, Timestamp)>,
 }
@@ -113,7 +113,7 @@ impl<'a> TimelineMarks<'a> {
             bars: bars(of, end),
             spans: Vec::new(),
             instants: Vec::new(),
-            owners: vec![(1, saga.created())],
+            owners: vec![saga.created()],
             next: next.collect(),
         };
         marks.retries();
@@ -196,7 +196,7 @@ impl<'a> TimelineMarks<'a> {
                     cleared.push(*step);
                 }
                 Event::AttemptEnded { step, outcome: Outcome::Ok, .. } => cleared.push(*step),
-                Event::TakenOver { epoch, .. } => self.owners.push((epoch.get(), at)),
+                Event::TakenOver { .. } => self.owners.push(at),
                 Event::Completed | Event::RolledBack => cleared.extend(blocked.keys().copied()),
                 Event::Started { .. }
                 | Event::Skipped { .. }
@@ -251,7 +251,7 @@ impl<'a> TimelineMarks<'a> {
         let spans = self.spans.iter().filter(|span| span.kind != SpanKind::Retry);
         let spans = spans.flat_map(|span| [span.from, span.to]);
         let instants = self.instants.iter().map(|instant| instant.at);
-        let owners = self.owners.iter().map(|(_, at)| *at);
+        let owners = self.owners.iter().copied();
         let all = bars.chain(spans).chain(instants).chain(owners).chain([self.begun, self.end]);
         let mut all: Vec<Timestamp> = all.map(|at| at.clamp(self.begun, self.end.max(self.begun))).collect();
         all.sort_unstable();

@@ -150,11 +150,11 @@ impl Canvas<'_> {
     /// The lane of the processes that ran the saga, one after the other.
     fn owners(&self, drawing: &mut Drawing) {
         drawing.text(0.0, 20.0, "s2", "start", self.words.run_by);
-        for (index, (epoch, from)) in self.marks.owners.iter().enumerate() {
-            let to = self.marks.owners.get(index + 1).map_or(self.marks.end, |(_, next)| *next);
+        for (index, from) in self.marks.owners.iter().enumerate() {
+            let to = self.marks.owners.get(index + 1).copied().unwrap_or(self.marks.end);
             let (x, end) = (self.scale.x(*from), self.scale.x(to));
             let width = (end - x - 2.0).max(2.0);
-            let text = format!("{} {epoch}", self.words.process);
+            let text = format!("{} {}", self.words.process, index + 1);
             let title = format!("{text}, {}", self.since_start(*from));
             let area = Area { x, y: 9.0, width, height: 15.0 };
             drawing.rect(area, 3.0, "ow", Some(&title));

@@ -9,6 +9,7 @@
 //! - `call.rs`: a request and the meaning of its answer; `path.rs`, `headers.rs`, `body.rs`: the request's parts.
 //! - `declared.rs`, `schema.rs`: what an input must be; `input.rs`: an input that is; `labels.rs`: by what its saga is found.
 //! - `auth.rs`, `tls.rs`: how the orchestrator proves itself to a participant, and whom it trusts; `secret.rs`: the secrets for that.
+//! - `effects.rs`: how a participant lists its effects.
 //! - `template.rs`, `program.rs`: expressions. `variables.rs`: the environment, and the variables that were read.
 
 mod auth;
@@ -18,6 +19,7 @@ mod check;
 mod checked;
 mod condition;
 mod declared;
+mod effects;
 mod format;
 mod graph;
 mod headers;
@@ -50,6 +52,7 @@ pub use self::check::parse_duration as duration;
 pub use self::checked::{Checked, NamedTls, Warning};
 pub use self::condition::Condition;
 pub use self::declared::{InputForm, InputMember, InputType};
+pub use self::effects::EffectsListing;
 pub use self::format::Format;
 pub use self::graph::{Graph, StepSet, Steps};
 pub use self::headers::{CALL_HEADERS_MAX, CallHeader, HEADER_BYTES_MAX};
@@ -184,6 +187,8 @@ pub struct Participant {
     pub horizon: Duration,
     /// When calls to it are suspended.
     pub breaker: BreakerSettings,
+    /// How it lists the effects that it has had; `None`: it does not.
+    pub effects: Option<EffectsListing>,
 }
 
 /// When calls to a participant are suspended, and when a call is let through again. (M. Nygard, "Release It!", 2007.)

@@ -64,13 +64,20 @@ impl Saga {
         record: &Record,
     ) -> Result<Self, IllegalEvent> {
         let seq = Seq::NONE.next();
-        let Event::Started { definition: pinned, input, labels, callbacks, deadline, trace, .. } =
+        let Event::Started { definition: pinned, input, labels, callbacks, deadline, epoch, trace, .. } =
             &record.event
         else {
             return Err(IllegalEvent::new(seq, &record.event, "a history begins with `started`"));
         };
         if *pinned != definition.hash {
             return Err(IllegalEvent::new(seq, &record.event, "the saga is pinned to another definition"));
+        }
+        if *epoch != Epoch::first_of(epoch.incarnation()) {
+            return Err(IllegalEvent::new(
+                seq,
+                &record.event,
+                "a saga starts in the first epoch of an incarnation",
+            ));
         }
         let steps = vec![StepState::Pending { shadow: false }; definition.steps.len()];
         let mut saga = Self {
@@ -83,7 +90,7 @@ impl Saga {
             updated: record.at,
             deadline: *deadline,
             seq,
-            epoch: Epoch::FIRST,
+            epoch: *epoch,
             state: record.state.clone().unwrap_or_else(|| definition.states.started.clone()),
             phase: Phase::Forward { blocked: Vec::new() },
             notes: vec![StepNotes::default(); steps.len()],
@@ -197,8 +204,8 @@ impl Saga {
                 self.resolved(seq, record.at, *step, *finding, output.as_ref(), reason)
             }
             Event::TakenOver { epoch, .. } => {
-                if *epoch != self.epoch.next() {
-                    return Err("epochs grow by one");
+                if *epoch != self.epoch.next_in(epoch.incarnation()) {
+                    return Err("epochs grow by one, or to the first one of a later incarnation");
                 }
                 self.epoch = *epoch;
                 if self.in_flight().next().is_some() || !self.evaluations().is_empty() || self.wants_output()

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::callback::{CallbackSecret, Callbacks};
     use crate::definition::{DefinitionHash, Labels};
-    use crate::id::{Claim, Timestamp};
+    use crate::id::{Claim, Epoch, Timestamp};
     use crate::json::Json;
 
     #[test]
@@ -70,6 +70,7 @@ mod tests {
             callbacks: Some(callbacks),
             deadline: Timestamp::from_micros(0),
             claim: Claim::drawn(0),
+            epoch: Epoch::FIRST,
             trace: None,
         };
         let record = Record { at: Timestamp::from_micros(0), state: None, command: None, by: None, event };

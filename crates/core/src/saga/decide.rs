@@ -24,7 +24,7 @@ use crate::command::Command;
 use crate::definition::{self, Safety};
 use crate::direction::Direction;
 use crate::event::{Cause, Event, Finding, Outcome, Record};
-use crate::id::{AttemptNumber, Claim, SagaId, Timestamp};
+use crate::id::{AttemptNumber, Claim, Epoch, Incarnation, SagaId, Timestamp};
 use crate::json::Json;
 use crate::reply::Verdict;
 use crate::retry::Random;
@@ -55,12 +55,15 @@ pub struct NewSaga {
     pub by: Option<Arc<str>>,
     /// The trace context that the caller sent.
     pub trace: Option<Arc<TraceContext>>,
+    /// The journal's.
+    pub incarnation: Incarnation,
 }
 
 impl NewSaga {
-    /// A saga that is not called back, of a caller without a name.
+    /// A saga that is not called back, of a caller without a name, in a journal that was never restored.
     pub fn of(id: SagaId, input: definition::SagaInput) -> Self {
-        Self { id, input, callbacks: None, by: None, trace: None }
+        let incarnation = Incarnation::FIRST;
+        Self { id, input, callbacks: None, by: None, trace: None, incarnation }
     }
 }
 
@@ -96,8 +99,8 @@ pub enum Input {
         /// The step's index.
         step: usize,
     },
-    /// This process has just read the saga from the journal and goes on with it.
-    TakeOver,
+    /// This process has just read the saga from the journal, which has this incarnation, and goes on with it.
+    TakeOver(Incarnation),
     /// The task that ran the saga has failed: the saga stays as it is until an operator resumes or cancels it.
     Park {
         /// How it failed.
@@ -108,7 +111,7 @@ pub enum Input {
 impl Saga {
     /// A new saga, its first events recorded.
     pub fn start(new: NewSaga, moment: Moment) -> (Self, Vec<Record>) {
-        let NewSaga { id, input, callbacks, by, trace } = new;
+        let NewSaga { id, input, callbacks, by, trace, incarnation } = new;
         let (definition, input, labels) = input.into_parts();
         let started = Record {
             at: moment.now,
@@ -122,6 +125,7 @@ impl Saga {
                 callbacks,
                 deadline: moment.now.plus(definition.deadline),
                 claim: Claim::drawn(moment.random.0),
+                epoch: Epoch::first_of(incarnation),
                 trace,
             },
         };
@@ -229,10 +233,10 @@ impl Saga {
     fn decide(&self, input: &Input, moment: Moment) -> Result<Option<Event>, Rejected> {
         match input {
             Input::Tick => Ok(None),
-            Input::TakeOver if self.is_over() => Err(Rejected::Over),
-            Input::TakeOver => {
+            Input::TakeOver(_) if self.is_over() => Err(Rejected::Over),
+            Input::TakeOver(incarnation) => {
                 let claim = Claim::drawn(moment.random.0);
-                Ok(Some(Event::TakenOver { epoch: self.epoch.next(), claim }))
+                Ok(Some(Event::TakenOver { epoch: self.epoch.next_in(*incarnation), claim }))
             }
             Input::Command(command) => self.command(command, moment.now),
             Input::Hurry { step } => Ok(self.hurried(*step, moment.now)),

@@ -10,8 +10,8 @@ use saga_core::definition::{DefinitionHash, Label, Labels};
 use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::trace::{TraceContext, TraceParent};
 use saga_core::{
-    AttemptNumber, CallbackSecret, Callbacks, Claim, CommandId, Direction, Epoch, Event, Json, Outcome,
-    Record, Timestamp,
+    AttemptNumber, CallbackSecret, Callbacks, Claim, CommandId, Direction, Epoch, Event, Incarnation, Json,
+    Outcome, Record, Timestamp,
 };
 use uuid::Uuid;
 
@@ -74,6 +74,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            epoch: Epoch::FIRST,
             trace: None,
         });
         "started_with_callbacks" => record(Some("STARTED"), Event::Started {
@@ -86,6 +87,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             )),
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            epoch: Epoch::FIRST,
             trace: None,
         });
         "started_with_trace" => record(Some("STARTED"), Event::Started {
@@ -95,6 +97,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            epoch: Epoch::FIRST,
             trace: Some(Arc::new(TraceContext {
                 parent: Some(parent()),
                 state: Some("vendor=1,other=2".into()),
@@ -109,6 +112,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            epoch: Epoch::FIRST,
             trace: Some(Arc::new(TraceContext {
                 parent: None,
                 state: None,
@@ -116,6 +120,17 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
                 request_id: Some("r-1".into()),
             })),
         });
+        "started_after_a_restore" => record(Some("STARTED"), Event::Started {
+            definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            input: json("{\"amount\":7}"),
+            labels: Labels::default(),
+            callbacks: None,
+            deadline: later(60),
+            claim: Claim::drawn(7 << 11),
+            epoch: restored(),
+            trace: None,
+        });
+        "taken_over_after_a_restore" => record(None, Event::TakenOver { epoch: restored(), claim: Claim::drawn(8 << 11) });
         "signalled_with_trace" => record(None, Event::Signalled { name: "approved".into(), key: None, body: Json::null(), trace: Some(parent()) });
         "started_with_labels" => record(Some("INITIEE"), Event::Started {
             definition: DefinitionHash::new("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
@@ -127,6 +142,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            epoch: Epoch::FIRST,
             trace: None,
         });
         "attempt_started_action" => record(None, Event::AttemptStarted { step: 0, direction: action, attempt: first });
@@ -230,6 +246,7 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
             callbacks: None,
             deadline: later(60),
             claim: Claim::drawn(7 << 11),
+            epoch: Epoch::FIRST,
             trace: None,
         }) };
         "resumed_by_command" => Record { command: Some(command), ..record(None, Event::Resumed { by: "Ana".into(), reason: None, unseen: false }) };
@@ -249,6 +266,11 @@ fn all() -> impl IntoIterator<Item = (&'static str, &'static str, Record)> {
         "resolved_undone" => resolved(Finding::Undone);
         "taken_over" => record(None, Event::TakenOver { epoch: Epoch::FIRST.next(), claim: Claim::drawn(8 << 11) });
     }
+}
+
+/// The first epoch of the second incarnation.
+fn restored() -> Epoch {
+    Epoch::first_of(Incarnation::FIRST.next().expect("there is a second one"))
 }
 
 fn encode(record: &Record) -> String {
@@ -364,6 +386,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                 callbacks: None,
                 deadline,
                 claim: Claim::drawn(random),
+                epoch: if random % 2 == 0 { Epoch::FIRST } else { restored() },
                 trace: None,
             }
         }),

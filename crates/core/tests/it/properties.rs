@@ -11,8 +11,8 @@ use saga_core::event::{Cause, Finding, Stuck};
 use saga_core::reply::Verdict;
 use saga_core::saga::{CallWanted, Input, NewSaga};
 use saga_core::{
-    AttemptNumber, Claim, CommandKind, Definition, Direction, Epoch, Event, Json, Outcome, Record, Saga,
-    Timestamp,
+    AttemptNumber, Claim, CommandKind, Definition, Direction, Epoch, Event, Incarnation, Json, Outcome,
+    Record, Saga, Timestamp,
 };
 
 use crate::support::{
@@ -56,6 +56,7 @@ pub(crate) enum Act {
         step: Option<usize>,
         finding: Finding,
     },
+    /// In the journal's first incarnation, or a later one, by the length of the history.
     TakeOver,
     /// Only so many events were kept.
     Crash {
@@ -232,14 +233,17 @@ impl Live {
                     at(self.micros, 7).now,
                 )
             }
-            Act::TakeOver => Input::TakeOver,
+            Act::TakeOver => {
+                let incarnation = 1 + self.records.len() as i64 / 4;
+                Input::TakeOver(Incarnation::new(incarnation).expect("an incarnation"))
+            }
             Act::Crash { kept } => {
                 let kept = (*kept).min(self.records.len());
                 self.records.truncate(kept);
                 self.states.truncate(kept);
                 self.saga =
                     Saga::fold(saga_id(), self.saga.definition().clone(), &self.records).expect("a prefix");
-                Input::TakeOver
+                Input::TakeOver(Incarnation::FIRST)
             }
         };
         let before = self.saga.clone();
@@ -303,6 +307,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             callbacks: None,
             deadline: Timestamp::from_micros(1),
             claim: Claim::drawn(0),
+            epoch: Epoch::FIRST,
             trace: None,
         }),
         attempt().prop_map(|(step, direction, n)| Event::AttemptStarted {
@@ -339,7 +344,11 @@ fn any_event() -> impl Strategy<Value = Event> {
             reason: "x".into()
         }),
         (1..4_u32).prop_map(|n| Event::TakenOver {
-            epoch: (1..n).fold(Epoch::FIRST, |epoch, _| epoch.next()),
+            epoch: match n {
+                1 => Epoch::FIRST,
+                2 => Epoch::FIRST.next(),
+                _ => Epoch::first_of(Incarnation::FIRST.next().expect("a second one")),
+            },
             claim: Claim::drawn(0)
         }),
     ]
@@ -405,8 +414,14 @@ fn is_plainly_illegal(records: &[Record], graph: &Graph, specs: &[Spec], event: 
             Event::Completed => rolling_back,
             Event::RolledBack => !rolling_back,
             Event::TakenOver { epoch, .. } => {
-                let owners = records.iter().filter(|r| matches!(r.event, Event::TakenOver { .. })).count();
-                epoch.get() as usize != owners + 2
+                let last = records.iter().rev().find_map(|record| match record.event {
+                    Event::Started { epoch, .. } | Event::TakenOver { epoch, .. } => Some(epoch.get()),
+                    _ => None,
+                });
+                let last = last.expect("a start");
+                // The first one of a later incarnation, or one more.
+                let begins = epoch.get() % 1_048_576 == 1 && epoch.get() > last;
+                !begins && epoch.get() != last + 1
             }
         }
 }

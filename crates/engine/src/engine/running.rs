@@ -115,10 +115,16 @@ impl Engine {
 
     /// The first input of a saga that `owner`, which is this process, owns and begins to run. A saga that it has woken, and
     /// that has not moved on since, goes on where it was. Of any other, a former owner may have called participants. A saga whose former owner's clock was ahead is
-    /// taken over as well, so that it does not wait by that clock.
+    /// taken over as well, so that it does not wait by that clock; and one that fell asleep in an earlier incarnation of the journal: it may have gone on then.
     pub(super) fn entering(&self, saga: &Saga, owner: ReplicaId) -> Input {
-        let is_as_it_was = self.parts.woken.is_as_it_was(saga, owner);
-        if is_as_it_was && !Self::was_ahead(saga, self.clock().now()) { Input::Tick } else { Input::TakeOver }
+        let incarnation = self.membership().incarnation();
+        let is_as_it_was =
+            self.parts.woken.is_as_it_was(saga, owner) && saga.epoch().incarnation() == incarnation;
+        if is_as_it_was && !Self::was_ahead(saga, self.clock().now()) {
+            Input::Tick
+        } else {
+            Input::TakeOver(incarnation)
+        }
     }
 
     /// Asked once a saga is in the registry: a process that joins anew first takes its former id back, and then drops

@@ -65,7 +65,8 @@ impl Engine {
         self.may_begin(owner)?;
         let callbacks = self.callbacks(request.input.definition())?;
         let (input, by, trace) = (request.input.clone(), request.by.clone(), request.trace.clone());
-        let new = NewSaga { id, input, callbacks, by, trace };
+        let incarnation = self.membership().incarnation();
+        let new = NewSaga { id, input, callbacks, by, trace, incarnation };
         let (saga, records) = Saga::start(new, self.clock().moment());
         let spans = if self.observer().wants_spans(&saga) { Spans::Expected } else { Spans::Unwanted };
         let runnable = RunnableSaga { saga, spans };

@@ -21,6 +21,8 @@
 //! order. If another credential can be had, the same call is made once more with it, whatever the participant promises: with the
 //! same keys, and within the same time.
 
+mod listing;
+
 use std::collections::HashMap;
 use std::future::{pending, ready};
 use std::io;
@@ -271,6 +273,15 @@ struct OutgoingCall<'c> {
     traces: TraceHeaders,
 }
 
+/// How long a message may take, and over which connections it may go.
+struct SendLimits {
+    /// From sending it to the end of its answer.
+    answer: Duration,
+    connect: Duration,
+    /// Whether a kept connection may have it.
+    may_reuse: bool,
+}
+
 /// Signs a message if that is wanted. To be called just before the message is sent: signatures do not live long.
 fn sign(message: &mut Message, signer: Option<&Signer>) -> Result<(), Reply> {
     let Some(signer) = signer else { return Ok(()) };
@@ -321,13 +332,31 @@ impl Endpoint {
         if signer.is_some() {
             signing::prepare_call(&mut message, participant, request);
         }
+        self.send(
+            message,
+            signer,
+            wanted,
+            SendLimits { answer: limit, connect: participant.connect_timeout, may_reuse },
+        )
+        .await
+    }
+
+    /// Sends a message that is complete but for its signature.
+    async fn send(
+        &self,
+        mut message: Message,
+        signer: Option<&Signer>,
+        wanted: Wanted,
+        limits: SendLimits,
+    ) -> Reply {
+        let SendLimits { answer: limit, connect, may_reuse } = limits;
         if may_reuse {
             match self.call_kept(message, signer, wanted, limit).await {
                 Ok(reply) => return reply,
                 Err(untouched) => message = *untouched,
             }
         }
-        let mut connection = match self.connector.connect(participant.connect_timeout).await {
+        let mut connection = match self.connector.connect(connect).await {
             Ok(connection) => connection,
             Err(error) => return Reply::NotSent { reason: error.to_string() },
         };

@@ -85,6 +85,24 @@ async fn a_restart_leaves_sleepers_alone_and_whoever_comes_first_wakes_them() {
     assert_eq!(shop.log().iter().filter(|line| line.starts_with("call stock compensation")).count(), undone);
 }
 
+/// It may have gone on after the copy was made, at a process that nothing tells of the restore.
+#[tokio::test(start_paused = true)]
+async fn a_sleeper_of_a_restored_journal_goes_on_in_the_new_incarnation_as_new_orders_do() {
+    let (shop, saga) = with_a_sleeper().await;
+    shop.participants.always("stock compensation", None);
+    shop.journal.incarnation.store(2, Ordering::SeqCst);
+    let next = shop.restarted("barrier").await;
+    sleep(Duration::from_secs(31)).await;
+    assert_eq!(next.journal().row(saga).await.unwrap().unwrap().row.rollback, Rollback::Done);
+    assert_eq!(take_overs(&next, saga).await, 1);
+    let last = shop.log().into_iter().rfind(|line| line.starts_with("call stock compensation")).unwrap();
+    assert!(last.ends_with("epoch 1048577"), "{last}");
+    shop.participants.always("paiement action", None);
+    next.place(order(8, None, PATIENT)).await.unwrap();
+    let calls = shop.log().into_iter().filter(|line| line.ends_with("action #1 epoch 1048577"));
+    assert!(calls.count() >= 4, "{:?}", shop.log());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_order_that_waits_for_an_operator_alone_is_asleep_too() {
     let shop = Shop::new("none");

@@ -41,6 +41,7 @@ mod sql;
 mod tls;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 pub use self::database::DatabaseAccepted;
@@ -62,7 +63,7 @@ use crate::{
     Unavailable, UnderWay, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
-use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
+use saga_core::{CauseGroup, CommandId, Incarnation, SagaId, Seq, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -92,6 +93,8 @@ pub struct Postgres {
     lease: ConnectionPool,
     pool: ConnectionPool,
     connector: Arc<DatabaseConnector>,
+    /// The incarnation that was found last, or 0.
+    incarnation: AtomicU32,
 }
 
 /// The result of [`migrate`].
@@ -127,6 +130,7 @@ pub async fn open_with(url: &str, connections: usize) -> Result<Postgres, OpenEr
         pool: pool(connections - RESERVED_CONNECTIONS, bounds::OPERATION_DEADLINE),
         writer: Mutex::new(PostgresWriter::new(connector.clone(), link)),
         connector,
+        incarnation: AtomicU32::new(0),
     })
 }
 
@@ -136,11 +140,12 @@ pub async fn migrate(url: &str) -> Result<Migrated, OpenError> {
 }
 
 /// Takes the database that `url` leads to for the one in which the journal is kept, whatever was noted before: an operator has restored
-/// or moved it on purpose. Processes that have seen the other one must be started again.
-pub async fn accept(url: &str) -> Result<DatabaseAccepted, OpenError> {
-    let connector = DatabaseConnector::new(url)?;
-    let link = connector.connect().await.map_err(|error| error.at(connector.place()))?;
-    database::accept(&link).await
+/// or moved it on purpose, and a new incarnation of the journal begins. That begins as well where nothing but the operator tells that the
+/// journal was `restored`. Processes that have seen the other database must be started again.
+pub async fn accept(url: &str, restored: bool) -> Result<DatabaseAccepted, OpenError> {
+    let link = schema::prepare(&DatabaseConnector::new(url)?).await?.link;
+    checks::rights(&link).await?;
+    database::accept(&link, restored).await
 }
 
 impl Histories for Postgres {
@@ -311,7 +316,8 @@ impl Histories for Postgres {
 
     fn lineage(&self) -> LineageCounts {
         let lineage = self.connector.lineage();
-        LineageCounts { timeline: lineage.timeline(), refused: lineage.refused() }
+        let incarnation = Incarnation::new(self.incarnation.load(Ordering::Relaxed).into());
+        LineageCounts { incarnation, timeline: lineage.timeline(), refused: lineage.refused() }
     }
 }
 
@@ -323,6 +329,14 @@ async fn asked(pool: &ConnectionPool, query: &Query) -> Result<Vec<tokio_postgre
 }
 
 impl Membership for Postgres {
+    fn incarnation(&self) -> StoreFuture<'_, Result<Incarnation, Unavailable>> {
+        Box::pin(async move {
+            let found = ownership::incarnation(&self.lease).await?;
+            self.incarnation.store(found.get(), Ordering::Relaxed);
+            Ok(found)
+        })
+    }
+
     fn join(
         &self,
         replica: ReplicaId,

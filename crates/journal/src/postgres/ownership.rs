@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use saga_core::{SagaId, Seq, Timestamp};
+use saga_core::{Incarnation, SagaId, Seq, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
@@ -47,6 +47,15 @@ pub(super) async fn join(
         pool.query(sql::REPLACE, &[(replica.as_uuid(), Type::UUID), (&name, Type::TEXT)]).await?;
     }
     pool.query(sql::FORGET, &[(&micros(GONE_KEPT), Type::INT8)]).await.map(drop)
+}
+
+/// See [`Membership::incarnation`](crate::Membership::incarnation).
+pub(super) async fn incarnation(pool: &ConnectionPool) -> Result<Incarnation, Unavailable> {
+    let rows = pool.query(sql::INCARNATION, &[]).await?;
+    let Some(row) = rows.first() else { return Ok(Incarnation::FIRST) };
+    let number = cell(row, 0)?;
+    Incarnation::new(number)
+        .ok_or_else(|| Unavailable::because(format_args!("its incarnation in saga_database is {number}")))
 }
 
 /// See [`Membership::clock`](crate::Membership::clock).

@@ -658,23 +658,53 @@ SELECT current_setting('transaction_read_only'), control.system_identifier,
     CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_walfile_name(pg_current_wal_lsn()) END
 FROM pg_control_system() AS control";
 
-/// The database in which the journal was kept until now.
+/// The database in which the journal was kept until now, and the journal's incarnation. A system identifier of 0 is none: its server did not
+/// tell.
 pub(super) const DATABASE_KEPT: &str =
-    "SELECT system_identifier, timeline FROM saga_database WHERE number = 1";
+    "SELECT system_identifier, timeline, incarnation FROM saga_database WHERE number = 1";
+
+/// The row of a database that does not tell.
+pub(super) const DATABASE_UNTOLD: &str = "\
+INSERT INTO saga_database (number, system_identifier, timeline, noted_us)
+VALUES (1, 0, 0, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)) ON CONFLICT (number) DO NOTHING";
+
+/// The journal's incarnation. Waits for one that is being raised: a replica that has joined and then reads the former one is in the
+/// table by then, so that [`END_LEASES`] in the same transaction finds it.
+pub(super) const INCARNATION: &str = "SELECT incarnation FROM saga_database WHERE number = 1 FOR SHARE";
+
+/// The replicas whose leases hold, at most `$1`, the last one to end first: names, and how long in microseconds.
+pub(super) const LEASES_HELD: &str = "\
+SELECT name, CAST(extract(epoch FROM expires_at - now()) * 1000000 AS BIGINT) FROM replica
+WHERE NOT gone AND expires_at > now() ORDER BY expires_at DESC LIMIT $1";
+
+/// Ends all leases, and takes the sagas from their owners: a replica that goes on all the same can append nothing, joins anew, and reads the
+/// incarnation then. Served by saga_owner.
+pub(super) const END_LEASES: &str = "UPDATE replica SET gone = TRUE WHERE NOT gone;
+UPDATE saga SET owner = '00000000-0000-0000-0000-000000000000' WHERE NOT is_over AND wake_us IS NULL";
 
 /// Notes a higher timeline of the same system, or the first database of all: `$1` system identifier, `$2` timeline.
 pub(super) const DATABASE_NOTE: &str = "\
 INSERT INTO saga_database (number, system_identifier, timeline, noted_us)
 VALUES (1, $1, $2, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT))
-ON CONFLICT (number) DO UPDATE SET timeline = excluded.timeline, noted_us = excluded.noted_us
-WHERE saga_database.system_identifier = excluded.system_identifier AND saga_database.timeline < excluded.timeline";
+ON CONFLICT (number) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
+    noted_us = excluded.noted_us
+WHERE saga_database.system_identifier = 0
+    OR saga_database.system_identifier = excluded.system_identifier AND saga_database.timeline < excluded.timeline";
 
-/// Takes another database for the one in which the journal is kept, as an operator wishes: the same parameters.
-pub(super) const DATABASE_ACCEPT: &str = "\
-INSERT INTO saga_database (number, system_identifier, timeline, noted_us)
-VALUES (1, $1, $2, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT))
-ON CONFLICT (number) DO UPDATE
-SET system_identifier = excluded.system_identifier, timeline = excluded.timeline, noted_us = excluded.noted_us";
+/// Takes this database for the one in which the journal is kept, as an operator wishes; `raise` is added to the incarnation. One transaction, in
+/// this order: see [`INCARNATION`].
+pub(super) fn database_accept(system: i64, timeline: i64, raise: i64) -> String {
+    format!(
+        "\
+BEGIN;
+INSERT INTO saga_database (number, system_identifier, timeline, noted_us, incarnation)
+VALUES (1, {system}, {timeline}, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT), 1 + {raise})
+ON CONFLICT (number) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
+    noted_us = excluded.noted_us, incarnation = saga_database.incarnation + {raise};
+{END_LEASES};
+COMMIT"
+    )
+}
 
 /// The settings that durability and texts hang on; NULL where the server has no such setting.
 pub(super) const SETTINGS: &str = "\

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use saga_core::Timestamp;
 use tempfile::NamedTempFile;
 
-use super::{BUSY_TIMEOUT, lock, why};
+use super::{BUSY_TIMEOUT, lock, restored, why};
 use crate::OpenError;
 
 /// How often a copy is begun that has to wait for another program's lock.
@@ -57,13 +58,14 @@ pub enum BackupError {
     NotCopied(String),
     /// The copy, and so the original, is not a whole database.
     #[error(
-        "the journal is damaged, and its copy was thrown away: {0}; see \"The SQLite file\" in docs/operations.md"
+        "the journal is damaged, and its copy was thrown away: {0}; see \"A damaged file\" in docs/operations.md"
     )]
     Damaged(String),
 }
 
 /// Copies the journal at `from`, which may be in use, to the new file `to`. The copy is complete, checked and on disk when this returns;
-/// until then it has another name. Orders that are recorded meanwhile are in the original alone.
+/// until then it has another name. Orders that are recorded meanwhile are in the original alone. The copy says that it is one, so that it is
+/// not used by mistake: [`accept`](super::accept).
 ///
 /// Blocks for as long as the disk takes. The original's `-wal` grows meanwhile.
 pub fn back_up(from: &Path, to: &Path) -> Result<BackupContent, BackupError> {
@@ -81,8 +83,9 @@ pub fn back_up(from: &Path, to: &Path) -> Result<BackupContent, BackupError> {
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(folder)
         .map_err(not_written)?;
+    let made = now(&source)?;
     copy_all(&source, copy.path())?;
-    let content = check(&copy)?;
+    let content = mark_and_check(&copy, made)?;
     copy.as_file().sync_all().map_err(not_written)?;
     copy.persist_noclobber(&to).map_err(|error| match error.error.kind() {
         io::ErrorKind::AlreadyExists => exists(),
@@ -128,9 +131,17 @@ fn copy_all(source: &Connection, to: &Path) -> Result<(), BackupError> {
     Err(BackupError::NotCopied("another program has the file locked".to_owned()))
 }
 
-fn check(copy: &NamedTempFile) -> Result<BackupContent, BackupError> {
+/// SQLite's time, so that no other clock is asked.
+fn now(source: &Connection) -> Result<Timestamp, BackupError> {
+    const NOW: &str = "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
+    let now = source.query_row(NOW, [], |row| row.get(0));
+    now.map(Timestamp::from_micros).map_err(|error| BackupError::NotCopied(error.to_string()))
+}
+
+fn mark_and_check(copy: &NamedTempFile, made: Timestamp) -> Result<BackupContent, BackupError> {
     let damaged = |error: rusqlite::Error| BackupError::Damaged(error.to_string());
     let opened = Connection::open(copy.path()).map_err(damaged)?;
+    restored::mark(&opened, made).map_err(damaged)?;
     let finding: String =
         opened.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(damaged)?;
     if finding != "ok" {
@@ -139,6 +150,11 @@ fn check(copy: &NamedTempFile) -> Result<BackupContent, BackupError> {
     const COUNT: &str = "SELECT count(*), count(*) FILTER (WHERE is_over = 0) FROM saga";
     let count = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
     let (sagas, unfinished) = opened.query_row(COUNT, [], count).map_err(damaged)?;
+    // The mark is in the `-wal` until then, which is not a part of the copy.
+    let is_whole = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(0)? == 0);
+    if !opened.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], is_whole).map_err(damaged)? {
+        return Err(BackupError::NotCopied("another program has the copy open".to_owned()));
+    }
     opened.close().map_err(|(_, error)| damaged(error))?;
     let bytes = copy.as_file().metadata().map_err(|error| BackupError::NotCopied(error.to_string()))?.len();
     Ok(BackupContent { sagas: sagas.unsigned_abs(), unfinished: unfinished.unsigned_abs(), bytes })

@@ -1,15 +1,19 @@
 //! Commands on their way to the owners of sagas.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use saga_core::{CommandId, SagaId, Timestamp};
 use uuid::Uuid;
 
-use super::{id, saga_id, string};
-use crate::columns::text;
-use crate::{COMMANDS_PER_SAGA_MAX, CommandStatus, KeptCommand, Posted, ReplicaId};
+use super::{Sqlite, id, saga_id, string};
+use crate::columns::{page_rows, text};
+use crate::{
+    COMMANDS_PER_SAGA_MAX, CommandStatus, Inbox, KeptCommand, Posted, ReplicaId, StoreFuture, Unavailable,
+};
 
-/// See [`Inbox::post`](crate::Inbox::post).
-pub(super) fn post(connection: &Connection, command: &KeptCommand) -> rusqlite::Result<Posted> {
+/// See [`Inbox::post`].
+fn post(connection: &Connection, command: &KeptCommand) -> rusqlite::Result<Posted> {
     const IS_UNDER_WAY: &str = "SELECT 1 FROM saga WHERE saga_id = ?1 AND is_over = 0";
     const WAITING: &str =
         "SELECT count(*), coalesce(max(command_id = ?2), 0) FROM saga_command WHERE saga_id = ?1";
@@ -34,12 +38,8 @@ pub(super) fn post(connection: &Connection, command: &KeptCommand) -> rusqlite::
     connection.prepare_cached(POST)?.execute(params).map(|_| Posted::Kept)
 }
 
-/// See [`Inbox::commands`](crate::Inbox::commands).
-pub(super) fn commands(
-    connection: &Connection,
-    replica: ReplicaId,
-    rows: usize,
-) -> rusqlite::Result<Vec<KeptCommand>> {
+/// See [`Inbox::commands`].
+fn commands(connection: &Connection, replica: ReplicaId, rows: usize) -> rusqlite::Result<Vec<KeptCommand>> {
     const COMMANDS: &str = "SELECT saga_id, command_id, body, asked_us FROM saga_command JOIN saga USING (saga_id) \
          WHERE refused IS NULL AND (owner = ?1 OR is_over = 1) ORDER BY asked_us, command_id LIMIT ?2";
     let mut statement = connection.prepare_cached(COMMANDS)?;
@@ -54,12 +54,8 @@ pub(super) fn commands(
     statement.query_map(params![replica.as_uuid().as_bytes(), rows as i64], read)?.collect()
 }
 
-/// See [`Inbox::status`](crate::Inbox::status).
-pub(super) fn status(
-    connection: &Connection,
-    saga: SagaId,
-    command: CommandId,
-) -> rusqlite::Result<CommandStatus> {
+/// See [`Inbox::status`].
+fn status(connection: &Connection, saga: SagaId, command: CommandId) -> rusqlite::Result<CommandStatus> {
     const STATUS: &str =
         "SELECT coalesce(refused, '') FROM saga_command WHERE saga_id = ?1 AND command_id = ?2";
     let params = params![id(&saga), command.as_uuid().as_bytes()];
@@ -71,27 +67,61 @@ pub(super) fn status(
     })
 }
 
-/// See [`Inbox::refuse`](crate::Inbox::refuse).
-pub(super) fn refuse(
-    connection: &Connection,
-    saga: SagaId,
-    command: CommandId,
-    why: &str,
-) -> rusqlite::Result<()> {
+/// See [`Inbox::refuse`].
+fn refuse(connection: &Connection, saga: SagaId, command: CommandId, why: &str) -> rusqlite::Result<()> {
     const REFUSE: &str = "UPDATE saga_command SET refused = ?3 WHERE saga_id = ?1 AND command_id = ?2";
     let params = params![id(&saga), command.as_uuid().as_bytes(), text(why)];
     connection.prepare_cached(REFUSE)?.execute(params).map(drop)
 }
 
-/// See [`Inbox::remove`](crate::Inbox::remove).
-pub(super) fn remove(connection: &Connection, saga: SagaId, command: CommandId) -> rusqlite::Result<()> {
+/// See [`Inbox::remove`].
+fn remove(connection: &Connection, saga: SagaId, command: CommandId) -> rusqlite::Result<()> {
     const REMOVE: &str = "DELETE FROM saga_command WHERE saga_id = ?1 AND command_id = ?2";
     let params = params![id(&saga), command.as_uuid().as_bytes()];
     connection.prepare_cached(REMOVE)?.execute(params).map(drop)
 }
 
-/// See [`Inbox::forget_refused`](crate::Inbox::forget_refused).
-pub(super) fn forget_refused(connection: &Connection, before: Timestamp) -> rusqlite::Result<()> {
+/// See [`Inbox::forget_refused`].
+fn forget_refused(connection: &Connection, before: Timestamp) -> rusqlite::Result<()> {
     const FORGET: &str = "DELETE FROM saga_command WHERE refused IS NOT NULL AND asked_us < ?1";
     connection.prepare_cached(FORGET)?.execute([before.as_micros()]).map(drop)
+}
+
+impl Inbox for Sqlite {
+    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
+        Box::pin(self.write(move |connection| post(connection, &command)))
+    }
+
+    fn commands(
+        &self,
+        replica: ReplicaId,
+        limit: usize,
+    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
+        Box::pin(self.read(move |connection| commands(connection, replica, page_rows(limit))))
+    }
+
+    fn status(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
+        Box::pin(self.read(move |connection| status(connection, saga, command)))
+    }
+
+    fn refuse(
+        &self,
+        saga: SagaId,
+        command: CommandId,
+        why: Arc<str>,
+    ) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| refuse(connection, saga, command, &why)))
+    }
+
+    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| remove(connection, saga, command)))
+    }
+
+    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
+        Box::pin(self.write(move |connection| forget_refused(connection, before)))
+    }
 }

@@ -13,6 +13,7 @@ mod backup;
 mod bulk;
 mod causes;
 mod cells;
+mod check;
 mod deeds;
 mod feed;
 mod figures;
@@ -27,6 +28,7 @@ mod plans;
 mod readers;
 mod recent;
 mod replicas;
+mod restored;
 mod retention;
 mod schema;
 mod sessions;
@@ -38,24 +40,26 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use saga_core::definition::DefinitionHash;
-use saga_core::{CauseGroup, CommandId, SagaId, Seq, Timestamp};
+use saga_core::{CauseGroup, Incarnation, SagaId, Seq, Timestamp};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 pub use self::backup::{BackupContent, BackupError, back_up};
+pub use self::check::{CheckDepth, FileChecked, check};
 use self::place::OpenedFile;
 use self::readers::Readers;
 use self::recent::RecentLabels;
 use self::replicas::Replicas;
+pub use self::restored::{FileAccepted, accept};
 use self::writer::SqliteWriter;
 use crate::backlog::Group;
 use crate::columns::{self, page_rows, text};
 use crate::frame;
 use crate::{
-    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
-    DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptCommand, KeptDeed,
-    KeptDefinition, KeptRow, Lease, Library, LoadedHistory, Membership, MinuteFigures, OpenError, Page,
-    Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
+    AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
+    FedFrame, FeedPlace, Filter, Histories, Joining, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
+    LineageCounts, LoadedHistory, Membership, MinuteFigures, OpenError, Page, ReplicaId, ReplicaStanding,
+    Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -77,8 +81,10 @@ struct SharedParts {
     readers: Readers,
     recent: Arc<RecentLabels>,
     replicas: Replicas,
-    // Last, so that it is given back when the connections are closed.
-    _lock: lock::Lock,
+    /// It changes only while no process has the file open.
+    incarnation: Incarnation,
+    // Last, so that it is given back when the connections are closed. `None`: the file is only read.
+    _lock: Option<lock::Lock>,
 }
 
 /// Opens the file, or makes it. Brings its schema up to date. Its folder must be there: a missing one is a mistake in
@@ -99,12 +105,34 @@ fn open_with(path: impl AsRef<Path>, recent: RecentLabels) -> Result<Sqlite, Ope
     lock::for_its_owner_alone(&path)?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|error| why(&path, error))?;
+    restored::check(&path, &connection)?;
     schema::migrate(&path, &mut connection)?;
+    let incarnation = restored::incarnation(&connection).map_err(|error| why(&path, error))?;
     recent.read(&connection).map_err(|error| why(&path, error))?;
     let (place, recent) = (OpenedFile::opened(path)?, Arc::new(recent));
     let writer = Mutex::new(SqliteWriter::new(place.clone(), connection, recent.clone()));
     let (readers, replicas) = (Readers::new(place), Replicas::default());
-    Ok(Sqlite { shared: Arc::new(SharedParts { writer, readers, recent, replicas, _lock: lock }) })
+    let shared = SharedParts { writer, readers, recent, replicas, incarnation, _lock: Some(lock) };
+    Ok(Sqlite { shared: Arc::new(shared) })
+}
+
+/// Opens the file to read it, also while a process uses it, or if it is a backup: nothing can be appended. Its schema has to be that of this
+/// program.
+pub fn open_to_read(path: impl AsRef<Path>) -> Result<Sqlite, OpenError> {
+    let path = lock::real_path(path.as_ref())?;
+    if !path.is_file() {
+        return Err(OpenError::File { path, reason: "there is no such file".to_owned() });
+    }
+    let failed = |error| why(&path, error);
+    let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    schema::check(&path, &connection)?;
+    let incarnation = restored::incarnation(&connection).map_err(failed)?;
+    let (place, recent) = (OpenedFile::opened(path.clone())?, Arc::new(RecentLabels::new()));
+    let writer = Mutex::new(SqliteWriter::new(place.clone(), connection, recent.clone()));
+    let (readers, replicas) = (Readers::new(place), Replicas::default());
+    let shared = SharedParts { writer, readers, recent, replicas, incarnation, _lock: None };
+    Ok(Sqlite { shared: Arc::new(shared) })
 }
 
 /// A connection that flushes each commit.
@@ -196,12 +224,21 @@ impl Histories for Sqlite {
         Box::pin(async move { self.shared.writer().append(batch, &self.shared.replicas) })
     }
 
-    /// The same number again, at the head of the file: that page is written and flushed like any other.
+    /// The same number again, at the head of the file: that page is written and flushed like any other. A damaged file may take that,
+    /// and fails at its next damaged page.
     fn probe(&self) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(self.write(|connection| {
-            let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-            connection.pragma_update(None, "user_version", version)
-        }))
+        Box::pin(async {
+            self.shared.readers.place().check_undamaged()?;
+            self.write(|connection| {
+                let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+                connection.pragma_update(None, "user_version", version)
+            })
+            .await
+        })
+    }
+
+    fn lineage(&self) -> LineageCounts {
+        LineageCounts { incarnation: Some(self.shared.incarnation), ..LineageCounts::default() }
     }
 
     fn is_blocking(&self) -> bool {
@@ -334,6 +371,10 @@ impl Histories for Sqlite {
 }
 
 impl Membership for Sqlite {
+    fn incarnation(&self) -> StoreFuture<'_, Result<Incarnation, Unavailable>> {
+        Box::pin(async { Ok(self.shared.incarnation) })
+    }
+
     fn join(
         &self,
         replica: ReplicaId,
@@ -405,45 +446,6 @@ impl Membership for Sqlite {
     fn replicas(&self) -> StoreFuture<'_, Result<Vec<ReplicaStanding>, Unavailable>> {
         let shared = self.shared.clone();
         Box::pin(self.read(move |connection| ownership::replicas(connection, &shared.replicas)))
-    }
-}
-
-impl Inbox for Sqlite {
-    fn post(&self, command: KeptCommand) -> StoreFuture<'_, Result<Posted, Unavailable>> {
-        Box::pin(self.write(move |connection| inbox::post(connection, &command)))
-    }
-
-    fn commands(
-        &self,
-        replica: ReplicaId,
-        limit: usize,
-    ) -> StoreFuture<'_, Result<Vec<KeptCommand>, Unavailable>> {
-        Box::pin(self.read(move |connection| inbox::commands(connection, replica, page_rows(limit))))
-    }
-
-    fn status(
-        &self,
-        saga: SagaId,
-        command: CommandId,
-    ) -> StoreFuture<'_, Result<CommandStatus, Unavailable>> {
-        Box::pin(self.read(move |connection| inbox::status(connection, saga, command)))
-    }
-
-    fn refuse(
-        &self,
-        saga: SagaId,
-        command: CommandId,
-        why: Arc<str>,
-    ) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(self.write(move |connection| inbox::refuse(connection, saga, command, &why)))
-    }
-
-    fn remove(&self, saga: SagaId, command: CommandId) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(self.write(move |connection| inbox::remove(connection, saga, command)))
-    }
-
-    fn forget_refused(&self, before: Timestamp) -> StoreFuture<'_, Result<(), Unavailable>> {
-        Box::pin(self.write(move |connection| inbox::forget_refused(connection, before)))
     }
 }
 

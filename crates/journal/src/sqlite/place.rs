@@ -8,8 +8,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::{OpenError, Unavailable};
 
@@ -34,6 +35,8 @@ pub(super) struct OpenedFile {
     path: PathBuf,
     wal: PathBuf,
     database: Identity,
+    /// Why it is damaged, once SQLite has found that.
+    damage: Arc<OnceLock<Arc<str>>>,
 }
 
 impl OpenedFile {
@@ -44,11 +47,33 @@ impl OpenedFile {
         let database = Identity::of(&path).ok_or_else(gone)?;
         let mut wal = OsString::from(&path);
         wal.push("-wal");
-        Ok(Self { wal: wal.into(), path, database })
+        Ok(Self { wal: wal.into(), path, database, damage: Arc::default() })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// An error of SQLite. That the file is damaged is kept and logged: it does not pass by itself.
+    pub(super) fn failed(&self, error: &rusqlite::Error) -> Unavailable {
+        if !matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+            return Unavailable::because(error);
+        }
+        let reason = self.damage.get_or_init(|| {
+            let path = self.path.display();
+            let reason = format!(
+                "the journal's file {path} is damaged ({error}): copy it and its -wal while this process runs, stop the process, run \
+                 `orchestrateur database check`, and restore the newest backup (\"A damaged file\" in docs/operations.md)"
+            );
+            tracing::error!("{reason}");
+            reason.into()
+        });
+        Unavailable(reason.clone())
+    }
+
+    /// Fails if SQLite has found the file to be damaged.
+    pub(super) fn check_undamaged(&self) -> Result<(), Unavailable> {
+        self.damage.get().map_or(Ok(()), |reason| Err(Unavailable(reason.clone())))
     }
 
     /// The file beside the database's, which holds the last commits.

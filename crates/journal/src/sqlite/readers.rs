@@ -43,7 +43,7 @@ impl Readers {
             // A fresh connection cannot be worse than a connection whose query failed.
             loan.connection = None;
         }
-        result.map_err(Unavailable::because)
+        result.map_err(|error| self.place.failed(&error))
     }
 
     fn borrow(&self) -> Loan<'_> {
@@ -79,7 +79,7 @@ impl Loan<'_> {
                 let connection = opened.and_then(|connection| {
                     connection.execute_batch("PRAGMA query_only = ON").map(|()| connection)
                 });
-                let connection = connection.map_err(Unavailable::because)?;
+                let connection = connection.map_err(|error| self.readers.place.failed(&error))?;
                 place.check_database()?;
                 Ok(none.insert(connection))
             }

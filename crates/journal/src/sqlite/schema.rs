@@ -13,6 +13,42 @@ pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Op
     migrate_to(migration::SQLITE, path, connection)
 }
 
+/// Fails if any step is missing.
+pub(super) fn check(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let failed = |error| why(path, error);
+    let applied = applied(connection).map_err(failed)?;
+    let needs = needs(connection, migration::SQLITE, &applied).map_err(failed)?;
+    let pending = migration::pending(migration::SQLITE, &applied, needs)?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<_> = pending.iter().map(|migration| migration.name).collect();
+    Err(OpenError::Older { path: path.to_owned(), missing: missing.join(", ") })
+}
+
+fn applied(connection: &Connection) -> rusqlite::Result<Vec<AppliedStep>> {
+    const APPLIED: &str = "SELECT version, checksum FROM saga_migration ORDER BY version";
+    connection
+        .prepare(APPLIED)?
+        .query_map([], |row| Ok(AppliedStep { version: row.get(0)?, checksum: row.get(1)? }))?
+        .collect()
+}
+
+/// What the steps that this program does not know ask of it.
+fn needs(
+    connection: &Connection,
+    known: &[Migration],
+    applied: &[AppliedStep],
+) -> rusqlite::Result<Option<i64>> {
+    const NEEDED: &str = "SELECT max(coalesce(needs, version)) FROM saga_migration WHERE version > ?1";
+    const SAYS: &str = "SELECT count(*) FROM pragma_table_info('saga_migration') WHERE name = 'needs'";
+    let says = connection.query_row(SAYS, [], |row| row.get::<_, i64>(0))? > 0;
+    if says && migration::is_ahead(known, applied) {
+        return connection.query_row(NEEDED, params![migration::newest(known)], |row| row.get(0));
+    }
+    Ok(None)
+}
+
 fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
     const TABLE: &str = "CREATE TABLE IF NOT EXISTS saga_migration (
         version     INTEGER NOT NULL PRIMARY KEY,
@@ -23,31 +59,15 @@ fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> 
     // Rows and indices are sorted by what is in no order: with SQLite's usual cache, most of them would read a page and write one.
     const MUCH_CACHE: &str = "PRAGMA cache_size = -262144";
     const USUAL_CACHE: &str = "PRAGMA cache_size = -2000; PRAGMA shrink_memory";
-    const APPLIED: &str = "SELECT version, checksum FROM saga_migration ORDER BY version";
     // The steps up to the one that makes the column do not fill it.
     const APPLY: &str = "INSERT INTO saga_migration (version, name, checksum) VALUES (?1, ?2, ?3)";
     const NEEDS: &str = "UPDATE saga_migration SET needs = ?2 WHERE version = ?1";
-    const NEEDED: &str = "SELECT max(coalesce(needs, version)) FROM saga_migration WHERE version > ?1";
-    const SAYS: &str = "SELECT count(*) FROM pragma_table_info('saga_migration') WHERE name = 'needs'";
 
     let failed = |error| why(path, error);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.execute_batch(TABLE).map_err(failed)?;
-    let applied = transaction
-        .prepare(APPLIED)
-        .and_then(|mut statement| {
-            statement
-                .query_map([], |row| Ok(AppliedStep { version: row.get(0)?, checksum: row.get(1)? }))?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        })
-        .map_err(failed)?;
-    let says = transaction.query_row(SAYS, [], |row| row.get::<_, i64>(0)).map_err(failed)? > 0;
-    let needs = if says && migration::is_ahead(known, &applied) {
-        let newest = params![migration::newest(known)];
-        transaction.query_row(NEEDED, newest, |row| row.get(0)).map_err(failed)?
-    } else {
-        None
-    };
+    let applied = applied(&transaction).map_err(failed)?;
+    let needs = needs(&transaction, known, &applied).map_err(failed)?;
     let pending = migration::pending(known, &applied, needs)?;
     if !pending.is_empty() {
         transaction.execute_batch(MUCH_CACHE).map_err(failed)?;

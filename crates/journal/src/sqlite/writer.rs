@@ -94,7 +94,7 @@ impl SqliteWriter {
         let read = self.recent.read(&connection);
         self.connection = Some(connection);
         self.is_recent_doubtful = read.is_err();
-        read.map_err(Unavailable::because)
+        read.map_err(|error| self.place.failed(&error))
     }
 
     /// Runs `body` in a transaction, and flushes it. After an error nothing of it is kept, unless the error is that the
@@ -121,7 +121,7 @@ impl SqliteWriter {
         if clean && !doubtful {
             self.connection = Some(connection);
         }
-        let value = result.map_err(Unavailable::because)?;
+        let value = result.map_err(|error| self.place.failed(&error))?;
         self.check_files().inspect_err(|error| {
             self.is_astray = true;
             tracing::error!(error = %error, "the journal's files have been moved");
@@ -147,7 +147,7 @@ impl SqliteWriter {
         // Not made anew if it has been removed: an empty journal would be worse than none.
         self.place.check_database()?;
         let connection = super::connect(self.place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE);
-        let connection = connection.map_err(Unavailable::because)?;
+        let connection = connection.map_err(|error| self.place.failed(&error))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
         // Closing the last connection has removed the old one.
         self.wal = None;

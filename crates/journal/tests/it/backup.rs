@@ -54,6 +54,7 @@ async fn a_copy_of_a_busy_file_has_whole_histories_and_all_that_was_acknowledged
         assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(to.metadata().unwrap().len(), content.bytes);
 
+        sqlite::accept(&to, false).unwrap();
         let opened = sqlite::open(&to).unwrap();
         for number in 1..=content.sagas {
             let history = opened.load(saga(number.into())).await.unwrap().unwrap();

@@ -1,10 +1,11 @@
 //! Data on disk that makes no sense concerns one saga, and never the others.
 
 use saga_core::saga::Rollback;
+use saga_journal::sqlite::{CheckDepth, check};
 use saga_journal::{AppendError, Filter, LoadError, OpenError, Store};
 
 use crate::entries::{OWNER, by, end, next, records, replica, saga, start};
-use crate::fixture::{InPostgres, InSqlite, Sql, join, keep};
+use crate::fixture::{Fixture, InPostgres, InSqlite, Sql, join, keep};
 use crate::inbox::command;
 
 macro_rules! on_both {
@@ -238,4 +239,60 @@ async fn a_schema_made_by_other_sql_is_refused<F: Sql>() {
         Some(OpenError::SchemaChanged { version: 1 }) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// Overwrites the first page of an index or a table.
+fn damage_page(path: &std::path::Path, of: &str) {
+    use std::os::unix::fs::FileExt;
+    let file = rusqlite::Connection::open(path).unwrap();
+    let root: u64 = file
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [of], |row| row.get::<_, i64>(0))
+        .unwrap()
+        .unsigned_abs();
+    let size: u64 =
+        file.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs();
+    drop(file);
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.write_all_at(&vec![0xA5; size as usize], (root - 1) * size).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_told_with_what_to_do_and_stays_told() {
+    let fixture = InSqlite::new();
+    let store = fixture.open().await;
+    keep(&*store, &[&start(1), &start(2)]).await;
+    store.probe().await.unwrap();
+    drop(store);
+    for depth in [CheckDepth::Quick, CheckDepth::Whole] {
+        assert_eq!(check(&fixture.path(), depth).unwrap().findings, [""; 0]);
+    }
+    damage_page(&fixture.path(), "saga_event");
+    for depth in [CheckDepth::Quick, CheckDepth::Whole] {
+        let checked = check(&fixture.path(), depth).unwrap();
+        assert!(!checked.findings.is_empty() && checked.bytes > 0, "{checked:?}");
+    }
+    let store = fixture.open().await;
+    // Nothing has met that page yet, and the head of the file can be written.
+    store.probe().await.unwrap();
+    let told = store.load(saga(1)).await.unwrap_err().to_string();
+    assert!(
+        told.contains("journal.db is damaged") && told.contains("`orchestrateur database check`"),
+        "{told}"
+    );
+    let probed = store.probe().await.unwrap_err().to_string();
+    assert!(told.ends_with(&probed), "{probed} is not {told}");
+    let appended = store.append(&[start(3)]).await.unwrap_err().to_string();
+    assert_eq!(appended, probed);
+}
+
+#[test]
+fn only_a_file_of_sqlite_can_be_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("text"), "no database, but longer than the head of one".repeat(9))
+        .unwrap();
+    for (name, why) in [("text", "not an SQLite database"), ("missing", "no such file")] {
+        let told = check(&folder.path().join(name), CheckDepth::Quick).unwrap_err().to_string();
+        assert!(told.contains(why), "{name}: {told}");
+    }
+    assert!(!folder.path().join("missing").exists());
 }

@@ -60,6 +60,7 @@ pub(crate) fn start_with(number: u128, input: &str) -> Entry {
         callbacks: None,
         deadline: at(60_000_000),
         claim: Claim::drawn(1 << 20),
+        epoch: Epoch::FIRST,
         trace: None,
     };
     Entry {

@@ -102,7 +102,8 @@ async fn a_failover_is_kept_and_a_lower_timeline_or_another_system_is_refused_un
         assert!(matches!(error, OpenError::OtherDatabase { .. }), "{error}");
         assert!(error.to_string().contains("`orchestrateur database accept`"), "{error}");
         assert_eq!(fixture.query(kept).await, noted);
-        let accepted = postgres::accept(&fixture.url).await.unwrap();
+        fixture.execute("UPDATE replica SET expires_at = now()").await;
+        let accepted = postgres::accept(&fixture.url, false).await.unwrap();
         assert_ne!(accepted.before, accepted.now);
         assert_eq!(fixture.query(kept).await, own);
         drop(fixture.open().await);

@@ -20,6 +20,7 @@ mod network;
 mod ownership;
 mod postgres;
 mod races;
+mod restored;
 mod retention;
 mod roles;
 mod sessions;

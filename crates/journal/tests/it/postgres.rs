@@ -27,7 +27,7 @@ async fn eight_processes_open_a_fresh_database_at_once() {
     assert_eq!(stores[0].owned(OWNER, None, 10).await.unwrap().len(), 8);
     assert_eq!(
         fixture.query("SELECT version FROM saga_migration ORDER BY version").await,
-        (1..=23).map(|version| [version.to_string()]).collect::<Vec<_>>()
+        (1..=24).map(|version| [version.to_string()]).collect::<Vec<_>>()
     );
 }
 

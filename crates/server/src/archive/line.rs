@@ -56,3 +56,9 @@ impl ArchiveLine {
 pub(super) fn beginning(saga: SagaId) -> String {
     format!("{{\"id\":\"{saga}\",")
 }
+
+/// The saga of a line, by its first bytes.
+pub(super) fn saga_of(line: &[u8]) -> Option<SagaId> {
+    let id = line.strip_prefix(b"{\"id\":\"")?.split(|byte| *byte == b'"').next()?;
+    std::str::from_utf8(id).ok()?.parse().ok()
+}

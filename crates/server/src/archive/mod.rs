@@ -11,7 +11,7 @@
 mod blocks;
 mod line;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -171,6 +171,43 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 /// known; otherwise, the newest days are looked at first.
 pub(crate) fn find(folder: &Path, saga: SagaId, day: Option<&str>) -> anyhow::Result<Option<ArchiveLine>> {
     use anyhow::Context;
+    let beginning = line::beginning(saga);
+    for path in days(folder, day)?.iter().rev() {
+        let mut found = None;
+        let read = lines(path, |line| {
+            if line.starts_with(beginning.as_bytes()) {
+                found = Some(serde_json::from_slice(line)?);
+            }
+            Ok(())
+        });
+        read.with_context(|| format!("read {}", path.display()))?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// Those of these sagas that are in the folder and have completed. Reads all of it.
+pub(crate) fn completed(folder: &Path, sagas: &HashSet<SagaId>) -> anyhow::Result<HashSet<SagaId>> {
+    use anyhow::Context;
+    let mut completed = HashSet::new();
+    for path in days(folder, None)? {
+        let read = lines(&path, |line| {
+            let Some(saga) = line::saga_of(line).filter(|saga| sagas.contains(saga)) else { return Ok(()) };
+            if !serde_json::from_slice::<ArchiveLine>(line)?.has_failed() {
+                completed.insert(saga);
+            }
+            Ok(())
+        });
+        read.with_context(|| format!("read {}", path.display()))?;
+    }
+    Ok(completed)
+}
+
+/// The files of all days, or of one, in their order.
+fn days(folder: &Path, day: Option<&str>) -> anyhow::Result<Vec<PathBuf>> {
+    use anyhow::Context;
     let mut days = Vec::new();
     let entries =
         fs::read_dir(folder).with_context(|| format!("read the archive's folder {}", folder.display()))?;
@@ -182,31 +219,18 @@ pub(crate) fn find(folder: &Path, saga: SagaId, day: Option<&str>) -> anyhow::Re
         }
     }
     days.sort();
-    for path in days.iter().rev() {
-        let found = find_in(path, saga).with_context(|| format!("read {}", path.display()))?;
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
+    Ok(days)
 }
 
-fn find_in(path: &Path, saga: SagaId) -> anyhow::Result<Option<ArchiveLine>> {
-    let beginning = line::beginning(saga);
-    let file = File::open(path)?;
-    let whole = blocks::whole_bytes(&file)?;
-    let mut file = File::open(path)?;
-    io::Seek::rewind(&mut file)?;
-    let mut lines = BufReader::new(MultiGzDecoder::new(BufReader::new(io::Read::take(file, whole))));
-    let (mut line, mut found) = (Vec::new(), None);
-    loop {
+/// Gives each whole line of a file to `each`.
+fn lines(path: &Path, mut each: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let whole = blocks::whole_bytes(&File::open(path)?)?;
+    let blocks = io::Read::take(File::open(path)?, whole);
+    let mut lines = BufReader::new(MultiGzDecoder::new(BufReader::new(blocks)));
+    let mut line = Vec::new();
+    while io::Read::take(&mut lines, LINE_BYTES_MAX).read_until(b'\n', &mut line)? > 0 {
+        each(&line)?;
         line.clear();
-        let read = io::Read::take(&mut lines, LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return Ok(found);
-        }
-        if line.starts_with(beginning.as_bytes()) {
-            found = Some(serde_json::from_slice(&line)?);
-        }
     }
+    Ok(())
 }

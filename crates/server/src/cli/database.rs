@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use saga_journal::sqlite::CheckDepth;
 
 use crate::cli::output::say_line;
 use crate::store::DatabaseUrl;
@@ -65,11 +66,24 @@ pub(super) struct DatabaseCommand {
 
 #[derive(Debug, Subcommand)]
 enum DatabaseWork {
-    /// Take the database that DATABASE_URL leads to for the journal's own, after it was restored or moved on purpose. Until then `serve`
-    /// refuses it, as it refuses a former primary: what was acknowledged elsewhere since the copy was made is not in it.
+    /// Take what DATABASE_URL leads to for the journal from now on, after it was restored or moved on purpose: a backup, or a PostgreSQL
+    /// database in another cluster. Until then `serve` refuses it: what was acknowledged since the copy was made is not in it. From then on
+    /// every call has a Saga-Epoch that is higher than any before.
     Accept {
         #[command(flatten)]
         database: Database,
+        /// The journal was set back in a way that it does not tell itself: a copy made with cp, a snapshot of the disk, recovery to an earlier
+        /// time, a standby that had less.
+        #[arg(long)]
+        restored: bool,
+    },
+    /// Read the whole SQLite file, also while `serve` uses it, and say what is damaged in it, and what to do then. Changes nothing.
+    Check {
+        #[command(flatten)]
+        database: Database,
+        /// Do not compare the indices with their tables, which takes most of the time.
+        #[arg(long)]
+        quick: bool,
     },
 }
 
@@ -77,7 +91,13 @@ impl DatabaseCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let _logging = logging::start("warn", false)?;
         match self.what {
-            DatabaseWork::Accept { database } => say_line(store::accept(&database.url()?).await?),
+            DatabaseWork::Check { database, quick } => {
+                let depth = if quick { CheckDepth::Quick } else { CheckDepth::Whole };
+                say_line(store::check(&database.url()?, depth)?)
+            }
+            DatabaseWork::Accept { database, restored } => {
+                say_line(store::accept(&database.url()?, restored).await?)
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ mod oidc;
 mod output;
 mod pages;
 mod participants;
+mod reconcile;
 mod reload;
 mod replaced;
 mod retention;
@@ -38,6 +39,7 @@ mod trust;
 
 use clap::{Parser, Subcommand};
 
+pub use self::reconcile::Differences;
 pub use self::serve::Died;
 
 /// Runs orders as sagas over plain HTTP services: reserves stock, takes payment, records the sale, and undoes what
@@ -61,6 +63,8 @@ enum Subcommands {
     Archive(archive::ArchiveCommand),
     /// The database itself: take a restored or moved one for the journal's own.
     Database(database::DatabaseCommand),
+    /// After a restore: compare the effects that services list with the orders, and propose what to do.
+    Reconcile(Box<reconcile::Reconcile>),
     /// See it work: four orders through four services, in one process.
     Demo(demo::Demo),
     /// Ask a running `serve` whether it takes orders; fails when it does not.
@@ -94,6 +98,7 @@ impl Cli {
             Subcommands::Backup(backup) => backup.run(),
             Subcommands::Archive(archive) => archive.run(),
             Subcommands::Database(database) => runtime()?.block_on(database.run()),
+            Subcommands::Reconcile(reconcile) => runtime()?.block_on(reconcile.run()),
             Subcommands::Demo(demo) => runtime()?.block_on(demo.run()),
             Subcommands::Health(health) => runtime()?.block_on(health.run()),
             Subcommands::Commandes(commandes) => runtime()?.block_on(commandes.run()),

@@ -62,6 +62,10 @@ pub(super) struct Serve {
     allowed_hosts: Vec<AllowedHost>,
     #[command(flatten)]
     database: Database,
+    /// Read the whole SQLite file before anything else, and end if it is damaged. It takes as long as the disk takes to read the file: a second for
+    /// some hundred megabytes. Without this, damage is found when a damaged page is used.
+    #[arg(long, env = "ORCHESTRATEUR_CHECK")]
+    check: bool,
     /// The name of this process among those that share a database; the same when it is started again, so that it goes
     /// on with its orders at once. No two that run at the same time may have the same. Without one, the machine's name
     /// and the port.
@@ -164,6 +168,11 @@ impl Serve {
         let renewal = tls.clone().map(Renewal::new).transpose()?;
         let url = self.database.url()?;
         let retention = self.retention.retention()?;
+        if self.check
+            && let Some(said) = store::check_before_use(&url)?
+        {
+            tracing::info!("{said}");
+        }
         let listener = http::listen(self.listen.0)?;
         let ops = self.ops_listen.map(|ops| http::listen(ops.0)).transpose()?;
         let drain = Duration::from_secs(self.limits.drain_s);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use saga_core::Definition;
-use saga_core::definition::{Checked, Mistakes, NamedTls, SECRET_BYTES_MAX, Variables};
+use saga_core::definition::{Checked, Format, Mistakes, NamedTls, SECRET_BYTES_MAX, Variables};
 use saga_engine::Definitions;
 use saga_engine::participants::check_tls;
 
@@ -241,15 +241,23 @@ pub fn for_engine(
     loaded: &Loaded,
     env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
 ) -> Definitions {
-    let env = Environment(env);
     Definitions {
         orders: Some(loaded.commande_saga.clone()),
         callbacks_at: loaded.callbacks_at.clone(),
         served: loaded.definitions.clone(),
-        read: Box::new(move |source, format| {
-            Definition::read(source, format, &env).map_err(|mistakes| mistakes.to_string())
-        }),
+        read: kept_reader(env),
     }
+}
+
+/// Reads a definition that was kept in the journal.
+pub type ReadSource = Box<dyn Fn(&str, Format) -> Result<Definition, String> + Send + Sync>;
+
+/// Reads definitions that were kept in the journal, with today's environment.
+pub fn kept_reader(env: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> ReadSource {
+    let env = Environment(env);
+    Box::new(move |source, format| {
+        Definition::read(source, format, &env).map_err(|mistakes| mistakes.to_string())
+    })
 }
 
 /// The content of a file that a definition names. Never more than it may have: the file is foreign, too.

@@ -43,6 +43,15 @@ impl Collector for JournalCollector {
             MetricType::Counter,
         )?;
         ConstCounter::new(lineage.refused).encode(descriptor)?;
+        if let Some(incarnation) = lineage.incarnation {
+            let descriptor = encoder.encode_descriptor(
+                "journal_incarnation",
+                "How often the journal was set back to an older copy of itself, counted from 1",
+                None,
+                MetricType::Gauge,
+            )?;
+            ConstGauge::new(i64::from(incarnation.get())).encode(descriptor)?;
+        }
         if let Some(timeline) = lineage.timeline {
             let descriptor = encoder.encode_descriptor(
                 "journal_database_timeline",

@@ -219,8 +219,11 @@ fn help_lists_every_setting_with_its_variable() {
         let help = orchestrateur_with(&[name, "--help"]).stdout;
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         // What one request asks for is no setting of an installation.
-        let asked: &[&str] =
-            if name == "audit" { &["since", "until", "limit", "cursor", "all"] } else { &[] };
+        let asked: &[&str] = match name {
+            "audit" => &["since", "until", "limit", "cursor", "all"],
+            "reconcile" => &["since", "settle"],
+            _ => &[],
+        };
         let is_setting = |option: &&clap::Arg| !asked.contains(&option.get_long().unwrap_or_default());
         for setting in command.get_opts().filter(is_setting) {
             let (flag, variable) = (setting.get_long().unwrap(), setting.get_env());

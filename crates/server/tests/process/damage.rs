@@ -85,6 +85,59 @@ async fn damage(engine: StoreEngine, setup: &Setup, saga: &str) {
     }
 }
 
+/// Overwrites the first page of the index by which sagas without an owner are found, which the start reads.
+fn damage_index(setup: &Setup) {
+    use std::os::unix::fs::FileExt;
+    let path = file(setup.folder());
+    let journal = rusqlite::Connection::open(&path).unwrap();
+    journal.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let number = |sql: &str| journal.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs();
+    let root = number("SELECT rootpage FROM sqlite_schema WHERE name = 'saga_owner'");
+    let size = number("PRAGMA page_size");
+    drop(journal);
+    let journal = std::fs::File::options().write(true).open(path).unwrap();
+    journal.write_all_at(&vec![0xA5; size as usize], (root - 1) * size).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_told_by_the_log_by_readiness_and_by_checks() {
+    let shop = Shop::open(Facon::Moderne).await;
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
+    setup.argument("--check");
+    let serve = setup.start().await;
+    let told = Wish::plain(1, 4).ask(serve.address, &Book::default()).await;
+    assert!(matches!(told, CallerResult::Final { .. }), "{told:?}");
+    serve.kill();
+    // A file that is whole is served again.
+    let serve = setup.start().await;
+    assert!(serve.log().contains("is whole"), "{}", serve.log());
+    serve.kill();
+    damage_index(&setup);
+    let (status, log) = setup.try_start().await.err().expect("a damaged file is not served with --check");
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        log.contains("orchestrateur.db is damaged") && log.contains("Restore the newest backup"),
+        "{log}"
+    );
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_orchestrateur"));
+    setup.equip(&mut check);
+    let checked = check.args(["database", "check"]).output().unwrap();
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("is damaged"), "{checked:?}");
+
+    setup.arguments.clear();
+    let serve = setup.start().await;
+    let journal = until("readiness tells it", async || {
+        let ready = crate::client::send(serve.address, "GET", "/readyz", &[], None).await.unwrap();
+        let journal = ready.json()["journal"].to_string();
+        (ready.status == 503 && journal.contains("is damaged")).then_some(journal)
+    })
+    .await;
+    assert!(journal.contains("`orchestrateur database check`"), "{journal}");
+    assert!(serve.log().contains("orchestrateur.db is damaged"), "{}", serve.log());
+    assert_eq!(Wish::plain(2, 4).ask(serve.address, &Book::default()).await, CallerResult::NothingDone);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_process_on_one_sqlite_file_says_so_and_ends() {
     let shop = Shop::open(Facon::Moderne).await;

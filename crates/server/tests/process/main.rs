@@ -27,6 +27,7 @@ mod names;
 mod observability;
 mod outages;
 mod probes;
+mod reconcile;
 mod releases;
 mod replicas;
 mod restored;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saga_core::definition::{Definition, StepSet};
 use saga_core::event::{Cause, Finding};
-use saga_core::{Direction, Event, Outcome, Record};
+use saga_core::{Direction, Epoch, Event, Outcome, Record};
 
 use super::view::SagaView;
 use crate::Lang;
@@ -381,8 +381,19 @@ impl<'a> RowsOf<'a> {
                 };
                 said.say(lang, template, &[&by(named), &self.step(*step), &words(reason)]);
             }
+            Event::TakenOver { epoch, .. } if *epoch == Epoch::first_of(epoch.incarnation()) => {
+                let incarnation = epoch.incarnation().to_string();
+                said.say(
+                    lang,
+                    (
+                        "A process went on with it after the journal was restored (incarnation {0}).",
+                        "Un processus l’a reprise après la restauration du journal (incarnation {0}).",
+                    ),
+                    &[&incarnation],
+                );
+            }
             Event::TakenOver { epoch, .. } => {
-                let epoch = epoch.get().to_string();
+                let epoch = (epoch.get() - Epoch::first_of(epoch.incarnation()).get() + 1).to_string();
                 said.say(
                     lang,
                     (

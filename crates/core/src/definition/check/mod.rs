@@ -6,6 +6,7 @@ mod address;
 mod answers;
 mod auth;
 mod calls;
+mod effects;
 mod headers;
 mod hints;
 mod inputs;

@@ -57,6 +57,7 @@ impl Checker<'_> {
             self.warn_of_plain(base, line(auth), "`auth`");
         }
         let tls = p.tls.as_ref().map(|tls| self.tls(tls, known));
+        let effects = p.effects.as_ref().and_then(|effects| self.effects(effects));
         // Of each that is there, a mistake has been reported if it is none.
         let (headers, (base, address)) = (headers?, url?);
         let (auth, tls) =
@@ -81,6 +82,7 @@ impl Checker<'_> {
             answer_bytes_max: self.at_least_one(p.answer_bytes_max.as_ref(), ANSWER_BYTES_MAX_DEFAULT),
             horizon: self.duration(p.horizon.as_ref(), HORIZON_DEFAULT),
             breaker: self.breaker(p.breaker.as_ref()),
+            effects,
         })
     }
 

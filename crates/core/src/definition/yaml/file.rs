@@ -45,6 +45,14 @@ pub(in super::super) struct ParticipantIn {
     pub(in super::super) auth: Option<Spanned<AuthIn>>,
     pub(in super::super) tls: Option<Spanned<TlsIn>>,
     pub(in super::super) sign: Option<Spanned<bool>>,
+    pub(in super::super) effects: Option<Spanned<EffectsIn>>,
+}
+
+/// The request that lists a participant's effects.
+pub(in super::super) struct EffectsIn {
+    pub(in super::super) get: Option<Spanned<String>>,
+    pub(in super::super) list: Option<Spanned<String>>,
+    pub(in super::super) next: Option<Spanned<String>>,
 }
 
 pub(in super::super) struct BreakerIn {
@@ -221,9 +229,18 @@ impl ParticipantIn {
             auth: AuthIn::read_at(keys),
             tls: keys.mapping("tls", TlsIn::read),
             sign: keys.boolean("sign"),
+            effects: keys.mapping("effects", EffectsIn::read),
         };
         keys.require("url");
         participant
+    }
+}
+
+impl EffectsIn {
+    fn read(keys: &mut Keys<'_, '_>) -> Self {
+        let effects = Self { get: keys.text("get"), list: keys.text("list"), next: keys.text("next") };
+        ["get", "list"].into_iter().for_each(|key| keys.require(key));
+        effects
     }
 }
 

@@ -28,7 +28,8 @@ use std::fmt;
 pub(super) use self::auth::{AuthIn, BasicIn, OAuth2In, TlsIn};
 pub(super) use self::code::CodeNode;
 pub(super) use self::file::{
-    BreakerIn, CallIn, CompensationIn, File, ParticipantIn, ProbeIn, RetryIn, SignalIn, StatesIn, StepIn,
+    BreakerIn, CallIn, CompensationIn, EffectsIn, File, ParticipantIn, ProbeIn, RetryIn, SignalIn, StatesIn,
+    StepIn,
 };
 pub(super) use self::input::InputIn;
 

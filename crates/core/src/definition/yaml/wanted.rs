@@ -41,6 +41,9 @@ pub(super) fn example(key: &str) -> &'static str {
         "cert" => "cert: /etc/orchestrateur/client.pem",
         "key" => "key: /etc/orchestrateur/client.key",
         "server_name" => "server_name: stock.internal",
+        "effects" => "effects: { get: /effects, list: .body }",
+        "list" => "list: .body",
+        "next" => "next: .body[-1].id",
         "breaker" => "breaker: { failures_percent: 50 }",
         "window" => "window: 10s",
         "calls_min" => "calls_min: 20",
@@ -98,7 +101,7 @@ pub(super) fn kind(key: &str) -> &'static str {
         | "cap" | "after" | "within" | "every" => "a duration",
         "calls_max" | "answer_bytes_max" | "calls_min" | "failures_percent" | "attempts" => "a whole number",
         "unknown" | "pending" | "ok" | "refused" | "absent" | "not_sent" | "body" | "form" | "text"
-        | "output" | "when" => "an expression",
+        | "output" | "when" | "list" | "next" => "an expression",
         "pause" => "a duration or an expression",
         "optional" | "pivot" | "sign" => "true or false",
         "get" | "post" | "put" | "patch" | "delete" => "a path",
@@ -121,7 +124,8 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         "schema" => "`input`",
         "started" | "completed" | "cancelled" => "`states`",
         "url" | "safety" | "timeout" | "connect_timeout" | "calls_max" | "answer_bytes_max" | "horizon"
-        | "breaker" | "auth" | "tls" | "sign" => "a participant",
+        | "breaker" | "auth" | "tls" | "sign" | "effects" => "a participant",
+        "list" | "next" => "a participant's `effects`",
         "bearer" | "basic" | "oauth2" => "a participant's `auth`",
         "user" | "password" => "`basic` of a participant's `auth`",
         "token_url" | "client_id" | "client_secret" | "client_auth" | "scope" | "audience" => {

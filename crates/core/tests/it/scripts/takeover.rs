@@ -26,6 +26,33 @@ fn taken_over_while_reading_reads_again() {
 }
 
 #[test]
+fn a_restored_journal_goes_on_in_an_epoch_of_its_own() {
+    check!(definition(&READ_AND_TWO(Kind::Barrier)), "ok; restored; ok; take-over", @r"
+    > start
+      1 started [DEBUT]
+      2 +a#1
+      = call +a#1 at once, wake at 10s
+    > ok
+      3 +a#1 ok [A]
+      4 +b#1
+      = call +b#1 needs 4, wake at 10s
+    > restored
+      5 taken over: epoch 1048577
+      6 +b#2
+      = call +b#2 needs 6, wake at 10s
+    > ok
+      7 +b#2 ok [B]
+      8 +c#1
+      = call +c#1 needs 8, wake at 10s
+    > take-over
+      9 taken over: epoch 1048578
+      10 +c#2
+      = call +c#2 needs 10, wake at 10s
+    B None under way
+    ");
+}
+
+#[test]
 fn none_taken_over_with_a_call_in_flight_blocks() {
     check!(definition(&READ_AND_TWO(Kind::Plain)), "ok; ok; take-over", @r"
     > start

@@ -14,7 +14,8 @@ use saga_core::reply::Verdict;
 use saga_core::retry::Random;
 use saga_core::saga::{CallWanted, Input, Moment, NewSaga};
 use saga_core::{
-    Command, CommandId, CommandKind, Definition, Json, Outcome, Record, Saga, SagaId, Seq, Timestamp,
+    Command, CommandId, CommandKind, Definition, Incarnation, Json, Outcome, Record, Saga, SagaId, Seq,
+    Timestamp,
 };
 use saga_testkit::definition::change;
 use uuid::Uuid;
@@ -173,14 +174,15 @@ impl Run {
             }
             "again" => Input::Command(self.last_command.clone().expect("a command before")),
             "resolve" => resolution(&self.saga, argument.expect("a step"), words, self.moment().now),
-            "take-over" => Input::TakeOver,
+            "take-over" => Input::TakeOver(Incarnation::FIRST),
+            "restored" => Input::TakeOver(Incarnation::FIRST.next().expect("there is a second one")),
             "park" => Input::Park { reason: "it panicked".into() },
             "crash" => {
                 let kept: usize = argument.expect("a number of events").parse().expect("a number");
                 self.records.truncate(kept);
                 self.saga =
                     Saga::fold(saga_id(), self.saga.definition().clone(), &self.records).expect("a prefix");
-                Input::TakeOver
+                Input::TakeOver(Incarnation::FIRST)
             }
             "old" => {
                 let current = self.saga.effects().calls;

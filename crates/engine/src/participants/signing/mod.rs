@@ -95,6 +95,11 @@ pub(super) fn prepare_call(message: &mut Message, participant: &Participant, req
     prepare(message.headers_mut(), authority(&participant.base), body);
 }
 
+/// The same for a request that lists effects: it is about no saga, and has no body.
+pub(super) fn prepare_listing(message: &mut Message, participant: &Participant) {
+    prepare(message.headers_mut(), authority(&participant.base), &[]);
+}
+
 fn sign(message: &mut Message, key: &SigningKey, now: Timestamp) -> Result<(), Unsignable> {
     let created = u64::try_from(now.as_micros()).unwrap_or(0) / 1_000_000;
     let made = Made { created, key_id: key.id() };

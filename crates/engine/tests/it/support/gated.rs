@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use saga_core::definition::DefinitionHash;
-use saga_core::{BulkActionId, CommandId, SagaId, Seq, Timestamp};
+use saga_core::{BulkActionId, CommandId, Incarnation, SagaId, Seq, Timestamp};
 use saga_journal::memory::Memory;
 use saga_journal::{
     AgedSaga, AppendError, Backlog, BulkActions, BulkBegun, BulkCounts, BulkCursor, BulkItemResult,
@@ -37,6 +37,8 @@ pub struct Gated {
     pub appends_panic: AtomicBool,
     /// The journal has a clock of its own, which shows the right time.
     pub has_clock: AtomicBool,
+    /// How often the journal was set back to an older copy of itself.
+    pub incarnation: AtomicI64,
     /// How far its clock has been set on, in seconds.
     stepped: AtomicI64,
     begun: Instant,
@@ -56,6 +58,7 @@ impl Gated {
             panics: AtomicBool::new(false),
             appends_panic: AtomicBool::new(false),
             has_clock: AtomicBool::new(false),
+            incarnation: AtomicI64::new(1),
             stepped: AtomicI64::new(0),
             begun: Instant::now(),
             log,
@@ -198,6 +201,11 @@ impl Histories for Gated {
 }
 
 impl Membership for Gated {
+    fn incarnation(&self) -> StoreFuture<'_, Result<Incarnation, Unavailable>> {
+        let incarnation = Incarnation::new(self.incarnation.load(Ordering::SeqCst)).unwrap();
+        Box::pin(async move { Ok(incarnation) })
+    }
+
     fn join(
         &self,
         replica: ReplicaId,

@@ -116,9 +116,34 @@ pub(super) const SHAPE: &[Wrong] = &[
     ),
     (
         "safety: barrier }",
+        "safety: barrier, list: .body }",
+        &["10: there is no key `list` in participant `stock`; it belongs into a participant's `effects`"],
+    ),
+    (
+        ".body[-1].seq",
+        ".boddy[-1].seq",
+        &[
+            "10: `.boddy` does not exist here; an answer has .status, .headers and .body; did you mean `.body`?",
+        ],
+    ),
+    (
+        r"\(.after // 0)",
+        r"\(.saga_id)",
+        &[
+            "10: `.saga_id` does not exist here: `effects` are listed for no saga; there is .after, what `next` gave for the page before",
+            r"10: every page would be the first one again: the path does not read `.after`, which `next` gives; write `get: /effects?after=\(.after // 0)`",
+        ],
+    ),
+    (
+        "list: '[.body[] | .about = .montant]', ",
+        "",
+        &["10: `effects` of participant `stock` has no `list`; add it: `list: .body`"],
+    ),
+    (
+        "safety: barrier }",
         r#"safety: barrier, base_url: "http://x" }"#,
         &[
-            "10: there is no key `base_url` in participant `stock`; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers, auth, tls, sign",
+            "10: there is no key `base_url` in participant `stock`; write one of: url, safety, timeout, connect_timeout, calls_max, answer_bytes_max, horizon, breaker, headers, auth, tls, sign, effects",
         ],
     ),
     (

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use saga_core::reply::{Answer, Reply, verdict};
 use saga_core::saga::{CallWanted, Input, NewSaga};
 use saga_core::{
-    CallbackSecret, CallbackToken, Callbacks, Command, CommandId, CommandKind, Definition, Record, Saga,
+    CallbackSecret, CallbackToken, Callbacks, Command, CommandId, CommandKind, Definition, Incarnation,
+    Record, Saga,
 };
 use uuid::Uuid;
 
@@ -76,7 +77,7 @@ fn rule_19_an_address_is_for_one_signal_of_one_saga_and_survives_a_take_over() {
     assert_eq!(token(&address).saga(), saga.id());
 
     let mut elsewhere = Saga::fold(saga.id(), definition.clone(), &records).expect("a history");
-    elsewhere.handle(&Input::TakeOver, at(2, 9)).expect("a new owner");
+    elsewhere.handle(&Input::TakeOver(Incarnation::FIRST), at(2, 9)).expect("a new owner");
     assert_eq!(sent(&elsewhere), address);
     assert_eq!(elsewhere.called_back(&token(&address)), Some("paid"));
 
