@@ -9,6 +9,7 @@
 //! A span is told once its end is known, so an attempt's comes before its step's. An attempt of which no end is recorded ends
 //! where the history goes on without it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::kept::SagaTrace;
@@ -33,6 +34,9 @@ pub struct SpanFold {
     begun: Timestamp,
     links: Vec<SpanLink>,
     steps: Vec<OpenStep>,
+    /// The spans of steps that have ended, counted by the event at which their trace began: a step that has failed may be called again, until
+    /// it is known whether it has had its effect.
+    ended: BTreeMap<(Seq, usize, Direction), u32>,
     attempts: Vec<OpenAttempt>,
     /// The senders' spans, in the order of the signals.
     signals: Vec<Option<SpanLink>>,
@@ -72,6 +76,7 @@ impl SpanFold {
             begun: record.at,
             links: Vec::new(),
             steps: Vec::new(),
+            ended: BTreeMap::new(),
             attempts: Vec::new(),
             signals: Vec::new(),
         })
@@ -184,7 +189,7 @@ impl SpanFold {
         }
         let above = self.above(step, direction);
         self.touch(step, above, at);
-        let parent = SpanId::of_step(self.saga, self.since, step, above);
+        let parent = self.step_span(self.since, (step, above));
         let trace = self.traces.id(self.saga, self.since);
         self.attempts.push(OpenAttempt { call, begun: at, trace, parent });
     }
@@ -207,7 +212,7 @@ impl SpanFold {
                 call,
                 begun: accepted.map_or(last, |open| open.touched),
                 trace: self.traces.id(self.saga, before),
-                parent: SpanId::of_step(self.saga, before, step, above),
+                parent: self.step_span(before, (step, above)),
             }
         });
         self.attempt_told(open, at, end, spans);
@@ -282,10 +287,18 @@ impl SpanFold {
         }
     }
 
-    fn told(&self, open: OpenStep, end: StepEnd, spans: &mut Vec<SagaSpan>) {
+    /// The span of a step that is open in the trace that began then; in an earlier trace, the last one that was.
+    fn step_span(&self, since: Seq, (step, direction): (usize, Direction)) -> SpanId {
+        let ended = self.ended.get(&(since, step, direction)).copied().unwrap_or(0);
+        let before = if since == self.since { ended } else { ended.saturating_sub(1) };
+        SpanId::of_step(self.saga, since, (step, direction), before)
+    }
+
+    fn told(&mut self, open: OpenStep, end: StepEnd, spans: &mut Vec<SagaSpan>) {
         let OpenStep { step, direction, begun, touched, links } = open;
         let about = SpanAbout::Step { step, direction, end };
-        let id = SpanId::of_step(self.saga, self.since, step, direction);
+        let id = self.step_span(self.since, (step, direction));
+        *self.ended.entry((self.since, step, direction)).or_default() += 1;
         let parent = Some(SpanId::of_saga(self.saga, self.since));
         let trace = self.traces.id(self.saga, self.since);
         spans.push(SagaSpan { links, ..self.span((trace, id, parent), (begun, touched), about) });

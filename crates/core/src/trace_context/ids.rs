@@ -62,9 +62,11 @@ impl SpanId {
         Self(derive(Derived::Saga, saga, [since.get(), 0]))
     }
 
-    /// The span of a step that is done, or undone, in the trace that begins at this event.
-    pub fn of_step(saga: SagaId, since: Seq, step: usize, direction: Direction) -> Self {
-        Self(derive(Derived::Step, saga, [since.get(), place(step, direction)]))
+    /// The span of a step that is done, or undone, in the trace that begins at this event. `before`: how many such spans of the step have ended
+    /// in that trace.
+    pub fn of_step(saga: SagaId, since: Seq, (step, direction): (usize, Direction), before: u32) -> Self {
+        let place = place(step, direction) | (u64::from(before) << STEP_BITS);
+        Self(derive(Derived::Step, saga, [since.get(), place]))
     }
 
     /// The span of an attempt.
@@ -77,6 +79,9 @@ impl SpanId {
         self.0
     }
 }
+
+/// More bits than the index of any step and its direction have.
+const STEP_BITS: u32 = 32;
 
 fn place(step: usize, direction: Direction) -> u64 {
     let direction = match direction {
@@ -142,7 +147,7 @@ mod tests {
         assert_eq!(TraceId::of_saga(saga).to_string(), "b6c8e29a6b088b49a20630de7302ed88");
         assert_eq!(TraceId::after_pause(saga, seq).to_string(), "acd34d7d8528a6492cec99d6ec066746");
         assert_eq!(SpanId::of_saga(saga, Seq::NONE).to_string(), "f12f4077bb9fdee0");
-        assert_eq!(SpanId::of_step(saga, seq, 1, Direction::Action).to_string(), "0bbd6445b46d701c");
+        assert_eq!(SpanId::of_step(saga, seq, (1, Direction::Action), 0).to_string(), "0bbd6445b46d701c");
         assert_eq!(SpanId::of_attempt(saga, 1, Direction::Action, attempt).to_string(), "d9cd68a4efae631b");
     }
 
@@ -153,7 +158,8 @@ mod tests {
         for saga in (0..1_000).map(|n| SagaId::new(Uuid::from_u128(n))) {
             assert!(seen.insert(SpanId::of_saga(saga, Seq::NONE)));
             for (step, direction) in (0..8).flat_map(|step| directions.map(|direction| (step, direction))) {
-                assert!(seen.insert(SpanId::of_step(saga, Seq::NONE, step, direction)));
+                assert!(seen.insert(SpanId::of_step(saga, Seq::NONE, (step, direction), 0)));
+                assert!(seen.insert(SpanId::of_step(saga, Seq::NONE, (step, direction), 1)));
                 let (first, second) = (AttemptNumber::FIRST, AttemptNumber::FIRST.next());
                 assert!(seen.insert(SpanId::of_attempt(saga, step, direction, first)));
                 assert!(seen.insert(SpanId::of_attempt(saga, step, direction, second)));

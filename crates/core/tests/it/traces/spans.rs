@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use proptest::test_runner::Config as ProptestConfig;
 use saga_core::saga::NewSaga;
 use saga_core::trace::{
     SagaSpan, Sampler, SpanAbout, SpanFold, StepEnd, TRACE_PAUSE, TraceContext, TraceId, TracedEnd,
@@ -199,7 +200,7 @@ fn the_caller_s_span_is_above_the_saga_s() {
 }
 
 proptest! {
-    #![proptest_config(by_seed())]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..by_seed() })]
 
     /// With pauses anywhere: every replica that reads the history from any place on tells the same spans; no id
     /// is there twice; each attempt has one span, with the ids that its call was sent with; and of a saga that is over, each span
