@@ -24,6 +24,7 @@ const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("core/cause_group/reason.rs", "NUMBER_DIGITS_MIN", "what tells two reasons apart"),
     ("journal/causes.rs", "MINUTE_US", "a unit"),
     ("server/api/access/session/cookie.rs", "COOKIE_SECRET_BYTES", "how long a secret is"),
+    ("core/trace_context/ids.rs", "STEP_BITS", "where a number begins in an id"),
     ("core/trace_context/context.rs", "SAMPLED_BIT", "a bit of a trace's flags"),
     ("core/trace_context/context.rs", "RANDOM_BIT", "a bit of a trace's flags"),
     ("core/trace_context/context.rs", "TRACEPARENT_BYTES", "how long a traceparent is"),
