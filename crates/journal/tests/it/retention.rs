@@ -174,6 +174,8 @@ async fn a_saga_that_somebody_has_to_look_at_stays<F: Fixture>() {
     keep(&*store, &[&end(&open)]).await;
     keep(&*store, &[&started(1_001, "other", 1_001)]).await;
     assert_eq!(forget(&*store, &[1, 2]).await, 1);
+    let label = Filter { labels: vec![(word("client_id"), word("2"))], ..Filter::default() };
+    assert_eq!(store.list(label, None, 10).await.unwrap().rows.len(), 1, "the other one's label");
     assert_eq!(forget(&*store, &[2]).await, 0);
 }
 
