@@ -121,17 +121,26 @@ impl Sweeper {
         if !self.engine.journal().hold_retention(replica).await? {
             return Ok(());
         }
-        for name in self.engine.journal().definition_names().await? {
+        let mut names = self.engine.journal().definition_names().await?;
+        for name in &names {
             let is_old = |walk: &Walk| walk.begun.elapsed() >= WALK_AGAIN_AFTER;
-            if self.walks.get(&name).is_none_or(is_old) {
+            if self.walks.get(name).is_none_or(is_old) {
                 self.walks.insert(name.clone(), Walk { begun: Instant::now(), after: None });
             }
-            while self.step(&name).await? {
+        }
+        // One step of each in turn: a definition with many old sagas does not hold up the others.
+        while !names.is_empty() {
+            let mut unfinished = Vec::new();
+            for name in names {
+                if self.step(&name).await? {
+                    unfinished.push(name);
+                }
                 let holds = self.engine.membership().id() == Some(replica);
                 if !holds || self.engine.parts.lifecycle.is_stopping() {
                     return Ok(());
                 }
             }
+            names = unfinished;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::Args;
 use saga_core::retention::{KeepRule, KeepRules};
 use saga_engine::RetentionPlan;
-use saga_journal::Journal;
+use saga_journal::Store;
 
 use crate::archive::FolderArchive;
 
@@ -71,8 +71,8 @@ impl RetentionFlags {
 }
 
 /// Fails if the database's role may not take sagas away.
-pub(super) async fn check_rights(journal: &Journal) -> anyhow::Result<()> {
-    let missing = journal.missing_grants().await?;
+pub(super) async fn check_rights(store: &dyn Store) -> anyhow::Result<()> {
+    let missing = store.missing_grants().await?;
     if !missing.is_empty() {
         bail!(
             "--keep takes old orders out of the database, and this role may not: as the owner of the tables, run {missing} \

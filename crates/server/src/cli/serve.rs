@@ -202,10 +202,14 @@ impl Serve {
             ..Settings::default()
         };
         let participants = HttpParticipants::with(participants)?;
+        let store = store::open(&url, self.limits.database_connections as usize).await?;
+        if retention.is_some() {
+            retention::check_rights(&*store).await?;
+        }
         let (server, mut exporting) = Orchestrator::start(
             &loaded,
             env,
-            &url,
+            store,
             (participants, clock),
             (&self.limits, (hosts, access, signer, reached), (traces, self.trace_url)),
             &name,
@@ -213,7 +217,6 @@ impl Serve {
         .await?;
         server.api.metrics.count_lost_lines(logging.lost_lines());
         if let Some(retention) = retention {
-            retention::check_rights(server.api.engine.journal()).await?;
             server.api.engine.retain_in_background(retention);
         }
         if let Some(ops) = &ops {
@@ -324,7 +327,7 @@ impl Orchestrator {
     async fn start(
         loaded: &Loaded,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
-        url: &DatabaseUrl,
+        store: Arc<dyn Store>,
         outside: Outside,
         (flags, doors, traces): (&LimitFlags, Doors, Traces),
         name: &str,
@@ -352,7 +355,6 @@ impl Orchestrator {
             ..api::ApiLimits::default()
         };
         let limits = (api, connections);
-        let store = store::open(url, flags.database_connections as usize).await?;
         Self::build((loaded, env), store, outside, engine, limits, (doors, traces), name).await
     }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use boutique::Facon;
-use saga_core::{Record, SagaId};
+use saga_core::{Record, SagaId, Timestamp};
 use saga_journal::{Store, postgres, sqlite};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -26,6 +26,7 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// An order as the shop's caller saw its end, and as the journal had it.
 struct Placed {
+    wish: Wish,
     saga: SagaId,
     has_failed: bool,
     records: Vec<Record>,
@@ -63,6 +64,7 @@ async fn old_orders_go_to_the_archive(engine: StoreEngine) {
     let archive = setup.folder().join("archive");
     setup.argument("--keep=90d,:failed=365d").argument(&format!("--archive={}", archive.display()));
     let going: Vec<&Placed> = placed.iter().filter(|order| order.is_old && !order.has_failed).collect();
+    nothing_goes_while_the_archive_fails(&setup, engine, &archive, &placed).await;
     // Killed again and again, mostly between the archive and the journal.
     for _ in 0..KILLS {
         let before = bytes_in(&archive);
@@ -95,8 +97,48 @@ async fn old_orders_go_to_the_archive(engine: StoreEngine) {
         assert_eq!(told.status.code(), Some(code), "{folder:?}: {told:?}");
         assert!(text.contains(words), "{text}");
     }
-    // A key is free again, and its order is a new one.
-    confirm(&serve, 1_000_000).await;
+    a_late_repetition_has_no_second_effect(&serve, &shop, going[0]).await;
+}
+
+/// Where the file of the day has to be, there is a folder.
+async fn nothing_goes_while_the_archive_fails(
+    setup: &Setup,
+    engine: StoreEngine,
+    archive: &Path,
+    placed: &[Placed],
+) {
+    let ended = placed.iter().filter(|order| order.is_old).map(|order| order.records.last().unwrap().at);
+    let days: BTreeSet<String> = ended
+        .map(|at| Timestamp::from_micros(at.as_micros() - DAYS_AGO * DAY_US).to_string()[..10].to_owned())
+        .collect();
+    let blocking: Vec<PathBuf> = days.iter().map(|day| archive.join(format!("{day}.jsonl.gz"))).collect();
+    for folder in &blocking {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let serve = setup.start().await;
+    until("the archive has failed", async || {
+        (serve.metric("archive_failures_total").await > 0).then_some(())
+    })
+    .await;
+    assert_eq!(left(setup, engine).await as usize, placed.len());
+    assert!(serve.log().contains("old orders stay in the journal: the archive fails"), "{}", serve.log());
+    assert!(serve.log().contains(".jsonl.gz: Is a directory"), "{}", serve.log());
+    serve.kill();
+    for folder in &blocking {
+        std::fs::remove_dir(folder).unwrap();
+    }
+}
+
+/// The journal has forgotten the key, and the services have not: the same order again, and nothing is paid twice.
+async fn a_late_repetition_has_no_second_effect(serve: &ServeProcess, shop: &Shop, order: &Placed) {
+    let saga = order.saga.to_string();
+    let again = order.wish.ask(serve.address, &Book::default()).await;
+    let is_the_same =
+        matches!(&again, CallerResult::Final { saga: of, etat, .. } if *of == saga && etat == "CONFIRMEE");
+    assert!(is_the_same, "{again:?}");
+    for operation in ["reserver", "payer", "enregistrer"] {
+        assert_eq!(shop.effects_of(&saga, operation).await, 1, "{operation}");
+    }
 }
 
 fn bytes_in(archive: &Path) -> u64 {
@@ -113,7 +155,8 @@ async fn place(setup: &Setup, engine: StoreEngine) -> Vec<Placed> {
         let book = book.clone();
         callers.spawn(async move {
             for number in (caller..ORDERS).step_by(16) {
-                Wish::plain(number, 1 + number % 7).ask(address, &book).await;
+                let key = Some(format!("order-{number}"));
+                Wish { key, ..Wish::plain(number, 1 + number % 7) }.ask(address, &book).await;
             }
         });
     }
@@ -130,7 +173,7 @@ async fn place(setup: &Setup, engine: StoreEngine) -> Vec<Placed> {
         let saga: SagaId = saga.parse().unwrap();
         let records = store.load(saga).await.unwrap().unwrap().records;
         let is_old = wish.number % 2 == 0;
-        placed.push(Placed { saga, has_failed: etat != "CONFIRMEE", records, is_old });
+        placed.push(Placed { wish, saga, has_failed: etat != "CONFIRMEE", records, is_old });
     }
     assert_eq!(placed.len(), ORDERS as usize + 1);
     placed
@@ -185,13 +228,6 @@ async fn left(setup: &Setup, engine: StoreEngine) -> i64 {
             .unwrap(),
         StoreEngine::Postgres => connect(setup).await.query_one(LEFT, &[]).await.unwrap().get(0),
     }
-}
-
-async fn confirm(serve: &ServeProcess, number: i64) {
-    let told = Wish::plain(number, 4).ask(serve.address, &Book::default()).await;
-    assert!(matches!(&told, CallerResult::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
-    let health = client::send(serve.address, "GET", "/readyz", &[], None).await.unwrap();
-    assert_eq!(health.status, 200);
 }
 
 /// Each order that went is in the archive with all that happened to it, and no other is: DuckDB and we ourselves agree.
