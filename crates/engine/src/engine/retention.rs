@@ -98,6 +98,12 @@ impl Engine {
 impl Sweeper {
     async fn run(mut self) {
         let lifecycle = self.engine.parts.lifecycle.clone();
+        // Sagas that a crash has left go on first.
+        while !lifecycle.is_recovered() {
+            if !lifecycle.pause(self.engine.limits().beat).await {
+                return;
+            }
+        }
         loop {
             match self.look().await {
                 Ok(()) => self.is_failing = false,

@@ -112,8 +112,8 @@ impl Reconciliation<'_> {
         let mut listings = Listings::of(self.loaded);
         if listings.is_empty() {
             bail!(
-                "no participant lists its effects: give at least one `effects: {{ get: /path, list: ... }}` in its definition \
-                 (docs/definitions.md), and name the definition with --definition"
+                "no participant lists its effects: give at least one `effects: {{ get: /path, list: ... }}` in a definition \
+                 (docs/definitions.md), and name the file with --definition; sagas/checkout-effects.yaml is one for the built-in checkout"
             );
         }
         listings.read_on(&self.participants).await?;

@@ -92,6 +92,7 @@ fn it_says_what_it_is_and_brings_everything() {
         ("-rw-r--r--", format!("{doc}/CHANGELOG.md")),
         ("-rw-r--r--", format!("{doc}/docs/definitions.md")),
         ("-rw-r--r--", format!("{doc}/examples/checkout.yaml")),
+        ("-rw-r--r--", format!("{doc}/examples/checkout-effects.yaml")),
         ("-rw-r--r--", format!("{doc}/examples/voisins.yaml")),
         ("-rw-r--r--", format!("{doc}/examples/definition.schema.json")),
     ] {

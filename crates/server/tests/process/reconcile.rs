@@ -277,7 +277,8 @@ async fn accept(engine: StoreEngine, setup: &Setup) {
 type Orphan = (String, String, String);
 
 fn reconciled(setup: &Setup) -> Value {
-    let done = command(setup, &["reconcile", "--json", "--settle", "100ms"]);
+    let effects = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sagas/checkout-effects.yaml");
+    let done = command(setup, &["reconcile", "--json", "--settle", "100ms", "--definition", effects]);
     let report: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", said(&done)));
     let expected = if report["orphans"].as_array().unwrap().is_empty() { 0 } else { 3 };
     assert_eq!(done.status.code(), Some(expected), "{}", said(&done));

@@ -81,6 +81,20 @@ fn the_built_in_checkout_loads_and_can_be_read_at_a_glance() {
     assert_eq!(kept, [true, false, false, false]);
 }
 
+/// For `reconcile`, which must not have another checkout in mind than `serve`.
+#[test]
+fn the_checkout_with_effects_differs_in_them_alone() {
+    let with_effects = include_str!("../../../../../sagas/checkout-effects.yaml");
+    let (plain, listed) = (parse(CHECKOUT).unwrap(), parse(with_effects).unwrap());
+    assert_eq!(plain.participants.len(), listed.participants.len());
+    for (plain, listed) in plain.participants.iter().zip(&listed.participants) {
+        assert_eq!((&plain.name, &plain.reached_by), (&listed.name, &listed.reached_by));
+        assert_eq!((plain.effects.is_some(), listed.effects.is_some()), (false, *plain.name != *"panier"));
+    }
+    let steps = |source: &str| source.split_once("\nsteps:\n").unwrap().1.to_owned();
+    assert_eq!(steps(CHECKOUT), steps(with_effects));
+}
+
 #[test]
 fn the_neighbours_definition_loads_with_the_same_states() {
     let (checkout, voisins) =

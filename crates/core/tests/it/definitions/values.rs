@@ -5,9 +5,6 @@ use insta::assert_snapshot;
 use super::{LIBERER, STOCK_URL, mistakes, parse, with};
 use crate::support::CHECKOUT;
 
-/// The text of the participant `stock` before its `safety`.
-const STOCK: &str = r#"stock: { effects: { get: '/ledger?after=\(.after // 0)&limit=1000', list: '[.body[] | .about = .montant]', next: '.body[-1].seq' }, url: "${STOCK_URL:-http://stock-service:8000}", "#;
-
 #[test]
 fn unknown_missing_and_doubled_keys() {
     assert_snapshot!(mistakes(&[
@@ -18,7 +15,7 @@ fn unknown_missing_and_doubled_keys() {
         ("      post: /api/stock/reserver", "      pots: /api/stock/reserver"),
         ("      post: /api/stock/liberer", "      pots: /api/stock/liberer"),
         ("    success: STOCK_RESERVE", "    retry: { attempt: 3 }\n    success: STOCK_RESERVE"),
-        (STOCK, "stock: { "),
+        ("stock: { url: \"${STOCK_URL:-http://stock-service:8000}\", ", "stock: { "),
         ("deadline: 60s", "deadline: 60s\ndeadline: 30s"),
         ("participants:\n", "participants:\n  stock: { url: http://x }\n"),
         ("body: { produits: .panier.produits }", "body: { produits: .panier.produits, produits: 1 }"),

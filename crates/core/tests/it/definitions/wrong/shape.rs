@@ -120,23 +120,23 @@ pub(super) const SHAPE: &[Wrong] = &[
         &["10: there is no key `list` in participant `stock`; it belongs into a participant's `effects`"],
     ),
     (
-        ".body[-1].seq",
-        ".boddy[-1].seq",
+        "safety: barrier }",
+        r"safety: barrier, effects: { get: '/e?after=\(.after)', list: .body, next: '.boddy[-1].seq' } }",
         &[
             "10: `.boddy` does not exist here; an answer has .status, .headers and .body; did you mean `.body`?",
         ],
     ),
     (
-        r"\(.after // 0)",
-        r"\(.saga_id)",
+        "safety: barrier }",
+        r"safety: barrier, effects: { get: '/e?after=\(.saga_id)', list: .body, next: .body.next } }",
         &[
             "10: `.saga_id` does not exist here: `effects` are listed for no saga; there is .after, what `next` gave for the page before",
             r"10: every page would be the first one again: the path does not read `.after`, which `next` gives; write `get: /effects?after=\(.after // 0)`",
         ],
     ),
     (
-        "list: '[.body[] | .about = .montant]', ",
-        "",
+        "safety: barrier }",
+        "safety: barrier, effects: { get: /e } }",
         &["10: `effects` of participant `stock` has no `list`; add it: `list: .body`"],
     ),
     (

@@ -5,8 +5,8 @@ use super::Wrong;
 
 pub(super) const YAML: &[Wrong] = &[
     (
-        r#", url: "${STOCK_URL:-http://stock-service:8000}", safety: barrier }"#,
-        ", url: ${STOCK_URL:-http://stock-service:8000}, safety: barrier }",
+        r#"{ url: "${STOCK_URL:-http://stock-service:8000}", safety: barrier }"#,
+        "{ url: ${STOCK_URL:-http://stock-service:8000}, safety: barrier }",
         &[
             r#"10: within { } a text with `${` in it needs quotes; write "${STOCK_URL:-http://stock-service:8000}""#,
         ],
@@ -30,7 +30,7 @@ pub(super) const YAML: &[Wrong] = &[
         r#"http://stock-service:8000}", safety"#,
         "http://stock-service:8000}, safety",
         &[
-            r#"10: the quotation mark `"` that opens here is not closed on this line; add one at the end of the text"#,
+            r#"10: the quotation mark `"` that opens here is closed only on line 11; add one at the end of the text on this line"#,
         ],
     ),
     (
