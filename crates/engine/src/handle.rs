@@ -7,7 +7,9 @@ use saga_core::definition::StateName;
 use saga_core::saga::{Failure, Input, Rejected, Rollback};
 use saga_core::{Json, SagaId};
 use saga_journal::ReplicaId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+
+use crate::mailbox::{Mailbox, MailboxClosed, Post};
 
 /// A state of a saga that a caller can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +57,7 @@ pub(crate) enum Message {
     /// Reply at once.
     Look { reply: oneshot::Sender<Snapshot> },
     /// Apply an operator's command; reply when its event is durable, or the event that makes it impossible.
-    Apply { input: Input, reply: oneshot::Sender<Result<(), Rejected>> },
+    Apply { input: Box<Input>, reply: oneshot::Sender<Result<(), Rejected>> },
     /// The saga does not belong to this owner any more: drop it.
     Disown { owner: ReplicaId },
     /// End at the next point where nothing is under way; the next start of the process goes on.
@@ -63,22 +65,21 @@ pub(crate) enum Message {
 }
 
 /// The messages to a saga's task.
-pub(crate) type Messages = mpsc::Receiver<Box<Message>>;
+pub(crate) type Messages = Mailbox<Message>;
 
 /// Reaches a running saga. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Handle(mpsc::Sender<Box<Message>>);
+pub(crate) struct Handle(Post<Message>);
 
 /// The saga has left this process, or was never its own: the journal knows where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gone;
 
 impl Handle {
-    /// A handle, and the receiver of its messages. So many messages can wait. A channel has room for some of them from the start, so that a
-    /// saga without a message would take more memory for it than for all else, were they not in boxes.
+    /// A handle, and the receiver of its messages. So many messages can wait.
     pub(crate) fn new(messages_max: usize) -> (Self, Messages) {
-        let (sender, receiver) = mpsc::channel(messages_max);
-        (Self(sender), receiver)
+        let (post, messages) = Mailbox::new(messages_max);
+        (Self(post), messages)
     }
 
     /// Where the saga stands.
@@ -93,23 +94,23 @@ impl Handle {
 
     /// Applies an operator's command. `Ok`: its outcome is durable.
     pub(crate) async fn apply(&self, input: Input) -> Result<Result<(), Rejected>, Gone> {
-        self.ask(|reply| Message::Apply { input, reply }).await
+        self.ask(|reply| Message::Apply { input: Box::new(input), reply }).await
     }
 
     /// Tells the saga that it does not belong to `owner` any more.
     pub(crate) async fn disown(&self, owner: ReplicaId) {
         // A saga that is gone need not be told.
-        let _ = self.0.send(Box::new(Message::Disown { owner })).await;
+        let _ = self.0.send(Message::Disown { owner }).await;
     }
 
     /// Has the saga end at the next point where nothing is under way.
     pub(crate) async fn stop(&self) {
-        let _ = self.0.send(Box::new(Message::Stop)).await;
+        let _ = self.0.send(Message::Stop).await;
     }
 
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Gone> {
         let (reply, replied) = oneshot::channel();
-        self.0.send(Box::new(message(reply))).await.map_err(|_| Gone)?;
+        self.0.send(message(reply)).await.map_err(|MailboxClosed| Gone)?;
         replied.await.map_err(|_| Gone)
     }
 }

@@ -36,6 +36,7 @@ mod handle;
 mod journal_health;
 mod lifecycle;
 mod limits;
+mod mailbox;
 mod membership;
 mod observer;
 pub mod participants;

@@ -77,8 +77,18 @@ pub(crate) struct RunnableSaga {
 enum Wakeup {
     Saved(Result<(), NotAppended>),
     Call(CallingEvent),
-    Message(Option<Box<Message>>),
+    Message(Message),
     Alarm,
+}
+
+/// How a turn of the loop goes on.
+enum NextTurn {
+    /// The saga has changed.
+    Again,
+    Wait,
+    /// The saga falls asleep.
+    Rest(Resting),
+    End,
 }
 
 /// Why a saga's task has ended.
@@ -135,22 +145,16 @@ impl Driver {
     /// Runs the saga until it is over, asleep, stopped, or another replica's. Then the driver is of no use any more.
     pub(crate) async fn run(&mut self) -> TaskEnd {
         loop {
-            let effects = self.saga.effects();
-            if (self.stopping || self.has_turned_back()) && self.withdraw(&effects) {
-                continue;
+            match self.turn() {
+                NextTurn::Again => continue,
+                NextTurn::Wait => {}
+                NextTurn::Rest(resting) => {
+                    self.means.rests.rest(self.owner, resting).await;
+                    return TaskEnd::Done;
+                }
+                NextTurn::End => return TaskEnd::Done,
             }
-            self.act(&effects);
-            self.save(&effects);
-            self.reply(&effects);
-            if self.is_finished() {
-                return TaskEnd::Done;
-            }
-            if let Some(resting) = self.may_rest(&effects) {
-                self.guard.is_due(Some(self.means.clock.now()));
-                self.means.rests.rest(self.owner, resting).await;
-                return TaskEnd::Done;
-            }
-            let wakeup = self.wait(&effects).await;
+            let wakeup = self.wait().await;
             match self.take(wakeup) {
                 Ok(()) => {}
                 Err(Dropped::NotOurs) => break,
@@ -169,6 +173,29 @@ impl Driver {
         self.waiters.send_away();
         self.calling.abandon(&self.saga);
         TaskEnd::Done
+    }
+
+    /// Does all that is to be done now. It is no part of the task's future, which would keep the effects in memory while it waits.
+    fn turn(&mut self) -> NextTurn {
+        let effects = self.saga.effects();
+        if (self.stopping || self.has_turned_back()) && self.withdraw(&effects) {
+            return NextTurn::Again;
+        }
+        self.act(&effects);
+        self.save(&effects);
+        self.reply(&effects);
+        if self.is_finished() {
+            return NextTurn::End;
+        }
+        if let Some(resting) = self.may_rest(&effects) {
+            self.guard.is_due(Some(self.means.clock.now()));
+            return NextTurn::Rest(resting);
+        }
+        self.set_alarm(&effects);
+        self.guard.is_due(self.due());
+        self.guard.takes(self.saga.payload_bytes(), self.saga.cause().is_none() && !self.saga.is_parked());
+        self.calling.listen(&self.saga);
+        NextTurn::Wait
     }
 
     /// How the saga may leave memory: nothing is under way, all is on disk, and its time is far, or never. Callers that wait
@@ -246,11 +273,7 @@ impl Driver {
         self.saving.is_done() && !self.calling.is_under_way() && (self.saga.is_over() || self.stopping)
     }
 
-    async fn wait(&mut self, effects: &Effects) -> Wakeup {
-        self.set_alarm(effects);
-        self.guard.is_due(self.due());
-        self.guard.takes(self.saga.payload_bytes(), self.saga.cause().is_none() && !self.saga.is_parked());
-        self.calling.listen(&self.saga);
+    async fn wait(&mut self) -> Wakeup {
         let alarm = async {
             match &mut self.alarm {
                 Some((_, alarm)) => alarm.as_mut().await,
@@ -262,7 +285,7 @@ impl Driver {
             biased;
             result = self.saving.ended() => Wakeup::Saved(result),
             event = self.calling.event() => Wakeup::Call(event),
-            message = self.messages.recv() => Wakeup::Message(message),
+            message = self.messages.next() => Wakeup::Message(message),
             () = alarm => Wakeup::Alarm,
         }
     }
@@ -321,20 +344,19 @@ impl Driver {
         Ok(())
     }
 
-    fn message(&mut self, message: Option<Box<Message>>) {
-        match message.map(|message| *message) {
-            Some(Message::Await { milestone, reply }) => self.await_milestone(milestone, reply),
-            Some(Message::Look { reply }) => {
+    fn message(&mut self, message: Message) {
+        match message {
+            Message::Await { milestone, reply } => self.await_milestone(milestone, reply),
+            Message::Look { reply } => {
                 // The asker may have gone.
                 let _ = reply.send(self.snapshot(&self.saga.effects()));
             }
-            Some(Message::Apply { input, reply }) => {
+            Message::Apply { input, reply } => {
                 let outcome = self.input(&input);
                 self.waiters.add(Waiter::Applied { outcome, needs: self.saga.seq(), reply });
             }
-            Some(Message::Disown { owner }) => self.disowned |= owner == self.owner,
-            // The registry holds a handle for as long as the saga is in it.
-            Some(Message::Stop) | None => self.stopping = true,
+            Message::Disown { owner } => self.disowned |= owner == self.owner,
+            Message::Stop => self.stopping = true,
         }
     }
 

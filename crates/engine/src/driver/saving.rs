@@ -74,13 +74,13 @@ impl Spans {
 enum Append {
     None,
     Offered {
-        contents: Contents,
+        contents: Box<Contents>,
         appending: Appending,
     },
     /// The journal could not take the entry. The same entry is offered again, so that the journal recognizes an entry
     /// that did arrive.
     Waiting {
-        contents: Contents,
+        contents: Box<Contents>,
         entry: Box<Entry>,
         until: Timestamp,
     },
@@ -170,7 +170,7 @@ impl Saving {
         let is_told = summary.failure.is_some() || !summary.blocked.is_empty();
         let told = if is_told { records.clone() } else { Vec::new() };
         let spans = self.spans.ended(saga, &records);
-        let contents = Contents { events: records.len(), summary, told, spans };
+        let contents = Box::new(Contents { events: records.len(), summary, told, spans });
         let entry =
             Entry { saga: saga.id(), owner: self.owner, expected: self.durable, records, row: Row::of(saga) };
         self.since = now;

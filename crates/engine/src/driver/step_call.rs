@@ -1,8 +1,9 @@
 //! The call of one step: whether it is to be made, its turn at the participant's breaker, its request, its reply.
 
-use std::future::{pending, ready};
+use std::future::{poll_fn, ready};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use saga_core::definition::EvalError;
@@ -252,47 +253,27 @@ impl StepCall {
     /// Waits for the step's first event. Loses nothing when it is dropped.
     pub(super) async fn event(&mut self) -> CallEvent {
         let Self { means, owner, call, turn, recovered, evaluation, .. } = self;
-        let replied = async {
-            match call {
-                Some(call) => call.read(means, *owner).await,
-                None => pending().await,
+        // Few sagas wait for a participant to come back. For the others, the future stays small: each saga in memory has one.
+        let mut recovered = recovered.as_mut().map(|recovered| Box::pin(recovered.changed()));
+        poll_fn(|context| {
+            if let Some(Poll::Ready(read)) = call.as_mut().map(|call| call.poll_read(means, *owner, context))
+            {
+                return Poll::Ready(CallEvent::Reply(read));
             }
-        };
-        let permitted = async {
-            match turn {
-                Some(Queued { turn: CallTurn::Breaker(BreakerTurn::Wait(waiting)), .. }) => {
-                    CallEvent::Permit(Pin::new(waiting).await)
-                }
-                Some(Queued { turn: CallTurn::Access(access), .. }) => {
-                    access.await;
-                    CallEvent::Accessible
-                }
-                Some(Queued { turn: CallTurn::Breaker(BreakerTurn::Go(_)), .. }) | None => pending().await,
+            if let Some(Poll::Ready(value)) = evaluation.as_mut().map(|value| value.as_mut().poll(context)) {
+                let value = value.map(|value| value.map_err(|error| error.0.into()));
+                return Poll::Ready(CallEvent::Evaluated(value.unwrap_or_else(|| Err(PANICKED.into()))));
             }
-        };
-        let evaluated = async {
-            match evaluation {
-                Some(value) => match value.await {
-                    Some(value) => value.map_err(|error| error.0.into()),
-                    None => Err(PANICKED.into()),
-                },
-                None => pending().await,
+            if let Some(Poll::Ready(event)) = turn.as_mut().map(|queued| queued.turn.poll(context)) {
+                return Poll::Ready(event);
             }
-        };
-        let recovered = async {
-            match recovered {
-                // The sender lives as long as the breaker, which this process keeps.
-                Some(recovered) => _ = recovered.changed().await,
-                None => pending().await,
+            // The sender lives as long as the breaker, which this process keeps.
+            match recovered.as_mut().map(|recovered| recovered.as_mut().poll(context)) {
+                Some(Poll::Ready(_)) => Poll::Ready(CallEvent::Recovered),
+                Some(Poll::Pending) | None => Poll::Pending,
             }
-        };
-        tokio::select! {
-            biased;
-            read = replied => CallEvent::Reply(read),
-            value = evaluated => CallEvent::Evaluated(value),
-            turn = permitted => turn,
-            () = recovered => CallEvent::Recovered,
-        }
+        })
+        .await
     }
 
     /// The meaning of an event for the saga: its next input.
@@ -357,17 +338,30 @@ impl StepCall {
     }
 }
 
+impl CallTurn {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<CallEvent> {
+        match self {
+            Self::Breaker(BreakerTurn::Wait(waiting)) => {
+                Pin::new(waiting).poll(context).map(CallEvent::Permit)
+            }
+            Self::Access(access) => access.as_mut().poll(context).map(|()| CallEvent::Accessible),
+            // The driver starts such a call before it waits.
+            Self::Breaker(BreakerTurn::Go(_)) => Poll::Pending,
+        }
+    }
+}
+
 impl OpenCall {
-    /// Waits for the reply, and reads it. Loses nothing when it is dropped: each stage is kept until the next has begun.
-    async fn read(&mut self, means: &Means, owner: ReplicaId) -> Read {
+    /// The reply, once it is there and has been read. Each stage is kept until the next has begun.
+    fn poll_read(&mut self, means: &Means, owner: ReplicaId, context: &mut Context<'_>) -> Poll<Read> {
         loop {
             match &mut self.stage {
                 Stage::TooLate => {
                     let verdict = Verdict::without_answer(Outcome::NotSent, TOO_LATE);
-                    return Read { verdict, was_made: false };
+                    return Poll::Ready(Read { verdict, was_made: false });
                 }
                 Stage::Preparing(request) => {
-                    let request = request.as_mut().await;
+                    let request = ready!(request.as_mut().poll(context));
                     let not_sent = |reason: &str| Reply::NotSent { reason: reason.into() };
                     self.stage = Stage::Sent(match request {
                         // That has taken its time, and the lease is looked at just before a call leaves.
@@ -379,10 +373,10 @@ impl OpenCall {
                     });
                 }
                 Stage::Sent(reply) => {
-                    let reply = reply.as_mut().await;
+                    let reply = ready!(reply.as_mut().poll(context));
                     let was_made = !matches!(reply, Reply::Impossible { .. });
                     if let Some(verdict) = at_once(|| verdict(&self.definition, &self.wanted, &reply)) {
-                        return Read { verdict, was_made };
+                        return Poll::Ready(Read { verdict, was_made });
                     }
                     let (definition, wanted) = (self.definition.clone(), self.wanted);
                     let verdict =
@@ -390,9 +384,9 @@ impl OpenCall {
                     self.stage = Stage::Reading { verdict, was_made };
                 }
                 Stage::Reading { verdict, was_made } => {
-                    let verdict = verdict.as_mut().await;
+                    let verdict = ready!(verdict.as_mut().poll(context));
                     let lost = || Verdict::without_answer(Outcome::Unknown, PANICKED);
-                    return Read { verdict: verdict.unwrap_or_else(lost), was_made: *was_made };
+                    return Poll::Ready(Read { verdict: verdict.unwrap_or_else(lost), was_made: *was_made });
                 }
             }
         }

@@ -19,6 +19,8 @@ pub(super) enum Waiter {
 
 impl Waiters {
     pub(super) fn add(&mut self, waiter: Waiter) {
+        // Most sagas have one.
+        self.0.reserve_exact(1);
         self.0.push(waiter);
     }
 
@@ -62,6 +64,10 @@ impl Waiters {
                 Waiter::Reaches { reply, .. } => _ = reply.send(snapshot.clone()),
                 Waiter::Applied { outcome, reply, .. } => _ = reply.send(outcome),
             }
+        }
+        if self.0.is_empty() {
+            // The saga may go on for days.
+            self.0 = Vec::new();
         }
     }
 

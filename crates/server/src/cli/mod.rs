@@ -15,6 +15,7 @@ mod exchange;
 mod first_keys;
 mod given;
 mod health;
+mod huge_pages;
 mod keys;
 mod listen;
 mod migrate;

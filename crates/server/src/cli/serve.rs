@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::access::AccessFlags;
 use super::core_dumps;
 use super::database::Database;
+use super::huge_pages;
 use super::listen::{LISTEN_DEFAULT, Listen};
 use super::reload::Reloader;
 use super::retention::{self, RetentionFlags};
@@ -156,6 +157,7 @@ impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let logging = logging::start(&self.log, self.log_json)?;
         core_dumps::forbid();
+        huge_pages::refuse();
         let signing_key = self.signing.file();
         let sources = Sources { has_signing_key: signing_key.is_some(), ..self.definitions.sources() };
         let reloader = Reloader::new(sources.clone(), signing_key.as_deref())?;
