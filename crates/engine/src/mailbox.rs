@@ -5,11 +5,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
 use std::mem;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::sync::Notify;
 
@@ -51,11 +50,11 @@ impl<T> Mailbox<T> {
         (Post(shared.clone()), Self(shared))
     }
 
-    /// The next message. Loses nothing when it is dropped. It does not end when all other ends are gone.
-    pub(crate) async fn next(&mut self) -> T {
-        let message = poll_fn(|context| self.0.content().poll_next(context)).await;
+    /// The next message. None comes any more when all other ends are gone, and this is not told.
+    pub(crate) fn poll_next(&mut self, context: &Context<'_>) -> Poll<T> {
+        let message = ready!(self.0.content().poll_next(context));
         self.0.room.notify_one();
-        message
+        Poll::Ready(message)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -148,10 +147,18 @@ impl<T> fmt::Debug for Post<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use futures_util::FutureExt;
     use futures_util::future::join_all;
 
     use super::*;
+
+    impl<T> Mailbox<T> {
+        async fn next(&mut self) -> T {
+            poll_fn(|context| self.poll_next(context)).await
+        }
+    }
 
     #[tokio::test]
     async fn messages_come_out_in_their_order() {

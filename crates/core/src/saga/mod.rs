@@ -131,7 +131,7 @@ pub struct Blocked {
     pub status: Option<u16>,
 }
 
-/// The state of one step, as far as the saga knows it.
+/// The state of one step, as far as the saga knows it. Small: each saga in memory has one for each of its steps, and one or two are being called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum StepState {
     /// Not begun by any owner, as far as the history tells. `shadow`: a former owner may have called it all the
@@ -142,14 +142,14 @@ enum StepState {
     /// A signal step or a pause that waits, since when and until when.
     Waiting { since: Timestamp, until: Timestamp },
     /// Its action is being called, or waits to be.
-    Doing { tries: Tries, may_have_run: bool },
+    Doing { tries: Box<Tries>, may_have_run: bool },
     /// Its action took effect.
     Done { output: Option<Json> },
     /// Its action certainly has no effect.
     NotDone { reason: Box<str> },
     /// Its compensation is being called, or waits to be. `has_run`: the action is known to have taken effect, so that
     /// "nothing to undo" contradicts it. `may_have_run`: an earlier sending of the compensation may have undone it.
-    Undoing { tries: Tries, may_have_run: bool, has_run: bool, output: Option<Json> },
+    Undoing { tries: Box<Tries>, may_have_run: bool, has_run: bool, output: Option<Json> },
     /// Its compensation took effect.
     Undone,
 }

@@ -2,8 +2,8 @@
 
 use std::future::ready;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use futures_util::future::{FutureExt, pending, select_all};
 use saga_core::definition::EvalError;
 use saga_core::saga::{CallWanted, Effects, Input};
 use saga_core::{Json, Saga, Seq, Timestamp};
@@ -69,17 +69,6 @@ impl Calling {
         }
     }
 
-    /// Waits for the saga's output, while it is being made. Loses nothing when it is dropped.
-    async fn made_output(output: &mut MakingOutput) -> Result<Json, Box<str>> {
-        match output {
-            Some(making) => match making.await {
-                Some(made) => made.map_err(|error| error.0.into()),
-                None => Err(PANICKED.into()),
-            },
-            None => pending().await,
-        }
-    }
-
     /// Drops calls under way that the saga does not want any more, and forgets the turns of queued calls that it does
     /// not want. A call that has left goes on where its answer is still recorded.
     pub(super) fn keep(&mut self, saga: &Saga, effects: &Effects) {
@@ -131,31 +120,20 @@ impl Calling {
         held_back.map(|call| saga.definition().steps[call.step()].name.clone()).collect()
     }
 
-    /// Waits for the first event of any call, or for the saga's output. Loses nothing when it is dropped.
-    pub(super) async fn event(&mut self) -> CallingEvent {
-        let Self { calls, output, .. } = self;
-        let of_call = async {
-            match &mut calls[..] {
-                [] => pending().await,
-                // Sagas without a fork have one.
-                [call] => (call.step(), call.event().await),
-                calls => {
-                    let events = calls.iter_mut().map(|call| {
-                        let step = call.step();
-                        call.event().map(move |event| (step, event)).boxed()
-                    });
-                    select_all(events).await.0
-                }
-            }
-        };
+    /// The next event of any call, or the saga's output.
+    pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<CallingEvent> {
         // The output is made when there are no calls any more.
-        match output {
-            None => {
-                let (step, event) = of_call.await;
-                CallingEvent::OfStep(step, event)
-            }
-            making => CallingEvent::Output(Self::made_output(making).await),
+        if let Some(output) = &mut self.output {
+            let made = ready!(output.as_mut().poll(context));
+            let output = made.map(|made| made.map_err(|error| error.0.into()));
+            return Poll::Ready(CallingEvent::Output(output.unwrap_or_else(|| Err(PANICKED.into()))));
         }
+        for call in &mut self.calls {
+            if let Poll::Ready(event) = call.poll_event(context) {
+                return Poll::Ready(CallingEvent::OfStep(call.step(), event));
+            }
+        }
+        Poll::Pending
     }
 
     /// The meaning of an event for the saga: its next input.

@@ -13,7 +13,7 @@
 //! Live work, restart and take-over are this one loop: a saga that was read from the journal enters it with
 //! nothing under way, and finds out by itself what to do.
 //!
-//! *Cancel points.* The four things waited for are kept in the driver between turns, so none is lost when another
+//! *Cancel points.* The four things waited for are kept in the driver between turns, and polled there, so none is lost when another
 //! comes first. The driver itself is dropped only by the end of the process, which is a crash, and safe as one.
 //!
 //! - `means.rs`: what the tasks of all sagas share.
@@ -29,9 +29,10 @@ mod saving;
 mod step_call;
 mod waiters;
 
-use std::future::pending;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use saga_core::definition::Safety;
 use saga_core::reply::Verdict;
@@ -154,7 +155,7 @@ impl Driver {
                 }
                 NextTurn::End => return TaskEnd::Done,
             }
-            let wakeup = self.wait().await;
+            let wakeup = poll_fn(|context| self.poll_wakeup(context)).await;
             match self.take(wakeup) {
                 Ok(()) => {}
                 Err(Dropped::NotOurs) => break,
@@ -175,7 +176,7 @@ impl Driver {
         TaskEnd::Done
     }
 
-    /// Does all that is to be done now. It is no part of the task's future, which would keep the effects in memory while it waits.
+    /// Does all that is to be done now. No future: the effects would be kept while the saga waits.
     fn turn(&mut self) -> NextTurn {
         let effects = self.saga.effects();
         if (self.stopping || self.has_turned_back()) && self.withdraw(&effects) {
@@ -273,20 +274,20 @@ impl Driver {
         self.saving.is_done() && !self.calling.is_under_way() && (self.saga.is_over() || self.stopping)
     }
 
-    async fn wait(&mut self) -> Wakeup {
-        let alarm = async {
-            match &mut self.alarm {
-                Some((_, alarm)) => alarm.as_mut().await,
-                None => pending().await,
-            }
-        };
-        // Each branch leaves its future where it was, so an event that is not taken now is there the next time.
-        tokio::select! {
-            biased;
-            result = self.saving.ended() => Wakeup::Saved(result),
-            event = self.calling.event() => Wakeup::Call(event),
-            message = self.messages.next() => Wakeup::Message(message),
-            () = alarm => Wakeup::Alarm,
+    /// The first event of those that a turn waits for. The others stay where they are: one that is not taken now is there the next time.
+    fn poll_wakeup(&mut self, context: &mut Context<'_>) -> Poll<Wakeup> {
+        if let Poll::Ready(result) = self.saving.poll_ended(context) {
+            return Poll::Ready(Wakeup::Saved(result));
+        }
+        if let Poll::Ready(event) = self.calling.poll_event(context) {
+            return Poll::Ready(Wakeup::Call(event));
+        }
+        if let Poll::Ready(message) = self.messages.poll_next(context) {
+            return Poll::Ready(Wakeup::Message(message));
+        }
+        match &mut self.alarm {
+            Some((_, alarm)) => alarm.as_mut().poll(context).map(|()| Wakeup::Alarm),
+            None => Poll::Pending,
         }
     }
 

@@ -1,7 +1,8 @@
 //! The part of a saga that is on disk, and the way of the rest there: in order, one append at a time.
 
-use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use saga_core::trace::{SagaSpan, SpanFold};
 use saga_core::{Record, Saga, Seq, Timestamp};
@@ -177,11 +178,11 @@ impl Saving {
         self.append = Append::Offered { contents, appending: self.means.saves.journal.append(entry) };
     }
 
-    /// How the append under way ends. Loses nothing when it is dropped.
-    pub(super) async fn ended(&mut self) -> Result<(), NotAppended> {
+    /// How the append under way ends.
+    pub(super) fn poll_ended(&mut self, context: &mut Context<'_>) -> Poll<Result<(), NotAppended>> {
         match &mut self.append {
-            Append::Offered { appending, .. } => appending.await,
-            Append::None | Append::Waiting { .. } => pending().await,
+            Append::Offered { appending, .. } => Pin::new(appending).poll(context),
+            Append::None | Append::Waiting { .. } => Poll::Pending,
         }
     }
 

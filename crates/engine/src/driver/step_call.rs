@@ -1,6 +1,6 @@
 //! The call of one step: whether it is to be made, its turn at the participant's breaker, its request, its reply.
 
-use std::future::{poll_fn, ready};
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -43,8 +43,8 @@ pub(super) struct StepCall {
     turn: Option<Queued>,
     /// When a call that may not leave now is looked at again.
     again_at: Option<Timestamp>,
-    /// Tells when the participant that the next attempt waits for has come back.
-    recovered: Option<watch::Receiver<u64>>,
+    /// The participant's recovery, where the next attempt waits for it.
+    recovery: Option<Recovery>,
     /// The expression that the step waits for, while it is being evaluated.
     evaluation: Option<Elsewhere<Result<Evaluated, EvalError>>>,
 }
@@ -95,6 +95,9 @@ enum CallTurn {
     Access(AwaitedAccess),
 }
 
+/// The next recovery of a participant, with the means to wait for the one after it.
+type Recovery = Pin<Box<dyn Future<Output = watch::Receiver<u64>> + Send>>;
+
 /// An event that a saga with a wanted call waits for.
 pub(super) enum CallEvent {
     /// The result of the call under way.
@@ -111,7 +114,7 @@ pub(super) enum CallEvent {
 
 impl StepCall {
     pub(super) fn new(means: Arc<Means>, owner: ReplicaId, step: usize) -> Self {
-        Self { means, owner, step, call: None, turn: None, again_at: None, recovered: None, evaluation: None }
+        Self { means, owner, step, call: None, turn: None, again_at: None, recovery: None, evaluation: None }
     }
 
     pub(super) fn step(&self) -> usize {
@@ -120,7 +123,7 @@ impl StepCall {
 
     /// Whether the step has no evaluation, no call, no turn, and waits for no participant to come back.
     pub(super) fn is_idle(&self) -> bool {
-        self.call.is_none() && self.turn.is_none() && self.recovered.is_none() && self.evaluation.is_none()
+        self.call.is_none() && self.turn.is_none() && self.recovery.is_none() && self.evaluation.is_none()
     }
 
     pub(super) fn is_under_way(&self) -> bool {
@@ -243,37 +246,33 @@ impl StepCall {
 
     /// Listens to the breaker of the step's participant while its next attempt waits for its time.
     pub(super) fn listen(&mut self, saga: &Saga, is_waiting: bool) {
-        self.recovered.take_if(|_| !is_waiting);
-        if is_waiting && self.recovered.is_none() {
+        self.recovery.take_if(|_| !is_waiting);
+        if is_waiting && self.recovery.is_none() {
             let breaker = self.means.calls.breakers.of(saga.definition(), self.step);
-            self.recovered = breaker.map(|breaker| breaker.recovered());
+            self.recovery = breaker.map(|breaker| next_recovery(breaker.recovered()));
         }
     }
 
-    /// Waits for the step's first event. Loses nothing when it is dropped.
-    pub(super) async fn event(&mut self) -> CallEvent {
-        let Self { means, owner, call, turn, recovered, evaluation, .. } = self;
-        // Few sagas wait for a participant to come back. For the others, the future stays small: each saga in memory has one.
-        let mut recovered = recovered.as_mut().map(|recovered| Box::pin(recovered.changed()));
-        poll_fn(|context| {
-            if let Some(Poll::Ready(read)) = call.as_mut().map(|call| call.poll_read(means, *owner, context))
-            {
-                return Poll::Ready(CallEvent::Reply(read));
-            }
-            if let Some(Poll::Ready(value)) = evaluation.as_mut().map(|value| value.as_mut().poll(context)) {
-                let value = value.map(|value| value.map_err(|error| error.0.into()));
-                return Poll::Ready(CallEvent::Evaluated(value.unwrap_or_else(|| Err(PANICKED.into()))));
-            }
-            if let Some(Poll::Ready(event)) = turn.as_mut().map(|queued| queued.turn.poll(context)) {
-                return Poll::Ready(event);
-            }
-            // The sender lives as long as the breaker, which this process keeps.
-            match recovered.as_mut().map(|recovered| recovered.as_mut().poll(context)) {
-                Some(Poll::Ready(_)) => Poll::Ready(CallEvent::Recovered),
-                Some(Poll::Pending) | None => Poll::Pending,
-            }
-        })
-        .await
+    /// The step's next event. Such functions poll, and are no futures: a future of each would be kept for every saga that waits.
+    pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<CallEvent> {
+        let Self { means, owner, call, turn, recovery, evaluation, .. } = self;
+        if let Some(Poll::Ready(read)) = call.as_mut().map(|call| call.poll_read(means, *owner, context)) {
+            return Poll::Ready(CallEvent::Reply(read));
+        }
+        if let Some(Poll::Ready(value)) = evaluation.as_mut().map(|value| value.as_mut().poll(context)) {
+            let value = value.map(|value| value.map_err(|error| error.0.into()));
+            return Poll::Ready(CallEvent::Evaluated(value.unwrap_or_else(|| Err(PANICKED.into()))));
+        }
+        if let Some(Poll::Ready(event)) = turn.as_mut().map(|queued| queued.turn.poll(context)) {
+            return Poll::Ready(event);
+        }
+        if let Some(Poll::Ready(recovered)) =
+            recovery.as_mut().map(|recovery| recovery.as_mut().poll(context))
+        {
+            *recovery = Some(next_recovery(recovered));
+            return Poll::Ready(CallEvent::Recovered);
+        }
+        Poll::Pending
     }
 
     /// The meaning of an event for the saga: its next input.
@@ -391,6 +390,14 @@ impl OpenCall {
             }
         }
     }
+}
+
+fn next_recovery(mut recovered: watch::Receiver<u64>) -> Recovery {
+    Box::pin(async move {
+        // The sender lives as long as the breaker, which this process keeps.
+        let _ = recovered.changed().await;
+        recovered
+    })
 }
 
 fn send(

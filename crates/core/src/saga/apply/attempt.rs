@@ -36,7 +36,7 @@ impl Saga {
         // A barrier's compensation needs no more than the decision to roll back: a former owner may have sent it before
         // the history could say so.
         let may_have_been_sent = is_barrier && self.marks.take_over > self.marks.rollback;
-        let start = |tries: Option<&Tries>| -> Result<Tries, &'static str> {
+        let start = |tries: Option<&Tries>| -> Result<Box<Tries>, &'static str> {
             let due = tries.map_or(AttemptNumber::FIRST, |tries| tries.attempt.next());
             if tries.is_some_and(|tries| tries.in_flight() || tries.asked.is_in_flight()) {
                 return Err("an attempt is still in flight");
@@ -44,7 +44,7 @@ impl Saga {
             if attempt != due {
                 return Err("attempts are numbered without gaps");
             }
-            Ok(Tries {
+            Ok(Box::new(Tries {
                 attempt,
                 progress: Progress::InFlight,
                 started: seq,
@@ -55,7 +55,7 @@ impl Saga {
                 status: tries.and_then(|tries| tries.status),
                 asked: ProbeState::default(),
                 accepted: None,
-            })
+            }))
         };
         let state = &mut self.steps[step];
         *state = match (&*state, direction) {
