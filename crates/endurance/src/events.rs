@@ -1,6 +1,6 @@
 //! A client of `GET /api/events`.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -14,8 +14,12 @@ use crate::client::{AnyStream, NoResponse, PATIENCE, ProcessEndpoint, connected}
 /// A stream of events.
 pub struct EventListener {
     body: Incoming,
-    text: String,
+    received: ReceivedText,
 }
+
+/// The bytes of a stream that no message was made of yet. They come in pieces that end anywhere, in the middle of a character, too.
+#[derive(Default)]
+struct ReceivedText(BytesMut);
 
 /// A message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,23 +69,21 @@ impl EventListener {
         if answer.status() != 200 {
             return Err(NoResponse::Lost(format!("the stream's status is {}", answer.status())));
         }
-        Ok(Self { body: answer.into_body(), text: String::new() })
+        Ok(Self { body: answer.into_body(), received: ReceivedText::default() })
     }
 
     /// The next message; `None`: the stream has ended, or broke off.
     pub async fn message(&mut self) -> Option<EventMessage> {
         loop {
-            if let Some((message, rest)) = self.text.split_once("\n\n") {
+            if let Some(message) = self.received.message() {
                 let line = |name: &str| message.lines().find_map(|line| line.strip_prefix(name));
                 let id = line("id: ").expect("each message has an id").to_owned();
                 let event = line("data: ").map(|data| serde_json::from_str(data).expect("an event is JSON"));
-                let found = EventMessage { id, event };
-                self.text = rest.to_owned();
-                return Some(found);
+                return Some(EventMessage { id, event });
             }
             let frame = self.body.frame().await?.ok()?;
             let Ok(bytes) = frame.into_data() else { continue };
-            self.text.push_str(std::str::from_utf8(&bytes).expect("messages are whole and UTF-8"));
+            self.received.0.extend_from_slice(&bytes);
         }
     }
 
@@ -110,6 +112,36 @@ impl EventListener {
             if is_last {
                 return events;
             }
+        }
+    }
+}
+
+impl ReceivedText {
+    /// Takes the first whole message out.
+    fn message(&mut self) -> Option<String> {
+        const END: &[u8] = b"\n\n";
+        let length = self.0.windows(END.len()).position(|bytes| bytes == END)?;
+        let message = self.0.split_to(length);
+        self.0.advance(END.len());
+        Some(String::from_utf8(message.to_vec()).expect("a message is UTF-8"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_may_come_in_any_pieces() {
+        let sent = "id: 1\ndata: {\"reason\":\"panier épuisé\"}\n\nid: 2\n\n";
+        for at in 0..=sent.len() {
+            let mut received = ReceivedText::default();
+            let mut messages = Vec::new();
+            for piece in [&sent.as_bytes()[..at], &sent.as_bytes()[at..]] {
+                received.0.extend_from_slice(piece);
+                messages.extend(std::iter::from_fn(|| received.message()));
+            }
+            assert_eq!(messages.join("|"), sent.trim_end().replace("\n\n", "|"), "in two pieces at {at}");
         }
     }
 }

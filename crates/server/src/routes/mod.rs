@@ -18,7 +18,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use saga_core::trace;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -31,12 +30,9 @@ use crate::face;
 use crate::face::sagas::LiveFeed;
 use crate::http::{CallerAddress, Crowded};
 
-/// The document of all routes.
-static DOCUMENT: LazyLock<OpenApi> =
-    LazyLock::new(|| document::complete(documented(LiveFeed::new()).into_openapi()));
-
-/// [`DOCUMENT`], as it is answered.
-static TEXT: LazyLock<String> = LazyLock::new(|| document::text(&DOCUMENT));
+/// The document of all routes, as it is answered. Its parts would take 2 MB, so they are not kept.
+static TEXT: LazyLock<String> =
+    LazyLock::new(|| document::text(&document::complete(documented(LiveFeed::new()).into_openapi())));
 
 /// The OpenAPI document, as `GET /openapi.json` answers it without the inputs of loaded definitions.
 pub fn document() -> &'static str {
@@ -94,12 +90,12 @@ async fn around(
 ) -> Response {
     let method = request.method().clone();
     let request_id = trace::sent_request_id(request.headers()).cloned();
-    let handler = path.and_then(|path| DOCUMENT.paths.paths.get_key_value(path.as_str()));
+    let documented = path.and_then(|path| needs::route(path.as_str()));
     let kind = AnswerKind::at(request.uri().path());
     let begun = api.clock.now();
     // As prometheus-fastapi-instrumentator has it: what matches no route is one handler.
     let is_console = saga_console::is_at(request.uri().path());
-    let route = if is_console { console::CONSOLE_ROUTE } else { handler.map_or("none", |(route, _)| route) };
+    let route = if is_console { console::CONSOLE_ROUTE } else { documented.unwrap_or("none") };
     let has_moved = api.reached.has_ops_address && api::FOR_SUPERVISORS.contains(&route);
     let admitted = match admit(&api, &request) {
         Err(problem) => Err((problem, None)),

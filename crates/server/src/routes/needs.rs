@@ -20,6 +20,11 @@ static NEEDS: LazyLock<HashMap<String, PathNeeds>> = LazyLock::new(|| {
     paths.map(|(path, item)| (path.clone(), needs(item))).collect()
 });
 
+/// The route of the document with this path, if it has one.
+pub(super) fn route(path: &str) -> Option<&'static str> {
+    NEEDS.get_key_value(path).map(|(route, _)| &**route)
+}
+
 /// The needs of a route; `None`: there is no such route or method, so there is nothing to get at.
 pub(super) fn of(path: &str, method: &Method) -> Option<Needs> {
     let [get, post] = NEEDS.get(path)?;
