@@ -4,20 +4,20 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
+use utoipa::openapi::path::Operation;
 
-use super::TEXT;
 use crate::api::access::{Needs, Role};
+use crate::face::sagas::LiveFeed;
 
 /// The needs of one path: those of its GET, and those of its POST.
 type PathNeeds = [Option<Needs>; 2];
 
-/// By path.
+/// By path. Made from the document's parts: its text is made for those alone who ask for it.
 static NEEDS: LazyLock<HashMap<String, PathNeeds>> = LazyLock::new(|| {
-    let document: Value = serde_json::from_str(&TEXT).unwrap_or_default();
-    let paths = document["paths"].as_object().into_iter().flatten();
-    let needs = |item: &Value| ["get", "post"].map(|method| item.get(method).map(|it| said(&it["security"])));
-    paths.map(|(path, item)| (path.clone(), needs(item))).collect()
+    let document = super::documented(LiveFeed::new()).into_openapi();
+    let needs = |operation: Option<Operation>| operation.map(|it| said(&json!(it.security)));
+    document.paths.paths.into_iter().map(|(path, item)| (path, [item.get, item.post].map(needs))).collect()
 });
 
 /// The route of the document with this path, if it has one.
