@@ -12,7 +12,8 @@
 //! ```
 //!
 //! That number is kept in the step's row. A step without such a line (all those of before there was a rule) needs a program that
-//! knows it. `docs/upgrades.md` says what a step may do that expands; a test holds them to it.
+//! knows it. `docs/upgrades.md` says what a step may do that expands; a test holds them to it. One number is raised later: that of the
+//! step of incarnations, when a second one begins.
 
 use sha2::{Digest, Sha256};
 
@@ -143,6 +144,12 @@ pub(crate) const POSTGRES: &[Migration] = &[
         sql: include_str!("../migrations/postgres/0024_incarnation.sql"),
     },
 ];
+
+/// The step by which a program knows incarnations. When a second one begins, this step's row comes to need a program that knows it: an older
+/// one would go on with the epochs of the first incarnation.
+pub(crate) const SQLITE_INCARNATION: i64 = 19;
+/// The same for PostgreSQL.
+pub(crate) const POSTGRES_INCARNATION: i64 = 24;
 
 /// A step that was applied, as its row tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,6 +293,14 @@ mod tests {
             pending(KNOWN, &applied(&KNOWN[1..]), None),
             Err(OpenError::SchemaChanged { version: 1 })
         ));
+    }
+
+    #[test]
+    fn the_step_of_incarnations_is_the_one_that_is_named_so() {
+        for (known, version) in [(SQLITE, SQLITE_INCARNATION), (POSTGRES, POSTGRES_INCARNATION)] {
+            let step = known.iter().find(|migration| migration.name == "incarnation");
+            assert_eq!(step.map(|step| step.version), Some(version));
+        }
     }
 
     #[test]

@@ -154,6 +154,15 @@ pub enum OpenError {
         /// When the last lease ends.
         left_s: u64,
     },
+    /// This role may not have older releases refuse the journal, which it has to when an incarnation begins.
+    #[error(
+        "a new incarnation keeps releases away that know of none, and this role may not do that: run this again with the URL of the role \
+         that owns the database, or, as that role, run {grants} first"
+    )]
+    AcceptRights {
+        /// The statement that grants the missing right, as SQL.
+        grants: &'static str,
+    },
     /// No later incarnation can be told from its epochs.
     #[error("this journal was restored {} times, and there are no more incarnations", Incarnation::LAST)]
     NoIncarnationLeft,

@@ -215,7 +215,7 @@ async fn accept_database(url: &str, restored: bool) -> anyhow::Result<String> {
 /// What a new incarnation means, and what to do next.
 fn begun(incarnation: Incarnation) -> String {
     format!(
-        "Its incarnation is {incarnation}: every call has a Saga-Epoch of {} or more. Now run `orchestrateur reconcile`, which compares it \
+        "Its incarnation is {incarnation}: every call has a Saga-Epoch of {} or more. Releases that know no incarnations refuse it. Now run `orchestrateur reconcile`, which compares it \
          with the services",
         Epoch::first_of(incarnation).get()
     )

@@ -10,8 +10,11 @@ use super::bounds::{MIGRATION_DEADLINE, OPERATION_DEADLINE};
 use super::lineage::{DatabaseIdentity, LineageVerdict, judge};
 use super::link::{Link, StatementError};
 use super::sql;
+use crate::migration::POSTGRES_INCARNATION;
 use crate::{OpenError, REPLICAS_TOLD_MAX};
 
+/// The right that [`accept`] needs beside those that serving needs.
+const KEEP_AWAY_GRANT: &str = "GRANT UPDATE (needs) ON saga_migration TO the role;";
 /// The system identifier of a database that does not tell; `initdb` makes no such one.
 const UNTOLD: i64 = 0;
 
@@ -70,13 +73,17 @@ pub(super) async fn accept(link: &Link, restored: bool) -> Result<DatabaseAccept
     let begins = restored || is_elsewhere;
     if begins {
         before.incarnation.next().ok_or(OpenError::NoIncarnationLeft)?;
+        may_keep_older_releases_away(link).await?;
         no_process_uses_it(link).await?;
         let (system, timeline) = now.map_or((UNTOLD, 0), |now| (now.system(), now.timeline()));
-        let accepted = sql::database_accept(system, timeline, 1);
+        let accepted = sql::database_accept(system, timeline, 1, POSTGRES_INCARNATION);
         // Every saga that is under way is written.
         MIGRATION_DEADLINE.hold(link.script(&accepted), StatementError::Doubtful).await.map_err(failed)?;
-    } else if now != before.identity {
-        note(link).await.map_err(failed)?;
+    } else {
+        if now != before.identity {
+            note(link).await.map_err(failed)?;
+        }
+        keep_older_releases_away(link).await?;
     }
     Ok(DatabaseAccepted {
         before: before.identity,
@@ -84,6 +91,35 @@ pub(super) async fn accept(link: &Link, restored: bool) -> Result<DatabaseAccept
         incarnation_before: before.incarnation,
         incarnation: kept(link).await?.incarnation,
     })
+}
+
+/// Fails if this role may not have older releases refuse the journal.
+async fn may_keep_older_releases_away(link: &Link) -> Result<(), OpenError> {
+    let asked = link.query(sql::MAY_KEEP_AWAY, &[]);
+    let rows = OPERATION_DEADLINE.hold(asked, StatementError::Doubtful).await.map_err(failed)?;
+    if rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
+        return Ok(());
+    }
+    Err(OpenError::AcceptRights { grants: KEEP_AWAY_GRANT })
+}
+
+/// Has releases that know no incarnations refuse a journal that is in a second one: not every release that begins incarnations has done so.
+/// A role that may not is told in the log who may.
+pub(super) async fn keep_older_releases_away(link: &Link) -> Result<(), OpenError> {
+    let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] =
+        [(&POSTGRES_INCARNATION, Type::INT8)];
+    let asked = link.query(sql::OLDER_RELEASES_LET_IN, &params);
+    let rows = OPERATION_DEADLINE.hold(asked, StatementError::Doubtful).await.map_err(failed)?;
+    let Some(row) = rows.first() else { return Ok(()) };
+    if row.try_get(0).unwrap_or(false) {
+        let raised = sql::older_releases_away(POSTGRES_INCARNATION);
+        return OPERATION_DEADLINE.hold(link.script(&raised), StatementError::Doubtful).await.map_err(failed);
+    }
+    tracing::warn!(
+        "a release that knows no incarnations could be started on this journal, which is in a later one than the first: run `orchestrateur \
+         migrate` with the URL of the role that owns the database, which keeps such releases away"
+    );
+    Ok(())
 }
 
 /// Fails if a lease holds, for the operator's sake: leases are ended in any case.

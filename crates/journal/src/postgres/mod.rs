@@ -122,6 +122,7 @@ pub async fn open_with(url: &str, connections: usize) -> Result<Postgres, OpenEr
     let link = schema::prepare(&connector).await?.link;
     checks::rights(&link).await?;
     database::check(&link).await?;
+    database::keep_older_releases_away(&link).await?;
     connector.lineage().is_noted();
     connector.note_failovers();
     let pool = |connections_max, bound| ConnectionPool::new(connector.clone(), connections_max, bound);
@@ -136,7 +137,9 @@ pub async fn open_with(url: &str, connections: usize) -> Result<Postgres, OpenEr
 
 /// Brings the schema up to date, as a role that may make tables.
 pub async fn migrate(url: &str) -> Result<Migrated, OpenError> {
-    schema::prepare(&DatabaseConnector::new(url)?).await.map(|prepared| prepared.migrated)
+    let prepared = schema::prepare(&DatabaseConnector::new(url)?).await?;
+    database::keep_older_releases_away(&prepared.link).await?;
+    Ok(prepared.migrated)
 }
 
 /// Takes the database that `url` leads to for the one in which the journal is kept, whatever was noted before: an operator has restored

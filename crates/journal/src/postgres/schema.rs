@@ -230,6 +230,7 @@ mod tests {
 
     use tokio::join;
 
+    use super::super::database;
     use super::*;
 
     async fn made() -> (DatabaseConnector, Link) {
@@ -265,6 +266,30 @@ mod tests {
         assert!(error.is_none(), "{error:?}");
         let error = round(&link, &migration::POSTGRES[..22], &mut steps).await.err().unwrap();
         assert!(matches!(error, OpenError::SchemaNewer { needs: 23, known: 22, .. }), "{error}");
+    }
+
+    /// All releases of before knew a schema without incarnations, and look at it as this one does.
+    #[tokio::test]
+    async fn a_release_that_knows_no_incarnations_goes_on_with_the_first_one_and_refuses_the_second() {
+        let (_, link) = made().await;
+        let before = &migration::POSTGRES[..(migration::POSTGRES_INCARNATION - 1) as usize];
+        let mut steps = 0;
+        assert!(matches!(round(&link, before, &mut steps).await, Ok(SchemaRound::UpToDate { .. })));
+        database::accept(&link, true).await.unwrap();
+        let error = round(&link, before, &mut steps).await.err().unwrap();
+        assert!(matches!(error, OpenError::SchemaNewer { needs: 24, known: 23, .. }), "{error}");
+        // This one goes on, also once a later one has added something.
+        let later = with(&[("expand", EXPAND)]);
+        for known in [migration::POSTGRES, &later[..], migration::POSTGRES] {
+            let known = round(&link, known, &mut steps).await;
+            assert!(matches!(known, Ok(SchemaRound::UpToDate { .. })));
+        }
+        // It was accepted by a release that did not raise this.
+        link.script("UPDATE saga_migration SET needs = 22 WHERE version = 24").await.unwrap();
+        assert!(round(&link, before, &mut steps).await.is_ok());
+        database::keep_older_releases_away(&link).await.unwrap();
+        let error = round(&link, before, &mut steps).await.err().unwrap();
+        assert!(matches!(error, OpenError::SchemaNewer { needs: 24, known: 23, .. }), "{error}");
     }
 
     #[tokio::test]

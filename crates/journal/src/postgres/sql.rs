@@ -692,8 +692,9 @@ WHERE saga_database.system_identifier = 0
     OR saga_database.system_identifier = excluded.system_identifier AND saga_database.timeline < excluded.timeline";
 
 /// Takes this database for the one in which the journal is kept, as an operator wishes; `raise` is added to the incarnation. One transaction, in
-/// this order: see [`INCARNATION`].
-pub(super) fn database_accept(system: i64, timeline: i64, raise: i64) -> String {
+/// this order: see [`INCARNATION`]. Programs that do not know the migration `knows` refuse the journal from then on.
+pub(super) fn database_accept(system: i64, timeline: i64, raise: i64, knows: i64) -> String {
+    let keep_away = older_releases_away(knows);
     format!(
         "\
 BEGIN;
@@ -702,9 +703,24 @@ VALUES (1, {system}, {timeline}, CAST(extract(epoch FROM clock_timestamp()) * 10
 ON CONFLICT (number) DO UPDATE SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
     noted_us = excluded.noted_us, incarnation = saga_database.incarnation + {raise};
 {END_LEASES};
+{keep_away};
 COMMIT"
     )
 }
+
+/// Has programs that do not know the migration `knows` refuse the journal.
+pub(super) fn older_releases_away(knows: i64) -> String {
+    format!("UPDATE saga_migration SET needs = version WHERE version = {knows} AND needs < version")
+}
+
+/// A row, if a second incarnation has begun and programs that do not know the migration `$1` could still be started: whether this role may
+/// change that.
+pub(super) const OLDER_RELEASES_LET_IN: &str = "\
+SELECT has_column_privilege('saga_migration', 'needs', 'UPDATE') FROM saga_migration
+WHERE version = $1 AND needs < version AND EXISTS (SELECT 1 FROM saga_database WHERE incarnation > 1)";
+
+/// Whether this role may keep older programs away.
+pub(super) const MAY_KEEP_AWAY: &str = "SELECT has_column_privilege('saga_migration', 'needs', 'UPDATE')";
 
 /// The settings that durability and texts hang on; NULL where the server has no such setting.
 pub(super) const SETTINGS: &str = "\

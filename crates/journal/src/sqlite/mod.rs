@@ -108,6 +108,7 @@ fn open_with(path: impl AsRef<Path>, recent: RecentLabels) -> Result<Sqlite, Ope
     restored::check(&path, &connection)?;
     schema::migrate(&path, &mut connection)?;
     let incarnation = restored::incarnation(&connection).map_err(|error| why(&path, error))?;
+    restored::keep_older_releases_away(&connection, incarnation).map_err(|error| why(&path, error))?;
     recent.read(&connection).map_err(|error| why(&path, error))?;
     let (place, recent) = (OpenedFile::opened(path)?, Arc::new(recent));
     let writer = Mutex::new(SqliteWriter::new(place.clone(), connection, recent.clone()));

@@ -10,6 +10,7 @@ use saga_core::{Incarnation, Timestamp};
 
 use super::{connect, lock, schema, why};
 use crate::OpenError;
+use crate::migration::SQLITE_INCARNATION;
 
 /// The result of [`accept`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub fn accept(path: &Path, restored: bool) -> Result<FileAccepted, OpenError> {
     schema::migrate(&path, &mut connection)?;
     let before = incarnation(&connection).map_err(failed)?;
     if made.is_none() && !restored {
+        keep_older_releases_away(&connection, before).map_err(failed)?;
         return Ok(FileAccepted { path, made, before, now: before });
     }
     let now = before.next().ok_or(OpenError::NoIncarnationLeft)?;
@@ -53,8 +55,22 @@ fn begin(connection: &mut Connection, incarnation: Incarnation) -> rusqlite::Res
     const RAISE: &str = "UPDATE saga_incarnation SET incarnation = ?1 WHERE number = 1";
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute(RAISE, [incarnation.get()])?;
+    keep_older_releases_away(&transaction, incarnation)?;
     transaction.execute_batch("DROP TABLE IF EXISTS saga_copy")?;
     transaction.commit()
+}
+
+/// Has releases that know no incarnations refuse the file once there is a second one. It is looked at whenever the file is opened, too: not
+/// every release that begins incarnations has raised this.
+pub(super) fn keep_older_releases_away(
+    connection: &Connection,
+    incarnation: Incarnation,
+) -> rusqlite::Result<()> {
+    const NEED: &str = "UPDATE saga_migration SET needs = version WHERE version = ?1 AND needs < version";
+    if incarnation == Incarnation::FIRST {
+        return Ok(());
+    }
+    connection.execute(NEED, [SQLITE_INCARNATION]).map(drop)
 }
 
 /// Refuses a backup that was not accepted.

@@ -84,3 +84,40 @@ fn migrate_to(known: &[Migration], path: &Path, connection: &mut Connection) -> 
     transaction.commit().map_err(failed)?;
     connection.execute_batch(USUAL_CACHE).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::restored;
+    use super::*;
+
+    /// All releases of before knew a schema without incarnations, and look at it as this one does.
+    #[test]
+    fn a_release_that_knows_no_incarnations_goes_on_with_the_first_one_and_refuses_the_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        drop(super::super::open(&path).unwrap());
+        let before = &migration::SQLITE[..(migration::SQLITE_INCARNATION - 1) as usize];
+        let release_before = || migrate_to(before, &path, &mut Connection::open(&path).unwrap());
+        release_before().unwrap();
+        let refused = || {
+            let error = release_before().unwrap_err();
+            assert!(matches!(error, OpenError::SchemaNewer { found: 19, needs: 19, known: 18 }), "{error}");
+        };
+        restored::accept(&path, true).unwrap();
+        refused();
+        // It was accepted by a release that did not raise this: the next start mends it, or a command that has nothing else to do.
+        for mend in [
+            |path: &Path| drop(super::super::open(path).unwrap()),
+            |path: &Path| {
+                drop(restored::accept(path, false).unwrap());
+            },
+        ] {
+            let journal = Connection::open(&path).unwrap();
+            journal.execute("UPDATE saga_migration SET needs = 18 WHERE version = 19", []).unwrap();
+            drop(journal);
+            release_before().unwrap();
+            mend(&path);
+            refused();
+        }
+    }
+}

@@ -140,6 +140,50 @@ async fn no_incarnation_begins_beside_processes_and_the_leases_of_former_ones_en
     assert_eq!(store.incarnation().await, Ok(second()));
 }
 
+/// The schema version that a program has to know because of incarnations.
+const NEEDED: &str = "SELECT needs FROM saga_migration WHERE name = 'incarnation'";
+
+async fn releases_without_incarnations_are_kept_away_from_the_second_one<F: Sql>(
+    accept: impl AsyncFn(&F, bool),
+) {
+    let fixture = F::new();
+    drop(fixture.open_for_nobody().await);
+    let first = fixture.query(NEEDED).await;
+    let own = fixture.query("SELECT version FROM saga_migration WHERE name = 'incarnation'").await;
+    assert!(first < own, "{first:?}");
+    accept(&fixture, false).await;
+    drop(fixture.open_for_nobody().await);
+    assert_eq!(fixture.query(NEEDED).await, first, "it is the first one still");
+    accept(&fixture, true).await;
+    assert_eq!(fixture.query(NEEDED).await, own);
+    // A release that did not raise this has accepted it.
+    let lower = format!("UPDATE saga_migration SET needs = {} WHERE name = 'incarnation'", first[0][0]);
+    fixture.execute(&lower).await;
+    drop(fixture.open_for_nobody().await);
+    assert_eq!(fixture.query(NEEDED).await, own);
+    fixture.execute(&lower).await;
+    accept(&fixture, false).await;
+    assert_eq!(fixture.query(NEEDED).await, own);
+}
+
+#[tokio::test]
+async fn releases_without_incarnations_are_kept_away_from_the_second_one_of_a_file() {
+    releases_without_incarnations_are_kept_away_from_the_second_one(async |fixture: &InSqlite, restored| {
+        drop(sqlite::accept(&fixture.path(), restored).unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn releases_without_incarnations_are_kept_away_from_the_second_one_of_a_database() {
+    releases_without_incarnations_are_kept_away_from_the_second_one(
+        async |fixture: &InPostgres, restored| {
+            postgres::accept(&fixture.url, restored).await.unwrap();
+        },
+    )
+    .await;
+}
+
 /// A database that does not tell where it is has an incarnation as well.
 #[tokio::test]
 async fn a_database_that_does_not_tell_begins_an_incarnation_by_word() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use saga_core::Incarnation;
 use saga_journal::postgres::{self, Migrated};
 use saga_journal::{OpenError, ReplicaId, Store};
 use tokio::sync::OnceCell;
@@ -135,6 +136,40 @@ async fn who_may_not_make_tables_is_told_who_may_and_needs_no_such_right_once_th
         .await;
     let error = postgres::open(&fixture.url("service")).await.err().unwrap();
     assert!(matches!(error, OpenError::NotMigrated { .. }), "{error}");
+}
+
+/// The right to keep other releases away is not the service's: it serves without, also where an owner has to do so still.
+#[tokio::test]
+async fn the_owner_begins_an_incarnation_or_grants_the_right_to() {
+    let fixture = AsService::new();
+    drop(fixture.open_for_nobody().await);
+    let (owner, service) = (fixture.url("owner"), fixture.url("service"));
+    let needed = || fixture.admin.query("SELECT needs FROM saga_migration WHERE name = 'incarnation'");
+    let error = postgres::accept(&service, true).await.unwrap_err();
+    assert!(
+        matches!(error, OpenError::AcceptRights { .. })
+            && error.to_string().contains("GRANT UPDATE (needs) ON saga_migration TO the role;"),
+        "{error}"
+    );
+    // Nothing has begun, and without a new incarnation there is nothing to keep away.
+    assert_eq!(postgres::accept(&service, false).await.unwrap().incarnation, Incarnation::FIRST);
+    assert_eq!(postgres::accept(&owner, true).await.unwrap().incarnation.get(), 2);
+    assert_eq!(needed().await, [["24"]]);
+
+    // A release that did not raise this has accepted it.
+    let lower = "UPDATE saga_migration SET needs = 22 WHERE name = 'incarnation'";
+    fixture.admin.execute(lower).await;
+    drop(postgres::open(&service).await.unwrap());
+    assert_eq!(needed().await, [["22"]]);
+    assert_eq!(postgres::migrate(&owner).await.unwrap().steps, 0);
+    assert_eq!(needed().await, [["24"]]);
+
+    fixture.admin.execute(lower).await;
+    let grant = format!("GRANT UPDATE (needs) ON saga_migration TO service_{}", fixture.database());
+    InPostgres { url: owner }.execute(&grant).await;
+    drop(postgres::open(&service).await.unwrap());
+    assert_eq!(needed().await, [["24"]]);
+    assert_eq!(postgres::accept(&service, true).await.unwrap().incarnation.get(), 3);
 }
 
 #[tokio::test]

@@ -68,7 +68,8 @@ pub(super) struct DatabaseCommand {
 enum DatabaseWork {
     /// Take what DATABASE_URL leads to for the journal from now on, after it was restored or moved on purpose: a backup, or a PostgreSQL
     /// database in another cluster. Until then `serve` refuses it: what was acknowledged since the copy was made is not in it. From then on
-    /// every call has a Saga-Epoch that is higher than any before.
+    /// every call has a Saga-Epoch that is higher than any before, and releases that know no incarnations refuse it: on PostgreSQL, use
+    /// the role that owns the database.
     Accept {
         #[command(flatten)]
         database: Database,

@@ -1,5 +1,8 @@
 //! A journal that is set back to an older copy, while the services remember what came after it.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use boutique::Facon;
 
 use crate::client::until;
@@ -87,4 +90,80 @@ async fn cancelled_and_undone(serve: &ServeProcess, orders: &[(Wish, String)]) -
         undone += usize::from(order["etat_actuel"] == "ANNULEE" && order["rollback"] == "TERMINE");
     }
     undone
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_without_incarnations_is_kept_away_from_the_second_one_of_a_file() {
+    a_release_without_incarnations_is_kept_away_from_the_second_one(StoreEngine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_without_incarnations_is_kept_away_from_the_second_one_of_a_database() {
+    a_release_without_incarnations_is_kept_away_from_the_second_one(StoreEngine::Postgres).await;
+}
+
+/// `ORCHESTRATEUR_BEFORE_INCARNATIONS` names the program of a release that knows the step before incarnations and not theirs. Without it, this
+/// release stands for that one: a later release has brought the journal a step that lets this one go on, and then needs to be known, as
+/// the step of incarnations does.
+async fn a_release_without_incarnations_is_kept_away_from_the_second_one(engine: StoreEngine) {
+    let before = std::env::var_os("ORCHESTRATEUR_BEFORE_INCARNATIONS").map(PathBuf::from);
+    let shop = Shop::open(Facon::Moderne).await;
+    let mut setup = Setup::new(&shop, engine);
+    let book = Book::default();
+    let order = async |serve: &ServeProcess, number| {
+        let told = Wish::plain(number, 4).ask(serve.address, &book).await;
+        assert!(matches!(&told, CallerResult::Final { etat, .. } if etat == "CONFIRMEE"), "{told:?}");
+    };
+    let stop = async |serve: ServeProcess| {
+        serve.signal("TERM");
+        assert!(serve.exit().await.success());
+    };
+    let serve = setup.start().await;
+    order(&serve, 1).await;
+    stop(serve).await;
+    if before.is_none() {
+        let later = "INSERT INTO saga_migration (version, name, checksum, needs) \
+            SELECT max(version) + 1, 'later', 'of a later release', max(version) FROM saga_migration";
+        execute(&setup, later).await;
+    }
+    let serve = setup.program(before.clone()).start().await;
+    order(&serve, 2).await;
+    stop(serve).await;
+
+    let mut accept = Command::new(env!("CARGO_BIN_EXE_orchestrateur"));
+    setup.equip(&mut accept);
+    let accepted = accept.args(["database", "accept", "--restored"]).output().unwrap();
+    let said = String::from_utf8_lossy(&accepted.stdout);
+    assert!(
+        accepted.status.success() && said.contains("Releases that know no incarnations refuse it"),
+        "{accepted:?}"
+    );
+    let raised = "UPDATE saga_migration SET needs = version WHERE name = 'later' \
+        AND 1 = (SELECT count(*) FROM saga_migration WHERE name = 'incarnation' AND needs = version)";
+    let expected = u64::from(before.is_none());
+    assert_eq!(execute(&setup, raised).await, expected, "the step of incarnations does not need to be known");
+    let (status, log) = setup.try_start().await.err().expect("it does not know what it needs to know");
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains("which needs a program that knows version"), "{log}");
+
+    if before.is_none() {
+        execute(&setup, "DELETE FROM saga_migration WHERE name = 'later'").await;
+    }
+    let serve = setup.program(None).start().await;
+    order(&serve, 3).await;
+    assert_eq!(serve.metric("journal_incarnation ").await, 2);
+    serve.quiet().await;
+    assert_eq!(judge(&serve, &shop, &book).await.orders.len(), 3);
+}
+
+/// How many rows it changes.
+async fn execute(setup: &Setup, sql: &str) -> u64 {
+    if setup.database_url.starts_with("sqlite:") {
+        return rusqlite::Connection::open(store::file(setup.folder())).unwrap().execute(sql, []).unwrap()
+            as u64;
+    }
+    let (person, connection) =
+        tokio_postgres::connect(&setup.database_url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    person.execute(sql, &[]).await.unwrap()
 }

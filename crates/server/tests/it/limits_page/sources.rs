@@ -54,6 +54,8 @@ const NO_LIMITS: &[(&str, &str, &str)] = &[
     ("server/console/definitions.rs", "HASH_BYTES", "how long a hash is"),
     ("journal/postgres/plans.rs", "DESCENT_PAGES_MAX", "what a test of plans holds them to"),
     ("journal/postgres/plans.rs", "JIT_ABOVE_COST", "PostgreSQL's own default"),
+    ("journal/migration.rs", "POSTGRES_INCARNATION", "a version"),
+    ("journal/migration.rs", "SQLITE_INCARNATION", "a version"),
     ("journal/spread.rs", "ANY", "stands for no bound"),
     ("journal/sqlite/mod.rs", "VERSION_MIN", "a version"),
     ("server/metrics/process.rs", "TICKS_PER_SECOND", "a unit"),
