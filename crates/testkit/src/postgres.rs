@@ -9,6 +9,8 @@
 //! The pipe ends when the cluster is dropped, and when the test process ends or is killed, so nothing remains.
 //! Durability is as in production (`fsync` is on), because tests depend on it.
 
+mod recovery;
+
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
+
+pub use self::recovery::RecoveryTarget;
 
 /// When the tests run as root, the server runs as this system user, because it refuses to run as root.
 const SERVER_USER: &str = "postgres";
@@ -101,21 +105,16 @@ impl Cluster {
 
     fn start_with(settings: &str, prepare: impl FnOnce(&Self)) -> Self {
         Self::make_with(|cluster| {
-            run(cluster
-                .tool("initdb")
-                .args([
-                    "--no-sync",
-                    "--locale=C",
-                    "--encoding=UTF8",
-                    "--auth=trust",
-                    "--username",
-                    ROLE,
-                    "-D",
-                ])
-                .arg(cluster.data()));
+            cluster.initialize();
             cluster.configure(settings);
             prepare(cluster);
         })
+    }
+
+    fn initialize(&self) {
+        let arguments =
+            ["--no-sync", "--locale=C", "--encoding=UTF8", "--auth=trust", "--username", ROLE, "-D"];
+        run(self.tool("initdb").args(arguments).arg(self.data()));
     }
 
     /// Starts a cluster whose data `make` has made.

@@ -4,14 +4,14 @@
 //! reads by itself. `RESTORE_SEEDS` says how many seeds are run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use boutique::{Facon, Service};
 use saga_testkit::dice::{Dice, number};
-use saga_testkit::postgres::Cluster;
+use saga_testkit::postgres::{Cluster, RecoveryTarget};
 use serde_json::Value;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -37,7 +37,7 @@ async fn a_backup_of_a_file_under_load_is_restored_and_every_orphan_is_named() {
     for round in 0..number("RESTORE_SEEDS").unwrap_or(2) {
         let seed = dice.next();
         println!("round {round}: seed {seed}");
-        restored(StoreEngine::Sqlite, &Dice::new(seed)).await;
+        restored(Way::File, &Dice::new(seed)).await;
     }
 }
 
@@ -47,20 +47,65 @@ async fn a_dump_of_a_database_under_load_is_restored_and_every_orphan_is_named()
     for round in 0..number("RESTORE_SEEDS").unwrap_or(1) {
         let seed = dice.next();
         println!("round {round}: seed {seed}");
-        restored(StoreEngine::Postgres, &Dice::new(seed)).await;
+        restored(Way::Dump, &Dice::new(seed)).await;
     }
 }
 
-async fn restored(engine: StoreEngine, dice: &Dice) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_recovered_to_a_point_in_time_under_load_has_every_orphan_named() {
+    let dice = crate::dice();
+    for round in 0..number("RESTORE_SEEDS").unwrap_or(2) {
+        let seed = dice.next();
+        let point = if round % 2 == 0 { Point::Named } else { Point::Moment };
+        println!("round {round}: seed {seed}, {point:?}");
+        restored(Way::PointInTime(point), &Dice::new(seed)).await;
+    }
+}
+
+/// How the journal is copied, and comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By `orchestrateur backup`.
+    File,
+    /// By `pg_dump`, in another cluster.
+    Dump,
+    /// From a base backup and an archive of the write-ahead log.
+    PointInTime(Point),
+}
+
+/// How the point is said to which it is recovered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Point {
+    Named,
+    Moment,
+}
+
+/// A copy.
+enum Copied {
+    /// A file.
+    File(PathBuf),
+    /// All that the cluster has archived, until there.
+    Until(Arc<Cluster>, RecoveryTarget),
+}
+
+async fn restored(way: Way, dice: &Dice) {
     let shop = Arc::new(Shop::open(Facon::Moderne).await);
-    let mut setup = Setup::new(&shop, engine);
+    let archiving = match way {
+        Way::PointInTime(_) => Some(Arc::new(spawn_blocking(Cluster::start_with_archive).await.unwrap())),
+        Way::File | Way::Dump => None,
+    };
+    let mut setup = match (&archiving, way) {
+        (Some(cluster), _) => Setup::of(&shop, cluster.create_database()),
+        (None, Way::File) => Setup::new(&shop, StoreEngine::Sqlite),
+        (None, _) => Setup::new(&shop, StoreEngine::Postgres),
+    };
     faults(&shop, dice);
     let serve = setup.start().await;
     in_incarnation(&serve, 1).await;
     let book = Arc::new(Book::default());
     let load = Load::start(serve.address, &book, dice, 0);
     until("there are orders", async || (load.answered() >= ORDERS).then_some(())).await;
-    let copy = back_up(engine, &setup).await;
+    let copy = back_up(way, &setup, archiving, &load).await;
     let before_the_rest = load.answered();
     until("there are orders that the backup does not have", async || {
         (load.answered() >= before_the_rest + ORDERS).then_some(())
@@ -71,11 +116,20 @@ async fn restored(engine: StoreEngine, dice: &Dice) {
     load.stop().await;
     shop.mend();
 
-    let _cluster = restore(engine, &mut setup, &copy).await;
-    let (status, log) = setup.try_start().await.err().expect("a restored journal is refused");
-    assert_eq!(status.code(), Some(1));
-    assert!(log.contains("`orchestrateur database accept`"), "{log}");
-    accept(engine, &setup).await;
+    let _cluster = restore(&mut setup, &copy).await;
+    if let Way::PointInTime(_) = way {
+        // The timeline rises, as in any failover.
+        let told = command(&setup, &["database", "accept"]);
+        assert!(
+            said(&told).contains("nothing to do") && said(&told).contains("recovery to an earlier"),
+            "{told:?}"
+        );
+    } else {
+        let (status, log) = setup.try_start().await.err().expect("a restored journal is refused");
+        assert_eq!(status.code(), Some(1));
+        assert!(log.contains("`orchestrateur database accept`"), "{log}");
+    }
+    accept(way, &setup).await;
 
     // Before it serves: whatever is under way in the copy is not judged.
     let (found, expected) = compared(&shop, &setup).await;
@@ -214,18 +268,35 @@ fn said(output: &Output) -> String {
 }
 
 /// Makes a copy beside the running process, and names it.
-async fn back_up(engine: StoreEngine, setup: &Setup) -> std::path::PathBuf {
+async fn back_up(way: Way, setup: &Setup, archiving: Option<Arc<Cluster>>, load: &Load) -> Copied {
     let copy = setup.folder().join("backup");
-    match engine {
-        StoreEngine::Sqlite => {
+    match (way, archiving) {
+        (Way::PointInTime(point), Some(cluster)) => {
+            in_cluster(&cluster, Cluster::back_up_base).await;
+            let before = load.answered();
+            until("there are orders that are in the archive alone", async || {
+                (load.answered() >= before + ORDERS / 2).then_some(())
+            })
+            .await;
+            let mark: fn(&Cluster) -> RecoveryTarget = match point {
+                Point::Named => |cluster: &Cluster| cluster.restore_point("before the mistake"),
+                Point::Moment => Cluster::this_moment,
+            };
+            let target = in_cluster(&cluster, mark).await;
+            return Copied::Until(cluster, target);
+        }
+        (Way::Dump, _) => postgres_tool("pg_dump", &["--file", copy.to_str().unwrap(), &setup.database_url]),
+        _ => {
             let done = command(setup, &["backup", copy.to_str().unwrap()]);
             assert!(done.status.success(), "{}", said(&done));
         }
-        StoreEngine::Postgres => {
-            postgres_tool("pg_dump", &["--file", copy.to_str().unwrap(), &setup.database_url])
-        }
     }
-    copy
+    Copied::File(copy)
+}
+
+async fn in_cluster<T: Send + 'static>(cluster: &Arc<Cluster>, act: fn(&Cluster) -> T) -> T {
+    let cluster = cluster.clone();
+    spawn_blocking(move || act(&cluster)).await.unwrap()
 }
 
 fn postgres_tool(name: &str, arguments: &[&str]) {
@@ -235,9 +306,17 @@ fn postgres_tool(name: &str, arguments: &[&str]) {
 }
 
 /// Puts the copy in the journal's place; PostgreSQL's is in a cluster of its own, as after the loss of a machine.
-async fn restore(engine: StoreEngine, setup: &mut Setup, copy: &Path) -> Option<Cluster> {
-    match engine {
-        StoreEngine::Sqlite => {
+async fn restore(setup: &mut Setup, copy: &Copied) -> Option<Cluster> {
+    match copy {
+        Copied::Until(former, target) => {
+            in_cluster(former, Cluster::archive_all).await;
+            in_cluster(former, Cluster::stop_immediate).await;
+            let (former, target) = (former.clone(), target.clone());
+            let cluster = spawn_blocking(move || former.recovered(&target)).await.unwrap();
+            setup.database_url = cluster.url_like(&setup.database_url);
+            Some(cluster)
+        }
+        Copied::File(copy) if setup.database_url.starts_with("sqlite:") => {
             let file = store::file(setup.folder());
             for rest in ["orchestrateur.db-wal", "orchestrateur.db-shm"] {
                 let _ = std::fs::remove_file(setup.folder().join(rest));
@@ -245,7 +324,7 @@ async fn restore(engine: StoreEngine, setup: &mut Setup, copy: &Path) -> Option<
             std::fs::rename(copy, file).unwrap();
             None
         }
-        StoreEngine::Postgres => {
+        Copied::File(copy) => {
             let cluster = spawn_blocking(Cluster::start).await.unwrap();
             setup.database_url = cluster.create_database();
             let arguments =
@@ -256,12 +335,16 @@ async fn restore(engine: StoreEngine, setup: &mut Setup, copy: &Path) -> Option<
     }
 }
 
-async fn accept(engine: StoreEngine, setup: &Setup) {
+async fn accept(way: Way, setup: &Setup) {
+    let arguments: &[&str] = match way {
+        Way::PointInTime(_) => &["database", "accept", "--restored"],
+        Way::File | Way::Dump => &["database", "accept"],
+    };
     let accepted = until("the journal is accepted", async || {
-        let done = command(setup, &["database", "accept"]);
-        // The leases of the former processes are in the dump.
+        let done = command(setup, arguments);
+        // The leases of the former processes are in the copy.
         let waits = said(&done).contains("processes hold leases in this database (replique-1)");
-        assert!(done.status.success() || matches!(engine, StoreEngine::Postgres) && waits, "{}", said(&done));
+        assert!(done.status.success() || way != Way::File && waits, "{}", said(&done));
         done.status.success().then(|| said(&done))
     })
     .await;
