@@ -9,10 +9,16 @@ def target():
     return pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").absolute()
 
 
+def release(*packages):
+    """Builds these packages of this repository, and returns the folder of their programs."""
+    named = [part for package in packages for part in ("--package", package)]
+    subprocess.run(["cargo", "build", "--release", "--locked", *named], cwd=ROOT, check=True)
+    return target() / "release"
+
+
 def orchestrator():
     """Builds this repository's orchestrator."""
-    subprocess.run(["cargo", "build", "--release", "--locked", "--package", "orchestrateur"], cwd=ROOT, check=True)
-    return target() / "release/orchestrateur"
+    return release("orchestrateur") / "orchestrateur"
 
 
 def kit():

@@ -1,7 +1,8 @@
 """Tests of the parts that decide: the check of a point, and which limit is reached. `bench/run --check` runs them first."""
 import pathlib, unittest
 
-from . import processes, web
+from . import instructions, processes, web
+from .budget import AT_MOST, Table
 from .point import check
 from .rows import Bench, Figure, Scale, summary
 from .table import lines, reached
@@ -52,6 +53,51 @@ class Limits(unittest.TestCase):
         bench.add(AT_64.name, "sqlite", "before", 0.5)
         line = list(lines([AT_64], bench))[2]
         self.assertIn("| 0.80 | 0.80 to 0.80 | 0.50 | 0.50 to 0.50 | at least 0.75 | at least 1.00 | at least |", line)
+
+
+class Budgets(unittest.TestCase):
+    # A library's function takes 30, of which calls of a server's function account for 10 and those of an engine's for 20.
+    PROFILE = """\
+events: Ir
+fn=(1) orchestrateur::http::serve
+5 100
+cfn=(2) alloc::vec::Vec<T>::push
+calls=1 7
+6 10
+fn=(3) <saga_core::Saga as core::clone::Clone>::clone'2
++1 50
+cfn=(2)
+calls=2 7
++2 20
+fn=(2)
+* 30
+fn=(4) start_thread
+1 7
+"""
+
+    def test_instructions_of_libraries_belong_to_their_callers(self):
+        layers = instructions.Profile(self.PROFILE.splitlines(keepends=True)).layers()
+        self.assertEqual({name: round(total) for name, total in layers.items()}, {"server": 110, "engine": 70, "calls": 0, "journal": 0, "runtime": 7})
+
+    def test_layers_of_functions(self):
+        for function, expected in {"saga_engine::participants::http::call": "calls", "saga_engine::driver::Driver::run": "engine",
+                                   "<saga_journal::sqlite::Writer as core::ops::drop::Drop>::drop": "journal", "sqlite3VdbeExec": None,
+                                   "core::ptr::drop_in_place<saga_core::saga::Saga>": None, "tokio::runtime::park::Inner::park": "runtime"}.items():
+            self.assertEqual(instructions.layer(function), expected, function)
+
+    def test_a_count_has_to_be_near_its_budget(self):
+        table = Table("", {("allocations", "all"): ({"sqlite": 100.0}, "5 %"), ("flushes", "journal"): ({"sqlite": 2.0}, AT_MOST)}, "")
+
+        def told(allocations, flushes, **more):
+            return table.differences({("allocations", "all", "sqlite"): allocations, ("flushes", "journal", "sqlite"): flushes, **more})
+        self.assertEqual(told(95, 2) + told(105, 0), [])
+        for counts in ((94, 2), (106, 2), (100, 3)):
+            self.assertEqual(len(told(*counts)), 1, counts)
+        self.assertEqual(len(table.differences({("allocations", "server", "sqlite"): 100})), 2, "one has no count, and one no budget")
+        self.assertEqual(table.differences({}), [], "measures that were not counted are left alone")
+        table.set({("allocations", "all", "sqlite"): 1234.5, ("flushes", "journal", "sqlite"): 1.0, ("entries", "journal", "postgres"): 2.0})
+        self.assertEqual(str(table).splitlines()[2:], ["| allocations | all | 1,234 |  | 5 % |", "| flushes | journal | 2 |  | at most |",
+                                                        "| entries | journal |  | 2 | 2 % |"])
 
 
 class Figures(unittest.TestCase):
