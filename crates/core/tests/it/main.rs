@@ -6,6 +6,7 @@ mod illegal;
 mod kept;
 mod needs;
 mod properties;
+mod reconcile;
 mod releases;
 mod replies;
 mod schema;

@@ -1,10 +1,14 @@
 //! `GET /docs` (Swagger UI, from this binary alone) and `GET /openapi.json`.
 
+use std::io::Read;
+
 use axum::Router;
-use axum::extract::State;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use flate2::read::GzDecoder;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{TEXT, inputs};
@@ -40,13 +44,40 @@ pub(super) fn page() -> Router<Api> {
     // Without this, the page sends the document's address to a validator on the Internet.
     let config = Config::from("/openapi.json").try_it_out_enabled(true).validator_url("none");
     let page: Router<Api> = SwaggerUi::new("/docs").config(config).into();
-    page.layer(middleware::map_response(explain_missing))
+    page.layer(middleware::from_fn(answer))
 }
 
-/// Swagger UI's own answer about a file that it does not have is empty.
-async fn explain_missing(response: Response) -> Response {
+/// Swagger UI's own answer about a file that it does not have is empty, and it answers its files compressed to every client.
+async fn answer(request: Request, next: Next) -> Response {
+    let takes_gzip = takes_gzip(request.headers());
+    let mut response = next.run(request).await;
     if response.status() == StatusCode::NOT_FOUND {
         return Problem::no_such_path().into_response();
     }
-    response
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if takes_gzip || response.headers().get(header::CONTENT_ENCODING).is_none_or(|coding| coding != "gzip") {
+        return response;
+    }
+    unpacked(response).await.unwrap_or_else(|| StatusCode::NOT_ACCEPTABLE.into_response())
+}
+
+/// Whether a client says that it takes gzip (RFC 9110, 12.5.3). One that says nothing may be a program that saves what it gets.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let is_refused = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()) == Some(0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+    })
+}
+
+/// The answer without its compression. Its body is a file of this binary, so nothing bounds it.
+async fn unpacked(response: Response) -> Option<Response> {
+    let (mut parts, body) = response.into_parts();
+    let packed = to_bytes(body, usize::MAX).await.ok()?;
+    let mut file = Vec::new();
+    GzDecoder::new(&packed[..]).read_to_end(&mut file).ok()?;
+    parts.headers.remove(header::CONTENT_ENCODING);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Some(Response::from_parts(parts, Body::from(file)))
 }

@@ -43,6 +43,7 @@ mod openapi;
 mod postman;
 mod prefer;
 mod raw_requests;
+mod reconcile_command;
 mod sagas;
 mod sagas_command;
 mod secrets;

@@ -363,6 +363,19 @@ async fn the_docs_need_nothing_from_elsewhere() {
             assert!(!asset.text.contains("@import") && !asset.text.contains("url(http"), "{part}");
         }
     }
+    // A client that does not take them compressed, as here, gets them as they are.
+    for (accepted, coding) in [
+        ("gzip, br", Some("gzip")),
+        ("br;q=1, GZIP;q=0.5", Some("gzip")),
+        ("gzip;q=0, *", None),
+        ("identity", None),
+    ] {
+        let call = Call::get("/docs/swagger-ui.css").header("accept-encoding", accepted);
+        let file = world.send(&call).await;
+        assert_eq!((file.status, file.header("content-encoding")), (200, coding), "{accepted}");
+        assert_eq!(file.header("vary"), Some("accept-encoding"));
+        assert_eq!(file.text.contains(".swagger-ui"), coding.is_none(), "{accepted}");
+    }
     let start = world.get("/docs/swagger-initializer.js").await.text;
     assert!(!start.contains("http:") && !start.contains("https:"), "{start}");
     assert!(start.contains("\"url\": \"/openapi.json\""), "{start}");
