@@ -1,9 +1,11 @@
 //! `GET /docs` (Swagger UI, from this binary alone) and `GET /openapi.json`.
 
+use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::{Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -71,13 +73,26 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The answer without its compression. Its body is a file of this binary, so nothing bounds it.
+/// The files that were asked for by clients that do not take gzip, by what they are packed: each is unpacked once, or asking for them would
+/// be a way to keep this process busy. Swagger UI has a dozen files, of 4 MB together.
+static UNPACKED: Mutex<BTreeMap<Bytes, Bytes>> = Mutex::new(BTreeMap::new());
+
+/// The answer, which has a file of this binary, without its compression.
 async fn unpacked(response: Response) -> Option<Response> {
     let (mut parts, body) = response.into_parts();
-    let packed = to_bytes(body, usize::MAX).await.ok()?;
-    let mut file = Vec::new();
-    GzDecoder::new(&packed[..]).read_to_end(&mut file).ok()?;
     parts.headers.remove(header::CONTENT_ENCODING);
     parts.headers.remove(header::CONTENT_LENGTH);
+    // No more than the binary has.
+    let packed = to_bytes(body, usize::MAX).await.ok()?;
+    let files = || UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = files().get(&packed).cloned();
+    let file = match known {
+        Some(file) => file,
+        None => {
+            let mut file = Vec::new();
+            GzDecoder::new(&packed[..]).read_to_end(&mut file).ok()?;
+            files().entry(packed).or_insert(file.into()).clone()
+        }
+    };
     Some(Response::from_parts(parts, Body::from(file)))
 }
