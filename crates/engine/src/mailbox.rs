@@ -13,23 +13,23 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::sync::Notify;
 
 /// The end that takes messages out.
-pub(crate) struct Mailbox<T>(Arc<Shared<T>>);
+pub(crate) struct Mailbox<T>(Arc<SharedMailbox<T>>);
 
 /// The end that puts messages in. Cheap to clone.
-pub(crate) struct Post<T>(Arc<Shared<T>>);
+pub(crate) struct Post<T>(Arc<SharedMailbox<T>>);
 
 /// The mailbox is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MailboxClosed;
 
-struct Shared<T> {
+struct SharedMailbox<T> {
     messages_max: usize,
-    content: Mutex<Content<T>>,
+    content: Mutex<WaitingMessages<T>>,
     /// Told of each message that is taken out.
     room: Notify,
 }
 
-struct Content<T> {
+struct WaitingMessages<T> {
     messages: VecDeque<T>,
     /// The task that waits for the next message.
     reader: Option<Waker>,
@@ -45,8 +45,9 @@ enum NotPosted<T> {
 impl<T> Mailbox<T> {
     /// Both ends of a mailbox in which so many messages can wait.
     pub(crate) fn new(messages_max: usize) -> (Post<T>, Self) {
-        let content = Content { messages: VecDeque::new(), reader: None, is_closed: false };
-        let shared = Arc::new(Shared { messages_max, content: Mutex::new(content), room: Notify::new() });
+        let content = WaitingMessages { messages: VecDeque::new(), reader: None, is_closed: false };
+        let shared =
+            Arc::new(SharedMailbox { messages_max, content: Mutex::new(content), room: Notify::new() });
         (Post(shared.clone()), Self(shared))
     }
 
@@ -84,13 +85,13 @@ impl<T> Post<T> {
     }
 }
 
-impl<T> Shared<T> {
-    fn content(&self) -> MutexGuard<'_, Content<T>> {
+impl<T> SharedMailbox<T> {
+    fn content(&self) -> MutexGuard<'_, WaitingMessages<T>> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Content<T> {
+impl<T> WaitingMessages<T> {
     fn put(&mut self, message: T, messages_max: usize) -> Result<(), NotPosted<T>> {
         if self.is_closed {
             return Err(NotPosted::Closed);

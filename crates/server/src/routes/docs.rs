@@ -63,7 +63,7 @@ async fn answer(request: Request, next: Next) -> Response {
     unpacked(response).await.unwrap_or_else(|| StatusCode::NOT_ACCEPTABLE.into_response())
 }
 
-/// Whether a client says that it takes gzip (RFC 9110, 12.5.3). One that says nothing may be a program that saves what it gets.
+/// Whether a client says that it takes gzip (RFC 9110, 12.5.3). A client that says nothing may be a program that saves what it gets.
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {
