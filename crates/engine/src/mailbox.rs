@@ -147,6 +147,7 @@ impl<T> fmt::Debug for Post<T> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests have tasks of their own")]
 mod tests {
     use std::future::poll_fn;
 
