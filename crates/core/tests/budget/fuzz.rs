@@ -15,7 +15,7 @@ use crate::measured::{HELD_BYTES_MAX, alone, evaluate};
 use crate::plain::Plain;
 
 /// In the suite; many more by hand.
-const EVALUATIONS: u64 = 3_000;
+const EVALUATIONS: u64 = 2_000;
 /// Differences from plain jaq on purpose: times that are far off are errors; the least integer has an absolute value;
 /// and nothing equals `nan`, itself neither.
 const DIFFERENT: [&str; 6] = ["nan", "gmtime", "mktime", "strftime", "todate", "9223372036854775808"];
