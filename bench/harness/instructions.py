@@ -12,6 +12,8 @@ from .systems import environment
 
 WARM_UP, ORDERS = 40, 100
 READY_WITHIN_S = 300
+# How long the process is watched without orders.
+IDLE_S = 5
 # Under valgrind on a busy machine the process may lose its lease, and then refuses an order.
 REFUSALS_MAX = 200
 LAYERS = ("server", "engine", "calls", "journal", "runtime")
@@ -138,20 +140,32 @@ def of_one(folder, store, binary, boutique):
             time.sleep(0.2)
         caller = Order(port)
         caller.place_all(WARM_UP)
-        control(serve, "--zero")
-        while not caller.place_all(ORDERS):
+        while True:
             control(serve, "--zero")
+            begun = time.monotonic()
+            was_quiet = caller.place_all(ORDERS)
+            seconds = time.monotonic() - begun
+            if was_quiet:
+                break
         control(serve, "--dump")
-        with open(f"{out}.1", encoding="utf-8", errors="replace") as lines:
-            profile = Profile(lines)
+        control(serve, "--zero")
+        time.sleep(IDLE_S)
+        control(serve, "--dump")
+        profile, idle = read(f"{out}.1"), read(f"{out}.2")
     finally:
         # It has no more to say, and would be slow to end under valgrind.
         for program in reversed(programs):
             program.kill()
         if cluster:
             cluster.stop()
-    layers = {name: total / ORDERS for name, total in profile.layers().items()}
+    by_itself = idle.layers()
+    layers = {name: (total - by_itself[name] * seconds / IDLE_S) / ORDERS for name, total in profile.layers().items()}
     return {**layers, "all": sum(layers.values())}, profile
+
+
+def read(file):
+    with open(file, encoding="utf-8", errors="replace") as lines:
+        return Profile(lines)
 
 
 def control(program, command):
