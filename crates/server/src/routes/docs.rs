@@ -60,7 +60,7 @@ async fn answer(request: Request, next: Next) -> Response {
     if takes_gzip || response.headers().get(header::CONTENT_ENCODING).is_none_or(|coding| coding != "gzip") {
         return response;
     }
-    unpacked(response).await.unwrap_or_else(|| StatusCode::NOT_ACCEPTABLE.into_response())
+    unpacked(response).await
 }
 
 /// Whether a client says that it takes gzip (RFC 9110, 12.5.3). A client that says nothing may be a program that saves what it gets.
@@ -78,21 +78,18 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 static UNPACKED: Mutex<BTreeMap<Bytes, Bytes>> = Mutex::new(BTreeMap::new());
 
 /// The answer, which has a file of this binary, without its compression.
-async fn unpacked(response: Response) -> Option<Response> {
+async fn unpacked(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(header::CONTENT_ENCODING);
     parts.headers.remove(header::CONTENT_LENGTH);
     // No more than the binary has.
-    let packed = to_bytes(body, usize::MAX).await.ok()?;
+    let packed = to_bytes(body, usize::MAX).await.expect("the file is in memory");
     let files = || UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
     let known = files().get(&packed).cloned();
-    let file = match known {
-        Some(file) => file,
-        None => {
-            let mut file = Vec::new();
-            GzDecoder::new(&packed[..]).read_to_end(&mut file).ok()?;
-            files().entry(packed).or_insert(file.into()).clone()
-        }
-    };
-    Some(Response::from_parts(parts, Body::from(file)))
+    let file = known.unwrap_or_else(|| {
+        let mut file = Vec::new();
+        GzDecoder::new(&packed[..]).read_to_end(&mut file).expect("the build packed the file");
+        files().entry(packed).or_insert(file.into()).clone()
+    });
+    Response::from_parts(parts, Body::from(file))
 }

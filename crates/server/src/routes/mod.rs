@@ -30,8 +30,8 @@ use crate::face;
 use crate::face::sagas::LiveFeed;
 use crate::http::{CallerAddress, Crowded};
 
-/// The document of all routes, as it is answered. It is made when somebody asks for it: that takes 7 MB for a moment. Its parts would take
-/// 2 MB, so they are not kept.
+/// The document of all routes, as it is answered. It is made when somebody asks for it, for most processes are never asked. Its parts
+/// would take 2 MB, so they are not kept.
 static TEXT: LazyLock<String> =
     LazyLock::new(|| document::text(&document::complete(documented(LiveFeed::new()).into_openapi())));
 
