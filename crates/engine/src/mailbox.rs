@@ -150,16 +150,23 @@ impl<T> fmt::Debug for Post<T> {
 #[expect(clippy::disallowed_methods, reason = "the tests have tasks of their own")]
 mod tests {
     use std::future::poll_fn;
+    use std::time::Duration;
 
     use futures_util::FutureExt;
     use futures_util::future::join_all;
+    use tokio::time::timeout;
 
     use super::*;
 
     impl<T> Mailbox<T> {
         async fn next(&mut self) -> T {
-            poll_fn(|context| self.poll_next(context)).await
+            soon(poll_fn(|context| self.poll_next(context))).await
         }
+    }
+
+    /// What nobody wakes would wait for ever.
+    async fn soon<F: Future>(future: F) -> F::Output {
+        timeout(Duration::from_secs(20), future).await.expect("nobody has woken it")
     }
 
     #[tokio::test]
@@ -180,7 +187,7 @@ mod tests {
         let reading = tokio::spawn(async move { (mailbox.next().await, mailbox) });
         tokio::task::yield_now().await;
         post.send(7).await.unwrap();
-        let (message, mut mailbox) = reading.await.unwrap();
+        let (message, mut mailbox) = soon(reading).await.unwrap();
         assert_eq!(message, 7);
         post.send(8).await.unwrap();
         assert_eq!(mailbox.next().await, 8);
@@ -206,7 +213,7 @@ mod tests {
         taken.sort_unstable();
         let others: Vec<i32> = (0..20).filter(|message| *message != 5).collect();
         assert_eq!(taken, others);
-        assert!(join_all(senders).await.iter().filter(|sent| sent.is_ok()).count() == 19);
+        assert!(soon(join_all(senders)).await.iter().filter(|sent| sent.is_ok()).count() == 19);
     }
 
     #[tokio::test]
@@ -220,7 +227,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
         drop(mailbox);
-        assert_eq!(waiting.await.unwrap(), Err(MailboxClosed));
+        assert_eq!(soon(waiting).await.unwrap(), Err(MailboxClosed));
         assert_eq!(post.send(message.clone()).await, Err(MailboxClosed));
         assert_eq!(Arc::strong_count(&message), 1, "a message that nobody takes is kept");
     }
