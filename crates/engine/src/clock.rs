@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use saga_core::saga::Moment;
 use saga_core::{BulkActionId, CommandId, SagaId, Timestamp};
@@ -45,11 +44,6 @@ impl Clock {
     /// The time now.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.origin_us.load(Ordering::Relaxed).saturating_add(self.elapsed_us()))
-    }
-
-    /// How long ago this process started.
-    pub(crate) fn age(&self) -> Duration {
-        self.begun.elapsed()
     }
 
     /// The time and a random number, in the form of the core's inputs.

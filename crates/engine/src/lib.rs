@@ -40,6 +40,7 @@ mod mailbox;
 mod membership;
 mod observer;
 pub mod participants;
+mod recent;
 mod refusal;
 mod registry;
 mod resting;

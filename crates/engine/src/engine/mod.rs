@@ -52,6 +52,7 @@ use crate::limits::Limits;
 use crate::membership::Membership;
 use crate::observer::Observer;
 use crate::participants::{ParticipantState, Participants};
+use crate::recent::RecentSagas;
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 use crate::resting::{RestQueue, Woken};
@@ -69,6 +70,7 @@ struct Parts {
     catalog: Catalog,
     unreadable: Unreadable,
     registry: Arc<Registry>,
+    recent: RecentSagas,
     woken: Woken,
     /// Told when a command was posted: it may be for a saga that is asleep.
     called: Notify,
@@ -146,6 +148,7 @@ impl Engine {
             catalog,
             unreadable: Unreadable::new(journal, observer),
             registry: Arc::default(),
+            recent: RecentSagas::default(),
             woken: Woken::default(),
             called: Notify::new(),
             looked: Mutex::default(),

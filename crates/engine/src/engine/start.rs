@@ -5,13 +5,14 @@ use std::sync::Arc;
 use saga_core::saga::NewSaga;
 use saga_core::trace::TraceContext;
 use saga_core::{Callbacks, Definition, Json, Saga, SagaId, Seq, definition};
-use saga_journal::Unavailable;
+use saga_journal::{NEWEST_MAX, Unavailable};
 use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::admission::Caller;
 use crate::driver::{Driver, RunnableSaga, Spans};
 use crate::handle::{Gone, Handle, Snapshot, Wait};
+use crate::journal_health::JOURNAL_PROBE_AFTER;
 use crate::refusal::Refusal;
 use crate::registry::AlreadyRunning;
 
@@ -49,7 +50,7 @@ impl Engine {
         }
         self.admits()?;
         let owner = self.joined().await?;
-        if request.id.is_some() && self.is_cautious() && self.journal().has(id).await? {
+        if request.id.is_some() && self.parts.recent.may_have(id) && self.journal().has(id).await? {
             return self.join_kept(id, &request).await;
         }
         let slot = self
@@ -62,6 +63,9 @@ impl Engine {
             Ok(guard) => guard,
             Err(AlreadyRunning(handle)) => return self.join(id, &handle, &request).await,
         };
+        if request.id.is_some() {
+            self.parts.recent.add(id);
+        }
         self.may_begin(owner)?;
         let callbacks = self.callbacks(request.input.definition())?;
         let (input, by, trace) = (request.input.clone(), request.by.clone(), request.trace.clone());
@@ -110,10 +114,19 @@ impl Engine {
         self.journal_health().failure().map_or(Ok(()), |failure| Err(Refusal::Unavailable(failure)))
     }
 
-    /// Whether this process has started only just now. It may have been ended by an order that is asked for again: the
-    /// journal tells which keys belong to orders, before anything is called for them.
-    fn is_cautious(&self) -> bool {
-        self.clock().age() < self.limits().cautious_for
+    /// Finds out which sagas were started last before this process: one that ended in the middle of orders has callers who ask again. Keeps
+    /// trying while the journal is unavailable.
+    pub(super) async fn learn_earlier_sagas(&self) {
+        loop {
+            match self.journal().newest(NEWEST_MAX).await {
+                Ok(newest) => return self.parts.recent.add_earlier(&newest),
+                // Other tasks tell of a journal that fails; orders do not wait for this.
+                Err(error) => tracing::debug!(error = %error, "cannot read which orders are the newest"),
+            }
+            if !self.parts.lifecycle.pause(JOURNAL_PROBE_AFTER).await {
+                return;
+            }
+        }
     }
 
     /// Another request for a saga that runs here.

@@ -34,6 +34,8 @@ impl Engine {
         lifecycle.world().spawn(Box::pin(lifecycle.vital().watch(self.journal().ended())));
         self.keep_definitions().await;
         let engine = self.clone();
+        lifecycle.spawn(async move { engine.learn_earlier_sagas().await });
+        let engine = self.clone();
         lifecycle.spawn_vital("rests", async move { engine.put_to_sleep().await });
         while let Err(error) = self.take_orphans().await {
             self.journal_health().fails(&error);

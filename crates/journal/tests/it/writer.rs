@@ -111,6 +111,10 @@ impl Histories for Panicking {
         self.memory.known(sagas)
     }
 
+    fn newest(&self, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
+        self.memory.newest(limit)
+    }
+
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         self.memory.backlog()
     }
