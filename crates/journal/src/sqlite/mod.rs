@@ -21,6 +21,7 @@ mod history;
 mod inbox;
 mod lists;
 mod lock;
+mod numbers;
 mod ownership;
 mod place;
 #[cfg(test)]
