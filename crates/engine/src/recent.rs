@@ -35,12 +35,10 @@ impl RecentSagas {
         self.ids().add(saga);
     }
 
-    /// These were started last when this process began, newest first.
-    pub(crate) fn add_earlier(&self, newest: &[SagaId]) {
+    /// These were started last when this process began.
+    pub(crate) fn add_earlier(&self, newest: Vec<SagaId>) {
         let mut ids = self.ids();
-        for saga in newest.iter().rev() {
-            ids.add(*saga);
-        }
+        newest.into_iter().for_each(|saga| ids.add(saga));
         ids.has_earlier = true;
     }
 
@@ -73,7 +71,7 @@ mod tests {
     fn any_saga_may_be_recent_until_the_earlier_ones_are_known() {
         let recent = RecentSagas::default();
         assert!(recent.may_have(saga(1)));
-        recent.add_earlier(&[saga(3), saga(2)]);
+        recent.add_earlier(vec![saga(3), saga(2)]);
         recent.add(saga(4));
         assert_eq!([1, 2, 3, 4].map(|number| recent.may_have(saga(number))), [false, true, true, true]);
     }
@@ -81,8 +79,7 @@ mod tests {
     #[test]
     fn the_newest_are_kept_and_their_number_is_bounded() {
         let recent = RecentSagas::default();
-        let earlier: Vec<_> = (0..NEWEST_MAX).rev().map(saga).collect();
-        recent.add_earlier(&earlier);
+        recent.add_earlier((0..NEWEST_MAX).map(saga).collect());
         assert!(recent.may_have(saga(0)));
         for number in NEWEST_MAX..4 * NEWEST_MAX + 1 {
             recent.add(saga(number));

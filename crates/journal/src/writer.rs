@@ -21,8 +21,8 @@ pub const BATCH_ENTRIES_MAX: usize = 1_024;
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// After a batch of several entries, a blocking writer waits for so long for each further one than the first: the sagas that it has woken
-/// mean to go on, and their next entries share a flush then. A lone saga never waits.
-const GATHERING_PAUSE: Duration = Duration::from_micros(50);
+/// mean to go on, and their next entries share a flush then. A lone saga never waits. In microseconds.
+const GATHERING_US: u64 = 50;
 /// The longest of these pauses: about what a batch that large takes.
 const GATHERING_PAUSE_MAX: Duration = Duration::from_millis(1);
 
@@ -78,7 +78,7 @@ pub(crate) async fn write(
         }
         #[expect(clippy::disallowed_methods, reason = "how long a commit took is a metric, never an input")]
         let begun = std::time::Instant::now();
-        let further = u32::try_from(batch.len() - 1).unwrap_or(u32::MAX);
+        let further = batch.len() as u64 - 1;
         let results = store.append(&batch).await;
         stats.commit_us.observe(begun.elapsed().as_micros() as u64);
         match results {
@@ -105,7 +105,7 @@ pub(crate) async fn write(
         }
         sagas.clear();
         if further > 0 && store.is_blocking() {
-            std::thread::sleep(GATHERING_PAUSE.saturating_mul(further).min(GATHERING_PAUSE_MAX));
+            std::thread::sleep(Duration::from_micros(GATHERING_US * further).min(GATHERING_PAUSE_MAX));
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -155,6 +156,10 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         });
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body)?;
+        if head.to_ascii_lowercase().contains("\r\ncontent-encoding: gzip\r\n") {
+            let packed = std::mem::take(&mut body);
+            GzDecoder::new(&packed[..]).read_to_end(&mut body)?;
+        }
         lock(&shared.heads).push(head);
         let manner = lock(&shared.manner).clone();
         match manner {

@@ -119,7 +119,7 @@ impl Engine {
     pub(super) async fn learn_earlier_sagas(&self) {
         loop {
             match self.journal().newest(NEWEST_MAX).await {
-                Ok(newest) => return self.parts.recent.add_earlier(&newest),
+                Ok(newest) => return self.parts.recent.add_earlier(newest),
                 // Other tasks tell of a journal that fails; orders do not wait for this.
                 Err(error) => tracing::debug!(error = %error, "cannot read which orders are the newest"),
             }

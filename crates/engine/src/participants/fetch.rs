@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -20,7 +21,7 @@ use super::answer::Wanted;
 use super::connect::{Connector, TlsSource};
 use super::exchange::{Failed, Message};
 use super::resolve::{self, Lookup};
-use super::trust::{self, SetupError};
+use super::trust::{self, NamedFile, SetupError};
 use saga_core::reply::Answer;
 
 /// Fetches documents, and sends them.
@@ -43,9 +44,26 @@ impl fmt::Debug for Fetcher {
 impl Fetcher {
     /// Trusts the machine's certificates, and those of the PEM file that this flag names.
     pub fn trusting(flag: &'static str, authorities: Option<&Path>) -> Result<Self, SetupError> {
-        let config = trust::config(trust::roots(flag, authorities)?, None)?;
+        Ok(Self::with(trust::config(trust::roots(flag, authorities)?, None)?))
+    }
+
+    /// The same, and shows servers that ask for one a certificate: of these PEM files, with those between it and an authority, and its key.
+    pub fn showing(
+        certificate: NamedFile<'_>,
+        key: NamedFile<'_>,
+        flag: &'static str,
+        authorities: Option<&Path>,
+    ) -> Result<Self, SetupError> {
+        let chain = certificate.read(trust::certificates)?;
+        let identity = (chain, key.read(trust::private_key)?);
+        let roots = trust::roots(flag, authorities)?;
+        let config = trust::config(roots, Some(identity));
+        Ok(Self::with(config.map_err(|error| key.unfit(format!("with the certificate: {error}")))?))
+    }
+
+    fn with(config: Arc<ClientConfig>) -> Self {
         let tls = TlsSource::Machines(TlsConnector::from(config));
-        Ok(Self { tls, lookup: Lookup::new(Arc::new(resolve::machine)) })
+        Self { tls, lookup: Lookup::new(Arc::new(resolve::machine)) }
     }
 
     /// The document at `url`, which has no more than `bytes_max` bytes and is there `within` this time.

@@ -41,7 +41,7 @@ pub use self::standing::{CallTrouble, FailedCall, Standing};
 pub(crate) use self::standing::{Change, StandingRecord};
 pub use self::state::ParticipantState;
 pub use self::tls_files::check_tls;
-pub use self::trust::{SetupError, machine_roots};
+pub use self::trust::{NamedFile, SetupError, machine_roots};
 
 /// A call under way. Dropping it abandons the call: the participant may or may not have received it.
 pub type Calling = Pin<Box<dyn Future<Output = Reply> + Send>>;

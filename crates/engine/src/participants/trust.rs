@@ -27,6 +27,37 @@ pub enum SetupError {
         /// The problem.
         reason: String,
     },
+    /// An error of a file with our own certificate, or with its key.
+    #[error("{flag} {file}: {reason}; it wants a PEM file", file = file.display())]
+    Own {
+        /// The flag, or the variable.
+        flag: &'static str,
+        /// Its path.
+        file: PathBuf,
+        /// The problem.
+        reason: String,
+    },
+}
+
+/// A file, and the flag or the variable that names it.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedFile<'p> {
+    /// The flag, or the variable.
+    pub flag: &'static str,
+    /// Its value.
+    pub path: &'p Path,
+}
+
+impl NamedFile<'_> {
+    /// What the PEM file has, by `find`.
+    pub(super) fn read<T>(&self, find: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, SetupError> {
+        let pem = std::fs::read(self.path).map_err(|error| error.to_string());
+        pem.and_then(|pem| find(&pem)).map_err(|reason| self.unfit(reason))
+    }
+
+    pub(super) fn unfit(&self, reason: String) -> SetupError {
+        SetupError::Own { flag: self.flag, file: self.path.to_owned(), reason }
+    }
 }
 
 /// The authorities that the machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` replace them).
@@ -126,7 +157,10 @@ pub(super) fn explained(error: &io::Error) -> String {
         }
         Some(rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired | AlertDescription::BadCertificate,
-        )) => "it wants a client's certificate; name one with `tls: {cert, key}` at the participant",
+        )) => {
+            "it wants a client's certificate; name one with `tls: {cert, key}` at the participant (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, if it \
+             is a collector)"
+        }
         Some(rustls::Error::AlertReceived(
             AlertDescription::UnknownCA
             | AlertDescription::CertificateUnknown

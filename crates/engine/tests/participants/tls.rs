@@ -6,12 +6,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::HeaderMap;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use saga_core::reply::Reply;
-use saga_engine::participants::{HttpParticipants, Participants, Settings};
+use saga_engine::participants::{Fetcher, HttpParticipants, NamedFile, Participants, Settings};
 use saga_testkit::hostile::Hostile;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -86,6 +88,49 @@ fn vouched_for(hosts: &[&str], change: impl Fn(&mut CertificateParams)) -> (Stri
     let mut server = CertificateParams::new(hosts).unwrap();
     change(&mut server);
     (pem, server.signed_by(&server_key, &issuer).unwrap().pem(), server_key.serialize_pem())
+}
+
+/// A server that is no participant, such as a collector of spans, may want to know who sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_sent_with_a_certificate_where_one_is_asked_for() {
+    let hostile = Hostile::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, certificate, key) = vouched_for(&["localhost"], |_| {});
+    let (of_clients, own, own_key) = vouched_for(&["client"], |_| {});
+    let (_, _, other_key) = vouched_for(&["client"], |_| {});
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let authorities = file("authority.pem", &authority);
+    let (own, own_key) = (file("own.pem", &own), file("own.key", &own_key));
+    let (other_key, empty) = (file("other.key", &other_key), file("empty", ""));
+    let clients = Some(of_clients.as_bytes());
+    let address = guarded(hostile.address(), certificate.as_bytes(), key.as_bytes(), clients).await;
+    let url = format!("https://localhost:{}/v1/traces", address.port()).parse().unwrap();
+    let send = async |fetcher: Fetcher| {
+        let within = Duration::from_secs(10);
+        let sent = fetcher.send(&url, &HeaderMap::new(), Bytes::new(), 65_536, within).await;
+        sent.map(|taken| taken.status).map_err(|error| error.to_string())
+    };
+    let showing = |certificate: &Path, key: &Path| {
+        let [certificate, key] =
+            [("CERT", certificate), ("KEY", key)].map(|(flag, path)| NamedFile { flag, path });
+        Fetcher::showing(certificate, key, "CA", Some(&authorities))
+    };
+    assert_eq!(send(showing(&own, &own_key).unwrap()).await, Ok(200));
+    let unknown = send(Fetcher::trusting("CA", Some(&authorities)).unwrap()).await.unwrap_err();
+    assert!(unknown.contains("TLS: it wants a client's certificate"), "{unknown}");
+    for (certificate, key, words) in [
+        (&empty, &own_key, "CERT "),
+        (&own, &empty, "KEY "),
+        (&own, &other_key, "KEY "),
+        (&own, &folder.path().join("no-such-file"), "KEY "),
+    ] {
+        let unfit = showing(certificate, key).unwrap_err().to_string();
+        assert!(unfit.starts_with(words) && unfit.contains("PEM"), "{unfit}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,21 +4,24 @@
 //! and counted.
 
 use std::collections::VecDeque;
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use prost::Message;
 use saga_core::Saga;
 use saga_core::trace::{SagaSpan, Sampler};
-use saga_engine::participants::{Fetcher, SetupError};
+use saga_engine::participants::{Fetcher, NamedFile, SetupError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::attributes;
 use super::counts::{SpanCounts, SpanFate};
 use super::otlp::{ExportRequest, OtlpScope, Resource, ResourceSpans, ScopeSpans};
-use super::settings::{ExportSettings, TraceSettings};
+use super::settings::{CLIENT_CERTIFICATE, CLIENT_KEY, ExportSettings, TraceSettings};
 
 /// Bytes of a collector's answer.
 const COLLECTOR_ANSWER_BYTES_MAX: usize = 65_536;
@@ -79,7 +82,16 @@ impl SpanExporter {
         counts: SpanCounts,
     ) -> Result<Option<(Self, ExportTask)>, SetupError> {
         let Some(export) = settings.export.clone() else { return Ok(None) };
-        let fetcher = Fetcher::trusting("OTEL_EXPORTER_OTLP_CERTIFICATE", export.certificate.as_deref())?;
+        let authorities = ("OTEL_EXPORTER_OTLP_CERTIFICATE", export.certificate.as_deref());
+        let fetcher = match &export.identity {
+            None => Fetcher::trusting(authorities.0, authorities.1)?,
+            Some((certificate, key)) => Fetcher::showing(
+                NamedFile { flag: CLIENT_CERTIFICATE, path: certificate },
+                NamedFile { flag: CLIENT_KEY, path: key },
+                authorities.0,
+                authorities.1,
+            )?,
+        };
         let queue = Arc::new(SpanQueue {
             spans: Mutex::default(),
             waiting_max: export.waiting_max,
@@ -220,7 +232,9 @@ impl ExportTask {
         let spans = self.batch.iter().map(attributes::of).collect();
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans }];
         let resource = Some(Resource { attributes: self.settings.resource.clone() });
-        ExportRequest { resource_spans: vec![ResourceSpans { resource, scope_spans }] }.encode_to_vec()
+        let request = ExportRequest { resource_spans: vec![ResourceSpans { resource, scope_spans }] };
+        let message = request.encode_to_vec();
+        if self.settings.is_compressed { compressed(&message) } else { message }
     }
 
     fn lost(&self, spans: usize, why: String) {
@@ -248,6 +262,12 @@ impl ExportTask {
             );
         }
     }
+}
+
+fn compressed(message: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = encoder.write_all(message).and_then(|()| encoder.finish());
+    written.expect("memory takes every byte")
 }
 
 #[cfg(test)]

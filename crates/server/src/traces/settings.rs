@@ -12,6 +12,9 @@ use saga_core::trace::{Propagation, Sampler};
 
 use super::otlp::OtlpAttribute;
 
+/// The variables of our own certificate; those of traces alone have other names.
+pub(super) const CLIENT_CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
+pub(super) const CLIENT_KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
 /// How long the collector may take for a batch, if `OTEL_EXPORTER_OTLP_TIMEOUT` does not say.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time that these variables can ask for.
@@ -49,6 +52,10 @@ pub(crate) struct ExportSettings {
     pub(super) headers: HeaderMap,
     pub(super) timeout: Duration,
     pub(super) certificate: Option<PathBuf>,
+    /// Our own certificate for collectors that ask for one, and its key.
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
+    /// Whether messages are compressed by gzip.
+    pub(super) is_compressed: bool,
     pub(super) resource: Vec<OtlpAttribute>,
     pub(super) delay: Duration,
     pub(super) tried_for: Duration,
@@ -191,27 +198,34 @@ fn export(variables: &OtelVariables<'_>, replica: &str) -> anyhow::Result<Option
     {
         bail!("{name} is `{}`; write http/protobuf: collectors take it on port 4318", shown(&protocol));
     }
-    if let Some((name, compression)) = variables.exporter("COMPRESSION")?
-        && compression != "none"
-    {
-        bail!(
-            "{name} is `{}`, which this release does not have; leave it away, or write none",
-            shown(&compression)
-        );
-    }
-    for part in ["CLIENT_KEY", "CLIENT_CERTIFICATE"] {
-        if let Some((name, _)) = variables.exporter(part)? {
-            bail!(
-                "{name} is set, which this release does not have; leave it away, and let a header prove who calls"
-            );
+    let is_compressed = match variables.exporter("COMPRESSION")? {
+        None => false,
+        Some((name, compression)) => match &*compression {
+            "gzip" => true,
+            "none" => false,
+            other => bail!("{name} is `{}`; write gzip or none", shown(other)),
+        },
+    };
+    let own = [variables.exporter("CLIENT_CERTIFICATE")?, variables.exporter("CLIENT_KEY")?];
+    let identity = match own {
+        [Some((_, certificate)), Some((_, key))] => Some((certificate.into(), key.into())),
+        [Some((name, _)), None] => {
+            bail!("{name} is set without the key: write its file in {CLIENT_KEY}")
         }
-    }
+        [None, Some((name, _))] => {
+            bail!("{name} is set without the certificate: write its file in {CLIENT_CERTIFICATE}")
+        }
+        [None, None] => None,
+    };
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
     headers.insert(
         header::USER_AGENT,
         HeaderValue::from_static(concat!("orchestrateur/", env!("CARGO_PKG_VERSION"))),
     );
+    if is_compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     if let Some((name, value)) = variables.exporter("HEADERS")? {
         for (key, value) in pairs(&name, &value)? {
             // The value may be a secret: no message has it.
@@ -222,7 +236,7 @@ fn export(variables: &OtelVariables<'_>, replica: &str) -> anyhow::Result<Option
                 key,
                 header::HOST | header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION
             );
-            if is_framing || key == header::CONTENT_TYPE {
+            if is_framing || matches!(key, header::CONTENT_TYPE | header::CONTENT_ENCODING) {
                 bail!("{name}: the header `{key}` says how a message is sent, and cannot be set; remove it");
             }
             value.set_sensitive(true);
@@ -241,6 +255,8 @@ fn export(variables: &OtelVariables<'_>, replica: &str) -> anyhow::Result<Option
         headers,
         timeout,
         certificate: variables.exporter("CERTIFICATE")?.map(|(_, path)| path.into()),
+        identity,
+        is_compressed,
         resource: resource(variables, replica)?,
         delay: variables.millis("OTEL_BSP_SCHEDULE_DELAY", SPANS_DELAY)?,
         tried_for: variables.millis("OTEL_BSP_EXPORT_TIMEOUT", SPANS_TRIED_FOR)?,

@@ -288,6 +288,21 @@ async fn a_setting_that_cannot_be_followed_ends_the_start_and_says_why() {
     assert!(log.contains("OTEL_EXPORTER_OTLP_PROTOCOL is `grpc`; write http/protobuf"), "{log}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_are_sent_compressed_where_the_settings_say_so() {
+    let (shop, collector) = (Shop::open(Facon::Moderne).await, Collector::start());
+    let mut setup = Setup::new(&shop, StoreEngine::Sqlite);
+    setup.variable("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint());
+    setup.variable("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip".to_owned());
+    setup.variable("OTEL_BSP_SCHEDULE_DELAY", "20".to_owned());
+    let serve = setup.start().await;
+    let parent = format!("00-{TRACE}-{CALLER}-01");
+    assert_eq!(checkout(&serve, 4, &[("traceparent", &parent)]).await.status, 200);
+    let spans = collector.wait_for("the saga's span", |spans| spans.iter().any(|span| span.parent == CALLER));
+    assert!(spans.iter().all(|span| span.trace == TRACE));
+    assert!(collector.heads().iter().all(|head| head.contains("content-encoding: gzip")));
+}
+
 /// A scrape that asks for OpenMetrics gets a trace with the duration of a call; the older format has no room for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_duration_of_calls_has_traces_as_examples() {
