@@ -39,6 +39,9 @@ pub struct Limits {
     /// How long a caller waits for its saga's start to be on disk before it gets the answer that the journal does not
     /// answer.
     pub start_wait: Duration,
+    /// For this time after its start, or after it has taken over sagas, a process looks in the journal whether a key already belongs to an
+    /// order, before it begins one.
+    pub cautious_for: Duration,
     /// A saga whose next timer is further away leaves memory until then.
     pub sleep_after: Duration,
     /// A saga that should have continued longer ago makes the process unready.
@@ -62,6 +65,7 @@ impl Default for Limits {
             claim_rows_max: 500,
             command_wait: Duration::from_secs(10),
             start_wait: Duration::from_secs(5),
+            cautious_for: Duration::from_secs(60),
             sleep_after: Duration::from_secs(5),
             stall_max: Duration::from_secs(30),
         }

@@ -1,45 +1,59 @@
-//! The sagas that were started last: by this process, and before it by any.
+//! The sagas that this process has started last. A request whose key belongs to one of them is a repeated one, so the journal is asked for its
+//! saga before anything is called for it. Any other key is most likely a new one, and nothing is asked; if it is not, the append of the
+//! saga's start says so.
 //!
-//! A request whose key belongs to one of them is likely a repeated one, so the journal is asked for its saga before anything is called for it.
-//! Any other key is most likely a new one, and nothing is asked; if it is not, the append of the saga's start says so.
+//! Where a process has ended without a word, its callers ask again, and an order may be the reason, whose calls are better not made again. So
+//! a process that has just started, or has taken over another one's sagas, has every key looked up for a while.
 
 use std::collections::HashSet;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use saga_core::SagaId;
-use saga_journal::NEWEST_MAX;
+use tokio::time::{Duration, Instant};
+
+/// Sagas whose ids are remembered, at least: twice as many at most.
+const RECENT_SAGAS: usize = 16_384;
 
 /// The ids of these sagas.
-#[derive(Default)]
 pub(crate) struct RecentSagas(Mutex<RecentIds>);
 
-/// Each half has at most [`NEWEST_MAX`]. When the newer one is full, it takes the place of the older one.
-#[derive(Default)]
+/// Each half has at most [`RECENT_SAGAS`]. When the newer one is full, it takes the place of the older one.
 struct RecentIds {
     newer: HashSet<SagaId>,
     older: HashSet<SagaId>,
-    /// Whether those that are in the journal from before are among them.
-    has_earlier: bool,
+    /// Until then, any saga may be asked for again.
+    cautious_until: Instant,
 }
 
 impl RecentSagas {
-    /// Whether this may be one of them.
+    /// No sagas yet, but for so long any may be asked for again.
+    pub(crate) fn new(cautious_for: Duration) -> Self {
+        let cautious_until = Instant::now() + cautious_for;
+        let (newer, older) = Default::default();
+        Self(Mutex::new(RecentIds { newer, older, cautious_until }))
+    }
+
+    /// Whether the journal is to be asked for this saga.
     pub(crate) fn may_have(&self, saga: SagaId) -> bool {
         let ids = self.ids();
-        !ids.has_earlier || ids.newer.contains(&saga) || ids.older.contains(&saga)
+        Instant::now() < ids.cautious_until || ids.newer.contains(&saga) || ids.older.contains(&saga)
     }
 
     /// This saga is started here.
     pub(crate) fn add(&self, saga: SagaId) {
-        self.ids().add(saga);
+        let mut guard = self.ids();
+        let ids = &mut *guard;
+        if ids.newer.len() >= RECENT_SAGAS {
+            mem::swap(&mut ids.newer, &mut ids.older);
+            ids.newer.clear();
+        }
+        ids.newer.insert(saga);
     }
 
-    /// These were started last when this process began.
-    pub(crate) fn add_earlier(&self, newest: Vec<SagaId>) {
-        let mut ids = self.ids();
-        newest.into_iter().for_each(|saga| ids.add(saga));
-        ids.has_earlier = true;
+    /// Sagas were taken over: for so long, any may be asked for again.
+    pub(crate) fn be_cautious(&self, cautious_for: Duration) {
+        self.ids().cautious_until = Instant::now() + cautious_for;
     }
 
     fn ids(&self) -> MutexGuard<'_, RecentIds> {
@@ -47,46 +61,43 @@ impl RecentSagas {
     }
 }
 
-impl RecentIds {
-    fn add(&mut self, saga: SagaId) {
-        if self.newer.len() >= NEWEST_MAX {
-            mem::swap(&mut self.newer, &mut self.older);
-            self.newer.clear();
-        }
-        self.newer.insert(saga);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
     use uuid::Uuid;
 
     use super::*;
+
+    const CAUTIOUS_FOR: Duration = Duration::from_secs(60);
 
     fn saga(number: usize) -> SagaId {
         SagaId::new(Uuid::from_u128(number as u128))
     }
 
-    #[test]
-    fn any_saga_may_be_recent_until_the_earlier_ones_are_known() {
-        let recent = RecentSagas::default();
+    #[tokio::test(start_paused = true)]
+    async fn any_saga_may_be_asked_for_again_after_a_start_or_a_take_over() {
+        let recent = RecentSagas::new(CAUTIOUS_FOR);
+        recent.add(saga(2));
+        advance(Duration::from_secs(59)).await;
         assert!(recent.may_have(saga(1)));
-        recent.add_earlier(vec![saga(3), saga(2)]);
-        recent.add(saga(4));
-        assert_eq!([1, 2, 3, 4].map(|number| recent.may_have(saga(number))), [false, true, true, true]);
+        advance(Duration::from_secs(1)).await;
+        assert_eq!([1, 2].map(|number| recent.may_have(saga(number))), [false, true]);
+        recent.be_cautious(CAUTIOUS_FOR);
+        advance(Duration::from_secs(59)).await;
+        assert!(recent.may_have(saga(1)));
+        advance(Duration::from_secs(1)).await;
+        assert!(!recent.may_have(saga(1)));
     }
 
-    #[test]
-    fn the_newest_are_kept_and_their_number_is_bounded() {
-        let recent = RecentSagas::default();
-        recent.add_earlier((0..NEWEST_MAX).map(saga).collect());
-        assert!(recent.may_have(saga(0)));
-        for number in NEWEST_MAX..4 * NEWEST_MAX + 1 {
+    #[tokio::test(start_paused = true)]
+    async fn the_last_ones_are_remembered_and_their_number_is_bounded() {
+        let recent = RecentSagas::new(Duration::ZERO);
+        for number in 0..4 * RECENT_SAGAS + 1 {
             recent.add(saga(number));
-            assert!(recent.may_have(saga(number + 1 - NEWEST_MAX)), "{number}");
+            assert!(recent.may_have(saga((number + 1).saturating_sub(RECENT_SAGAS))), "{number}");
         }
         assert!(!recent.may_have(saga(0)));
         let ids = recent.ids();
-        assert!(ids.newer.len() + ids.older.len() <= 2 * NEWEST_MAX);
+        assert!(ids.newer.len() + ids.older.len() <= 2 * RECENT_SAGAS);
     }
 }

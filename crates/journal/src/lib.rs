@@ -79,8 +79,8 @@ pub use self::sessions::{
 pub use self::stats::{LineageCounts, Stats};
 pub use self::store::{
     BulkActions, Cursor, Entry, FailedAt, Filter, Histories, History, Inbox, KeptDefinition,
-    LOADED_TOGETHER_MAX, Library, LoadedHistory, Membership, NEWEST_MAX, Page, ROWS_MAX, Retention, Sessions,
-    Store, StoreFuture,
+    LOADED_TOGETHER_MAX, Library, LoadedHistory, Membership, Page, ROWS_MAX, Retention, Sessions, Store,
+    StoreFuture,
 };
 pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
 pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};

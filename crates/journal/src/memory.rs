@@ -35,8 +35,8 @@ use crate::frame::{self, Frame, Head};
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
     FedFrame, FeedPlace, Filter, Histories, Joining, KeptDeed, KeptDefinition, KeptRow, KeptSession,
-    LEASE_MAX, Lease, Library, LoadedHistory, Membership, MinuteFigures, NEWEST_MAX, Page, ReplicaId,
-    ReplicaStanding, Resting, SessionHash, StoreFuture, Unavailable, UnderWay, WakeUp,
+    LEASE_MAX, Lease, Library, LoadedHistory, Membership, MinuteFigures, Page, ReplicaId, ReplicaStanding,
+    Resting, SessionHash, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 
 /// The journal. It lasts as long as this value does.
@@ -258,14 +258,6 @@ impl Histories for Memory {
     fn known(&self, mut sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         sagas.retain(|saga| self.tables().sagas.contains_key(saga));
         Box::pin(ready(Ok(sagas)))
-    }
-
-    fn newest(&self, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        let created = |kept: &KeptSaga| (kept.row.row.created, kept.row.saga);
-        let mut sagas: Vec<_> = self.tables().sagas.values().map(created).collect();
-        sagas.sort_unstable_by(|one, other| other.cmp(one));
-        sagas.truncate(limit.min(NEWEST_MAX));
-        Box::pin(ready(Ok(sagas.into_iter().map(|(_, saga)| saga).collect())))
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {

@@ -21,9 +21,6 @@ use crate::{
 /// or [`BulkActions::bulk_items`] has at most this many rows.
 pub const ROWS_MAX: usize = 1_000;
 
-/// Sagas of which [`Histories::newest`] tells the ids.
-pub const NEWEST_MAX: usize = 16_384;
-
 /// Histories that are read in one request to the store. Each may be large, so they are fewer than the rows of a page.
 pub const LOADED_TOGETHER_MAX: usize = 32;
 
@@ -65,9 +62,6 @@ pub trait Histories: Send + Sync + 'static {
 
     /// Those of these sagas that are kept, at most [`ROWS_MAX`] of them: more must not be asked for.
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
-
-    /// The sagas that started last, newest first: at most `limit`, and at most [`NEWEST_MAX`].
-    fn newest(&self, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>>;
 
     /// Counts the sagas that are not over.
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>>;

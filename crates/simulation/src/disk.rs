@@ -325,13 +325,6 @@ impl Histories for DatabaseLine {
         })
     }
 
-    fn newest(&self, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        Box::pin(async move {
-            self.reach("journal: read unavailable").await?;
-            self.disk.memory.newest(limit).await
-        })
-    }
-
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         self.disk.memory.backlog()
     }

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 #[cfg(debug_assertions)]
 pub use self::lens::{Lens, look_through};
-use super::{Phase, Progress, Saga, StepState};
+use super::{Phase, Progress, Question, Saga, StepState};
 use crate::definition::{Body, Call, EvalError, Safety, Scope, StepSet};
 use crate::direction::Direction;
 use crate::event::Stuck;
@@ -253,6 +253,17 @@ impl Saga {
                 | Progress::Contradicted,
             ) => None,
         }
+    }
+
+    /// Whether it waits before it asks what became of a call: the call may still be on its way. Such a wait is not shortened by anything, so it
+    /// has to be measured by one clock.
+    pub fn waits_to_ask(&self) -> bool {
+        let waits = |step| {
+            let is_unasked =
+                self.tries(step).is_some_and(|(_, tries)| tries.asked.question == Question::NotYet);
+            is_unasked && self.question_at(step).is_some_and(|at| self.is_in_doubt(step, at))
+        };
+        self.active().iter().any(waits)
     }
 
     /// When it is to go on by itself at the latest: its next attempt's time, or the end of the call under way. `None`:

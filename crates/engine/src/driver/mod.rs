@@ -208,7 +208,9 @@ impl Driver {
         }
         let sleep_after = self.means.limits.sleep_after;
         let is_far = |until| until > self.means.clock.now().plus(sleep_after) && self.waiters.is_empty();
-        let is_free = !self.saga.counts_polls()
+        // The process that wakes it may have another clock.
+        let is_free = !self.saga.waits_to_ask()
+            && !self.saga.counts_polls()
             && self.saving.is_done()
             && !self.calling.is_under_way()
             && self.messages.is_empty()

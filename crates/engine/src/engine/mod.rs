@@ -143,12 +143,13 @@ impl Engine {
             observer: observer.clone(),
             announcer: Announcer::new(),
         };
+        let cautious_for = limits.cautious_for;
         let parts = Parts {
             means: Arc::new(Means { clock, limits, calls, saves, rests: RestQueue::default() }),
             catalog,
             unreadable: Unreadable::new(journal, observer),
             registry: Arc::default(),
-            recent: RecentSagas::default(),
+            recent: RecentSagas::new(cautious_for),
             woken: Woken::default(),
             called: Notify::new(),
             looked: Mutex::default(),

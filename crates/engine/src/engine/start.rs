@@ -5,14 +5,13 @@ use std::sync::Arc;
 use saga_core::saga::NewSaga;
 use saga_core::trace::TraceContext;
 use saga_core::{Callbacks, Definition, Json, Saga, SagaId, Seq, definition};
-use saga_journal::{NEWEST_MAX, Unavailable};
+use saga_journal::Unavailable;
 use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::admission::Caller;
 use crate::driver::{Driver, RunnableSaga, Spans};
 use crate::handle::{Gone, Handle, Snapshot, Wait};
-use crate::journal_health::JOURNAL_PROBE_AFTER;
 use crate::refusal::Refusal;
 use crate::registry::AlreadyRunning;
 
@@ -112,21 +111,6 @@ impl Engine {
             return Err(Refusal::Unavailable(Unavailable::because(LEASE_RAN_OUT)));
         }
         self.journal_health().failure().map_or(Ok(()), |failure| Err(Refusal::Unavailable(failure)))
-    }
-
-    /// Finds out which sagas were started last before this process: one that ended in the middle of orders has callers who ask again. Keeps
-    /// trying while the journal is unavailable.
-    pub(super) async fn learn_earlier_sagas(&self) {
-        loop {
-            match self.journal().newest(NEWEST_MAX).await {
-                Ok(newest) => return self.parts.recent.add_earlier(newest),
-                // Other tasks tell of a journal that fails; orders do not wait for this.
-                Err(error) => tracing::debug!(error = %error, "cannot read which orders are the newest"),
-            }
-            if !self.parts.lifecycle.pause(JOURNAL_PROBE_AFTER).await {
-                return;
-            }
-        }
     }
 
     /// Another request for a saga that runs here.

@@ -34,8 +34,6 @@ impl Engine {
         lifecycle.world().spawn(Box::pin(lifecycle.vital().watch(self.journal().ended())));
         self.keep_definitions().await;
         let engine = self.clone();
-        lifecycle.spawn(async move { engine.learn_earlier_sagas().await });
-        let engine = self.clone();
         lifecycle.spawn_vital("rests", async move { engine.put_to_sleep().await });
         while let Err(error) = self.take_orphans().await {
             self.journal_health().fails(&error);
@@ -95,6 +93,7 @@ impl Engine {
                 break;
             }
             taken += page.len();
+            self.parts.recent.be_cautious(self.limits().cautious_for);
             // This process owns the claimed sagas by now, and no other replica will look after them: they run even if
             // their commands cannot be applied.
             if let Err(error) = self.apply_posted_first(id, &page).await {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use saga_core::CommandKind;
 use saga_core::Event;
+use saga_core::reply::Reply;
 use saga_core::saga::Rollback;
 use saga_engine::{Engine, Limits, Wait};
 use saga_journal::ReplicaId;
 use tokio::time::sleep;
 
-use crate::support::{PATIENT, Place, Shop, answered, checkout, order};
+use crate::support::{PATIENT, Place, Shop, answered, checkout, order, parse};
 
 /// Whether the order is asleep.
 async fn is_asleep(shop: &Shop, saga: saga_core::SagaId) -> bool {
@@ -245,4 +246,39 @@ async fn who_waits_for_an_attempt_finds_it_in_the_journal() {
     assert_eq!(tried.rollback, Rollback::Blocked);
     let (kept, _) = shop.engine.read(saga).await.unwrap().unwrap();
     assert!(kept.effects().calls.is_empty(), "the end of the attempt is on disk");
+}
+
+/// A step at a service that promises nothing, and can be asked a minute after a call with an unknown outcome.
+const ASKED: &str = r#"
+saga: asked
+input: { client_id: integer, magasin_id: integer }
+states: { started: STARTED, completed: COMPLETED, cancelled: CANCELLED }
+deadline: 600s
+participants: { stock: { url: "http://stock" } }
+steps:
+  - step: reserve
+    participant: stock
+    action: { post: /reserve }
+    compensation: { post: /release }
+    probe: { get: /reserved, after: 60s }
+"#;
+
+/// The call may still be on its way, so the wait before its service is asked is measured by one clock, or begins anew.
+#[tokio::test(start_paused = true)]
+async fn an_order_stays_awake_until_a_call_of_an_unknown_outcome_is_asked_about() {
+    let shop = Shop::serving(parse(ASKED), Limits::default());
+    shop.engine.recover().await;
+    shop.participants.always("reserve action", Some(Reply::Lost { reason: "no answer in time".into() }));
+    let begun = shop.engine.place(order(7, None, Wait::started())).await.unwrap();
+    sleep(Duration::from_secs(20)).await;
+    assert!(!is_asleep(&shop, begun.saga).await);
+
+    // The next process has a clock that is ahead.
+    shop.ahead.store(600, Ordering::SeqCst);
+    shop.participants.always("reserve probe", Some(answered(404, "")));
+    let next = shop.killed_and_restarted("barrier").await;
+    sleep(Duration::from_secs(55)).await;
+    assert_eq!(next.participants.calls("reserve probe"), 0, "the wait was cut short");
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(next.participants.calls("reserve probe"), 1);
 }

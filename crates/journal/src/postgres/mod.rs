@@ -59,8 +59,8 @@ use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, CommandStatus, Cursor, DeedCursor,
     DeedsOf, Entry, FedFrame, FeedPlace, Filter, Histories, Inbox, Joining, KeptCommand, KeptDeed,
     KeptDefinition, KeptRow, Lease, Library, LineageCounts, LoadedHistory, Membership, MinuteFigures,
-    NEWEST_MAX, OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture,
-    UNDER_WAY_READ_MAX, Unavailable, UnderWay, WakeUp,
+    OpenError, Page, Posted, ReplicaId, ReplicaStanding, Resting, StoreFuture, UNDER_WAY_READ_MAX,
+    Unavailable, UnderWay, WakeUp,
 };
 use saga_core::definition::DefinitionHash;
 use saga_core::{CauseGroup, CommandId, Incarnation, SagaId, Seq, Timestamp};
@@ -188,14 +188,6 @@ impl Histories for Postgres {
         Box::pin(async move {
             let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.as_uuid()).collect();
             let rows = self.pool.query(sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?;
-            rows.iter().map(|row| ownership::cell(row, 0).map(SagaId::new)).collect()
-        })
-    }
-
-    fn newest(&self, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        Box::pin(async move {
-            let limit = limit.min(NEWEST_MAX) as i64;
-            let rows = self.pool.query(sql::NEWEST, &[(&limit, Type::INT8)]).await?;
             rows.iter().map(|row| ownership::cell(row, 0).map(SagaId::new)).collect()
         })
     }

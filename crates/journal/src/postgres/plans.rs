@@ -76,15 +76,12 @@ async fn a_claim_that_finds_nothing_has_not_read_what_live_replicas_own() {
 }
 
 #[tokio::test]
-async fn what_one_replica_owns_what_is_asked_for_and_what_is_newest_is_found_by_index() {
+async fn what_one_replica_owns_and_is_asked_for_is_found_by_index() {
     let link = crowded().await;
     let (limit, after) = (10_i64, None::<Uuid>);
     let owned: &Params<'_> = &[(&LIVE, Type::UUID), (&after, Type::UUID), (&limit, Type::INT8)];
     let (plan, pages) = explain(&link, sql::OWNED, owned).await;
     assert!(plan.contains("saga_owner") && !plan.contains("Sort"), "{plan}");
-    assert!(pages <= DESCENT_PAGES_MAX + 10, "{pages} pages:\n{plan}");
-    let (plan, pages) = explain(&link, sql::NEWEST, &[(&limit, Type::INT8)]).await;
-    assert!(plan.contains("Index Only Scan Backward using saga_newest") && !plan.contains("Sort"), "{plan}");
     assert!(pages <= DESCENT_PAGES_MAX + 10, "{pages} pages:\n{plan}");
     link.script("INSERT INTO saga_command SELECT saga_id, saga_id, '\"cancel\"', 0, NULL FROM saga LIMIT 3")
         .await

@@ -144,9 +144,6 @@ pub(super) static ROW: LazyLock<String> =
 /// Those of the sagas `$1` that are kept.
 pub(super) const KNOWN: &str = "SELECT saga_id FROM saga WHERE saga_id = ANY ($1::uuid[])";
 
-/// The sagas that started last, newest first, at most `$1`. In the order of `saga_newest`.
-pub(super) const NEWEST: &str = "SELECT saga_id FROM saga ORDER BY created_us DESC, saga_id DESC LIMIT $1";
-
 /// The horizon of the feed: frames with lower numbers have come, or never will.
 ///
 /// The snapshot is of the statement's beginning: a transaction with a lower id than its end has its id by then. If it writes frames,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use saga_core::SagaId;
 
-use super::{cells, id, saga_id};
+use super::{cells, id};
 use crate::columns;
 use crate::query::{Dialect, Param, Query, query};
 use crate::{Cursor, Filter, KeptRow};
@@ -65,12 +65,4 @@ pub(super) fn row(connection: &Connection, saga: SagaId) -> rusqlite::Result<Opt
     static ROW: LazyLock<String> =
         LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = ?1", columns::read_columns()));
     connection.prepare_cached(&ROW)?.query_row([id(&saga)], cells::row).optional()
-}
-
-/// The sagas that started last, newest first. In the order of `saga_newest`.
-pub(super) const NEWEST: &str = "SELECT saga_id FROM saga ORDER BY created_us DESC, saga_id DESC LIMIT ?1";
-
-pub(super) fn newest(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<SagaId>> {
-    let mut statement = connection.prepare_cached(NEWEST)?;
-    statement.query_map([limit as i64], |row| saga_id(row, 0))?.collect()
 }

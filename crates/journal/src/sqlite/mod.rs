@@ -59,8 +59,8 @@ use crate::frame;
 use crate::{
     AppendError, Backlog, CauseCursor, CauseMembers, CauseMinute, Causes, Cursor, DeedCursor, DeedsOf, Entry,
     FedFrame, FeedPlace, Filter, Histories, Joining, KeptDeed, KeptDefinition, KeptRow, Lease, Library,
-    LineageCounts, LoadedHistory, Membership, MinuteFigures, NEWEST_MAX, OpenError, Page, ReplicaId,
-    ReplicaStanding, Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
+    LineageCounts, LoadedHistory, Membership, MinuteFigures, OpenError, Page, ReplicaId, ReplicaStanding,
+    Resting, StoreFuture, Unavailable, UnderWay, WakeUp,
 };
 
 /// SQLite from 3.7.0 to 3.51.2 can lose committed writes when the WAL is reset.
@@ -260,10 +260,6 @@ impl Histories for Sqlite {
 
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(self.read(|connection| history::known(connection, sagas)))
-    }
-
-    fn newest(&self, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        Box::pin(self.read(move |connection| lists::newest(connection, limit.min(NEWEST_MAX))))
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {

@@ -38,14 +38,6 @@ fn all_that_one_name_did_is_read_in_its_order() {
 }
 
 #[test]
-fn the_newest_sagas_are_read_from_an_index_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = super::open(folder.path().join("journal.db")).unwrap();
-    let plan = explain(&store, super::lists::NEWEST, rusqlite::params![10]);
-    assert_eq!(plan, ["SCAN saga USING COVERING INDEX saga_newest"]);
-}
-
-#[test]
 fn figures_are_read_in_the_order_of_their_key() {
     let folder = tempfile::tempdir().unwrap();
     let store = super::open(folder.path().join("journal.db")).unwrap();

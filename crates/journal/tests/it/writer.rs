@@ -111,10 +111,6 @@ impl Histories for Panicking {
         self.memory.known(sagas)
     }
 
-    fn newest(&self, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        self.memory.newest(limit)
-    }
-
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
         self.memory.backlog()
     }

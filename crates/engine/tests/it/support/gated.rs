@@ -1,6 +1,5 @@
 //! A journal in memory that waits, fails and panics when a test says so.
 
-use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -40,8 +39,6 @@ pub struct Gated {
     pub has_clock: AtomicBool,
     /// How often the journal was set back to an older copy of itself.
     pub incarnation: AtomicI64,
-    /// Whether it tells no ids of its newest sagas.
-    pub forgetful: AtomicBool,
     /// For how many sagas it was asked whether they are kept.
     pub looked_up: AtomicUsize,
     /// How far its clock has been set on, in seconds.
@@ -64,7 +61,6 @@ impl Gated {
             appends_panic: AtomicBool::new(false),
             has_clock: AtomicBool::new(false),
             incarnation: AtomicI64::new(1),
-            forgetful: AtomicBool::new(false),
             looked_up: AtomicUsize::new(0),
             stepped: AtomicI64::new(0),
             begun: Instant::now(),
@@ -122,13 +118,6 @@ impl Histories for Gated {
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         self.looked_up.fetch_add(sagas.len(), Ordering::SeqCst);
         self.memory.known(sagas)
-    }
-
-    fn newest(&self, limit: usize) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
-        if self.forgetful.load(Ordering::SeqCst) {
-            return Box::pin(ready(Err(Unavailable::because("forgetful"))));
-        }
-        self.memory.newest(limit)
     }
 
     fn backlog(&self) -> StoreFuture<'_, Result<Backlog, Unavailable>> {
