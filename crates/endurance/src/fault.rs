@@ -35,6 +35,10 @@ pub enum Fault {
     CutRequest,
     /// A process's connections to PostgreSQL carry nothing for a while.
     Stall,
+    /// A process's connections to PostgreSQL carry everything later for a while.
+    Latency,
+    /// A process's connections to PostgreSQL lose packets for a while: they come when they have been sent again.
+    Loss,
     /// Services answer half of the calls with 503.
     Refusing,
     /// Services are slow, before or after the effect.

@@ -20,6 +20,7 @@ pub mod serve;
 pub mod shop;
 pub mod store;
 
+mod between;
 mod callers;
 mod database;
 mod doors;
@@ -38,6 +39,7 @@ mod rolling;
 mod servers;
 mod trouble;
 
+pub use self::between::Between;
 pub use self::errand::Errand;
 pub use self::fault::Fault;
 pub use self::ordeal::{Length, Ordeal};

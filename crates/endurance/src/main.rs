@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use saga_endurance::store::StoreEngine;
-use saga_endurance::{Fault, Length, Ordeal, Rolling, StandbyKind};
+use saga_endurance::{Between, Fault, Length, Ordeal, Rolling, StandbyKind};
 
 /// Several orchestrators on one store, a shop, callers, and a fault every so often. In the end the shop's ledgers judge.
 #[derive(Debug, Parser)]
@@ -35,6 +35,9 @@ struct Flags {
     /// PgBouncer between the processes and PostgreSQL, in transaction mode, with a pool of two.
     #[arg(long)]
     pooler: bool,
+    /// HAProxy between the processes and PostgreSQL, which looks itself which server takes writes.
+    #[arg(long, conflicts_with = "pooler")]
+    balancer: bool,
     /// Replace the processes one after the other by those of this release, and by those of the release before again, and so on.
     #[arg(long)]
     rolling: bool,
@@ -101,7 +104,11 @@ impl Flags {
                 StandbyFlag::Synchronous => StandbyKind::Synchronous,
                 StandbyFlag::Asynchronous => StandbyKind::Asynchronous,
             }),
-            is_pooled: self.pooler,
+            between: match (self.pooler, self.balancer) {
+                (true, _) => Some(Between::Pooler),
+                (_, true) => Some(Between::Balancer),
+                _ => None,
+            },
             rolling: self.rolling.then(|| Rolling { before: self.before.clone(), is_one_way: self.one_way }),
             length: match (self.orders, self.times) {
                 (Some(orders), _) => Length::Orders(orders),

@@ -1,6 +1,5 @@
 //! One ordeal: processes, shop and callers; a time with faults; a time without faults; and the judgement.
 
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -8,11 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use boutique::Facon;
 use saga_testkit::dice::Dice;
-use saga_testkit::pooler::Pooler;
 use serde_json::json;
 use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::between::{Between, Intermediary};
 use crate::callers::Callers;
 use crate::client::send;
 use crate::database::{self, OrderStore};
@@ -47,8 +47,8 @@ pub struct Ordeal {
     pub store: StoreEngine,
     /// A standby of PostgreSQL, which failovers need.
     pub standby: Option<StandbyKind>,
-    /// Whether PgBouncer lies between the processes and PostgreSQL, in transaction mode, with a pool of two connections.
-    pub is_pooled: bool,
+    /// The program that lies between the processes and PostgreSQL.
+    pub between: Option<Between>,
     /// The release before, whose processes and those of this release take each other's places; `None`: there is one release.
     pub rolling: Option<Rolling>,
     /// Processes that share it; one with SQLite.
@@ -89,8 +89,8 @@ impl Ordeal {
         let shop = Shop::open(Facon::Moderne).await;
         let sqlite = tempfile::tempdir().context("make a folder")?;
         ensure!(
-            matches!(self.store, StoreEngine::Postgres) || (self.standby.is_none() && !self.is_pooled),
-            "only PostgreSQL has a standby or a pooler"
+            matches!(self.store, StoreEngine::Postgres) || (self.standby.is_none() && self.between.is_none()),
+            "only PostgreSQL has a standby, a pooler or a balancer"
         );
         let (servers, database) = match self.store {
             StoreEngine::Sqlite => {
@@ -100,14 +100,14 @@ impl Ordeal {
             StoreEngine::Postgres => {
                 let kind = self.standby;
                 let start = move || DatabaseServers::start(kind);
-                let servers = tokio::task::spawn_blocking(start).await.context("start PostgreSQL")?;
+                let servers = spawn_blocking(start).await.context("start PostgreSQL")?;
                 let url = servers.primary().url();
                 (Some(Arc::new(servers)), OrderStore::Postgres(url))
             }
         };
         // The judge's own way to the server, and the pooler's: a failover turns them.
         let mut ways = Vec::new();
-        let mut pooler = None;
+        let mut intermediary = None;
         let (database, for_processes) = match (&servers, database) {
             (Some(servers), OrderStore::Postgres(url)) => {
                 let server = address(&servers.primary());
@@ -116,13 +116,19 @@ impl Ordeal {
                 let judged = database::through(&url, judges.address()).1;
                 ways.push(judges);
                 let mut next = server;
-                if self.is_pooled {
-                    let way = way().await?;
-                    let port = way.address().port();
-                    let started = tokio::task::spawn_blocking(move || Pooler::start(port)).await?;
-                    next = SocketAddr::from(([127, 0, 0, 1], started.port()));
-                    ways.push(way);
-                    pooler = Some(started);
+                if let Some(between) = self.between {
+                    let leads_to = match between {
+                        Between::Pooler => {
+                            let way = way().await?;
+                            let port = way.address().port();
+                            ways.push(way);
+                            vec![port]
+                        }
+                        Between::Balancer => servers.ports(),
+                    };
+                    let started = spawn_blocking(move || Intermediary::start(between, &leads_to)).await?;
+                    next = started.address();
+                    intermediary = Some(started);
                 }
                 (OrderStore::Postgres(judged), Some((url, next)))
             }
@@ -157,8 +163,13 @@ impl Ordeal {
         }
         let fleet = Arc::new(Processes { places, doors });
         let shop = Arc::new(Mutex::new(shop));
-        let trouble =
-            Arc::new(FaultTargets::new(fleet.clone(), servers, ways, database.clone(), shop.clone()));
+        let trouble = Arc::new(FaultTargets::new(
+            fleet.clone(),
+            servers,
+            (self.between, ways),
+            database.clone(),
+            shop.clone(),
+        ));
         let callers = Arc::new(Callers::new(fleet.clone(), self.seed, self.errands_percent));
 
         let begun = Instant::now();
@@ -234,7 +245,7 @@ impl Ordeal {
         let verdict = judge(&database, &*shop.lock().await, &told, &signals).await?;
         violations.extend(follower.caught_up(&verdict.positions, CAUGHT_UP_WITHIN).await);
         following.abort();
-        drop(pooler);
+        drop(intermediary);
         let diary = trouble.diary();
         violations.extend(diary.violations.iter().chain(&verdict.violations).cloned());
         violations

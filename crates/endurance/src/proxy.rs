@@ -6,12 +6,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
+use saga_testkit::dice::Dice;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 /// Bytes carried at once.
 const CHUNK: usize = 16 * 1024;
@@ -34,15 +37,51 @@ pub enum Way {
     Answer,
 }
 
+/// How late each piece comes that is carried, in either direction. Those behind it wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delays {
+    /// At once.
+    None,
+    /// So late.
+    Always(Duration),
+    /// So many of a hundred are lost, and come when the sender has sent them again: after [`RETRANSMITTED_AFTER`], or, where they were lost
+    /// again, twice as long after that, and so on.
+    Lost {
+        /// How many of a hundred.
+        percent: u8,
+    },
+}
+
+/// How often one piece may be lost.
+const LOSSES_MAX: u32 = 6;
+/// TCP's shortest wait before it sends something again, on Linux (`TCP_RTO_MIN`).
+const RETRANSMITTED_AFTER: Duration = Duration::from_millis(200);
+
 struct ProxyControl {
     /// Where new connections go.
     server: watch::Sender<SocketAddr>,
     /// Incremented to cut all connections.
     generation: watch::Sender<u64>,
     stalled: watch::Sender<bool>,
+    delays: watch::Sender<Delays>,
     /// Bytes that may still pass before a cut, in each direction.
     left: [AtomicI64; 2],
     cuts: AtomicU64,
+    /// How often a direction of a connection was begun.
+    pumps: AtomicU64,
+}
+
+impl Delays {
+    fn of_one(self, dice: &Dice) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::Always(each) => each,
+            Self::Lost { percent } => {
+                let times = (0..LOSSES_MAX).take_while(|_| dice.between(0, 100) < u64::from(percent)).count();
+                RETRANSMITTED_AFTER * ((1 << times) - 1)
+            }
+        }
+    }
 }
 
 impl Proxy {
@@ -54,8 +93,10 @@ impl Proxy {
             server: watch::channel(server).0,
             generation: watch::channel(0).0,
             stalled: watch::channel(false).0,
+            delays: watch::channel(Delays::None).0,
             left: [UNLIMITED, UNLIMITED].map(AtomicI64::new),
             cuts: AtomicU64::new(0),
+            pumps: AtomicU64::new(0),
         });
         #[expect(clippy::disallowed_methods, reason = "one accept loop for each proxy")]
         let accepting = tokio::spawn(accept(listener, control.clone()));
@@ -95,6 +136,11 @@ impl Proxy {
     /// Forwards nothing while `stalled` is set; connections stay open.
     pub fn stall(&self, stalled: bool) {
         self.control.stalled.send_replace(stalled);
+    }
+
+    /// Has all that is carried from now on come as late as this says.
+    pub fn delay(&self, delays: Delays) {
+        self.control.delays.send_replace(delays);
     }
 
     /// How many connections were cut while they were in use.
@@ -137,11 +183,17 @@ async fn carry(client: TcpStream, server: SocketAddr, control: &ProxyControl) {
 
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &ProxyControl, way: Way) {
     let mut stalled = control.stalled.subscribe();
+    // Which piece is lost decides nothing that is to happen again with the same seed: that depends on how bytes come in pieces.
+    let dice = Dice::new(control.pumps.fetch_add(1, Ordering::Relaxed));
     let mut chunk = vec![0; CHUNK];
     while let Ok(read) = from.read(&mut chunk).await
         && read > 0
     {
         let (allowed, cut) = control.take(way, read);
+        let delays = *control.delays.borrow();
+        if delays != Delays::None {
+            sleep(delays.of_one(&dice)).await;
+        }
         if stalled.wait_for(|stalled| !stalled).await.is_err()
             || to.write_all(&chunk[..allowed]).await.is_err()
             || cut

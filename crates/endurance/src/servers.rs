@@ -45,6 +45,12 @@ impl DatabaseServers {
         self.roles().primary
     }
 
+    /// The ports of all servers, which stay theirs.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        let ServerRoles { primary, standby } = self.roles();
+        [Some(primary), standby].iter().flatten().map(|server| server.port()).collect()
+    }
+
     /// Kills the primary and promotes the standby; the former primary stays as it is.
     pub(crate) fn fail_over(&self) {
         let ServerRoles { primary: former, standby } = self.roles();

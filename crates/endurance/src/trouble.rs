@@ -11,15 +11,16 @@ use boutique::Service;
 use saga_testkit::dice::Dice;
 use saga_testkit::postgres::Cluster;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
+use crate::between::Between;
 use crate::database::{self, OrderStore};
 use crate::doors_changes::DoorsChange;
 use crate::fault::Fault;
 use crate::fleet::{ProcessPlace, Processes, StartedProcess};
 use crate::measures::{Durations, Micros, now};
-use crate::proxy::{Proxy, Way};
+use crate::proxy::{Delays, Proxy, Way};
 use crate::serve::ServeProcess;
 use crate::servers::DatabaseServers;
 use crate::shop::Shop;
@@ -29,6 +30,9 @@ const WORD_EVERY: Duration = Duration::from_secs(60);
 /// How long a process may take, after it continues, to notice that it lost its lease.
 const LOSS_NOTICED_WITHIN: Duration = Duration::from_secs(8);
 
+/// How often a balancer's connections are made anew while two servers take writes.
+const BALANCED_ANEW_AFTER: Duration = Duration::from_millis(500);
+
 /// How long a failover may take until something is written: longer than any lease, retry or deadline of the processes.
 const NO_PROGRESS_US: Micros = 60_000_000;
 
@@ -36,6 +40,7 @@ const NO_PROGRESS_US: Micros = 60_000_000;
 pub(crate) struct FaultTargets {
     pub(crate) fleet: Arc<Processes>,
     servers: Option<Arc<DatabaseServers>>,
+    between: Option<Between>,
     /// The addresses that lead to the primary, beside those of the processes.
     ways: Vec<Arc<Proxy>>,
     pub(crate) database: OrderStore,
@@ -81,11 +86,12 @@ impl FaultTargets {
     pub(crate) fn new(
         fleet: Arc<Processes>,
         servers: Option<Arc<DatabaseServers>>,
-        ways: Vec<Arc<Proxy>>,
+        (between, ways): (Option<Between>, Vec<Arc<Proxy>>),
         database: OrderStore,
         shop: Arc<tokio::sync::Mutex<Shop>>,
     ) -> Self {
-        Self { fleet, servers, ways, database, shop, server: Arc::default(), diary: Mutex::default() }
+        let (server, diary) = Default::default();
+        Self { fleet, servers, between, ways, database, shop, server, diary }
     }
 
     pub(crate) fn diary(&self) -> Diary {
@@ -191,7 +197,12 @@ impl FaultTargets {
                         drop(server);
                     })
                 }
-                Fault::Cut | Fault::CutAnswer | Fault::CutRequest | Fault::Stall => {
+                Fault::Cut
+                | Fault::CutAnswer
+                | Fault::CutRequest
+                | Fault::Stall
+                | Fault::Latency
+                | Fault::Loss => {
                     let place = self.fleet.places[index].clone();
                     if place.proxy.is_none() {
                         continue;
@@ -303,10 +314,7 @@ impl FaultTargets {
             }
         }
         let took = now() - begun;
-        let comes_back = dice.one_in(2);
-        if comes_back {
-            self.lead_one_astray(&servers, dice).await;
-        }
+        let comes_back = dice.one_in(2) && self.lead_some_astray(&servers, dice).await;
         let act = servers.clone();
         spawn_blocking(move || act.rebuild()).await.expect("the former primary can be made a standby");
         self.note(|diary| {
@@ -316,32 +324,48 @@ impl FaultTargets {
         });
     }
 
-    /// The former primary comes back and takes writes, and a process that has seen its successor is led to it for a while.
-    async fn lead_one_astray(&self, servers: &Arc<DatabaseServers>, dice: &Dice) {
+    /// The former primary comes back and takes writes, and processes that have seen its successor are led to it for a while. Tells whether it
+    /// did.
+    async fn lead_some_astray(&self, servers: &Arc<DatabaseServers>, dice: &Dice) -> bool {
+        let places = &self.fleet.places;
+        let index = dice.between(0, places.len() as u64) as usize;
+        // A balancer has connections of every process.
+        let led = if self.between == Some(Between::Balancer) { &places[..] } else { &places[index..=index] };
+        // A process that was started meanwhile, and that saw nothing else, could not know.
+        let held: Vec<_> =
+            led.iter().filter_map(|place| place.machine.clone().try_lock_owned().ok()).collect();
+        if held.len() < led.len() || held.iter().any(|machine| machine.serve.is_none()) {
+            return false;
+        }
         let act = servers.clone();
         let former =
             spawn_blocking(move || act.bring_former_back()).await.expect("a killed server can be started");
-        let index = dice.between(0, self.fleet.places.len() as u64) as usize;
-        let place = &self.fleet.places[index];
-        // A process that was started meanwhile, and that saw nothing else, could not know.
-        let Ok(machine) = place.machine.clone().try_lock_owned() else { return };
-        let (Some(proxy), true) = (&place.proxy, machine.serve.is_some()) else { return };
-        let usual = proxy.server();
-        proxy.turn_to(address(&former));
-        proxy.cut();
-        sleep(Duration::from_millis(dice.between(1_000, 5_000))).await;
-        proxy.turn_to(usual);
-        proxy.cut();
+        let proxies: Vec<&Proxy> = led.iter().filter_map(|place| place.proxy.as_ref()).collect();
+        let until = Instant::now() + Duration::from_millis(dice.between(1_000, 5_000));
+        if self.between == Some(Between::Balancer) {
+            // It has found the former primary before long. New connections go there, too.
+            while Instant::now() < until {
+                sleep(BALANCED_ANEW_AFTER).await;
+                proxies.iter().for_each(|proxy| proxy.cut());
+            }
+            return true;
+        }
+        for proxy in proxies {
+            let usual = proxy.server();
+            proxy.turn_to(address(&former));
+            proxy.cut();
+            sleep_until(until).await;
+            proxy.turn_to(usual);
+            proxy.cut();
+        }
+        true
     }
 
     fn lead_everybody_to(&self, server: std::net::SocketAddr) {
-        let of_places = self.fleet.places.iter().filter_map(|place| place.proxy.as_ref());
-        let ways: Vec<&Proxy> = match &*self.ways {
-            // A pooler lies between the processes and the way to the server.
-            [judges, way] => vec![judges, way],
-            judges => judges.iter().map(|way| &**way).chain(of_places).collect(),
-        };
-        for way in ways {
+        // What lies between is led there by a way of its own, or finds out by itself.
+        let places = if self.between.is_none() { &self.fleet.places[..] } else { &[] };
+        let of_places = places.iter().filter_map(|place| place.proxy.as_ref());
+        for way in self.ways.iter().map(|way| &**way).chain(of_places) {
             way.turn_to(server);
             way.cut();
         }
@@ -356,6 +380,11 @@ impl FaultTargets {
                 sleep(Duration::from_millis(dice.between(500, 8_000))).await;
                 proxy.stall(false);
             }
+            Fault::Latency => {
+                let each = Duration::from_millis(dice.between(5, 200));
+                hold_up(proxy, Delays::Always(each), dice).await;
+            }
+            Fault::Loss => hold_up(proxy, Delays::Lost { percent: dice.between(1, 20) as u8 }, dice).await,
             Fault::CutAnswer => cut_in_the_middle(proxy, Way::Answer, dice).await,
             Fault::CutRequest => cut_in_the_middle(proxy, Way::Request, dice).await,
             _ => proxy.cut(),
@@ -370,6 +399,7 @@ impl FaultTargets {
             if let Some(proxy) = &place.proxy {
                 proxy.forget();
                 proxy.stall(false);
+                proxy.delay(Delays::None);
             }
         }
     }
@@ -378,6 +408,13 @@ impl FaultTargets {
 /// Where a server listens.
 pub(crate) fn address(server: &Cluster) -> std::net::SocketAddr {
     std::net::SocketAddr::from(([127, 0, 0, 1], server.port()))
+}
+
+/// Everything comes late for a while.
+async fn hold_up(proxy: &Proxy, delays: Delays, dice: &Dice) {
+    proxy.delay(delays);
+    sleep(Duration::from_millis(dice.between(2_000, 10_000))).await;
+    proxy.delay(Delays::None);
 }
 
 /// Makes some cuts after a few bytes each, so that one of them hits an important answer.

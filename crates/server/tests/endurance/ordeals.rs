@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_endurance::store::StoreEngine;
-use saga_endurance::{Fault, Length, Ordeal, Report, Rolling, StandbyKind};
+use saga_endurance::{Between, Fault, Length, Ordeal, Report, Rolling, StandbyKind};
 
 /// Runs it, prints the report, and demands that nothing was violated.
 async fn survive(ordeal: Ordeal) -> Report {
@@ -27,7 +27,7 @@ async fn three_processes_on_postgres() {
     let ordeal = Ordeal {
         store: StoreEngine::Postgres,
         standby: None,
-        is_pooled: false,
+        between: None,
         rolling: None,
         replicas: 3,
         length: Length::Time(Duration::from_secs(60)),
@@ -51,7 +51,7 @@ async fn one_process_on_sqlite() {
     let ordeal = Ordeal {
         store: StoreEngine::Sqlite,
         standby: None,
-        is_pooled: false,
+        between: None,
         rolling: None,
         replicas: 1,
         length: Length::Time(Duration::from_secs(30)),
@@ -71,22 +71,30 @@ async fn one_process_on_sqlite() {
 /// thirty times.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_synchronous_standby_takes_over_and_nothing_is_lost() {
-    let report = survive(failovers(false, 2)).await.json();
+    let report = survive(failovers(None, 2)).await.json();
     assert_eq!(report["failover_to_progress_seconds"]["n"], 2, "{report}");
 }
 
 /// The same behind PgBouncer in transaction mode with two connections, once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_synchronous_standby_takes_over_behind_a_pooler() {
-    let report = survive(failovers(true, 1)).await.json();
+    let report = survive(failovers(Some(Between::Pooler), 1)).await.json();
     assert_eq!(report["failover_to_progress_seconds"]["n"], 1, "{report}");
 }
 
-fn failovers(is_pooled: bool, times: u64) -> Ordeal {
+/// The same behind HAProxy, which finds the new primary by its own checks, and leads half of the connections to a former one that takes
+/// writes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_synchronous_standby_takes_over_behind_a_balancer() {
+    let report = survive(failovers(Some(Between::Balancer), 2)).await.json();
+    assert_eq!(report["failover_to_progress_seconds"]["n"], 2, "{report}");
+}
+
+fn failovers(between: Option<Between>, times: u64) -> Ordeal {
     Ordeal {
         store: StoreEngine::Postgres,
         standby: Some(StandbyKind::Synchronous),
-        is_pooled,
+        between,
         rolling: None,
         replicas: 2,
         length: Length::Faults(times),
@@ -113,7 +121,7 @@ async fn two_releases_take_each_other_s_places() {
         faults: Vec::new(),
         every: Duration::from_secs(1),
         standby: None,
-        ..failovers(true, 1)
+        ..failovers(Some(Between::Pooler), 1)
     };
     let report = survive(ordeal).await.json();
     assert_eq!(
