@@ -20,11 +20,9 @@ pub const BATCH_ENTRIES_MAX: usize = 1_024;
 /// Payload in one transaction; one entry that is larger goes alone.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// After a batch of several entries, a blocking writer waits for so long for each further one than the first: the sagas that it has woken
-/// mean to go on, and their next entries share a flush then. A lone saga never waits. In microseconds.
+/// After a batch of several entries, a blocking writer waits for so long: the sagas that it has woken mean to go on, and their next
+/// entries share a flush then. A lone saga never waits. In microseconds.
 const GATHERING_US: u64 = 50;
-/// The longest of these pauses: about what a batch that large takes.
-const GATHERING_PAUSE_MAX: Duration = Duration::from_millis(1);
 
 /// An entry in the queue, and the channel on which its saga's task hears of its end.
 pub(crate) struct WaitingEntry {
@@ -78,7 +76,7 @@ pub(crate) async fn write(
         }
         #[expect(clippy::disallowed_methods, reason = "how long a commit took is a metric, never an input")]
         let begun = std::time::Instant::now();
-        let further = batch.len() as u64 - 1;
+        let are_several = batch.len() > 1;
         let results = store.append(&batch).await;
         stats.commit_us.observe(begun.elapsed().as_micros() as u64);
         match results {
@@ -104,8 +102,8 @@ pub(crate) async fn write(
             }
         }
         sagas.clear();
-        if further > 0 && store.is_blocking() {
-            std::thread::sleep(Duration::from_micros(GATHERING_US * further).min(GATHERING_PAUSE_MAX));
+        if are_several && store.is_blocking() {
+            std::thread::sleep(Duration::from_micros(GATHERING_US));
         }
     }
 }

@@ -21,7 +21,6 @@ mod history;
 mod inbox;
 mod lists;
 mod lock;
-mod numbers;
 mod ownership;
 mod place;
 #[cfg(test)]

@@ -224,7 +224,7 @@ impl LabelSlice {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::path::Path;
     use std::time::Duration;
 
@@ -238,10 +238,10 @@ pub(super) mod tests {
     use crate::memory::Memory;
     use crate::{Histories, Joining, Membership, ReplicaId, Row, Summary};
 
-    pub(in super::super) const OWNER: ReplicaId = ReplicaId::new(Uuid::from_u128(100));
+    const OWNER: ReplicaId = ReplicaId::new(Uuid::from_u128(100));
 
     /// The start of a saga. Ids come in no order, times nearly in order, and several sagas start at once.
-    pub(in super::super) fn start(number: u128) -> Entry {
+    fn start(number: u128) -> Entry {
         let created = Timestamp::from_micros(1_000 + number as i64 / 3 - (number as i64 % 7));
         let labels = [
             ("client", Label::Integer(number as i64 % 5)),

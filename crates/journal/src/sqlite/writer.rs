@@ -1,15 +1,11 @@
 //! The one connection that writes: a batch is one transaction, and every failure leaves it fit for the next.
 
-use std::mem;
 use std::sync::{Arc, LazyLock};
 
-use rusqlite::{
-    CachedStatement, Connection, ErrorCode, OpenFlags, OptionalExtension, params, params_from_iter,
-};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params, params_from_iter};
 use saga_core::Seq;
 
 use super::id;
-use super::numbers::SagaNumbers;
 use super::place::{Identity, OpenedFile};
 use super::recent::RecentLabels;
 use super::replicas::Replicas;
@@ -29,7 +25,6 @@ pub(super) struct SqliteWriter {
     /// `None` after a failure that it may not have survived: the next transaction opens another.
     connection: Option<Connection>,
     recent: Arc<RecentLabels>,
-    numbers: SagaNumbers,
     /// Whether it is not known of which starts `recent` should know: an append has failed, and may be kept.
     is_recent_doubtful: bool,
 }
@@ -39,8 +34,7 @@ impl SqliteWriter {
     pub(super) fn new(place: OpenedFile, connection: Connection, recent: Arc<RecentLabels>) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
         let (wal, connection) = (place.wal(), Some(connection));
-        let numbers = SagaNumbers::default();
-        Self { wal, place, is_astray: false, connection, recent, numbers, is_recent_doubtful: false }
+        Self { wal, place, is_astray: false, connection, recent, is_recent_doubtful: false }
     }
 
     /// See [`Histories::append`](crate::Histories::append).
@@ -55,18 +49,17 @@ impl SqliteWriter {
             self.read_recent()?;
         }
         let labels = self.recent.next(batch);
-        // Forgotten after a failure: what is kept may be another state than the one that they were of.
-        let numbers = mem::take(&mut self.numbers);
-        let mut kept = Vec::with_capacity(batch.len());
+        let mut started = Vec::new();
         let appended = self.transaction(|connection| {
-            let mut appender = Appender::new(connection, replicas)?;
             let mut figures = FigureRows::default();
             let mut results = Vec::with_capacity(batch.len());
             for entry in batch {
-                let appended = appender.append(entry, numbers.of(entry.saga))?;
-                if let Ok(Kept::Now(number)) = appended {
+                let appended = append(connection, entry, replicas)?;
+                if matches!(appended, Ok(Kept::Now | Kept::Started(_))) {
                     figures.add(entry);
-                    kept.push((number, entry));
+                }
+                if let Ok(Kept::Started(number)) = appended {
+                    started.push((number, entry));
                 }
                 results.push(appended.map(drop));
             }
@@ -77,12 +70,7 @@ impl SqliteWriter {
             Ok(results)
         });
         match &appended {
-            Ok(_) => {
-                self.numbers = numbers;
-                self.numbers.committed(&kept);
-                kept.retain(|(_, entry)| entry.expected == Seq::NONE);
-                self.recent.committed(labels.as_ref(), kept);
-            }
+            Ok(_) => self.recent.committed(labels.as_ref(), started),
             Err(_) => self.is_recent_doubtful = true,
         }
         appended
@@ -99,11 +87,6 @@ impl SqliteWriter {
             Err(_) => self.is_recent_doubtful = true,
         }
         gone.map(|gone| gone.len())
-    }
-
-    #[cfg(test)]
-    pub(super) fn numbers(&mut self) -> &mut SagaNumbers {
-        &mut self.numbers
     }
 
     fn read_recent(&mut self) -> Result<(), Unavailable> {
@@ -174,121 +157,23 @@ impl SqliteWriter {
 
 /// When an entry was kept.
 enum Kept {
-    /// By this append. Its saga has this number.
-    Now(i64),
+    /// By this append.
+    Now,
+    /// The same, and its saga has this number from now on.
+    Started(i64),
     /// By an earlier one, whose answer was lost.
     Before,
 }
 
-/// Appends the entries of one transaction, with the statements that each of them needs.
-struct Appender<'c> {
-    connection: &'c Connection,
-    replicas: &'c Replicas,
-    row: CachedStatement<'c>,
-    first_frame: CachedStatement<'c>,
-    frame: CachedStatement<'c>,
-    moved_row: CachedStatement<'c>,
-}
-
-impl<'c> Appender<'c> {
-    fn new(connection: &'c Connection, replicas: &'c Replicas) -> rusqlite::Result<Self> {
-        static ROW: LazyLock<String> = LazyLock::new(|| {
-            let (names, marks) = (columns::names(COLUMNS.iter()), vec!["?"; COLUMNS.len()].join(", "));
-            format!("INSERT INTO saga ({names}) VALUES ({marks}) ON CONFLICT (saga_id) DO NOTHING")
-        });
-        const FIRST_FRAME: &str =
-            "INSERT INTO saga_event (saga_number, first_seq, events, saga_id) VALUES (?1, ?2, ?3, ?4)";
-        const FRAME: &str = "INSERT INTO saga_event (saga_number, first_seq, events, saga_id) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (saga_number, first_seq) DO NOTHING";
-        static MOVED_ROW: LazyLock<String> = LazyLock::new(|| {
-            let set: Vec<String> = columns::moved().map(|column| format!("{} = ?", column.name)).collect();
-            let set = set.join(", ");
-            format!("UPDATE saga SET {set} WHERE number = ? AND saga_id = ? AND seq = ? AND owner = ?")
-        });
-        Ok(Self {
-            connection,
-            replicas,
-            row: connection.prepare_cached(&ROW)?,
-            first_frame: connection.prepare_cached(FIRST_FRAME)?,
-            frame: connection.prepare_cached(FRAME)?,
-            moved_row: connection.prepare_cached(&MOVED_ROW)?,
-        })
-    }
-
-    /// Appends one entry, or leaves everything as it is. Data that SQLite does not take concerns its own saga only. `number`: its saga's,
-    /// if it is known.
-    fn append(&mut self, entry: &Entry, number: Option<i64>) -> rusqlite::Result<Result<Kept, AppendError>> {
-        match self.try_append(entry, number) {
-            Err(error) if is_refused(&error) => Ok(Err(AppendError::Refused(error.to_string().into()))),
-            result => result,
-        }
-    }
-
-    fn try_append(
-        &mut self,
-        entry: &Entry,
-        number: Option<i64>,
-    ) -> rusqlite::Result<Result<Kept, AppendError>> {
-        let events = frame::encode(entry);
-        let kept = if entry.expected != Seq::NONE {
-            self.go_on(entry, number, &events)?
-        } else if self.replicas.is_live(entry.owner) {
-            self.start(entry, &events)?
-        } else {
-            None
-        };
-        match kept {
-            Some(number) => put_deeds(self.connection, entry).map(|()| Ok(Kept::Now(number))),
-            None => already_there(self.connection, entry, &events),
-        }
-    }
-
-    /// Makes the row of a saga that is not there, with its frame, and gives its number; `None`: it is there, and nothing was done. Its labels
-    /// are written later: see `recent.rs`.
-    fn start(&mut self, entry: &Entry, events: &str) -> rusqlite::Result<Option<i64>> {
-        const ROW_BACK: &str = "DELETE FROM saga WHERE number = ?1";
-
-        let cells = COLUMNS.iter().map(|column| (column.write)(entry));
-        if self.row.execute(params_from_iter(cells))? == 0 {
-            return Ok(None);
-        }
-        let number = self.connection.last_insert_rowid();
-        let frame = params![number, frame::first_seq(entry), events, id(&entry.saga)];
-        if let Err(error) = self.first_frame.execute(frame) {
-            self.connection.prepare_cached(ROW_BACK)?.execute([number])?;
-            return Err(error);
-        }
-        Ok(Some(number))
-    }
-
-    /// Adds a frame to a saga, and moves its row, if that is where the entry expects it and has that owner; `None`: nothing was done. Gives
-    /// the saga's number. One that was known and is another saga's by now moves nothing.
-    ///
-    /// The frame goes first: where its place is taken, the frame that holds it decides the meaning, and the row is not
-    /// touched; so a row that does not agree with its frames fails alone, and not the batch that it is in.
-    fn go_on(&mut self, entry: &Entry, number: Option<i64>, events: &str) -> rusqlite::Result<Option<i64>> {
-        const NUMBER: &str = "SELECT number FROM saga WHERE saga_id = ?1";
-        const FRAME_BACK: &str = "DELETE FROM saga_event WHERE rowid = ?1";
-
-        let look_up = || {
-            let mut statement = self.connection.prepare_cached(NUMBER)?;
-            statement.query_row([id(&entry.saga)], |row| row.get(0)).optional()
-        };
-        let number = number.map_or_else(look_up, |number| Ok(Some(number)))?;
-        let Some(number) = number else { return Ok(None) };
-        let frame = params![number, frame::first_seq(entry), events, id(&entry.saga)];
-        if self.frame.execute(frame)? == 0 {
-            return Ok(None);
-        }
-        let place = self.connection.last_insert_rowid();
-        let cells = columns::moved().map(|column| (column.write)(entry));
-        let [saga, owner] = [entry.saga.as_uuid(), entry.owner.as_uuid()].map(|id| Cell::Uuid(*id));
-        let condition = [Cell::BigInt(number), saga, Cell::BigInt(frame::expected_seq(entry)), owner];
-        let moved = self.moved_row.execute(params_from_iter(cells.chain(condition)));
-        if !matches!(moved, Ok(1)) {
-            self.connection.prepare_cached(FRAME_BACK)?.execute([place])?;
-        }
-        moved.map(|rows| (rows == 1).then_some(number))
+/// Appends one entry, or leaves everything as it is. Data that SQLite does not take concerns its own saga only.
+fn append(
+    connection: &Connection,
+    entry: &Entry,
+    replicas: &Replicas,
+) -> rusqlite::Result<Result<Kept, AppendError>> {
+    match try_append(connection, entry, replicas) {
+        Err(error) if is_refused(&error) => Ok(Err(AppendError::Refused(error.to_string().into()))),
+        result => result,
     }
 }
 
@@ -299,6 +184,77 @@ fn is_refused(error: &rusqlite::Error) -> bool {
     let refused = [Code::ConstraintViolation, Code::TooBig, Code::TypeMismatch, Code::ParameterOutOfRange];
     error.sqlite_error_code().is_some_and(|code| refused.contains(&code))
         || matches!(error, rusqlite::Error::ToSqlConversionFailure(_))
+}
+
+fn try_append(
+    connection: &Connection,
+    entry: &Entry,
+    replicas: &Replicas,
+) -> rusqlite::Result<Result<Kept, AppendError>> {
+    let events = frame::encode(entry);
+    let kept = if entry.expected != Seq::NONE {
+        go_on(connection, entry, &events)?.then_some(Kept::Now)
+    } else if replicas.is_live(entry.owner) {
+        start(connection, entry, &events)?.map(Kept::Started)
+    } else {
+        None
+    };
+    match kept {
+        Some(kept) => put_deeds(connection, entry).map(|()| Ok(kept)),
+        None => already_there(connection, entry, &events),
+    }
+}
+
+/// Makes the row of a saga that is not there, with its frame, and gives its number; `None`: it is there, and nothing was done. Its labels
+/// are written later: see `recent.rs`.
+fn start(connection: &Connection, entry: &Entry, events: &str) -> rusqlite::Result<Option<i64>> {
+    static START: LazyLock<String> = LazyLock::new(|| {
+        let (names, marks) = (columns::names(COLUMNS.iter()), vec!["?"; COLUMNS.len()].join(", "));
+        format!("INSERT INTO saga ({names}) VALUES ({marks}) ON CONFLICT (saga_id) DO NOTHING")
+    });
+    const FRAME: &str =
+        "INSERT INTO saga_event (saga_number, first_seq, events, saga_id) VALUES (?1, ?2, ?3, ?4)";
+    const ROW_BACK: &str = "DELETE FROM saga WHERE number = ?1";
+
+    let cells = COLUMNS.iter().map(|column| (column.write)(entry));
+    if connection.prepare_cached(&START)?.execute(params_from_iter(cells))? == 0 {
+        return Ok(None);
+    }
+    let number = connection.last_insert_rowid();
+    let frame = params![number, frame::first_seq(entry), events, id(&entry.saga)];
+    if let Err(error) = connection.prepare_cached(FRAME)?.execute(frame) {
+        connection.prepare_cached(ROW_BACK)?.execute([number])?;
+        return Err(error);
+    }
+    Ok(Some(number))
+}
+
+/// Adds a frame to a saga, and moves its row, if that is where the entry expects it and has that owner; `false`: nothing was done.
+///
+/// The frame goes first: where its place is taken, the frame that holds it decides the meaning, and the row is not
+/// touched; so a row that does not agree with its frames fails alone, and not the batch that it is in.
+fn go_on(connection: &Connection, entry: &Entry, events: &str) -> rusqlite::Result<bool> {
+    const FRAME: &str = "INSERT INTO saga_event (saga_number, first_seq, events, saga_id) \
+         SELECT number, ?2, ?3, saga_id FROM saga WHERE saga_id = ?1 ON CONFLICT (saga_number, first_seq) DO NOTHING";
+    const FRAME_BACK: &str = "DELETE FROM saga_event WHERE rowid = ?1";
+    static MOVE: LazyLock<String> = LazyLock::new(|| {
+        let set: Vec<String> = columns::moved().map(|column| format!("{} = ?", column.name)).collect();
+        format!("UPDATE saga SET {} WHERE saga_id = ? AND seq = ? AND owner = ?", set.join(", "))
+    });
+
+    let frame = params![id(&entry.saga), frame::first_seq(entry), events];
+    if connection.prepare_cached(FRAME)?.execute(frame)? == 0 {
+        return Ok(false);
+    }
+    let place = connection.last_insert_rowid();
+    let cells = columns::moved().map(|column| (column.write)(entry));
+    let owner = Cell::Uuid(*entry.owner.as_uuid());
+    let condition = [Cell::Uuid(*entry.saga.as_uuid()), Cell::BigInt(frame::expected_seq(entry)), owner];
+    let moved = connection.prepare_cached(&MOVE)?.execute(params_from_iter(cells.chain(condition)));
+    if !matches!(moved, Ok(1)) {
+        connection.prepare_cached(FRAME_BACK)?.execute([place])?;
+    }
+    moved.map(|rows| rows == 1)
 }
 
 /// Keeps what callers with names did, where the entry has such events.
