@@ -147,7 +147,8 @@ async fn restored(way: Way, dice: &Dice) {
     let under_load = reconciled(&setup);
     load.stop().await;
     assert_eq!(orphans(&under_load, "forgotten"), only(&expected, "forgotten"));
-    assert_eq!(under_load["orphans"].as_array().unwrap().len(), forgotten, "{under_load:#}");
+    let others: BTreeSet<_> =
+        orphans(&under_load, "").into_iter().filter(|(_, _, kind)| kind != "forgotten").collect();
     shop.mend();
     serve.quiet().await;
 
@@ -163,6 +164,9 @@ async fn restored(way: Way, dice: &Dice) {
     serve.quiet().await;
     let (found, expected) = compared(&shop, &setup).await;
     assert_eq!(found, expected);
+    // A sale of the forgotten time may be refused when it is called for again, as no barrier would: then it stands beside an order that was
+    // undone, and still does. Nothing else was named under load.
+    assert!(others.is_subset(&expected), "{others:?} of {expected:?}: {under_load:#}");
     let again: BTreeSet<_> = keys.iter().map(|(_, saga)| saga.clone()).collect();
     assert!(expected.iter().all(|(saga, ..)| !again.contains(saga)), "{expected:?}");
 
