@@ -44,7 +44,7 @@ pub enum Delays {
     None,
     /// So late.
     Always(Duration),
-    /// So many of a hundred are lost, and come when the sender has sent them again: after [`RETRANSMITTED_AFTER`], or, where they were lost
+    /// So many of a hundred are lost, and come when the sender has sent them again: after 200 ms (`RETRANSMITTED_AFTER`), or, where they were lost
     /// again, twice as long after that, and so on.
     Lost {
         /// How many of a hundred.
