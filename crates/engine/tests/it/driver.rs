@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use saga_core::Event;
 use saga_core::reply::Reply;
 use saga_core::saga::Rollback;
 use saga_engine::{Limits, NoRoom, Refusal, Wait};
-
+use saga_journal::{Joining, Membership, ReplicaId};
 use saga_testkit::definition::change;
+use uuid::Uuid;
 
 use crate::support::{CHECKOUT, PATIENT, Place, Shop, answered, order, parse};
 
@@ -136,6 +138,32 @@ async fn keys_are_looked_up_where_their_orders_may_be_known() {
         assert_eq!(looked_up(&shop), 1, "{key}");
     }
     assert_eq!(shop.participants.calls("panier action"), called);
+}
+
+/// A process that has died may have been ended by an order, whose caller asks again elsewhere.
+#[tokio::test(start_paused = true)]
+async fn every_key_is_looked_up_for_a_minute_after_a_take_over() {
+    let shop = Shop::new("barrier");
+    shop.engine.recover().await;
+    let looked_up = || shop.journal.looked_up.swap(0, Ordering::SeqCst);
+    let place = async |key| shop.engine.place(order(8, Some(key), PATIENT)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    shop.participants.next("stock action", Duration::from_secs(3_600), answered(200, "{}"));
+    let begun = shop.engine.place(order(7, None, Wait::started())).await.unwrap();
+    place("before").await;
+    assert_eq!(looked_up(), 0);
+
+    // Another process comes under this one's name, and dies at once. This one joins anew, and takes its own order over.
+    let other = ReplicaId::new(Uuid::from_u128(7));
+    shop.journal.join(other, "essai".into(), Joining::Started, Duration::from_secs(1)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let (_, history) = shop.engine.read(begun.saga).await.unwrap().unwrap();
+    assert!(history.records.iter().any(|record| matches!(record.event, Event::TakenOver { .. })));
+    place("soon").await;
+    assert_eq!(looked_up(), 1);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    place("later").await;
+    assert_eq!(looked_up(), 0);
 }
 
 #[tokio::test(start_paused = true)]
