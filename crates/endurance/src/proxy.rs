@@ -183,7 +183,7 @@ async fn carry(client: TcpStream, server: SocketAddr, control: &ProxyControl) {
 
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &ProxyControl, way: Way) {
     let mut stalled = control.stalled.subscribe();
-    // Which piece is lost decides nothing that is to happen again with the same seed: that depends on how bytes come in pieces.
+    // The ordeal's seed does not decide which pieces are lost: bytes come in other pieces in each run anyway.
     let dice = Dice::new(control.pumps.fetch_add(1, Ordering::Relaxed));
     let mut chunk = vec![0; CHUNK];
     while let Ok(read) = from.read(&mut chunk).await

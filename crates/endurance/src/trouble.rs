@@ -329,7 +329,7 @@ impl FaultTargets {
     async fn lead_some_astray(&self, servers: &Arc<DatabaseServers>, dice: &Dice) -> bool {
         let places = &self.fleet.places;
         let index = dice.between(0, places.len() as u64) as usize;
-        // A balancer has connections of every process.
+        // A balancer may lead every process astray.
         let led = if self.between == Some(Between::Balancer) { &places[..] } else { &places[index..=index] };
         // A process that was started meanwhile, and that saw nothing else, could not know.
         let held: Vec<_> =
@@ -343,7 +343,7 @@ impl FaultTargets {
         let proxies: Vec<&Proxy> = led.iter().filter_map(|place| place.proxy.as_ref()).collect();
         let until = Instant::now() + Duration::from_millis(dice.between(1_000, 5_000));
         if self.between == Some(Between::Balancer) {
-            // It has found the former primary before long. New connections go there, too.
+            // The balancer finds the former primary by its checks, and leads its share of new connections there.
             while Instant::now() < until {
                 sleep(BALANCED_ANEW_AFTER).await;
                 proxies.iter().for_each(|proxy| proxy.cut());

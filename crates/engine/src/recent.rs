@@ -2,8 +2,9 @@
 //! saga before anything is called for it. Any other key is most likely a new one, and nothing is asked; if it is not, the append of the
 //! saga's start says so.
 //!
-//! Where a process has ended without a word, its callers ask again, and an order may be the reason, whose calls are better not made again. So
-//! a process that has just started, or has taken over another one's sagas, has every key looked up for a while.
+//! After a process has ended without a word, its callers repeat their requests. One of these may be for the saga that has ended it, by an answer
+//! that ends whoever reads it; then the saga's calls must not be made again. So a process that has just started, or has taken over another
+//! one's sagas, has every key looked up for a while.
 
 use std::collections::HashSet;
 use std::mem;

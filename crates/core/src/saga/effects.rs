@@ -255,8 +255,8 @@ impl Saga {
         }
     }
 
-    /// Whether it waits before it asks what became of a call: the call may still be on its way. Such a wait is not shortened by anything, so it
-    /// has to be measured by one clock.
+    /// Whether the saga waits before a probe asks what became of a call, which may still be on its way. Nothing may shorten this wait, so one
+    /// clock has to measure it. Where a probe was asked in vain, the next one may come at any time.
     pub fn waits_to_ask(&self) -> bool {
         let waits = |step| {
             let is_unasked =

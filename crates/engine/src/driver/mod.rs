@@ -208,7 +208,7 @@ impl Driver {
         }
         let sleep_after = self.means.limits.sleep_after;
         let is_far = |until| until > self.means.clock.now().plus(sleep_after) && self.waiters.is_empty();
-        // The process that wakes it may have another clock.
+        // The process that wakes the saga may have another clock, by which the wait before a probe would be over.
         let is_free = !self.saga.waits_to_ask()
             && !self.saga.counts_polls()
             && self.saving.is_done()

@@ -282,3 +282,25 @@ async fn an_order_stays_awake_until_a_call_of_an_unknown_outcome_is_asked_about(
     sleep(Duration::from_secs(10)).await;
     assert_eq!(next.participants.calls("reserve probe"), 1);
 }
+
+/// Once the service was asked, a later question is as good, whatever a clock shows.
+#[tokio::test(start_paused = true)]
+async fn an_order_sleeps_between_two_questions_about_a_call() {
+    let shop = Shop::serving(parse(ASKED), Limits::default());
+    shop.engine.recover().await;
+    shop.participants.always("reserve action", Some(Reply::Lost { reason: "no answer in time".into() }));
+    shop.participants.always("reserve probe", Some(answered(500, "")));
+    let begun = shop.engine.place(order(7, None, Wait::started())).await.unwrap();
+    // The waits between two questions become longer.
+    for _ in 0..3_000 {
+        if is_asleep(&shop, begun.saga).await {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(is_asleep(&shop, begun.saga).await);
+    let asked = shop.participants.calls("reserve probe");
+    assert!(asked > 0);
+    sleep(Duration::from_secs(60)).await;
+    assert!(shop.participants.calls("reserve probe") > asked, "it does not wake");
+}

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::attributes;
 use super::counts::{SpanCounts, SpanFate};
 use super::otlp::{ExportRequest, OtlpScope, Resource, ResourceSpans, ScopeSpans};
-use super::settings::{CLIENT_CERTIFICATE, CLIENT_KEY, ExportSettings, TraceSettings};
+use super::settings::{CERTIFICATE, CLIENT_CERTIFICATE, CLIENT_KEY, ExportSettings, TraceSettings};
 
 /// Bytes of a collector's answer.
 const COLLECTOR_ANSWER_BYTES_MAX: usize = 65_536;
@@ -82,14 +82,14 @@ impl SpanExporter {
         counts: SpanCounts,
     ) -> Result<Option<(Self, ExportTask)>, SetupError> {
         let Some(export) = settings.export.clone() else { return Ok(None) };
-        let authorities = ("OTEL_EXPORTER_OTLP_CERTIFICATE", export.certificate.as_deref());
+        let authorities = export.certificate.as_deref();
         let fetcher = match &export.identity {
-            None => Fetcher::trusting(authorities.0, authorities.1)?,
+            None => Fetcher::trusting(CERTIFICATE, authorities)?,
             Some((certificate, key)) => Fetcher::showing(
                 NamedFile { flag: CLIENT_CERTIFICATE, path: certificate },
                 NamedFile { flag: CLIENT_KEY, path: key },
-                authorities.0,
-                authorities.1,
+                CERTIFICATE,
+                authorities,
             )?,
         };
         let queue = Arc::new(SpanQueue {

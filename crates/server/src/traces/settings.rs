@@ -12,7 +12,8 @@ use saga_core::trace::{Propagation, Sampler};
 
 use super::otlp::OtlpAttribute;
 
-/// The variables of our own certificate; those of traces alone have other names.
+/// The variables that name files, as messages about these have them. Each exists for traces alone, too.
+pub(super) const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 pub(super) const CLIENT_CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
 pub(super) const CLIENT_KEY: &str = "OTEL_EXPORTER_OTLP_CLIENT_KEY";
 /// How long the collector may take for a batch, if `OTEL_EXPORTER_OTLP_TIMEOUT` does not say.

@@ -164,8 +164,8 @@ async fn restored(way: Way, dice: &Dice) {
     serve.quiet().await;
     let (found, expected) = compared(&shop, &setup).await;
     assert_eq!(found, expected);
-    // A sale of the forgotten time may be refused when it is called for again, as no barrier would: then it stands beside an order that was
-    // undone, and still does. Nothing else was named under load.
+    // The fault that refuses sales may refuse one that was made in the forgotten time, as no barrier would. That sale then stands beside an
+    // order that was undone: an orphan, by the ledgers too. The command named no other orphans under load.
     assert!(others.is_subset(&expected), "{others:?} of {expected:?}: {under_load:#}");
     let again: BTreeSet<_> = keys.iter().map(|(_, saga)| saga.clone()).collect();
     assert!(expected.iter().all(|(saga, ..)| !again.contains(saga)), "{expected:?}");
