@@ -81,7 +81,6 @@ static UNPACKED: Mutex<BTreeMap<Bytes, Bytes>> = Mutex::new(BTreeMap::new());
 async fn unpacked(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     parts.headers.remove(header::CONTENT_ENCODING);
-    parts.headers.remove(header::CONTENT_LENGTH);
     // No more than the binary has.
     let packed = to_bytes(body, usize::MAX).await.expect("the file is in memory");
     let files = || UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
