@@ -275,7 +275,7 @@ mod tests {
         let link = prepare(&DatabaseConnector::new(&url).unwrap()).await.unwrap().link;
         let before = &migration::POSTGRES[..(migration::POSTGRES_INCARNATION - 1) as usize];
         let mut steps = 0;
-        // Whatever this release does in the first one.
+        // This release opens, migrates and accepts the first incarnation, and leaves it to the releases of before.
         postgres::open(&url).await.unwrap();
         postgres::migrate(&url).await.unwrap();
         postgres::accept(&url, false).await.unwrap();
