@@ -9,10 +9,11 @@ use std::task::{Context, Poll};
 use saga_core::SagaId;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::delivery::{AppendEnd, NotAppended, Waiter};
 use crate::ended::{self, Ended};
 use crate::lookups::Lookups;
 use crate::stats::{Counters, Stats};
-use crate::writer::{NotAppended, WaitingEntry, write};
+use crate::writer::{WaitingEntry, write};
 use crate::{Entry, Store, Unavailable};
 
 /// Entries that wait for the writer. More than there are active sagas: each waits for one append at a time.
@@ -72,9 +73,9 @@ impl Journal {
 
     /// Appends an entry. It is handed to the writer at once; the future tells when it is durable.
     pub fn append(&self, entry: Entry) -> Appending {
-        let (done, result) = oneshot::channel();
-        match self.queue.try_send(WaitingEntry { entry, done }) {
-            Ok(()) => Appending(result),
+        let (waiter, end) = Waiter::here();
+        match self.queue.try_send(WaitingEntry { entry, waiter }) {
+            Ok(()) => Appending(end),
             Err(error) => {
                 let (reason, waiting) = match error {
                     mpsc::error::TrySendError::Full(waiting) => {
@@ -86,8 +87,9 @@ impl Journal {
                     ),
                 };
                 let error = Unavailable::because(reason).into();
-                let _ = waiting.done.send(Err(NotAppended { error, entry: Some(Box::new(waiting.entry)) }));
-                Appending(result)
+                let WaitingEntry { entry, waiter } = waiting;
+                waiter.tell(Err(NotAppended { error, entry: Some(Box::new(entry)) }));
+                Appending(end)
             }
         }
     }
@@ -104,12 +106,12 @@ impl Journal {
 }
 
 /// Resolves when the entry is durable, or why it may not be.
-pub struct Appending(oneshot::Receiver<Result<(), NotAppended>>);
+pub struct Appending(oneshot::Receiver<AppendEnd>);
 
 const STOPPED: &str = "the writer has stopped";
 
 impl Future for Appending {
-    type Output = Result<(), NotAppended>;
+    type Output = AppendEnd;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map(|result| {

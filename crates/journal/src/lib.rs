@@ -19,6 +19,7 @@ mod causes;
 mod columns;
 mod deed_rows;
 mod deeds;
+mod delivery;
 mod ended;
 mod failure;
 mod family;
@@ -59,6 +60,7 @@ pub use self::causes::{
     CauseMembers, CauseMinute, Causes,
 };
 pub use self::deeds::{DeedCursor, DeedsOf, KeptDeed};
+pub use self::delivery::{NotAppended, deliver_here};
 pub use self::failure::{AppendError, LoadError, Unavailable};
 pub use self::family::StateFamily;
 pub use self::feed::{FedFrame, FeedPlace};
@@ -83,4 +85,4 @@ pub use self::store::{
     StoreFuture,
 };
 pub use self::under_way::{PinnedSagas, SagasThatWait, UNDER_WAY_READ_MAX, UnderWay, WaitKey};
-pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, NotAppended};
+pub use self::writer::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};

@@ -10,10 +10,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use saga_core::{Json, SagaId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use crate::delivery::{Deliveries, NotAppended, Waiter};
 use crate::stats::Counters;
-use crate::{AppendError, Entry, Store};
+use crate::{Entry, Store};
 
 /// Entries in one transaction.
 pub const BATCH_ENTRIES_MAX: usize = 1_024;
@@ -24,20 +25,10 @@ pub const BATCH_BYTES_MAX: usize = 8 << 20;
 /// entries share a flush then. A lone saga never waits. In microseconds.
 const GATHERING_US: u64 = 50;
 
-/// An entry in the queue, and the channel on which its saga's task hears of its end.
+/// An entry in the queue, and its saga's task, which waits for its end.
 pub(crate) struct WaitingEntry {
     pub(crate) entry: Entry,
-    pub(crate) done: oneshot::Sender<Result<(), NotAppended>>,
-}
-
-/// An entry that was not kept, or may not have been: it comes back, so that it can be appended again.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{error}")]
-pub struct NotAppended {
-    /// The error; its variant says how to go on.
-    pub error: AppendError,
-    /// The entry; `None` if the writer is gone.
-    pub entry: Option<Box<Entry>>,
+    pub(crate) waiter: Waiter,
 }
 
 /// The writer: ends when the queue is closed and empty.
@@ -49,6 +40,7 @@ pub(crate) async fn write(
     let mut left_over: Option<WaitingEntry> = None;
     let mut batch: Vec<Entry> = Vec::new();
     let mut waiters = Vec::new();
+    let mut deliveries = Deliveries::default();
     let mut sagas: HashSet<SagaId> = HashSet::new();
     loop {
         let first = match left_over.take() {
@@ -71,7 +63,7 @@ pub(crate) async fn write(
             }
             bytes += size;
             batch.push(waiting.entry);
-            waiters.push(waiting.done);
+            waiters.push(waiting.waiter);
             next = queue.try_recv().ok();
         }
         #[expect(clippy::disallowed_methods, reason = "how long a commit took is a metric, never an input")]
@@ -83,24 +75,25 @@ pub(crate) async fn write(
             Ok(results) => {
                 stats.commits.fetch_add(1, Ordering::Relaxed);
                 stats.batch_entries.observe(batch.len() as u64);
-                for ((entry, result), done) in batch.drain(..).zip(results).zip(waiters.drain(..)) {
+                for ((entry, result), waiter) in batch.drain(..).zip(results).zip(waiters.drain(..)) {
                     if result.is_ok() {
                         stats.entries.fetch_add(1, Ordering::Relaxed);
                         stats.events.fetch_add(entry.records.len() as u64, Ordering::Relaxed);
                     }
-                    let _ = done
-                        .send(result.map_err(|error| NotAppended { error, entry: Some(Box::new(entry)) }));
+                    let end = result.map_err(|error| NotAppended { error, entry: Some(Box::new(entry)) });
+                    deliveries.add(waiter, end);
                 }
             }
             Err(error) => {
                 stats.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(entries = batch.len(), error = %error, "cannot commit a batch; its sagas will try again");
-                for (entry, done) in batch.drain(..).zip(waiters.drain(..)) {
+                for (entry, waiter) in batch.drain(..).zip(waiters.drain(..)) {
                     let error = error.clone().into();
-                    let _ = done.send(Err(NotAppended { error, entry: Some(Box::new(entry)) }));
+                    deliveries.add(waiter, Err(NotAppended { error, entry: Some(Box::new(entry)) }));
                 }
             }
         }
+        deliveries.send();
         sagas.clear();
         if are_several && store.is_blocking() {
             std::thread::sleep(Duration::from_micros(GATHERING_US));

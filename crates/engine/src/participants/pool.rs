@@ -3,11 +3,14 @@
 //! A connection is kept until it has been idle for [`IDLE_MAX`] or has lived for [`CONNECTION_AGE_MAX`], by the
 //! monotonic clock: under steady traffic, calls reach a name's new address within that time. A task removes
 //! connections that are too old while there are no calls; it runs only while connections are kept.
+//!
+//! A connection belongs to the runtime that it was opened in, which alone waits for its socket: calls of another runtime do not use it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::{self, Handle};
 use tokio::time::{Instant, sleep};
 
 use super::exchange::Connection;
@@ -31,11 +34,31 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Idle {
-    /// The connection that has been idle for longest is at the bottom.
-    connections: Vec<(Connection, Instant)>,
+    /// By the runtimes that they belong to: as many as the machine has cores, and one more.
+    stacks: Vec<(runtime::Id, Stack)>,
     is_swept: bool,
     /// Counts kept connections, to spread the ends of their lives.
     kept: u32,
+}
+
+/// Connections, and since when they are idle. The one that has been idle for longest is at the bottom.
+type Stack = Vec<(Connection, Instant)>;
+
+impl Idle {
+    fn connections(&self) -> usize {
+        self.stacks.iter().map(|(_, connections)| connections.len()).sum()
+    }
+
+    /// The connections of this runtime.
+    fn here(&mut self) -> &mut Stack {
+        let here = Handle::current().id();
+        let known = self.stacks.iter().position(|(of, _)| *of == here);
+        let index = known.unwrap_or_else(|| {
+            self.stacks.push((here, Stack::new()));
+            self.stacks.len() - 1
+        });
+        &mut self.stacks[index].1
+    }
 }
 
 impl Pool {
@@ -50,11 +73,12 @@ impl Pool {
     /// A connection that can be used at once.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.lock();
-        while let Some((mut connection, since)) = idle.connections.pop() {
+        let connections = idle.here();
+        while let Some((mut connection, since)) = connections.pop() {
             let now = Instant::now();
             if now.duration_since(since) > IDLE_MAX {
                 // The connections below it have been idle for longer.
-                idle.connections.clear();
+                connections.clear();
                 return None;
             }
             if connection.is_ready() && now.duration_since(connection.born) < self.age_max {
@@ -75,10 +99,10 @@ impl Pool {
         // 0 to 255, evenly distributed.
         let spread = idle.kept.wrapping_mul(0x9e37_79b9) >> 24;
         let life = self.age_max - self.age_max / AGE_JITTER_SHARE * spread / 256;
-        if now.duration_since(connection.born) >= life || idle.connections.len() >= IDLE_CONNECTIONS_MAX {
+        if now.duration_since(connection.born) >= life || idle.connections() >= IDLE_CONNECTIONS_MAX {
             return;
         }
-        idle.connections.push((connection, now));
+        idle.here().push((connection, now));
         if !idle.is_swept {
             idle.is_swept = true;
             let pool = Arc::downgrade(self);
@@ -89,7 +113,9 @@ impl Pool {
 
     /// Drops the idle connections to one address.
     pub(super) fn leave(&self, address: SocketAddr) {
-        self.lock().connections.retain(|(connection, _)| connection.address != address);
+        for (_, connections) in &mut self.lock().stacks {
+            connections.retain(|(connection, _)| connection.address != address);
+        }
     }
 
     /// Drops connections that have been idle, or have lived, for too long. Returns whether none is left: then the
@@ -97,12 +123,15 @@ impl Pool {
     fn drop_old(&self) -> bool {
         let now = Instant::now();
         let mut idle = self.lock();
-        idle.connections.retain_mut(|(connection, since)| {
-            now.duration_since(*since) <= IDLE_MAX
-                && now.duration_since(connection.born) < self.age_max
-                && connection.is_ready()
+        idle.stacks.retain_mut(|(_, connections)| {
+            connections.retain_mut(|(connection, since)| {
+                now.duration_since(*since) <= IDLE_MAX
+                    && now.duration_since(connection.born) < self.age_max
+                    && connection.is_ready()
+            });
+            !connections.is_empty()
         });
-        idle.is_swept = !idle.connections.is_empty();
+        idle.is_swept = !idle.stacks.is_empty();
         !idle.is_swept
     }
 }

@@ -100,6 +100,30 @@ async fn redirects_are_not_followed() {
     }
 }
 
+/// A connection is waited for by the runtime that it was opened in, which may be gone or at work when another one calls.
+#[test]
+fn a_connection_is_used_by_the_runtime_that_opened_it_alone() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let hostile = Hostile::start();
+    let caller = Caller::new(&format!("http://{}", hostile.address()));
+    let call = |runtime: &tokio::runtime::Runtime| check(&MODES[0], &runtime.block_on(caller.judged()));
+    let (first, second) = (runtime(), runtime());
+    for connections in [1, 1] {
+        call(&first);
+        assert_eq!(hostile.connections(), connections);
+    }
+    // Nobody runs the first one meanwhile.
+    for connections in [2, 2] {
+        call(&second);
+        assert_eq!(hostile.connections(), connections);
+    }
+    call(&first);
+    assert_eq!(hostile.connections(), 2, "each goes on with its own");
+    drop(first);
+    call(&runtime());
+    assert_eq!(hostile.connections(), 3);
+}
+
 /// Where a lost call cannot be repeated, each call has a connection of its own; otherwise one serves them
 /// all.
 #[tokio::test(flavor = "multi_thread")]

@@ -433,16 +433,19 @@ impl Orchestrator {
         let (stopped, watched) = watch::channel(false);
         let counts = self.api.metrics.connections();
         let (limits, router) = (self.connections, routes::router(self.api.clone()));
+        let (lanes, here) = (http::Lanes::start()?, http::Lanes::here());
         let without_tls = serde_json::to_string(&Problem::tls_needed())?;
         let handshaker = tls.map(|tls| http::Handshaker::new(tls, self.api.metrics.tls(), &without_tls));
         let supervised = async {
             if let Some(ops) = ops {
                 let router = routes::for_supervisors(self.api);
-                http::serve(ops, router, limits, counts.clone(), None, watched.clone()).await;
+                // Supervisors get their answers also while the lanes are at work.
+                http::serve(ops, &here, router, (limits, counts.clone()), None, watched.clone()).await;
             }
         };
         let serving = async {
-            let served = http::serve(listener, router, limits, counts.clone(), handshaker, watched.clone());
+            let bounds = (limits, counts.clone());
+            let served = http::serve(listener, &lanes, router, bounds, handshaker, watched.clone());
             tokio::join!(served, supervised);
         };
         let stopping = async {

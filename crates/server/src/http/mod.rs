@@ -5,8 +5,9 @@
 //! - `handshake.rs`: TLS, before the first request of a connection.
 //! - `stream.rs`, `service.rs`: a socket and its requests, which record that state.
 //! - `caller.rs`: the caller.
+//! - `lanes.rs`: the threads on which connections are served.
 //!
-//! One task accepts connections, and checks all of them every `sweep`. Each connection has its own task; ending the
+//! One task accepts connections, and checks all of them every `sweep`. Each connection has its own task, on a lane; ending the
 //! task closes the connection.
 
 mod accept_errors;
@@ -15,6 +16,7 @@ mod caller;
 mod connections;
 mod files;
 mod handshake;
+mod lanes;
 mod limits;
 mod service;
 mod stream;
@@ -29,6 +31,7 @@ use hyper::server::conn::http1::Builder;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -40,6 +43,7 @@ use self::connections::{ConnectionSlot, Connections};
 pub(crate) use self::files::CallFiles;
 pub(crate) use self::handshake::Handshaker;
 use self::handshake::Secured;
+pub(crate) use self::lanes::Lanes;
 pub use self::limits::ConnectionLimits;
 use self::service::RequestService;
 use self::stream::Stream;
@@ -94,13 +98,14 @@ pub(crate) fn fit(limits: ConnectionLimits, calls: CallFiles) -> anyhow::Result<
 /// requests. With a `handshaker`, each connection begins with TLS.
 pub(crate) async fn serve(
     listener: TcpListener,
+    lanes: &Lanes,
     router: Router,
-    limits: ConnectionLimits,
-    counts: metrics::ConnectionCounts,
+    (limits, counts): (ConnectionLimits, metrics::ConnectionCounts),
     handshaker: Option<Handshaker>,
     mut stop: watch::Receiver<bool>,
 ) {
     let front = Front {
+        lanes,
         graceful: GracefulShutdown::new(),
         builder: builder(&limits),
         connections: Connections::new(limits, counts.clone()),
@@ -159,18 +164,28 @@ fn builder(limits: &ConnectionLimits) -> Builder {
     builder
 }
 
-/// Runs a connection, which has its place until then. Ending the task closes the connection.
-fn run(place: ConnectionSlot, connection: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
-    #[expect(clippy::disallowed_methods, reason = "one task for each connection")]
-    let task = tokio::spawn(async move {
+/// Runs a connection on a lane. It has its place until it ends. Ending the task closes the connection.
+fn run(
+    lane: &Handle,
+    place: ConnectionSlot,
+    connection: impl Future<Output = ()> + Send + 'static,
+) -> AbortHandle {
+    let task = lane.spawn(async move {
         let _place = place;
         connection.await;
     });
     task.abort_handle()
 }
 
+/// The socket, for which the runtime of this task waits from now on, instead of the one that has accepted it.
+fn settle(socket: TcpStream) -> Option<TcpStream> {
+    let settled = socket.into_std().and_then(TcpStream::from_std);
+    settled.inspect_err(|error| tracing::warn!(%error, "a connection is lost before its first request")).ok()
+}
+
 /// The state that accepted connections share.
-struct Front {
+struct Front<'lanes> {
+    lanes: &'lanes Lanes,
     graceful: GracefulShutdown,
     builder: Builder,
     connections: Arc<Connections>,
@@ -179,7 +194,7 @@ struct Front {
     stop: watch::Receiver<bool>,
 }
 
-impl Front {
+impl Front<'_> {
     /// Serves a connection from now on; returns it if there is no place for it.
     fn admit(&self, socket: TcpStream, peer: SocketAddr) -> Option<(TcpStream, SocketAddr)> {
         let caller = CallerAddress::from(peer.ip());
@@ -193,17 +208,18 @@ impl Front {
         builder.keep_alive(crowded.is_none());
         let id = place.id();
         // A broken connection concerns only its client.
+        let (lane, watcher) = (self.lanes.next(), self.graceful.watcher());
         let task = match &self.handshaker {
-            None => {
+            None => run(lane, place, async move {
+                let Some(socket) = settle(socket) else { return };
                 let stream = TokioIo::new(Stream::new(socket, activity));
-                let connection = self.graceful.watch(builder.serve_connection(stream, requests));
-                run(place, async { drop(connection.await) })
-            }
+                drop(watcher.watch(builder.serve_connection(stream, requests)).await);
+            }),
             Some(handshaker) => {
                 activity.is(ConnectionPhase::Handshake);
-                let (handshaker, watcher, mut stop) =
-                    (handshaker.clone(), self.graceful.watcher(), self.stop.clone());
-                run(place, async move {
+                let (handshaker, mut stop) = (handshaker.clone(), self.stop.clone());
+                run(lane, place, async move {
+                    let Some(socket) = settle(socket) else { return };
                     let secured = tokio::select! {
                         secured = handshaker.secure(socket, caller, activity) => secured,
                         // A client without TLS has asked for nothing yet.
