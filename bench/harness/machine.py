@@ -42,7 +42,7 @@ def clone(bench, _):
     with bench.folder() as folder:
         begun = time.monotonic()
         subprocess.run(["git", "clone", "--quiet", "--no-local", str(ROOT), str(folder / "clone")], check=True)
-        run = [bench.binaries["now"]] if bench.is_check else ["cargo", "run", "--release", "--locked", "--jobs", "2", "--"]
+        run = [bench.binaries["now"]] if bench.is_check else ["cargo", "run", "--profile", "quick", "--locked", "--jobs", "2", "--"]
         environment = {**os.environ, "CARGO_TARGET_DIR": str(folder / "target")}
         program = Program([*run, "demo", "--listen", f"127.0.0.1:{free_port()}", "--data", folder / "shop"], folder / "demo.log", cwd=folder / "clone",
                           env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
