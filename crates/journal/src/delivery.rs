@@ -43,7 +43,7 @@ thread_local! {
 /// on, each end comes by itself again.
 pub fn deliver_here() -> impl Future<Output = Infallible> {
     let (thread, mut batches) = mpsc::unbounded_channel();
-    let here = Here::begin(thread);
+    let here = ThreadDelivery::begin(thread);
     async move {
         let _here = here;
         while let Some(batch) = batches.recv().await {
@@ -54,19 +54,19 @@ pub fn deliver_here() -> impl Future<Output = Infallible> {
 }
 
 /// The time in which a thread takes ends in one message. Stays on its thread.
-struct Here {
+struct ThreadDelivery {
     thread: Thread,
     stays: PhantomData<Rc<()>>,
 }
 
-impl Here {
+impl ThreadDelivery {
     fn begin(thread: Thread) -> Self {
         HERE.set(Some(thread.clone()));
         Self { thread, stays: PhantomData }
     }
 }
 
-impl Drop for Here {
+impl Drop for ThreadDelivery {
     fn drop(&mut self) {
         // A thread that ends may have lost its own variables before.
         let _ = HERE.try_with(|here| {
@@ -79,12 +79,12 @@ impl Drop for Here {
 }
 
 /// A task that waits for the end of an append.
-pub(crate) struct Waiter {
+pub(crate) struct AppendWaiter {
     done: oneshot::Sender<AppendEnd>,
     thread: Option<Thread>,
 }
 
-impl Waiter {
+impl AppendWaiter {
     /// A task of this thread; it hears of the end on the receiver.
     pub(crate) fn here() -> (Self, oneshot::Receiver<AppendEnd>) {
         let (done, end) = oneshot::channel();
@@ -117,9 +117,9 @@ pub(crate) struct Deliveries {
 
 impl Deliveries {
     /// Tells an end, or puts it into the message to its thread.
-    pub(crate) fn add(&mut self, waiter: Waiter, end: AppendEnd) {
-        let Waiter { done, thread } = waiter;
-        let Some(thread) = thread else { return Waiter { done, thread }.tell(end) };
+    pub(crate) fn add(&mut self, waiter: AppendWaiter, end: AppendEnd) {
+        let AppendWaiter { done, thread } = waiter;
+        let Some(thread) = thread else { return AppendWaiter { done, thread }.tell(end) };
         let delivery = Delivery(Some((done, end)));
         // There are as many threads as the machine has cores.
         match self.threads.iter_mut().find(|(known, _)| known.same_channel(&thread)) {
@@ -165,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn the_ends_for_one_thread_come_in_one_message() {
         let mut here = pin!(deliver_here());
-        let (waiters, mut ends): (Vec<_>, Vec<_>) = (0..3).map(|_| Waiter::here()).unzip();
+        let (waiters, mut ends): (Vec<_>, Vec<_>) = (0..3).map(|_| AppendWaiter::here()).unzip();
         let mut deliveries = Deliveries::default();
         waiters.into_iter().for_each(|waiter| deliveries.add(waiter, Ok(())));
         assert_eq!(deliveries.threads.len(), 1);
@@ -179,18 +179,19 @@ mod tests {
 
     #[tokio::test]
     async fn each_thread_has_a_message_of_its_own_and_a_task_of_another_hears_at_once() {
-        let (elsewhere, end) = Waiter::here();
+        let (elsewhere, end) = AppendWaiter::here();
         let mut deliveries = Deliveries::default();
         deliveries.add(elsewhere, Ok(()));
         assert!(are_told(&mut [end]));
         let other = std::thread::spawn(|| {
             let here = deliver_here();
-            let waiter = Waiter::here();
+            let waiter = AppendWaiter::here();
             drop(here);
             waiter
         });
         let _here = pin!(deliver_here());
-        let (waiters, _ends): (Vec<_>, Vec<_>) = [other.join().unwrap(), Waiter::here()].into_iter().unzip();
+        let (waiters, _ends): (Vec<_>, Vec<_>) =
+            [other.join().unwrap(), AppendWaiter::here()].into_iter().unzip();
         waiters.into_iter().for_each(|waiter| deliveries.add(waiter, Ok(())));
         assert_eq!(deliveries.threads.len(), 2);
     }
@@ -198,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn an_end_is_told_also_when_the_delivery_has_ended_meanwhile() {
         let here = deliver_here();
-        let (before, mut ends): (Vec<_>, Vec<_>) = (0..2).map(|_| Waiter::here()).unzip();
+        let (before, mut ends): (Vec<_>, Vec<_>) = (0..2).map(|_| AppendWaiter::here()).unzip();
         let [sent, late] = before.try_into().ok().unwrap();
         let mut deliveries = Deliveries::default();
         deliveries.add(sent, Ok(()));
@@ -208,7 +209,7 @@ mod tests {
         deliveries.add(late, Ok(()));
         deliveries.send();
         assert!(are_told(&mut ends[1..]), "its message could not be sent");
-        let (waiter, _end) = Waiter::here();
+        let (waiter, _end) = AppendWaiter::here();
         assert!(waiter.thread.is_none());
     }
 
@@ -217,8 +218,8 @@ mod tests {
         let first = deliver_here();
         let second = deliver_here();
         drop(first);
-        assert!(Waiter::here().0.thread.is_some());
+        assert!(AppendWaiter::here().0.thread.is_some());
         drop(second);
-        assert!(Waiter::here().0.thread.is_none());
+        assert!(AppendWaiter::here().0.thread.is_none());
     }
 }

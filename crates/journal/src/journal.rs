@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use saga_core::SagaId;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::delivery::{AppendEnd, NotAppended, Waiter};
+use crate::delivery::{AppendEnd, AppendWaiter, NotAppended};
 use crate::ended::{self, Ended};
 use crate::lookups::Lookups;
 use crate::stats::{Counters, Stats};
@@ -73,7 +73,7 @@ impl Journal {
 
     /// Appends an entry. It is handed to the writer at once; the future tells when it is durable.
     pub fn append(&self, entry: Entry) -> Appending {
-        let (waiter, end) = Waiter::here();
+        let (waiter, end) = AppendWaiter::here();
         match self.queue.try_send(WaitingEntry { entry, waiter }) {
             Ok(()) => Appending(end),
             Err(error) => {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use saga_core::{Json, SagaId};
 use tokio::sync::mpsc;
 
-use crate::delivery::{Deliveries, NotAppended, Waiter};
+use crate::delivery::{AppendWaiter, Deliveries, NotAppended};
 use crate::stats::Counters;
 use crate::{Entry, Store};
 
@@ -28,7 +28,7 @@ const GATHERING_US: u64 = 50;
 /// An entry in the queue, and its saga's task, which waits for its end.
 pub(crate) struct WaitingEntry {
     pub(crate) entry: Entry,
-    pub(crate) waiter: Waiter,
+    pub(crate) waiter: AppendWaiter,
 }
 
 /// The writer: ends when the queue is closed and empty.

@@ -112,7 +112,7 @@ fn a_connection_is_used_by_the_runtime_that_opened_it_alone() {
         call(&first);
         assert_eq!(hostile.connections(), connections);
     }
-    // Nobody runs the first one meanwhile.
+    // The first runtime does not run meanwhile.
     for connections in [2, 2] {
         call(&second);
         assert_eq!(hostile.connections(), connections);

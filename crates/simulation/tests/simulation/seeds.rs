@@ -49,7 +49,7 @@ fn no_world_breaks_a_promise_and_every_fault_is_met() {
     }
     if let Some((seed, _)) = broken.first() {
         panic!(
-            "to repeat this run: SAGA_SEED={seed} cargo test -p saga-simulation --test it seeds -- --nocapture"
+            "to repeat this run: SAGA_SEED={seed} cargo test -p saga-simulation --test simulation seeds -- --nocapture"
         );
     }
     let missed: Vec<_> = FAULT_POINTS.iter().filter(|point| !hits.contains_key(*point)).collect();
