@@ -8,6 +8,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Files for everything but clients and calls: standard streams, the listener, the runtime, the store (four readers
 /// and a writer of SQLite, or PostgreSQL's connections) and `connections_extra`.
 const FILES_KEPT: u64 = 48;
+/// Files of each lane: its runtime's queue of events (two files), its waker, and its end of the socket of signals.
+const FILES_PER_LANE: u64 = 4;
+/// Files that most systems allow a process, and that are enough for some hundred connections.
+const FILES_ADVISED: u64 = 1_024;
 /// With fewer connections a process is of no use.
 const CONNECTIONS_MIN: u64 = 8;
 
@@ -28,18 +32,25 @@ pub(crate) struct CallFiles {
     pub(crate) calls_max: usize,
 }
 
-/// The number of connections: `asked`, or fewer if `files` may be open and calls may need some of them.
-pub(super) fn connections(asked: usize, files: Option<u64>, calls: CallFiles) -> anyhow::Result<usize> {
+/// The number of connections: `asked`, or fewer if `files` may be open, and lanes and calls need some of them.
+pub(super) fn connections(
+    asked: usize,
+    files: Option<u64>,
+    lanes: usize,
+    calls: CallFiles,
+) -> anyhow::Result<usize> {
     let Some(files) = files else { return Ok(asked) };
-    let free = files.saturating_sub(FILES_KEPT);
+    let kept = FILES_KEPT + FILES_PER_LANE * lanes as u64;
+    let free = files.saturating_sub(kept);
     // One file for each participant is enough for a client's order.
     let for_clients = free / (calls.participants as u64 + 1);
     let for_calls = (calls.calls_max as u64).min(free - for_clients);
     let room = free - for_calls;
     if room < CONNECTIONS_MIN {
+        let enough = FILES_ADVISED.max(2 * kept);
         bail!(
-            "this process may open {files} files, which leaves no room for connections; allow it 1024 or more \
-             (ulimit -n 1024, or LimitNOFILE= in a systemd unit)"
+            "this process may open {files} files, which leaves no room for connections; allow it {enough} or more \
+             (ulimit -n {enough}, or LimitNOFILE= in a systemd unit)"
         );
     }
     Ok(asked.min(usize::try_from(room).unwrap_or(usize::MAX)))
@@ -64,11 +75,17 @@ mod tests {
             (10_000, Some(88), calls(4, 1_024), 8),
             (5, Some(u64::MAX), calls(4, usize::MAX), 5),
         ] {
-            assert_eq!(connections(asked, files, calls).unwrap(), expected, "{asked} {files:?} {calls:?}");
+            assert_eq!(connections(asked, files, 0, calls).unwrap(), expected, "{asked} {files:?} {calls:?}");
         }
         for files in [0, 48, 87] {
-            let error = connections(10_000, Some(files), calls(4, 1_024)).unwrap_err().to_string();
+            let error = connections(10_000, Some(files), 0, calls(4, 1_024)).unwrap_err().to_string();
             assert!(error.starts_with(&format!("this process may open {files} files")), "{error}");
         }
+        for (files, lanes, expected) in [(128, 2, 14), (1_024, 2, 193), (1_024, 64, 144)] {
+            let fit = connections(10_000, Some(files), lanes, calls(4, 1_024)).unwrap();
+            assert_eq!(fit, expected, "{files} files, {lanes} lanes");
+        }
+        let error = connections(10_000, Some(1_024), 256, calls(4, 1_024)).unwrap_err().to_string();
+        assert!(error.contains("ulimit -n 2144"), "{error}");
     }
 }

@@ -21,11 +21,15 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    /// As many lanes as the process has cores.
+    /// How many lanes a process has: as many as cores.
+    pub(super) fn number() -> usize {
+        thread::available_parallelism().map_or(1, NonZero::get)
+    }
+
+    /// Starts [`number`](Self::number) lanes.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let (mut lanes, mut running) = (Vec::new(), Vec::new());
-        for lane in 0..cores {
+        for lane in 0..Self::number() {
             let runtime =
                 Builder::new_current_thread().enable_all().build().context("start the runtime of a lane")?;
             let (run, ended) = oneshot::channel();

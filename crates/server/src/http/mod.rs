@@ -80,7 +80,7 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// The same limits, with as many connections as the operating system leaves room for beside calls.
 pub(crate) fn fit(limits: ConnectionLimits, calls: CallFiles) -> anyhow::Result<ConnectionLimits> {
     let files = files::limit();
-    let connections_max = files::connections(limits.connections_max, files, calls)?;
+    let connections_max = files::connections(limits.connections_max, files, Lanes::number(), calls)?;
     if connections_max < limits.connections_max {
         tracing::warn!(
             connections_max,

@@ -69,7 +69,9 @@ async fn placed(address: SocketAddr, client: i64, source: Source) -> Reply {
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_leave_files_for_orders_and_are_told_once() {
     let (shop, data) = (Shop::open().await, tempfile::tempdir().unwrap());
-    let server = Server::start_with_files(128, &shop, data.path(), &[]).await;
+    // Each core has a thread with four files of its own.
+    let cores = std::thread::available_parallelism().unwrap().get() as u32;
+    let server = Server::start_with_files(128 + 4 * cores, &shop, data.path(), &[]).await;
     let mut held = Vec::new();
     for kind in 0..200 {
         // Some say nothing, some begin a head, some have had an answer.
