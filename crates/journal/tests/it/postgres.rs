@@ -186,6 +186,20 @@ pub(crate) async fn until_somebody_waits(person: &tokio_postgres::Client) {
     panic!("nobody waits");
 }
 
+/// Waits until no other connection to the database has a statement under way.
+pub(crate) async fn until_nobody_is_at_work(person: &tokio_postgres::Client) {
+    let at_work = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+        AND backend_type = 'client backend' AND state <> 'idle' AND pid <> pg_backend_pid()";
+    for _ in 0..LOOKS_MAX {
+        let others: i64 = person.query_one(at_work, &[]).await.unwrap().get(0);
+        if others == 0 {
+            return;
+        }
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+    }
+    panic!("somebody is always at work");
+}
+
 #[tokio::test]
 async fn a_statement_that_stalls_is_given_up_and_comes_again() {
     let fixture = InPostgres::new();

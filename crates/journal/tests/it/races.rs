@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use crate::entries::{OWNER, by, next, records, replica, saga, start};
 use crate::fixture::{Fixture, InPostgres, LONG, Sql, join, keep};
 use crate::inbox::command;
-use crate::postgres::until_somebody_waits;
+use crate::postgres::{until_nobody_is_at_work, until_somebody_waits};
 
 /// A process that is about to take over.
 const HEIR: ReplicaId = replica(50);
@@ -183,6 +183,7 @@ async fn a_claim_whose_answer_is_lost_is_found_among_what_is_owned() {
     // The server was told that the statement is not waited for any more. Whether it had carried the claim out by then,
     // the owned sagas tell.
     person.batch_execute("COMMIT").await.unwrap();
+    until_nobody_is_at_work(&person).await;
     let rest = claim(&*new).await;
     assert!(rest.is_empty() || rest == [saga(1), saga(2)], "{rest:?}");
     assert_eq!(new.owned(HEIR, None, 10).await, Ok([1, 2, 3].map(saga).into()));

@@ -270,7 +270,7 @@ async fn when_no_file_is_left_it_says_so_once_rests_and_goes_on_afterwards() {
     let waiting: Vec<_> = (0..20)
         .map(|_| tokio::spawn(crate::http::send(world.server.address, &Call::get("/livez"))))
         .collect();
-    until("it is told", async || world.server.said().contains("connections cannot be accepted")).await;
+    world.server.says("connections cannot be accepted").await;
     let seconds = || -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", world.server.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();

@@ -181,6 +181,12 @@ impl Server {
         self.stderr.lock().unwrap().clone()
     }
 
+    /// Its log, once it has `words`: a thread of its own writes it, so a line may come later than what it is about.
+    pub(crate) async fn says(&self, words: &str) -> String {
+        until(words, async || self.said().contains(words)).await;
+        self.said()
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         signal(&self.child, "TERM");

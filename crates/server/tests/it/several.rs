@@ -149,11 +149,7 @@ async fn definitions_are_loaded_again_at_sighup_and_a_change_alone_is_only_told(
 
     write(folder.path(), &[("travel.yaml", &travel("RENTREE"))]);
     std::fs::remove_file(folder.path().join("feeding.yaml")).unwrap();
-    until("the change is told", async || {
-        world.server.said().contains("the files of definitions have changed")
-    })
-    .await;
-    let said = world.server.said();
+    let said = world.server.says("the files of definitions have changed").await;
     for part in
         ["changed: travel (running sagas go on", "gone: feeding (cannot be started any more", "until SIGHUP"]
     {
@@ -181,7 +177,7 @@ async fn definitions_are_loaded_again_at_sighup_and_a_change_alone_is_only_told(
         let refused = reloads("refused").await;
         world.server.reload();
         until("it is refused", async || reloads("refused").await == refused + 1.0).await;
-        assert!(world.server.said().contains(why), "{why}: {}", world.server.said());
+        world.server.says(why).await;
         world.order(4, "RENTREE").await;
         match good {
             Some(good) => write(folder.path(), &[(name, &good)]),

@@ -230,7 +230,7 @@ async fn every_call_to_a_participant_that_wants_it_is_signed_and_no_other() {
             "DELETE /base/accepted"
         ]
     );
-    assert!(world.server.said().contains(&format!("are signed with {id}")));
+    world.server.says(&format!("are signed with {id}")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,8 +282,7 @@ steps:
     until("a call is made", async || !service.got().is_empty()).await;
 
     world.restart().await;
-    until("it says what to do", async || world.server.said().contains("this process has no signing key"))
-        .await;
+    world.server.says("this process has no signing key").await;
     assert!(world.server.said().contains("ORCHESTRATEUR_SIGNING_KEY"));
     let path = format!("/api/sagas/{saga}");
     until("it waits for its participant", async || {
@@ -351,7 +350,7 @@ async fn keys_are_announced_and_changed_while_the_server_runs() {
     // With a mistake in the file, the key stays.
     let secret = std::fs::read_to_string(files.key()).unwrap().lines().nth(1).unwrap().to_owned();
     std::fs::write(files.key(), format!("-----BEGIN PRIVATE KEY-----\n{secret}")).unwrap();
-    until("it is told", async || world.server.said().contains("the signing keys are not read again")).await;
+    world.server.says("the signing keys are not read again").await;
     assert_eq!(used().await, second);
     assert!(!world.server.said().contains(&secret[24..]), "no key is in the log");
 }

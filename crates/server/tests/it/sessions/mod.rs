@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::access::{KeyRing, bearing};
-use crate::harness::{Shop, World, until};
+use crate::harness::{Shop, World};
 use crate::http::{Call, Reply, send};
 use crate::tls::authority::{Authority, Client};
 
@@ -148,7 +148,7 @@ async fn somebody_signs_in_sees_pages_and_signs_out() {
     assert!(!browser.kept.contains_key("orchestrateur-session"));
     assert!(!stays.is_in(address).await, "the cookie is worth nothing, either");
     for said in ["ana has signed in to the console", "ana has signed out of the console"] {
-        until(said, async || world.server.said().contains(said)).await;
+        world.server.says(said).await;
     }
 }
 

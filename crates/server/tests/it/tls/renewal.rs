@@ -90,8 +90,8 @@ async fn a_pair_that_does_not_fit_is_tried_again_and_the_one_before_stays_meanwh
     let next = renewed.authority.server();
     let told = "the certificate, the key or the authorities of TLS are not read again";
     next.cert_file(renewed.folder.path(), "server");
-    until("it is told", async || renewed.world.server.said().contains(told)).await;
-    assert!(renewed.world.server.said().contains("the key does not fit the certificate"));
+    renewed.world.server.says(told).await;
+    renewed.world.server.says("the key does not fit the certificate").await;
     assert_eq!(renewed.shown().await, first.certificate.to_vec());
     // SIGHUP is answered, and says the same.
     renewed.world.server.reload();
@@ -103,7 +103,7 @@ async fn a_pair_that_does_not_fit_is_tried_again_and_the_one_before_stays_meanwh
     assert_eq!(renewed.metric("tls_reloads_total{result=\"refused\"}").await, 2.0);
     std::fs::remove_file(renewed.folder.path().join("server.pem")).unwrap();
     renewed.world.server.reload();
-    until("it is told", async || renewed.world.server.said().contains("server.pem: No such file")).await;
+    renewed.world.server.says("server.pem: No such file").await;
     assert_eq!(renewed.shown().await, next.certificate.to_vec());
 }
 
@@ -114,7 +114,7 @@ async fn a_certificate_that_ends_soon_is_told_and_its_end_is_a_metric() {
     let (renewed, _) = Renewed::open(of(13)).await;
     let ends = async || renewed.metric("tls_certificate_expires_timestamp_seconds").await;
     let told = "renew the file, and it is used at once";
-    until("it is told", async || renewed.world.server.said().contains(told)).await;
+    renewed.world.server.says(told).await;
     assert!(renewed.world.server.said().contains("ends in 12 days"), "{}", renewed.world.server.said());
     let soon = ends().await;
     let next = of(15)(&renewed.authority);

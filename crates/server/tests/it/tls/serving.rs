@@ -76,7 +76,7 @@ async fn the_private_key_is_in_nothing_that_a_run_says() {
     std::fs::write(secure.folder.path().join("server.key"), key.replace("PRIVATE KEY", "PRIVATE KEYS"))
         .unwrap();
     secure.world.server.reload();
-    until("it is told", async || secure.world.server.said().contains("server.key")).await;
+    secure.world.server.says("server.key").await;
     left.push_str(&secure.world.server.said());
     assert!(!left.contains(&secret), "the private key is told");
 }
@@ -99,7 +99,7 @@ async fn tls_1_2_and_1_3_are_spoken_with_http_1_1_and_nothing_older_or_newer() {
     // An alert (0x15), which is fatal (2): protocol_version (70).
     assert_eq!((told[0], &told[5..]), (0x15, &[2, 70][..]), "{told:?}");
     assert_eq!(secure.failures("protocol").await, 2.0);
-    let said = secure.world.server.said();
+    let said = secure.world.server.says("\"WARN\"").await;
     assert_eq!(said.matches("\"WARN\"").count(), 1, "one line about failures, and none of a library: {said}");
     let order = secure.send(&Call::checkout(4)).await.expect(200);
     assert_eq!(order["etat_final"], "CONFIRMEE");
@@ -118,7 +118,7 @@ async fn plain_http_is_told_to_come_back_with_tls_and_the_log_says_so_once() {
     assert_eq!(raw_bytes(address, &[0; 600], Close::Never).await.first(), Some(&0x15));
     assert_eq!(raw_bytes(address, b"", Close::AfterSending).await, b"", "a look whether the port is open");
     assert_eq!((secure.failures("plain_http").await, secure.failures("protocol").await), (3.0, 1.0));
-    let said = secure.world.server.said();
+    let said = secure.world.server.says("a handshake failed").await;
     assert_eq!(said.matches("a handshake failed").count(), 1, "{said}");
     assert_eq!(secure.metric("sagas_active").await, 0.0);
 }

@@ -221,14 +221,14 @@ async fn an_issuer_that_is_away_holds_up_its_new_keys_alone() {
     assert_eq!(told.header("retry-after"), Some("10"));
     assert_eq!((ask(&key).await.status, world.get("/readyz").await.status), (200, 200));
     ask(&signer.token(&issuer.claims_with("aud", "others"))).await.problem(401, "unauthenticated");
-    until("it is told", async || world.server.said().contains("its tokens get 503 until they can")).await;
+    world.server.says("its tokens get 503 until they can").await;
     issuer.comes();
     world.server.reload();
     taken(&world, &token).await;
 
     issuer.goes().await;
     world.server.reload();
-    until("it is told", async || world.server.said().contains("its last ones are used further")).await;
+    world.server.says("its last ones are used further").await;
     let another = signer.token(&issuer.claims("others", &["read"]));
     assert_eq!((ask(&token).await.status, ask(&another).await.status), (200, 200));
     let stranger = TokenKey::ed25519("new").token(&issuer.claims("eyes", &["read"]));
@@ -274,7 +274,7 @@ async fn an_issuer_that_misbehaves_changes_nothing_and_the_log_says_what_is_wron
     for (number, (manner, words)) in (1..).zip(wrong) {
         issuer.behave(manner);
         world.server.reload();
-        until(words, async || world.server.said().contains(words)).await;
+        world.server.says(words).await;
         assert_eq!(status(&world, &fresh(number)).await, 200, "{manner:?}");
     }
     // A silent issuer holds up tokens of unknown keys alone, and not for long.
@@ -298,8 +298,7 @@ async fn an_issuer_whose_keys_are_secrets_has_none() {
     issuer
         .publish_as(vec![json!({ "kty": "oct", "k": "c2VjcmV0", "kid": "s", "alg": "HS256", "use": "sig" })]);
     world.server.reload();
-    until("it is told", async || world.server.said().contains("the issuer has no key that signs tokens"))
-        .await;
+    world.server.says("the issuer has no key that signs tokens").await;
     let forged = hmac_signed(&json!({ "alg": "HS256", "kid": "s", "typ": "at+jwt" }), &claims, b"secret");
     for token in [&forged, &signer.token(&claims)] {
         until("it is refused", async || status(&world, token).await == 401).await;
@@ -374,7 +373,7 @@ async fn an_issuer_is_asked_over_https_if_its_authority_is_trusted_and_not_other
     issuer.is_called(&format!("https://localhost:{port}"));
     let token = signer.token(&issuer.claims("eyes", &["read"]));
     let world = issuer.world(&[]).await;
-    until("it is told", async || world.server.said().contains("(--oidc-ca, if it is an issuer)")).await;
+    world.server.says("(--oidc-ca, if it is an issuer)").await;
     world.send(&bearing(Call::get("/api/sagas"), &token)).await.problem(503, "issuer_unreachable");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("authority.pem");
