@@ -140,7 +140,7 @@ async fn a_deadlock_is_tried_again() {
     // A transaction that has waited this long looks for a circle, once: the append, as soon as the other transaction is
     // sure to be in it.
     let database = fixture.url.rsplit('/').next().unwrap();
-    fixture.execute(&format!("ALTER DATABASE {database} SET deadlock_timeout = '1s'")).await;
+    fixture.execute(&format!("ALTER DATABASE {database} SET deadlock_timeout = '2s'")).await;
     let store = fixture.open().await;
     let first: Vec<_> = [1, 2].map(start).into();
     assert_eq!(store.append(&first).await, Ok(vec![Ok(()), Ok(())]));

@@ -225,7 +225,9 @@ async fn the_history_has_the_name_that_is_known_whatever_a_body_says() {
         async || world.send(&bearing(Call::get(&format!("/api/sagas/{saga}")), &ops)).await.expect(200);
     until("it is blocked", async || shown().await["rollback"] == "blocked").await;
     let body = json!({ "by": "the director", "reason": "try" });
-    world.send(&bearing(Call::post(&format!("/api/sagas/{saga}/resume")).json(&body), &ops)).await;
+    // While a call is under way there is nothing to hurry.
+    let resume = bearing(Call::post(&format!("/api/sagas/{saga}/resume")).json(&body), &ops);
+    until("it is resumed", async || world.send(&resume).await.status < 400).await;
     let resolve = json!({ "step": "stock", "finding": "undone", "reason": "by hand", "by": "the director" });
     let path = format!("/api/sagas/{saga}/resolve");
     until("it is resolved", async || {
