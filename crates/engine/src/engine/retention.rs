@@ -32,8 +32,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const STEP_PAUSE_MIN: Duration = Duration::from_millis(5);
 /// ... which is this many times as long as the step took, if that is longer; once sagas go later than [`BEHIND_AFTER`], as long as it took.
 const STEP_PAUSE_TIMES: u32 = 4;
-/// How much later than they might sagas go before this process hurries.
-const BEHIND_AFTER: Duration = Duration::from_secs(2 * 60);
+/// How much later than they might sagas go before this process hurries. Without any delay they go [`KEPT_MIN`] late (see `step`), and up to
+/// [`LOOK_EVERY`] more.
+const BEHIND_AFTER: Duration = KEPT_MIN.saturating_add(Duration::from_secs(30));
 /// How often all sagas of a definition are looked at again, from the oldest one on: those that were not over when it was their turn, and
 /// those that are kept for longer than others.
 const WALK_AGAIN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
