@@ -207,6 +207,7 @@ mod tests {
             assert_eq!(rules.kept(definition, end), kept, "{definition} {end:?}");
         }
         assert!(!rules.keep_all());
+        assert!(self::rules(&["ever", "draft:failed=ever"]).unwrap().keep_all());
         let none = KeepRules::default();
         assert_eq!(none.kept("checkout", SagaEnd::Completed), KeptFor::Ever);
         assert!(none.keep_all());
@@ -252,7 +253,7 @@ mod tests {
         let many: Vec<KeepRule> =
             (0..=KEEP_RULES_MAX).map(|number| format!("saga-{number}=1d").parse().unwrap()).collect();
         assert_eq!(KeepRules::new(many), Err(UnfitKeepRule::TooMany));
-        for text in ["90d", ":failed=365d", "a=1500m", "a:completed=ever", "a=90500ms"] {
+        for text in ["90d", "60s", ":failed=365d", "a=1500m", "a:completed=ever", "a=90500ms"] {
             let rule: KeepRule = text.parse().unwrap();
             assert_eq!(rule.to_string().parse(), Ok(rule.clone()), "{text}");
         }

@@ -1,7 +1,7 @@
 //! What `orchestrateur reconcile` compares: what a saga believes of its effects, what is listed, and how an effect would be undone.
 
 use saga_core::effects_page::{EffectKind, ListedEffect};
-use saga_core::reconcile::{BelievedSaga, EffectLedger, OrphanKind, orphans, undo_by_id};
+use saga_core::reconcile::{BelievedSaga, EffectLedger, OrphanKind, orphans, undo_by_id, undo_of};
 
 use crate::support::{Kind, Run, Spec, When, definition, parse, saga_id};
 
@@ -125,4 +125,24 @@ steps:
         let shown = undo(compensation).map(|told| told.replace(&saga_id().to_string().to_uppercase(), "ID"));
         assert_eq!(shown.as_deref(), expected, "{compensation}");
     }
+}
+
+/// Of a saga that is known, the request may have all that the saga knows.
+#[test]
+fn a_step_of_a_known_saga_is_undone_by_its_own_compensation() {
+    let source = "saga: essai
+input: { n: integer }
+participants:
+  shop: { url: 'http://shop', safety: barrier }
+steps:
+  - { step: a, participant: shop, action: { post: /a }, compensation: none }
+  - { step: b, participant: shop, action: { post: /b }, compensation: { post: /undo, body: { n: .input.n } } }
+";
+    let mut run = Run::start(&parse(source));
+    run.steps("ok; ok");
+    let request = undo_of(&run.saga, 1).expect("it can be made");
+    let body = request.body.map(|body| body.text().to_owned());
+    assert_eq!((request.method.as_str(), &*request.path), ("POST", "/undo"));
+    assert_eq!(body.as_deref(), Some(r#"{"n":1}"#), "{}", run.saga.input().text());
+    assert_eq!(undo_of(&run.saga, 0), None, "it has no compensation");
 }
