@@ -34,7 +34,8 @@ const STEP_PAUSE_MIN: Duration = Duration::from_millis(5);
 const STEP_PAUSE_TIMES: u32 = 4;
 /// How much later than they might sagas go before this process hurries. Without any delay they go [`KEPT_MIN`] late (see `step`), and up to
 /// [`LOOK_EVERY`] more.
-const BEHIND_AFTER: Duration = KEPT_MIN.saturating_add(Duration::from_secs(30));
+const BEHIND_AFTER: Duration = Duration::from_secs(90);
+const _: () = assert!(BEHIND_AFTER.as_secs() > KEPT_MIN.as_secs() + LOOK_EVERY.as_secs());
 /// How often all sagas of a definition are looked at again, from the oldest one on: those that were not over when it was their turn, and
 /// those that are kept for longer than others.
 const WALK_AGAIN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
