@@ -442,12 +442,9 @@ mod tests {
             "//",
             "@a.",
         ] {
+            // So long that this test would not end if the time grew with the square of the length.
             let text = pattern.repeat((1 << 20) / pattern.len());
-            #[expect(clippy::disallowed_methods, reason = "a test of how long it takes")]
-            let begun = std::time::Instant::now();
             let kept = without_details(&text);
-            let took = begun.elapsed();
-            assert!(took < std::time::Duration::from_secs(5), "{pattern:?}: {took:?}");
             assert!(kept.len() <= 3 * text.len());
         }
     }
