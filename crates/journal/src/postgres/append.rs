@@ -5,48 +5,31 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use saga_core::Seq;
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::bounds::APPEND_DEADLINE;
 use super::cells::Array;
 use super::connect::DatabaseConnector;
-use super::link::{Link, Params, StatementError, describe};
+use super::link::{Link, StatementError, describe};
+use super::prepared::{PreparedLink, StatementsKept};
 use super::sql;
 use crate::columns::{COLUMNS, Column, text};
 use crate::{AppendError, Entry, Unavailable, deed_rows, figure_rows, frame};
 
 /// How often a batch is repeated that lost against other transactions (40001, 40P01).
 const AGAIN_MAX: u32 = 5;
-/// How often the statement is run before it is prepared anew, at first, and then twice as often each time. It saves
-/// the server 0.3 ms a batch not to plan it; but the plan for a small table is poor for a large one, so it must not
-/// grow older than the table doubles.
-const USES_FIRST: u32 = 16;
-/// ... up to this: so often that the round trip does not show in measurements.
-const USES_MAX: u32 = 4_096;
-
 /// The connection that appends.
 pub(super) struct PostgresWriter {
     connector: Arc<DatabaseConnector>,
     /// `None` after a failure: the next batch connects again.
     line: Option<PreparedLink>,
-    /// Whether a pooler was met that does not keep statements.
-    pooled: bool,
-}
-
-/// A connection with its prepared statement.
-struct PreparedLink {
-    link: Link,
-    statement: Option<Statement>,
-    /// Before it is prepared anew.
-    uses_left: u32,
-    uses: u32,
 }
 
 impl PostgresWriter {
     pub(super) fn new(connector: Arc<DatabaseConnector>, link: Link) -> Self {
-        Self { connector, line: Some(PreparedLink::new(link)), pooled: false }
+        Self { connector, line: Some(PreparedLink::new(link)) }
     }
 
     /// See [`Histories::append`](crate::Histories::append). A batch that takes too long may be kept all the same.
@@ -64,27 +47,21 @@ impl PostgresWriter {
             Some(line) => (line, false),
             None => (PreparedLink::new(self.connector.connect().await?), true),
         };
-        let mut result = append(&mut line, self.pooled, batch).await;
+        let statements = self.connector.statements();
+        let mut result = append(&mut line, statements, batch).await;
         match &result {
             // The server was restarted while nothing was written. If some of the batch was kept after all, it is
             // recognized when it comes again.
             Err(StatementError::Broken(_)) if !fresh => {
                 line = PreparedLink::new(self.connector.connect().await?);
-                result = append(&mut line, self.pooled, batch).await;
-            }
-            Err(StatementError::NotPrepared(reason)) => {
-                tracing::warn!(
-                    "the server does not keep statements, so each batch is planned anew: {reason}"
-                );
-                self.pooled = true;
-                result = append(&mut line, self.pooled, batch).await;
+                result = append(&mut line, statements, batch).await;
             }
             Ok(_) | Err(_) => {}
         }
         // One entry's data is refused: its row and its frames disagree, or the database cannot hold it. The others must
         // not wait until an operator has mended it.
         if let Err(StatementError::Taken(_) | StatementError::Refused(_)) = result {
-            result = part_by_part(&mut line, self.pooled, batch).await;
+            result = part_by_part(&mut line, statements, batch).await;
         }
         match result {
             Ok(results) => {
@@ -108,60 +85,17 @@ impl PostgresWriter {
     }
 }
 
-impl PreparedLink {
-    fn new(link: Link) -> Self {
-        Self { link, statement: None, uses_left: 0, uses: USES_FIRST }
-    }
-
-    /// Runs [`sql::APPEND`].
-    async fn append(&mut self, pooled: bool, params: &Params<'_>) -> Result<Vec<Row>, StatementError> {
-        if pooled {
-            return self.link.query(&sql::APPEND, params).await;
-        }
-        let statement = match self.statement.take().filter(|_| self.uses_left > 0) {
-            Some(statement) => statement,
-            None => {
-                let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
-                let statement = self.link.prepare(&sql::APPEND, &types).await?;
-                self.uses_left = self.uses;
-                self.uses = USES_MAX.min(self.uses * 2);
-                statement
-            }
-        };
-        self.uses_left -= 1;
-        match self.link.query_prepared(&statement, params).await {
-            Err(StatementError::Refused(reason) | StatementError::Doubtful(reason))
-                if is_another(&reason) =>
-            {
-                Err(StatementError::NotPrepared(reason))
-            }
-            rows => {
-                let rows = rows?;
-                self.statement = Some(statement);
-                Ok(rows)
-            }
-        }
-    }
-}
-
-/// Whether the statement under our name was prepared by another release, behind a pooler: it has another version (22012), another
-/// number of parameters (08P01), or parameters of other types (22P03, 42804). It has written nothing. Run without a name, the statement
-/// tells what is wrong with the data, if that was it.
-fn is_another(reason: &str) -> bool {
-    reason.split([' ', ':']).any(|word| ["22012", "08P01", "22P03", "42804"].contains(&word))
-}
-
 /// Halves the batch until the refused entry stands alone: of 1,024 entries, one costs 20 statements.
 async fn part_by_part(
     line: &mut PreparedLink,
-    pooled: bool,
+    statements: &StatementsKept,
     batch: &[Entry],
 ) -> Result<Vec<Result<(), AppendError>>, StatementError> {
     let mut results = Vec::with_capacity(batch.len());
     // The first part is last.
     let mut parts = vec![batch];
     while let Some(part) = parts.pop() {
-        match (append(line, pooled, part).await, part) {
+        match (append(line, statements, part).await, part) {
             (Ok(kept), _) => results.extend(kept),
             (Err(StatementError::Taken(_)), [_]) => results.push(Err(AppendError::Conflict)),
             (Err(StatementError::Refused(reason)), [_]) => {
@@ -179,13 +113,13 @@ async fn part_by_part(
 
 async fn append(
     line: &mut PreparedLink,
-    pooled: bool,
+    statements: &StatementsKept,
     batch: &[Entry],
 ) -> Result<Vec<Result<(), AppendError>>, StatementError> {
     let columns = Columns::of(batch);
     let mut attempt = 1;
     let hit = loop {
-        match line.append(pooled, &columns.params()).await {
+        match line.query(statements, &sql::APPEND, &columns.params()).await {
             Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
             rows => break sagas(&rows?)?,
         }
@@ -380,18 +314,6 @@ mod tests {
         PostgresWriter::new(connector, link)
     }
 
-    #[tokio::test]
-    async fn the_statement_is_prepared_anew_now_and_then() {
-        let mut writer = writer().await;
-        for _ in 0..USES_FIRST * 3 {
-            assert_eq!(writer.append(&[]).await, Ok(vec![]));
-        }
-        let line = writer.line.as_ref().unwrap();
-        assert_eq!((line.uses_left, line.uses), (0, USES_FIRST * 4));
-        assert_eq!(writer.append(&[]).await, Ok(vec![]));
-        assert_eq!(writer.line.as_ref().unwrap().uses_left, USES_FIRST * 4 - 1);
-    }
-
     /// Behind a pooler, the statement that answers to a name may be of a process of another release.
     #[tokio::test]
     async fn a_statement_of_another_release_under_our_name_is_not_run() {
@@ -411,17 +333,7 @@ mod tests {
             let theirs = statement.replace(was, is);
             link.script(&format!("DEALLOCATE {name}; PREPARE {name} AS {theirs}")).await.unwrap();
             assert_eq!(writer.append(&[]).await, Ok(vec![]), "{is}");
-            assert!(writer.pooled, "{is}: it was taken for ours");
+            assert!(!writer.connector.statements().hold(), "{is}: it was taken for ours");
         }
-    }
-
-    #[tokio::test]
-    async fn a_pooler_that_keeps_no_statements_costs_speed_only() {
-        let mut writer = writer().await;
-        assert_eq!(writer.append(&[]).await, Ok(vec![]));
-        // The next connection behind the pooler knows none of our statements.
-        writer.line.as_ref().unwrap().link.script("DEALLOCATE ALL").await.unwrap();
-        assert_eq!(writer.append(&[]).await, Ok(vec![]));
-        assert!(writer.pooled);
     }
 }

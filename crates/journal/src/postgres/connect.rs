@@ -14,6 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::address::{DatabaseAddress, DatabaseHost, DatabaseServer, TlsMode};
 use super::lineage::{DatabaseIdentity, Lineage};
 use super::link::{Link, describe};
+use super::prepared::StatementsKept;
 use super::{bounds, database, tls};
 use crate::{OpenError, Unavailable};
 
@@ -29,6 +30,7 @@ pub(super) struct DatabaseConnector {
     looked_around: Mutex<Option<Instant>>,
     /// Whether the journal has its tables, so that a failover can be noted there.
     notes: AtomicBool,
+    statements: StatementsKept,
 }
 
 /// A connection, and the target that it leads to.
@@ -55,6 +57,7 @@ impl DatabaseConnector {
             lineage: Lineage::default(),
             looked_around: Mutex::default(),
             notes: AtomicBool::new(false),
+            statements: StatementsKept::default(),
         })
     }
 
@@ -66,6 +69,11 @@ impl DatabaseConnector {
     /// The highest database that its connections have led to.
     pub(super) fn lineage(&self) -> &Lineage {
         &self.lineage
+    }
+
+    /// Whether statements are kept where its connections lead.
+    pub(super) fn statements(&self) -> &StatementsKept {
+        &self.statements
     }
 
     /// From now on, the journal's tables are there.

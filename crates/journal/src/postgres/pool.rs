@@ -7,7 +7,8 @@ use tokio_postgres::Row;
 
 use super::bounds::Bound;
 use super::connect::DatabaseConnector;
-use super::link::{Link, Params, StatementError};
+use super::link::{Params, StatementError};
+use super::prepared::PreparedLink;
 use crate::Unavailable;
 
 /// How often a statement is repeated that lost against others.
@@ -18,17 +19,19 @@ pub(super) struct ConnectionPool {
     connector: Arc<DatabaseConnector>,
     /// Of one statement, with its wait for a connection.
     bound: Bound,
-    idle: Mutex<Vec<Link>>,
+    idle: Mutex<Vec<PreparedLink>>,
     permits: Semaphore,
 }
 
-/// When a statement is run again that failed.
+/// How a statement is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Repeat {
-    /// Also if it may have taken effect.
-    InDoubt,
-    /// Only if it did nothing.
-    IfUndone,
+enum RunManner {
+    /// Again if it failed, also if it may have taken effect.
+    Repeated,
+    /// The same, and the server keeps it for each connection.
+    Kept,
+    /// Again only if it did nothing.
+    Once,
 }
 
 impl ConnectionPool {
@@ -38,42 +41,56 @@ impl ConnectionPool {
 
     /// Runs a statement that may be run twice.
     pub(super) async fn query(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
-        self.run(sql, params, Repeat::InDoubt).await
+        self.run(sql, params, RunManner::Repeated).await
+    }
+
+    /// The same for the one statement that runs with each order.
+    pub(super) async fn query_kept(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
+        self.run(sql, params, RunManner::Kept).await
     }
 
     /// Runs a statement whose answer must not be lost without a word: running it again would answer something else.
     pub(super) async fn query_once(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
-        self.run(sql, params, Repeat::IfUndone).await
+        self.run(sql, params, RunManner::Once).await
     }
 
-    async fn run(&self, sql: &str, params: &Params<'_>, repeat: Repeat) -> Result<Vec<Row>, Unavailable> {
+    async fn run(&self, sql: &str, params: &Params<'_>, manner: RunManner) -> Result<Vec<Row>, Unavailable> {
         let late = |reason| {
             // The others have lain idle for as long: they are not to be trusted either.
             self.idle().clear();
             Unavailable::because(reason)
         };
-        self.bound.hold(self.try_run(sql, params, repeat), late).await
+        self.bound.hold(self.try_run(sql, params, manner), late).await
     }
 
     /// Dropped half-way, the connection is dropped with it: only a connection that is known to be at rest goes back.
-    async fn try_run(&self, sql: &str, params: &Params<'_>, repeat: Repeat) -> Result<Vec<Row>, Unavailable> {
+    async fn try_run(
+        &self,
+        sql: &str,
+        params: &Params<'_>,
+        manner: RunManner,
+    ) -> Result<Vec<Row>, Unavailable> {
         let _permit = self.permits.acquire().await.map_err(Unavailable::because)?;
-        let kept = self.idle().pop().filter(|link| self.connector.is_usable(link));
-        let (mut link, mut fresh) = match kept {
-            Some(link) => (link, false),
-            None => (self.connector.connect().await?, true),
+        let kept = self.idle().pop().filter(|line| self.connector.is_usable(&line.link));
+        let (mut line, mut fresh) = match kept {
+            Some(line) => (line, false),
+            None => (PreparedLink::new(self.connector.connect().await?), true),
         };
         let mut attempt = 1;
         loop {
-            match link.query(sql, params).await {
+            let rows = match manner {
+                RunManner::Kept => line.query(self.connector.statements(), sql, params).await,
+                RunManner::Repeated | RunManner::Once => line.link.query(sql, params).await,
+            };
+            match rows {
                 Ok(rows) => {
-                    self.idle().push(link);
+                    self.idle().push(line);
                     return Ok(rows);
                 }
                 Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
                 // The server was restarted while the connection lay idle; that is no news for other operations.
-                Err(StatementError::Broken(_)) if !fresh && repeat == Repeat::InDoubt => {
-                    link = self.connector.connect().await?;
+                Err(StatementError::Broken(_)) if !fresh && manner != RunManner::Once => {
+                    line = PreparedLink::new(self.connector.connect().await?);
                     fresh = true;
                 }
                 Err(error) => {
@@ -81,7 +98,7 @@ impl ConnectionPool {
                         error,
                         StatementError::Again(_) | StatementError::Taken(_) | StatementError::Refused(_)
                     ) {
-                        self.idle().push(link);
+                        self.idle().push(line);
                     }
                     return Err(error.into());
                 }
@@ -89,7 +106,7 @@ impl ConnectionPool {
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PreparedLink>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,10 +28,11 @@ use crate::figures::range_columns;
 pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| append_statement(&APPEND_VERSION));
 
 /// What the text of [`APPEND`] is, in a few letters.
-pub(super) static APPEND_VERSION: LazyLock<String> = LazyLock::new(|| {
-    let hash = Sha256::digest(append_statement(""));
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-});
+pub(super) static APPEND_VERSION: LazyLock<String> = LazyLock::new(|| version_of(&append_statement("")));
+
+fn version_of(statement: &str) -> String {
+    Sha256::digest(statement)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 fn append_statement(version: &str) -> String {
     let number_of = |column: usize| column + 2;
@@ -141,8 +142,17 @@ ORDER BY wanted.place, saga_event.first_seq";
 pub(super) static ROW: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = $1", columns::read_columns()));
 
-/// Those of the sagas `$1` that are kept.
-pub(super) const KNOWN: &str = "SELECT saga_id FROM saga WHERE saga_id = ANY ($1::uuid[])";
+/// Those of the sagas `$1` that are kept. `$2` is [`KNOWN_VERSION`], as the last parameter of [`APPEND`] is that one's.
+pub(super) static KNOWN: LazyLock<String> = LazyLock::new(|| known_statement(&KNOWN_VERSION));
+
+/// What the text of [`KNOWN`] is, in a few letters.
+pub(super) static KNOWN_VERSION: LazyLock<String> = LazyLock::new(|| version_of(&known_statement("")));
+
+fn known_statement(version: &str) -> String {
+    format!(
+        "SELECT saga_id FROM saga WHERE saga_id = ANY ($1::uuid[]) AND 1 / (CASE WHEN $2::text = '{version}' THEN 1 ELSE 0 END) = 1"
+    )
+}
 
 /// The horizon of the feed: frames with lower numbers have come, or never will.
 ///
@@ -833,7 +843,8 @@ mod tests {
         let statements: Vec<&str> = constants.split('"').skip(1).step_by(2).collect();
         assert!(statements.len() > 10);
         let migrations = migration::POSTGRES.iter().map(|migration| migration.sql);
-        let made = [super::APPEND.as_str(), super::ROW.as_str(), super::FIGURES.as_str()];
+        let made =
+            [super::APPEND.as_str(), super::KNOWN.as_str(), super::ROW.as_str(), super::FIGURES.as_str()];
         for sql in statements.into_iter().chain(made).chain(migrations) {
             assert_eq!(objection(sql), None, "{sql}");
         }
