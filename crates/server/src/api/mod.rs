@@ -21,6 +21,7 @@ pub(crate) mod prefer;
 pub(crate) mod problem;
 pub(crate) mod protect;
 pub(crate) mod query;
+pub(crate) mod route;
 pub(crate) mod signing_keys;
 
 use std::ops::Deref;
@@ -32,14 +33,13 @@ use saga_engine::participants::signing::Signer;
 use saga_engine::{Clock, Engine};
 use tokio::sync::watch;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use self::access::{Access, NotAdmitted};
 pub(crate) use self::audit::DEEDS_MAX;
 use self::budgets::Budgets;
 pub use self::hosts::{AllowedHost, Hosts};
 use self::problem::Problem;
+use self::route::{RouteGroup, route};
 use crate::http::CallerAddress;
 use crate::metrics::Metrics;
 use crate::traces::TraceView;
@@ -198,18 +198,13 @@ struct SharedDocument;
 pub(crate) const FOR_SUPERVISORS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// The routes that belong to no face.
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(SharedDocument::openapi())
-        .routes(routes!(audit::audit))
-        .routes(routes!(participants::participants))
-        .routes(routes!(signing_keys::signing_keys))
-        .merge(for_supervisors())
-}
+pub(crate) const ROUTES: RouteGroup = RouteGroup {
+    document: SharedDocument::openapi,
+    routes: &[route!(audit::audit), route!(participants::participants), route!(signing_keys::signing_keys)],
+};
 
 /// The routes of [`FOR_SUPERVISORS`].
-pub(crate) fn for_supervisors() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(health::livez))
-        .routes(routes!(health::metrics))
-        .routes(routes!(health::readyz))
-}
+pub(crate) const SUPERVISION: RouteGroup = RouteGroup {
+    document: Default::default,
+    routes: &[route!(health::livez), route!(health::metrics), route!(health::readyz)],
+};

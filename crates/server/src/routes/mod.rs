@@ -1,7 +1,7 @@
 //! Every route: those of the faces, and those of no face; and what every request and every answer passes.
 //!
-//! A route, its handler and its part of the OpenAPI document stand in one place, at the handler (`#[utoipa::path]`). The
-//! document that comes of them (`document.rs`) is the list of all routes.
+//! A route, its handler and its part of the OpenAPI document stand in one place, at the handler (`#[utoipa::path]`); each face lists its
+//! handlers (`crate::api::route`). The document that comes of them (`document.rs`) is the list of all routes.
 
 mod docs;
 mod document;
@@ -11,19 +11,18 @@ mod needs;
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Extensions, HeaderMap, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use saga_core::trace;
 use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::access::{Needs, NotAdmitted, Principal, RateLeft};
 use crate::api::problem::Problem;
 use crate::api::protect::{self, AnswerKind};
+use crate::api::route::{RouteGroup, described, route, served};
 use crate::api::{self, Api, browser};
 use crate::console;
 use crate::face;
@@ -32,28 +31,36 @@ use crate::http::{CallerAddress, Crowded};
 
 /// The document of all routes, as it is answered. It is made when somebody asks for it, for most processes are never asked. Its parts
 /// would take 2 MB, so they are not kept.
-static TEXT: LazyLock<String> =
-    LazyLock::new(|| document::text(&document::complete(documented(LiveFeed::new()).into_openapi())));
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    let document = described(document::BaseDocument::openapi(), documented());
+    document::text(&document::complete(document))
+});
 
 /// The OpenAPI document, as `GET /openapi.json` answers it without the inputs of loaded definitions.
 pub fn document() -> &'static str {
     &TEXT
 }
 
+/// The routes that need nothing but the [`Api`].
+const PLAIN: [RouteGroup; 5] = [
+    face::commande::ROUTES,
+    face::sagas::ROUTES,
+    api::ROUTES,
+    api::SUPERVISION,
+    RouteGroup { document: Default::default, routes: &[route!(home::home), route!(docs::openapi)] },
+];
+
 /// The routes that are in the document. `/docs` is not: it is a page for browsers.
-fn documented(feed: LiveFeed) -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(document::BaseDocument::openapi())
-        .merge(face::commande::routes())
-        .merge(face::sagas::routes(feed))
-        .merge(api::routes())
-        .routes(routes!(home::home))
-        .routes(routes!(docs::openapi))
+fn documented() -> impl Iterator<Item = RouteGroup> {
+    PLAIN.into_iter().chain([face::sagas::STREAMS])
 }
 
 /// The whole API.
 pub fn router(api: Api) -> Router {
     let feed = LiveFeed::new();
-    Router::from(documented(feed.clone()))
+    let plain = PLAIN.iter().map(|group| served(group.routes)).fold(Router::new(), Router::merge);
+    plain
+        .merge(served(face::sagas::STREAMS.routes).layer(Extension(feed.clone())))
         .merge(docs::page())
         .merge(console::routes(feed))
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
@@ -65,7 +72,7 @@ pub fn router(api: Api) -> Router {
 
 /// The endpoints of supervisors alone, for an address that nobody else reaches: no key is asked for.
 pub fn for_supervisors(api: Api) -> Router {
-    Router::from(api::for_supervisors())
+    served(api::SUPERVISION.routes)
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .fallback(|| async { Problem::no_such_path() })
         .layer(middleware::map_response(async |mut response: Response| {

@@ -1,24 +1,47 @@
-//! The roles that each route is for, as its handler says (`security` beside its path), read from the document.
+//! The roles that each route is for, as its handler says (`security` beside its path).
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use utoipa::openapi::HttpMethod;
 use utoipa::openapi::path::Operation;
 
 use crate::api::access::{Needs, Role};
-use crate::face::sagas::LiveFeed;
 
 /// The needs of one path: those of its GET, and those of its POST.
-type PathNeeds = [Option<Needs>; 2];
+type PathNeeds = [Option<RouteNeeds>; 2];
 
-/// By path. Made from the document's parts: its text is made for those alone who ask for it.
+/// By path.
 static NEEDS: LazyLock<HashMap<String, PathNeeds>> = LazyLock::new(|| {
-    let document = super::documented(LiveFeed::new()).into_openapi();
-    let needs = |operation: Option<Operation>| operation.map(|it| said(&json!(it.security)));
-    document.paths.paths.into_iter().map(|(path, item)| (path, [item.get, item.post].map(needs))).collect()
+    let mut needs = HashMap::<String, PathNeeds>::new();
+    for route in super::documented().flat_map(|group| group.routes) {
+        let [get, post] = needs.entry((route.path)()).or_default();
+        for method in (route.methods)() {
+            let place = match method {
+                HttpMethod::Get => &mut *get,
+                HttpMethod::Post => &mut *post,
+                // Nobody would be asked for a key.
+                _ => unreachable!("{} has a method whose needs are not kept", (route.path)()),
+            };
+            *place = Some(RouteNeeds { operation: route.operation, said: OnceLock::new() });
+        }
+    }
+    needs
 });
+
+/// The needs of one route, read from its part of the document when it is first asked for.
+struct RouteNeeds {
+    operation: fn() -> Operation,
+    said: OnceLock<Needs>,
+}
+
+impl RouteNeeds {
+    fn said(&self) -> Needs {
+        *self.said.get_or_init(|| said(&json!((self.operation)().security)))
+    }
+}
 
 /// The route of the document with this path, if it has one.
 pub(super) fn route(path: &str) -> Option<&'static str> {
@@ -29,8 +52,8 @@ pub(super) fn route(path: &str) -> Option<&'static str> {
 pub(super) fn of(path: &str, method: &Method) -> Option<Needs> {
     let [get, post] = NEEDS.get(path)?;
     match *method {
-        Method::GET | Method::HEAD => *get,
-        Method::POST => *post,
+        Method::GET | Method::HEAD => get.as_ref().map(RouteNeeds::said),
+        Method::POST => post.as_ref().map(RouteNeeds::said),
         _ => None,
     }
 }

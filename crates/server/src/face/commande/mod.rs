@@ -22,13 +22,12 @@ use std::sync::Arc;
 use saga_core::{Definition, SagaId};
 use saga_engine::Refusal;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use self::error::Error;
 pub(crate) use self::input::{labelled, suits};
 pub(crate) use self::words::Constat;
 use crate::api::Api;
+use crate::api::route::{RouteGroup, route};
 
 /// This face's part of the document: what the handlers do not name themselves.
 #[derive(OpenApi)]
@@ -51,13 +50,15 @@ async fn is_order(api: &Api, id: SagaId) -> Result<bool, Error> {
 }
 
 /// Its routes.
-pub(crate) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(FaceDocument::openapi())
-        .routes(routes!(checkout::checkout))
-        .routes(routes!(commande::commande))
-        .routes(routes!(demandes::annuler))
-        .routes(routes!(historique::historique))
-        .routes(routes!(demandes::reprendre))
-        .routes(routes!(demandes::resoudre))
-        .routes(routes!(commandes::commandes))
-}
+pub(crate) const ROUTES: RouteGroup = RouteGroup {
+    document: FaceDocument::openapi,
+    routes: &[
+        route!(checkout::checkout),
+        route!(commande::commande),
+        route!(demandes::annuler),
+        route!(historique::historique),
+        route!(demandes::reprendre),
+        route!(demandes::resoudre),
+        route!(commandes::commandes),
+    ],
+};

@@ -18,10 +18,7 @@ mod signals;
 mod start;
 mod words;
 
-use axum::Extension;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 pub(crate) use self::commands::{BY, FINDING, REASON, output_of};
 pub(crate) use self::events::LiveFeed;
@@ -31,7 +28,7 @@ pub(crate) use self::list::{ListAsked, SAGAS_MAX};
 pub(crate) use self::saga::unknown;
 pub(crate) use self::signals::SIGNAL_BYTES_MAX;
 pub(crate) use self::start::loaded;
-use crate::api::Api;
+use crate::api::route::{RouteGroup, route};
 
 /// This face's part of the document: what the handlers do not name themselves.
 #[derive(OpenApi)]
@@ -41,18 +38,24 @@ use crate::api::Api;
 )]
 struct SagasDocument;
 
-/// Its routes. `feed` is the reader of all streams.
-pub(crate) fn routes(feed: LiveFeed) -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(SagasDocument::openapi())
-        .routes(routes!(list::sagas))
-        .routes(routes!(saga::saga, start::start))
-        .routes(routes!(history::history))
-        .routes(routes!(commands::cancel))
-        .routes(routes!(commands::resume))
-        .routes(routes!(commands::resolve))
-        .routes(routes!(signals::signal))
-        .routes(routes!(callbacks::callback))
-        .routes(routes!(definitions::definitions))
-        .routes(routes!(definitions::definition))
-        .merge(OpenApiRouter::new().routes(routes!(events::events)).layer(Extension(feed)))
-}
+/// Its routes.
+pub(crate) const ROUTES: RouteGroup = RouteGroup {
+    document: SagasDocument::openapi,
+    routes: &[
+        route!(list::sagas),
+        route!(saga::saga),
+        route!(start::start),
+        route!(history::history),
+        route!(commands::cancel),
+        route!(commands::resume),
+        route!(commands::resolve),
+        route!(signals::signal),
+        route!(callbacks::callback),
+        route!(definitions::definitions),
+        route!(definitions::definition),
+    ],
+};
+
+/// Those of its routes that need the [`LiveFeed`] of all streams.
+pub(crate) const STREAMS: RouteGroup =
+    RouteGroup { document: Default::default, routes: &[route!(events::events)] };
