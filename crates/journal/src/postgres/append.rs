@@ -12,9 +12,10 @@ use uuid::Uuid;
 use super::bounds::APPEND_DEADLINE;
 use super::cells::Array;
 use super::connect::DatabaseConnector;
-use super::link::{Link, StatementError, describe};
+use super::link::{Link, Params, StatementError, describe};
+use super::lone::LoneEntry;
 use super::prepared::{PreparedLink, StatementsKept};
-use super::sql;
+use super::sql::{self, KeptSql};
 use crate::columns::{COLUMNS, Column, text};
 use crate::{AppendError, Entry, Unavailable, deed_rows, figure_rows, frame};
 
@@ -116,24 +117,21 @@ async fn append(
     statements: &StatementsKept,
     batch: &[Entry],
 ) -> Result<Vec<Result<(), AppendError>>, StatementError> {
-    let columns = Columns::of(batch);
-    let mut attempt = 1;
-    let hit = loop {
-        match line.query(statements, &sql::APPEND, &columns.params()).await {
-            Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
-            rows => break sagas(&rows?)?,
-        }
+    let hit = match LoneEntry::of(batch) {
+        Some(lone) => hit(line, statements, lone.sql, &lone.params()).await?,
+        None => hit(line, statements, &sql::APPEND, &Columns::of(batch).params()).await?,
     };
-    let missed: Vec<usize> = (0..batch.len()).filter(|index| !hit.contains(&columns.saga[*index])).collect();
+    let is_missed = |index: &usize| !hit.contains(batch[*index].saga.as_uuid());
+    let missed: Vec<usize> = (0..batch.len()).filter(is_missed).collect();
     let mut results = vec![Ok(()); batch.len()];
     if missed.is_empty() {
         return Ok(results);
     }
     // The matching entries are kept, even if this query fails.
-    let there = columns.already_there(&line.link, &missed).await;
+    let there = already_there(&line.link, missed.iter().map(|index| &batch[*index])).await;
     for index in missed {
         results[index] = match &there {
-            Ok(there) if there.contains(&columns.saga[index]) => Ok(()),
+            Ok(there) if there.contains(batch[index].saga.as_uuid()) => Ok(()),
             Ok(_) => Err(AppendError::Conflict),
             Err(error) => Err(Unavailable::because(error.text()).into()),
         };
@@ -141,17 +139,50 @@ async fn append(
     Ok(results)
 }
 
+/// Runs a statement that appends. The sagas whose entries it has kept.
+async fn hit(
+    line: &mut PreparedLink,
+    statements: &StatementsKept,
+    sql: &'static KeptSql,
+    params: &Params<'_>,
+) -> Result<HashSet<Uuid>, StatementError> {
+    let mut attempt = 1;
+    loop {
+        match line.query(statements, sql, params).await {
+            Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
+            rows => return sagas(&rows?),
+        }
+    }
+}
+
+/// Those of the entries' sagas whose entries were there before.
+async fn already_there(
+    link: &Link,
+    entries: impl Iterator<Item = &Entry> + Clone,
+) -> Result<HashSet<Uuid>, StatementError> {
+    let of = |number: fn(&Entry) -> i64| entries.clone().map(number).collect();
+    let (first_seq, last_seq): (Vec<i64>, Vec<i64>) = (of(frame::first_seq), of(frame::last_seq));
+    let saga: Vec<Uuid> = entries.clone().map(|entry| *entry.saga.as_uuid()).collect();
+    let owner: Vec<Uuid> = entries.clone().map(|entry| *entry.owner.as_uuid()).collect();
+    let events: Vec<String> = entries.map(frame::encode).collect();
+    let params: &Params<'_> = &[
+        (&saga, Type::UUID_ARRAY),
+        (&owner, Type::UUID_ARRAY),
+        (&first_seq, Type::INT8_ARRAY),
+        (&last_seq, Type::INT8_ARRAY),
+        (&events, Type::TEXT_ARRAY),
+    ];
+    sagas(&link.query(sql::ALREADY_THERE, params).await?)
+}
+
 /// A batch turned on its side: one array for each parameter of [`sql::APPEND`].
 struct Columns<'b> {
-    batch: &'b [Entry],
-    saga: Vec<Uuid>,
     expected: Vec<i64>,
     row: Vec<Array<'b>>,
     events: Vec<String>,
     labels: LabelRows<'b>,
     deeds: DeedRows<'b>,
     counted: CountedRows<'b>,
-    version: &'static str,
 }
 
 /// The labels of the sagas that start in a batch.
@@ -192,15 +223,12 @@ impl<'b> Columns<'b> {
             array
         };
         Self {
-            batch,
-            saga: batch.iter().map(|entry| *entry.saga.as_uuid()).collect(),
             expected: batch.iter().map(frame::expected_seq).collect(),
             row: COLUMNS.iter().map(column).collect(),
             events: batch.iter().map(frame::encode).collect(),
             labels: LabelRows::of(batch),
             deeds: DeedRows::of(batch),
             counted: CountedRows::of(batch),
-            version: sql::APPEND_VERSION.as_str(),
         }
     }
 
@@ -223,30 +251,7 @@ impl<'b> Columns<'b> {
         params.push((&self.counted.outcome, Type::TEXT_ARRAY));
         params.push((&self.counted.step, Type::TEXT_ARRAY));
         params.push((&self.counted.range, Type::INT8_ARRAY));
-        params.push((&self.version, Type::TEXT));
         params
-    }
-
-    /// Those of the sagas at `indices` whose entries were there before.
-    async fn already_there(&self, link: &Link, indices: &[usize]) -> Result<HashSet<Uuid>, StatementError> {
-        let of = |number: fn(&Entry) -> i64| indices.iter().map(|at| number(&self.batch[*at])).collect();
-        let (first_seq, last_seq): (Vec<i64>, Vec<i64>) = (of(frame::first_seq), of(frame::last_seq));
-        let saga: Vec<Uuid> = indices.iter().map(|at| self.saga[*at]).collect();
-        let owner: Vec<Uuid> = indices.iter().map(|at| *self.batch[*at].owner.as_uuid()).collect();
-        let events: Vec<&str> = indices.iter().map(|index| &*self.events[*index]).collect();
-        let rows = link
-            .query(
-                sql::ALREADY_THERE,
-                &[
-                    (&saga, Type::UUID_ARRAY),
-                    (&owner, Type::UUID_ARRAY),
-                    (&first_seq, Type::INT8_ARRAY),
-                    (&last_seq, Type::INT8_ARRAY),
-                    (&events, Type::TEXT_ARRAY),
-                ],
-            )
-            .await?;
-        sagas(&rows)
     }
 }
 
@@ -320,7 +325,7 @@ mod tests {
         let asked = format!("${}::text", COLUMNS.len() + 17);
         for (was, is) in [
             // Its version, its number of parameters, their types.
-            (sql::APPEND_VERSION.as_str(), "another release"),
+            (&*sql::APPEND.version, "another release"),
             (&*asked, "'another release'"),
             ("$2::uuid[]", "$2::text[]::uuid[]"),
         ] {

@@ -81,6 +81,16 @@ pub(super) fn bind<'p>(cell: &'p Cell<'_>) -> (&'p (dyn ToSql + Sync), Type) {
     }
 }
 
+/// One value of a column of that kind as a parameter.
+pub(super) fn bind_as<'p>(kind: ColumnKind, cell: &'p Cell<'_>) -> (&'p (dyn ToSql + Sync), Type) {
+    match (kind, cell) {
+        (ColumnKind::Uuid, Cell::Null) => (&None::<Uuid>, Type::UUID),
+        (ColumnKind::BigInt, Cell::Null) => (&None::<i64>, Type::INT8),
+        (ColumnKind::Bool, Cell::Null) => (&None::<bool>, Type::BOOL),
+        (ColumnKind::Text, Cell::Null) | (_, _) => bind(cell),
+    }
+}
+
 /// A row that was selected with [`read_columns`](crate::columns::read_columns).
 pub(super) fn row(row: &Row) -> Result<KeptRow, tokio_postgres::Error> {
     read_row(|index, kind| {

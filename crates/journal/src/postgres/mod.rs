@@ -30,6 +30,7 @@ mod figures;
 mod inbox;
 mod lineage;
 mod link;
+mod lone;
 mod ownership;
 #[cfg(test)]
 mod plans;
@@ -50,7 +51,6 @@ pub use self::lineage::DatabaseIdentity;
 
 use self::append::PostgresWriter;
 use self::connect::DatabaseConnector;
-use self::link::Params;
 use self::pool::ConnectionPool;
 use crate::backlog::Group;
 use crate::columns::{Cell, page_rows, text};
@@ -189,8 +189,7 @@ impl Histories for Postgres {
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
             let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.as_uuid()).collect();
-            let params: &Params<'_> = &[(&ids, Type::UUID_ARRAY), (&sql::KNOWN_VERSION.as_str(), Type::TEXT)];
-            let rows = self.pool.query_kept(&sql::KNOWN, params).await?;
+            let rows = self.pool.query_kept(&sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?;
             rows.iter().map(|row| ownership::cell(row, 0).map(SagaId::new)).collect()
         })
     }

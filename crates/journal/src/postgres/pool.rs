@@ -9,6 +9,7 @@ use super::bounds::Bound;
 use super::connect::DatabaseConnector;
 use super::link::{Params, StatementError};
 use super::prepared::PreparedLink;
+use super::sql::KeptSql;
 use crate::Unavailable;
 
 /// How often a statement is repeated that lost against others.
@@ -23,15 +24,21 @@ pub(super) struct ConnectionPool {
     permits: Semaphore,
 }
 
-/// How a statement is run.
+/// When a statement is run again that failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum RunManner {
-    /// Again if it failed, also if it may have taken effect.
-    Repeated,
-    /// The same, and the server keeps it for each connection.
-    Kept,
-    /// Again only if it did nothing.
-    Once,
+enum Repeat {
+    /// Also if it may have taken effect.
+    InDoubt,
+    /// Only if it did nothing.
+    IfUndone,
+}
+
+/// The text of a statement.
+#[derive(Clone, Copy)]
+enum RunSql<'s> {
+    Plain(&'s str),
+    /// The server keeps it for the connection.
+    Kept(&'static KeptSql),
 }
 
 impl ConnectionPool {
@@ -41,34 +48,43 @@ impl ConnectionPool {
 
     /// Runs a statement that may be run twice.
     pub(super) async fn query(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
-        self.run(sql, params, RunManner::Repeated).await
+        self.run(RunSql::Plain(sql), params, Repeat::InDoubt).await
     }
 
-    /// The same for the one statement that runs with each order.
-    pub(super) async fn query_kept(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
-        self.run(sql, params, RunManner::Kept).await
+    /// The same for a statement that the server keeps for each connection.
+    pub(super) async fn query_kept(
+        &self,
+        sql: &'static KeptSql,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, Unavailable> {
+        self.run(RunSql::Kept(sql), params, Repeat::InDoubt).await
     }
 
     /// Runs a statement whose answer must not be lost without a word: running it again would answer something else.
     pub(super) async fn query_once(&self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, Unavailable> {
-        self.run(sql, params, RunManner::Once).await
+        self.run(RunSql::Plain(sql), params, Repeat::IfUndone).await
     }
 
-    async fn run(&self, sql: &str, params: &Params<'_>, manner: RunManner) -> Result<Vec<Row>, Unavailable> {
+    async fn run(
+        &self,
+        sql: RunSql<'_>,
+        params: &Params<'_>,
+        repeat: Repeat,
+    ) -> Result<Vec<Row>, Unavailable> {
         let late = |reason| {
             // The others have lain idle for as long: they are not to be trusted either.
             self.idle().clear();
             Unavailable::because(reason)
         };
-        self.bound.hold(self.try_run(sql, params, manner), late).await
+        self.bound.hold(self.try_run(sql, params, repeat), late).await
     }
 
     /// Dropped half-way, the connection is dropped with it: only a connection that is known to be at rest goes back.
     async fn try_run(
         &self,
-        sql: &str,
+        sql: RunSql<'_>,
         params: &Params<'_>,
-        manner: RunManner,
+        repeat: Repeat,
     ) -> Result<Vec<Row>, Unavailable> {
         let _permit = self.permits.acquire().await.map_err(Unavailable::because)?;
         let kept = self.idle().pop().filter(|line| self.connector.is_usable(&line.link));
@@ -78,9 +94,9 @@ impl ConnectionPool {
         };
         let mut attempt = 1;
         loop {
-            let rows = match manner {
-                RunManner::Kept => line.query(self.connector.statements(), sql, params).await,
-                RunManner::Repeated | RunManner::Once => line.link.query(sql, params).await,
+            let rows = match sql {
+                RunSql::Plain(sql) => line.link.query(sql, params).await,
+                RunSql::Kept(sql) => line.query(self.connector.statements(), sql, params).await,
             };
             match rows {
                 Ok(rows) => {
@@ -89,7 +105,7 @@ impl ConnectionPool {
                 }
                 Err(StatementError::Again(_)) if attempt < AGAIN_MAX => attempt += 1,
                 // The server was restarted while the connection lay idle; that is no news for other operations.
-                Err(StatementError::Broken(_)) if !fresh && manner != RunManner::Once => {
+                Err(StatementError::Broken(_)) if !fresh && repeat == Repeat::InDoubt => {
                     line = PreparedLink::new(self.connector.connect().await?);
                     fresh = true;
                 }

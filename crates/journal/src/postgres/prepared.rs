@@ -1,7 +1,4 @@
-//! A connection with a statement that the server keeps, for what runs with each order: it need not be read and planned each time.
-//!
-//! Each such statement ends with a parameter that says which release's it is, and compares it with the same text in itself (`sql`): behind
-//! a pooler, another process may have given its name to another statement.
+//! A connection with statements that the server keeps, for what runs with each order: they need not be read and planned each time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +7,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Row, Statement};
 
 use super::link::{Link, Params, StatementError};
+use super::sql::KeptSql;
 
 /// How often a statement is run before it is prepared anew, at first, and then twice as often each time. The plan for a
 /// small table is poor for a large one, so it must not grow older than the table doubles.
@@ -25,18 +23,19 @@ pub(super) struct StatementsKept {
     are_not: AtomicBool,
 }
 
-/// A connection, and the statement that is kept for it.
+/// A connection, and the statements that are kept for it.
 pub(super) struct PreparedLink {
     pub(super) link: Link,
-    kept: Option<KeptStatement>,
-    /// How often the next one is run.
-    uses: u32,
+    kept: Vec<KeptStatement>,
 }
 
 /// A statement on the server.
 struct KeptStatement {
+    sql: &'static KeptSql,
     statement: Statement,
     uses_left: u32,
+    /// How often it is run before the next time that it is prepared.
+    uses: u32,
     made: Instant,
 }
 
@@ -55,35 +54,43 @@ impl StatementsKept {
 
 impl PreparedLink {
     pub(super) fn new(link: Link) -> Self {
-        Self { link, kept: None, uses: USES_FIRST }
+        Self { link, kept: Vec::new() }
     }
 
-    /// Runs the statement that is kept for this connection, of which there is one: `sql` is always the same. Where none is kept, it is run
-    /// without a name.
+    /// Runs a statement that is kept for this connection, or without a name where none are kept. `params` are without its version.
     pub(super) async fn query(
         &mut self,
         statements: &StatementsKept,
-        sql: &str,
+        sql: &'static KeptSql,
         params: &Params<'_>,
     ) -> Result<Vec<Row>, StatementError> {
+        let mut params = params.to_vec();
+        params.push((&sql.version, Type::TEXT));
         if statements.hold() {
-            match self.query_kept(sql, params).await {
+            match self.query_kept(sql, &params).await {
                 Err(StatementError::NotPrepared(reason)) => statements.are_lost(&reason),
                 rows => return rows,
             }
         }
-        self.link.query(sql, params).await
+        self.link.query(&sql.text, &params).await
     }
 
-    async fn query_kept(&mut self, sql: &str, params: &Params<'_>) -> Result<Vec<Row>, StatementError> {
-        let mut kept = match self.kept.take().filter(KeptStatement::is_fresh) {
+    /// A statement that fails is prepared anew the next time.
+    async fn query_kept(
+        &mut self,
+        sql: &'static KeptSql,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, StatementError> {
+        let place = self.kept.iter().position(|kept| std::ptr::eq(kept.sql, sql));
+        let found = place.map(|place| self.kept.swap_remove(place));
+        let uses = found.as_ref().map_or(USES_FIRST, |kept| kept.uses);
+        let mut kept = match found.filter(KeptStatement::is_fresh) {
             Some(kept) => kept,
             None => {
                 let types: Vec<Type> = params.iter().map(|(_, kind)| kind.clone()).collect();
-                let statement = self.link.prepare(sql, &types).await?;
-                let uses_left = self.uses;
-                self.uses = USES_MAX.min(self.uses * 2);
-                KeptStatement { statement, uses_left, made: Instant::now() }
+                let statement = self.link.prepare(&sql.text, &types).await?;
+                let next = USES_MAX.min(uses * 2);
+                KeptStatement { sql, statement, uses_left: uses, uses: next, made: Instant::now() }
             }
         };
         kept.uses_left -= 1;
@@ -95,7 +102,7 @@ impl PreparedLink {
             }
             rows => {
                 let rows = rows?;
-                self.kept = Some(kept);
+                self.kept.push(kept);
                 Ok(rows)
             }
         }
@@ -117,23 +124,29 @@ fn is_another(reason: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use uuid::Uuid;
 
     use super::super::connect::DatabaseConnector;
     use super::super::{schema, sql};
     use super::*;
 
-    const COUNTED: &str = "SELECT $1::bigint";
+    static COUNTED: LazyLock<KeptSql> = LazyLock::new(|| {
+        KeptSql::new(|version| format!("SELECT $1::bigint WHERE {}", sql::is_meant(2, version)))
+    });
 
     async fn link() -> PreparedLink {
         let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
-        PreparedLink::new(connector.connect().await.unwrap())
+        PreparedLink::new(schema::prepare(&connector).await.unwrap().link)
     }
 
     async fn run(link: &mut PreparedLink) -> (u32, u32) {
-        let rows = link.query(&StatementsKept::default(), COUNTED, &[(&7_i64, Type::INT8)]).await.unwrap();
-        assert_eq!(rows[0].get::<_, i64>(0), 7);
-        (link.kept.as_ref().unwrap().uses_left, link.uses)
+        let statements = StatementsKept::default();
+        let rows = link.query(&statements, &COUNTED, &[(&7_i64, Type::INT8)]).await.unwrap();
+        assert_eq!((rows[0].get::<_, i64>(0), statements.hold()), (7, true));
+        let kept = link.kept.iter().find(|kept| std::ptr::eq(kept.sql, &*COUNTED)).unwrap();
+        (kept.uses_left, kept.uses)
     }
 
     #[tokio::test]
@@ -144,7 +157,7 @@ mod tests {
         }
         assert_eq!(run(&mut link).await, (0, USES_FIRST * 4));
         assert_eq!(run(&mut link).await, (USES_FIRST * 4 - 1, USES_FIRST * 8));
-        let made = &mut link.kept.as_mut().unwrap().made;
+        let made = &mut link.kept[0].made;
         *made = made.checked_sub(PLAN_AGE_MAX).expect("the machine has been up for longer");
         assert_eq!(run(&mut link).await, (USES_FIRST * 8 - 1, USES_FIRST * 16));
     }
@@ -152,15 +165,17 @@ mod tests {
     /// Behind a pooler, the statement that answers to a name may be of a process of another release.
     #[tokio::test]
     async fn a_look_up_of_another_release_is_not_taken_for_ours() {
-        let connector = DatabaseConnector::new(&saga_testkit::postgres::shared().create_database()).unwrap();
-        let mut link = PreparedLink::new(schema::prepare(&connector).await.unwrap().link);
-        let (statements, nobody) = (StatementsKept::default(), [Uuid::nil()]);
-        let version = sql::KNOWN_VERSION.as_str();
-        let params: &Params<'_> = &[(&&nobody[..], Type::UUID_ARRAY), (&version, Type::TEXT)];
+        let (mut link, statements) = (link().await, StatementsKept::default());
+        // Another statement of ours is beside it.
+        run(&mut link).await;
+        let nobody = [Uuid::nil()];
+        let params: &Params<'_> = &[(&&nobody[..], Type::UUID_ARRAY)];
         assert!(link.query(&statements, &sql::KNOWN, params).await.unwrap().is_empty());
-        let row = &link.link.query("TABLE pg_prepared_statements", &[]).await.unwrap()[0];
-        let (name, statement): (&str, &str) = (row.get(0), row.get(1));
-        let theirs = statement.replace(version, "another release");
+        let rows = link.link.query("TABLE pg_prepared_statements", &[]).await.unwrap();
+        let is_known = |row: &&Row| row.get::<_, &str>(1) == sql::KNOWN.text;
+        let (name, statement): (&str, &str) =
+            rows.iter().find(is_known).map(|row| (row.get(0), row.get(1))).unwrap();
+        let theirs = statement.replace(&sql::KNOWN.version, "another release");
         link.link.script(&format!("DEALLOCATE {name}; PREPARE {name} AS {theirs}")).await.unwrap();
         assert!(statements.hold());
         assert!(link.query(&statements, &sql::KNOWN, params).await.unwrap().is_empty());
@@ -173,7 +188,7 @@ mod tests {
         run(&mut link).await;
         // The next connection behind the pooler knows none of our statements.
         link.link.script("DEALLOCATE ALL").await.unwrap();
-        let rows = link.query(&statements, COUNTED, &[(&8_i64, Type::INT8)]).await.unwrap();
+        let rows = link.query(&statements, &COUNTED, &[(&8_i64, Type::INT8)]).await.unwrap();
         assert_eq!((rows[0].get::<_, i64>(0), statements.hold()), (8, false));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-use crate::columns::{self, COLUMNS, ColumnKind};
+use crate::columns::{self, COLUMNS, Column, ColumnKind};
 use crate::figures::range_columns;
 
 /// A batch: `$1` expected positions, then the row's columns in their order, the frames; the labels of the sagas that
@@ -21,17 +21,31 @@ use crate::figures::range_columns;
 /// A start may commit after its owner is gone, if it looked before: then it is one of the sagas that can be claimed.
 ///
 /// The columns of a saga's start stay as they are: the indices on them are not touched.
+pub(super) static APPEND: LazyLock<KeptSql> = LazyLock::new(|| KeptSql::new(append_statement));
+
+/// A statement that the server keeps for a connection.
 ///
-/// The last parameter is [`APPEND_VERSION`], which the statement compares with the same text in itself. It is kept by the server under a
+/// Its last parameter is [`version`](Self::version), which it compares with the same text in itself. It is kept by the server under a
 /// name that the driver counts up, so behind a pooler, processes of two releases can give one name to two statements. The one
 /// that is not meant then fails (22012), and has written nothing.
-pub(super) static APPEND: LazyLock<String> = LazyLock::new(|| append_statement(&APPEND_VERSION));
+pub(super) struct KeptSql {
+    pub(super) text: String,
+    /// What the text is, in a few letters.
+    pub(super) version: String,
+}
 
-/// What the text of [`APPEND`] is, in a few letters.
-pub(super) static APPEND_VERSION: LazyLock<String> = LazyLock::new(|| version_of(&append_statement("")));
+impl KeptSql {
+    /// `statement` makes the text for a version.
+    pub(super) fn new(statement: impl Fn(&str) -> String) -> Self {
+        let hash = Sha256::digest(statement(""));
+        let version: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { text: statement(&version), version }
+    }
+}
 
-fn version_of(statement: &str) -> String {
-    Sha256::digest(statement)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+/// Whether the last parameter, `$asked`, is the statement's version.
+pub(super) fn is_meant(asked: usize, version: &str) -> String {
+    format!("1 / (CASE WHEN ${asked}::text = '{version}' THEN 1 ELSE 0 END) = 1")
 }
 
 fn append_statement(version: &str) -> String {
@@ -48,7 +62,7 @@ fn append_statement(version: &str) -> String {
     let [saga, name, value, created] = [1, 2, 3, 4].map(|label| events + label);
     let [done_to, by, at, seq, deed] = [5, 6, 7, 8, 9].map(|deed| events + deed);
     let [counted, minute, outcome, step, range] = [10, 11, 12, 13, 14].map(|figure| events + figure);
-    let asked = events + 15;
+    let is_meant = is_meant(events + 15, version);
     let ranges = range_columns(|_, name| name.to_owned());
     let range_counts =
         range_columns(|number, _| format!("count(*) FILTER (WHERE counted.duration_range = {number})"));
@@ -101,9 +115,111 @@ WITH entry AS (
     ON CONFLICT (minute_us, definition, outcome, step, owner)
         DO UPDATE SET sagas = saga_minute.sagas + excluded.sagas, {range_sums}
 )
-SELECT saga_id FROM hit WHERE 1 / (CASE WHEN ${asked}::text = '{version}' THEN 1 ELSE 0 END) = 1"
+SELECT saga_id FROM hit WHERE {is_meant}"
     )
 }
+
+/// A start that is alone in its batch: [`APPEND`] without arrays and joins, for less than half of the server's time. The parameters are the
+/// row's columns in their order, the frame, the labels' names and values, the minute that the start is counted in, and its outcome.
+pub(super) static LONE_START: LazyLock<KeptSql> =
+    LazyLock::new(|| KeptSql::new(|version| lone_start(StartedBy::Nobody, version)));
+
+/// The same for a start by somebody who has a name; before the version, `by`, `at_us`, `seq` and `deed` of `saga_deed`.
+pub(super) static LONE_START_BY: LazyLock<KeptSql> =
+    LazyLock::new(|| KeptSql::new(|version| lone_start(StartedBy::Name, version)));
+
+/// Whether a start is a deed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StartedBy {
+    Nobody,
+    Name,
+}
+
+fn lone_start(by: StartedBy, version: &str) -> String {
+    let names = columns::names(COLUMNS.iter());
+    let typed = |(at, column): (usize, &Column)| format!("${}::{}", at + 1, type_name(column.kind));
+    let values: Vec<String> = COLUMNS.iter().enumerate().map(typed).collect();
+    let number_of = |name: &str| 1 + COLUMNS.iter().position(|column| column.name == name).expect("a column");
+    let [owner, definition, created] = ["owner", "definition", "created_us"].map(number_of);
+    let events = COLUMNS.len() + 1;
+    let [label_names, label_values, minute, outcome] = [1, 2, 3, 4].map(|next| events + next);
+    let [name, at, seq, deed] = [5, 6, 7, 8].map(|next| events + next);
+    let (done, asked) = match by {
+        StartedBy::Nobody => (String::new(), name),
+        StartedBy::Name => (
+            format!(
+                "
+), done AS (
+    INSERT INTO saga_deed (saga_id, name, at_us, seq, deed)
+    SELECT saga_id, ${name}::text, ${at}::bigint, ${seq}::bigint, ${deed}::text FROM started
+    ON CONFLICT DO NOTHING"
+            ),
+            deed + 1,
+        ),
+    };
+    let (values, is_meant) = (values.join(", "), is_meant(asked, version));
+    let (ranges, none) = (range_columns(|_, name| name.to_owned()), range_columns(|_, _| "0".to_owned()));
+    format!(
+        "\
+WITH started AS (
+    INSERT INTO saga ({names})
+    SELECT {values}
+    WHERE EXISTS (SELECT 1 FROM replica WHERE replica.replica_id = ${owner}::uuid AND NOT replica.gone)
+    ON CONFLICT (saga_id) DO NOTHING
+    RETURNING saga_id
+), labelled AS (
+    INSERT INTO saga_label (saga_id, name, value, created_us)
+    SELECT started.saga_id, label.name, label.value, ${created}::bigint
+    FROM started CROSS JOIN unnest(${label_names}::text[], ${label_values}::text[]) AS label (name, value)
+    ON CONFLICT DO NOTHING
+), framed AS (
+    INSERT INTO saga_event (saga_id, first_seq, events) SELECT saga_id, 1, ${events}::text FROM started{done}
+), figured AS (
+    INSERT INTO saga_minute (minute_us, definition, outcome, step, owner, sagas, {ranges})
+    SELECT ${minute}::bigint, ${definition}::text, ${outcome}::text, '', ${owner}::uuid, 1, {none} FROM started
+    ON CONFLICT (minute_us, definition, outcome, step, owner) DO UPDATE SET sagas = saga_minute.sagas + 1
+)
+SELECT saga_id FROM started WHERE {is_meant}"
+    )
+}
+
+/// Later events of a saga that are alone in their batch, as [`LONE_START`]. The parameters are the expected position, `saga_id`, `owner`,
+/// `definition`, the columns that later appends write, the frame, and what is counted: minute, outcome (NULL: nothing), step and range.
+pub(super) static LONE_MOVE: LazyLock<KeptSql> = LazyLock::new(|| KeptSql::new(lone_move));
+
+fn lone_move(version: &str) -> String {
+    let typed = |(at, column): (usize, &Column)| {
+        format!("{} = ${}::{}", column.name, LONE_MOVE_FIRST + at, type_name(column.kind))
+    };
+    let moved: Vec<String> = columns::moved().enumerate().map(typed).collect();
+    let events = LONE_MOVE_FIRST + moved.len();
+    let [minute, outcome, step, range] = [1, 2, 3, 4].map(|next| events + next);
+    let (moved, is_meant) = (moved.join(", "), is_meant(range + 1, version));
+    let ranges = range_columns(|_, name| name.to_owned());
+    let range_counts =
+        range_columns(|number, _| format!("CASE WHEN ${range}::bigint = {number} THEN 1 ELSE 0 END"));
+    let range_sums = range_columns(|_, name| format!("{name} = saga_minute.{name} + excluded.{name}"));
+    format!(
+        "\
+WITH moved AS (
+    UPDATE saga SET {moved}
+    WHERE saga_id = $2::uuid AND $1::bigint > 0 AND seq = $1::bigint AND owner = $3::uuid
+    RETURNING saga_id
+), framed AS (
+    INSERT INTO saga_event (saga_id, first_seq, events) SELECT saga_id, $1::bigint + 1, ${events}::text FROM moved
+), figured AS (
+    INSERT INTO saga_minute (minute_us, definition, outcome, step, owner, sagas, {ranges})
+    SELECT ${minute}::bigint, $4::text, ${outcome}::text, ${step}::text, $3::uuid, 1, {range_counts}
+    FROM moved WHERE ${outcome}::text IS NOT NULL
+    ON CONFLICT (minute_us, definition, outcome, step, owner)
+        DO UPDATE SET sagas = saga_minute.sagas + 1, {range_sums}
+)
+SELECT saga_id FROM moved WHERE {is_meant}"
+    )
+}
+
+/// The number of the first parameter of [`LONE_MOVE`] that is a column's new value.
+const LONE_MOVE_FIRST: usize = 5;
 
 /// PostgreSQL's name of a column's type.
 const fn type_name(kind: ColumnKind) -> &'static str {
@@ -142,22 +258,17 @@ ORDER BY wanted.place, saga_event.first_seq";
 pub(super) static ROW: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = $1", columns::read_columns()));
 
-/// Those of the sagas `$1` that are kept. `$2` is [`KNOWN_VERSION`], as the last parameter of [`APPEND`] is that one's.
-pub(super) static KNOWN: LazyLock<String> = LazyLock::new(|| known_statement(&KNOWN_VERSION));
-
-/// What the text of [`KNOWN`] is, in a few letters.
-pub(super) static KNOWN_VERSION: LazyLock<String> = LazyLock::new(|| version_of(&known_statement("")));
-
-fn known_statement(version: &str) -> String {
-    format!(
-        "SELECT saga_id FROM saga WHERE saga_id = ANY ($1::uuid[]) AND 1 / (CASE WHEN $2::text = '{version}' THEN 1 ELSE 0 END) = 1"
-    )
-}
+/// Those of the sagas `$1` that are kept.
+pub(super) static KNOWN: LazyLock<KeptSql> = LazyLock::new(|| {
+    KeptSql::new(|version| {
+        format!("SELECT saga_id FROM saga WHERE saga_id = ANY ($1::uuid[]) AND {}", is_meant(2, version))
+    })
+});
 
 /// The horizon of the feed: frames with lower numbers have come, or never will.
 ///
 /// The snapshot is of the statement's beginning: a transaction with a lower id than its end has its id by then. If it writes frames,
-/// it has locked their table before it got the id (`APPEND` is one statement, which locks its tables first), and holds
+/// it has locked their table before it got the id (an append is one statement, which locks its tables first), and holds
 /// the lock to its end. So it is found among the locks, or it has ended, and the next statement sees its frames.
 /// Transactions that do not write frames are not waited for, however long they take.
 ///
@@ -843,9 +954,11 @@ mod tests {
         let statements: Vec<&str> = constants.split('"').skip(1).step_by(2).collect();
         assert!(statements.len() > 10);
         let migrations = migration::POSTGRES.iter().map(|migration| migration.sql);
-        let made =
-            [super::APPEND.as_str(), super::KNOWN.as_str(), super::ROW.as_str(), super::FIGURES.as_str()];
-        for sql in statements.into_iter().chain(made).chain(migrations) {
+        let kept =
+            [&super::APPEND, &super::LONE_START, &super::LONE_START_BY, &super::LONE_MOVE, &super::KNOWN];
+        let kept = kept.iter().map(|kept| kept.text.as_str());
+        let made = [super::ROW.as_str(), super::FIGURES.as_str()];
+        for sql in statements.into_iter().chain(made).chain(kept).chain(migrations) {
             assert_eq!(objection(sql), None, "{sql}");
         }
     }

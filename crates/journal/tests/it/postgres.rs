@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use saga_core::Event;
+use saga_core::definition::{Label, Labels};
+use saga_core::event::RollbackCause;
+use saga_core::saga::Rollback;
 use saga_journal::{AppendError, Histories, LoadError, OpenError, Store, postgres};
 use saga_testkit::postgres::Cluster;
 
-use crate::entries::{OWNER, next, records, saga, start};
+use crate::entries::{OWNER, by, end, failure, next, records, replica, saga, start};
 use crate::fixture::{Fixture, InPostgres, Sql, join, keep};
 
 /// Between two looks whether something has happened in the server.
@@ -56,6 +60,84 @@ async fn of_two_processes_that_append_to_one_saga_one_wins() {
     let history = one.load(saga(0)).await.unwrap().unwrap();
     assert_eq!(history.records.len(), 41);
     assert_eq!(history.records[39..], before[0].records);
+}
+
+/// An entry that is alone in its batch has statements of its own.
+#[tokio::test]
+async fn an_entry_alone_leaves_what_it_leaves_beside_another() {
+    let plain = start(1);
+    let failed = {
+        let mut entry = end(&plain);
+        entry.records[1].event = Event::RolledBack;
+        entry.row.summary.cause = Some(RollbackCause::StepFailed);
+        entry.row.summary.failure = Some(failure(Some("stock"), "there is none"));
+        (entry.row.state, entry.row.rollback) = ("ECHEC_STOCK".into(), Rollback::Done);
+        entry
+    };
+    let mut named = start(2);
+    named.records[0].by = Some("ann".into());
+    let reserved = next(&named, "STOCK_RESERVE");
+    let resolved = {
+        let mut entry = next(&reserved, "PAIEMENT_EFFECTUE");
+        entry.records[1].by = Some("ben".into());
+        entry.records[1].event = Event::Resumed { by: "somebody".into(), reason: None, unseen: false };
+        entry
+    };
+    let mut unlabelled = start(3);
+    (unlabelled.row.labels, unlabelled.row.due) = (Labels::default(), None);
+    let mut odd = start(4);
+    odd.row.labels = [("a\u{0}b".into(), Label::Text("\u{0}, {\"x\"}".into()))].into_iter().collect();
+    let at_once = {
+        let (mut entry, rest) = (start(5), end(&start(5)));
+        entry.records.extend(rest.records);
+        entry.row = rest.row;
+        entry
+    };
+    let mut strange = start(6);
+    strange.owner = replica(999);
+    let entries = [
+        &plain,
+        &failed,
+        &named,
+        &reserved,
+        &resolved,
+        &unlabelled,
+        &odd,
+        &at_once,
+        // What is there already, what is not where it is expected, and an owner that nobody knows.
+        &reserved,
+        &named,
+        &next(&plain, "STOCK_RESERVE"),
+        &by(replica(999), &next(&resolved, "CONFIRMEE")),
+        &strange,
+        &next(&start(7), "STOCK_RESERVE"),
+    ];
+    let (alone, beside) = (InPostgres::new(), InPostgres::new());
+    let (of_one, of_two) = (alone.open().await, beside.open().await);
+    for (number, entry) in entries.into_iter().enumerate() {
+        let mut other = start(1_000 + number as u128);
+        other.row.definition = "other".into();
+        let single = of_one.append(std::slice::from_ref(entry)).await.unwrap();
+        let both = of_two.append(&[entry.clone(), other]).await.unwrap();
+        assert_eq!((&single[0], &both[1]), (&both[0], &Ok(())), "{number}");
+    }
+    let first_of_others = "'00000000-0000-0000-0000-0000000003e8'";
+    for (table, columns) in [
+        ("saga", "*"),
+        ("saga_event", "saga_id, first_seq, events"),
+        ("saga_label", "*"),
+        ("saga_deed", "*"),
+        ("saga_minute", "*"),
+    ] {
+        let of_sagas = format!("saga_id < {first_of_others}");
+        let rows = if table == "saga_minute" { "definition <> 'other'" } else { &*of_sagas };
+        let text = format!(
+            "SELECT row_to_json(line)::text AS line FROM (SELECT {columns} FROM {table} WHERE {rows}) AS line ORDER BY 1"
+        );
+        let (single, both) = (alone.query(&text).await, beside.query(&text).await);
+        assert!(single.len() >= 2, "{table}: {single:?}");
+        assert_eq!(single, both, "{table}");
+    }
 }
 
 #[tokio::test]
