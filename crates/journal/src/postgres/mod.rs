@@ -188,8 +188,13 @@ impl Histories for Postgres {
 
     fn known(&self, sagas: Vec<SagaId>) -> StoreFuture<'_, Result<Vec<SagaId>, Unavailable>> {
         Box::pin(async move {
-            let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.as_uuid()).collect();
-            let rows = self.pool.query_kept(&sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?;
+            let rows = match sagas.as_slice() {
+                [saga] => self.pool.query_kept(&sql::LONE_KNOWN, &[(saga.as_uuid(), Type::UUID)]).await?,
+                _ => {
+                    let ids: Vec<Uuid> = sagas.iter().map(|saga| *saga.as_uuid()).collect();
+                    self.pool.query(sql::KNOWN, &[(&ids, Type::UUID_ARRAY)]).await?
+                }
+            };
             rows.iter().map(|row| ownership::cell(row, 0).map(SagaId::new)).collect()
         })
     }

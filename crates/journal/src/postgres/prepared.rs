@@ -168,17 +168,17 @@ mod tests {
         let (mut link, statements) = (link().await, StatementsKept::default());
         // Another statement of ours is beside it.
         run(&mut link).await;
-        let nobody = [Uuid::nil()];
-        let params: &Params<'_> = &[(&&nobody[..], Type::UUID_ARRAY)];
-        assert!(link.query(&statements, &sql::KNOWN, params).await.unwrap().is_empty());
+        let nobody = Uuid::nil();
+        let params: &Params<'_> = &[(&nobody, Type::UUID)];
+        assert!(link.query(&statements, &sql::LONE_KNOWN, params).await.unwrap().is_empty());
         let rows = link.link.query("TABLE pg_prepared_statements", &[]).await.unwrap();
-        let is_known = |row: &&Row| row.get::<_, &str>(1) == sql::KNOWN.text;
+        let is_known = |row: &&Row| row.get::<_, &str>(1) == sql::LONE_KNOWN.text;
         let (name, statement): (&str, &str) =
             rows.iter().find(is_known).map(|row| (row.get(0), row.get(1))).unwrap();
-        let theirs = statement.replace(&sql::KNOWN.version, "another release");
+        let theirs = statement.replace(&sql::LONE_KNOWN.version, "another release");
         link.link.script(&format!("DEALLOCATE {name}; PREPARE {name} AS {theirs}")).await.unwrap();
         assert!(statements.hold());
-        assert!(link.query(&statements, &sql::KNOWN, params).await.unwrap().is_empty());
+        assert!(link.query(&statements, &sql::LONE_KNOWN, params).await.unwrap().is_empty());
         assert!(!statements.hold(), "it was taken for ours");
     }
 

@@ -259,9 +259,12 @@ pub(super) static ROW: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM saga WHERE saga_id = $1", columns::read_columns()));
 
 /// Those of the sagas `$1` that are kept.
-pub(super) static KNOWN: LazyLock<KeptSql> = LazyLock::new(|| {
+pub(super) const KNOWN: &str = "SELECT saga_id FROM saga WHERE saga_id = ANY ($1::uuid[])";
+
+/// The saga `$1`, if it is kept. The plan of [`KNOWN`] depends on how many are asked for, so it would be made for each question.
+pub(super) static LONE_KNOWN: LazyLock<KeptSql> = LazyLock::new(|| {
     KeptSql::new(|version| {
-        format!("SELECT saga_id FROM saga WHERE saga_id = ANY ($1::uuid[]) AND {}", is_meant(2, version))
+        format!("SELECT saga_id FROM saga WHERE saga_id = $1::uuid AND {}", is_meant(2, version))
     })
 });
 
@@ -954,8 +957,13 @@ mod tests {
         let statements: Vec<&str> = constants.split('"').skip(1).step_by(2).collect();
         assert!(statements.len() > 10);
         let migrations = migration::POSTGRES.iter().map(|migration| migration.sql);
-        let kept =
-            [&super::APPEND, &super::LONE_START, &super::LONE_START_BY, &super::LONE_MOVE, &super::KNOWN];
+        let kept = [
+            &super::APPEND,
+            &super::LONE_START,
+            &super::LONE_START_BY,
+            &super::LONE_MOVE,
+            &super::LONE_KNOWN,
+        ];
         let kept = kept.iter().map(|kept| kept.text.as_str());
         let made = [super::ROW.as_str(), super::FIGURES.as_str()];
         for sql in statements.into_iter().chain(made).chain(kept).chain(migrations) {

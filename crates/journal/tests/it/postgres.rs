@@ -104,7 +104,7 @@ async fn an_entry_alone_leaves_what_it_leaves_beside_another() {
         &unlabelled,
         &odd,
         &at_once,
-        // What is there already, what is not where it is expected, and an owner that nobody knows.
+        // The entries that are there already, those that expect another position, and those of an owner that nobody knows.
         &reserved,
         &named,
         &next(&plain, "STOCK_RESERVE"),
