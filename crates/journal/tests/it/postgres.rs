@@ -11,7 +11,7 @@ use saga_core::saga::Rollback;
 use saga_journal::{AppendError, Histories, LoadError, OpenError, Store, postgres};
 use saga_testkit::postgres::Cluster;
 
-use crate::entries::{OWNER, by, end, failure, next, records, replica, saga, start};
+use crate::entries::{OWNER, at, by, end, failure, next, records, replica, saga, start};
 use crate::fixture::{Fixture, InPostgres, Sql, join, keep};
 
 /// Between two looks whether something has happened in the server.
@@ -86,6 +86,7 @@ async fn an_entry_alone_leaves_what_it_leaves_beside_another() {
     let mut unlabelled = start(3);
     (unlabelled.row.labels, unlabelled.row.due) = (Labels::default(), None);
     let mut odd = start(4);
+    odd.row.created = at(7);
     odd.row.labels = [("a\u{0}b".into(), Label::Text("\u{0}, {\"x\"}".into()))].into_iter().collect();
     let at_once = {
         let (mut entry, rest) = (start(5), end(&start(5)));
