@@ -188,11 +188,13 @@ SELECT saga_id FROM started WHERE {is_meant}"
 pub(super) static LONE_MOVE: LazyLock<KeptSql> = LazyLock::new(|| KeptSql::new(lone_move));
 
 fn lone_move(version: &str) -> String {
+    // After the position, `saga_id`, `owner` and `definition`.
+    let first = 5;
     let typed = |(at, column): (usize, &Column)| {
-        format!("{} = ${}::{}", column.name, LONE_MOVE_FIRST + at, type_name(column.kind))
+        format!("{} = ${}::{}", column.name, first + at, type_name(column.kind))
     };
     let moved: Vec<String> = columns::moved().enumerate().map(typed).collect();
-    let events = LONE_MOVE_FIRST + moved.len();
+    let events = first + moved.len();
     let [minute, outcome, step, range] = [1, 2, 3, 4].map(|next| events + next);
     let (moved, is_meant) = (moved.join(", "), is_meant(range + 1, version));
     let ranges = range_columns(|_, name| name.to_owned());
@@ -217,9 +219,6 @@ WITH moved AS (
 SELECT saga_id FROM moved WHERE {is_meant}"
     )
 }
-
-/// The number of the first parameter of [`LONE_MOVE`] that is a column's new value.
-const LONE_MOVE_FIRST: usize = 5;
 
 /// PostgreSQL's name of a column's type.
 const fn type_name(kind: ColumnKind) -> &'static str {

@@ -22,7 +22,7 @@ static NEEDS: LazyLock<HashMap<String, PathNeeds>> = LazyLock::new(|| {
             let place = match method {
                 HttpMethod::Get => &mut *get,
                 HttpMethod::Post => &mut *post,
-                // Nobody would be asked for a key.
+                // A caller of such a route would be asked for no key.
                 _ => unreachable!("{} has a method whose needs are not kept", (route.path)()),
             };
             *place = Some(RouteNeeds { operation: route.operation, said: OnceLock::new() });
