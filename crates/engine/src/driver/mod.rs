@@ -58,6 +58,8 @@ pub(crate) struct Driver {
     saga: Saga,
     calling: Calling,
     saving: Saving,
+    /// Dropped before the waiters and the messages: those who hear that the task has ended must not find it in the registry again.
+    guard: RunningGuard,
     waiters: Waiters,
     messages: Messages,
     alarm: Option<(Timestamp, Pin<Box<Sleep>>)>,
@@ -65,7 +67,6 @@ pub(crate) struct Driver {
     forward: bool,
     stopping: bool,
     disowned: bool,
-    guard: RunningGuard,
 }
 
 /// A saga that is to be run, and its spans.

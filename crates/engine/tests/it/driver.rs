@@ -1,12 +1,15 @@
 //! The order in which calls and answers leave, and the failures that they survive.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use saga_core::Event;
 use saga_core::reply::Reply;
 use saga_core::saga::Rollback;
-use saga_engine::{Limits, NoRoom, Refusal, Wait};
+use saga_engine::{Engine, Limits, NoRoom, Refusal, Wait};
 use saga_journal::{Joining, Membership, ReplicaId};
 use saga_testkit::definition::change;
 use uuid::Uuid;
@@ -280,6 +283,37 @@ async fn more_orders_than_may_run_are_refused_before_anything_is_written() {
     assert_eq!(shop.engine.place(order(8, None, PATIENT)).await, Err(Refusal::Full(no_room)));
     assert_eq!(shop.log(), ["call panier action #1 epoch 1"]);
     first.await.unwrap().unwrap();
+}
+
+/// Notes how many sagas run each time that it wakes somebody.
+struct ActiveAtWake {
+    engine: Engine,
+    seen: Mutex<Vec<usize>>,
+}
+
+impl Wake for ActiveAtWake {
+    fn wake(self: Arc<Self>) {
+        self.seen.lock().unwrap().push(self.engine.health().active);
+    }
+}
+
+/// Otherwise they would find the task that has ended, once more and at once, for as long as its thread has no processor.
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_a_task_hear_of_its_end_when_it_cannot_be_found_any_more() {
+    let shop = Shop::new("none");
+    let busy = Reply::NotSent { reason: "connection refused".into() };
+    shop.participants.next("paiement action", Duration::from_millis(900), busy);
+    let noted = Arc::new(ActiveAtWake { engine: shop.engine.clone(), seen: Mutex::default() });
+    let waker = Waker::from(noted.clone());
+    let mut caller = pin!(shop.engine.place(order(7, Some("k"), PATIENT)));
+    for _ in 0..20 {
+        assert!(caller.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(shop.engine.health().active, 1);
+    noted.seen.lock().unwrap().clear();
+    shop.engine.stop(Duration::from_millis(500)).await;
+    assert_eq!(*noted.seen.lock().unwrap(), [0]);
 }
 
 #[tokio::test(start_paused = true)]

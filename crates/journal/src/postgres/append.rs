@@ -21,6 +21,7 @@ use crate::{AppendError, Entry, Unavailable, deed_rows, figure_rows, frame};
 
 /// How often a batch is repeated that lost against other transactions (40001, 40P01).
 const AGAIN_MAX: u32 = 5;
+
 /// The connection that appends.
 pub(super) struct PostgresWriter {
     connector: Arc<DatabaseConnector>,
@@ -118,8 +119,8 @@ async fn append(
     batch: &[Entry],
 ) -> Result<Vec<Result<(), AppendError>>, StatementError> {
     let hit = match LoneEntry::of(batch) {
-        Some(lone) => hit(line, statements, lone.sql, &lone.params()).await?,
-        None => hit(line, statements, &sql::APPEND, &Columns::of(batch).params()).await?,
+        Some(lone) => kept_by(line, statements, lone.sql, &lone.params()).await?,
+        None => kept_by(line, statements, &sql::APPEND, &Columns::of(batch).params()).await?,
     };
     let is_missed = |index: &usize| !hit.contains(batch[*index].saga.as_uuid());
     let missed: Vec<usize> = (0..batch.len()).filter(is_missed).collect();
@@ -139,8 +140,8 @@ async fn append(
     Ok(results)
 }
 
-/// Runs a statement that appends. The sagas whose entries it has kept.
-async fn hit(
+/// Runs a statement that appends, and gives the sagas whose entries it has kept.
+async fn kept_by(
     line: &mut PreparedLink,
     statements: &StatementsKept,
     sql: &'static KeptSql,

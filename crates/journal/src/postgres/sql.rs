@@ -1003,10 +1003,12 @@ mod tests {
             include_str!("inbox.rs"),
             include_str!("lineage.rs"),
             include_str!("link.rs"),
+            include_str!("lone.rs"),
             include_str!("mod.rs"),
             include_str!("ownership.rs"),
             include_str!("retention.rs"),
             include_str!("pool.rs"),
+            include_str!("prepared.rs"),
             include_str!("schema.rs"),
             include_str!("sessions.rs"),
         ];

@@ -1,5 +1,5 @@
-//! Routes as they stand at their handlers (`#[utoipa::path]`). What serves a request is made at the start of a process; what
-//! describes the route is made when it is asked for, for it takes a hundred times as much, and most processes are never asked.
+//! Routes as they stand at their handlers (`#[utoipa::path]`). The part of a route that serves requests is made at the start of a process.
+//! The part that describes it is made when somebody asks for it: all of them together take megabytes, and most processes are never asked.
 
 use axum::Router;
 use axum::routing::{MethodFilter, MethodRouter};
